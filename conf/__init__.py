@@ -1,0 +1,1 @@
+"""What a user can choose: one folder a choice, one file an option."""

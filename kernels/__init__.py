@@ -1,0 +1,1 @@
+"""Pure compute: knows torch and nothing above it."""

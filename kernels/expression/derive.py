@@ -1,0 +1,64 @@
+"""Derivatives of expressions: one table of partial derivatives, and one reverse walk."""
+
+from collections.abc import Callable, Mapping
+
+from kernels.expression.expr import ONE, ZERO, Expr, node, number, walk
+
+HALF, TWO = number(0.5), number(2)
+
+
+def _sign(x: Expr) -> Expr:
+    return node("sign", x)
+
+
+def _f(op: str, *args: Expr) -> Expr:
+    return node(op, *args)
+
+
+# d op(x, y) / d x and / d y. At a kink: relu takes 0, abs takes 0, min and max share alike.
+PARTIALS: dict[str, Callable[..., tuple[Expr, ...]]] = {
+    "add": lambda x, y: (ONE, ONE),
+    "sub": lambda x, y: (ONE, -ONE),
+    "mul": lambda x, y: (y, x),
+    "div": lambda x, y: (ONE / y, -(x / y ** TWO)),
+    "neg": lambda x: (-ONE,),
+    "pow": lambda x, y: (y * x ** (y - ONE), _f("xlogy", x**y, x)),
+    "exp": lambda x: (_f("exp", x),),
+    "log": lambda x: (ONE / x,),
+    "sqrt": lambda x: (HALF / _f("sqrt", x),),
+    "abs": lambda x: (_sign(x),),
+    "sin": lambda x: (_f("cos", x),),
+    "cos": lambda x: (-_f("sin", x),),
+    "tan": lambda x: (ONE + _f("tan", x) ** TWO,),
+    "asin": lambda x: (ONE / _f("sqrt", ONE - x**TWO),),
+    "acos": lambda x: (-(ONE / _f("sqrt", ONE - x**TWO)),),
+    "atan": lambda x: (ONE / (ONE + x**TWO),),
+    "sinh": lambda x: (_f("cosh", x),),
+    "cosh": lambda x: (_f("sinh", x),),
+    "tanh": lambda x: (ONE - _f("tanh", x) ** TWO,),
+    "sigmoid": lambda x: (_f("sigmoid", x) * (ONE - _f("sigmoid", x)),),
+    "relu": lambda x: (_sign(_f("relu", x)),),
+    "softplus": lambda x: (_f("sigmoid", x),),
+    "min": lambda x, y: (HALF * (ONE - _sign(x - y)), HALF * (ONE + _sign(x - y))),
+    "max": lambda x, y: (HALF * (ONE + _sign(x - y)), HALF * (ONE - _sign(x - y))),
+}
+
+
+def reverse(seeds: Mapping[Expr, Expr], wanted: set[Expr]) -> dict[Expr, Expr]:
+    """d(sum of root * seed) / d leaf for each wanted leaf: the chain rule, from the roots down.
+
+    Parts that no wanted leaf feeds get no derivative. A wanted leaf that feeds no root gets 0.
+    """
+    order = walk(*seeds)
+    active: set[Expr] = set()
+    for part in order:
+        if part in wanted or any(arg in active for arg in part.args):
+            active.add(part)
+    cotangents: dict[Expr, Expr] = dict(seeds)
+    for part in reversed(order):
+        if part not in active or not part.args or part not in cotangents:
+            continue
+        for arg, partial in zip(part.args, PARTIALS[part.op](*part.args), strict=True):
+            if arg in active:
+                cotangents[arg] = cotangents.get(arg, ZERO) + cotangents[part] * partial
+    return {leaf: cotangents.get(leaf, ZERO) if leaf in active else ZERO for leaf in wanted}

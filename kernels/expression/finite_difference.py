@@ -1,0 +1,44 @@
+"""The gradient by finite differences: no derivative table, for comparison and for teaching."""
+
+from torch import Tensor
+
+from kernels.expression.expr import Expr, name, names, walk
+from kernels.expression.graph import Graph
+from kernels.expression.reference import Values, bind, evaluate, stack
+from kernels.loss.reference import LOSSES
+
+
+def loss_and_gradient(
+    graph: Graph, parameters: Tensor, inputs: Tensor, targets: Tensor, loss: str, delta: float
+) -> tuple[Tensor, Tensor]:
+    """(L, dL/dp) with each vertex-to-vertex partial as (f(u + delta) - f(u)) / delta.
+
+    The partials are those of each variable by each name in its own expression; the chain rule along
+    the graph, from the outputs back, makes the gradient of them. Shapes as in the reference:
+    parameters [R, P], inputs [B, V] or [R, B, V], targets likewise -> [R], [R, P].
+    """
+    values = bind(graph, parameters, inputs)
+    for variable, expression in graph.definitions:
+        values[name(variable)] = _value(expression, values)
+    outputs = stack([values[name(o)] for o in graph.outputs], parameters, inputs)
+    value, slope = LOSSES[loss](outputs, targets)
+    slopes = dict(zip(graph.outputs, slope.unbind(-1), strict=True))
+    for variable, expression in reversed(graph.definitions):
+        if variable not in slopes:
+            continue
+        for word in names(expression):
+            if word in graph.inputs:
+                continue
+            moved = _value(expression, values | {name(word): values[name(word)] + delta})
+            chained = slopes[variable] * (moved - values[name(variable)]) / delta
+            slopes[word] = slopes[word] + chained if word in slopes else chained
+    zero = slope.new_zeros(())
+    gradient = stack([slopes.get(p, zero) for p in graph.parameters], parameters, inputs)
+    return value, gradient.sum(1)
+
+
+def _value(expression: Expr, values: Values) -> Tensor:
+    leaves = {name(word): values[name(word)] for word in names(expression)} or values
+    inside = dict(leaves)
+    evaluate(walk(expression), inside)
+    return inside[expression]

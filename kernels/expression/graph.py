@@ -1,0 +1,198 @@
+"""The expression graph: variables, each with one expression, in topological order."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from kernels.errors import UserError
+from kernels.expression.derive import reverse
+from kernels.expression.expr import ONE, ZERO, Expr, name, names, node, substitute, walk
+
+SHOWN = 70  # characters of a long line that are shown to either side of a caret
+
+
+class ExpressionError(UserError):
+    """What is wrong with an expression graph, with the line and a caret under the fault."""
+
+    def __init__(self, message: str, line: str | None = None, column: int = 0) -> None:
+        super().__init__(message if line is None else f"{message}\n{_caret(line, column)}")
+
+
+def _caret(line: str, column: int) -> str:
+    start = max(0, column - SHOWN)
+    before = "..." if start else ""
+    after = "..." if len(line) > column + SHOWN else ""
+    shown = re.sub(r"\s", " ", line[start : column + SHOWN])
+    return f"  {before}{shown}{after}\n  {' ' * (len(before) + column - start)}^"
+
+
+def point_at(line: str, word: str) -> tuple[str, int]:
+    """`line`, and where `word` stands in it as a whole name."""
+    found = re.search(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])", line)
+    return line, found.start() if found else 0
+
+
+def is_variable(word: str) -> bool:
+    """Names that begin with x are variables; all others are learnable parameters."""
+    return word.startswith("x")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A DAG of variables: `definitions` in topological order, and the variables that are outputs.
+
+    Two graphs are equal when their definitions and outputs are. `str(graph)` is its text.
+    """
+
+    definitions: tuple[tuple[str, Expr], ...]
+    outputs: tuple[str, ...]
+    lines: Mapping[str, str] = field(compare=False, repr=False)
+
+    @classmethod
+    def build(
+        cls,
+        definitions: Mapping[str, Expr],
+        outputs: Iterable[str] | None,
+        lines: Mapping[str, str],
+    ) -> "Graph":
+        """The graph of `definitions`, checked; `lines` are what errors show. Raises ExpressionError."""
+        order = _topological(definitions, lines)
+        used = {word for expression in definitions.values() for word in names(expression)}
+        found = tuple(v for v in order if v not in used) if outputs is None else tuple(outputs)
+        graph = cls(tuple((v, definitions[v]) for v in order), found, dict(lines))
+        graph._check()
+        return graph
+
+    def _check(self) -> None:
+        if not self.outputs:
+            raise ExpressionError(
+                "a graph needs an output: at least one equation such as 'xy = a*x + b'"
+            )
+        for output in self.outputs:
+            if output not in self.expressions:
+                raise ExpressionError(
+                    f"the output {output} has no equation; there are {', '.join(self.expressions)}"
+                )
+        if len(set(self.outputs)) < len(self.outputs):
+            raise ExpressionError(f"an output is named twice in {', '.join(self.outputs)}")
+        if not self.parameters:
+            raise ExpressionError(
+                "a graph needs a parameter to learn: a name that does not begin with x",
+                next(iter(self.lines.values())),
+            )
+
+    @cached_property
+    def expressions(self) -> dict[str, Expr]:
+        """Each dependent variable's expression, in topological order."""
+        return dict(self.definitions)
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys(w for _, e in self.definitions for w in names(e)))
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The variables without an expression, in order of appearance."""
+        return tuple(w for w in self._names if is_variable(w) and w not in self.expressions)
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """The learnable names, in order of appearance."""
+        return tuple(w for w in self._names if not is_variable(w))
+
+    @cached_property
+    def depends_on(self) -> dict[str, list[str]]:
+        """variable -> the variables in its own expression, in topological order."""
+        rank = {v: i for i, v in enumerate((*self.inputs, *self.expressions))}
+        return {
+            v: sorted((w for w in names(e) if is_variable(w)), key=rank.__getitem__)
+            for v, e in self.definitions
+        }
+
+    @cached_property
+    def leads_to(self) -> dict[str, list[str]]:
+        """variable -> the variables whose own expressions use it, in topological order."""
+        uses: dict[str, list[str]] = {}
+        for variable, needed in self.depends_on.items():
+            for word in needed:
+                uses.setdefault(word, []).append(variable)
+        return uses
+
+    @cached_property
+    def lowered(self) -> dict[str, Expr]:
+        """Each dependent variable in terms of inputs and parameters alone; equal parts are shared."""
+        values: dict[str, Expr] = {}
+        for variable, expression in self.definitions:
+            (values[variable],) = substitute([expression], values)
+        return values
+
+    def partials(self) -> dict[str, dict[str, str]]:
+        """variable -> name -> d variable / d name, as text, for each name in its own expression."""
+        return {
+            v: {str(leaf): str(partial) for leaf, partial in _local(e).items()}
+            for v, e in self.definitions
+        }
+
+    @cached_property
+    def gradient(self) -> tuple[Expr, ...]:
+        """d loss / d parameter for each of `parameters`, given the `cotangent` of each output."""
+        seeds: dict[Expr, Expr] = {}
+        for output in self.outputs:
+            root = self.lowered[output]
+            seeds[root] = seeds.get(root, ZERO) + cotangent(output)
+        wanted = [name(parameter) for parameter in self.parameters]
+        found = reverse(seeds, set(wanted))
+        return tuple(found[leaf] for leaf in wanted)
+
+    @cached_property
+    def program(self) -> list[Expr]:
+        """Every part of the outputs, operands first: what a backend executes for a prediction."""
+        return walk(*(self.lowered[output] for output in self.outputs))
+
+    @cached_property
+    def gradient_program(self) -> list[Expr]:
+        """What a backend executes, after `program`, for the gradient."""
+        done = set(self.program)
+        return [part for part in walk(*self.gradient) if part not in done]
+
+    def where(self, word: str) -> tuple[str, int]:
+        """The first line that holds `word`, and its column: what ExpressionError shows."""
+        found = next((v for v, e in self.definitions if v == word or word in names(e)), None)
+        return ("", 0) if found is None else point_at(self.lines[found], word)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{v} = {e}" for v, e in self.definitions)
+
+
+def cotangent(output: str) -> Expr:
+    """The leaf that stands for d loss / d output."""
+    return node("cotangent", value=output)
+
+
+def _local(expression: Expr) -> dict[Expr, Expr]:
+    leaves = [name(word) for word in names(expression)]
+    found = reverse({expression: ONE}, set(leaves))
+    return {leaf: found[leaf] for leaf in leaves}
+
+
+def _topological(definitions: Mapping[str, Expr], lines: Mapping[str, str]) -> list[str]:
+    """The defined variables, each after those that it needs, else in the order they were written."""
+    needs = {v: [w for w in names(e) if w in definitions] for v, e in definitions.items()}
+    done: dict[str, None] = {}
+    for first in definitions:
+        path = {first: iter(needs[first])} if first not in done else {}
+        while path:
+            variable = next(reversed(path))
+            needed = next((w for w in path[variable] if w not in done), None)
+            if needed is None:
+                del path[variable]
+                done[variable] = None
+            elif needed in path:
+                cycle = [*list(path)[list(path).index(needed) :], needed]
+                raise ExpressionError(
+                    f"a cycle: {' needs '.join(cycle)}", *point_at(lines[needed], cycle[1])
+                )
+            else:
+                path[needed] = iter(needs[needed])
+    return list(done)

@@ -1,0 +1,98 @@
+"""The definition: an expression graph in eager torch, one operation after another."""
+
+import operator
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from kernels.expression.expr import Expr, name
+from kernels.expression.graph import Graph, cotangent
+from kernels.loss.reference import LOSSES
+
+TORCH: dict[str, Callable[..., Tensor]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "neg": operator.neg,
+    "pow": operator.pow,
+    "exp": torch.exp,
+    "log": torch.log,
+    "sqrt": torch.sqrt,
+    "abs": torch.abs,
+    "sin": torch.sin,
+    "cos": torch.cos,
+    "tan": torch.tan,
+    "asin": torch.asin,
+    "acos": torch.acos,
+    "atan": torch.atan,
+    "sinh": torch.sinh,
+    "cosh": torch.cosh,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "relu": torch.relu,
+    "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
+    "min": torch.minimum,
+    "max": torch.maximum,
+    "sign": lambda x: torch.where(x.isnan(), x, torch.sign(x)),
+    "xlogy": torch.xlogy,
+}
+TAKES_NUMBERS = {"add", "sub", "mul", "div", "pow"}
+
+Values = dict[Expr, Tensor]
+
+
+def predict(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
+    """y = f(x; p): parameters [R, P], inputs [B, V] or [R, B, V] -> outputs [R, B, T]."""
+    values = bind(graph, parameters, inputs)
+    evaluate(graph.program, values)
+    found = [values[graph.lowered[output]] for output in graph.outputs]
+    return stack(found, parameters, inputs)
+
+
+def loss_and_gradient(
+    graph: Graph, parameters: Tensor, inputs: Tensor, targets: Tensor, loss: str
+) -> tuple[Tensor, Tensor]:
+    """(L, dL/dp): parameters [R, P], inputs [B, V] or [R, B, V], targets likewise -> [R], [R, P].
+
+    The gradient is `graph.gradient`, which the derivative table made; torch's autograd takes no part.
+    """
+    values = bind(graph, parameters, inputs)
+    evaluate(graph.program, values)
+    outputs = stack([values[graph.lowered[o]] for o in graph.outputs], parameters, inputs)
+    value, slope = LOSSES[loss](outputs, targets)
+    values |= {cotangent(o): s for o, s in zip(graph.outputs, slope.unbind(-1), strict=True)}
+    evaluate(graph.gradient_program, values)
+    gradient = stack([values[part] for part in graph.gradient], parameters, inputs)
+    return value, gradient.sum(1)
+
+
+def bind(graph: Graph, parameters: Tensor, inputs: Tensor) -> Values:
+    """The leaves: a parameter is [R, 1], an input [1, B] or [R, B]."""
+    per_run = inputs if inputs.dim() == 3 else inputs[None]
+    leaves = {name(p): parameters[:, i, None] for i, p in enumerate(graph.parameters)}
+    return leaves | {name(x): per_run[:, :, i] for i, x in enumerate(graph.inputs)}
+
+
+def evaluate(program: Iterable[Expr], values: Values) -> None:
+    """Adds the value of each part of `program`, in order, to `values`, which holds the leaves."""
+    like = next(iter(values.values()))
+    for part in program:
+        if part not in values:
+            values[part] = _apply(part, values, like)
+
+
+def stack(columns: Iterable[Tensor], parameters: Tensor, inputs: Tensor) -> Tensor:
+    """Columns that broadcast to [R, B] -> [R, B, columns]."""
+    shape = parameters.shape[0], inputs.shape[-2]
+    return torch.stack([column.expand(shape) for column in columns], -1)
+
+
+def _apply(part: Expr, values: Values, like: Tensor) -> Tensor:
+    if part.op == "number":
+        return like.new_full((1, 1), part.value)
+    args = [values[arg] for arg in part.args]
+    if part.op in TAKES_NUMBERS and part.args[-1].op == "number":
+        args[-1] = part.args[-1].value  # x^2 with a plain 2 is a multiplication
+    return TORCH[part.op](*args)

@@ -1,0 +1,1 @@
+"""Linear layers with ReLU, for R runs at once."""

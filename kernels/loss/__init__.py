@@ -1,0 +1,6 @@
+"""Losses and their gradients."""
+
+from kernels.loss.function import loss
+from kernels.loss.reference import LOSSES
+
+__all__ = ["LOSSES", "loss"]

@@ -1,0 +1,107 @@
+"""Stateless randomness: integers that are a function of (seed, purpose, step, position) alone.
+
+The generator is Philox-4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011),
+whose 32-bit words are held here in int64, since torch has no unsigned arithmetic to speak of.
+"""
+
+import math
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+WORD = 0xFFFFFFFF
+MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
+WEYL = 0x9E3779B9, 0xBB67AE85
+ROUNDS = 10
+
+FEISTEL_ROUNDS = 8
+LEAST_BITS = 5  # smaller networks don't reach all orders alike
+MIX = 0x85EBCA6B, 0xC2B2AE35  # the multipliers of MurmurHash3's finalizer
+
+
+class Purpose(IntEnum):
+    """What a number is drawn for: each purpose has its own stream."""
+
+    INITIAL = 0
+    ORDER = 1
+    DATA = 2
+    NOISE = 3
+    SPLIT = 4
+
+
+def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
+    """Philox-4x32-10: four counter words and two key words, each int64 below 2^32 -> four words."""
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(ROUNDS):
+        left, right = c0 * MULTIPLIERS[0], c2 * MULTIPLIERS[1]  # all 64 bits, as if unsigned
+        c0, c1, c2, c3 = (
+            ((right >> 32) & WORD) ^ c1 ^ k0,
+            right & WORD,
+            ((left >> 32) & WORD) ^ c3 ^ k1,
+            left & WORD,
+        )
+        k0, k1 = (k0 + WEYL[0]) & WORD, (k1 + WEYL[1]) & WORD
+    return c0, c1, c2, c3
+
+
+def words(seed: Tensor, purpose: Purpose, step: Tensor, position: Tensor) -> tuple[Tensor, ...]:
+    """Four random words in [0, 2^32) for each broadcast (seed, step, position), all int64 and not negative."""
+    seed, step, position = torch.broadcast_tensors(seed, step, position)
+    stream = torch.full_like(step, int(purpose))
+    counter = position & WORD, position >> 32, step & WORD, (step >> 32) ^ (stream << 24)
+    return philox(counter, (seed & WORD, seed >> 32))
+
+
+def uniform(seed: Tensor, purpose: Purpose, start: int, stop: int, dtype: torch.dtype) -> Tensor:
+    """U[0, 1) at positions start..stop-1 of each seed's stream: seed [...] -> [..., stop - start].
+
+    Multiples of 2^-24, so that every floating dtype holds the same numbers.
+    """
+    position = torch.arange(start // 4, -(-stop // 4), device=seed.device)
+    four = words(seed[..., None], purpose, torch.zeros_like(position), position)
+    drawn = torch.stack(four, -1).flatten(-2)[..., start % 4 :][..., : stop - start]
+    return (drawn >> 8).to(dtype) * 2.0**-24
+
+
+def normal(seed: Tensor, purpose: Purpose, start: int, stop: int, dtype: torch.dtype) -> Tensor:
+    """N(0, 1) at positions start..stop-1 of each seed's stream, by Box and Muller: seed [...] -> [..., stop - start]."""
+    pairs = uniform(seed, purpose, 2 * start, 2 * stop, dtype).unflatten(-1, (-1, 2))
+    radius = (-2 * torch.log1p(-pairs[..., 0])).sqrt()
+    return radius * torch.cos(2 * math.pi * pairs[..., 1])
+
+
+def permutation(seed: Tensor, purpose: Purpose, stream: Tensor, size: int) -> Tensor:
+    """The samples at places `stream` [...] of an endless stream of epochs -> [*seed.shape, ...].
+
+    Each epoch is an order of [0, size) of its own, keyed by (seed, purpose, epoch) and computed on
+    the fly: a Feistel network over a power of two, repeated wherever it lands outside (cycle walking).
+    """
+    epoch, position = stream // size, stream % size
+    first = int(epoch.min())
+    span = torch.arange(first, int(epoch.max()) + 1, device=stream.device)
+    keys = torch.stack(words(seed[..., None], purpose, span, torch.zeros_like(span))).flatten(1)
+    rows = torch.arange(seed.numel(), device=stream.device).view(*seed.shape, *[1] * stream.dim())
+    row = rows * len(span) + (epoch - first)
+    bits = max(LEAST_BITS, (size - 1).bit_length())
+    index = _feistel(position.expand_as(row), keys, row, bits)
+    while (outside := index >= size).any():
+        index[outside] = _feistel(index[outside], keys, row[outside], bits)
+    return index
+
+
+def _feistel(index: Tensor, keys: Tensor, row: Tensor, bits: int) -> Tensor:
+    """A bijection of [0, 2^bits) keyed by keys[:, row]: the halves take turns at mixing each other."""
+    widths = bits // 2, bits - bits // 2
+    high, low = index >> widths[1], index & ((1 << widths[1]) - 1)
+    for turn in range(FEISTEL_ROUNDS):
+        key = (keys[turn % 4] + turn * WEYL[0]) & WORD
+        mixed = _mix(low ^ key[row])
+        high, low = low, high ^ (mixed >> (32 - widths[turn % 2]))
+    return (high << widths[1]) | low
+
+
+def _mix(word: Tensor) -> Tensor:
+    word = ((word ^ (word >> 16)) * MIX[0]) & WORD
+    return ((word ^ (word >> 13)) * MIX[1]) & WORD

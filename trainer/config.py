@@ -1,0 +1,283 @@
+"""The schema of a run: one dataclass a config group, and the checks that types can't make.
+
+A field made by `per_run` may differ between the runs of a pack; a field made by `only` belongs to
+some kinds of its group. Everything else is structure.
+"""
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Dict, List, Optional, Union  # noqa: UP035 (OmegaConf reads these)
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig
+
+from kernels.errors import UserError, choose, nearest
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "model": ("expression", "mlp"),
+    "data": ("ground_truth", "gaussians", "file", "table", "sklearn"),
+    "optimizer": ("sgd", "adam", "adamw"),
+    "schedule": ("constant", "linear_warmup", "cosine"),
+    "engine": ("step",),
+}
+LOSSES = ("mse", "sse", "cross_entropy")
+GRADIENTS = ("exact", "finite_difference")
+ORDERS = ("shared", "own", "sequential")
+BACKENDS = ("auto", "reference")
+PRECISIONS = ("fp64", "fp32", "tf32", "bf16")
+DEVICES = ("auto", "cpu", "cuda", "cuda:0, cuda:1, ...")
+
+
+def per_run(default: Any, *kinds: str) -> Any:
+    """A field that may differ between the runs of a pack."""
+    return field(default=default, metadata={"per_run": True, "kinds": kinds})
+
+
+def only(default: Any, *kinds: str) -> Any:
+    """A field that belongs to these kinds of its group."""
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata={"kinds": kinds})
+    return field(default=default, metadata={"kinds": kinds})
+
+
+def mapping(*kinds: str, per_run: bool = False) -> Any:
+    """A mapping whose keys are the user's own: names of parameters, columns or fields."""
+    return field(
+        default_factory=lambda: DictConfig({}, flags={"struct": False}),
+        metadata={"kinds": kinds, "per_run": per_run},
+    )
+
+
+@dataclass
+class Model:
+    kind: str = MISSING
+    loss: str = "mse"
+    expressions: Any = only(None, "expression")
+    outputs: Optional[List[str]] = only(None, "expression")
+    initial: Dict[str, Any] = mapping("expression", per_run=True)
+    initial_range: List[float] = only([0.0, 1.0], "expression")
+    gradient: str = only("exact", "expression")
+    grad_delta: float = only(1e-4, "expression")
+    widths: Optional[List[int]] = only(None, "mlp")
+    bias: bool = only(True, "mlp")
+    quantize: List[int] = only([], "mlp")
+
+
+@dataclass
+class Data:
+    kind: str = MISSING
+    seed: int = 0
+    validation: float = 0.0
+    standardize: bool = False
+    size: Optional[int] = only(None, "ground_truth", "gaussians")
+    truth: Dict[str, Any] = mapping("ground_truth")
+    range: List[float] = only([0.0, 1.0], "ground_truth")
+    noise: float = only(0.0, "ground_truth")
+    means: Optional[List[List[float]]] = only(None, "gaussians")
+    covariances: Optional[List[List[List[float]]]] = only(None, "gaussians")
+    path: Optional[str] = only(None, "file")
+    table: Dict[str, Any] = mapping("table")
+    columns: Dict[str, Any] = mapping("file", "table")
+    set: Optional[str] = only(None, "sklearn")
+
+
+@dataclass
+class Optimizer:
+    kind: str = MISSING
+    lr: float = per_run(1e-3)
+    weight_decay: float = per_run(0.0)
+    clip_norm: Optional[float] = per_run(None)
+    momentum: float = per_run(0.0, "sgd")
+    nesterov: bool = per_run(False, "sgd")
+    beta1: float = per_run(0.9, "adam", "adamw")
+    beta2: float = per_run(0.999, "adam", "adamw")
+    eps: float = per_run(1e-8, "adam", "adamw")
+
+
+@dataclass
+class Schedule:
+    kind: str = MISSING
+    warmup_steps: int = per_run(0, "linear_warmup", "cosine")
+    start_factor: float = per_run(0.01, "linear_warmup", "cosine")
+    final_factor: float = per_run(0.0, "cosine")
+
+
+@dataclass
+class Engine:
+    kind: str = MISSING
+    capture: bool = True
+
+
+@dataclass
+class Compute:
+    device: str = "auto"
+    backend: str = "auto"
+    precision: str = "fp32"
+
+
+@dataclass
+class Monitor:
+    every: int = 20
+    validate_every: int = 200
+    tensorboard: bool = True
+    progress: bool = True
+
+
+@dataclass
+class Loop:
+    steps: Optional[int] = per_run(None)
+    epochs: Optional[float] = None
+    batch_size: Union[int, str] = 256
+    order: str = "shared"
+    max_seconds: Optional[float] = None
+
+
+@dataclass
+class Pack:
+    over: Dict[str, Any] = mapping()
+
+
+@dataclass
+class Config:
+    """The whole config of a run, as `packtrain --cfg job` prints it."""
+
+    name: str = "run"
+    seed: int = per_run(0)
+    model: Model = field(default_factory=Model)
+    data: Data = field(default_factory=Data)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    schedule: Schedule = field(default_factory=Schedule)
+    loop: Loop = field(default_factory=Loop)
+    engine: Engine = field(default_factory=Engine)
+    compute: Compute = field(default_factory=Compute)
+    monitor: Monitor = field(default_factory=Monitor)
+    pack: Pack = field(default_factory=Pack)
+
+
+ConfigStore.instance().store(name="schema", node=Config, provider="packtrain")
+
+
+def all_fields(schema: Any = Config, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """(dotted path, metadata) of every field below `schema`."""
+    for each in fields(schema):
+        inner = each.default_factory
+        if isinstance(inner, type) and is_dataclass(inner):
+            yield from all_fields(inner, f"{prefix}{each.name}.")
+        else:
+            yield prefix + each.name, dict(each.metadata)
+
+
+def per_run_fields() -> list[str]:
+    """The fields that may stand in pack.over; a mapping's entries stand for `field.*`."""
+    free = {path for path, _ in all_fields() if path in ("model.initial",)}
+    return [f"{p}.*" if p in free else p for p, meta in all_fields() if meta.get("per_run")]
+
+
+def check(config: Config, varied: Collection[str] = ()) -> None:
+    """Raises UserError at the first thing in `config` that can't be trained; `varied` fields are set elsewhere."""
+    for group in KINDS:
+        _check_kind(group, getattr(config, group), varied)
+    _check_words(config)
+    _check_numbers(config)
+    if "loop.steps" not in varied:
+        _check_length(config.loop)
+    _check_batch(config.loop.batch_size)
+    if config.compute.precision in ("tf32", "bf16") and config.model.kind == "expression":
+        raise UserError(
+            f"compute.precision={config.compute.precision} is about an MLP's matrix products; "
+            "an expression graph takes fp32 or fp64"
+        )
+
+
+def _check_kind(group: str, node: Any, varied: Collection[str]) -> None:
+    choose(dict.fromkeys(KINDS[group]), node.kind, f"{group}.kind")
+    for each in fields(node):
+        kinds = each.metadata.get("kinds")
+        if not kinds or node.kind in kinds:
+            continue
+        path = f"{group}.{each.name}"
+        if path in varied or getattr(node, each.name) != _default(each):
+            raise UserError(
+                f"{path} is for {group}={' or '.join(kinds)}, and this run has "
+                f"{group}={node.kind}; an experiment may have set it: add experiment=null to start from none"
+            )
+
+
+def _default(each: Any) -> Any:
+    made = each.default_factory() if callable(each.default_factory) else each.default
+    return dict(made) if isinstance(made, DictConfig) else made
+
+
+def _check_words(config: Config) -> None:
+    for path, known in (
+        ("model.loss", LOSSES),
+        ("model.gradient", GRADIENTS),
+        ("loop.order", ORDERS),
+        ("compute.backend", BACKENDS),
+        ("compute.precision", PRECISIONS),
+    ):
+        group, leaf = path.split(".")
+        choose(dict.fromkeys(known), getattr(getattr(config, group), leaf), path)
+
+
+# field -> (holds, what is expected)
+AT_LEAST_0 = (lambda v: v >= 0, "0 or more")
+ABOVE_0 = (lambda v: v > 0, "more than 0")
+BELOW_1 = (lambda v: 0 <= v < 1, "at least 0 and below 1")
+NUMBERS: dict[str, tuple[Any, str]] = {
+    "seed": (lambda v: 0 <= v < 2**63, "an integer from 0 to 2^63-1"),
+    "data.seed": (lambda v: 0 <= v < 2**63, "an integer from 0 to 2^63-1"),
+    "data.size": ABOVE_0,
+    "data.noise": AT_LEAST_0,
+    "data.validation": BELOW_1,
+    "model.grad_delta": ABOVE_0,
+    "optimizer.lr": AT_LEAST_0,
+    "optimizer.weight_decay": AT_LEAST_0,
+    "optimizer.clip_norm": ABOVE_0,
+    "optimizer.momentum": AT_LEAST_0,
+    "optimizer.beta1": BELOW_1,
+    "optimizer.beta2": BELOW_1,
+    "optimizer.eps": AT_LEAST_0,
+    "schedule.warmup_steps": AT_LEAST_0,
+    "schedule.start_factor": (lambda v: 0 < v <= 1, "more than 0 and at most 1"),
+    "schedule.final_factor": AT_LEAST_0,
+    "loop.steps": ABOVE_0,
+    "loop.epochs": ABOVE_0,
+    "loop.max_seconds": ABOVE_0,
+    "monitor.every": ABOVE_0,
+    "monitor.validate_every": ABOVE_0,
+}
+
+
+def check_number(path: str, value: Any) -> None:
+    """Raises UserError where a numeric field's value is out of its range."""
+    holds, expected = NUMBERS.get(path, (lambda _: True, ""))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{path} is a finite number; got {value}")
+    if value is not None and not holds(value):
+        raise UserError(f"{path} is {expected}; got {value}")
+
+
+def _check_numbers(config: Config) -> None:
+    for path in NUMBERS:
+        node: Any = config
+        for part in path.split("."):
+            node = getattr(node, part)
+        check_number(path, node)
+
+
+def _check_length(loop: Loop) -> None:
+    if loop.steps is None and loop.epochs is None:
+        raise UserError("say how long to train: loop.steps=1000 or loop.epochs=10")
+    if loop.steps is not None and loop.epochs is not None:
+        raise UserError(
+            f"loop.steps={loop.steps} and loop.epochs={loop.epochs:g} both say how long to train: "
+            "set one of them to null"
+        )
+
+
+def _check_batch(size: int | str) -> None:
+    if size != "full" and not (isinstance(size, int) and size > 0):
+        hint = nearest(str(size), ["full"])
+        raise UserError(f"loop.batch_size is a number of samples or full; got {size!r}{hint}")

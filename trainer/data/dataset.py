@@ -1,0 +1,67 @@
+"""A data set in memory: inputs and targets, a training part and a validation part."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from kernels.random import Purpose, permutation
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """inputs [N, V] and targets [N, T]; for classification, targets [N, 1] of class indices.
+
+    `mean` and `std` [V] are what the inputs were standardized with, where they were.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    input_names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    mean: Tensor | None = None
+    std: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def part(self, index: Tensor | slice) -> "Dataset":
+        """The samples at `index`."""
+        return replace(self, inputs=self.inputs[index], targets=self.targets[index])
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Dataset":
+        """The same on `device`, with `dtype` for all but class indices."""
+        targets = self.targets.to(device, dtype if self.targets.is_floating_point() else None)
+        return replace(self, inputs=self.inputs.to(device, dtype), targets=targets)
+
+    def standardized(self, mean: Tensor, std: Tensor) -> "Dataset":
+        """x -> (x - mean) / std, column by column."""
+        return replace(self, inputs=(self.inputs - mean) / std, mean=mean, std=std)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run trains on, and what it is judged by, if anything is held out."""
+
+    train: Dataset
+    validation: Dataset | None
+
+
+def prepare(whole: Dataset, seed: int, validation: float, standardize: bool) -> Data:
+    """Holds out a `validation` fraction, drawn by `seed`; standardizes by the training part alone."""
+    train, held = _split(whole, seed, validation)
+    if standardize:
+        mean, std = train.inputs.mean(0), train.inputs.std(0, correction=0)
+        std = torch.where(std > 0, std, torch.ones_like(std))  # a constant column stays 0
+        train, held = train.standardized(mean, std), held and held.standardized(mean, std)
+    return Data(train, held)
+
+
+def _split(whole: Dataset, seed: int, validation: float) -> tuple[Dataset, Dataset | None]:
+    held = round(validation * len(whole))
+    if held == 0:
+        return whole, None
+    device = whole.inputs.device
+    stream = torch.arange(len(whole), device=device)
+    order = permutation(torch.tensor(seed, device=device), Purpose.SPLIT, stream, len(whole))
+    return whole.part(order[held:]), whole.part(order[:held])

@@ -1,0 +1,44 @@
+"""The order of minibatches: which samples each step sees, as a function of the step alone."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kernels.random import Purpose, permutation
+
+
+@dataclass(frozen=True)
+class Order:
+    """An endless stream of epochs, each a new permutation of all samples, cut into minibatches.
+
+    A minibatch that reaches the end of an epoch goes on into the next, so all are of one size and
+    every sample is seen once an epoch. `seeds` is one key ([], the order is shared by the pack), one
+    a run ([R], each run has its own), or None (as the samples stand).
+    """
+
+    size: int
+    batch: int
+    seeds: Tensor | None
+    device: torch.device
+
+    @property
+    def whole(self) -> bool:
+        """Each minibatch is the whole data set, which is then taken as it stands."""
+        return self.batch == self.size
+
+    @property
+    def indices_a_step(self) -> int:
+        """How many indices `indices` holds for each step."""
+        if self.whole:
+            return 1
+        return self.batch * (1 if self.seeds is None else self.seeds.numel())
+
+    def indices(self, start: int, stop: int) -> Tensor:
+        """The samples of steps start..stop-1: [S, B], or [S, R, B] where each run has its own order."""
+        steps = torch.arange(start, stop, device=self.device)
+        stream = steps[:, None] * self.batch + torch.arange(self.batch, device=self.device)
+        if self.seeds is None:
+            return stream % self.size
+        found = permutation(self.seeds, Purpose.ORDER, stream, self.size)
+        return found if found.dim() == 2 else found.transpose(0, 1)

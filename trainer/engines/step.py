@@ -1,0 +1,143 @@
+"""The step engine: a Python loop of minibatch, loss, gradient and update; on CUDA a captured graph."""
+
+import torch
+from torch import Tensor
+
+from trainer.data.dataset import Dataset
+from trainer.data.order import Order
+from trainer.engines.base import History
+from trainer.models.base import Model
+from trainer.optimizers import Optimizer, Schedule, State
+
+MOST_STEPS = 256
+MOST_INDICES = 1 << 23  # of the minibatches of one slice, held at a time
+WARM_UP = 3  # steps before a capture, as torch asks for
+
+
+class StepEngine:
+    """Trains R runs one step after another; see Engine.
+
+    What depends on the step alone (minibatches, learning rates, who still trains) is tabulated for a
+    slice of steps at a time, outside the step, and read through `row`, a counter on the device. So
+    the step is the same sequence of kernels every time, and `capture` can record it once in a CUDA
+    graph (static) instead of launching it from Python each time (dynamic).
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        data: Dataset,
+        order: Order,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        lr: Tensor,
+        steps: Tensor,
+        clip_norm: Tensor | None = None,
+        capture: bool = False,
+    ) -> None:
+        self.model, self.data, self.order = model, data, order
+        self.optimizer, self.schedule = optimizer, schedule
+        self.lr, self.steps = lr, steps
+        self.clip_norm = clip_norm
+        self.capture = capture
+        self.warm_up = WARM_UP
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.step = 0
+        device = model.parameters.device
+        self.state = optimizer.start(model.parameters.detach())
+        self.alive = torch.ones(model.runs, dtype=torch.bool, device=device)
+        self.taken = torch.zeros(model.runs, dtype=torch.int64, device=device)
+        self.row = torch.zeros(1, dtype=torch.int64, device=device)
+        self.columns = torch.tensor(list(model.scalars.values()), dtype=torch.int64, device=device)
+        self.tables = self._tables(0, self.capacity)
+        self.history = self._empty_history()
+
+    @property
+    def capacity(self) -> int:
+        """The most steps that one call of `advance` can make."""
+        return max(1, min(MOST_STEPS, MOST_INDICES // self.order.indices_a_step))
+
+    def advance(self, until_step: int) -> History:
+        """Trains every run up to `until_step`, at most `capacity` steps away; returns what happened."""
+        count = until_step - self.step
+        assert 0 < count <= self.capacity
+        for table, new in zip(self.tables, self._tables(self.step, until_step), strict=True):
+            table[:count].copy_(new)
+        self.row.zero_()
+        for _ in range(count):
+            self._go()
+        start, self.step = self.step, until_step
+        loss, norm, scalars = (part[:count].clone() for part in self.history)
+        return History(start, loss, norm, self.tables[2][:count].clone(), scalars)
+
+    def _tables(self, start: int, stop: int) -> tuple[Tensor, ...]:
+        """Row by row for steps start..stop-1: minibatch, coefficients [K, R, 1], lr [R], active [R]."""
+        step = torch.arange(start, stop, device=self.row.device)
+        lr = self.lr * self.schedule(step)
+        coefficients = self.optimizer.table(lr, step).to(self.model.parameters.dtype)
+        indices = step[:, None] if self.order.whole else self.order.indices(start, stop)
+        return indices, coefficients[..., None], lr, step[:, None] < self.steps
+
+    def _empty_history(self) -> tuple[Tensor, ...]:
+        rows, runs = self.capacity, self.model.runs
+        like = self.model.parameters.detach()
+        return (
+            like.new_zeros(rows, runs),
+            like.new_zeros(rows, runs),
+            like.new_zeros(rows, runs, len(self.columns)),
+        )
+
+    def _go(self) -> None:
+        """One step: replayed from the graph where there is one, else launched."""
+        if not self.capture:
+            self._step()
+        elif self.graph is not None:
+            self.graph.replay()
+        elif self.warm_up:
+            self.warm_up -= 1
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                self._step()
+            torch.cuda.current_stream().wait_stream(side)
+        else:
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):
+                self._step()
+            self.graph.replay()
+
+    def _step(self) -> None:
+        indices, coefficients, _, wanted = (t.index_select(0, self.row)[0] for t in self.tables)
+        parameters = self.model.parameters
+        loss = self.model.loss(*self._minibatch(indices))
+        (gradient,) = torch.autograd.grad(loss.sum(), parameters)
+        with torch.no_grad():
+            active = wanted & self.alive
+            norm = torch.linalg.vector_norm(gradient, dim=1)
+            self._record(torch.where(active, loss, torch.nan), norm, parameters[:, self.columns])
+            if self.clip_norm is not None:
+                gradient = gradient * (self.clip_norm / (norm + 1e-6)).clamp(max=1)[:, None]
+            new, state = self.optimizer.update(parameters, gradient, self.state, coefficients)
+            self._keep(loss, new, state, active)
+            self.row += 1
+
+    def _minibatch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        inputs, targets = self.data.inputs, self.data.targets
+        if self.order.whole:
+            return inputs, targets
+        if indices.dim() == 1:
+            return inputs.index_select(0, indices), targets.index_select(0, indices)
+        return inputs[indices], targets[indices]
+
+    def _record(self, *values: Tensor) -> None:
+        for part, value in zip(self.history, values, strict=True):
+            part.index_copy_(0, self.row, value[None])
+
+    def _keep(self, loss: Tensor, new: Tensor, state: State, active: Tensor) -> None:
+        """Takes the step in each run in which all of it is finite; a run in which it isn't has diverged."""
+        finite = torch.cat([loss[:, None], new, *state.values()], 1).isfinite().all(1)
+        kept = active & finite
+        self.alive &= kept | ~active
+        self.taken += kept
+        for old, value in [(self.model.parameters, new), *((self.state[k], state[k]) for k in state)]:
+            old.copy_(torch.where(kept[:, None], value, old))

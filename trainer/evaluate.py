@@ -1,0 +1,37 @@
+"""Losses and metrics over a whole data set."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kernels.loss import LOSSES
+from trainer.data.dataset import Dataset
+from trainer.models.base import Model
+
+MOST_OUTPUTS = 1 << 20  # of all runs together, computed at a time
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the models of R runs are worth on a data set: the loss [R], and metrics [R] by name."""
+
+    loss: Tensor
+    metrics: dict[str, Tensor]
+
+
+@torch.no_grad()
+def evaluate(model: Model, data: Dataset) -> Evaluation:
+    """The loss (a mean, or for sse the sum) and the metrics over all of `data`, in float64, block by block."""
+    block = max(1, MOST_OUTPUTS // (model.runs * model.width))
+    loss = torch.zeros(model.runs, dtype=torch.float64, device=model.parameters.device)
+    sums = {name: torch.zeros_like(loss) for name in model.metrics}
+    for start in range(0, len(data), block):
+        part = data.part(slice(start, start + block))
+        outputs = model.predict(part.inputs)
+        share = 1.0 if model.loss_kind == "sse" else len(part) / len(data)
+        loss += LOSSES[model.loss_kind](outputs, part.targets)[0] * share
+        for name, metric in model.metrics.items():
+            mean = metric.sample(outputs, part.targets).mean((1, 2))
+            sums[name] += mean * (len(part) / len(data))
+    return Evaluation(loss, {n: metric.finish(sums[n]) for n, metric in model.metrics.items()})

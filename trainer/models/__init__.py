@@ -1,0 +1,1 @@
+"""Models: R sets of parameters, a loss and predictions."""

@@ -1,0 +1,73 @@
+"""What every model is to the rest: R sets of parameters in one tensor, a loss, and predictions."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor
+
+
+class Model(ABC):
+    """R runs of one model. `parameters` [R, P] is one tensor, so that an optimizer has one thing to update.
+
+    `layout` names its parts, in order, with their shapes in one run.
+    """
+
+    def __init__(self, parameters: Tensor, layout: Mapping[str, tuple[int, ...]], loss: str) -> None:
+        assert parameters.shape[1] == sum(map(prod, layout.values()))
+        self.parameters = parameters.requires_grad_()
+        self.layout = dict(layout)
+        self.loss_kind = loss
+
+    @property
+    def runs(self) -> int:
+        return self.parameters.shape[0]
+
+    @abstractmethod
+    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """L for every run: inputs [B, V] or [R, B, V], targets [B, T] or [R, B, T] -> [R]."""
+
+    @abstractmethod
+    def predict(self, inputs: Tensor) -> Tensor:
+        """Outputs for inputs [B, V] or [R, B, V] -> [R, B, T]."""
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """The most numbers that one sample of one run becomes on its way: what memory is planned by."""
+
+    @property
+    def scalars(self) -> dict[str, int]:
+        """The parts that are one number a run, which are worth a curve of their own: name -> column."""
+        return {}
+
+    @property
+    def metrics(self) -> dict[str, "Metric"]:
+        """What predictions are judged by beside the loss."""
+        return CLASSIFICATION if self.loss_kind == "cross_entropy" else REGRESSION
+
+    def named(self, flat: Tensor | None = None) -> dict[str, Tensor]:
+        """The parameters, or `flat` of their shape, by name: views [R, ...]."""
+        flat = self.parameters if flat is None else flat
+        parts = flat.split([prod(shape) for shape in self.layout.values()], 1)
+        named = zip(self.layout.items(), parts, strict=True)
+        return {name: part.view(-1, *shape) for (name, shape), part in named}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """finish(mean of sample(outputs, targets)): the mean is over samples and targets."""
+
+    sample: Callable[[Tensor, Tensor], Tensor]
+    finish: Callable[[Tensor], Tensor] = lambda mean: mean
+
+
+CLASSIFICATION = {
+    "accuracy": Metric(lambda y, t: (y.argmax(-1, keepdim=True) == t).to(y.dtype)),
+}
+REGRESSION = {
+    "rmse": Metric(lambda y, t: (y - t).square(), torch.sqrt),
+    "mae": Metric(lambda y, t: (y - t).abs()),
+}

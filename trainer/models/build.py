@@ -1,0 +1,87 @@
+"""config.model -> a model, checked against the data it is to be trained on."""
+
+import torch
+from torch import Tensor
+
+from kernels.expression import Graph, parse
+from trainer import config
+from trainer.data.dataset import Dataset
+from kernels.errors import UserError
+from trainer.models.base import Model
+from trainer.models.expression import ExpressionModel, initial_values
+from trainer.models.mlp import MLPModel, initial_weights, layout
+from trainer.pack import Pack
+
+
+def make_graph(asked: config.Model) -> Graph | None:
+    """The graph of an expression model, None for an MLP. Raises UserError or ExpressionError."""
+    if asked.kind != "expression":
+        return None
+    if not asked.expressions:
+        raise UserError(
+            "model=expression needs equations: add 'model.expressions=[\"xy = a*x + b\"]'"
+        )
+    if not isinstance(asked.expressions, (str, list)):
+        raise UserError(
+            f"model.expressions is a text or a list of equations; got {asked.expressions!r}"
+        )
+    return parse(asked.expressions, asked.outputs)
+
+
+def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype) -> Model:
+    """The untrained model of every run in `pack`, on the data's device. Raises UserError."""
+    asked = pack.config.model
+    seeds = torch.tensor(pack.each("seed"), device=data.inputs.device)
+    if graph is not None:
+        given = {p.removeprefix("model.initial.") for p in pack.over if p.startswith("model.initial.")}
+        initial = {p: pack.each(f"model.initial.{p}") for p in {*asked.initial, *given}}
+        start = initial_values(graph, seeds, initial, asked.initial_range, dtype)
+        _check_classes("the equations have", len(graph.outputs), data, asked.loss)
+    else:
+        widths = _check_widths(asked, data)
+        start = initial_weights(widths, asked.bias, seeds, dtype)
+    return build(asked, graph, start, pack.config.compute.precision)
+
+
+def make_layout(asked: config.Model, graph: Graph | None) -> dict[str, tuple[int, ...]]:
+    """The names and shapes of one run's parameters, in the order in which a model holds them."""
+    if graph is not None:
+        return {parameter: () for parameter in graph.parameters}
+    assert asked.widths is not None
+    return layout(asked.widths, asked.bias)
+
+
+def build(asked: config.Model, graph: Graph | None, parameters: Tensor, precision: str) -> Model:
+    """The model that `asked` describes, with these parameters [R, P]."""
+    if graph is not None:
+        delta = asked.grad_delta if asked.gradient == "finite_difference" else None
+        return ExpressionModel(graph, parameters, asked.loss, delta)
+    product = torch.bfloat16 if precision == "bf16" else None
+    assert asked.widths is not None
+    return MLPModel(parameters, asked.widths, asked.bias, asked.loss, asked.quantize, product)
+
+
+def _check_widths(asked: config.Model, data: Dataset) -> list[int]:
+    widths = asked.widths
+    if not widths or len(widths) < 2 or min(widths) < 1:
+        raise UserError(f"model.widths is [inputs, hidden..., outputs], such as [2, 10, 2]; got {widths}")
+    if widths[0] != len(data.input_names):
+        raise UserError(
+            f"model.widths begins with the number of inputs: the data have {len(data.input_names)}, "
+            f"got {widths[0]}"
+        )
+    for layer in asked.quantize:
+        if not 0 <= layer < len(widths) - 1:
+            raise UserError(
+                f"model.quantize lists layers from 0 to {len(widths) - 2}; got {layer}"
+            )
+    _check_classes("model.widths ends with", widths[-1], data, asked.loss)
+    return widths
+
+
+def _check_classes(who: str, outputs: int, data: Dataset, loss: str) -> None:
+    """cross_entropy needs an output a class, the other losses one a target."""
+    expected = len(data.target_names)
+    if outputs != expected:
+        what = "classes" if loss == "cross_entropy" else "targets"
+        raise UserError(f"{who} {outputs} outputs, but the data have {expected} {what}: make them equal")

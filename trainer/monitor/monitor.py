@@ -1,0 +1,117 @@
+"""What is watched while a pack trains: TensorBoard's scalars and the progress line."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from rich.console import Console
+from torch import Tensor
+
+from trainer import config
+from trainer.data.dataset import Dataset
+from trainer.engines.base import Engine, History
+from trainer.evaluate import Evaluation, evaluate
+from trainer.monitor.events import EventFile
+from trainer.monitor.progress import ProgressLine
+
+
+class Monitor:
+    """Hands what the engine did to TensorBoard, every `every` steps, and to the progress line.
+
+    Inside `with`; at its end the parameters that each run ended with are written.
+    """
+
+    def __init__(
+        self,
+        asked: config.Monitor,
+        folder: Path,
+        engine: Engine,
+        validation: Dataset | None,
+        console: Console,
+    ) -> None:
+        self.asked, self.engine, self.validation = asked, engine, validation
+        self.model = engine.model
+        self.scalars = list(self.model.scalars)
+        self.files = _event_files(folder, self.model.runs) if asked.tensorboard else []
+        self.progress = ProgressLine(console, int(engine.steps.max()), asked.progress)
+        self.clock = time.perf_counter()
+
+    def __enter__(self) -> "Monitor":
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.progress.stop()
+        columns = list(self.model.scalars.values())
+        values = self.model.parameters.detach()[:, columns].cpu().numpy()
+        for run, file in enumerate(self.files):
+            file.add(int(self.engine.taken[run]), self._parameters(values[run]))
+        self._flush()
+
+    def record(self, history: History) -> None:
+        """The steps of one slice: loss, gradient norm, learning rate, speed and fitted parameters."""
+        loss = history.loss.cpu().numpy()  # waits for the device, so the clock is right
+        speed = self._speed(history.loss)
+        rows = [i for i in range(len(loss)) if (history.start + i) % self.asked.every == 0]
+        parts = history.gradient_norm, history.lr, history.scalars
+        norm, lr, scalars = (part[rows].cpu().numpy() for part in parts)
+        for row, index in enumerate(rows):
+            for run, file in enumerate(self.files):
+                if np.isfinite(loss[index, run]):
+                    about = {
+                        "loss/train": loss[index, run],
+                        "optimizer/gradient_norm": norm[row, run],
+                        "optimizer/lr": lr[row, run],
+                        "speed/samples_per_second": speed,
+                    }
+                    file.add(history.start + index, about | self._parameters(scalars[row, run]))
+        self._flush()
+        best = np.nanmin(loss[-1]) if np.isfinite(loss[-1]).any() else np.nan
+        self.progress.update(history.start + len(loss), float(best), speed)
+
+    def next_validation(self, step: int) -> int:
+        """The step after `step` at which `validate` is due."""
+        every = self.asked.validate_every
+        return step - step % every + every
+
+    def validate(self, engine: Engine) -> Evaluation | None:
+        """Loss and metrics on the validation part, if there is one, at the engine's step."""
+        if self.validation is None:
+            return None
+        found = evaluate(self.model, self.validation)
+        columns = {"loss/validation": found.loss} | {
+            f"metrics/{name}": values for name, values in found.metrics.items()
+        }
+        table = {tag: values.tolist() for tag, values in columns.items()}
+        for run, file in enumerate(self.files):
+            if engine.alive[run]:
+                file.add(engine.step, {tag: values[run] for tag, values in table.items()})
+        self._flush()
+        self.clock = time.perf_counter()
+        return found
+
+    def _parameters(self, values: np.ndarray) -> dict[str, float]:
+        named = zip(self.scalars, values, strict=True)
+        return {f"parameters/{name}": float(value) for name, value in named}
+
+    def _speed(self, loss: Tensor) -> float:
+        """Samples a second since the last call, all runs together."""
+        before, self.clock = self.clock, time.perf_counter()
+        return loss.numel() * self.engine.order.batch / max(self.clock - before, 1e-9)
+
+    def _flush(self) -> None:
+        for file in self.files:
+            file.flush()
+
+
+def _event_files(folder: Path, runs: int) -> list[EventFile]:
+    """tensorboard/ itself for one run, a folder below it for each of many."""
+    if runs == 1:
+        return [EventFile(folder)]
+    return [EventFile(folder / f"run-{run:04d}") for run in range(runs)]

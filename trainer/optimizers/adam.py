@@ -1,0 +1,51 @@
+"""Adam, and AdamW with its decoupled weight decay."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from trainer.optimizers.base import Hyper, State, column
+
+
+class Adam:
+    """m <- b1 m + (1-b1) g;  v <- b2 v + (1-b2) g^2;  p <- p - lr m^ / (sqrt(v^) + eps).
+
+    m^ and v^ are m / (1 - b1^t) and v / (1 - b2^t). Weight decay adds w p to g, as torch.optim.Adam;
+    `decoupled`, it shrinks p by lr w instead, as torch.optim.AdamW.
+    Kingma and Ba (2015); Loshchilov and Hutter (2019).
+    """
+
+    def __init__(self, hyper: Hyper, like: Tensor, decoupled: bool = False) -> None:
+        self.decoupled = decoupled
+        self.betas = hyper("beta1"), hyper("beta2")
+        self.decay = hyper("weight_decay")
+        self.weight_decay = column(self.decay, like)
+        self.gains = column(1 - self.betas[0], like), column(1 - self.betas[1], like)
+        self.beta2 = column(self.betas[1], like)
+        self.eps = column(hyper("eps"), like)
+
+    def start(self, parameters: Tensor) -> State:
+        return {"m": torch.zeros_like(parameters), "v": torch.zeros_like(parameters)}
+
+    def table(self, lr: Tensor, step: Tensor) -> Tensor:
+        t = step[:, None] + 1
+        corrections = [1 - beta**t for beta in self.betas]
+        return torch.stack([lr / corrections[0], corrections[1].sqrt(), 1 - lr * self.decay], 1)
+
+    def update(
+        self, parameters: Tensor, gradient: Tensor, state: Mapping[str, Tensor], now: Tensor
+    ) -> tuple[Tensor, State]:
+        rate, root, shrink = now
+        if self.decoupled:
+            parameters = parameters * shrink
+        else:
+            gradient = gradient + self.weight_decay * parameters
+        m = state["m"] + self.gains[0] * (gradient - state["m"])
+        v = self.beta2 * state["v"] + self.gains[1] * gradient * gradient
+        return parameters - rate * m / (v.sqrt() / root + self.eps), {"m": m, "v": v}
+
+
+def adamw(hyper: Hyper, like: Tensor) -> Adam:
+    """AdamW: Adam with decoupled weight decay."""
+    return Adam(hyper, like, decoupled=True)

@@ -1,0 +1,35 @@
+"""Stochastic gradient descent; with the whole data set as its batch, gradient descent."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from trainer.optimizers.base import Hyper, State, column
+
+
+class SGD:
+    """v <- m v + g + w p;  p <- p - lr v, as torch.optim.SGD. Nesterov steps along g + m v instead."""
+
+    def __init__(self, hyper: Hyper, like: Tensor) -> None:
+        self.momentum = column(hyper("momentum"), like)
+        self.nesterov = column(hyper("nesterov"), like) > 0
+        self.weight_decay = column(hyper("weight_decay"), like)
+        self.remembers = bool((self.momentum > 0).any())
+
+    def start(self, parameters: Tensor) -> State:
+        return {"velocity": torch.zeros_like(parameters)} if self.remembers else {}
+
+    def table(self, lr: Tensor, step: Tensor) -> Tensor:
+        return lr[:, None]
+
+    def update(
+        self, parameters: Tensor, gradient: Tensor, state: Mapping[str, Tensor], now: Tensor
+    ) -> tuple[Tensor, State]:
+        (lr,) = now
+        gradient = gradient + self.weight_decay * parameters
+        if not self.remembers:
+            return parameters - lr * gradient, {}
+        velocity = self.momentum * state["velocity"] + gradient
+        ahead = torch.where(self.nesterov, gradient + self.momentum * velocity, velocity)
+        return parameters - lr * ahead, {"velocity": velocity}

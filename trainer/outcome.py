@@ -1,0 +1,31 @@
+"""How a run ended, and the sentence that says so."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Outcome(Enum):
+    """Each outcome with its sentence; `{step}` and `{steps}` are the run's own."""
+
+    FINISHED = "finished", "trained all of its {steps} steps"
+    DIVERGED = "diverged", "its loss or a parameter stopped being finite at step {step}; kept are the values before it"
+    STOPPED = "stopped early", "stopped after {step} of {steps} steps: {reason}"
+
+    def __init__(self, word: str, sentence: str) -> None:
+        self.word = word
+        self.sentence = sentence
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The outcome of one run, the steps it took, and why it stopped where it stopped early."""
+
+    outcome: Outcome
+    step: int
+    steps: int
+    reason: str = ""
+
+    @property
+    def message(self) -> str:
+        text = self.outcome.sentence
+        return text.format(step=self.step, steps=self.steps, reason=self.reason)

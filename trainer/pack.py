@@ -1,0 +1,120 @@
+"""What a pack varies: pack.over -> R runs, and the value of each field in each of them."""
+
+import copy
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from kernels.errors import UserError, nearest
+from trainer.config import Config, check, check_number, per_run_fields
+
+
+@dataclass(frozen=True)
+class Pack:
+    """R runs of one config: `over` holds, for each field that varies, its value in each run."""
+
+    config: Config
+    over: dict[str, list[Any]]
+    runs: int
+
+    def values(self, index: int) -> dict[str, Any]:
+        """What varies, with its values in run `index`."""
+        return {path: values[index] for path, values in self.over.items()}
+
+    def each(self, path: str) -> list[Any]:
+        """The value of the field at `path` in each run."""
+        if path in self.over:
+            return self.over[path]
+        value: Any = self.config
+        for part in path.split("."):
+            value = value.get(part) if isinstance(value, dict) else getattr(value, part)
+        return [value] * self.runs
+
+
+def make_pack(cfg: DictConfig, overrides: Sequence[str] = ()) -> Pack:
+    """The runs that a composed config asks for: the product of pack.over's values.
+
+    `overrides` is the command line: a plain value there beats an experiment's pack.over.
+    Raises UserError for a field that can't differ inside a pack, a value of the wrong type, a field
+    given twice, an empty product, or a config that can't be trained.
+    """
+    over = {path: _typed(cfg, path, value) for path, value in _asked(cfg, overrides).items()}
+    rows = list(itertools.product(*over.values()))
+    config = OmegaConf.to_object(cfg)
+    assert isinstance(config, Config)
+    check(config, set(over))
+    columns = {path: [row[i] for row in rows] for i, path in enumerate(over)}
+    return Pack(config, columns, len(rows))
+
+
+def flatten(over: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """{optimizer: {lr: v}} and {optimizer.lr: v} are the same."""
+    for key, value in over.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _asked(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
+    """pack.over without the fields to which the command line gives one plain value."""
+    over = dict(flatten(OmegaConf.to_container(cfg.pack.over, resolve=True)))  # pyright: ignore[reportArgumentType]
+    over = {path: value for path, value in over.items() if value is not None}
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    typed = {path for each in parsed for path in _paths_in_over(each)}
+    for each in parsed:
+        path = each.key_or_group
+        if path in over and path in typed:
+            raise UserError(f"{path} is given twice: {each.input_line} and in pack.over; keep one")
+        over.pop(path, None)
+    return over
+
+
+def _paths_in_over(override: Override) -> list[str]:
+    key, value = override.key_or_group, override.value()
+    if key == "pack.over" and isinstance(value, dict):
+        return [path for path, _ in flatten(value)]
+    return [key.removeprefix("pack.over.")] if key.startswith("pack.over.") else []
+
+
+def _typed(cfg: DictConfig, path: str, value: Any) -> list[Any]:
+    """The values of one field, checked against the schema."""
+    allowed = per_run_fields()
+    if not any(path == a or (a.endswith("*") and path.startswith(a[:-1])) for a in allowed):
+        raise UserError(
+            f"pack.over: {path} can't differ between the runs of a pack{nearest(path, allowed)}; "
+            f"{', '.join(sorted(allowed))} can"
+        )
+    probe, found = copy.deepcopy(cfg), []
+    for each in _expand(path, value):
+        try:
+            OmegaConf.update(probe, path, each)
+        except OmegaConfBaseException as error:
+            raise UserError(f"pack.over: {path}: {str(error).splitlines()[0]}") from None
+        found.append(OmegaConf.select(probe, path))
+        check_number(path, found[-1])
+    if not found:
+        raise UserError(f"pack.over: {path}: {value!r} names no value, so the pack would be empty")
+    return found
+
+
+def _expand(path: str, value: Any) -> list[Any]:
+    """The values that Hydra's sweep syntax names: '1,2', 'range(0,8)', a list, or one value."""
+    if not isinstance(value, str):
+        return value if isinstance(value, list) else [value]
+    try:
+        parsed = OverridesParser.create().parse_override(f"{path}={value}")
+        if not parsed.is_sweep_override():
+            given = parsed.value()
+            return given if isinstance(given, list) else [given]
+        return [Override._convert_value(each) for each in parsed.sweep_iterator()]
+    except HydraException as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"pack.over: {path}: {value!r} can't be read as values ({reason})") from None

@@ -1,0 +1,242 @@
+"""The run folder: result.json, runs.csv and model.safetensors, written here and read back."""
+
+import csv
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from trainer import config
+from trainer.compute import Compute
+from trainer.data.dataset import Dataset
+from trainer.engines.base import Engine
+from kernels.errors import UserError
+from trainer.evaluate import Evaluation
+from trainer.models.base import Model
+from trainer.models.build import build, make_graph, make_layout
+from trainer.outcome import Ending
+from trainer.pack import Pack
+
+LISTED_RUNS = 100  # a larger pack's result.json holds the ten best; runs.csv holds all
+LISTED_BEST = 10
+
+
+def run_rows(
+    pack: Pack,
+    model: Model,
+    endings: list[Ending],
+    before: Evaluation,
+    after: Evaluation,
+    held: Evaluation | None,
+) -> list[dict[str, Any]]:
+    """One entry of result.json's `run` for each run. Metrics are the validation part's where there is one."""
+    judged = held or after
+    first, last = before.loss.tolist(), after.loss.tolist()
+    validation = held.loss.tolist() if held else [None] * pack.runs
+    metrics = {name: values.tolist() for name, values in judged.metrics.items()}
+    fitted = {name: model.named()[name].tolist() for name in model.scalars}
+    return [
+        _finite(
+            {
+                "index": run,
+                "values": pack.values(run),
+                "outcome": endings[run].outcome.word,
+                "message": endings[run].message,
+                "steps": endings[run].step,
+                "loss": {
+                    "train": {"first": first[run], "last": last[run]},
+                    "validation": validation[run],
+                },
+                "metrics": {name: values[run] for name, values in metrics.items()},
+                "parameters": {
+                    name: {"value": values[run], "stderr": None} for name, values in fitted.items()
+                },
+            }
+        )
+        for run in range(pack.runs)
+    ]
+
+
+def head(pack: Pack, compute: Compute, engine: Engine, seconds: dict[str, float]) -> dict[str, Any]:
+    """result.json without its runs: what ran, where, and how long it took."""
+    return {
+        "experiment": pack.config.name,
+        "device": compute.name,
+        "backend": compute.backend,
+        "engine": pack.config.engine.kind,
+        "graph": "static" if engine.capture else "dynamic",
+        "precision": pack.config.compute.precision,
+        "runs": pack.runs,
+        "steps": engine.step,
+        "samples": int(engine.taken.sum()) * engine.order.batch,
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+    }
+
+
+def best_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows by their loss, on the validation part where there is one; diverged runs last."""
+
+    def rank(row: dict[str, Any]) -> tuple[bool, bool, float]:
+        loss = judged_by(row)
+        return row["outcome"] == "diverged", loss is None, loss or 0.0
+
+    return sorted(rows, key=rank)
+
+
+def judged_by(row: dict[str, Any]) -> float | None:
+    """The loss by which runs are compared."""
+    validation = row["loss"]["validation"]
+    return row["loss"]["train"]["last"] if validation is None else validation
+
+
+def summary(about: Mapping[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """result.json: `about`, the outcomes counted, the best run, and the runs (the ten best of many)."""
+    ranked = best_first(rows)
+    usable = ranked[0]["outcome"] != "diverged" and judged_by(ranked[0]) is not None
+    return {
+        **about,
+        "outcomes": dict(Counter(row["outcome"] for row in rows)),
+        "best_run": ranked[0]["index"] if usable else None,
+        "run": rows if len(rows) <= LISTED_RUNS else ranked[:LISTED_BEST],
+    }
+
+
+def write(
+    folder: Path, result: dict[str, Any], rows: list[dict[str, Any]], model: Model, data: Dataset, pack: Pack
+) -> None:
+    """Writes the three result files into `folder`."""
+    _replace(folder / "model.safetensors", lambda file: _save_model(file, model, data, pack))
+    _replace(folder / "runs.csv", lambda file: _save_rows(file, rows))
+    text = json.dumps(_finite(result), indent=1, allow_nan=False)
+    _replace(folder / "result.json", lambda file: file.write_text(text + "\n"))
+
+
+def _save_model(file: Path, model: Model, data: Dataset, pack: Pack) -> None:
+    tensors = {name: part.detach().contiguous().cpu() for name, part in model.named().items()}
+    if data.mean is not None and data.std is not None:
+        tensors |= {"inputs.mean": data.mean.cpu(), "inputs.std": data.std.cpu()}
+    about = {
+        "model": asdict(pack.config.model),
+        "precision": pack.config.compute.precision,
+        "inputs": data.input_names,
+        "targets": data.target_names,
+    }
+    save_file(tensors, file, {"packtrain": json.dumps(about)})
+
+
+def _save_rows(file: Path, rows: list[dict[str, Any]]) -> None:
+    flat = [_flat(row) for row in rows]
+    with file.open("w", newline="") as out:
+        writer = csv.DictWriter(out, list(flat[0]))
+        writer.writeheader()
+        writer.writerows(flat)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "index": row["index"],
+        **row["values"],
+        "outcome": row["outcome"],
+        "steps": row["steps"],
+        "loss.train.first": row["loss"]["train"]["first"],
+        "loss.train.last": row["loss"]["train"]["last"],
+        "loss.validation": row["loss"]["validation"],
+        **{f"metrics.{name}": value for name, value in row["metrics"].items()},
+        **{f"parameters.{name}": each["value"] for name, each in row["parameters"].items()},
+    }
+
+
+def _replace(file: Path, save: Any) -> None:
+    """Writes beside `file` and renames, so that a reader sees the old file or the new one, whole."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        save(draft)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _finite(value: Any) -> Any:
+    """Numbers that are not finite become null, everywhere below `value`."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The models of a finished run folder."""
+
+    model: Model
+    result: dict[str, Any]
+    inputs: tuple[str, ...]
+    targets: tuple[str, ...]
+    mean: Tensor | None
+    std: Tensor | None
+
+    @property
+    def best_run(self) -> int | None:
+        """The index of the best run, None where all diverged."""
+        return self.result["best_run"]
+
+    def parameters(self, run: int | None = None) -> dict[str, Tensor]:
+        """The parameters by name, [R, ...] each, or those of one run."""
+        named = {name: part.detach() for name, part in self.model.named().items()}
+        return named if run is None else {name: part[run] for name, part in named.items()}
+
+    @torch.no_grad()
+    def predict(self, inputs: Any, run: int | None = None) -> Tensor:
+        """Outputs for raw inputs: [B, V], or a mapping from input names to [B] -> [R, B, T], or [B, T] of one run.
+
+        Inputs are standardized here as they were in training. Raises UserError for missing names or
+        another number of columns.
+        """
+        x = self._inputs(inputs).to(self.model.parameters)
+        if self.mean is not None and self.std is not None:
+            x = (x - self.mean) / self.std
+        outputs = self.model.predict(x)
+        return outputs if run is None else outputs[run]
+
+    def _inputs(self, inputs: Any) -> Tensor:
+        if isinstance(inputs, Mapping):
+            missing = [name for name in self.inputs if name not in inputs]
+            if missing:
+                raise UserError(f"the inputs are {', '.join(self.inputs)}; missing: {', '.join(missing)}")
+            return torch.stack([torch.as_tensor(inputs[name]) for name in self.inputs], -1)
+        x = torch.as_tensor(inputs)
+        if x.dim() != 2 or x.shape[1] != len(self.inputs):
+            raise UserError(
+                f"expected inputs of the shape [B, {len(self.inputs)}] ({', '.join(self.inputs)}); "
+                f"got {list(x.shape)}"
+            )
+        return x
+
+
+def load(folder: str | Path) -> Trained:
+    """The trained models in a run folder, on the CPU. Raises UserError where there are none."""
+    folder = Path(folder)
+    try:
+        result = json.loads((folder / "result.json").read_text())
+        with safe_open(folder / "model.safetensors", "pt") as file:
+            about = json.loads(file.metadata()["packtrain"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise UserError(f"{folder} holds no finished training: {error}") from None
+    mean, std = tensors.pop("inputs.mean", None), tensors.pop("inputs.std", None)
+    asked = config.Model(**about["model"])
+    graph = make_graph(asked)
+    parts = [tensors[name] for name in make_layout(asked, graph)]
+    flat = torch.cat([part.reshape(len(part), -1) for part in parts], 1)
+    model = build(asked, graph, flat, about["precision"])
+    return Trained(model, result, tuple(about["inputs"]), tuple(about["targets"]), mean, std)

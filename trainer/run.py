@@ -1,0 +1,49 @@
+"""A pack's config -> finished runs and their folder: from top to bottom, what a training is."""
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from trainer import results
+from trainer.compute import prepare_compute
+from trainer.data.sources import load
+from trainer.engines.build import make_engine
+from trainer.evaluate import evaluate
+from trainer.models.build import make_graph, new_model
+from trainer.monitor.monitor import Monitor
+from trainer.monitor.report import closing_table
+from trainer.pack import Pack
+from trainer.stop import Stop
+from trainer.train import endings, train
+
+
+def run(pack: Pack, folder: Path, console: Console) -> int:
+    """Trains `pack`, writes its results into `folder`, prints the closing table -> the exit code.
+
+    Raises UserError or ExpressionError for what can't be trained, before anything is written.
+    """
+    began = time.perf_counter()
+    asked = pack.config
+    compute = prepare_compute(asked.compute)
+    graph = make_graph(asked.model)
+    data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)
+    model = new_model(pack, graph, data.train, compute.dtype)
+    engine = make_engine(pack, model, data.train)
+
+    before = evaluate(model, data.train)
+    with (
+        Stop(asked.loop.max_seconds) as stop,
+        Monitor(asked.monitor, folder / "tensorboard", engine, data.validation, console) as monitor,
+    ):
+        reason = train(engine, monitor, stop)
+        trained = stop.seconds
+        held = monitor.validate(engine)
+        after = evaluate(model, data.train)
+
+    rows = results.run_rows(pack, model, endings(engine, reason), before, after, held)
+    seconds = {"total": time.perf_counter() - began, "train": trained}
+    result = results.summary(results.head(pack, compute, engine, seconds), rows)
+    results.write(folder, result, rows, model, data.train, pack)
+    closing_table(console, result, rows, folder)
+    return stop.exit_code or int(result["best_run"] is None)

@@ -1,0 +1,77 @@
+"""Hydra's and OmegaConf's errors, each as one sentence."""
+
+import re
+from pathlib import Path
+
+from hydra.errors import MissingConfigException, OverrideParseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from kernels.errors import UserError, nearest
+from trainer.config import all_fields
+
+CONF = Path(__file__).parent.parent / "conf"
+
+
+def sentence(error: BaseException) -> str:
+    """What went wrong, where, and how to mend it, in one sentence."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _missing(error)
+    if isinstance(error, OverrideParseException):
+        return _unreadable(error)
+    text = str(error)
+    if found := re.match(r"Ambiguous value for argument '(.*)'|Sweep parameters '(.*)' requires", text):
+        return _several(found[1] or found[2])
+    if found := re.match(r"Could not override '(.*?)'", text):
+        return f"there is no field {found[1]}{nearest(found[1], _known())}"
+    return _composing(error)
+
+
+def _known() -> list[str]:
+    """Every field and group by its dotted name."""
+    paths = [path for path, _ in all_fields()]
+    return paths + sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name[0] != "_")
+
+
+def _missing(error: MissingConfigException) -> str:
+    group, _, option = str(error.missing_cfg_file).removesuffix(".yaml").rpartition("/")
+    options = sorted(error.options or [])
+    if not options:
+        return str(error).splitlines()[0]
+    return f"there is no {group}={option}{nearest(option, options)}; there are {', '.join(options)}"
+
+
+def _unreadable(error: OverrideParseException) -> str:
+    if re.fullmatch(r"[\w./-]+", error.override):
+        return (
+            f"{error.override!r} is not an override such as seed=3 or experiment=digits"
+            f"{nearest(error.override, _known())}; packtrain --help lists the choices"
+        )
+    reason = [line for line in str(error).splitlines() if line.strip(" ^")]
+    return (
+        f"can't read {error.override!r} ({reason[0]}); a value with brackets, braces or operators "
+        "stands in quotes, as in 'model.expressions=[\"xy = a*x + b\"]'"
+    )
+
+
+def _several(override: str) -> str:
+    field, _, values = override.partition("=")
+    return (
+        f"{override} names several values: train them together as "
+        f"'pack.over={{{field}: \"{values}\"}}', or one after another with -m"
+    )
+
+
+def _composing(error: BaseException) -> str:
+    """OmegaConf's reason, with the field it is about, under whatever Hydra wrapped it in."""
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    lines = str(error).splitlines() + str(cause).splitlines()
+    keys = [line.split(":", 1)[1].strip() for line in lines if line.strip().startswith("full_key:")]
+    field = next((key for key in keys if key), "")
+    reason = next((line for line in str(cause).splitlines() if "raised while composing" not in line), repr(cause))
+    if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) or "not in" in reason:
+        return f"there is no field {field}{nearest(field, _known())}"
+    if "RangeSweep" in reason or "ChoiceSweep" in reason:
+        reason = 'values in sweep syntax stand in quotes: {seed: "range(0,64)"}'
+    return f"{field}: {reason}" if field else reason

@@ -1,0 +1,59 @@
+"""What can end a training early: SIGINT, SIGTERM and the time limit, read between two slices."""
+
+import signal
+import threading
+import time
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Stop:
+    """Inside `with`, `reason()` says why to stop: a signal came, or `max_seconds` are over.
+
+    A second SIGINT stops at once.
+    """
+
+    def __init__(self, max_seconds: float | None) -> None:
+        self.max_seconds = max_seconds
+        self.started = time.perf_counter()
+        self.signal: signal.Signals | None = None
+        self.before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "Stop":
+        if threading.current_thread() is not threading.main_thread():
+            return self  # Python gives signals to the main thread alone
+        for each in (signal.SIGINT, signal.SIGTERM):
+            self.before[each] = signal.signal(each, self._came)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for each, handler in self.before.items():
+            signal.signal(each, handler)
+
+    def _came(self, number: int, frame: FrameType | None) -> None:
+        if self.signal == signal.SIGINT == number:
+            raise KeyboardInterrupt
+        self.signal = signal.Signals(number)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.started
+
+    def reason(self) -> str:
+        """Why to stop now, or ''."""
+        if self.signal:
+            return f"{self.signal.name} came"
+        if self.max_seconds is not None and self.seconds > self.max_seconds:
+            return f"loop.max_seconds={self.max_seconds:g} was reached"
+        return ""
+
+    @property
+    def exit_code(self) -> int:
+        """128 + the signal, as shells have it; 0 where none came."""
+        return 128 + self.signal if self.signal else 0
