@@ -17,7 +17,7 @@ from kernels.errors import UserError
 from trainer.pack import make_pack
 from trainer.sentences import sentence
 
-UNWRITABLE = PermissionError, NotADirectoryError, FileExistsError
+UNWRITABLE = PermissionError, FileNotFoundError, NotADirectoryError, FileExistsError
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="train")

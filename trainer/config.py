@@ -74,8 +74,8 @@ class Data:
     truth: Dict[str, Any] = mapping("ground_truth")
     range: List[float] = only([0.0, 1.0], "ground_truth")
     noise: float = only(0.0, "ground_truth")
-    means: Optional[List[List[float]]] = only(None, "gaussians")
-    covariances: Optional[List[List[List[float]]]] = only(None, "gaussians")
+    means: Optional[List[Any]] = only(None, "gaussians")
+    covariances: Optional[List[Any]] = only(None, "gaussians")
     path: Optional[str] = only(None, "file")
     table: Dict[str, Any] = mapping("table")
     columns: Dict[str, Any] = mapping("file", "table")
@@ -174,10 +174,13 @@ def per_run_fields() -> list[str]:
     return [f"{p}.*" if p in free else p for p, meta in all_fields() if meta.get("per_run")]
 
 
-def check(config: Config, varied: Collection[str] = ()) -> None:
-    """Raises UserError at the first thing in `config` that can't be trained; `varied` fields are set elsewhere."""
+def check(config: Config, asked: Collection[str] = (), varied: Collection[str] = ()) -> None:
+    """Raises UserError at the first thing in `config` that can't be trained.
+
+    `asked` are the fields and groups on the command line, `varied` those that differ between the runs.
+    """
     for group in KINDS:
-        _check_kind(group, getattr(config, group), varied)
+        _check_kind(group, getattr(config, group), asked, varied)
     _check_words(config)
     _check_numbers(config)
     if "loop.steps" not in varied:
@@ -190,17 +193,17 @@ def check(config: Config, varied: Collection[str] = ()) -> None:
         )
 
 
-def _check_kind(group: str, node: Any, varied: Collection[str]) -> None:
+def _check_kind(group: str, node: Any, asked: Collection[str], varied: Collection[str]) -> None:
+    """Refuses a field of another kind, unless `group=...` on the command line left an experiment's behind."""
     choose(dict.fromkeys(KINDS[group]), node.kind, f"{group}.kind")
     for each in fields(node):
-        kinds = each.metadata.get("kinds")
+        kinds, path = each.metadata.get("kinds"), f"{group}.{each.name}"
         if not kinds or node.kind in kinds:
             continue
-        path = f"{group}.{each.name}"
-        if path in varied or getattr(node, each.name) != _default(each):
+        named = any(other == path or other.startswith(f"{path}.") for other in (*asked, *varied))
+        if named or (group not in asked and getattr(node, each.name) != _default(each)):
             raise UserError(
-                f"{path} is for {group}={' or '.join(kinds)}, and this run has "
-                f"{group}={node.kind}; an experiment may have set it: add experiment=null to start from none"
+                f"{path} is for {group}={' or '.join(kinds)}, and this run has {group}={node.kind}"
             )
 
 

@@ -3,7 +3,7 @@
 import copy
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -45,13 +45,27 @@ def make_pack(cfg: DictConfig, overrides: Sequence[str] = ()) -> Pack:
     Raises UserError for a field that can't differ inside a pack, a value of the wrong type, a field
     given twice, an empty product, or a config that can't be trained.
     """
-    over = {path: _typed(cfg, path, value) for path, value in _asked(cfg, overrides).items()}
+    _refuse_unknown(cfg, Config)
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    over = {path: _typed(cfg, path, value) for path, value in _asked(cfg, parsed).items()}
     rows = list(itertools.product(*over.values()))
     config = OmegaConf.to_object(cfg)
     assert isinstance(config, Config)
-    check(config, set(over))
+    check(config, {each.key_or_group for each in parsed}, set(over))
     columns = {path: [row[i] for row in rows] for i, path in enumerate(over)}
     return Pack(config, columns, len(rows))
+
+
+def _refuse_unknown(cfg: DictConfig, schema: type, prefix: str = "") -> None:
+    """Hydra lets `+new.key=3` past the schema; we don't."""
+    known = {each.name: each.default_factory for each in fields(schema)}
+    for key in cfg:
+        if key not in known:
+            paths = [f"{prefix}{name}" for name in known]
+            raise UserError(f"there is no field {prefix}{key}{nearest(f'{prefix}{key}', paths)}")
+        inner = known[str(key)]
+        if isinstance(inner, type) and is_dataclass(inner):
+            _refuse_unknown(cfg[key], inner, f"{prefix}{key}.")
 
 
 def flatten(over: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -63,11 +77,14 @@ def flatten(over: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield f"{prefix}{key}", value
 
 
-def _asked(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
+def _asked(cfg: DictConfig, parsed: list[Override]) -> dict[str, Any]:
     """pack.over without the fields to which the command line gives one plain value."""
+    if not OmegaConf.is_dict(cfg.pack.over):
+        raise UserError(
+            f'pack.over maps fields to values, as in {{seed: "range(0,64)"}}; got {cfg.pack.over!r}'
+        )
     over = dict(flatten(OmegaConf.to_container(cfg.pack.over, resolve=True)))  # pyright: ignore[reportArgumentType]
     over = {path: value for path, value in over.items() if value is not None}
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
     typed = {path for each in parsed for path in _paths_in_over(each)}
     for each in parsed:
         path = each.key_or_group

@@ -1,5 +1,6 @@
 """A pack's config -> finished runs and their folder: from top to bottom, what a training is."""
 
+import logging
 import time
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from trainer.engines.build import make_engine
 from trainer.evaluate import evaluate
 from trainer.models.build import make_graph, new_model
 from trainer.monitor.monitor import Monitor
-from trainer.monitor.report import closing_table
+from trainer.monitor.report import closing_table, headline
 from trainer.pack import Pack
 from trainer.stop import Stop
 from trainer.train import endings, train
+
+log = logging.getLogger(__name__)
 
 
 def run(pack: Pack, folder: Path, console: Console) -> int:
@@ -31,6 +34,7 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
     model = new_model(pack, graph, data.train, compute.dtype)
     engine = make_engine(pack, model, data.train)
 
+    log.info("%s: %d runs of %d steps on %s", asked.name, pack.runs, engine.steps.max(), compute.name)
     before = evaluate(model, data.train)
     with (
         Stop(asked.loop.max_seconds) as stop,
@@ -45,5 +49,6 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
     seconds = {"total": time.perf_counter() - began, "train": trained}
     result = results.summary(results.head(pack, compute, engine, seconds), rows)
     results.write(folder, result, rows, model, data.train, pack)
+    log.info("%s", headline(result))
     closing_table(console, result, rows, folder)
     return stop.exit_code or int(result["best_run"] is None)

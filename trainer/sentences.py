@@ -24,7 +24,7 @@ def sentence(error: BaseException) -> str:
     if found := re.match(r"Ambiguous value for argument '(.*)'|Sweep parameters '(.*)' requires", text):
         return _several(found[1] or found[2])
     if found := re.match(r"Could not override '(.*?)'", text):
-        return f"there is no field {found[1]}{nearest(found[1], _known())}"
+        return _no_field(found[1])
     return _composing(error)
 
 
@@ -32,6 +32,13 @@ def _known() -> list[str]:
     """Every field and group by its dotted name."""
     paths = [path for path, _ in all_fields()]
     return paths + sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name[0] != "_")
+
+
+def _no_field(field: str) -> str:
+    group = field.rpartition(".")[0]
+    siblings = [path for path in _known() if path.rpartition(".")[0] == group] if group else []
+    listed = f"; there are {', '.join(siblings)}" if siblings else ""
+    return f"there is no field {field}{nearest(field, _known())}{listed}"
 
 
 def _missing(error: MissingConfigException) -> str:
@@ -69,9 +76,11 @@ def _composing(error: BaseException) -> str:
     lines = str(error).splitlines() + str(cause).splitlines()
     keys = [line.split(":", 1)[1].strip() for line in lines if line.strip().startswith("full_key:")]
     field = next((key for key in keys if key), "")
-    reason = next((line for line in str(cause).splitlines() if "raised while composing" not in line), repr(cause))
+    reason = next(
+        (line for line in str(cause).splitlines() if "raised while composing" not in line), repr(cause)
+    )
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) or "not in" in reason:
-        return f"there is no field {field}{nearest(field, _known())}"
-    if "RangeSweep" in reason or "ChoiceSweep" in reason:
+        return _no_field(field)
+    if "RangeSweep" in str(cause) or "ChoiceSweep" in str(cause):
         reason = 'values in sweep syntax stand in quotes: {seed: "range(0,64)"}'
     return f"{field}: {reason}" if field else reason

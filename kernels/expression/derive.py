@@ -20,7 +20,7 @@ PARTIALS: dict[str, Callable[..., tuple[Expr, ...]]] = {
     "add": lambda x, y: (ONE, ONE),
     "sub": lambda x, y: (ONE, -ONE),
     "mul": lambda x, y: (y, x),
-    "div": lambda x, y: (ONE / y, -(x / y ** TWO)),
+    "div": lambda x, y: (ONE / y, -(x / y**TWO)),
     "neg": lambda x: (-ONE,),
     "pow": lambda x, y: (y * x ** (y - ONE), _f("xlogy", x**y, x)),
     "exp": lambda x: (_f("exp", x),),

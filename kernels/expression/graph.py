@@ -38,6 +38,11 @@ def is_variable(word: str) -> bool:
     return word.startswith("x")
 
 
+def is_parameter(part: Expr) -> bool:
+    """`part` is a parameter's leaf."""
+    return part.op == "name" and not is_variable(str(part.value))
+
+
 @dataclass(frozen=True)
 class Graph:
     """A DAG of variables: `definitions` in topological order, and the variables that are outputs.
@@ -66,9 +71,7 @@ class Graph:
 
     def _check(self) -> None:
         if not self.outputs:
-            raise ExpressionError(
-                "a graph needs an output: at least one equation such as 'xy = a*x + b'"
-            )
+            raise ExpressionError("a graph needs an output: at least one equation such as 'xy = a*x + b'")
         for output in self.outputs:
             if output not in self.expressions:
                 raise ExpressionError(
@@ -81,6 +84,8 @@ class Graph:
                 "a graph needs a parameter to learn: a name that does not begin with x",
                 next(iter(self.lines.values())),
             )
+        if not any(is_parameter(part) for part in self.program):
+            raise ExpressionError(f"no parameter reaches {', '.join(self.outputs)}: nothing to learn")
 
     @cached_property
     def expressions(self) -> dict[str, Expr]:
@@ -130,8 +135,7 @@ class Graph:
     def partials(self) -> dict[str, dict[str, str]]:
         """variable -> name -> d variable / d name, as text, for each name in its own expression."""
         return {
-            v: {str(leaf): str(partial) for leaf, partial in _local(e).items()}
-            for v, e in self.definitions
+            v: {str(leaf): str(partial) for leaf, partial in _local(e).items()} for v, e in self.definitions
         }
 
     @cached_property
@@ -190,9 +194,7 @@ def _topological(definitions: Mapping[str, Expr], lines: Mapping[str, str]) -> l
                 done[variable] = None
             elif needed in path:
                 cycle = [*list(path)[list(path).index(needed) :], needed]
-                raise ExpressionError(
-                    f"a cycle: {' needs '.join(cycle)}", *point_at(lines[needed], cycle[1])
-                )
+                raise ExpressionError(f"a cycle: {' needs '.join(cycle)}", *point_at(lines[needed], cycle[1]))
             else:
                 path[needed] = iter(needs[needed])
     return list(done)

@@ -72,9 +72,7 @@ class _Line:
     def _foreign(self, at: int) -> ExpressionError:
         character = self.line[at]
         if not character.isascii():
-            return self._error(
-                f"{character!r} (U+{ord(character):04X}) is not an ASCII character", at
-            )
+            return self._error(f"{character!r} (U+{ord(character):04X}) is not an ASCII character", at)
         if character == "_":
             return self._error("a name begins with a letter, not with '_'", at)
         return self._error(f"unexpected character {character!r}", at)

@@ -42,9 +42,7 @@ def _table(asked: config.Data) -> Table:
     return files.read(asked.path)
 
 
-def ground_truth(
-    asked: config.Data, graph: Graph, device: torch.device, dtype: torch.dtype
-) -> Dataset:
+def ground_truth(asked: config.Data, graph: Graph, device: torch.device, dtype: torch.dtype) -> Dataset:
     """Inputs uniform in [low, high), targets f(x; truth) + N(0, noise^2), made in blocks on the device."""
     truth = _truth(asked, graph, device, dtype)
     size, low, high = _size(asked), *_range(asked.range)
@@ -64,9 +62,7 @@ def ground_truth(
     return Dataset(inputs, targets, graph.inputs, graph.outputs)
 
 
-def _truth(
-    asked: config.Data, graph: Graph, device: torch.device, dtype: torch.dtype
-) -> torch.Tensor:
+def _truth(asked: config.Data, graph: Graph, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     missing = [p for p in graph.parameters if p not in asked.truth]
     foreign = [p for p in asked.truth if p not in graph.parameters]
     if missing or foreign:
@@ -82,9 +78,7 @@ def _refuse_nonfinite(targets: torch.Tensor, graph: Graph) -> None:
     bad = (~targets.isfinite()).any(0).tolist()
     for output, found in zip(graph.outputs, bad, strict=True):
         if found:
-            raise UserError(
-                f"with the values of data.truth, {output} is not finite everywhere in data.range"
-            )
+            raise UserError(f"with the values of data.truth, {output} is not finite everywhere in data.range")
 
 
 def _size(asked: config.Data) -> int:
@@ -101,7 +95,7 @@ def _range(given: Sequence[float]) -> tuple[float, float]:
 
 def gaussians(asked: config.Data) -> Table:
     """K classes, N(mean_k, covariance_k): columns x1, x2, ... and the class, taken in turns."""
-    means = np.array(_means(asked))
+    means = _means(asked)
     covariances = _covariances(asked, means)
     size, (classes, features) = _size(asked), means.shape
     drawn = normal(torch.tensor(asked.seed), Purpose.DATA, 0, size * features, torch.float64)
@@ -112,12 +106,15 @@ def gaussians(asked: config.Data) -> Table:
     return Table("data=gaussians", columns | {TARGET: label})
 
 
-def _means(asked: config.Data) -> list[list[float]]:
-    means = asked.means
-    if not means or len(means) < 2 or len({len(mean) for mean in means}) != 1:
+def _means(asked: config.Data) -> np.ndarray:
+    try:
+        means = np.array(asked.means, dtype=float)
+        if means.ndim != 2 or len(means) < 2 or not means.size:
+            raise ValueError
+    except (ValueError, TypeError):
         raise UserError(
-            f"data.means holds two or more points of one length, such as [[3, 3], [5, 5]]; got {means}"
-        )
+            f"data.means holds two or more points of one length, such as [[3, 3], [5, 5]]; got {asked.means}"
+        ) from None
     return means
 
 
@@ -131,7 +128,7 @@ def _covariances(asked: config.Data, means: np.ndarray) -> np.ndarray:
         if given.shape != (classes, features, features) or not np.allclose(given, given.mT):
             raise ValueError
         return np.linalg.cholesky(given)
-    except (ValueError, np.linalg.LinAlgError):
+    except (ValueError, TypeError, np.linalg.LinAlgError):
         raise UserError(
             f"data.covariances holds a symmetric positive definite {features}x{features} matrix for "
             f"each of the {classes} classes; got {asked.covariances}"
@@ -144,9 +141,7 @@ def sklearn_set(name: str | None) -> Table:
     try:
         from sklearn import datasets  # heavy, and an extra: only this source needs it
     except ImportError:
-        raise UserError(
-            "data=sklearn needs scikit-learn: pip install 'packtrain[sklearn]'"
-        ) from None
+        raise UserError("data=sklearn needs scikit-learn: pip install 'packtrain[sklearn]'") from None
     found = getattr(datasets, f"load_{name}")()
     features = [str(feature).replace(" ", "_") for feature in found.feature_names]
     columns = {feature: found.data[:, i] for i, feature in enumerate(features)}

@@ -64,9 +64,7 @@ def _floats(column: np.ndarray) -> np.ndarray:
     return np.array([read(cell) for cell in column])
 
 
-def select(
-    table: Table, columns: dict[str, Any], graph: Graph | None, classes: bool
-) -> Dataset:
+def select(table: Table, columns: dict[str, Any], graph: Graph | None, classes: bool) -> Dataset:
     """What a model asks of `table`: a graph its variables by name, an MLP features and targets.
 
     `columns` maps variables to columns (a name that is missing stands for itself), or, for an MLP,
@@ -74,9 +72,7 @@ def select(
     numbers or words, which become indices in sorted order.
     """
     inputs, targets = (
-        _of_features(table, columns)
-        if graph is None
-        else _of_graph(table, columns, graph, classes)
+        _of_features(table, columns) if graph is None else _of_graph(table, columns, graph, classes)
     )
     x = np.stack([table.numbers(name, wanted) for wanted, name in inputs.items()], 1)
     if not classes:

@@ -18,13 +18,9 @@ def make_graph(asked: config.Model) -> Graph | None:
     if asked.kind != "expression":
         return None
     if not asked.expressions:
-        raise UserError(
-            "model=expression needs equations: add 'model.expressions=[\"xy = a*x + b\"]'"
-        )
+        raise UserError("model=expression needs equations: add 'model.expressions=[\"xy = a*x + b\"]'")
     if not isinstance(asked.expressions, (str, list)):
-        raise UserError(
-            f"model.expressions is a text or a list of equations; got {asked.expressions!r}"
-        )
+        raise UserError(f"model.expressions is a text or a list of equations; got {asked.expressions!r}")
     return parse(asked.expressions, asked.outputs)
 
 
@@ -72,9 +68,7 @@ def _check_widths(asked: config.Model, data: Dataset) -> list[int]:
         )
     for layer in asked.quantize:
         if not 0 <= layer < len(widths) - 1:
-            raise UserError(
-                f"model.quantize lists layers from 0 to {len(widths) - 2}; got {layer}"
-            )
+            raise UserError(f"model.quantize lists layers from 0 to {len(widths) - 2}; got {layer}")
     _check_classes("model.widths ends with", widths[-1], data, asked.loss)
     return widths
 

@@ -21,9 +21,7 @@ class ExpressionModel(Model):
         self.grad_delta = grad_delta
 
     def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        return expression_loss(
-            self.graph, self.parameters, inputs, targets, self.loss_kind, self.grad_delta
-        )
+        return expression_loss(self.graph, self.parameters, inputs, targets, self.loss_kind, self.grad_delta)
 
     def predict(self, inputs: Tensor) -> Tensor:
         return expression(self.graph, self.parameters, inputs)

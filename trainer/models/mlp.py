@@ -63,14 +63,12 @@ def layout(widths: Sequence[int], bias: bool) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def initial_weights(
-    widths: Sequence[int], bias: bool, seeds: Tensor, dtype: torch.dtype
-) -> Tensor:
+def initial_weights(widths: Sequence[int], bias: bool, seeds: Tensor, dtype: torch.dtype) -> Tensor:
     """The starting parameters [R, P]: uniform in +-1/sqrt(I), as torch.nn.Linear has them, by each run's seed."""
     shapes = layout(widths, bias)
     fan_in = {name: widths[int(name.rpartition("_")[2])] for name in shapes}
-    bound = torch.cat(
-        [torch.full((math.prod(s),), fan_in[n] ** -0.5) for n, s in shapes.items()]
-    ).to(seeds.device, torch.float64)
+    bound = torch.cat([torch.full((math.prod(s),), fan_in[n] ** -0.5) for n, s in shapes.items()]).to(
+        seeds.device, torch.float64
+    )
     drawn = uniform(seeds, Purpose.INITIAL, 0, len(bound), torch.float64)
     return ((2 * drawn - 1) * bound).to(dtype)

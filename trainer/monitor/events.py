@@ -26,9 +26,7 @@ class EventFile:
     def add(self, step: int, scalars: Mapping[str, float]) -> None:
         """Every scalar, by tag, at one step."""
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
-        self.waiting.append(
-            Event(wall_time=time.time(), step=step, summary=Summary(value=values))
-        )
+        self.waiting.append(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
 
     def flush(self) -> None:
         """Writes what was added since the last time."""

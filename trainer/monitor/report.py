@@ -12,17 +12,18 @@ from rich.table import Table
 from trainer.results import best_first
 
 SHOWN_RUNS = 10
-SHOWN_PARAMETERS = 8
 
 
 def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict], folder: Path) -> None:
     """Prints what `result.json` says, for a person: one run in full, or the best of many."""
     console.print()
-    console.print(_headline(result), highlight=False)
-    shown = [row["index"] for row in best_first(rows)[:SHOWN_RUNS]]
-    console.print(_one(rows[0]) if len(rows) == 1 else _many([rows[i] for i in shown]))
+    console.print(headline(result), highlight=False, soft_wrap=True)
+    if len(rows) == 1:
+        console.print(_one(rows[0]))
+    else:
+        console.print(_many(best_first(rows)[:SHOWN_RUNS], console.width))
     if len(rows) > SHOWN_RUNS:
-        console.print(f"The best {SHOWN_RUNS} of {len(rows):,} runs; all of them are in runs.csv.")
+        console.print(f"  the best {SHOWN_RUNS} of {len(rows):,} runs; runs.csv has all", highlight=False)
     for label, text in (
         ("results", str(folder)),
         ("watch", f"tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))}"),
@@ -31,7 +32,8 @@ def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict],
         console.print(f"{label:>8}  {text}", highlight=False, soft_wrap=True, markup=False)
 
 
-def _headline(result: Mapping[str, Any]) -> str:
+def headline(result: Mapping[str, Any]) -> str:
+    """One line: what ran, how it ended, how fast."""
     outcomes = ", ".join(f"{n:,} {word}" for word, n in result["outcomes"].items())
     runs = "1 run" if result["runs"] == 1 else f"{result['runs']:,} runs"
     seconds = result["seconds"]["train"]
@@ -47,34 +49,36 @@ def _one(row: dict) -> Table:
     table = Table(box=box.SIMPLE, show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    for label, text in _cells(row, None).items():
+    for label, text in _cells(row).items():
         table.add_row(label, text)
     table.add_row("outcome", f"{row['outcome']}: {row['message']}")
     return table
 
 
-def _many(rows: list[dict]) -> Table:
+def _many(rows: list[dict], width: int) -> Table:
+    """A line a run, with as many columns as fit, the first ones before the last."""
     table = Table(box=box.SIMPLE)
-    cells = [
-        {"run": str(row["index"])} | _cells(row, SHOWN_PARAMETERS) | {"outcome": row["outcome"]}
-        for row in rows
-    ]
+    cells = [{"run": str(row["index"])} | _cells(row) | {"outcome": row["outcome"]} for row in rows]
+    width -= 2  # the edges
     for label in cells[0]:
-        table.add_column(label, justify="left" if label == "outcome" else "right")
+        needed = max(len(label), *(len(each[label]) for each in cells)) + 3
+        width -= needed
+        if width < 0:
+            break
+        table.add_column(label, justify="right", no_wrap=True)
     for each in cells:
-        table.add_row(*each.values())
+        table.add_row(*list(each.values())[: len(table.columns)])
     return table
 
 
-def _cells(row: dict, parameters: int | None) -> dict[str, str]:
+def _cells(row: dict) -> dict[str, str]:
     train = row["loss"]["train"]
     cells = {path: _number(value) for path, value in row["values"].items()}
     cells |= {"loss before": _number(train["first"]), "loss after": _number(train["last"])}
     if row["loss"]["validation"] is not None:
         cells["validation"] = _number(row["loss"]["validation"])
     cells |= {name: _number(value) for name, value in row["metrics"].items()}
-    fitted = list(row["parameters"].items())[:parameters]
-    return cells | {name: _number(each["value"]) for name, each in fitted}
+    return cells | {name: _number(each["value"]) for name, each in row["parameters"].items()}
 
 
 def _number(value: Any) -> str:

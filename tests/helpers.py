@@ -1,0 +1,19 @@
+"""What tests share: the one table of tolerances."""
+
+import torch
+from torch import Tensor
+
+# dtype -> (relative, absolute) difference that rounding may make in a result of a few hundred operations
+TOLERANCE = {
+    torch.float64: (1e-9, 1e-11),
+    torch.float32: (2e-4, 1e-5),
+    torch.bfloat16: (3e-2, 3e-2),
+}
+
+
+def assert_close(actual: Tensor, expected: Tensor, dtype: torch.dtype | None = None) -> None:
+    """`actual` equals `expected` within the tolerance of `dtype` (else of `actual`); NaN equals NaN."""
+    relative, absolute = TOLERANCE[dtype or actual.dtype]
+    torch.testing.assert_close(
+        actual.double(), expected.double(), rtol=relative, atol=absolute, equal_nan=True
+    )
