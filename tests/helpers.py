@@ -1,7 +1,15 @@
-"""What tests share: the one table of tolerances."""
+"""What tests share: the one table of tolerances, and what a command came to."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
+
+ROOT = Path(__file__).parent.parent
 
 # dtype -> (relative, absolute) difference that rounding may make in a result of a few hundred operations
 TOLERANCE = {
@@ -17,3 +25,20 @@ def assert_close(actual: Tensor, expected: Tensor, dtype: torch.dtype | None = N
     torch.testing.assert_close(
         actual.double(), expected.double(), rtol=relative, atol=absolute, equal_nan=True
     )
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Ended]
+
+
+def result_in(folder: Path) -> dict[str, Any]:
+    """The result.json of a run folder."""
+    return json.loads((folder / "result.json").read_text())

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from trainer import config
 from kernels.errors import UserError
+from trainer import config
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,7 @@ def prepare_compute(asked: config.Compute) -> Compute:
     """Resolves `auto`, and sets the precision of float32 matrix products. Raises UserError."""
     device = _device(asked.device)
     if asked.precision == "tf32" and device.type != "cuda":
-        raise UserError(
-            "compute.precision=tf32 is a format of NVIDIA's tensor cores, and this run is on the CPU: use fp32"
-        )
+        raise UserError("compute.precision=tf32 is a format of NVIDIA's tensor cores; on the CPU use fp32")
     torch.set_float32_matmul_precision("high" if asked.precision == "tf32" else "highest")
     dtype = torch.float64 if asked.precision == "fp64" else torch.float32
     on_cuda = device.type == "cuda"

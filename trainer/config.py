@@ -7,7 +7,7 @@ some kinds of its group. Everything else is structure.
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, Dict, List, Optional, Union  # noqa: UP035 (OmegaConf reads these)
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig
@@ -45,7 +45,7 @@ def mapping(*kinds: str, per_run: bool = False) -> Any:
     """A mapping whose keys are the user's own: names of parameters, columns or fields."""
     return field(
         default_factory=lambda: DictConfig({}, flags={"struct": False}),
-        metadata={"kinds": kinds, "per_run": per_run},
+        metadata={"kinds": kinds, "per_run": per_run, "mapping": True},
     )
 
 
@@ -54,14 +54,14 @@ class Model:
     kind: str = MISSING
     loss: str = "mse"
     expressions: Any = only(None, "expression")
-    outputs: Optional[List[str]] = only(None, "expression")
-    initial: Dict[str, Any] = mapping("expression", per_run=True)
-    initial_range: List[float] = only([0.0, 1.0], "expression")
+    outputs: list[str] | None = only(None, "expression")
+    initial: dict[str, Any] = mapping("expression", per_run=True)
+    initial_range: list[float] = only([0.0, 1.0], "expression")
     gradient: str = only("exact", "expression")
     grad_delta: float = only(1e-4, "expression")
-    widths: Optional[List[int]] = only(None, "mlp")
+    widths: list[int] | None = only(None, "mlp")
     bias: bool = only(True, "mlp")
-    quantize: List[int] = only([], "mlp")
+    quantize: list[int] = only([], "mlp")
 
 
 @dataclass
@@ -70,16 +70,16 @@ class Data:
     seed: int = 0
     validation: float = 0.0
     standardize: bool = False
-    size: Optional[int] = only(None, "ground_truth", "gaussians")
-    truth: Dict[str, Any] = mapping("ground_truth")
-    range: List[float] = only([0.0, 1.0], "ground_truth")
+    size: int | None = only(None, "ground_truth", "gaussians")
+    truth: dict[str, Any] = mapping("ground_truth")
+    range: list[float] = only([0.0, 1.0], "ground_truth")
     noise: float = only(0.0, "ground_truth")
-    means: Optional[List[Any]] = only(None, "gaussians")
-    covariances: Optional[List[Any]] = only(None, "gaussians")
-    path: Optional[str] = only(None, "file")
-    table: Dict[str, Any] = mapping("table")
-    columns: Dict[str, Any] = mapping("file", "table")
-    set: Optional[str] = only(None, "sklearn")
+    means: list[Any] | None = only(None, "gaussians")
+    covariances: list[Any] | None = only(None, "gaussians")
+    path: str | None = only(None, "file")
+    table: dict[str, Any] = mapping("table")
+    columns: dict[str, Any] = mapping("file", "table")
+    set: str | None = only(None, "sklearn")
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Optimizer:
     kind: str = MISSING
     lr: float = per_run(1e-3)
     weight_decay: float = per_run(0.0)
-    clip_norm: Optional[float] = per_run(None)
+    clip_norm: float | None = per_run(None)
     momentum: float = per_run(0.0, "sgd")
     nesterov: bool = per_run(False, "sgd")
     beta1: float = per_run(0.9, "adam", "adamw")
@@ -126,16 +126,16 @@ class Monitor:
 
 @dataclass
 class Loop:
-    steps: Optional[int] = per_run(None)
-    epochs: Optional[float] = None
-    batch_size: Union[int, str] = 256
+    steps: int | None = per_run(None)
+    epochs: float | None = None
+    batch_size: int | str = 256
     order: str = "shared"
-    max_seconds: Optional[float] = None
+    max_seconds: float | None = None
 
 
 @dataclass
 class Pack:
-    over: Dict[str, Any] = mapping()
+    over: dict[str, Any] = mapping()
 
 
 @dataclass
@@ -174,6 +174,13 @@ def per_run_fields() -> list[str]:
     return [f"{p}.*" if p in free else p for p, meta in all_fields() if meta.get("per_run")]
 
 
+def is_per_run(path: str) -> bool:
+    """The field at `path` may differ between the runs of a pack."""
+    return any(
+        path == each or (each.endswith("*") and path.startswith(each[:-1])) for each in per_run_fields()
+    )
+
+
 def check(config: Config, asked: Collection[str] = (), varied: Collection[str] = ()) -> None:
     """Raises UserError at the first thing in `config` that can't be trained.
 
@@ -183,8 +190,7 @@ def check(config: Config, asked: Collection[str] = (), varied: Collection[str] =
         _check_kind(group, getattr(config, group), asked, varied)
     _check_words(config)
     _check_numbers(config)
-    if "loop.steps" not in varied:
-        _check_length(config.loop)
+    _check_length(config.loop, "loop.steps" in varied)
     _check_batch(config.loop.batch_size)
     if config.compute.precision in ("tf32", "bf16") and config.model.kind == "expression":
         raise UserError(
@@ -198,6 +204,8 @@ def _check_kind(group: str, node: Any, asked: Collection[str], varied: Collectio
     choose(dict.fromkeys(KINDS[group]), node.kind, f"{group}.kind")
     for each in fields(node):
         kinds, path = each.metadata.get("kinds"), f"{group}.{each.name}"
+        if each.metadata.get("mapping"):
+            _check_mapping(path, getattr(node, each.name))
         if not kinds or node.kind in kinds:
             continue
         named = any(other == path or other.startswith(f"{path}.") for other in (*asked, *varied))
@@ -205,6 +213,11 @@ def _check_kind(group: str, node: Any, asked: Collection[str], varied: Collectio
             raise UserError(
                 f"{path} is for {group}={' or '.join(kinds)}, and this run has {group}={node.kind}"
             )
+
+
+def _check_mapping(path: str, given: Any) -> None:
+    if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
+        raise UserError(f"{path} maps names to values, as in {{name: value}}; got {given}")
 
 
 def _default(each: Any) -> Any:
@@ -270,13 +283,13 @@ def _check_numbers(config: Config) -> None:
         check_number(path, node)
 
 
-def _check_length(loop: Loop) -> None:
-    if loop.steps is None and loop.epochs is None:
+def _check_length(loop: Loop, varied: bool) -> None:
+    if loop.steps is None and loop.epochs is None and not varied:
         raise UserError("say how long to train: loop.steps=1000 or loop.epochs=10")
-    if loop.steps is not None and loop.epochs is not None:
+    if (loop.steps is not None or varied) and loop.epochs is not None:
+        steps = "pack.over's loop.steps" if varied else f"loop.steps={loop.steps}"
         raise UserError(
-            f"loop.steps={loop.steps} and loop.epochs={loop.epochs:g} both say how long to train: "
-            "set one of them to null"
+            f"{steps} and loop.epochs={loop.epochs:g} both say how long to train: set one of them to null"
         )
 
 

@@ -22,7 +22,7 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(model: Model, data: Dataset) -> Evaluation:
-    """The loss (a mean, or for sse the sum) and the metrics over all of `data`, in float64, block by block."""
+    """The loss (a mean, or for sse the sum) and the metrics over all of `data`, block by block in float64."""
     block = max(1, MOST_OUTPUTS // (model.runs * model.width))
     loss = torch.zeros(model.runs, dtype=torch.float64, device=model.parameters.device)
     sums = {name: torch.zeros_like(loss) for name in model.metrics}

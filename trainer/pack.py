@@ -2,7 +2,8 @@
 
 import copy
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -13,7 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from kernels.errors import UserError, nearest
-from trainer.config import Config, check, check_number, per_run_fields
+from trainer.config import Config, check, check_number, is_per_run, per_run_fields
+
+MOST_RUNS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,15 @@ def make_pack(cfg: DictConfig, overrides: Sequence[str] = ()) -> Pack:
     given twice, an empty product, or a config that can't be trained.
     """
     _refuse_unknown(cfg, Config)
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    over = {path: _typed(cfg, path, value) for path, value in _asked(cfg, parsed).items()}
+    given = _given(overrides)
+    values = {path: _expand(path, value) for path, value in _asked(cfg, given).items()}
+    if math.prod(map(len, values.values())) > MOST_RUNS:
+        raise UserError(f"pack.over asks for more runs than a pack may hold, {MOST_RUNS:,}")
+    over = {path: _typed(cfg, path, each) for path, each in values.items()}
     rows = list(itertools.product(*over.values()))
     config = OmegaConf.to_object(cfg)
     assert isinstance(config, Config)
-    check(config, {each.key_or_group for each in parsed}, set(over))
+    check(config, given, over)
     columns = {path: [row[i] for row in rows] for i, path in enumerate(over)}
     return Pack(config, columns, len(rows))
 
@@ -77,7 +83,13 @@ def flatten(over: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield f"{prefix}{key}", value
 
 
-def _asked(cfg: DictConfig, parsed: list[Override]) -> dict[str, Any]:
+def _given(overrides: Sequence[str]) -> dict[str, str]:
+    """field or group -> the override that gives it a value: optimizer={lr: 3} gives optimizer.lr."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return {path: str(o.input_line) for o in parsed for path, _ in flatten({o.key_or_group: o.value()})}
+
+
+def _asked(cfg: DictConfig, given: Mapping[str, str]) -> dict[str, Any]:
     """pack.over without the fields to which the command line gives one plain value."""
     if not OmegaConf.is_dict(cfg.pack.over):
         raise UserError(
@@ -85,44 +97,44 @@ def _asked(cfg: DictConfig, parsed: list[Override]) -> dict[str, Any]:
         )
     over = dict(flatten(OmegaConf.to_container(cfg.pack.over, resolve=True)))  # pyright: ignore[reportArgumentType]
     over = {path: value for path, value in over.items() if value is not None}
-    typed = {path for each in parsed for path in _paths_in_over(each)}
-    for each in parsed:
-        path = each.key_or_group
-        if path in over and path in typed:
-            raise UserError(f"{path} is given twice: {each.input_line} and in pack.over; keep one")
-        over.pop(path, None)
+    for path in over.keys() & given.keys():
+        if f"pack.over.{path}" in given:
+            raise UserError(f"{path} is given twice: {given[path]} and in pack.over; keep one")
+        del over[path]
     return over
 
 
-def _paths_in_over(override: Override) -> list[str]:
-    key, value = override.key_or_group, override.value()
-    if key == "pack.over" and isinstance(value, dict):
-        return [path for path, _ in flatten(value)]
-    return [key.removeprefix("pack.over.")] if key.startswith("pack.over.") else []
-
-
-def _typed(cfg: DictConfig, path: str, value: Any) -> list[Any]:
+def _typed(cfg: DictConfig, path: str, values: list[Any]) -> list[Any]:
     """The values of one field, checked against the schema."""
-    allowed = per_run_fields()
-    if not any(path == a or (a.endswith("*") and path.startswith(a[:-1])) for a in allowed):
+    if not is_per_run(path):
+        allowed = per_run_fields()
         raise UserError(
             f"pack.over: {path} can't differ between the runs of a pack{nearest(path, allowed)}; "
             f"{', '.join(sorted(allowed))} can"
         )
     probe, found = copy.deepcopy(cfg), []
-    for each in _expand(path, value):
+    for each in values:
         try:
             OmegaConf.update(probe, path, each)
         except OmegaConfBaseException as error:
             raise UserError(f"pack.over: {path}: {str(error).splitlines()[0]}") from None
-        found.append(OmegaConf.select(probe, path))
+        typed = OmegaConf.select(probe, path)
+        found.append(OmegaConf.to_container(typed) if OmegaConf.is_config(typed) else typed)
         check_number(path, found[-1])
-    if not found:
-        raise UserError(f"pack.over: {path}: {value!r} names no value, so the pack would be empty")
+    if path == "loop.steps" and None in found:
+        raise UserError("pack.over: loop.steps is the number of steps of each run; got null")
     return found
 
 
 def _expand(path: str, value: Any) -> list[Any]:
+    """The values of one field, one at least."""
+    values = _read(path, value)
+    if not values:
+        raise UserError(f"pack.over: {path}: {value!r} names no value, so the pack would be empty")
+    return values
+
+
+def _read(path: str, value: Any) -> list[Any]:
     """The values that Hydra's sweep syntax names: '1,2', 'range(0,8)', a list, or one value."""
     if not isinstance(value, str):
         return value if isinstance(value, list) else [value]
@@ -131,7 +143,8 @@ def _expand(path: str, value: Any) -> list[Any]:
         if not parsed.is_sweep_override():
             given = parsed.value()
             return given if isinstance(given, list) else [given]
-        return [Override._convert_value(each) for each in parsed.sweep_iterator()]
+        values = itertools.islice(parsed.sweep_iterator(), MOST_RUNS + 1)
+        return [Override._convert_value(each) for each in values]
     except HydraException as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"pack.over: {path}: {value!r} can't be read as values ({reason})") from None

@@ -15,11 +15,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from kernels.errors import UserError
 from trainer import config
 from trainer.compute import Compute
 from trainer.data.dataset import Dataset
 from trainer.engines.base import Engine
-from kernels.errors import UserError
 from trainer.evaluate import Evaluation
 from trainer.models.base import Model
 from trainer.models.build import build, make_graph, make_layout
@@ -197,7 +197,7 @@ class Trained:
 
     @torch.no_grad()
     def predict(self, inputs: Any, run: int | None = None) -> Tensor:
-        """Outputs for raw inputs: [B, V], or a mapping from input names to [B] -> [R, B, T], or [B, T] of one run.
+        """Outputs [R, B, T], or [B, T] of one run, for raw inputs: [B, V], or a mapping of names to [B].
 
         Inputs are standardized here as they were in training. Raises UserError for missing names or
         another number of columns.

@@ -1,6 +1,7 @@
 """A pack's config -> finished runs and their folder: from top to bottom, what a training is."""
 
 import logging
+import sys
 import time
 from pathlib import Path
 
@@ -51,4 +52,6 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
     results.write(folder, result, rows, model, data.train, pack)
     log.info("%s", headline(result))
     closing_table(console, result, rows, folder)
+    if result["best_run"] is None:
+        print("packtrain: every run diverged: try a smaller optimizer.lr", file=sys.stderr)
     return stop.exit_code or int(result["best_run"] is None)

@@ -7,7 +7,7 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from kernels.errors import UserError, nearest
-from trainer.config import all_fields
+from trainer.config import all_fields, is_per_run
 
 CONF = Path(__file__).parent.parent / "conf"
 
@@ -25,6 +25,8 @@ def sentence(error: BaseException) -> str:
         return _several(found[1] or found[2])
     if found := re.match(r"Could not override '(.*?)'", text):
         return _no_field(found[1])
+    if text.startswith("Config group override must be"):
+        return "a choice takes the name of one of its options, as in optimizer=sgd; '~experiment' takes none"
     return _composing(error)
 
 
@@ -63,7 +65,10 @@ def _unreadable(error: OverrideParseException) -> str:
 
 
 def _several(override: str) -> str:
-    field, _, values = override.partition("=")
+    field, _, values = override.lstrip("+").partition("=")
+    field = field.removeprefix("pack.over.")
+    if not is_per_run(field):
+        return f"{override} names several values: keep one, or train one after another with -m"
     return (
         f"{override} names several values: train them together as "
         f"'pack.over={{{field}: \"{values}\"}}', or one after another with -m"
@@ -82,5 +87,5 @@ def _composing(error: BaseException) -> str:
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) or "not in" in reason:
         return _no_field(field)
     if "RangeSweep" in str(cause) or "ChoiceSweep" in str(cause):
-        reason = 'values in sweep syntax stand in quotes: {seed: "range(0,64)"}'
+        return 'pack.over: values in sweep syntax stand in quotes: {seed: "range(0,64)"}'
     return f"{field}: {reason}" if field else reason

@@ -20,9 +20,9 @@ def train(engine: Engine, monitor: Monitor, stop: Stop) -> str:
             return "every run of the pack has diverged"
         pause = monitor.next_validation(engine.step)
         began = time.perf_counter()
-        monitor.record(engine.advance(min(engine.step + count, pause, last)))
+        monitor.record(engine.advance(min(engine.step + count, pause, last, engine.horizon)))
         quick = time.perf_counter() - began < SLICE_SECONDS
-        count = min(2 * count, engine.capacity) if quick else max(1, count // 2)
+        count = 2 * count if quick else max(1, count // 2)
         if engine.step == pause < last:
             monitor.validate(engine)
     return ""

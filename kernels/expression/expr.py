@@ -28,7 +28,7 @@ class Expr:
 
     def __sub__(self, other: "Expr") -> "Expr":
         if self.op == other.op == "number":
-            return number(_number(self) - _number(other))
+            return number(constant(self) - constant(other))
         return self if other is ZERO else -other if self is ZERO else node("sub", self, other)
 
     def __mul__(self, other: "Expr") -> "Expr":
@@ -59,7 +59,7 @@ _interned: WeakValueDictionary[tuple, Expr] = WeakValueDictionary()
 def node(op: str, *args: Expr, value: float | str | None = None) -> Expr:
     """The one expression op(args). A minus before a number belongs to the number."""
     if op == "neg" and args[0].op == "number":
-        return number(-_number(args[0]))
+        return number(-constant(args[0]))
     key = (op, args, repr(value))  # repr tells 0.0 from -0.0
     found = _interned.get(key)
     if found is None:
@@ -111,7 +111,8 @@ def substitute(roots: Iterable[Expr], leaves: Mapping[str, Expr]) -> list[Expr]:
     return [new[root] for root in roots]
 
 
-def _number(leaf: Expr) -> float:
+def constant(leaf: Expr) -> float:
+    """The value of a number."""
     assert isinstance(leaf.value, float)
     return leaf.value
 
@@ -126,7 +127,7 @@ def _texts(root: Expr) -> dict[Expr, tuple[str, int]]:
 
 def _text(part: Expr, args: list[tuple[str, int]]) -> tuple[str, int]:
     if part.op == "number":
-        return _number_text(_number(part))
+        return _number_text(constant(part))
     if part.op in ("name", "cotangent"):
         return str(part.value), ATOM
     op = OPS[part.op]

@@ -27,7 +27,10 @@ OPERATORS = (
     Op("pow", 2, "^", POWER),
 )
 
-UNARY_FUNCTIONS = "exp log sqrt abs sin cos tan asin acos atan sinh cosh tanh sigmoid relu softplus".split()
+UNARY_FUNCTIONS = (
+    "exp", "log", "sqrt", "abs", "sin", "cos", "tan", "asin", "acos", "atan",
+    "sinh", "cosh", "tanh", "sigmoid", "relu", "softplus",
+)  # fmt: skip
 FUNCTIONS = {name: Op(name, 1) for name in UNARY_FUNCTIONS} | {name: Op(name, 2) for name in ("min", "max")}
 
 # Derivatives need two more: the language doesn't offer them.

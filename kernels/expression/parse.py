@@ -16,7 +16,8 @@ TOKEN = re.compile(
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[A-Za-z][A-Za-z0-9_]*)"
     r"|(?P<symbol>\*\*|[-+*/^(),=])"
-    r"|(?P<space>[ \t\r]+)"
+    r"|(?P<space>[ \t\r]+)",
+    re.ASCII,  # else \d takes the digits of every script
 )
 
 

@@ -2,15 +2,16 @@
 
 import operator
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from kernels.expression.expr import Expr, name
+from kernels.expression.expr import Expr, constant, name
 from kernels.expression.graph import Graph, cotangent
 from kernels.loss.reference import LOSSES
 
-TORCH: dict[str, Callable[..., Tensor]] = {
+TORCH: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,
@@ -91,8 +92,8 @@ def stack(columns: Iterable[Tensor], parameters: Tensor, inputs: Tensor) -> Tens
 
 def _apply(part: Expr, values: Values, like: Tensor) -> Tensor:
     if part.op == "number":
-        return like.new_full((1, 1), part.value)
-    args = [values[arg] for arg in part.args]
+        return like.new_full((1, 1), constant(part))
+    args: list[Any] = [values[arg] for arg in part.args]
     if part.op in TAKES_NUMBERS and part.args[-1].op == "number":
-        args[-1] = part.args[-1].value  # x^2 with a plain 2 is a multiplication
+        args[-1] = constant(part.args[-1])  # x^2 with a plain 2 is a multiplication
     return TORCH[part.op](*args)

@@ -21,7 +21,10 @@ def sse_reference(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def cross_entropy_reference(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """L = mean(-log softmax(y)[t]) over samples: logits y [R, B, T], classes t [B, 1] or [R, B, 1] -> [R], [R, B, T]."""
+    """L = mean(-log softmax(y)[t]) over samples.
+
+    Logits y [R, B, T], class indices t [B, 1] or [R, B, 1] -> [R], [R, B, T].
+    """
     log_share = torch.log_softmax(outputs, -1)
     classes = targets.expand(*outputs.shape[:2], 1)
     value = -log_share.gather(-1, classes).mean((1, 2))

@@ -47,7 +47,7 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[Tensor, Te
 
 
 def words(seed: Tensor, purpose: Purpose, step: Tensor, position: Tensor) -> tuple[Tensor, ...]:
-    """Four random words in [0, 2^32) for each broadcast (seed, step, position), all int64 and not negative."""
+    """Four random words in [0, 2^32) for each broadcast (seed, step, position), int64, none negative."""
     seed, step, position = torch.broadcast_tensors(seed, step, position)
     stream = torch.full_like(step, int(purpose))
     counter = position & WORD, position >> 32, step & WORD, (step >> 32) ^ (stream << 24)
@@ -57,7 +57,7 @@ def words(seed: Tensor, purpose: Purpose, step: Tensor, position: Tensor) -> tup
 def uniform(seed: Tensor, purpose: Purpose, start: int, stop: int, dtype: torch.dtype) -> Tensor:
     """U[0, 1) at positions start..stop-1 of each seed's stream: seed [...] -> [..., stop - start].
 
-    Multiples of 2^-24, so that every floating dtype holds the same numbers.
+    Multiples of 2^-24, so that float32 and float64 hold the same numbers.
     """
     position = torch.arange(start // 4, -(-stop // 4), device=seed.device)
     four = words(seed[..., None], purpose, torch.zeros_like(position), position)
@@ -66,7 +66,10 @@ def uniform(seed: Tensor, purpose: Purpose, start: int, stop: int, dtype: torch.
 
 
 def normal(seed: Tensor, purpose: Purpose, start: int, stop: int, dtype: torch.dtype) -> Tensor:
-    """N(0, 1) at positions start..stop-1 of each seed's stream, by Box and Muller: seed [...] -> [..., stop - start]."""
+    """N(0, 1) at positions start..stop-1 of each seed's stream: seed [...] -> [..., stop - start].
+
+    By Box and Muller's transform of two uniform numbers each.
+    """
     pairs = uniform(seed, purpose, 2 * start, 2 * stop, dtype).unflatten(-1, (-1, 2))
     radius = (-2 * torch.log1p(-pairs[..., 0])).sqrt()
     return radius * torch.cos(2 * math.pi * pairs[..., 1])

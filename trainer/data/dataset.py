@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from kernels.errors import UserError
 from kernels.random import Purpose, permutation
 
 
@@ -32,7 +33,8 @@ class Dataset:
     def to(self, device: torch.device, dtype: torch.dtype) -> "Dataset":
         """The same on `device`, with `dtype` for all but class indices."""
         targets = self.targets.to(device, dtype if self.targets.is_floating_point() else None)
-        return replace(self, inputs=self.inputs.to(device, dtype), targets=targets)
+        mean, std = (each if each is None else each.to(device, dtype) for each in (self.mean, self.std))
+        return replace(self, inputs=self.inputs.to(device, dtype), targets=targets, mean=mean, std=std)
 
     def standardized(self, mean: Tensor, std: Tensor) -> "Dataset":
         """x -> (x - mean) / std, column by column."""
@@ -46,21 +48,33 @@ class Data:
     train: Dataset
     validation: Dataset | None
 
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Data":
+        """Both parts; see Dataset.to."""
+        return Data(self.train.to(device, dtype), self.validation and self.validation.to(device, dtype))
+
 
 def prepare(whole: Dataset, seed: int, validation: float, standardize: bool) -> Data:
-    """Holds out a `validation` fraction, drawn by `seed`; standardizes by the training part alone."""
+    """Holds out a `validation` fraction, drawn by `seed`; standardizes by the training part alone.
+
+    A fraction above 0 holds out one sample at least. Raises UserError where none is left to train on.
+    """
     train, held = _split(whole, seed, validation)
     if standardize:
         mean, std = train.inputs.mean(0), train.inputs.std(0, correction=0)
-        std = torch.where(std > 0, std, torch.ones_like(std))  # a constant column stays 0
+        varies = train.inputs.amax(0) > train.inputs.amin(0)
+        std = torch.where(varies, std, torch.ones_like(std))  # a constant column becomes 0
         train, held = train.standardized(mean, std), held and held.standardized(mean, std)
     return Data(train, held)
 
 
 def _split(whole: Dataset, seed: int, validation: float) -> tuple[Dataset, Dataset | None]:
-    held = round(validation * len(whole))
-    if held == 0:
+    if validation == 0:
         return whole, None
+    held = max(1, round(validation * len(whole)))
+    if held == len(whole):
+        raise UserError(
+            f"data.validation={validation:g} holds out all of the {held} samples: leave some to train on"
+        )
     device = whole.inputs.device
     stream = torch.arange(len(whole), device=device)
     order = permutation(torch.tensor(seed, device=device), Purpose.SPLIT, stream, len(whole))

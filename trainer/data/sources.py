@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
+from kernels.errors import UserError, choose
 from kernels.expression import Graph, expression
 from kernels.random import Purpose, normal, uniform
 from trainer import config
 from trainer.data import files
 from trainer.data.dataset import Data, Dataset, prepare
 from trainer.data.table import TARGET, Table, select
-from kernels.errors import UserError, choose
 
 BLOCK = 1 << 20  # samples made at a time
 SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes")
@@ -25,11 +26,15 @@ def load(
     if asked.kind == "ground_truth":
         if graph is None:
             raise UserError("data=ground_truth pushes samples through equations, and an MLP has none")
+        if loss == "cross_entropy":
+            raise UserError(
+                "data=ground_truth makes numbers, and model.loss=cross_entropy takes class labels"
+            )
         whole = ground_truth(asked, graph, device, dtype)
     else:
         classes = loss == "cross_entropy"
-        whole = select(_table(asked), asked.columns, graph, classes).to(device, dtype)
-    return prepare(whole, asked.seed, asked.validation, asked.standardize)
+        whole = select(_table(asked), asked.columns, graph, classes)
+    return prepare(whole, asked.seed, asked.validation, asked.standardize).to(device, dtype)
 
 
 def _table(asked: config.Data) -> Table:
@@ -38,8 +43,15 @@ def _table(asked: config.Data) -> Table:
     if asked.kind == "sklearn":
         return sklearn_set(asked.set)
     if asked.kind == "table":
-        return Table("data.table", {name: np.atleast_1d(v) for name, v in asked.table.items()})
+        return Table("data.table", {name: _listed(name, given) for name, given in asked.table.items()})
     return files.read(asked.path)
+
+
+def _listed(name: str, given: Any) -> np.ndarray:
+    cells = given if isinstance(given, list) else [given]
+    if any(isinstance(cell, (list, dict)) for cell in cells):
+        raise UserError(f"data.table: {name} is a list of numbers or words; got {given}")
+    return np.array(cells)
 
 
 def ground_truth(asked: config.Data, graph: Graph, device: torch.device, dtype: torch.dtype) -> Dataset:
@@ -70,6 +82,9 @@ def _truth(asked: config.Data, graph: Graph, device: torch.device, dtype: torch.
             f"data.truth gives a value to each parameter of the equations ({', '.join(graph.parameters)}); "
             f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(foreign) or 'none'}"
         )
+    for parameter, value in asked.truth.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise UserError(f"data.truth.{parameter} is a number; got {value!r}")
     values = [float(asked.truth[p]) for p in graph.parameters]
     return torch.tensor([values], device=device, dtype=dtype)
 
@@ -109,7 +124,7 @@ def gaussians(asked: config.Data) -> Table:
 def _means(asked: config.Data) -> np.ndarray:
     try:
         means = np.array(asked.means, dtype=float)
-        if means.ndim != 2 or len(means) < 2 or not means.size:
+        if means.ndim != 2 or len(means) < 2 or not means.size or not np.isfinite(means).all():
             raise ValueError
     except (ValueError, TypeError):
         raise UserError(
@@ -139,7 +154,7 @@ def sklearn_set(name: str | None) -> Table:
     """One of scikit-learn's bundled data sets: its features, and `target`."""
     choose(dict.fromkeys(SKLEARN), str(name), "data.set")
     try:
-        from sklearn import datasets  # heavy, and an extra: only this source needs it
+        from sklearn import datasets  # noqa: PLC0415 (heavy, and an extra: only this source needs it)
     except ImportError:
         raise UserError("data=sklearn needs scikit-learn: pip install 'packtrain[sklearn]'") from None
     found = getattr(datasets, f"load_{name}")()

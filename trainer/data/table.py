@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from kernels.errors import UserError, nearest
 from kernels.expression import ExpressionError, Graph
 from trainer.data.dataset import Dataset
-from kernels.errors import UserError, nearest
 
 TARGET = "target"
+THE_TARGETS = "the targets: name it with 'data.columns={targets: COLUMN}'"
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,16 @@ class Table:
     def numbers(self, name: str, wanted: str) -> np.ndarray:
         """The column `name` as float64; UserError naming the row that is not a finite number."""
         column = self.column(name, wanted)
+        if column.dtype.kind == "c":
+            raise UserError(f"{self.source}, column {name}: expected real numbers, got complex ones")
         values = column if column.dtype.kind in "fiub" else _floats(column)
         values = values.astype(np.float64)
         bad = np.flatnonzero(~np.isfinite(values))
         if len(bad):
-            given = column[bad[0]]
+            given = column[bad[0] : bad[0] + 1].tolist()[0]
             raise UserError(
                 f"{self.source}, row {bad[0] + 1}, column {name}: expected a finite number, got "
-                f"{'nothing' if given is None else repr(getattr(given, 'item', lambda: given)())}"
+                f"{'nothing' if given is None else repr(given)}"
             )
         return values
 
@@ -96,18 +99,18 @@ def _of_graph(
                 f"data.columns: the equations have no input or output {word!r}{nearest(word, known)}; "
                 f"they have {', '.join(known)}"
             )
-    found = {word: str(columns.get(word, word)) for word in (*graph.inputs, *graph.outputs)}
-    if classes:
-        found[TARGET] = str(columns.get("targets", TARGET))
-    targets = (TARGET,) if classes else graph.outputs
-    for word in (*graph.inputs, *targets):
-        if found[word] not in table.columns and word != TARGET:
+    targets = () if classes else graph.outputs
+    found = {word: str(columns.get(word, word)) for word in (*graph.inputs, *targets)}
+    for word in found:
+        if found[word] not in table.columns:
             raise ExpressionError(
                 f"{table.source} has no column {found[word]!r} for {word}"
                 f"{nearest(found[word], table.columns)}; it has {', '.join(list(table.columns)[:20])}: "
                 f"map one with 'data.columns={{{word}: COLUMN}}'",
                 *graph.where(word),
             )
+    if classes:
+        return found, {name: name for name in _targets(table, columns)}
     return {w: found[w] for w in graph.inputs}, {w: found[w] for w in targets}
 
 
@@ -116,14 +119,21 @@ def _of_features(table: Table, columns: dict[str, Any]) -> tuple[dict[str, str],
     for word in columns:
         if word not in ("inputs", "targets"):
             raise UserError(f"data.columns of an MLP has inputs and targets; got {word!r}")
-    targets = _listed(columns.get("targets", TARGET))
-    for name in targets:
-        table.column(name, "the targets: name it with 'data.columns={targets: COLUMN}'")
+    targets = _targets(table, columns)
     rest = [name for name in table.columns if name not in targets]
-    inputs = _listed(columns.get("inputs", rest))
+    inputs = _listed(columns.get("inputs") or rest)
     if not inputs:
         raise UserError(f"{table.source} has no column left for the inputs")
+    for name in inputs:
+        table.column(name, "the inputs")
     return {name: name for name in inputs}, {name: name for name in targets}
+
+
+def _targets(table: Table, columns: dict[str, Any]) -> list[str]:
+    targets = _listed(columns.get("targets") or TARGET)
+    for name in targets:
+        table.column(name, THE_TARGETS)
+    return targets
 
 
 def _listed(names: Any) -> list[str]:
@@ -133,10 +143,17 @@ def _listed(names: Any) -> list[str]:
 def _classes(table: Table, name: str, wanted: str) -> tuple[tuple[str, ...], np.ndarray]:
     """The class labels in sorted order, and the index of each row's."""
     column = table.column(name, wanted)
-    empty = [row for row, cell in enumerate(column) if cell is None or cell != cell]
+    empty = [row for row, cell in enumerate(column) if _is_empty(cell)]
     if empty:
         raise UserError(
             f"{table.source}, row {empty[0] + 1}, column {name}: expected a class label, got nothing"
         )
+    if column.dtype == object:  # cells of several kinds have no order of their own
+        column = np.array([str(cell) for cell in column])
     labels, index = np.unique(column, return_inverse=True)
     return tuple(str(label) for label in labels), index.astype(np.int64)
+
+
+def _is_empty(cell: Any) -> bool:
+    missing = isinstance(cell, (float, np.floating)) and bool(np.isnan(cell))
+    return missing or cell is None or (isinstance(cell, str) and not cell.strip())

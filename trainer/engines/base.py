@@ -40,8 +40,8 @@ class Engine(Protocol):
     capture: bool
 
     @property
-    def capacity(self) -> int:
-        """The most steps that one call of `advance` can make."""
+    def horizon(self) -> int:
+        """The step up to which one call of `advance` may go."""
         ...
 
     def advance(self, until_step: int) -> History:

@@ -5,10 +5,10 @@ import math
 import torch
 from torch import Tensor
 
+from kernels.errors import UserError
 from trainer.data.dataset import Dataset
 from trainer.data.order import Order
 from trainer.engines.step import StepEngine
-from kernels.errors import UserError
 from trainer.models.base import Model
 from trainer.optimizers import OPTIMIZERS, SCHEDULES
 from trainer.pack import Pack

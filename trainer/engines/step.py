@@ -9,8 +9,8 @@ from trainer.engines.base import History
 from trainer.models.base import Model
 from trainer.optimizers import Optimizer, Schedule, State
 
-MOST_STEPS = 256
-MOST_INDICES = 1 << 23  # of the minibatches of one slice, held at a time
+MOST_STEPS = 256  # of one block
+MOST_INDICES = 1 << 23  # of the minibatches of one block
 WARM_UP = 3  # steps before a capture, as torch asks for
 
 
@@ -18,7 +18,7 @@ class StepEngine:
     """Trains R runs one step after another; see Engine.
 
     What depends on the step alone (minibatches, learning rates, who still trains) is tabulated for a
-    slice of steps at a time, outside the step, and read through `row`, a counter on the device. So
+    block of steps at a time, outside the step, and read through `row`, a counter on the device. So
     the step is the same sequence of kernels every time, and `capture` can record it once in a CUDA
     graph (static) instead of launching it from Python each time (dynamic).
     """
@@ -49,43 +49,50 @@ class StepEngine:
         self.taken = torch.zeros(model.runs, dtype=torch.int64, device=device)
         self.row = torch.zeros(1, dtype=torch.int64, device=device)
         self.columns = torch.tensor(list(model.scalars.values()), dtype=torch.int64, device=device)
-        self.tables = self._tables(0, self.capacity)
+        self.capacity = max(1, min(MOST_STEPS, MOST_INDICES // order.indices_a_step))
+        self.block = 0
+        self.tables = self._tables()
         self.history = self._empty_history()
 
     @property
-    def capacity(self) -> int:
-        """The most steps that one call of `advance` can make."""
-        return max(1, min(MOST_STEPS, MOST_INDICES // self.order.indices_a_step))
+    def horizon(self) -> int:
+        """The step up to which one call of `advance` may go: the end of the tables."""
+        return self.step - self.step % self.capacity + self.capacity
 
     def advance(self, until_step: int) -> History:
-        """Trains every run up to `until_step`, at most `capacity` steps away; returns what happened."""
-        count = until_step - self.step
-        assert 0 < count <= self.capacity
-        for table, new in zip(self.tables, self._tables(self.step, until_step), strict=True):
-            table[:count].copy_(new)
-        self.row.zero_()
-        for _ in range(count):
+        """Trains every run up to `until_step`, at most the horizon, and says what happened on the way."""
+        assert self.step < until_step <= self.horizon
+        if self.step // self.capacity != self.block:
+            self.block = self.step // self.capacity
+            for table, new in zip(self.tables, self._tables(), strict=True):
+                table.copy_(new)
+        start, first = self.step, self.step % self.capacity
+        self.row.fill_(first)
+        for _ in range(until_step - start):
             self._go()
-        start, self.step = self.step, until_step
-        loss, norm, scalars = (part[:count].clone() for part in self.history)
-        return History(start, loss, norm, self.tables[2][:count].clone(), scalars)
+        self.step = until_step
+        rows = slice(first, first + until_step - start)
+        loss, norm, scalars = (part[rows].clone() for part in self.history)
+        return History(start, loss, norm, self.tables[2][rows].clone(), scalars)
 
-    def _tables(self, start: int, stop: int) -> tuple[Tensor, ...]:
-        """Row by row for steps start..stop-1: minibatch, coefficients [K, R, 1], lr [R], active [R]."""
-        step = torch.arange(start, stop, device=self.row.device)
+    def _tables(self) -> tuple[Tensor, ...]:
+        """A row for each step of the block: minibatch, coefficients [K, R, 1], lr [R], wanted [R].
+
+        The block's steps and so the tables' shapes are always the same: the vectorized cosine rounds
+        by the place in its array, and how a training is cut into slices must not change a bit.
+        """
+        start = self.block * self.capacity
+        step = torch.arange(start, start + self.capacity, device=self.row.device)
         lr = self.lr * self.schedule(step)
         coefficients = self.optimizer.table(lr, step).to(self.model.parameters.dtype)
-        indices = step[:, None] if self.order.whole else self.order.indices(start, stop)
+        indices = step[:, None] if self.order.whole else self.order.indices(start, start + self.capacity)
         return indices, coefficients[..., None], lr, step[:, None] < self.steps
 
     def _empty_history(self) -> tuple[Tensor, ...]:
         rows, runs = self.capacity, self.model.runs
         like = self.model.parameters.detach()
-        return (
-            like.new_zeros(rows, runs),
-            like.new_zeros(rows, runs),
-            like.new_zeros(rows, runs, len(self.columns)),
-        )
+        columns = (runs,), (runs,), (runs, len(self.columns))
+        return tuple(like.new_zeros(rows, *shape) for shape in columns)
 
     def _go(self) -> None:
         """One step: replayed from the graph where there is one, else launched."""

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
+from kernels.errors import UserError
 from kernels.expression import Graph, parse
 from trainer import config
 from trainer.data.dataset import Dataset
-from kernels.errors import UserError
 from trainer.models.base import Model
 from trainer.models.expression import ExpressionModel, initial_values
 from trainer.models.mlp import MLPModel, initial_weights, layout
@@ -29,8 +29,11 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
     asked = pack.config.model
     seeds = torch.tensor(pack.each("seed"), device=data.inputs.device)
     if graph is not None:
-        given = {p.removeprefix("model.initial.") for p in pack.over if p.startswith("model.initial.")}
-        initial = {p: pack.each(f"model.initial.{p}") for p in {*asked.initial, *given}}
+        initial = {parameter: [value] * pack.runs for parameter, value in asked.initial.items()} | {
+            path.removeprefix("model.initial."): values
+            for path, values in pack.over.items()
+            if path.startswith("model.initial.")
+        }
         start = initial_values(graph, seeds, initial, asked.initial_range, dtype)
         _check_classes("the equations have", len(graph.outputs), data, asked.loss)
     else:

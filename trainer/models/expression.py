@@ -1,14 +1,15 @@
 """The expression model: a graph of equations, P learnable numbers a run."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from kernels.errors import UserError, nearest
 from kernels.expression import Graph, expression, expression_loss
 from kernels.random import Purpose, uniform
-from kernels.errors import UserError, nearest
 from trainer.models.base import Model
 
 
@@ -67,6 +68,6 @@ def initial_values(
 def _low_high(field: str, given: Any) -> tuple[float, float]:
     values = list(given) if isinstance(given, (list, tuple)) else [given, given]
     numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
-    if len(values) != 2 or not numeric or not values[0] <= values[1]:
+    if len(values) != 2 or not numeric or not -math.inf < values[0] <= values[1] < math.inf:
         raise UserError(f"{field} is a number or a range [low, high]; got {given!r}")
     return float(values[0]), float(values[1])

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -56,7 +57,7 @@ class MLPModel(Model):
 def layout(widths: Sequence[int], bias: bool) -> dict[str, tuple[int, ...]]:
     """weight_l [O, I] and bias_l [O] of each layer l."""
     shapes: dict[str, tuple[int, ...]] = {}
-    for layer, (features, outputs) in enumerate(zip(widths, widths[1:], strict=False)):
+    for layer, (features, outputs) in enumerate(pairwise(widths)):
         shapes[f"weight_{layer}"] = (outputs, features)
         if bias:
             shapes[f"bias_{layer}"] = (outputs,)
@@ -64,7 +65,7 @@ def layout(widths: Sequence[int], bias: bool) -> dict[str, tuple[int, ...]]:
 
 
 def initial_weights(widths: Sequence[int], bias: bool, seeds: Tensor, dtype: torch.dtype) -> Tensor:
-    """The starting parameters [R, P]: uniform in +-1/sqrt(I), as torch.nn.Linear has them, by each run's seed."""
+    """The starting parameters [R, P]: uniform in +-1/sqrt(I), as in torch.nn.Linear, by each run's seed."""
     shapes = layout(widths, bias)
     fan_in = {name: widths[int(name.rpartition("_")[2])] for name in shapes}
     bound = torch.cat([torch.full((math.prod(s),), fan_in[n] ** -0.5) for n, s in shapes.items()]).to(

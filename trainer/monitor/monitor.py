@@ -111,7 +111,9 @@ class Monitor:
 
 
 def _event_files(folder: Path, runs: int) -> list[EventFile]:
-    """tensorboard/ itself for one run, a folder below it for each of many."""
+    """`folder` itself for one run, a folder below it for each of many; what an earlier training left goes."""
+    for old in folder.rglob("events.out.tfevents.*"):
+        old.unlink()
     if runs == 1:
         return [EventFile(folder)]
     return [EventFile(folder / f"run-{run:04d}") for run in range(runs)]

@@ -5,8 +5,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-LINES = 10  # at most so many in a whole run
-SECONDS = 2.0  # and at least so long apart
+FIRST_LINE = 2.0  # seconds after the start
+SPACING = 1.5  # each further line waits so many times longer
 
 
 class ProgressLine:
@@ -14,7 +14,7 @@ class ProgressLine:
 
     def __init__(self, console: Console, steps: int, shown: bool) -> None:
         self.console, self.steps, self.shown = console, steps, shown
-        self.last_step, self.last_time = 0, time.perf_counter()
+        self.started, self.due = time.perf_counter(), FIRST_LINE
         self.bar = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -36,10 +36,6 @@ class ProgressLine:
     def update(self, step: int, loss: float, samples_per_second: float) -> None:
         told = f"loss {loss:.4g}  {samples_per_second:.3g} samples/s"
         self.bar.update(self.task, completed=step, told=told)
-        if self.shown and not self.console.is_terminal and self._due(step):
-            self.last_step, self.last_time = step, time.perf_counter()
+        if self.shown and not self.console.is_terminal and time.perf_counter() - self.started > self.due:
+            self.due *= SPACING
             self.console.print(f"step {step:,} of {self.steps:,}  {told}", highlight=False)
-
-    def _due(self, step: int) -> bool:
-        enough = step - self.last_step >= self.steps / LINES
-        return enough and time.perf_counter() - self.last_time >= SECONDS

@@ -1,0 +1,58 @@
+"""Fixtures: the command as a user types it, in this process or in one of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.helpers import ROOT, Command, Ended
+from trainer.__main__ import main
+
+
+@pytest.fixture
+def packtrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """packtrain(*arguments) in this process, on the CPU, from `tmp_path`; results go to tmp_path/out."""
+
+    def run(*arguments: str) -> Ended:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+        defaults = ("compute.device=cpu", "hydra.run.dir=out")
+        given = {argument.partition("=")[0] for argument in arguments}
+        missing = [each for each in defaults if each.partition("=")[0] not in given]
+        monkeypatch.setattr(sys, "argv", ["packtrain", *arguments, *missing])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        return Ended(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Command:
+    """`python -m trainer *arguments` in a process of its own, from `tmp_path`."""
+
+    def run(*arguments: str) -> Ended:
+        done = subprocess.run(
+            [sys.executable, "-m", "trainer", *arguments],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """The CPU, and a GPU where tests marked `gpu` run and there is one."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA GPU")
+    return torch.device(request.param)
