@@ -10,6 +10,8 @@ import torch
 from tests.helpers import ROOT, Command, Ended
 from trainer.__main__ import main
 
+torch.set_num_threads(1)  # on shared cores, threads that wait for one another take 20 times as long
+
 
 @pytest.fixture
 def packtrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:

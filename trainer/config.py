@@ -78,7 +78,7 @@ class Data:
     covariances: list[Any] | None = only(None, "gaussians")
     path: str | None = only(None, "file")
     table: dict[str, Any] = mapping("table")
-    columns: dict[str, Any] = mapping("file", "table")
+    columns: dict[str, Any] = mapping("file", "table", "sklearn")
     set: str | None = only(None, "sklearn")
 
 

@@ -85,7 +85,7 @@ def permutation(seed: Tensor, purpose: Purpose, stream: Tensor, size: int) -> Te
     first = int(epoch.min())
     span = torch.arange(first, int(epoch.max()) + 1, device=stream.device)
     keys = torch.stack(words(seed[..., None], purpose, span, torch.zeros_like(span))).flatten(1)
-    rows = torch.arange(seed.numel(), device=stream.device).view(*seed.shape, *[1] * stream.dim())
+    rows = torch.arange(seed.numel(), device=stream.device).view((*seed.shape, *[1] * stream.dim()))
     row = rows * len(span) + (epoch - first)
     bits = max(LEAST_BITS, (size - 1).bit_length())
     index = _feistel(position.expand_as(row), keys, row, bits)

@@ -57,17 +57,18 @@ def _one(row: dict) -> Table:
 
 def _many(rows: list[dict], width: int) -> Table:
     """A line a run, with as many columns as fit, the first ones before the last."""
-    table = Table(box=box.SIMPLE)
+    table, shown = Table(box=box.SIMPLE), []
     cells = [{"run": str(row["index"])} | _cells(row) | {"outcome": row["outcome"]} for row in rows]
     width -= 2  # the edges
-    for label in cells[0]:
-        needed = max(len(label), *(len(each[label]) for each in cells)) + 3
-        width -= needed
+    for label in dict.fromkeys(label for each in cells for label in each):
+        texts = [each.get(label, "-") for each in cells]
+        width -= max(map(len, [label, *texts])) + 3
         if width < 0:
             break
         table.add_column(label, justify="right", no_wrap=True)
-    for each in cells:
-        table.add_row(*list(each.values())[: len(table.columns)])
+        shown.append(texts)
+    for line in zip(*shown, strict=True):
+        table.add_row(*line)
     return table
 
 

@@ -127,8 +127,11 @@ def test_expression_is_the_prediction() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_inputs_that_are_not_contiguous_give_the_same(dtype: torch.dtype) -> None:
     case = primer(per_run=True)
-    strided = [t.transpose(0, 1).contiguous().transpose(0, 1).to(dtype) for t in (case.inputs, case.targets)]
-    assert not strided[0].is_contiguous()
-    value = expression_loss(case.graph, case.parameters.to(dtype), *strided)
+    inputs, targets = (
+        tensor.to(dtype).transpose(0, 1).contiguous().transpose(0, 1)
+        for tensor in (case.inputs, case.targets)
+    )
+    assert not inputs.is_contiguous() and not targets.is_contiguous()
+    value = expression_loss(case.graph, case.parameters.to(dtype), inputs, targets)
     assert value.dtype == dtype
     assert_close(value, loss_of(case, case.parameters))

@@ -32,6 +32,12 @@ def test_what_the_primers_variables_lead_to() -> None:
     assert parse(PRIMER).leads_to == uses
 
 
+def test_neighbours_come_in_topological_order_and_not_in_that_of_writing_or_spelling() -> None:
+    graph = parse("xy = xa*xb*x\nxa = xb + 1\nxb = a*x")
+    assert graph.depends_on == {"xb": ["x"], "xa": ["xb"], "xy": ["x", "xb", "xa"]}
+    assert graph.leads_to == {"x": ["xb", "xy"], "xb": ["xa", "xy"], "xa": ["xy"]}
+
+
 def test_the_primers_partials_as_text() -> None:
     assert parse(PRIMER).partials() == {
         "xx": {"xa": "2*xa"},

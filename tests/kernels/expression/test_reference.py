@@ -28,7 +28,7 @@ BY_MATH: dict[str, Callable[..., float]] = {
     "exp": math.exp,
     "log": math.log,
     "sqrt": math.sqrt,
-    "abs": abs,
+    "abs": math.fabs,
     "sin": math.sin,
     "cos": math.cos,
     "tan": math.tan,

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -26,14 +27,18 @@ def by_torch(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     )
 
 
-def operands(per_run: bool, biased: bool, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+Operands = tuple[Tensor, Tensor, Tensor | None]
+
+
+def operands(per_run: bool, biased: bool, dtype: torch.dtype = torch.float64) -> Operands:
     x = drawn(R, B, I, dtype=dtype) if per_run else drawn(B, I, dtype=dtype)
-    return [x, drawn(R, O, I, dtype=dtype), *([drawn(R, O, dtype=dtype)] if biased else [])]
+    return x, drawn(R, O, I, dtype=dtype), drawn(R, O, dtype=dtype) if biased else None
 
 
-def spread(tensors: list[Tensor]) -> tuple[Tensor, Tensor, Tensor | None]:
-    x, weight, *bias = tensors
-    return x, weight, bias[0] if bias else None
+def gradients(layer: Callable[..., Tensor], given: Operands) -> tuple[Tensor, ...]:
+    leaves = [tensor.clone().requires_grad_() for tensor in given if tensor is not None]
+    y = layer(*leaves, None) if given[2] is None else layer(*leaves)
+    return torch.autograd.grad(y, leaves, drawn(R, B, O))
 
 
 each_kind = pytest.mark.parametrize(
@@ -44,47 +49,44 @@ each_kind = pytest.mark.parametrize(
 @each_kind
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_linear_is_torchs_linear_of_each_run(per_run: bool, biased: bool, dtype: torch.dtype) -> None:
-    given = operands(per_run, biased, dtype)
-    y = linear_reference(*given)
+    x, weight, bias = operands(per_run, biased, dtype)
+    y = linear_reference(x, weight, bias)
     assert y.dtype == dtype and y.shape == (R, B, O)
-    assert_close(y, by_torch(*spread([tensor.double() for tensor in given])))
+    exact = by_torch(x.double(), weight.double(), None if bias is None else bias.double())
+    assert_close(y, exact)
 
 
 @each_kind
 def test_linear_relu_is_torchs_relu_of_it(per_run: bool, biased: bool) -> None:
     given = operands(per_run, biased)
     y = linear_relu_reference(*given)
-    assert_close(y, torch.relu(by_torch(*spread(given))))
+    assert_close(y, torch.relu(by_torch(*given)))
     assert (y == 0).any() and (y > 0).any()
 
 
 @each_kind
-@pytest.mark.parametrize("layer", [linear_reference, linear_relu_reference])
-def test_gradients_are_torchs(per_run: bool, biased: bool, layer: object) -> None:
-    ours = [tensor.requires_grad_() for tensor in operands(per_run, biased)]
-    theirs = [tensor.requires_grad_() for tensor in operands(per_run, biased)]
-    relu = layer is linear_relu_reference
-    slope = drawn(R, B, O)
-    y = linear_relu_reference(*ours) if relu else linear_reference(*ours)
-    expected = torch.relu(by_torch(*spread(theirs))) if relu else by_torch(*spread(theirs))
-    for mine, yours in zip(
-        torch.autograd.grad(y, ours, slope), torch.autograd.grad(expected, theirs, slope), strict=True
-    ):
-        assert_close(mine, yours)
+@pytest.mark.parametrize(
+    ("layer", "definition"),
+    [(linear_reference, by_torch), (linear_relu_reference, lambda *given: torch.relu(by_torch(*given)))],
+)
+def test_gradients_are_torchs(
+    per_run: bool, biased: bool, layer: Callable[..., Tensor], definition: Callable[..., Tensor]
+) -> None:
+    given = operands(per_run, biased)
+    for mine, theirs in zip(gradients(layer, given), gradients(definition, given), strict=True):
+        assert_close(mine, theirs)
 
 
 @each_kind
 def test_gradcheck(per_run: bool, biased: bool) -> None:
-    given = [tensor.requires_grad_() for tensor in operands(per_run, biased)]
+    given = [tensor.requires_grad_() for tensor in operands(per_run, biased) if tensor is not None]
     assert torch.autograd.gradcheck(linear_relu_reference, tuple(given))
 
 
 @each_kind
 def test_a_bfloat16_product_is_close_and_keeps_the_weights_dtype(per_run: bool, biased: bool) -> None:
     given = operands(per_run, biased, torch.float32)
-    x, weight, bias = spread(given)
-    y = linear_relu_reference(x, weight, bias, product=torch.bfloat16)
-    exact = linear_relu_reference(x, weight, bias)
+    y, exact = linear_relu_reference(*given, product=torch.bfloat16), linear_relu_reference(*given)
     assert y.dtype == torch.float32
     assert not y.equal(exact)
     assert_close(y, exact, torch.bfloat16)
@@ -109,6 +111,7 @@ def test_nan_stays_nan_and_in_its_run() -> None:
 @pytest.mark.parametrize("per_run", [False, True])
 def test_a_run_is_the_same_alone_and_in_its_pack(per_run: bool) -> None:
     x, weight, bias = operands(per_run, biased=True)
+    assert bias is not None
     alone = linear_relu_reference(x[1:2] if per_run else x, weight[1:2], bias[1:2])
     assert_close(alone, linear_relu_reference(x, weight, bias)[1:2])
 

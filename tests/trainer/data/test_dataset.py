@@ -23,7 +23,7 @@ def rows(size: int, columns: int = 2) -> Dataset:
 def test_the_parts_are_disjoint_and_together_all_rows(size: int, fraction: float, seed: int) -> None:
     held = max(1, round(fraction * size))
     if held == size:
-        with pytest.raises(UserError, match="leave some to train on"):
+        with pytest.raises(UserError, match=r"leave some to train on"):
             prepare(rows(size), seed, fraction, False)
         return
     data = prepare(rows(size), seed, fraction, False)

@@ -111,13 +111,15 @@ def test_a_damaged_file_is_refused(suffix: str, damage: str, tmp_path: Path) -> 
     path = tmp_path / f"bad{suffix}"
     WRITERS[suffix](path, COLUMNS)
     whole = path.read_bytes()
-    path.write_bytes({"empty": b"", "nonsense": b"no data, but words", "half": whole[: len(whole) // 2]}[damage])
+    path.write_bytes(
+        {"empty": b"", "nonsense": b"no data, but words", "half": whole[: len(whole) // 2]}[damage]
+    )
     assert f"{path} can't be read as {suffix[1:]}: " in sentence_of(path)
 
 
 def test_an_npz_with_flipped_bits_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bad.npz"
-    np.savez(path, **COLUMNS)
+    WRITERS[".npz"](path, COLUMNS)
     text = bytearray(path.read_bytes())
     text[60:140] = b"\xff" * 80
     path.write_bytes(text)
@@ -166,5 +168,5 @@ def test_a_path_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
     assert "there is no file" in sentence_of("a" * 5000 + ".csv")
     assert "is a folder" in sentence_of(tmp_path / "folder.csv")
     assert "is one of .csv, .parquet, .npz, .safetensors; got '.txt'" in sentence_of(tmp_path / "points.txt")
-    with pytest.raises(UserError, match="add data.path=FILE"):
+    with pytest.raises(UserError, match=r"add data.path=FILE"):
         read(None)

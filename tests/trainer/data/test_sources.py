@@ -26,7 +26,11 @@ TRUTH = {"a": 2, "b": 3}
 
 
 def load(
-    kind: str, graph: Graph | None = GRAPH, loss: str = "mse", dtype: torch.dtype = torch.float64, **asked: Any
+    kind: str,
+    graph: Graph | None = GRAPH,
+    loss: str = "mse",
+    dtype: torch.dtype = torch.float64,
+    **asked: Any,
 ) -> Data:
     return sources.load(config.Data(kind=kind, **asked), graph, loss, CPU, dtype)
 
@@ -104,7 +108,7 @@ def test_ground_truth_that_cant_be_made_is_refused(asked: dict[str, Any], told: 
 
 
 def test_the_output_that_is_not_finite_is_named() -> None:
-    with pytest.raises(UserError, match="xz is not finite everywhere"):
+    with pytest.raises(UserError, match=r"xz is not finite everywhere"):
         load("ground_truth", parse(["xy = a*x", "xz = log(a*x)"]), size=9, truth={"a": 1}, range=[-1, 1])
 
 
@@ -127,9 +131,11 @@ def test_gaussians_without_covariances_have_the_identity() -> None:
     assert (torch.cov(samples.T) - torch.eye(2)).abs().max() < 0.04
 
 
-@pytest.mark.parametrize("means", [None, [], [[1, 2]], [[1], [1, 2]], [3, 4], [["a"], ["b"]], [[], []], [[1], [math.nan]]])
+@pytest.mark.parametrize(
+    "means", [None, [], [[1, 2]], [[1], [1, 2]], [3, 4], [["a"], ["b"]], [[], []], [[1], [math.nan]]]
+)
 def test_means_that_are_no_points_are_refused(means: Any) -> None:
-    with pytest.raises(UserError, match="data.means holds two or more points of one length"):
+    with pytest.raises(UserError, match=r"data.means holds two or more points of one length"):
         load("gaussians", None, "cross_entropy", size=10, means=means)
 
 
@@ -146,7 +152,7 @@ def test_means_that_are_no_points_are_refused(means: Any) -> None:
     ],
 )
 def test_covariances_that_are_none_are_refused(covariances: Any) -> None:
-    with pytest.raises(UserError, match="data.covariances holds a symmetric positive definite 2x2 matrix"):
+    with pytest.raises(UserError, match=r"data.covariances holds a symmetric positive definite 2x2 matrix"):
         load("gaussians", None, "cross_entropy", size=10, means=[[1, 2], [3, 4]], covariances=covariances)
 
 
@@ -171,13 +177,15 @@ def test_a_csv_cell_is_named_with_file_row_and_column(cell: str, tmp_path: Path)
 
 def test_an_empty_label_of_a_csv_is_refused(tmp_path: Path) -> None:
     (tmp_path / "points.csv").write_text("a,target\n1,NA\n2,\n")
-    with pytest.raises(UserError, match="row 2, column target: expected a class label, got nothing"):
+    with pytest.raises(UserError, match=r"row 2, column target: expected a class label, got nothing"):
         load("file", None, "cross_entropy", path=str(tmp_path / "points.csv"))
 
 
 def test_large_offsets_survive_standardization_in_single_precision() -> None:
     times = [1.6e9 + second for second in range(10)]
-    data = load("table", parse("xy = a*x"), table={"x": times, "xy": times}, standardize=True, dtype=torch.float32)
+    data = load(
+        "table", parse("xy = a*x"), table={"x": times, "xy": times}, standardize=True, dtype=torch.float32
+    )
     expected = (torch.arange(10.0) - 4.5) / torch.arange(10.0).std(correction=0)
     assert_close(data.train.inputs[:, 0], expected)
 
@@ -194,8 +202,14 @@ def test_a_table_stands_in_the_config() -> None:
         ({"x": [], "xy": []}, "data.table is empty"),
         ({"x": [1], "xy": [1, 2]}, "data.table: the columns differ in length: x 1, xy 2"),
         ({"x": [1, "a"], "xy": [1, 2]}, "data.table, row 2, column x: expected a finite number, got 'a'"),
-        ({"x": [1, None], "xy": [1, 2]}, "data.table, row 2, column x: expected a finite number, got nothing"),
-        ({"x": [[1], [2]], "xy": [1, 2]}, r"data.table: x is a list of numbers or words; got \[\[1\], \[2\]\]"),
+        (
+            {"x": [1, None], "xy": [1, 2]},
+            "data.table, row 2, column x: expected a finite number, got nothing",
+        ),
+        (
+            {"x": [[1], [2]], "xy": [1, 2]},
+            r"data.table: x is a list of numbers or words; got \[\[1\], \[2\]\]",
+        ),
         ({"x": [[1], [1, 2]], "xy": [1, 2]}, "data.table: x is a list"),
         ({"x": {"a": 1}, "xy": [1]}, "data.table: x is a list"),
     ],
@@ -206,7 +220,8 @@ def test_a_table_that_is_none_is_refused(table: dict[str, Any], told: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "features", "classes"), [("iris", 150, 4, 3), ("digits", 1797, 64, 10), ("wine", 178, 13, 3)]
+    ("name", "size", "features", "classes"),
+    [("iris", 150, 4, 3), ("digits", 1797, 64, 10), ("wine", 178, 13, 3)],
 )
 def test_sklearn_sets_have_their_shapes(name: str, size: int, features: int, classes: int) -> None:
     data = load("sklearn", None, "cross_entropy", set=name).train
@@ -221,7 +236,9 @@ def test_a_sklearn_set_of_numbers_has_a_target() -> None:
 
 @pytest.mark.parametrize("name", ["digit", None, "covtype"])
 def test_an_unknown_sklearn_set_is_refused(name: str | None) -> None:
-    with pytest.raises(UserError, match="data.set is one of digits, iris, wine, breast_cancer, diabetes; got"):
+    with pytest.raises(
+        UserError, match=r"data.set is one of digits, iris, wine, breast_cancer, diabetes; got"
+    ):
         load("sklearn", None, "cross_entropy", set=name)
 
 

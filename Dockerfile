@@ -1,0 +1,30 @@
+# Packtrain in a virtual environment, run by a user that is not root.
+FROM python:3.11-slim
+
+# Triton compiles its launcher with gcc when it starts.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+
+RUN useradd --create-home packtrain
+WORKDIR /home/packtrain
+ENV PATH=/opt/packtrain/bin:$PATH PYTHONUNBUFFERED=1
+
+COPY pyproject.toml constraints.txt README.md /src/
+COPY conf /src/conf
+COPY kernels /src/kernels
+COPY trainer /src/trainer
+RUN python -m venv /opt/packtrain \
+    && pip install --no-cache-dir --constraint /src/constraints.txt '/src[sklearn]' \
+    && rm -rf /src
+
+USER packtrain
+RUN mkdir outputs
+VOLUME /home/packtrain/outputs
+
+# TensorBoard's, where it is the entry point.
+EXPOSE 6006
+HEALTHCHECK --interval=60s --timeout=20s --start-period=30s \
+    CMD ["python", "-c", "import torch, trainer; torch.zeros(1, device='cuda' if torch.cuda.is_available() else 'cpu')"]
+
+ENTRYPOINT ["packtrain"]

@@ -1,0 +1,97 @@
+"""A pack of runs against the same runs one by one, in one process: what the pack is for.
+
+    python -m scripts.bench.bench_pack [--runs 64] [--steps 200] [--repeats 5] [--device cpu] [--out FILE.csv]
+
+Times training alone (the engine's steps of the primer, no start-up, no files), in shuffled order,
+and refuses to report if the parameters disagree. Exits with 1 if the pack takes half the time or more.
+"""
+
+import argparse
+import csv
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+from hydra import compose, initialize_config_dir
+
+from trainer.compute import prepare_compute
+from trainer.data.sources import load
+from trainer.engines.build import make_engine
+from trainer.models.build import make_graph, new_model
+from trainer.pack import make_pack
+
+ROOT = Path(__file__).parents[2]
+
+
+def trained(device: str, steps: int, over: str) -> tuple[float, torch.Tensor]:
+    """Seconds of training, and the parameters [R, P], of the primer with pack.over={seed: `over`}."""
+    overrides = [f'pack.over={{seed: "{over}"}}', f"loop.steps={steps}", f"compute.device={device}"]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        pack = make_pack(compose("train", overrides), overrides)
+    asked, compute = pack.config, prepare_compute(pack.config.compute)
+    graph = make_graph(asked.model)
+    data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)
+    engine = make_engine(pack, new_model(pack, graph, data.train, compute.dtype), data.train)
+    began = time.perf_counter()
+    while engine.step < steps:
+        engine.advance(min(steps, engine.horizon))
+    parameters = engine.model.parameters.detach().cpu()  # waits for the device
+    return time.perf_counter() - began, parameters
+
+
+def repeat(device: str, steps: int, runs: int) -> dict[str, float]:
+    """Seconds of each way, measured once, in random order."""
+    seeds = {"pack": [f"range(0,{runs})"], "one by one": [str(seed) for seed in range(runs)]}
+    seconds, parameters = {}, {}
+    for way in random.sample(list(seeds), len(seeds)):
+        parts = [trained(device, steps, over) for over in seeds[way]]
+        seconds[way] = sum(part[0] for part in parts)
+        parameters[way] = torch.cat([part[1] for part in parts])
+    torch.testing.assert_close(parameters["pack"], parameters["one by one"], rtol=1e-2, atol=1e-3)
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args()
+    trained(asked.device, 10, "0")  # a warm-up
+    repeats = [repeat(asked.device, asked.steps, asked.runs) for _ in range(asked.repeats)]
+    ratios = [each["pack"] / each["one by one"] for each in repeats]
+    low, ratio, high = (
+        statistics.quantiles(ratios, n=10, method="inclusive")[1::3] if len(ratios) > 1 else ratios * 3
+    )
+    row = {
+        "what": f"primer, {asked.runs} runs of {asked.steps} steps",
+        "device": torch.cuda.get_device_name() if asked.device == "cuda" else platform.machine(),
+        "torch": torch.__version__,
+        "commit": subprocess.check_output(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True
+        ).strip(),
+        "pack_seconds": round(statistics.median(each["pack"] for each in repeats), 4),
+        "one_by_one_seconds": round(statistics.median(each["one by one"] for each in repeats), 4),
+        "ratio": round(ratio, 4),
+        "ratio_p20": round(low, 4),
+        "ratio_p80": round(high, 4),
+    }
+    for name, value in row.items():
+        print(f"{name:>20}  {value}")
+    if asked.out:
+        with asked.out.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(row))
+            writer.writeheader()
+            writer.writerow(row)
+    sys.exit(ratio >= 0.5)
+
+
+if __name__ == "__main__":
+    main()

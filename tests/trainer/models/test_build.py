@@ -1,0 +1,89 @@
+"""From a config to a model that suits its data."""
+
+import pytest
+import torch
+
+from kernels.errors import UserError
+from tests.trainer.configs import pack_of
+from trainer.data.dataset import Dataset
+from trainer.models.base import Model
+from trainer.models.build import make_graph, make_layout, new_model
+from trainer.models.expression import ExpressionModel
+from trainer.models.mlp import MLPModel
+
+LINE = ("~experiment", 'model.expressions=["xy = a*x + b"]')
+MLP = ("experiment=gaussians",)
+
+
+def data(inputs: int = 1, targets: tuple[str, ...] = ("xy",)) -> Dataset:
+    names = tuple(f"x{i}" for i in range(inputs))
+    return Dataset(torch.zeros(3, inputs), torch.zeros(3, len(targets)), names, targets)
+
+
+def model_of(*overrides: str, given: Dataset | None = None) -> Model:
+    pack = pack_of(*overrides)
+    return new_model(pack, make_graph(pack.config.model), given or data(), torch.float64)
+
+
+def test_equations_become_a_model_with_an_initial_value_a_run() -> None:
+    over = 'pack.over={model.initial.a: [1, [2, 3]], seed: "5,6"}'
+    model = model_of(*LINE, "model.initial={b: 4}", over)
+    assert isinstance(model, ExpressionModel) and model.runs == 4 and model.grad_delta is None
+    assert model.named()["b"].tolist() == [4] * 4
+    a = model.named()["a"].tolist()
+    assert a[:2] == [1, 1] and all(2 <= value < 3 for value in a[2:]) and a[2] != a[3]
+
+
+def test_a_runs_start_is_the_same_in_any_pack() -> None:
+    among = model_of(*LINE, 'pack.over={seed: "range(0,5)"}').parameters
+    assert torch.equal(among[3], model_of(*LINE, "seed=3").parameters[0])
+
+
+def test_finite_differences_take_their_step_from_the_config() -> None:
+    model = model_of(*LINE, "model.gradient=finite_difference", "model.grad_delta=0.5")
+    assert isinstance(model, ExpressionModel) and model.grad_delta == 0.5
+
+
+def test_an_mlp_has_the_asked_layers() -> None:
+    model = model_of(*MLP, "compute.precision=bf16", "model.quantize=[1]", given=data(2, ("0", "1")))
+    assert isinstance(model, MLPModel) and model.widths == (2, 10, 2)
+    assert model.quantized == {1} and model.product == torch.bfloat16
+    assert make_layout(pack_of(*MLP).config.model, None) == model.layout
+
+
+def test_cross_entropy_takes_equations_with_an_output_a_class() -> None:
+    logits = ("~experiment", 'model.expressions=["xu = a*x", "xv = b*x"]', "model.loss=cross_entropy")
+    classes = Dataset(torch.ones(2, 1), torch.tensor([[0], [1]]), ("x",), ("no", "yes"))
+    model = model_of(*logits, given=classes)
+    loss = model.loss(classes.inputs.double(), classes.targets)
+    assert model.metrics.keys() == {"accuracy"} and loss.isfinite().all()
+    with pytest.raises(UserError, match="the equations have 2 outputs, but the data have 3 classes"):
+        model_of(*logits, given=data(1, ("a", "b", "c")))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (("~experiment",), "model=expression needs equations"),
+        (("~experiment", "model.expressions=3"), "model.expressions is a text or a list of equations; got 3"),
+        (("~experiment", "model.expressions={a: b}"), "model.expressions is a text or a list"),
+        ((*LINE, "model.initial={c: 1}"), "the equations have no parameter 'c'"),
+        ((*LINE, "model.initial={a.b: 1}"), "the equations have no parameter 'a.b'"),
+        ((*LINE, "pack.over={model.initial.c: 1}"), "the equations have no parameter 'c'"),
+        ((*LINE, "model.initial={a: word}"), "model.initial.a is a number or a range"),
+        ((*LINE, "model.initial_range=[3]"), "model.initial_range is a number or a range"),
+        ((*MLP, "model.widths=null"), r"model.widths is \[inputs, hidden..., outputs\].*got None"),
+        ((*MLP, "model.widths=[2]"), r"model.widths is \[inputs"),
+        ((*MLP, "model.widths=[2,0,2]"), r"model.widths is \[inputs"),
+        ((*MLP, "model.widths=[3,2]"), "begins with the number of inputs: the data have 2, got 3"),
+        ((*MLP, "model.widths=[2,3]"), "model.widths ends with 3 outputs, but the data have 2 classes"),
+        ((*MLP, "model.loss=mse", "model.widths=[2,3]"), "3 outputs, but the data have 2 targets"),
+        ((*MLP, "model.quantize=[2]"), "model.quantize lists layers from 0 to 1; got 2"),
+        ((*MLP, "model.quantize=[-1]"), "model.quantize lists layers from 0 to 1; got -1"),
+    ],
+)
+def test_a_model_that_cant_be_is_refused(overrides: tuple[str, ...], told: str) -> None:
+    given = data(2, ("0", "1")) if MLP[0] in overrides else data()
+    with pytest.raises(UserError, match=told) as refused:
+        model_of(*overrides, given=given)
+    assert "\n" not in str(refused.value)

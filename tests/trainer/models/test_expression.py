@@ -1,0 +1,77 @@
+"""The equations' model: where its parameters start, and gradients by finite differences."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels.errors import UserError
+from kernels.expression import parse
+from tests.helpers import assert_close
+from tests.strategies import few
+from trainer.models.expression import ExpressionModel, initial_values
+
+GRAPH = parse("xy = a*x + b*x^2 + c")
+SEEDS = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=5)
+
+
+def start(seeds: list[int], initial: dict[str, Any] | None = None, default: Any = (0, 1)) -> torch.Tensor:
+    return initial_values(GRAPH, torch.tensor(seeds), initial or {}, list(default), torch.float64)
+
+
+@few
+@given(seeds=SEEDS)
+def test_a_runs_start_depends_on_its_seed_alone(seeds: list[int]) -> None:
+    pack = start(seeds)
+    assert pack.shape == (len(seeds), 3)
+    for run, seed in enumerate(seeds):
+        assert torch.equal(pack[run], start([seed])[0])
+
+
+def test_seeds_and_parameters_start_apart() -> None:
+    values = start([0, 1, 2, 3])
+    assert len(values.unique()) == values.numel()
+    assert values.min() >= 0 and values.max() < 1
+
+
+def test_a_start_is_given_by_name_by_range_or_by_run() -> None:
+    values = start([5, 6], {"a": [2.5, [10, 11]], "c": [[-3, -2], 7]}, (100, 101))
+    assert values[0, 0] == 2.5 and 10 <= values[1, 0] < 11
+    assert -3 <= values[0, 2] < -2 and values[1, 2] == 7
+    assert ((values[:, 1] >= 100) & (values[:, 1] < 101)).all()
+
+
+def test_a_range_scales_the_draw_of_the_seed() -> None:
+    assert_close(start([3], default=(-2, 4)), start([3]) * 6 - 2)
+
+
+@pytest.mark.parametrize(
+    ("initial", "default", "told"),
+    [
+        ({"aa": [1]}, (0, 1), "model.initial: the equations have no parameter 'aa'.*they have a, b, c"),
+        ({"a": ["x"]}, (0, 1), r"model.initial.a is a number or a range \[low, high\]; got 'x'"),
+        ({"a": [None]}, (0, 1), "model.initial.a is a number or a range"),
+        ({"a": [True]}, (0, 1), "model.initial.a is a number or a range"),
+        ({"a": [[2, 1]]}, (0, 1), "model.initial.a is a number or a range"),
+        ({"a": [[1, 2, 3]]}, (0, 1), "model.initial.a is a number or a range"),
+        ({"a": [[0, float("inf")]]}, (0, 1), "model.initial.a is a number or a range"),
+        ({"a": [float("nan")]}, (0, 1), "model.initial.a is a number or a range"),
+        ({}, (1, 0), "model.initial_range is a number or a range"),
+        ({}, (1,), "model.initial_range is a number or a range"),
+    ],
+)
+def test_a_start_that_is_none_is_refused(initial: dict[str, Any], default: Any, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        start([0], initial, default)
+
+
+def test_finite_differences_come_near_the_gradient() -> None:
+    inputs = torch.linspace(0, 1, 9, dtype=torch.float64)[:, None]
+    gradients = []
+    for delta in (None, 1e-4):
+        model = ExpressionModel(GRAPH, start([0, 1]), "mse", delta)
+        gradients += torch.autograd.grad(model.loss(inputs, inputs.cos()).sum(), model.parameters)
+    assert_close(*gradients, dtype=torch.float32)
+    assert not torch.equal(*gradients)

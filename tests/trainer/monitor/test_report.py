@@ -1,0 +1,72 @@
+"""The closing table."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.helpers import Command
+from trainer.monitor.report import closing_table
+
+
+def row(index: int) -> dict:
+    return {
+        "index": index,
+        "values": {"optimizer.lr": 0.1 * (index + 1)},
+        "outcome": "finished",
+        "message": "trained all of its 5 steps",
+        "steps": 5,
+        "loss": {"train": {"first": 10.0, "last": 1.0 / (index + 1)}, "validation": None},
+        "metrics": {"rmse": 1.0},
+        "parameters": {f"a{i}": {"value": float(i), "stderr": None} for i in range(12)},
+    }
+
+
+def printed(runs: int, width: int) -> str:
+    about = {
+        "experiment": "mine",
+        "runs": runs,
+        "steps": 5,
+        "samples": 50,
+        "seconds": {"train": 0.5},
+        "device": "cpu",
+        "precision": "fp32",
+        "outcomes": {"finished": runs},
+    }
+    out = io.StringIO()
+    closing_table(Console(file=out, width=width), about, [row(i) for i in range(runs)], Path("a folder"))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_column_of_a_pack_is_cut(width: int) -> None:
+    out = printed(3, width)
+    assert "…" not in out
+    assert all(word in out for word in ("run", "optimizer.lr", "loss before", "loss after"))
+
+
+def test_one_run_is_told_in_full() -> None:
+    out = printed(1, 60)
+    assert all(f"a{i} " in out for i in range(12))
+    assert "finished: trained all of its 5 steps" in out
+
+
+def test_the_best_ten_of_many_come_first() -> None:
+    lines = [line.split() for line in printed(30, 80).splitlines()]
+    assert [words[0] for words in lines if len(words) > 4 and words[0].isdigit()] == [
+        str(29 - i) for i in range(10)
+    ]
+    assert "the best 10 of 30 runs" in printed(30, 80)
+
+
+def test_the_commands_can_be_copied() -> None:
+    out = printed(1, 40)
+    assert "tensorboard --logdir 'a folder/tensorboard'\n" in out
+    assert "trainer.load('a folder').predict(inputs)\n" in out
+
+
+def test_the_command_prints_it(packtrain: Command) -> None:
+    out = packtrain("experiment=debug").out
+    assert "debug: 3 runs (3 finished); 20 steps" in out
+    assert "tensorboard --logdir" in out

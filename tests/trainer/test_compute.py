@@ -1,0 +1,39 @@
+"""compute.*: devices and precisions."""
+
+import pytest
+import torch
+
+from kernels.errors import UserError
+from trainer.compute import prepare_compute
+from trainer.config import Compute
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("fp64", torch.float64), ("fp32", torch.float32), ("bf16", torch.float32)]
+)
+def test_parameters_are_float32_or_better(precision: str, dtype: torch.dtype) -> None:
+    assert prepare_compute(Compute("cpu", "auto", precision)).dtype == dtype
+
+
+def test_auto_takes_what_there_is() -> None:
+    found = prepare_compute(Compute()).device.type
+    assert found == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:99", "meta", ""])
+def test_a_device_that_is_not_there_is_refused(device: str) -> None:
+    with pytest.raises(UserError, match=r"compute\.device"):
+        prepare_compute(Compute(device))
+
+
+def test_tf32_is_refused_on_the_cpu() -> None:
+    with pytest.raises(UserError, match="on the CPU use fp32"):
+        prepare_compute(Compute("cpu", "auto", "tf32"))
+
+
+@pytest.mark.gpu
+def test_tf32_is_for_matrix_products_alone() -> None:
+    prepare_compute(Compute("cuda", "auto", "tf32"))
+    assert torch.get_float32_matmul_precision() == "high"
+    prepare_compute(Compute("cuda", "auto", "fp32"))
+    assert torch.get_float32_matmul_precision() == "highest"

@@ -1,0 +1,85 @@
+"""Losses and metrics over a whole data set."""
+
+import pytest
+import torch
+
+from kernels.expression import parse
+from tests.helpers import assert_close
+from trainer import evaluate as module
+from trainer.data.dataset import Dataset
+from trainer.evaluate import Evaluation, evaluate
+from trainer.models.base import Model
+from trainer.models.expression import ExpressionModel
+from trainer.models.mlp import MLPModel, initial_weights
+
+SIZE = 101
+GRAPH = parse(["xy = a*x", "xz = b*x^2"])
+INPUTS = torch.linspace(-1, 1, SIZE, dtype=torch.float64)[:, None]
+PARAMETERS = torch.tensor([[1.0, 2.0], [3.0, 4.0], [0.5, -1.0]], dtype=torch.float64)
+
+
+def regression(loss: str, parameters: torch.Tensor = PARAMETERS) -> tuple[Model, Dataset]:
+    targets = torch.cat([INPUTS.cos(), INPUTS.sin()], 1)
+    return ExpressionModel(GRAPH, parameters.clone(), loss, None), Dataset(
+        INPUTS, targets, ("x",), ("xy", "xz")
+    )
+
+
+def classification() -> tuple[Model, Dataset]:
+    weights = initial_weights([1, 8, 3], True, torch.arange(3), torch.float64)
+    data = Dataset(INPUTS, torch.arange(SIZE)[:, None] % 3, ("x",), ("0", "1", "2"))
+    return MLPModel(weights, [1, 8, 3], True, "cross_entropy"), data
+
+
+def everything(found: Evaluation) -> torch.Tensor:
+    return torch.stack([found.loss, *found.metrics.values()])
+
+
+@pytest.mark.parametrize("most", [1, 20, 64, 333, 1000])
+@pytest.mark.parametrize("kind", ["mse", "sse", "cross_entropy"])
+def test_blocks_make_no_difference(kind: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, data = classification() if kind == "cross_entropy" else regression(kind)
+    whole = evaluate(model, data)
+    monkeypatch.setattr(module, "MOST_OUTPUTS", most)
+    assert_close(everything(evaluate(model, data)), everything(whole))
+
+
+def test_the_loss_and_the_metrics_are_those_of_their_names() -> None:
+    for kind in ("mse", "sse"):
+        model, data = regression(kind)
+        error = model.predict(data.inputs).detach() - data.targets
+        found = evaluate(model, data)
+        squares = error.square()
+        assert_close(found.loss, squares.mean((1, 2)) if kind == "mse" else squares.sum((1, 2)))
+        assert_close(found.metrics["rmse"], squares.mean((1, 2)).sqrt())
+        assert_close(found.metrics["mae"], error.abs().mean((1, 2)))
+
+
+def test_the_loss_is_the_models_own() -> None:
+    for model, data in (regression("mse"), regression("sse"), classification()):
+        found = evaluate(model, data)
+        assert_close(found.loss, model.loss(data.inputs, data.targets).detach())
+        assert not found.loss.requires_grad
+
+
+def test_accuracy_counts_the_largest_output() -> None:
+    model, data = classification()
+    right = model.predict(data.inputs).argmax(-1) == data.targets[:, 0]
+    assert_close(evaluate(model, data).metrics["accuracy"], right.double().mean(1))
+
+
+def test_a_run_that_is_not_finite_leaves_its_neighbours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_OUTPUTS", 64)
+    broken = PARAMETERS.clone()
+    broken[1] = torch.tensor([torch.nan, torch.inf])
+    sound, found = everything(evaluate(*regression("mse"))), everything(evaluate(*regression("mse", broken)))
+    assert not found[:, 1].isfinite().any()
+    assert torch.equal(found[:, [0, 2]], sound[:, [0, 2]])
+
+
+def test_sums_are_of_double_precision() -> None:
+    model, data = regression("mse", PARAMETERS)
+    single = ExpressionModel(GRAPH, PARAMETERS.float(), "mse", None)
+    found = evaluate(single, data.to(torch.device("cpu"), torch.float32))
+    assert found.loss.dtype == torch.float64
+    assert_close(found.loss, evaluate(model, data).loss, torch.float32)

@@ -1,0 +1,77 @@
+"""The loop that drives an engine."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import torch
+
+from trainer.outcome import Outcome
+from trainer.train import endings, train
+
+
+class Driven:
+    """An engine that only counts."""
+
+    def __init__(self, steps: list[int], horizon: int = 16, dies_at: int | None = None) -> None:
+        self.steps = torch.tensor(steps)
+        self.taken = torch.zeros_like(self.steps)
+        self.alive = torch.ones(len(steps), dtype=torch.bool)
+        self.step, self.block, self.dies_at = 0, horizon, dies_at
+        self.slices: list[int] = []
+
+    @property
+    def horizon(self) -> int:
+        return self.step - self.step % self.block + self.block
+
+    def advance(self, until: int) -> None:
+        assert self.step < until <= self.horizon
+        self.slices.append(until - self.step)
+        self.step = until
+        self.taken = torch.minimum(self.steps, torch.tensor(until))
+        if self.dies_at is not None and until >= self.dies_at:
+            self.alive[:] = False
+
+
+def drive(engine: Driven, validate_every: int = 1000, stop_at: int | None = None) -> tuple[str, list[int]]:
+    validated: list[int] = []
+    monitor = SimpleNamespace(
+        next_validation=lambda step: step - step % validate_every + validate_every,
+        record=lambda history: None,
+        validate=lambda engine: validated.append(engine.step),
+    )
+    stop = SimpleNamespace(
+        reason=lambda: "asked to" if stop_at is not None and engine.step >= stop_at else ""
+    )
+    return train(cast(Any, engine), cast(Any, monitor), cast(Any, stop)), validated
+
+
+def test_all_steps_are_taken_and_never_past_the_horizon() -> None:
+    engine = Driven([40, 100])
+    assert drive(engine) == ("", [])
+    assert engine.step == 100 and sum(engine.slices) == 100
+
+
+def test_validation_comes_at_its_steps_and_not_at_the_end() -> None:
+    assert drive(Driven([100]), validate_every=25) == ("", [25, 50, 75])
+
+
+def test_a_wish_to_stop_is_heard_between_slices() -> None:
+    engine = Driven([100])
+    assert drive(engine, stop_at=10) == ("asked to", [])
+    assert 10 <= engine.step < 100
+
+
+def test_a_dead_pack_is_not_trained_on() -> None:
+    engine = Driven([100], dies_at=10)
+    assert "diverged" in drive(engine)[0]
+    assert engine.step < 100
+
+
+def test_endings_tell_the_runs_apart() -> None:
+    engine = Driven([10, 20, 20])
+    engine.taken = torch.tensor([10, 15, 7])
+    engine.alive[2] = False
+    found = endings(cast(Any, engine), "asked to")
+    assert [each.outcome for each in found] == [Outcome.FINISHED, Outcome.STOPPED, Outcome.DIVERGED]
+    assert found[1].message == "stopped after 15 of 20 steps: asked to"
+    assert "at step 7" in found[2].message
