@@ -29,7 +29,8 @@ def packtrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
             main()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
-        return Ended(code, *capfd.readouterr())
+        out, err = capfd.readouterr()
+        return Ended(code, str(out), str(err))
 
     return run
 

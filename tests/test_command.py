@@ -38,6 +38,8 @@ MISTAKES = {
     "data.path=3": "data.path is for data=file",
     "data=file": "add data.path=FILE",
     "hydra.run.dir=/proc/nowhere/out": "can't write",
+    "experiment=null": "'~experiment' takes none",
+    "optimizer=3": "there is no optimizer=3",
 }
 
 

@@ -202,10 +202,10 @@ class Trained:
         Inputs are standardized here as they were in training. Raises UserError for missing names or
         another number of columns.
         """
-        x = self._inputs(inputs).to(self.model.parameters)
+        x = self._inputs(inputs).double()
         if self.mean is not None and self.std is not None:
             x = (x - self.mean) / self.std
-        outputs = self.model.predict(x)
+        outputs = self.model.predict(x.to(self.model.parameters.dtype))
         return outputs if run is None else outputs[run]
 
     def _inputs(self, inputs: Any) -> Tensor:

@@ -64,7 +64,7 @@ class Graph:
         """The graph of `definitions`, checked; `lines` are what errors show. Raises ExpressionError."""
         order = _topological(definitions, lines)
         used = {word for expression in definitions.values() for word in names(expression)}
-        found = tuple(v for v in order if v not in used) if outputs is None else tuple(outputs)
+        found = tuple(outputs or (v for v in order if v not in used))
         graph = cls(tuple((v, definitions[v]) for v in order), found, dict(lines))
         graph._check()
         return graph

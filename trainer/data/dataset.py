@@ -13,7 +13,7 @@ from kernels.random import Purpose, permutation
 class Dataset:
     """inputs [N, V] and targets [N, T]; for classification, targets [N, 1] of class indices.
 
-    `mean` and `std` [V] are what the inputs were standardized with, where they were.
+    `mean` and `std` [V], in float64, are what the inputs were standardized with, where they were.
     """
 
     inputs: Tensor
@@ -33,8 +33,7 @@ class Dataset:
     def to(self, device: torch.device, dtype: torch.dtype) -> "Dataset":
         """The same on `device`, with `dtype` for all but class indices."""
         targets = self.targets.to(device, dtype if self.targets.is_floating_point() else None)
-        mean, std = (each if each is None else each.to(device, dtype) for each in (self.mean, self.std))
-        return replace(self, inputs=self.inputs.to(device, dtype), targets=targets, mean=mean, std=std)
+        return replace(self, inputs=self.inputs.to(device, dtype), targets=targets)
 
     def standardized(self, mean: Tensor, std: Tensor) -> "Dataset":
         """x -> (x - mean) / std, column by column."""

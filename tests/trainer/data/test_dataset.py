@@ -75,4 +75,9 @@ def test_class_indices_keep_their_dtype() -> None:
     data = Dataset(torch.ones(2, 1), torch.tensor([[0], [1]]), ("x",), ("a", "b"))
     moved = data.standardized(torch.ones(1), torch.ones(1)).to(torch.device("cpu"), torch.float64)
     assert moved.inputs.dtype == torch.float64 and moved.targets.dtype == torch.int64
-    assert moved.mean is not None and moved.mean.dtype == torch.float64
+
+
+def test_what_inputs_were_standardized_with_keeps_its_digits() -> None:
+    whole = Dataset(torch.tensor([[1e9], [1e9 + 1]]).double(), torch.zeros(2, 1), ("x",), ("y",))
+    moved = prepare(whole, 0, 0, True).to(torch.device("cpu"), torch.float32).train
+    assert moved.mean is not None and moved.mean.item() == 1e9 + 0.5
