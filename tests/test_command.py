@@ -39,7 +39,7 @@ MISTAKES = {
     "data=file": "add data.path=FILE",
     "hydra.run.dir=/proc/nowhere/out": "can't write",
     "experiment=null": "'~experiment' takes none",
-    "optimizer=3": "there is no optimizer=3",
+    "optimizer=3": "a choice takes the name of one of its options",
 }
 
 

@@ -38,8 +38,8 @@ def main() -> None:
     """`packtrain`: exits with 0, 130 or 143 after SIGINT or SIGTERM, 2 for a user's mistake, else 1."""
     full = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to the lines below
-    # Threads that spin while they wait take many times as long where other programs use the cores too.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Torch's threads wait for one another by spinning: for long, where other programs hold the cores.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         task()
     except (CompactHydraException, OmegaConfBaseException, yaml.YAMLError) as error:
