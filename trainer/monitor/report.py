@@ -24,6 +24,8 @@ def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict],
         console.print(_many(best_first(rows)[:SHOWN_RUNS], console.width))
     if len(rows) > SHOWN_RUNS:
         console.print(f"  the best {SHOWN_RUNS} of {len(rows):,} runs; runs.csv has all", highlight=False)
+    here = Path.cwd()
+    folder = folder.relative_to(here) if folder.is_relative_to(here) else folder
     for label, text in (
         ("results", str(folder)),
         ("watch", f"tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))}"),
