@@ -121,7 +121,7 @@ class StepEngine:
         with torch.no_grad():
             active = wanted & self.alive
             norm = torch.linalg.vector_norm(gradient, dim=1)
-            self._record(torch.where(active, loss, torch.nan), norm, parameters[:, self.columns])
+            self._record(loss.masked_fill(~active, torch.nan), norm, parameters[:, self.columns])
             if self.clip_norm is not None:
                 gradient = gradient * (self.clip_norm / (norm + 1e-6)).clamp(max=1)[:, None]
             new, state = self.optimizer.update(parameters, gradient, self.state, coefficients)

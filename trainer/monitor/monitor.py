@@ -50,8 +50,9 @@ class Monitor:
         self.progress.stop()
         columns = list(self.model.scalars.values())
         values = self.model.parameters.detach()[:, columns].cpu().numpy()
+        ended = self.engine.taken.tolist()
         for run, file in enumerate(self.files):
-            file.add(int(self.engine.taken[run]), self._parameters(values[run]))
+            file.add(ended[run], self._parameters(values[run]))
         self._flush()
 
     def record(self, history: History) -> None:
@@ -89,8 +90,9 @@ class Monitor:
             f"metrics/{name}": values for name, values in found.metrics.items()
         }
         table = {tag: values.tolist() for tag, values in columns.items()}
+        alive = engine.alive.tolist()
         for run, file in enumerate(self.files):
-            if engine.alive[run]:
+            if alive[run]:
                 file.add(engine.step, {tag: values[run] for tag, values in table.items()})
         self._flush()
         self.clock = time.perf_counter()
