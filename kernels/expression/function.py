@@ -1,43 +1,11 @@
-"""The autograd.Function of an expression graph, and the public functions."""
-
-from typing import Any
+"""The public functions of an expression graph."""
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from kernels.expression import finite_difference, reference
 from kernels.expression.graph import Graph
-
-GRADIENTS = ("exact", "finite_difference")
-
-
-class ExpressionLossFunction(torch.autograd.Function):
-    """The loss of a graph, whose gradient is made in the forward pass and only scaled in the backward."""
-
-    @staticmethod
-    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any,
-        parameters: Tensor,
-        inputs: Tensor,
-        targets: Tensor,
-        graph: Graph,
-        loss: str,
-        grad_delta: float | None,
-    ) -> Tensor:
-        given = graph, parameters, inputs, targets, loss
-        if grad_delta is None:
-            value, gradient = reference.loss_and_gradient(*given)
-        else:
-            value, gradient = finite_difference.loss_and_gradient(*given, grad_delta)
-        ctx.save_for_backward(gradient)
-        return value
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (gradient,) = ctx.saved_tensors
-        return slope[:, None] * gradient, None, None, None, None, None
+from kernels.gradient import with_gradient
 
 
 def expression_loss(
@@ -55,7 +23,13 @@ def expression_loss(
     indices [B, 1] for cross_entropy -> [R]. With `grad_delta` the gradient is by finite differences
     of that size, else exact. Differentiating twice is refused by torch.
     """
-    return ExpressionLossFunction.apply(parameters, inputs, targets, graph, loss, grad_delta)  # pyright: ignore[reportReturnType]
+    given = graph, parameters, inputs, targets, loss
+    with torch.no_grad():
+        if grad_delta is None:
+            value, gradient = reference.loss_and_gradient(*given)
+        else:
+            value, gradient = finite_difference.loss_and_gradient(*given, grad_delta)
+    return with_gradient(parameters, value, gradient)
 
 
 def expression(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from rich.console import Console
@@ -41,17 +40,12 @@ class Monitor:
         self.progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.progress.stop()
         columns = list(self.model.scalars.values())
         values = self.model.parameters.detach()[:, columns].cpu().numpy()
         ended = self.engine.taken.tolist()
-        for run, file in enumerate(self.files):
+        for run, file in enumerate(self.files if self.scalars else []):
             file.add(ended[run], self._parameters(values[run]))
         self._flush()
 

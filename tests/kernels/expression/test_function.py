@@ -86,7 +86,7 @@ def test_torch_records_one_node_and_not_the_operations(grad_delta: float | None)
     case = primer()
     parameters = case.parameters.requires_grad_()
     recorded = loss_of(case, parameters, grad_delta).grad_fn
-    assert recorded is not None and recorded.name() == "ExpressionLossFunctionBackward"
+    assert recorded is not None and recorded.name() == "KnownGradientFunctionBackward"
     behind = [next_node for next_node, _ in recorded.next_functions if next_node is not None]
     assert [getattr(next_node, "variable", None) is parameters for next_node in behind] == [True]
 
