@@ -83,29 +83,25 @@ def head(pack: Pack, compute: Compute, engine: Engine, seconds: dict[str, float]
 
 
 def best_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows by their loss, on the validation part where there is one; diverged runs last."""
+    """The rows by their loss, on the validation part where there is one; unusable runs last."""
+    held = any(row["loss"]["validation"] is not None for row in rows)
 
-    def rank(row: dict[str, Any]) -> tuple[bool, bool, float]:
-        loss = judged_by(row)
-        return row["outcome"] == "diverged", loss is None, loss or 0.0
+    def rank(row: dict[str, Any]) -> tuple[bool, float]:
+        loss = row["loss"]["validation"] if held else row["loss"]["train"]["last"]
+        return row["outcome"] == "diverged" or loss is None, loss or 0.0
 
     return sorted(rows, key=rank)
-
-
-def judged_by(row: dict[str, Any]) -> float | None:
-    """The loss by which runs are compared."""
-    validation = row["loss"]["validation"]
-    return row["loss"]["train"]["last"] if validation is None else validation
 
 
 def summary(about: Mapping[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
     """result.json: `about`, the outcomes counted, the best run, and the runs (the ten best of many)."""
     ranked = best_first(rows)
-    usable = ranked[0]["outcome"] != "diverged" and judged_by(ranked[0]) is not None
+    best = ranked[0]
+    usable = best["outcome"] != "diverged" and best["loss"]["train"]["last"] is not None
     return {
         **about,
         "outcomes": dict(Counter(row["outcome"] for row in rows)),
-        "best_run": ranked[0]["index"] if usable else None,
+        "best_run": best["index"] if usable else None,
         "run": rows if len(rows) <= LISTED_RUNS else ranked[:LISTED_BEST],
     }
 

@@ -40,6 +40,10 @@ def test_the_validation_part_judges_where_there_is_one() -> None:
     assert summary({}, rows)["best_run"] == 1
 
 
+def test_a_run_without_a_validation_loss_is_worse_than_any_with_one() -> None:
+    assert summary({}, [row(0, 1e-9), row(1, 2.0, validation=1e9)])["best_run"] == 1
+
+
 @pytest.mark.parametrize("rows", [[row(0, 1.0, "diverged")], [row(0, None)]])
 def test_without_a_usable_run_none_is_best(rows: list[dict]) -> None:
     assert summary({}, rows)["best_run"] is None
