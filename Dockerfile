@@ -25,6 +25,6 @@ VOLUME /home/packtrain/outputs
 # TensorBoard's, where it is the entry point.
 EXPOSE 6006
 HEALTHCHECK --interval=60s --timeout=20s --start-period=30s \
-    CMD ["python", "-c", "import torch, trainer; torch.zeros(1, device='cuda' if torch.cuda.is_available() else 'cpu')"]
+    CMD ["packtrain", "--cfg", "job"]
 
 ENTRYPOINT ["packtrain"]

@@ -38,6 +38,9 @@ MISTAKES = {
     "data.path=3": "data.path is for data=file",
     "data=file": "add data.path=FILE",
     "hydra.run.dir=/proc/nowhere/out": "can't write",
+    "--experiment": "choices and fields have no dashes: experiment=",
+    "hydra/job_logging=none_such": "there is no hydra/job_logging=none_such",
+    "optimizer.lr=${nowhere}": "nowhere",
     "experiment=null": "'~experiment' takes none",
     "optimizer=3": "a choice takes the name of one of its options",
 }
@@ -143,6 +146,28 @@ def test_multirun_trains_one_after_another(packtrain: Command, tmp_path: Path) -
     ended = packtrain("-m", *BRIEF, "optimizer=adam,adamw", "hydra.sweep.dir=sweep")
     assert ended.code == 0, ended.err
     assert [result_in(tmp_path / "sweep" / job)["runs"] for job in "01"] == [3, 3]
+
+
+def test_a_job_that_diverges_does_not_end_the_sweep(packtrain: Command, tmp_path: Path) -> None:
+    rates = "optimizer.lr=1e38,0.01"
+    ended = packtrain("-m", *BRIEF, "optimizer=sgd", rates, "pack.over={seed: null}", "hydra.sweep.dir=sweep")
+    assert ended.code == 1
+    assert [result_in(tmp_path / "sweep" / job)["runs"] for job in "01"] == [1, 1]
+
+
+def test_standard_logging_options_of_hydra_work(packtrain: Command) -> None:
+    assert packtrain(*BRIEF, "hydra/job_logging=stdout").code == 0
+
+
+def test_sigint_before_training_ends_at_once() -> None:
+    interrupted = (
+        "import os, signal, trainer.__main__ as command;"
+        "command.task = lambda: os.kill(os.getpid(), signal.SIGINT);"
+        "command.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", interrupted], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr == "packtrain: stopped at once, without results\n"
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

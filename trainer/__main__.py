@@ -1,7 +1,9 @@
 """The console script: Hydra composes a config, and it is trained. Every user error is one sentence."""
 
 import os
+import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import NoReturn
 
@@ -9,15 +11,20 @@ import hydra
 import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from kernels.errors import UserError
 from trainer.pack import make_pack
-from trainer.sentences import sentence
+from trainer.sentences import known_fields, sentence
 
 UNWRITABLE = PermissionError, FileNotFoundError, NotADirectoryError, FileExistsError
+
+
+class Failed(Exception):
+    """A job of a sweep in which every run diverged: the sweep goes on, and exits with 1."""
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="train")
@@ -26,35 +33,64 @@ def task(cfg: DictConfig) -> None:
     from trainer.run import run  # noqa: PLC0415 (torch takes seconds: --help and the tab key don't wait for it)
 
     job = HydraConfig.get()
+    alone = job.mode != RunMode.MULTIRUN
     try:
         code = run(make_pack(cfg, job.overrides.task), Path(job.runtime.output_dir), Console())
-    except UserError as error:
-        _refuse(sentence(error))
+    except (UserError, OmegaConfBaseException) as error:
+        if alone:
+            _refuse(sentence(error))
+        raise
+    if code == 1 and not alone:
+        raise Failed
     if code:
         sys.exit(code)
 
 
 def main() -> None:
     """`packtrain`: exits with 0, 130 or 143 after SIGINT or SIGTERM, 2 for a user's mistake, else 1."""
+    before = signal.signal(signal.SIGINT, _stop_at_once)
     full = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to the lines below
     # Torch's threads wait for one another by spinning: for long, where other programs hold the cores.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
+        _refuse_dashes(sys.argv[1:])
         task()
-    except (CompactHydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+    except Failed:
+        sys.exit(1)
+    except (UserError, CompactHydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         if full:
             raise
         _refuse(sentence(error))
-    except ValueError as error:  # all that Hydra has for experiment=null
-        if full or "Config group override" not in str(error):
+    except ValueError as error:  # Hydra has no other class for several mistakes on the command line
+        if full or _in_task(error):
             raise
         _refuse(sentence(error))
     except UNWRITABLE as error:
         _refuse(f"can't write {error.filename}: {error.strerror}")
     except KeyboardInterrupt:
-        print("packtrain: stopped at once, without results", file=sys.stderr)
-        sys.exit(130)
+        _stop_at_once()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _stop_at_once(*signal_and_frame: object) -> NoReturn:
+    """Ends the process here: an exception would be swallowed in the middle of an import."""
+    print("packtrain: stopped at once, without results", file=sys.stderr, flush=True)
+    os._exit(130)
+
+
+def _refuse_dashes(arguments: list[str]) -> None:
+    for argument in arguments:
+        if argument.startswith("--") and argument[2:].partition("=")[0] in known_fields():
+            raise UserError(
+                f"choices and fields have no dashes: {argument[2:].partition('=')[0]}=..., got {argument}"
+            )
+
+
+def _in_task(error: BaseException) -> bool:
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code.co_name == "task" and frame.f_code.co_filename == __file__ for frame, _ in frames)
 
 
 def _refuse(reason: str) -> NoReturn:

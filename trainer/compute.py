@@ -24,16 +24,25 @@ def prepare_compute(asked: config.Compute) -> Compute:
     device = _device(asked.device)
     if asked.precision == "tf32" and device.type != "cuda":
         raise UserError("compute.precision=tf32 is a format of NVIDIA's tensor cores; on the CPU use fp32")
-    torch.set_float32_matmul_precision("high" if asked.precision == "tf32" else "highest")
+    # tf32 holds every bf16 number, so operands rounded to bf16 lose nothing more in it.
+    rounded = asked.precision in ("tf32", "bf16")
+    torch.set_float32_matmul_precision("high" if rounded else "highest")
     dtype = torch.float64 if asked.precision == "fp64" else torch.float32
     on_cuda = device.type == "cuda"
     name = torch.cuda.get_device_name(device) if on_cuda else f"cpu ({platform.machine()})"
     return Compute(device, dtype, "reference", name)
 
 
+def _current(device: torch.device) -> torch.device:
+    """`device` with its number, made the current one."""
+    numbered = torch.device("cuda", device.index or 0)
+    torch.cuda.set_device(numbered)
+    return numbered
+
+
 def _device(asked: str) -> torch.device:
     if asked == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        asked = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(asked)
     except RuntimeError:
@@ -45,6 +54,4 @@ def _device(asked: str) -> torch.device:
             f"compute.device={asked}: torch sees {torch.cuda.device_count()} CUDA devices here; "
             "compute.device=auto takes what there is"
         )
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    return device
+    return _current(device) if device.type == "cuda" else device

@@ -170,8 +170,8 @@ def all_fields(schema: Any = Config, prefix: str = "") -> Iterator[tuple[str, di
 
 def per_run_fields() -> list[str]:
     """The fields that may stand in pack.over; a mapping's entries stand for `field.*`."""
-    free = {path for path, _ in all_fields() if path in ("model.initial",)}
-    return [f"{p}.*" if p in free else p for p, meta in all_fields() if meta.get("per_run")]
+    varying = [(path, meta) for path, meta in all_fields() if meta.get("per_run")]
+    return [f"{path}.*" if meta.get("mapping") else path for path, meta in varying]
 
 
 def is_per_run(path: str) -> bool:

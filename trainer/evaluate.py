@@ -9,7 +9,7 @@ from kernels.loss import LOSSES
 from trainer.data.dataset import Dataset
 from trainer.models.base import Model
 
-MOST_OUTPUTS = 1 << 20  # of all runs together, computed at a time
+MOST_NUMBERS = 1 << 25  # of all runs together, computed at a time
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Evaluation:
 @torch.no_grad()
 def evaluate(model: Model, data: Dataset) -> Evaluation:
     """The loss (a mean, or for sse the sum) and the metrics over all of `data`, block by block in float64."""
-    block = max(1, MOST_OUTPUTS // (model.runs * model.width))
+    block = max(1, MOST_NUMBERS // (model.runs * model.width))
     loss = torch.zeros(model.runs, dtype=torch.float64, device=model.parameters.device)
     sums = {name: torch.zeros_like(loss) for name in model.metrics}
     for start in range(0, len(data), block):
         part = data.part(slice(start, start + block))
-        outputs = model.predict(part.inputs)
+        outputs = model.predict(part.inputs).double()
         share = 1.0 if model.loss_kind == "sse" else len(part) / len(data)
         loss += LOSSES[model.loss_kind](outputs, part.targets)[0] * share
         for name, metric in model.metrics.items():

@@ -156,9 +156,17 @@ def _replace(file: Path, save: Any) -> None:
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         save(draft)
+        draft.chmod(0o666 & ~_umask())
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """What the user denies to others: safetensors' files would be denied all."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _finite(value: Any) -> Any:
@@ -198,7 +206,7 @@ class Trained:
         Inputs are standardized here as they were in training. Raises UserError for missing names or
         another number of columns.
         """
-        x = self._inputs(inputs).double()
+        x = self._inputs(inputs)
         if self.mean is not None and self.std is not None:
             x = (x - self.mean) / self.std
         outputs = self.model.predict(x.to(self.model.parameters.dtype))
@@ -209,14 +217,24 @@ class Trained:
             missing = [name for name in self.inputs if name not in inputs]
             if missing:
                 raise UserError(f"the inputs are {', '.join(self.inputs)}; missing: {', '.join(missing)}")
-            return torch.stack([torch.as_tensor(inputs[name]) for name in self.inputs], -1)
-        x = torch.as_tensor(inputs)
+            return torch.stack(self._numbers(*(inputs[name] for name in self.inputs)), -1)
+        (x,) = self._numbers(inputs)
         if x.dim() != 2 or x.shape[1] != len(self.inputs):
             raise UserError(
                 f"expected inputs of the shape [B, {len(self.inputs)}] ({', '.join(self.inputs)}); "
                 f"got {list(x.shape)}"
             )
         return x
+
+    def _numbers(self, *values: Any) -> list[Tensor]:
+        try:
+            found = [torch.as_tensor(each, dtype=torch.float64) for each in values]
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"the inputs {', '.join(self.inputs)} are numbers: {error}") from None
+        if len({each.shape for each in found}) > 1:
+            shapes = ", ".join(str(list(each.shape)) for each in found)
+            raise UserError(f"the inputs {', '.join(self.inputs)} are of one length; got {shapes}")
+        return [each.reshape(-1) if each.dim() == 0 else each for each in found]
 
 
 def load(folder: str | Path) -> Trained:

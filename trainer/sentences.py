@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import yaml
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
@@ -27,10 +28,13 @@ def sentence(error: BaseException) -> str:
         return _no_field(found[1])
     if text.startswith("Config group override must be"):
         return "a choice takes the name of one of its options, as in optimizer=sgd; '~experiment' takes none"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"{mark.name}, line {mark.line + 1}: {error.problem}"
     return _composing(error)
 
 
-def _known() -> list[str]:
+def known_fields() -> list[str]:
     """Every field and group by its dotted name."""
     paths = [path for path, _ in all_fields()]
     return paths + sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name[0] != "_")
@@ -38,9 +42,9 @@ def _known() -> list[str]:
 
 def _no_field(field: str) -> str:
     group = field.rpartition(".")[0]
-    siblings = [path for path in _known() if path.rpartition(".")[0] == group] if group else []
+    siblings = [path for path in known_fields() if path.rpartition(".")[0] == group] if group else []
     listed = f"; there are {', '.join(siblings)}" if siblings else ""
-    return f"there is no field {field}{nearest(field, _known())}{listed}"
+    return f"there is no field {field}{nearest(field, known_fields())}{listed}"
 
 
 def _missing(error: MissingConfigException) -> str:
@@ -55,7 +59,7 @@ def _unreadable(error: OverrideParseException) -> str:
     if re.fullmatch(r"[\w./-]+", error.override):
         return (
             f"{error.override!r} is not an override such as seed=3 or experiment=digits"
-            f"{nearest(error.override, _known())}; packtrain --help lists the choices"
+            f"{nearest(error.override, known_fields())}; packtrain --help lists the choices"
         )
     reason = [line for line in str(error).splitlines() if line.strip(" ^")]
     return (
@@ -84,6 +88,8 @@ def _composing(error: BaseException) -> str:
     reason = next(
         (line for line in str(cause).splitlines() if "raised while composing" not in line), repr(cause)
     )
+    if field == "experiment":
+        return f"{lines[0].partition(':')[0]}: the file of an experiment begins with '# @package _global_'"
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) or "not in" in reason:
         return _no_field(field)
     if "RangeSweep" in str(cause) or "ChoiceSweep" in str(cause):

@@ -131,7 +131,7 @@ def _text(part: Expr, args: list[tuple[str, int]]) -> tuple[str, int]:
     if part.op in ("name", "cotangent"):
         return str(part.value), ATOM
     op = OPS[part.op]
-    if part.op == "xlogy":  # x^y's derivative by y: x^y*log(x), but 0 where x^y is 0
+    if part.op == "plogx":  # x^y's derivative by y: x^y*log(x), but 0 where x is 0 and x^y is finite
         args = [args[0], (f"log({args[1][0]})", ATOM)]
     if op.symbol is None:
         return f"{part.op}({', '.join(text for text, _ in args)})", ATOM

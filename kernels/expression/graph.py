@@ -27,9 +27,9 @@ def _caret(line: str, column: int) -> str:
     return f"  {before}{shown}{after}\n  {' ' * (len(before) + column - start)}^"
 
 
-def point_at(line: str, word: str) -> tuple[str, int]:
-    """`line`, and where `word` stands in it as a whole name."""
-    found = re.search(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])", line)
+def point_at(line: str, word: str, start: int = 0) -> tuple[str, int]:
+    """`line`, and where `word` stands in it, from `start` on, as a whole name."""
+    found = re.compile(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])").search(line, start)
     return line, found.start() if found else 0
 
 
@@ -194,7 +194,9 @@ def _topological(definitions: Mapping[str, Expr], lines: Mapping[str, str]) -> l
                 done[variable] = None
             elif needed in path:
                 cycle = [*list(path)[list(path).index(needed) :], needed]
-                raise ExpressionError(f"a cycle: {' needs '.join(cycle)}", *point_at(lines[needed], cycle[1]))
+                line = lines[needed]
+                where = point_at(line, cycle[1], line.index("=") + 1)
+                raise ExpressionError(f"a cycle: {' needs '.join(cycle)}", *where)
             else:
                 path[needed] = iter(needs[needed])
     return list(done)

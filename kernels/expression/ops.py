@@ -34,6 +34,6 @@ UNARY_FUNCTIONS = (
 FUNCTIONS = {name: Op(name, 1) for name in UNARY_FUNCTIONS} | {name: Op(name, 2) for name in ("min", "max")}
 
 # Derivatives need two more: the language doesn't offer them.
-INTERNAL = (Op("sign", 1), Op("xlogy", 2, "*", MULTIPLICATIVE))
+INTERNAL = (Op("sign", 1), Op("plogx", 2, "*", MULTIPLICATIVE))
 
 OPS = {op.name: op for op in (*OPERATORS, *FUNCTIONS.values(), *INTERNAL)}

@@ -37,7 +37,7 @@ TORCH: dict[str, Callable[..., Any]] = {
     "min": torch.minimum,
     "max": torch.maximum,
     "sign": lambda x: torch.where(x.isnan(), x, torch.sign(x)),
-    "xlogy": torch.xlogy,
+    "plogx": lambda p, x: (p * torch.log(x)).masked_fill((x == 0) & p.isfinite(), 0),
 }
 TAKES_NUMBERS = {"add", "sub", "mul", "div", "pow"}
 

@@ -31,6 +31,16 @@ def test_tf32_is_refused_on_the_cpu() -> None:
         prepare_compute(Compute("cpu", "auto", "tf32"))
 
 
+def test_cuda_means_the_first_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(torch.cuda, "get_device_name", str)
+    for asked, expected in (("auto", "cuda:0"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1")):
+        assert prepare_compute(Compute(asked)).device == chosen.pop() == torch.device(expected)
+
+
 @pytest.mark.gpu
 def test_tf32_is_for_matrix_products_alone() -> None:
     prepare_compute(Compute("cuda", "auto", "tf32"))

@@ -40,7 +40,7 @@ def everything(found: Evaluation) -> torch.Tensor:
 def test_blocks_make_no_difference(kind: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     model, data = classification() if kind == "cross_entropy" else regression(kind)
     whole = evaluate(model, data)
-    monkeypatch.setattr(module, "MOST_OUTPUTS", most)
+    monkeypatch.setattr(module, "MOST_NUMBERS", most)
     assert_close(everything(evaluate(model, data)), everything(whole))
 
 
@@ -69,7 +69,7 @@ def test_accuracy_counts_the_largest_output() -> None:
 
 
 def test_a_run_that_is_not_finite_leaves_its_neighbours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_OUTPUTS", 64)
+    monkeypatch.setattr(module, "MOST_NUMBERS", 64)
     broken = PARAMETERS.clone()
     broken[1] = torch.tensor([torch.nan, torch.inf])
     sound, found = everything(evaluate(*regression("mse"))), everything(evaluate(*regression("mse", broken)))

@@ -93,6 +93,14 @@ def test_predict_refuses_other_inputs(packtrain: Command, tmp_path: Path) -> Non
         trained.predict(torch.zeros(2, 3))
     with pytest.raises(UserError, match="the inputs are xa; missing: xa"):
         trained.predict({"xb": [1.0]})
+    with pytest.raises(UserError, match="the inputs xa are numbers"):
+        trained.predict({"xa": ["warm"]})
+
+
+def test_results_are_as_readable_as_the_users_other_files(packtrain: Command, tmp_path: Path) -> None:
+    assert packtrain("experiment=debug").code == 0
+    modes = {(tmp_path / "out" / name).stat().st_mode for name in ("model.safetensors", "train.log")}
+    assert len(modes) == 1
 
 
 def test_load_of_a_folder_without_a_training_is_one_sentence(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from torch import Tensor
 from kernels.errors import UserError
 from kernels.random import Purpose, permutation
 
+BLOCK = 1 << 18  # places of a permutation computed at a time, so that they stay in the cache
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -59,7 +61,8 @@ def prepare(whole: Dataset, seed: int, validation: float, standardize: bool) -> 
     """
     train, held = _split(whole, seed, validation)
     if standardize:
-        mean, std = train.inputs.mean(0), train.inputs.std(0, correction=0)
+        mean = train.inputs.mean(0, dtype=torch.float64)
+        std = (train.inputs - mean).square().mean(0).sqrt()
         varies = train.inputs.amax(0) > train.inputs.amin(0)
         std = torch.where(varies, std, torch.ones_like(std))  # a constant column becomes 0
         train, held = train.standardized(mean, std), held and held.standardized(mean, std)
@@ -75,6 +78,7 @@ def _split(whole: Dataset, seed: int, validation: float) -> tuple[Dataset, Datas
             f"data.validation={validation:g} holds out all of the {held} samples: leave some to train on"
         )
     device = whole.inputs.device
-    stream = torch.arange(len(whole), device=device)
-    order = permutation(torch.tensor(seed, device=device), Purpose.SPLIT, stream, len(whole))
+    key, places = torch.tensor(seed, device=device), torch.arange(len(whole), device=device)
+    parts = [permutation(key, Purpose.SPLIT, part, len(whole)) for part in places.split(BLOCK)]
+    order = torch.cat(parts)
     return whole.part(order[held:]), whole.part(order[:held])

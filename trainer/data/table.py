@@ -122,6 +122,8 @@ def _of_features(table: Table, columns: dict[str, Any]) -> tuple[dict[str, str],
     targets = _targets(table, columns)
     rest = [name for name in table.columns if name not in targets]
     inputs = _listed(columns.get("inputs") or rest)
+    if len(set(inputs)) < len(inputs):
+        raise UserError(f"data.columns names an input twice: {', '.join(inputs)}")
     if not inputs:
         raise UserError(f"{table.source} has no column left for the inputs")
     for name in inputs:

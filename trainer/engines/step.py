@@ -10,7 +10,8 @@ from trainer.models.base import Model
 from trainer.optimizers import Optimizer, Schedule, State
 
 MOST_STEPS = 256  # of one block
-MOST_INDICES = 1 << 23  # of the minibatches of one block
+MOST_NUMBERS = 1 << 23  # in the largest table of one block
+COLUMNS = 8  # numbers a run and step in the tables and the history, beside the scalars
 WARM_UP = 3  # steps before a capture, as torch asks for
 
 
@@ -44,12 +45,15 @@ class StepEngine:
         self.graph: torch.cuda.CUDAGraph | None = None
         self.step = 0
         device = model.parameters.device
+        if capture:
+            self.side = torch.cuda.Stream(device)  # for the warm-up and the capture
         self.state = optimizer.start(model.parameters.detach())
         self.alive = torch.ones(model.runs, dtype=torch.bool, device=device)
         self.taken = torch.zeros(model.runs, dtype=torch.int64, device=device)
         self.row = torch.zeros(1, dtype=torch.int64, device=device)
         self.columns = torch.tensor(list(model.scalars.values()), dtype=torch.int64, device=device)
-        self.capacity = max(1, min(MOST_STEPS, MOST_INDICES // order.indices_a_step))
+        row = max(order.indices_a_step, model.runs * (len(model.scalars) + COLUMNS))
+        self.capacity = max(1, min(MOST_STEPS, MOST_NUMBERS // row))
         self.block = 0
         self.tables = self._tables()
         self.history = self._empty_history()
@@ -102,14 +106,13 @@ class StepEngine:
             self.graph.replay()
         elif self.warm_up:
             self.warm_up -= 1
-            side = torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
+            self.side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.side):
                 self._step()
-            torch.cuda.current_stream().wait_stream(side)
+            torch.cuda.current_stream().wait_stream(self.side)
         else:
             self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):
+            with torch.cuda.graph(self.graph, stream=self.side):
                 self._step()
             self.graph.replay()
 
@@ -120,10 +123,11 @@ class StepEngine:
         (gradient,) = torch.autograd.grad(loss.sum(), parameters)
         with torch.no_grad():
             active = wanted & self.alive
-            norm = torch.linalg.vector_norm(gradient, dim=1)
+            norm = torch.linalg.vector_norm(gradient, dim=1, dtype=torch.float64).to(gradient.dtype)
             self._record(loss.masked_fill(~active, torch.nan), norm, parameters[:, self.columns])
             if self.clip_norm is not None:
-                gradient = gradient * (self.clip_norm / (norm + 1e-6)).clamp(max=1)[:, None]
+                shrink = (self.clip_norm / (norm + 1e-6)).masked_fill(norm <= self.clip_norm, 1)
+                gradient = gradient * shrink[:, None]
             new, state = self.optimizer.update(parameters, gradient, self.state, coefficients)
             self._keep(loss, new, state, active)
             self.row += 1

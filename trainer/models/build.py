@@ -80,5 +80,8 @@ def _check_classes(who: str, outputs: int, data: Dataset, loss: str) -> None:
     """cross_entropy needs an output a class, the other losses one a target."""
     expected = len(data.target_names)
     if outputs != expected:
-        what = "classes" if loss == "cross_entropy" else "targets"
-        raise UserError(f"{who} {outputs} outputs, but the data have {expected} {what}: make them equal")
+        what, other = ("classes", "mse") if loss == "cross_entropy" else ("targets", "cross_entropy")
+        raise UserError(
+            f"{who} {outputs} outputs, but the data have {expected} {what}: make them equal "
+            f"(or is it model.loss={other}?)"
+        )

@@ -30,6 +30,8 @@ class EventFile:
 
     def flush(self) -> None:
         """Writes what was added since the last time."""
+        if not self.waiting:
+            return
         buffer = io.BytesIO()
         writer = RecordWriter(buffer)
         for event in self.waiting:

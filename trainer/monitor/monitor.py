@@ -14,6 +14,8 @@ from trainer.evaluate import Evaluation, evaluate
 from trainer.monitor.events import EventFile
 from trainer.monitor.progress import ProgressLine
 
+FLUSH_SECONDS = 2.0
+
 
 class Monitor:
     """Hands what the engine did to TensorBoard, every `every` steps, and to the progress line.
@@ -34,7 +36,7 @@ class Monitor:
         self.scalars = list(self.model.scalars)
         self.files = _event_files(folder, self.model.runs) if asked.tensorboard else []
         self.progress = ProgressLine(console, int(engine.steps.max()), asked.progress)
-        self.clock = time.perf_counter()
+        self.clock = self.flushed = time.perf_counter()
 
     def __enter__(self) -> "Monitor":
         self.progress.start()
@@ -47,7 +49,7 @@ class Monitor:
         ended = self.engine.taken.tolist()
         for run, file in enumerate(self.files if self.scalars else []):
             file.add(ended[run], self._parameters(values[run]))
-        self._flush()
+        self._flush(now=True)
 
     def record(self, history: History) -> None:
         """The steps of one slice: loss, gradient norm, learning rate, speed and fitted parameters."""
@@ -101,9 +103,12 @@ class Monitor:
         before, self.clock = self.clock, time.perf_counter()
         return loss.numel() * self.engine.order.batch / max(self.clock - before, 1e-9)
 
-    def _flush(self) -> None:
-        for file in self.files:
-            file.flush()
+    def _flush(self, now: bool = False) -> None:
+        """Writes what is waiting, at most every FLUSH_SECONDS: each run has a file to open."""
+        if now or time.perf_counter() - self.flushed > FLUSH_SECONDS:
+            self.flushed = time.perf_counter()
+            for file in self.files:
+                file.flush()
 
 
 def _event_files(folder: Path, runs: int) -> list[EventFile]:

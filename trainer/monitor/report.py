@@ -60,7 +60,8 @@ def _one(row: dict) -> Table:
 def _many(rows: list[dict], width: int) -> Table:
     """A line a run, with as many columns as fit, the first ones before the last."""
     table, shown = Table(box=box.SIMPLE), []
-    cells = [{"run": str(row["index"])} | _cells(row) | {"outcome": row["outcome"]} for row in rows]
+    mixed = len({row["outcome"] for row in rows}) > 1
+    cells = [_line(row, mixed) for row in rows]
     width -= 2  # the edges
     for label in dict.fromkeys(label for each in cells for label in each):
         texts = [each.get(label, "-") for each in cells]
@@ -72,6 +73,14 @@ def _many(rows: list[dict], width: int) -> Table:
     for line in zip(*shown, strict=True):
         table.add_row(*line)
     return table
+
+
+def _line(row: dict, mixed: bool) -> dict[str, str]:
+    """The cells of a run, what matters most first; its outcome only where outcomes are `mixed`."""
+    cells = _cells(row)
+    less = {name: cells.pop(name) for name in (*row["metrics"], "loss before")}
+    outcome = {"outcome": row["outcome"]} if mixed else {}
+    return {"run": str(row["index"])} | outcome | cells | less
 
 
 def _cells(row: dict) -> dict[str, str]:

@@ -33,7 +33,7 @@ def value(text: str) -> float:
     [
         ("xa = a*@xb\nxb = xc + 1\nxc = xa", "a cycle: xa needs xb needs xc needs xa"),
         ("xy = a*xa\nxa = x + @xb\nxb = exp(xa)", "a cycle: xa needs xb needs xa"),
-        ("@xa = a*xa", "a cycle: xa needs xa"),
+        ("xa = a*@xa", "a cycle: xa needs xa"),
         ("xy = a*x\n @xy = b", "xy is defined twice"),
         ("@y = a*x", "y can't be defined: names on the left are variables and begin with x"),
         ("@pi = a*x", "pi can't be defined: names on the left are variables and begin with x"),

@@ -44,7 +44,7 @@ BY_MATH: dict[str, Callable[..., float]] = {
     "min": min,
     "max": max,
     "sign": lambda x: math.copysign(1.0, x) if x else 0.0,
-    "xlogy": lambda x, y: x * math.log(y) if x else 0.0,
+    "plogx": lambda x, y: x * math.log(y),
 }
 
 PRIMER = "xx = xa^2\nxy = ab*xx + ac*xa\nxz = bc*xx + xy\nxw = cd*xx + xz^3"

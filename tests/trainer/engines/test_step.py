@@ -135,6 +135,13 @@ def test_clipping_is_per_run_and_as_torch_clips() -> None:
     assert_close(moved, torch.stack([history.gradient_norm[0, 0], torch.tensor(0.5).double()]), torch.float32)
 
 
+def test_a_run_that_is_not_clipped_does_not_feel_its_neighbours_clipping() -> None:
+    huge = ("~experiment", "model.expressions=['xy = a*x + b*x']", "data.truth={a: 1, b: 1}", "data.size=64")
+    asked = (*huge, "data.range=[1e10,2e10]", "optimizer=sgd", "optimizer.lr=1e-23", "loop.batch_size=64")
+    among = trained(*asked, 'pack.over={optimizer.clip_norm: "null,1"}', steps=5)
+    assert_close(among[0], trained(*asked, steps=5)[0])
+
+
 def test_the_history_holds_what_was_before_each_step() -> None:
     engine = engine_of(*PRIMER)
     start = engine.model.parameters.detach().clone()

@@ -23,7 +23,7 @@ def row(index: int) -> dict:
     }
 
 
-def printed(runs: int, width: int) -> str:
+def printed(runs: int, width: int, more: dict | None = None, rows: list[dict] | None = None) -> str:
     about = {
         "experiment": "mine",
         "runs": runs,
@@ -33,9 +33,11 @@ def printed(runs: int, width: int) -> str:
         "device": "cpu",
         "precision": "fp32",
         "outcomes": {"finished": runs},
+        **(more or {}),
     }
+    rows = rows or [row(i) for i in range(runs)]
     out = io.StringIO()
-    closing_table(Console(file=out, width=width), about, [row(i) for i in range(runs)], Path("a folder"))
+    closing_table(Console(file=out, width=width), about, rows, Path("a folder"))
     return out.getvalue()
 
 
@@ -43,7 +45,14 @@ def printed(runs: int, width: int) -> str:
 def test_no_column_of_a_pack_is_cut(width: int) -> None:
     out = printed(3, width)
     assert "…" not in out
-    assert all(word in out for word in ("run", "optimizer.lr", "loss before", "loss after"))
+    assert all(word in out for word in ("run", "optimizer.lr", "loss after", "a0"))
+
+
+def test_a_pack_of_mixed_outcomes_tells_each() -> None:
+    about = {"outcomes": {"finished": 1, "diverged": 1}}
+    rows = [row(0), row(1) | {"outcome": "diverged"}]
+    assert "diverged" in printed(2, 60, about, rows).splitlines()[-5]
+    assert "outcome" not in printed(2, 60)
 
 
 def test_one_run_is_told_in_full() -> None:
