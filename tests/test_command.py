@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.helpers import ROOT, Command, result_in
+from trainer.results import write
 
 BRIEF = ("experiment=debug", "loop.steps=4")
 
@@ -168,6 +170,18 @@ def test_sigint_before_training_ends_at_once() -> None:
     done = subprocess.run([sys.executable, "-c", interrupted], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 130
     assert done.stderr == "packtrain: stopped at once, without results\n"
+
+
+def test_a_signal_while_results_are_written_loses_none(
+    packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*given: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        write(*given)
+
+    monkeypatch.setattr("trainer.results.write", interrupted)
+    assert packtrain(*BRIEF).code == 130
+    assert result_in(tmp_path / "out")["outcomes"] == {"finished": 3}
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -26,7 +26,6 @@ GRADIENTS = ("exact", "finite_difference")
 ORDERS = ("shared", "own", "sequential")
 BACKENDS = ("auto", "reference")
 PRECISIONS = ("fp64", "fp32", "tf32", "bf16")
-DEVICES = ("auto", "cpu", "cuda", "cuda:0, cuda:1, ...")
 
 
 def per_run(default: Any, *kinds: str) -> Any:

@@ -38,19 +38,17 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
 
     log.info("%s: %d runs of %d steps on %s", asked.name, pack.runs, engine.steps.max(), compute.name)
     before = evaluate(model, data.train)
-    with (
-        Stop(asked.loop.max_seconds) as stop,
-        Monitor(asked.monitor, folder / "tensorboard", engine, data.validation, console) as monitor,
-    ):
-        reason = train(engine, monitor, stop)
-        trained = stop.seconds
-        held = monitor.validate(engine)
+    with Stop(asked.loop.max_seconds) as stop:
+        with Monitor(asked.monitor, folder / "tensorboard", engine, data.validation, console) as monitor:
+            reason = train(engine, monitor, stop)
+            trained = stop.seconds
+            held = monitor.validate()
         after = evaluate(model, data.train)
+        rows = results.run_rows(pack, model, endings(engine, reason), before, after, held)
+        seconds = {"total": time.perf_counter() - began, "train": trained}
+        result = results.summary(results.head(pack, compute, engine, seconds), rows)
+        results.write(folder, result, rows, model, data.train, pack)
 
-    rows = results.run_rows(pack, model, endings(engine, reason), before, after, held)
-    seconds = {"total": time.perf_counter() - began, "train": trained}
-    result = results.summary(results.head(pack, compute, engine, seconds), rows)
-    results.write(folder, result, rows, model, data.train, pack)
     log.info("%s", headline(result))
     closing_table(console, result, rows, folder)
     if result["best_run"] is None:

@@ -24,7 +24,7 @@ def train(engine: Engine, monitor: Monitor, stop: Stop) -> str:
         quick = time.perf_counter() - began < SLICE_SECONDS
         count = 2 * count if quick else max(1, count // 2)
         if engine.step == pause < last:
-            monitor.validate(engine)
+            monitor.validate()
     return ""
 
 

@@ -38,7 +38,6 @@ def loss_and_gradient(
 
 
 def _value(expression: Expr, values: Values) -> Tensor:
-    leaves = {name(word): values[name(word)] for word in names(expression)} or values
-    inside = dict(leaves)
+    inside = dict(values)
     evaluate(walk(expression), inside)
     return inside[expression]

@@ -37,7 +37,7 @@ def drive(engine: Driven, validate_every: int = 1000, stop_at: int | None = None
     monitor = SimpleNamespace(
         next_validation=lambda step: step - step % validate_every + validate_every,
         record=lambda history: None,
-        validate=lambda engine: validated.append(engine.step),
+        validate=lambda: validated.append(engine.step),
     )
     stop = SimpleNamespace(
         reason=lambda: "asked to" if stop_at is not None and engine.step >= stop_at else ""

@@ -48,10 +48,9 @@ class Model(ABC):
         """What predictions are judged by beside the loss."""
         return CLASSIFICATION if self.loss_kind == "cross_entropy" else REGRESSION
 
-    def named(self, flat: Tensor | None = None) -> dict[str, Tensor]:
-        """The parameters, or `flat` of their shape, by name: views [R, ...]."""
-        flat = self.parameters if flat is None else flat
-        parts = flat.split([prod(shape) for shape in self.layout.values()], 1)
+    def named(self) -> dict[str, Tensor]:
+        """The parameters by name: views [R, ...]."""
+        parts = self.parameters.split([prod(shape) for shape in self.layout.values()], 1)
         named = zip(self.layout.items(), parts, strict=True)
         return {name: part.view(-1, *shape) for (name, shape), part in named}
 

@@ -77,7 +77,7 @@ class Monitor:
         every = self.asked.validate_every
         return step - step % every + every
 
-    def validate(self, engine: Engine) -> Evaluation | None:
+    def validate(self) -> Evaluation | None:
         """Loss and metrics on the validation part, if there is one, at the engine's step."""
         if self.validation is None:
             return None
@@ -86,10 +86,10 @@ class Monitor:
             f"metrics/{name}": values for name, values in found.metrics.items()
         }
         table = {tag: values.tolist() for tag, values in columns.items()}
-        alive = engine.alive.tolist()
+        alive = self.engine.alive.tolist()
         for run, file in enumerate(self.files):
             if alive[run]:
-                file.add(engine.step, {tag: values[run] for tag, values in table.items()})
+                file.add(self.engine.step, {tag: values[run] for tag, values in table.items()})
         self._flush()
         self.clock = time.perf_counter()
         return found
