@@ -1,6 +1,6 @@
-"""Derivatives of expressions: one table of partial derivatives, and one reverse walk."""
+"""Derivatives of expressions: one table of partial derivatives, and two walks, from either end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from kernels.expression.expr import ONE, ZERO, Expr, node, number, walk
 
@@ -62,3 +62,23 @@ def reverse(seeds: Mapping[Expr, Expr], wanted: set[Expr]) -> dict[Expr, Expr]:
             if arg in active:
                 cotangents[arg] = cotangents.get(arg, ZERO) + cotangents[part] * partial
     return {leaf: cotangents.get(leaf, ZERO) if leaf in active else ZERO for leaf in wanted}
+
+
+def forward(roots: Iterable[Expr], wanted: Iterable[Expr]) -> list[dict[Expr, Expr]]:
+    """d root / d leaf of each root, for the wanted leaves that feed it: the chain rule, from the leaves up.
+
+    The slopes of each part are known as soon as the part is: with many roots and few leaves (the
+    samples' residuals and the parameters) this is the cheaper direction.
+    """
+    roots = list(roots)
+    slopes: dict[Expr, dict[Expr, Expr]] = {leaf: {leaf: ONE} for leaf in wanted}
+    for part in walk(*roots):
+        if part in slopes:
+            continue
+        found = slopes[part] = {}
+        if not any(slopes[arg] for arg in part.args):
+            continue
+        for arg, partial in zip(part.args, PARTIALS[part.op](*part.args), strict=True):
+            for leaf, slope in slopes[arg].items():
+                found[leaf] = found.get(leaf, ZERO) + partial * slope
+    return [slopes[root] for root in roots]

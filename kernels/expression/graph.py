@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from kernels.errors import UserError
-from kernels.expression.derive import reverse
+from kernels.expression.derive import forward, reverse
 from kernels.expression.expr import ONE, ZERO, Expr, name, names, node, substitute, walk
 
 SHOWN = 70  # characters of a long line that are shown to either side of a caret
@@ -159,6 +159,19 @@ class Graph:
         """What a backend executes, after `program`, for the gradient."""
         done = set(self.program)
         return [part for part in walk(*self.gradient) if part not in done]
+
+    @cached_property
+    def jacobian(self) -> tuple[tuple[Expr, ...], ...]:
+        """d output / d parameter: for each of `outputs`, one expression for each of `parameters`."""
+        leaves = [name(parameter) for parameter in self.parameters]
+        found = forward([self.lowered[output] for output in self.outputs], leaves)
+        return tuple(tuple(slopes.get(leaf, ZERO) for leaf in leaves) for slopes in found)
+
+    @cached_property
+    def jacobian_program(self) -> list[Expr]:
+        """What a backend executes, after `program`, for the Jacobian."""
+        done = set(self.program)
+        return [part for part in walk(*(e for row in self.jacobian for e in row)) if part not in done]
 
     def where(self, word: str) -> tuple[str, int]:
         """The first line that holds `word`, and its column: what ExpressionError shows."""

@@ -69,6 +69,16 @@ def loss_and_gradient(
     return value, gradient.sum(1)
 
 
+def jacobian(graph: Graph, parameters: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """(y, dy/dp): parameters [R, P], inputs [B, V] or [R, B, V] -> [R, B, T], [R, B, T, P]."""
+    values = bind(graph, parameters, inputs)
+    evaluate(graph.program, values)
+    evaluate(graph.jacobian_program, values)
+    outputs = stack([values[graph.lowered[o]] for o in graph.outputs], parameters, inputs)
+    slopes = [stack([values[part] for part in row], parameters, inputs) for row in graph.jacobian]
+    return outputs, slopes[0][:, :, None] if len(slopes) == 1 else torch.stack(slopes, 2)
+
+
 def bind(graph: Graph, parameters: Tensor, inputs: Tensor) -> Values:
     """The leaves: a parameter is [R, 1], an input [1, B] or [R, B]."""
     per_run = inputs if inputs.dim() == 3 else inputs[None]

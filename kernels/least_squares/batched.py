@@ -1,0 +1,86 @@
+"""R fits in eager torch, on any device, for any model with a Jacobian."""
+
+import torch
+from torch import Tensor
+
+from kernels.least_squares.linearize import BLOCK, Linear, OutputsAndJacobian, linearize
+from kernels.least_squares.method import Status
+from kernels.least_squares.problem import Problem, Rules, Trials
+from kernels.least_squares.reference import Fits, iterate
+
+MOST_NUMBERS = 1 << 23  # in the Jacobians of the fits that are advanced together
+
+
+class Batched:
+    """Fits `model` to `problem` from `parameters` [R, P], which are changed in place.
+
+    `status` [R] and `taken` [R], the trial steps made, say where each fit stands.
+    """
+
+    def __init__(
+        self, model: OutputsAndJacobian, problem: Problem, parameters: Tensor, rules: Rules, damped: bool
+    ) -> None:
+        self.model, self.problem, self.rules, self.damped = model, problem, rules, damped
+        self.parameters = parameters
+        rows = min(problem.rows, BLOCK * problem.targets.shape[-1])
+        self.together = max(1, MOST_NUMBERS // (rows * (parameters.shape[1] + 1)))
+        self.taken = torch.zeros_like(rules.steps)
+        parts = [self._start(runs) for runs in torch.arange(len(parameters)).split(self.together)]
+        self.fits = Fits.join(parts)
+
+    @property
+    def status(self) -> Tensor:
+        return self.fits.status
+
+    def advance(self, count: int) -> Trials:
+        """Makes up to `count` trial steps of every running fit."""
+        runs, size = self.parameters.shape
+        shape = count, runs
+        rss, gradient, damping = (self.rules.ftol.new_full(shape, torch.nan) for _ in range(3))
+        trials = Trials(rss, gradient, damping, self.parameters.new_full((*shape, size), torch.nan))
+        running = (self.status == Status.RUNNING).nonzero()[:, 0]
+        for together in running.split(self.together):
+            self._advance(together, trials)
+        self.parameters.copy_(self.fits.parameters)
+        return trials
+
+    def _start(self, runs: Tensor) -> Fits:
+        runs = runs.to(self.parameters.device)
+        parameters = self.parameters[runs]
+        linear = linearize(self.model, parameters, self.problem.of(runs))
+        return Fits.start(parameters, linear, self.rules.of(runs), self.damped)
+
+    def _advance(self, runs: Tensor, trials: Trials) -> None:
+        """The trial steps of `runs`; those that have ended leave as soon as they are a quarter."""
+        fits, rules, problem = self.fits.of(runs), self.rules.of(runs), self.problem.of(runs)
+        taken = self.taken[runs]
+
+        def evaluate(parameters: Tensor) -> Linear:
+            return linearize(self.model, parameters, problem)
+
+        for row in range(len(trials.rss)):
+            running = fits.status == Status.RUNNING
+            if int(running.sum()) <= 0.75 * len(runs):
+                self._put(runs, fits, taken)
+                runs, fits, rules, taken = runs[running], fits.of(running), rules.of(running), taken[running]
+                problem = self.problem.of(runs)
+                running = running[running]
+            if not len(runs):
+                return
+            before, fits = fits, iterate(fits, rules, self.damped, evaluate)
+            _record(trials, row, runs[running], before.of(running), fits.damping[running])
+            taken += running
+            used_up = (fits.status == Status.RUNNING) & (taken >= rules.steps)
+            fits.status = fits.status.masked_fill(used_up, Status.EXHAUSTED)
+        self._put(runs, fits, taken)
+
+    def _put(self, runs: Tensor, fits: Fits, taken: Tensor) -> None:
+        self.fits.put(runs, fits)
+        self.taken[runs] = taken
+
+
+def _record(trials: Trials, row: int, runs: Tensor, before: Fits, damping: Tensor) -> None:
+    trials.rss[row, runs] = before.rss
+    trials.gradient[row, runs] = before.gradient.square().sum(1).sqrt()
+    trials.damping[row, runs] = damping
+    trials.parameters[row, runs] = before.parameters

@@ -1,0 +1,68 @@
+"""R fits of an expression graph through Numba, on the CPU: one compiled loop for all steps of all fits."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kernels import source_cache
+from kernels.expression import Graph
+from kernels.least_squares.method import Status
+from kernels.least_squares.numba_source import source
+from kernels.least_squares.problem import Problem, Rules, Trials
+
+
+class Compiled:
+    """As Batched, for a graph: parameters, samples and rules in float64 on the CPU."""
+
+    def __init__(
+        self, graph: Graph, problem: Problem, parameters: Tensor, rules: Rules, damped: bool
+    ) -> None:
+        assert parameters.dtype == torch.float64 and parameters.device.type == "cpu"
+        self.code = source_cache.load(source(graph))
+        self.damped, self.rules = damped, rules
+        self.parameters = parameters
+        self.status = torch.full_like(rules.steps, Status.RUNNING)
+        self.taken = torch.zeros_like(rules.steps)
+        self.scale = torch.zeros_like(parameters)
+        self.state = parameters.new_tensor([[torch.nan, 0.0]]).repeat(len(parameters), 1)
+        self.tolerances = torch.stack([rules.ftol, rules.xtol, rules.gtol, rules.radius, rules.size], 1)
+        weights = parameters.new_empty(0) if problem.weights is None else problem.weights
+        self.samples = [
+            _per_run(part, dims) for part, dims in ((problem.inputs, 3), (problem.targets, 3), (weights, 2))
+        ]
+
+    def advance(self, count: int) -> Trials:
+        """Makes up to `count` trial steps of every running fit."""
+        runs, size = self.parameters.shape
+        history = np.full((runs, count, 3), np.nan)
+        path = np.full((runs, count, size), np.nan)
+        rules = self.rules
+        given = (
+            self.parameters,
+            self.state,
+            self.scale,
+            self.tolerances,
+            rules.lower,
+            rules.upper,
+            rules.moves,
+        )
+        standing = (self.status, self.taken, rules.steps)
+        self.code.advance(
+            self.damped,
+            *(_array(each) for each in given),
+            *self.samples,
+            *(_array(each) for each in standing),
+            history,
+            path,
+        )
+        rss, gradient, damping = torch.from_numpy(history).permute(2, 1, 0)
+        return Trials(rss, gradient, damping, torch.from_numpy(path).transpose(0, 1))
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    """The same memory as an array, in C order (a copy of what isn't changed in place, where need be)."""
+    return np.ascontiguousarray(tensor.detach().numpy())
+
+
+def _per_run(tensor: Tensor, dims: int) -> np.ndarray:
+    return _array(tensor if tensor.dim() == dims else tensor[None])

@@ -1,0 +1,33 @@
+"""What every backend of least squares agrees on: how a fit stands, and the constants of the method.
+
+The method is Moré's, as MINPACK's lmder has it ("The Levenberg-Marquardt algorithm: implementation
+and theory", 1978): the damping is the one that keeps the scaled step within a trust radius, which
+grows and shrinks with the step's success. Bounds are kept by projection. Gauss-Newton is the same
+without damping: a step longer than the radius is cut short.
+"""
+
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """How a fit stands: running, converged by a criterion, or unable to go on."""
+
+    RUNNING = 0
+    GRADIENT = 1  # the residual is orthogonal to every column of the Jacobian, within gtol
+    COST = 2  # neither the step nor its linear model changes the sum of squares by more than ftol
+    STEP = 3  # the step is shorter than xtol times the parameters, both scaled
+    ROUNDING = 4  # what could still be gained is lost in the rounding of the sum of squares
+    NOT_FINITE = 5  # a residual or a derivative isn't finite where the fit starts
+    STUCK = 6  # no step lowers the sum of squares, and the gradient is not zero
+    SINGULAR = 7  # an undamped step has no unique solution
+    EXHAUSTED = 8  # took all of its steps
+
+
+CONVERGED = (Status.GRADIENT, Status.COST, Status.STEP, Status.ROUNDING)
+
+SEARCHES = 10  # trial dampings for one step
+NEAR = 0.1  # of the radius: how closely the length of a damped step has to meet it
+ROUNDINGS = 4.0  # of the sum of squares, in eps |e| |t|
+STUCK_COSINE = 1e-6  # between residual and Jacobian: above it the gradient is not zero
+STUCK_ROUNDINGS = 100.0  # a sum of squares below so many of its roundings can't be lowered
+SINGULAR_PIVOT = 1e-14  # relative to its column: below it Gauss-Newton has no unique step

@@ -1,0 +1,81 @@
+"""A graph -> the Numba source text of its fits: rows of [J | e], their QR, and a loop over the runs."""
+
+import hashlib
+from pathlib import Path
+
+from kernels.expression.graph import Graph
+from kernels.expression.numba_source import rows_source
+
+UNROLLED = 12  # parameters up to which the QR is written out: each pass then serves all columns at once
+
+ADVANCE = """
+
+fit = make_fit(rows, triangularize)
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def advance(damped, p, state, scale, rule, lower, upper, moves, x, t, w, status, taken, steps, history, path):
+    for r in prange(p.shape[0]):
+        left = min(history.shape[1], steps[r] - taken[r])
+        if status[r] == RUNNING and left > 0:
+            done, status[r] = fit(
+                damped, p[r], state[r], scale[r], rule[r], lower[r], upper[r], moves[r],
+                x[r % x.shape[0]], t[r % t.shape[0]], w[r % w.shape[0]], left, history[r], path[r],
+            )
+            taken[r] += done
+            if status[r] == RUNNING and taken[r] == steps[r]:
+                status[r] = EXHAUSTED
+"""
+
+
+def source(graph: Graph) -> str:
+    """The module that defines advance(...): up to S trial steps of R fits, each as make_fit's `fit`.
+
+    p, scale, lower, upper, moves [R, P], state [R, 2], rule [R, 5], status, taken, steps [R],
+    x [1 or R, N, V], t [1 or R, N, T], w [1 or R, N or 0], history [R, S, 3], path [R, S, P].
+    """
+    size = len(graph.parameters)
+    written = _triangularize(size) if size <= UNROLLED else ""
+    names = ["EXHAUSTED", "RUNNING", "make_fit", *([] if written else ["triangularize"])]
+    imports = (
+        f"from numba import prange\n\nfrom kernels.least_squares.numba_kernel import {', '.join(names)}\n"
+    )
+    return f"# over {_version()}\n" + rows_source(graph) + f"\n\n{imports}" + written + ADVANCE
+
+
+def _version() -> str:
+    """What the compiled code depends on beside its own text: the disk cache must not outlive it."""
+    kernel = [Path(__file__).with_name(name).read_bytes() for name in ("numba_kernel.py", "method.py")]
+    return hashlib.sha256(b"".join(kernel)).hexdigest()
+
+
+def _triangularize(size: int) -> str:
+    """`numba_kernel.triangularize` for [J | e] of P = `size`: two passes over the rows for each column."""
+    lines = [
+        "",
+        "",
+        '@njit(error_model="numpy", fastmath={"contract", "reassoc"})',
+        "def triangularize(columns, rows, pivots):",
+    ]
+    for k in range(size):
+        others = range(k + 1, size + 1)
+        lines += [
+            f"    if {k} < rows:",
+            "        square = 0.0",
+            *(f"        d{j} = 0.0" for j in others),
+            f"        for i in range({k}, rows):",
+            f"            a = columns[{k}, i]",
+            "            square += a * a",
+            *(f"            d{j} += a * columns[{j}, i]" for j in others),
+            "        if square != 0.0:",
+            f"            head = columns[{k}, {k}]",
+            "            diagonal = -sqrt(square) if head > 0.0 else sqrt(square)",
+            "            factor = -1.0 / (diagonal * (head - diagonal))",
+            *(f"            d{j} = factor * (d{j} - diagonal * columns[{j}, {k}])" for j in others),
+            f"            columns[{k}, {k}] = head - diagonal",
+            f"            for i in range({k}, rows):",
+            f"                a = columns[{k}, i]",
+            *(f"                columns[{j}, i] -= d{j} * a" for j in others),
+            f"            columns[{k}, {k}] = diagonal",
+        ]
+    return "\n".join(lines) + "\n"

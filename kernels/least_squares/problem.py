@@ -1,0 +1,80 @@
+"""What R fits are fitted to, and what they go by."""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Samples: inputs [N, V] or [R, N, V], targets [N, T] or [R, N, T], weights None, [N] or [R, N].
+
+    What the fits make small is |e|^2, e = sqrt(w) (y - t).
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor | None = None
+
+    @property
+    def rows(self) -> int:
+        """N T, the length of e."""
+        return self.targets.shape[-2] * self.targets.shape[-1]
+
+    @property
+    def size(self) -> Tensor:
+        """|sqrt(w) t|, [] or [R], in float64: how finely a sum of squares is rounded."""
+        squares = self.targets.double().square().sum(-1)
+        return (squares if self.weights is None else self.weights * squares).sum(-1).sqrt()
+
+    def of(self, runs: Tensor) -> "Problem":
+        """The samples of these runs; those that the runs share stay as they are."""
+        inputs = self.inputs[runs] if self.inputs.dim() == 3 else self.inputs
+        targets = self.targets[runs] if self.targets.dim() == 3 else self.targets
+        per_run = self.weights is not None and self.weights.dim() == 2
+        return Problem(
+            inputs, targets, self.weights[runs] if per_run and self.weights is not None else self.weights
+        )
+
+    def part(self, samples: slice) -> "Problem":
+        """Some of the samples."""
+        weights = None if self.weights is None else self.weights[..., samples]
+        return Problem(self.inputs[..., samples, :], self.targets[..., samples, :], weights)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What R fits go by, in float64.
+
+    `ftol`, `xtol`, `gtol` [R] are MINPACK's tolerances, `radius` [R] its `factor`: the first trust
+    radius, relative to the scaled parameters. `lower`, `upper` [R, P] are bounds, `moves` [R, P] says
+    which parameters may change; `steps` [R] is the most trial steps, `size` [R] is Problem.size.
+    """
+
+    ftol: Tensor
+    xtol: Tensor
+    gtol: Tensor
+    radius: Tensor
+    lower: Tensor
+    upper: Tensor
+    moves: Tensor
+    steps: Tensor
+    size: Tensor
+
+    def of(self, runs: Tensor) -> Self:
+        """The rules of these runs."""
+        return type(self)(**{each.name: getattr(self, each.name)[runs] for each in fields(self)})
+
+
+@dataclass(frozen=True)
+class Trials:
+    """S trial steps of R fits, as they stood before each: NaN where a fit had ended.
+
+    `rss`, `gradient` (|J^T e|) and `damping` [S, R], `parameters` [S, R, P].
+    """
+
+    rss: Tensor
+    gradient: Tensor
+    damping: Tensor
+    parameters: Tensor

@@ -1,0 +1,248 @@
+"""The definition: one iteration of R least-squares fits in eager torch."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from kernels.least_squares.linearize import Linear, triangle
+from kernels.least_squares.method import (
+    NEAR,
+    ROUNDINGS,
+    SEARCHES,
+    SINGULAR_PIVOT,
+    STUCK_COSINE,
+    STUCK_ROUNDINGS,
+    Status,
+)
+from kernels.least_squares.problem import Rules
+
+TINY = torch.finfo(torch.float64).tiny
+
+
+@dataclass
+class Fits:
+    """Where R fits stand: parameters [R, P], their Linear problem, and what the method remembers.
+
+    `scale` [R, P] is the largest norm so far of each column of the Jacobian; `radius` [R] bounds the
+    scaled step, `damping` [R] is the one that kept the last step within it; `status` [R] a Status.
+    """
+
+    parameters: Tensor
+    rss: Tensor
+    root: Tensor
+    projected: Tensor
+    scale: Tensor
+    radius: Tensor
+    damping: Tensor
+    status: Tensor
+
+    @classmethod
+    def start(cls, parameters: Tensor, linear: Linear, rules: Rules, damped: bool) -> Self:
+        scale = _norm(linear.root * rules.moves[:, None])
+        reach = _norm(scale * parameters)
+        radius = rules.radius * torch.where(reach > 0, reach, 1) if damped else reach + torch.inf
+        status = torch.where(linear.rss.isfinite(), Status.RUNNING, Status.NOT_FINITE)
+        return cls(parameters, *linear, scale, radius, torch.zeros_like(radius), status)
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """All fits of `parts`, one after another."""
+        return cls(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(cls)})
+
+    def of(self, runs: Tensor) -> Self:
+        """The fits of these runs."""
+        return type(self)(**{each.name: getattr(self, each.name)[runs] for each in fields(self)})
+
+    def put(self, runs: Tensor, part: "Fits") -> None:
+        """Writes `part` back to where `runs` stand."""
+        for each in fields(self):
+            getattr(self, each.name)[runs] = getattr(part, each.name)
+
+    @property
+    def gradient(self) -> Tensor:
+        """J^T e, half the gradient of the sum of squares: [R, P]."""
+        return (self.root * self.projected[..., None]).sum(1)
+
+
+def iterate(fits: Fits, rules: Rules, damped: bool, evaluate: Callable[[Tensor], Linear]) -> Fits:
+    """One trial step of each running fit: taken where it lowers the sum of squares; criteria judged.
+
+    `evaluate` linearizes at trial parameters [R, P]. `damped`: Levenberg-Marquardt, else Gauss-Newton.
+    """
+    old, slope = fits.parameters.double(), fits.gradient
+    at_bound = ((old <= rules.lower) & (slope > 0)) | ((old >= rules.upper) & (slope < 0))
+    free = rules.moves & ~at_bound
+    root = fits.root * free[:, None]
+    norm = _norm(root)
+    scale = torch.maximum(fits.scale, norm)
+    weight = torch.where(scale > 0, scale, 1)
+
+    cut = _damped_step if damped else _shortened_step
+    step, damping, singular = cut(root, fits.projected, ~free, weight, fits.radius, fits.damping)
+    trial = torch.clamp(old + step, rules.lower, rules.upper).to(fits.parameters.dtype)
+    step = torch.where(free, trial - old, 0)
+    change = (root @ step[..., None])[..., 0]
+    predicted = -(change * (change + 2 * fits.projected)).sum(1)
+
+    there = evaluate(trial)
+    gained = fits.rss - there.rss
+    better = gained > 0
+    length = _norm(weight * step)
+    reach = _norm(weight * old)
+    ratio = gained / predicted
+    slack = _norm(change).square() + damping * length.square()
+    radius = _new_radius(fits.radius, ratio, gained, fits.rss, slack, length, damping)
+    if not damped:
+        radius = torch.where(better, torch.inf, radius)
+
+    cosine = torch.where(free & (norm > 0), slope.abs() / norm, 0).amax(1)
+    rounding = _rounding(fits.rss, rules.size, fits.parameters.dtype)
+    least = rules.ftol * fits.rss
+    short = torch.minimum(radius, length) <= rules.xtol * reach
+    stuck = (cosine > STUCK_COSINE * fits.rss.sqrt()) & (fits.rss > STUCK_ROUNDINGS * rounding)
+    status = _first(
+        (cosine <= rules.gtol * fits.rss.sqrt(), Status.GRADIENT),
+        (singular, Status.SINGULAR),
+        ((gained.abs() <= least) & (predicted <= least) & (gained <= 2 * predicted), Status.COST),
+        (~better & (predicted <= rounding), Status.ROUNDING),
+        (short & ~better & stuck, Status.STUCK),
+        (short, Status.STEP),
+    )
+    running = fits.status == Status.RUNNING
+    takes = running & better & (status != Status.GRADIENT)
+    tried = replace(fits, scale=scale, radius=radius, damping=damping, status=status)
+    taken = replace(tried, parameters=trial, **there._asdict())
+    return _select(takes, taken, _select(running, tried, fits))
+
+
+def _norm(columns: Tensor) -> Tensor:
+    """The Euclidean norm along the axis after the runs'."""
+    return columns.square().sum(1).sqrt()
+
+
+def _solve(root: Tensor, projected: Tensor, diagonal: Tensor) -> tuple[Tensor, Tensor]:
+    """s that minimizes |A s + c|^2 + |diagonal s|^2, and the triangle of that problem."""
+    if not bool(diagonal.any()):
+        return torch.linalg.solve_triangular(root, -projected[..., None], upper=True)[..., 0], root
+    above = torch.cat([root, projected[..., None]], -1)
+    below = torch.nn.functional.pad(torch.diag_embed(diagonal), (0, 1))
+    found = triangle(torch.cat([above, below], -2))
+    size = root.shape[-1]
+    left, right = found[:, :size, :size], found[:, :size, size:]
+    return torch.linalg.solve_triangular(left, -right, upper=True)[..., 0], left
+
+
+def _shortened_step(
+    root: Tensor, projected: Tensor, held: Tensor, weight: Tensor, radius: Tensor, damping: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The Gauss-Newton step, no longer than the radius; no damping; where the problem is singular."""
+    step, left = _solve(root, projected, held.to(root.dtype))
+    length = _norm(weight * step)
+    norm = _norm(left)
+    pivot = left.diagonal(dim1=1, dim2=2).abs()
+    return (
+        step * (radius / length).clamp(max=1)[:, None].nan_to_num(1),
+        torch.zeros_like(damping),
+        (pivot <= SINGULAR_PIVOT * norm).any(1),
+    )
+
+
+def _damped_step(
+    root: Tensor, projected: Tensor, held: Tensor, weight: Tensor, radius: Tensor, damping: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gauss-Newton's step where it lies within the radius, else a damped one; never singular."""
+    fixed = held.to(root.dtype)
+    step, left = _solve(root, projected, fixed)
+    length = _norm(weight * step)
+    outside = (~(length <= (1 + NEAR) * radius)).nonzero()[:, 0]
+    damping = damping.clone()
+    new = torch.zeros_like(damping)
+    if len(outside):
+        given = root, projected, fixed, weight, radius, damping, step, left
+        step[outside], new[outside] = _search(*(each[outside] for each in given))
+    return step, new, torch.zeros_like(new, dtype=torch.bool)
+
+
+def _search(
+    root: Tensor,
+    projected: Tensor,
+    fixed: Tensor,
+    weight: Tensor,
+    radius: Tensor,
+    damping: Tensor,
+    step: Tensor,
+    left: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Newton's iteration for the damping at which |weight s| is the radius (MINPACK's lmpar).
+
+    `step` and `left` are those without damping, which may be singular.
+    """
+
+    def newton(step: Tensor, left: Tensor, length: Tensor) -> Tensor:
+        along = (weight * weight * step / length[:, None])[..., None]
+        inner = torch.linalg.solve_triangular(left.mT, along, upper=False)[..., 0]
+        return (length - radius) / radius / inner.square().sum(1)
+
+    slope = _norm((root * projected[..., None]).sum(1) / weight)
+    length = _norm(weight * step)
+    low = newton(step, left, length).nan_to_num(0, 0, 0)
+    high = torch.where(slope > 0, slope / radius, TINY / radius.clamp(max=NEAR))
+    damping = torch.minimum(torch.maximum(damping, low), high)
+    excess = torch.zeros_like(length)
+    for _ in range(SEARCHES):
+        damping = torch.where(damping > 0, damping, (1e-3 * high).clamp(min=TINY))
+        step, left = _solve(root, projected, damping.sqrt()[:, None] * weight * (1 - fixed) + fixed)
+        length = _norm(weight * step)
+        before, excess = excess, length - radius
+        done = (excess.abs() <= NEAR * radius) | ((low == 0) & (excess <= before) & (before < 0))
+        if bool(done.all()):
+            break
+        better = damping + newton(step, left, length)
+        low = torch.where(excess > 0, torch.maximum(low, damping), low)
+        high = torch.where(excess < 0, torch.minimum(high, damping), high)
+        damping = torch.where(done, damping, torch.maximum(low, better))
+    return step, damping
+
+
+def _new_radius(
+    radius: Tensor,
+    ratio: Tensor,
+    gained: Tensor,
+    rss: Tensor,
+    slack: Tensor,
+    length: Tensor,
+    damping: Tensor,
+) -> Tensor:
+    """A quarter or less of what was promised: shrink, to the minimum of a parabola; most of it: grow."""
+    parabola = torch.where(gained >= 0, 0.5, 0.5 * slack / (slack - 0.5 * gained))
+    far_worse = ~(gained > -99 * rss)
+    factor = torch.where(far_worse | ~(parabola >= 0.1), 0.1, parabola)
+    shrunk = factor * torch.minimum(radius, 10 * length)
+    grown = torch.where((ratio >= 0.75) | (damping == 0), 2 * length, radius)
+    return torch.where(ratio > 0.25, grown, shrunk)
+
+
+def _rounding(rss: Tensor, size: Tensor, dtype: torch.dtype) -> Tensor:
+    """How far rounding may move a sum of squares: e = y - t is rounded as y and t are."""
+    return torch.finfo(dtype).eps * (ROUNDINGS * rss.sqrt() * size + rss)
+
+
+def _first(*cases: tuple[Tensor, Status]) -> Tensor:
+    """The status of the first case that holds, else RUNNING."""
+    found = torch.full_like(cases[0][0], Status.RUNNING, dtype=torch.int64)
+    for holds, status in reversed(cases):
+        found = found.masked_fill(holds, status)
+    return found
+
+
+def _select(chosen: Tensor, yes: Fits, no: Fits) -> Fits:
+    """`yes` where `chosen` [R], else `no`."""
+
+    def pick(name: str) -> Tensor:
+        a, b = getattr(yes, name), getattr(no, name)
+        return torch.where(chosen.view(-1, *[1] * (a.dim() - 1)), a, b)
+
+    return Fits(**{each.name: pick(each.name) for each in fields(Fits)})

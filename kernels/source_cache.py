@@ -1,0 +1,50 @@
+"""Generated source -> an imported module, by way of a file named after its content."""
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+
+def folder() -> Path:
+    """Where generated sources are kept: $PACKTRAIN_CACHE, else packtrain/ in the user's cache folder."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("PACKTRAIN_CACHE") or Path(home) / "packtrain")
+
+
+def load(source: str) -> ModuleType:
+    """The module of `source`, from the file that holds it: written once, safe for several processes at once.
+
+    Compilers that read a function's file, and caches that lie beside it, need that file to exist.
+    """
+    name = f"packtrain_{hashlib.sha256(source.encode()).hexdigest()[:32]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    file = _written(name, source)
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sys.modules[name] = module
+    return module
+
+
+def _written(name: str, source: str) -> Path:
+    """The file of this content in the cache, or in a temporary folder where the cache can't be written."""
+    try:
+        return _write(folder(), name, source)
+    except OSError:
+        return _write(Path(tempfile.mkdtemp(prefix="packtrain-")), name, source)
+
+
+def _write(where: Path, name: str, source: str) -> Path:
+    where.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = where / f"{name}.py"
+    if not file.exists() or file.read_text() != source:
+        draft = where / f".{name}.{os.getpid()}"
+        draft.write_text(source)
+        draft.replace(file)
+    return file
