@@ -1,4 +1,4 @@
-"""compute.* -> a device, a dtype and a backend."""
+"""compute.device and .precision -> a device and a dtype."""
 
 import platform
 from dataclasses import dataclass
@@ -15,7 +15,6 @@ class Compute:
 
     device: torch.device
     dtype: torch.dtype
-    backend: str
     name: str
 
 
@@ -30,7 +29,7 @@ def prepare_compute(asked: config.Compute) -> Compute:
     dtype = torch.float64 if asked.precision == "fp64" else torch.float32
     on_cuda = device.type == "cuda"
     name = torch.cuda.get_device_name(device) if on_cuda else f"cpu ({platform.machine()})"
-    return Compute(device, dtype, "reference", name)
+    return Compute(device, dtype, name)
 
 
 def _current(device: torch.device) -> torch.device:

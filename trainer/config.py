@@ -17,14 +17,16 @@ from kernels.errors import UserError, choose, nearest
 KINDS: dict[str, tuple[str, ...]] = {
     "model": ("expression", "mlp"),
     "data": ("ground_truth", "gaussians", "file", "table", "sklearn"),
-    "optimizer": ("sgd", "adam", "adamw"),
+    "optimizer": ("sgd", "adam", "adamw", "levenberg_marquardt", "gauss_newton"),
     "schedule": ("constant", "linear_warmup", "cosine"),
     "engine": ("step",),
 }
+FIRST_ORDER = ("sgd", "adam", "adamw")
+LEAST_SQUARES = ("levenberg_marquardt", "gauss_newton")
 LOSSES = ("mse", "sse", "cross_entropy")
 GRADIENTS = ("exact", "finite_difference")
 ORDERS = ("shared", "own", "sequential")
-BACKENDS = ("auto", "reference")
+BACKENDS = ("auto", "reference", "numba")
 PRECISIONS = ("fp64", "fp32", "tf32", "bf16")
 
 
@@ -56,6 +58,9 @@ class Model:
     outputs: list[str] | None = only(None, "expression")
     initial: dict[str, Any] = mapping("expression", per_run=True)
     initial_range: list[float] = only([0.0, 1.0], "expression")
+    starts: int = only(1, "expression")
+    bounds: dict[str, Any] = mapping("expression")
+    fixed: list[str] = only([], "expression")
     gradient: str = only("exact", "expression")
     grad_delta: float = only(1e-4, "expression")
     widths: list[int] | None = only(None, "mlp")
@@ -76,7 +81,7 @@ class Data:
     means: list[Any] | None = only(None, "gaussians")
     covariances: list[Any] | None = only(None, "gaussians")
     path: str | None = only(None, "file")
-    table: dict[str, Any] = mapping("table")
+    table: dict[str, Any] = mapping("file", "table")
     columns: dict[str, Any] = mapping("file", "table", "sklearn")
     set: str | None = only(None, "sklearn")
 
@@ -84,14 +89,18 @@ class Data:
 @dataclass
 class Optimizer:
     kind: str = MISSING
-    lr: float = per_run(1e-3)
-    weight_decay: float = per_run(0.0)
-    clip_norm: float | None = per_run(None)
+    lr: float = per_run(1e-3, *FIRST_ORDER)
+    weight_decay: float = per_run(0.0, *FIRST_ORDER)
+    clip_norm: float | None = per_run(None, *FIRST_ORDER)
     momentum: float = per_run(0.0, "sgd")
     nesterov: bool = per_run(False, "sgd")
     beta1: float = per_run(0.9, "adam", "adamw")
     beta2: float = per_run(0.999, "adam", "adamw")
     eps: float = per_run(1e-8, "adam", "adamw")
+    ftol: float = per_run(1e-15, *LEAST_SQUARES)
+    xtol: float = per_run(1e-14, *LEAST_SQUARES)
+    gtol: float = per_run(1e-14, *LEAST_SQUARES)
+    radius: float = per_run(1.0, "levenberg_marquardt")
 
 
 @dataclass
@@ -196,6 +205,47 @@ def check(config: Config, asked: Collection[str] = (), varied: Collection[str] =
             f"compute.precision={config.compute.precision} is about an MLP's matrix products; "
             "an expression graph takes fp32 or fp64"
         )
+    if config.optimizer.kind in LEAST_SQUARES:
+        _check_least_squares(config, {*asked, *varied})
+    else:
+        _check_first_order(config)
+
+
+def _check_least_squares(config: Config, named: Collection[str]) -> None:
+    kind, model = config.optimizer.kind, config.model
+    if model.loss not in ("mse", "sse"):
+        raise UserError(
+            f"optimizer={kind} makes a sum of squares small: model.loss is mse or sse, got {model.loss}"
+        )
+    if model.gradient != "exact":
+        raise UserError(
+            f"optimizer={kind} takes exact derivatives; model.gradient={model.gradient} is for the others"
+        )
+    if config.compute.precision not in ("fp32", "fp64"):
+        raise UserError(
+            f"optimizer={kind} computes in fp32 or fp64; got compute.precision={config.compute.precision}"
+        )
+    for path in sorted(named):
+        if path.partition(".")[0] == "schedule":
+            raise UserError(f"{path} is about learning rates, and optimizer={kind} has none")
+    if "loop.batch_size" in named and config.loop.batch_size != "full":
+        raise UserError(
+            f"optimizer={kind} takes all samples in each step; got loop.batch_size={config.loop.batch_size}"
+        )
+
+
+def _check_first_order(config: Config) -> None:
+    for name in ("bounds", "fixed"):
+        if getattr(config.model, name):
+            raise UserError(
+                f"model.{name} is for optimizer={' and '.join(LEAST_SQUARES)}, "
+                f"and this run has optimizer={config.optimizer.kind}"
+            )
+    if config.compute.backend == "numba":
+        raise UserError(
+            f"compute.backend=numba serves optimizer={' and '.join(LEAST_SQUARES)}; "
+            f"optimizer={config.optimizer.kind} runs on the reference backend"
+        )
 
 
 def _check_kind(group: str, node: Any, asked: Collection[str], varied: Collection[str]) -> None:
@@ -247,6 +297,7 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "data.noise": AT_LEAST_0,
     "data.validation": BELOW_1,
     "model.grad_delta": ABOVE_0,
+    "model.starts": ABOVE_0,
     "optimizer.lr": AT_LEAST_0,
     "optimizer.weight_decay": AT_LEAST_0,
     "optimizer.clip_norm": ABOVE_0,
@@ -254,6 +305,10 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "optimizer.beta1": BELOW_1,
     "optimizer.beta2": BELOW_1,
     "optimizer.eps": AT_LEAST_0,
+    "optimizer.ftol": AT_LEAST_0,
+    "optimizer.xtol": AT_LEAST_0,
+    "optimizer.gtol": AT_LEAST_0,
+    "optimizer.radius": ABOVE_0,
     "schedule.warmup_steps": AT_LEAST_0,
     "schedule.start_factor": (lambda v: 0 < v <= 1, "more than 0 and at most 1"),
     "schedule.final_factor": AT_LEAST_0,

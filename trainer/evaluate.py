@@ -30,8 +30,17 @@ def evaluate(model: Model, data: Dataset) -> Evaluation:
         part = data.part(slice(start, start + block))
         outputs = model.predict(part.inputs).double()
         share = 1.0 if model.loss_kind == "sse" else len(part) / len(data)
-        loss += LOSSES[model.loss_kind](outputs, part.targets)[0] * share
+        loss += _loss(model, outputs, part) * share
         for name, metric in model.metrics.items():
             mean = metric.sample(outputs, part.targets).mean((1, 2))
             sums[name] += mean * (len(part) / len(data))
     return Evaluation(loss, {n: metric.finish(sums[n]) for n, metric in model.metrics.items()})
+
+
+def _loss(model: Model, outputs: Tensor, part: Dataset) -> Tensor:
+    """The loss [R], each squared error times its sample's weight where there are weights."""
+    targets = part.targets
+    if part.weights is not None:
+        root = part.weights.sqrt()[:, None]
+        outputs, targets = outputs * root, targets * root
+    return LOSSES[model.loss_kind](outputs, targets)[0]

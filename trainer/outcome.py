@@ -8,11 +8,13 @@ class Outcome(Enum):
     """Each outcome with its sentence; `{step}` and `{steps}` are the run's own."""
 
     FINISHED = "finished", "trained all of its {steps} steps"
+    CONVERGED = "finished", "converged after {step} steps: {reason}"
     DIVERGED = (
         "diverged",
         "its loss or a parameter stopped being finite at step {step}; kept are the values before it",
     )
     STOPPED = "stopped early", "stopped after {step} of {steps} steps: {reason}"
+    FAILED = "failed", "ended after {step} steps: {reason}"
 
     def __init__(self, word: str, sentence: str) -> None:
         self.word = word

@@ -17,6 +17,8 @@ from kernels.errors import UserError, nearest
 from trainer.config import Config, check, check_number, is_per_run, per_run_fields
 
 MOST_RUNS = 1 << 20
+OF_EQUATIONS = "model.initial", "model.bounds", "model.fixed", "data.truth", "data.columns"
+START = "start"  # what tells the runs of model.starts apart
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Pack:
 
 
 def make_pack(cfg: DictConfig, overrides: Sequence[str] = ()) -> Pack:
-    """The runs that a composed config asks for: the product of pack.over's values.
+    """The runs that a composed config asks for: the product of pack.over's values and model.starts.
 
     `overrides` is the command line: a plain value there beats an experiment's pack.over.
     Raises UserError for a field that can't differ inside a pack, a value of the wrong type, a field
@@ -51,15 +53,32 @@ def make_pack(cfg: DictConfig, overrides: Sequence[str] = ()) -> Pack:
     _refuse_unknown(cfg, Config)
     given = _given(overrides)
     values = {path: _expand(path, value) for path, value in _asked(cfg, given).items()}
-    if math.prod(map(len, values.values())) > MOST_RUNS:
-        raise UserError(f"pack.over asks for more runs than a pack may hold, {MOST_RUNS:,}")
+    starts = OmegaConf.select(cfg, "model.starts")
+    if math.prod(map(len, values.values())) * max(1, starts) > MOST_RUNS:
+        raise UserError(f"pack.over and model.starts ask for more runs than a pack may hold, {MOST_RUNS:,}")
     over = {path: _typed(cfg, path, each) for path, each in values.items()}
-    rows = list(itertools.product(*over.values()))
     config = OmegaConf.to_object(cfg)
     assert isinstance(config, Config)
+    if "model.expressions" in given:
+        _forget(config, given)
     check(config, given, over)
+    if config.model.starts > 1:
+        over[START] = list(range(config.model.starts))
+    rows = list(itertools.product(*over.values()))
     columns = {path: [row[i] for row in rows] for i, path in enumerate(over)}
     return Pack(config, columns, len(rows))
+
+
+def _forget(config: Config, given: Mapping[str, str]) -> None:
+    """Equations on the command line leave behind what an experiment says about its own."""
+    for path in OF_EQUATIONS:
+        group, leaf = path.split(".")
+        node, typed = getattr(config, group), [each for each in given if each.startswith(f"{path}.")]
+        if isinstance(getattr(node, leaf), dict):
+            kept = {key: v for key, v in getattr(node, leaf).items() if f"{path}.{key}" in typed}
+            setattr(node, leaf, kept)
+        elif path not in given:
+            setattr(node, leaf, [])
 
 
 def _refuse_unknown(cfg: DictConfig, schema: type, prefix: str = "") -> None:

@@ -45,23 +45,19 @@ def run_rows(
     metrics = {name: values.tolist() for name, values in judged.metrics.items()}
     fitted = {name: model.named()[name].tolist() for name in model.scalars}
     return [
-        _finite(
-            {
-                "index": run,
-                "values": pack.values(run),
-                "outcome": endings[run].outcome.word,
-                "message": endings[run].message,
-                "steps": endings[run].step,
-                "loss": {
-                    "train": {"first": first[run], "last": last[run]},
-                    "validation": validation[run],
-                },
-                "metrics": {name: values[run] for name, values in metrics.items()},
-                "parameters": {
-                    name: {"value": values[run], "stderr": None} for name, values in fitted.items()
-                },
-            }
-        )
+        {
+            "index": run,
+            "values": pack.values(run),
+            "outcome": endings[run].outcome.word,
+            "message": endings[run].message,
+            "steps": endings[run].step,
+            "loss": {
+                "train": {"first": first[run], "last": last[run]},
+                "validation": validation[run],
+            },
+            "metrics": {name: values[run] for name, values in metrics.items()},
+            "parameters": {name: {"value": values[run], "stderr": None} for name, values in fitted.items()},
+        }
         for run in range(pack.runs)
     ]
 
@@ -71,8 +67,8 @@ def head(pack: Pack, compute: Compute, engine: Engine, seconds: dict[str, float]
     return {
         "experiment": pack.config.name,
         "device": compute.name,
-        "backend": compute.backend,
-        "engine": pack.config.engine.kind,
+        "backend": engine.backend,
+        "engine": engine.kind,
         "graph": "static" if engine.capture else "dynamic",
         "precision": pack.config.compute.precision,
         "runs": pack.runs,
@@ -93,15 +89,19 @@ def best_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=rank)
 
 
-def summary(about: Mapping[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+def summary(
+    about: Mapping[str, Any], rows: list[dict[str, Any]], starts: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """result.json: `about`, the outcomes counted, the best run, and the runs (the ten best of many)."""
     ranked = best_first(rows)
     best = ranked[0]
     usable = best["outcome"] != "diverged" and best["loss"]["train"]["last"] is not None
+    found = {"multi_start": starts} if starts else {}
     return {
         **about,
         "outcomes": dict(Counter(row["outcome"] for row in rows)),
         "best_run": best["index"] if usable else None,
+        **found,
         "run": rows if len(rows) <= LISTED_RUNS else ranked[:LISTED_BEST],
     }
 
@@ -112,7 +112,7 @@ def write(
     """Writes the three result files into `folder`."""
     _replace(folder / "model.safetensors", lambda file: _save_model(file, model, data, pack))
     _replace(folder / "runs.csv", lambda file: _save_rows(file, rows))
-    text = json.dumps(_finite(result), indent=1, allow_nan=False)
+    text = json.dumps(finite(result), indent=1, allow_nan=False)
     _replace(folder / "result.json", lambda file: file.write_text(text + "\n"))
 
 
@@ -138,6 +138,7 @@ def _save_rows(file: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    fit = {key: value for key, value in row.get("fit", {}).items() if not isinstance(value, (list, dict))}
     return {
         "index": row["index"],
         **row["values"],
@@ -148,6 +149,8 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
         "loss.validation": row["loss"]["validation"],
         **{f"metrics.{name}": value for name, value in row["metrics"].items()},
         **{f"parameters.{name}": each["value"] for name, each in row["parameters"].items()},
+        **{f"stderr.{name}": each["stderr"] for name, each in row["parameters"].items() if fit},
+        **{f"fit.{name}": value for name, value in fit.items()},
     }
 
 
@@ -169,12 +172,12 @@ def _umask() -> int:
     return mask
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Numbers that are not finite become null, everywhere below `value`."""
     if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: finite(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_finite(each) for each in value]
+        return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

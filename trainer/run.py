@@ -8,17 +8,18 @@ from typing import Any
 
 from rich.console import Console
 
-from trainer import results
+from trainer import fit, results
 from trainer.compute import prepare_compute
 from trainer.data.sources import load
 from trainer.engines.build import make_engine
+from trainer.engines.least_squares import LeastSquaresEngine
 from trainer.evaluate import evaluate
 from trainer.models.build import make_graph, new_model
 from trainer.monitor.monitor import Monitor
 from trainer.monitor.report import closing_table, headline
 from trainer.pack import Pack
 from trainer.stop import Stop
-from trainer.train import endings, train
+from trainer.train import train
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +45,13 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
             trained = stop.seconds
             held = monitor.validate()
         after = evaluate(model, data.train)
-        rows = results.run_rows(pack, model, endings(engine, reason), before, after, held)
+        rows = results.run_rows(pack, model, engine.endings(reason), before, after, held)
+        if isinstance(engine, LeastSquaresEngine):
+            fit.add_reports(rows, engine)
+        rows = results.finite(rows)
         seconds = {"total": time.perf_counter() - began, "train": trained}
-        result = results.summary(results.head(pack, compute, engine, seconds), rows)
+        about = results.head(pack, compute, engine, seconds)
+        result = results.summary(about, rows, fit.starts_report(rows))
         results.write(folder, result, rows, model, data.train, pack)
 
     log.info("%s", headline(result))

@@ -1,7 +1,7 @@
 """A small compiler: text -> graph -> partial derivatives -> a backend."""
 
-from kernels.expression.function import expression, expression_loss
+from kernels.expression.function import expression, expression_loss, jacobian
 from kernels.expression.graph import ExpressionError, Graph
 from kernels.expression.parse import parse
 
-__all__ = ["ExpressionError", "Graph", "expression", "expression_loss", "parse"]
+__all__ = ["ExpressionError", "Graph", "expression", "expression_loss", "jacobian", "parse"]

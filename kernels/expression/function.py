@@ -35,3 +35,8 @@ def expression_loss(
 def expression(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
     """y = f(x; p): parameters [R, P], inputs [B, V] or [R, B, V] -> [R, B, T]."""
     return reference.predict(graph, parameters, inputs)
+
+
+def jacobian(graph: Graph, parameters: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """(y, dy/dp), exact: parameters [R, P], inputs [B, V] or [R, B, V] -> [R, B, T], [R, B, T, P]."""
+    return reference.jacobian(graph, parameters, inputs)

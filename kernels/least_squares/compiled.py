@@ -18,6 +18,7 @@ class Compiled:
         self, graph: Graph, problem: Problem, parameters: Tensor, rules: Rules, damped: bool
     ) -> None:
         assert parameters.dtype == torch.float64 and parameters.device.type == "cpu"
+        assert parameters.is_contiguous(), "the compiled loop writes into this memory"
         self.code = source_cache.load(source(graph))
         self.damped, self.rules = damped, rules
         self.parameters = parameters

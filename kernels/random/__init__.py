@@ -1,5 +1,5 @@
 """Stateless random numbers and permutations."""
 
-from kernels.random.reference import Purpose, normal, permutation, uniform
+from kernels.random.reference import Purpose, latin_hypercube, normal, permutation, uniform
 
-__all__ = ["Purpose", "normal", "permutation", "uniform"]
+__all__ = ["Purpose", "latin_hypercube", "normal", "permutation", "uniform"]

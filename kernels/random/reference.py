@@ -28,6 +28,8 @@ class Purpose(IntEnum):
     DATA = 2
     NOISE = 3
     SPLIT = 4
+    STARTS = 5
+    STRATA = 6
 
 
 def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
@@ -73,6 +75,18 @@ def normal(seed: Tensor, purpose: Purpose, start: int, stop: int, dtype: torch.d
     pairs = uniform(seed, purpose, 2 * start, 2 * stop, dtype).unflatten(-1, (-1, 2))
     radius = (-2 * torch.log1p(-pairs[..., 0])).sqrt()
     return radius * torch.cos(2 * math.pi * pairs[..., 1])
+
+
+def latin_hypercube(seed: Tensor, size: int, dimensions: int) -> Tensor:
+    """`size` points of [0, 1)^K, K = `dimensions`, spread evenly along each: seed [] -> [size, K].
+
+    Of `size` equal strata of a dimension each holds one point, at random within it; which one is a
+    permutation of each dimension's own. McKay, Beckman and Conover (1979).
+    """
+    places = torch.arange(size * dimensions, device=seed.device)
+    stratum = permutation(seed, Purpose.STRATA, places, size).view(dimensions, size).T
+    inside = uniform(seed, Purpose.STARTS, 0, size * dimensions, torch.float64).view(size, dimensions)
+    return (stratum + inside) / size
 
 
 def permutation(seed: Tensor, purpose: Purpose, stream: Tensor, size: int) -> Tensor:

@@ -16,6 +16,7 @@ class Dataset:
     """inputs [N, V] and targets [N, T]; for classification, targets [N, 1] of class indices.
 
     `mean` and `std` [V], in float64, are what the inputs were standardized with, where they were.
+    `weights` [N], in float64, multiply the squared errors of a least-squares fit, where there are any.
     """
 
     inputs: Tensor
@@ -24,18 +25,21 @@ class Dataset:
     target_names: tuple[str, ...]
     mean: Tensor | None = None
     std: Tensor | None = None
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def part(self, index: Tensor | slice) -> "Dataset":
         """The samples at `index`."""
-        return replace(self, inputs=self.inputs[index], targets=self.targets[index])
+        weights = None if self.weights is None else self.weights[index]
+        return replace(self, inputs=self.inputs[index], targets=self.targets[index], weights=weights)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Dataset":
         """The same on `device`, with `dtype` for all but class indices."""
         targets = self.targets.to(device, dtype if self.targets.is_floating_point() else None)
-        return replace(self, inputs=self.inputs.to(device, dtype), targets=targets)
+        weights = None if self.weights is None else self.weights.to(device)
+        return replace(self, inputs=self.inputs.to(device, dtype), targets=targets, weights=weights)
 
     def standardized(self, mean: Tensor, std: Tensor) -> "Dataset":
         """x -> (x - mean) / std, column by column."""

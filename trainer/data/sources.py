@@ -42,7 +42,7 @@ def _table(asked: config.Data) -> Table:
         return gaussians(asked)
     if asked.kind == "sklearn":
         return sklearn_set(asked.set)
-    if asked.kind == "table":
+    if asked.kind == "table" or (asked.kind == "file" and asked.path is None and asked.table):
         return Table("data.table", {name: _listed(name, given) for name, given in asked.table.items()})
     return files.read(asked.path)
 

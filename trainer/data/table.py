@@ -11,6 +11,7 @@ from kernels.expression import ExpressionError, Graph
 from trainer.data.dataset import Dataset
 
 TARGET = "target"
+WEIGHTS = "weights"
 THE_TARGETS = "the targets: name it with 'data.columns={targets: COLUMN}'"
 
 
@@ -71,21 +72,39 @@ def select(table: Table, columns: dict[str, Any], graph: Graph | None, classes: 
     """What a model asks of `table`: a graph its variables by name, an MLP features and targets.
 
     `columns` maps variables to columns (a name that is missing stands for itself), or, for an MLP,
-    `inputs` and `targets` to lists of columns. With `classes` the one target holds class labels,
-    numbers or words, which become indices in sorted order.
+    `inputs` and `targets` to lists of columns; `weights` names a column of either. With `classes` the
+    one target holds class labels, numbers or words, which become indices in sorted order.
     """
+    columns = dict(columns)
+    weights = columns.pop(WEIGHTS, None)
     inputs, targets = (
         _of_features(table, columns) if graph is None else _of_graph(table, columns, graph, classes)
     )
     x = np.stack([table.numbers(name, wanted) for wanted, name in inputs.items()], 1)
     if not classes:
         t = np.stack([table.numbers(name, wanted) for wanted, name in targets.items()], 1)
-        return Dataset(torch.from_numpy(x), torch.from_numpy(t), tuple(inputs), tuple(targets))
+        w = None if weights is None else _weights(table, str(weights))
+        return Dataset(torch.from_numpy(x), torch.from_numpy(t), tuple(inputs), tuple(targets), weights=w)
+    if weights is not None:
+        raise UserError("data.columns: weights belong to squared errors, and cross_entropy has none")
     if len(targets) != 1:
         raise UserError(f"cross_entropy takes one column of class labels; got {', '.join(targets)}")
     ((wanted, name),) = targets.items()
     labels, index = _classes(table, name, wanted)
     return Dataset(torch.from_numpy(x), torch.from_numpy(index[:, None]), tuple(inputs), labels)
+
+
+def _weights(table: Table, name: str) -> torch.Tensor:
+    """The column `name`, of which no cell is negative and one is above 0."""
+    values = table.numbers(name, "the weights")
+    bad = np.flatnonzero(values < 0)
+    if len(bad):
+        raise UserError(
+            f"{table.source}, row {bad[0] + 1}, column {name}: a weight is 0 or more, got {values[bad[0]]:g}"
+        )
+    if not values.any():
+        raise UserError(f"{table.source}, column {name}: every weight is 0, so there is nothing to fit")
+    return torch.from_numpy(values)
 
 
 def _of_graph(
@@ -97,7 +116,7 @@ def _of_graph(
         if word not in known:
             raise UserError(
                 f"data.columns: the equations have no input or output {word!r}{nearest(word, known)}; "
-                f"they have {', '.join(known)}"
+                f"they have {', '.join(known)}; weights may name a column too"
             )
     targets = () if classes else graph.outputs
     found = {word: str(columns.get(word, word)) for word in (*graph.inputs, *targets)}

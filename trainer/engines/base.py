@@ -7,37 +7,51 @@ from torch import Tensor
 
 from trainer.data.order import Order
 from trainer.models.base import Model
+from trainer.outcome import Ending
 
 
 @dataclass(frozen=True)
 class History:
     """What happened in steps start..start+S-1, one row a step, on the device.
 
-    `loss` [S, R] is NaN where a run was not trained; `gradient_norm` [S, R]; `lr` [S, R];
-    `scalars` [S, R, K] are the parameters worth a curve, as they were before the step.
+    `loss` [S, R] is NaN where a run was not trained; `gradient_norm` [S, R]; `rates` [S, R] by name,
+    such as the learning rate; `scalars` [S, R, K] are the parameters worth a curve, as they were before
+    the step.
     """
 
     start: int
     loss: Tensor
     gradient_norm: Tensor
-    lr: Tensor
+    rates: dict[str, Tensor]
     scalars: Tensor
 
 
 class Engine(Protocol):
     """Executes steps, minibatch after minibatch, on every run of a pack.
 
-    `step` counts the steps done, `taken` [R] those that changed each run, of the `steps` [R] it is
-    to take; `alive` [R] says which haven't diverged. `capture`: the step is a static graph.
+    `step` counts the steps done, `taken` [R] those of each run, of the `steps` [R] it is to take at
+    most; `alive` [R] says which haven't diverged. `kind` and `backend` say what executes, and `capture`
+    that the step is a static graph.
     """
 
+    kind: str
+    backend: str
     model: Model
     order: Order
     step: int
     steps: Tensor
-    taken: Tensor
-    alive: Tensor
     capture: bool
+
+    @property
+    def taken(self) -> Tensor: ...
+
+    @property
+    def alive(self) -> Tensor: ...
+
+    @property
+    def done(self) -> bool:
+        """No run has a step to take."""
+        ...
 
     @property
     def horizon(self) -> int:
@@ -46,4 +60,8 @@ class Engine(Protocol):
 
     def advance(self, until_step: int) -> History:
         """Trains every run up to `until_step` and says what happened on the way."""
+        ...
+
+    def endings(self, reason: str) -> list[Ending]:
+        """How each run ended; `reason` is why training stopped early, where it did."""
         ...

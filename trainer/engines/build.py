@@ -6,23 +6,42 @@ import torch
 from torch import Tensor
 
 from kernels.errors import UserError
+from kernels.least_squares import Batched, Problem, Rules
+from trainer.config import LEAST_SQUARES
 from trainer.data.dataset import Dataset
 from trainer.data.order import Order
+from trainer.engines.base import Engine
+from trainer.engines.least_squares import LeastSquaresEngine, Solver
 from trainer.engines.step import StepEngine
 from trainer.models.base import Model
+from trainer.models.expression import ExpressionModel, bounds_of, moving
 from trainer.optimizers import OPTIMIZERS, SCHEDULES
 from trainer.pack import Pack
 
+COMPILED_WORK = 1 << 27  # numbers in the Jacobians of a pack from which compiling (seconds) pays
+MOST_PARAMETERS = 1000  # of a least-squares fit
+MOST_MATRICES = 1 << 27  # numbers in the P x P matrices of all fits
 
-def make_engine(pack: Pack, model: Model, data: Dataset) -> StepEngine:
+
+def make_engine(pack: Pack, model: Model, data: Dataset) -> Engine:
     """The engine that trains `model` on `data` as the pack's config asks. Raises UserError."""
+    if pack.config.optimizer.kind in LEAST_SQUARES:
+        return _least_squares(pack, model, data)
+    if data.weights is not None:
+        raise UserError(
+            f"data.columns: weights are for optimizer={' and '.join(LEAST_SQUARES)}, "
+            f"and this run has optimizer={pack.config.optimizer.kind}"
+        )
+    return _first_order(pack, model, data)
+
+
+def _first_order(pack: Pack, model: Model, data: Dataset) -> StepEngine:
     asked, device = pack.config, data.inputs.device
     order = _order(pack, data)
     steps = _steps(pack, order)
 
     def hyper(group: str, name: str) -> Tensor:
-        values = [math.inf if value is None else value for value in pack.each(f"{group}.{name}")]
-        return torch.tensor(values, dtype=torch.float64, device=device)
+        return _values(pack, f"{group}.{name}", device)
 
     optimizer = OPTIMIZERS[asked.optimizer.kind](
         lambda name: hyper("optimizer", name), model.parameters.detach()
@@ -40,6 +59,86 @@ def make_engine(pack: Pack, model: Model, data: Dataset) -> StepEngine:
         clip_norm=hyper("optimizer", "clip_norm").to(model.parameters.dtype) if clips else None,
         capture=asked.engine.capture and device.type == "cuda",
     )
+
+
+def _least_squares(pack: Pack, model: Model, data: Dataset) -> LeastSquaresEngine:
+    _check_size(pack, model)
+    order = Order(len(data), len(data), None, data.inputs.device)
+    problem = Problem(data.inputs, data.targets, data.weights)
+    rules = _rules(pack, model, problem, _steps(pack, order))
+    damped = pack.config.optimizer.kind == "levenberg_marquardt"
+    backend = _backend(pack, model, problem)
+    parameters = model.parameters.detach()
+    solver: Solver
+    if backend == "numba":
+        from kernels.least_squares.compiled import Compiled  # noqa: PLC0415 (numba takes a second to import)
+
+        assert isinstance(model, ExpressionModel)
+        solver = Compiled(model.graph, problem, parameters, rules, damped)
+    else:
+        solver = Batched(model.jacobian, problem, parameters, rules, damped)
+    scale = 1.0 if model.loss_kind == "sse" else 1 / problem.rows
+    return LeastSquaresEngine(model, solver, problem, rules, order, scale, backend)
+
+
+def _check_size(pack: Pack, model: Model) -> None:
+    runs, size = model.parameters.shape
+    kind = pack.config.optimizer.kind
+    if pack.config.model.quantize:
+        raise UserError(
+            f"optimizer={kind} needs derivatives, and model.quantize has none; try optimizer=adam"
+        )
+    if size > MOST_PARAMETERS or runs * size * size > MOST_MATRICES:
+        raise UserError(
+            f"optimizer={kind} keeps a matrix of parameters x parameters for each run: it takes up to "
+            f"{MOST_PARAMETERS:,} parameters, and {MOST_MATRICES:,} numbers in all; got {size:,} parameters "
+            f"and {runs:,} runs; try optimizer=adam"
+        )
+
+
+def _rules(pack: Pack, model: Model, problem: Problem, steps: Tensor) -> Rules:
+    runs, size = model.parameters.shape
+    device = model.parameters.device
+    lower, upper, moves = [-math.inf] * size, [math.inf] * size, [True] * size
+    if isinstance(model, ExpressionModel):
+        lower, upper = bounds_of(pack.config.model, model.graph)
+        moves = moving(pack.config.model, model.graph)
+    bounds = torch.tensor([lower, upper], dtype=torch.float64, device=device)
+    return Rules(
+        ftol=_values(pack, "optimizer.ftol", device),
+        xtol=_values(pack, "optimizer.xtol", device),
+        gtol=_values(pack, "optimizer.gtol", device),
+        radius=_values(pack, "optimizer.radius", device),
+        lower=bounds[0].expand(runs, size),
+        upper=bounds[1].expand(runs, size),
+        moves=torch.tensor(moves, device=device).expand(runs, size),
+        steps=steps,
+        size=problem.size.expand(runs),
+    )
+
+
+def _backend(pack: Pack, model: Model, problem: Problem) -> str:
+    """Numba where it is asked for, or pays: float64 fits of equations on the CPU, enough of them."""
+    asked = pack.config.compute
+    serves = (
+        isinstance(model, ExpressionModel)
+        and model.parameters.dtype == torch.float64
+        and model.parameters.device.type == "cpu"
+    )
+    if asked.backend == "numba" and not serves:
+        raise UserError(
+            "compute.backend=numba fits equations in compute.precision=fp64 on compute.device=cpu; "
+            "compute.backend=reference takes everything"
+        )
+    work = model.runs * problem.rows * (model.parameters.shape[1] + 1)
+    pays = asked.backend == "auto" and serves and work >= COMPILED_WORK
+    return "numba" if asked.backend == "numba" or pays else "reference"
+
+
+def _values(pack: Pack, path: str, device: torch.device) -> Tensor:
+    """The value of a field in each run, [R] in float64; null is infinite."""
+    values = [math.inf if value is None else value for value in pack.each(path)]
+    return torch.tensor(values, dtype=torch.float64, device=device)
 
 
 def _order(pack: Pack, data: Dataset) -> Order:

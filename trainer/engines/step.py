@@ -8,6 +8,7 @@ from trainer.data.order import Order
 from trainer.engines.base import History
 from trainer.models.base import Model
 from trainer.optimizers import Optimizer, Schedule, State
+from trainer.outcome import Ending, Outcome
 
 MOST_STEPS = 256  # of one block
 MOST_NUMBERS = 1 << 23  # in the largest table of one block
@@ -23,6 +24,9 @@ class StepEngine:
     the step is the same sequence of kernels every time, and `capture` can record it once in a CUDA
     graph (static) instead of launching it from Python each time (dynamic).
     """
+
+    kind = "step"
+    backend = "reference"
 
     def __init__(
         self,
@@ -59,6 +63,11 @@ class StepEngine:
         self.history = self._empty_history()
 
     @property
+    def done(self) -> bool:
+        """No run has a step to take: each has made its last one or diverged."""
+        return self.step >= int(self.steps.max()) or not bool(self.alive.any())
+
+    @property
     def horizon(self) -> int:
         """The step up to which one call of `advance` may go: the end of the tables."""
         return self.step - self.step % self.capacity + self.capacity
@@ -77,7 +86,20 @@ class StepEngine:
         self.step = until_step
         rows = slice(first, first + until_step - start)
         loss, norm, scalars = (part[rows].clone() for part in self.history)
-        return History(start, loss, norm, self.tables[2][rows].clone(), scalars)
+        return History(start, loss, norm, {"lr": self.tables[2][rows].clone()}, scalars)
+
+    def endings(self, reason: str) -> list[Ending]:
+        """How each run ended; `reason` is why training stopped early, where it did."""
+
+        def ending(alive: bool, taken: int, steps: int) -> Ending:
+            if not alive:
+                return Ending(Outcome.DIVERGED, taken, steps)
+            if taken < steps:
+                return Ending(Outcome.STOPPED, taken, steps, reason)
+            return Ending(Outcome.FINISHED, taken, steps)
+
+        told = self.alive.tolist(), self.taken.tolist(), self.steps.tolist()
+        return [ending(*each) for each in zip(*told, strict=True)]
 
     def _tables(self) -> tuple[Tensor, ...]:
         """A row for each step of the block: minibatch, coefficients [K, R, 1], lr [R], wanted [R].

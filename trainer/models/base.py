@@ -17,7 +17,7 @@ class Model(ABC):
 
     def __init__(self, parameters: Tensor, layout: Mapping[str, tuple[int, ...]], loss: str) -> None:
         assert parameters.shape[1] == sum(map(prod, layout.values()))
-        self.parameters = parameters.requires_grad_()
+        self.parameters = parameters.contiguous().requires_grad_()
         self.layout = dict(layout)
         self.loss_kind = loss
 
@@ -32,6 +32,10 @@ class Model(ABC):
     @abstractmethod
     def predict(self, inputs: Tensor) -> Tensor:
         """Outputs for inputs [B, V] or [R, B, V] -> [R, B, T]."""
+
+    @abstractmethod
+    def jacobian(self, parameters: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """(y, dy/dp) at `parameters` [R, P]: inputs [B, V] or [R, B, V] -> [R, B, T], [R, B, T, P]."""
 
     @property
     @abstractmethod
@@ -50,7 +54,11 @@ class Model(ABC):
 
     def named(self) -> dict[str, Tensor]:
         """The parameters by name: views [R, ...]."""
-        parts = self.parameters.split([prod(shape) for shape in self.layout.values()], 1)
+        return self.parts(self.parameters)
+
+    def parts(self, parameters: Tensor) -> dict[str, Tensor]:
+        """Any parameters [R, P] by name: views [R, ...]."""
+        parts = parameters.split([prod(shape) for shape in self.layout.values()], 1)
         named = zip(self.layout.items(), parts, strict=True)
         return {name: part.view(-1, *shape) for (name, shape), part in named}
 

@@ -8,9 +8,9 @@ from kernels.expression import Graph, parse
 from trainer import config
 from trainer.data.dataset import Dataset
 from trainer.models.base import Model
-from trainer.models.expression import ExpressionModel, initial_values
+from trainer.models.expression import ExpressionModel, draws, initial_values
 from trainer.models.mlp import MLPModel, initial_weights, layout
-from trainer.pack import Pack
+from trainer.pack import START, Pack
 
 
 def make_graph(asked: config.Model) -> Graph | None:
@@ -34,7 +34,8 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
             for path, values in pack.over.items()
             if path.startswith("model.initial.")
         }
-        start = initial_values(graph, seeds, initial, asked.initial_range, dtype)
+        starts = torch.tensor(pack.over.get(START, [0] * pack.runs), device=seeds.device)
+        start = initial_values(asked, graph, initial, draws(asked, graph, seeds, starts)).to(dtype)
         _check_classes("the equations have", len(graph.outputs), data, asked.loss)
     else:
         widths = _check_widths(asked, data)

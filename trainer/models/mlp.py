@@ -39,7 +39,20 @@ class MLPModel(Model):
         return loss(self.predict(inputs), targets, self.loss_kind)
 
     def predict(self, inputs: Tensor) -> Tensor:
-        named = self.named()
+        return self._outputs(self.parameters, inputs)
+
+    def jacobian(self, parameters: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        def outputs(flat: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:
+            found = self._outputs(flat[None], sample[None])[0, 0]
+            return found, found
+
+        per_sample = torch.func.jacrev(outputs, has_aux=True)
+        per_run = torch.func.vmap(per_sample, (None, 0))
+        slopes, values = torch.func.vmap(per_run, (0, 0 if inputs.dim() == 3 else None))(parameters, inputs)
+        return values, slopes
+
+    def _outputs(self, parameters: Tensor, inputs: Tensor) -> Tensor:
+        named = self.parts(parameters)
         values = inputs
         for layer in range(self.layers):
             if layer in self.quantized:

@@ -56,15 +56,16 @@ class Monitor:
         loss = history.loss.cpu().numpy()  # waits for the device, so the clock is right
         speed = self._speed(history.loss)
         rows = [i for i in range(len(loss)) if (history.start + i) % self.asked.every == 0]
-        parts = history.gradient_norm, history.lr, history.scalars
-        norm, lr, scalars = (part[rows].cpu().numpy() for part in parts)
+        parts = history.gradient_norm, history.scalars, *history.rates.values()
+        norm, scalars, *rates = (part[rows].cpu().numpy() for part in parts)
+        tags = [f"optimizer/{name}" for name in history.rates]
         for row, index in enumerate(rows):
             for run, file in enumerate(self.files):
                 if np.isfinite(loss[index, run]):
                     about = {
                         "loss/train": loss[index, run],
                         "optimizer/gradient_norm": norm[row, run],
-                        "optimizer/lr": lr[row, run],
+                        **{tag: rate[row, run] for tag, rate in zip(tags, rates, strict=True)},
                         "speed/samples_per_second": speed,
                     }
                     file.add(history.start + index, about | self._parameters(scalars[row, run]))

@@ -1,7 +1,7 @@
 """The closing table: how the runs ended, what they learned, and where to look next."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from trainer.monitor.fit_report import (
+    correlation_table,
+    fit_lines,
+    number,
+    parameters_table,
+    starts_line,
+    uncertain,
+)
 from trainer.results import best_first
 
 SHOWN_RUNS = 10
@@ -19,13 +27,16 @@ def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict],
     console.print()
     console.print(headline(result), highlight=False, soft_wrap=True)
     if len(rows) == 1:
-        console.print(_one(rows[0]))
+        for table in _one(rows[0]):
+            console.print(table)
     else:
         console.print(_many(best_first(rows)[:SHOWN_RUNS], console.width))
     if len(rows) > SHOWN_RUNS:
         console.print(f"  the best {SHOWN_RUNS} of {len(rows):,} runs; runs.csv has all", highlight=False)
     here = Path.cwd()
     folder = folder.relative_to(here) if folder.is_relative_to(here) else folder
+    if found := result.get("multi_start"):
+        console.print(f"  starts  {starts_line(found)}", highlight=False, soft_wrap=True)
     for label, text in (
         ("results", str(folder)),
         ("watch", f"tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))}"),
@@ -47,14 +58,23 @@ def headline(result: Mapping[str, Any]) -> str:
     )
 
 
-def _one(row: dict) -> Table:
+def _one(row: dict) -> Iterator[Table]:
+    """One run in full; a fit has tables of its parameters and their correlations of their own."""
     table = Table(box=box.SIMPLE, show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
+    is_fit = "fit" in row
     for label, text in _cells(row).items():
+        if not (is_fit and label in row["parameters"]):
+            table.add_row(label, text)
+    for label, text in fit_lines(row) if is_fit else ():
         table.add_row(label, text)
     table.add_row("outcome", f"{row['outcome']}: {row['message']}")
-    return table
+    if is_fit and row["parameters"]:
+        yield parameters_table(row)
+        if correlations := correlation_table(row):
+            yield correlations
+    yield table
 
 
 def _many(rows: list[dict], width: int) -> Table:
@@ -85,13 +105,9 @@ def _line(row: dict, mixed: bool) -> dict[str, str]:
 
 def _cells(row: dict) -> dict[str, str]:
     train = row["loss"]["train"]
-    cells = {path: _number(value) for path, value in row["values"].items()}
-    cells |= {"loss before": _number(train["first"]), "loss after": _number(train["last"])}
+    cells = {path: number(value) for path, value in row["values"].items()}
+    cells |= {"loss before": number(train["first"]), "loss after": number(train["last"])}
     if row["loss"]["validation"] is not None:
-        cells["validation"] = _number(row["loss"]["validation"])
-    cells |= {name: _number(value) for name, value in row["metrics"].items()}
-    return cells | {name: _number(each["value"]) for name, each in row["parameters"].items()}
-
-
-def _number(value: Any) -> str:
-    return "-" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
+        cells["validation"] = number(row["loss"]["validation"])
+    cells |= {name: number(value) for name, value in row["metrics"].items()}
+    return cells | {name: uncertain(each["value"], each) for name, each in row["parameters"].items()}

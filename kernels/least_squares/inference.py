@@ -1,0 +1,91 @@
+"""What a fit's Jacobian says about its parameters: how uncertain they are, and what the data can't tell.
+
+All of it is linear: it holds near the solution. The source of the formulas is Bates and Watts,
+"Nonlinear Regression Analysis and Its Applications" (1988), chapter 2.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+UNDETERMINED = 1e-5  # a parameter's share in a direction that the data don't determine
+
+
+@dataclass(frozen=True)
+class Inference:
+    """R fits at their solutions.
+
+    `rank` [R] is how many directions the data determine; `unscaled` [R, P, P] is (J^T J)^+, the
+    covariance a unit of residual variance; `undetermined` [R, P] says which free parameters take part
+    in a direction that the data leave open. `directions` [R, P, P] holds in its rows the unit vectors
+    of all directions, in parameters times `norm` [R, P]; the first `rank` are determined.
+    """
+
+    rank: Tensor
+    unscaled: Tensor
+    undetermined: Tensor
+    directions: Tensor
+    norm: Tensor
+
+
+def tolerance(dtype: torch.dtype, squared: bool) -> float:
+    """The least singular value, relative to the largest, that is told from rounding.
+
+    eps^(3/4) of the scaled Jacobian; half as many digits where the condition number was `squared`.
+    """
+    return torch.finfo(dtype).eps ** (0.375 if squared else 0.75)
+
+
+def infer(root: Tensor, free: Tensor, least: float) -> Inference:
+    """From A [R, P, P] with A^T A = J^T J, and the parameters that are `free` [R, P].
+
+    Columns are scaled to norm 1, so that units don't matter; singular values at most `least` times
+    the largest count as zero.
+    """
+    root = root * free[:, None]
+    norm = torch.linalg.vector_norm(root, dim=1)
+    norm = norm.masked_fill(norm == 0, 1)
+    _, values, directions = torch.linalg.svd(root / norm[:, None])
+    known = values > least * values[:, :1]
+    inverse = torch.where(known, 1 / values, 0)
+    half = directions.mT * inverse[:, None] / norm[..., None]
+    share = torch.where(known[..., None], 0, directions).square().sum(1).sqrt()
+    return Inference(known.sum(1), half @ half.mT, free & (share > UNDETERMINED), directions, norm)
+
+
+def combinations(found: Inference, run: int) -> list[Tensor]:
+    """The combinations of the undetermined parameters that the data do determine, of one run.
+
+    Each is [P] coefficients, the first that isn't 0 being 1; together they are the row space of J on
+    the undetermined parameters, in reduced echelon form.
+    """
+    involved = found.undetermined[run].nonzero()[:, 0]
+    open_ones = found.directions[run, int(found.rank[run]) :][:, involved]
+    _, values, directions = torch.linalg.svd(open_ones)
+    closed = directions[int((values > UNDETERMINED).sum()) :] * found.norm[run, involved]
+    rows = []
+    for row in _echelon(closed):
+        whole = row.new_zeros(found.directions.shape[-1])
+        whole[involved] = row
+        rows.append(whole)
+    return rows
+
+
+def _echelon(rows: Tensor) -> list[Tensor]:
+    """Gauss-Jordan elimination, the pivot of each column being the largest that is left."""
+    rows = rows / rows.abs().amax(1, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny)
+    done = 0
+    for column in range(rows.shape[1]):
+        if done == len(rows):
+            break
+        pivot = done + int(rows[done:, column].abs().argmax())
+        if rows[pivot, column].abs() <= UNDETERMINED * rows[pivot].abs().max():
+            continue
+        rows[[done, pivot]] = rows[[pivot, done]]
+        rows[done] = rows[done] / rows[done, column].clone()
+        others = torch.arange(len(rows)) != done
+        rows[others] -= rows[others, column, None] * rows[done]
+        done += 1
+    rows = rows.masked_fill(rows.abs() <= UNDETERMINED * rows.abs().amax(1, keepdim=True), 0)
+    return list(rows[:done])

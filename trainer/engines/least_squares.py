@@ -1,0 +1,128 @@
+"""The engine of least-squares fits: trial steps of every run on all samples, until each has converged."""
+
+from typing import Protocol
+
+from torch import Tensor
+
+from kernels.least_squares import CONVERGED, Problem, Rules, Status, Trials
+from trainer.data.order import Order
+from trainer.engines.base import History
+from trainer.models.base import Model
+from trainer.outcome import Ending, Outcome
+
+MOST_STEPS = 256  # of one call
+MOST_NUMBERS = 1 << 22  # in the history of one call
+COLUMNS = 3  # numbers a run and step in the history, beside the parameters
+
+REASONS = {
+    Status.GRADIENT: "the residuals are orthogonal to every derivative (optimizer.gtol)",
+    Status.COST: "a step would change the sum of squares by too little (optimizer.ftol)",
+    Status.STEP: "the steps became too short (optimizer.xtol)",
+    Status.ROUNDING: "what a step could gain is lost in the rounding of the sum of squares",
+    Status.NOT_FINITE: "its residuals or their derivatives aren't finite at the starting values",
+    Status.STUCK: "no step lowers the sum of squares, though its gradient is not zero: "
+    "try other starting values",
+    Status.SINGULAR: "the data determine no Gauss-Newton step; try optimizer=levenberg_marquardt",
+    Status.EXHAUSTED: "it has not converged; raise loop.steps",
+}
+
+
+class Solver(Protocol):
+    """Fits that are advanced in place: `parameters` [R, P], `status` and `taken` [R]."""
+
+    parameters: Tensor
+    taken: Tensor
+
+    @property
+    def status(self) -> Tensor:
+        """A Status for each run."""
+        ...
+
+    def advance(self, count: int) -> Trials:
+        """Makes up to `count` trial steps of every running fit."""
+        ...
+
+
+class LeastSquaresEngine:
+    """Makes trial steps of R fits through `solver`; see Engine. Fits that have ended cost nothing more.
+
+    `scale` is the loss a unit of the sum of squares. The reference backend takes one step after
+    another; a compiled one all steps of a call in one loop, which is the fused kind.
+    """
+
+    capture = False
+
+    def __init__(
+        self,
+        model: Model,
+        solver: Solver,
+        problem: Problem,
+        rules: Rules,
+        order: Order,
+        scale: float,
+        backend: str,
+    ) -> None:
+        self.model, self.solver, self.order = model, solver, order
+        self.problem, self.rules, self.steps = problem, rules, rules.steps
+        self.scale, self.backend = scale, backend
+        self.kind = "step" if backend == "reference" else "fused"
+        self.step = 0
+        self.columns = list(model.scalars.values())
+        row = model.runs * (model.parameters.shape[1] + COLUMNS)
+        self.capacity = max(1, min(MOST_STEPS, MOST_NUMBERS // row))
+
+    @property
+    def status(self) -> Tensor:
+        return self.solver.status
+
+    @property
+    def taken(self) -> Tensor:
+        return self.solver.taken
+
+    @property
+    def alive(self) -> Tensor:
+        return self.status != Status.NOT_FINITE
+
+    @property
+    def done(self) -> bool:
+        """No fit is running."""
+        return not bool((self.status == Status.RUNNING).any())
+
+    @property
+    def horizon(self) -> int:
+        """The step up to which one call of `advance` may go."""
+        return self.step + self.capacity
+
+    def advance(self, until_step: int) -> History:
+        """Advances every running fit up to `until_step` and says what happened on the way."""
+        assert self.step < until_step <= self.horizon
+        start, self.step = self.step, until_step
+        trials = self.solver.advance(until_step - start)
+        happened = int(trials.rss.isfinite().any(1).sum())
+        self.step = start + max(1, happened)
+        loss, gradient, damping, path = (
+            part[: self.step - start]
+            for part in (trials.rss, trials.gradient, trials.damping, trials.parameters)
+        )
+        return History(
+            start,
+            loss * self.scale,
+            2 * gradient * self.scale,
+            {"damping": damping},
+            path[..., self.columns],
+        )
+
+    def endings(self, reason: str) -> list[Ending]:
+        """How each fit ended; `reason` is why it was stopped, where it was."""
+
+        def ending(code: int, taken: int, steps: int) -> Ending:
+            status = Status(code)
+            if status == Status.RUNNING:
+                return Ending(Outcome.STOPPED, taken, steps, reason)
+            if status == Status.EXHAUSTED:
+                return Ending(Outcome.STOPPED, taken, steps, REASONS[status])
+            outcome = Outcome.CONVERGED if status in CONVERGED else Outcome.FAILED
+            return Ending(outcome, taken, steps, REASONS[status])
+
+        told = self.status.tolist(), self.taken.tolist(), self.steps.tolist()
+        return [ending(*each) for each in zip(*told, strict=True)]

@@ -1,0 +1,85 @@
+"""The closing table's lines about a least-squares fit, and about the minima of several starts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+SHOWN_CORRELATED = 8  # parameters up to which their correlations are shown
+SHOWN_MINIMA = 5
+
+
+def number(value: Any) -> str:
+    """Five digits, or '-' for what is not known."""
+    return "-" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def uncertain(value: Any, about: dict[str, Any]) -> str:
+    """'0.769 ± 0.018', or the value alone where no standard error is known."""
+    stderr = about.get("stderr")
+    return number(value) if stderr is None else f"{number(value)} ± {stderr:.2g}"
+
+
+def fit_lines(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(label, text) of each line that one run's fit adds to its table."""
+    fit = row["fit"]
+    yield "sum of squares", number(fit["rss"])
+    yield "residual std", f"{number(fit['residual_std'])} ({fit['degrees_of_freedom']} degrees of freedom)"
+    yield "R^2", "-" if fit["r_squared"] is None else f"{fit['r_squared']:.8g}"
+    yield "AIC, BIC", f"{number(fit['aic'])}, {number(fit['bic'])}"
+    for note in fit.get("notes", []):
+        yield "note", note
+
+
+def parameters_table(row: dict[str, Any]) -> Table:
+    """Each parameter, and each combination that stands for undetermined ones, with its uncertainty."""
+    table = Table(box=box.SIMPLE)
+    for label in ("parameter", "value", "std error", "95 % from", "to"):
+        table.add_column(label, justify="left" if label == "parameter" else "right", no_wrap=True)
+    fit = row["fit"]
+    alone = {
+        **dict.fromkeys(fit.get("fixed", []), "fixed"),
+        **dict.fromkeys(fit.get("at_bound", []), "at a bound"),
+        **dict.fromkeys(fit.get("undetermined", []), "undetermined"),
+    }
+    combined = {each["combination"]: each for each in fit.get("combinations", [])}
+    for name, each in (row["parameters"] | combined).items():
+        if name in alone:
+            table.add_row(name, _digits(each["value"]), alone[name])
+        else:
+            interval = each.get("ci95") or [None, None]
+            table.add_row(name, _digits(each["value"]), number(each["stderr"]), *map(_digits, interval))
+    return table
+
+
+def correlation_table(row: dict[str, Any]) -> Table | None:
+    """The correlations between the parameters, where they are few."""
+    correlation = row["fit"].get("correlation") or {}
+    if not 1 < len(correlation) <= SHOWN_CORRELATED:
+        return None
+    table = Table(box=box.SIMPLE)
+    table.add_column("correlation")
+    for name in correlation:
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, others in correlation.items():
+        table.add_row(name, *("-" if r is None else f"{r:.4f}" for r in others.values()))
+    return table
+
+
+def starts_line(found: dict[str, Any]) -> str:
+    """How many of several starts ended in which minimum."""
+    minima = found["minima"]
+    if not minima:
+        return f"none of the {found['starts']:,} starts converged"
+    best, *others = minima
+    told = f"{best['starts']:,} of {found['starts']:,} starts reached the least loss, {best['loss']:.6g}"
+    if others:
+        listed = ", ".join(f"{each['loss']:.6g} ({each['starts']:,})" for each in others[:SHOWN_MINIMA])
+        told += f"; other minima: {listed}{', ...' if len(others) > SHOWN_MINIMA else ''}"
+    return told
+
+
+def _digits(value: Any) -> str:
+    """Seven digits."""
+    return "-" if value is None else f"{value:.7g}"
