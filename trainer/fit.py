@@ -157,7 +157,7 @@ def _notes(fit: Report) -> Iterator[str]:
         told = _listed([each["combination"] for each in fit["combinations"]])
         alone = _listed(fit["undetermined"])
         if told:
-            yield f"the data determine {told}, but not {alone} by themselves"
+            yield f"near this solution the data determine {told}, but not {alone} by themselves"
         else:
             yield f"the data say nothing about {alone}"
     if fit["at_bound"]:

@@ -1,5 +1,6 @@
 """How a run ended, and the sentence that says so."""
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -33,4 +34,5 @@ class Ending:
     @property
     def message(self) -> str:
         text = self.outcome.sentence
-        return text.format(step=self.step, steps=self.steps, reason=self.reason)
+        told = text.format(step=self.step, steps=self.steps, reason=self.reason)
+        return re.sub(r"\b1 steps", "1 step", told)

@@ -279,12 +279,13 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
 
             rss_there, filled = evaluate(trial, x, t, w, columns)
             gained = rss - rss_there if isfinite(rss_there) else -inf
-            is_cost = abs(gained) <= ftol * rss and predicted <= ftol * rss and gained <= 2 * predicted
+            is_cost = max(abs(gained), abs(predicted)) <= ftol * rss and gained <= 2 * predicted
             if gained > 0.0 and not is_cost and not finish(columns, filled, there):
                 gained = -inf
             length, reach = norm_of(weight, step), norm_of(weight, p)
             slack = size_of_change + damping * length * length
-            radius = new_radius(state[0], gained / predicted, gained, rss, slack, length, damping)
+            ratio = gained / predicted if predicted > 0.0 else 0.0
+            radius = new_radius(state[0], ratio, gained, rss, slack, length, damping)
             rounding = EPS * (ROUNDINGS * sqrt(rss) * extent + rss)
             short = min(radius, length) <= xtol * reach
             stuck = cosine > STUCK_COSINE * sqrt(rss) and rss > STUCK_ROUNDINGS * rounding
@@ -295,7 +296,7 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
                 end = SINGULAR
             elif is_cost:
                 end = COST
-            elif not gained > 0.0 and predicted <= rounding:
+            elif not gained > 0.0 and abs(predicted) <= rounding:
                 end = ROUNDING
             elif short:
                 end = STUCK if stuck and not gained > 0.0 else STEP

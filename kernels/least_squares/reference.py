@@ -92,7 +92,7 @@ def iterate(fits: Fits, rules: Rules, damped: bool, evaluate: Callable[[Tensor],
     better = gained > 0
     length = _norm(weight * step)
     reach = _norm(weight * old)
-    ratio = gained / predicted
+    ratio = torch.where(predicted > 0, gained / predicted, 0)  # a step cut by a bound may promise a loss
     slack = _norm(change).square() + damping * length.square()
     radius = _new_radius(fits.radius, ratio, gained, fits.rss, slack, length, damping)
     if not damped:
@@ -106,8 +106,8 @@ def iterate(fits: Fits, rules: Rules, damped: bool, evaluate: Callable[[Tensor],
     status = _first(
         (cosine <= rules.gtol * fits.rss.sqrt(), Status.GRADIENT),
         (singular, Status.SINGULAR),
-        ((gained.abs() <= least) & (predicted <= least) & (gained <= 2 * predicted), Status.COST),
-        (~better & (predicted <= rounding), Status.ROUNDING),
+        ((gained.abs() <= least) & (predicted.abs() <= least) & (gained <= 2 * predicted), Status.COST),
+        (~better & (predicted.abs() <= rounding), Status.ROUNDING),
         (short & ~better & stuck, Status.STUCK),
         (short, Status.STEP),
     )

@@ -1,6 +1,7 @@
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -86,9 +87,12 @@ def test_every_operation_has_a_row() -> None:
 @given(cases(), st.booleans(), st.data())
 def test_rows_of_random_graphs_are_the_references(case: Case, weighted: bool, draw: st.DataObject) -> None:
     run = draw.draw(st.integers(0, len(case.parameters) - 1))
-    weights = torch.linspace(0.3, 4, len(case.inputs.mT[0].mT), dtype=torch.float64) if weighted else None
+    rows = case.inputs.shape[:-1]
+    weights = torch.linspace(0.3, 4, rows[-1], dtype=torch.float64) if weighted else None
+    count = math.prod(rows) * len(case.graph.outputs)
+    targets = torch.linspace(-1, 1, count, dtype=torch.float64).view(*rows, -1)
     try:
-        assert_rows(interpreted(case.graph), case, run, weights)
+        assert_rows(interpreted(case.graph), replace(case, targets=targets), run, weights)
     except ZeroDivisionError:  # a plain 0.0 in Python is not numpy's
         assume(False)
 
@@ -132,16 +136,14 @@ def test_squares_are_products() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["xdef_ = lambda_*xclass_ + import_^2", "x__class__ = __import__*x_eval + exec_", "xπ = é*xß"],
+    ["xdef_ = lambda_*xclass_ + import_^2", "x_ = lambda*x__class__ + def\nxor = exec_^2*x_ + return"],
 )
 def test_no_name_of_the_users_stands_in_the_text(text: str) -> None:
-    try:
-        graph = parse(text)
-    except ValueError:
-        pytest.skip("the language has no such names")
+    graph = parse(text)
     words = set(re.findall(r"\w+", rows_source(graph)))
-    assert not words & {*graph.parameters, *graph.inputs, *graph.outputs}
-    assert rows_source(graph).isascii()
+    keywords = {"def", "return"}
+    assert not words & {*graph.parameters, *graph.inputs, *graph.expressions} - keywords
+    compile(rows_source(graph), "", "exec")
 
 
 def test_names_make_no_difference() -> None:
