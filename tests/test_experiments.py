@@ -10,7 +10,10 @@ from tests.helpers import ROOT, Command, result_in
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
 BRIEF = ("loop.epochs=null", "loop.steps=4", "loop.batch_size=6", "monitor.every=1")
-SMALL = {"primer_large": ("data.size=4096",)}
+SMALL = {
+    "primer_large": ("data.size=4096",),
+    "fit": ("loop.steps=50", "loop.batch_size=full"),  # ends by itself, and takes no minibatches
+}
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

@@ -234,7 +234,9 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
             np.empty((size + 1, size)),
             np.empty((size + 1, 2 * size)),
         )
-        step, trial, slope, weight, diagonal, inner = np.empty((6, size))
+        spare = np.empty((6, size))  # not unpacked in one line: Numba frees such views too early
+        step, trial, slope = spare[0], spare[1], spare[2]
+        weight, diagonal, inner = spare[3], spare[4], spare[5]
         free = np.empty(size, dtype=np.bool_)
         ftol, xtol, gtol, first, extent = rule
 

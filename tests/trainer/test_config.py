@@ -89,6 +89,7 @@ OUTSIDE = {
     "data.noise": [-0.1],
     "data.validation": [-0.1, 1],
     "model.grad_delta": [0, -1e-4],
+    "model.starts": [0, -1],
     "optimizer.lr": [-1e-3],
     "optimizer.weight_decay": [-0.1],
     "optimizer.clip_norm": [0, -1],
@@ -96,6 +97,10 @@ OUTSIDE = {
     "optimizer.beta1": [-0.1, 1],
     "optimizer.beta2": [-0.1, 1],
     "optimizer.eps": [-1e-8],
+    "optimizer.ftol": [-1e-8],
+    "optimizer.xtol": [-1e-8],
+    "optimizer.gtol": [-1e-8],
+    "optimizer.radius": [0, -1],
     "schedule.warmup_steps": [-1],
     "schedule.start_factor": [0, 1.1],
     "schedule.final_factor": [-0.1],
@@ -109,6 +114,7 @@ INTEGERS = {
     "seed",
     "data.seed",
     "data.size",
+    "model.starts",
     "schedule.warmup_steps",
     "loop.steps",
     "monitor.every",
@@ -117,7 +123,9 @@ INTEGERS = {
 
 
 def context_of(path: str) -> list[str]:
-    return {"optimizer.momentum": ["optimizer=sgd"], "loop.epochs": ["loop.steps=null"]}.get(path, [])
+    fits = [f"optimizer.{name}" for name in ("ftol", "xtol", "gtol", "radius")]
+    others = {"optimizer.momentum": ["optimizer=sgd"], "loop.epochs": ["loop.steps=null"]}
+    return ["optimizer=levenberg_marquardt"] if path in fits else others.get(path, [])
 
 
 @pytest.mark.parametrize("path", NUMBERS)
@@ -164,7 +172,11 @@ def test_the_ends_of_a_range_pass(override: str) -> None:
         ("compute.precision=fp3", "compute.precision is one of fp64, fp32, tf32, bf16"),
         ("compute.precision=bf16", "is about an MLP's matrix products"),
         ("compute.precision=tf32", "is about an MLP's matrix products"),
-        ("optimizer.kind=sgdd", "optimizer.kind is one of sgd, adam, adamw; got 'sgdd' .did you mean sgd"),
+        (
+            "optimizer.kind=sgdd",
+            "optimizer.kind is one of sgd, adam, adamw, levenberg_marquardt, gauss_newton; "
+            "got 'sgdd' .did you mean sgd",
+        ),
         (
             "loop.batch_size=fulll",
             "loop.batch_size is a number of samples or full; got 'fulll' .did you mean full",

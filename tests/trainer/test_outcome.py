@@ -19,6 +19,10 @@ from trainer.outcome import Ending, Outcome
             "stopped early",
             "stopped after 3 of 9 steps: loop.max_seconds is {over}",
         ),
+        (Ending(Outcome.CONVERGED, 3, 9, "it did"), "finished", "converged after 3 steps: it did"),
+        (Ending(Outcome.CONVERGED, 1, 9, "it did"), "finished", "converged after 1 step: it did"),
+        (Ending(Outcome.FAILED, 0, 9, "no {way}"), "failed", "ended after 0 steps: no {way}"),
+        (Ending(Outcome.STOPPED, 11, 21, "so"), "stopped early", "stopped after 11 of 21 steps: so"),
     ],
 )
 def test_an_ending_says_what_happened(ending: Ending, word: str, message: str) -> None:
@@ -26,4 +30,7 @@ def test_an_ending_says_what_happened(ending: Ending, word: str, message: str) -
 
 
 def test_outcomes_have_words_of_their_own() -> None:
-    assert len({outcome.word for outcome in Outcome}) == len(Outcome)
+    """A fit that converged is one that finished; no two others share a word."""
+    others = [outcome.word for outcome in Outcome if outcome != Outcome.CONVERGED]
+    assert len(set(others)) == len(others) == len(Outcome) - 1
+    assert Outcome.CONVERGED.word == Outcome.FINISHED.word

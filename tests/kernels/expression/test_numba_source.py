@@ -153,10 +153,10 @@ def test_names_make_no_difference() -> None:
 
 @pytest.fixture(scope="module")
 def every_operation() -> Graph:
-    """One output for each operation, of a*x and b*xb; each parameter its own."""
+    """One output for each operation, of a*x and b*xb."""
     lines = []
     for op, arity in OFFERED.items():
-        args = [f"{'ab'[i]}_{op}*{'x' if i == 0 else 'xb'}" for i in range(arity)]
+        args = ["a*x", "b*xb"][:arity]
         symbol = OPS[op].symbol
         text = f"{op}({', '.join(args)})"
         if symbol:

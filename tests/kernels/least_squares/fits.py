@@ -16,7 +16,6 @@ from kernels.least_squares.compiled import Compiled
 
 INF = torch.inf
 Backend = type[Batched] | type[Compiled]
-BackendOf = Callable[[Graph, Problem, Tensor, Rules, bool], Batched | Compiled]
 
 
 @dataclass(frozen=True)
@@ -161,6 +160,12 @@ def residuals(graph: Graph, problem: Problem, run: int) -> Callable[[Tensor], Te
     return residual
 
 
+def _slopes(of: Callable[[Tensor], Tensor], at: Tensor) -> np.ndarray:
+    found = torch.autograd.functional.jacobian(of, at)
+    assert isinstance(found, Tensor)
+    return found.numpy()
+
+
 def by_scipy(
     graph: Graph, problem: Problem, start: Tensor, lower: object = None, upper: object = None
 ) -> Tensor:
@@ -173,7 +178,7 @@ def by_scipy(
             return of(torch.from_numpy(p)).numpy()
 
         def slope(p: np.ndarray, of: Callable[[Tensor], Tensor] = residual) -> np.ndarray:
-            return torch.func.jacfwd(of)(torch.from_numpy(p)).numpy()
+            return _slopes(of, torch.from_numpy(p))
 
         bounds = (-np.inf, np.inf) if lower is None else (np.asarray(lower), np.asarray(upper))
         method = "lm" if lower is None else "trf"
@@ -206,7 +211,7 @@ def by_curve_fit(graph: Graph, problem: Problem, start: Tensor) -> Tensor:
             def at(q: Tensor) -> Tensor:
                 return predict(graph, q[None], torch.from_numpy(x)[:, None]).flatten()
 
-            return torch.func.jacfwd(at)(tensor(p)).numpy()
+            return _slopes(at, tensor(p))
 
         sigma = None if own.weights is None else own.weights.rsqrt().flatten().numpy()
         best, _ = curve_fit(

@@ -56,7 +56,9 @@ def columns(parameters: Tensor, problem: Problem, graph: Graph = GRAPH) -> tuple
 def assert_solves(found: Linear, slopes: Tensor, errors: Tensor) -> None:
     assert found.root.equal(found.root.triu())
     assert_close(found.root.mT @ found.root, slopes.mT @ slopes)
-    assert_close((found.root.mT @ found.projected[..., None])[..., 0], (slopes.mT @ errors[..., None])[..., 0])
+    assert_close(
+        (found.root.mT @ found.projected[..., None])[..., 0], (slopes.mT @ errors[..., None])[..., 0]
+    )
     assert_close(found.rss, errors.square().sum(1))
 
 

@@ -13,6 +13,7 @@ from trainer.data.sources import load
 from trainer.engines.build import make_engine
 from trainer.engines.step import StepEngine
 from trainer.models.build import make_graph, new_model
+from trainer.outcome import Outcome
 
 PRIMER = ("experiment=primer", "data.size=256", "loop.batch_size=32", "compute.precision=fp64")
 GAUSSIANS = ("experiment=gaussians", "data.size=250", "loop.batch_size=32", "compute.precision=fp64")
@@ -24,7 +25,9 @@ def engine_of(*overrides: str, device: torch.device | str = "cpu") -> StepEngine
     compute = prepare_compute(asked.compute)
     graph = make_graph(asked.model)
     data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)
-    return make_engine(pack, new_model(pack, graph, data.train, compute.dtype), data.train)
+    engine = make_engine(pack, new_model(pack, graph, data.train, compute.dtype), data.train)
+    assert isinstance(engine, StepEngine)
+    return engine
 
 
 def advance(engine: StepEngine, until: int) -> Tensor:
@@ -150,7 +153,29 @@ def test_the_history_holds_what_was_before_each_step() -> None:
     assert torch.equal(history.scalars[0], start)
     assert torch.equal(history.loss[0], loss)
     falling = (1 + torch.cos(torch.pi * torch.arange(5).double() / 2000)) / 2
-    assert_close(history.lr[:, 0], 0.03 * falling)
+    assert_close(history.rates["lr"][:, 0], 0.03 * falling)
+
+
+def test_endings_tell_the_runs_apart() -> None:
+    engine = engine_of(*PRIMER, "pack.over={loop.steps: [10,20,20]}")
+    engine.taken = torch.tensor([10, 15, 7])
+    engine.alive[2] = False
+    found = engine.endings("asked to")
+    assert [each.outcome for each in found] == [Outcome.FINISHED, Outcome.STOPPED, Outcome.DIVERGED]
+    assert found[1].message == "stopped after 15 of 20 steps: asked to"
+    assert "at step 7" in found[2].message
+
+
+def test_a_pack_is_done_after_its_last_step_or_when_all_diverged() -> None:
+    engine = engine_of(*PRIMER, "pack.over={loop.steps: [2,4]}")
+    assert not engine.done
+    advance(engine, 2)
+    assert not engine.done
+    engine.alive[:] = False
+    assert engine.done
+    engine.alive[:] = True
+    advance(engine, 4)
+    assert engine.done and engine.endings("")[0].outcome == Outcome.FINISHED
 
 
 def test_bf16_products_keep_float32_parameters_and_still_learn(device: torch.device) -> None:

@@ -11,14 +11,17 @@ from kernels.errors import UserError
 from kernels.expression import parse
 from tests.helpers import assert_close
 from tests.strategies import few
-from trainer.models.expression import ExpressionModel, initial_values
+from trainer import config
+from trainer.models.expression import ExpressionModel, draws, initial_values
 
 GRAPH = parse("xy = a*x + b*x^2 + c")
 SEEDS = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=5)
 
 
 def start(seeds: list[int], initial: dict[str, Any] | None = None, default: Any = (0, 1)) -> torch.Tensor:
-    return initial_values(GRAPH, torch.tensor(seeds), initial or {}, list(default), torch.float64)
+    asked = config.Model("expression", initial_range=list(default))
+    given = torch.tensor(seeds)
+    return initial_values(asked, GRAPH, initial or {}, draws(asked, GRAPH, given, torch.zeros_like(given)))
 
 
 @few
