@@ -68,7 +68,7 @@ class Batched:
             if not len(runs):
                 return
             before, fits = fits, iterate(fits, rules, self.damped, evaluate)
-            _record(trials, row, runs[running], before.of(running), fits.damping[running])
+            _record(trials, row, runs, before, fits.damping)
             taken += running
             used_up = (fits.status == Status.RUNNING) & (taken >= rules.steps)
             fits.status = fits.status.masked_fill(used_up, Status.EXHAUSTED)
@@ -80,7 +80,11 @@ class Batched:
 
 
 def _record(trials: Trials, row: int, runs: Tensor, before: Fits, damping: Tensor) -> None:
-    trials.rss[row, runs] = before.rss
-    trials.gradient[row, runs] = before.gradient.square().sum(1).sqrt()
-    trials.damping[row, runs] = damping
-    trials.parameters[row, runs] = before.parameters
+    ended = before.status != Status.RUNNING
+    gradient = before.gradient.square().sum(1).sqrt()
+    values = before.rss, gradient, damping, before.parameters
+    for part, value in zip(
+        (trials.rss, trials.gradient, trials.damping, trials.parameters), values, strict=True
+    ):
+        past = ended.view(-1, *[1] * (value.dim() - 1))
+        part[row].index_copy_(0, runs, value.masked_fill(past, torch.nan))

@@ -35,8 +35,8 @@ class Compiled:
     def advance(self, count: int) -> Trials:
         """Makes up to `count` trial steps of every running fit."""
         runs, size = self.parameters.shape
-        history = np.full((runs, count, 3), np.nan)
-        path = np.full((runs, count, size), np.nan)
+        history = np.empty((runs, count, 3))
+        path = np.empty((runs, count, size))
         rules = self.rules
         given = (
             self.parameters,

@@ -58,18 +58,22 @@ def _columns(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) ->
 
 
 def triangle(columns: Tensor) -> Tensor:
-    """R of the QR decomposition of [..., M, K], M >= K: [..., K, K]."""
-    return torch.geqrf(columns)[0][..., : columns.shape[-1], :].triu()
+    """R of the QR decomposition of [R, M, K]: [R, K, K], or [R, M, K] where M < K."""
+    return torch.geqrf(columns)[0][:, : columns.shape[-1]].triu()
 
 
 def _by_qr(columns: Tensor) -> Linear:
     size = columns.shape[2]
     rss = columns[..., -1].square().sum(1, dtype=torch.float64)
-    finite = rss.isfinite() & columns.sum((1, 2)).isfinite()
-    columns = columns.masked_fill(~finite[:, None, None], 0)
     if columns.shape[1] < size:
         columns = torch.nn.functional.pad(columns, (0, 0, 0, size - columns.shape[1]))
-    found = triangle(columns)[:, : size - 1].double()
+    return _checked(rss, triangle(columns)[:, : size - 1].double())
+
+
+def _checked(rss: Tensor, found: Tensor) -> Linear:
+    """The linear problem of triangles [R, P, P + 1]; zero where something isn't finite."""
+    finite = rss.isfinite() & found.isfinite().all(2).all(1)
+    found = found.masked_fill(~finite[:, None, None], 0)
     return Linear(rss.masked_fill(~finite, torch.inf), found[..., :-1], found[..., -1])
 
 
@@ -87,4 +91,4 @@ def _by_normal_equations(total: Tensor) -> Linear:
     root = size[:, :, None] * vectors.mT * norm[:, None]
     projected = (vectors.mT @ (slope / norm)[..., None])[..., 0] / size
     found = triangle(torch.cat([root, projected.masked_fill(size == 0, 0)[..., None]], -1))
-    return Linear(rss.masked_fill(~finite, torch.inf), found[..., :-1], found[..., -1])
+    return _checked(torch.where(finite, rss, torch.inf), found)

@@ -26,7 +26,7 @@ class Status(IntEnum):
 CONVERGED = (Status.GRADIENT, Status.COST, Status.STEP, Status.ROUNDING)
 
 SEARCHES = 10  # trial dampings for one step
-NEAR = 0.1  # of the radius: how closely the length of a damped step has to meet it
+NEAR = 0.25  # of the radius: how closely a damped step has to meet it (MINPACK: 0.1, which costs more solves)
 ROUNDINGS = 4.0  # of the sum of squares, in eps |e| |t|
 STUCK_COSINE = 1e-6  # between residual and Jacobian: above it the gradient is not zero
 STUCK_ROUNDINGS = 100.0  # a sum of squares below so many of its roundings can't be lowered

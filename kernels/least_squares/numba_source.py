@@ -16,6 +16,7 @@ fit = make_fit(rows, triangularize)
 @njit(parallel=True, cache=True, error_model="numpy")
 def advance(damped, p, state, scale, rule, lower, upper, moves, x, t, w, status, taken, steps, history, path):
     for r in prange(p.shape[0]):
+        done = 0
         left = min(history.shape[1], steps[r] - taken[r])
         if status[r] == RUNNING and left > 0:
             done, status[r] = fit(
@@ -25,6 +26,8 @@ def advance(damped, p, state, scale, rule, lower, upper, moves, x, t, w, status,
             taken[r] += done
             if status[r] == RUNNING and taken[r] == steps[r]:
                 status[r] = EXHAUSTED
+        history[r, done:] = nan
+        path[r, done:] = nan
 """
 
 

@@ -18,7 +18,7 @@ WRONG = [
     (["+new.key=3"], "there is no field new"),
     (["search=grid"], "there is no field search"),
     (["optimizer@foo=adam"], "there is no field optimizer@foo (did you mean optimizer"),
-    (["optimizer=sgdd"], "there is no optimizer=sgdd (did you mean sgd?); there are adam, adamw, gauss_newton,"),
+    (["optimizer=sgdd"], "there is no optimizer=sgdd (did you mean sgd?); there are adam, adamw, gauss_n"),
     (["experiment=primr"], "there is no experiment=primr (did you mean primer?); there are danwood"),
     (["optimizer="], "there is no optimizer=; there are adam, adamw, gauss_newton, levenberg_marquardt, sgd"),
     (["experiment=null"], "a choice takes the name of one of its options"),

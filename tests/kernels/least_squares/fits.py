@@ -181,13 +181,12 @@ def by_scipy(
             return _slopes(of, torch.from_numpy(p))
 
         bounds = (-np.inf, np.inf) if lower is None else (np.asarray(lower), np.asarray(upper))
-        method = "lm" if lower is None else "trf"
         ended = least_squares(
             value,
             first.numpy(),
-            slope,
+            slope,  # pyright: ignore[reportArgumentType] (a function is allowed)
             bounds,
-            method,
+            "lm" if lower is None else "trf",
             1e-15,
             1e-15,
             1e-15,

@@ -1,0 +1,237 @@
+"""Least squares: a pack of fits against a loop of scipy's curve_fit and of lmfit, in one process.
+
+    python -m scripts.bench.bench_least_squares [--fits 1,100,10000] [--repeats 5] [--device cpu]
+                                                [--out FILE.csv]
+
+Two problems, each fit with data of its own: a Gaussian peak on 5 x 5 pixels with five parameters
+(the benchmark of Gpufit) and NIST's Misra1a with noise. All stop by the peers' default tolerances.
+Times fitting alone, from starting values to parameters, in shuffled order; compiling is told apart.
+Of many fits the peers make a part, since each of theirs takes as long as the next. A ratio is
+printed only where 99 % of the fits reach curve_fit's sum of squares to 1e-8. Needs lmfit.
+"""
+
+import argparse
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lmfit
+import numpy as np
+import torch
+from scipy.optimize import curve_fit
+
+from kernels.expression import Graph, jacobian, parse
+from kernels.least_squares import CONVERGED, Batched, Problem, Rules, Status
+from kernels.least_squares.compiled import Compiled
+from scripts.bench import record
+
+TOLERANCE = 1.49012e-8  # curve_fit's ftol and xtol
+SAME = 1e-8
+ENOUGH = 0.99
+STEPS = 200
+MOST_CURVE_FITS, MOST_LMFITS = 2000, 200
+
+
+@dataclass(frozen=True)
+class Case:
+    """R fits of one model: `function(x, *parameters)` is what the equation `text` says."""
+
+    name: str
+    text: str
+    function: Callable[..., np.ndarray]
+    inputs: np.ndarray  # [N, V]
+    targets: np.ndarray  # [R, N]
+    start: dict[str, float]
+
+    @property
+    def graph(self) -> Graph:
+        return parse(self.text)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a method found: parameters [K, P] of the first K fits, in the order of `start`."""
+
+    seconds: float
+    parameters: np.ndarray
+    iterations: float
+    converged: float
+
+
+def gaussian(fits: int) -> Case:
+    """A x exp(-((x - u)^2 + (y - v)^2) / (2 s^2)) + o on 5 x 5 pixels; centers, widths and noise vary."""
+    draw = np.random.default_rng(0)
+    rows, columns = np.mgrid[0:5, 0:5].astype(float)
+    x = np.stack([columns.ravel(), rows.ravel()], 1)
+
+    def function(x: np.ndarray, a: float, u: float, v: float, s: float, o: float) -> np.ndarray:
+        return a * np.exp(-((x[:, 0] - u) ** 2 + (x[:, 1] - v) ** 2) / (2 * s**2)) + o
+
+    places = draw.uniform([1.5, 1.5, 0.9], [2.5, 2.5, 1.3], (fits, 3))
+    clean = np.stack([function(x, 100, *place, 10) for place in places])
+    text = "xg = a*exp(-((xx - u)^2 + (xy - v)^2)/(2*s^2)) + o"
+    start = {"a": 90.0, "u": 2.0, "v": 2.0, "s": 1.2, "o": 8.0}
+    return Case("gaussian 5x5", text, function, x, clean + draw.normal(0, 2, clean.shape), start)
+
+
+def misra1a(fits: int) -> Case:
+    """b1 (1 - exp(-b2 x)) at NIST's x and certified parameters, with noise of its residual deviation."""
+    draw = np.random.default_rng(0)
+    x = np.array(
+        [77.6, 114.9, 141.1, 190.8, 239.9, 289.0, 332.8, 378.4, 434.8, 477.3, 536.8, 593.1, 689.1, 760.0]
+    )[:, None]
+
+    def function(x: np.ndarray, b1: float, b2: float) -> np.ndarray:
+        return b1 * (1 - np.exp(-b2 * x[:, 0]))
+
+    clean = np.broadcast_to(function(x, 238.94212918, 5.5015643181e-4), (fits, 14))
+    noisy = clean + draw.normal(0, 0.10187876330, clean.shape)
+    return Case("misra1a", "xy = b1*(1 - exp(-b2*x))", function, x, noisy, {"b1": 500.0, "b2": 0.0001})
+
+
+def by_curve_fit(case: Case) -> Fitted:
+    start, found, calls = list(case.start.values()), [], 0
+    began = time.perf_counter()
+    for targets in case.targets[:MOST_CURVE_FITS]:
+        values, _, about, *_ = curve_fit(case.function, case.inputs, targets, start, full_output=True)
+        found.append(values)
+        calls += about["nfev"]
+    seconds = time.perf_counter() - began
+    evaluations = calls / len(found) / (len(start) + 1)  # a step takes P more for its derivatives
+    return Fitted(seconds / len(found), np.array(found), evaluations, 1.0)
+
+
+def by_lmfit(case: Case) -> Fitted:
+    model, found, calls, good = lmfit.Model(case.function), [], 0, 0
+    began = time.perf_counter()
+    for targets in case.targets[:MOST_LMFITS]:
+        result = model.fit(targets, x=case.inputs, **case.start)
+        found.append([result.params[name].value for name in case.start])
+        calls += result.nfev
+        good += result.success
+    seconds = time.perf_counter() - began
+    return Fitted(
+        seconds / len(found), np.array(found), calls / len(found) / (len(case.start) + 1), good / len(found)
+    )
+
+
+def by_pack(case: Case, device: str, compiled: bool) -> Fitted:
+    graph = case.graph
+    names, runs = list(case.start), len(case.targets)
+    inputs, targets = (torch.tensor(each, device=device) for each in (case.inputs, case.targets[..., None]))
+    first = torch.tensor([case.start[p] for p in graph.parameters], dtype=torch.float64, device=device)
+    began = time.perf_counter()
+    problem, parameters = Problem(inputs, targets), first.repeat(runs, 1)
+    rules = _rules(problem, parameters)
+    if compiled:
+        solver = Compiled(graph, problem, parameters, rules, damped=True)
+    else:
+        solver = Batched(lambda p, x: jacobian(graph, p, x), problem, parameters, rules, damped=True)
+    while bool((solver.status == Status.RUNNING).any()):
+        solver.advance(16)
+    values = solver.parameters.cpu().numpy()
+    seconds = time.perf_counter() - began
+    good = sum(int((solver.status == status).sum()) for status in CONVERGED)
+    order = [graph.parameters.index(name) for name in names]
+    return Fitted(seconds / runs, values[:, order], float(solver.taken.double().mean()), good / runs)
+
+
+def _rules(problem: Problem, parameters: torch.Tensor) -> Rules:
+    runs, size = parameters.shape
+    one = parameters.new_ones(runs)
+    bound = parameters.new_full((runs, size), torch.inf)
+    return Rules(
+        ftol=TOLERANCE * one,
+        xtol=TOLERANCE * one,
+        gtol=0 * one,
+        radius=one,
+        lower=-bound,
+        upper=bound,
+        moves=torch.ones_like(bound, dtype=torch.bool),
+        steps=torch.full((runs,), STEPS, device=parameters.device),
+        size=problem.size,
+    )
+
+
+def squares(case: Case, parameters: np.ndarray) -> np.ndarray:
+    """The residual sum of squares of the first fits."""
+    pairs = zip(parameters, case.targets, strict=False)
+    return np.array([np.square(case.function(case.inputs, *p) - t).sum() for p, t in pairs])
+
+
+def measure(case: Case, repeats: int, device: str) -> list[dict[str, Any]]:
+    """A row for each method."""
+    methods: dict[str, Callable[[], Fitted]] = {
+        "curve_fit": lambda: by_curve_fit(case),
+        "lmfit": lambda: by_lmfit(case),
+        f"pack, torch, {device}": lambda: by_pack(case, device, False),
+    }
+    if device == "cpu":
+        methods["pack, numba"] = lambda: by_pack(case, device, True)
+    warm = {name: method() for name, method in methods.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in methods}
+    for _ in range(repeats):
+        for name in random.sample(list(methods), len(methods)):
+            seconds[name].append(methods[name]().seconds)
+    reference = squares(case, warm["curve_fit"].parameters)
+    rows = []
+    for name, found in warm.items():
+        mine = squares(case, found.parameters)
+        shared = min(len(mine), len(reference))
+        same = float(np.mean(np.abs(mine[:shared] / reference[:shared] - 1) <= SAME))
+        low, middle, high = record.quantiles([1 / s for s in seconds[name]])
+        ratio = {
+            f"faster_than_{peer}": round(
+                record.quantiles([a / b for a, b in zip(seconds[peer], seconds[name], strict=True)])[1], 2
+            )
+            if same >= ENOUGH
+            else ""
+            for peer in ("curve_fit", "lmfit")
+        }
+        rows.append(
+            {
+                "what": case.name,
+                "fits": len(case.targets),
+                "method": name,
+                **record.where(device),
+                "fits_per_second": float(f"{middle:.4g}"),
+                "p20": float(f"{low:.4g}"),
+                "p80": float(f"{high:.4g}"),
+                "iterations": round(found.iterations, 2),
+                "converged": found.converged,
+                "same_as_curve_fit": same,
+                **ratio,
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--fits", default="1,100,10000")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args()
+    rows = []
+    for make in (gaussian, misra1a):
+        for fits in map(int, asked.fits.split(",")):
+            found = measure(make(fits), asked.repeats, asked.device)
+            for row in found:
+                print(
+                    f"{row['what']:>13} {row['fits']:>6} fits  {row['method']:<17} "
+                    f"{row['fits_per_second']:>9,.0f}/s  {row['iterations']:>5} iterations  "
+                    f"same {row['same_as_curve_fit']:.1%}  x curve_fit {row['faster_than_curve_fit']}  "
+                    f"x lmfit {row['faster_than_lmfit']}",
+                    flush=True,
+                )
+            rows += found
+    if asked.out:
+        record.write(asked.out, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""What every benchmark does with its numbers: quantiles, where they were measured, a table and a CSV file."""
+
+import csv
+import platform
+import statistics
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+ROOT = Path(__file__).parents[2]
+
+
+def quantiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """The 20th percentile, the median and the 80th percentile."""
+    if len(values) == 1:
+        return (values[0],) * 3
+    low, _, _, high = statistics.quantiles(values, n=5, method="inclusive")
+    return low, statistics.median(values), high
+
+
+def where(device: str) -> dict[str, str]:
+    """The device, torch's version and the commit."""
+    on_cuda = device.startswith("cuda")
+    commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True).strip()
+    return {
+        "device": torch.cuda.get_device_name(device) if on_cuda else f"cpu ({platform.machine()})",
+        "torch": torch.__version__,
+        "commit": commit,
+    }
+
+
+def write(file: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """The rows as CSV."""
+    with file.open("w", newline="") as out:
+        writer = csv.DictWriter(out, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)

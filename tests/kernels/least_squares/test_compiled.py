@@ -1,0 +1,343 @@
+"""Three graphs are compiled here, about ten seconds each; afterwards the user's cache has them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from kernels import source_cache
+from kernels.expression import Graph, parse
+from kernels.least_squares import Problem, Rules, Status, numba_kernel
+from kernels.least_squares.compiled import Compiled
+from kernels.least_squares.numba_source import UNROLLED, source
+from tests.kernels.least_squares.fits import (
+    KINDS,
+    Fitted,
+    Kind,
+    assert_near,
+    bounded,
+    by_curve_fit,
+    by_scipy,
+    fit,
+    rules,
+    samples,
+    starts,
+    tensor,
+    weights,
+)
+
+PEAK = Kind("xy = h*exp(-((x - m)/s)^2) + b", (3, 1.2, 0.4, 0.5), (2, 1, 0.6, 0), 0, 3)
+TWO = Kind("xy = a*log(b + x)\nxz = a*exp(-c*x) + abs(b)", (2, 0.05, 0.7), (1, 3, 1), 0, 4)
+MANY = Kind(
+    " + ".join(["xy = a0", *(f"a{k}*sin({k}*x) + b{k}*cos({k}*x)" for k in range(1, 7))]) + " + c*exp(d*x)",
+    (0.5, *[1.0, -0.5] * 6, 0.3, 0.7),
+    (0.1, *[0.5, 0.5] * 6, 0.5, 0.5),
+    -3,
+    3,
+)
+LONG = numba_kernel.BLOCK * 2 + 301
+
+both = pytest.mark.parametrize("damped", [True, False], ids=["LM", "GN"])
+
+
+def agree(
+    kind: Kind,
+    problem: Problem,
+    runs: int,
+    damped: bool = True,
+    change: Callable[[Rules], Rules] = lambda given: given,
+) -> Fitted:
+    """The compiled fit, which ends where the batched one does."""
+    start = starts(kind, runs)
+    given = change(rules(problem, start))
+    found = fit(kind.graph, problem, start, given, damped, Compiled)
+    batched = fit(kind.graph, problem, start, given, damped)
+    assert found.converged and batched.converged
+    assert not (found.trials.rss[1:] > found.trials.rss[:-1]).any()
+    assert_near(found.parameters, batched.parameters, 1e-7)
+    assert_near(found.rss, batched.rss, 1e-10)
+    assert (found.taken - batched.taken).abs().max() <= 3
+    first = min(int(found.taken.min()), int(batched.taken.min()), 4)
+    for name in ("rss", "gradient", "damping", "parameters"):
+        ours, theirs = getattr(found.trials, name)[:first], getattr(batched.trials, name)[:first]
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-9)
+    return found
+
+
+@both
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_fit_is_that_of_batched_and_of_curve_fit(damped: bool, weighted: bool) -> None:
+    problem = replace(samples(PEAK, 3), weights=weights(3, 60) if weighted else None)
+    found = agree(PEAK, problem, 3, damped)
+    assert_near(found.parameters, by_curve_fit(PEAK.graph, problem, starts(PEAK, 3)), 1e-7)
+
+
+@both
+def test_samples_that_runs_share(damped: bool) -> None:
+    problem = samples(PEAK, 1)
+    found = agree(PEAK, Problem(problem.inputs, problem.targets[0], weights(60)), 3, damped)
+    assert_near(found.parameters, found.parameters[:1].expand(3, -1), 1e-7)
+
+
+def test_two_outputs_with_weights() -> None:
+    problem = replace(samples(TWO, 3), weights=weights(60))
+    start = tensor([TWO.truth]).expand(3, 3)
+    given = bounded(rules(problem, starts(TWO, 3)), lower=[[-9, 0.001, -9]])
+    found = agree(TWO, problem, 3, change=lambda _: given)
+    assert_near(found.parameters, by_scipy(TWO.graph, problem, start), 1e-7)
+
+
+@both
+def test_a_trial_that_leaves_the_domain_is_recovered_from(damped: bool) -> None:
+    """Where b + x is negative the outputs are NaN."""
+    problem, start = samples(TWO, 3), starts(TWO, 3)
+    found = fit(TWO.graph, problem, start, damped=damped, backend=Compiled)
+    assert found.converged
+    assert_near(found.parameters, by_scipy(TWO.graph, problem, tensor([TWO.truth]).expand(3, 3)), 1e-7)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", [PEAK, TWO, MANY], ids=["peak", "two outputs", "many parameters"])
+def test_more_rows_than_a_block(kind: Kind, weighted: bool) -> None:
+    problem = samples(kind, 2, count=LONG)
+    problem = replace(problem, weights=weights(LONG) if weighted else None)
+    start = tensor([kind.truth]).expand(2, -1) * 1.02
+    given = rules(problem, start)
+    found = fit(kind.graph, problem, start, given, backend=Compiled)
+    assert found.converged
+    expected = fit(kind.graph, problem, start, given)
+    assert_near(found.parameters, expected.parameters, 1e-7)
+    assert_near(found.trials.gradient[0], expected.trials.gradient[0], 1e-9)
+    assert_near(found.rss, expected.rss, 1e-10)
+
+
+@both
+def test_more_parameters_than_are_unrolled(damped: bool) -> None:
+    assert len(MANY.graph.parameters) > UNROLLED
+    problem = samples(MANY, 2)
+    found = agree(MANY, problem, 2, damped)
+    assert_near(found.parameters, by_curve_fit(MANY.graph, problem, starts(MANY, 2)), 1e-7)
+
+
+def test_fewer_rows_than_parameters() -> None:
+    problem = samples(PEAK, 2, count=2)
+    found = fit(PEAK.graph, problem, starts(PEAK, 2), backend=Compiled)
+    assert found.converged
+    assert found.rss.max() < 1e-20
+
+
+@both
+@pytest.mark.parametrize(
+    ("lower", "upper", "active"),
+    [
+        ([0, 0, 0, 0], [2.5, 9, 9, 9], 0),
+        ([0, 0, 0.45, 0], [9, 9, 9, 9], 2),
+        ([0, 0, 0, 0], [9, 1.1, 9, 9], 1),
+    ],
+)
+def test_bounds_are_kept_and_the_optimum_is_scipys(
+    lower: list[float], upper: list[float], active: int, damped: bool
+) -> None:
+    problem, start = samples(PEAK, 2), starts(PEAK, 2)
+    given = bounded(rules(problem, start), lower, upper)
+    found = fit(PEAK.graph, problem, start, given, damped, Compiled)
+    seen = found.trials.parameters
+    assert not (seen < given.lower).any() and not (seen > given.upper).any()
+    assert ((found.parameters == given.lower) | (found.parameters == given.upper))[:, active].all()
+    assert found.converged
+    inside = start.clamp(tensor(lower) + 1e-3, tensor(upper) - 1e-3)
+    assert_near(found.parameters, by_scipy(PEAK.graph, problem, inside, lower, upper), 1e-6)
+
+
+def test_a_start_on_a_bound_takes_the_steps_of_batched() -> None:
+    """b starts at 0, its upper bound, and wants to rise."""
+    problem = samples(PEAK, 2)
+    found = agree(PEAK, problem, 2, change=lambda given: bounded(given, upper=[9.0, 9, 9, 0]))
+    assert not found.parameters[:, 3].any()
+
+
+@both
+def test_fixed_parameters_do_not_move(damped: bool) -> None:
+    def hold(given: Rules) -> Rules:
+        given.moves[1, 3] = given.moves[2, 0] = False
+        return given
+
+    found = agree(PEAK, samples(PEAK, 3), 3, damped, hold)
+    fixed = found.parameters == starts(PEAK, 3)
+    assert fixed.nonzero().tolist() == [[1, 3], [2, 0]]
+
+
+def test_a_fixed_parameter_may_lie_outside_its_bounds() -> None:
+    def hold(given: Rules) -> Rules:
+        given.moves[:, 0] = False
+        return bounded(given, lower=[2.5, -9, -9, -9])
+
+    found = agree(PEAK, samples(PEAK, 2), 2, change=hold)
+    assert found.parameters[:, 0].equal(starts(PEAK, 2)[:, 0])
+
+
+@both
+@pytest.mark.parametrize("where", ["start", "targets"])
+def test_a_start_that_is_not_finite_ends_alone(where: str, damped: bool) -> None:
+    problem, start = samples(PEAK, 4), starts(PEAK, 4)
+    clean = fit(PEAK.graph, problem, start, damped=damped, backend=Compiled)
+    size = problem.size
+    (start if where == "start" else problem.targets[:, :, 0])[2, 1] = torch.nan
+    dirty = fit(PEAK.graph, problem, start, replace(rules(problem, start), size=size), damped, Compiled)
+    assert Status(int(dirty.status[2])) is Status.NOT_FINITE and dirty.taken[2] == 0
+    others = [0, 1, 3]
+    for name in ("parameters", "status", "taken"):
+        assert getattr(dirty, name)[others].equal(getattr(clean, name)[others])
+    assert dirty.trials.rss[:, 2].isnan().all()
+
+
+@both
+def test_a_singular_jacobian_ends_gauss_newton_alone(damped: bool) -> None:
+    """With h = 0 the peak has neither place nor width."""
+    problem, start = samples(PEAK, 2), starts(PEAK, 2)
+    start[:, 0] = 0
+    given = rules(problem, start)
+    given.moves[:, 0] = False
+    found = fit(PEAK.graph, problem, start, given, damped, Compiled)
+    assert found.converged if damped else found.status.tolist() == [Status.SINGULAR] * 2
+    batched = fit(PEAK.graph, problem, start, given, damped)
+    assert batched.converged if damped else batched.status.tolist() == [Status.SINGULAR] * 2
+
+
+@both
+def test_a_fit_ends_with_its_steps(damped: bool) -> None:
+    problem, start = samples(PEAK, 3), starts(PEAK, 3)
+    given = replace(rules(problem, start), steps=torch.tensor([1, 2, 200]))
+    whole = fit(PEAK.graph, problem, start, given, damped, Compiled)
+    cut = fit(PEAK.graph, problem, start, given, damped, Compiled, (1,) * 60)
+    for found in (whole, cut):
+        assert found.status[:2].tolist() == [Status.EXHAUSTED] * 2
+        assert found.taken[:2].tolist() == [1, 2] and found.taken[2] > 2
+        assert found.trials.rss.isfinite().sum(0).equal(found.taken)
+    assert cut.parameters.equal(whole.parameters)
+
+
+@both
+@pytest.mark.parametrize("slices", [(1,) * 60, (3, 7, 50)])
+@pytest.mark.parametrize("kind", [PEAK, TWO, MANY], ids=["peak", "two outputs", "many parameters"])
+def test_cutting_a_fit_into_slices_changes_no_bit(kind: Kind, slices: tuple[int, ...], damped: bool) -> None:
+    problem, start = samples(kind, 3), starts(kind, 3)
+    whole = fit(kind.graph, problem, start, damped=damped, backend=Compiled, slices=(60,))
+    cut = fit(kind.graph, problem, start, damped=damped, backend=Compiled, slices=slices)
+    assert cut.status.equal(whole.status) and cut.taken.equal(whole.taken)
+    assert cut.parameters.equal(whole.parameters)
+    for name in ("rss", "gradient", "damping", "parameters"):
+        ours, theirs = getattr(cut.trials, name), getattr(whole.trials, name)
+        assert torch.equal(ours.nan_to_num(-7), theirs.nan_to_num(-7))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("count", "first"), [(1, 0), (1, 63), (7, 0), (7, 30), (7, 57)])
+def test_a_fit_is_the_same_to_the_bit_in_any_pack(count: int, first: int, weighted: bool) -> None:
+    problem = replace(samples(PEAK, 64), weights=weights(64, 60) if weighted else None)
+    start = tensor([PEAK.start]) * (1 + 0.002 * torch.arange(64, dtype=torch.float64))[:, None]
+    own = torch.arange(first, first + count).flip(0)
+    together = fit(PEAK.graph, problem, start, backend=Compiled)
+    alone = fit(PEAK.graph, problem.of(own), start[own], backend=Compiled)
+    for name in ("parameters", "status", "taken"):
+        assert getattr(alone, name).equal(getattr(together, name)[own])
+
+
+def test_trials_are_finite_while_a_fit_runs_and_nan_afterwards() -> None:
+    problem, start = samples(PEAK, 3), starts(PEAK, 3)
+    found = fit(PEAK.graph, problem, start, backend=Compiled)
+    trials = found.trials
+    assert trials.parameters[0].equal(start)
+    ended = torch.arange(200)[:, None] >= found.taken
+    for part in (trials.rss, trials.gradient, trials.damping, trials.parameters[..., 0]):
+        assert part.shape == (200, 3) and (part.isnan() == ended).all()
+
+
+def test_parameters_are_changed_in_place() -> None:
+    problem, start = samples(PEAK, 3), starts(PEAK, 3)
+    given = start.clone()
+    fits = Compiled(PEAK.graph, problem, given, rules(problem, start), True)
+    assert fits.parameters is given and given.equal(start)
+    fits.advance(200)
+    before = given.clone()
+    assert not before.equal(start)
+    assert fits.advance(5).rss.isnan().all() and given.equal(before)
+
+
+@pytest.mark.parametrize("other", [lambda p: p.T.contiguous().T, lambda p: p.float()])
+def test_parameters_that_cannot_be_changed_in_place_are_refused(other: Callable[[Tensor], Tensor]) -> None:
+    problem, start = samples(PEAK, 3), starts(PEAK, 3)
+    with pytest.raises(AssertionError):
+        Compiled(PEAK.graph, problem, other(start), rules(problem, start), True)
+
+
+def test_samples_may_have_any_layout() -> None:
+    problem, start = replace(samples(PEAK, 3), weights=weights(3, 60)), starts(PEAK, 3)
+    assert problem.weights is not None
+    inputs, targets = torch.stack([problem.inputs] * 2)[0], problem.targets.mT.contiguous().mT
+    other = Problem(
+        inputs, targets.transpose(0, 1).contiguous().transpose(0, 1), problem.weights.T.contiguous().T
+    )
+    one, two = (fit(PEAK.graph, each, start, backend=Compiled) for each in (problem, other))
+    assert one.parameters.equal(two.parameters)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_every_source_is_python(kind: Kind) -> None:
+    compile(source(kind.graph), "", "exec")
+
+
+def interpreted(size: int) -> Callable[..., None]:
+    """`triangularize` of a graph of `size` parameters, without compiling."""
+    terms = [f"a{i}*sin({i}*x)" for i in range(size)]
+    module: ModuleType = source_cache.load(source(parse("xy = " + " + ".join(terms))))
+    return module.triangularize.py_func
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 9])
+@pytest.mark.parametrize("size", [1, 2, 4, UNROLLED])
+def test_triangularize_is_the_qr_of_numpy(size: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba_kernel, "dot", numba_kernel.dot.py_func)
+    given = np.random.default_rng(3).normal(size=(size + 1, rows + 2))
+    written, generic = given.copy(), given.copy()
+    interpreted(size)(written, rows, size)
+    numba_kernel.triangularize.py_func(generic, rows, size)
+    np.testing.assert_allclose(written, generic, rtol=1e-11, atol=1e-12)
+    np.testing.assert_array_equal(written[:, rows:], given[:, rows:])
+    expected = np.linalg.qr(given[:, :rows].T, mode="r")
+    found = written.T[: min(rows, size)]
+    found = np.where(np.arange(len(found))[:, None] <= np.arange(size + 1), found, 0)
+    np.testing.assert_allclose(np.abs(found), np.abs(expected[: len(found)]), rtol=1e-10, atol=1e-12)
+    gram = given[:, :rows] @ given[:, :rows].T
+    np.testing.assert_allclose((found.T @ found)[:, :size], gram[:, :size], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("column", [0, 1, 2])
+def test_triangularize_passes_over_a_column_of_zeros(column: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba_kernel, "dot", numba_kernel.dot.py_func)
+    given = np.random.default_rng(3).normal(size=(4, 6))
+    given[column] = 0
+    written, generic = given.copy(), given.copy()
+    interpreted(3)(written, 6, 3)
+    numba_kernel.triangularize.py_func(generic, 6, 3)
+    np.testing.assert_allclose(written, generic, rtol=1e-11, atol=1e-12)
+    assert not written[column].any() and np.isfinite(written).all()
+
+
+def test_only_small_problems_are_unrolled() -> None:
+    def graph(size: int) -> Graph:
+        return parse("xy = " + " + ".join(f"a{i}*sin({i}*x)" for i in range(size)))
+
+    assert "def triangularize" in source(graph(UNROLLED))
+    assert "def triangularize" not in source(graph(UNROLLED + 1))
+
+
+def test_the_source_changes_with_what_it_is_compiled_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kernels.least_squares.numba_source._version", lambda: "another")
+    changed = source(PEAK.graph)
+    monkeypatch.undo()
+    assert changed != source(PEAK.graph) and changed.splitlines()[1:] == source(PEAK.graph).splitlines()[1:]

@@ -1,0 +1,79 @@
+"""Least-squares fits as a user asks for them, for tests."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tests.helpers import Command, result_in
+from tests.trainer.configs import pack_of
+from trainer.compute import prepare_compute
+from trainer.data.sources import load
+from trainer.engines.base import History
+from trainer.engines.build import make_engine
+from trainer.engines.least_squares import LeastSquaresEngine
+from trainer.models.build import make_graph, new_model
+
+ALONE = ("~experiment", "compute.precision=fp64", "loop.steps=500", "monitor=quiet")
+FIT = (*ALONE, "optimizer=levenberg_marquardt")
+X = (1.0, 2.0, 3.0, 5.0, 7.0, 10.0)
+BOD = (109.0, 149.0, 149.0, 191.0, 213.0, 224.0)  # NIST's BoxBOD
+LINE = (1.1, 1.9, 3.2, 4.7, 7.1, 10.4)
+
+
+def equation(text: str, initial: Mapping[str, Any], **columns: Sequence[float]) -> tuple[str, ...]:
+    """Fields that ask for `text`, from `initial`, on `columns` that stand in the config."""
+    table = ", ".join(f"{name}: [{', '.join(map(repr, column))}]" for name, column in columns.items())
+    start = ", ".join(f"{name}: {value}" for name, value in initial.items())
+    text = f'model.expressions=["{text}"]'
+    return text, f"model.initial={{{start}}}", "data=table", f"data.table={{{table}}}"
+
+
+def saturating(b1: Any, b2: Any) -> tuple[str, ...]:
+    """BoxBOD, whose good minimum has a narrow valley and a plateau around it."""
+    return equation("xy = b1*(1-exp(-b2*x))", {"b1": b1, "b2": b2}, x=X, xy=BOD)
+
+
+def result_of(packtrain: Command, folder: Path, *overrides: str) -> dict[str, Any]:
+    """result.json of a command that ends well."""
+    ended = packtrain(*overrides)
+    assert ended.code == 0, ended.err
+    return result_in(folder / "out")
+
+
+def run_of(packtrain: Command, folder: Path, *overrides: str) -> dict[str, Any]:
+    """The one run of result.json, which has converged."""
+    (run,) = result_of(packtrain, folder, *overrides)["run"]
+    assert run["outcome"] == "finished", run["message"]
+    return run
+
+
+def values(run: Mapping[str, Any], key: str = "value") -> dict[str, Any]:
+    """name -> value (or stderr, or ci95) of a run's parameters."""
+    return {name: each[key] for name, each in run["parameters"].items()}
+
+
+def engine_of(*overrides: str) -> LeastSquaresEngine:
+    """The engine of a pack, before its first step."""
+    pack = pack_of(*overrides, "compute.device=cpu")
+    asked = pack.config
+    compute = prepare_compute(asked.compute)
+    graph = make_graph(asked.model)
+    data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)
+    engine = make_engine(pack, new_model(pack, graph, data.train, compute.dtype), data.train)
+    assert isinstance(engine, LeastSquaresEngine)
+    return engine
+
+
+def drive(engine: LeastSquaresEngine, most: int = 1 << 20) -> list[History]:
+    """Advances `engine` to its end, at most `most` steps at a time."""
+    last, found = int(engine.steps.max()), []
+    while not engine.done:
+        found.append(engine.advance(min(engine.step + most, last, engine.horizon)))
+    return found
+
+
+def losses(histories: Sequence[History]) -> Tensor:
+    return torch.cat([each.loss for each in histories])
