@@ -1,0 +1,168 @@
+"""model.starts: where several fits begin, and what is told of the minima that they reach."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from kernels.random import latin_hypercube
+from tests.helpers import Command, assert_close
+from tests.trainer.configs import pack_of
+from tests.trainer.fits import ALONE, FIT, equation, result_of, run_of, saturating, values
+from trainer.fit import starts_report
+from trainer.models.base import Model
+from trainer.models.build import make_graph, new_model
+
+WIDE = saturating("[1, 1000]", "[0.001, 10]")
+TIMES = np.linspace(0, 10, 60)
+WAVE = equation("xy = a*sin(w*x)", {"a": 1, "w": "[0.2, 6]"}, x=TIMES.tolist(), xy=np.sin(3 * TIMES).tolist())
+
+
+def seed(value: int) -> torch.Tensor:
+    return torch.tensor(value)
+
+
+@pytest.mark.parametrize(("size", "dimensions"), [(1, 1), (7, 3), (32, 2), (100, 5)])
+def test_each_stratum_of_each_dimension_holds_one_point(size: int, dimensions: int) -> None:
+    points = latin_hypercube(seed(5), size, dimensions)
+    assert points.shape == (size, dimensions) and points.dtype == torch.float64
+    strata = (points * size).floor().long().sort(0).values
+    assert torch.equal(strata, torch.arange(size)[:, None].expand(size, dimensions))
+
+
+def test_seeds_and_dimensions_are_spread_apart_and_nothing_is_remembered() -> None:
+    first = latin_hypercube(seed(1), 16, 4)
+    torch.rand(3)
+    assert torch.equal(first, latin_hypercube(seed(1), 16, 4))
+    assert not torch.equal(first, latin_hypercube(seed(2), 16, 4))
+    orders = (first * 16).floor().T.tolist()
+    assert len({tuple(order) for order in orders}) == 4
+    inside = (first * 16) % 1
+    assert len(inside.unique()) == 64 and 0.3 < inside.mean() < 0.7
+
+
+def model_of(*overrides: str) -> Model:
+    from trainer.data.sources import load  # noqa: PLC0415
+
+    pack = pack_of(*FIT, *overrides)
+    graph = make_graph(pack.config.model)
+    data = load(pack.config.data, graph, "mse", torch.device("cpu"), torch.float64)
+    return new_model(pack, graph, data.train, torch.float64)
+
+
+def test_starts_are_the_points_of_a_hypercube_in_the_ranges() -> None:
+    parameters = model_of(*WIDE, "model.starts=10", 'pack.over={seed: "3,4"}').parameters.detach()
+    assert parameters.shape == (20, 2)
+    low, high = torch.tensor([1, 0.001]).double(), torch.tensor([1000, 10]).double()
+    expected = torch.cat([low + latin_hypercube(seed(s), 10, 2) * (high - low) for s in (3, 4)])
+    assert_close(parameters, expected)
+
+
+def test_one_start_is_drawn_as_ever() -> None:
+    assert torch.equal(
+        model_of(*WIDE, "seed=7").parameters, model_of(*WIDE, "model.starts=1", "seed=7").parameters
+    )
+
+
+def test_numbers_stay_what_they_are_in_every_start() -> None:
+    parameters = model_of(*saturating(200, "[0, 1]"), "model.starts=5").parameters
+    assert (parameters[:, 0] == 200).all() and len(parameters[:, 1].unique()) == 5
+
+
+def test_the_pack_is_the_product_with_the_starts() -> None:
+    pack = pack_of(*FIT, *WIDE, "model.starts=3", 'pack.over={seed: "0,1", optimizer.radius: "1,10"}')
+    assert pack.runs == 12 and pack.over["start"] == [0, 1, 2] * 4
+    assert pack.over["seed"] == [0] * 6 + [1] * 6
+    assert pack_of(*FIT, *WIDE, "model.starts=1").over == {}
+
+
+def test_several_starts_find_what_one_misses(packtrain: Command, tmp_path: Path) -> None:
+    wrong = run_of(packtrain, tmp_path, *FIT, *saturating(100, 10))
+    assert wrong["fit"]["rss"] > 9000
+    found = result_of(packtrain, tmp_path, *FIT, *WIDE, "model.starts=16", "model.loss=sse")
+    best = found["run"][found["best_run"]]
+    assert values(best) == pytest.approx({"b1": 213.80940889, "b2": 0.54723748542}, rel=1e-8)
+    starts = found["multi_start"]
+    assert starts["starts"] == 16 == found["runs"]
+    assert starts["converged"] == found["outcomes"]["finished"]
+    first = starts["minima"][0]
+    assert first["run"] == found["best_run"] and first["loss"] == best["loss"]["train"]["last"]
+    assert first["parameters"] == values(best)
+    assert first["loss"] == pytest.approx(1168.0088766, rel=1e-9)
+    assert sum(each["starts"] for each in starts["minima"]) <= starts["converged"]
+    near = [r for r in found["run"] if abs((r["loss"]["train"]["last"] or 0) / first["loss"] - 1) < 1e-6]
+    assert first["starts"] == len([r for r in near if r["outcome"] == "finished"]) > 1
+
+
+def test_a_sine_has_many_minima_and_they_are_sorted(packtrain: Command, tmp_path: Path) -> None:
+    found = result_of(packtrain, tmp_path, *FIT, *WAVE, "model.starts=24")
+    minima = found["multi_start"]["minima"]
+    assert values(found["run"][found["best_run"]]) == pytest.approx({"a": 1, "w": 3}, rel=1e-9)
+    assert len(minima) > 3
+    lost = [each["loss"] for each in minima]
+    assert lost == sorted(lost) and all(b > a * (1 + 1e-6) for a, b in zip(lost, lost[1:], strict=False))
+    out = packtrain(*FIT, *WAVE, "model.starts=24").out
+    told = f"starts  {minima[0]['starts']} of 24 starts reached the least loss, {minima[0]['loss']:.6g}; other minima: "
+    assert told + f"{minima[1]['loss']:.6g} ({minima[1]['starts']})" in out
+
+
+def test_starts_work_with_adam_too(packtrain: Command, tmp_path: Path) -> None:
+    line = equation("xy = a*x", {"a": "[0, 10]"}, x=[1, 2, 3], xy=[2, 4, 6])
+    asked = (*ALONE, "optimizer=adam", "optimizer.lr=0.1", "loop.batch_size=full", *line, "model.starts=3")
+    found = result_of(packtrain, tmp_path, *asked)
+    assert found["engine"] == "step" and found["multi_start"]["converged"] == 3
+    assert len({run["loss"]["train"]["first"] for run in found["run"]}) == 3
+    assert found["multi_start"]["minima"][0]["parameters"]["a"] == pytest.approx(2, abs=1e-2)
+
+
+def test_without_starts_nothing_is_told_of_them(packtrain: Command, tmp_path: Path) -> None:
+    found = result_of(packtrain, tmp_path, *FIT, *WIDE, 'pack.over={seed: "0,1"}')
+    assert "multi_start" not in found and "start" not in found["run"][0]["values"]
+
+
+def test_too_many_starts_are_refused(packtrain: Command) -> None:
+    ended = packtrain(*FIT, *WIDE, "model.starts=2000000")
+    assert ended.code == 2 and "ask for more runs than a pack may hold, 1,048,576" in ended.err
+
+
+def row(
+    index: int, last: float | None, outcome: str = "finished", first: float | None = 100.0
+) -> dict[str, Any]:
+    return {
+        "index": index,
+        "values": {"start": index},
+        "outcome": outcome,
+        "loss": {"train": {"first": first, "last": last}},
+        "parameters": {"a": {"value": float(index)}},
+    }
+
+
+def test_minima_are_told_apart_by_their_loss() -> None:
+    rows = [row(0, 2.0), row(1, 1.0), row(2, 1.0 + 5e-7), row(3, 1.0 + 5e-6), row(4, 0.5, "failed")]
+    rows += [row(5, None), row(6, 0.1, "stopped early")]
+    found = starts_report(rows)
+    assert found is not None and (found["starts"], found["converged"]) == (7, 4)
+    assert [(each["loss"], each["starts"], each["run"]) for each in found["minima"]] == [
+        (1.0, 2, 1),
+        (1.0 + 5e-6, 1, 3),
+        (2.0, 1, 0),
+    ]
+    assert found["minima"][0]["parameters"] == {"a": 1.0}
+
+
+def test_losses_that_are_but_rounding_are_one_minimum() -> None:
+    found = starts_report([row(0, 1e-28), row(1, 3e-27, first=None), row(2, 1e-13), row(3, 1e-11)])
+    assert found is not None
+    assert [each["starts"] for each in found["minima"]] == [3, 1]
+
+
+def test_ten_minima_are_listed_of_more() -> None:
+    found = starts_report([row(i, float(i + 1)) for i in range(30)])
+    assert found is not None and len(found["minima"]) == 10 and found["minima"][9]["loss"] == 10.0
+    assert starts_report([row(0, 1.0) | {"values": {"seed": 1}}]) is None
+
+
+def test_where_no_start_converges_there_is_no_minimum() -> None:
+    assert starts_report([row(0, None, "failed")]) == {"starts": 1, "converged": 0, "minima": []}
