@@ -45,6 +45,70 @@ def test_danwood_reaches_the_certified_values(packtrain: Command, tmp_path: Path
     assert fitted == pytest.approx({"b1": 0.769, "b2": 3.86}, rel=0.02)
 
 
+def test_fit_gives_danwoods_certified_values_to_many_digits(packtrain: Command, tmp_path: Path) -> None:
+    assert packtrain("experiment=fit").code == 0
+    run = result_in(tmp_path / "out")["run"][0]
+    found = {name: (each["value"], each["stderr"]) for name, each in run["parameters"].items()}
+    assert found["b1"] == pytest.approx((7.6886226176e-01, 1.8281973860e-02), rel=1e-8)
+    assert found["b2"] == pytest.approx((3.8604055871, 5.1726610913e-02), rel=1e-8)
+    assert run["fit"]["rss"] == pytest.approx(4.3173084083e-03, rel=1e-8)
+
+
+MISRA1A = """y,x
+10.07,77.6
+14.73,114.9
+17.94,141.1
+23.93,190.8
+29.61,239.9
+35.18,289.0
+40.02,332.8
+44.82,378.4
+50.76,434.8
+55.05,477.3
+61.01,536.8
+66.40,593.1
+75.47,689.1
+81.78,760.0
+"""
+MINE = ('model.expressions=["xy = b1*(1-exp(-b2*x))"]', "data.columns={x: x, xy: y}")
+
+
+def test_fit_takes_equations_and_a_file_of_ones_own(packtrain: Command, tmp_path: Path) -> None:
+    (tmp_path / "misra1a.csv").write_text(MISRA1A)
+    asked = ("experiment=fit", *MINE, "model.initial={b1: 500, b2: 0.0001}", "data.path=misra1a.csv")
+    ended = packtrain(*asked)
+    assert ended.code == 0, ended.err
+    run = result_in(tmp_path / "out")["run"][0]
+    found = {name: (each["value"], each["stderr"]) for name, each in run["parameters"].items()}
+    assert found["b1"] == pytest.approx((2.3894212918e02, 2.7070075241), rel=1e-7)
+    assert found["b2"] == pytest.approx((5.5015643181e-04, 7.2668688436e-06), rel=1e-7)
+    assert run["fit"]["degrees_of_freedom"] == 12
+    for text in ("238.9421", "2.707", "0.0005501564", "12 degrees of freedom"):
+        assert text in ended.out
+
+
+def test_equations_of_ones_own_leave_the_experiments_starting_values(
+    packtrain: Command, tmp_path: Path
+) -> None:
+    assert packtrain("experiment=fit", 'model.expressions=["xy = k*x^m"]').code == 0
+    run = result_in(tmp_path / "out")["run"][0]
+    assert set(run["parameters"]) == {"k", "m"}
+    assert run["parameters"]["m"]["value"] == pytest.approx(3.8604055871, rel=1e-8)
+
+
+def test_names_that_were_typed_and_are_unknown_are_refused(packtrain: Command) -> None:
+    ended = packtrain("experiment=fit", 'model.expressions=["xy = k*x^m"]', "model.initial={k: 1, b2: 4}")
+    assert ended.code == 2 and "the equations have no parameter 'b2'" in ended.err
+
+
+def test_a_table_of_ones_own_leaves_the_experiments(packtrain: Command, tmp_path: Path) -> None:
+    table = "data.table={xt: [1, 2, 3, 4], xv: [2.1, 3.9, 6.1, 8]}"
+    ended = packtrain("experiment=fit", 'model.expressions=["xv = a*xt"]', table)
+    assert ended.code == 0, ended.err
+    value = result_in(tmp_path / "out")["run"][0]["parameters"]["a"]["value"]
+    assert value == pytest.approx((2.1 + 7.8 + 18.3 + 32) / 30)
+
+
 @pytest.mark.parametrize("experiment", ["gaussians", "silly_gaussians"])
 def test_gaussians_reach_90_percent(experiment: str, packtrain: Command, tmp_path: Path) -> None:
     assert packtrain(f"experiment={experiment}").code == 0

@@ -48,7 +48,10 @@ def source(graph: Graph) -> str:
 
 def _version() -> str:
     """What the compiled code depends on beside its own text: the disk cache must not outlive it."""
-    kernel = [Path(__file__).with_name(name).read_bytes() for name in ("numba_kernel.py", "method.py")]
+    kernel = [
+        Path(__file__).with_name(name).read_bytes()
+        for name in ("numba_kernel.py", "numba_algebra.py", "method.py")
+    ]
     return hashlib.sha256(b"".join(kernel)).hexdigest()
 
 

@@ -72,6 +72,42 @@ def iterate(fits: Fits, rules: Rules, damped: bool, evaluate: Callable[[Tensor],
 
     `evaluate` linearizes at trial parameters [R, P]. `damped`: Levenberg-Marquardt, else Gauss-Newton.
     """
+    step = _propose(fits, rules, damped)
+    there = evaluate(step.trial)
+    gained = fits.rss - there.rss
+    radius = _new_radius(fits, step, gained)
+    if not damped:
+        radius = torch.where(gained > 0, torch.inf, radius)
+    status = _judge(fits, rules, step, gained, radius)
+    running = fits.status == Status.RUNNING
+    takes = running & (gained > 0) & (status != Status.GRADIENT)
+    tried = replace(fits, scale=step.scale, radius=radius, damping=step.damping, status=status)
+    taken = replace(tried, parameters=step.trial, **there._asdict())
+    return _select(takes, taken, _select(running, tried, fits))
+
+
+@dataclass(frozen=True)
+class Step:
+    """What R fits try: `trial` [R, P], within the bounds, and what the linear problem says of it.
+
+    `change` [R, P] is A s, and the sum of squares is `predicted` [R] to fall; `length` and `reach` [R]
+    are |s| and |p| in units of `scale` [R, P]; `cosine` [R] is the largest between e and a column of J,
+    times |e|; `singular` [R] says that no step is determined.
+    """
+
+    trial: Tensor
+    change: Tensor
+    predicted: Tensor
+    length: Tensor
+    reach: Tensor
+    damping: Tensor
+    singular: Tensor
+    cosine: Tensor
+    scale: Tensor
+
+
+def _propose(fits: Fits, rules: Rules, damped: bool) -> Step:
+    """The step within the trust radius; a parameter at a bound that would leave it is held there."""
     old, slope = fits.parameters.double(), fits.gradient
     at_bound = ((old <= rules.lower) & (slope > 0)) | ((old >= rules.upper) & (slope < 0))
     free = rules.moves & ~at_bound
@@ -79,43 +115,54 @@ def iterate(fits: Fits, rules: Rules, damped: bool, evaluate: Callable[[Tensor],
     norm = _column_norms(root)
     scale = torch.maximum(fits.scale, norm)
     weight = torch.where(scale > 0, scale, 1)
-
     cut = _damped_step if damped else _shortened_step
     step, damping, singular = cut(root, fits.projected, ~free, weight, fits.radius, fits.damping)
     trial = torch.clamp(old + step, rules.lower, rules.upper).to(fits.parameters.dtype)
     step = torch.where(free, trial - old, 0)
     change = (root @ step[..., None])[..., 0]
-    predicted = -_sum(change * (change + 2 * fits.projected))
+    return Step(
+        trial,
+        change,
+        predicted=-_sum(change * (change + 2 * fits.projected)),
+        length=_norm(weight * step),
+        reach=_norm(weight * old),
+        damping=damping,
+        singular=singular,
+        cosine=torch.where(norm > 0, slope.abs() / norm, 0).amax(1),
+        scale=scale,
+    )
 
-    there = evaluate(trial)
-    gained = fits.rss - there.rss
-    better = gained > 0
-    length = _norm(weight * step)
-    reach = _norm(weight * old)
-    ratio = torch.where(predicted > 0, gained / predicted, 0)  # a step cut by a bound may promise a loss
-    slack = _norm(change).square() + damping * length.square()
-    radius = _new_radius(fits.radius, ratio, gained, fits.rss, slack, length, damping)
-    if not damped:
-        radius = torch.where(better, torch.inf, radius)
 
-    cosine = torch.where(free & (norm > 0), slope.abs() / norm, 0).amax(1)
-    rounding = _rounding(fits.rss, rules.size, fits.parameters.dtype)
+def _new_radius(fits: Fits, step: Step, gained: Tensor) -> Tensor:
+    """A quarter or less of what was promised: shrink, to the minimum of a parabola; most of it: grow.
+
+    A step that a bound has cut may promise a rise; it counts as one that kept nothing.
+    """
+    ratio = torch.where(step.predicted > 0, gained / step.predicted, 0)
+    slack = _sum(step.change.square()) + step.damping * step.length.square()
+    parabola = torch.where(gained >= 0, 0.5, 0.5 * slack / (slack - 0.5 * gained))
+    far_worse = ~(gained > -99 * fits.rss)
+    factor = torch.where(far_worse | ~(parabola >= 0.1), 0.1, parabola)
+    shrunk = factor * torch.minimum(fits.radius, 10 * step.length)
+    grown = torch.where((ratio >= 0.75) | (step.damping == 0), 2 * step.length, fits.radius)
+    return torch.where(ratio > 0.25, grown, shrunk)
+
+
+def _judge(fits: Fits, rules: Rules, step: Step, gained: Tensor, radius: Tensor) -> Tensor:
+    """The Status by the first criterion that holds."""
+    root, better, predicted = fits.rss.sqrt(), gained > 0, step.predicted
     least = rules.ftol * fits.rss
-    short = torch.minimum(radius, length) <= rules.xtol * reach
-    stuck = (cosine > STUCK_COSINE * fits.rss.sqrt()) & (fits.rss > STUCK_ROUNDINGS * rounding)
-    status = _first(
-        (cosine <= rules.gtol * fits.rss.sqrt(), Status.GRADIENT),
-        (singular, Status.SINGULAR),
+    rounding = torch.finfo(fits.parameters.dtype).eps * (ROUNDINGS * root * rules.size + fits.rss)
+    short = torch.minimum(radius, step.length) <= rules.xtol * step.reach
+    stuck = (step.cosine > STUCK_COSINE * root) & (fits.rss > STUCK_ROUNDINGS * rounding)
+    return _first(
+        (step.cosine <= rules.gtol * root, Status.GRADIENT),
+        (step.singular, Status.SINGULAR),
         ((gained.abs() <= least) & (predicted.abs() <= least) & (gained <= 2 * predicted), Status.COST),
         (~better & (predicted.abs() <= rounding), Status.ROUNDING),
         (short & ~better & stuck, Status.STUCK),
         (short, Status.STEP),
     )
-    running = fits.status == Status.RUNNING
-    takes = running & better & (status != Status.GRADIENT)
-    tried = replace(fits, scale=scale, radius=radius, damping=damping, status=status)
-    taken = replace(tried, parameters=trial, **there._asdict())
-    return _select(takes, taken, _select(running, tried, fits))
 
 
 def _sum(terms: Tensor) -> Tensor:
@@ -220,29 +267,6 @@ def _search(
         high = torch.where(excess < 0, torch.minimum(high, damping), high)
         damping = torch.where(done, damping, torch.maximum(low, better))
     return step, damping
-
-
-def _new_radius(
-    radius: Tensor,
-    ratio: Tensor,
-    gained: Tensor,
-    rss: Tensor,
-    slack: Tensor,
-    length: Tensor,
-    damping: Tensor,
-) -> Tensor:
-    """A quarter or less of what was promised: shrink, to the minimum of a parabola; most of it: grow."""
-    parabola = torch.where(gained >= 0, 0.5, 0.5 * slack / (slack - 0.5 * gained))
-    far_worse = ~(gained > -99 * rss)
-    factor = torch.where(far_worse | ~(parabola >= 0.1), 0.1, parabola)
-    shrunk = factor * torch.minimum(radius, 10 * length)
-    grown = torch.where((ratio >= 0.75) | (damping == 0), 2 * length, radius)
-    return torch.where(ratio > 0.25, grown, shrunk)
-
-
-def _rounding(rss: Tensor, size: Tensor, dtype: torch.dtype) -> Tensor:
-    """How far rounding may move a sum of squares: e = y - t is rounded as y and t are."""
-    return torch.finfo(dtype).eps * (ROUNDINGS * rss.sqrt() * size + rss)
 
 
 def _first(*cases: tuple[Tensor, Status]) -> Tensor:

@@ -7,11 +7,8 @@ and refuses to report if the parameters disagree. Exits with 1 if the pack takes
 """
 
 import argparse
-import csv
-import platform
 import random
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -19,19 +16,18 @@ from pathlib import Path
 import torch
 from hydra import compose, initialize_config_dir
 
+from scripts.bench import record
 from trainer.compute import prepare_compute
 from trainer.data.sources import load
 from trainer.engines.build import make_engine
 from trainer.models.build import make_graph, new_model
 from trainer.pack import make_pack
 
-ROOT = Path(__file__).parents[2]
-
 
 def trained(device: str, steps: int, over: str) -> tuple[float, torch.Tensor]:
     """Seconds of training, and the parameters [R, P], of the primer with pack.over={seed: `over`}."""
     overrides = [f'pack.over={{seed: "{over}"}}', f"loop.steps={steps}", f"compute.device={device}"]
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(record.ROOT / "conf"), version_base="1.3"):
         pack = make_pack(compose("train", overrides), overrides)
     asked, compute = pack.config, prepare_compute(pack.config.compute)
     graph = make_graph(asked.model)
@@ -67,16 +63,10 @@ def main() -> None:
     trained(asked.device, 10, "0")  # a warm-up
     repeats = [repeat(asked.device, asked.steps, asked.runs) for _ in range(asked.repeats)]
     ratios = [each["pack"] / each["one by one"] for each in repeats]
-    low, ratio, high = (
-        statistics.quantiles(ratios, n=10, method="inclusive")[1::3] if len(ratios) > 1 else ratios * 3
-    )
+    low, ratio, high = record.quantiles(ratios)
     row = {
         "what": f"primer, {asked.runs} runs of {asked.steps} steps",
-        "device": torch.cuda.get_device_name() if asked.device == "cuda" else platform.machine(),
-        "torch": torch.__version__,
-        "commit": subprocess.check_output(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True
-        ).strip(),
+        **record.where(asked.device),
         "pack_seconds": round(statistics.median(each["pack"] for each in repeats), 4),
         "one_by_one_seconds": round(statistics.median(each["one by one"] for each in repeats), 4),
         "ratio": round(ratio, 4),
@@ -86,10 +76,7 @@ def main() -> None:
     for name, value in row.items():
         print(f"{name:>20}  {value}")
     if asked.out:
-        with asked.out.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            writer.writeheader()
-            writer.writerow(row)
+        record.write(asked.out, [row])
     sys.exit(ratio >= 0.5)
 
 

@@ -93,7 +93,7 @@ def test_runs_are_judged_apart() -> None:
     found = infer(roots, torch.ones(3, 3, dtype=torch.bool), LEAST)
     assert found.rank.tolist() == [3, 2, 2]
     assert found.undetermined.tolist() == [[False] * 3, [True, True, False], [False, False, True]]
-    assert [len(combinations(found, run)) for run in range(3)] == [0, 1, 0]
+    assert [len(combinations(found, run)) for run in (1, 2)] == [1, 0]
 
 
 def test_half_the_digits_are_left_where_the_condition_was_squared() -> None:

@@ -103,7 +103,7 @@ def _rules(pack: Pack, model: Model, problem: Problem, steps: Tensor) -> Rules:
     if isinstance(model, ExpressionModel):
         lower, upper = bounds_of(pack.config.model, model.graph)
         moves = moving(pack.config.model, model.graph)
-    bounds = torch.tensor([lower, upper], dtype=torch.float64, device=device)
+    bounds = torch.tensor([lower, upper], dtype=model.parameters.dtype, device=device).double()
     return Rules(
         ftol=_values(pack, "optimizer.ftol", device),
         xtol=_values(pack, "optimizer.xtol", device),

@@ -73,6 +73,24 @@ def test_a_linear_problem_takes_a_few_steps(damped: bool) -> None:
 
 
 @both
+def test_without_tolerances_a_fit_ends_where_rounding_begins(damped: bool) -> None:
+    problem, start = samples(PEAK, 6), starts(PEAK, 6)
+    given = rules(problem, start, tolerance=0.0)
+    found = fit(PEAK.graph, problem, start, given, damped)
+    assert found.converged and found.taken.max() < 60
+    assert (found.status == Status.ROUNDING).any()
+
+
+@both
+def test_trials_that_are_worse_are_refused(damped: bool) -> None:
+    """Starts so far away that many a step is too long."""
+    problem = samples(PEAK, 3)
+    found = fit(PEAK.graph, problem, tensor([[0.2, m, 0.3, 0, 0] for m in (0.2, 2.4, 0.8)]), damped=damped)
+    assert_falls(found)
+    assert (found.trials.rss[1:] == found.trials.rss[:-1]).sum() > 5
+
+
+@both
 def test_exact_data_are_met_exactly(damped: bool) -> None:
     problem = samples(replace(DECAY, noise=0.0), 3)
     found = fit(DECAY.graph, problem, starts(DECAY, 3), damped=damped)

@@ -14,6 +14,7 @@ from kernels.expression import Graph, parse
 from kernels.least_squares import Problem, Rules, Status, numba_kernel
 from kernels.least_squares.compiled import Compiled
 from kernels.least_squares.numba_source import UNROLLED, source
+from tests.helpers import assert_close
 from tests.kernels.least_squares.fits import (
     KINDS,
     Fitted,
@@ -113,6 +114,32 @@ def test_more_rows_than_a_block(kind: Kind, weighted: bool) -> None:
     assert_near(found.parameters, expected.parameters, 1e-7)
     assert_near(found.trials.gradient[0], expected.trials.gradient[0], 1e-9)
     assert_near(found.rss, expected.rss, 1e-10)
+
+
+@both
+def test_without_tolerances_a_fit_ends_where_rounding_begins(damped: bool) -> None:
+    problem, start = samples(PEAK, 6), starts(PEAK, 6)
+    given = rules(problem, start, tolerance=0.0)
+    found = fit(PEAK.graph, problem, start, given, damped, Compiled)
+    assert found.converged and found.taken.max() < 60
+    assert (found.status == Status.ROUNDING).any()
+
+
+@both
+def test_trials_that_are_worse_are_refused(damped: bool) -> None:
+    """Starts so far away that many a step is too long."""
+    problem = samples(PEAK, 3)
+    start = tensor([[0.2, 0.2, 0.3, 0], [0.2, 2.4, 0.3, 0], [0.1, 0.8, 0.1, 0.1]])
+    given = rules(problem, start)
+    found = fit(PEAK.graph, problem, start, given, damped, Compiled)
+    rss = found.trials.rss
+    assert not (rss[1:] > rss[:-1]).any()
+    assert (rss[1:] == rss[:-1]).sum() > 9
+    expected = fit(PEAK.graph, problem, start, given, damped)
+    assert_close(rss[:6], expected.trials.rss[:6], torch.float32)
+    if damped:
+        assert found.converged
+        assert_near(found.rss, expected.rss, 1e-9)
 
 
 @both

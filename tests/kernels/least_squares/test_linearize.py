@@ -181,11 +181,11 @@ def test_size_is_a_matter_of_one_fit() -> None:
     assert is_large(1 << 16, 3, 7)
 
 
-@pytest.mark.parametrize("shape", [(4, 4), (9, 4), (3, 9, 4)])
-def test_triangle_is_that_of_qr(shape: tuple[int, ...]) -> None:
-    given = away_from_zero(torch.Generator().manual_seed(1), *shape)
+@pytest.mark.parametrize("rows", [2, 4, 9])
+def test_triangle_is_that_of_qr(rows: int) -> None:
+    given = away_from_zero(torch.Generator().manual_seed(1), 3, rows, 4)
     found = triangle(given)
-    assert found.shape == (*shape[:-2], 4, 4) and found.equal(found.triu())
+    assert found.shape == (3, min(rows, 4), 4) and found.equal(found.triu())
     assert_close(found.abs(), torch.linalg.qr(given)[1].abs())
 
 

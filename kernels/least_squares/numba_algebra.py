@@ -1,0 +1,151 @@
+"""Small linear algebra in Numba, and the two kinds of step that are made of it.
+
+All numbers are float64. A matrix is kept by columns, `columns` [K, M], so that a column is contiguous.
+"""
+
+from math import isfinite, sqrt
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from kernels.least_squares.method import NEAR, SEARCHES, SINGULAR_PIVOT
+
+TINY = float(np.finfo(np.float64).tiny)
+
+exact = njit(error_model="numpy", fastmath={"contract"})
+summed = njit(error_model="numpy", fastmath={"contract", "reassoc"})
+
+
+@summed
+def dot(columns, a, b, start, stop):
+    """The product of two columns over rows start..stop-1."""
+    total = 0.0
+    for i in range(start, stop):
+        total += columns[a, i] * columns[b, i]
+    return total
+
+
+@exact
+def triangularize(columns, rows, pivots):
+    """Householder's QR of the first `rows` rows, in place, for the first `pivots` columns.
+
+    What is left below the diagonal of those columns stands for zeros.
+    """
+    for k in range(min(pivots, rows)):
+        norm = sqrt(dot(columns, k, k, k, rows))
+        if norm == 0.0:
+            continue
+        diagonal = -norm if columns[k, k] > 0.0 else norm
+        columns[k, k] -= diagonal
+        factor = -1.0 / (diagonal * columns[k, k])
+        for j in range(k + 1, columns.shape[0]):
+            scale = factor * dot(columns, k, j, k, rows)
+            for i in range(k, rows):
+                columns[j, i] -= scale * columns[k, i]
+        columns[k, k] = diagonal
+
+
+@exact
+def norm_of(weight, vector):
+    """|weight vector|."""
+    total = 0.0
+    for i in range(vector.size):
+        total += (weight[i] * vector[i]) ** 2
+    return sqrt(total)
+
+
+@exact
+def newton(work, weight, step, length, radius, inner):
+    """How far Newton's iteration moves the damping, so that `length` = |weight s| becomes the radius."""
+    size = step.size
+    total = 0.0
+    for k in range(size):
+        value = weight[k] * weight[k] * step[k] / length
+        for j in range(k):
+            value -= work[k, j] * inner[j]
+        inner[k] = value / work[k, k]
+        total += inner[k] * inner[k]
+    return (length - radius) / radius / total
+
+
+def make_steps(triangularize: Any) -> Any:
+    """The two kinds of step, over a QR of [P + 1, M] columns."""
+
+    @exact
+    def solve(root, free, diagonal, work, step):
+        """step: the s of free columns that minimizes |A s + c|^2 + |diagonal s|^2; `work`: its triangle."""
+        size = step.size
+        plain = True
+        for k in range(size):
+            plain = plain and free[k] and diagonal[k] == 0.0
+        for k in range(size + 1):
+            for i in range(size):
+                work[k, i] = root[k, i] if k == size or free[k] else 0.0
+                work[k, size + i] = 0.0
+        if not plain:
+            for k in range(size):
+                work[k, size + k] = diagonal[k] if free[k] else 1.0
+            triangularize(work, 2 * size, size)
+        for k in range(size - 1, -1, -1):
+            value = -work[size, k]
+            for j in range(k + 1, size):
+                value -= work[j, k] * step[j]
+            step[k] = value / work[k, k]
+
+    @exact
+    def damped_step(root, free, weight, radius, damping, work, diagonal, step, inner, slope):
+        """step: Gauss-Newton's where it lies within the radius, else a damped one -> its damping."""
+        size = step.size
+        for k in range(size):
+            diagonal[k] = 0.0
+        solve(root, free, diagonal, work, step)
+        length = norm_of(weight, step)
+        if length <= (1 + NEAR) * radius:
+            return 0.0
+        low = newton(work, weight, step, length, radius, inner)
+        if not isfinite(low):
+            low = 0.0
+        total = 0.0
+        for k in range(size):
+            if free[k]:
+                total += (slope[k] / weight[k]) ** 2
+        high = sqrt(total) / radius if total > 0.0 else TINY / min(radius, NEAR)
+        damping = min(max(damping, low), high)
+        excess = 0.0
+        for _ in range(SEARCHES):
+            if damping <= 0.0:
+                damping = max(1e-3 * high, TINY)
+            for k in range(size):
+                diagonal[k] = sqrt(damping) * weight[k]
+            solve(root, free, diagonal, work, step)
+            length = norm_of(weight, step)
+            before = excess
+            excess = length - radius
+            if abs(excess) <= NEAR * radius or (low == 0.0 and excess <= before and before < 0.0):
+                break
+            change = newton(work, weight, step, length, radius, inner)
+            if excess > 0.0:
+                low = max(low, damping)
+            if excess < 0.0:
+                high = min(high, damping)
+            damping = max(low, damping + change)
+        return damping
+
+    @exact
+    def shortened_step(root, free, weight, radius, work, diagonal, step):
+        """step: Gauss-Newton's, no longer than the radius -> whether the problem is singular."""
+        size = step.size
+        for k in range(size):
+            diagonal[k] = 0.0
+        solve(root, free, diagonal, work, step)
+        length = norm_of(weight, step)
+        if length > radius:
+            for k in range(size):
+                step[k] *= radius / length
+        for k in range(size):
+            if not abs(work[k, k]) > SINGULAR_PIVOT * sqrt(dot(work, k, k, 0, k + 1)):
+                return True
+        return False
+
+    return damped_step, shortened_step

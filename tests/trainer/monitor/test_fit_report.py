@@ -1,0 +1,160 @@
+"""What the closing table says about least-squares fits."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.helpers import Command
+from tests.trainer.fits import FIT, LINE, X, equation, saturating
+from trainer.monitor.fit_report import starts_line, uncertain
+from trainer.monitor.report import closing_table
+
+STRAIGHT = equation("xy = a*x + b", {"a": 0, "b": 0}, x=X, xy=LINE)
+SUM = equation("xy = (a + c)*x + b", {"a": 0.2, "b": 0, "c": 0.3}, x=X, xy=LINE)
+NUMBER = re.compile(r"-?\d[\d.]*(e[+-]\d+)?")
+
+
+def lines_of(out: str, word: str) -> list[list[str]]:
+    """The words of the lines that begin with `word`."""
+    return [line.split() for line in out.splitlines() if line.split()[:1] == [word]]
+
+
+def test_one_fit_is_told_in_full(packtrain: Command) -> None:
+    out = packtrain(*FIT, *STRAIGHT).out
+    for label in ("parameter", "std error", "95 % from", "correlation", "sum of squares", "residual std"):
+        assert label in out
+    assert "(4 degrees of freedom)" in out and "R^2" in out and "AIC, BIC" in out
+    a = lines_of(out, "a")
+    assert a[0] == ["a", "1.037788", "0.011606", "1.005565", "1.070012"]
+    assert a[1][1] == "1.0000" and a[1][2].startswith("-0.8")
+    assert "outcome          finished: converged after" in out
+
+
+def test_undetermined_parameters_stand_beside_what_is_determined(packtrain: Command) -> None:
+    out = packtrain(*FIT, *SUM).out
+    a, combined = lines_of(out, "a")
+    assert a[2:] == lines_of(out, "c")[0][2:] == ["undetermined"]
+    assert combined[:5] == ["a", "+", "c", "1.037788", "0.011606"]
+    assert "note" in out and "the data determine a + c, but not a" in " ".join(out.split())
+
+
+def test_fixed_and_bounded_parameters_are_marked(packtrain: Command) -> None:
+    out = packtrain(*FIT, *STRAIGHT, "model.fixed=[b]").out
+    assert lines_of(out, "b")[0] == ["b", "0", "fixed"]
+    assert "correlation " not in out
+    out = packtrain(*FIT, *STRAIGHT, "model.bounds={a: [0, 0.5]}").out
+    assert lines_of(out, "a")[0] == ["a", "0.5", "at", "a", "bound"]
+    assert "a ended at a bound and counts as fixed there" in " ".join(out.split())
+
+
+def test_many_fits_show_their_uncertainties(packtrain: Command) -> None:
+    asked = equation("xy = a*x + b", {"b": 0}, x=X, xy=LINE)
+    out = packtrain(*FIT, *asked, 'pack.over={model.initial.a: "0,1"}').out
+    assert out.count("1.0378 ± 0.012") == 2
+
+
+def test_what_has_no_numbers_is_told_without_them(packtrain: Command) -> None:
+    out = packtrain(*FIT, *equation("xy = a*log(b + x)", {"a": 1, "b": -3}, x=X, xy=LINE)).out
+    assert "failed: ended after 0 steps" in out and "nan" not in out and "None" not in out
+
+
+@pytest.mark.parametrize("text", [STRAIGHT, SUM, saturating(100, 0.75)], ids=["line", "sum", "saturating"])
+def test_no_number_is_cut_at_80_columns(text: tuple[str, ...], packtrain: Command) -> None:
+    out = packtrain(*FIT, *text).out
+    assert "…" not in out and all(len(line) <= 80 for line in out.splitlines() if "use" not in line)
+
+
+def parameters(count: int) -> dict[str, dict]:
+    return {
+        f"parameter_{i}": {
+            "value": -1.23456789e-5 * (i + 1),
+            "stderr": 1.23456789e-6,
+            "ci95": [-1.3e-5 / 7, -1e-5 / 7],
+        }
+        for i in range(count)
+    }
+
+
+def row(index: int, count: int) -> dict:
+    names = list(parameters(count))
+    return {
+        "index": index,
+        "values": {"start": index},
+        "outcome": "finished",
+        "message": "converged after 5 steps: so",
+        "steps": 5,
+        "loss": {"train": {"first": 10.0, "last": 1.2345678e-9}, "validation": None},
+        "metrics": {"rmse": 1.0},
+        "parameters": parameters(count),
+        "fit": {
+            "criterion": "cost",
+            "iterations": 5,
+            "rss": 1.2345678e-9,
+            "residual_std": 1.2345678e-5,
+            "degrees_of_freedom": 10,
+            "r_squared": 0.999999999,
+            "aic": -1234.5678,
+            "bic": -1234.5678,
+            "correlation": {a: {b: -0.12345 for b in names} for a in names},
+            "fixed": [],
+            "at_bound": [],
+            "undetermined": [],
+            "combinations": [],
+            "notes": [],
+        },
+    }
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+@pytest.mark.parametrize("count", [2, 8, 12])
+def test_no_column_is_cut_in_the_middle_of_a_number(runs: int, count: int) -> None:
+    about = {
+        "experiment": "mine",
+        "runs": runs,
+        "steps": 5,
+        "samples": 50,
+        "seconds": {"train": 0.5},
+        "device": "cpu",
+        "precision": "fp64",
+        "outcomes": {"finished": runs},
+    }
+    out = io.StringIO()
+    closing_table(Console(file=out, width=80), about, [row(i, count) for i in range(runs)], Path("a"))
+    text = out.getvalue()
+    assert "…" not in text
+    for line in text.splitlines():
+        words = line.split()
+        if words and words[0].startswith("parameter_"):
+            assert all(NUMBER.fullmatch(word) for word in words[1:]), line
+    if runs == 1:
+        table = [line.split() for line in text.splitlines() if line.strip().startswith("parameter_0")][0]
+        assert table[1:3] == ["-1.234568e-05", "1.2346e-06"]
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ({"starts": 5, "minima": []}, "none of the 5 starts converged"),
+        ({"starts": 5, "minima": [(1.5, 4)]}, "4 of 5 starts reached the least loss, 1.5"),
+        (
+            {"starts": 2000, "minima": [(1.5, 1200), (3.25, 800)]},
+            "1,200 of 2,000 starts reached the least loss, 1.5; other minima: 3.25 (800)",
+        ),
+    ],
+)
+def test_the_line_about_starts_counts_them(found: dict, told: str) -> None:
+    minima = [{"loss": loss, "starts": starts} for loss, starts in found["minima"]]
+    assert starts_line({**found, "minima": minima}) == told
+
+
+def test_of_many_minima_five_others_are_shown() -> None:
+    line = starts_line({"starts": 9, "minima": [{"loss": float(i), "starts": 1} for i in range(9)]})
+    assert line.endswith("5 (1), ...") and "6 (1)" not in line
+
+
+def test_a_value_without_error_stands_alone() -> None:
+    assert uncertain(1.25, {"stderr": None}) == "1.25" and uncertain(None, {}) == "-"
+    assert uncertain(1.25, {"stderr": 0.0123}) == "1.25 ± 0.012"
