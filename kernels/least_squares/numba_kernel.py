@@ -17,7 +17,7 @@ RUNNING, GRADIENT, COST, STEP, ROUNDING, NOT_FINITE, STUCK, SINGULAR, EXHAUSTED 
 
 @exact
 def look(root, p, lower, upper, moves, slope, free, scale, weight):
-    """slope J^T e, which parameters are free, scale and weight -> |J^T e|, and |e| times the largest cosine."""
+    """slope J^T e, who is free, scale and weight -> |J^T e|, and |e| times the largest cosine."""
     size = p.size
     cosine, gradient = 0.0, 0.0
     for k in range(size):

@@ -71,7 +71,7 @@ def gaussian(fits: int) -> Case:
         return a * np.exp(-((x[:, 0] - u) ** 2 + (x[:, 1] - v) ** 2) / (2 * s**2)) + o
 
     places = draw.uniform([1.5, 1.5, 0.9], [2.5, 2.5, 1.3], (fits, 3))
-    clean = np.stack([function(x, 100, *place, 10) for place in places])
+    clean = np.stack([function(x, 100, u, v, s, 10) for u, v, s in places])
     text = "xg = a*exp(-((xx - u)^2 + (xy - v)^2)/(2*s^2)) + o"
     start = {"a": 90.0, "u": 2.0, "v": 2.0, "s": 1.2, "o": 8.0}
     return Case("gaussian 5x5", text, function, x, clean + draw.normal(0, 2, clean.shape), start)
@@ -106,9 +106,10 @@ def by_curve_fit(case: Case) -> Fitted:
 
 def by_lmfit(case: Case) -> Fitted:
     model, found, calls, good = lmfit.Model(case.function), [], 0, 0
+    start = model.make_params(**case.start)
     began = time.perf_counter()
     for targets in case.targets[:MOST_LMFITS]:
-        result = model.fit(targets, x=case.inputs, **case.start)
+        result = model.fit(targets, start, x=case.inputs)
         found.append([result.params[name].value for name in case.start])
         calls += result.nfev
         good += result.success

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 def quantiles(values: Sequence[float]) -> tuple[float, float, float]:
     """The 20th percentile, the median and the 80th percentile."""
     if len(values) == 1:
-        return (values[0],) * 3
+        return values[0], values[0], values[0]
     low, _, _, high = statistics.quantiles(values, n=5, method="inclusive")
     return low, statistics.median(values), high
 
