@@ -106,7 +106,7 @@ def by_curve_fit(case: Case) -> Fitted:
 
 def by_lmfit(case: Case) -> Fitted:
     model, found, calls, good = lmfit.Model(case.function), [], 0, 0
-    start = model.make_params(**case.start)
+    start = lmfit.create_params(**case.start)
     began = time.perf_counter()
     for targets in case.targets[:MOST_LMFITS]:
         result = model.fit(targets, start, x=case.inputs)

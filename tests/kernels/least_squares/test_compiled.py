@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kernels import source_cache
 from kernels.expression import Graph, parse
-from kernels.least_squares import Problem, Rules, Status, numba_kernel
+from kernels.least_squares import Problem, Rules, Status, numba_algebra, numba_kernel
 from kernels.least_squares.compiled import Compiled
 from kernels.least_squares.numba_source import UNROLLED, source
 from tests.helpers import assert_close
@@ -328,11 +328,11 @@ def interpreted(size: int) -> Callable[..., None]:
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 9])
 @pytest.mark.parametrize("size", [1, 2, 4, UNROLLED])
 def test_triangularize_is_the_qr_of_numpy(size: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numba_kernel, "dot", numba_kernel.dot.py_func)
+    monkeypatch.setattr(numba_algebra, "dot", numba_algebra.dot.py_func)
     given = np.random.default_rng(3).normal(size=(size + 1, rows + 2))
     written, generic = given.copy(), given.copy()
     interpreted(size)(written, rows, size)
-    numba_kernel.triangularize.py_func(generic, rows, size)
+    numba_algebra.triangularize.py_func(generic, rows, size)
     np.testing.assert_allclose(written, generic, rtol=1e-11, atol=1e-12)
     np.testing.assert_array_equal(written[:, rows:], given[:, rows:])
     expected = np.linalg.qr(given[:, :rows].T, mode="r")
@@ -345,12 +345,12 @@ def test_triangularize_is_the_qr_of_numpy(size: int, rows: int, monkeypatch: pyt
 
 @pytest.mark.parametrize("column", [0, 1, 2])
 def test_triangularize_passes_over_a_column_of_zeros(column: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numba_kernel, "dot", numba_kernel.dot.py_func)
+    monkeypatch.setattr(numba_algebra, "dot", numba_algebra.dot.py_func)
     given = np.random.default_rng(3).normal(size=(4, 6))
     given[column] = 0
     written, generic = given.copy(), given.copy()
     interpreted(3)(written, 6, 3)
-    numba_kernel.triangularize.py_func(generic, 6, 3)
+    numba_algebra.triangularize.py_func(generic, 6, 3)
     np.testing.assert_allclose(written, generic, rtol=1e-11, atol=1e-12)
     assert not written[column].any() and np.isfinite(written).all()
 

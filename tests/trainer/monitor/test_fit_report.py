@@ -28,7 +28,7 @@ def test_one_fit_is_told_in_full(packtrain: Command) -> None:
         assert label in out
     assert "(4 degrees of freedom)" in out and "R^2" in out and "AIC, BIC" in out
     a = lines_of(out, "a")
-    assert a[0] == ["a", "1.031977", "0.031991", "0.9431555", "1.120799"]
+    assert a[0] == ["a", "1.031977", "0.031991", "0.9431547", "1.120799"]
     assert a[1][1] == "1.0000" and a[1][2].startswith("-0.8")
     assert "outcome          finished: converged after" in out
 

@@ -1,0 +1,32 @@
+"""The benchmark of fits, small: what it compares has to agree, and a ratio needs that agreement."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from scripts.bench import bench_least_squares as bench
+
+
+@pytest.mark.parametrize("make", [bench.gaussian, bench.misra1a])
+def test_the_pack_and_lmfit_reach_what_curve_fit_reaches(make: Callable[[int], bench.Case]) -> None:
+    case = make(12)
+    reference = torch.tensor(bench.squares(case, bench.by_curve_fit(case).parameters))
+    for fitted in (bench.by_pack(case, "cpu", False), bench.by_lmfit(case)):
+        found = torch.tensor(bench.squares(case, fitted.parameters))
+        torch.testing.assert_close(found, reference, rtol=bench.SAME, atol=0)
+        assert fitted.converged == 1
+
+
+def test_no_ratio_where_the_fits_disagree(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_pack = bench.by_pack
+
+    def wrong(case: bench.Case, device: str, compiled: bool) -> bench.Fitted:
+        found = by_pack(case, device, False)
+        return bench.Fitted(found.seconds, found.parameters * 1.01, found.iterations, found.converged)
+
+    monkeypatch.setattr(bench, "by_pack", wrong)
+    rows = {row["method"]: row for row in bench.measure(bench.misra1a(3), 1, "cpu")}
+    assert rows["pack, numba"]["same_as_curve_fit"] == 0
+    assert rows["pack, numba"]["faster_than_curve_fit"] == ""
+    assert rows["lmfit"]["faster_than_curve_fit"] > 0
