@@ -43,8 +43,8 @@ def _written(name: str, source: str) -> Path:
 def _write(where: Path, name: str, source: str) -> Path:
     where.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = where / f"{name}.py"
-    if not file.exists() or file.read_text() != source:
+    if not file.exists() or file.read_bytes() != source.encode():
         draft = where / f".{name}.{os.getpid()}"
-        draft.write_text(source)
+        draft.write_bytes(source.encode())
         draft.replace(file)
     return file

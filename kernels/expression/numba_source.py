@@ -33,7 +33,7 @@ NUMBA: dict[str, Callable[..., str]] = {
     "softplus": lambda x: f"max({x}, 0.0) + log1p(exp(-abs({x})))",
     "min": lambda x, y: f"{x} if {x} < {y} or isnan({x}) else {y}",
     "max": lambda x, y: f"{x} if {x} > {y} or isnan({x}) else {y}",
-    "sign": lambda x: f"nan if isnan({x}) else float({x} > 0.0) - float({x} < 0.0)",
+    "sign": lambda x: f"nan if isnan({x}) else 1.0 if {x} > 0.0 else -1.0 if {x} < 0.0 else 0.0",
     "plogx": lambda p, x: f"0.0 if {x} == 0.0 and abs({p}) < inf else {p} * log({x})",
 }
 

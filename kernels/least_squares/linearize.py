@@ -64,7 +64,7 @@ def triangle(columns: Tensor) -> Tensor:
 
 def _by_qr(columns: Tensor) -> Linear:
     size = columns.shape[2]
-    rss = columns[..., -1].square().sum(1, dtype=torch.float64)
+    rss = columns[..., -1].double().square().sum(1)
     if columns.shape[1] < size:
         columns = torch.nn.functional.pad(columns, (0, 0, 0, size - columns.shape[1]))
     return _checked(rss, triangle(columns)[:, : size - 1].double())

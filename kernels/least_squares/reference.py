@@ -41,7 +41,8 @@ class Fits:
 
     @classmethod
     def start(cls, parameters: Tensor, linear: Linear, rules: Rules, damped: bool) -> Self:
-        scale = _column_norms(linear.root * rules.moves[:, None])
+        free = _free(parameters, _times(linear.projected, linear.root), rules)
+        scale = _column_norms(linear.root * free[:, None])
         reach = _norm(scale * parameters)
         radius = rules.radius * torch.where(reach > 0, reach, 1) if damped else reach + torch.inf
         status = torch.where(linear.rss.isfinite(), Status.RUNNING, Status.NOT_FINITE)
@@ -109,16 +110,17 @@ class Step:
 def _propose(fits: Fits, rules: Rules, damped: bool) -> Step:
     """The step within the trust radius; a parameter at a bound that would leave it is held there."""
     old, slope = fits.parameters.double(), fits.gradient
-    at_bound = ((old <= rules.lower) & (slope > 0)) | ((old >= rules.upper) & (slope < 0))
-    free = rules.moves & ~at_bound
+    free = _free(old, slope, rules)
     root = fits.root * free[:, None]
     norm = _column_norms(root)
     scale = torch.maximum(fits.scale, norm)
     weight = torch.where(scale > 0, scale, 1)
     cut = _damped_step if damped else _shortened_step
     step, damping, singular = cut(root, fits.projected, ~free, weight, fits.radius, fits.damping)
-    trial = torch.clamp(old + step, rules.lower, rules.upper).to(fits.parameters.dtype)
-    step = torch.where(free, trial - old, 0)
+    trial = torch.where(free, torch.clamp(old + step, rules.lower, rules.upper), old).to(
+        fits.parameters.dtype
+    )
+    step = trial - old
     change = (root @ step[..., None])[..., 0]
     return Step(
         trial,
@@ -131,6 +133,13 @@ def _propose(fits: Fits, rules: Rules, damped: bool) -> Step:
         cosine=torch.where(norm > 0, slope.abs() / norm, 0).amax(1),
         scale=scale,
     )
+
+
+def _free(parameters: Tensor, slope: Tensor, rules: Rules) -> Tensor:
+    """Which parameters may move: not those at a bound that the descent would cross."""
+    leaves_low = (parameters <= rules.lower) & (slope > 0)
+    leaves_high = (parameters >= rules.upper) & (slope < 0)
+    return rules.moves & ~(leaves_low | leaves_high)
 
 
 def _new_radius(fits: Fits, step: Step, gained: Tensor) -> Tensor:

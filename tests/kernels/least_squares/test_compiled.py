@@ -140,6 +140,8 @@ def test_trials_that_are_worse_are_refused(damped: bool) -> None:
     if damped:
         assert found.converged
         assert_near(found.rss, expected.rss, 1e-9)
+        damping = found.trials.damping[:, 2].nan_to_num()
+        assert damping.any() and damping[found.taken[2] - 1] == 0
 
 
 @both
@@ -238,14 +240,14 @@ def test_a_singular_jacobian_ends_gauss_newton_alone(damped: bool) -> None:
 @both
 def test_a_fit_ends_with_its_steps(damped: bool) -> None:
     problem, start = samples(PEAK, 3), starts(PEAK, 3)
-    given = replace(rules(problem, start), steps=torch.tensor([1, 2, 200]))
+    given = replace(rules(problem, start), steps=torch.tensor([1, 4, 200]))
     whole = fit(PEAK.graph, problem, start, given, damped, Compiled)
-    cut = fit(PEAK.graph, problem, start, given, damped, Compiled, (1,) * 60)
-    for found in (whole, cut):
+    for slices in ((200,), (1,) * 60, (3, 7, 50)):
+        found = fit(PEAK.graph, problem, start, given, damped, Compiled, slices)
         assert found.status[:2].tolist() == [Status.EXHAUSTED] * 2
-        assert found.taken[:2].tolist() == [1, 2] and found.taken[2] > 2
+        assert found.taken[:2].tolist() == [1, 4] and found.taken[2] > 4
         assert found.trials.rss.isfinite().sum(0).equal(found.taken)
-    assert cut.parameters.equal(whole.parameters)
+        assert found.parameters.equal(whole.parameters)
 
 
 @both
