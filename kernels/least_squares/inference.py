@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+LEAST = (
+    torch.finfo(torch.float64).eps ** 0.75
+)  # singular value, of the scaled J's largest, told from rounding
 UNDETERMINED = 1e-5  # a parameter's share in a direction that the data don't determine
 
 
@@ -29,25 +32,17 @@ class Inference:
     norm: Tensor
 
 
-def tolerance(dtype: torch.dtype, squared: bool) -> float:
-    """The least singular value, relative to the largest, that is told from rounding.
+def infer(root: Tensor, free: Tensor) -> Inference:
+    """From A [R, P, P] with A^T A = J^T J, by QR, and the parameters that are `free` [R, P].
 
-    eps^(3/4) of the scaled Jacobian; half as many digits where the condition number was `squared`.
-    """
-    return torch.finfo(dtype).eps ** (0.375 if squared else 0.75)
-
-
-def infer(root: Tensor, free: Tensor, least: float) -> Inference:
-    """From A [R, P, P] with A^T A = J^T J, and the parameters that are `free` [R, P].
-
-    Columns are scaled to norm 1, so that units don't matter; singular values at most `least` times
+    Columns are scaled to norm 1, so that units don't matter; singular values at most LEAST times
     the largest count as zero.
     """
     root = root * free[:, None]
     norm = torch.linalg.vector_norm(root, dim=1)
     norm = norm.masked_fill(norm == 0, 1)
     _, values, directions = torch.linalg.svd(root / norm[:, None])
-    known = values > least * values[:, :1]
+    known = values > LEAST * values[:, :1]
     inverse = torch.where(known, 1 / values, 0)
     half = directions.mT * inverse[:, None] / norm[..., None]
     share = torch.where(known[..., None], 0, directions).square().sum(1).sqrt()

@@ -1,6 +1,6 @@
 """Residuals and Jacobian -> the P x P problem that a step solves: by QR, or by normal equations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -12,7 +12,7 @@ from kernels.least_squares.problem import Problem
 OutputsAndJacobian = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 LARGE = 1 << 20  # numbers of one run's [J | e], beyond which normal equations take the place of QR
-BLOCK = 1 << 14  # samples of a block of the normal equations
+BLOCK = 1 << 14  # samples that are taken at a time
 
 
 class Linear(NamedTuple):
@@ -27,25 +27,45 @@ class Linear(NamedTuple):
     projected: Tensor
 
 
-def is_large(samples: int, targets: int, parameters: int) -> bool:
-    """Fits of this size are solved by normal equations: a matter of N, T and P alone, never of R."""
-    return samples * targets * (parameters + 1) > LARGE
-
-
 def linearize(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Linear:
     """The linear problem of e = sqrt(w) (y - t) at `parameters` [R, P].
 
-    Small problems take the QR of [J | e], which never squares the condition number; large ones the
-    sums of [J | e]^T [J | e] over blocks of samples, in their order.
+    Small problems take the QR of [J | e], which never squares the condition number; large ones, whose
+    [J | e] has more than LARGE numbers, the quicker sums of [J | e]^T [J | e]. Both go over blocks of
+    samples, in their order. The switch is a matter of N, T and P alone, never of R.
     """
-    samples, outputs = problem.targets.shape[-2:]
-    if not is_large(samples, outputs, parameters.shape[1]):
-        return _by_qr(_columns(model, parameters, problem))
+    large = problem.rows * (parameters.shape[1] + 1) > LARGE
+    return (by_normal_equations if large else by_qr)(model, parameters, problem)
+
+
+def by_qr(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Linear:
+    """The linear problem by QR, each block of samples under the triangle of those before."""
+    size = parameters.shape[1]
+    rss = parameters.new_zeros(len(parameters), dtype=torch.float64)
+    found = parameters.new_zeros(len(parameters), 0, size + 1)
+    for columns in _blocks(model, parameters, problem):
+        rss += columns[..., -1].double().square().sum(1)
+        found = triangle(torch.cat([found, columns], 1) if found.shape[1] else columns)
+    missing = max(0, size - found.shape[1])
+    found = torch.nn.functional.pad(found[:, :size], (0, 0, 0, missing)).double()
+    return _checked(rss, found)
+
+
+def by_normal_equations(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Linear:
+    """The linear problem by the sums of [J | e]^T [J | e]: its condition number is squared."""
     total = parameters.new_zeros(len(parameters), *[parameters.shape[1] + 1] * 2, dtype=torch.float64)
+    for columns in _blocks(model, parameters, problem):
+        total += columns.double().mT @ columns.double()
+    return _of_sums(total)
+
+
+def _blocks(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Iterator[Tensor]:
+    """[J | e] of BLOCK samples at a time."""
+    samples = problem.targets.shape[-2]
     for start in range(0, samples, BLOCK):
-        columns = _columns(model, parameters, problem.part(slice(start, start + BLOCK))).double()
-        total += columns.mT @ columns
-    return _by_normal_equations(total)
+        whole = samples <= BLOCK
+        part = problem if whole else problem.part(slice(start, start + BLOCK))
+        yield _columns(model, parameters, part)
 
 
 def _columns(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Tensor:
@@ -62,14 +82,6 @@ def triangle(columns: Tensor) -> Tensor:
     return torch.geqrf(columns)[0][:, : columns.shape[-1]].triu()
 
 
-def _by_qr(columns: Tensor) -> Linear:
-    size = columns.shape[2]
-    rss = columns[..., -1].double().square().sum(1)
-    if columns.shape[1] < size:
-        columns = torch.nn.functional.pad(columns, (0, 0, 0, size - columns.shape[1]))
-    return _checked(rss, triangle(columns)[:, : size - 1].double())
-
-
 def _checked(rss: Tensor, found: Tensor) -> Linear:
     """The linear problem of triangles [R, P, P + 1]; zero where something isn't finite."""
     finite = rss.isfinite() & found.isfinite().all(2).all(1)
@@ -77,7 +89,7 @@ def _checked(rss: Tensor, found: Tensor) -> Linear:
     return Linear(rss.masked_fill(~finite, torch.inf), found[..., :-1], found[..., -1])
 
 
-def _by_normal_equations(total: Tensor) -> Linear:
+def _of_sums(total: Tensor) -> Linear:
     """A root of J^T J by its eigenvalues; directions below the rounding of the sums are left out."""
     rss = total[:, -1, -1]
     finite = total.isfinite().all((1, 2))

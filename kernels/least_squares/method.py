@@ -18,7 +18,7 @@ class Status(IntEnum):
     STEP = 3  # the step is shorter than xtol times the parameters, both scaled
     ROUNDING = 4  # what could still be gained is lost in the rounding of the sum of squares
     NOT_FINITE = 5  # a residual or a derivative isn't finite where the fit starts
-    STUCK = 6  # no step lowers the sum of squares, and the gradient is not zero
+    STUCK = 6  # steps became too short to help, and the gradient is not zero
     SINGULAR = 7  # an undamped step has no unique solution
     EXHAUSTED = 8  # took all of its steps
 
@@ -28,6 +28,5 @@ CONVERGED = (Status.GRADIENT, Status.COST, Status.STEP, Status.ROUNDING)
 SEARCHES = 10  # trial dampings for one step
 NEAR = 0.25  # of the radius: how closely a damped step has to meet it (MINPACK: 0.1, which costs more solves)
 ROUNDINGS = 4.0  # of the sum of squares, in eps |e| |t|
-STUCK_COSINE = 1e-6  # between residual and Jacobian: above it the gradient is not zero
-STUCK_ROUNDINGS = 100.0  # a sum of squares below so many of its roundings can't be lowered
+FAR = 100.0  # times what a criterion lets pass: where one parameter alone promises more, it doesn't hold
 SINGULAR_PIVOT = 1e-14  # relative to its column: below it Gauss-Newton has no unique step

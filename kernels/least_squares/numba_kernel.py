@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.least_squares.method import ROUNDINGS, STUCK_COSINE, STUCK_ROUNDINGS, Status
+from kernels.least_squares.method import FAR, ROUNDINGS, Status
 from kernels.least_squares.numba_algebra import dot, exact, make_steps, norm_of, triangularize
 
 __all__ = ["EXHAUSTED", "RUNNING", "make_fit", "triangularize"]
@@ -63,20 +63,19 @@ def new_radius(radius, predicted, gained, rss, slack, length, damping):
 
 
 @exact
-def judge(cosine, rss, gained, predicted, is_cost, short, rounding, singular, gtol):
+def judge(cosine, rss, gained, predicted, is_cost, short, far, rounding, singular, gtol):
     """The Status by the first criterion that holds."""
     better = gained > 0.0
     if cosine <= gtol * sqrt(rss):
         return GRADIENT
     if singular:
         return SINGULAR
-    if is_cost:
+    if is_cost and not far:
         return COST
-    if not better and abs(predicted) <= rounding:
+    if not better and abs(predicted) <= rounding and not far:
         return ROUNDING
     if short:
-        stuck = cosine > STUCK_COSINE * sqrt(rss) and rss > STUCK_ROUNDINGS * rounding
-        return STUCK if stuck and not better else STEP
+        return STUCK if far and not better else STEP
     return RUNNING
 
 
@@ -165,14 +164,15 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
             rss_there, filled = evaluate(trial, x, t, w, columns)
             gained = rss - rss_there if isfinite(rss_there) else -inf
             is_cost = max(abs(gained), abs(predicted)) <= ftol * rss and gained <= 2 * predicted
-            if gained > 0.0 and not is_cost and not finish(columns, filled, there):
+            rounding = EPS * (ROUNDINGS * sqrt(rss) * extent + rss)
+            far = cosine * cosine > FAR * (ftol * rss + rounding)
+            if gained > 0.0 and (far or not is_cost) and not finish(columns, filled, there):
                 gained = -inf
             length = norm_of(weight, step)
             slack = square + damping * length * length
             radius = new_radius(state[0], predicted, gained, rss, slack, length, damping)
-            short = min(radius, length) <= xtol * norm_of(weight, p)
-            rounding = EPS * (ROUNDINGS * sqrt(rss) * extent + rss)
-            end = judge(cosine, rss, gained, predicted, is_cost, short, rounding, singular, gtol)
+            short = min(radius, length) <= xtol * norm_of(scale, p)
+            end = judge(cosine, rss, gained, predicted, is_cost, short, far, rounding, singular, gtol)
 
             history[taken, 0], history[taken, 1], history[taken, 2] = rss, gradient, damping
             path[taken] = p

@@ -9,12 +9,11 @@ from torch import Tensor
 
 from kernels.least_squares.linearize import Linear
 from kernels.least_squares.method import (
+    FAR,
     NEAR,
     ROUNDINGS,
     SEARCHES,
     SINGULAR_PIVOT,
-    STUCK_COSINE,
-    STUCK_ROUNDINGS,
     Status,
 )
 from kernels.least_squares.problem import Rules
@@ -44,7 +43,8 @@ class Fits:
         free = _free(parameters, _times(linear.projected, linear.root), rules)
         scale = _column_norms(linear.root * free[:, None])
         reach = _norm(scale * parameters)
-        radius = rules.radius * torch.where(reach > 0, reach, 1) if damped else reach + torch.inf
+        first = rules.radius * torch.where(reach > 0, reach, 1)
+        radius = first if damped else torch.full_like(first, torch.inf)
         status = torch.where(linear.rss.isfinite(), Status.RUNNING, Status.NOT_FINITE)
         return cls(parameters, *linear, scale, radius, torch.zeros_like(radius), status)
 
@@ -127,7 +127,7 @@ def _propose(fits: Fits, rules: Rules, damped: bool) -> Step:
         change,
         predicted=-_sum(change * (change + 2 * fits.projected)),
         length=_norm(weight * step),
-        reach=_norm(weight * old),
+        reach=_norm(scale * old),
         damping=damping,
         singular=singular,
         cosine=torch.where(norm > 0, slope.abs() / norm, 0).amax(1),
@@ -162,14 +162,15 @@ def _judge(fits: Fits, rules: Rules, step: Step, gained: Tensor, radius: Tensor)
     root, better, predicted = fits.rss.sqrt(), gained > 0, step.predicted
     least = rules.ftol * fits.rss
     rounding = torch.finfo(fits.parameters.dtype).eps * (ROUNDINGS * root * rules.size + fits.rss)
+    far = step.cosine.square() > FAR * (least + rounding)
+    is_cost = (gained.abs() <= least) & (predicted.abs() <= least) & (gained <= 2 * predicted)
     short = torch.minimum(radius, step.length) <= rules.xtol * step.reach
-    stuck = (step.cosine > STUCK_COSINE * root) & (fits.rss > STUCK_ROUNDINGS * rounding)
     return _first(
         (step.cosine <= rules.gtol * root, Status.GRADIENT),
         (step.singular, Status.SINGULAR),
-        ((gained.abs() <= least) & (predicted.abs() <= least) & (gained <= 2 * predicted), Status.COST),
-        (~better & (predicted.abs() <= rounding), Status.ROUNDING),
-        (short & ~better & stuck, Status.STUCK),
+        (is_cost & ~far, Status.COST),
+        (~better & (predicted.abs() <= rounding) & ~far, Status.ROUNDING),
+        (short & ~better & far, Status.STUCK),
         (short, Status.STEP),
     )
 

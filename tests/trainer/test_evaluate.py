@@ -1,5 +1,7 @@
 """Losses and metrics over a whole data set."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -53,6 +55,18 @@ def test_the_loss_and_the_metrics_are_those_of_their_names() -> None:
         assert_close(found.loss, squares.mean((1, 2)) if kind == "mse" else squares.sum((1, 2)))
         assert_close(found.metrics["rmse"], squares.mean((1, 2)).sqrt())
         assert_close(found.metrics["mae"], error.abs().mean((1, 2)))
+
+
+@pytest.mark.parametrize("kind", ["mse", "sse"])
+@pytest.mark.parametrize("most", [20, 1000])
+def test_weights_multiply_the_squared_errors(kind: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_NUMBERS", most)
+    model, data = regression(kind)
+    weights = torch.arange(SIZE, dtype=torch.float64)
+    found, plain = evaluate(model, replace(data, weights=weights)), evaluate(model, data)
+    squares = (model.predict(data.inputs).detach() - data.targets).square() * weights[:, None]
+    assert_close(found.loss, squares.mean((1, 2)) if kind == "mse" else squares.sum((1, 2)))
+    assert_close(found.metrics["rmse"], plain.metrics["rmse"])
 
 
 def test_the_loss_is_the_models_own() -> None:

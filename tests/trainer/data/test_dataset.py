@@ -81,3 +81,13 @@ def test_what_inputs_were_standardized_with_keeps_its_digits() -> None:
     whole = Dataset(torch.tensor([[1.0], [2.0]]).double(), torch.zeros(2, 1), ("x",), ("y",))
     moved = prepare(whole, 0, 0, True).to(torch.device("cpu"), torch.float32).train
     assert moved.mean is not None and moved.mean.dtype == torch.float64
+
+
+def test_weights_go_with_their_samples() -> None:
+    values = torch.arange(20, dtype=torch.float64)
+    whole = Dataset(values[:, None], values[:, None], ("x",), ("xy",), weights=values)
+    data = prepare(whole, 3, 0.3, True).to(torch.device("cpu"), torch.float32)
+    assert data.validation is not None and len(data.validation) == 6
+    for part in (data.train, data.validation):
+        assert part.weights is not None and part.weights.dtype == torch.float64
+        assert torch.equal(part.weights, part.targets[:, 0].double())
