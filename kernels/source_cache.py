@@ -36,7 +36,7 @@ def _written(name: str, source: str) -> Path:
     """The file of this content in the cache, or in a temporary folder where the cache can't be written."""
     try:
         return _write(folder(), name, source)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: a user without a home
         return _write(Path(tempfile.mkdtemp(prefix="packtrain-")), name, source)
 
 

@@ -2,79 +2,96 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
-from kernels.least_squares import Problem, Status, linearize
-from kernels.least_squares.inference import Inference, combinations, infer, tolerance
-from kernels.least_squares.linearize import Linear, is_large
+from kernels.least_squares import CONVERGED, Problem, Status, by_qr
+from kernels.least_squares.inference import Inference, combinations, infer
+from kernels.least_squares.linearize import BLOCK
+from kernels.least_squares.method import ROUNDINGS
 from trainer.engines.least_squares import LeastSquaresEngine
 from trainer.pack import START
 
 CONFIDENCE = 0.95
-TOGETHER = 1 << 23  # numbers in the Jacobians that are computed at a time
-REACHED = 1e-6  # relative difference of losses within which two starts have found the same minimum
-ROUNDED = 1e-14  # of the loss before training: below it, losses are the same
+EPS = torch.finfo(torch.float64).eps
+TOGETHER = 1 << 23  # numbers that are computed at a time
+REACHED = 1e-6  # relative difference of sums of squares within which two starts found the same minimum
+EXACT = 400.0  # times the rounding of the targets: smaller residuals are rounding themselves
 LISTED_MINIMA = 10
 CORRELATED = 50  # parameters up to which their correlations are listed
 
 Report = dict[str, Any]
 
 
-def add_reports(rows: list[Report], engine: LeastSquaresEngine) -> None:
+@dataclass(frozen=True)
+class Samples:
+    """What is fitted to: n residuals whose weight isn't 0, |sqrt(w) t|, and its square about the mean."""
+
+    n: int
+    size: float
+    spread: float
+    standardized: bool
+
+
+def add_reports(rows: list[Report], engine: LeastSquaresEngine, standardized: bool) -> None:
     """Adds to each of result.json's runs its `fit`, and to each parameter its standard error and interval.
 
     All is computed in float64 at the parameters that the run ended with, from the exact Jacobian. The
     free parameters are those that are neither in model.fixed nor held by a bound; k is how many of
-    their directions the data determine. Degrees of freedom n - k, n being the residuals whose weight
-    isn't 0; residual variance s^2 = RSS / (n - k); covariance s^2 (J^T J)^+; AIC = n ln(RSS / n) + 2 k
-    and BIC = n ln(RSS / n) + k ln n, as lmfit has them.
+    their directions the data determine (lmfit counts the parameters). Degrees of freedom n - k;
+    residual variance s^2 = RSS / (n - k), shared by all outputs; covariance s^2 (J^T J)^+;
+    AIC = n ln(RSS / n) + 2 k and BIC = n ln(RSS / n) + k ln n. A fit that has not converged gets no
+    standard errors: they are those of a minimum.
     """
-    size = engine.model.parameters.shape[1]
-    large = is_large(*engine.problem.targets.shape[-2:], parameters=size)
-    least = tolerance(torch.float64, large)
-    samples = _residuals(engine.problem), _spread(engine.problem)
-    statuses = engine.status.tolist()
-    for runs, linear in _linear(engine):
+    samples = _samples(engine.problem, standardized)
+    eps = torch.finfo(engine.model.parameters.dtype).eps
+    statuses = [Status(code) for code in engine.status.tolist()]
+    for runs, root, rss in _solutions(engine):
         free, held = _free(engine, runs)
-        found = infer(linear.root, free, least)
+        dead = _dead(engine, runs, root, samples.size)
+        found = infer(root.masked_fill(dead[:, None], 0), free)
         for place, run in enumerate(runs.tolist()):
-            fit = _quality(float(linear.rss[place]), int(found.rank[place]), *samples)
+            fit = _quality(float(rss[place]), int(found.rank[place]), samples)
             rows[run]["fit"] = {
-                "criterion": Status(statuses[run]).name.lower(),
+                "criterion": statuses[run].name.lower(),
                 "iterations": rows[run]["steps"],
                 **fit,
+                **_nothing_known(),
             }
+            for each in rows[run]["parameters"].values():
+                each |= {"stderr": None, "ci95": None}
             if engine.model.scalars and math.isfinite(fit["rss"]):
-                _add_parameters(rows[run], found, place, free[place].tolist(), held[place].tolist())
+                known = free[place].tolist(), held[place].tolist()
+                _add_parameters(rows[run], found, place, *known, statuses[run] in CONVERGED)
+            rows[run]["fit"]["notes"] = list(_notes(rows[run]["fit"], statuses[run], samples, eps))
 
 
-def _residuals(problem: Problem) -> int:
-    """How many residuals have a weight that isn't 0."""
-    samples, targets = problem.targets.shape[-2:]
-    return targets * (samples if problem.weights is None else int((problem.weights > 0).sum()))
-
-
-def _spread(problem: Problem) -> float:
-    """The weighted sum of squares of the targets about their means."""
+def _samples(problem: Problem, standardized: bool) -> Samples:
+    samples, outputs = problem.targets.shape[-2:]
     targets = problem.targets.double()
     weights = torch.ones_like(targets[:, 0]) if problem.weights is None else problem.weights
     mean = (weights @ targets) / weights.sum()
-    return float((weights @ (targets - mean).square()).sum())
+    spread = float((weights @ (targets - mean).square()).sum())
+    size = float(problem.size)
+    n = outputs * (samples if problem.weights is None else int((weights > 0).sum()))
+    return Samples(n, size, spread if spread > EPS * size**2 else 0.0, standardized)
 
 
-def _linear(engine: LeastSquaresEngine) -> Iterator[tuple[Tensor, Linear]]:
-    """The linear problems at the solutions, in float64, some runs at a time."""
+def _solutions(engine: LeastSquaresEngine) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """(runs, A, |e|^2) at the solutions, in float64, some runs at a time."""
     given = engine.problem
     problem = Problem(given.inputs.double(), given.targets.double(), given.weights)
     parameters = engine.model.parameters.detach().double()
-    together = max(1, TOGETHER // (problem.rows * (parameters.shape[1] + 1)))
+    size = parameters.shape[1]
+    rows = min(problem.rows, BLOCK * problem.targets.shape[-1])
+    together = max(1, TOGETHER // ((rows + size) * (size + 1)))
     for runs in torch.arange(len(parameters), device=parameters.device).split(together):
-        linear = linearize(engine.model.jacobian, parameters[runs], problem)
-        yield runs, Linear(linear.rss.cpu(), linear.root.cpu(), linear.projected.cpu())
+        linear = by_qr(engine.model.jacobian, parameters[runs], problem)
+        yield runs, linear.root.cpu(), linear.rss.cpu()
 
 
 def _free(engine: LeastSquaresEngine, runs: Tensor) -> tuple[Tensor, Tensor]:
@@ -85,47 +102,57 @@ def _free(engine: LeastSquaresEngine, runs: Tensor) -> tuple[Tensor, Tensor]:
     return (rules.moves & ~held).cpu(), held.cpu()
 
 
-def _quality(rss: float, k: int, n: int, spread: float) -> Report:
-    left = n - k
-    variance = rss / left if left > 0 else math.nan
-    logarithm = n * math.log(rss / n) if 0 < rss < math.inf else math.nan
+def _dead(engine: LeastSquaresEngine, runs: Tensor, root: Tensor, size: float) -> Tensor:
+    """Parameters that could change by their whole value without moving an output beyond its rounding."""
+    ended, began = engine.model.parameters.detach()[runs].double(), engine.began[runs].double()
+    value = torch.maximum(ended.abs(), began.abs()).cpu()
+    return (torch.linalg.vector_norm(root, dim=1) * value <= EPS * size) & (value > 0)
+
+
+def _quality(rss: float, k: int, samples: Samples) -> Report:
+    n, left, finite = samples.n, samples.n - k, math.isfinite(rss)
+    logarithm = n * math.log(rss / n) if finite and rss > 0 else math.nan
     return {
         "rss": rss,
-        "residual_std": math.sqrt(variance),
-        "degrees_of_freedom": left,
-        "r_squared": 1 - rss / spread if spread > 0 else math.nan,
+        "residual_std": math.sqrt(rss / left) if finite and left > 0 else math.nan,
+        "degrees_of_freedom": left if finite else None,
+        "r_squared": 1 - rss / samples.spread if samples.spread > 0 else math.nan,
         "aic": logarithm + 2 * k,
         "bic": logarithm + k * math.log(n),
     }
 
 
-def _add_parameters(row: Report, found: Inference, place: int, free: list[bool], held: list[bool]) -> None:
+def _nothing_known() -> Report:
+    return {"correlation": {}, "fixed": [], "at_bound": [], "undetermined": [], "combinations": []}
+
+
+def _add_parameters(
+    row: Report, found: Inference, place: int, free: list[bool], held: list[bool], converged: bool
+) -> None:
     parameters, fit = row["parameters"], row["fit"]
     names = list(parameters)
-    open_ones = found.undetermined[place].tolist()
-    covariance = fit["residual_std"] ** 2 * found.unscaled[place]
-    variances = covariance.diagonal().tolist()
-    known = [f and not u for f, u in zip(free, open_ones, strict=True)]
-    for name, is_known, variance in zip(names, known, variances, strict=True):
-        value = parameters[name]["value"]
-        parameters[name] |= _uncertainty(value, variance if is_known else math.nan, fit)
-    fit["correlation"] = _correlation(names, known, covariance)
     fit["fixed"] = [n for n, f, h in zip(names, free, held, strict=True) if not (f or h)]
     fit["at_bound"] = [n for n, h in zip(names, held, strict=True) if h]
-    fit["undetermined"] = [n for n, u in zip(names, open_ones, strict=True) if u]
-    fit["combinations"] = []
+    if not converged:
+        return
+    shared = found.undetermined[place].tolist()
+    covariance = fit["residual_std"] ** 2 * found.unscaled[place]
+    known = [f and not u for f, u in zip(free, shared, strict=True)]
+    for name, is_known, variance in zip(names, known, covariance.diagonal().tolist(), strict=True):
+        if is_known:
+            parameters[name] |= _uncertainty(parameters[name]["value"], variance, fit)
+    if len(names) <= CORRELATED:
+        fit["correlation"] = _correlation(names, known, covariance)
+    fit["undetermined"] = [n for n, u in zip(names, shared, strict=True) if u]
     values = torch.tensor([parameters[name]["value"] for name in names], dtype=torch.float64)
-    for c in combinations(found, place) if any(open_ones) else []:
+    for c in combinations(found, place) if any(shared) else []:
         value = float(c @ values)
         told = _uncertainty(value, float(c @ covariance @ c), fit)
         fit["combinations"].append({"combination": _sum(names, c.tolist()), "value": value, **told})
-    fit["notes"] = list(_notes(fit))
 
 
-def _correlation(names: list[str], known: list[bool], covariance: Tensor) -> Report | None:
-    """name -> name -> correlation, for parameters that have a standard error, if they aren't too many."""
-    if len(names) > CORRELATED:
-        return None
+def _correlation(names: list[str], known: list[bool], covariance: Tensor) -> Report:
+    """name -> name -> correlation, for the parameters that have a standard error."""
     deviation = covariance.diagonal().sqrt()
     values = (covariance / deviation[:, None] / deviation).tolist()
     pairs = [(name, row) for name, row, k in zip(names, values, known, strict=True) if k]
@@ -133,10 +160,11 @@ def _correlation(names: list[str], known: list[bool], covariance: Tensor) -> Rep
 
 
 def _uncertainty(value: float, variance: float, fit: Report) -> Report:
-    """The standard error, and the interval of CONFIDENCE by Student's t."""
-    stderr = math.sqrt(variance) if variance >= 0 else math.nan
-    left = fit["degrees_of_freedom"]
-    reach = stderr * float(stdtrit(left, (1 + CONFIDENCE) / 2)) if left > 0 else math.nan
+    """The standard error, and the interval of CONFIDENCE by Student's t; null without degrees of freedom."""
+    if not variance >= 0:
+        return {"stderr": None, "ci95": None}
+    stderr = math.sqrt(variance)
+    reach = stderr * float(stdtrit(fit["degrees_of_freedom"], (1 + CONFIDENCE) / 2))
     return {"stderr": stderr, "ci95": [value - reach, value + reach]}
 
 
@@ -151,39 +179,56 @@ def _sum(names: list[str], coefficients: list[float]) -> str:
     return text
 
 
-def _notes(fit: Report) -> Iterator[str]:
+def _notes(fit: Report, status: Status, samples: Samples, eps: float) -> Iterator[str]:
     """What a reader has to know about the numbers, a sentence each."""
+    if not math.isfinite(fit["rss"]):
+        return
+    if status not in CONVERGED:
+        yield "the fit has not converged, so nothing is said of how uncertain its parameters are"
     if fit["undetermined"]:
         told = _listed([each["combination"] for each in fit["combinations"]])
         alone = _listed(fit["undetermined"])
         if told:
             yield f"near this solution the data determine {told}, but not {alone} by themselves"
         else:
-            yield f"the data say nothing about {alone}"
+            yield f"near this solution the data say nothing about {alone}"
     if fit["at_bound"]:
         yield f"{_listed(fit['at_bound'])} ended at a bound and counts as fixed there"
     if fit["degrees_of_freedom"] <= 0:
         yield "there are no more samples than parameters, so nothing says how uncertain they are"
+    elif math.sqrt(fit["rss"]) <= EXACT * eps * samples.size:
+        yield "the residuals are as small as rounding, and so standard errors are those of rounding"
+    if samples.standardized:
+        yield "the parameters are those of the standardized inputs (data.standardize)"
 
 
 def _listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def starts_report(rows: list[Report]) -> Report | None:
+def starts_report(rows: list[Report], engine: LeastSquaresEngine) -> Report | None:
     """What model.starts found: the minima by their loss, least first, and how many starts ended in each."""
     if START not in rows[0]["values"]:
         return None
-    ended = [row for row in rows if row["outcome"] == "finished" and row["loss"]["train"]["last"] is not None]
-    ended.sort(key=lambda row: row["loss"]["train"]["last"])
-    before = [row["loss"]["train"]["first"] for row in ended]
-    same = ROUNDED * min((loss for loss in before if loss is not None), default=0)
+    good = {status.name.lower() for status in CONVERGED}
+    ended = [row for row in rows if row["fit"]["criterion"] in good]
+    ended.sort(key=lambda row: row["fit"]["rss"])
+    noise = torch.finfo(engine.model.parameters.dtype).eps * float(engine.problem.size)
     minima: list[Report] = []
+    least = -math.inf  # of the minimum that was found last
     for row in ended:
-        loss = row["loss"]["train"]["last"]
-        if minima and loss <= minima[-1]["loss"] * (1 + REACHED) + same:
+        rss = row["fit"]["rss"]
+        rounding = ROUNDINGS * noise * math.sqrt(max(0, least)) + (EXACT * noise) ** 2
+        if rss <= least * (1 + REACHED) + rounding:
             minima[-1]["starts"] += 1
             continue
+        least = rss
         values = {name: each["value"] for name, each in row["parameters"].items()}
+        loss = row["loss"]["train"]["last"]
         minima.append({"loss": loss, "starts": 1, "run": row["index"], "parameters": values})
-    return {"starts": len(rows), "converged": len(ended), "minima": minima[:LISTED_MINIMA]}
+    return {
+        "starts": len(rows),
+        "converged": len(ended),
+        "found": len(minima),
+        "minima": minima[:LISTED_MINIMA],
+    }

@@ -17,7 +17,9 @@ from kernels.errors import UserError, nearest
 from trainer.config import Config, check, check_number, is_per_run, per_run_fields
 
 MOST_RUNS = 1 << 20
-OF_EQUATIONS = "model.initial", "model.bounds", "model.fixed", "data.truth", "data.columns"
+OF_EQUATIONS = (
+    "model.initial", "model.bounds", "model.fixed", "data.truth", "data.columns", "data.table",
+)  # fmt: skip
 START = "start"  # what tells the runs of model.starts apart
 
 
@@ -59,8 +61,7 @@ def make_pack(cfg: DictConfig, overrides: Sequence[str] = ()) -> Pack:
     over = {path: _typed(cfg, path, each) for path, each in values.items()}
     config = OmegaConf.to_object(cfg)
     assert isinstance(config, Config)
-    if "model.expressions" in given:
-        _forget(config, given)
+    _forget(config, given)
     check(config, given, over)
     if config.model.starts > 1:
         over[START] = list(range(config.model.starts))
@@ -70,8 +71,10 @@ def make_pack(cfg: DictConfig, overrides: Sequence[str] = ()) -> Pack:
 
 
 def _forget(config: Config, given: Mapping[str, str]) -> None:
-    """Equations on the command line leave behind what an experiment says about its own."""
-    for path in OF_EQUATIONS:
+    """Equations or a table on the command line leave behind what an experiment says about its own."""
+    typed_table = any(each.startswith("data.table.") for each in given)
+    forgotten = OF_EQUATIONS if "model.expressions" in given else ("data.table",) if typed_table else ()
+    for path in forgotten:
         group, leaf = path.split(".")
         node, typed = getattr(config, group), [each for each in given if each.startswith(f"{path}.")]
         if isinstance(getattr(node, leaf), dict):

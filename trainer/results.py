@@ -28,6 +28,7 @@ from trainer.pack import Pack
 
 LISTED_RUNS = 100  # a larger pack's result.json holds the ten best; runs.csv holds all
 LISTED_BEST = 10
+UNUSABLE = "diverged", "failed"  # outcomes
 
 
 def run_rows(
@@ -84,7 +85,7 @@ def best_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     def rank(row: dict[str, Any]) -> tuple[bool, float]:
         loss = row["loss"]["validation"] if held else row["loss"]["train"]["last"]
-        return row["outcome"] == "diverged" or loss is None, loss or 0.0
+        return row["outcome"] in UNUSABLE or loss is None, loss or 0.0
 
     return sorted(rows, key=rank)
 
@@ -95,7 +96,7 @@ def summary(
     """result.json: `about`, the outcomes counted, the best run, and the runs (the ten best of many)."""
     ranked = best_first(rows)
     best = ranked[0]
-    usable = best["outcome"] != "diverged" and best["loss"]["train"]["last"] is not None
+    usable = best["outcome"] not in UNUSABLE and best["loss"]["train"]["last"] is not None
     found = {"multi_start": starts} if starts else {}
     return {
         **about,
@@ -138,20 +139,35 @@ def _save_rows(file: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    fit = {key: value for key, value in row.get("fit", {}).items() if not isinstance(value, (list, dict))}
     return {
         "index": row["index"],
         **row["values"],
         "outcome": row["outcome"],
+        "message": row["message"],
         "steps": row["steps"],
         "loss.train.first": row["loss"]["train"]["first"],
         "loss.train.last": row["loss"]["train"]["last"],
         "loss.validation": row["loss"]["validation"],
         **{f"metrics.{name}": value for name, value in row["metrics"].items()},
         **{f"parameters.{name}": each["value"] for name, each in row["parameters"].items()},
-        **{f"stderr.{name}": each["stderr"] for name, each in row["parameters"].items() if fit},
-        **{f"fit.{name}": value for name, value in fit.items()},
+        **(_flat_fit(row) if "fit" in row else {}),
     }
+
+
+def _flat_fit(row: dict[str, Any]) -> dict[str, Any]:
+    """A fit's columns: each parameter's uncertainty, and what is a number or a list of names."""
+    found: dict[str, Any] = {}
+    for name, each in row["parameters"].items():
+        low, high = each["ci95"] or (None, None)
+        found |= {f"stderr.{name}": each["stderr"], f"ci95.{name}.low": low, f"ci95.{name}.high": high}
+    for name, value in row["fit"].items():
+        if name == "notes":
+            found["fit.notes"] = "; ".join(value)
+        elif isinstance(value, list) and name != "combinations":
+            found[f"fit.{name}"] = " ".join(value)
+        elif not isinstance(value, (list, dict)):
+            found[f"fit.{name}"] = value
+    return found
 
 
 def _replace(file: Path, save: Any) -> None:

@@ -47,11 +47,12 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
         after = evaluate(model, data.train)
         rows = results.run_rows(pack, model, engine.endings(reason), before, after, held)
         if isinstance(engine, LeastSquaresEngine):
-            fit.add_reports(rows, engine)
+            fit.add_reports(rows, engine, standardized=asked.data.standardize)
         rows = results.finite(rows)
         seconds = {"total": time.perf_counter() - began, "train": trained}
         about = results.head(pack, compute, engine, seconds)
-        result = results.summary(about, rows, fit.starts_report(rows))
+        starts = fit.starts_report(rows, engine) if isinstance(engine, LeastSquaresEngine) else None
+        result = results.summary(about, rows, starts)
         results.write(folder, result, rows, model, data.train, pack)
 
     log.info("%s", headline(result))
@@ -65,6 +66,8 @@ def _no_best(rows: list[dict[str, Any]]) -> str:
     """Why no run can be used, and what may help."""
     if all(row["loss"]["train"]["first"] is None for row in rows):
         return "no run has a finite loss before its first step: look at the data and the starting values"
+    if all(row["outcome"] == "failed" for row in rows):
+        return f"no fit succeeded: {rows[0]['message']}"
     if all(row["outcome"] == "diverged" for row in rows):
         return "every run diverged: try a smaller optimizer.lr"
     return "no run ended with a finite loss"

@@ -22,8 +22,8 @@ class Batched:
     ) -> None:
         self.model, self.problem, self.rules, self.damped = model, problem, rules, damped
         self.parameters = parameters
-        rows = min(problem.rows, BLOCK * problem.targets.shape[-1])
-        self.together = max(1, MOST_NUMBERS // (rows * (parameters.shape[1] + 1)))
+        rows, size = min(problem.rows, BLOCK * problem.targets.shape[-1]), parameters.shape[1]
+        self.together = max(1, MOST_NUMBERS // ((rows + size) * (size + 1)))
         self.taken = torch.zeros_like(rules.steps)
         parts = [self._start(runs) for runs in torch.arange(len(parameters)).split(self.together)]
         self.fits = Fits.join(parts)
@@ -34,13 +34,13 @@ class Batched:
 
     def advance(self, count: int) -> Trials:
         """Makes up to `count` trial steps of every running fit."""
-        runs, size = self.parameters.shape
-        shape = count, runs
-        rss, gradient, damping = (self.rules.ftol.new_full(shape, torch.nan) for _ in range(3))
-        trials = Trials(rss, gradient, damping, self.parameters.new_full((*shape, size), torch.nan))
         running = (self.status == Status.RUNNING).nonzero()[:, 0]
-        for together in running.split(self.together):
-            self._advance(together, trials)
+        rows, size = (count, len(running)), self.parameters.shape[1]
+        rss, gradient, damping = (self.rules.ftol.new_full(rows, torch.nan) for _ in range(3))
+        path = self.parameters.new_full((*rows, size), torch.nan)
+        trials = Trials(running, rss, gradient, damping, path)
+        for places in torch.arange(len(running), device=running.device).split(self.together):
+            self._advance(running[places], places, trials)
         self.parameters.copy_(self.fits.parameters)
         return trials
 
@@ -50,8 +50,8 @@ class Batched:
         linear = linearize(self.model, parameters, self.problem.of(runs))
         return Fits.start(parameters, linear, self.rules.of(runs), self.damped)
 
-    def _advance(self, runs: Tensor, trials: Trials) -> None:
-        """The trial steps of `runs`; those that have ended leave as soon as they are a quarter."""
+    def _advance(self, runs: Tensor, places: Tensor, trials: Trials) -> None:
+        """Trial steps of `runs`, recorded at `places`; what has ended leaves once it is a quarter."""
         fits, rules, problem = self.fits.of(runs), self.rules.of(runs), self.problem.of(runs)
         taken = self.taken[runs]
 
@@ -62,13 +62,14 @@ class Batched:
             running = fits.status == Status.RUNNING
             if int(running.sum()) <= 0.75 * len(runs):
                 self._put(runs, fits, taken)
-                runs, fits, rules, taken = runs[running], fits.of(running), rules.of(running), taken[running]
+                runs, places, taken = runs[running], places[running], taken[running]
+                fits, rules = fits.of(running), rules.of(running)
                 problem = self.problem.of(runs)
                 running = running[running]
             if not len(runs):
                 return
             before, fits = fits, iterate(fits, rules, self.damped, evaluate)
-            _record(trials, row, runs, before, fits.damping)
+            _record(trials, row, places, before, fits.damping)
             taken += running
             used_up = (fits.status == Status.RUNNING) & (taken >= rules.steps)
             fits.status = fits.status.masked_fill(used_up, Status.EXHAUSTED)
@@ -79,7 +80,7 @@ class Batched:
         self.taken[runs] = taken
 
 
-def _record(trials: Trials, row: int, runs: Tensor, before: Fits, damping: Tensor) -> None:
+def _record(trials: Trials, row: int, places: Tensor, before: Fits, damping: Tensor) -> None:
     ended = before.status != Status.RUNNING
     gradient = before.gradient.square().sum(1).sqrt()
     values = before.rss, gradient, damping, before.parameters
@@ -87,4 +88,4 @@ def _record(trials: Trials, row: int, runs: Tensor, before: Fits, damping: Tenso
         (trials.rss, trials.gradient, trials.damping, trials.parameters), values, strict=True
     ):
         past = ended.view(-1, *[1] * (value.dim() - 1))
-        part[row].index_copy_(0, runs, value.masked_fill(past, torch.nan))
+        part[row].index_copy_(0, places, value.masked_fill(past, torch.nan))

@@ -34,30 +34,28 @@ class Compiled:
 
     def advance(self, count: int) -> Trials:
         """Makes up to `count` trial steps of every running fit."""
-        runs, size = self.parameters.shape
-        history = np.empty((runs, count, 3))
-        path = np.empty((runs, count, size))
+        runs = (self.status == Status.RUNNING).nonzero()[:, 0]
+        everyone = len(runs) == len(self.status)
         rules = self.rules
-        given = (
-            self.parameters,
-            self.state,
-            self.scale,
-            self.tolerances,
-            rules.lower,
-            rules.upper,
-            rules.moves,
-        )
-        standing = (self.status, self.taken, rules.steps)
+        changed = self.parameters, self.state, self.scale, self.status, self.taken
+        p, state, scale, status, taken = (each if everyone else each[runs] for each in changed)
+        given = self.tolerances, rules.lower, rules.upper, rules.moves, rules.steps
+        tolerances, lower, upper, moves, steps = (each if everyone else each[runs] for each in given)
+        history = np.empty((len(runs), count, 3))
+        path = np.empty((len(runs), count, p.shape[1]))
         self.code.advance(
             self.damped,
-            *(_array(each) for each in given),
-            *self.samples,
-            *(_array(each) for each in standing),
+            *(_array(each) for each in (p, state, scale, tolerances, lower, upper, moves)),
+            *(_array(each if everyone or len(each) == 1 else each[runs]) for each in self.samples),
+            *(_array(each) for each in (status, taken, steps)),
             history,
             path,
         )
+        if not everyone:
+            for whole, part in zip(changed, (p, state, scale, status, taken), strict=True):
+                whole[runs] = part
         rss, gradient, damping = torch.from_numpy(history).permute(2, 1, 0)
-        return Trials(rss, gradient, damping, torch.from_numpy(path).transpose(0, 1))
+        return Trials(runs, rss, gradient, damping, torch.from_numpy(path).transpose(0, 1))
 
 
 def _array(tensor: Tensor) -> np.ndarray:
@@ -65,5 +63,6 @@ def _array(tensor: Tensor) -> np.ndarray:
     return np.ascontiguousarray(tensor.detach().numpy())
 
 
-def _per_run(tensor: Tensor, dims: int) -> np.ndarray:
-    return _array(tensor if tensor.dim() == dims else tensor[None])
+def _per_run(tensor: Tensor, dims: int) -> Tensor:
+    """[R, ...], or [1, ...] of what the runs share."""
+    return tensor if tensor.dim() == dims else tensor[None]

@@ -56,6 +56,8 @@ def combinations(found: Inference, run: int) -> list[Tensor]:
     the undetermined parameters, in reduced echelon form.
     """
     involved = found.undetermined[run].nonzero()[:, 0]
+    if not len(involved):
+        return []
     open_ones = found.directions[run, int(found.rank[run]) :][:, involved]
     _, values, directions = torch.linalg.svd(open_ones)
     closed = directions[int((values > UNDETERMINED).sum()) :] * found.norm[run, involved]

@@ -69,11 +69,12 @@ class Rules:
 
 @dataclass(frozen=True)
 class Trials:
-    """S trial steps of R fits, as they stood before each: NaN where a fit had ended.
+    """S trial steps of the K fits `runs` [K], as they stood before each: NaN where a fit had ended.
 
-    `rss`, `gradient` (|J^T e|) and `damping` [S, R], `parameters` [S, R, P].
+    `rss`, `gradient` (|J^T e|) and `damping` [S, K], `parameters` [S, K, P].
     """
 
+    runs: Tensor
     rss: Tensor
     gradient: Tensor
     damping: Tensor

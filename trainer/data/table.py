@@ -78,7 +78,7 @@ def select(table: Table, columns: dict[str, Any], graph: Graph | None, classes: 
     columns = dict(columns)
     weights = columns.pop(WEIGHTS, None)
     inputs, targets = (
-        _of_features(table, columns) if graph is None else _of_graph(table, columns, graph, classes)
+        _of_features(table, columns, weights) if graph is None else _of_graph(table, columns, graph, classes)
     )
     x = np.stack([table.numbers(name, wanted) for wanted, name in inputs.items()], 1)
     if not classes:
@@ -115,7 +115,8 @@ def _of_graph(
     for word in columns:
         if word not in known:
             raise UserError(
-                f"data.columns: the equations have no input or output {word!r}{nearest(word, known)}; "
+                f"data.columns: the equations have no input or output {word!r}"
+                f"{nearest(word, (*known, WEIGHTS))}; "
                 f"they have {', '.join(known)}; weights may name a column too"
             )
     targets = () if classes else graph.outputs
@@ -133,13 +134,15 @@ def _of_graph(
     return {w: found[w] for w in graph.inputs}, {w: found[w] for w in targets}
 
 
-def _of_features(table: Table, columns: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+def _of_features(
+    table: Table, columns: dict[str, Any], weights: Any
+) -> tuple[dict[str, str], dict[str, str]]:
     """feature -> column, for the inputs and for the targets."""
     for word in columns:
         if word not in ("inputs", "targets"):
-            raise UserError(f"data.columns of an MLP has inputs and targets; got {word!r}")
+            raise UserError(f"data.columns of an MLP has inputs, targets and weights; got {word!r}")
     targets = _targets(table, columns)
-    rest = [name for name in table.columns if name not in targets]
+    rest = [name for name in table.columns if name not in targets and name != weights]
     inputs = _listed(columns.get("inputs") or rest)
     if len(set(inputs)) < len(inputs):
         raise UserError(f"data.columns names an input twice: {', '.join(inputs)}")

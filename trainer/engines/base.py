@@ -12,14 +12,15 @@ from trainer.outcome import Ending
 
 @dataclass(frozen=True)
 class History:
-    """What happened in steps start..start+S-1, one row a step, on the device.
+    """What happened in steps start..start+S-1 to the K runs `runs` [K], one row a step, on the device.
 
-    `loss` [S, R] is NaN where a run was not trained; `gradient_norm` [S, R]; `rates` [S, R] by name,
-    such as the learning rate; `scalars` [S, R, K] are the parameters worth a curve, as they were before
+    `loss` [S, K] is NaN where a run was not trained; `gradient_norm` [S, K]; `rates` [S, K] by name,
+    such as the learning rate; `scalars` [S, K, C] are the parameters worth a curve, as they were before
     the step.
     """
 
     start: int
+    runs: Tensor
     loss: Tensor
     gradient_norm: Tensor
     rates: dict[str, Tensor]

@@ -18,7 +18,7 @@ from trainer.models.expression import ExpressionModel, bounds_of, moving
 from trainer.optimizers import OPTIMIZERS, SCHEDULES
 from trainer.pack import Pack
 
-COMPILED_WORK = 1 << 27  # numbers in the Jacobians of a pack from which compiling (seconds) pays
+COMPILED_WORK = 1 << 22  # numbers in a pack's Jacobians: the reference then takes about as long as compiling
 MOST_PARAMETERS = 1000  # of a least-squares fit
 MOST_MATRICES = 1 << 27  # numbers in the P x P matrices of all fits
 
@@ -63,6 +63,8 @@ def _first_order(pack: Pack, model: Model, data: Dataset) -> StepEngine:
 
 def _least_squares(pack: Pack, model: Model, data: Dataset) -> LeastSquaresEngine:
     _check_size(pack, model)
+    if data.weights is not None and not bool(data.weights.any()):
+        raise UserError("every sample that is left to train on has the weight 0, so there is nothing to fit")
     order = Order(len(data), len(data), None, data.inputs.device)
     problem = Problem(data.inputs, data.targets, data.weights)
     rules = _rules(pack, model, problem, _steps(pack, order))

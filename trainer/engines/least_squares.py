@@ -20,7 +20,7 @@ REASONS = {
     Status.STEP: "the steps became too short (optimizer.xtol)",
     Status.ROUNDING: "what a step could gain is lost in the rounding of the sum of squares",
     Status.NOT_FINITE: "its residuals or their derivatives aren't finite at the starting values",
-    Status.STUCK: "no step lowers the sum of squares, though its gradient is not zero: "
+    Status.STUCK: "no step that was tried lowers the sum of squares, though its gradient is not zero: "
     "try other starting values",
     Status.SINGULAR: "the data determine no Gauss-Newton step; try optimizer=levenberg_marquardt",
     Status.EXHAUSTED: "it has not converged; raise loop.steps",
@@ -67,9 +67,8 @@ class LeastSquaresEngine:
         self.scale, self.backend = scale, backend
         self.kind = "step" if backend == "reference" else "fused"
         self.step = 0
+        self.began = model.parameters.detach().clone()
         self.columns = list(model.scalars.values())
-        row = model.runs * (model.parameters.shape[1] + COLUMNS)
-        self.capacity = max(1, min(MOST_STEPS, MOST_NUMBERS // row))
 
     @property
     def status(self) -> Tensor:
@@ -91,21 +90,23 @@ class LeastSquaresEngine:
     @property
     def horizon(self) -> int:
         """The step up to which one call of `advance` may go."""
-        return self.step + self.capacity
+        running = int((self.status == Status.RUNNING).sum())
+        row = max(1, running) * (self.model.parameters.shape[1] + COLUMNS)
+        return self.step + max(1, min(MOST_STEPS, MOST_NUMBERS // row))
 
     def advance(self, until_step: int) -> History:
         """Advances every running fit up to `until_step` and says what happened on the way."""
         assert self.step < until_step <= self.horizon
-        start, self.step = self.step, until_step
+        start, before = self.step, self.taken.clone()
         trials = self.solver.advance(until_step - start)
-        happened = int(trials.rss.isfinite().any(1).sum())
-        self.step = start + max(1, happened)
+        self.step = start + max(1, int((self.taken - before).max()))
         loss, gradient, damping, path = (
             part[: self.step - start]
             for part in (trials.rss, trials.gradient, trials.damping, trials.parameters)
         )
         return History(
             start,
+            trials.runs,
             loss * self.scale,
             2 * gradient * self.scale,
             {"damping": damping},

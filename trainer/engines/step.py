@@ -54,6 +54,7 @@ class StepEngine:
         self.state = optimizer.start(model.parameters.detach())
         self.alive = torch.ones(model.runs, dtype=torch.bool, device=device)
         self.taken = torch.zeros(model.runs, dtype=torch.int64, device=device)
+        self.runs = torch.arange(model.runs, device=device)
         self.row = torch.zeros(1, dtype=torch.int64, device=device)
         self.columns = torch.tensor(list(model.scalars.values()), dtype=torch.int64, device=device)
         row = max(order.indices_a_step, model.runs * (len(model.scalars) + COLUMNS))
@@ -86,7 +87,7 @@ class StepEngine:
         self.step = until_step
         rows = slice(first, first + until_step - start)
         loss, norm, scalars = (part[rows].clone() for part in self.history)
-        return History(start, loss, norm, {"lr": self.tables[2][rows].clone()}, scalars)
+        return History(start, self.runs, loss, norm, {"lr": self.tables[2][rows].clone()}, scalars)
 
     def endings(self, reason: str) -> list[Ending]:
         """How each run ended; `reason` is why training stopped early, where it did."""

@@ -6,7 +6,6 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-SHOWN_CORRELATED = 8  # parameters up to which their correlations are shown
 SHOWN_MINIMA = 5
 
 
@@ -25,10 +24,13 @@ def fit_lines(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """(label, text) of each line that one run's fit adds to its table."""
     fit = row["fit"]
     yield "sum of squares", number(fit["rss"])
-    yield "residual std", f"{number(fit['residual_std'])} ({fit['degrees_of_freedom']} degrees of freedom)"
+    yield (
+        "residual std",
+        f"{number(fit['residual_std'])} ({number(fit['degrees_of_freedom'])} degrees of freedom)",
+    )
     yield "R^2", "-" if fit["r_squared"] is None else f"{fit['r_squared']:.8g}"
-    yield "AIC, BIC", f"{number(fit['aic'])}, {number(fit['bic'])}"
-    for note in fit.get("notes", []):
+    yield "AIC, BIC", ", ".join("-" if each is None else f"{each:.2f}" for each in (fit["aic"], fit["bic"]))
+    for note in fit["notes"]:
         yield "note", note
 
 
@@ -39,11 +41,11 @@ def parameters_table(row: dict[str, Any]) -> Table:
         table.add_column(label, justify="left" if label == "parameter" else "right", no_wrap=True)
     fit = row["fit"]
     alone = {
-        **dict.fromkeys(fit.get("fixed", []), "fixed"),
-        **dict.fromkeys(fit.get("at_bound", []), "at a bound"),
-        **dict.fromkeys(fit.get("undetermined", []), "undetermined"),
+        **dict.fromkeys(fit["fixed"], "fixed"),
+        **dict.fromkeys(fit["at_bound"], "at a bound"),
+        **dict.fromkeys(fit["undetermined"], "undetermined"),
     }
-    combined = {each["combination"]: each for each in fit.get("combinations", [])}
+    combined = {each["combination"]: each for each in fit["combinations"]}
     for name, each in (row["parameters"] | combined).items():
         if name in alone:
             table.add_row(name, _digits(each["value"]), alone[name])
@@ -53,13 +55,15 @@ def parameters_table(row: dict[str, Any]) -> Table:
     return table
 
 
-def correlation_table(row: dict[str, Any]) -> Table | None:
-    """The correlations between the parameters, where they are few."""
-    correlation = row["fit"].get("correlation") or {}
-    if not 1 < len(correlation) <= SHOWN_CORRELATED:
+def correlation_table(row: dict[str, Any], width: int) -> Table | None:
+    """The correlations between the parameters, where they fit into `width`."""
+    correlation = row["fit"]["correlation"]
+    first = max(map(len, ["correlation", *correlation]))
+    needed = first + sum(max(len(name), 7) + 3 for name in correlation) + 2
+    if len(correlation) < 2 or needed > width:
         return None
     table = Table(box=box.SIMPLE)
-    table.add_column("correlation")
+    table.add_column("correlation", no_wrap=True)
     for name in correlation:
         table.add_column(name, justify="right", no_wrap=True)
     for name, others in correlation.items():
@@ -76,7 +80,9 @@ def starts_line(found: dict[str, Any]) -> str:
     told = f"{best['starts']:,} of {found['starts']:,} starts reached the least loss, {best['loss']:.6g}"
     if others:
         listed = ", ".join(f"{each['loss']:.6g} ({each['starts']:,})" for each in others[:SHOWN_MINIMA])
-        told += f"; other minima: {listed}{', ...' if len(others) > SHOWN_MINIMA else ''}"
+        told += f"; other minima: {listed}{', ...' if found['found'] > SHOWN_MINIMA + 1 else ''}"
+    if failed := found["starts"] - found["converged"]:
+        told += f"; {failed:,} did not converge"
     return told
 
 

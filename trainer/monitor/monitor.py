@@ -55,12 +55,20 @@ class Monitor:
         """The steps of one slice: loss, gradient norm, learning rate, speed and fitted parameters."""
         loss = history.loss.cpu().numpy()  # waits for the device, so the clock is right
         speed = self._speed(history.loss)
+        if self.files:
+            self._add(history, loss, speed)
+        self._flush()
+        best = np.nanmin(loss[-1]) if np.isfinite(loss[-1]).any() else np.nan
+        self.progress.update(history.start + len(loss), float(best), speed)
+
+    def _add(self, history: History, loss: np.ndarray, speed: float) -> None:
         rows = [i for i in range(len(loss)) if (history.start + i) % self.asked.every == 0]
         parts = history.gradient_norm, history.scalars, *history.rates.values()
         norm, scalars, *rates = (part[rows].cpu().numpy() for part in parts)
         tags = [f"optimizer/{name}" for name in history.rates]
+        files = [self.files[run] for run in history.runs.tolist()]
         for row, index in enumerate(rows):
-            for run, file in enumerate(self.files):
+            for run, file in enumerate(files):
                 if np.isfinite(loss[index, run]):
                     about = {
                         "loss/train": loss[index, run],
@@ -69,9 +77,6 @@ class Monitor:
                         "speed/samples_per_second": speed,
                     }
                     file.add(history.start + index, about | self._parameters(scalars[row, run]))
-        self._flush()
-        best = np.nanmin(loss[-1]) if np.isfinite(loss[-1]).any() else np.nan
-        self.progress.update(history.start + len(loss), float(best), speed)
 
     def next_validation(self, step: int) -> int:
         """The step after `step` at which `validate` is due."""

@@ -27,10 +27,15 @@ def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict],
     console.print()
     console.print(headline(result), highlight=False, soft_wrap=True)
     if len(rows) == 1:
-        for table in _one(rows[0]):
+        for table in _one(rows[0], console.width):
             console.print(table)
     else:
-        console.print(_many(best_first(rows)[:SHOWN_RUNS], console.width))
+        ranked = best_first(rows)
+        console.print(_many(ranked[:SHOWN_RUNS], console.width))
+        for note in ranked[0].get("fit", {}).get("notes", []):
+            console.print(
+                f"  run {ranked[0]['index']}: {note}", highlight=False, soft_wrap=True, markup=False
+            )
     if len(rows) > SHOWN_RUNS:
         console.print(f"  the best {SHOWN_RUNS} of {len(rows):,} runs; runs.csv has all", highlight=False)
     here = Path.cwd()
@@ -49,16 +54,17 @@ def headline(result: Mapping[str, Any]) -> str:
     """One line: what ran, how it ended, how fast."""
     outcomes = ", ".join(f"{n:,} {word}" for word, n in result["outcomes"].items())
     runs = "1 run" if result["runs"] == 1 else f"{result['runs']:,} runs"
+    steps = "1 step" if result["steps"] == 1 else f"{result['steps']:,} steps"
     seconds = result["seconds"]["train"]
     speed = result["samples"] / max(seconds, 1e-9)
     return (
-        f"{result['experiment']}: {runs} ({outcomes}); {result['steps']:,} steps, "
+        f"{result['experiment']}: {runs} ({outcomes}); {steps}, "
         f"{result['samples']:,} samples in {seconds:.1f} s ({speed:.3g} samples/s) "
         f"on {result['device']}, {result['precision']}"
     )
 
 
-def _one(row: dict) -> Iterator[Table]:
+def _one(row: dict, width: int) -> Iterator[Table]:
     """One run in full; a fit has tables of its parameters and their correlations of their own."""
     table = Table(box=box.SIMPLE, show_header=False)
     table.add_column(style="bold")
@@ -72,7 +78,7 @@ def _one(row: dict) -> Iterator[Table]:
     table.add_row("outcome", f"{row['outcome']}: {row['message']}")
     if is_fit and row["parameters"]:
         yield parameters_table(row)
-        if correlations := correlation_table(row):
+        if correlations := correlation_table(row, width):
             yield correlations
     yield table
 
