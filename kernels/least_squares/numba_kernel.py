@@ -16,21 +16,30 @@ RUNNING, GRADIENT, COST, STEP, ROUNDING, NOT_FINITE, STUCK, SINGULAR, EXHAUSTED 
 
 
 @exact
-def look(root, p, lower, upper, moves, slope, free, scale, weight):
-    """slope J^T e, who is free, scale and weight -> |J^T e|, and |e| times the largest cosine."""
+def look(root, p, lower, upper, moves, slope, norm, free, scale, weight):
+    """slope J^T e, who is free, the norms of their columns, scale and weight -> |J^T e|."""
     size = p.size
-    cosine, gradient = 0.0, 0.0
+    gradient = 0.0
     for k in range(size):
         slope[k] = dot(root, k, size, 0, size)
         gradient += slope[k] * slope[k]
         held = (p[k] <= lower[k] and slope[k] > 0.0) or (p[k] >= upper[k] and slope[k] < 0.0)
         free[k] = moves[k] and not held
-        norm = sqrt(dot(root, k, k, 0, size)) if free[k] else 0.0
-        scale[k] = max(scale[k], norm)
+        norm[k] = sqrt(dot(root, k, k, 0, size)) if free[k] else 0.0
+        scale[k] = max(scale[k], norm[k])
         weight[k] = scale[k] if scale[k] > 0.0 else 1.0
-        if norm > 0.0:
-            cosine = max(cosine, abs(slope[k]) / norm)
-    return sqrt(gradient), cosine
+    return sqrt(gradient)
+
+
+@exact
+def largest_cosine(p, step, slope, norm, rounding):
+    """|e| times the largest cosine between e and the column of a parameter whose value or step matters."""
+    cosine = 0.0
+    for k in range(p.size):
+        small = norm[k] * abs(p[k]) <= rounding and norm[k] * abs(step[k]) <= rounding
+        if norm[k] > 0.0 and not small:
+            cosine = max(cosine, abs(slope[k]) / norm[k])
+    return cosine
 
 
 @exact
@@ -138,9 +147,9 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
         waiting = min(t.size, max(BLOCK, t.shape[1]))
         columns, work = np.empty((size + 1, size + waiting)), np.empty((size + 1, 2 * size))
         root, there = np.empty((size + 1, size)), np.empty((size + 1, size))
-        spare = np.empty((6, size))  # not unpacked in one line: Numba frees such views too early
+        spare = np.empty((7, size))  # not unpacked in one line: Numba frees such views too early
         step, trial, slope = spare[0], spare[1], spare[2]
-        weight, diagonal, inner = spare[3], spare[4], spare[5]
+        weight, diagonal, inner, norm = spare[3], spare[4], spare[5], spare[6]
         free = np.empty(size, dtype=np.bool_)
         ftol, xtol, gtol, first, extent = rule
 
@@ -148,7 +157,7 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
         if not (isfinite(rss) and finish(columns, filled, root)):
             return 0, NOT_FINITE
         for taken in range(count):
-            gradient, cosine = look(root, p, lower, upper, moves, slope, free, scale, weight)
+            gradient = look(root, p, lower, upper, moves, slope, norm, free, scale, weight)
             if not state[0] >= 0.0:
                 reach = norm_of(scale, p)
                 state[0] = first * (reach if reach > 0.0 else 1.0) if damped else inf
@@ -160,6 +169,7 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
             else:
                 singular = shortened_step(root, free, weight, state[0], work, diagonal, step)
             predicted, square = aim(root, p, lower, upper, free, step, trial)
+            cosine = largest_cosine(p, step, slope, norm, EPS * extent)
 
             rss_there, filled = evaluate(trial, x, t, w, columns)
             gained = rss - rss_there if isfinite(rss_there) else -inf

@@ -1,6 +1,6 @@
 """What the tests of least squares share: made-up problems, and fits from start to end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,6 +15,7 @@ from kernels.least_squares import CONVERGED, Batched, Problem, Rules, Status, Tr
 from kernels.least_squares.compiled import Compiled
 
 INF = torch.inf
+TRIED = ("rss", "gradient", "damping", "parameters")  # what Trials hold of each trial step
 Backend = type[Batched] | type[Compiled]
 
 
@@ -142,9 +143,21 @@ def fit(
 ) -> Fitted:
     """The fits of `graph` from `start`, advanced by `slices` of trial steps."""
     fits = make(backend, graph, problem, start, given or rules(problem, start), damped)
-    parts = [fits.advance(count) for count in slices]
-    trials = Trials(*(torch.cat([getattr(part, name) for part in parts]) for name in Trials.__annotations__))
+    trials = joined([fits.advance(count) for count in slices], len(start))
     return Fitted(fits.parameters.clone(), fits.status.clone(), fits.taken.clone(), trials)
+
+
+def joined(parts: Sequence[Trials], runs: int) -> Trials:
+    """Slices of trial steps, one after another, of all R fits: NaN where a fit was not advanced."""
+
+    def all_runs(part: Trials, name: str) -> Tensor:
+        value = getattr(part, name)
+        found = value.new_full((len(value), runs, *value.shape[2:]), torch.nan)
+        found[:, part.runs] = value
+        return found
+
+    joint = {name: torch.cat([all_runs(part, name) for part in parts]) for name in TRIED}
+    return Trials(torch.arange(runs), **joint)
 
 
 def residuals(graph: Graph, problem: Problem, run: int) -> Callable[[Tensor], Tensor]:

@@ -1,11 +1,13 @@
 """The least-squares engine: slices, histories, packs, backends, MLPs, and how it ends."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor
 
 from kernels.least_squares import Status
 from tests.helpers import Command, assert_close
@@ -17,12 +19,12 @@ from tests.trainer.fits import (
     drive,
     engine_of,
     equation,
-    losses,
     result_of,
     saturating,
     values,
 )
 from trainer.data.dataset import Dataset
+from trainer.engines.base import History
 from trainer.engines.least_squares import MOST_STEPS
 from trainer.evaluate import evaluate
 from trainer.models.mlp import MLPModel, initial_weights
@@ -39,10 +41,22 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return {tag: [(e.step, e.value) for e in found.Scalars(tag)] for tag in found.Tags()["scalars"]}
 
 
+def losses(histories: Sequence[History], runs: int) -> Tensor:
+    """The loss of all R runs [S, R] in histories one after another: NaN where a run was not advanced."""
+    found = []
+    for each in histories:
+        assert each.loss.shape == each.gradient_norm.shape == each.rates["damping"].shape
+        assert each.loss.shape == each.scalars.shape[:2] and each.loss.shape[1] == len(each.runs)
+        part = each.loss.new_full((len(each.loss), runs), torch.nan)
+        part[:, each.runs] = each.loss
+        found.append(part)
+    return torch.cat(found)
+
+
 @pytest.mark.parametrize("most", [1, 2, 7])
 def test_how_a_fit_is_cut_into_slices_changes_no_bit(most: int) -> None:
     whole, cut = engine_of(*PACK), engine_of(*PACK)
-    rows, pieces = losses(drive(whole)), losses(drive(cut, most))
+    rows, pieces = losses(drive(whole), 4), losses(drive(cut, most), 4)
     assert torch.equal(whole.model.parameters, cut.model.parameters)
     assert torch.equal(whole.taken, cut.taken) and torch.equal(whole.status, cut.status)
     assert torch.equal(rows.nan_to_num(-1), pieces.nan_to_num(-1))
@@ -72,12 +86,14 @@ def test_the_history_holds_what_was_before_each_step() -> None:
     assert_close(first.loss[0], before)
     assert_close(first.gradient_norm[0], torch.linalg.vector_norm(gradient, dim=1))
     assert first.rates.keys() == {"damping"} and (first.rates["damping"][0] >= 0).all()
-    rows = losses(histories)
+    rows = losses(histories, 4)
     for run, taken in enumerate(engine.taken.tolist()):
         assert rows[:taken, run].isfinite().all() and rows[taken:, run].isnan().all()
         falls = rows[:taken, run].diff()
         assert (falls <= 0).all()
     assert [each.start for each in histories] == list(range(0, engine.step, 3))
+    for each in histories:
+        assert each.runs.tolist() == [run for run, taken in enumerate(engine.taken) if taken > each.start]
 
 
 def test_each_run_takes_at_most_its_own_number_of_steps() -> None:
@@ -240,7 +256,9 @@ def test_an_mlp_ends_lower_than_with_adam(packtrain: Command, tmp_path: Path) ->
     assert best < 1e-12 < 1e-5 < other
     run = fitted["run"][fitted["best_run"]]
     assert run["parameters"] == {} and set(run["fit"]) >= {"rss", "degrees_of_freedom", "aic"}
-    assert "correlation" not in run["fit"]
+    known = ("correlation", "fixed", "at_bound", "undetermined", "combinations")
+    assert {name: run["fit"][name] for name in known} == {"correlation": {}, **dict.fromkeys(known[1:], [])}
+    assert isinstance(run["fit"]["notes"], list)
 
 
 def test_an_mlps_weights_column_is_no_input() -> None:

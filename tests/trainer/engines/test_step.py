@@ -102,6 +102,7 @@ def test_a_diverging_run_is_frozen_and_harms_no_neighbour(device: torch.device) 
     asked = (*PRIMER, "optimizer=sgd", "schedule=constant")
     engine = engine_of(*asked, 'pack.over={optimizer.lr: "1e-5,1e3,2e-5"}', device=device)
     losses = advance(engine, 40)
+    assert losses.shape == (40, 3)
     assert engine.alive.tolist() == [True, False, True]
     step = int(engine.taken[1])
     assert step < 40 and engine.taken.tolist() == [40, step, 40]
@@ -150,6 +151,7 @@ def test_the_history_holds_what_was_before_each_step() -> None:
     start = engine.model.parameters.detach().clone()
     loss = engine.model.loss(*engine._minibatch(engine.order.indices(0, 1)[0])).detach()
     history = engine.advance(5)
+    assert history.runs.tolist() == list(range(engine.model.runs))
     assert torch.equal(history.scalars[0], start)
     assert torch.equal(history.loss[0], loss)
     falling = (1 + torch.cos(torch.pi * torch.arange(5).double() / 2000)) / 2
