@@ -70,6 +70,10 @@ MISRA1A = """y,x
 75.47,689.1
 81.78,760.0
 """
+LAMP = (
+    "data.table={x: [1.309, 1.471, 1.490, 1.565, 1.611, 1.680], "
+    "xy: [2.138, 3.421, 3.597, 4.340, 4.882, 5.660]}"
+)
 MINE = ('model.expressions=["xy = b1*(1-exp(-b2*x))"]', "data.columns={x: x, xy: y}")
 
 
@@ -90,14 +94,36 @@ def test_fit_takes_equations_and_a_file_of_ones_own(packtrain: Command, tmp_path
 def test_equations_of_ones_own_leave_the_experiments_starting_values(
     packtrain: Command, tmp_path: Path
 ) -> None:
-    assert packtrain("experiment=fit", 'model.expressions=["xy = k*x^m"]').code == 0
+    ended = packtrain("experiment=fit", 'model.expressions=["xy = k*x^m"]', LAMP)
+    assert ended.code == 0, ended.err
     run = result_in(tmp_path / "out")["run"][0]
     assert set(run["parameters"]) == {"k", "m"}
     assert run["parameters"]["m"]["value"] == pytest.approx(3.8604055871, rel=1e-8)
 
 
+def test_equations_of_ones_own_leave_the_experiments_data(packtrain: Command, tmp_path: Path) -> None:
+    ended = packtrain("experiment=fit", 'model.expressions=["xy = k*x^m"]')
+    assert ended.code == 2 and "data=file needs a file" in ended.err
+    assert not (tmp_path / "out" / "result.json").exists()
+
+
+@pytest.mark.parametrize("table", ["data.table={x: [1.3, 1.5, 1.6]}", "data.table.x=[1.3,1.5,1.6]"])
+def test_a_column_of_ones_own_leaves_the_experiments_columns(table: str, packtrain: Command) -> None:
+    ended = packtrain("experiment=fit", table)
+    assert ended.code == 2 and "data.table has no column 'xy' for xy; it has x:" in ended.err
+
+
+def test_a_table_of_ones_own_keeps_the_experiments_equations(packtrain: Command, tmp_path: Path) -> None:
+    table = "data.table={t: [1, 2, 4], v: [3, 12, 48]}"
+    ended = packtrain("experiment=fit", table, "data.columns={x: t, xy: v}")
+    assert ended.code == 0, ended.err
+    found = result_in(tmp_path / "out")["run"][0]["parameters"]
+    assert {name: each["value"] for name, each in found.items()} == pytest.approx({"b1": 3, "b2": 2})
+
+
 def test_names_that_were_typed_and_are_unknown_are_refused(packtrain: Command) -> None:
-    ended = packtrain("experiment=fit", 'model.expressions=["xy = k*x^m"]', "model.initial={k: 1, b2: 4}")
+    asked = ('model.expressions=["xy = k*x^m"]', LAMP, "model.initial={k: 1, b2: 4}")
+    ended = packtrain("experiment=fit", *asked)
     assert ended.code == 2 and "the equations have no parameter 'b2'" in ended.err
 
 

@@ -14,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from kernels.errors import UserError, nearest
-from trainer.config import Config, check, check_number, is_per_run, per_run_fields
+from trainer.checks import check, check_number
+from trainer.config import Config, is_per_run, per_run_fields
 
 MOST_RUNS = 1 << 20
 OF_EQUATIONS = (

@@ -8,7 +8,8 @@ from omegaconf import OmegaConf
 
 from kernels.errors import UserError
 from tests.trainer.configs import CONF, compose, pack_of
-from trainer.config import KINDS, NUMBERS, Config, all_fields, check, is_per_run, per_run_fields
+from trainer.checks import NUMBERS, check
+from trainer.config import KINDS, Config, all_fields, is_per_run, per_run_fields
 
 FIELDS = dict(all_fields())
 GROUPS = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir() and folder.name != "__pycache__")

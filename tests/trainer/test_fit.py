@@ -1,18 +1,23 @@
 """What a Jacobian says about its parameters, and the report that is made of it."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from kernels.least_squares.inference import Inference, combinations, infer, tolerance
+from kernels.least_squares import CONVERGED, Status
+from kernels.least_squares.inference import Inference, combinations, infer
 from tests.helpers import assert_close
-from trainer.fit import _listed, _quality, _sum
+from trainer.fit import EPS, Samples, _listed, _notes, _nothing_known, _quality, _sum
 
-LEAST = tolerance(torch.float64, False)
 NAMES = ["a", "b", "c", "d"]
 WAVE = torch.arange(1.0, 9.0, dtype=torch.float64)
+SAMPLES = Samples(n=5, size=2.0, spread=3.0, standardized=False)
+ROUNDING = "the residuals are as small as rounding, and so standard errors are those of rounding"
+OPEN = "the fit has not converged, so nothing is said of how uncertain its parameters are"
 
 
 def root_of(jacobian: Tensor) -> Tensor:
@@ -21,7 +26,7 @@ def root_of(jacobian: Tensor) -> Tensor:
 
 def inferred(columns: Sequence[Tensor], free: Sequence[bool] | None = None) -> Inference:
     free = [True] * len(columns) if free is None else free
-    return infer(root_of(torch.stack(list(columns), 1)), torch.tensor([free]), LEAST)
+    return infer(root_of(torch.stack(list(columns), 1)), torch.tensor([free]))
 
 
 def told(columns: Sequence[Tensor]) -> list[str]:
@@ -36,6 +41,7 @@ def test_a_well_posed_fit_has_the_inverse_as_covariance() -> None:
     jacobian = torch.stack([A, B, C], 1)
     assert found.rank.tolist() == [3] and not found.undetermined.any()
     assert_close(found.unscaled[0], torch.linalg.inv(jacobian.T @ jacobian))
+    assert combinations(found, 0) == []
 
 
 @pytest.mark.parametrize(
@@ -90,14 +96,10 @@ def test_what_is_not_free_takes_no_part() -> None:
 
 def test_runs_are_judged_apart() -> None:
     roots = torch.cat([root_of(torch.stack(columns, 1)) for columns in ([A, B, C], [A, A, B], [A, B, 0 * A])])
-    found = infer(roots, torch.ones(3, 3, dtype=torch.bool), LEAST)
+    found = infer(roots, torch.ones(3, 3, dtype=torch.bool))
     assert found.rank.tolist() == [3, 2, 2]
     assert found.undetermined.tolist() == [[False] * 3, [True, True, False], [False, False, True]]
-    assert [len(combinations(found, run)) for run in (1, 2)] == [1, 0]
-
-
-def test_half_the_digits_are_left_where_the_condition_was_squared() -> None:
-    assert tolerance(torch.float64, True) == pytest.approx(tolerance(torch.float64, False) ** 0.5)
+    assert [len(combinations(found, run)) for run in range(3)] == [0, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,41 @@ def test_words_are_listed(words: list[str], text: str) -> None:
 
 
 def test_a_fit_without_residual_has_no_information_criterion() -> None:
-    found = _quality(0.0, 2, 5, 3.0)
+    found = _quality(0.0, 2, SAMPLES)
     assert found["residual_std"] == 0 and found["r_squared"] == 1 and found["degrees_of_freedom"] == 3
     assert str(found["aic"]) == str(found["bic"]) == "nan"
+
+
+@pytest.mark.parametrize("rss", [math.nan, math.inf])
+def test_a_sum_of_squares_that_is_not_finite_leaves_no_degrees_of_freedom(rss: float) -> None:
+    found = _quality(rss, 2, SAMPLES)
+    assert found["degrees_of_freedom"] is None and not math.isfinite(found["r_squared"])
+    assert all(math.isnan(found[name]) for name in ("residual_std", "aic", "bic"))
+    assert notes(Status.NOT_FINITE, rss=rss) == []
+
+
+def test_targets_that_dont_vary_have_no_r_squared() -> None:
+    assert math.isnan(_quality(1.0, 2, replace(SAMPLES, spread=0.0))["r_squared"])
+
+
+def notes(status: Status, samples: Samples = SAMPLES, rss: float = 1.0, eps: float = EPS) -> list[str]:
+    fit = _quality(rss, 2, samples) | _nothing_known()
+    return list(_notes(fit, status, samples, eps))
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_fit_that_has_not_converged_says_so(status: Status) -> None:
+    assert notes(status) == ([] if status in CONVERGED else [OPEN])
+
+
+def test_residuals_as_small_as_rounding_are_told() -> None:
+    single = torch.finfo(torch.float32).eps
+    edge = (400 * EPS * SAMPLES.size) ** 2
+    assert notes(Status.COST, rss=0.99 * edge) == notes(Status.COST, rss=0.0) == [ROUNDING]
+    assert notes(Status.COST, rss=1.01 * edge) == []
+    assert notes(Status.COST, rss=1e-10, eps=single) == [ROUNDING]
+
+
+def test_parameters_of_standardized_inputs_are_told() -> None:
+    told = "the parameters are those of the standardized inputs (data.standardize)"
+    assert notes(Status.COST, replace(SAMPLES, standardized=True)) == [told]

@@ -1,5 +1,6 @@
 """The run folder: what is written and what `trainer.load` gives back."""
 
+import csv
 import json
 import math
 from pathlib import Path
@@ -30,8 +31,9 @@ def row(index: int, last: float | None, outcome: str = "finished", validation: f
 
 
 def test_the_best_run_has_the_least_loss_and_did_not_diverge() -> None:
-    rows = [row(0, 3.0), row(1, None), row(2, 0.5, "diverged"), row(3, 2.0)]
-    assert [each["index"] for each in best_first(rows)] == [3, 0, 1, 2]
+    rows = [row(0, 3.0), row(1, None), row(2, 0.5, "diverged"), row(3, 2.0), row(4, 0.7, "failed")]
+    rows += [row(5, 2.5, "stopped early")]
+    assert [each["index"] for each in best_first(rows)] == [3, 5, 0, 1, 2, 4]
     assert summary({}, rows)["best_run"] == 3
 
 
@@ -44,7 +46,7 @@ def test_a_run_without_a_validation_loss_is_worse_than_any_with_one() -> None:
     assert summary({}, [row(0, 1e-9), row(1, 2.0, validation=1e9)])["best_run"] == 1
 
 
-@pytest.mark.parametrize("rows", [[row(0, 1.0, "diverged")], [row(0, None)]])
+@pytest.mark.parametrize("rows", [[row(0, 1.0, "diverged")], [row(0, 1.0, "failed")], [row(0, None)]])
 def test_without_a_usable_run_none_is_best(rows: list[dict]) -> None:
     assert summary({}, rows)["best_run"] is None
 
@@ -120,6 +122,9 @@ def test_numbers_that_are_not_finite_are_null(packtrain: Command, tmp_path: Path
     assert found["outcomes"] == {"finished": 1, "diverged": 1}
     assert found["best_run"] == 0
     assert all(math.isfinite(each["value"]) for each in found["run"][1]["parameters"].values())
+    with (tmp_path / "out" / "runs.csv").open() as file:
+        told = [line["message"] for line in csv.DictReader(file)]
+    assert told == [run["message"] for run in found["run"]] and "stopped being finite" in told[1]
 
 
 @pytest.mark.parametrize("writer", ["save_file", "csv.DictWriter"])

@@ -11,8 +11,9 @@ import torch
 from kernels.random import latin_hypercube
 from tests.helpers import Command, assert_close
 from tests.trainer.configs import pack_of
-from tests.trainer.fits import ALONE, FIT, equation, result_of, run_of, saturating, values
-from trainer.fit import starts_report
+from tests.trainer.fits import ALONE, FIT, engine_of, equation, result_of, run_of, saturating, values
+from trainer.engines.least_squares import LeastSquaresEngine
+from trainer.fit import REACHED, starts_report
 from trainer.models.base import Model
 from trainer.models.build import make_graph, new_model
 
@@ -100,7 +101,7 @@ def test_several_starts_find_what_one_misses_and_sort_the_minima(packtrain: Comm
     found = result_of(packtrain, tmp_path, *FIT, *WAVE, "model.starts=24")
     minima = found["multi_start"]["minima"]
     assert values(found["run"][found["best_run"]]) == pytest.approx({"a": 1, "w": 3}, rel=1e-9)
-    assert len(minima) > 3
+    assert len(minima) > 3 and len(minima) == min(10, found["multi_start"]["found"])
     lost = [each["loss"] for each in minima]
     assert lost == sorted(lost) and all(b > a * (1 + 1e-6) for a, b in pairwise(lost))
     out = packtrain(*FIT, *WAVE, "model.starts=24").out
@@ -111,13 +112,30 @@ def test_several_starts_find_what_one_misses_and_sort_the_minima(packtrain: Comm
     assert told + f"{second['loss']:.6g} ({second['starts']})" in out
 
 
-def test_starts_work_with_adam_too(packtrain: Command, tmp_path: Path) -> None:
+def test_starts_in_single_precision_that_found_one_minimum_count_as_one(
+    packtrain: Command, tmp_path: Path
+) -> None:
+    x = np.linspace(70, 760, 14)
+    y = 240 * (1 - np.exp(-5e-4 * x)) + 0.03 * np.sin(np.arange(14.0) ** 2 * 1.7)
+    start = {"b1": "[100, 600]", "b2": "[1e-4, 1e-3]"}
+    asked = equation("xy = b1*(1-exp(-b2*x))", start, x=x.tolist(), xy=y.tolist())
+    found = result_of(packtrain, tmp_path, *FIT, *asked, "model.starts=24", "compute.precision=fp32")
+    rss = sorted(run["fit"]["rss"] for run in found["run"] if run["outcome"] == "finished")
+    assert rss[-1] > rss[0] * (1 + 2 * REACHED), "they don't differ"
+    starts = found["multi_start"]
+    assert starts["found"] == len(starts["minima"]) == 1 and starts["converged"] == len(rss) > 12
+    assert starts["minima"][0]["starts"] == len(rss)
+
+
+def test_starts_work_with_adam_and_nothing_is_told_of_minima(packtrain: Command, tmp_path: Path) -> None:
     line = equation("xy = a*x", {"a": "[0, 10]"}, x=[1, 2, 3], xy=[2, 4, 6])
     asked = (*ALONE, "optimizer=adam", "optimizer.lr=0.1", "loop.batch_size=full", *line, "model.starts=3")
     found = result_of(packtrain, tmp_path, *asked)
-    assert found["engine"] == "step" and found["multi_start"]["converged"] == 3
+    assert found["engine"] == "step" and "multi_start" not in found
+    assert [run["values"]["start"] for run in found["run"]] == [0, 1, 2]
     assert len({run["loss"]["train"]["first"] for run in found["run"]}) == 3
-    assert found["multi_start"]["minima"][0]["parameters"]["a"] == pytest.approx(2, abs=1e-2)
+    assert values(found["run"][found["best_run"]])["a"] == pytest.approx(2, abs=1e-2)
+    assert "starts  " not in packtrain(*asked).out
 
 
 def test_without_starts_nothing_is_told_of_them(packtrain: Command, tmp_path: Path) -> None:
@@ -130,42 +148,71 @@ def test_too_many_starts_are_refused(packtrain: Command) -> None:
     assert ended.code == 2 and "ask for more runs than a pack may hold, 1,048,576" in ended.err
 
 
-def row(
-    index: int, last: float | None, outcome: str = "finished", first: float | None = 100.0
-) -> dict[str, Any]:
+def row(index: int, rss: float | None, criterion: str = "cost") -> dict[str, Any]:
     return {
         "index": index,
         "values": {"start": index},
-        "outcome": outcome,
-        "loss": {"train": {"first": first, "last": last}},
+        "loss": {"train": {"first": None, "last": None if rss is None else rss / 2}},
         "parameters": {"a": {"value": float(index)}},
+        "fit": {"criterion": criterion, "rss": rss},
     }
 
 
-def test_minima_are_told_apart_by_their_loss() -> None:
-    rows = [row(0, 2.0), row(1, 1.0), row(2, 1.0 + 5e-7), row(3, 1.0 + 5e-6), row(4, 0.5, "failed")]
-    rows += [row(5, None), row(6, 0.1, "stopped early")]
-    found = starts_report(rows)
-    assert found is not None and (found["starts"], found["converged"]) == (7, 4)
+def engine(target: float = 1.0, precision: str = "fp64") -> LeastSquaresEngine:
+    """Of one sample, so that what residuals are compared with is `target`."""
+    return engine_of(
+        *FIT, *equation("xy = a*x", {"a": 1}, x=[1.0], xy=[target]), f"compute.precision={precision}"
+    )
+
+
+def counted(found: dict[str, Any] | None) -> list[int]:
+    assert found is not None
+    return [each["starts"] for each in found["minima"]]
+
+
+def test_minima_are_told_apart_by_their_sum_of_squares() -> None:
+    rows = [row(0, 2.0), row(1, 1.0), row(2, 1.0 + 5e-7, "gradient"), row(3, 1.0 + 5e-6, "step")]
+    rows += [row(4, 0.5, "stuck"), row(5, None, "not_finite"), row(6, 0.1, "exhausted")]
+    rows += [row(7, 0.2, "singular"), row(8, 0.3, "running"), row(9, 2.0, "rounding")]
+    found = starts_report(rows, engine())
+    assert found is not None
+    assert (found["starts"], found["converged"], found["found"]) == (10, 5, 3)
     assert [(each["loss"], each["starts"], each["run"]) for each in found["minima"]] == [
-        (1.0, 2, 1),
-        (1.0 + 5e-6, 1, 3),
-        (2.0, 1, 0),
+        (0.5, 2, 1),
+        ((1.0 + 5e-6) / 2, 1, 3),
+        (1.0, 2, 0),
     ]
     assert found["minima"][0]["parameters"] == {"a": 1.0}
 
 
-def test_losses_that_are_but_rounding_are_one_minimum() -> None:
-    found = starts_report([row(0, 1e-28), row(1, 3e-27, first=None), row(2, 1e-13), row(3, 1e-11)])
-    assert found is not None
-    assert [each["starts"] for each in found["minima"]] == [3, 1]
+def test_a_row_of_close_sums_of_squares_is_judged_by_its_least() -> None:
+    rows = [row(i, 1.0 + 7e-7 * i) for i in range(4)]
+    assert counted(starts_report(rows, engine())) == [2, 2]
+
+
+def test_sums_of_squares_that_are_but_rounding_are_one_minimum() -> None:
+    rows = [row(0, 1e-28), row(1, 3e-27), row(2, 0.0), row(3, 1e-25)]
+    assert counted(starts_report(rows, engine())) == [3, 1]
+    assert counted(starts_report(rows, engine(target=1e3))) == [4]
+    assert counted(starts_report([row(0, 0.0), row(1, 1e-9), row(2, 1e-8)], engine(precision="fp32"))) == [
+        2,
+        1,
+    ]
+
+
+def test_rounding_tells_minima_apart_less_well_in_single_precision() -> None:
+    rows = [row(0, 1.0), row(1, 1.0 + 5e-6), row(2, 1.0 + 5e-5)]
+    assert counted(starts_report(rows, engine(10.0, "fp32"))) == [2, 1]
+    assert counted(starts_report(rows, engine(10.0))) == [1, 1, 1]
 
 
 def test_ten_minima_are_listed_of_more() -> None:
-    found = starts_report([row(i, float(i + 1)) for i in range(30)])
-    assert found is not None and len(found["minima"]) == 10 and found["minima"][9]["loss"] == 10.0
-    assert starts_report([row(0, 1.0) | {"values": {"seed": 1}}]) is None
+    found = starts_report([row(i, float(i + 1)) for i in range(30)], engine())
+    assert found is not None and found["found"] == 30
+    assert len(found["minima"]) == 10 and found["minima"][9]["run"] == 9
+    assert starts_report([row(0, 1.0) | {"values": {"seed": 1}}], engine()) is None
 
 
 def test_where_no_start_converges_there_is_no_minimum() -> None:
-    assert starts_report([row(0, None, "failed")]) == {"starts": 1, "converged": 0, "minima": []}
+    found = starts_report([row(0, None, "not_finite")], engine())
+    assert found == {"starts": 1, "converged": 0, "found": 0, "minima": []}

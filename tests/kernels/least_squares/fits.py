@@ -68,6 +68,22 @@ def starts(kind: Kind, runs: int) -> Tensor:
     return tensor([kind.start]) * away[:, None]
 
 
+def far_away(kind: Kind, name: str, runs: int, by: float = 1.7e9) -> tuple[Problem, Tensor, Rules, Problem]:
+    """A problem whose x and whose fixed parameter `name`, a place on x, are `by` further: a clock's seconds.
+
+    The problem, its starts and rules, and the same problem where both are near, which has the same fits.
+    """
+    place = kind.graph.parameters.index(name)
+    problem = samples(kind, runs)
+    far = problem.inputs - kind.truth[place] + by
+    near = Problem(far - by + kind.truth[place], problem.targets)
+    start = starts(kind, runs)
+    start[:, place] = by
+    given = rules(problem, start)
+    given.moves[:, place] = False
+    return Problem(far, problem.targets), start, given, near
+
+
 def weights(*shape: int, seed: int = 2) -> Tensor:
     """Weights from 0.2 to 3."""
     return torch.from_numpy(np.random.default_rng(seed).uniform(0.2, 3, shape))

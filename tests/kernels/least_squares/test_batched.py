@@ -2,13 +2,14 @@ import sys
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from kernels.expression import parse
-from kernels.expression.reference import jacobian
-from kernels.least_squares import Batched, Problem, Status, batched
+from kernels.expression.reference import jacobian, predict
+from kernels.least_squares import CONVERGED, Batched, Problem, Rules, Status, batched
 from tests.helpers import assert_close
 from tests.kernels.least_squares.fits import (
     KINDS,
@@ -19,7 +20,9 @@ from tests.kernels.least_squares.fits import (
     bounded,
     by_curve_fit,
     by_scipy,
+    far_away,
     fit,
+    make,
     rules,
     samples,
     starts,
@@ -133,6 +136,82 @@ def test_bounds_are_kept_and_the_optimum_is_scipys(
     assert_near(found.parameters, by_scipy(kind.graph, problem, start, lower, upper), 1e-6)
 
 
+TEXTS = [
+    "xy = a*exp(-k*x) + c",
+    "xy = (a + b*x)/(1 + c*x)",
+    "xy = h*exp(-((x - m)/s)^2) + b",
+    "xy = a + b*x + c*x^2 + d*x^3",
+    "xy = a*exp(-b*x) + c*exp(-d*x)",
+    "xy = a*sin(w*x + f) + c",
+]
+
+
+def boxed(text: str, runs: int, seed: int) -> tuple[Problem, Tensor, Rules]:
+    """Noisy samples of random parameters, and random bounds, which the best fit seldom lies within."""
+    rng, graph = np.random.default_rng(seed), parse(text)
+    shape = runs, len(graph.parameters)
+    inputs = torch.linspace(0.05, 3, 12, dtype=torch.float64)[:, None]
+    clean = predict(graph, torch.from_numpy(rng.uniform(0.3, 2, shape)), inputs)
+    problem = Problem(inputs, clean + torch.from_numpy(rng.normal(0, 0.05, clean.shape)))
+    lower = torch.from_numpy(rng.uniform(0.1, 1, shape))
+    upper = lower + torch.from_numpy(rng.uniform(0.2, 1.5, shape))
+    start = lower + (upper - lower) * torch.from_numpy(rng.choice([0, 0.3, 0.5, 1], shape))
+    start = start.clamp(lower, upper)
+    return problem, start, replace(rules(problem, start), lower=lower, upper=upper)
+
+
+@both
+@pytest.mark.parametrize("tolerance", [0.0, 1e-14, 1e-10, 1.5e-8])
+@pytest.mark.parametrize("text", TEXTS)
+def test_where_one_parameter_alone_could_do_better_no_fit_has_converged(
+    text: str, tolerance: float, damped: bool
+) -> None:
+    """A joint step that bounds cut may promise nothing while a step of one parameter would help."""
+    problem, start, given = boxed(text, 40, TEXTS.index(text))
+    same = torch.full_like(given.ftol, tolerance)
+    given = replace(given, ftol=same, xtol=same, gtol=same)
+    found = fit(parse(text), problem, start, given, damped)
+    converged = torch.tensor([Status(int(status)) in CONVERGED for status in found.status])
+    assert converged.sum() >= 30
+    ended = found.parameters
+    assert not (ended < given.lower).any() and not (ended > given.upper).any()
+    outputs, slopes = jacobian(parse(text), ended, problem.inputs)
+    errors, slopes = (outputs - problem.targets)[..., 0], slopes[:, :, 0]
+    rss = errors.square().sum(1)
+    noticed = 1e3 * (tolerance * rss + 1e-15 * (rss + rss.sqrt() * problem.size))
+    newton = -(slopes * errors[..., None]).sum(1) / slopes.square().sum(1)
+    for k in range(ended.shape[1]):
+        moved = ended.clone()
+        moved[:, k] = (ended[:, k] + newton[:, k]).clamp(given.lower[:, k], given.upper[:, k])
+        there = (predict(parse(text), moved, problem.inputs) - problem.targets).square().sum((1, 2))
+        assert not (converged & (rss - there > noticed)).any()
+
+
+def test_gauss_newton_whose_steps_bounds_cut_is_stuck_and_says_so() -> None:
+    """Not every boxed fit converges; those that don't end so that one parameter alone could go on."""
+    ends = []
+    for seed, text in enumerate(TEXTS):
+        problem, start, given = boxed(text, 40, seed)
+        same = torch.full_like(given.ftol, 1.5e-8)
+        given = replace(given, ftol=same, xtol=same, gtol=same)
+        ends += fit(parse(text), problem, start, given, False).status.tolist()
+    assert Status.STUCK in ends and Status.GRADIENT in ends
+    assert sum(Status(end) in CONVERGED for end in ends) > 0.9 * len(ends)
+
+
+@both
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_with_loose_tolerances_fits_converge_all_the_same(kind: Kind, damped: bool) -> None:
+    problem, start = samples(kind, 4), starts(kind, 4)
+    found = fit(kind.graph, problem, start, rules(problem, start, 1.5e-8), damped)
+    assert found.converged and found.taken.max() < 60
+    best = fit(kind.graph, problem, start, damped=damped)
+    assert (found.taken <= best.taken).all()
+    outputs = predict(kind.graph, found.parameters, problem.inputs)
+    assert_near((outputs - problem.targets).square().sum((1, 2)), best.rss, 1e-6)
+    assert_near(found.parameters, best.parameters, 1e-3)
+
+
 def test_bounds_are_each_runs_own() -> None:
     problem, start = samples(DECAY, 3), starts(DECAY, 3)
     given = bounded(rules(problem, start), upper=[[9, 9], [2.0, 9], [9, 1.2]])
@@ -155,6 +234,28 @@ def test_fixed_parameters_do_not_move(damped: bool) -> None:
     assert_near(
         found.parameters[[1], :3], by_curve_fit(less, problem.of(torch.tensor([1])), start[[1], :3]), 1e-7
     )
+
+
+@both
+@pytest.mark.parametrize("tolerance", [1e-14, 1.5e-8])
+def test_a_huge_parameter_that_is_fixed_ends_no_fit(tolerance: float, damped: bool) -> None:
+    """|p|, which xtol is relative to, is that of parameters that have moved."""
+    kind = Kind("xy = a*exp(-k*(x - t)) + c", (2.5, 1.3, 0, 0.5), (1, 1, 0, 0.1), 0, 4)
+    assert list(kind.graph.parameters) == ["a", "k", "t", "c"]
+    problem, start, given, near = far_away(kind, "t", 3)
+    loose = torch.full_like(given.xtol, tolerance)
+    given = replace(given, xtol=loose, ftol=loose)
+    found = fit(kind.graph, problem, start, given, damped)
+    assert found.converged and found.taken.min() > 3
+    assert (found.parameters[:, 2] == 1.7e9).all()
+    here = starts(kind, 3)
+    here[:, 2] = 0
+    expected = fit(kind.graph, near, here, given, damped)
+    assert found.status.equal(expected.status) and found.taken.equal(expected.taken)
+    moved = [0, 1, 3]
+    assert_near(found.parameters[:, moved], expected.parameters[:, moved], 1e-7)
+    less = parse("xy = a*exp(-k*x) + c")
+    assert_near(found.parameters[:, moved], by_curve_fit(less, near, here[:, moved]), 1e-5)
 
 
 @both
@@ -263,6 +364,31 @@ def test_cutting_a_fit_into_slices_changes_nothing(slices: tuple[int, ...], damp
         assert_close(getattr(cut.trials, name), getattr(whole.trials, name))
 
 
+@pytest.mark.parametrize("most", [1, 800, 1 << 23], ids=["one at a time", "two", "all"])
+@both
+def test_trials_are_of_the_fits_that_were_running(
+    most: int, damped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batched, "MOST_NUMBERS", most)
+    problem, start = samples(PEAK, 5), starts(PEAK, 5)
+    given = replace(rules(problem, start), steps=torch.tensor([5, 3, 200, 4, 200]))
+    fits = make(Batched, PEAK.graph, problem, start, given, damped)
+    seen = []
+    while len(running := (fits.status == Status.RUNNING).nonzero()[:, 0]):
+        before, taken, parameters = fits.status.clone(), fits.taken.clone(), fits.parameters.clone()
+        trials = fits.advance(2)
+        seen.append(len(running))
+        assert trials.runs.equal(running)
+        assert trials.rss.shape == trials.gradient.shape == trials.damping.shape == (2, len(running))
+        assert trials.parameters.shape == (2, len(running), 5)
+        assert trials.parameters[0].equal(parameters[running])
+        assert trials.rss.isfinite().sum(0).equal((fits.taken - taken)[running])
+        ended = before != Status.RUNNING
+        assert fits.parameters[ended].equal(parameters[ended]) and fits.taken[ended].equal(taken[ended])
+        assert fits.status[ended].equal(before[ended])
+    assert seen[:4] == [5, 5, 3, 2]
+
+
 @pytest.mark.parametrize("most", [1, 800], ids=["one at a time", "two"])
 @both
 def test_a_pack_is_the_same_when_only_a_part_fits(
@@ -300,6 +426,18 @@ def test_single_precision_converges(kind: Kind, damped: bool) -> None:
     assert found.parameters.dtype == torch.float32
     assert found.converged and found.taken.max() < 60
     assert_near(found.parameters, fit(kind.graph, problem, start).parameters, 2e-4)
+
+
+@both
+def test_single_precision_holds_squares_beyond_it(damped: bool) -> None:
+    """Residuals of up to 1e21, whose squares are beyond float32."""
+    problem, start = samples(DECAY, 3), starts(DECAY, 3)
+    huge = Problem(problem.inputs.float(), (3e20 * problem.targets).float())
+    far = start * tensor([3e20, 1])
+    found = fit(DECAY.graph, huge, far.float(), rules(huge, far, tolerance=1e-7), damped)
+    assert found.converged and found.trials.rss[0].min() > 1e40
+    expected = fit(DECAY.graph, problem, start, damped=damped).parameters * tensor([3e20, 1])
+    assert_near(found.parameters / expected, torch.ones_like(expected), 2e-4)
 
 
 @both

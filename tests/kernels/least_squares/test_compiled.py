@@ -13,6 +13,7 @@ from kernels import source_cache
 from kernels.expression import Graph, parse
 from kernels.least_squares import Problem, Rules, Status, numba_algebra, numba_kernel
 from kernels.least_squares.compiled import Compiled
+from kernels.least_squares.method import FAR
 from kernels.least_squares.numba_source import UNROLLED, source
 from tests.helpers import assert_close
 from tests.kernels.least_squares.fits import (
@@ -24,7 +25,10 @@ from tests.kernels.least_squares.fits import (
     bounded,
     by_curve_fit,
     by_scipy,
+    far_away,
     fit,
+    joined,
+    make,
     rules,
     samples,
     starts,
@@ -208,6 +212,26 @@ def test_fixed_parameters_do_not_move(damped: bool) -> None:
     assert fixed.nonzero().tolist() == [[1, 3], [2, 0]]
 
 
+@both
+@pytest.mark.parametrize("tolerance", [1e-14, 1.5e-8])
+def test_a_huge_parameter_that_is_fixed_ends_no_fit(tolerance: float, damped: bool) -> None:
+    """|p|, which xtol is relative to, is that of parameters that have moved."""
+    problem, start, given, near = far_away(PEAK, "m", 3)
+    loose = torch.full_like(given.xtol, tolerance)
+    given = replace(given, xtol=loose, ftol=loose)
+    found = fit(PEAK.graph, problem, start, given, damped, Compiled)
+    assert found.converged and found.taken.min() > 3
+    assert (found.parameters[:, 1] == 1.7e9).all()
+    here = start.clone()
+    here[:, 1] = PEAK.truth[1]
+    expected = fit(PEAK.graph, near, here, given, damped, Compiled)
+    assert (found.taken - expected.taken).abs().max() <= 3
+    moved = [0, 2, 3]
+    assert_near(found.parameters[:, moved], expected.parameters[:, moved], 1e-5)
+    batched = fit(PEAK.graph, problem, start, given, damped)
+    assert_near(found.parameters, batched.parameters, 1e-5)
+
+
 def test_a_fixed_parameter_may_lie_outside_its_bounds() -> None:
     def hold(given: Rules) -> Rules:
         given.moves[:, 0] = False
@@ -270,6 +294,47 @@ def test_cutting_a_fit_into_slices_changes_no_bit(kind: Kind, slices: tuple[int,
     assert_same_trials(cut, whole)
 
 
+@both
+@pytest.mark.parametrize("own", ["inputs", "targets", "everything"])
+@pytest.mark.parametrize("kind", [PEAK, TWO], ids=["peak", "two outputs"])
+def test_when_some_fits_have_ended_the_others_go_on_as_before(kind: Kind, own: str, damped: bool) -> None:
+    """Each run has its own bounds, fixed parameters and number of steps, and what `own` says."""
+    problem, start = samples(kind, 6), starts(kind, 6)
+    if own != "targets":
+        shift = 0.01 * torch.arange(6, dtype=torch.float64)[:, None, None]
+        problem = replace(problem, inputs=problem.inputs + shift)
+    if own == "inputs":
+        problem = replace(problem, targets=problem.targets[0], weights=weights(60))
+    if own == "everything":
+        problem = replace(problem, weights=weights(6, 60))
+    given = replace(
+        rules(problem, start), steps=torch.tensor([4, 200, 1, 200, 7, 200]), radius=tensor(range(1, 7))
+    )
+    given.moves[1, 0] = given.moves[4, 1] = False
+    given.upper[3, 0] = start[3, 0] + 0.1
+    whole = fit(kind.graph, problem, start, given, damped, Compiled)
+    fits = make(Compiled, kind.graph, problem, start, given, damped)
+    parts, sizes = [], []
+    for count in (1, 1, 3, 1, 1, 2, 200):
+        before, parameters, taken = fits.status.clone(), fits.parameters.clone(), fits.taken.clone()
+        parts.append(fits.advance(count))
+        running = before == Status.RUNNING
+        runs = parts[-1].runs
+        sizes.append(len(runs))
+        assert runs.equal(running.nonzero()[:, 0]) and parts[-1].rss.shape == (count, len(runs))
+        assert parts[-1].parameters[0].equal(parameters[runs])
+        assert fits.parameters[~running].equal(parameters[~running])
+        assert fits.taken[~running].equal(taken[~running]) and fits.status[~running].equal(before[~running])
+    assert sizes[:3] == [6, 5, 5] and 1 < sizes[3] < 5 and not (fits.status == Status.RUNNING).any()
+    for name in ("parameters", "status", "taken"):
+        assert getattr(fits, name).equal(getattr(whole, name))
+    found = joined(parts, 6)
+    longest = int(whole.taken.max())
+    for name in TRIED:
+        ours, theirs = getattr(found, name)[:longest], getattr(whole.trials, name)[:longest]
+        assert torch.equal(ours.nan_to_num(-7), theirs.nan_to_num(-7))
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("count", "first"), [(1, 0), (1, 63), (7, 0), (7, 30), (7, 57)])
 def test_a_fit_is_the_same_to_the_bit_in_any_pack(count: int, first: int, weighted: bool) -> None:
@@ -321,6 +386,30 @@ def test_samples_may_have_any_layout() -> None:
     )
     one, two = (fit(PEAK.graph, each, start, backend=Compiled) for each in (problem, other))
     assert one.parameters.equal(two.parameters)
+
+
+@pytest.mark.parametrize(
+    ("cosine", "gained", "predicted", "short", "expected"),
+    [
+        (0.3, 1e-6, 1e-6, False, Status.COST),
+        (0.4, 1e-6, 1e-6, False, Status.RUNNING),  # more than 100 times ftol rss and the rounding
+        (0.4, 1e-6, 1e-6, True, Status.STEP),
+        (0.3, -2e-3, 1e-7, False, Status.ROUNDING),
+        (0.4, -2e-3, 1e-7, False, Status.RUNNING),
+        (0.4, -2e-3, 1e-7, True, Status.STUCK),
+        (0.3, -2e-3, 1e-2, True, Status.STEP),
+        (0.009, 1.0, 1.0, True, Status.GRADIENT),
+    ],
+)
+def test_criteria_hold_where_no_parameter_alone_promises_more(
+    cosine: float, gained: float, predicted: float, short: bool, expected: Status
+) -> None:
+    """rss is 100, ftol 1e-5 and the rounding 1e-6."""
+    far = cosine**2 > FAR * (1e-5 * 100 + 1e-6)
+    is_cost = max(abs(gained), abs(predicted)) <= 1e-5 * 100 and gained <= 2 * predicted
+    judge = numba_kernel.judge.py_func
+    found = judge(cosine, 100.0, gained, predicted, is_cost, short, far, 1e-6, False, 1e-3)
+    assert Status(found) is expected
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

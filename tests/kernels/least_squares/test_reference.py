@@ -11,6 +11,7 @@ from kernels.expression import Graph, parse
 from kernels.expression.reference import jacobian
 from kernels.least_squares import Problem, Rules, Status
 from kernels.least_squares.linearize import Linear, linearize
+from kernels.least_squares.method import FAR
 from kernels.least_squares.reference import Fits, iterate
 from tests.helpers import assert_close
 from tests.kernels.least_squares.fits import KINDS, bounded, rules, samples, starts, tensor
@@ -218,6 +219,47 @@ def test_the_damping_is_zero_again_when_the_step_fits() -> None:
 )  # fmt: skip
 def test_each_criterion(fits: Fits, there: float, given: Rules, status: Status) -> None:
     assert Status(int(tried(fits, there, given).status)) is status
+
+
+@pytest.mark.parametrize(("projected", "status"), [(0.99, Status.COST), (1.01, Status.RUNNING)])
+def test_a_cut_step_is_no_end_where_the_parameter_promises_far_more(projected: float, status: Status) -> None:
+    """The bound cuts the step to 1e-5, which promises 2e-5 of the 1e-2 that ftol lets pass; see FAR."""
+    given = bounded(replace(plain(), ftol=tensor([1e-6])), lower=-1e-5)
+    fits = stand(1e4, projected=projected)
+    assert Status(int(tried(fits, 1e4 - 2e-5, given).status)) is status
+
+
+@pytest.mark.parametrize(
+    ("times", "cut", "whole"), [(0.99, Status.ROUNDING, Status.STEP), (1.01, Status.RUNNING, Status.STUCK)]
+)
+def test_rounding_is_no_end_where_the_parameter_promises_far_more(
+    times: float, cut: Status, whole: Status
+) -> None:
+    """Lost in the rounding of rss = 1 is 5 eps, above what a step promises that a bound cuts to 1e-11."""
+    projected = times * (FAR * 5 * torch.finfo(torch.float64).eps) ** 0.5
+    given = bounded(plain(), lower=-1e-11)
+    assert Status(int(tried(stand(1.0, projected=projected), 1.0, given).status)) is cut
+    fits = stand(1.0, projected=projected, parameters=tensor([[1e3]]))
+    assert Status(int(tried(fits, 1.0, replace(plain(), xtol=tensor([1.0]))).status)) is whole
+
+
+def test_a_fixed_parameter_counts_for_nothing_in_the_reach_of_the_others() -> None:
+    def ended(value: float, moves: bool) -> Status:
+        fits = replace(
+            stand(1.0),
+            parameters=tensor([[value, 1.0]]),
+            root=tensor([[[1.0, 0.0], [0.0, 1.0]]]),
+            projected=tensor([[0.0, 1e-3]]),
+            scale=tensor([[float(moves), 1.0]]),
+        )
+        given = rules(Problem(torch.zeros(1, 1), torch.ones(1, 1)), fits.parameters, 0.0)
+        given.moves[0, 0] = moves
+        linear = Linear(tensor([1 - 1e-6]), fits.root, tensor([[0.0, 1e-4]]))
+        given = replace(given, xtol=tensor([1e-8]))
+        return Status(int(iterate(fits, given, True, lambda _: linear).status))
+
+    assert ended(1.7e9, True) is Status.STEP
+    assert ended(1.7e9, False) is ended(0.0, False) is Status.RUNNING
 
 
 def test_a_step_that_changes_neither_cost_nor_model_is_taken_if_it_is_better() -> None:

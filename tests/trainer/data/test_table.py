@@ -40,6 +40,17 @@ def test_an_mlp_takes_all_columns_but_the_targets() -> None:
     assert found.inputs.tolist() == [[3]] and found.targets.tolist() == [[1]]
 
 
+def test_the_weights_of_an_mlp_are_no_input() -> None:
+    whole = table(a=[1, 2], target=[2, 3], w=[0.5, 0])
+    found = select(whole, {"weights": "w"}, None, False)
+    assert found.input_names == ("a",) and found.weights is not None
+    assert found.weights.tolist() == [0.5, 0]
+    found = select(whole, {"inputs": ["a", "w"], "weights": "w"}, None, False)
+    assert found.input_names == ("a", "w"), "where it is asked for, it is one"
+    with pytest.raises(UserError, match=r"points.csv has no column left for the inputs"):
+        select(table(w=[1], target=[1]), {"weights": "w"}, None, False)
+
+
 @pytest.mark.parametrize(
     ("labels", "names", "index"),
     [
@@ -115,7 +126,7 @@ def test_a_graph_without_its_column_is_refused(columns: dict[str, Any], told: st
         ({"targets": []}, "no column 'target' for the targets"),
         ({"targets": ["a", "label"]}, "cross_entropy takes one column of class labels; got a, label"),
         ({"targets": "label", "inputs": ["aa"]}, "no column 'aa' for the inputs"),
-        ({"x": "a"}, "data.columns of an MLP has inputs and targets; got 'x'"),
+        ({"x": "a"}, "data.columns of an MLP has inputs, targets and weights; got 'x'"),
     ],
 )
 def test_an_mlp_without_its_column_is_refused(columns: dict[str, Any], told: str) -> None:

@@ -257,7 +257,10 @@ def test_an_mlp_ends_lower_than_with_adam(packtrain: Command, tmp_path: Path) ->
     run = fitted["run"][fitted["best_run"]]
     assert run["parameters"] == {} and set(run["fit"]) >= {"rss", "degrees_of_freedom", "aic"}
     known = ("correlation", "fixed", "at_bound", "undetermined", "combinations")
-    assert {name: run["fit"][name] for name in known} == {"correlation": {}, **dict.fromkeys(known[1:], [])}
+    assert {name: run["fit"][name] for name in known} == {
+        "correlation": {},
+        **{name: [] for name in known[1:]},
+    }
     assert isinstance(run["fit"]["notes"], list)
 
 

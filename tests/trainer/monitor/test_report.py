@@ -75,6 +75,11 @@ def test_the_commands_can_be_copied() -> None:
     assert "trainer.load('a folder').predict(inputs)\n" in out
 
 
+def test_one_step_is_no_steps() -> None:
+    assert "1 run (1 finished); 1 step, " in printed(1, 200, {"steps": 1})
+    assert "1 run (1 finished); 5 steps, " in printed(1, 200)
+
+
 def test_the_command_prints_it(packtrain: Command) -> None:
     out = packtrain("experiment=debug").out
     assert "debug: 3 runs (3 finished); 20 steps" in out
