@@ -103,10 +103,10 @@ def _free(engine: LeastSquaresEngine, runs: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _dead(engine: LeastSquaresEngine, runs: Tensor, root: Tensor, size: float) -> Tensor:
-    """Parameters that could change by their whole value without moving an output beyond its rounding."""
-    ended, began = engine.model.parameters.detach()[runs].double(), engine.began[runs].double()
-    value = torch.maximum(ended.abs(), began.abs()).cpu()
-    return (torch.linalg.vector_norm(root, dim=1) * value <= EPS * size) & (value > 0)
+    """Columns that have vanished on the way: the whole value moves no output beyond its rounding."""
+    value, scale = engine.model.parameters.detach()[runs].double().cpu(), engine.solver.scale[runs].cpu()
+    norm = torch.linalg.vector_norm(root, dim=1)
+    return (norm <= EPS * scale) & (norm * value.abs() <= EPS * size)
 
 
 def _quality(rss: float, k: int, samples: Samples) -> Report:

@@ -14,7 +14,8 @@ MOST_NUMBERS = 1 << 23  # in the Jacobians of the fits that are advanced togethe
 class Batched:
     """Fits `model` to `problem` from `parameters` [R, P], which are changed in place.
 
-    `status` [R] and `taken` [R], the trial steps made, say where each fit stands.
+    `status` [R] and `taken` [R], the trial steps made, say where each fit stands; `scale` [R, P] is the
+    largest norm so far of each column of its Jacobian.
     """
 
     def __init__(
@@ -31,6 +32,10 @@ class Batched:
     @property
     def status(self) -> Tensor:
         return self.fits.status
+
+    @property
+    def scale(self) -> Tensor:
+        return self.fits.scale
 
     def advance(self, count: int) -> Trials:
         """Makes up to `count` trial steps of every running fit."""

@@ -32,12 +32,12 @@ def look(root, p, lower, upper, moves, slope, norm, free, scale, weight):
 
 
 @exact
-def largest_cosine(p, step, slope, norm, rounding):
-    """|e| times the largest cosine between e and the column of a parameter whose value or step matters."""
+def largest_cosine(p, slope, norm, scale, extent):
+    """|e| times the largest cosine between e and a column of J that has not vanished."""
     cosine = 0.0
     for k in range(p.size):
-        small = norm[k] * abs(p[k]) <= rounding and norm[k] * abs(step[k]) <= rounding
-        if norm[k] > 0.0 and not small:
+        dead = norm[k] <= EPS * scale[k] and norm[k] * abs(p[k]) <= EPS * extent
+        if norm[k] > 0.0 and not dead:
             cosine = max(cosine, abs(slope[k]) / norm[k])
     return cosine
 
@@ -169,7 +169,7 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
             else:
                 singular = shortened_step(root, free, weight, state[0], work, diagonal, step)
             predicted, square = aim(root, p, lower, upper, free, step, trial)
-            cosine = largest_cosine(p, step, slope, norm, EPS * extent)
+            cosine = largest_cosine(p, slope, norm, scale, extent)
 
             rss_there, filled = evaluate(trial, x, t, w, columns)
             gained = rss - rss_there if isfinite(rss_there) else -inf

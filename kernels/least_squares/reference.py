@@ -93,8 +93,8 @@ class Step:
 
     `change` [R, P] is A s, and the sum of squares is `predicted` [R] to fall; `length` and `reach` [R]
     are |s| and |p| in units of `scale` [R, P]; `cosine` [R] is the largest between e and a column of J,
-    times |e|, but of those parameters alone whose value or step matters beyond the rounding of the
-    outputs; `singular` [R] says that no step is determined.
+    times |e|, those columns apart that have vanished, so that the parameter's whole value moves no
+    output beyond its rounding; `singular` [R] says that no step is determined.
     """
 
     trial: Tensor
@@ -122,8 +122,8 @@ def _propose(fits: Fits, rules: Rules, damped: bool) -> Step:
         fits.parameters.dtype
     )
     step = trial - old
-    rounding = torch.finfo(fits.parameters.dtype).eps * rules.size[:, None]
-    small = (norm * old.abs() <= rounding) & (norm * step.abs() <= rounding)  # a step that is NaN is not
+    eps = torch.finfo(fits.parameters.dtype).eps
+    dead = (norm <= eps * scale) & (norm * old.abs() <= eps * rules.size[:, None])
     change = (root @ step[..., None])[..., 0]
     return Step(
         trial,
@@ -133,7 +133,7 @@ def _propose(fits: Fits, rules: Rules, damped: bool) -> Step:
         reach=_norm(scale * old),
         damping=damping,
         singular=singular,
-        cosine=torch.where((norm > 0) & ~small, slope.abs() / norm, 0).amax(1),
+        cosine=torch.where((norm > 0) & ~dead, slope.abs() / norm, 0).amax(1),
         scale=scale,
     )
 

@@ -28,7 +28,7 @@ REASONS = {
 
 
 class Solver(Protocol):
-    """Fits that are advanced in place: `parameters` [R, P], `status` and `taken` [R]."""
+    """Fits that are advanced in place: `parameters` and `scale` [R, P], `status` and `taken` [R]."""
 
     parameters: Tensor
     taken: Tensor
@@ -36,6 +36,11 @@ class Solver(Protocol):
     @property
     def status(self) -> Tensor:
         """A Status for each run."""
+        ...
+
+    @property
+    def scale(self) -> Tensor:
+        """The largest norm so far of each column of the Jacobian."""
         ...
 
     def advance(self, count: int) -> Trials:
@@ -67,7 +72,6 @@ class LeastSquaresEngine:
         self.scale, self.backend = scale, backend
         self.kind = "step" if backend == "reference" else "fused"
         self.step = 0
-        self.began = model.parameters.detach().clone()
         self.columns = list(model.scalars.values())
 
     @property

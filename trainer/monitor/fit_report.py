@@ -59,7 +59,7 @@ def correlation_table(row: dict[str, Any], width: int) -> Table | None:
     """The correlations between the parameters, where they fit into `width`."""
     correlation = row["fit"]["correlation"]
     first = max(map(len, ["correlation", *correlation]))
-    needed = first + sum(max(len(name), 7) + 3 for name in correlation) + 2
+    needed = first + 2 + sum(max(len(name), 7) + 3 for name in correlation) + 2
     if len(correlation) < 2 or needed > width:
         return None
     table = Table(box=box.SIMPLE)
