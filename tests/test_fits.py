@@ -488,7 +488,6 @@ def test_a_plateau_says_nothing_about_the_rate(
     assert fit["correlation"] == {"b1": {"b1": EXACT(1.0)}}
 
 
-@pytest.mark.xfail(strict=True, reason="_dead takes a parameter that is 0 within rounding for a dead one")
 @pytest.mark.parametrize("start", [0, 1e-20])
 def test_a_slope_that_is_0_is_determined(start: float, packtrain: Command, tmp_path: Path) -> None:
     even = {"x": [-2, -1, 0, 1, 2], "xy": [1.3, 0.8, 1.1, 0.8, 1.3]}

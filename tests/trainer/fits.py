@@ -4,9 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from tests.helpers import Command, result_in
 from tests.trainer.configs import pack_of
 from trainer.compute import prepare_compute
@@ -73,7 +70,3 @@ def drive(engine: LeastSquaresEngine, most: int = 1 << 20) -> list[History]:
     while not engine.done:
         found.append(engine.advance(min(engine.step + most, last, engine.horizon)))
     return found
-
-
-def losses(histories: Sequence[History]) -> Tensor:
-    return torch.cat([each.loss for each in histories])
