@@ -1,7 +1,7 @@
 """The definition: one iteration of R least-squares fits in eager torch."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Self
 
 import torch
@@ -82,9 +82,16 @@ def iterate(fits: Fits, rules: Rules, damped: bool, evaluate: Callable[[Tensor],
     status = _judge(fits, rules, step, gained, radius)
     running = fits.status == Status.RUNNING
     takes = running & (gained > 0) & (status != Status.GRADIENT)
-    tried = replace(fits, scale=step.scale, radius=radius, damping=step.damping, status=status)
-    taken = replace(tried, parameters=step.trial, **there._asdict())
-    return _select(takes, taken, _select(running, tried, fits))
+    return Fits(
+        parameters=_where(takes, step.trial, fits.parameters),
+        rss=_where(takes, there.rss, fits.rss),
+        root=_where(takes, there.root, fits.root),
+        projected=_where(takes, there.projected, fits.projected),
+        scale=_where(running, step.scale, fits.scale),
+        radius=_where(running, radius, fits.radius),
+        damping=_where(running, step.damping, fits.damping),
+        status=_where(running, status, fits.status),
+    )
 
 
 @dataclass(frozen=True)
@@ -202,10 +209,11 @@ def _solve(root: Tensor, projected: Tensor, diagonal: Tensor) -> tuple[Tensor, T
     """s that minimizes |A s + c|^2 + |diagonal s|^2, and the triangle (its upper part) of that problem."""
     if not bool(diagonal.any()):
         return torch.linalg.solve_triangular(root, -projected[..., None], upper=True)[..., 0], root
-    above = torch.cat([root, projected[..., None]], -1)
-    below = torch.nn.functional.pad(torch.diag_embed(diagonal), (0, 1))
-    found = torch.geqrf(torch.cat([above, below], -2))[0]
     size = root.shape[-1]
+    columns = root.new_zeros(len(root), 2 * size, size + 1)
+    columns[:, :size, :size], columns[:, :size, size] = root, projected
+    columns[:, size:].diagonal(dim1=1, dim2=2).copy_(diagonal)
+    found = torch.geqrf(columns)[0]
     left, right = found[:, :size, :size], found[:, :size, size:]
     return torch.linalg.solve_triangular(left, -right, upper=True)[..., 0], left
 
@@ -290,11 +298,6 @@ def _first(*cases: tuple[Tensor, Status]) -> Tensor:
     return found
 
 
-def _select(chosen: Tensor, yes: Fits, no: Fits) -> Fits:
-    """`yes` where `chosen` [R], else `no`."""
-
-    def pick(name: str) -> Tensor:
-        a, b = getattr(yes, name), getattr(no, name)
-        return torch.where(chosen.view(-1, *[1] * (a.dim() - 1)), a, b)
-
-    return Fits(**{each.name: pick(each.name) for each in fields(Fits)})
+def _where(runs: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """`yes` in these runs [R], else `no`."""
+    return torch.where(runs.view(-1, *[1] * (yes.dim() - 1)), yes, no)

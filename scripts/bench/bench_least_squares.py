@@ -134,7 +134,7 @@ def by_pack(case: Case, device: str, compiled: bool) -> Fitted:
     else:
         solver = Batched(lambda p, x: jacobian(graph, p, x), problem, parameters, rules, damped=True)
     while bool((solver.status == Status.RUNNING).any()):
-        solver.advance(16)
+        solver.advance(20)
     values = solver.parameters.cpu().numpy()
     seconds = time.perf_counter() - began
     good = sum(int((solver.status == status).sum()) for status in CONVERGED)
