@@ -25,6 +25,7 @@ class Status(IntEnum):
 
 CONVERGED = (Status.GRADIENT, Status.COST, Status.STEP, Status.ROUNDING)
 
+LEAST_REACH = 1e-3  # of |t|, in the first radius: parameters that start near 0 say little about steps
 SEARCHES = 10  # trial dampings for one step
 NEAR = 0.25  # of the radius: how closely a damped step has to meet it (MINPACK: 0.1, which costs more solves)
 ROUNDINGS = 4.0  # of the sum of squares, in eps |e| |t|

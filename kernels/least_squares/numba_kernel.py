@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.least_squares.method import FAR, ROUNDINGS, Status
+from kernels.least_squares.method import FAR, LEAST_REACH, ROUNDINGS, Status
 from kernels.least_squares.numba_algebra import dot, exact, make_steps, norm_of, triangularize
 
 __all__ = ["EXHAUSTED", "RUNNING", "make_fit", "triangularize"]
@@ -159,7 +159,7 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
         for taken in range(count):
             gradient = look(root, p, lower, upper, moves, slope, norm, free, scale, weight)
             if not state[0] >= 0.0:
-                reach = norm_of(scale, p)
+                reach = max(norm_of(scale, p), LEAST_REACH * extent)
                 state[0] = first * (reach if reach > 0.0 else 1.0) if damped else inf
             damping, singular = 0.0, False
             if damped:

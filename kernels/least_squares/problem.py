@@ -48,8 +48,9 @@ class Rules:
     """What R fits go by, in float64.
 
     `ftol`, `xtol`, `gtol` [R] are MINPACK's tolerances, `radius` [R] its `factor`: the first trust
-    radius, relative to the scaled parameters. `lower`, `upper` [R, P] are bounds, `moves` [R, P] says
-    which parameters may change; `steps` [R] is the most trial steps, `size` [R] is Problem.size.
+    radius, relative to the scaled parameters, or to a thousandth of `size` where that is more.
+    `lower`, `upper` [R, P] are bounds, `moves` [R, P] says which parameters may change; `steps` [R] is
+    the most trial steps, `size` [R] is Problem.size.
     """
 
     ftol: Tensor

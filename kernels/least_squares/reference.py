@@ -10,6 +10,7 @@ from torch import Tensor
 from kernels.least_squares.linearize import Linear
 from kernels.least_squares.method import (
     FAR,
+    LEAST_REACH,
     NEAR,
     ROUNDINGS,
     SEARCHES,
@@ -42,7 +43,7 @@ class Fits:
     def start(cls, parameters: Tensor, linear: Linear, rules: Rules, damped: bool) -> Self:
         free = _free(parameters, _times(linear.projected, linear.root), rules)
         scale = _column_norms(linear.root * free[:, None])
-        reach = _norm(scale * parameters)
+        reach = torch.maximum(_norm(scale * parameters), LEAST_REACH * rules.size)
         first = rules.radius * torch.where(reach > 0, reach, 1)
         radius = first if damped else torch.full_like(first, torch.inf)
         status = torch.where(linear.rss.isfinite(), Status.RUNNING, Status.NOT_FINITE)

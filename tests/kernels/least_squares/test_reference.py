@@ -73,9 +73,17 @@ def test_the_first_radius_is_a_multiple_of_the_scaled_start() -> None:
     assert_close(one.fits.scale, slopes.norm(dim=0).expand(3, 2))
 
 
-def test_the_first_radius_from_zero_is_radius_itself() -> None:
+@pytest.mark.parametrize("start", [0.0, 1e-20])
+def test_the_first_radius_from_near_zero_goes_by_the_targets(start: float) -> None:
     problem, _ = line()
-    assert One(LINE, problem, torch.zeros_like(near(3))).fits.radius.tolist() == [100] * 3
+    found = One(LINE, problem, torch.full_like(near(3), start)).fits.radius
+    assert_close(found, (100 * 1e-3 * problem.size).expand(3))
+
+
+def test_the_first_radius_from_zero_to_zero_is_radius_itself() -> None:
+    problem, _ = line()
+    nothing = replace(problem, targets=torch.zeros_like(problem.targets))
+    assert One(LINE, nothing, torch.zeros_like(near(3))).fits.radius.tolist() == [100] * 3
 
 
 def test_a_damped_step_is_as_long_as_the_radius_and_solves_the_damped_equations() -> None:
