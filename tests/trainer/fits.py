@@ -28,6 +28,10 @@ def equation(text: str, initial: Mapping[str, Any], **columns: Sequence[float]) 
     return text, f"model.initial={{{start}}}", "data=table", f"data.table={{{table}}}"
 
 
+STRAIGHT = equation("xy = a*x + b", {"a": 0, "b": 0}, x=X, xy=LINE)
+SUM = equation("xy = (a + b)*x", {"a": 1, "b": 1}, x=X, xy=LINE)  # only a + b is determined
+
+
 def saturating(b1: Any, b2: Any) -> tuple[str, ...]:
     """BoxBOD, whose good minimum has a narrow valley and a plateau around it."""
     return equation("xy = b1*(1-exp(-b2*x))", {"b1": b1, "b2": b2}, x=X, xy=BOD)
