@@ -268,6 +268,8 @@ def test_a_pack_of_fits_is_in_runs_csv(packtrain: Command, tmp_path: Path) -> No
         }
         assert row["fit.fixed"] == row["fit.at_bound"] == row["fit.undetermined"] == row["fit.notes"] == ""
         assert float(row["fit.rss"]) == run["fit"]["rss"]
+        a, b = run["parameters"]
+        assert float(row[f"correlation.{a}.{b}"]) == run["fit"]["correlation"][a][b]
         assert values(run) == EXACT(values(found["run"][0]), rel=1e-9)
 
 

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from trainer.pack import Pack
 
 LISTED_RUNS = 100  # a larger pack's result.json holds the ten best; runs.csv holds all
 LISTED_BEST = 10
+CORRELATED = 20  # parameters up to which runs.csv has a column for each pair's correlation
 UNUSABLE = "diverged", "failed"  # outcomes
 
 
@@ -160,6 +162,10 @@ def _flat_fit(row: dict[str, Any]) -> dict[str, Any]:
     for name, each in row["parameters"].items():
         low, high = each["ci95"] or (None, None)
         found |= {f"stderr.{name}": each["stderr"], f"ci95.{name}.low": low, f"ci95.{name}.high": high}
+    if len(row["parameters"]) <= CORRELATED:
+        correlation = row["fit"]["correlation"]
+        for a, b in combinations(row["parameters"], 2):
+            found[f"correlation.{a}.{b}"] = correlation.get(a, {}).get(b)
     for name, value in row["fit"].items():
         if name == "notes":
             found["fit.notes"] = "; ".join(value)
