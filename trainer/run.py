@@ -46,12 +46,13 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
             held = monitor.validate()
         after = evaluate(model, data.train)
         rows = results.run_rows(pack, model, engine.endings(reason), before, after, held)
+        starts = None
         if isinstance(engine, LeastSquaresEngine):
             fit.add_reports(rows, engine, standardized=asked.data.standardize)
+            starts = fit.starts_report(rows, engine)
         rows = results.finite(rows)
         seconds = {"total": time.perf_counter() - began, "train": trained}
         about = results.head(pack, compute, engine, seconds)
-        starts = fit.starts_report(rows, engine) if isinstance(engine, LeastSquaresEngine) else None
         result = results.summary(about, rows, starts)
         results.write(folder, result, rows, model, data.train, pack)
 

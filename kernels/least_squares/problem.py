@@ -1,9 +1,11 @@
 """What R fits are fitted to, and what they go by."""
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from torch import Tensor
+
+Record = TypeVar("Record", bound=Any)
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,12 @@ class Rules:
 
     def of(self, runs: Tensor) -> Self:
         """The rules of these runs."""
-        return type(self)(**{each.name: getattr(self, each.name)[runs] for each in fields(self)})
+        return of_runs(self, runs)
+
+
+def of_runs(record: Record, runs: Tensor) -> Record:
+    """A dataclass of tensors [R, ...] -> the same of these runs."""
+    return type(record)(**{each.name: getattr(record, each.name)[runs] for each in fields(record)})
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from kernels.least_squares.method import (
     SINGULAR_PIVOT,
     Status,
 )
-from kernels.least_squares.problem import Rules
+from kernels.least_squares.problem import Rules, of_runs
 
 TINY = torch.finfo(torch.float64).tiny
 
@@ -56,7 +56,7 @@ class Fits:
 
     def of(self, runs: Tensor) -> Self:
         """The fits of these runs."""
-        return type(self)(**{each.name: getattr(self, each.name)[runs] for each in fields(self)})
+        return of_runs(self, runs)
 
     def put(self, runs: Tensor, part: "Fits") -> None:
         """Writes `part` back to where `runs` stand."""

@@ -30,3 +30,16 @@ def test_no_ratio_where_the_fits_disagree(monkeypatch: pytest.MonkeyPatch) -> No
     assert rows["pack, numba"]["same_as_curve_fit"] == 0
     assert rows["pack, numba"]["faster_than_curve_fit"] == ""
     assert rows["lmfit"]["faster_than_curve_fit"] > 0
+
+
+def test_what_misses_its_target_is_named() -> None:
+    def row(fits: int, method: str, ratio: float | str) -> dict[str, object]:
+        return {"what": "peak", "fits": fits, "method": method, "faster_than_curve_fit": ratio}
+
+    good = [
+        row(10_000, "pack, torch, cpu", 15.0),
+        row(10_000, "pack, numba", 50.0),
+        row(10_000, "lmfit", 0.1),
+    ]
+    bad = [row(10_000, "pack, torch, cpu", 14.9), row(10_000, "pack, numba", "")]
+    assert bench.missed([*good, row(100, "pack, numba", 20.0), *bad]) == bad
