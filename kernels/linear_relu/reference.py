@@ -1,19 +1,30 @@
-"""The definition of a linear layer, with ReLU or without, for R runs at once."""
+"""The definition of linear layers, with ReLU or without, for R runs at once."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+Layer = tuple[Tensor, Tensor | None]  # weight [R, O, I], bias [R, O]
 
-def linear_reference(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, product: torch.dtype | None = None
-) -> Tensor:
+# In what format the operands of a product are multiplied, None for their own. Float32 operands are
+# rounded to tf32 by the GPU's matrix units; the reference leaves that to torch's setting.
+PRODUCTS: dict[str, torch.dtype | None] = {
+    "ieee": None,
+    "tf32": None,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
+
+
+def linear_reference(x: Tensor, weight: Tensor, bias: Tensor | None = None, product: str = "ieee") -> Tensor:
     """y = x W^T + b: x [B, I] shared or [R, B, I], weight [R, O, I], bias [R, O] -> [R, B, O].
 
-    The operands of the product are rounded to `product` (torch.bfloat16, say); sums, bias, result and
-    gradients keep the weight's dtype.
+    The operands of the product are rounded to the format `product`, one of PRODUCTS; sums, bias,
+    result and gradients keep the weight's dtype.
     """
     runs, outputs, features = weight.shape
-    left, right = _rounded(x, product), _rounded(weight, product)
+    left, right = _rounded(x, PRODUCTS[product]), _rounded(weight, PRODUCTS[product])
     if x.dim() == 2:
         y = left @ right.reshape(runs * outputs, features).T
         y = y.view(-1, runs, outputs).transpose(0, 1)
@@ -23,10 +34,20 @@ def linear_reference(
 
 
 def linear_relu_reference(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, product: torch.dtype | None = None
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, product: str = "ieee"
 ) -> Tensor:
     """y = max(0, x W^T + b), NaN staying NaN; shapes as in linear_reference."""
     return torch.relu(linear_reference(x, weight, bias, product))
+
+
+def linear_relu_chain_reference(
+    x: Tensor, layers: Sequence[Layer], relu_last: bool = True, product: str = "ieee"
+) -> Tensor:
+    """One layer after another, with ReLU between them and, if `relu_last`, after the last."""
+    for number, (weight, bias) in enumerate(layers, 1):
+        layer = linear_relu_reference if relu_last or number < len(layers) else linear_reference
+        x = layer(x, weight, bias, product)
+    return x
 
 
 def _rounded(x: Tensor, dtype: torch.dtype | None) -> Tensor:

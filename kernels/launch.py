@@ -1,0 +1,63 @@
+"""What every launcher asks of its tensors, its grid and its kernel."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from kernels.errors import UserError
+
+ALIGNMENT = 16  # bytes: Triton compiles another kernel for pointers that are not multiples of it
+MOST_PROGRAMS = 2**31 - 1  # of the first axis of a grid
+DTYPES = {
+    torch.float64: tl.float64,
+    torch.float32: tl.float32,
+    torch.bfloat16: tl.bfloat16,
+    torch.float16: tl.float16,
+}
+
+
+def aligned(tensor: Tensor) -> Tensor:
+    """`tensor`, contiguous and aligned, so that one compiled kernel (and one order of sums) serves all."""
+    tensor = tensor.contiguous()
+    return tensor.clone() if tensor.data_ptr() % ALIGNMENT else tensor
+
+
+def grid(programs: int) -> tuple[int]:
+    """A grid of its first axis alone, which ends at 2^31 - 1."""
+    assert programs <= MOST_PROGRAMS, f"{programs:,} programs: take fewer runs or samples at a time"
+    return (programs,)
+
+
+def processors(tensor: Tensor) -> int:
+    """The multiprocessors of the tensor's GPU; 1 on the CPU, where kernels are interpreted."""
+    if tensor.device.type != "cuda":
+        return 1
+    return torch.cuda.get_device_properties(tensor.device).multi_processor_count
+
+
+def is_hopper(tensor: Tensor) -> bool:
+    """The tensor's GPU has Hopper's instructions; what is interpreted is cut up as there."""
+    return tensor.device.type != "cuda" or torch.cuda.get_device_capability(tensor.device) >= (9, 0)
+
+
+def tuned(
+    kernel: Any, choices: Sequence[triton.Config], key: Sequence[str], prune: Callable[..., Any] | None = None
+) -> Any:
+    """`kernel` with the quickest of `choices` for each `key`, found when first launched and kept on disk.
+
+    `choices` leave the order of every sum alone, so that which is taken changes no bit. Interpreted,
+    the first is taken.
+    """
+    prune_by = None if prune is None else {"early_config_prune": prune}
+    choices = choices[:1] if triton.knobs.runtime.interpret else choices
+    return triton.autotune(list(choices), list(key), prune_configs_by=prune_by, cache_results=True)(kernel)
+
+
+def check_device(tensor: Tensor, what: str, definition: str) -> None:
+    """Raises UserError where Triton can't run: on the CPU, unless it interprets."""
+    if tensor.device.type != "cuda" and not triton.knobs.runtime.interpret:
+        raise UserError(f"{what} runs on CUDA, and its input is on {tensor.device}; {definition} runs anywhere")

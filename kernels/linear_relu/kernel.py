@@ -1,0 +1,355 @@
+"""Linear layers with ReLU on the GPU: launchers, the autograd.Function and the public functions.
+
+The kernels are in narrow.py and wide.py, how they are cut up is in tiles.py. Only the activated
+output of a layer is kept: where it is positive, the gradient passes.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from kernels import launch
+from kernels.errors import UserError, choose
+from kernels.linear_relu import tiles
+from kernels.linear_relu.narrow import linear_relu_bwd_kernel, linear_relu_fwd_kernel
+from kernels.linear_relu.reference import PRODUCTS, Layer
+from kernels.linear_relu.wide import linear_relu_product_kernel
+from kernels.sums.kernel import sum_parts
+
+PROGRAMS_A_PROCESSOR = 4
+GROUP = 8  # rows of tiles that are computed together, so that they find their operands in the L2 cache
+
+STAGES = [triton.Config({}, num_stages=stages, num_warps=None) for stages in (3, 4)]  # pyright: ignore
+LOADS = [
+    triton.Config({"DESCRIPTORS": by_descriptor}, num_stages=stages, num_warps=None)  # pyright: ignore
+    for by_descriptor in (False, True)
+    for stages in (3, 4)
+]
+
+
+def _loads(configs: list[triton.Config], named: dict[str, Any], **meta: Any) -> list[triton.Config]:
+    """Those of LOADS that serve: tensor descriptors need a Hopper GPU and rows of whole 16 bytes."""
+    rows = [(named["a_ptr"], meta["A_COLS"]), (named["b_ptr"], meta["B_COLS"])]
+    whole = all(table.element_size() * columns % launch.ALIGNMENT == 0 for table, columns in rows)
+    serve = whole and launch.is_hopper(named["a_ptr"])
+    return [each for each in configs if serve or not each.kwargs["DESCRIPTORS"]]
+
+
+_fwd = launch.tuned(linear_relu_fwd_kernel, STAGES, ["I", "O", "SHARED", "PRECISION"])
+_bwd = launch.tuned(linear_relu_bwd_kernel, STAGES, ["I", "O", "SHARED", "MASK_OUTPUT", "WANT_DX", "PRECISION"])
+_product = launch.tuned(
+    linear_relu_product_kernel,
+    LOADS,
+    ["N", "A_COLS", "B_COLS", "A_DEPTH_FIRST", "B_DEPTH_FIRST", "MASK", "PRECISION"],
+    _loads,
+)
+
+
+def _format(product: str, dtype: torch.dtype) -> dict[str, Any]:
+    """How operands of `dtype` are multiplied and sums kept, as the kernels take it."""
+    return {
+        "PRODUCT": launch.DTYPES[dtype],
+        "PRECISION": "tf32" if product == "tf32" and dtype == torch.float32 else "ieee",
+        "SUM": tl.float64 if dtype == torch.float64 else tl.float32,
+    }
+
+
+@torch.library.custom_op("packtrain::linear_relu_fwd", mutates_args=())
+def linear_relu_fwd(
+    x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool, product: str, dtype: torch.dtype
+) -> Tensor:
+    """x [B, I] or [R, B, I], weight [R, O, I], bias [R, O] -> y [R, B, O] in `dtype`."""
+    runs, outputs, features = weight.shape
+    samples = x.shape[-2]
+    y = x.new_empty(runs, samples, outputs, dtype=dtype)
+    if not y.numel():
+        return y
+    x, weight = launch.aligned(x), launch.aligned(weight.to(x.dtype))
+    bias = None if bias is None else launch.aligned(bias)
+    how = _format(product, x.dtype)
+    tile = tiles.forward_tile(how["PRECISION"], x.itemsize, features, outputs)
+    if tile is None:
+        _multiply(x, weight, y, samples, features, how, bias=bias, relu=relu)
+        return y
+    programs = max(1, PROGRAMS_A_PROCESSOR * launch.processors(x) // runs)
+    rows = _whole(triton.cdiv(samples, programs), tile.rows)
+    _fwd[launch.grid(runs * triton.cdiv(samples, rows))](
+        x, weight, weight if bias is None else bias, y, runs, samples, rows,
+        I=features, O=outputs, SHARED=x.dim() == 2, BIAS=bias is not None, RELU=relu, **how,
+        BLOCK_B=tile.rows, BLOCK_I=tiles.padded(features), BLOCK_O=tiles.padded(outputs), num_warps=tile.warps,
+    )  # fmt: skip
+    return y
+
+
+@linear_relu_fwd.register_fake
+def _(
+    x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool, product: str, dtype: torch.dtype
+) -> Tensor:
+    return x.new_empty(weight.shape[0], x.shape[-2], weight.shape[1], dtype=dtype)
+
+
+@torch.library.custom_op("packtrain::linear_relu_bwd", mutates_args=())
+def linear_relu_bwd(
+    x: Tensor,
+    weight: Tensor,
+    y: Tensor | None,
+    dy: Tensor,
+    mask_input: bool,
+    want_dx: bool,
+    want_db: bool,
+    product: str,
+) -> tuple[Tensor, Tensor]:
+    """dz = dy where y > 0 (all of it without y); dx = dz W [R, B, I], and dw = dz^T x beside db = sum dz.
+
+    dw and, if `want_db`, db are [R, O I (+ O)]: sums of parts, cut by B alone and added in their order.
+    With `mask_input` dx is 0 where x is: the backward of the ReLU that made x. Unwanted, dx is empty.
+    """
+    runs, outputs, features = weight.shape
+    dx = x.new_empty((runs, x.shape[-2], features) if want_dx else 0)
+    if dy.numel() == 0:
+        return dx, weight.new_zeros(runs, outputs * (features + want_db))
+    dtype = weight.dtype
+    x, weight, dy = launch.aligned(x), launch.aligned(weight.to(x.dtype)), launch.aligned(dy)
+    y = None if y is None else launch.aligned(y)
+    how = _format(product, x.dtype)
+    tile = tiles.backward_tile(
+        how["PRECISION"], x.itemsize, dy.itemsize, features, outputs, launch.is_hopper(x)
+    )
+    if tile is not None:
+        return dx, _bwd_in_one_pass(x, weight, y, dy, dx, mask_input, want_db, tile, how, dtype)
+    return dx, _bwd_by_products(x, weight, y, dy, dx, mask_input, want_db, how, dtype)
+
+
+@linear_relu_bwd.register_fake
+def _(
+    x: Tensor,
+    weight: Tensor,
+    y: Tensor | None,
+    dy: Tensor,
+    mask_input: bool,
+    want_dx: bool,
+    want_db: bool,
+    product: str,
+) -> tuple[Tensor, Tensor]:
+    runs, outputs, features = weight.shape
+    dx = x.new_empty((runs, x.shape[-2], features) if want_dx else 0)
+    return dx, weight.new_empty(runs, outputs * (features + want_db))
+
+
+def _bwd_in_one_pass(
+    x: Tensor,
+    weight: Tensor,
+    y: Tensor | None,
+    dy: Tensor,
+    dx: Tensor,
+    mask_input: bool,
+    want_db: bool,
+    tile: tiles.Tile,
+    how: dict[str, Any],
+    dtype: torch.dtype,
+) -> Tensor:
+    runs, outputs, features = weight.shape
+    samples = x.shape[-2]
+    rows = tiles.part_rows(samples, tile.rows)
+    parts = triton.cdiv(samples, rows)
+    part = x.new_empty(runs, parts, outputs * (features + want_db), dtype=_sum_dtype(how))
+    _bwd[launch.grid(runs * parts)](
+        x, weight, dy if y is None else y, dy, dx, part, runs, samples, rows, parts,
+        I=features, O=outputs, SHARED=x.dim() == 2, BIAS=want_db,
+        MASK_OUTPUT=y is not None, MASK_INPUT=mask_input, WANT_DX=dx.numel() > 0, **how,
+        BLOCK_B=tile.rows, BLOCK_I=tiles.padded(features), BLOCK_O=tiles.padded(outputs), num_warps=tile.warps,
+    )  # fmt: skip
+    return sum_parts(part, dtype)
+
+
+def _bwd_by_products(
+    x: Tensor,
+    weight: Tensor,
+    y: Tensor | None,
+    dy: Tensor,
+    dx: Tensor,
+    mask_input: bool,
+    want_db: bool,
+    how: dict[str, Any],
+    dtype: torch.dtype,
+) -> Tensor:
+    runs, outputs, features = weight.shape
+    samples = x.shape[-2]
+    if dx.numel():
+        _multiply(
+            dy, weight, dx, samples, outputs, how,
+            b_depth_first=True, mask=y, out_mask=x if mask_input else None,
+        )  # fmt: skip
+    tile = tiles.product_tile(how["PRECISION"], max(x.itemsize, dy.itemsize), launch.is_hopper(x))
+    depth = tiles.part_rows(samples, tile.depth, triton.cdiv(outputs, tile.rows) * triton.cdiv(features, tile.cols))
+    parts = triton.cdiv(samples, depth)
+    part = x.new_empty(runs * parts, outputs, features, dtype=_sum_dtype(how))
+    sums = part.new_empty(runs, parts, outputs) if want_db else None
+    _multiply(
+        dy, x, part, outputs, samples, how,
+        a_depth_first=True, b_depth_first=True, mask=y, part_depth=depth, sums=sums, runs=runs,
+    )  # fmt: skip
+    dw = sum_parts(part.view(runs, parts, -1), dtype)
+    return dw if sums is None else torch.cat([dw, sum_parts(sums, dtype)], 1)
+
+
+def _multiply(
+    a: Tensor,
+    b: Tensor,
+    out: Tensor,
+    m: int,
+    k: int,
+    how: dict[str, Any],
+    a_depth_first: bool = False,
+    b_depth_first: bool = False,
+    mask: Tensor | None = None,
+    bias: Tensor | None = None,
+    relu: bool = False,
+    out_mask: Tensor | None = None,
+    part_depth: int | None = None,
+    sums: Tensor | None = None,
+    runs: int | None = None,
+) -> None:
+    """out [R, S, M, N] = A B^T: see linear_relu_product_kernel."""
+    n, tile = out.shape[-1], tiles.product_tile(
+        how["PRECISION"], max(a.itemsize, b.itemsize), launch.is_hopper(a)
+    )
+    runs, depth = runs or len(out), part_depth or _whole(k, tile.depth)
+    parts = triton.cdiv(k, depth)
+    count = runs * parts * triton.cdiv(m, tile.rows) * triton.cdiv(n, tile.cols)
+    if a.device.type == "cuda":
+        triton.set_allocator(_scratch)
+        count = min(count, tile.programs_a_processor * launch.processors(a))
+    _product[launch.grid(count)](
+        a, a if mask is None else mask, b, a if bias is None else bias, a if out_mask is None else out_mask,
+        out, out if sums is None else sums, runs, m, k, triton.cdiv(depth, tile.depth), parts,
+        N=n, A_COLS=a.shape[-1], B_COLS=b.shape[-1], A_DEPTH_FIRST=a_depth_first, B_DEPTH_FIRST=b_depth_first,
+        SHARED_A=a.dim() == 2, SHARED_B=b.dim() == 2, MASK=mask is not None, BIAS=bias is not None, RELU=relu,
+        MASK_OUT=out_mask is not None, SUMS=sums is not None, **how,
+        BLOCK_M=tile.rows, BLOCK_N=tile.cols, BLOCK_K=tile.depth, GROUP=GROUP, num_warps=tile.warps,
+    )  # fmt: skip
+
+
+def _scratch(size: int, alignment: int, stream: int | None) -> Tensor:
+    """Where a kernel keeps its tensor descriptors."""
+    return torch.empty(size, dtype=torch.int8, device="cuda")
+
+
+def _sum_dtype(how: dict[str, Any]) -> torch.dtype:
+    return torch.float64 if how["SUM"] is tl.float64 else torch.float32
+
+
+def _whole(size: int, multiple: int) -> int:
+    """The next multiple of `multiple`."""
+    return triton.cdiv(size, multiple) * multiple
+
+
+class LinearReLUFunction(torch.autograd.Function):
+    """y of a chain of layers; dW_l = dz_l^T x_l, db_l = sum dz_l, dz_(l-1) = dz_l W_l where x_l > 0."""
+
+    @staticmethod
+    def forward(x: Tensor, relu_last: bool, product: str, *layers: Tensor | None) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The outputs of every layer, the last one first: the others are kept for the backward pass alone."""
+        values = [x]
+        for number, (weight, bias) in enumerate(_pairs(layers), 1):
+            last = number == len(layers) // 2
+            dtype = weight.dtype if last else x.dtype
+            values.append(linear_relu_fwd(values[-1], weight, bias, relu_last or not last, product, dtype))
+        return values[-1], *values[1:-1]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        x, ctx.relu_last, ctx.product, *layers = inputs
+        y, *hidden = output
+        ctx.mark_non_differentiable(*hidden)
+        ctx.biased = [bias is not None for _, bias in _pairs(layers)]
+        ctx.save_for_backward(x, *hidden, y, *(weight for weight, _ in _pairs(layers)))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor, *_: Any) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        count = len(ctx.biased)
+        values, weights = ctx.saved_tensors[: count + 1], ctx.saved_tensors[count + 1 :]
+        gradients: list[Tensor | None] = []
+        for layer in reversed(range(count)):
+            first, last = layer == 0, layer == count - 1
+            slope, found = linear_relu_bwd(
+                values[layer],
+                weights[layer],
+                values[count] if last and ctx.relu_last else None,
+                slope,
+                mask_input=not first,
+                want_dx=not first or ctx.needs_input_grad[0],
+                want_db=ctx.biased[layer],
+                product=ctx.product,
+            )
+            dw, db = found.tensor_split([weights[layer][0].numel()], 1)
+            gradients = [dw.view(weights[layer].shape), db if ctx.biased[layer] else None, *gradients]
+        return _of_input(slope, values[0]) if ctx.needs_input_grad[0] else None, None, None, *gradients
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *_: Any) -> Any:
+        raise UserError(
+            "linear_relu has an axis of runs, so vmap has nothing to add: "
+            "stack the weights into [R, O, I] and the inputs into [R, B, I]"
+        )
+
+
+def _pairs(layers: Sequence[Any]) -> list[tuple[Tensor, Tensor | None]]:
+    return list(zip(layers[::2], layers[1::2], strict=True))
+
+
+def _of_input(slope: Tensor, x: Tensor) -> Tensor:
+    """The gradient of an input that all runs share is the sum of theirs."""
+    return slope if x.dim() == 3 else slope.sum(0)
+
+
+def linear_relu_chain(
+    x: Tensor, layers: Sequence[Layer], relu_last: bool = True, product: str = "ieee"
+) -> Tensor:
+    """h <- max(0, h W^T + b) layer after layer from h = x; without `relu_last` the last is linear.
+
+    x [B, I] shared by the runs or [R, B, I]; each layer's weight [R, O, I] and bias [R, O] or None ->
+    [R, B, O] in the dtype of the last weight. `product` is the format that operands are multiplied in,
+    "ieee" (their own), "tf32", "bf16" or "fp16", which is also how the values between layers are kept;
+    sums are in float32, of float64 operands in float64. NaN stays NaN. Raises UserError on shapes that
+    don't fit together and under vmap; torch refuses to differentiate twice.
+    """
+    _check(x, layers, product)
+    flat = [part for layer in layers for part in layer]
+    dtype = PRODUCTS[product] or torch.promote_types(x.dtype, layers[0][0].dtype)
+    return LinearReLUFunction.apply(x.to(dtype), relu_last, product, *flat)[0]  # pyright: ignore[reportOptionalSubscript]
+
+
+def linear_relu(x: Tensor, weight: Tensor, bias: Tensor | None = None, product: str = "ieee") -> Tensor:
+    """y = max(0, x W^T + b): the chain of one layer."""
+    return linear_relu_chain(x, [(weight, bias)], True, product)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, product: str = "ieee") -> Tensor:
+    """y = x W^T + b: the chain of one layer without ReLU."""
+    return linear_relu_chain(x, [(weight, bias)], False, product)
+
+
+def _check(x: Tensor, layers: Sequence[Layer], product: str) -> None:
+    choose(PRODUCTS, product, "product")
+    launch.check_device(x, "linear_relu", "linear_relu_reference")
+    if x.dim() not in (2, 3) or not layers:
+        raise UserError(f"linear_relu takes x [B, I] or [R, B, I] and a layer at least; got x {list(x.shape)}")
+    runs = layers[0][0].shape[0]
+    if x.dim() == 3 and x.shape[0] != runs:
+        raise UserError(f"x [R, B, I] has {x.shape[0]} runs and weight [R, O, I] has {runs}: make them equal")
+    for features, (weight, bias) in zip(_features(x, layers), layers, strict=False):
+        if weight.dim() != 3 or weight.shape[0] != runs or weight.shape[2] != features:
+            raise UserError(f"expected a weight [{runs}, O, {features}]; got {list(weight.shape)}")
+        if bias is not None and bias.shape != weight.shape[:2]:
+            raise UserError(f"expected a bias {list(weight.shape[:2])}; got {list(bias.shape)}")
+
+
+def _features(x: Tensor, layers: Sequence[Layer]) -> list[int]:
+    return [x.shape[-1], *(weight.shape[1] for weight, _ in layers)]

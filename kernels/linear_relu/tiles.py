@@ -1,0 +1,72 @@
+"""How the work of a linear layer is cut up: a table by (product, I, O, B), never by the number of runs.
+
+What a table chooses here changes the order of sums, so it is fixed. What leaves that order alone (how
+many stages a loop is pipelined in, whether tiles come by pointers or by tensor descriptors, how many
+programs there are) is left to autotuning or to the device. All of it compiles for sm_80 and sm_90
+without spills.
+"""
+
+from dataclasses import dataclass
+
+import triton
+
+NARROW = 128  # features up to which a layer's weight may be one tile, held through a pass over the samples
+LEAST_ROWS = 512  # samples of one part of a weight's gradient, so that parts are few beside activations
+MOST_PARTS = 264  # of a weight's gradient: two for each processor of an H100 or H200
+SHORTEST_DOT = 16
+
+
+@dataclass(frozen=True)
+class Tile:
+    """rows x cols of a result, `depth` at a time, by `warps` warps; several programs share a processor."""
+
+    rows: int
+    cols: int
+    depth: int
+    warps: int
+    programs_a_processor: int = 1
+
+
+def padded(features: int) -> int:
+    """The side of the tile that holds `features`."""
+    return max(SHORTEST_DOT, triton.next_power_of_2(features))
+
+
+def forward_tile(precision: str, itemsize: int, features: int, outputs: int) -> Tile | None:
+    """The tile of the narrow forward pass, samples x outputs; None where the layer is wide."""
+    side = max(padded(features), padded(outputs))
+    if side > (64 if itemsize == 8 or (itemsize == 4 and precision == "ieee") else NARROW):
+        return None
+    rows = {2: 128, 4: 64 if side <= 64 else 32, 8: 32}[itemsize]
+    return Tile(rows, padded(outputs), padded(features), 8 if itemsize > 2 or side > 64 else 4)
+
+
+def backward_tile(
+    precision: str, itemsize: int, slope_itemsize: int, features: int, outputs: int, hopper: bool
+) -> Tile | None:
+    """The tile of the one-pass backward, samples x features; None where it would spill, or the layer is wide.
+
+    `itemsize` is that of x and of the weight in a product, `slope_itemsize` that of dy.
+    """
+    side = max(padded(features), padded(outputs))
+    largest = max(itemsize, slope_itemsize)
+    if largest == 2 and side <= (NARROW if hopper else 64):
+        return Tile(64, side, side, 8 if side > 32 else 4)
+    if largest == 4 and side <= (64 if hopper or (itemsize == 4 and precision == "ieee") else 32):
+        return Tile(32, side, side, 8)
+    return None
+
+
+def product_tile(precision: str, itemsize: int, hopper: bool) -> Tile:
+    """The tile of one product of a wide layer; `itemsize` is the larger one of its operands'."""
+    if itemsize == 2:
+        return Tile(128, 128, 64 if hopper else 32, 8)
+    if precision == "tf32":
+        return Tile(128, 128, 32, 8)
+    return Tile(64, 64, 16, 4, 2)
+
+
+def part_rows(samples: int, multiple: int, tiles: int = 1) -> int:
+    """Samples of one part of a weight's gradient of `tiles` tiles: a multiple of `multiple`."""
+    rows = max(LEAST_ROWS, triton.cdiv(samples, max(1, MOST_PARTS // tiles)))
+    return triton.cdiv(rows, multiple) * multiple

@@ -1,0 +1,1 @@
+"""Sums of partial sums, in an order that depends on their number alone."""

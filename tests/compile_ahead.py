@@ -1,0 +1,190 @@
+"""Compiles what launchers launch, ahead of time and without a GPU, and reads the machine code.
+
+    python -m tests.compile_ahead < cases.json
+
+A process of its own, since Triton is imported either to compile or to interpret. Each case names one
+of CASES with its arguments; the answer is a list of reports a case, one a kernel, choice of autotuning
+and architecture.
+"""
+
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.helpers import ROOT
+
+ARCHITECTURES = (80, 90)
+MOST_SHARED = {80: 163 << 10, 90: 227 << 10}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one compiled kernel is like: `matrix` are the instructions of the tensor cores it holds."""
+
+    kernel: str
+    architecture: int
+    choice: str
+    spills: int
+    shared: int
+    atomics: int
+    registers: int
+    matrix: list[str]
+
+    @property
+    def sound(self) -> bool:
+        return not self.spills and not self.atomics and self.shared <= MOST_SHARED[self.architecture]
+
+
+def compiled(cases: Sequence[dict[str, Any]], processes: int = 1) -> list[list[Report]]:
+    """The reports of each case."""
+    shares = [list(cases[start::processes]) for start in range(processes)]
+    with ThreadPoolExecutor(processes) as pool:
+        answers = list(pool.map(_in_a_process, shares))
+    return [answers[i % processes][i // processes] for i in range(len(cases))]
+
+
+def _in_a_process(cases: Sequence[dict[str, Any]]) -> list[list[Report]]:
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.compile_ahead"],
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return [[Report(**each) for each in case] for case in json.loads(done.stdout)]
+
+
+def linear_relu(
+    runs: int,
+    samples: int,
+    widths: list[int],
+    shared: bool,
+    dtype: str,
+    product: str = "ieee",
+    want_dx: bool = True,
+    relu_last: bool = True,
+    bias: bool = True,
+) -> None:
+    """Forward and backward of a chain, on numbers that nobody reads."""
+    kind = getattr(torch, dtype)
+    x = torch.zeros((samples, widths[0]) if shared else (runs, samples, widths[0]), dtype=kind)
+    layers = [
+        (
+            torch.zeros(runs, o, i, dtype=kind, requires_grad=True),
+            torch.zeros(runs, o, dtype=kind, requires_grad=True) if bias else None,
+        )
+        for i, o in itertools.pairwise(widths)
+    ]
+    kernel.linear_relu_chain(x.requires_grad_(want_dx), layers, relu_last, product).sum().backward()
+
+
+def record(run: list[Report], architecture: int) -> Callable[..., None]:
+    """In place of JITFunction.run: compiles the kernel for what it is called with."""
+
+    def compile_it(self: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> None:
+        given = inspect.signature(self.fn).bind(*args, **{k: v for k, v in options.items() if k in self.arg_names})
+        signature, constants, attributes = {}, {}, {}
+        for place, parameter in enumerate(self.params):
+            value = given.arguments[parameter.name]
+            if parameter.is_constexpr:
+                signature[parameter.name], constants[parameter.name] = "constexpr", value
+                continue
+            signature[parameter.name] = mangle_type(value)
+            aligned = value.data_ptr() % 16 == 0 if hasattr(value, "data_ptr") else value % 16 == 0
+            if aligned and (hasattr(value, "data_ptr") or not parameter.do_not_specialize):
+                attributes[(place,)] = [["tt.divisibility", 16]]
+        source = ASTSource(self, signature, constants, attributes)
+        how = {k: options[k] for k in ("num_warps", "num_stages", "enable_fp_fusion") if k in options}
+        key = f"{self.fn.__name__} {signature} {constants} {attributes} {how} {architecture}"
+        if key not in known:
+            made = triton.compile(source, GPUTarget("cuda", architecture, 32), how)
+            choice = f"{options.get('DESCRIPTORS', '')} {how}"
+            known[key] = _report(self.fn.__name__, choice, architecture, made)
+        run.append(known[key])
+
+    return compile_it
+
+
+known: dict[str, Report] = {}
+
+
+def _report(name: str, choice: str, architecture: int, made: Any) -> Report:
+    atomics = len(re.findall(r"\b(?:atom|red)\.", made.asm["ptx"]))
+    with tempfile.TemporaryDirectory() as folder:
+        cubin = Path(folder, "k.cubin")
+        cubin.write_bytes(made.asm["cubin"])
+        usage = _tool("cuobjdump", "--dump-resource-usage", cubin)
+        registers = int(re.search(r"REG:(\d+)", usage)[1])
+        spills = 0
+        if int(re.search(r"STACK:(\d+)", usage)[1]):
+            spills = _spills(made.asm["ptx"], architecture, Path(folder, "k.ptx"))
+        machine = _tool("cuobjdump", "--dump-sass", cubin) if "mma" in made.asm["ptx"] else ""
+    matrix = sorted(set(re.findall(r"\b(?:HMMA|HGMMA|DMMA|IMMA)\.[\w.]+", machine)))
+    return Report(name, architecture, choice, spills, made.metadata.shared, atomics, registers, matrix)
+
+
+def _spills(ptx: str, architecture: int, file: Path) -> int:
+    """Bytes of spill stores: a stack frame alone is none."""
+    file.write_text(ptx)
+    target = re.search(r"\.target (\w+)", ptx)[1]
+    said = _tool("ptxas-blackwell", "-v", f"--gpu-name={target}", file, "-o", "/dev/null")
+    return sum(map(int, re.findall(r"(\d+) bytes spill stores", said)))
+
+
+def _tool(name: str, *arguments: Any) -> str:
+    """What a tool of Triton's wheel says."""
+    tool = Path(triton.__file__).parent / "backends/nvidia/bin" / name
+    done = subprocess.run([tool, *map(str, arguments)], capture_output=True, text=True, check=True)
+    return done.stdout + done.stderr
+
+
+CASES: dict[str, Callable[..., None]] = {"linear_relu": linear_relu}
+
+
+def main() -> None:
+    launch.check_device = lambda *_: None
+    Autotuner.run = _every_choice
+    answers = []
+    for case in json.load(sys.stdin):
+        run: list[Report] = []
+        for architecture in ARCHITECTURES:
+            JITFunction.run = record(run, architecture)
+            launch.is_hopper = lambda _, architecture=architecture: architecture >= 90
+            CASES[case["case"]](**{name: value for name, value in case.items() if name != "case"})
+        answers.append([asdict(each) for each in run])
+    print(json.dumps(answers))
+
+
+def _every_choice(tuner: Any, *args: Any, **options: Any) -> None:
+    """In place of Autotuner.run: all choices that serve."""
+    tuner.nargs = dict(zip(tuner.arg_names, args, strict=False))
+    for choice in tuner.prune_configs(options):
+        tuner.fn.run(*args, **options, **choice.all_kwargs())
+
+
+if __name__ == "__main__":
+    import itertools
+
+    import torch
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+    from triton.runtime.autotuner import Autotuner
+    from triton.runtime.jit import JITFunction, mangle_type
+
+    from kernels import launch
+    from kernels.linear_relu import kernel
+
+    main()
