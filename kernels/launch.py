@@ -7,11 +7,13 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton import knobs
 
 from kernels.errors import UserError
 
 ALIGNMENT = 16  # bytes: Triton compiles another kernel for pointers that are not multiples of it
 MOST_PROGRAMS = 2**31 - 1  # of the first axis of a grid
+INTERPRETED = knobs.runtime.interpret
 DTYPES = {
     torch.float64: tl.float64,
     torch.float32: tl.float32,
@@ -26,10 +28,20 @@ def aligned(tensor: Tensor) -> Tensor:
     return tensor.clone() if tensor.data_ptr() % ALIGNMENT else tensor
 
 
-def grid(programs: int) -> tuple[int]:
-    """A grid of its first axis alone, which ends at 2^31 - 1."""
+def launch(kernel: Any, programs: int, *arguments: Any, **options: Any) -> None:
+    """`kernel` on a grid of its first axis alone, with multiply-adds fused whatever Triton's default is."""
     assert programs <= MOST_PROGRAMS, f"{programs:,} programs: take fewer runs or samples at a time"
-    return (programs,)
+    kernel[(programs,)](*arguments, **options, enable_fp_fusion=True)
+
+
+def parts(size: int, each: int) -> int:
+    """How many parts of `each` make `size`, the last perhaps not whole."""
+    return -(-size // each)
+
+
+def power_of_2(size: int) -> int:
+    """The least power of 2 that is not below `size`."""
+    return 1 << (size - 1).bit_length()
 
 
 def processors(tensor: Tensor) -> int:
@@ -53,11 +65,11 @@ def tuned(
     the first is taken.
     """
     prune_by = None if prune is None else {"early_config_prune": prune}
-    choices = choices[:1] if triton.knobs.runtime.interpret else choices
+    choices = choices[:1] if INTERPRETED else choices
     return triton.autotune(list(choices), list(key), prune_configs_by=prune_by, cache_results=True)(kernel)
 
 
-def check_device(tensor: Tensor, what: str, definition: str) -> None:
+def check_device(tensor: Tensor, what: str, instead: str) -> None:
     """Raises UserError where Triton can't run: on the CPU, unless it interprets."""
-    if tensor.device.type != "cuda" and not triton.knobs.runtime.interpret:
-        raise UserError(f"{what} runs on CUDA, and its input is on {tensor.device}; {definition} runs anywhere")
+    if tensor.device.type != "cuda" and not INTERPRETED:
+        raise UserError(f"{what} runs on CUDA, and its input is on {tensor.device}; {instead} runs anywhere")

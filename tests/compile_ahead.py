@@ -87,14 +87,54 @@ def linear_relu(
         )
         for i, o in itertools.pairwise(widths)
     ]
-    kernel.linear_relu_chain(x.requires_grad_(want_dx), layers, relu_last, product).sum().backward()
+    kernel.chain(x.requires_grad_(want_dx), layers, relu_last, product).sum().backward()
+
+
+def expression(
+    text: list[str],
+    outputs: list[str] | None = None,
+    loss: str = "mse",
+    dtype: str = "float32",
+    what: str = "loss",
+    runs: int = 3,
+    samples: int = 65536,
+    shared: bool = True,
+    greedy: bool = False,
+) -> None:
+    """A graph's kernel; `greedy` gives a thread more samples than its registers hold."""
+    graph, kind = parse(text, outputs), getattr(torch, dtype)
+    triton_kernel.REGISTERS, triton_kernel.MOST_A_THREAD = (4096, 64) if greedy else LIMITS
+    rows = (samples,) if shared else (runs, samples)
+    parameters = torch.zeros(runs, len(graph.parameters), dtype=kind)
+    inputs = torch.zeros(*rows, len(graph.inputs), dtype=kind)
+    targets = torch.zeros(*rows, len(graph.outputs), dtype=kind)
+    if what == "predict":
+        triton_kernel.predict(graph, parameters, inputs)
+    elif what == "squares":
+        triton_kernel.squares(graph, parameters, inputs, targets, torch.zeros(rows, dtype=kind))
+    else:
+        classes = torch.zeros(*rows, 1, dtype=torch.int64)
+        given = classes if loss == "cross_entropy" else targets
+        triton_kernel.loss_and_gradient(graph, parameters, inputs, given, loss)
+
+
+def quantize(dtype: str) -> None:
+    """The fused cast."""
+    quantize_fwd(torch.zeros(5000, dtype=getattr(torch, dtype)))
+
+
+def atomic() -> None:
+    """A kernel that the check of atomics must catch."""
+    launch.launch(controls.atomic_kernel, 1, torch.zeros(64), 64)
 
 
 def record(run: list[Report], architecture: int) -> Callable[..., None]:
     """In place of JITFunction.run: compiles the kernel for what it is called with."""
 
     def compile_it(self: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> None:
-        given = inspect.signature(self.fn).bind(*args, **{k: v for k, v in options.items() if k in self.arg_names})
+        given = inspect.signature(self.fn).bind(
+            *args, **{k: v for k, v in options.items() if k in self.arg_names}
+        )
         signature, constants, attributes = {}, {}, {}
         for place, parameter in enumerate(self.params):
             value = given.arguments[parameter.name]
@@ -126,9 +166,9 @@ def _report(name: str, choice: str, architecture: int, made: Any) -> Report:
         cubin = Path(folder, "k.cubin")
         cubin.write_bytes(made.asm["cubin"])
         usage = _tool("cuobjdump", "--dump-resource-usage", cubin)
-        registers = int(re.search(r"REG:(\d+)", usage)[1])
+        registers = int(_found(r"REG:(\d+)", usage))
         spills = 0
-        if int(re.search(r"STACK:(\d+)", usage)[1]):
+        if int(_found(r"STACK:(\d+)", usage)):
             spills = _spills(made.asm["ptx"], architecture, Path(folder, "k.ptx"))
         machine = _tool("cuobjdump", "--dump-sass", cubin) if "mma" in made.asm["ptx"] else ""
     matrix = sorted(set(re.findall(r"\b(?:HMMA|HGMMA|DMMA|IMMA)\.[\w.]+", machine)))
@@ -138,9 +178,15 @@ def _report(name: str, choice: str, architecture: int, made: Any) -> Report:
 def _spills(ptx: str, architecture: int, file: Path) -> int:
     """Bytes of spill stores: a stack frame alone is none."""
     file.write_text(ptx)
-    target = re.search(r"\.target (\w+)", ptx)[1]
+    target = _found(r"\.target (\w+)", ptx)
     said = _tool("ptxas-blackwell", "-v", f"--gpu-name={target}", file, "-o", "/dev/null")
     return sum(map(int, re.findall(r"(\d+) bytes spill stores", said)))
+
+
+def _found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    assert match is not None, f"no {pattern} in {text}"
+    return match[1]
 
 
 def _tool(name: str, *arguments: Any) -> str:
@@ -150,17 +196,19 @@ def _tool(name: str, *arguments: Any) -> str:
     return done.stdout + done.stderr
 
 
-CASES: dict[str, Callable[..., None]] = {"linear_relu": linear_relu}
+CASES: dict[str, Callable[..., None]] = {
+    each.__name__: each for each in (linear_relu, expression, quantize, atomic)
+}
 
 
 def main() -> None:
     launch.check_device = lambda *_: None
-    Autotuner.run = _every_choice
+    setattr(Autotuner, "run", _every_choice)  # noqa: B010 (pyright compares signatures)
     answers = []
     for case in json.load(sys.stdin):
         run: list[Report] = []
         for architecture in ARCHITECTURES:
-            JITFunction.run = record(run, architecture)
+            setattr(JITFunction, "run", record(run, architecture))  # noqa: B010
             launch.is_hopper = lambda _, architecture=architecture: architecture >= 90
             CASES[case["case"]](**{name: value for name, value in case.items() if name != "case"})
         answers.append([asdict(each) for each in run])
@@ -185,6 +233,10 @@ if __name__ == "__main__":
     from triton.runtime.jit import JITFunction, mangle_type
 
     from kernels import launch
+    from kernels.expression import parse, triton_kernel
     from kernels.linear_relu import kernel
+    from kernels.quantize.kernel import quantize_fwd
+    from tests import controls
 
+    LIMITS = triton_kernel.REGISTERS, triton_kernel.MOST_A_THREAD
     main()

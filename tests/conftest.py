@@ -1,5 +1,6 @@
-"""Fixtures: the command as a user types it, in this process or in one of its own."""
+"""Fixtures: the command as a user types it, in this process or in one of its own; Triton interpreted."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,16 @@ from tests.helpers import ROOT, Command, Ended
 from trainer.__main__ import main
 
 torch.set_num_threads(1)  # on shared cores, threads that wait for one another take 20 times as long
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Without a GPU Triton interprets its kernels; a run of the tests marked `gpu` alone compiles them."""
+    if config.option.markexpr == "gpu" and torch.cuda.is_available():
+        return
+    os.environ["TRITON_INTERPRET"] = "1"
+    from tests import interpreter  # noqa: PLC0415 (Triton reads the environment when it is imported)
+
+    interpreter.complete()
 
 
 @pytest.fixture

@@ -16,15 +16,24 @@ TOLERANCE = {
     torch.float64: (1e-9, 1e-11),
     torch.float32: (2e-4, 1e-5),
     torch.bfloat16: (3e-2, 3e-2),
+    torch.float16: (4e-3, 4e-3),
+    "tf32": (4e-3, 4e-3),
 }
 
 
-def assert_close(actual: Tensor, expected: Tensor, dtype: torch.dtype | None = None) -> None:
+def assert_close(actual: Tensor, expected: Tensor, dtype: torch.dtype | str | None = None) -> None:
     """`actual` equals `expected` within the tolerance of `dtype` (else of `actual`); NaN equals NaN."""
     relative, absolute = TOLERANCE[dtype or actual.dtype]
     torch.testing.assert_close(
         actual.double(), expected.double(), rtol=relative, atol=absolute, equal_nan=True
     )
+
+
+def assert_near(actual: Tensor, expected: Tensor, dtype: torch.dtype | str | None = None) -> None:
+    """As assert_close, in units of the largest number expected: what sums of many terms are good to."""
+    finite = expected[expected.isfinite()].abs()
+    unit = finite.amax().clamp(min=1) if finite.numel() else 1.0
+    assert_close(actual / unit, expected / unit, dtype or actual.dtype)
 
 
 @dataclass(frozen=True)

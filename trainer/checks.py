@@ -13,7 +13,7 @@ from trainer.config import KINDS, LEAST_SQUARES, Config, Loop
 LOSSES = ("mse", "sse", "cross_entropy")
 GRADIENTS = ("exact", "finite_difference")
 ORDERS = ("shared", "own", "sequential")
-BACKENDS = ("auto", "reference", "numba")
+BACKENDS = ("auto", "reference", "triton", "numba")
 PRECISIONS = ("fp64", "fp32", "tf32", "bf16")
 
 
@@ -72,7 +72,7 @@ def _check_first_order(config: Config) -> None:
     if config.compute.backend == "numba":
         raise UserError(
             f"compute.backend=numba serves optimizer={' and '.join(LEAST_SQUARES)}; "
-            f"optimizer={config.optimizer.kind} runs on the reference backend"
+            f"optimizer={config.optimizer.kind} runs on triton or reference; compute.backend=auto chooses"
         )
 
 

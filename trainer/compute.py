@@ -1,5 +1,6 @@
-"""compute.device and .precision -> a device and a dtype."""
+"""compute.device, .precision and .backend -> a device, a dtype and what computes."""
 
+import os
 import platform
 from dataclasses import dataclass
 
@@ -11,11 +12,12 @@ from trainer import config
 
 @dataclass(frozen=True)
 class Compute:
-    """Where and how precisely to compute; `name` is the device's, for people."""
+    """Where, how precisely and through what to compute; `name` is the device's, for people."""
 
     device: torch.device
     dtype: torch.dtype
     name: str
+    backend: str
 
 
 def prepare_compute(asked: config.Compute) -> Compute:
@@ -29,7 +31,19 @@ def prepare_compute(asked: config.Compute) -> Compute:
     dtype = torch.float64 if asked.precision == "fp64" else torch.float32
     on_cuda = device.type == "cuda"
     name = torch.cuda.get_device_name(device) if on_cuda else f"cpu ({platform.machine()})"
-    return Compute(device, dtype, name)
+    return Compute(device, dtype, name, _backend(asked.backend, device))
+
+
+def _backend(asked: str, device: torch.device) -> str:
+    """What computes losses and gradients: Triton on CUDA (or interpreted, where one asks for that)."""
+    if asked == "auto":
+        return "triton" if device.type == "cuda" else "reference"
+    if asked == "triton" and device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
+        raise UserError(
+            f"compute.backend=triton needs a CUDA GPU, and this run is on {device}; "
+            "compute.backend=auto takes what serves"
+        )
+    return "triton" if asked == "triton" else "reference"
 
 
 def _current(device: torch.device) -> torch.device:

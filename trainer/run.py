@@ -34,7 +34,7 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
     compute = prepare_compute(asked.compute)
     graph = make_graph(asked.model)
     data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)
-    model = new_model(pack, graph, data.train, compute.dtype)
+    model = new_model(pack, graph, data.train, compute)
     engine = make_engine(pack, model, data.train)
 
     log.info("%s: %d runs of %d steps on %s", asked.name, pack.runs, engine.steps.max(), compute.name)

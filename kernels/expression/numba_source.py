@@ -1,9 +1,10 @@
 """A graph -> Numba source text: one function that fills the rows of [J | e] for one run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from kernels.expression.expr import Expr, constant, name
+from kernels.expression.expr import Expr
 from kernels.expression.graph import Graph
+from kernels.expression.statements import BOTH, INPUTS, leaves, statements
 
 HEADER = '''"""Generated from an expression graph; the file is named after this text."""
 
@@ -45,47 +46,21 @@ def rows_source(graph: Graph) -> str:
     each sample's T rows of [J | e], e = sqrt(w) (y - t), into columns [P + 1, M] from `offset` on.
     No name of the user's stands in the text.
     """
-    texts = {name(p): f"p{i}" for i, p in enumerate(graph.parameters)}
-    texts |= {name(x): f"x{i}" for i, x in enumerate(graph.inputs)}
-    lines = [f"p{i} = p[{i}]" for i in range(len(graph.parameters))]
-    constants, body = _statements([*graph.program, *graph.jacobian_program], texts, graph)
-    return HEADER + _function(graph, lines + constants, body, texts)
+    texts, levels = leaves(graph)
+    lines = statements([*graph.program, *graph.jacobian_program], texts, levels, NUMBA)
+    parameters = [f"p{i} = p[{i}]" for i in range(len(graph.parameters))]
+    outside = [*parameters, *(line for level in lines[:INPUTS] for line in level)]
+    return HEADER + _function(graph, outside, [*lines[INPUTS], *lines[BOTH]], texts)
 
 
-def _statements(program: list[Expr], texts: dict[Expr, str], graph: Graph) -> tuple[list[str], list[str]]:
-    """Assignments outside the loop over samples (what depends on parameters alone) and inside it."""
-    outside, inside = [], []
-    varies: set[Expr] = {name(x) for x in graph.inputs}
-    for part in program:
-        if part in texts:
-            continue
-        if part.op == "number":
-            texts[part] = f"({constant(part)!r})"
-            continue
-        text = _power(part, texts) or NUMBA[part.op](*(texts[arg] for arg in part.args))
-        texts[part] = f"v{len(texts)}"
-        moving = any(arg in varies for arg in part.args)
-        if moving:
-            varies.add(part)
-        (inside if moving else outside).append(f"{texts[part]} = {text}")
-    return outside, inside
-
-
-def _power(part: Expr, texts: dict[Expr, str]) -> str | None:
-    """Squares by multiplication."""
-    if part.op == "pow" and part.args[1].op == "number" and constant(part.args[1]) == 2:
-        return f"{texts[part.args[0]]} * {texts[part.args[0]]}"
-    return None
-
-
-def _function(graph: Graph, outside: list[str], body: list[str], texts: dict[Expr, str]) -> str:
+def _function(graph: Graph, outside: list[str], body: list[str], texts: Mapping[Expr, str]) -> str:
     size, targets = len(graph.parameters), len(graph.outputs)
     loop = [f"x{i} = x[n, {i}]" for i in range(len(graph.inputs))]
     loop += body
     for k, (output, slopes) in enumerate(zip(graph.outputs, graph.jacobian, strict=True)):
         row = f"offset + (n - start) * {targets} + {k}"
         loop += [f"m = {row}", f"e = root * ({texts[graph.lowered[output]]} - t[n, {k}])", "total += e * e"]
-        loop += [f"columns[{i}, m] = root * {_text(part, texts)}" for i, part in enumerate(slopes)]
+        loop += [f"columns[{i}, m] = root * {texts[part]}" for i, part in enumerate(slopes)]
         loop += [f"columns[{size}, m] = e"]
     lines = [
         '@njit(error_model="numpy", fastmath={"contract"})',
@@ -100,7 +75,3 @@ def _function(graph: Graph, outside: list[str], body: list[str], texts: dict[Exp
         "    return total",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _text(part: Expr, texts: dict[Expr, str]) -> str:
-    return texts.get(part) or f"({constant(part)!r})"

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from kernels.least_squares.linearize import BLOCK, Linear, OutputsAndJacobian, linearize
+from kernels.least_squares.linearize import BLOCK, Linear, OutputsAndJacobian, Squares, linearize
 from kernels.least_squares.method import Status
 from kernels.least_squares.problem import Problem, Rules, Trials
 from kernels.least_squares.reference import Fits, iterate
@@ -14,14 +14,23 @@ MOST_NUMBERS = 1 << 23  # in the Jacobians of the fits that are advanced togethe
 class Batched:
     """Fits `model` to `problem` from `parameters` [R, P], which are changed in place.
 
+    `squares` makes a large problem's normal equations, where there is something better than the model.
+
     `status` [R] and `taken` [R], the trial steps made, say where each fit stands; `scale` [R, P] is the
     largest norm so far of each column of its Jacobian.
     """
 
     def __init__(
-        self, model: OutputsAndJacobian, problem: Problem, parameters: Tensor, rules: Rules, damped: bool
+        self,
+        model: OutputsAndJacobian,
+        problem: Problem,
+        parameters: Tensor,
+        rules: Rules,
+        damped: bool,
+        squares: Squares | None = None,
     ) -> None:
         self.model, self.problem, self.rules, self.damped = model, problem, rules, damped
+        self.squares = squares
         self.parameters = parameters
         rows, size = min(problem.rows, BLOCK * problem.targets.shape[-1]), parameters.shape[1]
         self.together = max(1, MOST_NUMBERS // ((rows + size) * (size + 1)))
@@ -52,7 +61,7 @@ class Batched:
     def _start(self, runs: Tensor) -> Fits:
         runs = runs.to(self.parameters.device)
         parameters = self.parameters[runs]
-        linear = linearize(self.model, parameters, self.problem.of(runs))
+        linear = linearize(self.model, parameters, self.problem.of(runs), self.squares)
         return Fits.start(parameters, linear, self.rules.of(runs), self.damped)
 
     def _advance(self, runs: Tensor, places: Tensor, trials: Trials) -> None:
@@ -61,7 +70,7 @@ class Batched:
         taken = self.taken[runs]
 
         def evaluate(parameters: Tensor) -> Linear:
-            return linearize(self.model, parameters, problem)
+            return linearize(self.model, parameters, problem, self.squares)
 
         for row in range(len(trials.rss)):
             running = fits.status == Status.RUNNING

@@ -10,6 +10,8 @@ from kernels.least_squares.problem import Problem
 
 # f(parameters [R, P], inputs [B, V] or [R, B, V]) -> outputs [R, B, T], their Jacobian [R, B, T, P]
 OutputsAndJacobian = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+# f(parameters [R, P], problem) -> [J | e]^T [J | e], [R, P + 1, P + 1] in float64
+Squares = Callable[[Tensor, Problem], Tensor]
 
 LARGE = 1 << 20  # numbers of one run's [J | e], beyond which normal equations take the place of QR
 BLOCK = 1 << 14  # samples that are taken at a time
@@ -27,15 +29,26 @@ class Linear(NamedTuple):
     projected: Tensor
 
 
-def linearize(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Linear:
+def linearize(
+    model: OutputsAndJacobian, parameters: Tensor, problem: Problem, squares: Squares | None = None
+) -> Linear:
     """The linear problem of e = sqrt(w) (y - t) at `parameters` [R, P].
 
     Small problems take the QR of [J | e], which never squares the condition number; large ones, whose
     [J | e] has more than LARGE numbers, the quicker sums of [J | e]^T [J | e]. Both go over blocks of
-    samples, in their order. The switch is a matter of N, T and P alone, never of R.
+    samples, in their order. The switch is a matter of N, T and P alone, never of R. `squares` makes
+    those sums where it is given.
     """
-    large = problem.rows * (parameters.shape[1] + 1) > LARGE
-    return (by_normal_equations if large else by_qr)(model, parameters, problem)
+    if not is_large(problem, parameters.shape[1]):
+        return by_qr(model, parameters, problem)
+    if squares is not None:
+        return _of_sums(squares(parameters, problem))
+    return by_normal_equations(model, parameters, problem)
+
+
+def is_large(problem: Problem, size: int) -> bool:
+    """[J | e] of one run, for `size` parameters, is summed rather than decomposed."""
+    return problem.rows * (size + 1) > LARGE
 
 
 def by_qr(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Linear:

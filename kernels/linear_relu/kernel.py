@@ -1,4 +1,4 @@
-"""Linear layers with ReLU on the GPU: launchers, the autograd.Function and the public functions.
+"""Linear layers with ReLU on the GPU: launchers, and the autograd.Function of a chain of layers.
 
 The kernels are in narrow.py and wide.py, how they are cut up is in tiles.py. Only the activated
 output of a layer is kept: where it is positive, the gradient passes.
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from kernels import launch
-from kernels.errors import UserError, choose
+from kernels.errors import UserError
 from kernels.linear_relu import tiles
 from kernels.linear_relu.narrow import linear_relu_bwd_kernel, linear_relu_fwd_kernel
 from kernels.linear_relu.reference import PRODUCTS, Layer
@@ -24,11 +24,12 @@ from kernels.sums.kernel import sum_parts
 PROGRAMS_A_PROCESSOR = 4
 GROUP = 8  # rows of tiles that are computed together, so that they find their operands in the L2 cache
 
-STAGES = [triton.Config({}, num_stages=stages, num_warps=None) for stages in (3, 4)]  # pyright: ignore
+STAGES = 3  # of the narrow kernels' pipelines
+
+# What autotuning may choose from for the products of wide layers: no choice changes the order of a sum.
 LOADS = [
     triton.Config({"DESCRIPTORS": by_descriptor}, num_stages=stages, num_warps=None)  # pyright: ignore
-    for by_descriptor in (False, True)
-    for stages in (3, 4)
+    for by_descriptor, stages in ((False, 3), (True, 3), (True, 4))
 ]
 
 
@@ -40,8 +41,6 @@ def _loads(configs: list[triton.Config], named: dict[str, Any], **meta: Any) -> 
     return [each for each in configs if serve or not each.kwargs["DESCRIPTORS"]]
 
 
-_fwd = launch.tuned(linear_relu_fwd_kernel, STAGES, ["I", "O", "SHARED", "PRECISION"])
-_bwd = launch.tuned(linear_relu_bwd_kernel, STAGES, ["I", "O", "SHARED", "MASK_OUTPUT", "WANT_DX", "PRECISION"])
 _product = launch.tuned(
     linear_relu_product_kernel,
     LOADS,
@@ -77,19 +76,19 @@ def linear_relu_fwd(
         _multiply(x, weight, y, samples, features, how, bias=bias, relu=relu)
         return y
     programs = max(1, PROGRAMS_A_PROCESSOR * launch.processors(x) // runs)
-    rows = _whole(triton.cdiv(samples, programs), tile.rows)
-    _fwd[launch.grid(runs * triton.cdiv(samples, rows))](
+    rows = _whole(launch.parts(samples, programs), tile.rows)
+    launch.launch(
+        linear_relu_fwd_kernel, runs * launch.parts(samples, rows),
         x, weight, weight if bias is None else bias, y, runs, samples, rows,
         I=features, O=outputs, SHARED=x.dim() == 2, BIAS=bias is not None, RELU=relu, **how,
-        BLOCK_B=tile.rows, BLOCK_I=tiles.padded(features), BLOCK_O=tiles.padded(outputs), num_warps=tile.warps,
+        BLOCK_B=tile.rows, BLOCK_I=tiles.padded(features), BLOCK_O=tiles.padded(outputs),
+        num_warps=tile.warps, num_stages=STAGES,
     )  # fmt: skip
     return y
 
 
 @linear_relu_fwd.register_fake
-def _(
-    x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool, product: str, dtype: torch.dtype
-) -> Tensor:
+def _(x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool, product: str, dtype: torch.dtype) -> Tensor:
     return x.new_empty(weight.shape[0], x.shape[-2], weight.shape[1], dtype=dtype)
 
 
@@ -156,13 +155,15 @@ def _bwd_in_one_pass(
     runs, outputs, features = weight.shape
     samples = x.shape[-2]
     rows = tiles.part_rows(samples, tile.rows)
-    parts = triton.cdiv(samples, rows)
+    parts = launch.parts(samples, rows)
     part = x.new_empty(runs, parts, outputs * (features + want_db), dtype=_sum_dtype(how))
-    _bwd[launch.grid(runs * parts)](
+    launch.launch(
+        linear_relu_bwd_kernel, runs * parts,
         x, weight, dy if y is None else y, dy, dx, part, runs, samples, rows, parts,
         I=features, O=outputs, SHARED=x.dim() == 2, BIAS=want_db,
         MASK_OUTPUT=y is not None, MASK_INPUT=mask_input, WANT_DX=dx.numel() > 0, **how,
-        BLOCK_B=tile.rows, BLOCK_I=tiles.padded(features), BLOCK_O=tiles.padded(outputs), num_warps=tile.warps,
+        BLOCK_B=tile.rows, BLOCK_I=tiles.padded(features), BLOCK_O=tiles.padded(outputs),
+        num_warps=tile.warps, num_stages=STAGES,
     )  # fmt: skip
     return sum_parts(part, dtype)
 
@@ -186,8 +187,10 @@ def _bwd_by_products(
             b_depth_first=True, mask=y, out_mask=x if mask_input else None,
         )  # fmt: skip
     tile = tiles.product_tile(how["PRECISION"], max(x.itemsize, dy.itemsize), launch.is_hopper(x))
-    depth = tiles.part_rows(samples, tile.depth, triton.cdiv(outputs, tile.rows) * triton.cdiv(features, tile.cols))
-    parts = triton.cdiv(samples, depth)
+    depth = tiles.part_rows(
+        samples, tile.depth, launch.parts(outputs, tile.rows) * launch.parts(features, tile.cols)
+    )
+    parts = launch.parts(samples, depth)
     part = x.new_empty(runs * parts, outputs, features, dtype=_sum_dtype(how))
     sums = part.new_empty(runs, parts, outputs) if want_db else None
     _multiply(
@@ -216,22 +219,25 @@ def _multiply(
     runs: int | None = None,
 ) -> None:
     """out [R, S, M, N] = A B^T: see linear_relu_product_kernel."""
-    n, tile = out.shape[-1], tiles.product_tile(
-        how["PRECISION"], max(a.itemsize, b.itemsize), launch.is_hopper(a)
+    n, tile = (
+        out.shape[-1],
+        tiles.product_tile(how["PRECISION"], max(a.itemsize, b.itemsize), launch.is_hopper(a)),
     )
     runs, depth = runs or len(out), part_depth or _whole(k, tile.depth)
-    parts = triton.cdiv(k, depth)
-    count = runs * parts * triton.cdiv(m, tile.rows) * triton.cdiv(n, tile.cols)
+    parts = launch.parts(k, depth)
+    count = runs * parts * launch.parts(m, tile.rows) * launch.parts(n, tile.cols)
     if a.device.type == "cuda":
         triton.set_allocator(_scratch)
         count = min(count, tile.programs_a_processor * launch.processors(a))
-    _product[launch.grid(count)](
+    launch.launch(
+        _product, count,
         a, a if mask is None else mask, b, a if bias is None else bias, a if out_mask is None else out_mask,
-        out, out if sums is None else sums, runs, m, k, triton.cdiv(depth, tile.depth), parts,
+        out, out if sums is None else sums, runs, m, k, launch.parts(depth, tile.depth), parts,
         N=n, A_COLS=a.shape[-1], B_COLS=b.shape[-1], A_DEPTH_FIRST=a_depth_first, B_DEPTH_FIRST=b_depth_first,
         SHARED_A=a.dim() == 2, SHARED_B=b.dim() == 2, MASK=mask is not None, BIAS=bias is not None, RELU=relu,
         MASK_OUT=out_mask is not None, SUMS=sums is not None, **how,
-        BLOCK_M=tile.rows, BLOCK_N=tile.cols, BLOCK_K=tile.depth, GROUP=GROUP, num_warps=tile.warps,
+        BLOCK_M=tile.rows, BLOCK_N=tile.cols, BLOCK_K=tile.depth, GROUP=GROUP,
+        num_warps=tile.warps,
     )  # fmt: skip
 
 
@@ -246,7 +252,7 @@ def _sum_dtype(how: dict[str, Any]) -> torch.dtype:
 
 def _whole(size: int, multiple: int) -> int:
     """The next multiple of `multiple`."""
-    return triton.cdiv(size, multiple) * multiple
+    return launch.parts(size, multiple) * multiple
 
 
 class LinearReLUFunction(torch.autograd.Function):
@@ -309,47 +315,9 @@ def _of_input(slope: Tensor, x: Tensor) -> Tensor:
     return slope if x.dim() == 3 else slope.sum(0)
 
 
-def linear_relu_chain(
-    x: Tensor, layers: Sequence[Layer], relu_last: bool = True, product: str = "ieee"
-) -> Tensor:
-    """h <- max(0, h W^T + b) layer after layer from h = x; without `relu_last` the last is linear.
-
-    x [B, I] shared by the runs or [R, B, I]; each layer's weight [R, O, I] and bias [R, O] or None ->
-    [R, B, O] in the dtype of the last weight. `product` is the format that operands are multiplied in,
-    "ieee" (their own), "tf32", "bf16" or "fp16", which is also how the values between layers are kept;
-    sums are in float32, of float64 operands in float64. NaN stays NaN. Raises UserError on shapes that
-    don't fit together and under vmap; torch refuses to differentiate twice.
-    """
-    _check(x, layers, product)
+def chain(x: Tensor, layers: Sequence[Layer], relu_last: bool, product: str) -> Tensor:
+    """See kernels.linear_relu.linear_relu_chain."""
+    launch.check_device(x, "linear_relu's Triton kernel", "backend='reference'")
     flat = [part for layer in layers for part in layer]
     dtype = PRODUCTS[product] or torch.promote_types(x.dtype, layers[0][0].dtype)
     return LinearReLUFunction.apply(x.to(dtype), relu_last, product, *flat)[0]  # pyright: ignore[reportOptionalSubscript]
-
-
-def linear_relu(x: Tensor, weight: Tensor, bias: Tensor | None = None, product: str = "ieee") -> Tensor:
-    """y = max(0, x W^T + b): the chain of one layer."""
-    return linear_relu_chain(x, [(weight, bias)], True, product)
-
-
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, product: str = "ieee") -> Tensor:
-    """y = x W^T + b: the chain of one layer without ReLU."""
-    return linear_relu_chain(x, [(weight, bias)], False, product)
-
-
-def _check(x: Tensor, layers: Sequence[Layer], product: str) -> None:
-    choose(PRODUCTS, product, "product")
-    launch.check_device(x, "linear_relu", "linear_relu_reference")
-    if x.dim() not in (2, 3) or not layers:
-        raise UserError(f"linear_relu takes x [B, I] or [R, B, I] and a layer at least; got x {list(x.shape)}")
-    runs = layers[0][0].shape[0]
-    if x.dim() == 3 and x.shape[0] != runs:
-        raise UserError(f"x [R, B, I] has {x.shape[0]} runs and weight [R, O, I] has {runs}: make them equal")
-    for features, (weight, bias) in zip(_features(x, layers), layers, strict=False):
-        if weight.dim() != 3 or weight.shape[0] != runs or weight.shape[2] != features:
-            raise UserError(f"expected a weight [{runs}, O, {features}]; got {list(weight.shape)}")
-        if bias is not None and bias.shape != weight.shape[:2]:
-            raise UserError(f"expected a bias {list(weight.shape[:2])}; got {list(bias.shape)}")
-
-
-def _features(x: Tensor, layers: Sequence[Layer]) -> list[int]:
-    return [x.shape[-1], *(weight.shape[1] for weight, _ in layers)]

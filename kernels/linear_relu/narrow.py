@@ -1,4 +1,4 @@
-"""Layers of up to 128 features: the weight is one tile, and a pass over the samples makes all there is to make."""
+"""Layers of up to 128 features: the weight is one tile, and one pass over the samples makes everything."""
 
 import triton
 import triton.language as tl

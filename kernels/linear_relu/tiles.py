@@ -8,7 +8,7 @@ without spills.
 
 from dataclasses import dataclass
 
-import triton
+from kernels import launch
 
 NARROW = 128  # features up to which a layer's weight may be one tile, held through a pass over the samples
 LEAST_ROWS = 512  # samples of one part of a weight's gradient, so that parts are few beside activations
@@ -29,7 +29,7 @@ class Tile:
 
 def padded(features: int) -> int:
     """The side of the tile that holds `features`."""
-    return max(SHORTEST_DOT, triton.next_power_of_2(features))
+    return max(SHORTEST_DOT, launch.power_of_2(features))
 
 
 def forward_tile(precision: str, itemsize: int, features: int, outputs: int) -> Tile | None:
@@ -68,5 +68,5 @@ def product_tile(precision: str, itemsize: int, hopper: bool) -> Tile:
 
 def part_rows(samples: int, multiple: int, tiles: int = 1) -> int:
     """Samples of one part of a weight's gradient of `tiles` tiles: a multiple of `multiple`."""
-    rows = max(LEAST_ROWS, triton.cdiv(samples, max(1, MOST_PARTS // tiles)))
-    return triton.cdiv(rows, multiple) * multiple
+    rows = max(LEAST_ROWS, launch.parts(samples, max(1, MOST_PARTS // tiles)))
+    return launch.parts(rows, multiple) * multiple

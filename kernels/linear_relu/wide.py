@@ -1,12 +1,16 @@
 """Layers of any size: three products, each with the ReLU's mask applied as it loads its operand."""
 
+# pyright: reportArgumentType=false
+# (Triton's types are those of its own Python front end)
+
 import triton
 import triton.language as tl
 
 
 @triton.jit
 def _table(
-    ptr, runs, rows, COLS: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr, DESCRIPTORS: tl.constexpr
+    ptr, runs, rows, COLS: tl.constexpr,
+    BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr, DESCRIPTORS: tl.constexpr,
 ):  # fmt: skip
     """What `_tile` reads from: a tensor descriptor of [runs, rows, COLS], or the pointer."""
     if DESCRIPTORS:
@@ -101,9 +105,7 @@ def linear_relu_product_kernel(
             if SUMS and n == 0:
                 total_m += tl.sum(a.to(SUM), 1)
             b = _operand(b_table, b_run, n, k, b_rows, B_COLS, B_DEPTH_FIRST, BLOCK_N, BLOCK_K, DESCRIPTORS)
-            total_mn = tl.dot(
-                a.to(PRODUCT), tl.trans(b), total_mn, input_precision=PRECISION, out_dtype=SUM
-            )
+            total_mn = tl.dot(a.to(PRODUCT), tl.trans(b), total_mn, input_precision=PRECISION, out_dtype=SUM)
 
         rows, cols = m + tl.arange(0, BLOCK_M), n + tl.arange(0, BLOCK_N)
         if BIAS:

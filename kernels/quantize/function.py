@@ -1,5 +1,6 @@
 """The autograd.Function of quantization, and the public function."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,18 +20,29 @@ class QuantizeFunction(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        quantized, error = quantize_reference(x)
+    def forward(ctx: Any, x: Tensor, backend: str) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        quantized, error = _forward(backend)(x)
         ctx.save_for_backward(error)
         return quantized
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (error,) = ctx.saved_tensors
-        return slope + error
+        return slope + error, None
 
 
-def quantize(x: Tensor) -> Tensor:
-    """y = uint8(x) of any shape, whose gradient is dL/dy + (x - y); see QuantizeFunction."""
-    return QuantizeFunction.apply(x)  # pyright: ignore[reportReturnType]
+def quantize(x: Tensor, backend: str = "reference") -> Tensor:
+    """y = uint8(x) of any shape, whose gradient is dL/dy + (x - y); see QuantizeFunction.
+
+    `backend` is reference, or triton: cast and error in one pass.
+    """
+    return QuantizeFunction.apply(x, backend)  # pyright: ignore[reportReturnType]
+
+
+def _forward(backend: str) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    if backend == "triton":
+        from kernels.quantize.kernel import quantize_fwd  # noqa: PLC0415 (triton takes a second to import)
+
+        return quantize_fwd
+    return quantize_reference

@@ -32,7 +32,7 @@ def trained(device: str, steps: int, over: str) -> tuple[float, torch.Tensor]:
     asked, compute = pack.config, prepare_compute(pack.config.compute)
     graph = make_graph(asked.model)
     data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)
-    engine = make_engine(pack, new_model(pack, graph, data.train, compute.dtype), data.train)
+    engine = make_engine(pack, new_model(pack, graph, data.train, compute), data.train)
     began = time.perf_counter()
     while engine.step < steps:
         engine.advance(min(steps, engine.horizon))

@@ -63,7 +63,7 @@ def engine_of(*overrides: str) -> LeastSquaresEngine:
     compute = prepare_compute(asked.compute)
     graph = make_graph(asked.model)
     data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)
-    engine = make_engine(pack, new_model(pack, graph, data.train, compute.dtype), data.train)
+    engine = make_engine(pack, new_model(pack, graph, data.train, compute), data.train)
     assert isinstance(engine, LeastSquaresEngine)
     return engine
 

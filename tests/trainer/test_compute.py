@@ -41,6 +41,33 @@ def test_cuda_means_the_first_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         assert prepare_compute(Compute(asked)).device == chosen.pop() == torch.device(expected)
 
 
+@pytest.mark.parametrize(
+    ("device", "backend", "expected"),
+    [
+        ("cpu", "auto", "reference"),
+        ("cpu", "numba", "reference"),
+        ("cuda", "auto", "triton"),
+        ("cuda", "triton", "triton"),
+        ("cuda", "reference", "reference"),
+    ],
+)
+def test_auto_takes_triton_on_cuda(
+    device: str, backend: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "get_device_name", str)
+    assert prepare_compute(Compute(device, backend)).backend == expected
+
+
+def test_triton_is_refused_on_the_cpu_unless_it_interprets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    assert prepare_compute(Compute("cpu", "triton")).backend == "triton"
+    monkeypatch.delenv("TRITON_INTERPRET")
+    with pytest.raises(UserError, match=r"compute\.backend=triton needs a CUDA GPU"):
+        prepare_compute(Compute("cpu", "triton"))
+
+
 @pytest.mark.gpu
 def test_tf32_is_for_matrix_products_alone() -> None:
     prepare_compute(Compute("cuda", "auto", "tf32"))

@@ -12,6 +12,7 @@ from kernels.random import latin_hypercube
 from tests.helpers import Command, assert_close
 from tests.trainer.configs import pack_of
 from tests.trainer.fits import ALONE, FIT, engine_of, equation, result_of, run_of, saturating, values
+from trainer.compute import Compute
 from trainer.engines.least_squares import LeastSquaresEngine
 from trainer.fit import REACHED, starts_report
 from trainer.models.base import Model
@@ -51,7 +52,7 @@ def model_of(*overrides: str) -> Model:
     pack = pack_of(*FIT, *overrides)
     graph = make_graph(pack.config.model)
     data = load(pack.config.data, graph, "mse", torch.device("cpu"), torch.float64)
-    return new_model(pack, graph, data.train, torch.float64)
+    return new_model(pack, graph, data.train, Compute(torch.device("cpu"), torch.float64, "cpu", "reference"))
 
 
 def test_starts_are_the_points_of_a_hypercube_in_the_ranges() -> None:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from kernels.errors import UserError
-from kernels.least_squares import Batched, Problem, Rules
+from kernels.least_squares import Batched, Problem, Rules, is_large
+from kernels.least_squares.linearize import LARGE, Squares
 from trainer.config import LEAST_SQUARES
 from trainer.data.dataset import Dataset
 from trainer.data.order import Order
@@ -19,6 +20,7 @@ from trainer.optimizers import OPTIMIZERS, SCHEDULES
 from trainer.pack import Pack
 
 COMPILED_WORK = 1 << 22  # numbers in a pack's Jacobians: the reference then takes about as long as compiling
+MOST_DERIVATIVES = 64  # of one sample, all in registers: what Triton's normal equations take
 MOST_PARAMETERS = 1000  # of a least-squares fit
 MOST_MATRICES = 1 << 27  # numbers in the P x P matrices of all fits
 
@@ -78,7 +80,8 @@ def _least_squares(pack: Pack, model: Model, data: Dataset) -> LeastSquaresEngin
         assert isinstance(model, ExpressionModel)
         solver = Compiled(model.graph, problem, parameters, rules, damped)
     else:
-        solver = Batched(model.jacobian, problem, parameters, rules, damped)
+        squares = _squares(model) if backend == "triton" else None
+        solver = Batched(model.jacobian, problem, parameters, rules, damped, squares)
     scale = 1.0 if model.loss_kind == "sse" else 1 / problem.rows
     return LeastSquaresEngine(model, solver, problem, rules, order, scale, backend)
 
@@ -119,7 +122,42 @@ def _rules(pack: Pack, model: Model, problem: Problem, steps: Tensor) -> Rules:
     )
 
 
+def _squares(model: Model) -> Squares:
+    """The normal equations of a graph's fits, in one pass over the samples."""
+    from kernels.expression import triton_kernel  # noqa: PLC0415 (triton is slow to import)
+
+    assert isinstance(model, ExpressionModel)
+    graph = model.graph
+    return lambda p, problem: triton_kernel.squares(
+        graph, p, problem.inputs, problem.targets, problem.weights
+    )
+
+
 def _backend(pack: Pack, model: Model, problem: Problem) -> str:
+    """What linearizes: Numba on the CPU, Triton on CUDA for large fits of equations, else the reference."""
+    asked = pack.config.compute.backend
+    if asked == "triton" or (asked == "auto" and model.backend == "triton"):
+        return _triton_or_reference(asked, model, problem)
+    return _numba_or_reference(pack, model, problem)
+
+
+def _triton_or_reference(asked: str, model: Model, problem: Problem) -> str:
+    size = model.parameters.shape[1]
+    serves = (
+        isinstance(model, ExpressionModel)
+        and is_large(problem, size)
+        and size * problem.targets.shape[-1] <= MOST_DERIVATIVES
+    )
+    if asked == "triton" and not serves:
+        raise UserError(
+            "compute.backend=triton sums the normal equations of fits of equations with more than "
+            f"{LARGE:,} numbers in [J | e] and up to {MOST_DERIVATIVES} derivatives a sample; "
+            "compute.backend=auto takes what serves"
+        )
+    return "triton" if serves else "reference"
+
+
+def _numba_or_reference(pack: Pack, model: Model, problem: Problem) -> str:
     """Numba where it is asked for, or pays: float64 fits of equations on the CPU, enough of them."""
     asked = pack.config.compute
     serves = (

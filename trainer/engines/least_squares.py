@@ -51,8 +51,8 @@ class Solver(Protocol):
 class LeastSquaresEngine:
     """Makes trial steps of R fits through `solver`; see Engine. Fits that have ended cost nothing more.
 
-    `scale` is the loss a unit of the sum of squares. The reference backend takes one step after
-    another; a compiled one all steps of a call in one loop, which is the fused kind.
+    `scale` is the loss a unit of the sum of squares. The reference and Triton take one step after
+    another; Numba all steps of a call in one loop, which is the fused kind.
     """
 
     capture = False
@@ -70,7 +70,7 @@ class LeastSquaresEngine:
         self.model, self.solver, self.order = model, solver, order
         self.problem, self.rules, self.steps = problem, rules, rules.steps
         self.scale, self.backend = scale, backend
-        self.kind = "step" if backend == "reference" else "fused"
+        self.kind = "fused" if backend == "numba" else "step"
         self.step = 0
         self.columns = list(model.scalars.values())
 

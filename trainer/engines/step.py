@@ -26,7 +26,6 @@ class StepEngine:
     """
 
     kind = "step"
-    backend = "reference"
 
     def __init__(
         self,
@@ -41,6 +40,7 @@ class StepEngine:
         capture: bool = False,
     ) -> None:
         self.model, self.data, self.order = model, data, order
+        self.backend = model.backend
         self.optimizer, self.schedule = optimizer, schedule
         self.lr, self.steps = lr, steps
         self.clip_norm = clip_norm

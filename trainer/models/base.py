@@ -12,14 +12,18 @@ from torch import Tensor
 class Model(ABC):
     """R runs of one model. `parameters` [R, P] is one tensor, so that an optimizer has one thing to update.
 
-    `layout` names its parts, in order, with their shapes in one run.
+    `layout` names its parts, in order, with their shapes in one run. `backend` says what computes the
+    loss, its gradient and predictions: reference or triton.
     """
 
-    def __init__(self, parameters: Tensor, layout: Mapping[str, tuple[int, ...]], loss: str) -> None:
+    def __init__(
+        self, parameters: Tensor, layout: Mapping[str, tuple[int, ...]], loss: str, backend: str
+    ) -> None:
         assert parameters.shape[1] == sum(map(prod, layout.values()))
         self.parameters = parameters.contiguous().requires_grad_()
         self.layout = dict(layout)
         self.loss_kind = loss
+        self.backend = backend
 
     @property
     def runs(self) -> int:

@@ -6,6 +6,7 @@ from torch import Tensor
 from kernels.errors import UserError
 from kernels.expression import Graph, parse
 from trainer import config
+from trainer.compute import Compute
 from trainer.data.dataset import Dataset
 from trainer.models.base import Model
 from trainer.models.expression import ExpressionModel, draws, initial_values
@@ -24,7 +25,7 @@ def make_graph(asked: config.Model) -> Graph | None:
     return parse(asked.expressions, asked.outputs)
 
 
-def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype) -> Model:
+def new_model(pack: Pack, graph: Graph | None, data: Dataset, compute: Compute) -> Model:
     """The untrained model of every run in `pack`, on the data's device. Raises UserError."""
     asked = pack.config.model
     seeds = torch.tensor(pack.each("seed"), device=data.inputs.device)
@@ -35,12 +36,12 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
             if path.startswith("model.initial.")
         }
         starts = torch.tensor(pack.over.get(START, [0] * pack.runs), device=seeds.device)
-        start = initial_values(asked, graph, initial, draws(asked, graph, seeds, starts)).to(dtype)
+        start = initial_values(asked, graph, initial, draws(asked, graph, seeds, starts)).to(compute.dtype)
         _check_classes("the equations have", len(graph.outputs), data, asked.loss)
     else:
         widths = _check_widths(asked, data)
-        start = initial_weights(widths, asked.bias, seeds, dtype)
-    return build(asked, graph, start, pack.config.compute.precision)
+        start = initial_weights(widths, asked.bias, seeds, compute.dtype)
+    return build(asked, graph, start, pack.config.compute.precision, compute.backend)
 
 
 def make_layout(asked: config.Model, graph: Graph | None) -> dict[str, tuple[int, ...]]:
@@ -51,14 +52,20 @@ def make_layout(asked: config.Model, graph: Graph | None) -> dict[str, tuple[int
     return layout(asked.widths, asked.bias)
 
 
-def build(asked: config.Model, graph: Graph | None, parameters: Tensor, precision: str) -> Model:
+def build(
+    asked: config.Model,
+    graph: Graph | None,
+    parameters: Tensor,
+    precision: str,
+    backend: str = "reference",
+) -> Model:
     """The model that `asked` describes, with these parameters [R, P]."""
     if graph is not None:
         delta = asked.grad_delta if asked.gradient == "finite_difference" else None
-        return ExpressionModel(graph, parameters, asked.loss, delta)
-    product = torch.bfloat16 if precision == "bf16" else None
+        return ExpressionModel(graph, parameters, asked.loss, delta, backend)
+    product = precision if precision in ("tf32", "bf16") else "ieee"
     assert asked.widths is not None
-    return MLPModel(parameters, asked.widths, asked.bias, asked.loss, asked.quantize, product)
+    return MLPModel(parameters, asked.widths, asked.bias, asked.loss, asked.quantize, product, backend)
 
 
 def _check_widths(asked: config.Model, data: Dataset) -> list[int]:

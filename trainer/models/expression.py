@@ -15,18 +15,30 @@ from trainer.models.base import Model
 
 
 class ExpressionModel(Model):
-    """R sets of the graph's parameters; `grad_delta` asks for gradients by finite differences."""
+    """R sets of the graph's parameters; `grad_delta` asks for gradients by finite differences.
 
-    def __init__(self, graph: Graph, parameters: Tensor, loss: str, grad_delta: float | None) -> None:
-        super().__init__(parameters, {p: () for p in graph.parameters}, loss)
+    Those are the reference's, whatever the backend.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        parameters: Tensor,
+        loss: str,
+        grad_delta: float | None,
+        backend: str = "reference",
+    ) -> None:
+        kept = backend if grad_delta is None else "reference"
+        super().__init__(parameters, {p: () for p in graph.parameters}, loss, kept)
         self.graph = graph
         self.grad_delta = grad_delta
 
     def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        return expression_loss(self.graph, self.parameters, inputs, targets, self.loss_kind, self.grad_delta)
+        given = self.graph, self.parameters, inputs, targets, self.loss_kind
+        return expression_loss(*given, self.grad_delta, self.backend)
 
     def predict(self, inputs: Tensor) -> Tensor:
-        return expression(self.graph, self.parameters, inputs)
+        return expression(self.graph, self.parameters, inputs, self.backend)
 
     def jacobian(self, parameters: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
         return jacobian(self.graph, parameters, inputs)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from kernels.linear_relu.reference import linear_reference, linear_relu_reference
+from kernels.linear_relu import linear_relu_chain
 from kernels.loss import loss
 from kernels.quantize import quantize
 from kernels.random import Purpose, uniform
@@ -17,7 +17,7 @@ from trainer.models.base import Model
 class MLPModel(Model):
     """R perceptrons of `widths` [in, hidden..., out]; the layers in `quantized` get their input as uint8.
 
-    `product` is the dtype in which matrix products take their operands, None for the parameters' own.
+    `product` is the format in which matrix products take their operands, "ieee" for the parameters' own.
     """
 
     def __init__(
@@ -27,9 +27,10 @@ class MLPModel(Model):
         bias: bool,
         loss: str,
         quantized: Collection[int] = (),
-        product: torch.dtype | None = None,
+        product: str = "ieee",
+        backend: str = "reference",
     ) -> None:
-        super().__init__(parameters, layout(widths, bias), loss)
+        super().__init__(parameters, layout(widths, bias), loss, backend)
         self.layers = len(widths) - 1
         self.widths = tuple(widths)
         self.quantized = frozenset(quantized)
@@ -39,11 +40,11 @@ class MLPModel(Model):
         return loss(self.predict(inputs), targets, self.loss_kind)
 
     def predict(self, inputs: Tensor) -> Tensor:
-        return self._outputs(self.parameters, inputs)
+        return self._outputs(self.parameters, inputs, self.backend)
 
     def jacobian(self, parameters: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
         def outputs(flat: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:
-            found = self._outputs(flat[None], sample[None])[0, 0]
+            found = self._outputs(flat[None], sample[None], "reference")[0, 0]
             return found, found
 
         per_sample = torch.func.jacrev(outputs, has_aux=True)
@@ -51,15 +52,16 @@ class MLPModel(Model):
         slopes, values = torch.func.vmap(per_run, (0, 0 if inputs.dim() == 3 else None))(parameters, inputs)
         return values, slopes
 
-    def _outputs(self, parameters: Tensor, inputs: Tensor) -> Tensor:
+    def _outputs(self, parameters: Tensor, inputs: Tensor, backend: str) -> Tensor:
+        """Chains of layers, each from one quantized input to the next."""
         named = self.parts(parameters)
+        layers = [(named[f"weight_{layer}"], named.get(f"bias_{layer}")) for layer in range(self.layers)]
         values = inputs
-        for layer in range(self.layers):
-            if layer in self.quantized:
-                values = quantize(values)
-            linear = linear_reference if layer == self.layers - 1 else linear_relu_reference
-            weight, bias = named[f"weight_{layer}"], named.get(f"bias_{layer}")
-            values = linear(values, weight, bias, self.product)
+        for start, stop in pairwise(sorted({0, *self.quantized, self.layers})):
+            if start in self.quantized:
+                values = quantize(values, backend)
+            relu_last = stop < self.layers
+            values = linear_relu_chain(values, layers[start:stop], relu_last, self.product, backend)
         return values
 
     @property

@@ -86,7 +86,7 @@ def test_gradcheck(per_run: bool, biased: bool) -> None:
 @each_kind
 def test_a_bfloat16_product_is_close_and_keeps_the_weights_dtype(per_run: bool, biased: bool) -> None:
     given = operands(per_run, biased, torch.float32)
-    y, exact = linear_relu_reference(*given, product=torch.bfloat16), linear_relu_reference(*given)
+    y, exact = linear_relu_reference(*given, product="bf16"), linear_relu_reference(*given)
     assert y.dtype == torch.float32
     assert not y.equal(exact)
     assert_close(y, exact, torch.bfloat16)
@@ -94,7 +94,7 @@ def test_a_bfloat16_product_is_close_and_keeps_the_weights_dtype(per_run: bool, 
 
 def test_the_bias_is_not_rounded_to_the_product() -> None:
     bias = torch.full((1, 1), 1 + 2.0**-20)
-    y = linear_reference(torch.zeros(1, 1), torch.ones(1, 1, 1), bias, product=torch.bfloat16)
+    y = linear_reference(torch.zeros(1, 1), torch.ones(1, 1, 1), bias, product="bf16")
     assert y.item() == bias.item()
 
 

@@ -25,7 +25,7 @@ def engine_of(*overrides: str, device: torch.device | str = "cpu") -> StepEngine
     compute = prepare_compute(asked.compute)
     graph = make_graph(asked.model)
     data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)
-    engine = make_engine(pack, new_model(pack, graph, data.train, compute.dtype), data.train)
+    engine = make_engine(pack, new_model(pack, graph, data.train, compute), data.train)
     assert isinstance(engine, StepEngine)
     return engine
 

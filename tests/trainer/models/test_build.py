@@ -5,12 +5,14 @@ import torch
 
 from kernels.errors import UserError
 from tests.trainer.configs import pack_of
+from trainer.compute import Compute
 from trainer.data.dataset import Dataset
 from trainer.models.base import Model
 from trainer.models.build import make_graph, make_layout, new_model
 from trainer.models.expression import ExpressionModel
 from trainer.models.mlp import MLPModel
 
+CPU = Compute(torch.device("cpu"), torch.float64, "cpu", "reference")
 LINE = ("~experiment", 'model.expressions=["xy = a*x + b"]')
 MLP = ("experiment=gaussians",)
 
@@ -22,7 +24,7 @@ def data(inputs: int = 1, targets: tuple[str, ...] = ("xy",)) -> Dataset:
 
 def model_of(*overrides: str, given: Dataset | None = None) -> Model:
     pack = pack_of(*overrides)
-    return new_model(pack, make_graph(pack.config.model), given or data(), torch.float64)
+    return new_model(pack, make_graph(pack.config.model), given or data(), CPU)
 
 
 def test_equations_become_a_model_with_an_initial_value_a_run() -> None:
@@ -47,7 +49,7 @@ def test_finite_differences_take_their_step_from_the_config() -> None:
 def test_an_mlp_has_the_asked_layers() -> None:
     model = model_of(*MLP, "compute.precision=bf16", "model.quantize=[1]", given=data(2, ("0", "1")))
     assert isinstance(model, MLPModel) and model.widths == (2, 10, 2)
-    assert model.quantized == {1} and model.product == torch.bfloat16
+    assert model.quantized == {1} and model.product == "bf16"
     assert make_layout(pack_of(*MLP).config.model, None) == model.layout
 
 

@@ -91,7 +91,7 @@ def test_a_quantized_layer_sees_whole_numbers() -> None:
 def test_products_of_few_bits_keep_the_dtype_of_the_parameters() -> None:
     inputs = torch.rand(9, 3, generator=torch.Generator().manual_seed(0))
     single = start(dtype=torch.float32)
-    rounded = MLPModel(single, WIDTHS, True, "mse", product=torch.bfloat16).predict(inputs)
+    rounded = MLPModel(single, WIDTHS, True, "mse", product="bf16").predict(inputs)
     exact = MLPModel(single.clone(), WIDTHS, True, "mse").predict(inputs)
     assert rounded.dtype == torch.float32 and not torch.equal(rounded, exact)
     assert_close(rounded.detach(), exact.detach(), torch.bfloat16)

@@ -1,0 +1,75 @@
+"""A program -> assignments, sorted by what they depend on: what every generated backend writes down."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from kernels.expression.expr import Expr, constant, name
+from kernels.expression.graph import Graph, cotangent
+
+Table = Mapping[str, Callable[..., str]]  # op -> the text of its value, given the texts of its operands
+
+NOTHING, PARAMETERS, INPUTS, BOTH = range(4)  # what a value depends on: bits, so that | joins them
+MOST_POWER = 16  # up to which an integer power is a few multiplications
+
+
+def leaves(graph: Graph) -> tuple[dict[Expr, str], dict[Expr, int]]:
+    """The texts p0, x0 and s0 of parameters, inputs and cotangents, and what they depend on."""
+    texts = {name(p): f"p{i}" for i, p in enumerate(graph.parameters)}
+    texts |= {name(x): f"x{i}" for i, x in enumerate(graph.inputs)}
+    texts |= {cotangent(o): f"s{i}" for i, o in enumerate(graph.outputs)}
+    levels = {"p": PARAMETERS, "x": INPUTS, "s": BOTH}
+    return texts, {leaf: levels[text[0]] for leaf, text in texts.items()}
+
+
+def statements(
+    program: Iterable[Expr],
+    texts: dict[Expr, str],
+    levels: dict[Expr, int],
+    table: Table,
+    number: Callable[[str], str] = str,
+) -> list[list[str]]:
+    """Assignments v0 = ... for each part of `program`, in order, by level: NOTHING to BOTH.
+
+    `texts` and `levels` hold what has been written, the leaves at first, and get what is written here.
+    `number` writes a constant, given its digits.
+    """
+    lines: list[list[str]] = [[], [], [], []]
+    for part in program:
+        if part in texts:
+            continue
+        levels[part] = 0
+        for arg in part.args:
+            levels[part] |= levels[arg]
+        texts[part] = f"v{len(texts)}"
+        if part.op == "number":
+            lines[NOTHING].append(f"{texts[part]} = {number(repr(constant(part)))}")
+        else:
+            lines[levels[part]] += _assignments(part, texts, table)
+    return lines
+
+
+def _assignments(part: Expr, texts: Mapping[Expr, str], table: Table) -> list[str]:
+    target = texts[part]
+    power = integer_power(part)
+    if power is not None:
+        return _multiplications(target, texts[part.args[0]], power, table)
+    return [f"{target} = {table[part.op](*(texts[arg] for arg in part.args))}"]
+
+
+def integer_power(part: Expr) -> int | None:
+    """n, where `part` is x^n for an integer from 2 to MOST_POWER, or one below 0 of that size."""
+    if part.op != "pow" or part.args[1].op != "number":
+        return None
+    power = constant(part.args[1])
+    whole = power == int(power) and (2 <= power <= MOST_POWER or -MOST_POWER <= power <= -1)
+    return int(power) if whole else None
+
+
+def _multiplications(target: str, base: str, power: int, table: Table) -> list[str]:
+    """x^n by squaring, from the highest bit of n down: x^13 = ((x^2 x)^2)^2 x."""
+    lines, value = [], base
+    for bit in f"{abs(power):b}"[1:]:
+        lines.append(f"{target} = {table['mul'](value, value)}")
+        value = target
+        if bit == "1":
+            lines.append(f"{target} = {table['mul'](target, base)}")
+    return lines if power > 0 else [*lines, f"{target} = 1.0 / {value}"]

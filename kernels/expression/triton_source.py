@@ -1,0 +1,233 @@
+"""A graph -> Triton source text: kernels that go over the samples once, for R runs at once."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations_with_replacement
+
+from kernels.expression.expr import Expr, walk
+from kernels.expression.graph import Graph
+from kernels.expression.statements import BOTH, INPUTS, NOTHING, PARAMETERS, leaves, statements
+
+HEADER = '''"""Generated from an expression graph; the file is named after this text."""
+
+import triton
+import triton.language as tl
+from triton.language.extra import libdevice
+
+'''
+
+
+def _call(function: str) -> Callable[..., str]:
+    return lambda *args: f"{function}({', '.join(args)})"
+
+
+def _choose(sign: str) -> Callable[..., str]:
+    return lambda x, y: f"tl.where({x} {sign} {y}, {x}, tl.where({x} != {x}, {x}, {y}))"
+
+
+# op -> the text of its value, given the texts of its operands; NaN goes through relu, min and max.
+TRITON: dict[str, Callable[..., str]] = {
+    "add": lambda x, y: f"{x} + {y}",
+    "sub": lambda x, y: f"{x} - {y}",
+    "mul": lambda x, y: f"{x} * {y}",
+    "div": lambda x, y: f"{x} / {y}",
+    "neg": lambda x: f"-{x}",
+    "pow": _call("libdevice.pow"),
+    **{f: _call(f"tl.{f}") for f in ("exp", "log", "sqrt", "abs", "sin", "cos")},
+    **{f: _call(f"libdevice.{f}") for f in ("tan", "asin", "acos", "atan", "sinh", "cosh", "tanh")},
+    "sigmoid": lambda x: f"1.0 / (1.0 + tl.exp(-{x}))",
+    "relu": lambda x: f"tl.where({x} <= 0.0, 0.0, {x})",
+    "softplus": lambda x: f"tl.where({x} <= 0.0, 0.0, {x}) + libdevice.log1p(tl.exp(-tl.abs({x})))",
+    "min": _choose("<"),
+    "max": _choose(">"),
+    "sign": lambda x: f"tl.where({x} > 0.0, 1.0, tl.where({x} < 0.0, -1.0, {x}))",
+    "plogx": lambda p, x: (
+        f"tl.where({x} != 0.0, {p} * tl.log({x}), "
+        f"tl.where(tl.abs({p}) < float('inf'), 0.0, {p} * tl.log({x})))"
+    ),
+}
+
+PARAMETERS_OF_ALL = (
+    "p_ptr, x_ptr, t_ptr, w_ptr, out_ptr, x_run, t_run, w_run, runs, samples, blocks, runs_each, blocks_each"
+)
+NOT_SPECIALIZED = PARAMETERS_OF_ALL.split(", ")[5:]
+
+VALUE = re.compile(r"\b(?:[a-oq-z]\d+(?:_\d+)?|l|z|top|chosen)\b")  # p0, ... are one number each
+
+KERNEL = """
+@triton.jit(do_not_specialize={plain})
+def {name}({parameters}, BLOCK: tl.constexpr):
+    dtype = p_ptr.dtype.element_ty
+{constants}
+    program = tl.program_id(0).to(tl.int64)
+    groups = tl.cdiv(runs, runs_each)
+    first_run = program % groups * runs_each
+    first_block = program // groups * blocks_each
+    n = tl.arange(0, BLOCK)
+    for block in range(first_block, tl.minimum(first_block + blocks_each, blocks)):
+        start = block * BLOCK
+        inside = n < (samples - start).to(tl.int32)
+{shared}
+        for run in range(first_run, tl.minimum(first_run + runs_each, runs)):
+{body}
+
+
+LIVE = {live}
+"""
+
+
+def predict_source(graph: Graph, shared: bool) -> str:
+    """The module that defines predict: out [R, N, T], the graph's outputs."""
+    writer = _Writer(graph, shared)
+    writer.compute(graph.program)
+    width = len(graph.outputs)
+    for k, value in enumerate(writer.outputs):
+        at = f"out_ptr + ((run * samples + start) * {width} + {k}) + n * {width}"
+        writer.body.append(f"tl.store({at}, {value}, mask=inside)")
+    return HEADER + writer.kernel("predict")
+
+
+def loss_source(graph: Graph, loss: str, shared: bool) -> str:
+    """The module that defines loss_and_gradient: sums over each block of samples, out [R, blocks, 1 + P].
+
+    The sums of the loss and of its gradient, both still to be divided by how many they are a mean of.
+    """
+    writer = _Writer(graph, shared, targets=1 if loss == "cross_entropy" else len(graph.outputs))
+    writer.compute(graph.program)
+    writer.body += LOSSES[loss](writer.outputs)
+    writer.sum("l", 0, 1 + len(graph.parameters))
+    for i, root in enumerate(graph.gradient):
+        writer.compute(walk(root))
+        writer.sum(writer.texts[root], 1 + i, 1 + len(graph.parameters))
+    return HEADER + writer.kernel("loss_and_gradient")
+
+
+def squares_source(graph: Graph, shared: bool, weighted: bool) -> str:
+    """The module that defines squares: out [R, blocks, K], sums over each block of samples.
+
+    They are the K = (P + 1)(P + 2) / 2 products of the columns of [J | e] with one another: the upper
+    triangle of [J | e]^T [J | e], row by row. J are the outputs' derivatives, e = y - t, both times
+    sqrt(w) where `weighted`.
+    """
+    writer = _Writer(graph, shared, len(graph.outputs), weighted)
+    writer.compute(graph.program)
+    size = len(graph.parameters) + 1
+    columns = [[] for _ in range(size)]
+    for k, row in enumerate(graph.jacobian):
+        writer.compute(walk(*row))
+        found = [*(writer.texts[part] for part in row), f"({writer.outputs[k]} - t{k})"]
+        for i, text in enumerate(found):
+            writer.body.append(f"j{i}_{k} = {f'root * {text}' if weighted else f'{text} + zero'}")
+            columns[i].append(f"j{i}_{k}")
+    pairs = list(combinations_with_replacement(range(size), 2))
+    for at, (i, j) in enumerate(pairs):
+        products = [f"{a} * {b}" for a, b in zip(columns[i], columns[j], strict=True)]
+        writer.sum(" + ".join(products), at, len(pairs))
+    return HEADER + writer.kernel("squares")
+
+
+def _squared_errors(outputs: Sequence[str]) -> list[str]:
+    """l = sum (y - t)^2, and its derivative s by each output."""
+    errors = [f"e{k} = {y} - t{k}" for k, y in enumerate(outputs)]
+    return [
+        *errors,
+        "l = " + " + ".join(f"e{k} * e{k}" for k in range(len(outputs))),
+        *(f"s{k} = 2.0 * e{k}" for k in range(len(outputs))),
+    ]
+
+
+def _cross_entropy(outputs: Sequence[str]) -> list[str]:
+    """l = log sum exp(y) - y_t, and its derivative s by each output; the largest y taken out for safety."""
+    lines = [f"top = {outputs[0]} + zero"]
+    lines += [f"top = {TRITON['max']('top', y)}" for y in outputs[1:]]
+    lines += [f"z{k} = tl.exp({y} - top)" for k, y in enumerate(outputs)]
+    lines += ["z = " + " + ".join(f"z{k}" for k in range(len(outputs))), "chosen = zero"]
+    lines += [f"chosen = tl.where(t0 == {k}, {y}, chosen)" for k, y in enumerate(outputs)]
+    lines += ["l = tl.log(z) + top - chosen"]
+    return lines + [f"s{k} = z{k} / z - tl.where(t0 == {k}, 1.0, 0.0)" for k in range(len(outputs))]
+
+
+LOSSES: dict[str, Callable[[Sequence[str]], list[str]]] = {
+    "mse": _squared_errors,
+    "sse": _squared_errors,
+    "cross_entropy": _cross_entropy,
+}
+
+
+class _Writer:
+    """Writes one kernel: what depends on nothing, on a run, on a block of samples, or on both.
+
+    Where the runs share their data (`shared`), a block is loaded, and what depends on inputs alone is
+    computed, once for all of a program's runs.
+    """
+
+    def __init__(self, graph: Graph, shared: bool, targets: int = 0, weighted: bool = False) -> None:
+        self.graph, self.shared = graph, shared
+        self.texts, self.levels = leaves(graph)
+        self.constants: list[str] = []
+        self.block: list[str] = ["zero = tl.zeros([BLOCK], dtype)"]
+        self.body = [f"p{i} = tl.load(p_ptr + run * {self.size} + {i})" for i in range(self.size)]
+        self._load("x", len(graph.inputs))
+        self._load("t", targets)
+        if weighted:
+            self._load("w", 1)
+            self.data.append("root = tl.sqrt(w0)")
+
+    @property
+    def size(self) -> int:
+        return len(self.graph.parameters)
+
+    @property
+    def data(self) -> list[str]:
+        """Where what depends on the samples alone is written."""
+        return self.block if self.shared else self.body
+
+    @property
+    def outputs(self) -> list[str]:
+        return [self.texts[self.graph.lowered[output]] for output in self.graph.outputs]
+
+    def _load(self, letter: str, columns: int) -> None:
+        run = "" if self.shared else f"run * {letter}_run + "
+        for i in range(columns):
+            at = f"{letter}_ptr + ({run}start * {columns} + {i}) + n * {columns}"
+            self.data.append(f"{letter}{i} = tl.load({at}, mask=inside, other=0)")
+
+    def compute(self, program: Iterable[Expr]) -> None:
+        """Writes what `program` needs and isn't there yet."""
+        number = "tl.full((), {}, dtype)".format
+        lines = statements(program, self.texts, self.levels, TRITON, number)
+        self.constants += lines[NOTHING]
+        self.data.extend(lines[INPUTS])
+        self.body += [*lines[PARAMETERS], *lines[BOTH]]
+
+    def sum(self, value: str, column: int, columns: int) -> None:
+        """Stores the sum of `value` over the block's samples."""
+        at = f"out_ptr + (run * blocks + block) * {columns} + {column}"
+        self.body.append(f"tl.store({at}, tl.sum(tl.where(inside, {value}, zero), 0))")
+
+    def kernel(self, name: str) -> str:
+        return KERNEL.format(
+            plain=NOT_SPECIALIZED,
+            name=name,
+            parameters=PARAMETERS_OF_ALL,
+            constants=_indented(self.constants, 1),
+            shared=_indented(self.block, 2),
+            body=_indented(self.body, 3),
+            live=_most_alive([*self.block, *self.body]),
+        )
+
+
+def _most_alive(lines: Sequence[str]) -> int:
+    """How many of the lines' values have to be kept at once: what registers are planned by."""
+    used = [set(VALUE.findall(line)) for line in lines]
+    last = {value: i for i, values in enumerate(used) for value in values}
+    alive, most = set(), 1
+    for i, values in enumerate(used):
+        alive |= values
+        most = max(most, len(alive))
+        alive -= {value for value in values if last[value] == i}
+    return most
+
+
+def _indented(lines: Iterable[str], levels: int) -> str:
+    return "\n".join("    " * levels + line for line in lines)

@@ -1,0 +1,34 @@
+"""Quantization to 8 bits on the GPU: the cast and its rounding error in one pass."""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from kernels import launch
+
+BLOCK = 1024
+
+
+@triton.jit(do_not_specialize=["size"])
+def quantize_kernel(x_ptr, quantized_ptr, error_ptr, size, BLOCK: tl.constexpr):
+    """q = x as a saturating cast to uint8 and back leaves it, e = x - q, of BLOCK numbers."""
+    start = tl.program_id(0).to(tl.int64) * BLOCK
+    n = tl.arange(0, BLOCK)
+    inside = n < (size - start).to(tl.int32)
+    x = tl.load(x_ptr + start + n, mask=inside, other=0.0)
+    wide = x if x.dtype == tl.float64 else x.to(tl.float32)
+    kept = tl.where(wide < 0, 0.0, tl.where(wide > 255, 255.0, wide))  # NaN stays NaN
+    quantized = tl.floor(kept)
+    tl.store(quantized_ptr + start + n, quantized.to(x.dtype), mask=inside)
+    tl.store(error_ptr + start + n, (wide - quantized).to(x.dtype), mask=inside)
+
+
+def quantize_fwd(x: Tensor) -> tuple[Tensor, Tensor]:
+    """(q, e) of any shape: see quantize_reference."""
+    x = launch.aligned(x)
+    quantized, error = torch.empty_like(x), torch.empty_like(x)
+    if x.numel():
+        programs = launch.parts(x.numel(), BLOCK)
+        launch.launch(quantize_kernel, programs, x, quantized, error, x.numel(), BLOCK, num_warps=4)
+    return quantized, error

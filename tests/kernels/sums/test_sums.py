@@ -1,0 +1,46 @@
+"""The second pass of a two-pass sum."""
+
+import pytest
+import torch
+
+from kernels.sums.kernel import BLOCK_S, sum_parts
+from kernels.sums.reference import sum_parts_reference
+from tests.helpers import assert_near
+
+
+def drawn(*shape: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randn(shape, generator=generator, dtype=torch.float64).to(device, dtype)
+
+
+@pytest.mark.parametrize("parts", [0, 1, 2, 255, 256, 257, 600])
+@pytest.mark.parametrize(("runs", "columns"), [(1, 1), (3, 5), (2, 70), (65, 3), (0, 2), (2, 0)])
+def test_parts_are_added(runs: int, parts: int, columns: int, device: torch.device) -> None:
+    for dtype in (torch.float32, torch.float64):
+        part = drawn(runs, parts, columns, dtype=dtype, device=device)
+        for count in (1, 7):
+            found = sum_parts(part, dtype, count)
+            assert found.dtype == dtype and found.shape == (runs, columns)
+            assert_near(found, sum_parts_reference(part, dtype, count))
+
+
+def test_many_parts_take_several_rounds(device: torch.device) -> None:
+    part = drawn(1, BLOCK_S * BLOCK_S + 3, 2, dtype=torch.float64, device=device)
+    assert_near(sum_parts(part, torch.float64), sum_parts_reference(part, torch.float64))
+
+
+def test_a_run_is_the_same_in_any_pack(device: torch.device) -> None:
+    part = drawn(64, 300, 5, dtype=torch.float32, device=device)
+    whole = sum_parts(part, torch.float32)
+    for runs in (slice(3, 4), slice(1, 4)):
+        assert sum_parts(part[runs].contiguous(), torch.float32).equal(whole[runs])
+
+
+def test_float32_parts_are_added_in_float64(device: torch.device) -> None:
+    part = torch.tensor([2.0**24, 1, -(2.0**24), 1], device=device).view(1, 4, 1)
+    assert sum_parts(part, torch.float32).item() == 2
+
+
+def test_what_is_not_finite_shows(device: torch.device) -> None:
+    part = torch.tensor([[1.0, torch.nan], [torch.inf, 1.0]], device=device)[None]
+    assert sum_parts(part, torch.float32).isfinite().tolist() == [[False, False]]

@@ -1,0 +1,124 @@
+"""Every kernel, compiled ahead of time for sm_80 and sm_90 as its launcher launches it."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from kernels.expression import Graph
+from tests.compile_ahead import Report, compiled
+from tests.strategies import few, graphs
+
+PRIMER = ["xx = xa^2", "xy = ab*xx + ac*xa", "xz = bc*xx + xy", "xw = cd*xx + xz^3"]
+PEAKS = [f"x{i} = a{i}*exp(-((xa - b{i})^2 + (xb - c{i})^2)/d{i}^2)" for i in range(8)]
+LARGE = [*PEAKS, "xy = " + " + ".join(f"x{i}" for i in range(8))]  # 32 parameters
+
+
+def layers(widths: list[int], dtype: str, product: str = "ieee", **more: Any) -> dict[str, Any]:
+    return {
+        "case": "linear_relu", "runs": 2, "samples": 65536, "widths": widths, "shared": True,
+        "dtype": dtype, "product": product, **more,
+    }  # fmt: skip
+
+
+def equations(text: list[str], **more: Any) -> dict[str, Any]:
+    return {"case": "expression", "text": text, **more}
+
+
+def sound(*cases: dict[str, Any]) -> list[Report]:
+    """The reports of `cases`: kernels for both architectures, without spills, atomics or too much memory."""
+    found = compiled(cases)
+    for case, reports in zip(cases, found, strict=True):
+        assert {report.architecture for report in reports} == {80, 90}
+        assert all(report.sound for report in reports), (case, [r for r in reports if not r.sound])
+    return [report for reports in found for report in reports]
+
+
+def by_tensor_cores(report: Report) -> bool:
+    """What multiplies 16-bit or tf32 numbers does it in matrix instructions, Hopper's where it matters."""
+    return report.kernel == "sum_parts_kernel" or bool(report.matrix)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        layers([2, 16, 64, 3], "float32", "bf16"),
+        layers([64, 64, 64], "bfloat16"),
+        layers([32, 32], "float16"),
+        layers([2, 64, 64, 3], "float32", "tf32", relu_last=False),
+        layers([256, 256], "float32", "tf32"),
+    ],
+    ids=lambda case: f"{case['dtype']}-{case['product']}-{'-'.join(map(str, case['widths']))}",
+)
+def test_layers_of_tensor_cores(case: dict[str, Any]) -> None:
+    for report in sound(case):
+        assert by_tensor_cores(report), report
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        layers([2, 64, 3], "float32", relu_last=False),
+        layers([200, 100], "float32", bias=False),
+        layers([2, 64], "float64", shared=False),
+    ],
+    ids=lambda case: f"{case['dtype']}-{'-'.join(map(str, case['widths']))}",
+)
+def test_layers_of_exact_products(case: dict[str, Any]) -> None:
+    sound(case)
+
+
+def test_a_layer_of_128_takes_one_pass_on_hopper() -> None:
+    reports = sound(layers([128, 128], "bfloat16"))
+    assert all(map(by_tensor_cores, reports))
+    names = {report.kernel for report in reports if report.architecture == 90}
+    assert names == {"linear_relu_fwd_kernel", "linear_relu_bwd_kernel", "sum_parts_kernel"}
+
+
+def test_wide_layers_have_tensor_descriptors_to_choose_on_hopper() -> None:
+    reports = sound(layers([256, 256], "bfloat16"))
+    assert all(map(by_tensor_cores, reports))
+    described = [report for report in reports if report.choice.startswith("True")]
+    assert {report.architecture for report in described} == {90}
+    assert all(any("HGMMA" in name for name in report.matrix) for report in described)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_equations(dtype: str) -> None:
+    sound(
+        *(equations(PRIMER, dtype=dtype, shared=shared) for shared in (True, False)),
+        *(equations(PRIMER, dtype=dtype, what=what) for what in ("predict", "squares")),
+        equations(PRIMER, dtype=dtype, loss="cross_entropy", outputs=["xy", "xw"]),
+    )
+
+
+def test_32_parameters_do_not_spill() -> None:
+    sound(equations(LARGE), equations(LARGE, dtype="float64"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+def test_quantize(dtype: str) -> None:
+    sound({"case": "quantize", "dtype": dtype})
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_fifty_random_graphs(half: int) -> None:
+    drawn: list[dict[str, Any]] = []
+
+    @few
+    @given(graphs())
+    def draw(graph: Graph) -> None:
+        text = [f"{variable} = {expression}" for variable, expression in graph.definitions]
+        drawn.append(
+            equations(text, outputs=list(graph.outputs), what=("loss", "predict")[len(drawn) % 5 == 4])
+        )
+
+    draw()
+    assert len(drawn) >= 50
+    sound(*drawn[half::2])
+
+
+def test_the_check_catches_spills_and_atomics() -> None:
+    greedy, atomic = compiled([equations(PEAKS[:3], greedy=True), {"case": "atomic"}])
+    assert any(report.spills and not report.sound for report in greedy)
+    assert any(report.atomics and not report.sound for report in atomic)
