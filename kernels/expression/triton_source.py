@@ -47,6 +47,8 @@ TRITON: dict[str, Callable[..., str]] = {
     ),
 }
 
+CIRCULAR = 24  # registers that sin, cos or tan takes of a sample
+
 PARAMETERS_OF_ALL = (
     "p_ptr, x_ptr, t_ptr, w_ptr, out_ptr, x_run, t_run, w_run, runs, samples, blocks, runs_each, blocks_each"
 )
@@ -218,7 +220,10 @@ class _Writer:
 
 
 def _most_alive(lines: Sequence[str]) -> int:
-    """How many of the lines' values have to be kept at once: what registers are planned by."""
+    """How many of the lines' values have to be kept at once: what registers are planned by.
+
+    The circular functions count for many: they reduce large arguments in a table on the stack.
+    """
     used = [set(VALUE.findall(line)) for line in lines]
     last = {value: i for i, values in enumerate(used) for value in values}
     alive, most = set(), 1
@@ -226,7 +231,7 @@ def _most_alive(lines: Sequence[str]) -> int:
         alive |= values
         most = max(most, len(alive))
         alive -= {value for value in values if last[value] == i}
-    return most
+    return most + (CIRCULAR if any(re.search(r"\.(sin|cos|tan)\(", line) for line in lines) else 0)
 
 
 def _indented(lines: Iterable[str], levels: int) -> str:

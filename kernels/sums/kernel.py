@@ -8,7 +8,7 @@ from torch import Tensor
 from kernels import launch
 
 BLOCK_S = 256  # parts that one program adds
-BLOCK_M = 32  # columns of one program, where there are so many
+BLOCK_M = 16  # columns of one program, where there are so many
 
 
 @triton.jit(do_not_specialize=["parts", "kept", "count"])

@@ -5,6 +5,7 @@ import platform
 import statistics
 import subprocess
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,16 @@ def where(device: str) -> dict[str, str]:
     return {
         "device": torch.cuda.get_device_name(device) if on_cuda else f"cpu ({platform.machine()})",
         "torch": torch.__version__,
+        "triton": _version("triton"),
         "commit": commit,
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def write(file: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -1,0 +1,86 @@
+"""One case of a benchmark: what is compared, what it costs at least, and the row that it becomes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from scripts.bench import record, timing
+from scripts.bench.limits import Limits, precision
+from scripts.bench.timing import Way
+
+OURS = "packtrain"
+FASTER = "faster_than_"  # a column a peer
+TOLERANCE = {"fp64": 1e-10, "fp32": 1e-4, "tf32": 1e-2, "bf16": 3e-2}  # of the norm of a difference
+
+
+@dataclass(frozen=True)
+class Case:
+    """`ways` to the same numbers, OURS and its peers; `what` names the case; the fewest bytes and operations.
+
+    Two ways agree where the norm of their difference is within TOLERANCE of the norm.
+    """
+
+    what: Mapping[str, Any]
+    ways: Mapping[str, Way]
+    product: str
+    moved: float
+    operations: float
+    samples: int
+
+
+def row(case: Case, limits: Limits, device: str, repeats: int) -> dict[str, Any]:
+    """What was measured; blanks for a peer whose numbers disagree with ours, or that failed."""
+    torch.compiler.reset()  # what was compiled for other cases
+    with precision(case.product):
+        trouble = dict(_trouble(case))
+        usable = {name: way for name, way in case.ways.items() if name not in trouble}
+        seconds = timing.measure(usable, device, repeats)
+    low, middle, high = record.quantiles(seconds[OURS])
+    found: dict[str, Any] = {
+        **case.what,
+        **record.where(device),
+        "microseconds": _short(middle * 1e6),
+        "p20": _short(low * 1e6),
+        "p80": _short(high * 1e6),
+        "samples_per_second": _short(case.samples / middle),
+        "fraction_of_limit": _short(limits.floor(case.moved, case.operations, case.product) / middle),
+    }
+    for peer in case.ways:
+        if peer in seconds and peer != OURS:
+            ratios = [theirs / ours for theirs, ours in zip(seconds[peer], seconds[OURS], strict=True)]
+            found[FASTER + peer] = _short(record.quantiles(ratios)[1])
+    found["trouble"] = "; ".join(f"{name}: {why}" for name, why in trouble.items())
+    return found
+
+
+def _trouble(case: Case) -> Iterator[tuple[str, str]]:
+    """Peers that disagree or fail. Raises AssertionError where all of them disagree: then we are wrong."""
+    ours = [tensor.detach().double() for tensor in case.ways[OURS]()]
+    peers = [name for name in case.ways if name != OURS]
+    agreed = False
+    for name in peers:
+        try:
+            theirs = case.ways[name]()
+        except (RuntimeError, ValueError, NotImplementedError) as error:
+            yield name, str(error).splitlines()[0][:80]
+            continue
+        worst = max(
+            float((a - b.detach().double()).norm() / a.norm().clamp(min=1e-30))
+            for a, b in zip(ours, theirs, strict=True)
+        )
+        agreed |= worst <= TOLERANCE[case.product]
+        if not worst <= TOLERANCE[case.product]:
+            yield name, f"disagrees by {worst:.1e}"
+    assert agreed or not peers, f"no peer agrees with {OURS} on {dict(case.what)}"
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def randn(*shape: int, device: str, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Normal numbers, the same every time."""
+    generator = torch.Generator(device).manual_seed(sum(shape))
+    return torch.randn(*shape, generator=generator, device=device).to(dtype)
