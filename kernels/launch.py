@@ -29,9 +29,14 @@ def aligned(tensor: Tensor) -> Tensor:
 
 
 def launch(kernel: Any, programs: int, *arguments: Any, **options: Any) -> None:
-    """`kernel` on a grid of its first axis alone, with multiply-adds fused whatever Triton's default is."""
+    """`kernel` on a grid of its first axis alone, on the device of its first argument.
+
+    Multiply-adds are fused, whatever Triton's default is.
+    """
     assert programs <= MOST_PROGRAMS, f"{programs:,} programs: take fewer runs or samples at a time"
-    kernel[(programs,)](*arguments, **options, enable_fp_fusion=True)
+    first = arguments[0]
+    with torch.cuda.device(first.device if first.device.type == "cuda" else -1):  # -1: as it is
+        kernel[(programs,)](*arguments, **options, enable_fp_fusion=True)
 
 
 def parts(size: int, each: int) -> int:
@@ -52,8 +57,8 @@ def processors(tensor: Tensor) -> int:
 
 
 def is_hopper(tensor: Tensor) -> bool:
-    """The tensor's GPU has Hopper's instructions; what is interpreted is cut up as there."""
-    return tensor.device.type != "cuda" or torch.cuda.get_device_capability(tensor.device) >= (9, 0)
+    """The tensor's GPU has Hopper's instructions and memory; what is interpreted is cut up as there."""
+    return tensor.device.type != "cuda" or torch.cuda.get_device_capability(tensor.device)[0] in (9, 10)
 
 
 def tuned(

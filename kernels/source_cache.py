@@ -32,6 +32,11 @@ def load(source: str) -> ModuleType:
     return module
 
 
+def version(*files: Path) -> str:
+    """A hash of what generated code calls: the caches of its compiled form must not outlive that."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
 def _written(name: str, source: str) -> Path:
     """The file of this content in the cache, or in a temporary folder where the cache can't be written."""
     try:

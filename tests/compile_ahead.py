@@ -103,7 +103,7 @@ def expression(
 ) -> None:
     """A graph's kernel; `greedy` gives a thread more samples than its registers hold."""
     graph, kind = parse(text, outputs), getattr(torch, dtype)
-    triton_kernel.REGISTERS, triton_kernel.MOST_A_THREAD = (4096, 64) if greedy else LIMITS
+    triton_kernel.REGISTERS, triton_kernel.MOST_A_THREAD = (4096, 32) if greedy else LIMITS
     rows = (samples,) if shared else (runs, samples)
     parameters = torch.zeros(runs, len(graph.parameters), dtype=kind)
     inputs = torch.zeros(*rows, len(graph.inputs), dtype=kind)

@@ -69,10 +69,10 @@ def _check_first_order(config: Config) -> None:
                 f"model.{name} is for optimizer={' and '.join(LEAST_SQUARES)}, "
                 f"and this run has optimizer={config.optimizer.kind}"
             )
-    if config.compute.backend == "numba":
+    if config.compute.backend == "numba" and config.engine.kind == "step":
         raise UserError(
-            f"compute.backend=numba serves optimizer={' and '.join(LEAST_SQUARES)}; "
-            f"optimizer={config.optimizer.kind} runs on triton or reference; compute.backend=auto chooses"
+            f"compute.backend=numba serves optimizer={' and '.join(LEAST_SQUARES)} and engine=fused; "
+            "engine=step runs on triton or reference, and compute.backend=auto chooses"
         )
 
 

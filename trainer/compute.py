@@ -9,6 +9,8 @@ import torch
 from kernels.errors import UserError
 from trainer import config
 
+TILES = 163 << 10  # bytes of shared memory that the largest tiles of our kernels take, as sm_80 has them
+
 
 @dataclass(frozen=True)
 class Compute:
@@ -36,6 +38,14 @@ def prepare_compute(asked: config.Compute) -> Compute:
 
 def _backend(asked: str, device: torch.device) -> str:
     """What computes losses and gradients: Triton on CUDA (or interpreted, where one asks for that)."""
+    if device.type == "cuda" and _memory_of_a_block(device) < TILES:
+        if asked == "triton":
+            raise UserError(
+                f"compute.backend=triton needs {TILES >> 10} KiB of shared memory a block, as A100 and H100 "
+                f"have, and {torch.cuda.get_device_name(device)} has {_memory_of_a_block(device) >> 10}; "
+                "compute.backend=auto takes what serves"
+            )
+        return "reference"
     if asked == "auto":
         return "triton" if device.type == "cuda" else "reference"
     if asked == "triton" and device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
@@ -68,3 +78,7 @@ def _device(asked: str) -> torch.device:
             "compute.device=auto takes what there is"
         )
     return _current(device) if device.type == "cuda" else device
+
+
+def _memory_of_a_block(device: torch.device) -> int:
+    return torch.cuda.get_device_properties(device).shared_memory_per_block_optin

@@ -16,7 +16,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "data": ("ground_truth", "gaussians", "file", "table", "sklearn"),
     "optimizer": ("sgd", "adam", "adamw", "levenberg_marquardt", "gauss_newton"),
     "schedule": ("constant", "linear_warmup", "cosine"),
-    "engine": ("step",),
+    "engine": ("step", "fused", "auto"),
 }
 FIRST_ORDER = ("sgd", "adam", "adamw")
 LEAST_SQUARES = ("levenberg_marquardt", "gauss_newton")
@@ -106,7 +106,7 @@ class Schedule:
 @dataclass
 class Engine:
     kind: str = MISSING
-    capture: bool = True
+    capture: bool = only(True, "step", "auto")
 
 
 @dataclass

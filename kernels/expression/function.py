@@ -37,7 +37,10 @@ def expression_loss(
 
 
 def expression(graph: Graph, parameters: Tensor, inputs: Tensor, backend: str = "reference") -> Tensor:
-    """y = f(x; p): parameters [R, P], inputs [B, V] or [R, B, V] -> [R, B, T]."""
+    """y = f(x; p): parameters [R, P], inputs [B, V] or [R, B, V] -> [R, B, T].
+
+    What `backend`=triton predicts is not differentiable.
+    """
     return _backend(backend).predict(graph, parameters, inputs)
 
 

@@ -20,6 +20,7 @@ def _call(function: str) -> Callable[..., str]:
 
 
 # op -> the text of its value, given the texts of its operands; NaN goes through relu, min and max.
+# `zero` and `one` are numbers of the parameters' type.
 NUMBA: dict[str, Callable[..., str]] = {
     "add": lambda x, y: f"{x} + {y}",
     "sub": lambda x, y: f"{x} - {y}",
@@ -29,13 +30,13 @@ NUMBA: dict[str, Callable[..., str]] = {
     "pow": lambda x, y: f"{x} ** {y}",
     **{f: _call(f) for f in ("exp", "log", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan")},
     **{f: _call(f) for f in ("sinh", "cosh", "tanh", "abs")},
-    "sigmoid": lambda x: f"1.0 / (1.0 + exp(-{x}))",
-    "relu": lambda x: f"{x} if {x} > 0.0 or isnan({x}) else 0.0",
-    "softplus": lambda x: f"max({x}, 0.0) + log1p(exp(-abs({x})))",
+    "sigmoid": lambda x: f"one / (one + exp(-{x}))",
+    "relu": lambda x: f"{x} if {x} > zero or isnan({x}) else zero",
+    "softplus": lambda x: f"max({x}, zero) + log1p(exp(-abs({x})))",
     "min": lambda x, y: f"{x} if {x} < {y} or isnan({x}) else {y}",
     "max": lambda x, y: f"{x} if {x} > {y} or isnan({x}) else {y}",
-    "sign": lambda x: f"nan if isnan({x}) else 1.0 if {x} > 0.0 else -1.0 if {x} < 0.0 else 0.0",
-    "plogx": lambda p, x: f"0.0 if {x} == 0.0 and abs({p}) < inf else {p} * log({x})",
+    "sign": lambda x: f"one if {x} > zero else -one if {x} < zero else {x}",
+    "plogx": lambda p, x: f"zero if {x} == zero and abs({p}) < inf else {p} * log({x})",
 }
 
 
@@ -49,7 +50,7 @@ def rows_source(graph: Graph) -> str:
     texts, levels = leaves(graph)
     lines = statements([*graph.program, *graph.jacobian_program], texts, levels, NUMBA)
     parameters = [f"p{i} = p[{i}]" for i in range(len(graph.parameters))]
-    outside = [*parameters, *(line for level in lines[:INPUTS] for line in level)]
+    outside = ["zero, one = 0.0, 1.0", *parameters, *(line for level in lines[:INPUTS] for line in level)]
     return HEADER + _function(graph, outside, [*lines[INPUTS], *lines[BOTH]], texts)
 
 

@@ -72,4 +72,4 @@ def _multiplications(target: str, base: str, power: int, table: Table) -> list[s
         value = target
         if bit == "1":
             lines.append(f"{target} = {table['mul'](target, base)}")
-    return lines if power > 0 else [*lines, f"{target} = 1.0 / {value}"]
+    return lines if power > 0 else [*lines, f"{target} = {table['div']('one', value)}"]

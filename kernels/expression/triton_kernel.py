@@ -22,13 +22,15 @@ MOST_A_THREAD = 16  # samples
 PROGRAMS_A_PROCESSOR = 64  # about twice what runs at a time
 MOST_RUNS = 64  # for which one program uses the samples that it loaded
 MOST_BLOCKS = 64  # of one program
+MOST_NUMBERS = 1 << 28  # among the sums of all blocks that are in memory at a time
 
 
 def predict(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
-    """y = f(x; p): parameters [R, P], inputs [B, V] or [R, B, V] -> outputs [R, B, T]."""
+    """y = f(x; p): parameters [R, P], inputs [B, V] or [R, B, V] -> outputs [R, B, T]; not differentiable."""
     out = parameters.new_empty(len(parameters), inputs.shape[-2], len(graph.outputs))
     module = _predict(graph, inputs.dim() == 2)
-    _launch(module, module.predict, parameters, inputs, None, None, out, _block(module, parameters))
+    block = _block(module, parameters.itemsize)
+    _launch(module.predict, parameters, inputs, None, None, out, block)
     return out
 
 
@@ -37,12 +39,10 @@ def loss_and_gradient(
 ) -> tuple[Tensor, Tensor]:
     """(L, dL/dp): parameters [R, P], inputs [B, V] or [R, B, V], targets likewise -> [R], [R, P]."""
     module = _loss(graph, loss, inputs.dim() == targets.dim() == 2)
-    runs, size = parameters.shape
-    samples, block = inputs.shape[-2], _block(module, parameters)
-    part = parameters.new_empty(runs, launch.parts(samples, block), 1 + size)
-    _launch(module, module.loss_and_gradient, parameters, inputs, targets, None, part, block)
+    samples = inputs.shape[-2]
     count = {"mse": samples * len(graph.outputs), "sse": 1, "cross_entropy": samples}[loss]
-    found = sum_parts(part, parameters.dtype, count)
+    columns, dtype = 1 + parameters.shape[1], parameters.dtype
+    found = _sums(module, module.loss_and_gradient, parameters, inputs, targets, None, columns, dtype, count)
     return found[:, 0], found[:, 1:]
 
 
@@ -54,14 +54,48 @@ def squares(
     """
     shared = inputs.dim() == targets.dim() == 2 and (weights is None or weights.dim() == 1)
     module = _squares(graph, shared, weights is not None)
-    runs, size = len(parameters), parameters.shape[1] + 1
-    block = _block(module, parameters)
-    part = parameters.new_empty(runs, launch.parts(inputs.shape[-2], block), size * (size + 1) // 2)
-    _launch(module, module.squares, parameters, inputs, targets, weights, part, block)
+    size, dtype = parameters.shape[1] + 1, torch.float64
+    columns = size * (size + 1) // 2
+    sums = _sums(module, module.squares, parameters, inputs, targets, weights, columns, dtype, 1)
     row, column = torch.triu_indices(size, size, device=parameters.device)
-    found = parameters.new_empty(runs, size, size, dtype=torch.float64)
-    found[:, row, column] = found[:, column, row] = sum_parts(part, torch.float64)
+    found = sums.new_empty(len(parameters), size, size)
+    found[:, row, column] = found[:, column, row] = sums
     return found
+
+
+def _sums(
+    module: ModuleType,
+    kernel: Any,
+    parameters: Tensor,
+    inputs: Tensor,
+    targets: Tensor,
+    weights: Tensor | None,
+    columns: int,
+    dtype: torch.dtype,
+    count: int,
+) -> Tensor:
+    """The sums of a kernel over all samples, divided by `count`: [R, columns] in `dtype`.
+
+    So many runs at a time as the sums of their blocks fit in memory.
+    """
+    block = _block(module, dtype.itemsize)
+    blocks = launch.parts(inputs.shape[-2], block)
+    together = max(1, MOST_NUMBERS // max(1, blocks * columns))
+    found = []
+    for runs in _slices(len(parameters), together):
+        x, t, w = (
+            each if each is None or each.dim() == dims else each[runs]
+            for each, dims in ((inputs, 2), (targets, 2), (weights, 1))
+        )
+        part = parameters.new_empty(len(parameters[runs]), blocks, columns, dtype=dtype)
+        assert x is not None
+        _launch(kernel, parameters[runs], x, t, w, part, block)
+        found.append(sum_parts(part, dtype, count))
+    return found[0] if len(found) == 1 else torch.cat(found)
+
+
+def _slices(size: int, each: int) -> list[slice]:
+    return [slice(start, start + each) for start in range(0, max(1, size), each)]
 
 
 @cache
@@ -79,15 +113,14 @@ def _squares(graph: Graph, shared: bool, weighted: bool) -> ModuleType:
     return source_cache.load(squares_source(graph, shared, weighted))
 
 
-def _block(module: ModuleType, parameters: Tensor) -> int:
+def _block(module: ModuleType, itemsize: int) -> int:
     """Samples of one block, a warp's: as many as its registers hold, a matter of graph and dtype alone."""
-    a_sample = module.LIVE * (parameters.itemsize // 4)
+    a_sample = module.LIVE * (itemsize // 4)
     a_thread = max(1, min(MOST_A_THREAD, REGISTERS // a_sample))
     return WARP * (1 << (a_thread.bit_length() - 1))
 
 
 def _launch(
-    module: ModuleType,
     kernel: Any,
     parameters: Tensor,
     inputs: Tensor,

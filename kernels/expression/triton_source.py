@@ -6,6 +6,7 @@ from itertools import combinations_with_replacement
 
 from kernels.expression.expr import Expr, walk
 from kernels.expression.graph import Graph
+from kernels.expression.losses import loss_lines
 from kernels.expression.statements import BOTH, INPUTS, NOTHING, PARAMETERS, leaves, statements
 
 HEADER = '''"""Generated from an expression graph; the file is named after this text."""
@@ -68,7 +69,7 @@ def {name}({parameters}, BLOCK: tl.constexpr):
     n = tl.arange(0, BLOCK)
     for block in range(first_block, tl.minimum(first_block + blocks_each, blocks)):
         start = block * BLOCK
-        inside = n < (samples - start).to(tl.int32)
+        inside = n < tl.minimum(samples - start, BLOCK).to(tl.int32)
 {shared}
         for run in range(first_run, tl.minimum(first_run + runs_each, runs)):
 {body}
@@ -96,7 +97,7 @@ def loss_source(graph: Graph, loss: str, shared: bool) -> str:
     """
     writer = _Writer(graph, shared, targets=1 if loss == "cross_entropy" else len(graph.outputs))
     writer.compute(graph.program)
-    writer.body += LOSSES[loss](writer.outputs)
+    writer.body += loss_lines(loss, writer.outputs, TRITON, lambda k, a, b: f"tl.where(t0 == {k}, {a}, {b})")
     writer.sum("l", 0, 1 + len(graph.parameters))
     for i, root in enumerate(graph.gradient):
         writer.compute(walk(root))
@@ -109,7 +110,7 @@ def squares_source(graph: Graph, shared: bool, weighted: bool) -> str:
 
     They are the K = (P + 1)(P + 2) / 2 products of the columns of [J | e] with one another: the upper
     triangle of [J | e]^T [J | e], row by row. J are the outputs' derivatives, e = y - t, both times
-    sqrt(w) where `weighted`.
+    sqrt(w) where `weighted`. Products and sums are in float64: what they are solved for is small beside them.
     """
     writer = _Writer(graph, shared, len(graph.outputs), weighted)
     writer.compute(graph.program)
@@ -119,41 +120,14 @@ def squares_source(graph: Graph, shared: bool, weighted: bool) -> str:
         writer.compute(walk(*row))
         found = [*(writer.texts[part] for part in row), f"({writer.outputs[k]} - t{k})"]
         for i, text in enumerate(found):
-            writer.body.append(f"j{i}_{k} = {f'root * {text}' if weighted else f'{text} + zero'}")
+            value = f"root * {text}" if weighted else f"{text} + zero"
+            writer.body.append(f"j{i}_{k} = ({value}).to(tl.float64)")
             columns[i].append(f"j{i}_{k}")
     pairs = list(combinations_with_replacement(range(size), 2))
     for at, (i, j) in enumerate(pairs):
         products = [f"{a} * {b}" for a, b in zip(columns[i], columns[j], strict=True)]
-        writer.sum(" + ".join(products), at, len(pairs))
+        writer.sum(" + ".join(products), at, len(pairs), "zero.to(tl.float64)")
     return HEADER + writer.kernel("squares")
-
-
-def _squared_errors(outputs: Sequence[str]) -> list[str]:
-    """l = sum (y - t)^2, and its derivative s by each output."""
-    errors = [f"e{k} = {y} - t{k}" for k, y in enumerate(outputs)]
-    return [
-        *errors,
-        "l = " + " + ".join(f"e{k} * e{k}" for k in range(len(outputs))),
-        *(f"s{k} = 2.0 * e{k}" for k in range(len(outputs))),
-    ]
-
-
-def _cross_entropy(outputs: Sequence[str]) -> list[str]:
-    """l = log sum exp(y) - y_t, and its derivative s by each output; the largest y taken out for safety."""
-    lines = [f"top = {outputs[0]} + zero"]
-    lines += [f"top = {TRITON['max']('top', y)}" for y in outputs[1:]]
-    lines += [f"z{k} = tl.exp({y} - top)" for k, y in enumerate(outputs)]
-    lines += ["z = " + " + ".join(f"z{k}" for k in range(len(outputs))), "chosen = zero"]
-    lines += [f"chosen = tl.where(t0 == {k}, {y}, chosen)" for k, y in enumerate(outputs)]
-    lines += ["l = tl.log(z) + top - chosen"]
-    return lines + [f"s{k} = z{k} / z - tl.where(t0 == {k}, 1.0, 0.0)" for k in range(len(outputs))]
-
-
-LOSSES: dict[str, Callable[[Sequence[str]], list[str]]] = {
-    "mse": _squared_errors,
-    "sse": _squared_errors,
-    "cross_entropy": _cross_entropy,
-}
 
 
 class _Writer:
@@ -167,7 +141,7 @@ class _Writer:
         self.graph, self.shared = graph, shared
         self.texts, self.levels = leaves(graph)
         self.constants: list[str] = []
-        self.block: list[str] = ["zero = tl.zeros([BLOCK], dtype)"]
+        self.block: list[str] = ["zero = tl.zeros([BLOCK], dtype)", "one = zero + 1.0"]
         self.body = [f"p{i} = tl.load(p_ptr + run * {self.size} + {i})" for i in range(self.size)]
         self._load("x", len(graph.inputs))
         self._load("t", targets)
@@ -202,10 +176,10 @@ class _Writer:
         self.data.extend(lines[INPUTS])
         self.body += [*lines[PARAMETERS], *lines[BOTH]]
 
-    def sum(self, value: str, column: int, columns: int) -> None:
+    def sum(self, value: str, column: int, columns: int, zero: str = "zero") -> None:
         """Stores the sum of `value` over the block's samples."""
         at = f"out_ptr + (run * blocks + block) * {columns} + {column}"
-        self.body.append(f"tl.store({at}, tl.sum(tl.where(inside, {value}, zero), 0))")
+        self.body.append(f"tl.store({at}, tl.sum(tl.where(inside, {value}, {zero}), 0))")
 
     def kernel(self, name: str) -> str:
         return KERNEL.format(

@@ -1,8 +1,8 @@
 """A graph -> the Numba source text of its fits: rows of [J | e], their QR, and a loop over the runs."""
 
-import hashlib
 from pathlib import Path
 
+from kernels import source_cache
 from kernels.expression.graph import Graph
 from kernels.expression.numba_source import rows_source
 
@@ -43,16 +43,10 @@ def source(graph: Graph) -> str:
     imports = (
         f"from numba import prange\n\nfrom kernels.least_squares.numba_kernel import {', '.join(names)}\n"
     )
-    return f"# over {_version()}\n" + rows_source(graph) + f"\n\n{imports}" + written + ADVANCE
-
-
-def _version() -> str:
-    """What the compiled code depends on beside its own text: the disk cache must not outlive it."""
-    kernel = [
-        Path(__file__).with_name(name).read_bytes()
-        for name in ("numba_kernel.py", "numba_algebra.py", "method.py")
-    ]
-    return hashlib.sha256(b"".join(kernel)).hexdigest()
+    files = (Path(__file__).with_name(name) for name in ("numba_kernel.py", "numba_algebra.py", "method.py"))
+    return (
+        f"# over {source_cache.version(*files)}\n" + rows_source(graph) + f"\n\n{imports}" + written + ADVANCE
+    )
 
 
 def _triangularize(size: int) -> str:

@@ -186,7 +186,7 @@ def _bwd_by_products(
             dy, weight, dx, samples, outputs, how,
             b_depth_first=True, mask=y, out_mask=x if mask_input else None,
         )  # fmt: skip
-    tile = tiles.product_tile(how["PRECISION"], max(x.itemsize, dy.itemsize), launch.is_hopper(x))
+    tile = tiles.product_tile(how["PRECISION"], x.itemsize, dy.itemsize, launch.is_hopper(x))
     depth = tiles.part_rows(
         samples, tile.depth, launch.parts(outputs, tile.rows) * launch.parts(features, tile.cols)
     )
@@ -219,15 +219,14 @@ def _multiply(
     runs: int | None = None,
 ) -> None:
     """out [R, S, M, N] = A B^T: see linear_relu_product_kernel."""
-    n, tile = (
-        out.shape[-1],
-        tiles.product_tile(how["PRECISION"], max(a.itemsize, b.itemsize), launch.is_hopper(a)),
-    )
+    n = out.shape[-1]
+    tile = tiles.product_tile(how["PRECISION"], b.itemsize, a.itemsize, launch.is_hopper(a))
     runs, depth = runs or len(out), part_depth or _whole(k, tile.depth)
     parts = launch.parts(k, depth)
     count = runs * parts * launch.parts(m, tile.rows) * launch.parts(n, tile.cols)
     if a.device.type == "cuda":
-        triton.set_allocator(_scratch)
+        if launch.is_hopper(a):
+            triton.set_allocator(_scratch)
         count = min(count, tile.programs_a_processor * launch.processors(a))
     launch.launch(
         _product, count,
@@ -273,13 +272,16 @@ class LinearReLUFunction(torch.autograd.Function):
         x, ctx.relu_last, ctx.product, *layers = inputs
         y, *hidden = output
         ctx.mark_non_differentiable(*hidden)
+        ctx.set_materialize_grads(False)  # else autograd would fill zeros for every hidden layer
         ctx.biased = [bias is not None for _, bias in _pairs(layers)]
         ctx.save_for_backward(x, *hidden, y, *(weight for weight, _ in _pairs(layers)))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: Tensor, *_: Any) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, slope: Tensor | None, *_: Any) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         count = len(ctx.biased)
+        if slope is None:
+            return (None,) * (3 + 2 * count)
         values, weights = ctx.saved_tensors[: count + 1], ctx.saved_tensors[count + 1 :]
         gradients: list[Tensor | None] = []
         for layer in reversed(range(count)):
@@ -312,7 +314,9 @@ def _pairs(layers: Sequence[Any]) -> list[tuple[Tensor, Tensor | None]]:
 
 def _of_input(slope: Tensor, x: Tensor) -> Tensor:
     """The gradient of an input that all runs share is the sum of theirs."""
-    return slope if x.dim() == 3 else slope.sum(0)
+    if x.dim() == 3:
+        return slope
+    return slope.squeeze(0) if len(slope) == 1 else slope.sum(0)
 
 
 def chain(x: Tensor, layers: Sequence[Layer], relu_last: bool, product: str) -> Tensor:

@@ -7,14 +7,14 @@ import triton.language as tl
 @triton.jit
 def _rows(ptr, start, stop, COLS: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr):
     """Rows start..stop-1 of a table of COLS columns, 0 beyond: [BLOCK_R, BLOCK_C]."""
-    r, c, left = tl.arange(0, BLOCK_R), tl.arange(0, BLOCK_C), (stop - start).to(tl.int32)
+    r, c, left = tl.arange(0, BLOCK_R), tl.arange(0, BLOCK_C), tl.minimum(stop - start, BLOCK_R).to(tl.int32)
     inside = (r[:, None] < left) & (c[None, :] < COLS)
     return tl.load(ptr + start * COLS + r[:, None] * COLS + c[None, :], mask=inside, other=0.0)
 
 
 @triton.jit
 def _put_rows(ptr, tile, start, stop, COLS: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr):
-    r, c, left = tl.arange(0, BLOCK_R), tl.arange(0, BLOCK_C), (stop - start).to(tl.int32)
+    r, c, left = tl.arange(0, BLOCK_R), tl.arange(0, BLOCK_C), tl.minimum(stop - start, BLOCK_R).to(tl.int32)
     inside = (r[:, None] < left) & (c[None, :] < COLS)
     at = ptr + start * COLS + r[:, None] * COLS + c[None, :]
     tl.store(at, tile.to(ptr.dtype.element_ty), mask=inside)

@@ -12,7 +12,7 @@ from kernels import launch
 
 NARROW = 128  # features up to which a layer's weight may be one tile, held through a pass over the samples
 LEAST_ROWS = 512  # samples of one part of a weight's gradient, so that parts are few beside activations
-MOST_PARTS = 264  # of a weight's gradient: two for each processor of an H100 or H200
+MOST_PARTS = 256  # of a weight's gradient: about two for each processor of an H100, and one round of sums
 SHORTEST_DOT = 16
 
 
@@ -57,11 +57,11 @@ def backward_tile(
     return None
 
 
-def product_tile(precision: str, itemsize: int, hopper: bool) -> Tile:
-    """The tile of one product of a wide layer; `itemsize` is the larger one of its operands'."""
-    if itemsize == 2:
+def product_tile(precision: str, itemsize: int, slope_itemsize: int, hopper: bool) -> Tile:
+    """The tile of one product of a wide layer; its two item sizes are as for backward_tile."""
+    if itemsize == slope_itemsize == 2:
         return Tile(128, 128, 64 if hopper else 32, 8)
-    if precision == "tf32":
+    if itemsize == 2 or precision == "tf32":
         return Tile(128, 128, 32, 8)
     return Tile(64, 64, 16, 4, 2)
 

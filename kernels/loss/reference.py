@@ -5,29 +5,38 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Total = Callable[[Tensor, int], Tensor]  # (terms [R, S], count) -> their sum over count, [R]
+Loss = Callable[..., tuple[Tensor, Tensor]]  # (outputs, targets, total) -> value [R], gradient [R, B, T]
 
 
-def mse_reference(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def total_reference(terms: Tensor, count: int) -> Tensor:
+    """sum(terms) / count of each run: [R, S] -> [R]."""
+    return terms.sum(1) / count
+
+
+def mse_reference(outputs: Tensor, targets: Tensor, total: Total = total_reference) -> tuple[Tensor, Tensor]:
     """L = mean((y - t)^2) over samples and targets: y [R, B, T], t [B, T] or [R, B, T] -> [R], [R, B, T]."""
     error = outputs - targets
-    return error.square().mean((1, 2)), error * (2 / error[0].numel())
+    count = error.shape[1] * error.shape[2]
+    return total(error.square().flatten(1), count), error * (2 / count)
 
 
-def sse_reference(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def sse_reference(outputs: Tensor, targets: Tensor, total: Total = total_reference) -> tuple[Tensor, Tensor]:
     """L = sum((y - t)^2) over samples and targets: y [R, B, T], t [B, T] or [R, B, T] -> [R], [R, B, T]."""
     error = outputs - targets
-    return error.square().sum((1, 2)), error * 2
+    return total(error.square().flatten(1), 1), error * 2
 
 
-def cross_entropy_reference(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def cross_entropy_reference(
+    outputs: Tensor, targets: Tensor, total: Total = total_reference
+) -> tuple[Tensor, Tensor]:
     """L = mean(-log softmax(y)[t]) over samples.
 
     Logits y [R, B, T], class indices t [B, 1] or [R, B, 1] -> [R], [R, B, T].
     """
     log_share = torch.log_softmax(outputs, -1)
     classes = targets.expand(*outputs.shape[:2], 1)
-    value = -log_share.gather(-1, classes).mean((1, 2))
+    value = -total(log_share.gather(-1, classes).flatten(1), outputs.shape[1])
     surplus = log_share.exp().scatter_add(-1, classes, -torch.ones_like(outputs[..., :1]))
     return value, surplus / outputs.shape[1]
 

@@ -15,7 +15,7 @@ def quantize_kernel(x_ptr, quantized_ptr, error_ptr, size, BLOCK: tl.constexpr):
     """q = x as a saturating cast to uint8 and back leaves it, e = x - q, of BLOCK numbers."""
     start = tl.program_id(0).to(tl.int64) * BLOCK
     n = tl.arange(0, BLOCK)
-    inside = n < (size - start).to(tl.int32)
+    inside = n < tl.minimum(size - start, BLOCK).to(tl.int32)
     x = tl.load(x_ptr + start + n, mask=inside, other=0.0)
     wide = x if x.dtype == tl.float64 else x.to(tl.float32)
     kept = tl.where(wide < 0, 0.0, tl.where(wide > 255, 255.0, wide))  # NaN stays NaN

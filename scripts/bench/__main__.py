@@ -27,6 +27,15 @@ SUITES = {"linear_relu": bench_linear_relu, "mlp": bench_mlp, "expression": benc
 
 def main() -> None:
     asked = _arguments()
+    if asked.device.startswith("cuda"):
+        torch.cuda.set_device(asked.device)
+        with torch.cuda.stream(torch.cuda.Stream()):  # the default one can't be captured
+            _run(asked)
+    else:
+        _run(asked)
+
+
+def _run(asked: argparse.Namespace) -> None:
     found = limits.measure(asked.device, ["bf16", "tf32", "fp32"] if asked.device != "cpu" else ["fp32"])
     peaks = ", ".join(f"{name} {value / 1e12:.3g}" for name, value in found.matrix.items())
     print(f"{record.where(asked.device)['device']}: copies at {found.bandwidth / 1e9:.4g} GB/s read and")

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from scripts.bench.case import OURS, Case, randn
-from scripts.bench.limits import FORMATS
 from scripts.bench.timing import Way
 from trainer.models.mlp import MLPModel, initial_weights
 from trainer.optimizers import OPTIMIZERS
@@ -35,9 +34,10 @@ def _case(device: str, width: int, samples: int, product: str) -> Case:
         "torch": _torch(widths, start, inputs, targets, product, compile=False),
         "torch.compile": _torch(widths, start, inputs, targets, product, compile=True),
     }
-    moved = 2 * samples * width * FORMATS[product].itemsize  # with all between in registers
+    moved = inputs.nbytes + targets.nbytes  # with all between in registers
+    operations = (6 * LAYERS - 2) * samples * width * width  # the inputs need no gradient
     what = {"what": "step", "layers": LAYERS, "B": samples, "D": width, "product": product}
-    return Case(what, ways, product, moved, 6 * samples * width * width * LAYERS, samples)
+    return Case(what, ways, product, moved, operations, samples)
 
 
 def _ours(
@@ -62,7 +62,7 @@ def _ours(
             parameters.copy_(new)
             for name, value in changed.items():
                 state[name].copy_(value)
-        return [loss]
+        return [loss, parameters[0]]
 
     return step
 
@@ -88,6 +88,6 @@ def _torch(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return [loss.detach()[None]]
+        return [loss.detach()[None], torch.cat([each.detach().flatten() for each in model.parameters()])]
 
     return step

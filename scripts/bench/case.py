@@ -1,10 +1,11 @@
 """One case of a benchmark: what is compared, what it costs at least, and the row that it becomes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from scripts.bench import record, timing
 from scripts.bench.limits import Limits, precision
@@ -35,9 +36,16 @@ def row(case: Case, limits: Limits, device: str, repeats: int) -> dict[str, Any]
     torch.compiler.reset()  # what was compiled for other cases
     with precision(case.product):
         trouble = dict(_trouble(case))
-        usable = {name: way for name, way in case.ways.items() if name not in trouble}
-        seconds = timing.measure(usable, device, repeats)
-    low, middle, high = record.quantiles(seconds[OURS])
+        prepared: dict[str, Callable[[], object]] = {}
+        for name, way in case.ways.items():
+            if name not in trouble:
+                try:
+                    prepared[name] = timing.prepare(way, device)
+                except RuntimeError as error:  # out of memory, or it can't be captured
+                    trouble[name] = _first_line(error)
+        seconds = timing.rounds(prepared, device, repeats)
+    nothing = [float("nan")]
+    low, middle, high = record.quantiles(seconds.get(OURS, nothing))
     found: dict[str, Any] = {
         **case.what,
         **record.where(device),
@@ -48,32 +56,42 @@ def row(case: Case, limits: Limits, device: str, repeats: int) -> dict[str, Any]
         "fraction_of_limit": _short(limits.floor(case.moved, case.operations, case.product) / middle),
     }
     for peer in case.ways:
-        if peer in seconds and peer != OURS:
+        if peer in seconds and OURS in seconds and peer != OURS:
             ratios = [theirs / ours for theirs, ours in zip(seconds[peer], seconds[OURS], strict=True)]
             found[FASTER + peer] = _short(record.quantiles(ratios)[1])
-    found["trouble"] = "; ".join(f"{name}: {why}" for name, why in trouble.items())
+    apart = [f"{name}: not captured" for name in seconds if getattr(prepared[name], "uncaptured", False)]
+    found["trouble"] = "; ".join([*(f"{name}: {why}" for name, why in trouble.items()), *apart])
     return found
 
 
 def _trouble(case: Case) -> Iterator[tuple[str, str]]:
     """Peers that disagree or fail. Raises AssertionError where all of them disagree: then we are wrong."""
-    ours = [tensor.detach().double() for tensor in case.ways[OURS]()]
+    ours = [tensor.detach().clone() for tensor in case.ways[OURS]()]
     peers = [name for name in case.ways if name != OURS]
     agreed = False
     for name in peers:
         try:
             theirs = case.ways[name]()
         except (RuntimeError, ValueError, NotImplementedError) as error:
-            yield name, str(error).splitlines()[0][:80]
+            yield name, _first_line(error)
             continue
-        worst = max(
-            float((a - b.detach().double()).norm() / a.norm().clamp(min=1e-30))
-            for a, b in zip(ours, theirs, strict=True)
-        )
+        worst = max(_difference(a, b.detach()) for a, b in zip(ours, theirs, strict=True))
         agreed |= worst <= TOLERANCE[case.product]
         if not worst <= TOLERANCE[case.product]:
             yield name, f"disagrees by {worst:.1e}"
     assert agreed or not peers, f"no peer agrees with {OURS} on {dict(case.what)}"
+
+
+def _difference(a: Tensor, b: Tensor) -> float:
+    """|a - b| / |a|, row by row in float64, so that little of it is in memory at once."""
+    pairs = list(zip(a.split(1 << 16), b.split(1 << 16), strict=True)) if a.dim() else [(a, b)]
+    apart = sum(float((x.double() - y.double()).square().sum()) for x, y in pairs)
+    size = sum(float(x.double().square().sum()) for x, _ in pairs)
+    return (apart / max(size, 1e-60)) ** 0.5
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:80]
 
 
 def _short(value: float) -> float:

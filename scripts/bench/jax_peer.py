@@ -1,6 +1,7 @@
 """JAX as a peer, where it is installed: ways that take and give torch tensors without a copy."""
 
 import importlib.util
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,17 +13,27 @@ from scripts.bench.timing import Way
 INSTALLED = importlib.util.find_spec("jax") is not None
 
 
-def way(make: Callable[[Any, Any], Callable[..., Any]], *operands: Tensor) -> dict[str, Way]:
-    """{"jax": ...} of make(jax, jax.numpy), compiled, called with `operands`; nothing without JAX."""
+PRECISION = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "default"}
+
+
+def way(
+    make: Callable[[Any, Any], Callable[..., Any]], *operands: Tensor, product: str = "fp32"
+) -> dict[str, Way]:
+    """{"jax": ...} of make(jax, jax.numpy), compiled, called with `operands`; nothing without JAX.
+
+    It runs on streams of its own and can't be captured: the host's part counts against it.
+    """
     if not INSTALLED:
         return {}
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else it takes most of the memory
     import jax  # noqa: PLC0415  # pyright: ignore[reportMissingImports] (an optional peer)
 
     function = jax.jit(make(jax, jax.numpy))
     given = [jax.dlpack.from_dlpack(operand.detach().contiguous()) for operand in operands]
 
     def run() -> Sequence[Tensor]:
-        found = jax.block_until_ready(function(*given))
+        with jax.default_matmul_precision(PRECISION[product]):
+            found = jax.block_until_ready(function(*given))
         return [torch.from_dlpack(each) for each in found]
 
     run.uncaptured = True  # pyright: ignore[reportFunctionMemberAccess]

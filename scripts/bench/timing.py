@@ -16,8 +16,12 @@ FLUSHED = 1 << 28  # bytes that are written between two timings: more than an L2
 
 def measure(ways: Mapping[str, Way], device: str, repeats: int) -> dict[str, list[float]]:
     """Seconds of each way, `repeats` times, every round in another order."""
-    prepared = {name: prepare(way, device) for name, way in ways.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    return rounds({name: prepare(way, device) for name, way in ways.items()}, device, repeats)
+
+
+def rounds(prepared: Mapping[str, Callable[[], object]], device: str, repeats: int) -> dict[str, list[float]]:
+    """Seconds of each of what `prepare` made."""
+    seconds: dict[str, list[float]] = {name: [] for name in prepared}
     for _ in range(repeats):
         for name in random.sample(list(prepared), len(prepared)):
             seconds[name].append(once(prepared[name], device))
@@ -37,7 +41,8 @@ def prepare(way: Way, device: str) -> Callable[[], object]:
         return way
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # On this stream, since a backward pass runs on the stream of its forward pass.
+    with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
         way()
     return graph.replay
 
@@ -49,6 +54,8 @@ def once(way: Callable[[], object], device: str) -> float:
         way()
         return time.perf_counter() - began
     torch.empty(FLUSHED, dtype=torch.int8, device=device).zero_()
+    if getattr(way, "uncaptured", False):
+        torch.cuda.synchronize()  # it may work on a stream of its own
     start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     start.record()
     way()

@@ -45,8 +45,8 @@ def by_tensor_cores(report: Report) -> bool:
         layers([2, 16, 64, 3], "float32", "bf16"),
         layers([64, 64, 64], "bfloat16"),
         layers([32, 32], "float16"),
-        layers([2, 64, 64, 3], "float32", "tf32", relu_last=False),
-        layers([256, 256], "float32", "tf32"),
+        layers([2, 64, 3], "float32", "tf32", relu_last=False),
+        layers([256, 256], "float32", "tf32", want_dx=False),
     ],
     ids=lambda case: f"{case['dtype']}-{case['product']}-{'-'.join(map(str, case['widths']))}",
 )
@@ -119,6 +119,6 @@ def test_fifty_random_graphs(half: int) -> None:
 
 
 def test_the_check_catches_spills_and_atomics() -> None:
-    greedy, atomic = compiled([equations(PEAKS[:3], greedy=True), {"case": "atomic"}])
+    greedy, atomic = compiled([equations(PEAKS[:2], greedy=True), {"case": "atomic"}])
     assert any(report.spills and not report.sound for report in greedy)
     assert any(report.atomics and not report.sound for report in atomic)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from kernels.errors import UserError
+from trainer import compute
 from trainer.compute import prepare_compute
 from trainer.config import Compute
 
@@ -33,6 +34,7 @@ def test_tf32_is_refused_on_the_cpu() -> None:
 
 def test_cuda_means_the_first_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen: list[torch.device] = []
+    monkeypatch.setattr(compute, "_memory_of_a_block", lambda _: 227 << 10)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
@@ -42,22 +44,31 @@ def test_cuda_means_the_first_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "backend", "expected"),
+    ("device", "memory", "backend", "expected"),
     [
-        ("cpu", "auto", "reference"),
-        ("cpu", "numba", "reference"),
-        ("cuda", "auto", "triton"),
-        ("cuda", "triton", "triton"),
-        ("cuda", "reference", "reference"),
+        ("cpu", 0, "auto", "reference"),
+        ("cpu", 0, "numba", "reference"),
+        ("cuda", 227, "auto", "triton"),
+        ("cuda", 163, "triton", "triton"),
+        ("cuda", 227, "reference", "reference"),
+        ("cuda", 99, "auto", "reference"),
     ],
 )
-def test_auto_takes_triton_on_cuda(
-    device: str, backend: str, expected: str, monkeypatch: pytest.MonkeyPatch
+def test_auto_takes_triton_on_cuda_where_its_tiles_fit(
+    device: str, memory: int, backend: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(compute, "_memory_of_a_block", lambda _: memory << 10)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
     monkeypatch.setattr(torch.cuda, "get_device_name", str)
     assert prepare_compute(Compute(device, backend)).backend == expected
+
+
+def test_triton_is_refused_where_its_tiles_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compute, "_memory_of_a_block", lambda _: 99 << 10)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a small GPU")
+    with pytest.raises(UserError, match=r"163 KiB of shared memory a block.* a small GPU has 99"):
+        compute._backend("triton", torch.device("cuda", 0))
 
 
 def test_triton_is_refused_on_the_cpu_unless_it_interprets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """config.loop, .optimizer, .schedule and .engine -> an engine."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,11 +15,13 @@ from trainer.data.order import Order
 from trainer.engines.base import Engine
 from trainer.engines.least_squares import LeastSquaresEngine, Solver
 from trainer.engines.step import StepEngine
+from trainer.engines.tabulated import TabulatedEngine
 from trainer.models.base import Model
 from trainer.models.expression import ExpressionModel, bounds_of, moving
 from trainer.optimizers import OPTIMIZERS, SCHEDULES
 from trainer.pack import Pack
 
+FUSED_WORK = 1 << 27  # samples of all runs and steps: the step engine then takes about as long as compiling
 COMPILED_WORK = 1 << 22  # numbers in a pack's Jacobians: the reference then takes about as long as compiling
 MOST_DERIVATIVES = 64  # of one sample, all in registers: what Triton's normal equations take
 MOST_PARAMETERS = 1000  # of a least-squares fit
@@ -37,7 +40,7 @@ def make_engine(pack: Pack, model: Model, data: Dataset) -> Engine:
     return _first_order(pack, model, data)
 
 
-def _first_order(pack: Pack, model: Model, data: Dataset) -> StepEngine:
+def _first_order(pack: Pack, model: Model, data: Dataset) -> TabulatedEngine:
     asked, device = pack.config, data.inputs.device
     order = _order(pack, data)
     steps = _steps(pack, order)
@@ -50,17 +53,41 @@ def _first_order(pack: Pack, model: Model, data: Dataset) -> StepEngine:
     )
     schedule = SCHEDULES[asked.schedule.kind](lambda name: hyper("schedule", name), steps)
     clips = any(value is not None for value in pack.each("optimizer.clip_norm"))
-    return StepEngine(
-        model,
-        data,
-        order,
-        optimizer,
-        schedule,
-        lr=hyper("optimizer", "lr"),
-        steps=steps,
-        clip_norm=hyper("optimizer", "clip_norm").to(model.parameters.dtype) if clips else None,
-        capture=asked.engine.capture and device.type == "cuda",
-    )
+    given: dict[str, Any] = {
+        "lr": hyper("optimizer", "lr"),
+        "steps": steps,
+        "clip_norm": hyper("optimizer", "clip_norm").to(model.parameters.dtype) if clips else None,
+    }
+    if _is_fused(pack, model, steps, order):
+        from trainer.engines.fused import FusedEngine  # noqa: PLC0415 (numba takes a second to import)
+
+        return FusedEngine(model, data, order, optimizer, schedule, **given)
+    capture = asked.engine.capture and device.type == "cuda"
+    return StepEngine(model, data, order, optimizer, schedule, **given, capture=capture)
+
+
+def _is_fused(pack: Pack, model: Model, steps: Tensor, order: Order) -> bool:
+    """The fused engine is asked for, or serves and has enough to do to make up for compiling."""
+    kind, backend = pack.config.engine.kind, pack.config.compute.backend
+    if kind == "step":
+        return False
+    why = _refusal(model, backend)
+    if kind == "fused" and why:
+        raise UserError(f"engine=fused can't train this: {why}; engine=step trains everything")
+    return not why and (kind == "fused" or int(steps.sum()) * order.batch >= FUSED_WORK)
+
+
+def _refusal(model: Model, backend: str) -> str:
+    """Why the fused engine doesn't serve, or ''."""
+    if not isinstance(model, ExpressionModel):
+        return "it trains equations, and this model is an MLP"
+    if model.grad_delta is not None:
+        return "it takes exact derivatives, and this run has model.gradient=finite_difference"
+    if model.parameters.device.type != "cpu":
+        return f"it runs on the CPU, and this run is on {model.parameters.device}"
+    if backend not in ("auto", "numba"):
+        return f"it runs through Numba, and this run has compute.backend={backend}"
+    return ""
 
 
 def _least_squares(pack: Pack, model: Model, data: Dataset) -> LeastSquaresEngine:

@@ -1,125 +1,42 @@
 """The step engine: a Python loop of minibatch, loss, gradient and update; on CUDA a captured graph."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from trainer.data.dataset import Dataset
-from trainer.data.order import Order
-from trainer.engines.base import History
-from trainer.models.base import Model
-from trainer.optimizers import Optimizer, Schedule, State
-from trainer.outcome import Ending, Outcome
+from trainer.engines.tabulated import TabulatedEngine
+from trainer.optimizers import State
 
-MOST_STEPS = 256  # of one block
-MOST_NUMBERS = 1 << 23  # in the largest table of one block
-COLUMNS = 8  # numbers a run and step in the tables and the history, beside the scalars
 WARM_UP = 3  # steps before a capture, as torch asks for
 
 
-class StepEngine:
+class StepEngine(TabulatedEngine):
     """Trains R runs one step after another; see Engine.
 
-    What depends on the step alone (minibatches, learning rates, who still trains) is tabulated for a
-    block of steps at a time, outside the step, and read through `row`, a counter on the device. So
-    the step is the same sequence of kernels every time, and `capture` can record it once in a CUDA
-    graph (static) instead of launching it from Python each time (dynamic).
+    The tables are read through `row`, a counter on the device. So the step is the same sequence of
+    kernels every time, and `capture` can record it once in a CUDA graph (static) instead of launching
+    it from Python each time (dynamic).
     """
 
     kind = "step"
 
-    def __init__(
-        self,
-        model: Model,
-        data: Dataset,
-        order: Order,
-        optimizer: Optimizer,
-        schedule: Schedule,
-        lr: Tensor,
-        steps: Tensor,
-        clip_norm: Tensor | None = None,
-        capture: bool = False,
-    ) -> None:
-        self.model, self.data, self.order = model, data, order
-        self.backend = model.backend
-        self.optimizer, self.schedule = optimizer, schedule
-        self.lr, self.steps = lr, steps
-        self.clip_norm = clip_norm
+    def __init__(self, *arguments: Any, capture: bool = False, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.backend = self.model.backend
         self.capture = capture
         self.warm_up = WARM_UP
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.step = 0
-        device = model.parameters.device
+        self.state = self.optimizer.start(self.model.parameters.detach())
+        device = self.model.parameters.device
+        self.row = torch.zeros(1, dtype=torch.int64, device=device)
         if capture:
             self.side = torch.cuda.Stream(device)  # for the warm-up and the capture
-        self.state = optimizer.start(model.parameters.detach())
-        self.alive = torch.ones(model.runs, dtype=torch.bool, device=device)
-        self.taken = torch.zeros(model.runs, dtype=torch.int64, device=device)
-        self.runs = torch.arange(model.runs, device=device)
-        self.row = torch.zeros(1, dtype=torch.int64, device=device)
-        self.columns = torch.tensor(list(model.scalars.values()), dtype=torch.int64, device=device)
-        row = max(order.indices_a_step, model.runs * (len(model.scalars) + COLUMNS))
-        self.capacity = max(1, min(MOST_STEPS, MOST_NUMBERS // row))
-        self.block = 0
-        self.tables = self._tables()
-        self.history = self._empty_history()
 
-    @property
-    def done(self) -> bool:
-        """No run has a step to take: each has made its last one or diverged."""
-        return self.step >= int(self.steps.max()) or not bool(self.alive.any())
-
-    @property
-    def horizon(self) -> int:
-        """The step up to which one call of `advance` may go: the end of the tables."""
-        return self.step - self.step % self.capacity + self.capacity
-
-    def advance(self, until_step: int) -> History:
-        """Trains every run up to `until_step`, at most the horizon, and says what happened on the way."""
-        assert self.step < until_step <= self.horizon
-        if self.step // self.capacity != self.block:
-            self.block = self.step // self.capacity
-            for table, new in zip(self.tables, self._tables(), strict=True):
-                table.copy_(new)
-        start, first = self.step, self.step % self.capacity
+    def _execute(self, first: int, count: int) -> None:
         self.row.fill_(first)
-        for _ in range(until_step - start):
+        for _ in range(count):
             self._go()
-        self.step = until_step
-        rows = slice(first, first + until_step - start)
-        loss, norm, scalars = (part[rows].clone() for part in self.history)
-        return History(start, self.runs, loss, norm, {"lr": self.tables[2][rows].clone()}, scalars)
-
-    def endings(self, reason: str) -> list[Ending]:
-        """How each run ended; `reason` is why training stopped early, where it did."""
-
-        def ending(alive: bool, taken: int, steps: int) -> Ending:
-            if not alive:
-                return Ending(Outcome.DIVERGED, taken, steps)
-            if taken < steps:
-                return Ending(Outcome.STOPPED, taken, steps, reason)
-            return Ending(Outcome.FINISHED, taken, steps)
-
-        told = self.alive.tolist(), self.taken.tolist(), self.steps.tolist()
-        return [ending(*each) for each in zip(*told, strict=True)]
-
-    def _tables(self) -> tuple[Tensor, ...]:
-        """A row for each step of the block: minibatch, coefficients [K, R, 1], lr [R], wanted [R].
-
-        The block's steps and so the tables' shapes are always the same: the vectorized cosine rounds
-        by the place in its array, and how a training is cut into slices must not change a bit.
-        """
-        start = self.block * self.capacity
-        step = torch.arange(start, start + self.capacity, device=self.row.device)
-        lr = self.lr * self.schedule(step)
-        coefficients = self.optimizer.table(lr, step).to(self.model.parameters.dtype)
-        indices = step[:, None] if self.order.whole else self.order.indices(start, start + self.capacity)
-        return indices, coefficients[..., None], lr, step[:, None] < self.steps
-
-    def _empty_history(self) -> tuple[Tensor, ...]:
-        rows, runs = self.capacity, self.model.runs
-        like = self.model.parameters.detach()
-        columns = (runs,), (runs,), (runs, len(self.columns))
-        return tuple(like.new_zeros(rows, *shape) for shape in columns)
 
     def _go(self) -> None:
         """One step: replayed from the graph where there is one, else launched."""

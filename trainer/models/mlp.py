@@ -37,7 +37,7 @@ class MLPModel(Model):
         self.product = product
 
     def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        return loss(self.predict(inputs), targets, self.loss_kind)
+        return loss(self.predict(inputs), targets, self.loss_kind, self.backend)
 
     def predict(self, inputs: Tensor) -> Tensor:
         return self._outputs(self.parameters, inputs, self.backend)

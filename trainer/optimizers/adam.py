@@ -16,6 +16,8 @@ class Adam:
     Kingma and Ba (2015); Loshchilov and Hutter (2019).
     """
 
+    kind = "adam"
+
     def __init__(self, hyper: Hyper, like: Tensor, decoupled: bool = False) -> None:
         self.decoupled = decoupled
         self.betas = hyper("beta1"), hyper("beta2")
@@ -24,6 +26,8 @@ class Adam:
         self.gains = column(1 - self.betas[0], like), column(1 - self.betas[1], like)
         self.beta2 = column(self.betas[1], like)
         self.eps = column(hyper("eps"), like)
+        added = torch.zeros_like(self.weight_decay) if decoupled else self.weight_decay
+        self.constants = torch.cat([added, *self.gains, self.beta2, self.eps], 1)
 
     def start(self, parameters: Tensor) -> State:
         return {"m": torch.zeros_like(parameters), "v": torch.zeros_like(parameters)}
@@ -31,7 +35,8 @@ class Adam:
     def table(self, lr: Tensor, step: Tensor) -> Tensor:
         t = step[:, None] + 1
         corrections = [1 - beta**t for beta in self.betas]
-        return torch.stack([lr / corrections[0], corrections[1].sqrt(), 1 - lr * self.decay], 1)
+        shrink = 1 - lr * self.decay if self.decoupled else torch.ones_like(lr)
+        return torch.stack([lr / corrections[0], corrections[1].sqrt(), shrink], 1)
 
     def update(
         self, parameters: Tensor, gradient: Tensor, state: Mapping[str, Tensor], now: Tensor

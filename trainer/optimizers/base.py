@@ -10,7 +10,13 @@ Hyper = Callable[[str], Tensor]  # the name of a hyperparameter -> its value in 
 
 
 class Optimizer(Protocol):
-    """R optimizers at once. Every hyperparameter is a tensor [R]; state is named tensors [R, P]."""
+    """R optimizers at once. Every hyperparameter is a tensor [R]; state is named tensors [R, P].
+
+    `kind` and `constants` [R, C], what doesn't depend on the step, are what a compiled update takes.
+    """
+
+    kind: str
+    constants: Tensor
 
     def start(self, parameters: Tensor) -> State:
         """The state before the first step, for parameters [R, P]."""

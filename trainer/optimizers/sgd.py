@@ -11,11 +11,15 @@ from trainer.optimizers.base import Hyper, State, column
 class SGD:
     """v <- m v + g + w p;  p <- p - lr v, as torch.optim.SGD. Nesterov steps along g + m v instead."""
 
+    kind = "sgd"
+
     def __init__(self, hyper: Hyper, like: Tensor) -> None:
         self.momentum = column(hyper("momentum"), like)
         self.nesterov = column(hyper("nesterov"), like) > 0
         self.weight_decay = column(hyper("weight_decay"), like)
         self.remembers = bool((self.momentum > 0).any())
+        columns = self.momentum, column(hyper("nesterov"), like), self.weight_decay
+        self.constants = torch.cat(columns, 1)
 
     def start(self, parameters: Tensor) -> State:
         return {"velocity": torch.zeros_like(parameters)} if self.remembers else {}

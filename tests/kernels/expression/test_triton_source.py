@@ -17,6 +17,8 @@ from tests.helpers import assert_near
 from tests.kernels.expression.checks import finite, one_operation
 from tests.strategies import OFFERED, Case, cases, data, few
 
+pytestmark = pytest.mark.usefixtures("poisoned")
+
 PRIMER = "xx = xa^2\nxy = ab*xx + ac*xa\nxz = bc*xx + xy\nxw = cd*xx + xz^3"
 
 
@@ -191,6 +193,15 @@ def test_normal_equations(weighted: bool, per_run: bool, dtype: torch.dtype, dev
     assert_near(found, columns.mT @ columns, dtype)
 
 
+def test_normal_equations_of_float32_data_are_summed_in_float64(device: torch.device) -> None:
+    graph = parse("xy = a + b*xa")
+    x = (2000 + torch.linspace(0, 1, 3000, dtype=torch.float64)[:, None]).to(device, torch.float32)
+    t = 3 * x.double() - 1
+    total = triton_kernel.squares(graph, torch.zeros(1, 2, device=device), x, t.float(), None)[0]
+    columns = torch.cat([torch.ones_like(t), x.double(), -t.float().double()], 1)
+    torch.testing.assert_close(total, columns.T @ columns, rtol=1e-13, atol=0)
+
+
 def edit(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
     """The kernels' sources are edited before they are loaded."""
 
@@ -206,7 +217,7 @@ def edit(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("s0 = 2.0 * e0", "s0 = 2.001 * e0"),
+        ("s0 = e0 + e0", "s0 = e0 + 1.001 * e0"),
         ("v20 = s1 * v19", "v20 = s1 * v18"),
         ("* 5 + 2, tl.sum(tl.where(inside, v23", "* 5 + 2, tl.sum(tl.where(inside, v22"),
         ("for block in range(first_block,", "for block in range(first_block + 1,"),
@@ -215,8 +226,6 @@ def edit(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
 def test_a_wrong_kernel_is_rejected(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
     case = primer()
     check(case)
-    real = Tensor.new_empty
-    monkeypatch.setattr(Tensor, "new_empty", lambda *a, **k: real(*a, **k).fill_(7.0))
     edit(monkeypatch, old, new)
     with pytest.raises(AssertionError):
         check(case)

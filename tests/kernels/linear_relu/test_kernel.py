@@ -16,6 +16,8 @@ from tests.helpers import assert_near
 from tests.kernels import edited
 from tests.strategies import few
 
+pytestmark = pytest.mark.usefixtures("poisoned")
+
 SIZES = [(1, 1), (2, 7), (17, 3), (16, 16), (33, 64), (65, 5), (130, 2)]
 FORMATS = [
     (torch.float64, "ieee"),
@@ -44,20 +46,17 @@ def made(
     return x, layers
 
 
-def everything(chain: Callable[..., Tensor], x: Tensor, layers: list[Layer], *how: object) -> list[Tensor]:
+def everything(
+    chain: Callable[..., Tensor], x: Tensor, layers: list[Layer], *how: object, slope: Tensor | None = None
+) -> list[Tensor]:
     """The output, and the gradient of each of the operands."""
     x = x.detach().clone().requires_grad_()
     leaves = [tuple(p if p is None else p.detach().clone().requires_grad_() for p in pair) for pair in layers]
     y = chain(x, leaves, *how)
-    slope = drawn(*y.shape, dtype=torch.float64, device=y.device, seed=300).to(y.dtype)
+    if slope is None:
+        slope = drawn(*y.shape, dtype=torch.float64, device=y.device, seed=300).to(y.dtype)
     wanted = [x, *(part for pair in leaves for part in pair if part is not None)]
     return [y.detach(), *torch.autograd.grad(y, wanted, slope)]
-
-
-def poison(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a kernel doesn't write is NaN."""
-    real = Tensor.new_empty
-    monkeypatch.setattr(Tensor, "new_empty", lambda *a, **k: real(*a, **k).fill_(torch.nan))
 
 
 def check(
@@ -84,16 +83,14 @@ def test_one_layer(
     dtype: torch.dtype,
     product: str,
     device: torch.device,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    poison(monkeypatch)
     for samples, shared in ((1, True), (129, False)):
         x, layers = made(2, samples, sizes, shared, dtype, device)
         check(x, layers, True, product)
 
 
 @pytest.mark.parametrize(
-    ("samples", "shared"), [*((n, s) for n in (1, 7, 127, 129) for s in (True, False)), (1100, True)]
+    ("samples", "shared"), [*((n, s) for n in (1, 7, 127, 129) for s in (True, False)), (600, True)]
 )
 @pytest.mark.parametrize(
     ("sizes", "product"), [((5, 3), "ieee"), ((127, 129), "bf16")], ids=["narrow", "wide"]
@@ -104,16 +101,14 @@ def test_samples_of_one_part_and_of_several(
     samples: int,
     shared: bool,
     device: torch.device,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    poison(monkeypatch)
     check(*made(2, samples, sizes, shared, torch.float32, device), True, product)
 
 
 @pytest.mark.parametrize("runs", [1, 3, 65])
-@pytest.mark.parametrize(("sizes", "product"), [((3, 4), "ieee"), ((1, 130), "bf16")], ids=["narrow", "wide"])
-def test_any_number_of_runs(runs: int, sizes: tuple[int, int], product: str, device: torch.device) -> None:
-    check(*made(runs, 3, sizes, False, torch.float32, device), True, product)
+@pytest.mark.parametrize("sizes", [(3, 4), (1, 130)], ids=["narrow", "wide"])
+def test_any_number_of_runs(runs: int, sizes: tuple[int, int], device: torch.device) -> None:
+    check(*made(runs, 3, sizes, False, torch.float32, device))
 
 
 @pytest.mark.parametrize("relu_last", [True, False])
@@ -160,12 +155,15 @@ def test_operands_that_are_not_contiguous_or_aligned_give_the_same(device: torch
         assert all(a.equal(b) for a, b in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize(("sizes", "samples"), [((5, 3), 520), ((130, 3), 40)], ids=["narrow", "wide"])
-@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize(
+    ("sizes", "samples", "shared"),
+    [((5, 3), 520, True), ((5, 3), 40, False), ((130, 3), 40, True)],
+    ids=["narrow", "each run its own inputs", "wide"],
+)
 def test_a_run_is_the_same_in_any_pack(
     sizes: tuple[int, int], samples: int, shared: bool, device: torch.device
 ) -> None:
-    x, ((weight, bias),) = made(64, samples, sizes, shared, torch.bfloat16, device)
+    x, ((weight, bias),) = made(64, samples, sizes, shared, torch.float32, device)
     assert bias is not None
     slope = drawn(64, samples, sizes[1], dtype=x.dtype, device=device)
 
@@ -315,10 +313,11 @@ def test_a_thousand_repeats_agree_bit_for_bit() -> None:
 @pytest.mark.gpu
 def test_a_graphs_replay_is_the_eager_step() -> None:
     x, layers = made(2, 5000, (64, 64, 10), True, torch.float32, torch.device("cuda"))
-    expected = everything(linear_relu_chain, x, layers, True, "bf16", "triton")
+    slope = drawn(2, 5000, 10, dtype=torch.float32, device=x.device)
+    expected = everything(linear_relu_chain, x, layers, True, "bf16", "triton", slope=slope)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        found = everything(linear_relu_chain, x, layers, True, "bf16", "triton")
+        found = everything(linear_relu_chain, x, layers, True, "bf16", "triton", slope=slope)
     graph.replay()
     torch.cuda.synchronize()
     assert all(a.equal(b) for a, b in zip(found, expected, strict=True))

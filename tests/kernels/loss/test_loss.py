@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from kernels.loss import LOSSES, loss
 from kernels.loss import function as loss_function
+from kernels.loss.reference import Total
 from tests.helpers import assert_close
 
 R, B, T = 3, 5, 4
@@ -57,8 +58,8 @@ def test_losses_and_gradients_are_torchs(kind: str, per_run: bool) -> None:
 
 @pytest.mark.parametrize("kind", LOSSES)
 def test_a_slightly_wrong_gradient_is_rejected(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        value, gradient = right(outputs, targets)
+    def wrong(outputs: Tensor, targets: Tensor, total: Total) -> tuple[Tensor, Tensor]:
+        value, gradient = right(outputs, targets, total)
         return value, gradient * (1 + 1e-6)
 
     right = LOSSES[kind]
@@ -129,3 +130,15 @@ def test_differentiating_twice_is_refused(reduce: Callable[[Tensor], Tensor], me
     (slope,) = torch.autograd.grad(value, outputs, create_graph=True)
     with pytest.raises(RuntimeError, match=message):
         slope.sum().backward()
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("per_run", [False, True])
+def test_triton_adds_the_same_loss_in_an_order_of_the_samples_alone(
+    kind: str, per_run: bool, device: torch.device
+) -> None:
+    outputs, targets = drawn(R, B, T).to(device), targets_of(kind, per_run).to(device)
+    found = loss(outputs, targets, kind, "triton")
+    assert_close(found, loss(outputs, targets, kind))
+    alone = loss(outputs[1:2], targets[1:2] if per_run else targets, kind, "triton")
+    assert alone.equal(found[1:2])

@@ -13,6 +13,8 @@ from kernels.quantize.reference import quantize_reference
 from tests.kernels import edited
 from tests.strategies import few
 
+pytestmark = pytest.mark.usefixtures("poisoned")
+
 
 def check(x: Tensor) -> None:
     """The cast, its error and the gradient are the reference's, NaN where it has NaN."""

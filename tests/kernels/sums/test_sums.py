@@ -3,9 +3,13 @@
 import pytest
 import torch
 
+from kernels.sums import kernel
 from kernels.sums.kernel import BLOCK_S, sum_parts
 from kernels.sums.reference import sum_parts_reference
 from tests.helpers import assert_near
+from tests.kernels import edited
+
+pytestmark = pytest.mark.usefixtures("poisoned")
 
 
 def drawn(*shape: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
@@ -44,3 +48,19 @@ def test_float32_parts_are_added_in_float64(device: torch.device) -> None:
 def test_what_is_not_finite_shows(device: torch.device) -> None:
     part = torch.tensor([[1.0, torch.nan], [torch.inf, 1.0]], device=device)[None]
     assert sum_parts(part, torch.float32).isfinite().tolist() == [[False, False]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("i * BLOCK_S + tl.arange(0, BLOCK_S)", "i + tl.arange(0, BLOCK_S)"),
+        ("tl.sum(found.to(tl.float64), 0) / count", "tl.sum(found.to(tl.float64), 0)"),
+        ("(run * parts + s[:, None]) * M", "s[:, None] * M"),
+    ],
+)
+def test_a_wrong_kernel_is_rejected(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = drawn(2, 600, 3, dtype=torch.float64, device=torch.device("cpu"))
+    assert_near(sum_parts(part, torch.float64, 7), sum_parts_reference(part, torch.float64, 7))
+    edited.use(monkeypatch, kernel, "sum_parts_kernel", old, new)
+    with pytest.raises(AssertionError):
+        assert_near(sum_parts(part, torch.float64, 7), sum_parts_reference(part, torch.float64, 7))

@@ -1,0 +1,189 @@
+"""The fused engine: it trains as the step engine does, each run by itself, and says where it can't."""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from torch import Tensor
+
+from kernels.errors import UserError
+from kernels.expression import Graph
+from tests.helpers import Command, result_in
+from tests.strategies import few, graphs
+from tests.trainer.configs import pack_of
+from trainer.compute import prepare_compute
+from trainer.data.sources import load
+from trainer.engines.build import make_engine
+from trainer.engines.fused import FusedEngine
+from trainer.engines.tabulated import TabulatedEngine
+from trainer.models.build import make_graph, new_model
+from trainer.outcome import Outcome
+
+PRIMER = (
+    "experiment=primer",
+    "data.size=256",
+    "loop.batch_size=48",
+    "compute.precision=fp64",
+    "loop.steps=200",
+)
+CLASSES = (
+    "~experiment", 'model.expressions=["xp = a*x1 + b*x2 + c", "xq = d*x1 + e*x2^2"]', "data=gaussians",
+    "data.size=90", "data.columns={}", "model.loss=cross_entropy", "loop.batch_size=32", "optimizer.lr=0.05",
+    "compute.precision=fp64", "loop.steps=200",
+)  # fmt: skip
+SEEDS = 'pack.over={seed: "range(0,5)"}'
+
+
+def engine_of(*overrides: str) -> TabulatedEngine:
+    pack = pack_of(*overrides, "compute.device=cpu")
+    compute = prepare_compute(pack.config.compute)
+    graph = make_graph(pack.config.model)
+    data = load(pack.config.data, graph, pack.config.model.loss, compute.device, compute.dtype)
+    engine = make_engine(pack, new_model(pack, graph, data.train, compute), data.train)
+    assert isinstance(engine, TabulatedEngine)
+    return engine
+
+
+def trained(*overrides: str, slices: int = 256) -> TabulatedEngine:
+    engine = engine_of(*overrides)
+    last = int(engine.steps.max())
+    while engine.step < last:
+        engine.advance(min(last, engine.horizon, engine.step + slices))
+    return engine
+
+
+def parameters(engine: TabulatedEngine) -> Tensor:
+    return engine.model.parameters.detach()
+
+
+def agree(*overrides: str) -> None:
+    """Both engines end at the same parameters and tell the same losses."""
+    step, fused = (engine_of(*overrides, f"engine={kind}") for kind in ("step", "fused"))
+    assert isinstance(fused, FusedEngine)
+    while not step.done:
+        until = min(int(step.steps.max()), step.horizon)
+        told = [engine.advance(until) for engine in (step, fused)]
+        for name in ("loss", "scalars"):
+            close(getattr(told[1], name), getattr(told[0], name))
+        alive = told[0].loss.isfinite()
+        norms = told[0].gradient_norm[alive]
+        close(told[1].gradient_norm[alive] / norms.max(), norms / norms.max())
+    close(parameters(fused), parameters(step))
+    assert fused.taken.equal(step.taken) and fused.alive.equal(step.alive) and fused.done
+
+
+def close(actual: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-12, equal_nan=True)
+
+
+OPTIMIZERS = (
+    ("optimizer=sgd", "optimizer.lr=1e-4", "optimizer.weight_decay=0.01"),
+    ("optimizer=sgd", "optimizer.lr=1e-5", "optimizer.momentum=0.9", "optimizer.nesterov=true"),
+    ("optimizer=adam", "optimizer.lr=3e-3", "optimizer.weight_decay=0.01", "optimizer.clip_norm=5"),
+    ("optimizer=adamw", "optimizer.weight_decay=0.1"),
+)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("schedule", ["constant", "linear_warmup", "cosine"])
+def test_all_optimizers_and_schedules(optimizer: tuple[str, ...], schedule: str) -> None:
+    agree(*PRIMER, *optimizer, f"schedule={schedule}", SEEDS)
+
+
+@pytest.mark.parametrize("order", ["shared", "own", "sequential"])
+@pytest.mark.parametrize("batch", [1, 48, 256, "full"])
+def test_all_orders_and_minibatches(order: str, batch: int | str) -> None:
+    agree(*PRIMER, f"loop.order={order}", f"loop.batch_size={batch}", SEEDS)
+
+
+def test_cross_entropy_and_sums_of_squares() -> None:
+    agree(*CLASSES, SEEDS)
+    agree(*PRIMER, "model.loss=sse", "optimizer.lr=1e-3", SEEDS)
+
+
+@settings(few, max_examples=6)
+@given(graphs(depth=2, smooth=True))
+def test_random_graphs(graph: Graph) -> None:
+    text = ", ".join(f'"{variable} = {expression}"' for variable, expression in graph.definitions)
+    truth = ", ".join(f"{p}: 0.7" for p in graph.parameters)
+    agree(
+        "~experiment", f"model.expressions=[{text}]", f"model.outputs=[{', '.join(graph.outputs)}]",
+        f"data.truth={{{truth}}}", "data.size=64", "loop.batch_size=16", "loop.steps=200",
+        "compute.precision=fp64", SEEDS,
+    )  # fmt: skip
+
+
+def test_runs_of_their_own_lengths_and_rates() -> None:
+    over = "pack.over={loop.steps: '1,50,130', optimizer.lr: '1e-3,1e-2', optimizer.clip_norm: '1,null'}"
+    agree(*(each for each in PRIMER if not each.startswith("loop.steps")), over)
+
+
+def test_slices_change_no_bit() -> None:
+    whole, sliced = trained(*PRIMER, "engine=fused", SEEDS), trained(*PRIMER, "engine=fused", SEEDS, slices=7)
+    assert parameters(whole).equal(parameters(sliced))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp64"])
+@pytest.mark.parametrize("order", ["shared", "own"])
+def test_a_run_is_the_same_in_any_pack(precision: str, order: str) -> None:
+    given = *PRIMER, "engine=fused", f"compute.precision={precision}", f"loop.order={order}", "loop.steps=60"
+    largest = parameters(trained(*given, 'pack.over={seed: "range(0,200)"}'))
+    for first, last in ((0, 1), (190, 197), (64, 128)):
+        pack = parameters(trained(*given, f'pack.over={{seed: "range({first},{last})"}}'))
+        assert pack.equal(largest[first:last])
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
+def test_diverging_neighbours_change_no_bit(share: float) -> None:
+    runs, bad = 100, round(100 * share)
+    rates = ["1e-3"] * (runs - bad) + ["1e30"] * bad
+    mixed = [
+        rate
+        for pair in itertools.zip_longest(rates[: runs - bad], rates[runs - bad :])
+        for rate in pair
+        if rate
+    ]
+    sgd = *PRIMER, "engine=fused", "optimizer=sgd", "loop.steps=30"
+    engine = trained(*sgd, f"pack.over={{optimizer.lr: '{','.join(mixed)}'}}")
+    good = torch.tensor([rate == "1e-3" for rate in mixed])
+    calm = trained(*sgd, "optimizer.lr=1e-3")
+    alone = parameters(calm)
+    assert int((~good).sum()) == bad
+    assert parameters(engine)[good].equal(alone.expand(int(good.sum()), -1))
+    assert not engine.alive[~good].any() and parameters(engine).isfinite().all()
+    assert {ending.outcome for ending in engine.endings("")} >= {Outcome.DIVERGED}
+
+
+def test_losses_of_large_minibatches_keep_their_digits() -> None:
+    given = *PRIMER, "data.size=200000", "loop.batch_size=full", "loop.steps=1", "engine=fused"
+    exact, single = (
+        engine_of(*given, f"compute.precision={precision}").advance(1) for precision in ("fp64", "fp32")
+    )
+    torch.testing.assert_close(single.loss.double(), exact.loss, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "why"),
+    [
+        (("experiment=gaussians",), "this model is an MLP"),
+        (("experiment=primer", "model.gradient=finite_difference"), "model.gradient=finite_difference"),
+        (("experiment=primer", "compute.backend=reference"), "compute.backend=reference"),
+    ],
+)
+def test_what_it_cannot_train_is_refused(overrides: tuple[str, ...], why: str) -> None:
+    with pytest.raises(UserError, match=f"engine=fused can't train this: .*{why}"):
+        engine_of(*overrides, "engine=fused")
+    assert engine_of(*overrides, "engine=auto").kind == "step"
+
+
+def test_auto_takes_it_where_there_is_enough_to_do() -> None:
+    assert engine_of(*PRIMER, "engine=auto").kind == "step"
+    assert engine_of(*PRIMER, "engine=auto", "loop.steps=3000000").kind == "fused"
+
+
+def test_the_results_say_which_ran(packtrain: Command, tmp_path: object) -> None:
+    ended = packtrain(*PRIMER, "engine=fused", "monitor=quiet", SEEDS)
+    assert ended.code == 0, ended.err
+    result = result_in(tmp_path / "out")  # pyright: ignore[reportOperatorIssue]
+    assert (result["engine"], result["backend"]) == ("fused", "numba")

@@ -1,0 +1,118 @@
+"""What the first-order engines share: tables of what depends on the step alone, history, endings."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from trainer.data.dataset import Dataset
+from trainer.data.order import Order
+from trainer.engines.base import History
+from trainer.models.base import Model
+from trainer.optimizers import Optimizer, Schedule
+from trainer.outcome import Ending, Outcome
+
+MOST_STEPS = 256  # of one block
+MOST_NUMBERS = 1 << 23  # in the largest table of one block
+COLUMNS = 8  # numbers a run and step in the tables and the history, beside the scalars
+
+
+class TabulatedEngine(ABC):
+    """Trains R runs by first-order steps; see Engine.
+
+    What depends on the step alone (minibatches, learning rates, who still trains) is tabulated for a
+    block of steps at a time: `tables` has a row for each step of the block, and so has `history`.
+    """
+
+    kind: str
+    backend: str
+    capture: bool
+    alive: Tensor
+    taken: Tensor
+
+    def __init__(
+        self,
+        model: Model,
+        data: Dataset,
+        order: Order,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        lr: Tensor,
+        steps: Tensor,
+        clip_norm: Tensor | None = None,
+    ) -> None:
+        self.model, self.data, self.order = model, data, order
+        self.optimizer, self.schedule = optimizer, schedule
+        self.lr, self.steps = lr, steps
+        self.clip_norm = clip_norm
+        self.step = 0
+        device = model.parameters.device
+        self.alive = torch.ones(model.runs, dtype=torch.bool, device=device)
+        self.taken = torch.zeros(model.runs, dtype=torch.int64, device=device)
+        self.runs = torch.arange(model.runs, device=device)
+        self.columns = torch.tensor(list(model.scalars.values()), dtype=torch.int64, device=device)
+        row = max(order.indices_a_step, model.runs * (len(model.scalars) + COLUMNS))
+        self.capacity = max(1, min(MOST_STEPS, MOST_NUMBERS // row))
+        self.block = 0
+        self.tables = self._tables()
+        self.history = self._empty_history()
+
+    @abstractmethod
+    def _execute(self, first: int, count: int) -> None:
+        """Makes the steps of rows first..first+count-1 of the tables, and writes them into the history."""
+
+    @property
+    def done(self) -> bool:
+        """No run has a step to take: each has made its last one or diverged."""
+        return self.step >= int(self.steps.max()) or not bool(self.alive.any())
+
+    @property
+    def horizon(self) -> int:
+        """The step up to which one call of `advance` may go: the end of the tables."""
+        return self.step - self.step % self.capacity + self.capacity
+
+    def advance(self, until_step: int) -> History:
+        """Trains every run up to `until_step`, at most the horizon, and says what happened on the way."""
+        assert self.step < until_step <= self.horizon
+        if self.step // self.capacity != self.block:
+            self.block = self.step // self.capacity
+            for table, new in zip(self.tables, self._tables(), strict=True):
+                table.copy_(new)
+        start, first = self.step, self.step % self.capacity
+        self._execute(first, until_step - start)
+        self.step = until_step
+        rows = slice(first, first + until_step - start)
+        loss, norm, scalars = (part[rows].clone() for part in self.history)
+        return History(start, self.runs, loss, norm, {"lr": self.tables[2][rows].clone()}, scalars)
+
+    def endings(self, reason: str) -> list[Ending]:
+        """How each run ended; `reason` is why training stopped early, where it did."""
+
+        def ending(alive: bool, taken: int, steps: int) -> Ending:
+            if not alive:
+                return Ending(Outcome.DIVERGED, taken, steps)
+            if taken < steps:
+                return Ending(Outcome.STOPPED, taken, steps, reason)
+            return Ending(Outcome.FINISHED, taken, steps)
+
+        told = self.alive.tolist(), self.taken.tolist(), self.steps.tolist()
+        return [ending(*each) for each in zip(*told, strict=True)]
+
+    def _tables(self) -> tuple[Tensor, ...]:
+        """A row for each step of the block: minibatch, coefficients [K, R, 1], lr [R], wanted [R].
+
+        The block's steps and so the tables' shapes are always the same: the vectorized cosine rounds
+        by the place in its array, and how a training is cut into slices must not change a bit.
+        """
+        start = self.block * self.capacity
+        step = torch.arange(start, start + self.capacity, device=self.runs.device)
+        lr = self.lr * self.schedule(step)
+        coefficients = self.optimizer.table(lr, step).to(self.model.parameters.dtype)
+        indices = step[:, None] if self.order.whole else self.order.indices(start, start + self.capacity)
+        return indices, coefficients[..., None], lr, step[:, None] < self.steps
+
+    def _empty_history(self) -> tuple[Tensor, ...]:
+        rows, runs = self.capacity, self.model.runs
+        like = self.model.parameters.detach()
+        columns = (runs,), (runs,), (runs, len(self.columns))
+        return tuple(like.new_zeros(rows, *shape) for shape in columns)
