@@ -278,12 +278,13 @@ class LinearReLUFunction(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, slope: Tensor | None, *_: Any) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, dy: Tensor | None, *_: Any) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         count = len(ctx.biased)
-        if slope is None:
+        if dy is None:
             return (None,) * (3 + 2 * count)
         values, weights = ctx.saved_tensors[: count + 1], ctx.saved_tensors[count + 1 :]
         gradients: list[Tensor | None] = []
+        slope: Tensor = dy
         for layer in reversed(range(count)):
             first, last = layer == 0, layer == count - 1
             slope, found = linear_relu_bwd(

@@ -24,9 +24,9 @@ from trainer.models.build import make_graph, new_model
 from trainer.pack import make_pack
 
 
-def trained(device: str, steps: int, over: str) -> tuple[float, torch.Tensor]:
+def trained(device: str, steps: int, over: str, *more: str) -> tuple[float, torch.Tensor]:
     """Seconds of training, and the parameters [R, P], of the primer with pack.over={seed: `over`}."""
-    overrides = [f'pack.over={{seed: "{over}"}}', f"loop.steps={steps}", f"compute.device={device}"]
+    overrides = [f'pack.over={{seed: "{over}"}}', f"loop.steps={steps}", f"compute.device={device}", *more]
     with initialize_config_dir(str(record.ROOT / "conf"), version_base="1.3"):
         pack = make_pack(compose("train", overrides), overrides)
     asked, compute = pack.config, prepare_compute(pack.config.compute)
