@@ -87,7 +87,7 @@ def linear_relu(
         )
         for i, o in itertools.pairwise(widths)
     ]
-    kernel.chain(x.requires_grad_(want_dx), layers, relu_last, product).sum().backward()
+    chain(x.requires_grad_(want_dx), layers, relu_last, product).sum().backward()
 
 
 def expression(
@@ -234,7 +234,7 @@ if __name__ == "__main__":
 
     from kernels import launch
     from kernels.expression import parse, triton_kernel
-    from kernels.linear_relu import kernel
+    from kernels.linear_relu.autograd import chain
     from kernels.quantize.kernel import quantize_fwd
     from tests import controls
 

@@ -81,4 +81,5 @@ def _device(asked: str) -> torch.device:
 
 
 def _memory_of_a_block(device: torch.device) -> int:
-    return torch.cuda.get_device_properties(device).shared_memory_per_block_optin
+    properties = torch.cuda.get_device_properties(device)
+    return getattr(properties, "shared_memory_per_block_optin", TILES)  # older torch doesn't say

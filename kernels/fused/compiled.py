@@ -1,28 +1,30 @@
-"""Whole trainings of R runs of an expression graph through Numba, on the CPU, a run a thread."""
+"""Whole trainings of R runs through Numba, on the CPU: each run by itself, the runs over the cores."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from kernels import source_cache
-from kernels.expression import Graph
-from kernels.fused.numba_source import training_source
 
 STATES = {"sgd": 1, "adam": 2}  # tensors [R, P] that an optimizer remembers
 
 
 class Descent:
-    """Steps of one optimizer on one graph's loss: `parameters` [R, P] and `states` change in place."""
+    """Steps of one optimizer on one loss: `parameters` [R, P] and `states` change in place.
+
+    `source` is graph_training or layers_training of that optimizer; `divisor` is how many terms the loss
+    of a sample is a mean of, 0 where it is a sum.
+    """
 
     def __init__(
-        self, graph: Graph, loss: str, optimizer: str, parameters: Tensor, constants: Tensor
+        self, source: str, optimizer: str, parameters: Tensor, constants: Tensor, divisor: int
     ) -> None:
         assert parameters.device.type == "cpu" and parameters.is_contiguous()
-        self.code = source_cache.load(training_source(graph, loss, optimizer))
+        self.code = source_cache.load(source)
         self.parameters, self.constants = parameters, constants.contiguous()
         runs, size = parameters.shape
         self.states = parameters.new_zeros(runs, STATES[optimizer], size)
-        self.outputs, self.loss = len(graph.outputs), loss
+        self.divisor = divisor
 
     def advance(
         self,
@@ -35,24 +37,26 @@ class Descent:
         alive: Tensor,
         taken: Tensor,
         rows: slice,
-        history: tuple[Tensor, Tensor, Tensor],
+        columns: Tensor,
+        history: tuple[Tensor, ...],
     ) -> None:
-        """The steps of `rows`; what happened goes into `history`: losses, norms [S, R], path [S, R, P].
+        """The steps of `rows`; what happened goes into `history`: losses, norms [S, R], and the parameters
+        `columns` before each step [S, R, C].
 
         inputs [S, V, B] and targets [S, T, B] of each row (or [1, ...] of all of them), or all samples
         [1, V, N] and `index` [S, R, B], which of them each run takes. table [S, C, R] are the update's
         coefficients, wanted [S, R] who has that step to make, clip [R]; alive and taken [R] change.
         """
         batch = inputs.shape[2] if index is None else index.shape[2]
-        divisor = {"mse": batch * self.outputs, "sse": 1, "cross_entropy": batch}[self.loss]
         none = torch.empty(*wanted.shape, 0, dtype=torch.int64)
         changed = self.parameters, self.states, self.constants, table, wanted, alive, taken
         given = self.parameters.new_empty(0) if clip is None else clip
         self.code.advance(
             *map(_array, (*changed, given, inputs, targets, none if index is None else index)),
-            float(divisor),
+            float(batch * self.divisor or 1),
             rows.start,
             rows.stop - rows.start,
+            _array(columns),
             *map(_array, history),
         )
 

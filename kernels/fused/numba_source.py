@@ -1,6 +1,7 @@
-"""A graph, a loss and an optimizer -> the Numba source text of their whole training."""
+"""A model, a loss and an optimizer -> the Numba source text of their whole training."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from kernels import source_cache
@@ -55,7 +56,7 @@ def gather(data, index, batch):
 @njit(parallel=True, cache=True, error_model="numpy")
 def advance(
     parameters, states, constants, table, wanted, alive, taken, clip, x, t, index, divisor, first, count,
-    losses, norms, path,
+    columns, losses, norms, path,
 ):
     for r in prange(parameters.shape[0]):
         p, state = parameters[r], states[r]
@@ -64,7 +65,8 @@ def advance(
         own = index.shape[2]
         x_own, t_own = np.empty((x.shape[1], own), x.dtype), np.empty((t.shape[1], own), t.dtype)
         for row in range(first, first + count):
-            path[row, r] = p
+            for i in range(columns.size):
+                path[row, r, i] = p[columns[i]]
             losses[row, r] = nan
             if not (alive[r] and wanted[row, r]):
                 continue
@@ -91,20 +93,68 @@ def advance(
 """
 
 
-def training_source(graph: Graph, loss: str, optimizer: str) -> str:
+LAYERS = """
+from kernels.fused.numba_layers import backward, cross_entropy, forward, squared_errors, to_inputs
+
+
+@njit(error_model="numpy")
+def sums(p, x, t, start, stop, found):
+{body}
+    return total
+"""
+
+
+def graph_training(graph: Graph, loss: str, optimizer: str) -> str:
+    """The training of an expression graph: see _training."""
+    return _training(_graph_sums(graph, loss), optimizer)
+
+
+def layers_training(widths: Sequence[int], bias: bool, loss: str, optimizer: str) -> str:
+    """The training of a perceptron, laid out as weight_0 [O, I], bias_0 [O], weight_1, ...: see _training."""
+    return _training(_layers_sums(widths, bias, loss), optimizer)
+
+
+def _training(sums: str, optimizer: str) -> str:
     """The module that defines advance(...): steps first..first+count-1 of every run, changed in place.
 
-    parameters [R, P], states [R, K, P], constants [R, C], table [S, C, R], wanted [S, R], alive, taken
-    [R], clip [R] or [0]; a step's samples x [S or 1, V, B], t [S or 1, T, B], or all samples [1, V, N]
-    and which of them each run takes, index [S, R, B] (else [S, R, 0]); losses, norms [S, R], path
-    [S, R, P]. The sums of a step are divided by `divisor`.
+    `sums` defines sums(p, x, t, start, stop, found): the sum of the loss over some samples, and those of
+    its gradient. parameters [R, P], states [R, K, P], constants [R, C], table [S, C, R], wanted [S, R],
+    alive, taken [R], clip [R] or [0]; a step's samples x [S or 1, V, B], t [S or 1, T, B], or all samples
+    [1, V, N] and which of them each run takes, index [S, R, B] (else [S, R, 0]); losses, norms [S, R],
+    path [S, R, C], the parameters `columns` [C]. The sums of a step are divided by `divisor`.
     """
-    version = source_cache.version(Path(__file__).with_name("numba_update.py"))
+    called = (Path(__file__).with_name(name) for name in ("numba_update.py", "numba_layers.py"))
     advance = ADVANCE.format(optimizer=optimizer, block=BLOCK)
-    return f"# over {version}\n{HEADER}import numpy as np\n{_sums(graph, loss)}{advance}"
+    return f"# over {source_cache.version(*called)}\n{HEADER}import numpy as np\n{sums}{advance}"
 
 
-def _sums(graph: Graph, loss: str) -> str:
+def _layers_sums(widths: Sequence[int], bias: bool, loss: str) -> str:
+    """The sums of a perceptron: forward through its layers, the loss, and back."""
+    places, at = [], 0
+    for features, outputs in pairwise(widths):
+        weight, at = at, at + outputs * features
+        places.append((weight, at if bias else -1))
+        at += outputs * bias
+    last = len(places)
+    lines = ["size = stop - start", "a0 = x[:, start:stop]"]
+    for layer, (weight, bias_at) in enumerate(places, 1):
+        lines += [
+            f"a{layer} = np.empty(({widths[layer]}, size), p.dtype)",
+            f"forward(p, {weight}, {bias_at}, a{layer - 1}, a{layer}, {layer < last})",
+        ]
+    kind = "cross_entropy" if loss == "cross_entropy" else "squared_errors"
+    lines += [f"d{last} = np.empty_like(a{last})", f"total = {kind}(a{last}, t[:, start:stop], d{last})"]
+    for layer, (weight, bias_at) in reversed(list(enumerate(places, 1))):
+        lines += [f"backward(p, {weight}, {bias_at}, a{layer - 1}, d{layer}, found)"]
+        if layer > 1:
+            lines += [
+                f"d{layer - 1} = np.empty_like(a{layer - 1})",
+                f"to_inputs(p, {weight}, a{layer - 1}, d{layer}, d{layer - 1})",
+            ]
+    return LAYERS.format(body=_indented(lines, 1))
+
+
+def _graph_sums(graph: Graph, loss: str) -> str:
     """The sums of the loss and its gradient over some samples, in the parameters' precision."""
     texts, levels = leaves(graph)
     constant = "f({})".format

@@ -53,7 +53,7 @@ def linear(
 
 def _chain(backend: str) -> Callable[..., Tensor]:
     if backend == "triton":
-        from kernels.linear_relu.kernel import chain  # noqa: PLC0415 (triton is slow to import)
+        from kernels.linear_relu.autograd import chain  # noqa: PLC0415 (triton is slow to import)
 
         return chain
     return linear_relu_chain_reference

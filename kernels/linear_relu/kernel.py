@@ -1,23 +1,19 @@
-"""Linear layers with ReLU on the GPU: launchers, and the autograd.Function of a chain of layers.
+"""Linear layers with ReLU on the GPU: the launchers of their kernels, as operators of torch.
 
 The kernels are in narrow.py and wide.py, how they are cut up is in tiles.py. Only the activated
 output of a layer is kept: where it is positive, the gradient passes.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from kernels import launch
-from kernels.errors import UserError
 from kernels.linear_relu import tiles
 from kernels.linear_relu.narrow import linear_relu_bwd_kernel, linear_relu_fwd_kernel
-from kernels.linear_relu.reference import PRODUCTS, Layer
 from kernels.linear_relu.wide import linear_relu_product_kernel
 from kernels.sums.kernel import sum_parts
 
@@ -252,77 +248,3 @@ def _sum_dtype(how: dict[str, Any]) -> torch.dtype:
 def _whole(size: int, multiple: int) -> int:
     """The next multiple of `multiple`."""
     return launch.parts(size, multiple) * multiple
-
-
-class LinearReLUFunction(torch.autograd.Function):
-    """y of a chain of layers; dW_l = dz_l^T x_l, db_l = sum dz_l, dz_(l-1) = dz_l W_l where x_l > 0."""
-
-    @staticmethod
-    def forward(x: Tensor, relu_last: bool, product: str, *layers: Tensor | None) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The outputs of every layer, the last one first: the others are kept for the backward pass alone."""
-        values = [x]
-        for number, (weight, bias) in enumerate(_pairs(layers), 1):
-            last = number == len(layers) // 2
-            dtype = weight.dtype if last else x.dtype
-            values.append(linear_relu_fwd(values[-1], weight, bias, relu_last or not last, product, dtype))
-        return values[-1], *values[1:-1]
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        x, ctx.relu_last, ctx.product, *layers = inputs
-        y, *hidden = output
-        ctx.mark_non_differentiable(*hidden)
-        ctx.set_materialize_grads(False)  # else autograd would fill zeros for every hidden layer
-        ctx.biased = [bias is not None for _, bias in _pairs(layers)]
-        ctx.save_for_backward(x, *hidden, y, *(weight for weight, _ in _pairs(layers)))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dy: Tensor | None, *_: Any) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        count = len(ctx.biased)
-        if dy is None:
-            return (None,) * (3 + 2 * count)
-        values, weights = ctx.saved_tensors[: count + 1], ctx.saved_tensors[count + 1 :]
-        gradients: list[Tensor | None] = []
-        slope: Tensor = dy
-        for layer in reversed(range(count)):
-            first, last = layer == 0, layer == count - 1
-            slope, found = linear_relu_bwd(
-                values[layer],
-                weights[layer],
-                values[count] if last and ctx.relu_last else None,
-                slope,
-                mask_input=not first,
-                want_dx=not first or ctx.needs_input_grad[0],
-                want_db=ctx.biased[layer],
-                product=ctx.product,
-            )
-            dw, db = found.tensor_split([weights[layer][0].numel()], 1)
-            gradients = [dw.view(weights[layer].shape), db if ctx.biased[layer] else None, *gradients]
-        return _of_input(slope, values[0]) if ctx.needs_input_grad[0] else None, None, None, *gradients
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, *_: Any) -> Any:
-        raise UserError(
-            "linear_relu has an axis of runs, so vmap has nothing to add: "
-            "stack the weights into [R, O, I] and the inputs into [R, B, I]"
-        )
-
-
-def _pairs(layers: Sequence[Any]) -> list[tuple[Tensor, Tensor | None]]:
-    return list(zip(layers[::2], layers[1::2], strict=True))
-
-
-def _of_input(slope: Tensor, x: Tensor) -> Tensor:
-    """The gradient of an input that all runs share is the sum of theirs."""
-    if x.dim() == 3:
-        return slope
-    return slope.squeeze(0) if len(slope) == 1 else slope.sum(0)
-
-
-def chain(x: Tensor, layers: Sequence[Layer], relu_last: bool, product: str) -> Tensor:
-    """See kernels.linear_relu.linear_relu_chain."""
-    launch.check_device(x, "linear_relu's Triton kernel", "backend='reference'")
-    flat = [part for layer in layers for part in layer]
-    dtype = PRODUCTS[product] or torch.promote_types(x.dtype, layers[0][0].dtype)
-    return LinearReLUFunction.apply(x.to(dtype), relu_last, product, *flat)[0]  # pyright: ignore[reportOptionalSubscript]

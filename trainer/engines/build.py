@@ -18,10 +18,12 @@ from trainer.engines.step import StepEngine
 from trainer.engines.tabulated import TabulatedEngine
 from trainer.models.base import Model
 from trainer.models.expression import ExpressionModel, bounds_of, moving
+from trainer.models.mlp import MLPModel
 from trainer.optimizers import OPTIMIZERS, SCHEDULES
 from trainer.pack import Pack
 
 FUSED_WORK = 1 << 27  # samples of all runs and steps: the step engine then takes about as long as compiling
+WIDEST = 128  # layer that the fused engine takes
 COMPILED_WORK = 1 << 22  # numbers in a pack's Jacobians: the reference then takes about as long as compiling
 MOST_DERIVATIVES = 64  # of one sample, all in registers: what Triton's normal equations take
 MOST_PARAMETERS = 1000  # of a least-squares fit
@@ -72,17 +74,22 @@ def _is_fused(pack: Pack, model: Model, steps: Tensor, order: Order) -> bool:
     if kind == "step":
         return False
     why = _refusal(model, backend)
-    if kind == "fused" and why:
+    asked = kind == "fused" or backend == "numba"
+    if asked and why:
         raise UserError(f"engine=fused can't train this: {why}; engine=step trains everything")
-    return not why and (kind == "fused" or int(steps.sum()) * order.batch >= FUSED_WORK)
+    return not why and (asked or int(steps.sum()) * order.batch >= FUSED_WORK)
 
 
 def _refusal(model: Model, backend: str) -> str:
     """Why the fused engine doesn't serve, or ''."""
-    if not isinstance(model, ExpressionModel):
-        return "it trains equations, and this model is an MLP"
-    if model.grad_delta is not None:
+    if isinstance(model, ExpressionModel) and model.grad_delta is not None:
         return "it takes exact derivatives, and this run has model.gradient=finite_difference"
+    if isinstance(model, MLPModel) and max(model.widths) > WIDEST:
+        return f"its layers have up to {WIDEST} features, and this model's have {max(model.widths)}"
+    if isinstance(model, MLPModel) and model.quantized:
+        return "it doesn't quantize, and this run has model.quantize"
+    if isinstance(model, MLPModel) and model.product != "ieee":
+        return f"it computes in fp32 and fp64, and this run has compute.precision={model.product}"
     if model.parameters.device.type != "cpu":
         return f"it runs on the CPU, and this run is on {model.parameters.device}"
     if backend not in ("auto", "numba"):
@@ -163,7 +170,10 @@ def _squares(model: Model) -> Squares:
 def _backend(pack: Pack, model: Model, problem: Problem) -> str:
     """What linearizes: Numba on the CPU, Triton on CUDA for large fits of equations, else the reference."""
     asked = pack.config.compute.backend
-    if asked == "triton" or (asked == "auto" and model.backend == "triton"):
+    fused = pack.config.engine.kind == "fused"
+    if fused and asked not in ("auto", "numba"):
+        raise UserError(f"engine=fused fits through Numba, and this run has compute.backend={asked}")
+    if asked == "triton" or (asked == "auto" and model.backend == "triton" and not fused):
         return _triton_or_reference(asked, model, problem)
     return _numba_or_reference(pack, model, problem)
 
@@ -192,14 +202,15 @@ def _numba_or_reference(pack: Pack, model: Model, problem: Problem) -> str:
         and model.parameters.dtype == torch.float64
         and model.parameters.device.type == "cpu"
     )
-    if asked.backend == "numba" and not serves:
+    numba = asked.backend == "numba" or pack.config.engine.kind == "fused"
+    if numba and not serves:
         raise UserError(
-            "compute.backend=numba fits equations in compute.precision=fp64 on compute.device=cpu; "
-            "compute.backend=reference takes everything"
+            "compute.backend=numba, and so engine=fused, fits equations in compute.precision=fp64 on "
+            "compute.device=cpu; compute.backend=reference takes everything"
         )
     work = model.runs * problem.rows * (model.parameters.shape[1] + 1)
     pays = asked.backend == "auto" and serves and work >= COMPILED_WORK
-    return "numba" if asked.backend == "numba" or pays else "reference"
+    return "numba" if numba or pays else "reference"
 
 
 def _values(pack: Pack, path: str, device: torch.device) -> Tensor:

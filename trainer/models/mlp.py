@@ -32,7 +32,7 @@ class MLPModel(Model):
     ) -> None:
         super().__init__(parameters, layout(widths, bias), loss, backend)
         self.layers = len(widths) - 1
-        self.widths = tuple(widths)
+        self.widths, self.bias = tuple(widths), bias
         self.quantized = frozenset(quantized)
         self.product = product
 

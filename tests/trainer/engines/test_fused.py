@@ -32,6 +32,16 @@ CLASSES = (
     "data.size=90", "data.columns={}", "model.loss=cross_entropy", "loop.batch_size=32", "optimizer.lr=0.05",
     "compute.precision=fp64", "loop.steps=200",
 )  # fmt: skip
+GAUSSIANS = (
+    "experiment=gaussians", "data.size=90", "loop.batch_size=32", "optimizer.lr=3e-3",
+    "compute.precision=fp64", "loop.steps=200",
+)  # fmt: skip
+REGRESSION = (
+    "~experiment", "model=mlp", "model.loss=mse", "model.widths=[10,6,1]", "data=sklearn",
+    "data.set=diabetes",
+    "data.standardize=true", "loop.batch_size=50", "loop.steps=200", "optimizer.lr=1e-3",
+    "compute.precision=fp64",
+)  # fmt: skip
 SEEDS = 'pack.over={seed: "range(0,5)"}'
 
 
@@ -102,7 +112,7 @@ def test_cross_entropy_and_sums_of_squares() -> None:
     agree(*PRIMER, "model.loss=sse", "optimizer.lr=1e-3", SEEDS)
 
 
-@settings(few, max_examples=6)
+@settings(few, max_examples=3)
 @given(graphs(depth=2, smooth=True))
 def test_random_graphs(graph: Graph) -> None:
     text = ", ".join(f'"{variable} = {expression}"' for variable, expression in graph.definitions)
@@ -112,6 +122,22 @@ def test_random_graphs(graph: Graph) -> None:
         f"data.truth={{{truth}}}", "data.size=64", "loop.batch_size=16", "loop.steps=200",
         "compute.precision=fp64", SEEDS,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("model.widths=[2,7,5,2]", "model.bias=false", "optimizer=sgd", "optimizer.momentum=0.5"),
+        ("model.widths=[2,2]", "loop.order=own"),
+    ],
+    ids=" ".join,
+)
+def test_perceptrons(more: tuple[str, ...]) -> None:
+    agree(*GAUSSIANS, *more, SEEDS)
+
+
+def test_a_perceptron_with_squared_errors() -> None:
+    agree(*REGRESSION, SEEDS)
 
 
 def test_runs_of_their_own_lengths_and_rates() -> None:
@@ -166,7 +192,9 @@ def test_losses_of_large_minibatches_keep_their_digits() -> None:
 @pytest.mark.parametrize(
     ("overrides", "why"),
     [
-        (("experiment=gaussians",), "this model is an MLP"),
+        (("experiment=gaussians", "model.widths=[2,129,2]"), "up to 128 features, and this model's have 129"),
+        (("experiment=gaussians", "model.quantize=[1]"), "this run has model.quantize"),
+        (("experiment=gaussians", "compute.precision=bf16"), "this run has compute.precision=bf16"),
         (("experiment=primer", "model.gradient=finite_difference"), "model.gradient=finite_difference"),
         (("experiment=primer", "compute.backend=reference"), "compute.backend=reference"),
     ],
@@ -187,3 +215,17 @@ def test_the_results_say_which_ran(packtrain: Command, tmp_path: object) -> None
     assert ended.code == 0, ended.err
     result = result_in(tmp_path / "out")  # pyright: ignore[reportOperatorIssue]
     assert (result["engine"], result["backend"]) == ("fused", "numba")
+
+
+def test_asking_for_numba_asks_for_it() -> None:
+    assert engine_of(*PRIMER, "engine=auto", "compute.backend=numba").backend == "numba"
+    with pytest.raises(UserError, match=r"this run has model\.quantize"):
+        engine_of("experiment=gaussians", "model.quantize=[1]", "engine=auto", "compute.backend=numba")
+
+
+def test_a_fused_fit_is_numbas() -> None:
+    from tests.trainer.fits import engine_of as fit_of  # noqa: PLC0415 (another engine_of)
+
+    assert fit_of("experiment=fit", "engine=fused").backend == "numba"
+    with pytest.raises(UserError, match="engine=fused fits through Numba"):
+        fit_of("experiment=fit", "engine=fused", "compute.backend=reference")
