@@ -62,7 +62,7 @@ def test_train_sets_up_once_and_passes_every_argument_on(checkout: Path, tmp_pat
 def test_test_sets_up_once_and_passes_every_argument_on(checkout: Path, tmp_path: Path) -> None:
     first = run(checkout, "test", "-k", "a word", where=tmp_path)
     assert any("install" in note and "[dev]" in note for note in first)
-    assert first[-1] == "python -m pytest -k a word"
+    assert first[-1] == "python -m pytest --numprocesses auto -k a word"
     again = run(checkout, "test", "-k", "a word", where=Path("/"))
     assert again[-1] == first[-1]
     assert not any("install" in note for note in again)

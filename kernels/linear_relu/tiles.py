@@ -61,6 +61,8 @@ def product_tile(precision: str, itemsize: int, slope_itemsize: int, hopper: boo
     """The tile of one product of a wide layer; its two item sizes are as for backward_tile."""
     if itemsize == slope_itemsize == 2:
         return Tile(128, 128, 64 if hopper else 32, 8)
+    if itemsize == 2 and not hopper:
+        return Tile(64, 64, 32, 4, 2)
     if itemsize == 2 or precision == "tf32":
         return Tile(128, 128, 32, 8)
     return Tile(64, 64, 16, 4, 2)
