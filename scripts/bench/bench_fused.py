@@ -30,7 +30,7 @@ STEP = ("engine=step", "compute.backend=reference")
 
 @dataclass(frozen=True)
 class Training:
-    """Runs of an experiment, and how many times faster than its peers the fused engine is to be on two cores."""
+    """Runs of an experiment, and how many times faster than its peers the fused engine should be."""
 
     experiment: str
     runs: int
