@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from kernels.expression.expr import Expr
 from kernels.expression.graph import Graph
-from kernels.expression.statements import BOTH, INPUTS, leaves, statements
+from kernels.expression.statements import BOTH, INPUTS, call, leaves, statements
 
 HEADER = '''"""Generated from an expression graph; the file is named after this text."""
 
@@ -13,10 +13,6 @@ from math import acos, asin, atan, cos, cosh, exp, inf, isnan, log, log1p, nan, 
 from numba import njit
 
 '''
-
-
-def _call(function: str) -> Callable[..., str]:
-    return lambda *args: f"{function}({', '.join(args)})"
 
 
 # op -> the text of its value, given the texts of its operands; NaN goes through relu, min and max.
@@ -28,8 +24,8 @@ NUMBA: dict[str, Callable[..., str]] = {
     "div": lambda x, y: f"{x} / {y}",
     "neg": lambda x: f"-{x}",
     "pow": lambda x, y: f"{x} ** {y}",
-    **{f: _call(f) for f in ("exp", "log", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan")},
-    **{f: _call(f) for f in ("sinh", "cosh", "tanh", "abs")},
+    **{f: call(f) for f in ("exp", "log", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan")},
+    **{f: call(f) for f in ("sinh", "cosh", "tanh", "abs")},
     "sigmoid": lambda x: f"one / (one + exp(-{x}))",
     "relu": lambda x: f"{x} if {x} > zero or isnan({x}) else zero",
     "softplus": lambda x: f"max({x}, zero) + log1p(exp(-abs({x})))",

@@ -73,3 +73,13 @@ def _multiplications(target: str, base: str, power: int, table: Table) -> list[s
         if bit == "1":
             lines.append(f"{target} = {table['mul'](target, base)}")
     return lines if power > 0 else [*lines, f"{target} = {table['div']('one', value)}"]
+
+
+def call(function: str) -> Callable[..., str]:
+    """A row of a table: the call of `function` with the operands."""
+    return lambda *args: f"{function}({', '.join(args)})"
+
+
+def indented(lines: Iterable[str], levels: int) -> str:
+    """The lines as one text, so many levels deep."""
+    return "\n".join("    " * levels + line for line in lines)

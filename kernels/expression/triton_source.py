@@ -7,7 +7,16 @@ from itertools import combinations_with_replacement
 from kernels.expression.expr import Expr, walk
 from kernels.expression.graph import Graph
 from kernels.expression.losses import loss_lines
-from kernels.expression.statements import BOTH, INPUTS, NOTHING, PARAMETERS, leaves, statements
+from kernels.expression.statements import (
+    BOTH,
+    INPUTS,
+    NOTHING,
+    PARAMETERS,
+    call,
+    indented,
+    leaves,
+    statements,
+)
 
 HEADER = '''"""Generated from an expression graph; the file is named after this text."""
 
@@ -16,10 +25,6 @@ import triton.language as tl
 from triton.language.extra import libdevice
 
 '''
-
-
-def _call(function: str) -> Callable[..., str]:
-    return lambda *args: f"{function}({', '.join(args)})"
 
 
 def _choose(sign: str) -> Callable[..., str]:
@@ -33,9 +38,9 @@ TRITON: dict[str, Callable[..., str]] = {
     "mul": lambda x, y: f"{x} * {y}",
     "div": lambda x, y: f"{x} / {y}",
     "neg": lambda x: f"-{x}",
-    "pow": _call("libdevice.pow"),
-    **{f: _call(f"tl.{f}") for f in ("exp", "log", "sqrt", "abs", "sin", "cos")},
-    **{f: _call(f"libdevice.{f}") for f in ("tan", "asin", "acos", "atan", "sinh", "cosh", "tanh")},
+    "pow": call("libdevice.pow"),
+    **{f: call(f"tl.{f}") for f in ("exp", "log", "sqrt", "abs", "sin", "cos")},
+    **{f: call(f"libdevice.{f}") for f in ("tan", "asin", "acos", "atan", "sinh", "cosh", "tanh")},
     "sigmoid": lambda x: f"1.0 / (1.0 + tl.exp(-{x}))",
     "relu": lambda x: f"tl.where({x} <= 0.0, 0.0, {x})",
     "softplus": lambda x: f"tl.where({x} <= 0.0, 0.0, {x}) + libdevice.log1p(tl.exp(-tl.abs({x})))",
@@ -186,9 +191,9 @@ class _Writer:
             plain=NOT_SPECIALIZED,
             name=name,
             parameters=PARAMETERS_OF_ALL,
-            constants=_indented(self.constants, 1),
-            shared=_indented(self.block, 2),
-            body=_indented(self.body, 3),
+            constants=indented(self.constants, 1),
+            shared=indented(self.block, 2),
+            body=indented(self.body, 3),
             live=_most_alive([*self.block, *self.body]),
         )
 
@@ -206,7 +211,3 @@ def _most_alive(lines: Sequence[str]) -> int:
         most = max(most, len(alive))
         alive -= {value for value in values if last[value] == i}
     return most + (CIRCULAR if any(re.search(r"\.(sin|cos|tan)\(", line) for line in lines) else 0)
-
-
-def _indented(lines: Iterable[str], levels: int) -> str:
-    return "\n".join("    " * levels + line for line in lines)

@@ -9,7 +9,7 @@ from kernels.expression.expr import walk
 from kernels.expression.graph import Graph
 from kernels.expression.losses import loss_lines
 from kernels.expression.numba_source import HEADER, NUMBA
-from kernels.expression.statements import BOTH, INPUTS, leaves, statements
+from kernels.expression.statements import BOTH, INPUTS, indented, leaves, statements
 
 BLOCK = 1024  # samples whose sums are kept in the parameters' own precision
 
@@ -151,7 +151,7 @@ def _layers_sums(widths: Sequence[int], bias: bool, loss: str) -> str:
                 f"d{layer - 1} = np.empty_like(a{layer - 1})",
                 f"to_inputs(p, {weight}, a{layer - 1}, d{layer}, d{layer - 1})",
             ]
-    return LAYERS.format(body=_indented(lines, 1))
+    return LAYERS.format(body=indented(lines, 1))
 
 
 def _graph_sums(graph: Graph, loss: str) -> str:
@@ -178,12 +178,8 @@ def _graph_sums(graph: Graph, loss: str) -> str:
         *(f"g{i} += {texts[root]}" for i, root in enumerate(graph.gradient)),
     ]
     return SUMS.format(
-        outside=_indented(outside, 1),
-        zeros=_indented(["total = zero", *(f"g{i} = zero" for i in range(len(graph.gradient)))], 1),
-        loop=_indented(loop, 2),
-        results=_indented([f"found[{i}] = g{i}" for i in range(len(graph.gradient))], 1),
+        outside=indented(outside, 1),
+        zeros=indented(["total = zero", *(f"g{i} = zero" for i in range(len(graph.gradient)))], 1),
+        loop=indented(loop, 2),
+        results=indented([f"found[{i}] = g{i}" for i in range(len(graph.gradient))], 1),
     )
-
-
-def _indented(lines: Sequence[str], levels: int) -> str:
-    return "\n".join("    " * levels + line for line in lines)

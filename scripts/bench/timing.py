@@ -14,13 +14,8 @@ WARM_UP = 3
 FLUSHED = 1 << 28  # bytes that are written between two timings: more than an L2 cache holds
 
 
-def measure(ways: Mapping[str, Way], device: str, repeats: int) -> dict[str, list[float]]:
-    """Seconds of each way, `repeats` times, every round in another order."""
-    return rounds({name: prepare(way, device) for name, way in ways.items()}, device, repeats)
-
-
 def rounds(prepared: Mapping[str, Callable[[], object]], device: str, repeats: int) -> dict[str, list[float]]:
-    """Seconds of each of what `prepare` made."""
+    """Seconds of each of what `prepare` made, `repeats` times, every round in another order."""
     seconds: dict[str, list[float]] = {name: [] for name in prepared}
     for _ in range(repeats):
         for name in random.sample(list(prepared), len(prepared)):
@@ -30,7 +25,7 @@ def rounds(prepared: Mapping[str, Callable[[], object]], device: str, repeats: i
 
 def median(way: Way, device: str, repeats: int = 10) -> float:
     """The median of the seconds of one way."""
-    return statistics.median(measure({"": way}, device, repeats)[""])
+    return statistics.median(rounds({"": prepare(way, device)}, device, repeats)[""])
 
 
 def prepare(way: Way, device: str) -> Callable[[], object]:
