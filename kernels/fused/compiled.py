@@ -37,11 +37,13 @@ class Descent:
         alive: Tensor,
         taken: Tensor,
         rows: slice,
+        slots: Tensor,
         columns: Tensor,
         history: tuple[Tensor, ...],
+        last: Tensor,
     ) -> None:
-        """The steps of `rows`; what happened goes into `history`: losses, norms [S, R], and the parameters
-        `columns` before each step [S, R, C].
+        """The steps of `rows`; what happened goes into rows slots [S] of `history`: losses, norms [H, R], and
+        the parameters `columns` before the step [H, R, C]; the loss of the latest step into last [R].
 
         inputs [S, V, B] and targets [S, T, B] of each row (or [1, ...] of all of them), or all samples
         [1, V, N] and `index` [S, R, B], which of them each run takes. table [S, C, R] are the update's
@@ -56,8 +58,7 @@ class Descent:
             float(batch * self.divisor or 1),
             rows.start,
             rows.stop - rows.start,
-            _array(columns),
-            *map(_array, history),
+            *map(_array, (slots, columns, *history, last)),
         )
 
 

@@ -30,13 +30,14 @@ ADVANCE = """
 from numba import prange
 
 from kernels.fused.numba_update import {optimizer} as update
-from kernels.fused.numba_update import all_finite, norm_of
+from kernels.fused.numba_update import all_finite, norm_of, take
 
 
 @njit(error_model="numpy")
 def loss_and_gradient(p, x, t, divisor, found, gradient, totals):
     value = 0.0
-    totals[:] = 0.0
+    for i in range(p.size):
+        totals[i] = 0.0
     for start in range(0, x.shape[1], {block}):
         value += sums(p, x, t, start, min(start + {block}, x.shape[1]), found)
         for i in range(p.size):
@@ -56,7 +57,7 @@ def gather(data, index, batch):
 @njit(parallel=True, cache=True, error_model="numpy")
 def advance(
     parameters, states, constants, table, wanted, alive, taken, clip, x, t, index, divisor, first, count,
-    columns, losses, norms, path,
+    slots, columns, losses, norms, path, last,
 ):
     for r in prange(parameters.shape[0]):
         p, state = parameters[r], states[r]
@@ -65,9 +66,10 @@ def advance(
         own = index.shape[2]
         x_own, t_own = np.empty((x.shape[1], own), x.dtype), np.empty((t.shape[1], own), t.dtype)
         for row in range(first, first + count):
+            slot = slots[row]
             for i in range(columns.size):
-                path[row, r, i] = p[columns[i]]
-            losses[row, r] = nan
+                path[slot, r, i] = p[columns[i]]
+            losses[slot, r] = last[r] = nan
             if not (alive[r] and wanted[row, r]):
                 continue
             if own > 0:
@@ -77,16 +79,15 @@ def advance(
             else:
                 step = row % x.shape[0]
                 loss = loss_and_gradient(p, x[step], t[step], divisor, found, gradient, totals)
-            losses[row, r] = loss
+            losses[slot, r] = last[r] = loss
             norm = p.dtype.type(norm_of(gradient))
-            norms[row, r] = norm
+            norms[slot, r] = norm
             if clip.size > 0 and norm > clip[r]:
                 for i in range(p.size):
                     gradient[i] *= clip[r] / (norm + p.dtype.type(1e-6))
             update(p, gradient, state, constants[r], table[row, :, r], new, moved)
             if all_finite(loss, new, moved):
-                p[:] = new
-                state[:] = moved
+                take(p, new, state, moved)
                 taken[r] += 1
             else:
                 alive[r] = False
@@ -120,8 +121,9 @@ def _training(sums: str, optimizer: str) -> str:
     `sums` defines sums(p, x, t, start, stop, found): the sum of the loss over some samples, and those of
     its gradient. parameters [R, P], states [R, K, P], constants [R, C], table [S, C, R], wanted [S, R],
     alive, taken [R], clip [R] or [0]; a step's samples x [S or 1, V, B], t [S or 1, T, B], or all samples
-    [1, V, N] and which of them each run takes, index [S, R, B] (else [S, R, 0]); losses, norms [S, R],
-    path [S, R, C], the parameters `columns` [C]. The sums of a step are divided by `divisor`.
+    [1, V, N] and which of them each run takes, index [S, R, B] (else [S, R, 0]). Into row slots [S] of
+    losses, norms [H, R] and path [H, R, C], the parameters `columns` [C], goes what a step was like; into
+    last [R] the latest loss. The sums of a step are divided by `divisor`.
     """
     called = (Path(__file__).with_name(name) for name in ("numba_update.py", "numba_layers.py"))
     advance = ADVANCE.format(optimizer=optimizer, block=BLOCK)

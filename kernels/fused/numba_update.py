@@ -54,3 +54,12 @@ def all_finite(loss, new, moved):
             if not isfinite(moved[k, i]):
                 return False
     return isfinite(loss)
+
+
+@plain
+def take(p, new, state, moved):
+    """The new parameters and state in place of the old."""
+    for i in range(p.size):
+        p[i] = new[i]
+        for k in range(state.shape[0]):
+            state[k, i] = moved[k, i]

@@ -189,7 +189,8 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
             state[0] = inf if not damped and gained > 0.0 else radius
             state[1] = damping
             if gained > 0.0 and end != GRADIENT:
-                p[:] = trial
+                for i in range(p.size):
+                    p[i] = trial[i]
                 rss = rss_there
                 root, there = there, root
             if end != RUNNING:

@@ -58,7 +58,7 @@ def values(run: Mapping[str, Any], key: str = "value") -> dict[str, Any]:
 
 def engine_of(*overrides: str) -> LeastSquaresEngine:
     """The engine of a pack, before its first step."""
-    pack = pack_of(*overrides, "compute.device=cpu")
+    pack = pack_of("monitor.every=1", *overrides, "compute.device=cpu")
     asked = pack.config
     compute = prepare_compute(asked.compute)
     graph = make_graph(asked.model)

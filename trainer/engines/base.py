@@ -12,19 +12,27 @@ from trainer.outcome import Ending
 
 @dataclass(frozen=True)
 class History:
-    """What happened in steps start..start+S-1 to the K runs `runs` [K], one row a step, on the device.
+    """What happened to the K runs `runs` [K]: a row for each of the recorded `steps`, on the device.
 
     `loss` [S, K] is NaN where a run was not trained; `gradient_norm` [S, K]; `rates` [S, K] by name,
     such as the learning rate; `scalars` [S, K, C] are the parameters worth a curve, as they were before
-    the step.
+    the step. `last` [K] is the loss of the latest step, recorded or not, and `samples` how many all runs
+    have seen.
     """
 
-    start: int
+    steps: range
     runs: Tensor
     loss: Tensor
     gradient_norm: Tensor
     rates: dict[str, Tensor]
     scalars: Tensor
+    last: Tensor
+    samples: int
+
+
+def recorded(start: int, stop: int, every: int) -> range:
+    """The steps from start to stop - 1 that `every` divides."""
+    return range(start + -start % every, stop, every)
 
 
 class Engine(Protocol):

@@ -59,6 +59,7 @@ def _first_order(pack: Pack, model: Model, data: Dataset) -> TabulatedEngine:
         "lr": hyper("optimizer", "lr"),
         "steps": steps,
         "clip_norm": hyper("optimizer", "clip_norm").to(model.parameters.dtype) if clips else None,
+        "every": asked.monitor.every,
     }
     if _is_fused(pack, model, steps, order):
         from trainer.engines.fused import FusedEngine  # noqa: PLC0415 (numba takes a second to import)
@@ -117,7 +118,7 @@ def _least_squares(pack: Pack, model: Model, data: Dataset) -> LeastSquaresEngin
         squares = _squares(model) if backend == "triton" else None
         solver = Batched(model.jacobian, problem, parameters, rules, damped, squares)
     scale = 1.0 if model.loss_kind == "sse" else 1 / problem.rows
-    return LeastSquaresEngine(model, solver, problem, rules, order, scale, backend)
+    return LeastSquaresEngine(model, solver, problem, rules, order, scale, backend, pack.config.monitor.every)
 
 
 def _check_size(pack: Pack, model: Model) -> None:

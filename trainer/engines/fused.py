@@ -39,7 +39,7 @@ class FusedEngine(TabulatedEngine):
     def _execute(self, first: int, count: int) -> None:
         if self.gathered != self.block:
             self.batches, self.gathered = self._batches(), self.block
-        _, coefficients, _, wanted = self.tables
+        _, coefficients, _, wanted, slots = self.tables
         self.descent.advance(
             *self.batches,
             coefficients[..., 0].contiguous(),
@@ -48,8 +48,10 @@ class FusedEngine(TabulatedEngine):
             self.alive,
             self.taken,
             slice(first, first + count),
+            slots,
             self.columns,
             self.history,
+            self.last,
         )
 
     def _batches(self) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from kernels.least_squares import CONVERGED, Problem, Rules, Status, Trials
 from trainer.data.order import Order
-from trainer.engines.base import History
+from trainer.engines.base import History, recorded
 from trainer.models.base import Model
 from trainer.outcome import Ending, Outcome
 
@@ -66,11 +66,13 @@ class LeastSquaresEngine:
         order: Order,
         scale: float,
         backend: str,
+        every: int = 1,
     ) -> None:
         self.model, self.solver, self.order = model, solver, order
         self.problem, self.rules, self.steps = problem, rules, rules.steps
         self.scale, self.backend = scale, backend
         self.kind = "fused" if backend == "numba" else "step"
+        self.every = every
         self.step = 0
         self.columns = list(model.scalars.values())
 
@@ -104,17 +106,20 @@ class LeastSquaresEngine:
         start, before = self.step, self.taken.clone()
         trials = self.solver.advance(until_step - start)
         self.step = start + max(1, int((self.taken - before).max()))
-        loss, gradient, damping, path = (
-            part[: self.step - start]
+        made, steps = self.step - start, recorded(start, self.step, self.every)
+        rss, gradient, damping, path = (
+            part[steps.start - start : made : self.every]
             for part in (trials.rss, trials.gradient, trials.damping, trials.parameters)
         )
         return History(
-            start,
+            steps,
             trials.runs,
-            loss * self.scale,
+            rss * self.scale,
             2 * gradient * self.scale,
             {"damping": damping},
             path[..., self.columns],
+            trials.rss[made - 1] * self.scale,
+            made * len(trials.runs) * self.order.batch,
         )
 
     def endings(self, reason: str) -> list[Ending]:

@@ -57,14 +57,15 @@ class StepEngine(TabulatedEngine):
             self.graph.replay()
 
     def _step(self) -> None:
-        indices, coefficients, _, wanted = (t.index_select(0, self.row)[0] for t in self.tables)
+        indices, coefficients, _, wanted, slot = (t.index_select(0, self.row)[0] for t in self.tables)
         parameters = self.model.parameters
         loss = self.model.loss(*self._minibatch(indices))
         (gradient,) = torch.autograd.grad(loss.sum(), parameters)
         with torch.no_grad():
             active = wanted & self.alive
             norm = torch.linalg.vector_norm(gradient, dim=1, dtype=torch.float64).to(gradient.dtype)
-            self._record(loss.masked_fill(~active, torch.nan), norm, parameters[:, self.columns])
+            self.last.copy_(loss.masked_fill(~active, torch.nan))
+            self._record(slot, self.last, norm, parameters[:, self.columns])
             if self.clip_norm is not None:
                 shrink = (self.clip_norm / (norm + 1e-6)).masked_fill(norm <= self.clip_norm, 1)
                 gradient = gradient * shrink[:, None]
@@ -80,9 +81,9 @@ class StepEngine(TabulatedEngine):
             return inputs.index_select(0, indices), targets.index_select(0, indices)
         return inputs[indices], targets[indices]
 
-    def _record(self, *values: Tensor) -> None:
+    def _record(self, slot: Tensor, *values: Tensor) -> None:
         for part, value in zip(self.history, values, strict=True):
-            part.index_copy_(0, self.row, value[None])
+            part.index_copy_(0, slot[None], value[None])
 
     def _keep(self, loss: Tensor, new: Tensor, state: State, active: Tensor) -> None:
         """Takes the step in each run in which all of it is finite; a run in which it isn't has diverged."""

@@ -1,5 +1,6 @@
 """What the first-order engines share: tables of what depends on the step alone, history, endings."""
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from trainer.data.dataset import Dataset
 from trainer.data.order import Order
-from trainer.engines.base import History
+from trainer.engines.base import History, recorded
 from trainer.models.base import Model
 from trainer.optimizers import Optimizer, Schedule
 from trainer.outcome import Ending, Outcome
@@ -21,7 +22,8 @@ class TabulatedEngine(ABC):
     """Trains R runs by first-order steps; see Engine.
 
     What depends on the step alone (minibatches, learning rates, who still trains) is tabulated for a
-    block of steps at a time: `tables` has a row for each step of the block, and so has `history`.
+    block of steps at a time: `tables` has a row for each step of the block. `history` has one for each
+    step that is recorded, which are those that `every` divides, and a last one for all others.
     """
 
     kind: str
@@ -40,11 +42,13 @@ class TabulatedEngine(ABC):
         lr: Tensor,
         steps: Tensor,
         clip_norm: Tensor | None = None,
+        every: int = 1,
     ) -> None:
         self.model, self.data, self.order = model, data, order
         self.optimizer, self.schedule = optimizer, schedule
         self.lr, self.steps = lr, steps
         self.clip_norm = clip_norm
+        self.every = every
         self.step = 0
         device = model.parameters.device
         self.alive = torch.ones(model.runs, dtype=torch.bool, device=device)
@@ -56,6 +60,7 @@ class TabulatedEngine(ABC):
         self.block = 0
         self.tables = self._tables()
         self.history = self._empty_history()
+        self.last = torch.empty_like(self.history[0][0])
 
     @abstractmethod
     def _execute(self, first: int, count: int) -> None:
@@ -65,6 +70,11 @@ class TabulatedEngine(ABC):
     def done(self) -> bool:
         """No run has a step to take: each has made its last one or diverged."""
         return self.step >= int(self.steps.max()) or not bool(self.alive.any())
+
+    @property
+    def kept(self) -> int:
+        """The most steps of a block that are recorded."""
+        return math.ceil(self.capacity / self.every)
 
     @property
     def horizon(self) -> int:
@@ -78,12 +88,9 @@ class TabulatedEngine(ABC):
             self.block = self.step // self.capacity
             for table, new in zip(self.tables, self._tables(), strict=True):
                 table.copy_(new)
-        start, first = self.step, self.step % self.capacity
-        self._execute(first, until_step - start)
-        self.step = until_step
-        rows = slice(first, first + until_step - start)
-        loss, norm, scalars = (part[rows].clone() for part in self.history)
-        return History(start, self.runs, loss, norm, {"lr": self.tables[2][rows].clone()}, scalars)
+        start, self.step = self.step, until_step
+        self._execute(start % self.capacity, until_step - start)
+        return self._history(start)
 
     def endings(self, reason: str) -> list[Ending]:
         """How each run ended; `reason` is why training stopped early, where it did."""
@@ -98,8 +105,18 @@ class TabulatedEngine(ABC):
         told = self.alive.tolist(), self.taken.tolist(), self.steps.tolist()
         return [ending(*each) for each in zip(*told, strict=True)]
 
+    def _history(self, start: int) -> History:
+        """What was recorded since the step `start`."""
+        first = self.block * self.capacity
+        steps = recorded(start, self.step, self.every)
+        rows = slice(*(len(recorded(first, each, self.every)) for each in (start, self.step)))
+        loss, norm, scalars = (part[rows].clone() for part in self.history)
+        lr = self.tables[2][steps.start - first : self.step - first : self.every].clone()
+        samples = (self.step - start) * self.model.runs * self.order.batch
+        return History(steps, self.runs, loss, norm, {"lr": lr}, scalars, self.last.clone(), samples)
+
     def _tables(self) -> tuple[Tensor, ...]:
-        """A row for each step of the block: minibatch, coefficients [K, R, 1], lr [R], wanted [R].
+        """A row for each step of the block: minibatch, coefficients [K, R, 1], lr [R], wanted [R], slot [].
 
         The block's steps and so the tables' shapes are always the same: the vectorized cosine rounds
         by the place in its array, and how a training is cut into slices must not change a bit.
@@ -109,10 +126,12 @@ class TabulatedEngine(ABC):
         lr = self.lr * self.schedule(step)
         coefficients = self.optimizer.table(lr, step).to(self.model.parameters.dtype)
         indices = step[:, None] if self.order.whole else self.order.indices(start, start + self.capacity)
-        return indices, coefficients[..., None], lr, step[:, None] < self.steps
+        slot = step // self.every - math.ceil(start / self.every)
+        slots = slot.masked_fill(step % self.every != 0, self.kept)
+        return indices, coefficients[..., None], lr, step[:, None] < self.steps, slots
 
     def _empty_history(self) -> tuple[Tensor, ...]:
-        rows, runs = self.capacity, self.model.runs
+        rows, runs = self.kept + 1, self.model.runs
         like = self.model.parameters.detach()
         columns = (runs,), (runs,), (runs, len(self.columns))
         return tuple(like.new_zeros(rows, *shape) for shape in columns)

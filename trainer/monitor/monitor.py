@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from torch import Tensor
 
 from trainer import config
 from trainer.data.dataset import Dataset
@@ -53,30 +52,29 @@ class Monitor:
 
     def record(self, history: History) -> None:
         """The steps of one slice: loss, gradient norm, learning rate, speed and fitted parameters."""
-        loss = history.loss.cpu().numpy()  # waits for the device, so the clock is right
-        speed = self._speed(history.loss)
+        last = history.last.cpu().numpy()  # waits for the device, so the clock is right
+        speed = self._speed(history.samples)
         if self.files:
-            self._add(history, loss, speed)
+            self._add(history, speed)
         self._flush()
-        best = np.nanmin(loss[-1]) if np.isfinite(loss[-1]).any() else np.nan
-        self.progress.update(history.start + len(loss), float(best), speed)
+        best = np.nanmin(last) if np.isfinite(last).any() else np.nan
+        self.progress.update(self.engine.step, float(best), speed)
 
-    def _add(self, history: History, loss: np.ndarray, speed: float) -> None:
-        rows = [i for i in range(len(loss)) if (history.start + i) % self.asked.every == 0]
-        parts = history.gradient_norm, history.scalars, *history.rates.values()
-        norm, scalars, *rates = (part[rows].cpu().numpy() for part in parts)
+    def _add(self, history: History, speed: float) -> None:
+        parts = history.loss, history.gradient_norm, history.scalars, *history.rates.values()
+        loss, norm, scalars, *rates = (part.cpu().numpy() for part in parts)
         tags = [f"optimizer/{name}" for name in history.rates]
         files = [self.files[run] for run in history.runs.tolist()]
-        for row, index in enumerate(rows):
+        for row, step in enumerate(history.steps):
             for run, file in enumerate(files):
-                if np.isfinite(loss[index, run]):
+                if np.isfinite(loss[row, run]):
                     about = {
-                        "loss/train": loss[index, run],
+                        "loss/train": loss[row, run],
                         "optimizer/gradient_norm": norm[row, run],
                         **{tag: rate[row, run] for tag, rate in zip(tags, rates, strict=True)},
                         "speed/samples_per_second": speed,
                     }
-                    file.add(history.start + index, about | self._parameters(scalars[row, run]))
+                    file.add(step, about | self._parameters(scalars[row, run]))
 
     def next_validation(self, step: int) -> int:
         """The step after `step` at which `validate` is due."""
@@ -104,10 +102,10 @@ class Monitor:
         named = zip(self.scalars, values, strict=True)
         return {f"parameters/{name}": float(value) for name, value in named}
 
-    def _speed(self, loss: Tensor) -> float:
+    def _speed(self, samples: int) -> float:
         """Samples a second since the last call, all runs together."""
         before, self.clock = self.clock, time.perf_counter()
-        return loss.numel() * self.engine.order.batch / max(self.clock - before, 1e-9)
+        return samples / max(self.clock - before, 1e-9)
 
     def _flush(self, now: bool = False) -> None:
         """Writes what is waiting, at most every FLUSH_SECONDS: each run has a file to open."""

@@ -46,7 +46,7 @@ SEEDS = 'pack.over={seed: "range(0,5)"}'
 
 
 def engine_of(*overrides: str) -> TabulatedEngine:
-    pack = pack_of(*overrides, "compute.device=cpu")
+    pack = pack_of("monitor.every=1", *overrides, "compute.device=cpu")
     compute = prepare_compute(pack.config.compute)
     graph = make_graph(pack.config.model)
     data = load(pack.config.data, graph, pack.config.model.loss, compute.device, compute.dtype)

@@ -82,7 +82,7 @@ def test_the_history_holds_what_was_before_each_step() -> None:
     (gradient,) = torch.autograd.grad(loss.sum(), engine.model.parameters)
     histories = drive(engine, 3)
     first = histories[0]
-    assert first.start == 0 and torch.equal(first.scalars[0], start)
+    assert first.steps[0] == 0 and torch.equal(first.scalars[0], start)
     assert_close(first.loss[0], before)
     assert_close(first.gradient_norm[0], torch.linalg.vector_norm(gradient, dim=1))
     assert first.rates.keys() == {"damping"} and (first.rates["damping"][0] >= 0).all()
@@ -91,9 +91,9 @@ def test_the_history_holds_what_was_before_each_step() -> None:
         assert rows[:taken, run].isfinite().all() and rows[taken:, run].isnan().all()
         falls = rows[:taken, run].diff()
         assert (falls <= 0).all()
-    assert [each.start for each in histories] == list(range(0, engine.step, 3))
+    assert [each.steps[0] for each in histories] == list(range(0, engine.step, 3))
     for each in histories:
-        assert each.runs.tolist() == [run for run, taken in enumerate(engine.taken) if taken > each.start]
+        assert each.runs.tolist() == [run for run, taken in enumerate(engine.taken) if taken > each.steps[0]]
 
 
 def test_each_run_takes_at_most_its_own_number_of_steps() -> None:

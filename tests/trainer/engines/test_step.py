@@ -20,7 +20,7 @@ GAUSSIANS = ("experiment=gaussians", "data.size=250", "loop.batch_size=32", "com
 
 
 def engine_of(*overrides: str, device: torch.device | str = "cpu") -> StepEngine:
-    pack = pack_of(*overrides, f"compute.device={device}")
+    pack = pack_of("monitor.every=1", *overrides, f"compute.device={device}")
     asked = pack.config
     compute = prepare_compute(asked.compute)
     graph = make_graph(asked.model)
@@ -203,3 +203,21 @@ def test_a_captured_step_equals_the_launched_one(experiment: Sequence[str], orde
 def test_the_gpu_trains_as_the_cpu() -> None:
     for experiment in (PRIMER, GAUSSIANS):
         assert_close(trained(*experiment, device="cuda"), trained(*experiment))
+
+
+@pytest.mark.parametrize("every", [1, 3, 7, 1000])
+def test_the_history_has_a_row_for_each_recorded_step(every: int) -> None:
+    asked = *PRIMER, "engine=step", 'pack.over={seed: "range(0,2)"}'
+    all_of_them = advance(engine_of(*asked), 300)
+    engine = engine_of(*asked, f"monitor.every={every}")
+    for until in (1, 100, 256, 257, 300):
+        start, history = engine.step, engine.advance(until)
+        assert list(history.steps) == [step for step in range(start, until) if step % every == 0]
+        assert history.loss.equal(all_of_them[list(history.steps)])
+        assert (
+            len(history.rates["lr"])
+            == len(history.scalars)
+            == len(history.gradient_norm)
+            == len(history.loss)
+        )
+        assert history.last.equal(all_of_them[until - 1]) and history.samples == (until - start) * 2 * 32
