@@ -69,10 +69,10 @@ def _check_first_order(config: Config) -> None:
                 f"model.{name} is for optimizer={' and '.join(LEAST_SQUARES)}, "
                 f"and this run has optimizer={config.optimizer.kind}"
             )
-    if config.compute.backend == "numba" and config.engine.kind == "step":
+    if config.compute.backend == "numba" and config.engine.kind == "step" and config.model.kind == "mlp":
         raise UserError(
-            f"compute.backend=numba serves optimizer={' and '.join(LEAST_SQUARES)} and engine=fused; "
-            "engine=step runs on triton or reference, and compute.backend=auto chooses"
+            "compute.backend=numba trains an MLP with engine=fused; engine=step trains one on triton or "
+            "reference, and compute.backend=auto chooses"
         )
 
 

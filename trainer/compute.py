@@ -37,7 +37,10 @@ def prepare_compute(asked: config.Compute) -> Compute:
 
 
 def _backend(asked: str, device: torch.device) -> str:
-    """What computes losses and gradients: Triton on CUDA (or interpreted, where one asks for that)."""
+    """What computes losses and gradients: Triton on CUDA (interpreted, where one asks for that), Numba else.
+
+    Numba serves equations; perceptrons on the CPU are the reference's.
+    """
     if device.type == "cuda" and _memory_of_a_block(device) < TILES:
         if asked == "triton":
             raise UserError(
@@ -47,13 +50,18 @@ def _backend(asked: str, device: torch.device) -> str:
             )
         return "reference"
     if asked == "auto":
-        return "triton" if device.type == "cuda" else "reference"
+        return "triton" if device.type == "cuda" else "numba"
     if asked == "triton" and device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
         raise UserError(
             f"compute.backend=triton needs a CUDA GPU, and this run is on {device}; "
             "compute.backend=auto takes what serves"
         )
-    return "triton" if asked == "triton" else "reference"
+    if asked == "numba" and device.type != "cpu":
+        raise UserError(
+            f"compute.backend=numba runs on the CPU, and this run is on {device}: "
+            "compute.device=cpu, or compute.backend=auto, which takes what serves"
+        )
+    return asked
 
 
 def _current(device: torch.device) -> torch.device:

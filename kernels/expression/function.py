@@ -24,8 +24,8 @@ def expression_loss(
     parameters [R, P] in the order of `graph.parameters`; inputs [B, V] shared by the runs or
     [R, B, V], in the order of `graph.inputs`; targets likewise with T = len(graph.outputs), or class
     indices [B, 1] for cross_entropy -> [R]. With `grad_delta` the gradient is by finite differences
-    of that size, by the reference, else exact. `backend` is reference, or triton: value and gradient in
-    one pass over the samples. Differentiating twice is refused by torch.
+    of that size, by the reference, else exact. `backend` is reference, or triton or numba: value and
+    gradient in one pass over the samples. Differentiating twice is refused by torch.
     """
     given = graph, parameters, inputs, targets, loss
     with torch.no_grad():
@@ -39,7 +39,7 @@ def expression_loss(
 def expression(graph: Graph, parameters: Tensor, inputs: Tensor, backend: str = "reference") -> Tensor:
     """y = f(x; p): parameters [R, P], inputs [B, V] or [R, B, V] -> [R, B, T].
 
-    What `backend`=triton predicts is not differentiable.
+    What `backend` triton or numba predicts is not differentiable.
     """
     return _backend(backend).predict(graph, parameters, inputs)
 
@@ -55,4 +55,8 @@ def _backend(name: str) -> ModuleType:
         from kernels.expression import triton_kernel  # noqa: PLC0415 (triton takes a second to import)
 
         return triton_kernel
+    if name == "numba":
+        from kernels.expression import numba_kernel  # noqa: PLC0415 (numba too)
+
+        return numba_kernel
     return reference

@@ -1,10 +1,13 @@
-"""A graph -> Numba source text: one function that fills the rows of [J | e] for one run."""
+"""A graph -> Numba source text: its predictions, the sums of its loss and gradient, the rows of [J | e]."""
 
 from collections.abc import Callable, Mapping
 
-from kernels.expression.expr import Expr
+from kernels.expression.expr import Expr, walk
 from kernels.expression.graph import Graph
-from kernels.expression.statements import BOTH, INPUTS, call, leaves, statements
+from kernels.expression.losses import loss_lines
+from kernels.expression.statements import BOTH, INPUTS, call, indented, leaves, statements
+
+BLOCK = 1024  # samples whose sums are kept in the parameters' own precision
 
 HEADER = '''"""Generated from an expression graph; the file is named after this text."""
 
@@ -35,6 +38,125 @@ NUMBA: dict[str, Callable[..., str]] = {
     "plogx": lambda p, x: f"zero if {x} == zero and abs({p}) < inf else {p} * log({x})",
 }
 
+SUMS = """
+@njit(error_model="numpy", fastmath={{"contract", "reassoc", "arcp", "nsz"}})
+def sums(p, x, t, start, stop, found):
+    f = p.dtype.type
+    zero, one = f(0.0), f(1.0)
+{outside}
+{zeros}
+    for n in range(start, stop):
+{loop}
+{results}
+    return total
+"""
+
+BLOCK_OF = """
+
+
+@njit(error_model="numpy")
+def block_of(data, first, block):
+    for v in range(block.shape[0]):
+        for n in range(min(block.shape[1], data.shape[0] - first)):
+            block[v, n] = data[first + n, v]
+"""
+
+LOSS = """
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def loss_and_gradient(start, stop, p, x, t, found):
+    blocks = found.shape[1]
+    x_block, t_block = np.empty((x.shape[2], {block}), x.dtype), np.empty((t.shape[2], {block}), t.dtype)
+    for task in range(start, stop):
+        run, block = task // blocks, task % blocks
+        first, sums_of = block * {block}, found[run, block]
+        size = min({block}, x.shape[1] - first)
+        block_of(x[run % x.shape[0]], first, x_block)
+        block_of(t[run % t.shape[0]], first, t_block)
+        sums_of[0] = sums(p[run], x_block, t_block, 0, size, sums_of[1:])
+"""
+
+TOTAL = """
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def total(start, stop, found, divisor, out):
+    for run in range(start, stop):
+        for column in range(found.shape[2]):
+            sum_of = 0.0
+            for block in range(found.shape[1]):
+                sum_of += found[run, block, column]
+            out[run, column] = sum_of / divisor
+"""
+
+LOSS_OF_A_COLUMN = """
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def loss_and_gradient(start, stop, p, x, t, found):
+    blocks = found.shape[1]
+    for task in range(start, stop):
+        run, block = task // blocks, task % blocks
+        first, sums_of = block * {block}, found[run, block]
+        last = min(first + {block}, x.shape[2])
+        sums_of[0] = sums(p[run], x[run % x.shape[0]], t[run % t.shape[0]], first, last, sums_of[1:])
+"""
+
+PREDICT = """
+
+@njit(error_model="numpy", fastmath={{"contract"}})
+def values(p, x, size, y):
+    f = p.dtype.type
+    zero, one = f(0.0), f(1.0)
+{outside}
+    for n in range(size):
+{loop}
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def predict(start, stop, p, x, y):
+    blocks = -(-y.shape[1] // {block})
+    x_block, y_block = np.empty((x.shape[2], {block}), x.dtype), np.empty((y.shape[2], {block}), y.dtype)
+    for task in range(start, stop):
+        run, first = task // blocks, task % blocks * {block}
+        size = min({block}, y.shape[1] - first)
+        block_of(x[run % x.shape[0]], first, x_block)
+        values(p[run], x_block, size, y_block)
+        for n in range(size):
+            for k in range(y.shape[2]):
+                y[run, first + n, k] = y_block[k, n]
+"""
+
+
+def loss_source(graph: Graph, loss: str) -> str:
+    """The module of the sums of a loss and its gradient: over blocks of samples, and over the blocks.
+
+    loss_and_gradient(start, stop, p, x, t, found) makes found [R, blocks, 1 + P] from p [R, P],
+    x [R or 1, B, V] and t [R or 1, B, T], or with one_column(graph) both [R or 1, 1, B], which are read
+    where they lie; of its R blocks tasks it does those from `start` to `stop` - 1.
+    total(start, stop, found, divisor, out) adds the blocks of these runs in their order, in float64, and
+    divides: out [R, 1 + P].
+    """
+    blocks = LOSS_OF_A_COLUMN if one_column(graph) else BLOCK_OF + LOSS
+    return HEADER + "import numpy as np\n" + sums_source(graph, loss) + blocks.format(block=BLOCK) + TOTAL
+
+
+def one_column(graph: Graph) -> bool:
+    """One input and one output: the samples of each lie side by side as they are."""
+    return len(graph.inputs) == len(graph.outputs) == 1
+
+
+def predict_source(graph: Graph) -> str:
+    """The module that defines predict(start, stop, p, x, y): x [R or 1, B, V] -> y [R, B, T], by blocks.
+
+    Of R blocks tasks it does those from `start` to `stop` - 1.
+    """
+    texts, levels = leaves(graph)
+    lines = statements(graph.program, texts, levels, NUMBA, "f({})".format)
+    outside = [*_parameters(graph), *(line for level in lines[:INPUTS] for line in level)]
+    loop = [f"x{i} = x[{i}, n]" for i in range(len(graph.inputs))] + lines[INPUTS] + lines[BOTH]
+    loop += [f"y[{k}, n] = {texts[graph.lowered[output]]}" for k, output in enumerate(graph.outputs)]
+    body = {"outside": indented(outside, 1), "loop": indented(loop, 2), "block": BLOCK}
+    return HEADER + "import numpy as np\n" + BLOCK_OF + PREDICT.format(**body)
+
 
 def rows_source(graph: Graph) -> str:
     """The module that defines rows(p, x, t, w, start, stop, columns, offset) -> sum of e^2.
@@ -45,8 +167,11 @@ def rows_source(graph: Graph) -> str:
     """
     texts, levels = leaves(graph)
     lines = statements([*graph.program, *graph.jacobian_program], texts, levels, NUMBA)
-    parameters = [f"p{i} = p[{i}]" for i in range(len(graph.parameters))]
-    outside = ["zero, one = 0.0, 1.0", *parameters, *(line for level in lines[:INPUTS] for line in level)]
+    outside = [
+        "zero, one = 0.0, 1.0",
+        *_parameters(graph),
+        *(line for level in lines[:INPUTS] for line in level),
+    ]
     return HEADER + _function(graph, outside, [*lines[INPUTS], *lines[BOTH]], texts)
 
 
@@ -72,3 +197,41 @@ def _function(graph: Graph, outside: list[str], body: list[str], texts: Mapping[
         "    return total",
     ]
     return "\n".join(lines) + "\n"
+
+
+def sums_source(graph: Graph, loss: str) -> str:
+    """The function sums(p, x, t, start, stop, found): the loss's sum over some samples, and its gradient's.
+
+    p [P], x [V, B], t [T, B], found [P], all in the parameters' precision.
+    """
+    texts, levels = leaves(graph)
+    constant = "f({})".format
+    forward = statements(graph.program, texts, levels, NUMBA, constant)
+    outputs = [texts[graph.lowered[output]] for output in graph.outputs]
+    backward = statements(walk(*graph.gradient), texts, levels, NUMBA, constant)
+    columns = 1 if loss == "cross_entropy" else len(outputs)
+    outside = [
+        *_parameters(graph),
+        *(line for part in (forward, backward) for level in part[:INPUTS] for line in level),
+    ]
+    loop = [
+        *(f"x{i} = x[{i}, n]" for i in range(len(graph.inputs))),
+        *(f"t{i} = t[{i}, n]" for i in range(columns)),
+        *forward[INPUTS],
+        *forward[BOTH],
+        *loss_lines(loss, outputs, NUMBA, lambda k, a, b: f"({a} if t0 == {k} else {b})"),
+        "total += l",
+        *backward[INPUTS],
+        *backward[BOTH],
+        *(f"g{i} += {texts[root]}" for i, root in enumerate(graph.gradient)),
+    ]
+    return SUMS.format(
+        outside=indented(outside, 1),
+        zeros=indented(["total = zero", *(f"g{i} = zero" for i in range(len(graph.gradient)))], 1),
+        loop=indented(loop, 2),
+        results=indented([f"found[{i}] = g{i}" for i in range(len(graph.gradient))], 1),
+    )
+
+
+def _parameters(graph: Graph) -> list[str]:
+    return [f"p{i} = p[{i}]" for i in range(len(graph.parameters))]

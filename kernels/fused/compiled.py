@@ -1,10 +1,11 @@
 """Whole trainings of R runs through Numba, on the CPU: each run by itself, the runs over the cores."""
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from kernels import source_cache
+from kernels.fused.batches import Batches
+from kernels.threads import share
 
 STATES = {"sgd": 1, "adam": 2}  # tensors [R, P] that an optimizer remembers
 
@@ -28,9 +29,7 @@ class Descent:
 
     def advance(
         self,
-        inputs: Tensor,
-        targets: Tensor,
-        index: Tensor | None,
+        batches: Batches,
         table: Tensor,
         wanted: Tensor,
         clip: Tensor | None,
@@ -42,24 +41,25 @@ class Descent:
         history: tuple[Tensor, ...],
         last: Tensor,
     ) -> None:
-        """The steps of `rows`; what happened goes into rows slots [S] of `history`: losses, norms [H, R], and
-        the parameters `columns` before the step [H, R, C]; the loss of the latest step into last [R].
+        """The steps of `rows`, one row of `batches` each.
 
-        inputs [S, V, B] and targets [S, T, B] of each row (or [1, ...] of all of them), or all samples
-        [1, V, N] and `index` [S, R, B], which of them each run takes. table [S, C, R] are the update's
-        coefficients, wanted [S, R] who has that step to make, clip [R]; alive and taken [R] change.
+        table [S, C, R] are the update's coefficients, wanted [S, R] who has that step to make, clip [R];
+        alive and taken [R] change. What a step was like goes into rows slots [S] of `history`: losses, norms
+        [H, R], and the parameters `columns` before the step [H, R, C]; the loss of the latest into last [R].
         """
-        batch = inputs.shape[2] if index is None else index.shape[2]
-        none = torch.empty(*wanted.shape, 0, dtype=torch.int64)
-        changed = self.parameters, self.states, self.constants, table, wanted, alive, taken
+        shuffle = batches.shuffle
         given = self.parameters.new_empty(0) if clip is None else clip
-        self.code.advance(
-            *map(_array, (*changed, given, inputs, targets, none if index is None else index)),
-            float(batch * self.divisor or 1),
+        arguments = (
+            *map(_array, (self.parameters, self.states, self.constants, table, wanted, alive, taken, given)),
+            *map(_array, (batches.inputs, batches.targets, batches.keys)),
+            *((shuffle.epoch, shuffle.first) if shuffle else (0, 0)),
+            batches.batch,
+            float(batches.batch * self.divisor or 1),
             rows.start,
             rows.stop - rows.start,
             *map(_array, (slots, columns, *history, last)),
         )
+        share(len(self.parameters), lambda start, stop: self.code.advance(start, stop, *arguments))
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -4,33 +4,21 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import kernels.random
 from kernels import source_cache
-from kernels.expression.expr import walk
 from kernels.expression.graph import Graph
-from kernels.expression.losses import loss_lines
-from kernels.expression.numba_source import HEADER, NUMBA
-from kernels.expression.statements import BOTH, INPUTS, indented, leaves, statements
+from kernels.expression.numba_source import BLOCK, HEADER, sums_source
+from kernels.expression.statements import indented
 
-BLOCK = 1024  # samples whose sums are kept in the parameters' own precision
-
-SUMS = """
-@njit(error_model="numpy", fastmath={{"contract", "reassoc", "arcp", "nsz"}})
-def sums(p, x, t, start, stop, found):
-    f = p.dtype.type
-    zero, one = f(0.0), f(1.0)
-{outside}
-{zeros}
-    for n in range(start, stop):
-{loop}
-{results}
-    return total
-"""
+CALLED = (
+    *(Path(__file__).with_name(name) for name in ("numba_update.py", "numba_layers.py")),
+    Path(kernels.random.__file__).with_name("numba_permutation.py"),
+)
 
 ADVANCE = """
-from numba import prange
-
 from kernels.fused.numba_update import {optimizer} as update
 from kernels.fused.numba_update import all_finite, norm_of, take
+from kernels.random.numba_permutation import samples
 
 
 @njit(error_model="numpy")
@@ -54,17 +42,18 @@ def gather(data, index, batch):
             batch[v, n] = data[v, index[n]]
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy")
 def advance(
-    parameters, states, constants, table, wanted, alive, taken, clip, x, t, index, divisor, first, count,
-    slots, columns, losses, norms, path, last,
+    start, stop, parameters, states, constants, table, wanted, alive, taken, clip, x, t, keys, epoch, origin,
+    batch, divisor, first, count, slots, columns, losses, norms, path, last,
 ):
-    for r in prange(parameters.shape[0]):
+    own = batch if keys.size > 0 else 0
+    index = np.empty(own, np.int64)
+    x_own, t_own = np.empty((x.shape[1], own), x.dtype), np.empty((t.shape[1], own), t.dtype)
+    found, gradient = np.empty_like(parameters[0]), np.empty_like(parameters[0])
+    totals, new, moved = np.empty(gradient.size), np.empty_like(gradient), np.empty_like(states[0])
+    for r in range(start, stop):
         p, state = parameters[r], states[r]
-        found, gradient, new = np.empty_like(p), np.empty_like(p), np.empty_like(p)
-        totals, moved = np.empty(p.size), np.empty_like(state)
-        own = index.shape[2]
-        x_own, t_own = np.empty((x.shape[1], own), x.dtype), np.empty((t.shape[1], own), t.dtype)
         for row in range(first, first + count):
             slot = slots[row]
             for i in range(columns.size):
@@ -73,8 +62,9 @@ def advance(
             if not (alive[r] and wanted[row, r]):
                 continue
             if own > 0:
-                gather(x[0], index[row, r], x_own)
-                gather(t[0], index[row, r], t_own)
+                samples(keys[r], epoch, x.shape[2], (origin + row) * batch, index)
+                gather(x[0], index, x_own)
+                gather(t[0], index, t_own)
                 loss = loss_and_gradient(p, x_own, t_own, divisor, found, gradient, totals)
             else:
                 step = row % x.shape[0]
@@ -93,7 +83,6 @@ def advance(
                 alive[r] = False
 """
 
-
 LAYERS = """
 from kernels.fused.numba_layers import backward, cross_entropy, forward, squared_errors, to_inputs
 
@@ -107,7 +96,7 @@ def sums(p, x, t, start, stop, found):
 
 def graph_training(graph: Graph, loss: str, optimizer: str) -> str:
     """The training of an expression graph: see _training."""
-    return _training(_graph_sums(graph, loss), optimizer)
+    return _training(sums_source(graph, loss), optimizer)
 
 
 def layers_training(widths: Sequence[int], bias: bool, loss: str, optimizer: str) -> str:
@@ -116,18 +105,17 @@ def layers_training(widths: Sequence[int], bias: bool, loss: str, optimizer: str
 
 
 def _training(sums: str, optimizer: str) -> str:
-    """The module that defines advance(...): steps first..first+count-1 of every run, changed in place.
+    """The module that defines advance(...): steps first..first+count-1 of runs start..stop-1, in place.
 
     `sums` defines sums(p, x, t, start, stop, found): the sum of the loss over some samples, and those of
     its gradient. parameters [R, P], states [R, K, P], constants [R, C], table [S, C, R], wanted [S, R],
     alive, taken [R], clip [R] or [0]; a step's samples x [S or 1, V, B], t [S or 1, T, B], or all samples
-    [1, V, N] and which of them each run takes, index [S, R, B] (else [S, R, 0]). Into row slots [S] of
-    losses, norms [H, R] and path [H, R, C], the parameters `columns` [C], goes what a step was like; into
-    last [R] the latest loss. The sums of a step are divided by `divisor`.
+    [1, V, N] and the keys [R, E, 4] of each run's own order: see Batches. The sums of a step are divided by
+    `divisor`. What a step was like goes into row slots [S] of losses, norms [H, R] and path [H, R, C], the
+    parameters `columns` [C]; the latest loss into last [R].
     """
-    called = (Path(__file__).with_name(name) for name in ("numba_update.py", "numba_layers.py"))
     advance = ADVANCE.format(optimizer=optimizer, block=BLOCK)
-    return f"# over {source_cache.version(*called)}\n{HEADER}import numpy as np\n{sums}{advance}"
+    return f"# over {source_cache.version(*CALLED)}\n{HEADER}import numpy as np\n{sums}{advance}"
 
 
 def _layers_sums(widths: Sequence[int], bias: bool, loss: str) -> str:
@@ -154,34 +142,3 @@ def _layers_sums(widths: Sequence[int], bias: bool, loss: str) -> str:
                 f"to_inputs(p, {weight}, a{layer - 1}, d{layer}, d{layer - 1})",
             ]
     return LAYERS.format(body=indented(lines, 1))
-
-
-def _graph_sums(graph: Graph, loss: str) -> str:
-    """The sums of the loss and its gradient over some samples, in the parameters' precision."""
-    texts, levels = leaves(graph)
-    constant = "f({})".format
-    forward = statements(graph.program, texts, levels, NUMBA, constant)
-    outputs = [texts[graph.lowered[output]] for output in graph.outputs]
-    backward = statements(walk(*graph.gradient), texts, levels, NUMBA, constant)
-    columns = 1 if loss == "cross_entropy" else len(outputs)
-    outside = [
-        *(f"p{i} = p[{i}]" for i in range(len(graph.parameters))),
-        *(line for part in (forward, backward) for level in part[:INPUTS] for line in level),
-    ]
-    loop = [
-        *(f"x{i} = x[{i}, n]" for i in range(len(graph.inputs))),
-        *(f"t{i} = t[{i}, n]" for i in range(columns)),
-        *forward[INPUTS],
-        *forward[BOTH],
-        *loss_lines(loss, outputs, NUMBA, lambda k, a, b: f"({a} if t0 == {k} else {b})"),
-        "total += l",
-        *backward[INPUTS],
-        *backward[BOTH],
-        *(f"g{i} += {texts[root]}" for i, root in enumerate(graph.gradient)),
-    ]
-    return SUMS.format(
-        outside=indented(outside, 1),
-        zeros=indented(["total = zero", *(f"g{i} = zero" for i in range(len(graph.gradient)))], 1),
-        loop=indented(loop, 2),
-        results=indented([f"found[{i}] = g{i}" for i in range(len(graph.gradient))], 1),
-    )

@@ -96,16 +96,21 @@ def permutation(seed: Tensor, purpose: Purpose, stream: Tensor, size: int) -> Te
     the fly: a Feistel network over a power of two, repeated wherever it lands outside (cycle walking).
     """
     epoch, position = stream // size, stream % size
-    first = int(epoch.min())
-    span = torch.arange(first, int(epoch.max()) + 1, device=stream.device)
-    keys = torch.stack(words(seed[..., None], purpose, span, torch.zeros_like(span))).flatten(1)
+    first, last = int(epoch.min()), int(epoch.max())
+    keys = epoch_keys(seed, purpose, first, last + 1).reshape(-1, 4).T
     rows = torch.arange(seed.numel(), device=stream.device).view((*seed.shape, *[1] * stream.dim()))
-    row = rows * len(span) + (epoch - first)
+    row = rows * (last + 1 - first) + (epoch - first)
     bits = max(LEAST_BITS, (size - 1).bit_length())
     index = _feistel(position.expand_as(row), keys, row, bits)
     while (outside := index >= size).any():
         index[outside] = _feistel(index[outside], keys, row[outside], bits)
     return index
+
+
+def epoch_keys(seed: Tensor, purpose: Purpose, first: int, stop: int) -> Tensor:
+    """The keys of the orders of epochs first..stop-1: seed [...] -> words [..., stop - first, 4]."""
+    span = torch.arange(first, stop, device=seed.device)
+    return torch.stack(words(seed[..., None], purpose, span, torch.zeros_like(span)), -1)
 
 
 def _feistel(index: Tensor, keys: Tensor, row: Tensor, bits: int) -> Tensor:

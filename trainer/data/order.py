@@ -28,11 +28,20 @@ class Order:
         return self.batch == self.size
 
     @property
+    def own(self) -> bool:
+        """Each run has its own order."""
+        return self.seeds is not None and self.seeds.dim() == 1
+
+    @property
     def indices_a_step(self) -> int:
         """How many indices `indices` holds for each step."""
         if self.whole:
             return 1
         return self.batch * (1 if self.seeds is None else self.seeds.numel())
+
+    def epochs(self, start: int, stop: int) -> range:
+        """The epochs that steps start..stop-1 reach into."""
+        return range(start * self.batch // self.size, (stop * self.batch - 1) // self.size + 1)
 
     def indices(self, start: int, stop: int) -> Tensor:
         """The samples of steps start..stop-1: [S, B], or [S, R, B] where each run has its own order."""

@@ -22,7 +22,7 @@ from trainer.models.mlp import MLPModel
 from trainer.optimizers import OPTIMIZERS, SCHEDULES
 from trainer.pack import Pack
 
-FUSED_WORK = 1 << 27  # samples of all runs and steps: the step engine then takes about as long as compiling
+LARGEST = 1 << 16  # minibatch for which a run keeps to one core; the step engine shares larger ones out
 WIDEST = 128  # layer that the fused engine takes
 COMPILED_WORK = 1 << 22  # numbers in a pack's Jacobians: the reference then takes about as long as compiling
 MOST_DERIVATIVES = 64  # of one sample, all in registers: what Triton's normal equations take
@@ -61,7 +61,7 @@ def _first_order(pack: Pack, model: Model, data: Dataset) -> TabulatedEngine:
         "clip_norm": hyper("optimizer", "clip_norm").to(model.parameters.dtype) if clips else None,
         "every": asked.monitor.every,
     }
-    if _is_fused(pack, model, steps, order):
+    if _is_fused(pack, model, order):
         from trainer.engines.fused import FusedEngine  # noqa: PLC0415 (numba takes a second to import)
 
         return FusedEngine(model, data, order, optimizer, schedule, **given)
@@ -69,16 +69,16 @@ def _first_order(pack: Pack, model: Model, data: Dataset) -> TabulatedEngine:
     return StepEngine(model, data, order, optimizer, schedule, **given, capture=capture)
 
 
-def _is_fused(pack: Pack, model: Model, steps: Tensor, order: Order) -> bool:
-    """The fused engine is asked for, or serves and has enough to do to make up for compiling."""
+def _is_fused(pack: Pack, model: Model, order: Order) -> bool:
+    """The fused engine is asked for, or serves and minibatches are small enough: however many runs there are."""
     kind, backend = pack.config.engine.kind, pack.config.compute.backend
     if kind == "step":
         return False
     why = _refusal(model, backend)
-    asked = kind == "fused" or backend == "numba"
+    asked = kind == "fused" or (backend == "numba" and isinstance(model, MLPModel))
     if asked and why:
         raise UserError(f"engine=fused can't train this: {why}; engine=step trains everything")
-    return not why and (asked or int(steps.sum()) * order.batch >= FUSED_WORK)
+    return not why and (asked or order.batch <= LARGEST)
 
 
 def _refusal(model: Model, backend: str) -> str:

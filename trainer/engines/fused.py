@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from torch import Tensor
-
+from kernels.fused.batches import Batches, Shuffle
 from kernels.fused.compiled import Descent
+from kernels.fused.gather import gathered
 from kernels.fused.numba_source import graph_training, layers_training
+from kernels.random import Purpose, epoch_keys
 from trainer.engines.tabulated import TabulatedEngine
 from trainer.models.base import Model
 from trainer.models.expression import ExpressionModel
@@ -16,7 +17,7 @@ class FusedEngine(TabulatedEngine):
     """Trains R runs, each by itself from one end of a slice to the other; see Engine.
 
     A shared order's minibatches are gathered once for all runs; where each run has its own, the loop
-    gathers them.
+    computes it and gathers them.
     """
 
     kind = "fused"
@@ -36,12 +37,18 @@ class FusedEngine(TabulatedEngine):
         self.samples = self.data.inputs.T.contiguous(), self.data.targets.T.contiguous()
         self.gathered = -1
 
+    @property
+    def numbers_a_step(self) -> int:
+        """A shared order's minibatches are copied."""
+        copied = not (self.order.whole or self.order.own)
+        return self.order.batch * (self.data.inputs.shape[1] + self.data.targets.shape[1]) if copied else 1
+
     def _execute(self, first: int, count: int) -> None:
         if self.gathered != self.block:
             self.batches, self.gathered = self._batches(), self.block
-        _, coefficients, _, wanted, slots = self.tables
+        coefficients, _, wanted, slots = self.tables
         self.descent.advance(
-            *self.batches,
+            self.batches,
             coefficients[..., 0].contiguous(),
             wanted.expand(-1, self.model.runs).contiguous(),
             self.clip_norm,
@@ -54,18 +61,21 @@ class FusedEngine(TabulatedEngine):
             self.last,
         )
 
-    def _batches(self) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The block's minibatches [S, V, B] and [S, T, B]; or all samples [1, V, N] and [1, T, N], with
-        which of them each run takes, [S, R, B], where each has its own order.
-        """
-        indices = self.tables[0]
+    def _batches(self) -> Batches:
+        """The minibatches of the block of steps."""
         inputs, targets = self.samples
+        first, seeds = self.block * self.capacity, self.order.seeds
         if self.order.whole:
-            return inputs[None], targets[None], None
-        if indices.dim() == 3:
-            return inputs[None], targets[None], indices.contiguous()
-        inputs, targets = (part[:, indices].transpose(0, 1).contiguous() for part in self.samples)
-        return inputs, targets, None
+            return Batches(inputs[None], targets[None])
+        if seeds is None:
+            rows = self.order.indices(first, first + self.capacity)
+            return Batches(*(part[:, rows].transpose(0, 1).contiguous() for part in self.samples))
+        epochs = self.order.epochs(first, first + self.capacity)
+        keys = epoch_keys(seeds, Purpose.ORDER, epochs.start, epochs.stop)
+        shuffle = Shuffle(keys, epochs.start, first, self.order.batch)
+        if self.order.own:
+            return Batches(inputs[None], targets[None], shuffle)
+        return gathered(inputs, targets, shuffle, self.capacity)
 
 
 def _source(model: Model, optimizer: str) -> str:

@@ -33,6 +33,15 @@ class StepEngine(TabulatedEngine):
         if capture:
             self.side = torch.cuda.Stream(device)  # for the warm-up and the capture
 
+    @property
+    def numbers_a_step(self) -> int:
+        return self.order.indices_a_step
+
+    def _tables(self) -> tuple[Tensor, ...]:
+        start, whole = self.block * self.capacity, self.order.whole
+        nothing = self.runs.new_empty(self.capacity, 0)
+        return *super()._tables(), nothing if whole else self.order.indices(start, start + self.capacity)
+
     def _execute(self, first: int, count: int) -> None:
         self.row.fill_(first)
         for _ in range(count):
@@ -57,7 +66,7 @@ class StepEngine(TabulatedEngine):
             self.graph.replay()
 
     def _step(self) -> None:
-        indices, coefficients, _, wanted, slot = (t.index_select(0, self.row)[0] for t in self.tables)
+        coefficients, _, wanted, slot, indices = (t.index_select(0, self.row)[0] for t in self.tables)
         parameters = self.model.parameters
         loss = self.model.loss(*self._minibatch(indices))
         (gradient,) = torch.autograd.grad(loss.sum(), parameters)

@@ -55,12 +55,17 @@ class TabulatedEngine(ABC):
         self.taken = torch.zeros(model.runs, dtype=torch.int64, device=device)
         self.runs = torch.arange(model.runs, device=device)
         self.columns = torch.tensor(list(model.scalars.values()), dtype=torch.int64, device=device)
-        row = max(order.indices_a_step, model.runs * (len(model.scalars) + COLUMNS))
+        row = max(self.numbers_a_step, model.runs * (len(model.scalars) + COLUMNS))
         self.capacity = max(1, min(MOST_STEPS, MOST_NUMBERS // row))
         self.block = 0
         self.tables = self._tables()
         self.history = self._empty_history()
         self.last = torch.empty_like(self.history[0][0])
+
+    @property
+    @abstractmethod
+    def numbers_a_step(self) -> int:
+        """How many numbers the minibatches of a step take in memory."""
 
     @abstractmethod
     def _execute(self, first: int, count: int) -> None:
@@ -111,12 +116,12 @@ class TabulatedEngine(ABC):
         steps = recorded(start, self.step, self.every)
         rows = slice(*(len(recorded(first, each, self.every)) for each in (start, self.step)))
         loss, norm, scalars = (part[rows].clone() for part in self.history)
-        lr = self.tables[2][steps.start - first : self.step - first : self.every].clone()
+        lr = self.tables[1][steps.start - first : self.step - first : self.every].clone()
         samples = (self.step - start) * self.model.runs * self.order.batch
         return History(steps, self.runs, loss, norm, {"lr": lr}, scalars, self.last.clone(), samples)
 
     def _tables(self) -> tuple[Tensor, ...]:
-        """A row for each step of the block: minibatch, coefficients [K, R, 1], lr [R], wanted [R], slot [].
+        """A row for each step of the block: coefficients [K, R, 1], lr [R], wanted [R], slot [].
 
         The block's steps and so the tables' shapes are always the same: the vectorized cosine rounds
         by the place in its array, and how a training is cut into slices must not change a bit.
@@ -125,10 +130,9 @@ class TabulatedEngine(ABC):
         step = torch.arange(start, start + self.capacity, device=self.runs.device)
         lr = self.lr * self.schedule(step)
         coefficients = self.optimizer.table(lr, step).to(self.model.parameters.dtype)
-        indices = step[:, None] if self.order.whole else self.order.indices(start, start + self.capacity)
         slot = step // self.every - math.ceil(start / self.every)
         slots = slot.masked_fill(step % self.every != 0, self.kept)
-        return indices, coefficients[..., None], lr, step[:, None] < self.steps, slots
+        return coefficients[..., None], lr, step[:, None] < self.steps, slots
 
     def _empty_history(self) -> tuple[Tensor, ...]:
         rows, runs = self.kept + 1, self.model.runs

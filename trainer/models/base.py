@@ -13,7 +13,7 @@ class Model(ABC):
     """R runs of one model. `parameters` [R, P] is one tensor, so that an optimizer has one thing to update.
 
     `layout` names its parts, in order, with their shapes in one run. `backend` says what computes the
-    loss, its gradient and predictions: reference or triton.
+    loss, its gradient and predictions: reference, triton or numba.
     """
 
     def __init__(

@@ -7,6 +7,7 @@ from kernels.errors import UserError
 from kernels.expression import Graph, parse
 from trainer import config
 from trainer.compute import Compute
+from trainer.config import LEAST_SQUARES
 from trainer.data.dataset import Dataset
 from trainer.models.base import Model
 from trainer.models.expression import ExpressionModel, draws, initial_values
@@ -41,7 +42,9 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, compute: Compute) 
     else:
         widths = _check_widths(asked, data)
         start = initial_weights(widths, asked.bias, seeds, compute.dtype)
-    return build(asked, graph, start, pack.config.compute.precision, compute.backend)
+    numba_serves = graph is not None and pack.config.optimizer.kind not in LEAST_SQUARES
+    backend = "reference" if compute.backend == "numba" and not numba_serves else compute.backend
+    return build(asked, graph, start, pack.config.compute.precision, backend)
 
 
 def make_layout(asked: config.Model, graph: Graph | None) -> dict[str, tuple[int, ...]]:

@@ -1,13 +1,15 @@
 """The check of an expression graph's gradient, which the tests of the derivatives share."""
 
+from types import ModuleType
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kernels.expression import Graph
+from kernels.expression import Graph, reference
 from kernels.expression.expr import name, node
 from kernels.expression.reference import loss_and_gradient, predict
-from tests.helpers import assert_close
+from tests.helpers import assert_close, assert_near
 from tests.strategies import OFFERED, Case
 
 
@@ -50,3 +52,37 @@ def assert_exact(case: Case) -> int:
     compared, expected = finite(actual[1], gradient)
     assert_close(compared, expected)
     return compared.numel()
+
+
+def of(case: Case, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Parameters, inputs and targets as a kernel gets them."""
+    targets = case.targets if case.loss == "cross_entropy" else case.targets.to(dtype)
+    return case.parameters.to(device, dtype), case.inputs.to(device, dtype), targets.to(device)
+
+
+def agrees(
+    backend: ModuleType,
+    case: Case,
+    dtype: torch.dtype = torch.float64,
+    device: str | torch.device = "cpu",
+) -> None:
+    """A backend's outputs, loss and gradient are the reference's wherever both are finite."""
+    parameters, inputs, targets = of(case, dtype, torch.device(device))
+    exact = (
+        parameters.double(),
+        inputs.double(),
+        targets if case.loss == "cross_entropy" else targets.double(),
+    )
+    value, gradient = backend.loss_and_gradient(case.graph, parameters, inputs, targets, case.loss)
+    wanted = reference.loss_and_gradient(case.graph, *exact, case.loss)
+    outputs = backend.predict(case.graph, parameters, inputs)
+    pairs = [
+        (outputs, reference.predict(case.graph, *exact[:2])),
+        (value, wanted[0]),
+        (gradient, wanted[1]),
+    ]
+    for actual, expected in pairs:
+        assert actual.dtype == dtype and actual.shape == expected.shape
+        if dtype == torch.float64:
+            assert actual.isnan().equal(expected.isnan())
+        assert_near(*finite(actual.double(), expected), dtype)

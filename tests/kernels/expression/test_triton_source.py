@@ -14,7 +14,7 @@ from kernels.expression.ops import OPS
 from kernels.expression.triton_source import TRITON, loss_source, predict_source, squares_source
 from kernels.loss import LOSSES
 from tests.helpers import assert_near
-from tests.kernels.expression.checks import finite, one_operation
+from tests.kernels.expression.checks import agrees, of, one_operation
 from tests.strategies import OFFERED, Case, cases, data, few
 
 pytestmark = pytest.mark.usefixtures("poisoned")
@@ -26,33 +26,8 @@ def primer(loss: str = "mse", runs: int = 3, samples: int = 130, per_run: bool =
     return data(parse(PRIMER, ["xy", "xw"]), loss, runs, samples, per_run, seed=3)
 
 
-def of(case: Case, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Parameters, inputs and targets as a kernel gets them."""
-    targets = case.targets if case.loss == "cross_entropy" else case.targets.to(dtype)
-    return case.parameters.to(device, dtype), case.inputs.to(device, dtype), targets.to(device)
-
-
 def check(case: Case, dtype: torch.dtype = torch.float64, device: str | torch.device = "cpu") -> None:
-    """Outputs, loss and gradient are the reference's wherever both are finite, and as often finite."""
-    parameters, inputs, targets = of(case, dtype, torch.device(device))
-    exact = (
-        parameters.double(),
-        inputs.double(),
-        targets if case.loss == "cross_entropy" else targets.double(),
-    )
-    value, gradient = triton_kernel.loss_and_gradient(case.graph, parameters, inputs, targets, case.loss)
-    wanted = reference.loss_and_gradient(case.graph, *exact, case.loss)
-    outputs = triton_kernel.predict(case.graph, parameters, inputs)
-    pairs = [
-        (outputs, reference.predict(case.graph, *exact[:2])),
-        (value, wanted[0]),
-        (gradient, wanted[1]),
-    ]
-    for actual, expected in pairs:
-        assert actual.dtype == dtype and actual.shape == expected.shape
-        if dtype == torch.float64:
-            assert actual.isnan().equal(expected.isnan())
-        assert_near(*finite(actual.double(), expected), dtype)
+    agrees(triton_kernel, case, dtype, device)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -62,3 +62,11 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
 def test_a_full_batch_holds_no_indices() -> None:
     assert order(9, 9).whole and order(9, 9, [1, 2]).indices_a_step == 1
     assert not order(9, 8).whole and order(9, 8, [1, 2]).indices_a_step == 16
+
+
+@few
+@given(size=SIZES, batch=SIZES, start=st.integers(0, 30), count=st.integers(1, 9))
+def test_the_epochs_of_some_steps_hold_their_places(size: int, batch: int, start: int, count: int) -> None:
+    made = order(size, batch)
+    places = range(start * made.batch, (start + count) * made.batch)
+    assert list(made.epochs(start, start + count)) == sorted({place // size for place in places})

@@ -154,15 +154,15 @@ def test_slices_change_no_bit() -> None:
 @pytest.mark.parametrize("order", ["shared", "own"])
 def test_a_run_is_the_same_in_any_pack(precision: str, order: str) -> None:
     given = *PRIMER, "engine=fused", f"compute.precision={precision}", f"loop.order={order}", "loop.steps=60"
-    largest = parameters(trained(*given, 'pack.over={seed: "range(0,200)"}'))
-    for first, last in ((0, 1), (190, 197), (64, 128)):
+    largest = parameters(trained(*given, 'pack.over={seed: "range(0,1000)"}'))
+    for first, last in ((0, 1), (990, 997), (64, 128)):
         pack = parameters(trained(*given, f'pack.over={{seed: "range({first},{last})"}}'))
         assert pack.equal(largest[first:last])
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
 def test_diverging_neighbours_change_no_bit(share: float) -> None:
-    runs, bad = 100, round(100 * share)
+    runs, bad = 1000, round(1000 * share)
     rates = ["1e-3"] * (runs - bad) + ["1e30"] * bad
     mixed = [
         rate
@@ -205,9 +205,12 @@ def test_what_it_cannot_train_is_refused(overrides: tuple[str, ...], why: str) -
     assert engine_of(*overrides, "engine=auto").kind == "step"
 
 
-def test_auto_takes_it_where_there_is_enough_to_do() -> None:
-    assert engine_of(*PRIMER, "engine=auto").kind == "step"
-    assert engine_of(*PRIMER, "engine=auto", "loop.steps=3000000").kind == "fused"
+def test_auto_takes_it_for_minibatches_that_one_core_should_have_and_the_step_engine_for_larger() -> None:
+    large = "data.size=65537", "loop.batch_size=full"
+    for runs in ("range(0,1)", "range(0,5)"):
+        over = f'pack.over={{seed: "{runs}"}}'
+        assert engine_of(*PRIMER, "engine=auto", over).kind == "fused"
+        assert engine_of(*PRIMER, *large, "engine=auto", over).kind == "step"
 
 
 def test_the_results_say_which_ran(packtrain: Command, tmp_path: object) -> None:
@@ -217,8 +220,22 @@ def test_the_results_say_which_ran(packtrain: Command, tmp_path: object) -> None
     assert (result["engine"], result["backend"]) == ("fused", "numba")
 
 
-def test_asking_for_numba_asks_for_it() -> None:
-    assert engine_of(*PRIMER, "engine=auto", "compute.backend=numba").backend == "numba"
+@pytest.mark.parametrize("experiment", ["primer", "gaussians"])
+def test_experiments_take_it_by_default(experiment: str) -> None:
+    assert engine_of(f"experiment={experiment}").kind == "fused"
+
+
+def test_the_step_engine_takes_numba_for_equations() -> None:
+    asked = *PRIMER, "engine=step", "loop.steps=20", SEEDS
+    by_numba, by_torch = trained(*asked), trained(*asked, "compute.backend=reference")
+    assert (by_numba.backend, by_torch.backend) == ("numba", "reference")
+    close(parameters(by_numba), parameters(by_torch))
+    assert engine_of("experiment=gaussians", "engine=step").backend == "reference"
+
+
+def test_a_perceptron_takes_numba_in_the_fused_engine_alone() -> None:
+    with pytest.raises(UserError, match=r"compute\.backend=numba trains an MLP with engine=fused"):
+        engine_of("experiment=gaussians", "engine=step", "compute.backend=numba")
     with pytest.raises(UserError, match=r"this run has model\.quantize"):
         engine_of("experiment=gaussians", "model.quantize=[1]", "engine=auto", "compute.backend=numba")
 

@@ -1,0 +1,63 @@
+"""Expression graphs on the CPU, through loops that are generated for each graph and compiled by Numba.
+
+Each block's sums are added in float64, in the order of the samples, whichever thread found them.
+"""
+
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+from torch import Tensor
+
+from kernels import source_cache
+from kernels.expression.graph import Graph
+from kernels.expression.numba_source import BLOCK, loss_source, one_column, predict_source
+from kernels.threads import share
+
+
+def predict(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
+    """y = f(x; p): parameters [R, P], inputs [B, V] or [R, B, V] -> outputs [R, B, T]; not differentiable."""
+    out = parameters.new_empty(len(parameters), inputs.shape[-2], len(graph.outputs))
+    arrays = _arrays(parameters, _per_run(inputs), out)
+    code = _predict(graph)
+    share(len(out) * -(-out.shape[1] // BLOCK), lambda start, stop: code.predict(start, stop, *arrays))
+    return out
+
+
+def loss_and_gradient(
+    graph: Graph, parameters: Tensor, inputs: Tensor, targets: Tensor, loss: str
+) -> tuple[Tensor, Tensor]:
+    """(L, dL/dp): parameters [R, P], inputs [B, V] or [R, B, V], targets likewise -> [R], [R, P]."""
+    runs, samples = len(parameters), inputs.shape[-2]
+    blocks = -(-samples // BLOCK)
+    x, t = _per_run(inputs), _per_run(targets)
+    if one_column(graph):
+        x, t = x.view(-1, 1, samples), t.view(-1, 1, samples)
+    found = parameters.new_empty(runs, blocks, 1 + parameters.shape[1])
+    arrays = _arrays(parameters, x, t, found)
+    code = _loss(graph, loss)
+    share(runs * blocks, lambda start, stop: code.loss_and_gradient(start, stop, *arrays))
+    count = {"mse": samples * len(graph.outputs), "sse": 1, "cross_entropy": samples}[loss]
+    out = parameters.new_empty(runs, 1 + parameters.shape[1])
+    sums = *_arrays(found), float(count), *_arrays(out)
+    share(runs, lambda start, stop: code.total(start, stop, *sums))
+    return out[:, 0], out[:, 1:]
+
+
+def _per_run(data: Tensor) -> Tensor:
+    """[B, V] -> [1, B, V], contiguous; [R, B, V] as it is."""
+    return (data if data.dim() == 3 else data[None]).contiguous()
+
+
+def _arrays(*tensors: Tensor) -> list[np.ndarray]:
+    return [tensor.detach().contiguous().numpy() for tensor in tensors]
+
+
+@cache
+def _predict(graph: Graph) -> ModuleType:
+    return source_cache.load(predict_source(graph))
+
+
+@cache
+def _loss(graph: Graph, loss: str) -> ModuleType:
+    return source_cache.load(loss_source(graph, loss))

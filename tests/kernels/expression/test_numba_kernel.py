@@ -1,0 +1,49 @@
+"""Loops that Numba compiles for a graph, against the float64 reference."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+
+from kernels.expression import numba_kernel, parse
+from kernels.expression.numba_source import BLOCK
+from kernels.loss import LOSSES
+from tests.kernels.expression.checks import agrees, one_operation
+from tests.strategies import OFFERED, Case, cases, data, few
+
+PRIMER = "xx = xa^2\nxy = ab*xx + ac*xa\nxz = bc*xx + xy\nxw = cd*xx + xz^3"
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("per_run", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_primer(loss: str, per_run: bool, dtype: torch.dtype) -> None:
+    agrees(numba_kernel, data(parse(PRIMER, ["xy", "xw"]), loss, 3, 130, per_run, seed=3), dtype)
+
+
+@pytest.mark.parametrize("samples", [1, BLOCK - 1, BLOCK, 3 * BLOCK + 5])
+@pytest.mark.parametrize("text", ["xy = a*x^2 + b", "xy = a*x1 + b*x2\nxz = xy^2\nxw = xy + b"])
+def test_any_number_of_samples(text: str, samples: int) -> None:
+    for per_run in (False, True):
+        agrees(numba_kernel, data(parse(text), "mse", 3, samples, per_run, seed=3), torch.float64)
+
+
+@settings(few, max_examples=8)
+@given(cases())
+def test_random_graphs(case: Case) -> None:
+    agrees(numba_kernel, case)
+
+
+def test_all_cores_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = data(parse(PRIMER), "mse", 5, 4 * BLOCK + 7, False, seed=3)
+    given = case.graph, case.parameters.float(), case.inputs.float(), case.targets.float(), "mse"
+    alone = [numba_kernel.loss_and_gradient(case.graph, p[None], *given[2:]) for p in given[1]]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    value, gradient = numba_kernel.loss_and_gradient(*given)
+    assert value.equal(torch.cat([each[0] for each in alone]))
+    assert gradient.equal(torch.cat([each[1] for each in alone]))
+
+
+def test_every_operation() -> None:
+    """Each in an equation of its own, all in one graph."""
+    equations = [f"x{op}_ = {one_operation(op).definitions[0][1]}" for op in OFFERED]
+    agrees(numba_kernel, data(parse("\n".join(equations)), "sse", runs=3, samples=50, per_run=True, seed=4))

@@ -1,0 +1,26 @@
+"""The permutations in Numba: the integers of the reference."""
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels.random import Purpose, epoch_keys, permutation
+from kernels.random.numba_permutation import samples
+from tests.strategies import few
+
+
+@few
+@given(
+    size=st.integers(1, 70) | st.sampled_from([1024, 4097, 65536, 70000]),
+    start=st.integers(0, 1 << 20),
+    count=st.integers(1, 3000),
+    seed=st.integers(0, 2**63 - 1),
+)
+def test_a_stretch_of_a_stream(size: int, start: int, count: int, seed: int) -> None:
+    key = torch.tensor(seed)
+    expected = permutation(key, Purpose.ORDER, torch.arange(start, start + count), size)
+    keys = epoch_keys(key, Purpose.ORDER, start // size, (start + count - 1) // size + 1)
+    index = np.empty(count, np.int64)
+    samples(keys.numpy(), start // size, size, start, index)
+    assert np.array_equal(index, expected.numpy())
