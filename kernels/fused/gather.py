@@ -6,7 +6,7 @@ from torch import Tensor
 
 import kernels.random
 from kernels import source_cache
-from kernels.fused.batches import Batches, Shuffle
+from kernels.fused.block import Batches, Shuffle
 from kernels.threads import share
 
 PERMUTATION = Path(kernels.random.__file__).with_name("numba_permutation.py")
@@ -32,13 +32,13 @@ def gather(start, stop, x, t, keys, epoch, first, x_out, t_out):
 """
 
 
-def gathered(inputs: Tensor, targets: Tensor, shuffle: Shuffle, rows: int) -> Batches:
-    """The minibatches of `rows` steps in the order of `shuffle`, whose keys are [E, 4].
+def gathered(inputs: Tensor, targets: Tensor, shuffle: Shuffle, first: int, rows: int) -> Batches:
+    """The minibatches of `rows` steps from `first` on in the order of `shuffle`, whose keys are [E, 4].
 
     inputs [V, N], targets [T, N] -> [S, V, B] and [S, T, B].
     """
     x_out, t_out = (each.new_empty(rows, len(each), shuffle.batch) for each in (inputs, targets))
     x, t, keys, *out = (each.numpy() for each in (inputs, targets, shuffle.keys, x_out, t_out))
     gather = source_cache.load(SOURCE).gather
-    share(rows, lambda start, stop: gather(start, stop, x, t, keys, shuffle.epoch, shuffle.first, *out))
+    share(rows, lambda start, stop: gather(start, stop, x, t, keys, shuffle.epoch, first, *out))
     return Batches(x_out, t_out)

@@ -44,8 +44,8 @@ def gather(data, index, batch):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def advance(
-    start, stop, parameters, states, constants, table, wanted, alive, taken, clip, x, t, keys, epoch, origin,
-    batch, divisor, first, count, slots, columns, losses, norms, path, last,
+    start, stop, parameters, states, alive, taken, constants, setting, steps, clip, losses, norms, path,
+    columns, last, x, t, keys, table, slots, epoch, batch, divisor, origin, first, end,
 ):
     own = batch if keys.size > 0 else 0
     index = np.empty(own, np.int64)
@@ -54,12 +54,12 @@ def advance(
     totals, new, moved = np.empty(gradient.size), np.empty_like(gradient), np.empty_like(states[0])
     for r in range(start, stop):
         p, state = parameters[r], states[r]
-        for row in range(first, first + count):
+        for row in range(first, end):
             slot = slots[row]
             for i in range(columns.size):
                 path[slot, r, i] = p[columns[i]]
             losses[slot, r] = last[r] = nan
-            if not (alive[r] and wanted[row, r]):
+            if not (alive[r] and origin + row < steps[r]):
                 continue
             if own > 0:
                 samples(keys[r], epoch, x.shape[2], (origin + row) * batch, index)
@@ -75,7 +75,7 @@ def advance(
             if clip.size > 0 and norm > clip[r]:
                 for i in range(p.size):
                     gradient[i] *= clip[r] / (norm + p.dtype.type(1e-6))
-            update(p, gradient, state, constants[r], table[row, :, r], new, moved)
+            update(p, gradient, state, constants[r], table[row, :, setting[r]], new, moved)
             if all_finite(loss, new, moved):
                 take(p, new, state, moved)
                 taken[r] += 1
@@ -105,14 +105,11 @@ def layers_training(widths: Sequence[int], bias: bool, loss: str, optimizer: str
 
 
 def _training(sums: str, optimizer: str) -> str:
-    """The module that defines advance(...): steps first..first+count-1 of runs start..stop-1, in place.
+    """The module that defines advance(...): rows first..end-1 of a Block for runs start..stop-1, in place.
 
     `sums` defines sums(p, x, t, start, stop, found): the sum of the loss over some samples, and those of
-    its gradient. parameters [R, P], states [R, K, P], constants [R, C], table [S, C, R], wanted [S, R],
-    alive, taken [R], clip [R] or [0]; a step's samples x [S or 1, V, B], t [S or 1, T, B], or all samples
-    [1, V, N] and the keys [R, E, 4] of each run's own order: see Batches. The sums of a step are divided by
-    `divisor`. What a step was like goes into row slots [S] of losses, norms [H, R] and path [H, R, C], the
-    parameters `columns` [C]; the latest loss into last [R].
+    its gradient, which are divided by `divisor`. The other arguments are the fields of Runs, Record, Block
+    and Batches, and states [R, K, P], what the optimizer remembers.
     """
     advance = ADVANCE.format(optimizer=optimizer, block=BLOCK)
     return f"# over {source_cache.version(*CALLED)}\n{HEADER}import numpy as np\n{sums}{advance}"

@@ -2,8 +2,9 @@
 
     python -m scripts.bench.bench_pack [--runs 64] [--steps 200] [--repeats 5] [--device cpu] [--out FILE.csv]
 
-Times training alone (the engine's steps of the primer, no start-up, no files), in shuffled order,
-and refuses to report if the parameters disagree. Exits with 1 if the pack takes half the time or more.
+Times training alone (the step engine's steps of the primer through torch, no start-up, no files), in
+shuffled order, and refuses to report if the parameters disagree. Exits with 1 if the pack takes half the
+time or more.
 """
 
 import argparse
@@ -19,20 +20,28 @@ from hydra import compose, initialize_config_dir
 from scripts.bench import record
 from trainer.compute import prepare_compute
 from trainer.data.sources import load
+from trainer.engines.base import Engine
 from trainer.engines.build import make_engine
 from trainer.models.build import make_graph, new_model
 from trainer.pack import make_pack
 
+STEP = "engine=step", "compute.backend=reference"
 
-def trained(device: str, steps: int, over: str, *more: str) -> tuple[float, torch.Tensor]:
-    """Seconds of training, and the parameters [R, P], of the primer with pack.over={seed: `over`}."""
+
+def engine_of(device: str, steps: int, over: str, *more: str) -> Engine:
+    """The engine of the primer (or what `more` says) with pack.over={seed: `over`}, before its first step."""
     overrides = [f'pack.over={{seed: "{over}"}}', f"loop.steps={steps}", f"compute.device={device}", *more]
     with initialize_config_dir(str(record.ROOT / "conf"), version_base="1.3"):
         pack = make_pack(compose("train", overrides), overrides)
     asked, compute = pack.config, prepare_compute(pack.config.compute)
     graph = make_graph(asked.model)
     data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)
-    engine = make_engine(pack, new_model(pack, graph, data.train, compute), data.train)
+    return make_engine(pack, new_model(pack, graph, data.train, compute), data.train)
+
+
+def trained(device: str, steps: int, over: str, *more: str) -> tuple[float, torch.Tensor]:
+    """Seconds of training, and the parameters [R, P]: see engine_of."""
+    engine = engine_of(device, steps, over, *more)
     began = time.perf_counter()
     while engine.step < steps:
         engine.advance(min(steps, engine.horizon))
@@ -45,7 +54,7 @@ def repeat(device: str, steps: int, runs: int) -> dict[str, float]:
     seeds = {"pack": [f"range(0,{runs})"], "one by one": [str(seed) for seed in range(runs)]}
     seconds, parameters = {}, {}
     for way in random.sample(list(seeds), len(seeds)):
-        parts = [trained(device, steps, over) for over in seeds[way]]
+        parts = [trained(device, steps, over, *STEP) for over in seeds[way]]
         seconds[way] = sum(part[0] for part in parts)
         parameters[way] = torch.cat([part[1] for part in parts])
     torch.testing.assert_close(parameters["pack"], parameters["one by one"], rtol=1e-2, atol=1e-3)

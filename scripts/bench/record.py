@@ -42,8 +42,8 @@ def _version(package: str) -> str:
 
 
 def write(file: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """The rows as CSV."""
+    """The rows as CSV, with a column for each of their keys."""
     with file.open("w", newline="") as out:
-        writer = csv.DictWriter(out, list(rows[0]))
+        writer = csv.DictWriter(out, list(dict.fromkeys(key for row in rows for key in row)))
         writer.writeheader()
         writer.writerows(rows)

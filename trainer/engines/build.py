@@ -9,7 +9,7 @@ from torch import Tensor
 from kernels.errors import UserError
 from kernels.least_squares import Batched, Problem, Rules, is_large
 from kernels.least_squares.linearize import LARGE, Squares
-from trainer.config import LEAST_SQUARES
+from trainer.config import LEAST_SQUARES, per_run_fields
 from trainer.data.dataset import Dataset
 from trainer.data.order import Order
 from trainer.engines.base import Engine
@@ -19,7 +19,7 @@ from trainer.engines.tabulated import TabulatedEngine
 from trainer.models.base import Model
 from trainer.models.expression import ExpressionModel, bounds_of, moving
 from trainer.models.mlp import MLPModel
-from trainer.optimizers import OPTIMIZERS, SCHEDULES
+from trainer.optimizers import OPTIMIZERS, SCHEDULES, Rates
 from trainer.pack import Pack
 
 LARGEST = 1 << 16  # minibatch for which a run keeps to one core; the step engine shares larger ones out
@@ -47,30 +47,27 @@ def _first_order(pack: Pack, model: Model, data: Dataset) -> TabulatedEngine:
     order = _order(pack, data)
     steps = _steps(pack, order)
 
-    def hyper(group: str, name: str) -> Tensor:
-        return _values(pack, f"{group}.{name}", device)
-
-    optimizer = OPTIMIZERS[asked.optimizer.kind](
-        lambda name: hyper("optimizer", name), model.parameters.detach()
-    )
-    schedule = SCHEDULES[asked.schedule.kind](lambda name: hyper("schedule", name), steps)
+    values = _hyperparameters(pack, device)
+    like = model.parameters.detach()
+    make = OPTIMIZERS[asked.optimizer.kind]
+    optimizer = make(values.__getitem__, like)
+    rates = Rates(values, steps, make, SCHEDULES[asked.schedule.kind], like)
     clips = any(value is not None for value in pack.each("optimizer.clip_norm"))
     given: dict[str, Any] = {
-        "lr": hyper("optimizer", "lr"),
         "steps": steps,
-        "clip_norm": hyper("optimizer", "clip_norm").to(model.parameters.dtype) if clips else None,
+        "clip_norm": values["clip_norm"].to(model.parameters.dtype) if clips else None,
         "every": asked.monitor.every,
     }
     if _is_fused(pack, model, order):
         from trainer.engines.fused import FusedEngine  # noqa: PLC0415 (numba takes a second to import)
 
-        return FusedEngine(model, data, order, optimizer, schedule, **given)
+        return FusedEngine(model, data, order, optimizer, rates, **given)
     capture = asked.engine.capture and device.type == "cuda"
-    return StepEngine(model, data, order, optimizer, schedule, **given, capture=capture)
+    return StepEngine(model, data, order, optimizer, rates, **given, capture=capture)
 
 
 def _is_fused(pack: Pack, model: Model, order: Order) -> bool:
-    """The fused engine is asked for, or serves and minibatches are small enough: however many runs there are."""
+    """The fused engine is asked for, or serves such minibatches, however many runs there are."""
     kind, backend = pack.config.engine.kind, pack.config.compute.backend
     if kind == "step":
         return False
@@ -212,6 +209,12 @@ def _numba_or_reference(pack: Pack, model: Model, problem: Problem) -> str:
     work = model.runs * problem.rows * (model.parameters.shape[1] + 1)
     pays = asked.backend == "auto" and serves and work >= COMPILED_WORK
     return "numba" if numba or pays else "reference"
+
+
+def _hyperparameters(pack: Pack, device: torch.device) -> dict[str, Tensor]:
+    """What may differ between the runs' updates, by name: each [R]."""
+    paths = [path for path in per_run_fields() if path.startswith(("optimizer.", "schedule."))]
+    return {path.partition(".")[2]: _values(pack, path, device) for path in paths}
 
 
 def _values(pack: Pack, path: str, device: torch.device) -> Tensor:

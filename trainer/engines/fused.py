@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kernels.fused.batches import Batches, Shuffle
+from kernels.fused.block import Batches, Block, Record, Runs, Shuffle
 from kernels.fused.compiled import Descent
 from kernels.fused.gather import gathered
 from kernels.fused.numba_source import graph_training, layers_training
@@ -30,12 +30,20 @@ class FusedEngine(TabulatedEngine):
         self.descent = Descent(
             _source(self.model, self.optimizer.kind),
             self.optimizer.kind,
-            self.model.parameters.detach(),
-            self.optimizer.constants,
+            Runs(
+                self.model.parameters.detach(),
+                self.optimizer.constants.contiguous(),
+                self.rates.setting,
+                self.steps,
+                self.taken,
+                self.alive,
+                self.clip_norm,
+            ),
+            Record(*self.history, self.columns, self.last),
             divisor={"mse": targets, "sse": 0, "cross_entropy": 1}[loss],
         )
         self.samples = self.data.inputs.T.contiguous(), self.data.targets.T.contiguous()
-        self.gathered = -1
+        self.prepared: Block | None = None
 
     @property
     def numbers_a_step(self) -> int:
@@ -44,22 +52,11 @@ class FusedEngine(TabulatedEngine):
         return self.order.batch * (self.data.inputs.shape[1] + self.data.targets.shape[1]) if copied else 1
 
     def _execute(self, first: int, count: int) -> None:
-        if self.gathered != self.block:
-            self.batches, self.gathered = self._batches(), self.block
-        coefficients, _, wanted, slots = self.tables
-        self.descent.advance(
-            self.batches,
-            coefficients[..., 0].contiguous(),
-            wanted.expand(-1, self.model.runs).contiguous(),
-            self.clip_norm,
-            self.alive,
-            self.taken,
-            slice(first, first + count),
-            slots,
-            self.columns,
-            self.history,
-            self.last,
-        )
+        start = self.block * self.capacity
+        if self.prepared is None or self.prepared.first != start:
+            coefficients, _, slots = self.tables
+            self.prepared = Block(start, self._batches(), coefficients, slots)
+        self.descent.advance(self.prepared, slice(first, first + count))
 
     def _batches(self) -> Batches:
         """The minibatches of the block of steps."""
@@ -72,10 +69,10 @@ class FusedEngine(TabulatedEngine):
             return Batches(*(part[:, rows].transpose(0, 1).contiguous() for part in self.samples))
         epochs = self.order.epochs(first, first + self.capacity)
         keys = epoch_keys(seeds, Purpose.ORDER, epochs.start, epochs.stop)
-        shuffle = Shuffle(keys, epochs.start, first, self.order.batch)
+        shuffle = Shuffle(keys, epochs.start, self.order.batch)
         if self.order.own:
             return Batches(inputs[None], targets[None], shuffle)
-        return gathered(inputs, targets, shuffle, self.capacity)
+        return gathered(inputs, targets, shuffle, first, self.capacity)
 
 
 def _source(model: Model, optimizer: str) -> str:

@@ -40,7 +40,10 @@ class StepEngine(TabulatedEngine):
     def _tables(self) -> tuple[Tensor, ...]:
         start, whole = self.block * self.capacity, self.order.whole
         nothing = self.runs.new_empty(self.capacity, 0)
-        return *super()._tables(), nothing if whole else self.order.indices(start, start + self.capacity)
+        indices = nothing if whole else self.order.indices(start, start + self.capacity)
+        coefficients, lr, slot = super()._tables()
+        wanted = torch.arange(start, start + self.capacity, device=self.runs.device)[:, None] < self.steps
+        return coefficients[..., self.rates.setting, None], lr, slot, wanted, indices
 
     def _execute(self, first: int, count: int) -> None:
         self.row.fill_(first)
@@ -66,7 +69,7 @@ class StepEngine(TabulatedEngine):
             self.graph.replay()
 
     def _step(self) -> None:
-        coefficients, _, wanted, slot, indices = (t.index_select(0, self.row)[0] for t in self.tables)
+        coefficients, _, slot, wanted, indices = (t.index_select(0, self.row)[0] for t in self.tables)
         parameters = self.model.parameters
         loss = self.model.loss(*self._minibatch(indices))
         (gradient,) = torch.autograd.grad(loss.sum(), parameters)

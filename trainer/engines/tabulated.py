@@ -10,7 +10,7 @@ from trainer.data.dataset import Dataset
 from trainer.data.order import Order
 from trainer.engines.base import History, recorded
 from trainer.models.base import Model
-from trainer.optimizers import Optimizer, Schedule
+from trainer.optimizers import Optimizer, Rates
 from trainer.outcome import Ending, Outcome
 
 MOST_STEPS = 256  # of one block
@@ -38,15 +38,14 @@ class TabulatedEngine(ABC):
         data: Dataset,
         order: Order,
         optimizer: Optimizer,
-        schedule: Schedule,
-        lr: Tensor,
+        rates: Rates,
         steps: Tensor,
         clip_norm: Tensor | None = None,
         every: int = 1,
     ) -> None:
         self.model, self.data, self.order = model, data, order
-        self.optimizer, self.schedule = optimizer, schedule
-        self.lr, self.steps = lr, steps
+        self.optimizer, self.rates = optimizer, rates
+        self.steps = steps
         self.clip_norm = clip_norm
         self.every = every
         self.step = 0
@@ -116,23 +115,18 @@ class TabulatedEngine(ABC):
         steps = recorded(start, self.step, self.every)
         rows = slice(*(len(recorded(first, each, self.every)) for each in (start, self.step)))
         loss, norm, scalars = (part[rows].clone() for part in self.history)
-        lr = self.tables[1][steps.start - first : self.step - first : self.every].clone()
+        lr = self.tables[1][steps.start - first : self.step - first : self.every, self.rates.setting]
         samples = (self.step - start) * self.model.runs * self.order.batch
         return History(steps, self.runs, loss, norm, {"lr": lr}, scalars, self.last.clone(), samples)
 
     def _tables(self) -> tuple[Tensor, ...]:
-        """A row for each step of the block: coefficients [K, R, 1], lr [R], wanted [R], slot [].
-
-        The block's steps and so the tables' shapes are always the same: the vectorized cosine rounds
-        by the place in its array, and how a training is cut into slices must not change a bit.
-        """
+        """A row for each step of the block: coefficients [K, U] and lr [U] of the settings, slot []."""
         start = self.block * self.capacity
         step = torch.arange(start, start + self.capacity, device=self.runs.device)
-        lr = self.lr * self.schedule(step)
-        coefficients = self.optimizer.table(lr, step).to(self.model.parameters.dtype)
+        lr, coefficients = self.rates(step)
         slot = step // self.every - math.ceil(start / self.every)
         slots = slot.masked_fill(step % self.every != 0, self.kept)
-        return coefficients[..., None], lr, step[:, None] < self.steps, slots
+        return coefficients.to(self.model.parameters.dtype), lr, slots
 
     def _empty_history(self) -> tuple[Tensor, ...]:
         rows, runs = self.kept + 1, self.model.runs

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from trainer.optimizers.adam import Adam, adamw
 from trainer.optimizers.base import Hyper, Optimizer, State
+from trainer.optimizers.rates import Rates
 from trainer.optimizers.schedule import Schedule, constant, cosine, linear_warmup
 from trainer.optimizers.sgd import SGD
 
@@ -20,4 +21,4 @@ SCHEDULES: dict[str, Callable[[Hyper, Tensor], Schedule]] = {
     "cosine": cosine,
 }
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "Hyper", "Optimizer", "Schedule", "State"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "Hyper", "Optimizer", "Rates", "Schedule", "State"]

@@ -34,7 +34,7 @@ class Adam:
 
     def table(self, lr: Tensor, step: Tensor) -> Tensor:
         t = step[:, None] + 1
-        corrections = [1 - beta**t for beta in self.betas]
+        corrections = [1 - power(beta, t) for beta in self.betas]
         shrink = 1 - lr * self.decay if self.decoupled else torch.ones_like(lr)
         return torch.stack([lr / corrections[0], corrections[1].sqrt(), shrink], 1)
 
@@ -54,3 +54,15 @@ class Adam:
 def adamw(hyper: Hyper, like: Tensor) -> Adam:
     """AdamW: Adam with decoupled weight decay."""
     return Adam(hyper, like, decoupled=True)
+
+
+def power(base: Tensor, exponent: Tensor) -> Tensor:
+    """base^n for whole n, by squaring: base [R], exponent [S, 1] -> [S, R].
+
+    By products alone, which round alike wherever a number stands; torch.pow does not.
+    """
+    result, square = torch.ones_like(exponent * base), base
+    for bit in range(int(exponent.max()).bit_length()):
+        result = torch.where(exponent >> bit & 1 > 0, result * square, result)
+        square = square * square
+    return result

@@ -20,7 +20,7 @@ GAUSSIANS = ("experiment=gaussians", "data.size=250", "loop.batch_size=32", "com
 
 
 def engine_of(*overrides: str, device: torch.device | str = "cpu") -> StepEngine:
-    pack = pack_of("monitor.every=1", *overrides, f"compute.device={device}")
+    pack = pack_of("engine=step", "monitor.every=1", *overrides, f"compute.device={device}")
     asked = pack.config
     compute = prepare_compute(asked.compute)
     graph = make_graph(asked.model)

@@ -1,5 +1,6 @@
 """Schedules against torch.optim.lr_scheduler, run by run."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.helpers import assert_close
 from tests.strategies import few
 from tests.trainer.optimizers.descent import hyper, learning_rates
 from trainer.optimizers import SCHEDULES
+from trainer.optimizers.schedule import half_cosine
 
 RUN = st.fixed_dictionaries(
     {
@@ -82,3 +84,13 @@ def test_warm_up_begins_at_its_factor_and_ends_at_1() -> None:
     run = {"warmup_steps": 4, "start_factor": 0.2}
     factor = SCHEDULES["linear_warmup"](hyper([run]), torch.tensor([9]))(torch.arange(6))
     assert_close(factor[:, 0], torch.tensor([0.2, 0.4, 0.6, 0.8, 1, 1], dtype=torch.float64))
+
+
+@few
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9), st.integers(0, 9))
+def test_the_cosine_rounds_alike_wherever_a_number_stands(done: list[float], before: int) -> None:
+    numbers = torch.tensor(done, dtype=torch.float64)
+    shifted = half_cosine(torch.cat([torch.full((before,), 0.3, dtype=torch.float64), numbers]))
+    assert half_cosine(numbers).equal(shifted[before:])
+    exact = [(1 + math.cos(math.pi * each)) / 2 for each in done]
+    assert_close(half_cosine(numbers), torch.tensor(exact, dtype=torch.float64))
