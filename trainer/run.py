@@ -40,7 +40,7 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
     log.info("%s: %d runs of %d steps on %s", asked.name, pack.runs, engine.steps.max(), compute.name)
     before = evaluate(model, data.train)
     with Stop(asked.loop.max_seconds) as stop:
-        with Monitor(asked.monitor, folder / "tensorboard", engine, data.validation, console) as monitor:
+        with Monitor(pack, folder / "tensorboard", engine, data.validation, console) as monitor:
             reason = train(engine, monitor, stop)
             trained = stop.seconds
             held = monitor.validate()
@@ -55,6 +55,7 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
         about = results.head(pack, compute, engine, seconds)
         result = results.summary(about, rows, starts)
         results.write(folder, result, rows, model, data.train, pack)
+        monitor.add_results(rows)
 
     log.info("%s", headline(result))
     closing_table(console, result, rows, folder)

@@ -1,4 +1,6 @@
 """TensorBoard event files of many runs, without a thread or an open handle each."""
+# protobuf makes its classes at run time:
+# pyright: reportAttributeAccessIssue=false
 
 import io
 import os
@@ -9,8 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
-from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import CRC_TABLE, crc32c
 from tensorboard.summary.writer.record_writer import RecordWriter
 

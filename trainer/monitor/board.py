@@ -1,0 +1,114 @@
+"""What a pack is in TensorBoard: curves of each run, and of many runs a summary and the best."""
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainer.engines.base import History
+from trainer.evaluate import Evaluation
+from trainer.monitor.events import EventFiles
+from trainer.pack import Pack
+from trainer.results import UNUSABLE, best_first
+
+FLUSH_SECONDS = 2.0  # between two looks at the curves
+FLUSH_SHARE = 0.05  # of the time goes into writing, at most
+SHOWN_BEST = 10
+QUANTILES = {  # of the training loss of the runs that still train
+    "loss/train/best": 0.0,
+    "loss/train/quantile_10": 0.1,
+    "loss/train/median": 0.5,
+    "loss/train/quantile_90": 0.9,
+}
+
+
+class Board:
+    """Writes the event files of a pack below `folder`, in place of those of an earlier training.
+
+    A single run's stand in `folder` itself. Of many, each run has a folder, `summary` tells their
+    training losses in a few curves, and at the end the best ones are linked, by rank, below `best`:
+    above 500 runs TensorBoard shows none by itself.
+    """
+
+    def __init__(self, folder: Path, pack: Pack, scalars: Sequence[str]) -> None:
+        self.folder, self.pack = folder, pack
+        self.many = pack.runs > 1
+        self.names = [f"run-{run:04d}" for run in range(pack.runs)] if self.many else ["."]
+        self.parameters = [f"parameters/{name}" for name in scalars]
+        _clear(folder)
+        self.files = EventFiles([folder / name for name in [*self.names, *["summary"] * self.many]])
+        self.whole = len(self.files.paths) - 1  # the file that speaks for all runs
+        self.flush_due = time.perf_counter() + FLUSH_SECONDS
+
+    def record(self, history: History, speed: float) -> None:
+        """The recorded steps: loss, gradient norm, learning rate, speed and fitted parameters."""
+        parts = history.scalars, history.loss, history.gradient_norm, *history.rates.values()
+        scalars, loss, *others = (part.cpu().numpy() for part in parts)
+        columns = np.stack([loss, *others, np.full_like(loss, speed)], -1)
+        rates = (f"optimizer/{name}" for name in history.rates)
+        tags = ["loss/train", "optimizer/gradient_norm", *rates, "speed/samples_per_second", *self.parameters]
+        runs, trained = history.runs.cpu().numpy(), np.isfinite(loss)
+        table = np.concatenate([columns, scalars], -1)
+        for step, values, kept in zip(history.steps, table, trained, strict=True):
+            self.files.add(step, tags, values[kept], runs[kept])
+            if self.many and kept.any():
+                self._summarize(step, values[kept, 0])
+        self.flush_if_due()
+
+    def validate(self, step: int, found: Evaluation, alive: np.ndarray) -> None:
+        """Loss and metrics on the validation part of the runs that are `alive` [R]."""
+        columns = {"loss/validation": found.loss} | {
+            f"metrics/{name}": values for name, values in found.metrics.items()
+        }
+        values = np.stack([column.cpu().numpy() for column in columns.values()], -1)
+        self.files.add(step, list(columns), values[alive], np.flatnonzero(alive))
+        self.flush_if_due()
+
+    def end(self, steps: np.ndarray, parameters: np.ndarray) -> None:
+        """The parameters [R, C] that each run ended with, after its `steps` [R]."""
+        self._add_ends(steps, self.parameters, parameters)
+        self.files.flush()
+
+    def add_results(self, rows: list[dict[str, Any]]) -> None:
+        """Links the best of result.json's runs."""
+        if len(rows) > SHOWN_BEST:
+            self._link([row["index"] for row in best_first(rows) if row["outcome"] not in UNUSABLE])
+
+    def _summarize(self, step: int, loss: np.ndarray) -> None:
+        values = np.quantile(loss, list(QUANTILES.values()))
+        self.files.add(step, list(QUANTILES), values[None], np.array([self.whole]))
+
+    def _add_ends(self, steps: np.ndarray, tags: Sequence[str], values: np.ndarray) -> None:
+        """The scalars `values` [R, T] of each run at its own step, where they are finite."""
+        finite = np.isfinite(values).all(1)
+        for step in np.unique(steps).tolist():
+            runs = np.flatnonzero(finite & (steps == step))
+            self.files.add(step, tags, values[runs], runs)
+
+    def _link(self, ranked: list[int]) -> None:
+        for rank, run in enumerate(ranked[:SHOWN_BEST], 1):
+            link = self.folder / "best" / f"{rank:02d}-{self.names[run]}" / self.files.paths[run].name
+            link.parent.mkdir(parents=True)
+            try:
+                os.link(self.files.paths[run], link)
+            except OSError:  # a file system without hard links
+                shutil.copyfile(self.files.paths[run], link)
+
+    def flush_if_due(self) -> None:
+        """Writes what is waiting, seldom where there are many files to open."""
+        now = time.perf_counter()
+        if now > self.flush_due:
+            self.files.flush()
+            took = time.perf_counter() - now
+            self.flush_due = now + max(FLUSH_SECONDS, took / FLUSH_SHARE)
+
+
+def _clear(folder: Path) -> None:
+    """What an earlier training left goes."""
+    for old in folder.rglob("events.out.tfevents.*"):
+        old.unlink()
+    shutil.rmtree(folder / "best", ignore_errors=True)
