@@ -11,6 +11,7 @@ import numpy as np
 
 from trainer.engines.base import History
 from trainer.evaluate import Evaluation
+from trainer.monitor import hparams
 from trainer.monitor.events import EventFiles
 from trainer.pack import Pack
 from trainer.results import UNUSABLE, best_first
@@ -43,6 +44,7 @@ class Board:
         self.files = EventFiles([folder / name for name in [*self.names, *["summary"] * self.many]])
         self.whole = len(self.files.paths) - 1  # the file that speaks for all runs
         self.flush_due = time.perf_counter() + FLUSH_SECONDS
+        self._begin()
 
     def record(self, history: History, speed: float) -> None:
         """The recorded steps: loss, gradient norm, learning rate, speed and fitted parameters."""
@@ -74,13 +76,32 @@ class Board:
         self.files.flush()
 
     def add_results(self, rows: list[dict[str, Any]]) -> None:
-        """Links the best of result.json's runs."""
+        """What result.json's runs say: a row each in HParams, and which are the best."""
+        if self.pack.over:
+            self._add_outcomes(rows)
+        self.files.flush()
         if len(rows) > SHOWN_BEST:
             self._link([row["index"] for row in best_first(rows) if row["outcome"] not in UNUSABLE])
+
+    def _begin(self) -> None:
+        if self.pack.over:
+            training = Path(*self.folder.absolute().parts[-3:-1])  # tells the runs of two trainings apart
+            for run, values in enumerate(hparams.values(self.pack)):
+                self.files.add_summary(run, hparams.session_start(values, str(training / self.names[run])))
+        self.files.flush()
 
     def _summarize(self, step: int, loss: np.ndarray) -> None:
         values = np.quantile(loss, list(QUANTILES.values()))
         self.files.add(step, list(QUANTILES), values[None], np.array([self.whole]))
+
+    def _add_outcomes(self, rows: list[dict[str, Any]]) -> None:
+        steps = np.array([row["steps"] for row in rows])
+        metrics = hparams.metrics(rows)
+        for tag, column in metrics.items():
+            self._add_ends(steps, [tag], np.array(column, float)[:, None])
+        for row in rows:
+            self.files.add_summary(row["index"], hparams.session_end(row["outcome"]))
+        self.files.add_summary(self.whole, hparams.experiment(self.pack, list(metrics)))
 
     def _add_ends(self, steps: np.ndarray, tags: Sequence[str], values: np.ndarray) -> None:
         """The scalars `values` [R, T] of each run at its own step, where they are finite."""

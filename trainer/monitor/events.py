@@ -44,6 +44,10 @@ class EventFiles:
             for place, run in enumerate(runs.tolist()):
                 self._append(run, joined[place * size : (place + 1) * size])
 
+    def add_summary(self, run: int, summary: Summary) -> None:
+        """Anything else about one run, such as its hyperparameters."""
+        self._append(run, record(Event(wall_time=time.time(), summary=summary)))
+
     def flush(self) -> None:
         """Writes what was added since the last time."""
         for path, waiting in zip(self.paths, self.waiting, strict=True):

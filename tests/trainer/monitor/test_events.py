@@ -60,6 +60,13 @@ def test_what_is_added_is_read_back(tmp_path: Path) -> None:
     assert scalars(tmp_path / "c") == {"loss": [(0, 3.0)], "lr": [(0, 0.25)]}
 
 
+def test_a_summary_is_read_back(tmp_path: Path) -> None:
+    files = EventFiles([tmp_path / "a", tmp_path / "b"])
+    files.add_summary(1, Summary(value=[Summary.Value(tag="loss", simple_value=2.0)]))
+    files.flush()
+    assert (scalars(tmp_path / "a"), scalars(tmp_path / "b")) == ({}, {"loss": [(0, 2.0)]})
+
+
 def test_no_run_and_no_tag_add_nothing(tmp_path: Path) -> None:
     files = EventFiles([tmp_path])
     files.add(0, ["loss"], np.empty((0, 1)), np.empty(0, int))
