@@ -13,18 +13,13 @@ from trainer.engines.base import History
 from trainer.evaluate import Evaluation
 from trainer.monitor import hparams
 from trainer.monitor.events import EventFiles
+from trainer.monitor.layout import QUANTILES, loss_layout
 from trainer.pack import Pack
 from trainer.results import UNUSABLE, best_first
 
 FLUSH_SECONDS = 2.0  # between two looks at the curves
 FLUSH_SHARE = 0.05  # of the time goes into writing, at most
 SHOWN_BEST = 10
-QUANTILES = {  # of the training loss of the runs that still train
-    "loss/train/best": 0.0,
-    "loss/train/quantile_10": 0.1,
-    "loss/train/median": 0.5,
-    "loss/train/quantile_90": 0.9,
-}
 
 
 class Board:
@@ -35,7 +30,7 @@ class Board:
     above 500 runs TensorBoard shows none by itself.
     """
 
-    def __init__(self, folder: Path, pack: Pack, scalars: Sequence[str]) -> None:
+    def __init__(self, folder: Path, pack: Pack, scalars: Sequence[str], validated: bool) -> None:
         self.folder, self.pack = folder, pack
         self.many = pack.runs > 1
         self.names = [f"run-{run:04d}" for run in range(pack.runs)] if self.many else ["."]
@@ -44,7 +39,7 @@ class Board:
         self.files = EventFiles([folder / name for name in [*self.names, *["summary"] * self.many]])
         self.whole = len(self.files.paths) - 1  # the file that speaks for all runs
         self.flush_due = time.perf_counter() + FLUSH_SECONDS
-        self._begin()
+        self._begin(validated)
 
     def record(self, history: History, speed: float) -> None:
         """The recorded steps: loss, gradient norm, learning rate, speed and fitted parameters."""
@@ -83,7 +78,9 @@ class Board:
         if len(rows) > SHOWN_BEST:
             self._link([row["index"] for row in best_first(rows) if row["outcome"] not in UNUSABLE])
 
-    def _begin(self) -> None:
+    def _begin(self, validated: bool) -> None:
+        if self.many:
+            self.files.add_summary(self.whole, loss_layout(validated))
         if self.pack.over:
             training = Path(*self.folder.absolute().parts[-3:-1])  # tells the runs of two trainings apart
             for run, values in enumerate(hparams.values(self.pack)):

@@ -31,7 +31,8 @@ class Monitor:
     ) -> None:
         self.asked, self.engine, self.validation = pack.config.monitor, engine, validation
         self.model = engine.model
-        self.board = Board(folder, pack, list(self.model.scalars)) if self.asked.tensorboard else None
+        about = list(self.model.scalars), validation is not None
+        self.board = Board(folder, pack, *about) if self.asked.tensorboard else None
         self.progress = ProgressLine(console, int(engine.steps.max()), self.asked.progress)
         self.clock = time.perf_counter()
 

@@ -110,7 +110,7 @@ def test_ten_runs_have_no_folder_of_the_best(packtrain: Command, tmp_path: Path)
 def test_writing_takes_a_twentieth_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr(board.time, "perf_counter", lambda: clock[0])
-    watched = Board(tmp_path, Pack(Config(), {}, 1), [])
+    watched = Board(tmp_path, Pack(Config(), {}, 1), [], validated=False)
     flushes: list[float] = []
 
     def flush() -> None:

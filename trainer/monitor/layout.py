@@ -1,0 +1,39 @@
+"""The charts of many runs' losses in TensorBoard's Custom Scalars."""
+# protobuf makes its classes at run time:
+# pyright: reportAttributeAccessIssue=false
+
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.types_pb2 import DT_STRING
+from tensorboard.plugins.custom_scalar import metadata
+from tensorboard.plugins.custom_scalar.layout_pb2 import (
+    Category,
+    Chart,
+    Layout,
+    MarginChartContent,
+    MultilineChartContent,
+)
+from tensorboard.util.tensor_util import make_tensor_proto
+
+BEST, MEDIAN = "loss/train/best", "loss/train/median"
+LOW, HIGH = "loss/train/quantile_10", "loss/train/quantile_90"
+QUANTILES = {BEST: 0.0, LOW: 0.1, MEDIAN: 0.5, HIGH: 0.9}  # of the runs that still train
+
+
+def loss_layout(validated: bool) -> Summary:
+    """One chart with the band of the quantiles, others that overlay the losses of all runs ticked."""
+    band = MarginChartContent.Series(value=MEDIAN, lower=LOW, upper=HIGH)
+    charts = [
+        Chart(title="median, 10 % to 90 % of the runs", margin=MarginChartContent(series=[band])),
+        _overlay("best and median", BEST, MEDIAN),
+        _overlay("training", "loss/train"),
+        *[_overlay("validation", "loss/validation")] * validated,
+    ]
+    layout = Layout(category=[Category(title="loss", chart=charts)])
+    tensor = make_tensor_proto(layout.SerializeToString(), DT_STRING)
+    about = metadata.create_summary_metadata()
+    return Summary(value=[Summary.Value(tag=metadata.CONFIG_SUMMARY_TAG, tensor=tensor, metadata=about)])
+
+
+def _overlay(title: str, *tags: str) -> Chart:
+    """The curves of these tags, of all runs."""
+    return Chart(title=title, multiline=MultilineChartContent(tag=[f"{tag}$" for tag in tags]))
