@@ -36,7 +36,7 @@ class Board:
         self.names = [f"run-{run:04d}" for run in range(pack.runs)] if self.many else ["."]
         self.parameters = [f"parameters/{name}" for name in scalars]
         _clear(folder)
-        self.files = EventFiles([folder / name for name in [*self.names, *["summary"] * self.many]])
+        self.files = EventFiles([folder / name for name in self.names + ["summary"] * self.many])
         self.whole = len(self.files.paths) - 1  # the file that speaks for all runs
         self.flush_due = time.perf_counter() + FLUSH_SECONDS
         self._begin(validated)
@@ -48,12 +48,13 @@ class Board:
         columns = np.stack([loss, *others, np.full_like(loss, speed)], -1)
         rates = (f"optimizer/{name}" for name in history.rates)
         tags = ["loss/train", "optimizer/gradient_norm", *rates, "speed/samples_per_second", *self.parameters]
-        runs, trained = history.runs.cpu().numpy(), np.isfinite(loss)
-        table = np.concatenate([columns, scalars], -1)
-        for step, values, kept in zip(history.steps, table, trained, strict=True):
-            self.files.add(step, tags, values[kept], runs[kept])
-            if self.many and kept.any():
-                self._summarize(step, values[kept, 0])
+        steps, runs = np.broadcast_arrays(
+            np.array(history.steps, np.int64)[:, None], history.runs.cpu().numpy()
+        )
+        kept = np.isfinite(loss)
+        self.files.add(steps[kept], tags, np.concatenate([columns, scalars], -1)[kept], runs[kept])
+        if self.many:
+            self._summarize(steps[:, 0], loss)
         self.flush_if_due()
 
     def validate(self, step: int, found: Evaluation, alive: np.ndarray) -> None:
@@ -62,7 +63,8 @@ class Board:
             f"metrics/{name}": values for name, values in found.metrics.items()
         }
         values = np.stack([column.cpu().numpy() for column in columns.values()], -1)
-        self.files.add(step, list(columns), values[alive], np.flatnonzero(alive))
+        runs = np.flatnonzero(alive)
+        self.files.add(np.full_like(runs, step), list(columns), values[runs], runs)
         self.flush_if_due()
 
     def end(self, steps: np.ndarray, parameters: np.ndarray) -> None:
@@ -78,6 +80,14 @@ class Board:
         if len(rows) > SHOWN_BEST:
             self._link([row["index"] for row in best_first(rows) if row["outcome"] not in UNUSABLE])
 
+    def flush_if_due(self) -> None:
+        """Writes what is waiting, seldom where there are many files to open."""
+        now = time.perf_counter()
+        if now > self.flush_due:
+            self.files.flush()
+            took = time.perf_counter() - now
+            self.flush_due = now + max(FLUSH_SECONDS, took / FLUSH_SHARE)
+
     def _begin(self, validated: bool) -> None:
         if self.many:
             self.files.add_summary(self.whole, loss_layout(validated))
@@ -87,9 +97,12 @@ class Board:
                 self.files.add_summary(run, hparams.session_start(values, str(training / self.names[run])))
         self.files.flush()
 
-    def _summarize(self, step: int, loss: np.ndarray) -> None:
-        values = np.quantile(loss, list(QUANTILES.values()))
-        self.files.add(step, list(QUANTILES), values[None], np.array([self.whole]))
+    def _summarize(self, steps: np.ndarray, loss: np.ndarray) -> None:
+        """The quantiles of the losses [S, K] that are finite, at each step [S] that has some."""
+        finite = np.where(np.isfinite(loss), loss, np.nan)
+        some = np.isfinite(loss).any(1)
+        values = np.nanquantile(finite[some], list(QUANTILES.values()), axis=1).T
+        self.files.add(steps[some], list(QUANTILES), values, np.full(len(values), self.whole))
 
     def _add_outcomes(self, rows: list[dict[str, Any]]) -> None:
         steps = np.array([row["steps"] for row in rows])
@@ -102,10 +115,8 @@ class Board:
 
     def _add_ends(self, steps: np.ndarray, tags: Sequence[str], values: np.ndarray) -> None:
         """The scalars `values` [R, T] of each run at its own step, where they are finite."""
-        finite = np.isfinite(values).all(1)
-        for step in np.unique(steps).tolist():
-            runs = np.flatnonzero(finite & (steps == step))
-            self.files.add(step, tags, values[runs], runs)
+        runs = np.flatnonzero(np.isfinite(values).all(1))
+        self.files.add(steps[runs], tags, values[runs], runs)
 
     def _link(self, ranked: list[int]) -> None:
         for rank, run in enumerate(ranked[:SHOWN_BEST], 1):
@@ -115,14 +126,6 @@ class Board:
                 os.link(self.files.paths[run], link)
             except OSError:  # a file system without hard links
                 shutil.copyfile(self.files.paths[run], link)
-
-    def flush_if_due(self) -> None:
-        """Writes what is waiting, seldom where there are many files to open."""
-        now = time.perf_counter()
-        if now > self.flush_due:
-            self.files.flush()
-            took = time.perf_counter() - now
-            self.flush_due = now + max(FLUSH_SECONDS, took / FLUSH_SHARE)
 
 
 def _clear(folder: Path) -> None:

@@ -6,7 +6,7 @@ import io
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import CRC_TABLE, crc3
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 MOST_WAITING = 1 << 28  # bytes, before they are written unasked
+TOGETHER = 1 << 13  # records that are encoded at a time
 HEADER, FOOTER = 12, 4  # bytes around a record's message: its length with a checksum; the message's checksum
 
 
@@ -35,13 +36,18 @@ class EventFiles:
             self._append(run, first)
         self.flush()
 
-    def add(self, step: int, tags: Sequence[str], values: np.ndarray, runs: np.ndarray) -> None:
-        """The scalars `values` [K, T] of the runs `runs` [K] at one step, by their `tags` [T]."""
-        if len(runs) and tags:
-            records = scalar_records(time.time(), step, tuple(tags), values)
+    def add(self, steps: np.ndarray, tags: Sequence[str], values: np.ndarray, runs: np.ndarray) -> None:
+        """N points, each of one run: `values` [N, T] of the `tags` [T] at `steps` [N] of `runs` [N].
+
+        What is added at a time should be in the order of the steps.
+        """
+        if not tags:
+            return
+        for part in _batches(steps):
+            records = scalar_records(time.time(), steps[part], tuple(tags), values[part])
             size = records.shape[1]
             joined = memoryview(records.tobytes())
-            for place, run in enumerate(runs.tolist()):
+            for place, run in enumerate(runs[part].tolist()):
                 self._append(run, joined[place * size : (place + 1) * size])
 
     def add_summary(self, run: int, summary: Summary) -> None:
@@ -71,36 +77,67 @@ def record(event: Event) -> bytes:
     return buffer.getvalue()
 
 
-def scalar_records(wall_time: float, step: int, tags: tuple[str, ...], values: np.ndarray) -> np.ndarray:
-    """Records [K, bytes] of K events, each with the scalars of one row of `values` [K, T], as float32.
+def scalar_records(
+    wall_time: float, steps: np.ndarray, tags: tuple[str, ...], values: np.ndarray
+) -> np.ndarray:
+    """Records [N, bytes] of the events at `steps` [N], with one row each of `values` [N, T] as float32.
 
-    The records differ in the bytes of the values alone. A CRC is linear: it changes by the XOR of what
-    each of those bytes contributes, which depends on the byte and on how many bytes follow it.
+    The steps are of one size as varints, so the records differ in the bytes of step and values alone. A
+    CRC is linear: it changes by the XOR of what each byte's change contributes, which depends on that and
+    on how many bytes follow.
     """
-    behind, contributions = _layout(tags)
-    event = Event(wall_time=wall_time, step=step, summary=_summary(tags))
-    zeros = record(event)
-    with np.errstate(over="ignore", invalid="ignore"):
-        numbers = np.ascontiguousarray(values, "<f4").view(np.uint8)
-    change = np.bitwise_xor.reduce(contributions[np.arange(len(behind)), numbers], axis=1)
-    records = np.tile(np.frombuffer(zeros, np.uint8), (len(values), 1))
-    records[:, len(zeros) - FOOTER - 1 - behind] = numbers
-    checksum = _masked(crc32c(zeros[HEADER:-FOOTER]) ^ change)
+    size = int(_varint_size(steps[0]))
+    behind, contributions = _layout(tags, size)
+    event = Event(wall_time=wall_time, step=int(steps[0]), summary=_summary(tags))
+    first = np.frombuffer(record(event), np.uint8)
+    places = len(first) - FOOTER - 1 - behind
+    new = np.concatenate([_varints(steps, size), _float32_bytes(values)], 1)
+    change = np.bitwise_xor.reduce(contributions[np.arange(len(behind)), new ^ first[places]], axis=1)
+    records = np.tile(first, (len(steps), 1))
+    records[:, places] = new
+    checksum = _masked(crc32c(first[HEADER:-FOOTER].tobytes()) ^ change)
     records[:, -FOOTER:] = checksum.astype("<u4")[:, None].view(np.uint8)
     return records
 
 
-@lru_cache(maxsize=16)
-def _layout(tags: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Of each of the 4 T bytes of the values: how many bytes follow it in an event; its 256 contributions."""
-    size = _summary(tags).ByteSize()
+@lru_cache(maxsize=64)
+def _layout(tags: tuple[str, ...], size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of each byte of the step and of the values: how many bytes follow it; its 256 contributions."""
+    summary = _summary(tags)
     ends = np.array([_summary(tags[: i + 1]).ByteSize() for i in range(len(tags))])
-    behind = (size - ends[:, None] + np.arange(4)[::-1]).reshape(-1)
+    behind_values = summary.ByteSize() - ends[:, None] + np.arange(4)[::-1]
+    behind_step = Event(summary=summary).ByteSize() + np.arange(size)[::-1]
+    behind = np.concatenate([behind_step, behind_values.reshape(-1)])
     table = np.array(CRC_TABLE, np.uint32)
     rows: list[np.ndarray] = [table]
     for _ in range(int(behind.max())):
         rows.append(table[rows[-1] & 0xFF] ^ rows[-1] >> 8)
     return behind, np.stack([rows[count] for count in behind])
+
+
+def _batches(steps: np.ndarray) -> Iterator[np.ndarray]:
+    """The places of at most TOGETHER steps that are of one size as varints, small ones first."""
+    sizes = _varint_size(steps)
+    for size in np.unique(sizes):
+        places = np.flatnonzero(sizes == size)
+        yield from np.split(places, range(TOGETHER, len(places), TOGETHER))
+
+
+def _varint_size(steps: np.ndarray) -> np.ndarray:
+    """Bytes that a step takes; 0 is left out."""
+    return np.searchsorted(1 << np.arange(0, 63, 7), steps, side="right")
+
+
+def _varints(steps: np.ndarray, size: int) -> np.ndarray:
+    """[N, size]: seven bits a byte, the lowest first, each but the last with the eighth bit set."""
+    bits = steps[:, None] >> 7 * np.arange(size) & 0x7F
+    return (bits | np.where(np.arange(size) < size - 1, 0x80, 0)).astype(np.uint8)
+
+
+def _float32_bytes(values: np.ndarray) -> np.ndarray:
+    """[N, 4 T]."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.ascontiguousarray(values, "<f4").view(np.uint8)
 
 
 def _summary(tags: tuple[str, ...]) -> Summary:

@@ -78,6 +78,13 @@ def test_the_summary_is_of_the_runs_that_still_train(packtrain: Command, tmp_pat
         assert points == [(step, quantile(each, fraction)) for step, each in enumerate(losses)]
 
 
+def test_the_summary_ends_where_all_runs_have_diverged(packtrain: Command, tmp_path: Path) -> None:
+    assert packtrain(*DIVERGING, "monitor.every=1", 'pack.over={optimizer.lr: "1e25,1e30"}').code == 1
+    folder = tmp_path / "out" / "tensorboard"
+    longest = max(len(scalars(folder / f"run-000{run}")["loss/train"]) for run in range(2))
+    assert {len(points) for points in scalars(folder / "summary").values()} == {longest}
+
+
 @pytest.mark.parametrize("links", [True, False])
 def test_the_ten_best_are_linked_by_rank(
     links: bool, packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
