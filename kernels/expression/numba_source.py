@@ -45,7 +45,8 @@ def sums(p, x, t, start, stop, found):
     zero, one = f(0.0), f(1.0)
 {outside}
 {zeros}
-    for n in range(start, stop):
+{columns}
+    for n in range(stop - start):
 {loop}
 {results}
     return total
@@ -215,8 +216,8 @@ def sums_source(graph: Graph, loss: str) -> str:
         *(line for part in (forward, backward) for level in part[:INPUTS] for line in level),
     ]
     loop = [
-        *(f"x{i} = x[{i}, n]" for i in range(len(graph.inputs))),
-        *(f"t{i} = t[{i}, n]" for i in range(columns)),
+        *(f"x{i} = x_{i}[n]" for i in range(len(graph.inputs))),
+        *(f"t{i} = t_{i}[n]" for i in range(columns)),
         *forward[INPUTS],
         *forward[BOTH],
         *loss_lines(loss, outputs, NUMBA, lambda k, a, b: f"({a} if t0 == {k} else {b})"),
@@ -225,9 +226,15 @@ def sums_source(graph: Graph, loss: str) -> str:
         *backward[BOTH],
         *(f"g{i} += {texts[root]}" for i, root in enumerate(graph.gradient)),
     ]
+    # Counted from 0, since from a start of unknown sign a loop isn't vectorized.
+    read = [
+        *(f"x_{i} = x[{i}, start:stop]" for i in range(len(graph.inputs))),
+        *(f"t_{i} = t[{i}, start:stop]" for i in range(columns)),
+    ]
     return SUMS.format(
         outside=indented(outside, 1),
         zeros=indented(["total = zero", *(f"g{i} = zero" for i in range(len(graph.gradient)))], 1),
+        columns=indented(read, 1),
         loop=indented(loop, 2),
         results=indented([f"found[{i}] = g{i}" for i in range(len(graph.gradient))], 1),
     )

@@ -68,6 +68,12 @@ class Batches:
         return self.shuffle.batch if self.shuffle else self.inputs.shape[2]
 
     @property
+    def bytes_a_step(self) -> int:
+        """How much of inputs and targets a step reads."""
+        a_sample = sum(each.shape[1] * each.itemsize for each in (self.inputs, self.targets))
+        return self.batch * a_sample
+
+    @property
     def keys(self) -> Tensor:
         """The keys [R, E, 4]; [0, 0, 4] where there is no shuffle."""
         return self.shuffle.keys if self.shuffle else torch.empty(0, 0, 4, dtype=torch.int64)

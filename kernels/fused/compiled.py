@@ -7,6 +7,7 @@ from kernels import source_cache
 from kernels.fused.block import Block, Record, Runs
 from kernels.threads import share
 
+CACHED = 1 << 18  # bytes of minibatches that stay in a core's second-level cache
 STATES = {"sgd": 1, "adam": 2}  # tensors [R, P] that an optimizer remembers
 
 
@@ -41,6 +42,7 @@ class Descent:
             block.first,
             rows.start,
             rows.stop,
+            max(1, CACHED // batches.bytes_a_step),
         )
         arguments = *self.arrays, *map(_array, given), *numbers
         share(len(self.runs.parameters), lambda start, stop: self.code.advance(start, stop, *arguments))

@@ -45,42 +45,47 @@ def gather(data, index, batch):
 @njit(nogil=True, cache=True, error_model="numpy")
 def advance(
     start, stop, parameters, states, alive, taken, constants, setting, steps, clip, losses, norms, path,
-    columns, last, x, t, keys, table, slots, epoch, batch, divisor, origin, first, end,
+    columns, last, x, t, keys, table, slots, epoch, batch, divisor, origin, first, end, together,
 ):
     own = batch if keys.size > 0 else 0
     index = np.empty(own, np.int64)
     x_own, t_own = np.empty((x.shape[1], own), x.dtype), np.empty((t.shape[1], own), t.dtype)
     found, gradient = np.empty_like(parameters[0]), np.empty_like(parameters[0])
     totals, new, moved = np.empty(gradient.size), np.empty_like(gradient), np.empty_like(states[0])
-    for r in range(start, stop):
-        p, state = parameters[r], states[r]
-        for row in range(first, end):
-            slot = slots[row]
-            for i in range(columns.size):
-                path[slot, r, i] = p[columns[i]]
-            losses[slot, r] = last[r] = nan
-            if not (alive[r] and origin + row < steps[r]):
-                continue
-            if own > 0:
-                samples(keys[r], epoch, x.shape[2], (origin + row) * batch, index)
-                gather(x[0], index, x_own)
-                gather(t[0], index, t_own)
-                loss = loss_and_gradient(p, x_own, t_own, divisor, found, gradient, totals)
-            else:
-                step = row % x.shape[0]
-                loss = loss_and_gradient(p, x[step], t[step], divisor, found, gradient, totals)
-            losses[slot, r] = last[r] = loss
-            norm = p.dtype.type(norm_of(gradient))
-            norms[slot, r] = norm
-            if clip.size > 0 and norm > clip[r]:
-                for i in range(p.size):
-                    gradient[i] *= clip[r] / (norm + p.dtype.type(1e-6))
-            update(p, gradient, state, constants[r], table[row, :, setting[r]], new, moved)
-            if all_finite(loss, new, moved):
-                take(p, new, state, moved)
-                taken[r] += 1
-            else:
-                alive[r] = False
+    kept = losses.shape[0] - 1
+    for top in range(first, end, together):
+        for r in range(start, stop):
+            p, state, which = parameters[r], states[r], setting[r]
+            for row in range(top, min(top + together, end)):
+                slot = slots[row]
+                if slot < kept:
+                    losses[slot, r] = nan
+                    for i in range(columns.size):
+                        path[slot, r, i] = p[columns[i]]
+                last[r] = nan
+                if not (alive[r] and origin + row < steps[r]):
+                    continue
+                if own > 0:
+                    samples(keys[r], epoch, x.shape[2], (origin + row) * batch, index)
+                    gather(x[0], index, x_own)
+                    gather(t[0], index, t_own)
+                    loss = loss_and_gradient(p, x_own, t_own, divisor, found, gradient, totals)
+                else:
+                    step = row % x.shape[0]
+                    loss = loss_and_gradient(p, x[step], t[step], divisor, found, gradient, totals)
+                norm = p.dtype.type(norm_of(gradient))
+                last[r] = loss
+                if slot < kept:
+                    losses[slot, r], norms[slot, r] = loss, norm
+                if clip.size > 0 and norm > clip[r]:
+                    for i in range(p.size):
+                        gradient[i] *= clip[r] / (norm + p.dtype.type(1e-6))
+                update(p, gradient, state, constants, r, table, row, which, new, moved)
+                if all_finite(loss, new, moved):
+                    take(p, new, state, moved)
+                    taken[r] += 1
+                else:
+                    alive[r] = False
 """
 
 LAYERS = """
@@ -108,8 +113,9 @@ def _training(sums: str, optimizer: str) -> str:
     """The module that defines advance(...): rows first..end-1 of a Block for runs start..stop-1, in place.
 
     `sums` defines sums(p, x, t, start, stop, found): the sum of the loss over some samples, and those of
-    its gradient, which are divided by `divisor`. The other arguments are the fields of Runs, Record, Block
-    and Batches, and states [R, K, P], what the optimizer remembers.
+    its gradient, which are divided by `divisor`. Each run in turn makes `together` steps, whose minibatches
+    then still lie in a cache. The other arguments are the fields of Runs, Record, Block and Batches, and
+    states [R, K, P], what the optimizer remembers.
     """
     advance = ADVANCE.format(optimizer=optimizer, block=BLOCK)
     return f"# over {source_cache.version(*CALLED)}\n{HEADER}import numpy as np\n{sums}{advance}"

@@ -76,8 +76,8 @@ def errors() -> Iterator[dict[str, Any]]:
     graph = parse(PRIMER)
     for power in EXACT:
         parameters, inputs, targets = _data(graph, 1 << power)
-        single = torch.cat(loss_and_gradient_of(graph, parameters, inputs, targets))
-        exact = torch.cat(loss_and_gradient_of(graph, parameters.double(), inputs.double(), targets.double()))
+        single = _flat(graph, parameters, inputs, targets)
+        exact = _flat(graph, parameters.double(), inputs.double(), targets.double())
         plain = _plain_sum(graph, parameters, inputs, targets)
         yield {
             "samples": f"2^{power}",
@@ -86,9 +86,10 @@ def errors() -> Iterator[dict[str, Any]]:
         }
 
 
-def loss_and_gradient_of(graph: Graph, *given: Tensor) -> tuple[Tensor, Tensor]:
-    value, gradient = loss_and_gradient(graph, *given, "mse")
-    return value, gradient[0]
+def _flat(graph: Graph, parameters: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+    """Loss and gradient, one after another."""
+    value, gradient = loss_and_gradient(graph, parameters, inputs, targets, "mse")
+    return torch.cat([value, gradient[0]])
 
 
 def _plain_sum(graph: Graph, parameters: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:

@@ -28,16 +28,10 @@ def by_jax(engine: TabulatedEngine, steps: int) -> Training | None:
     import jax  # noqa: PLC0415  # pyright: ignore[reportMissingImports] (an optional peer)
 
     jax.config.update("jax_enable_x64", True)
-    coefficients = engine.rates(torch.arange(steps))[1].to(engine.model.parameters.dtype)
-    indices = engine.order.indices(0, steps)
-    start = engine.model.parameters.detach().clone()
-    given = (
-        start,
-        engine.data.inputs,
-        engine.data.targets,
-        indices,
-        coefficients[..., engine.rates.setting].permute(2, 0, 1),
-    )
+    table = engine.rates(torch.arange(steps))[1].to(engine.model.parameters.dtype)
+    coefficients = table[..., engine.rates.setting].permute(2, 0, 1)
+    start, data = engine.model.parameters.detach().clone(), engine.data
+    given = start, data.inputs, data.targets, engine.order.indices(0, steps), coefficients
     arrays = [jax.numpy.asarray(each.numpy()) for each in given]
     loss = _primer if isinstance(engine.model, ExpressionModel) else _perceptron
     constants = [float(value) for value in engine.optimizer.constants[0]]
@@ -98,8 +92,9 @@ def by_sklearn(engine: TabulatedEngine, steps: int, seed: int) -> tuple[float, f
     batch = engine.order.batch
     epochs = math.ceil(steps / math.ceil(len(inputs) / batch))
     peer = MLPClassifier(
-        [10], solver="adam", alpha=0, batch_size=batch, learning_rate_init=float(engine.rates.lr[0]),
+        [10], solver="adam", alpha=0, learning_rate_init=float(engine.rates.lr[0]),
         max_iter=epochs, tol=0, n_iter_no_change=epochs, random_state=seed,
+        batch_size=batch,  # pyright: ignore[reportArgumentType] (a number or "auto")
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -26,6 +26,7 @@ class FusedEngine(TabulatedEngine):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        losses, norms, path = self.history
         loss, targets = self.model.loss_kind, self.data.targets.shape[1]
         self.descent = Descent(
             _source(self.model, self.optimizer.kind),
@@ -39,7 +40,7 @@ class FusedEngine(TabulatedEngine):
                 self.alive,
                 self.clip_norm,
             ),
-            Record(*self.history, self.columns, self.last),
+            Record(losses, norms, path, self.columns, self.last),
             divisor={"mse": targets, "sse": 0, "cross_entropy": 1}[loss],
         )
         self.samples = self.data.inputs.T.contiguous(), self.data.targets.T.contiguous()
