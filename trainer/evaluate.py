@@ -21,20 +21,21 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(model: Model, data: Dataset) -> Evaluation:
-    """The loss (a mean, or for sse the sum) and the metrics over all of `data`, block by block in float64."""
+def evaluate(model: Model, data: Dataset, metrics: bool = True) -> Evaluation:
+    """The loss (a mean, or for sse the sum) over all of `data`, and `metrics`, block by block in float64."""
+    wanted = model.metrics if metrics else {}
     block = max(1, MOST_NUMBERS // (model.runs * model.width))
     loss = torch.zeros(model.runs, dtype=torch.float64, device=model.parameters.device)
-    sums = {name: torch.zeros_like(loss) for name in model.metrics}
+    sums = {name: torch.zeros_like(loss) for name in wanted}
     for start in range(0, len(data), block):
         part = data.part(slice(start, start + block))
         outputs = model.predict(part.inputs).double()
         share = 1.0 if model.loss_kind == "sse" else len(part) / len(data)
         loss += _loss(model, outputs, part) * share
-        for name, metric in model.metrics.items():
+        for name, metric in wanted.items():
             mean = metric.sample(outputs, part.targets).mean((1, 2))
             sums[name] += mean * (len(part) / len(data))
-    return Evaluation(loss, {n: metric.finish(sums[n]) for n, metric in model.metrics.items()})
+    return Evaluation(loss, {n: metric.finish(sums[n]) for n, metric in wanted.items()})
 
 
 def _loss(model: Model, outputs: Tensor, part: Dataset) -> Tensor:

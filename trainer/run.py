@@ -38,7 +38,7 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
     engine = make_engine(pack, model, data.train)
 
     log.info("%s: %d runs of %d steps on %s", asked.name, pack.runs, engine.steps.max(), compute.name)
-    before = evaluate(model, data.train)
+    before = evaluate(model, data.train, metrics=False)
     with Stop(asked.loop.max_seconds) as stop:
         with Monitor(pack, folder / "tensorboard", engine, data.validation, console) as monitor:
             reason = train(engine, monitor, stop)

@@ -32,13 +32,15 @@ def gather(start, stop, x, t, keys, epoch, first, x_out, t_out):
 """
 
 
-def gathered(inputs: Tensor, targets: Tensor, shuffle: Shuffle, first: int, rows: int) -> Batches:
-    """The minibatches of `rows` steps from `first` on in the order of `shuffle`, whose keys are [E, 4].
+def gather(inputs: Tensor, targets: Tensor, shuffle: Shuffle, first: int, out: Batches) -> None:
+    """The minibatches of the steps from `first` on, in the order of `shuffle`, whose keys are [E, 4].
 
-    inputs [V, N], targets [T, N] -> [S, V, B] and [S, T, B].
+    inputs [V, N], targets [T, N] -> `out`, [S, V, B] and [S, T, B].
     """
-    x_out, t_out = (each.new_empty(rows, len(each), shuffle.batch) for each in (inputs, targets))
-    x, t, keys, *out = (each.numpy() for each in (inputs, targets, shuffle.keys, x_out, t_out))
-    gather = source_cache.load(SOURCE).gather
-    share(rows, lambda start, stop: gather(start, stop, x, t, keys, shuffle.epoch, first, *out))
-    return Batches(x_out, t_out)
+    given = inputs, targets, shuffle.keys, out.inputs, out.targets
+    x, t, keys, x_out, t_out = (each.numpy() for each in given)
+    code = source_cache.load(SOURCE)
+    share(
+        len(x_out),
+        lambda start, stop: code.gather(start, stop, x, t, keys, shuffle.epoch, first, x_out, t_out),
+    )

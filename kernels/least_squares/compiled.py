@@ -9,6 +9,7 @@ from kernels.expression import Graph
 from kernels.least_squares.method import Status
 from kernels.least_squares.numba_source import source
 from kernels.least_squares.problem import Problem, Rules, Trials
+from kernels.threads import share
 
 
 class Compiled:
@@ -43,7 +44,7 @@ class Compiled:
         tolerances, lower, upper, moves, steps = (each if everyone else each[runs] for each in given)
         history = np.empty((len(runs), count, 3))
         path = np.empty((len(runs), count, p.shape[1]))
-        self.code.advance(
+        arguments = (
             self.damped,
             *(_array(each) for each in (p, state, scale, tolerances, lower, upper, moves)),
             *(_array(each if everyone or len(each) == 1 else each[runs]) for each in self.samples),
@@ -51,6 +52,7 @@ class Compiled:
             history,
             path,
         )
+        share(len(runs), lambda start, stop: self.code.advance(start, stop, *arguments))
         if not everyone:
             for whole, part in zip(changed, (p, state, scale, status, taken), strict=True):
                 whole[runs] = part

@@ -13,9 +13,12 @@ ADVANCE = """
 fit = make_fit(rows, triangularize)
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
-def advance(damped, p, state, scale, rule, lower, upper, moves, x, t, w, status, taken, steps, history, path):
-    for r in prange(p.shape[0]):
+@njit(nogil=True, cache=True, error_model="numpy")
+def advance(
+    start, stop, damped, p, state, scale, rule, lower, upper, moves, x, t, w, status, taken, steps, history,
+    path,
+):
+    for r in range(start, stop):
         done = 0
         left = min(history.shape[1], steps[r] - taken[r])
         if status[r] == RUNNING and left > 0:
@@ -32,7 +35,7 @@ def advance(damped, p, state, scale, rule, lower, upper, moves, x, t, w, status,
 
 
 def source(graph: Graph) -> str:
-    """The module that defines advance(...): up to S trial steps of R fits, each as make_fit's `fit`.
+    """The module that defines advance(...): up to S trial steps of fits start..stop-1, as make_fit's `fit`.
 
     p, scale, lower, upper, moves [R, P], state [R, 2], rule [R, 5], status, taken, steps [R],
     x [1 or R, N, V], t [1 or R, N, T], w [1 or R, N or 0], history [R, S, 3], path [R, S, P].
@@ -40,9 +43,7 @@ def source(graph: Graph) -> str:
     size = len(graph.parameters)
     written = _triangularize(size) if size <= UNROLLED else ""
     names = ["EXHAUSTED", "RUNNING", "make_fit", *([] if written else ["triangularize"])]
-    imports = (
-        f"from numba import prange\n\nfrom kernels.least_squares.numba_kernel import {', '.join(names)}\n"
-    )
+    imports = f"from kernels.least_squares.numba_kernel import {', '.join(names)}\n"
     files = (Path(__file__).with_name(name) for name in ("numba_kernel.py", "numba_algebra.py", "method.py"))
     return (
         f"# over {source_cache.version(*files)}\n" + rows_source(graph) + f"\n\n{imports}" + written + ADVANCE

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from kernels.fused.block import Batches, Block, Record, Runs, Shuffle
+from kernels.fused.block import Block, Record, Runs
 from kernels.fused.compiled import Descent
-from kernels.fused.gather import gathered
 from kernels.fused.numba_source import graph_training, layers_training
-from kernels.random import Purpose, epoch_keys
+from trainer.engines.minibatches import Minibatches, copied
 from trainer.engines.tabulated import TabulatedEngine
 from trainer.models.base import Model
 from trainer.models.expression import ExpressionModel
@@ -14,11 +13,7 @@ from trainer.models.mlp import MLPModel
 
 
 class FusedEngine(TabulatedEngine):
-    """Trains R runs, each by itself from one end of a slice to the other; see Engine.
-
-    A shared order's minibatches are gathered once for all runs; where each run has its own, the loop
-    computes it and gathers them.
-    """
+    """Trains R runs, each by itself from one end of a slice to the other; see Engine."""
 
     kind = "fused"
     backend = "numba"
@@ -43,37 +38,20 @@ class FusedEngine(TabulatedEngine):
             Record(losses, norms, path, self.columns, self.last),
             divisor={"mse": targets, "sse": 0, "cross_entropy": 1}[loss],
         )
-        self.samples = self.data.inputs.T.contiguous(), self.data.targets.T.contiguous()
+        self.minibatches = Minibatches(self.data, self.order, self.capacity)
         self.prepared: Block | None = None
 
     @property
     def numbers_a_step(self) -> int:
-        """A shared order's minibatches are copied."""
-        copied = not (self.order.whole or self.order.own)
-        return self.order.batch * (self.data.inputs.shape[1] + self.data.targets.shape[1]) if copied else 1
+        a_sample = self.data.inputs.shape[1] + self.data.targets.shape[1]
+        return self.order.batch * a_sample if copied(self.order) else 1
 
     def _execute(self, first: int, count: int) -> None:
         start = self.block * self.capacity
         if self.prepared is None or self.prepared.first != start:
             coefficients, _, slots = self.tables
-            self.prepared = Block(start, self._batches(), coefficients, slots)
+            self.prepared = Block(start, self.minibatches(start), coefficients, slots)
         self.descent.advance(self.prepared, slice(first, first + count))
-
-    def _batches(self) -> Batches:
-        """The minibatches of the block of steps."""
-        inputs, targets = self.samples
-        first, seeds = self.block * self.capacity, self.order.seeds
-        if self.order.whole:
-            return Batches(inputs[None], targets[None])
-        if seeds is None:
-            rows = self.order.indices(first, first + self.capacity)
-            return Batches(*(part[:, rows].transpose(0, 1).contiguous() for part in self.samples))
-        epochs = self.order.epochs(first, first + self.capacity)
-        keys = epoch_keys(seeds, Purpose.ORDER, epochs.start, epochs.stop)
-        shuffle = Shuffle(keys, epochs.start, self.order.batch)
-        if self.order.own:
-            return Batches(inputs[None], targets[None], shuffle)
-        return gathered(inputs, targets, shuffle, first, self.capacity)
 
 
 def _source(model: Model, optimizer: str) -> str:

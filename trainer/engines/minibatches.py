@@ -1,0 +1,57 @@
+"""The minibatches of a block of steps, as compiled trainings take them."""
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from kernels.fused.block import Batches, Shuffle
+from kernels.fused.gather import gather
+from kernels.random import Purpose, epoch_keys
+from trainer.data.dataset import Dataset
+from trainer.data.order import Order
+
+
+class Minibatches:
+    """Those of `rows` steps at a time: copied once for all runs where they share an order.
+
+    Where each run has an order of its own, the compiled loop computes it; it takes whole data sets as
+    they stand.
+    """
+
+    def __init__(self, data: Dataset, order: Order, rows: int) -> None:
+        self.inputs, self.targets = data.inputs.T.contiguous(), data.targets.T.contiguous()
+        self.order, self.rows = order, rows
+        self.everything = Batches(self.inputs[None], self.targets[None])
+        self.room = Batches(self._room(self.inputs), self._room(self.targets))
+
+    def __call__(self, first: int) -> Batches:
+        """Those of the steps from `first` on, until the next call."""
+        if self.order.whole:
+            return self.everything
+        if self.order.own:
+            return replace(self.everything, shuffle=self._shuffle(first))
+        if self.order.seeds is None or self.inputs.is_cuda:
+            indices = self.order.indices(first, first + self.rows)
+            return Batches(_taken(self.inputs, indices), _taken(self.targets, indices))
+        gather(self.inputs, self.targets, self._shuffle(first), first, self.room)
+        return self.room
+
+    def _room(self, samples: Tensor) -> Tensor:
+        """For copies."""
+        return samples.new_empty(self.rows if copied(self.order) else 0, len(samples), self.order.batch)
+
+    def _shuffle(self, first: int) -> Shuffle:
+        assert self.order.seeds is not None
+        epochs = self.order.epochs(first, first + self.rows)
+        keys = epoch_keys(self.order.seeds, Purpose.ORDER, epochs.start, epochs.stop)
+        return Shuffle(keys, epochs.start, self.order.batch)
+
+
+def _taken(samples: Tensor, indices: Tensor) -> Tensor:
+    """[V, N] and [S, B] -> [S, V, B]."""
+    return samples[:, indices].transpose(0, 1).contiguous()
+
+
+def copied(order: Order) -> bool:
+    """The minibatches of a step are copied."""
+    return not (order.whole or order.own)
