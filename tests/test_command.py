@@ -65,8 +65,8 @@ def test_results_are_written_as_designed(packtrain: Command, tmp_path: Path) -> 
     about = {key: found[key] for key in ("experiment", "backend", "engine", "precision", "runs", "steps")}
     assert about == {
         "experiment": "debug",
-        "backend": "reference",
-        "engine": "step",
+        "backend": "numba",
+        "engine": "fused",
         "precision": "fp32",
         "runs": 6,
         "steps": 4,
@@ -97,7 +97,7 @@ def test_every_run_diverging_is_exit_1_with_the_sentence(packtrain: Command, tmp
 
 
 def test_max_seconds_stops_early_with_results(packtrain: Command, tmp_path: Path) -> None:
-    assert packtrain(*BRIEF, "loop.steps=10000000", "loop.max_seconds=0.3").code == 0
+    assert packtrain(*BRIEF, "loop.steps=1000000000", "loop.max_seconds=0.3").code == 0
     found = result_in(tmp_path / "out")
     assert found["outcomes"] == {"stopped early": 3}
     assert "loop.max_seconds=0.3 was reached" in found["run"][0]["message"]
@@ -186,7 +186,7 @@ def test_a_signal_while_results_are_written_loses_none(
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_with_results_written(sent: signal.Signals, code: int, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "trainer", "hydra.run.dir=out", "loop.steps=10000000"]
+    command = [sys.executable, "-m", "trainer", "hydra.run.dir=out", "loop.steps=1000000000"]
     child = subprocess.Popen(
         command,
         cwd=tmp_path,
