@@ -118,6 +118,39 @@ def expression(
         triton_kernel.loss_and_gradient(graph, parameters, inputs, given, loss)
 
 
+def training(
+    text: list[str],
+    outputs: list[str] | None = None,
+    loss: str = "mse",
+    optimizer: str = "adam",
+    dtype: str = "float32",
+    batch: int = 256,
+    own: bool = False,
+    runs: int = 3,
+) -> None:
+    """A few steps of a graph's training in one launch."""
+    graph, kind = parse(text, outputs), getattr(torch, dtype)
+    source = graph_training(graph, loss, kind.itemsize)
+    columns = 1 if loss == "cross_entropy" else len(graph.outputs)
+    exact = torch.int64 if loss == "cross_entropy" else kind
+    x, t = torch.zeros(batch, len(graph.inputs), dtype=kind), torch.zeros(batch, columns, dtype=exact)
+    _descend(source, torch.zeros(runs, len(graph.parameters), dtype=kind), x, t, optimizer, own)
+
+
+def _descend(source: str, parameters: Any, x: Any, t: Any, optimizer: str, own: bool) -> None:
+    """Two steps through the kernel, on numbers that nobody reads."""
+    runs, kind = len(parameters), parameters.dtype
+    constants, coefficients = {"sgd": (3, 1), "adam": (5, 3)}[optimizer]
+    descent = TritonDescent(source, optimizer, parameters, torch.zeros(runs, constants, dtype=kind), 1)
+    shuffle = Shuffle(torch.zeros(runs, 2, 4, dtype=torch.int64), 0, 0, len(x)) if own else None
+    batches = Batches(x.T.contiguous()[None], t.T.contiguous()[None], shuffle)
+    none, one = torch.zeros(runs, dtype=torch.int64), torch.zeros(2, runs, dtype=kind)
+    descent.advance(
+        batches, torch.zeros(2, coefficients, runs, dtype=kind), one > 0, one[0], one[0] > 0, none,
+        slice(0, 2), none[:2], none[:2], (one, one, torch.zeros(2, runs, 2, dtype=kind)), one[0],
+    )  # fmt: skip
+
+
 def quantize(dtype: str) -> None:
     """The fused cast."""
     quantize_fwd(torch.zeros(5000, dtype=getattr(torch, dtype)))
@@ -146,7 +179,9 @@ def record(run: list[Report], architecture: int) -> Callable[..., None]:
             if aligned and (hasattr(value, "data_ptr") or not parameter.do_not_specialize):
                 attributes[(place,)] = [["tt.divisibility", 16]]
         source = ASTSource(self, signature, constants, attributes)
-        how = {k: options[k] for k in ("num_warps", "num_stages", "enable_fp_fusion") if k in options}
+        how = {
+            k: options[k] for k in ("num_warps", "num_stages", "maxnreg", "enable_fp_fusion") if k in options
+        }
         key = f"{self.fn.__name__} {signature} {constants} {attributes} {how} {architecture}"
         if key not in known:
             made = triton.compile(source, GPUTarget("cuda", architecture, 32), how)
@@ -197,7 +232,7 @@ def _tool(name: str, *arguments: Any) -> str:
 
 
 CASES: dict[str, Callable[..., None]] = {
-    each.__name__: each for each in (linear_relu, expression, quantize, atomic)
+    each.__name__: each for each in (linear_relu, expression, training, quantize, atomic)
 }
 
 
@@ -234,6 +269,9 @@ if __name__ == "__main__":
 
     from kernels import launch
     from kernels.expression import parse, triton_kernel
+    from kernels.fused.batches import Batches, Shuffle
+    from kernels.fused.triton_descent import TritonDescent
+    from kernels.fused.triton_source import graph_training
     from kernels.linear_relu.autograd import chain
     from kernels.quantize.kernel import quantize_fwd
     from tests import controls

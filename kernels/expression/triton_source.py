@@ -194,11 +194,11 @@ class _Writer:
             constants=indented(self.constants, 1),
             shared=indented(self.block, 2),
             body=indented(self.body, 3),
-            live=_most_alive([*self.block, *self.body]),
+            live=most_alive([*self.block, *self.body]),
         )
 
 
-def _most_alive(lines: Sequence[str]) -> int:
+def most_alive(lines: Sequence[str]) -> int:
     """How many of the lines' values have to be kept at once: what registers are planned by.
 
     The circular functions count for many: they reduce large arguments in a table on the stack.

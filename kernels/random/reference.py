@@ -100,7 +100,7 @@ def permutation(seed: Tensor, purpose: Purpose, stream: Tensor, size: int) -> Te
     keys = epoch_keys(seed, purpose, first, last + 1).reshape(-1, 4).T
     rows = torch.arange(seed.numel(), device=stream.device).view((*seed.shape, *[1] * stream.dim()))
     row = rows * (last + 1 - first) + (epoch - first)
-    bits = max(LEAST_BITS, (size - 1).bit_length())
+    bits = network_bits(size)
     index = _feistel(position.expand_as(row), keys, row, bits)
     while (outside := index >= size).any():
         index[outside] = _feistel(index[outside], keys, row[outside], bits)
@@ -111,6 +111,11 @@ def epoch_keys(seed: Tensor, purpose: Purpose, first: int, stop: int) -> Tensor:
     """The keys of the orders of epochs first..stop-1: seed [...] -> words [..., stop - first, 4]."""
     span = torch.arange(first, stop, device=seed.device)
     return torch.stack(words(seed[..., None], purpose, span, torch.zeros_like(span)), -1)
+
+
+def network_bits(size: int) -> int:
+    """The width of the Feistel network whose power of two holds [0, size)."""
+    return max(LEAST_BITS, (size - 1).bit_length())
 
 
 def _feistel(index: Tensor, keys: Tensor, row: Tensor, bits: int) -> Tensor:

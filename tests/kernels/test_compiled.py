@@ -25,6 +25,10 @@ def equations(text: list[str], **more: Any) -> dict[str, Any]:
     return {"case": "expression", "text": text, **more}
 
 
+def trainings(text: list[str], **more: Any) -> dict[str, Any]:
+    return {"case": "training", "text": text, **more}
+
+
 def sound(*cases: dict[str, Any]) -> list[Report]:
     """The reports of `cases`: kernels for both architectures, without spills, atomics or too much memory."""
     found = compiled(cases)
@@ -94,6 +98,15 @@ def test_equations(dtype: str) -> None:
 
 def test_32_parameters_do_not_spill() -> None:
     sound(equations(LARGE), equations(LARGE, dtype="float64"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_whole_trainings(dtype: str) -> None:
+    sound(
+        trainings(PRIMER, dtype=dtype),
+        trainings(PRIMER, dtype=dtype, batch=8191, own=True, optimizer="sgd"),
+        trainings(LARGE, dtype=dtype, batch=1024, own=True, loss="sse"),
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])

@@ -1,0 +1,123 @@
+"""The kernel of a training: many steps of one optimizer on one loss, all of a run's in one program."""
+
+import triton
+import triton.language as tl
+
+NOT_SPECIALIZED = [
+    "runs", "first", "count", "batch", "size", "x_step", "t_step", "divisor", "columns", "place", "epoch",
+    "epochs",
+]  # fmt: skip
+
+
+@triton.jit(do_not_specialize=NOT_SPECIALIZED)
+def advance_kernel(
+    p_ptr, state_ptr, gradient_ptr, constants_ptr, table_ptr, wanted_ptr, clip_ptr, alive_ptr, taken_ptr,
+    x_ptr, t_ptr, key_ptr, slots_ptr, columns_ptr, loss_ptr, norm_ptr, path_ptr, last_ptr,
+    runs, first, count, batch, size, x_step, t_step, divisor, columns, place, epoch, epochs,
+    loss_and_gradient: tl.constexpr, update: tl.constexpr,
+    P: tl.constexpr, K: tl.constexpr, CONSTANTS: tl.constexpr, COEFFICIENTS: tl.constexpr,
+    CLIP: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr,
+    COLUMNS: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
+):  # fmt: skip
+    """Steps first..first+count-1 of one run: see TritonDescent.advance for what is where.
+
+    loss_and_gradient(...) returns the step's loss and writes its gradient into the run's row of gradient
+    [R, P]; barriers stand between what some threads write and others read. With OWN the first of `size`
+    samples of row s stands at `place` + s `batch` in the run's stream of epochs.
+    """
+    run = tl.program_id(0).to(tl.int64)
+    p, gradient, state = p_ptr + run * P, gradient_ptr + run * P, state_ptr + run * K * P
+    constants, keys = constants_ptr + run * CONSTANTS, key_ptr + run * epochs * 4
+    dtype = p_ptr.dtype.element_ty
+    runs, size, divisor = runs.to(tl.int64), size.to(tl.int64), divisor.to(tl.float64)
+    x_step, t_step = x_step.to(tl.int64), t_step.to(tl.int64)
+    clip = tl.full((), float("inf"), dtype)
+    if CLIP:
+        clip = tl.load(clip_ptr + run)
+    column = tl.arange(0, COLUMNS)
+    recorded = column < columns
+    which = tl.load(columns_ptr + column, mask=recorded, other=0)
+    alive, taken = tl.load(alive_ptr + run) != 0, tl.load(taken_ptr + run)
+    loss = tl.full((), float("nan"), dtype)
+    for row in range(first, first + count):
+        slot = tl.load(slots_ptr + row) * runs + run
+        before = tl.load(p + which, mask=recorded, other=0.0)
+        tl.store(path_ptr + slot * columns + column, before, mask=recorded)
+        active = alive & (tl.load(wanted_ptr + row * runs + run) != 0)
+        key, offset = keys, tl.zeros((), tl.int64)
+        if OWN:
+            begins = place + row * batch.to(tl.int64)
+            key, offset = keys + (begins // size - epoch) * 4, begins % size
+        value = loss_and_gradient(
+            p, gradient, x_ptr + row * x_step, t_ptr + row * t_step, key, offset, size,
+            tl.where(active, batch, 0), divisor, P, LANES, OWN, BITS, EVEN, BLOCK, CHUNK,
+        )  # fmt: skip
+        tl.debug_barrier()
+        loss = tl.where(active, value, float("nan")).to(dtype)
+        norm = _norm(gradient, P, LANES).to(dtype)
+        tl.store(loss_ptr + slot, loss)
+        tl.store(norm_ptr + slot, norm, mask=active)
+        shrink = tl.where(norm > clip, clip / (norm + 1e-6), 1.0)
+        now = table_ptr + row * runs * COEFFICIENTS + run
+        kept = _take(
+            p, gradient, state, constants, now, runs, shrink, active & _is_finite(loss), update, P, K, LANES
+        )
+        tl.debug_barrier()
+        alive = tl.where(active, kept, alive)
+        taken += kept.to(tl.int64)
+    tl.store(alive_ptr + run, alive)
+    tl.store(taken_ptr + run, taken)
+    tl.store(last_ptr + run, loss)
+
+
+@triton.jit
+def _norm(gradient, P: tl.constexpr, LANES: tl.constexpr):
+    """|g|, summed in float64."""
+    squares = tl.zeros([LANES], tl.float64)
+    for start in tl.static_range(0, P, LANES):
+        lane = start + tl.arange(0, LANES)
+        g = tl.load(gradient + lane, mask=lane < P, other=0.0).to(tl.float64)
+        squares += g * g
+    return tl.sqrt(tl.sum(squares, 0))
+
+
+@triton.jit
+def _take(
+    p, gradient, state, constants, now, runs, shrink, active,
+    update: tl.constexpr, P: tl.constexpr, K: tl.constexpr, LANES: tl.constexpr,
+):  # fmt: skip
+    """Updates parameters and state where all that is new is finite, and says whether it was.
+
+    What is new stays in registers until that is known, or is computed once more if it is too much.
+    """
+    wrong = tl.zeros([LANES], tl.int32)
+    for start in tl.static_range(0, P, LANES):
+        lane = start + tl.arange(0, LANES)
+        new, moved = _updated(p, gradient, state, lane, constants, now, runs, shrink, update, P)
+        finite = _is_finite(new)
+        for k in tl.static_range(K):
+            finite = finite & _is_finite(moved[k])
+        wrong = tl.where((lane < P) & (finite == 0), 1, wrong)
+    kept = active & (tl.max(wrong, 0) == 0)
+    tl.debug_barrier()
+    for start in tl.static_range(0, P, LANES):
+        lane = start + tl.arange(0, LANES)
+        if P > LANES:
+            new, moved = _updated(p, gradient, state, lane, constants, now, runs, shrink, update, P)
+        tl.store(p + lane, new, mask=kept & (lane < P))
+        for k in tl.static_range(K):
+            tl.store(state + k * P + lane, moved[k], mask=kept & (lane < P))
+    return kept
+
+
+@triton.jit
+def _updated(p, gradient, state, lane, constants, now, runs, shrink, update: tl.constexpr, P: tl.constexpr):
+    inside = lane < P
+    old = tl.load(p + lane, mask=inside, other=0.0)
+    g = tl.load(gradient + lane, mask=inside, other=0.0) * shrink
+    return update(old, g, state + lane, inside, P, constants, now, runs)
+
+
+@triton.jit
+def _is_finite(x):
+    return tl.abs(x) < float("inf")
