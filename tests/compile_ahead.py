@@ -139,16 +139,16 @@ def training(
 
 def _descend(source: str, parameters: Any, x: Any, t: Any, optimizer: str, own: bool) -> None:
     """Two steps through the kernel, on numbers that nobody reads."""
-    runs, kind = len(parameters), parameters.dtype
+    size, kind = len(parameters), parameters.dtype
     constants, coefficients = {"sgd": (3, 1), "adam": (5, 3)}[optimizer]
-    descent = TritonDescent(source, optimizer, parameters, torch.zeros(runs, constants, dtype=kind), 1)
-    shuffle = Shuffle(torch.zeros(runs, 2, 4, dtype=torch.int64), 0, 0, len(x)) if own else None
+    whole, floats = torch.zeros(size, dtype=torch.int64), torch.zeros(2, size, dtype=kind)
+    settings = torch.zeros(size, constants, dtype=kind)
+    runs = Runs(parameters, settings, whole, whole, whole, floats[0] > 0, floats[0])
+    record = Record(floats, floats, torch.zeros(2, size, 2, dtype=kind), whole[:2], floats[0])
+    descent = TritonDescent(source, optimizer, runs, record, 1)
+    shuffle = Shuffle(torch.zeros(size, 2, 4, dtype=torch.int64), 0, len(x)) if own else None
     batches = Batches(x.T.contiguous()[None], t.T.contiguous()[None], shuffle)
-    none, one = torch.zeros(runs, dtype=torch.int64), torch.zeros(2, runs, dtype=kind)
-    descent.advance(
-        batches, torch.zeros(2, coefficients, runs, dtype=kind), one > 0, one[0], one[0] > 0, none,
-        slice(0, 2), none[:2], none[:2], (one, one, torch.zeros(2, runs, 2, dtype=kind)), one[0],
-    )  # fmt: skip
+    descent.advance(Block(0, batches, torch.zeros(2, coefficients, size, dtype=kind), whole[:2]), slice(0, 2))
 
 
 def quantize(dtype: str) -> None:
@@ -269,7 +269,7 @@ if __name__ == "__main__":
 
     from kernels import launch
     from kernels.expression import parse, triton_kernel
-    from kernels.fused.batches import Batches, Shuffle
+    from kernels.fused.block import Batches, Block, Record, Runs, Shuffle
     from kernels.fused.triton_descent import TritonDescent
     from kernels.fused.triton_source import graph_training
     from kernels.linear_relu.autograd import chain

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from kernels import launch, source_cache
 from kernels.fused import triton_update
-from kernels.fused.batches import Batches
+from kernels.fused.block import Batches, Block, Record, Runs
 from kernels.fused.compiled import STATES
 from kernels.fused.triton_kernel import advance_kernel
 from kernels.random.reference import network_bits
@@ -19,6 +19,7 @@ MOST_A_THREAD = 8  # samples
 LARGE = 1024  # samples of a step that more than one warp may share
 BLOCKS_A_CHUNK = 32  # whose sums are kept in the parameters' own precision
 MOST_LANES = 1024  # parameters that are updated at a time
+MOST_REGISTERS = 255  # of a thread: unasked, the compiler may take fewer and spill
 
 
 @dataclass(frozen=True)
@@ -31,62 +32,46 @@ class Cut:
 
 
 class TritonDescent:
-    """Steps of one optimizer on one loss: `parameters` [R, P] and `states` change in place.
+    """Steps of one optimizer on one loss: `runs` and `states` [R, K, P] change in place.
 
-    `source` is graph_training; `divisor` is how many terms the loss of a sample is a mean of, 0 where it
-    is a sum.
+    `source` is a training of triton_source; `divisor` is how many terms the loss of a sample is a mean of,
+    0 where it is a sum.
     """
 
-    def __init__(
-        self, source: str, optimizer: str, parameters: Tensor, constants: Tensor, divisor: int
-    ) -> None:
-        launch.check_device(parameters, "a fused training's Triton kernel", "compute.backend=numba")
-        assert parameters.is_contiguous() and parameters.data_ptr() % launch.ALIGNMENT == 0
+    def __init__(self, source: str, optimizer: str, runs: Runs, record: Record, divisor: int) -> None:
+        launch.check_device(runs.parameters, "a fused training's Triton kernel", "compute.backend=numba")
         self.code = source_cache.load(source)
         self.update = getattr(triton_update, optimizer)
-        self.parameters, self.constants = parameters, constants.contiguous()
-        runs, size = parameters.shape
-        self.states = parameters.new_zeros(runs, STATES[optimizer], size)
-        self.gradient = parameters.new_empty(runs, size, dtype=torch.float64)
-        self.divisor = divisor
+        self.runs, self.record, self.divisor = runs, record, divisor
+        size, numbers = runs.parameters.shape
+        self.states = runs.parameters.new_zeros(size, STATES[optimizer], numbers)
+        self.gradient = runs.parameters.new_empty(size, numbers, dtype=torch.float64)
+        changed = runs.parameters, self.states, self.gradient, runs.alive, runs.taken
+        given = runs.constants, runs.setting, runs.steps, runs.parameters if runs.clip is None else runs.clip
+        recorded = record.losses, record.norms, record.path, record.columns, record.last
+        self.arrays = *changed, *given, *recorded
+        assert all(each.is_contiguous() for each in self.arrays), "kernels write into this memory"
+        assert runs.parameters.data_ptr() % launch.ALIGNMENT == 0
 
-    def advance(
-        self,
-        batches: Batches,
-        table: Tensor,
-        wanted: Tensor,
-        clip: Tensor | None,
-        alive: Tensor,
-        taken: Tensor,
-        rows: slice,
-        slots: Tensor,
-        columns: Tensor,
-        history: tuple[Tensor, ...],
-        last: Tensor,
-    ) -> None:
-        """The steps of `rows`, one row of `batches` each: see kernels.fused.compiled.Descent.advance."""
-        assert all(each.is_contiguous() for each in (alive, taken, *history, last))
-        runs, size = self.parameters.shape
+    def advance(self, block: Block, rows: slice) -> None:
+        """The steps of these rows of the block."""
+        batches, parameters = block.batches, self.runs.parameters
         x, t = launch.aligned(batches.inputs), launch.aligned(batches.targets)
-        shuffle, samples = batches.shuffle, x.shape[2]
-        cut = _cut(self.code, self.parameters.itemsize, batches.batch)
-        given = self.parameters if clip is None else clip
-        keys = batches.keys.contiguous() if shuffle else columns
+        own, samples, columns = batches.shuffle is not None, x.shape[2], len(self.record.columns)
+        cut = _cut(self.code, parameters.itemsize, batches.batch)
         launch.launch(
-            advance_kernel, runs,
-            self.parameters, self.states, self.gradient, self.constants, table.contiguous(),
-            wanted.contiguous(), given, alive, taken, x, t, keys, slots, columns, *history, last,
-            runs, rows.start, rows.stop - rows.start, batches.batch, samples, _step(x), _step(t),
-            batches.batch * self.divisor or 1, len(columns),
-            shuffle.first * shuffle.batch if shuffle else 0, *_epochs(batches),
+            advance_kernel, len(parameters),
+            *self.arrays, x, t, batches.keys if own else block.slots, block.table.contiguous(), block.slots,
+            len(parameters), block.table.shape[2], len(self.record.losses) - 1, columns,
+            block.first, rows.start, rows.stop, batches.batch, samples, _step(x), _step(t),
+            batches.batch * self.divisor or 1, *_epochs(batches),
             loss_and_gradient=self.code.loss_and_gradient, update=self.update,
-            P=size, K=self.states.shape[1], CONSTANTS=self.constants.shape[1], COEFFICIENTS=table.shape[1],
-            CLIP=clip is not None, OWN=shuffle is not None,
-            BITS=network_bits(samples) if shuffle else 0,
-            EVEN=batches.batch % cut.block == 0,
-            COLUMNS=launch.power_of_2(max(1, len(columns))),
-            LANES=min(MOST_LANES, launch.power_of_2(size)), BLOCK=cut.block, CHUNK=cut.chunk,
-            num_warps=cut.warps, maxnreg=255,
+            P=parameters.shape[1], K=self.states.shape[1],
+            CONSTANTS=self.runs.constants.shape[1], COEFFICIENTS=block.table.shape[1],
+            CLIP=self.runs.clip is not None, OWN=own, BITS=network_bits(samples) if own else 0,
+            EVEN=batches.batch % cut.block == 0, COLUMNS=launch.power_of_2(max(1, columns)),
+            LANES=min(MOST_LANES, launch.power_of_2(parameters.shape[1])),
+            BLOCK=cut.block, CHUNK=cut.chunk, num_warps=cut.warps, maxnreg=MOST_REGISTERS,
         )  # fmt: skip
 
 

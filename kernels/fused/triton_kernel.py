@@ -4,50 +4,52 @@ import triton
 import triton.language as tl
 
 NOT_SPECIALIZED = [
-    "runs", "first", "count", "batch", "size", "x_step", "t_step", "divisor", "columns", "place", "epoch",
-    "epochs",
+    "runs", "settings", "kept", "columns", "origin", "first", "end", "batch", "size", "x_step", "t_step",
+    "divisor", "epoch", "epochs",
 ]  # fmt: skip
 
 
 @triton.jit(do_not_specialize=NOT_SPECIALIZED)
 def advance_kernel(
-    p_ptr, state_ptr, gradient_ptr, constants_ptr, table_ptr, wanted_ptr, clip_ptr, alive_ptr, taken_ptr,
-    x_ptr, t_ptr, key_ptr, slots_ptr, columns_ptr, loss_ptr, norm_ptr, path_ptr, last_ptr,
-    runs, first, count, batch, size, x_step, t_step, divisor, columns, place, epoch, epochs,
+    p_ptr, state_ptr, gradient_ptr, alive_ptr, taken_ptr, constants_ptr, setting_ptr, steps_ptr, clip_ptr,
+    loss_ptr, norm_ptr, path_ptr, columns_ptr, last_ptr, x_ptr, t_ptr, key_ptr, table_ptr, slots_ptr,
+    runs, settings, kept, columns, origin, first, end, batch, size, x_step, t_step, divisor, epoch, epochs,
     loss_and_gradient: tl.constexpr, update: tl.constexpr,
     P: tl.constexpr, K: tl.constexpr, CONSTANTS: tl.constexpr, COEFFICIENTS: tl.constexpr,
     CLIP: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr,
     COLUMNS: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
-    """Steps first..first+count-1 of one run: see TritonDescent.advance for what is where.
+    """Rows first..end-1 of a Block of steps of one run: pointers are to fields of Runs, Record and Block.
 
     loss_and_gradient(...) returns the step's loss and writes its gradient into the run's row of gradient
-    [R, P]; barriers stand between what some threads write and others read. With OWN the first of `size`
-    samples of row s stands at `place` + s `batch` in the run's stream of epochs.
+    [R, P]; barriers stand between what some threads write and others read. Steps whose slot is `kept` or
+    more are not recorded.
     """
     run = tl.program_id(0).to(tl.int64)
     p, gradient, state = p_ptr + run * P, gradient_ptr + run * P, state_ptr + run * K * P
     constants, keys = constants_ptr + run * CONSTANTS, key_ptr + run * epochs * 4
+    table = table_ptr + tl.load(setting_ptr + run)
     dtype = p_ptr.dtype.element_ty
-    runs, size, divisor = runs.to(tl.int64), size.to(tl.int64), divisor.to(tl.float64)
-    x_step, t_step = x_step.to(tl.int64), t_step.to(tl.int64)
+    batch, size, divisor = batch.to(tl.int64), size.to(tl.int64), divisor.to(tl.float64)
+    x_step, t_step, settings = x_step.to(tl.int64), t_step.to(tl.int64), settings.to(tl.int64)
     clip = tl.full((), float("inf"), dtype)
     if CLIP:
         clip = tl.load(clip_ptr + run)
     column = tl.arange(0, COLUMNS)
-    recorded = column < columns
-    which = tl.load(columns_ptr + column, mask=recorded, other=0)
-    alive, taken = tl.load(alive_ptr + run) != 0, tl.load(taken_ptr + run)
+    which = tl.load(columns_ptr + column, mask=column < columns, other=0)
+    steps, taken = tl.load(steps_ptr + run), tl.load(taken_ptr + run)
+    alive = tl.load(alive_ptr + run) != 0
     loss = tl.full((), float("nan"), dtype)
-    for row in range(first, first + count):
-        slot = tl.load(slots_ptr + row) * runs + run
-        before = tl.load(p + which, mask=recorded, other=0.0)
-        tl.store(path_ptr + slot * columns + column, before, mask=recorded)
-        active = alive & (tl.load(wanted_ptr + row * runs + run) != 0)
+    for row in range(first, end):
+        slot = tl.load(slots_ptr + row)
+        recorded, at = slot < kept, slot * runs + run
+        shown = (column < columns) & recorded
+        tl.store(path_ptr + at * columns + column, tl.load(p + which, mask=shown, other=0.0), mask=shown)
+        active = alive & (origin + row < steps)
         key, offset = keys, tl.zeros((), tl.int64)
         if OWN:
-            begins = place + row * batch.to(tl.int64)
-            key, offset = keys + (begins // size - epoch) * 4, begins % size
+            place = (origin + row) * batch
+            key, offset = keys + (place // size - epoch) * 4, place % size
         value = loss_and_gradient(
             p, gradient, x_ptr + row * x_step, t_ptr + row * t_step, key, offset, size,
             tl.where(active, batch, 0), divisor, P, LANES, OWN, BITS, EVEN, BLOCK, CHUNK,
@@ -55,16 +57,16 @@ def advance_kernel(
         tl.debug_barrier()
         loss = tl.where(active, value, float("nan")).to(dtype)
         norm = _norm(gradient, P, LANES).to(dtype)
-        tl.store(loss_ptr + slot, loss)
-        tl.store(norm_ptr + slot, norm, mask=active)
+        tl.store(loss_ptr + at, loss, mask=recorded)
+        tl.store(norm_ptr + at, norm, mask=recorded & active)
         shrink = tl.where(norm > clip, clip / (norm + 1e-6), 1.0)
-        now = table_ptr + row * runs * COEFFICIENTS + run
-        kept = _take(
-            p, gradient, state, constants, now, runs, shrink, active & _is_finite(loss), update, P, K, LANES
-        )
+        moves = _take(
+            p, gradient, state, constants, table + row * settings * COEFFICIENTS, settings, shrink,
+            active & _is_finite(loss), update, P, K, LANES,
+        )  # fmt: skip
         tl.debug_barrier()
-        alive = tl.where(active, kept, alive)
-        taken += kept.to(tl.int64)
+        alive = tl.where(active, moves, alive)
+        taken += moves.to(tl.int64)
     tl.store(alive_ptr + run, alive)
     tl.store(taken_ptr + run, taken)
     tl.store(last_ptr + run, loss)
@@ -83,7 +85,7 @@ def _norm(gradient, P: tl.constexpr, LANES: tl.constexpr):
 
 @triton.jit
 def _take(
-    p, gradient, state, constants, now, runs, shrink, active,
+    p, gradient, state, constants, now, settings, shrink, active,
     update: tl.constexpr, P: tl.constexpr, K: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
     """Updates parameters and state where all that is new is finite, and says whether it was.
@@ -93,7 +95,7 @@ def _take(
     wrong = tl.zeros([LANES], tl.int32)
     for start in tl.static_range(0, P, LANES):
         lane = start + tl.arange(0, LANES)
-        new, moved = _updated(p, gradient, state, lane, constants, now, runs, shrink, update, P)
+        new, moved = _updated(p, gradient, state, lane, constants, now, settings, shrink, update, P)
         finite = _is_finite(new)
         for k in tl.static_range(K):
             finite = finite & _is_finite(moved[k])
@@ -103,7 +105,7 @@ def _take(
     for start in tl.static_range(0, P, LANES):
         lane = start + tl.arange(0, LANES)
         if P > LANES:
-            new, moved = _updated(p, gradient, state, lane, constants, now, runs, shrink, update, P)
+            new, moved = _updated(p, gradient, state, lane, constants, now, settings, shrink, update, P)
         tl.store(p + lane, new, mask=kept & (lane < P))
         for k in tl.static_range(K):
             tl.store(state + k * P + lane, moved[k], mask=kept & (lane < P))
@@ -111,11 +113,13 @@ def _take(
 
 
 @triton.jit
-def _updated(p, gradient, state, lane, constants, now, runs, shrink, update: tl.constexpr, P: tl.constexpr):
+def _updated(
+    p, gradient, state, lane, constants, now, settings, shrink, update: tl.constexpr, P: tl.constexpr
+):
     inside = lane < P
     old = tl.load(p + lane, mask=inside, other=0.0)
     g = tl.load(gradient + lane, mask=inside, other=0.0) * shrink
-    return update(old, g, state + lane, inside, P, constants, now, runs)
+    return update(old, g, state + lane, inside, P, constants, now, settings)
 
 
 @triton.jit

@@ -2,7 +2,7 @@
 
 Each returns the new parameters and a tuple of the new state. `state` points to the parameters' own
 first state, the next is `size` further; `constants` to the run's hyperparameters, `now` to the step's
-coefficients, `runs` apart.
+coefficients, `settings` apart.
 """
 
 import triton
@@ -10,8 +10,8 @@ import triton.language as tl
 
 
 @triton.jit
-def sgd(p, gradient, state, inside, size, constants, now, runs):
-    """constants: momentum, nesterov, weight decay; now: lr; state: velocity."""
+def sgd(p, gradient, state, inside, size, constants, now, settings):
+    """constants: momentum, nesterov, weight decay; coefficient: lr; state: velocity."""
     momentum, nesterov, decay = tl.load(constants), tl.load(constants + 1), tl.load(constants + 2)
     g = gradient + decay * p
     velocity = momentum * tl.load(state, mask=inside, other=0.0) + g
@@ -20,11 +20,11 @@ def sgd(p, gradient, state, inside, size, constants, now, runs):
 
 
 @triton.jit
-def adam(p, gradient, state, inside, size, constants, now, runs):
-    """constants: L2, 1 - beta1, 1 - beta2, beta2, eps; now: rate, root, shrink; state: m, v."""
+def adam(p, gradient, state, inside, size, constants, now, settings):
+    """constants: L2, 1 - beta1, 1 - beta2, beta2, eps; coefficients: rate, root, shrink; state: m, v."""
     decay, gain1, gain2 = tl.load(constants), tl.load(constants + 1), tl.load(constants + 2)
     beta2, eps = tl.load(constants + 3), tl.load(constants + 4)
-    rate, root, shrink = tl.load(now), tl.load(now + runs), tl.load(now + 2 * runs)
+    rate, root, shrink = tl.load(now), tl.load(now + settings), tl.load(now + 2 * settings)
     g = gradient + decay * p
     before = tl.load(state, mask=inside, other=0.0)
     m = before + gain1 * (g - before)

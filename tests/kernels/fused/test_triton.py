@@ -93,6 +93,14 @@ def test_slices_change_no_bit() -> None:
     assert by_triton(given, torch.float32, each=2).equals(by_triton(given, torch.float32))
 
 
+def test_what_is_not_recorded_changes_nothing() -> None:
+    given = training(size=40, batch=30, steps=(4,))
+    whole, thin = by_triton(given), by_triton(given, every=2)
+    for name in ("losses", "norms", "path"):
+        assert getattr(thin, name).equal(getattr(whole, name)[::2])
+    assert thin.parameters.equal(whole.parameters) and thin.last.equal(whole.last)
+
+
 @pytest.mark.parametrize("order", ["shared", "own"])
 def test_a_run_is_the_same_in_any_pack(order: str) -> None:
     given = training(order=order, size=40, batch=30, runs=7, steps=(3,))
@@ -172,7 +180,7 @@ def test_a_wrong_update_is_rejected(name: str, old: str, new: str, monkeypatch: 
         ("clip / (norm", "2 * clip / (norm"),
         ("mask=kept & (lane < P)", "mask=lane < P"),
         ("(finite == 0)", "(finite == 2)"),
-        ("alive = tl.where(active, kept, alive)", "alive = alive"),
+        ("alive = tl.where(active, moves, alive)", "alive = alive"),
     ],
 )
 def test_a_wrong_step_is_rejected(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from kernels.fused.batches import Batches, Shuffle
+from kernels.fused.block import Batches, Block, Record, Runs, Shuffle
 from kernels.fused.triton_descent import TritonDescent
 from kernels.random import Purpose, epoch_keys
 from tests.helpers import assert_near
@@ -131,25 +131,36 @@ def minibatch(training: Training, step: int) -> tuple[Tensor, Tensor]:
     return inputs.double(), targets if targets.dtype == torch.int64 else targets.double()
 
 
-def by_triton(training: Training, dtype: torch.dtype = torch.float64, each: int = 1000) -> Trained:
-    """Through the kernel, so many steps a launch."""
+def by_triton(
+    training: Training, dtype: torch.dtype = torch.float64, each: int = 1000, every: int = 1
+) -> Trained:
+    """Through the kernel, so many steps a launch; those that `every` divides are recorded."""
     parameters = training.parameters.to(dtype).clone()
-    runs, steps = len(parameters), len(training.wanted)
-    optimizer, columns = training.optimizer_of(dtype), torch.arange(0, parameters.shape[1], 2)
-    descent = TritonDescent(
-        training.source, optimizer.kind, parameters, optimizer.constants, training.divisor
+    size, steps = len(parameters), len(training.wanted)
+    columns = torch.arange(0, parameters.shape[1], 2)
+    kept, step = -(-steps // every), torch.arange(steps)
+    losses, norms, path = (
+        torch.zeros(kept + 1, size, *more, dtype=dtype) for more in ((), (), (len(columns),))
     )
-    alive, taken = torch.ones(runs, dtype=torch.bool), torch.zeros(runs, dtype=torch.int64)
-    history = tuple(torch.zeros(steps + 1, runs, *more, dtype=dtype) for more in ((), (), (len(columns),)))
-    last = torch.empty(runs, dtype=dtype)
-    clip = None if training.clip is None else training.clip.to(dtype)
+    optimizer, clip = training.optimizer_of(dtype), training.clip
+    runs = Runs(
+        parameters,
+        optimizer.constants,
+        setting=torch.arange(size),
+        steps=training.steps,
+        taken=torch.zeros(size, dtype=torch.int64),
+        alive=torch.ones(size, dtype=torch.bool),
+        clip=None if clip is None else clip.to(dtype),
+    )
+    record = Record(losses, norms, path, columns, last=torch.empty(size, dtype=dtype))
+    descent = TritonDescent(training.source, optimizer.kind, runs, record, training.divisor)
+    slots = (step // every).masked_fill(step % every != 0, kept)
+    block = Block(0, batches(training, dtype), training.table(dtype), slots)
     for first in range(0, steps, each):
-        descent.advance(
-            batches(training, dtype), training.table(dtype), training.wanted, clip, alive, taken,
-            slice(first, min(first + each, steps)), torch.arange(steps), columns, history, last,
-        )  # fmt: skip
-    losses, norms, path = (part[:-1] for part in history)
-    return Trained(parameters, descent.states, losses, norms, path, last, alive, taken)
+        descent.advance(block, slice(first, min(first + each, steps)))
+    assert not losses[kept].any() and not path[kept].any()
+    states, last, alive, taken = descent.states, record.last, runs.alive, runs.taken
+    return Trained(parameters, states, losses[:kept], norms[:kept], path[:kept], last, alive, taken)
 
 
 def batches(training: Training, dtype: torch.dtype) -> Batches:
@@ -163,7 +174,7 @@ def batches(training: Training, dtype: torch.dtype) -> Batches:
         assert order.seeds is not None
         epochs = order.epochs(0, steps)
         keys = epoch_keys(order.seeds, Purpose.ORDER, epochs.start, epochs.stop)
-        return Batches(x[None], t[None], Shuffle(keys, epochs.start, 0, order.batch))
+        return Batches(x[None], t[None], Shuffle(keys, epochs.start, order.batch))
     rows = order.indices(0, steps)
     x, t = (part[:, rows].transpose(0, 1).contiguous() for part in (x, t))
     return Batches(x, t)
