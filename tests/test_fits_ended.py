@@ -151,7 +151,6 @@ REFUSED = [
     (("model.bounds={a: [0, 1]}", "model.initial={a: [0, 2]}"), "and it starts at [0, 2]"),
     (("model.fixed=[a,b]",), "model.fixed names every parameter, so there is nothing to fit"),
     (("compute.backend=numba", "compute.precision=fp32"), "compute.precision=fp64"),
-    (("compute.backend=numba", "optimizer=adam"), "compute.backend=numba serves optimizer="),
     (("data.columns={weights: nothing}",), "no column 'nothing' for the weights"),
     (("model.starts=4",), "model.starts=4 draws starting points from ranges, and model.initial has none"),
     (("model.starts=0",), "model.starts is more than 0"),

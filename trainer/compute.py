@@ -41,6 +41,11 @@ def _backend(asked: str, device: torch.device) -> str:
 
     Numba serves equations; perceptrons on the CPU are the reference's.
     """
+    if asked == "numba" and device.type != "cpu":
+        raise UserError(
+            f"compute.backend=numba runs on the CPU, and this run is on {device}: "
+            "compute.device=cpu, or compute.backend=auto, which takes what serves"
+        )
     if device.type == "cuda" and _memory_of_a_block(device) < TILES:
         if asked == "triton":
             raise UserError(
@@ -55,11 +60,6 @@ def _backend(asked: str, device: torch.device) -> str:
         raise UserError(
             f"compute.backend=triton needs a CUDA GPU, and this run is on {device}; "
             "compute.backend=auto takes what serves"
-        )
-    if asked == "numba" and device.type != "cpu":
-        raise UserError(
-            f"compute.backend=numba runs on the CPU, and this run is on {device}: "
-            "compute.device=cpu, or compute.backend=auto, which takes what serves"
         )
     return asked
 

@@ -185,7 +185,8 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
             end = judge(cosine, rss, gained, predicted, is_cost, short, far, rounding, singular, gtol)
 
             history[taken, 0], history[taken, 1], history[taken, 2] = rss, gradient, damping
-            path[taken] = p
+            for i in range(p.size):
+                path[taken, i] = p[i]
             state[0] = inf if not damped and gained > 0.0 else radius
             state[1] = damping
             if gained > 0.0 and end != GRADIENT:

@@ -59,7 +59,8 @@ def row(case: Case, limits: Limits, device: str, repeats: int) -> dict[str, Any]
         if peer in seconds and OURS in seconds and peer != OURS:
             ratios = [theirs / ours for theirs, ours in zip(seconds[peer], seconds[OURS], strict=True)]
             found[FASTER + peer] = _short(record.quantiles(ratios)[1])
-    apart = [f"{name}: not captured" for name in seconds if getattr(prepared[name], "uncaptured", False)]
+    free = seconds if device.startswith("cuda") else ()
+    apart = [f"{name}: not captured" for name in free if getattr(prepared[name], "uncaptured", False)]
     found["trouble"] = "; ".join([*(f"{name}: {why}" for name, why in trouble.items()), *apart])
     return found
 

@@ -46,8 +46,8 @@ def test_cuda_means_the_first_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("device", "memory", "backend", "expected"),
     [
-        ("cpu", 0, "auto", "reference"),
-        ("cpu", 0, "numba", "reference"),
+        ("cpu", 0, "auto", "numba"),
+        ("cpu", 0, "numba", "numba"),
         ("cuda", 227, "auto", "triton"),
         ("cuda", 163, "triton", "triton"),
         ("cuda", 227, "reference", "reference"),
@@ -62,6 +62,15 @@ def test_auto_takes_triton_on_cuda_where_its_tiles_fit(
     monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
     monkeypatch.setattr(torch.cuda, "get_device_name", str)
     assert prepare_compute(Compute(device, backend)).backend == expected
+
+
+@pytest.mark.parametrize("memory", [99, 227])
+def test_numba_is_refused_on_cuda(memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compute, "_memory_of_a_block", lambda _: memory << 10)
+    with pytest.raises(
+        UserError, match=r"numba runs on the CPU, and this run is on cuda:0: compute\.device=cpu"
+    ):
+        compute._backend("numba", torch.device("cuda", 0))
 
 
 def test_triton_is_refused_where_its_tiles_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
