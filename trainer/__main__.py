@@ -1,5 +1,6 @@
 """The console script: Hydra composes a config, and it is trained. Every user error is one sentence."""
 
+import logging
 import os
 import signal
 import sys
@@ -17,14 +18,15 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from kernels.errors import UserError
+from trainer.outcome import PackFailed
 from trainer.pack import make_pack
 from trainer.sentences import known_fields, sentence
 
+PLUGINS = str(Path(__file__).parent / "search" / "plugins")
+sys.path.append(PLUGINS)  # where Hydra finds our sweeper
+
+log = logging.getLogger(__name__)
 UNWRITABLE = PermissionError, FileNotFoundError, NotADirectoryError, FileExistsError
-
-
-class Failed(Exception):
-    """A job of a sweep in which every run diverged: the sweep goes on, and exits with 1."""
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="train")
@@ -39,9 +41,14 @@ def task(cfg: DictConfig) -> None:
     except (UserError, OmegaConfBaseException) as error:
         if alone:
             _refuse(sentence(error))
-        raise
+        raise PackFailed(sentence(error)) from None
+    except Exception as error:
+        if alone:
+            raise
+        log.exception("the training failed")
+        raise PackFailed(f"{type(error).__name__}: {error}; its train.log has the traceback") from None
     if code == 1 and not alone:
-        raise Failed
+        raise PackFailed("no run of it can be used")
     if code:
         sys.exit(code)
 
@@ -53,10 +60,11 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to the lines below
     # Torch's threads wait for one another by spinning: for long, where other programs hold the cores.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    _lend_plugins()
     try:
         _refuse_dashes(sys.argv[1:])
         task()
-    except Failed:
+    except PackFailed:
         sys.exit(1)
     except (UserError, CompactHydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         if full:
@@ -72,6 +80,13 @@ def main() -> None:
         _stop_at_once()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _lend_plugins() -> None:
+    """The processes that a launcher starts find our sweeper too."""
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if PLUGINS not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*paths, PLUGINS]))
 
 
 def _stop_at_once(*signal_and_frame: object) -> NoReturn:

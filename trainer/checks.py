@@ -143,6 +143,7 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "loop.steps": ABOVE_0,
     "loop.epochs": ABOVE_0,
     "loop.max_seconds": ABOVE_0,
+    "search.max_pack": ABOVE_0,
     "monitor.every": ABOVE_0,
     "monitor.validate_every": ABOVE_0,
 }

@@ -17,6 +17,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "optimizer": ("sgd", "adam", "adamw", "levenberg_marquardt", "gauss_newton"),
     "schedule": ("constant", "linear_warmup", "cosine"),
     "engine": ("step", "fused", "auto"),
+    "search": ("grid",),
 }
 FIRST_ORDER = ("sgd", "adam", "adamw")
 LEAST_SQUARES = ("levenberg_marquardt", "gauss_newton")
@@ -136,6 +137,13 @@ class Loop:
 @dataclass
 class Pack:
     over: dict[str, Any] = mapping()
+    slice: list[int] | None = None
+
+
+@dataclass
+class Search:
+    kind: str = MISSING
+    max_pack: int | None = only(None, "grid")
 
 
 @dataclass
@@ -153,6 +161,7 @@ class Config:
     compute: Compute = field(default_factory=Compute)
     monitor: Monitor = field(default_factory=Monitor)
     pack: Pack = field(default_factory=Pack)
+    search: Search = field(default_factory=Search)
 
 
 ConfigStore.instance().store(name="schema", node=Config, provider="packtrain")

@@ -66,9 +66,20 @@ def make_pack(cfg: DictConfig, overrides: Sequence[str] = ()) -> Pack:
     check(config, given, over)
     if config.model.starts > 1:
         over[START] = list(range(config.model.starts))
-    rows = list(itertools.product(*over.values()))
+    rows = _sliced(list(itertools.product(*over.values())), config.pack.slice)
     columns = {path: [row[i] for row in rows] for i, path in enumerate(over)}
     return Pack(config, columns, len(rows))
+
+
+def _sliced(rows: list[tuple[Any, ...]], asked: list[int] | None) -> list[tuple[Any, ...]]:
+    """The rows that pack.slice=[from, to) leaves."""
+    if asked is None:
+        return rows
+    if len(asked) != 2 or not 0 <= asked[0] < asked[1] <= len(rows):
+        raise UserError(
+            f"pack.slice is [from, to) with 0 <= from < to <= {len(rows)}, the runs there are; got {asked}"
+        )
+    return rows[slice(*asked)]
 
 
 def _forget(config: Config, given: Mapping[str, str]) -> None:

@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from kernels.errors import UserError
 from trainer import config
+from trainer.atomic import replace, replace_json
 from trainer.compute import Compute
 from trainer.data.dataset import Dataset
 from trainer.engines.base import Engine
@@ -92,18 +92,33 @@ def best_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=rank)
 
 
+def best_run(ranked: list[dict[str, Any]]) -> int | None:
+    """The index of the first of the ranked rows, None where it is of no use."""
+    unusable = ranked[0]["outcome"] in UNUSABLE or ranked[0]["loss"]["train"]["last"] is None
+    return None if unusable else ranked[0]["index"]
+
+
+def no_best(rows: list[dict[str, Any]]) -> str:
+    """Why no run can be used, and what may help."""
+    if all(row["loss"]["train"]["first"] is None for row in rows):
+        return "no run has a finite loss before its first step: look at the data and the starting values"
+    if all(row["outcome"] == "failed" for row in rows):
+        return f"no fit succeeded: {rows[0]['message']}"
+    if all(row["outcome"] == "diverged" for row in rows):
+        return "every run diverged: try a smaller optimizer.lr"
+    return "no run ended with a finite loss"
+
+
 def summary(
     about: Mapping[str, Any], rows: list[dict[str, Any]], starts: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """result.json: `about`, the outcomes counted, the best run, and the runs (the ten best of many)."""
     ranked = best_first(rows)
-    best = ranked[0]
-    usable = best["outcome"] not in UNUSABLE and best["loss"]["train"]["last"] is not None
     found = {"multi_start": starts} if starts else {}
     return {
         **about,
         "outcomes": dict(Counter(row["outcome"] for row in rows)),
-        "best_run": best["index"] if usable else None,
+        "best_run": best_run(ranked),
         **found,
         "run": rows if len(rows) <= LISTED_RUNS else ranked[:LISTED_BEST],
     }
@@ -113,10 +128,9 @@ def write(
     folder: Path, result: dict[str, Any], rows: list[dict[str, Any]], model: Model, data: Dataset, pack: Pack
 ) -> None:
     """Writes the three result files into `folder`."""
-    _replace(folder / "model.safetensors", lambda file: _save_model(file, model, data, pack))
-    _replace(folder / "runs.csv", lambda file: _save_rows(file, rows))
-    text = json.dumps(finite(result), indent=1, allow_nan=False)
-    _replace(folder / "result.json", lambda file: file.write_text(text + "\n"))
+    replace(folder / "model.safetensors", lambda file: _save_model(file, model, data, pack))
+    replace(folder / "runs.csv", lambda file: _save_rows(file, rows))
+    replace_json(folder / "result.json", finite(result))
 
 
 def _save_model(file: Path, model: Model, data: Dataset, pack: Pack) -> None:
@@ -174,24 +188,6 @@ def _flat_fit(row: dict[str, Any]) -> dict[str, Any]:
         elif not isinstance(value, (list, dict)):
             found[f"fit.{name}"] = value
     return found
-
-
-def _replace(file: Path, save: Any) -> None:
-    """Writes beside `file` and renames, so that a reader sees the old file or the new one, whole."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        save(draft)
-        draft.chmod(0o666 & ~_umask())
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """What the user denies to others: safetensors' files would be denied all."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def finite(value: Any) -> Any:

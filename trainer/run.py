@@ -4,7 +4,6 @@ import logging
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -53,6 +52,7 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
         rows = results.finite(rows)
         seconds = {"total": time.perf_counter() - began, "train": trained}
         about = results.head(pack, compute, engine, seconds)
+        about["interrupted"] = bool(reason) and stop.signal is not None
         result = results.summary(about, rows, starts)
         results.write(folder, result, rows, model, data.train, pack)
         monitor.add_results(rows)
@@ -60,16 +60,5 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
     log.info("%s", headline(result))
     closing_table(console, result, rows, folder)
     if result["best_run"] is None:
-        print(f"packtrain: {_no_best(rows)}", file=sys.stderr)
+        print(f"packtrain: {results.no_best(rows)}", file=sys.stderr)
     return stop.exit_code or int(result["best_run"] is None)
-
-
-def _no_best(rows: list[dict[str, Any]]) -> str:
-    """Why no run can be used, and what may help."""
-    if all(row["loss"]["train"]["first"] is None for row in rows):
-        return "no run has a finite loss before its first step: look at the data and the starting values"
-    if all(row["outcome"] == "failed" for row in rows):
-        return f"no fit succeeded: {rows[0]['message']}"
-    if all(row["outcome"] == "diverged" for row in rows):
-        return "every run diverged: try a smaller optimizer.lr"
-    return "no run ended with a finite loss"

@@ -69,14 +69,9 @@ def _unreadable(error: OverrideParseException) -> str:
 
 
 def _several(override: str) -> str:
-    field, _, values = override.lstrip("+").partition("=")
-    field = field.removeprefix("pack.over.")
-    if not is_per_run(field):
-        return f"{override} names several values: keep one, or train one after another with -m"
-    return (
-        f"{override} names several values: train them together as "
-        f"'pack.over={{{field}: \"{values}\"}}', or one after another with -m"
-    )
+    field = override.lstrip("+").partition("=")[0].removeprefix("pack.over.")
+    how = "together, as one pack" if is_per_run(field) else "one after another"
+    return f"{override} names several values: keep one, or train all with -m, {how}"
 
 
 def _composing(error: BaseException) -> str:

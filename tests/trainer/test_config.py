@@ -108,6 +108,7 @@ OUTSIDE = {
     "loop.steps": [0],
     "loop.epochs": [0, -1],
     "loop.max_seconds": [0],
+    "search.max_pack": [0, -1],
     "monitor.every": [0],
     "monitor.validate_every": [0],
 }
@@ -118,6 +119,7 @@ INTEGERS = {
     "model.starts",
     "schedule.warmup_steps",
     "loop.steps",
+    "search.max_pack",
     "monitor.every",
     "monitor.validate_every",
 }

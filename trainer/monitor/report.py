@@ -24,41 +24,60 @@ SHOWN_RUNS = 10
 
 def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict], folder: Path) -> None:
     """Prints what `result.json` says, for a person: one run in full, or the best of many."""
+    results_table(console, result, rows)
+    folder = shown(folder)
+    next_steps(
+        console,
+        results=str(folder),
+        watch=f"tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))}",
+        use=f"trainer.load({str(folder)!r}).predict(inputs)",
+    )
+
+
+def results_table(console: Console, result: Mapping[str, Any], rows: list[dict]) -> None:
+    """The headline, and the best of its runs; `rows` are all of them, or the best."""
     console.print()
     console.print(headline(result), highlight=False, soft_wrap=True)
-    if len(rows) == 1:
-        for table in _one(rows[0], console.width):
+    ranked = best_first(rows)
+    if result["runs"] == 1:
+        for table in _one(ranked[0], console.width):
             console.print(table)
-    else:
-        ranked = best_first(rows)
+    elif ranked:
         console.print(_many(ranked[:SHOWN_RUNS], console.width))
         for note in ranked[0].get("fit", {}).get("notes", []):
-            console.print(
-                f"  run {ranked[0]['index']}: {note}", highlight=False, soft_wrap=True, markup=False
-            )
-    if len(rows) > SHOWN_RUNS:
-        console.print(f"  the best {SHOWN_RUNS} of {len(rows):,} runs; runs.csv has all", highlight=False)
-    here = Path.cwd()
-    folder = folder.relative_to(here) if folder.is_relative_to(here) else folder
+            _print_plain(console, f"  run {ranked[0]['index']}: {note}")
+    if result["runs"] > SHOWN_RUNS:
+        _print_plain(console, f"  the best {SHOWN_RUNS} of {result['runs']:,} runs; runs.csv has all")
     if found := result.get("multi_start"):
-        console.print(f"  starts  {starts_line(found)}", highlight=False, soft_wrap=True)
-    for label, text in (
-        ("results", str(folder)),
-        ("watch", f"tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))}"),
-        ("use", f"trainer.load({str(folder)!r}).predict(inputs)"),
-    ):
-        console.print(f"{label:>8}  {text}", highlight=False, soft_wrap=True, markup=False)
+        _print_plain(console, f"  starts  {starts_line(found)}")
+
+
+def next_steps(console: Console, **steps: str) -> None:
+    """Where the results are, and what to type next."""
+    for label, text in steps.items():
+        _print_plain(console, f"{label:>8}  {text}")
+
+
+def shown(folder: Path) -> Path:
+    """`folder` as one types it here."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
+
+
+def _print_plain(console: Console, text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def headline(result: Mapping[str, Any]) -> str:
     """One line: what ran, how it ended, how fast."""
     outcomes = ", ".join(f"{n:,} {word}" for word, n in result["outcomes"].items())
     runs = "1 run" if result["runs"] == 1 else f"{result['runs']:,} runs"
+    packs = f"{result['packs']:,} packs, " if result.get("packs", 1) > 1 else ""
     steps = "1 step" if result["steps"] == 1 else f"{result['steps']:,} steps"
     seconds = result["seconds"]["train"]
     speed = result["samples"] / max(seconds, 1e-9)
     return (
-        f"{result['experiment']}: {runs} ({outcomes}); {steps}, "
+        f"{result['experiment']}: {packs}{runs} ({outcomes}); {steps}, "
         f"{result['samples']:,} samples in {seconds:.1f} s ({speed:.3g} samples/s) "
         f"on {result['device']}, {result['precision']}"
     )

@@ -1,0 +1,153 @@
+"""The results of a sweep: one table and one result.json of all its packs, and what is printed at its end."""
+
+import csv
+import itertools
+import json
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from trainer.atomic import replace, replace_json
+from trainer.monitor.report import next_steps, results_table, shown
+from trainer.results import LISTED_BEST, LISTED_RUNS, best_first, best_run, no_best
+from trainer.search.plan import Plan, PlannedPack, unfinished
+
+Result = dict[str, Any]
+ADDED = "runs", "steps", "samples"
+NAMED = "experiment", "device", "backend", "engine", "graph", "precision"
+
+
+def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
+    """Writes runs.csv, runs.parquet and result.json into `root`, and prints them -> whether packs failed.
+
+    `reasons` says why a pack has no results, where that is known.
+    """
+    found = {pack.folder: read_result(root / pack.folder) for pack in plan.packs}
+    ended = [pack for pack in plan.packs if found[pack.folder]]
+    result = _summary(ended, found) | {"failed": list(_failures(plan, found, reasons))}
+    if ended:
+        write_runs(root, ended)
+    replace_json(root / "result.json", result)
+    _print(Console(), root, plan, result)
+    return bool(result["failed"])
+
+
+def read_result(folder: Path) -> Result:
+    """A pack's result.json, {} where there is none yet."""
+    file = folder / "result.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def _failures(plan: Plan, found: Mapping[str, Result], reasons: Mapping[str, str]) -> Iterator[Result]:
+    """The packs without a run that can be used."""
+    for pack in plan.packs:
+        result = found[pack.folder]
+        if not result:
+            why = pack.refused or reasons.get(pack.folder) or "its process ended without results"
+        elif result["best_run"] is None:
+            why = no_best(result["run"])
+        else:
+            continue
+        yield {"pack": pack.folder, "name": pack.name, "why": why}
+
+
+def _summary(packs: list[PlannedPack], found: Mapping[str, Result]) -> Result:
+    """result.json: what the packs have in common or in all, and the best of their runs."""
+    results = [found[pack.folder] for pack in packs]
+    outcomes = sum((Counter(each["outcomes"]) for each in results), Counter())
+    rows = [row for pack in packs for row in _listed(pack, found[pack.folder]["run"])]
+    total = {name: sum(each[name] for each in results) for name in ADDED}
+    ranked = best_first(rows)
+    return {
+        **{name: ", ".join(dict.fromkeys(each[name] for each in results)) for name in NAMED},
+        "packs": len(packs),
+        **total,
+        "seconds": {
+            name: round(sum(each["seconds"][name] for each in results), 3) for name in ("total", "train")
+        },
+        "outcomes": dict(outcomes),
+        "best_run": best_run(ranked) if ranked else None,
+        "run": rows if total["runs"] <= LISTED_RUNS else ranked[:LISTED_BEST],
+    }
+
+
+def _listed(pack: PlannedPack, rows: list[Result]) -> Iterator[Result]:
+    """A pack's rows as rows of the sweep."""
+    for row in rows:
+        place = {"index": pack.first + row["index"], "pack": pack.folder}
+        yield {**row, **place, "values": {**pack.values, **row["values"]}}
+
+
+def write_runs(root: Path, packs: list[PlannedPack]) -> None:
+    """runs.csv, a row for each run of the `packs`, and the same as runs.parquet."""
+    columns: list[str] = []
+    for pack in packs:
+        _weave(columns, list(next(_rows(root, pack))))
+    rows = itertools.chain.from_iterable(_rows(root, pack) for pack in packs)
+    replace(root / "runs.csv", lambda file: _write_csv(file, columns, rows))
+    replace(root / "runs.parquet", lambda file: _write_parquet(file, root / "runs.csv"))
+
+
+def _rows(root: Path, pack: PlannedPack) -> Iterator[dict[str, Any]]:
+    """The rows of a pack's runs.csv, each with its place in the sweep and its structure."""
+    with (root / pack.folder / "runs.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            run = int(row.pop("index"))
+            yield {"index": pack.first + run, "pack": pack.folder, "run": run, **pack.values, **row}
+
+
+def _weave(columns: list[str], others: list[str]) -> None:
+    """Puts each of `others` that is new to `columns` after the one that it follows."""
+    place = 0
+    for name in others:
+        if name not in columns:
+            columns.insert(place, name)
+        place = columns.index(name) + 1
+
+
+def _write_csv(file: Path, columns: list[str], rows: Iterator[dict[str, Any]]) -> None:
+    with file.open("w", newline="") as out:
+        writer = csv.DictWriter(out, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _write_parquet(file: Path, table: Path) -> None:
+    """Types are those that hold all values of a column: the whole file is one block."""
+    whole = arrow_csv.ReadOptions(block_size=table.stat().st_size + 1)
+    lines = arrow_csv.ParseOptions(newlines_in_values=True)
+    parquet.write_table(arrow_csv.read_csv(table, whole, lines), file)
+
+
+def _print(console: Console, root: Path, plan: Plan, result: Result) -> None:
+    results_table(console, result, result["run"])
+    if result["failed"]:
+        console.print(_failed_table(result["failed"]))
+    folder = shown(root)
+    steps = {"results": str(folder), "watch": f"tensorboard --logdir {shlex.quote(str(folder))}"}
+    best = next((row for row in result["run"] if row["index"] == result["best_run"]), None)
+    if best:
+        first = next(pack.first for pack in plan.packs if pack.folder == best["pack"])
+        path, run = str(folder / best["pack"]), best["index"] - first
+        steps["use"] = f"trainer.load({path!r}).predict(inputs, run={run})"
+    if unfinished(root, plan):
+        steps["resume"] = f"packtrain {shlex.quote(f'resume={folder}')} trains what is left"
+    next_steps(console, **steps)
+
+
+def _failed_table(failed: list[Result]) -> Table:
+    table = Table(box=box.SIMPLE)
+    for label in ("failed pack", "", "because"):
+        table.add_column(label, overflow="fold")
+    for each in failed:
+        table.add_row(*(Text(text) for text in each.values()))
+    return table

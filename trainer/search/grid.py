@@ -1,0 +1,102 @@
+"""A command's overrides -> what all packs share, what tells packs apart, and what each pack holds."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.types import Override, Quote, QuotedString, Transformer
+
+from kernels.errors import UserError
+from trainer.config import is_per_run
+from trainer.pack import flatten
+
+OVER = "pack.over"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of a structural field: the override that makes it."""
+
+    field: str
+    value: Any
+    override: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The product of the `structure` fields' choices; each pack is the product of what is in `shared`."""
+
+    shared: list[str]
+    structure: list[list[Choice]]
+
+    def combinations(self) -> Iterator[tuple[Choice, ...]]:
+        """One choice of each field, the last field's varying fastest."""
+        return itertools.product(*self.structure)
+
+
+def make_grid(overrides: Iterable[Override]) -> Grid:
+    """What the overrides ask for; the last one counts where a field is given twice, as in Hydra.
+
+    Raises UserError for an interval, for a field without values, and for one that is in pack.over too.
+    """
+    asked = list(_last(overrides).values())
+    plain = [each for each in asked if not each.is_sweep_override()]
+    swept = [each for each in asked if each.is_sweep_override()]
+    packed = [each for each in swept if is_per_run(_field(each))]
+    structure = [_choices(each) for each in swept if each not in packed]
+    return Grid([str(each.input_line) for each in plain] + _over(packed, plain), structure)
+
+
+def _last(overrides: Iterable[Override]) -> dict[str, Override]:
+    """The last override of each field; those of pack.over add up."""
+    last: dict[str, Override] = {}
+    for each in overrides:
+        last[str(each.input_line) if each.key_or_group == OVER else each.get_key_element()] = each
+    return last
+
+
+def _field(override: Override) -> str:
+    return override.key_or_group.removeprefix(f"{OVER}.")
+
+
+def _over(packed: Sequence[Override], plain: Sequence[Override]) -> list[str]:
+    """pack.over={...} with the values of the fields that may differ inside a pack."""
+    given = {path for each in plain for path, _ in flatten({each.key_or_group: each.value()})}
+    over: dict[str, str] = {}
+    for each in packed:
+        field = _field(each)
+        if field in over or f"{OVER}.{field}" in given:
+            raise UserError(f"{field} is given twice: {each.input_line} and in {OVER}; keep one")
+        over[field] = quoted(_values(each))
+    return [f"{OVER}={{{','.join(f'{field}:{values}' for field, values in over.items())}}}"] if over else []
+
+
+def _values(override: Override) -> str:
+    """The values in sweep syntax; a shuffle is drawn here, once for all packs."""
+    _refuse_interval(override)
+    if getattr(override.value(), "shuffle", False):
+        return ",".join(override.sweep_string_iterator())
+    return override.get_value_string()
+
+
+def _choices(override: Override) -> list[Choice]:
+    _refuse_interval(override)
+    values: list[Any] = list(override.sweep_iterator())
+    if not values:
+        raise UserError(f"{override.input_line} names no value, so the sweep would be empty")
+    key, field = override.get_key_element(), override.get_key_element().lstrip("+")
+    return [Choice(field, Override._convert_value(v), f"{key}={Transformer.str(v)}") for v in values]
+
+
+def _refuse_interval(override: Override) -> None:
+    if override.is_interval_sweep():
+        raise UserError(
+            f"{override.input_line} is an interval, and a grid takes values: "
+            f"{override.get_key_element()}=range(from,to,step), or several with commas between them"
+        )
+
+
+def quoted(text: str) -> str:
+    """`text` as one string of Hydra's override grammar."""
+    return QuotedString(text, Quote.double).with_quotes()

@@ -1,0 +1,90 @@
+"""The plan of a sweep: its packs, written down once, before the first of them starts."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kernels.errors import UserError
+from trainer.atomic import replace_json
+
+FILE = "sweep.json"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The command that a sweep was asked for by: what must be the same for it to go on."""
+
+    config_name: str
+    config_dirs: list[str]
+    overrides: list[str]
+
+
+@dataclass(frozen=True)
+class PlannedPack:
+    """One job: its folder in the sweep's, the overrides that compose its config, its structural `values`.
+
+    Its runs have the indices first .. first + runs - 1 in the sweep. Where its config can't be trained,
+    `refused` says why, and there are no runs.
+    """
+
+    folder: str
+    overrides: list[str]
+    values: dict[str, Any]
+    first: int
+    runs: int
+    refused: str = ""
+
+    @property
+    def name(self) -> str:
+        """What tells it apart, as one types it."""
+        return " ".join(f"{field}={value}" for field, value in self.values.items())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was asked, with which options of Hydra's and from where (`cwd`), and the packs."""
+
+    asked: Asked
+    hydra: list[str]
+    cwd: str
+    packs: list[PlannedPack]
+
+
+def write_plan(root: Path, plan: Plan) -> None:
+    """Writes the plan into the sweep's folder, whole or not at all."""
+    replace_json(root / FILE, asdict(plan))
+
+
+def read_plan(root: Path) -> Plan | None:
+    """The plan of the sweep in `root`, None where there is none."""
+    if not (root / FILE).exists():
+        return None
+    found = json.loads((root / FILE).read_text())
+    packs = [PlannedPack(**each) for each in found["packs"]]
+    return Plan(Asked(**found["asked"]), found["hydra"], found["cwd"], packs)
+
+
+def check_same(root: Path, plan: Plan, asked: Asked) -> None:
+    """Raises UserError where the sweep in `root` was asked for by another command."""
+    if plan.asked != asked:
+        raise UserError(
+            f"{root} holds another sweep, of {command(plan.asked)}; "
+            f"take another hydra.sweep.dir, or finish that one with packtrain resume={root}"
+        )
+
+
+def command(asked: Asked) -> str:
+    """What a person typed, about."""
+    return " ".join(["packtrain -m", *asked.overrides])
+
+
+def is_finished(folder: Path) -> bool:
+    """The pack in `folder` has its results, and no signal had cut its training short."""
+    file = folder / "result.json"
+    return file.exists() and not json.loads(file.read_text())["interrupted"]
+
+
+def unfinished(root: Path, plan: Plan) -> list[PlannedPack]:
+    """The packs that are still to be trained."""
+    return [pack for pack in plan.packs if not (pack.refused or is_finished(root / pack.folder))]

@@ -1,0 +1,110 @@
+"""A command with -m -> the plan of its packs, each composed and checked before the first one starts."""
+
+import copy
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
+
+from kernels.errors import UserError
+from trainer.pack import Pack, make_pack
+from trainer.search.grid import Grid, make_grid, quoted
+from trainer.search.plan import Asked, Plan, PlannedPack
+from trainer.sentences import sentence
+
+ComposedConfigs = dict[tuple[str, ...], DictConfig]  # by the overrides of their jobs
+
+
+@dataclass(frozen=True)
+class Part:
+    """What becomes a pack: the config of its job and the overrides that composed it, or why it is refused."""
+
+    overrides: list[str]
+    values: dict[str, Any]
+    config: DictConfig
+    runs: int = 0
+    refused: str = ""
+
+
+def asked_by(config: DictConfig, overrides: list[str]) -> Asked:
+    """What must be the same for a sweep to go on."""
+    sources = config.hydra.runtime.config_sources
+    dirs = [str(each.path) for each in sources if each.provider == "command-line"]
+    return Asked(str(config.hydra.job.config_name), dirs, overrides)
+
+
+def make_plan(loader: ConfigLoader, config: DictConfig, asked: Asked) -> tuple[Plan, ComposedConfigs]:
+    """The packs that were asked for, and the configs of their jobs.
+
+    Raises UserError where none of them can be trained, or where two would share a folder; Hydra's
+    exceptions where a config can't be composed.
+    """
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(asked.overrides)
+    packs: list[PlannedPack] = []
+    composed: ComposedConfigs = {}
+    for part in _parts(loader, config, make_grid(parsed)):
+        folder = _folder(part.config, len(packs))
+        overrides = [*part.overrides, f"hydra.sweep.subdir={quoted(folder)}"]
+        composed[tuple(overrides)] = part.config
+        first = packs[-1].first + packs[-1].runs if packs else 0
+        packs.append(PlannedPack(folder, overrides, part.values, first, part.runs, part.refused))
+    _check(packs)
+    options: Any = OmegaConf.to_container(config.hydra.overrides.hydra)
+    return Plan(asked, options, str(config.hydra.runtime.cwd), packs), composed
+
+
+def _check(packs: list[PlannedPack]) -> None:
+    if all(pack.refused for pack in packs):
+        raise UserError(f"{packs[0].name}: {packs[0].refused}".removeprefix(": "))
+    folder, count = Counter(pack.folder for pack in packs).most_common(1)[0]
+    if count > 1:
+        raise UserError(
+            f"hydra.sweep.subdir gives {count} packs the folder {folder}; "
+            "with ${hydra.job.num} in it, as by default, each has its own"
+        )
+
+
+def _parts(loader: ConfigLoader, config: DictConfig, grid: Grid) -> Iterator[Part]:
+    """The packs of each combination of structure: one, or several where search.max_pack cuts it."""
+    for choices in grid.combinations():
+        overrides = [*grid.shared, *(choice.override for choice in choices)]
+        values = {choice.field: choice.value for choice in choices}
+        composed = loader.load_sweep_config(config, overrides)
+        try:
+            cuts = list(_cuts(_pack(composed, overrides)))
+        except (UserError, OmegaConfBaseException) as error:
+            yield Part(overrides, values, composed, refused=sentence(error))
+            continue
+        for start, stop in cuts:
+            cut = [f"pack.slice=[{start},{stop}]"] if len(cuts) > 1 else []
+            whole = composed if not cut else loader.load_sweep_config(config, overrides + cut)
+            yield Part(overrides + cut, values, whole, stop - start)
+
+
+def _pack(config: DictConfig, overrides: list[str]) -> Pack:
+    """The pack that a job's config asks for."""
+    asked = copy.deepcopy(config)
+    with read_write(asked), open_dict(asked):
+        del asked["hydra"]
+    return make_pack(asked, overrides)
+
+
+def _cuts(pack: Pack) -> Iterator[tuple[int, int]]:
+    """[from, to) of each part; the starts of one model stay together where they fit."""
+    most, starts = pack.config.search.max_pack or pack.runs, pack.config.model.starts
+    size = most - most % starts if most >= starts else most
+    for start in range(0, pack.runs, size):
+        yield start, min(start + size, pack.runs)
+
+
+def _folder(config: DictConfig, number: int) -> str:
+    """The job's folder in the sweep's, which its config then says too."""
+    with read_write(config), open_dict(config):
+        config.hydra.job.num = config.hydra.job.id = number
+        config.hydra.sweep.subdir = str(config.hydra.sweep.subdir)
+    return config.hydra.sweep.subdir

@@ -1,0 +1,104 @@
+"""What `-m` does: plan the packs, train those that are not finished, gather the results of all."""
+
+import logging
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.utils import JobReturn, JobStatus, configure_log
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf
+
+from trainer.search.plan import Plan, PlannedPack, check_same, read_plan, unfinished, write_plan
+from trainer.search.planner import ComposedConfigs, asked_by, make_plan
+
+log = logging.getLogger(__name__)
+FAILED = JobStatus.FAILED
+
+
+class Composed:
+    """A config loader that hands over the configs of jobs that were composed before."""
+
+    def __init__(self, loader: ConfigLoader, configs: ComposedConfigs) -> None:
+        self.loader, self.configs = loader, configs
+
+    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        known = self.configs.pop(tuple(sweep_overrides), None)
+        return known or self.loader.load_sweep_config(master_config, sweep_overrides)
+
+
+@dataclass(frozen=True)
+class Launched:
+    """What a launcher returned, and what it came to: the exit code of a signal, or why it gave up."""
+
+    jobs: list[JobReturn]
+    why: str = ""
+    code: int = 0
+
+    def reasons(self, packs: list[PlannedPack]) -> dict[str, str]:
+        """folder -> why there are no results, where that is known."""
+        ended = zip(packs, self.jobs, strict=False)
+        failed = {pack.folder: str(job._return_value) for pack, job in ended if job.status is FAILED}
+        return dict.fromkeys([pack.folder for pack in packs], self.why) | failed
+
+
+class Sweep:
+    """The sweep that a command asks for, in the folder hydra.sweep.dir, which may hold a part of it."""
+
+    def __init__(self, context: HydraContext, launcher: Launcher, config: DictConfig) -> None:
+        self.context, self.launcher, self.config = context, launcher, config
+        self.root = Path(str(config.hydra.sweep.dir)).absolute()
+
+    def run(self, overrides: list[str]) -> list[JobReturn]:
+        """Trains the packs that are not finished, and writes and prints the results of all.
+
+        Raises UserError before anything starts where a pack can't be trained, or where the folder holds
+        another sweep; SystemExit with 1 where packs failed, and with 130 or 143 after a signal.
+        """
+        plan = self._plan(overrides)
+        waiting = unfinished(self.root, plan)
+        launched = self._launch(waiting)
+        failed = self._report(plan, launched.reasons(waiting))
+        if code := launched.code or int(failed):
+            self.context.callbacks.on_multirun_end(self.config, config_name=None)
+            sys.exit(code)
+        return launched.jobs
+
+    def _plan(self, overrides: list[str]) -> Plan:
+        """The plan in the folder, or a new one."""
+        asked = asked_by(self.config, overrides)
+        if plan := read_plan(self.root):
+            check_same(self.root, plan, asked)
+            return plan
+        plan, composed = make_plan(self.context.config_loader, self.config, asked)
+        if self.config.hydra.runtime.choices["hydra/launcher"] == "basic":  # its jobs run in this process
+            launcher: Any = self.launcher
+            loader: Any = Composed(self.context.config_loader, composed)
+            launcher.hydra_context = HydraContext(loader, self.context.callbacks)
+        for pack in plan.packs:
+            if pack.refused:
+                log.warning("left out: %s: %s", pack.name, pack.refused)
+        self.root.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, self.root / "multirun.yaml")
+        write_plan(self.root, plan)
+        return plan
+
+    def _launch(self, packs: list[PlannedPack]) -> Launched:
+        jobs = [pack.overrides for pack in packs]
+        try:
+            return Launched(list(self.launcher.launch(jobs, initial_job_idx=0)) if jobs else [])
+        except SystemExit as end:
+            return Launched([], code=end.code if isinstance(end.code, int) else 1)
+        except Exception as error:  # a launcher returns nothing where one of its workers was killed
+            return Launched([], f"its process ended without results ({type(error).__name__}: {error})")
+        finally:
+            configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+
+    def _report(self, plan: Plan, reasons: dict[str, str]) -> bool:
+        """Writes and prints what there is -> whether packs failed."""
+        from trainer.search.gather import report  # noqa: PLC0415 (torch takes seconds: tab completion waits)
+
+        return report(self.root, plan, reasons)
