@@ -225,3 +225,17 @@ def test_fields_that_an_experiment_leaves_to_another_kind_are_passed_over() -> N
 def test_a_value_of_the_wrong_type_or_name_is_hydras_to_refuse(override: str) -> None:
     with pytest.raises((CompactHydraException, OmegaConfBaseException)):
         pack_of(override)
+
+
+@pytest.mark.parametrize(("part", "seeds"), [("[0,2]", [0, 0]), ("[1,5]", [0, 1, 1, 2]), ("[0,6]", None)])
+def test_a_slice_holds_some_of_the_runs(part: str, seeds: list[int] | None) -> None:
+    asked = 'pack.over={seed: "range(0,3)", optimizer.lr: "1,2"}'
+    pack = pack_of(asked, f"pack.slice={part}")
+    assert pack.over["seed"] == (seeds or pack_of(asked).over["seed"])
+    assert pack.runs == len(pack.over["seed"]) == len(pack.over["optimizer.lr"])
+
+
+@pytest.mark.parametrize("part", ["[1]", "[2,2]", "[-1,2]", "[0,7]", "[0,1,2]", "[]"])
+def test_a_slice_of_other_runs_is_refused(part: str) -> None:
+    with pytest.raises(UserError, match=r"pack.slice is \[from, to\) with 0 <= from < to <= 6"):
+        pack_of('pack.over={seed: "range(0,6)"}', f"pack.slice={part}")

@@ -91,7 +91,7 @@ def write_runs(root: Path, packs: list[PlannedPack]) -> None:
     """runs.csv, a row for each run of the `packs`, and the same as runs.parquet."""
     columns: list[str] = []
     for pack in packs:
-        _weave(columns, list(next(_rows(root, pack))))
+        weave(columns, list(next(_rows(root, pack))))
     rows = itertools.chain.from_iterable(_rows(root, pack) for pack in packs)
     replace(root / "runs.csv", lambda file: _write_csv(file, columns, rows))
     replace(root / "runs.parquet", lambda file: _write_parquet(file, root / "runs.csv"))
@@ -105,7 +105,7 @@ def _rows(root: Path, pack: PlannedPack) -> Iterator[dict[str, Any]]:
             yield {"index": pack.first + run, "pack": pack.folder, "run": run, **pack.values, **row}
 
 
-def _weave(columns: list[str], others: list[str]) -> None:
+def weave(columns: list[str], others: list[str]) -> None:
     """Puts each of `others` that is new to `columns` after the one that it follows."""
     place = 0
     for name in others:
