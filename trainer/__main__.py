@@ -20,6 +20,7 @@ from rich.console import Console
 from kernels.errors import UserError
 from trainer.outcome import PackFailed
 from trainer.pack import make_pack
+from trainer.search.resume import resumed
 from trainer.sentences import known_fields, sentence
 
 PLUGINS = str(Path(__file__).parent / "search" / "plugins")
@@ -63,6 +64,7 @@ def main() -> None:
     _lend_plugins()
     try:
         _refuse_dashes(sys.argv[1:])
+        sys.argv[1:] = resumed(sys.argv[1:])
         task()
     except PackFailed:
         sys.exit(1)

@@ -13,7 +13,7 @@ FILE = "sweep.json"
 
 @dataclass(frozen=True)
 class Asked:
-    """The command that a sweep was asked for by: what must be the same for it to go on."""
+    """What a sweep was asked for by, and must be asked for by to go on."""
 
     config_name: str
     config_dirs: list[str]
@@ -43,10 +43,10 @@ class PlannedPack:
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked, with which options of Hydra's and from where (`cwd`), and the packs."""
+    """What was asked, what was typed for it and where (`cwd`), and the packs."""
 
     asked: Asked
-    hydra: list[str]
+    typed: list[str]
     cwd: str
     packs: list[PlannedPack]
 
@@ -62,21 +62,16 @@ def read_plan(root: Path) -> Plan | None:
         return None
     found = json.loads((root / FILE).read_text())
     packs = [PlannedPack(**each) for each in found["packs"]]
-    return Plan(Asked(**found["asked"]), found["hydra"], found["cwd"], packs)
+    return Plan(Asked(**found["asked"]), found["typed"], found["cwd"], packs)
 
 
 def check_same(root: Path, plan: Plan, asked: Asked) -> None:
     """Raises UserError where the sweep in `root` was asked for by another command."""
     if plan.asked != asked:
         raise UserError(
-            f"{root} holds another sweep, of {command(plan.asked)}; "
+            f"{root} holds another sweep, of {' '.join(plan.asked.overrides) or 'the defaults'}: "
             f"take another hydra.sweep.dir, or finish that one with packtrain resume={root}"
         )
-
-
-def command(asked: Asked) -> str:
-    """What a person typed, about."""
-    return " ".join(["packtrain -m", *asked.overrides])
 
 
 def is_finished(folder: Path) -> bool:

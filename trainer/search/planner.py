@@ -54,8 +54,8 @@ def make_plan(loader: ConfigLoader, config: DictConfig, asked: Asked) -> tuple[P
         first = packs[-1].first + packs[-1].runs if packs else 0
         packs.append(PlannedPack(folder, overrides, part.values, first, part.runs, part.refused))
     _check(packs)
-    options: Any = OmegaConf.to_container(config.hydra.overrides.hydra)
-    return Plan(asked, options, str(config.hydra.runtime.cwd), packs), composed
+    typed: Any = OmegaConf.to_container(config.hydra.overrides)
+    return Plan(asked, typed["task"] + typed["hydra"], str(config.hydra.runtime.cwd), packs), composed
 
 
 def _check(packs: list[PlannedPack]) -> None:

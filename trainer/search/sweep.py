@@ -12,7 +12,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from trainer.search.plan import Plan, PlannedPack, check_same, read_plan, unfinished, write_plan
+from trainer.search.plan import Asked, Plan, PlannedPack, check_same, read_plan, unfinished, write_plan
 from trainer.search.planner import ComposedConfigs, asked_by, make_plan
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,9 @@ class Sweep:
         if plan := read_plan(self.root):
             check_same(self.root, plan, asked)
             return plan
+        return self._new_plan(asked)
+
+    def _new_plan(self, asked: Asked) -> Plan:
         plan, composed = make_plan(self.context.config_loader, self.config, asked)
         if self.config.hydra.runtime.choices["hydra/launcher"] == "basic":  # its jobs run in this process
             launcher: Any = self.launcher
@@ -91,7 +94,8 @@ class Sweep:
         try:
             return Launched(list(self.launcher.launch(jobs, initial_job_idx=0)) if jobs else [])
         except SystemExit as end:
-            return Launched([], code=end.code if isinstance(end.code, int) else 1)
+            code = end.code if isinstance(end.code, int) else 1
+            return Launched([], "the sweep was stopped before it had results", code)
         except Exception as error:  # a launcher returns nothing where one of its workers was killed
             return Launched([], f"its process ended without results ({type(error).__name__}: {error})")
         finally:
