@@ -8,8 +8,7 @@ from hydra._internal.core_plugins import basic_launcher
 from hydra.core.plugins import Plugins
 
 from tests.helpers import ROOT, Command, result_in
-
-BRIEF = ("experiment=debug", "loop.steps=4", "data.size=64", "loop.batch_size=16", "monitor=quiet")
+from tests.trainer.search.test_sweep import BRIEF
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])

@@ -11,19 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import Command, result_in
-from tests.trainer.search.test_sweep import rows_in
+from tests.trainer.search.test_sweep import BRIEF, QUICK, rows_in
 
-ASKED = (
-    "-m",
-    "experiment=debug",
-    "loop.steps=4",
-    "data.size=64",
-    "loop.batch_size=16",
-    "monitor.every=1",
-    "optimizer=adam,adamw",
-    "data.seed=1,2",
-    "seed=shuffle(range(0,5))",
-)
+ASKED = ("-m", *BRIEF, "monitor=default", "optimizer=adam,adamw", "data.seed=1,2", "seed=shuffle(range(0,5))")
 HERE = "hydra.sweep.dir=sweep"
 
 
@@ -79,7 +69,7 @@ def test_a_killed_sweep_ends_as_an_uninterrupted_one(packtrain: Command, tmp_pat
 def test_a_finished_sweep_trains_nothing_more_and_no_other_takes_its_folder(
     packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = ("-m", "experiment=debug", "loop.steps=4", "monitor=quiet", "name=a,b")
+    asked = ("-m", "experiment=debug", "loop.steps=4", *QUICK, "name=a,b")
     assert packtrain(*asked, HERE).code == 0
     before, table = finished(tmp_path / "sweep"), (tmp_path / "sweep" / "runs.csv").read_text()
     ended = packtrain(*asked, HERE)
@@ -87,7 +77,9 @@ def test_a_finished_sweep_trains_nothing_more_and_no_other_takes_its_folder(
     assert finished(tmp_path / "sweep") == before
     assert (tmp_path / "sweep" / "runs.csv").read_text() == table
     other = packtrain(*asked, "loop.steps=5", HERE)
-    assert other.code == 2 and "holds another sweep, of experiment=debug loop.steps=4" in other.err
+    assert (
+        other.code == 2 and "holds another sweep, of experiment=debug loop.steps=4 monitor=quiet" in other.err
+    )
     assert other.err.count("\n") == 1
     changed = packtrain("resume=sweep", "loop.steps=5")
     assert changed.code == 2 and "a sweep goes on as it was asked for, without loop.steps=5" in changed.err
@@ -109,14 +101,7 @@ def test_a_pack_that_a_signal_stopped_goes_on_from_anywhere(
         signal.raise_signal(signal.SIGTERM)
         return "SIGTERM came"
 
-    asked = (
-        "--config-dir",
-        "configs",
-        "experiment=mine",
-        "loop.batch_size=3",
-        "loop.steps=4",
-        "monitor=quiet",
-    )
+    asked = ("--config-dir", "configs", "experiment=mine", "loop.batch_size=3", "loop.steps=4", *QUICK)
     with monkeypatch.context() as patch:
         patch.setattr("trainer.run.train", stopped)
         ended = packtrain("-m", *asked, "seed=1,2", "optimizer=adam,adamw", HERE)

@@ -12,7 +12,8 @@ from pyarrow import parquet
 import trainer
 from tests.helpers import Command, result_in
 
-BRIEF = ("experiment=debug", "loop.steps=4", "data.size=64", "loop.batch_size=16", "monitor=quiet")
+QUICK = ("monitor=quiet", "engine=step", "compute.backend=reference")  # nothing is compiled
+BRIEF = ("experiment=debug", "loop.steps=4", "data.size=64", "loop.batch_size=16", *QUICK)
 TWO = ("model=mlp", "data=gaussians", "model.widths=[2,4,2],[2,8,2]", "~experiment", *BRIEF[1:])
 MOMENTUM = "optimizer.momentum=0.5,0.9"
 HERE = "hydra.sweep.dir=sweep"
@@ -103,7 +104,7 @@ def test_a_pack_that_is_too_large_is_cut(packtrain: Command, tmp_path: Path) -> 
 
 
 def test_the_starts_of_a_model_stay_together(packtrain: Command, tmp_path: Path) -> None:
-    asked = ("experiment=fit", "model.initial={b1: [0, 1], b2: [1, 5]}", "model.starts=3", "monitor=quiet")
+    asked = ("experiment=fit", "model.initial={b1: [0, 1], b2: [1, 5]}", "model.starts=3", *QUICK)
     assert packtrain("-m", *asked, "seed=1,2,3", "search.max_pack=7", "hydra.sweep.dir=cut").code == 0
     assert [result_in(tmp_path / "cut" / job)["runs"] for job in "01"] == [6, 3]
     assert result_in(tmp_path / "cut" / "1")["multi_start"]["starts"] == 3
@@ -115,7 +116,7 @@ def test_the_starts_of_a_model_stay_together(packtrain: Command, tmp_path: Path)
 
 def test_experiments_of_a_glob_run_with_their_own_packs(packtrain: Command, tmp_path: Path) -> None:
     names = "experiment=glob([d*,fit],exclude=digits)"
-    asked = ("loop.steps=4", "loop.batch_size=full", "monitor=quiet")
+    asked = ("loop.steps=4", "loop.batch_size=full", *QUICK)
     ended = packtrain("-m", names, *asked, HERE)
     assert ended.code == 0, ended.err
     found = [(row["experiment"], row["seed"]) for row in rows_in(tmp_path / "sweep")]
@@ -125,7 +126,7 @@ def test_experiments_of_a_glob_run_with_their_own_packs(packtrain: Command, tmp_
 
 
 def test_a_pack_that_fails_leaves_the_others(packtrain: Command, tmp_path: Path) -> None:
-    asked = ("experiment=gaussians", "data.size=64", "loop.batch_size=16", "loop.steps=4", "monitor=quiet")
+    asked = ("experiment=gaussians", "data.size=64", "loop.batch_size=16", "loop.steps=4", *QUICK)
     ended = packtrain("-m", *asked, "model.widths=[2,4,2],[3,2],[2,8,2]", "seed=1,2", HERE)
     assert ended.code == 1
     assert "gaussians: 2 packs, 4 runs (4 finished)" in ended.out
