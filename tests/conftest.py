@@ -33,7 +33,8 @@ def packtrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     def run(*arguments: str) -> Ended:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-        defaults = ("compute.device=cpu", "hydra.run.dir=out")
+        subcommand = arguments[:1] in (("show",), ("export",))
+        defaults = () if subcommand else ("compute.device=cpu", "hydra.run.dir=out")
         given = {argument.partition("=")[0] for argument in arguments}
         missing = [each for each in defaults if each.partition("=")[0] not in given]
         monkeypatch.setattr(sys, "argv", ["packtrain", *arguments, *missing])

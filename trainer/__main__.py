@@ -63,6 +63,9 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     _lend_plugins()
     try:
+        if sys.argv[1:2] in (["show"], ["export"]):
+            _subcommand(sys.argv[1], sys.argv[2:])
+            return
         _refuse_dashes(sys.argv[1:])
         sys.argv[1:] = resumed(sys.argv[1:])
         task()
@@ -82,6 +85,18 @@ def main() -> None:
         _stop_at_once()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _subcommand(word: str, arguments: list[str]) -> None:
+    """`packtrain show FOLDER` and `packtrain export FOLDER`."""
+    if word == "show":
+        from trainer.show import show  # noqa: PLC0415 (pyarrow takes half a second)
+
+        show(arguments)
+    else:
+        from trainer.export import export  # noqa: PLC0415 (torch takes seconds)
+
+        export(arguments)
 
 
 def _lend_plugins() -> None:

@@ -2,11 +2,9 @@
 
 import csv
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +24,7 @@ from trainer.models.base import Model
 from trainer.models.build import build, make_graph, make_layout
 from trainer.outcome import Ending
 from trainer.pack import Pack
-
-LISTED_RUNS = 100  # a larger pack's result.json holds the ten best; runs.csv holds all
-LISTED_BEST = 10
-CORRELATED = 20  # parameters up to which runs.csv has a column for each pair's correlation
-UNUSABLE = "diverged", "failed"  # outcomes
+from trainer.rows import LISTED_BEST, LISTED_RUNS, best_first, best_run, finite, flat
 
 
 def run_rows(
@@ -81,34 +75,6 @@ def head(pack: Pack, compute: Compute, engine: Engine, seconds: dict[str, float]
     }
 
 
-def best_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows by their loss, on the validation part where there is one; unusable runs last."""
-    held = any(row["loss"]["validation"] is not None for row in rows)
-
-    def rank(row: dict[str, Any]) -> tuple[bool, float]:
-        loss = row["loss"]["validation"] if held else row["loss"]["train"]["last"]
-        return row["outcome"] in UNUSABLE or loss is None, loss or 0.0
-
-    return sorted(rows, key=rank)
-
-
-def best_run(ranked: list[dict[str, Any]]) -> int | None:
-    """The index of the first of the ranked rows, None where it is of no use."""
-    unusable = ranked[0]["outcome"] in UNUSABLE or ranked[0]["loss"]["train"]["last"] is None
-    return None if unusable else ranked[0]["index"]
-
-
-def no_best(rows: list[dict[str, Any]]) -> str:
-    """Why no run can be used, and what may help."""
-    if all(row["loss"]["train"]["first"] is None for row in rows):
-        return "no run has a finite loss before its first step: look at the data and the starting values"
-    if all(row["outcome"] == "failed" for row in rows):
-        return f"no fit succeeded: {rows[0]['message']}"
-    if all(row["outcome"] == "diverged" for row in rows):
-        return "every run diverged: try a smaller optimizer.lr"
-    return "no run ended with a finite loss"
-
-
 def summary(
     about: Mapping[str, Any], rows: list[dict[str, Any]], starts: dict[str, Any] | None = None
 ) -> dict[str, Any]:
@@ -147,56 +113,11 @@ def _save_model(file: Path, model: Model, data: Dataset, pack: Pack) -> None:
 
 
 def _save_rows(file: Path, rows: list[dict[str, Any]]) -> None:
-    flat = [_flat(row) for row in rows]
+    table = [flat(row) for row in rows]
     with file.open("w", newline="") as out:
-        writer = csv.DictWriter(out, list(flat[0]))
+        writer = csv.DictWriter(out, list(table[0]))
         writer.writeheader()
-        writer.writerows(flat)
-
-
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "index": row["index"],
-        **row["values"],
-        "outcome": row["outcome"],
-        "message": row["message"],
-        "steps": row["steps"],
-        "loss.train.first": row["loss"]["train"]["first"],
-        "loss.train.last": row["loss"]["train"]["last"],
-        "loss.validation": row["loss"]["validation"],
-        **{f"metrics.{name}": value for name, value in row["metrics"].items()},
-        **{f"parameters.{name}": each["value"] for name, each in row["parameters"].items()},
-        **(_flat_fit(row) if "fit" in row else {}),
-    }
-
-
-def _flat_fit(row: dict[str, Any]) -> dict[str, Any]:
-    """A fit's columns: each parameter's uncertainty, and what is a number or a list of names."""
-    found: dict[str, Any] = {}
-    for name, each in row["parameters"].items():
-        low, high = each["ci95"] or (None, None)
-        found |= {f"stderr.{name}": each["stderr"], f"ci95.{name}.low": low, f"ci95.{name}.high": high}
-    if len(row["parameters"]) <= CORRELATED:
-        correlation = row["fit"]["correlation"]
-        for a, b in combinations(row["parameters"], 2):
-            found[f"correlation.{a}.{b}"] = correlation.get(a, {}).get(b)
-    for name, value in row["fit"].items():
-        if name == "notes":
-            found["fit.notes"] = "; ".join(value)
-        elif isinstance(value, list) and name != "combinations":
-            found[f"fit.{name}"] = " ".join(value)
-        elif not isinstance(value, (list, dict)):
-            found[f"fit.{name}"] = value
-    return found
-
-
-def finite(value: Any) -> Any:
-    """Numbers that are not finite become null, everywhere below `value`."""
-    if isinstance(value, dict):
-        return {key: finite(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        writer.writerows(table)
 
 
 @dataclass(frozen=True)

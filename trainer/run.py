@@ -17,6 +17,7 @@ from trainer.models.build import make_graph, new_model
 from trainer.monitor.monitor import Monitor
 from trainer.monitor.report import closing_table, headline
 from trainer.pack import Pack
+from trainer.rows import finite, no_best
 from trainer.stop import Stop
 from trainer.train import train
 
@@ -49,7 +50,7 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
         if isinstance(engine, LeastSquaresEngine):
             fit.add_reports(rows, engine, standardized=asked.data.standardize)
             starts = fit.starts_report(rows, engine)
-        rows = results.finite(rows)
+        rows = finite(rows)
         seconds = {"total": time.perf_counter() - began, "train": trained}
         about = results.head(pack, compute, engine, seconds)
         about["interrupted"] = bool(reason) and stop.signal is not None
@@ -60,5 +61,5 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
     log.info("%s", headline(result))
     closing_table(console, result, rows, folder)
     if result["best_run"] is None:
-        print(f"packtrain: {results.no_best(rows)}", file=sys.stderr)
+        print(f"packtrain: {no_best(rows)}", file=sys.stderr)
     return stop.exit_code or int(result["best_run"] is None)

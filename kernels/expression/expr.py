@@ -1,11 +1,10 @@
 """Expressions: immutable trees over names and numbers, in which equal parts are one object."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from kernels.expression.ops import ATOM, OPS, POWER, UNARY
+from kernels.expression.notation import LANGUAGE, Notation, Written
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -50,7 +49,7 @@ class Expr:
         return self.args[0] if self.op == "neg" else node("neg", self)
 
     def __str__(self) -> str:
-        return _texts(self)[self][0]
+        return written(self)
 
 
 _interned: WeakValueDictionary[tuple, Expr] = WeakValueDictionary()
@@ -117,41 +116,10 @@ def constant(leaf: Expr) -> float:
     return leaf.value
 
 
-def _texts(root: Expr) -> dict[Expr, tuple[str, int]]:
-    """The text and the precedence of every node under `root`."""
-    texts: dict[Expr, tuple[str, int]] = {}
+def written(root: Expr, notation: Notation = LANGUAGE) -> str:
+    """The text of an expression."""
+    texts: dict[Expr, Written] = {}
     for part in walk(root):
-        texts[part] = _text(part, [texts[arg] for arg in part.args])
-    return texts
-
-
-def _text(part: Expr, args: list[tuple[str, int]]) -> tuple[str, int]:
-    if part.op == "number":
-        return _number_text(constant(part))
-    if part.op in ("name", "cotangent"):
-        return str(part.value), ATOM
-    op = OPS[part.op]
-    if part.op == "plogx":  # x^y's derivative by y: x^y*log(x), but 0 where x is 0 and x^y is finite
-        args = [args[0], (f"log({args[1][0]})", ATOM)]
-    if op.symbol is None:
-        return f"{part.op}({', '.join(text for text, _ in args)})", ATOM
-    if op.arity == 1:
-        return "-" + _wrap(args[0], POWER), UNARY
-    left, right = args
-    if op.precedence == POWER:
-        return f"{_wrap(left, ATOM)}^{_wrap(right, UNARY)}", POWER
-    space = " " if op.symbol in "+-" else ""
-    least = ATOM if right[0].startswith("-") else op.precedence + 1
-    written = _wrap(left, op.precedence), _wrap(right, least)
-    return f"{written[0]}{space}{op.symbol}{space}{written[1]}", op.precedence
-
-
-def _wrap(operand: tuple[str, int], least: int) -> str:
-    text, precedence = operand
-    return text if precedence >= least else f"({text})"
-
-
-def _number_text(value: float) -> tuple[str, int]:
-    sign, size = ("-", -value) if math.copysign(1, value) < 0 else ("", value)
-    text = "pi" if size == math.pi else repr(size).removesuffix(".0")
-    return sign + text, UNARY if sign else ATOM
+        operands = [texts[arg] for arg in part.args] if part.args else [part.value]
+        texts[part] = notation[part.op](*operands)
+    return texts[root][0]

@@ -17,7 +17,7 @@ from trainer.monitor.fit_report import (
     starts_line,
     uncertain,
 )
-from trainer.results import best_first
+from trainer.rows import best_first
 
 SHOWN_RUNS = 10
 
@@ -43,7 +43,7 @@ def results_table(console: Console, result: Mapping[str, Any], rows: list[dict])
         for table in _one(ranked[0], console.width):
             console.print(table)
     elif ranked:
-        console.print(_many(ranked[:SHOWN_RUNS], console.width))
+        console.print(runs_table(ranked[:SHOWN_RUNS], console.width))
         for note in ranked[0].get("fit", {}).get("notes", []):
             _print_plain(console, f"  run {ranked[0]['index']}: {note}")
     if result["runs"] > SHOWN_RUNS:
@@ -102,7 +102,7 @@ def _one(row: dict, width: int) -> Iterator[Table]:
     yield table
 
 
-def _many(rows: list[dict], width: int) -> Table:
+def runs_table(rows: list[dict], width: int) -> Table:
     """A line a run, with as many columns as fit, the first ones before the last."""
     table, shown = Table(box=box.SIMPLE), []
     mixed = len({row["outcome"] for row in rows}) > 1

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 from rich import box
 from rich.console import Console
@@ -18,8 +17,9 @@ from rich.text import Text
 
 from trainer.atomic import replace, replace_json
 from trainer.monitor.report import next_steps, results_table, shown
-from trainer.results import LISTED_BEST, LISTED_RUNS, best_first, best_run, no_best
+from trainer.rows import LISTED_BEST, LISTED_RUNS, best_first, best_run, no_best
 from trainer.search.plan import Plan, PlannedPack, unfinished
+from trainer.stored import read_table
 
 Result = dict[str, Any]
 ADDED = "runs", "steps", "samples"
@@ -94,7 +94,8 @@ def write_runs(root: Path, packs: list[PlannedPack]) -> None:
         weave(columns, list(next(_rows(root, pack))))
     rows = itertools.chain.from_iterable(_rows(root, pack) for pack in packs)
     replace(root / "runs.csv", lambda file: _write_csv(file, columns, rows))
-    replace(root / "runs.parquet", lambda file: _write_parquet(file, root / "runs.csv"))
+    table = read_table(root / "runs.csv")
+    replace(root / "runs.parquet", lambda file: parquet.write_table(table, file))
 
 
 def _rows(root: Path, pack: PlannedPack) -> Iterator[dict[str, Any]]:
@@ -119,13 +120,6 @@ def _write_csv(file: Path, columns: list[str], rows: Iterator[dict[str, Any]]) -
         writer = csv.DictWriter(out, columns)
         writer.writeheader()
         writer.writerows(rows)
-
-
-def _write_parquet(file: Path, table: Path) -> None:
-    """Types are those that hold all values of a column: the whole file is one block."""
-    whole = arrow_csv.ReadOptions(block_size=table.stat().st_size + 1)
-    lines = arrow_csv.ParseOptions(newlines_in_values=True)
-    parquet.write_table(arrow_csv.read_csv(table, whole, lines), file)
 
 
 def _print(console: Console, root: Path, plan: Plan, result: Result) -> None:

@@ -58,10 +58,12 @@ class Sweep:
         Raises UserError before anything starts where a pack can't be trained, or where the folder holds
         another sweep; SystemExit with 1 where packs failed, and with 130 or 143 after a signal.
         """
+        from trainer.search.gather import report  # noqa: PLC0415 (pyarrow is slow: tab completion waits for it)
+
         plan = self._plan(overrides)
         waiting = unfinished(self.root, plan)
         launched = self._launch(waiting)
-        failed = self._report(plan, launched.reasons(waiting))
+        failed = report(self.root, plan, launched.reasons(waiting))
         if code := launched.code or int(failed):
             self.context.callbacks.on_multirun_end(self.config, config_name=None)
             sys.exit(code)
@@ -100,9 +102,3 @@ class Sweep:
             return Launched([], f"its process ended without results ({type(error).__name__}: {error})")
         finally:
             configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-
-    def _report(self, plan: Plan, reasons: dict[str, str]) -> bool:
-        """Writes and prints what there is -> whether packs failed."""
-        from trainer.search.gather import report  # noqa: PLC0415 (torch takes seconds: tab completion waits)
-
-        return report(self.root, plan, reasons)

@@ -1,0 +1,77 @@
+"""Equations as a Python function."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels.expression import Graph, parse
+from kernels.expression.numpy_source import numpy_source
+from kernels.expression.ops import FUNCTIONS
+from kernels.expression.reference import predict
+from tests.helpers import assert_close
+from tests.strategies import data, few, graphs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sources")
+
+
+def imported(source: str, folder: Path) -> Any:
+    """The module of this source."""
+    file = folder / "exported.py"
+    file.write_text(source)
+    spec = importlib.util.spec_from_file_location("exported", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def check(graph: Graph, folder: Path, seed: int = 0) -> None:
+    """The function gives what the reference gives."""
+    case = data(graph, "mse", runs=1, samples=5, per_run=False, seed=seed)
+    values = dict(zip(graph.parameters, case.parameters[0].tolist(), strict=True))
+    module = imported(numpy_source(graph, graph.definitions, values), folder)
+    inputs = [case.inputs[:, i].numpy() for i in range(len(graph.inputs))]
+    with np.errstate(all="ignore"):
+        found = module.predict(*inputs)
+    outputs = found if isinstance(found, tuple) else (found,)
+    expected = predict(graph, case.parameters, case.inputs)[0]
+    for output, column in zip(outputs, expected.unbind(-1), strict=True):
+        assert_close(torch.from_numpy(np.array(output, float)).expand(5), column)
+
+
+@few
+@given(graphs(smooth=True), st.integers(0, 2**31))
+def test_the_function_gives_what_the_reference_gives(folder: Path, graph: Graph, seed: int) -> None:
+    check(graph, folder, seed)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_is_written(function: str, folder: Path) -> None:
+    args = ", ".join("ax"[: FUNCTIONS[function].arity]).replace("a", "a*x")
+    check(parse(f"xy = {function}({args})/a - x^2^a"), folder)
+
+
+def test_words_that_python_uses_get_a_mark(folder: Path) -> None:
+    check(parse("xy = lambda*x + np/is - each*float + np_ + predict^x"), folder)
+
+
+def test_it_reads_as_a_person_would_write_it() -> None:
+    graph = parse(["xs = sigmoid(-k*x)", "xy = 2*a*(1 - xs)"])
+    assert numpy_source(graph, graph.definitions, {"k": 0.5, "a": -3.0}) == (
+        "import numpy as np\n\n\n"
+        "def predict(x, k=0.5, a=-3.0):\n"
+        '    """xy of numbers or arrays."""\n'
+        "    [x, k, a] = [np.asarray(each, float) for each in [x, k, a]]\n"
+        "    xs = 1/(1 + np.exp(-(-k*x)))\n"
+        "    xy = 2*a*(1 - xs)\n"
+        "    return xy\n"
+    )

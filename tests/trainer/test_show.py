@@ -1,0 +1,89 @@
+"""`packtrain show`."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from tests.helpers import TOLERANCE, Command, result_in
+from tests.trainer.search.test_sweep import BRIEF, HERE
+from trainer.config import Config
+from trainer.pack import make_pack
+from trainer.run import run
+from trainer.stored import read_stored, run_config
+
+
+def first_column(out: str) -> list[int]:
+    """The numbers that lines of a table begin with."""
+    words = [line.split() for line in out.splitlines()]
+    return [int(line[0]) for line in words if len(line) > 5 and line[0].isdigit()]
+
+
+@pytest.fixture
+def show(packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """`packtrain show sweep ...`, where there is a sweep of two packs of six runs."""
+    monkeypatch.setenv("COLUMNS", "120")
+    ended = packtrain("-m", *BRIEF, "optimizer=adam,adamw", "optimizer.lr=1e-3,1e-2", HERE)
+    assert ended.code == 0, ended.err
+    return lambda *arguments: packtrain("show", "sweep", *arguments)
+
+
+def test_runs_are_listed_sorted_chosen_and_told_whole(show: Command, tmp_path: Path) -> None:
+    listed = show()
+    assert listed.code == 0, listed.err
+    assert "debug: 2 packs, 12 runs (12 finished)" in listed.out
+    assert first_column(listed.out)[0] == result_in(tmp_path / "sweep")["best_run"]
+    assert sorted(first_column(listed.out)) == list(range(12))
+    assert first_column(show("sort=index", "optimizer=adamw").out) == list(range(6, 12))
+    down = show("sort=-index", "limit=2", "optimizer.lr<0.005").out
+    assert first_column(down) == [10, 8]
+    assert "6 of 12 runs match" in down and "the first 2; limit=all shows all 6" in down
+    nothing = show("index>100")
+    assert nothing.code == 0 and "0 of 12 runs match" in nothing.out
+    for mistake, told in MISTAKES.items():
+        ended = show(mistake)
+        assert ended.code == 2 and ended.err.count("\n") == 1 and told in ended.err, mistake
+    check_one(show("run=9").out, tmp_path)
+
+
+MISTAKES = {
+    "lr=3": "there is no column lr (did you mean optimizer.lr?)",
+    "sort=lr": "there is no column lr (did you mean optimizer.lr?)",
+    "limit=few": "limit is a number of runs, or all; got 'few'",
+    "run=12": "run=12: sweep has the runs 0 to 11, and",
+    "digits": "expected a condition such as",
+}
+
+
+def check_one(out: str, tmp_path: Path) -> None:
+    """What is told of run 9 is its own, and its config trains that run, alone."""
+    assert "trainer.load('sweep/1').predict(inputs, run=3)" in out
+    told = yaml.safe_load(out.partition("config\n")[2].rpartition("     use")[0])
+    assert (told["optimizer"]["kind"], told["optimizer"]["lr"], told["seed"]) == ("adamw", 0.01, 1)
+    config = OmegaConf.merge(OmegaConf.structured(Config), told)
+    assert isinstance(config, DictConfig)
+    (tmp_path / "alone").mkdir()
+    assert run(make_pack(config), tmp_path / "alone", Console(quiet=True)) == 0
+    (alone,) = read_stored(tmp_path / "alone").lines
+    line = read_stored(tmp_path / "sweep").line("9")
+    assert alone["loss.train.last"] == pytest.approx(line["loss.train.last"], rel=TOLERANCE[torch.float32][0])
+
+
+def test_a_training_of_its_own_is_shown_too(packtrain: Command, tmp_path: Path) -> None:
+    assert packtrain(*BRIEF).code == 0
+    assert sorted(first_column(packtrain("show", "out").out)) == [0, 1, 2]
+    assert "trainer.load('out').predict(inputs, run=1)" in packtrain("show", "out", "run=1").out
+    assert packtrain("show").code == packtrain("show", "nowhere").code == 2
+    ended = packtrain("show", ".")
+    assert ended.code == 2 and "holds no finished training or sweep" in ended.err
+
+
+def test_a_list_among_a_runs_values_comes_back(packtrain: Command, tmp_path: Path) -> None:
+    over = 'pack.over={model.initial.ab: "0.5,[0,1]", optimizer.clip_norm: "null,2"}'
+    assert packtrain(*BRIEF, "pack.over={seed: null}", over).code == 0
+    configs = [run_config(tmp_path / "out", index) for index in range(4)]
+    assert [config.model.initial.ab for config in configs] == [0.5, 0.5, [0, 1], [0, 1]]
+    assert [config.optimizer.clip_norm for config in configs] == [None, 2.0, None, 2.0]

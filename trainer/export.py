@@ -1,0 +1,95 @@
+"""`packtrain export FOLDER`: one run's model in files that need no Packtrain to be read."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import OmegaConf
+from rich.console import Console
+from safetensors.torch import save_file
+
+from kernels.errors import UserError
+from kernels.expression import Graph
+from kernels.expression.expr import Expr, name, number, substitute
+from kernels.expression.latex import latex
+from kernels.expression.numpy_source import numpy_source
+from trainer.arguments import read_arguments
+from trainer.atomic import replace
+from trainer.models.expression import ExpressionModel
+from trainer.monitor.fit_report import uncertain
+from trainer.monitor.report import shown
+from trainer.results import Trained, load
+from trainer.rows import nested
+from trainer.stored import read_stored, run_config
+
+USAGE = "packtrain export FOLDER [run=N | run=best] [to=FOLDER]"
+
+Definitions = list[tuple[str, Expr]]
+
+
+def export(arguments: Sequence[str]) -> None:
+    """Writes what `packtrain export ARGUMENTS` asks for, and prints what it wrote. Raises UserError."""
+    folder, options, rest = read_arguments(arguments, USAGE, ("run", "to"))
+    if rest:
+        raise UserError(f"expected {USAGE}; got {rest[0]}")
+    stored = read_stored(folder)
+    line = stored.line(options.get("run", "best"))
+    pack, run = stored.place(line)
+    to = Path(options.get("to") or folder / "export" / f"run-{line['index']:04d}")
+    to.mkdir(parents=True, exist_ok=True)
+    trained = load(pack)
+    texts = {"config.yaml": OmegaConf.to_yaml(run_config(pack, run))}
+    if isinstance(trained.model, ExpressionModel):
+        texts |= _equations(trained, run, nested(line)["parameters"])
+    replace(to / "model.safetensors", lambda file: _save_parameters(file, trained, run))
+    for file, text in texts.items():
+        replace(to / file, lambda draft, text=text: draft.write_text(text))
+    console = Console()
+    console.print(texts.get("equations.txt", ""), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{shown(to)}: {', '.join(['model.safetensors', *texts])}", highlight=False, soft_wrap=True)
+
+
+def _save_parameters(file: Path, trained: Trained, run: int) -> None:
+    """The run's parameters by name, without the axis of runs; for standardized inputs their mean and std."""
+    tensors = {name: part[run].contiguous() for name, part in trained.parameters().items()}
+    if trained.mean is not None and trained.std is not None:
+        tensors |= {"inputs.mean": trained.mean, "inputs.std": trained.std}
+    about = {"inputs": trained.inputs, "targets": trained.targets}
+    save_file(tensors, file, {"packtrain": json.dumps(about)})
+
+
+def _equations(trained: Trained, run: int, about: dict[str, dict]) -> dict[str, str]:
+    """file -> the fitted equations: as text, as LaTeX, and as a Python function."""
+    assert isinstance(trained.model, ExpressionModel)
+    graph = trained.model.graph
+    values = {name: float(value) for name, value in trained.parameters(run).items()}
+    if not all(map(math.isfinite, values.values())):
+        raise UserError(f"run {run} has parameters that are not finite numbers, so it has no equations")
+    equations = _with_raw_inputs(trained, graph)
+    fitted = _put(equations, {name: number(value) for name, value in values.items()})
+    told = [f"{name} = {uncertain(value, about[name])}" for name, value in values.items()]
+    text = "\n".join([*_lines(equations), "", *told, "", *_lines(fitted)])
+    return {
+        "equations.txt": text + "\n",
+        "equations.tex": f"\\begin{{align*}}\n{latex(fitted)}\n\\end{{align*}}\n",
+        "equations.py": numpy_source(graph, equations, values),
+    }
+
+
+def _lines(equations: Definitions) -> list[str]:
+    return [f"{variable} = {expression}" for variable, expression in equations]
+
+
+def _put(equations: Definitions, leaves: dict[str, Expr]) -> Definitions:
+    expressions = substitute([e for _, e in equations], leaves)
+    return [(v, e) for (v, _), e in zip(equations, expressions, strict=True)]
+
+
+def _with_raw_inputs(trained: Trained, graph: Graph) -> Definitions:
+    """The graph's equations, of inputs that were not standardized."""
+    if trained.mean is None or trained.std is None:
+        return list(graph.definitions)
+    scale = zip(trained.inputs, trained.mean.tolist(), trained.std.tolist(), strict=True)
+    raw = {word: (name(word) - number(mean)) / number(std) for word, mean, std in scale}
+    return _put(list(graph.definitions), raw)

@@ -1,0 +1,114 @@
+"""The rows of a result, one a run: as result.json nests them, as runs.csv flattens them, ranked."""
+
+import math
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+Row = dict[str, Any]
+
+LISTED_RUNS = 100  # a larger pack's result.json holds the ten best; runs.csv holds all
+LISTED_BEST = 10
+CORRELATED = 20  # parameters up to which runs.csv has a column for each pair's correlation
+UNUSABLE = "diverged", "failed"  # outcomes
+PLACE = "index", "pack", "run"  # columns that say where a row belongs
+
+
+def best_first(rows: list[Row]) -> list[Row]:
+    """The rows by their loss, on the validation part where there is one; unusable runs last."""
+    held = any(row["loss"]["validation"] is not None for row in rows)
+
+    def rank(row: Row) -> tuple[bool, float]:
+        loss = row["loss"]["validation"] if held else row["loss"]["train"]["last"]
+        return row["outcome"] in UNUSABLE or loss is None, loss or 0.0
+
+    return sorted(rows, key=rank)
+
+
+def best_run(ranked: list[Row]) -> int | None:
+    """The index of the first of the ranked rows, None where it is of no use."""
+    unusable = ranked[0]["outcome"] in UNUSABLE or ranked[0]["loss"]["train"]["last"] is None
+    return None if unusable else ranked[0]["index"]
+
+
+def no_best(rows: list[Row]) -> str:
+    """Why no run can be used, and what may help."""
+    if all(row["loss"]["train"]["first"] is None for row in rows):
+        return "no run has a finite loss before its first step: look at the data and the starting values"
+    if all(row["outcome"] == "failed" for row in rows):
+        return f"no fit succeeded: {rows[0]['message']}"
+    if all(row["outcome"] == "diverged" for row in rows):
+        return "every run diverged: try a smaller optimizer.lr"
+    return "no run ended with a finite loss"
+
+
+def flat(row: Row) -> Row:
+    """A row of runs.csv."""
+    return {
+        "index": row["index"],
+        **row["values"],
+        "outcome": row["outcome"],
+        "message": row["message"],
+        "steps": row["steps"],
+        "loss.train.first": row["loss"]["train"]["first"],
+        "loss.train.last": row["loss"]["train"]["last"],
+        "loss.validation": row["loss"]["validation"],
+        **{f"metrics.{name}": value for name, value in row["metrics"].items()},
+        **{f"parameters.{name}": each["value"] for name, each in row["parameters"].items()},
+        **(_flat_fit(row) if "fit" in row else {}),
+    }
+
+
+def _flat_fit(row: Row) -> Row:
+    """A fit's columns: each parameter's uncertainty, and what is a number or a list of names."""
+    found: Row = {}
+    for name, each in row["parameters"].items():
+        low, high = each["ci95"] or (None, None)
+        found |= {f"stderr.{name}": each["stderr"], f"ci95.{name}.low": low, f"ci95.{name}.high": high}
+    if len(row["parameters"]) <= CORRELATED:
+        correlation = row["fit"]["correlation"]
+        for a, b in combinations(row["parameters"], 2):
+            found[f"correlation.{a}.{b}"] = correlation.get(a, {}).get(b)
+    for name, value in row["fit"].items():
+        if name == "notes":
+            found["fit.notes"] = "; ".join(value)
+        elif isinstance(value, list) and name != "combinations":
+            found[f"fit.{name}"] = " ".join(value)
+        elif not isinstance(value, (list, dict)):
+            found[f"fit.{name}"] = value
+    return found
+
+
+def nested(line: Mapping[str, Any]) -> Row:
+    """A line of runs.csv, its values typed, as result.json has it; but for the report of a fit."""
+    columns = list(line)
+    varied = [name for name in columns[: columns.index("outcome")] if name not in PLACE]
+    fitted = _below(line, "parameters.")
+    return {
+        "index": line["index"],
+        "values": {name: line[name] for name in varied},
+        "outcome": line["outcome"],
+        "message": line["message"],
+        "steps": line["steps"],
+        "loss": {
+            "train": {"first": line["loss.train.first"], "last": line["loss.train.last"]},
+            "validation": line["loss.validation"],
+        },
+        "metrics": _below(line, "metrics."),
+        "parameters": {
+            name: {"value": value, "stderr": line.get(f"stderr.{name}")} for name, value in fitted.items()
+        },
+    }
+
+
+def _below(line: Mapping[str, Any], prefix: str) -> Row:
+    return {name.removeprefix(prefix): value for name, value in line.items() if name.startswith(prefix)}
+
+
+def finite(value: Any) -> Any:
+    """Numbers that are not finite become null, everywhere below `value`."""
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,75 @@
+"""A result folder, of a training or of a sweep, as it is read back."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+from omegaconf import DictConfig, OmegaConf
+from pyarrow import csv
+
+from kernels.errors import UserError
+from trainer.config import Config
+from trainer.pack import START, make_pack
+from trainer.rows import Row
+from trainer.search.plan import Plan, read_plan
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The `result` and the `lines` of runs.csv, their values typed; `plan` where it is a sweep's."""
+
+    folder: Path
+    result: dict[str, Any]
+    lines: list[Row]
+    plan: Plan | None
+
+    def line(self, run: str) -> Row:
+        """The line of one run, by its index or 'best'. Raises UserError where there is none."""
+        index = str(self.result["best_run"]) if run == "best" else run
+        found = next((line for line in self.lines if str(line["index"]) == index), None)
+        if found is None:
+            first, last = self.lines[0]["index"], self.lines[-1]["index"]
+            best = "" if self.result["best_run"] is None else f", and {self.result['best_run']} is the best"
+            raise UserError(f"run={run}: {self.folder} has the runs {first} to {last}{best}")
+        return found
+
+    def place(self, line: Row) -> tuple[Path, int]:
+        """The folder of a run's pack, and its index there."""
+        index = line["index"]
+        for pack in self.plan.packs if self.plan else ():
+            if pack.first <= index < pack.first + pack.runs:
+                return self.folder / pack.folder, index - pack.first
+        return self.folder, index
+
+
+def read_stored(folder: Path) -> Stored:
+    """What is in `folder`. Raises UserError where no training or sweep has ended."""
+    plan = read_plan(folder)
+    try:
+        result = json.loads((folder / "result.json").read_text())
+        lines = read_table(folder / "runs.csv").to_pylist()
+    except (OSError, ValueError) as error:
+        hint = f"; packtrain resume={folder} finishes its sweep" if plan else ""
+        raise UserError(f"{folder} holds no finished training or sweep ({error}){hint}") from None
+    return Stored(folder, result, lines, plan)
+
+
+def read_table(file: Path) -> pyarrow.Table:
+    """A runs.csv. Types are those that hold all values of a column: the whole file is one block."""
+    whole = csv.ReadOptions(block_size=file.stat().st_size + 1)
+    return csv.read_csv(file, whole, csv.ParseOptions(newlines_in_values=True))
+
+
+def run_config(folder: Path, run: int) -> DictConfig:
+    """The whole config of one run of a pack: with its own values, and nothing to vary."""
+    asked, typed = (OmegaConf.load(folder / ".hydra" / f"{name}.yaml") for name in ("config", "overrides"))
+    config: Any = OmegaConf.merge(OmegaConf.structured(Config), asked)
+    overrides: Any = OmegaConf.to_container(typed)
+    pack = make_pack(config, overrides)
+    found = OmegaConf.create(asdict(pack.config) | {"pack": asdict(Config().pack)})
+    for field, value in pack.values(run).items():
+        if field != START:
+            OmegaConf.update(found, field, value)
+    return found
