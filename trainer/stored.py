@@ -63,7 +63,9 @@ def read_table(file: Path) -> pyarrow.Table:
 
 
 def run_config(folder: Path, run: int) -> DictConfig:
-    """The whole config of one run of a pack: with its own values, and nothing to vary."""
+    """The whole config of one run of a pack: with its own values, and nothing to vary. Raises UserError."""
+    if not (folder / ".hydra").is_dir():
+        raise UserError(f"{folder} has no folder .hydra, which says how its runs were configured")
     asked, typed = (OmegaConf.load(folder / ".hydra" / f"{name}.yaml") for name in ("config", "overrides"))
     config: Any = OmegaConf.merge(OmegaConf.structured(Config), asked)
     overrides: Any = OmegaConf.to_container(typed)

@@ -65,7 +65,7 @@ class Sweep:
         launched = self._launch(waiting)
         failed = report(self.root, plan, launched.reasons(waiting))
         if code := launched.code or int(failed):
-            self.context.callbacks.on_multirun_end(self.config, config_name=None)
+            self.context.callbacks.on_multirun_end(self.config, config_name=plan.asked.config_name)
             sys.exit(code)
         return launched.jobs
 
@@ -99,6 +99,7 @@ class Sweep:
             code = end.code if isinstance(end.code, int) else 1
             return Launched([], "the sweep was stopped before it had results", code)
         except Exception as error:  # a launcher returns nothing where one of its workers was killed
-            return Launched([], f"its process ended without results ({type(error).__name__}: {error})")
+            why = str(error).partition("\n")[0]
+            return Launched([], f"its process ended without results ({type(error).__name__}: {why})")
         finally:
             configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
