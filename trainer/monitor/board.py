@@ -15,7 +15,7 @@ from trainer.monitor import hparams
 from trainer.monitor.events import EventFiles
 from trainer.monitor.layout import QUANTILES, loss_layout
 from trainer.pack import Pack
-from trainer.results import UNUSABLE, best_first
+from trainer.rows import UNUSABLE, best_first
 
 FLUSH_SECONDS = 2.0  # between two looks at the curves
 FLUSH_SHARE = 0.05  # of the time goes into writing, at most

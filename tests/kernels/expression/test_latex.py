@@ -2,7 +2,7 @@
 
 import matplotlib
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from kernels.expression import Graph, parse
 from kernels.expression.latex import latex
@@ -45,7 +45,7 @@ def test_equations_are_lines_of_an_align_environment() -> None:
     )
 
 
-@few
+@settings(few, max_examples=20)
 @given(graphs())
 def test_every_graph_can_be_set(graph: Graph) -> None:
     for line in latex(graph.definitions).replace("&", "").split(r" \\" + "\n"):

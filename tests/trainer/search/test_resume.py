@@ -13,7 +13,7 @@ import pytest
 from tests.helpers import Command, result_in
 from tests.trainer.search.test_sweep import BRIEF, QUICK, rows_in
 
-ASKED = ("-m", *BRIEF, "monitor=default", "optimizer=adam,adamw", "data.seed=1,2", "seed=shuffle(range(0,5))")
+ASKED = ("-m", *BRIEF, "monitor=default", "data.seed=1,2,3", "seed=shuffle(range(0,5))")
 HERE = "hydra.sweep.dir=sweep"
 
 
@@ -49,17 +49,17 @@ def killed(child: int, sweep: Path, packs: int, delay: float) -> None:
 def test_a_killed_sweep_ends_as_an_uninterrupted_one(packtrain: Command, tmp_path: Path) -> None:
     sweep, delays = tmp_path / "sweep", random.Random(1)
     kept: dict[Path, int] = {}
-    for packs in range(3):
+    for packs in (0, 1, 1):
         child = in_a_child(lambda: packtrain(*ASKED, HERE))
         killed(child, sweep, packs, delays.uniform(0, 0.1))
         assert kept.items() <= finished(sweep).items(), "a finished pack was trained again"
         kept = finished(sweep)
-    assert 0 < len(kept) < 4 and not (sweep / "runs.csv").exists()
+    assert 0 < len(kept) < 3 and not (sweep / "runs.csv").exists()
     ended = packtrain("resume=sweep")
     assert ended.code == 0, ended.err
     assert kept.items() <= finished(sweep).items(), "a finished pack was trained again"
     rows = rows_in(sweep)
-    assert [row["index"] for row in rows] == [str(index) for index in range(20)]
+    assert [row["index"] for row in rows] == [str(index) for index in range(15)]
     drawn = "seed=" + ",".join(row["seed"] for row in rows[:5])
     whole = [drawn if each.startswith("seed=") else each for each in ASKED]
     assert packtrain(*whole, "hydra.sweep.dir=whole").code == 0
