@@ -82,8 +82,8 @@ def _parts(loader: ConfigLoader, config: DictConfig, grid: Grid) -> Iterator[Par
             continue
         for start, stop in cuts:
             cut = [f"pack.slice=[{start},{stop}]"] if len(cuts) > 1 else []
-            whole = composed if not cut else loader.load_sweep_config(config, overrides + cut)
-            yield Part(overrides + cut, values, whole, stop - start)
+            own = loader.load_sweep_config(config, overrides + cut) if cut else composed
+            yield Part(overrides + cut, values, own, stop - start)
 
 
 def _pack(config: DictConfig, overrides: list[str]) -> Pack:

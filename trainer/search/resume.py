@@ -24,7 +24,8 @@ def resumed(arguments: list[str]) -> list[str]:
     plan = read_plan(root)
     if plan is None:
         raise UserError(f"resume={root}: no sweep has begun there, or {root / 'sweep.json'} was deleted")
-    added = [each for each in arguments if each not in (*found, *plan.typed)]
+    known = (*found, *plan.typed, "-m", "--multirun")
+    added = [each for each in arguments if each not in known]
     if changed := [each for each in added if not each.startswith("hydra")]:
         raise UserError(f"resume={root}: a sweep goes on as it was asked for, without {' '.join(changed)}")
     _go_to(Path(plan.cwd))

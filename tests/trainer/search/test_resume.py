@@ -110,7 +110,7 @@ def test_a_pack_that_a_signal_stopped_goes_on_from_anywhere(
     found = result_in(tmp_path / "sweep")
     assert found["outcomes"] == {"stopped early": 2} and len(found["failed"]) == 1
     monkeypatch.setattr(Path, "cwd", lambda: Path("/"))
-    ended = packtrain(f"resume={tmp_path / 'sweep'}", "hydra.output_subdir=asked")
+    ended = packtrain("-m", f"resume={tmp_path / 'sweep'}", "hydra.output_subdir=asked")
     assert ended.code == 0, ended.err
     assert (tmp_path / "sweep" / "1" / "asked").is_dir(), "options of Hydra's may be added"
     assert f"going on in {tmp_path}, where the sweep was started" in ended.err
