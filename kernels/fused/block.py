@@ -1,6 +1,7 @@
 """What compiled trainings are given: the runs, a block of steps, and where what happens is recorded."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -90,3 +91,13 @@ class Block:
     batches: Batches
     table: Tensor
     slots: Tensor
+
+
+class Descent(Protocol):
+    """Steps of one optimizer on one loss; `states` [R, K, P] are what the optimizer remembers."""
+
+    states: Tensor
+
+    def advance(self, block: Block, rows: slice) -> None:
+        """The steps of these rows of the block."""
+        ...

@@ -9,7 +9,7 @@ from torch import Tensor
 from kernels import launch, source_cache
 from kernels.fused import triton_update
 from kernels.fused.block import Batches, Block, Record, Runs
-from kernels.fused.compiled import STATES
+from kernels.fused.numba_descent import STATES
 from kernels.fused.triton_kernel import advance_kernel
 from kernels.random.reference import network_bits
 

@@ -13,17 +13,15 @@ from trainer.config import LEAST_SQUARES, per_run_fields
 from trainer.data.dataset import Dataset
 from trainer.data.order import Order
 from trainer.engines.base import Engine
+from trainer.engines.fusing import fused_backend
 from trainer.engines.least_squares import LeastSquaresEngine, Solver
 from trainer.engines.step import StepEngine
 from trainer.engines.tabulated import TabulatedEngine
 from trainer.models.base import Model
 from trainer.models.expression import ExpressionModel, bounds_of, moving
-from trainer.models.mlp import MLPModel
 from trainer.optimizers import OPTIMIZERS, SCHEDULES, Rates
 from trainer.pack import Pack
 
-LARGEST = 1 << 16  # minibatch for which a run keeps to one core; the step engine shares larger ones out
-WIDEST = 128  # layer that the fused engine takes
 COMPILED_WORK = 1 << 22  # numbers in a pack's Jacobians: the reference then takes about as long as compiling
 MOST_DERIVATIVES = 64  # of one sample, all in registers: what Triton's normal equations take
 MOST_PARAMETERS = 1000  # of a least-squares fit
@@ -58,41 +56,13 @@ def _first_order(pack: Pack, model: Model, data: Dataset) -> TabulatedEngine:
         "clip_norm": values["clip_norm"].to(model.parameters.dtype) if clips else None,
         "every": asked.monitor.every,
     }
-    if _is_fused(pack, model, order):
+    backend = fused_backend(asked, model, order)
+    if backend:
         from trainer.engines.fused import FusedEngine  # noqa: PLC0415 (numba takes a second to import)
 
-        return FusedEngine(model, data, order, optimizer, rates, **given)
+        return FusedEngine(model, data, order, optimizer, rates, **given, backend=backend)
     capture = asked.engine.capture and device.type == "cuda"
     return StepEngine(model, data, order, optimizer, rates, **given, capture=capture)
-
-
-def _is_fused(pack: Pack, model: Model, order: Order) -> bool:
-    """The fused engine is asked for, or serves such minibatches, however many runs there are."""
-    kind, backend = pack.config.engine.kind, pack.config.compute.backend
-    if kind == "step":
-        return False
-    why = _refusal(model, backend)
-    asked = kind == "fused" or (backend == "numba" and isinstance(model, MLPModel))
-    if asked and why:
-        raise UserError(f"engine=fused can't train this: {why}; engine=step trains everything")
-    return not why and (asked or order.batch <= LARGEST)
-
-
-def _refusal(model: Model, backend: str) -> str:
-    """Why the fused engine doesn't serve, or ''."""
-    if isinstance(model, ExpressionModel) and model.grad_delta is not None:
-        return "it takes exact derivatives, and this run has model.gradient=finite_difference"
-    if isinstance(model, MLPModel) and max(model.widths) > WIDEST:
-        return f"its layers have up to {WIDEST} features, and this model's have {max(model.widths)}"
-    if isinstance(model, MLPModel) and model.quantized:
-        return "it doesn't quantize, and this run has model.quantize"
-    if isinstance(model, MLPModel) and model.product != "ieee":
-        return f"it computes in fp32 and fp64, and this run has compute.precision={model.product}"
-    if model.parameters.device.type != "cpu":
-        return f"it runs on the CPU, and this run is on {model.parameters.device}"
-    if backend not in ("auto", "numba"):
-        return f"it runs through Numba, and this run has compute.backend={backend}"
-    return ""
 
 
 def _least_squares(pack: Pack, model: Model, data: Dataset) -> LeastSquaresEngine:

@@ -1,10 +1,12 @@
 """The fused engine: many steps of every run inside one compiled loop."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from kernels.fused.block import Block, Record, Runs
-from kernels.fused.compiled import Descent
-from kernels.fused.numba_source import graph_training, layers_training
+from kernels.fused import numba_source
+from kernels.fused.block import Block, Descent, Record, Runs
+from kernels.fused.numba_descent import NumbaDescent
 from trainer.engines.minibatches import Minibatches, copied
 from trainer.engines.tabulated import TabulatedEngine
 from trainer.models.base import Model
@@ -16,16 +18,14 @@ class FusedEngine(TabulatedEngine):
     """Trains R runs, each by itself from one end of a slice to the other; see Engine."""
 
     kind = "fused"
-    backend = "numba"
     capture = False
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, backend: str, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.backend = backend
         losses, norms, path = self.history
         loss, targets = self.model.loss_kind, self.data.targets.shape[1]
-        self.descent = Descent(
-            _source(self.model, self.optimizer.kind),
-            self.optimizer.kind,
+        self.descent = DESCENTS[backend](self.model, self.optimizer.kind)(
             Runs(
                 self.model.parameters.detach(),
                 self.optimizer.constants.contiguous(),
@@ -36,7 +36,7 @@ class FusedEngine(TabulatedEngine):
                 self.clip_norm,
             ),
             Record(losses, norms, path, self.columns, self.last),
-            divisor={"mse": targets, "sse": 0, "cross_entropy": 1}[loss],
+            {"mse": targets, "sse": 0, "cross_entropy": 1}[loss],
         )
         self.minibatches = Minibatches(self.data, self.order, self.capacity)
         self.prepared: Block | None = None
@@ -54,8 +54,26 @@ class FusedEngine(TabulatedEngine):
         self.descent.advance(self.prepared, slice(first, first + count))
 
 
-def _source(model: Model, optimizer: str) -> str:
+Make = Callable[[Runs, Record, int], Descent]
+
+
+def _by_numba(model: Model, optimizer: str) -> Make:
     if isinstance(model, ExpressionModel):
-        return graph_training(model.graph, model.loss_kind, optimizer)
-    assert isinstance(model, MLPModel)
-    return layers_training(model.widths, model.bias, model.loss_kind, optimizer)
+        source = numba_source.graph_training(model.graph, model.loss_kind, optimizer)
+    else:
+        assert isinstance(model, MLPModel)
+        source = numba_source.layers_training(model.widths, model.bias, model.loss_kind, optimizer)
+    return partial(NumbaDescent, source, optimizer)
+
+
+def _by_triton(model: Model, optimizer: str) -> Make:
+    # triton takes a second to import
+    from kernels.fused.triton_descent import TritonDescent  # noqa: PLC0415 (see above)
+    from kernels.fused.triton_source import graph_training  # noqa: PLC0415 (see above)
+
+    assert isinstance(model, ExpressionModel)
+    source = graph_training(model.graph, model.loss_kind, model.parameters.itemsize)
+    return partial(TritonDescent, source, optimizer)
+
+
+DESCENTS = {"numba": _by_numba, "triton": _by_triton}

@@ -197,6 +197,7 @@ def test_losses_of_large_minibatches_keep_their_digits() -> None:
         (("experiment=gaussians", "compute.precision=bf16"), "this run has compute.precision=bf16"),
         (("experiment=primer", "model.gradient=finite_difference"), "model.gradient=finite_difference"),
         (("experiment=primer", "compute.backend=reference"), "compute.backend=reference"),
+        (("experiment=gaussians", "compute.backend=triton"), "it trains MLPs on the CPU alone"),
     ],
 )
 def test_what_it_cannot_train_is_refused(overrides: tuple[str, ...], why: str) -> None:
@@ -218,6 +219,16 @@ def test_the_results_say_which_ran(packtrain: Command, tmp_path: object) -> None
     assert ended.code == 0, ended.err
     result = result_in(tmp_path / "out")  # pyright: ignore[reportOperatorIssue]
     assert (result["engine"], result["backend"]) == ("fused", "numba")
+
+
+@pytest.mark.parametrize("order", ["shared", "own"])
+def test_triton_trains_as_numba_does_and_has_to_be_asked_for(order: str) -> None:
+    asked = *PRIMER[:4], "loop.steps=5", f"loop.order={order}", 'pack.over={seed: "range(0,2)"}'
+    by_triton = trained(*asked, "engine=fused", "compute.backend=triton", slices=3)
+    by_numba = trained(*asked, "engine=fused")
+    assert (by_triton.backend, by_numba.backend) == ("triton", "numba")
+    close(parameters(by_triton), parameters(by_numba))
+    assert engine_of(*asked, "engine=auto", "compute.backend=triton").kind == "step"
 
 
 @pytest.mark.parametrize("experiment", ["primer", "gaussians"])

@@ -11,7 +11,7 @@ CACHED = 1 << 18  # bytes of minibatches that stay in a core's second-level cach
 STATES = {"sgd": 1, "adam": 2}  # tensors [R, P] that an optimizer remembers
 
 
-class Descent:
+class NumbaDescent:
     """Steps of one optimizer on one loss: `runs` and `states` [R, K, P] change in place.
 
     `source` is graph_training or layers_training of that optimizer; `divisor` is how many terms the loss
