@@ -18,13 +18,11 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from kernels.errors import UserError
+from trainer.config import PLUGINS
 from trainer.outcome import PackFailed
 from trainer.pack import make_pack
 from trainer.search.resume import resumed
 from trainer.sentences import known_fields, sentence
-
-PLUGINS = str(Path(__file__).parent / "search" / "plugins")
-sys.path.append(PLUGINS)  # where Hydra finds our sweeper
 
 log = logging.getLogger(__name__)
 UNWRITABLE = PermissionError, FileNotFoundError, NotADirectoryError, FileExistsError

@@ -4,8 +4,10 @@ A field made by `per_run` may differ between the runs of a pack; a field made by
 some kinds of its group. Everything else is structure.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -164,6 +166,8 @@ class Config:
     search: Search = field(default_factory=Search)
 
 
+PLUGINS = str(Path(__file__).parent / "search" / "plugins")
+sys.path.append(PLUGINS)  # where Hydra finds our sweeper
 ConfigStore.instance().store(name="schema", node=Config, provider="packtrain")
 
 

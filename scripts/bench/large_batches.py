@@ -23,9 +23,9 @@ EXACT = (10, 14, 18, 22, 26)  # powers of 2: samples of a batch
 @njit(nogil=True, fastmath=True)
 def _read(data: np.ndarray, start: int, stop: int, sums: np.ndarray) -> None:
     for part in range(start, stop):
-        total = np.float32(0)
-        for i in range(part * PART, (part + 1) * PART):
-            total += data[i]
+        numbers, total = data[part * PART : (part + 1) * PART], np.float32(0)
+        for i in range(numbers.size):
+            total += numbers[i]
         sums[part] = total
 
 
