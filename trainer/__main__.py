@@ -36,7 +36,7 @@ def task(cfg: DictConfig) -> None:
     job = HydraConfig.get()
     alone = job.mode != RunMode.MULTIRUN
     try:
-        code = run(make_pack(cfg, job.overrides.task), Path(job.runtime.output_dir), Console())
+        code = run(make_pack(cfg, job.overrides.task), Path(job.runtime.output_dir), Console(), alone)
     except (UserError, OmegaConfBaseException) as error:
         if alone:
             _refuse(sentence(error))

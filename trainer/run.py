@@ -15,7 +15,7 @@ from trainer.engines.least_squares import LeastSquaresEngine
 from trainer.evaluate import evaluate
 from trainer.models.build import make_graph, new_model
 from trainer.monitor.monitor import Monitor
-from trainer.monitor.report import closing_table, headline
+from trainer.monitor.report import closing_table, headline, pack_line
 from trainer.pack import Pack
 from trainer.rows import finite, no_best
 from trainer.stop import Stop
@@ -24,8 +24,10 @@ from trainer.train import train
 log = logging.getLogger(__name__)
 
 
-def run(pack: Pack, folder: Path, console: Console) -> int:
+def run(pack: Pack, folder: Path, console: Console, alone: bool = True) -> int:
     """Trains `pack`, writes its results into `folder`, prints the closing table -> the exit code.
+
+    Of a pack that isn't `alone`, since it is part of a sweep, one line is printed.
 
     Raises UserError or ExpressionError for what can't be trained, before anything is written.
     """
@@ -59,7 +61,10 @@ def run(pack: Pack, folder: Path, console: Console) -> int:
         monitor.add_results(rows)
 
     log.info("%s", headline(result))
-    closing_table(console, result, rows, folder)
+    if alone:
+        closing_table(console, result, rows, folder)
+    else:
+        pack_line(console, result, folder)
     if result["best_run"] is None:
         print(f"packtrain: {no_best(rows)}", file=sys.stderr)
     return stop.exit_code or int(result["best_run"] is None)

@@ -52,6 +52,11 @@ def results_table(console: Console, result: Mapping[str, Any], rows: list[dict])
         _print_plain(console, f"  starts  {starts_line(found)}")
 
 
+def pack_line(console: Console, result: Mapping[str, Any], folder: Path) -> None:
+    """What one of the packs of a sweep came to."""
+    _print_plain(console, f"{headline(result)}: {shown(folder)}")
+
+
 def next_steps(console: Console, **steps: str) -> None:
     """Where the results are, and what to type next."""
     for label, text in steps.items():
