@@ -150,6 +150,13 @@ def test_slices_change_no_bit() -> None:
     assert parameters(whole).equal(parameters(sliced))
 
 
+def test_all_cores_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = *PRIMER, "engine=fused", SEEDS
+    alone = parameters(trained(*asked))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert parameters(trained(*asked)).equal(alone)
+
+
 @pytest.mark.parametrize("precision", ["fp32", "fp64"])
 @pytest.mark.parametrize("order", ["shared", "own"])
 def test_a_run_is_the_same_in_any_pack(precision: str, order: str) -> None:
