@@ -130,14 +130,28 @@ def training(
 ) -> None:
     """A few steps of a graph's training in one launch."""
     graph, kind = parse(text, outputs), getattr(torch, dtype)
-    source = graph_training(graph, loss, kind.itemsize)
+    made = graph_training(graph, loss, kind.itemsize)
     columns = 1 if loss == "cross_entropy" else len(graph.outputs)
     exact = torch.int64 if loss == "cross_entropy" else kind
     x, t = torch.zeros(batch, len(graph.inputs), dtype=kind), torch.zeros(batch, columns, dtype=exact)
-    _descend(source, torch.zeros(runs, len(graph.parameters), dtype=kind), x, t, optimizer, own)
+    _descend(made, torch.zeros(runs, len(graph.parameters), dtype=kind), x, t, optimizer, own)
 
 
-def _descend(source: str, parameters: Any, x: Any, t: Any, optimizer: str, own: bool) -> None:
+def perceptron(
+    widths: list[int], product: str = "ieee", loss: str = "cross_entropy", own: bool = False, batch: int = 256
+) -> None:
+    """A few steps of a perceptron's training in one launch."""
+    made = layers_training(widths, True, loss, product)
+    targets = (
+        torch.zeros(batch, 1, dtype=torch.int64)
+        if loss == "cross_entropy"
+        else torch.zeros(batch, widths[-1])
+    )
+    size = sum(o * (i + 1) for i, o in itertools.pairwise(widths))
+    _descend(made, torch.zeros(3, size), torch.zeros(batch, widths[0]), targets, "adam", own)
+
+
+def _descend(made: Any, parameters: Any, x: Any, t: Any, optimizer: str, own: bool) -> None:
     """Two steps through the kernel, on numbers that nobody reads."""
     size, kind = len(parameters), parameters.dtype
     constants, coefficients = {"sgd": (3, 1), "adam": (5, 3)}[optimizer]
@@ -145,7 +159,7 @@ def _descend(source: str, parameters: Any, x: Any, t: Any, optimizer: str, own: 
     settings = torch.zeros(size, constants, dtype=kind)
     runs = Runs(parameters, settings, whole, whole, whole, floats[0] > 0, floats[0])
     record = Record(floats, floats, torch.zeros(2, size, 2, dtype=kind), whole[:2], floats[0])
-    descent = TritonDescent(source, optimizer, runs, record, 1)
+    descent = TritonDescent(made, optimizer, runs, record, 1)
     shuffle = Shuffle(torch.zeros(size, 2, 4, dtype=torch.int64), 0, len(x)) if own else None
     batches = Batches(x.T.contiguous()[None], t.T.contiguous()[None], shuffle)
     descent.advance(Block(0, batches, torch.zeros(2, coefficients, size, dtype=kind), whole[:2]), slice(0, 2))
@@ -232,7 +246,7 @@ def _tool(name: str, *arguments: Any) -> str:
 
 
 CASES: dict[str, Callable[..., None]] = {
-    each.__name__: each for each in (linear_relu, expression, training, quantize, atomic)
+    each.__name__: each for each in (linear_relu, expression, training, perceptron, quantize, atomic)
 }
 
 
@@ -271,6 +285,7 @@ if __name__ == "__main__":
     from kernels.expression import parse, triton_kernel
     from kernels.fused.block import Batches, Block, Record, Runs, Shuffle
     from kernels.fused.triton_descent import TritonDescent
+    from kernels.fused.triton_layers_source import layers_training
     from kernels.fused.triton_source import graph_training
     from kernels.linear_relu.autograd import chain
     from kernels.quantize.kernel import quantize_fwd

@@ -30,7 +30,7 @@ def advance_kernel(
     constants, keys = constants_ptr + run * CONSTANTS, key_ptr + run * epochs * 4
     table = table_ptr + tl.load(setting_ptr + run)
     dtype = p_ptr.dtype.element_ty
-    batch, size, divisor = batch.to(tl.int64), size.to(tl.int64), divisor.to(tl.float64)
+    batch, size, scale = batch.to(tl.int64), size.to(tl.int64), 1.0 / divisor.to(tl.float64)
     x_step, t_step, settings = x_step.to(tl.int64), t_step.to(tl.int64), settings.to(tl.int64)
     clip = tl.full((), float("inf"), dtype)
     if CLIP:
@@ -52,11 +52,11 @@ def advance_kernel(
             key, offset = keys + (place // size - epoch) * 4, place % size
         value = loss_and_gradient(
             p, gradient, x_ptr + row * x_step, t_ptr + row * t_step, key, offset, size,
-            tl.where(active, batch, 0), divisor, P, LANES, OWN, BITS, EVEN, BLOCK, CHUNK,
+            tl.where(active, batch, 0), scale, P, LANES, OWN, BITS, EVEN, BLOCK, CHUNK,
         )  # fmt: skip
         tl.debug_barrier()
         loss = tl.where(active, value, float("nan")).to(dtype)
-        norm = _norm(gradient, P, LANES).to(dtype)
+        norm = _norm(gradient, dtype, P, LANES).to(dtype)
         tl.store(loss_ptr + at, loss, mask=recorded)
         tl.store(norm_ptr + at, norm, mask=recorded & active)
         shrink = tl.where(norm > clip, clip / (norm + 1e-6), 1.0)
@@ -73,12 +73,12 @@ def advance_kernel(
 
 
 @triton.jit
-def _norm(gradient, P: tl.constexpr, LANES: tl.constexpr):
+def _norm(gradient, dtype: tl.constexpr, P: tl.constexpr, LANES: tl.constexpr):
     """|g|, summed in float64."""
     squares = tl.zeros([LANES], tl.float64)
-    for start in tl.static_range(0, P, LANES):
+    for start in range(0, P, LANES):
         lane = start + tl.arange(0, LANES)
-        g = tl.load(gradient + lane, mask=lane < P, other=0.0).to(tl.float64)
+        g = tl.load(gradient + lane, mask=lane < P, other=0.0).to(dtype).to(tl.float64)
         squares += g * g
     return tl.sqrt(tl.sum(squares, 0))
 
@@ -90,26 +90,25 @@ def _take(
 ):  # fmt: skip
     """Updates parameters and state where all that is new is finite, and says whether it was.
 
-    What is new stays in registers until that is known, or is computed once more if it is too much.
+    Where LANES hold all of it, what is new is computed once, and is kept until that is known.
     """
     wrong = tl.zeros([LANES], tl.int32)
-    for start in tl.static_range(0, P, LANES):
+    for start in range(0, P, LANES):
         lane = start + tl.arange(0, LANES)
         new, moved = _updated(p, gradient, state, lane, constants, now, settings, shrink, update, P)
         finite = _is_finite(new)
         for k in tl.static_range(K):
             finite = finite & _is_finite(moved[k])
         wrong = tl.where((lane < P) & (finite == 0), 1, wrong)
-    kept = active & (tl.max(wrong, 0) == 0)
-    tl.debug_barrier()
-    for start in tl.static_range(0, P, LANES):
+    moves = active & (tl.max(wrong, 0) == 0)
+    for start in range(0, P, LANES):
         lane = start + tl.arange(0, LANES)
-        if P > LANES:
-            new, moved = _updated(p, gradient, state, lane, constants, now, settings, shrink, update, P)
-        tl.store(p + lane, new, mask=kept & (lane < P))
+        new, moved = _updated(p, gradient, state, lane, constants, now, settings, shrink, update, P)
+        tl.debug_barrier()
+        tl.store(p + lane, new, mask=moves & (lane < P))
         for k in tl.static_range(K):
-            tl.store(state + k * P + lane, moved[k], mask=kept & (lane < P))
-    return kept
+            tl.store(state + k * P + lane, moved[k], mask=moves & (lane < P))
+    return moves
 
 
 @triton.jit
@@ -118,8 +117,8 @@ def _updated(
 ):
     inside = lane < P
     old = tl.load(p + lane, mask=inside, other=0.0)
-    g = tl.load(gradient + lane, mask=inside, other=0.0) * shrink
-    return update(old, g, state + lane, inside, P, constants, now, settings)
+    g = tl.load(gradient + lane, mask=inside, other=0.0).to(old.dtype)
+    return update(old, g * shrink, state + lane, inside, P, constants, now, settings)
 
 
 @triton.jit

@@ -1,7 +1,9 @@
 """A model and a loss -> the Triton source text of one step's loss and gradient, as triton_kernel calls it."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from kernels import launch
 from kernels.expression.expr import Expr, walk
 from kernels.expression.graph import Graph, is_parameter
 from kernels.expression.losses import loss_lines
@@ -10,6 +12,9 @@ from kernels.expression.triton_source import HEADER, TRITON, most_alive
 
 ROOMY = 128  # registers of a thread, for what the gradient of one sample keeps at once
 CROWDED = 640  # of a `frugal` gradient, most of which are not needed at once: beyond, registers don't suffice
+REGISTERS = 64  # of a thread, for samples and the sums over them
+MOST_A_THREAD = 8  # samples
+WARP = 32
 WARPS = 4  # that share a step of many samples
 
 GRAPH = """
@@ -18,7 +23,7 @@ from kernels.random.triton_permutation import samples as permuted
 
 @triton.jit
 def loss_and_gradient(
-    p, gradient, x, t, keys, offset, size, samples, divisor, P: tl.constexpr, LANES: tl.constexpr,
+    p, gradient, x, t, keys, offset, size, samples, scale, P: tl.constexpr, LANES: tl.constexpr,
     OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
 ):
     dtype = p.dtype.element_ty
@@ -38,31 +43,53 @@ def loss_and_gradient(
 {loop}
         value += tl.sum(total, 0).to(tl.float64)
 {sums}
-    tl.store(gradient + lane, totals / divisor, mask=lane < P)
-    return value / divisor
-
-
-LIVE, WARPS = {live}, {warps}
+    tl.store(gradient + lane, totals * scale, mask=lane < P)
+    return value * scale
 """
 
 
-def graph_training(graph: Graph, loss: str, itemsize: int) -> str:
+@dataclass(frozen=True)
+class Cut:
+    """A step's samples are taken `block` at a time by so many warps."""
+
+    block: int
+    warps: int
+
+
+@dataclass(frozen=True)
+class Training:
+    """The module that defines loss_and_gradient(...), and how it is cut up.
+
+    `small` is how a step of few samples is cut and `large` one of many; `lanes` parameters are updated at
+    a time.
+    """
+
+    source: str
+    small: Cut
+    large: Cut
+    lanes: int
+
+
+def graph_training(graph: Graph, loss: str, itemsize: int) -> Training:
     """The module that defines loss_and_gradient(...) of an expression graph.
 
-    It returns the mean loss, in float64, of `samples` samples x [V, size], t [T, size], and stores its
-    gradient [P]. Sums are taken in the parameters' precision within each lane of each CHUNK of samples,
+    It returns `scale` times the loss of `samples` samples x [V, size], t [T, size], in float64, and stores
+    its gradient [P]. Sums are taken in the parameters' precision within each lane of each CHUNK of samples,
     then over the lanes, and in float64 over the chunks. With OWN the samples are those at places
     `offset`... of the epoch of `keys` and the next.
     """
     writer = _writer(graph, loss, itemsize)
-    return HEADER + GRAPH.format(
+    source = HEADER + GRAPH.format(
         outside=indented(writer.outside, 1),
         zeros=indented(writer.zeros, 2),
         loop=indented(writer.loop, 3),
         sums=indented(writer.sums, 2),
-        live=writer.live if writer.frugal else writer.live + writer.size,
-        warps=1 if writer.frugal else WARPS,
     )
+    numbers = writer.live + (0 if writer.frugal else writer.size)
+    a_thread = max(1, min(MOST_A_THREAD, REGISTERS // (numbers * itemsize // 4)))
+    block = WARP * (1 << (a_thread.bit_length() - 1))
+    small, large = (Cut(block * warps, warps) for warps in (1, 1 if writer.frugal else WARPS))
+    return Training(source, small, large, launch.power_of_2(writer.size))
 
 
 def graph_refusal(graph: Graph, loss: str, itemsize: int) -> str:

@@ -109,6 +109,20 @@ def test_whole_trainings(dtype: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("product", "widths", "own"),
+    [
+        ("ieee", [2, 10, 2], True),
+        ("ieee", [30, 32, 32, 1], False),
+        ("bf16", [2, 16, 16, 3], True),
+        ("tf32", [2, 32, 32, 3], False),
+    ],
+)
+def test_whole_trainings_of_perceptrons(product: str, widths: list[int], own: bool) -> None:
+    reports = sound({"case": "perceptron", "widths": widths, "product": product, "own": own})
+    assert product == "ieee" or all(map(by_tensor_cores, reports))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
 def test_quantize(dtype: str) -> None:
     sound({"case": "quantize", "dtype": dtype})

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from kernels.fused import triton_source
 from kernels.fused.block import Batches, Block, Record, Runs, Shuffle
 from kernels.fused.triton_descent import TritonDescent
 from kernels.random import Purpose, epoch_keys
@@ -21,7 +22,7 @@ CPU = torch.device("cpu")
 class Training:
     """R runs from `parameters` [R, P] over data inputs [N, V], targets [N, T]; hyperparameters are [R]."""
 
-    source: str
+    kernel: triton_source.Training
     loss_and_gradient: LossAndGradient
     parameters: Tensor
     inputs: Tensor
@@ -40,6 +41,12 @@ class Training:
     def table(self, dtype: torch.dtype) -> Tensor:
         step = torch.arange(int(self.steps.max()))
         return self.optimizer_of(dtype).table(self.lr / (1 + step[:, None]), step).to(dtype)
+
+    def edited(self, old: str, new: str) -> "Training":
+        """With another kernel."""
+        assert old in self.kernel.source
+        source = self.kernel.source.replace(old, new)
+        return replace(self, kernel=replace(self.kernel, source=source))
 
     @property
     def wanted(self) -> Tensor:
@@ -153,7 +160,7 @@ def by_triton(
         clip=None if clip is None else clip.to(dtype),
     )
     record = Record(losses, norms, path, columns, last=torch.empty(size, dtype=dtype))
-    descent = TritonDescent(training.source, optimizer.kind, runs, record, training.divisor)
+    descent = TritonDescent(training.kernel, optimizer.kind, runs, record, training.divisor)
     slots = (step // every).masked_fill(step % every != 0, kept)
     block = Block(0, batches(training, dtype), training.table(dtype), slots)
     for first in range(0, steps, each):

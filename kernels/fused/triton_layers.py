@@ -1,0 +1,134 @@
+"""Linear layers and losses of one run in Triton, over a block of samples: values are [features, BLOCK].
+
+AT is where a layer's weight [O, I] or bias [O] begins among the run's parameters. Tiles are as large as
+powers of two, and 0 beyond what they hold. Products are of operands in the format PRODUCT, and summed in
+the parameters' own.
+"""
+
+# pyright: reportArgumentType=false, reportGeneralTypeIssues=false, reportIndexIssue=false
+# (Triton's types are those of its own Python front end)
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def weight_of(
+    p, AT: tl.constexpr, O: tl.constexpr, I: tl.constexpr, BLOCK_O: tl.constexpr, BLOCK_I: tl.constexpr
+):
+    o, i = tl.arange(0, BLOCK_O)[:, None], tl.arange(0, BLOCK_I)[None, :]
+    return tl.load(p + AT + o * I + i, mask=(o < O) & (i < I), other=0.0)
+
+
+@triton.jit
+def bias_of(p, AT: tl.constexpr, O: tl.constexpr, BLOCK_O: tl.constexpr):
+    o = tl.arange(0, BLOCK_O)
+    return tl.load(p + AT + o, mask=o < O, other=0.0)
+
+
+@triton.jit
+def columns(x, size, at, V: tl.constexpr, BLOCK_V: tl.constexpr):
+    """The samples `at` of x [V, size]."""
+    v = tl.arange(0, BLOCK_V)[:, None]
+    return tl.load(x + v * size + at[None, :], mask=(v < V) & (at[None, :] >= 0), other=0.0)
+
+
+@triton.jit
+def linear(weight, x, bias, PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
+    """W x + b."""
+    dtype = weight.dtype
+    z = tl.dot(weight.to(PRODUCT), x.to(PRODUCT), input_precision=PRECISION, out_dtype=dtype)
+    return z + bias[:, None]
+
+
+@triton.jit
+def relu(z):
+    return tl.where(z <= 0, 0.0, z)  # NaN stays NaN
+
+
+@triton.jit
+def linear_of_few(
+    p, x, size, at, bias, AT: tl.constexpr, O: tl.constexpr, I: tl.constexpr, PRODUCT: tl.constexpr
+):
+    """W x + b of the samples `at` of x [I, size], without a product of tiles."""
+    o = tl.arange(0, bias.shape[0])
+    z = tl.zeros([bias.shape[0], at.shape[0]], bias.dtype) + bias[:, None]
+    for i in tl.static_range(I):
+        w = tl.load(p + AT + o * I + i, mask=o < O, other=0.0)
+        z += rounded(w, PRODUCT)[:, None] * rounded(tl.load(x + i * size + at), PRODUCT)[None, :]
+    return z
+
+
+@triton.jit
+def rounded(x, PRODUCT: tl.constexpr):
+    """x as products take it, in its own format again."""
+    return x.to(PRODUCT).to(x.dtype)
+
+
+@triton.jit
+def weight_slopes(total, dz, x, PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
+    """total + dz x^T."""
+    return tl.dot(
+        dz.to(PRODUCT), tl.trans(x.to(PRODUCT)), total, input_precision=PRECISION, out_dtype=total.dtype
+    )
+
+
+@triton.jit
+def weight_slopes_of_few(total, dz, x, size, at, I: tl.constexpr, PRODUCT: tl.constexpr):
+    column = tl.arange(0, total.shape[1])[None, :]
+    dz = rounded(dz, PRODUCT)
+    for i in tl.static_range(I):
+        slopes = tl.sum(dz * rounded(tl.load(x + i * size + at), PRODUCT)[None, :], 1)
+        total += tl.where(column == i, slopes[:, None], 0.0)
+    return total
+
+
+@triton.jit
+def input_slopes(weight, dz, x, PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
+    """W^T dz where x > 0: the slopes of the layer before, whose ReLU made x."""
+    dx = tl.dot(
+        tl.trans(weight.to(PRODUCT)), dz.to(PRODUCT), input_precision=PRECISION, out_dtype=weight.dtype
+    )
+    return rounded(tl.where(x <= 0, 0.0, dx), PRODUCT)
+
+
+@triton.jit
+def squared_errors(y, t, size, at, inside, T: tl.constexpr):
+    """sum (y - t)^2 of each sample, and its slopes 2 (y - t)."""
+    target = columns(t, size, at, T, y.shape[0])
+    error = tl.where(inside[None, :], y - target, 0.0)
+    return tl.sum(error * error, 0), error + error
+
+
+@triton.jit
+def cross_entropy(y, t, size, at, inside, T: tl.constexpr):
+    """log sum exp(y) - y_t of each sample, and its slopes softmax(y) - (1 at t)."""
+    k = tl.arange(0, y.shape[0])[:, None]
+    hit = k == tl.load(t + at)[None, :]
+    y = tl.where(k < T, y, float("-inf"))
+    top = tl.max(y, 0)
+    parts = tl.exp(y - top[None, :])
+    share = tl.sum(parts, 0)
+    loss = tl.log(share) + top - tl.sum(tl.where(hit, y, 0.0), 0)
+    slopes = parts / share[None, :] - tl.where(hit, 1.0, 0.0)
+    return tl.where(inside, loss, 0.0), tl.where(inside[None, :], slopes, 0.0)
+
+
+@triton.jit
+def add_weight(gradient, AT: tl.constexpr, O: tl.constexpr, I: tl.constexpr, slopes, chunk, scale):
+    """Adds the slopes of one chunk of samples, scaled, to those of the chunks before."""
+    o, i = tl.arange(0, slopes.shape[0])[:, None], tl.arange(0, slopes.shape[1])[None, :]
+    inside = (o < O) & (i < I)
+    _add(gradient + AT + o * I + i, slopes, inside, chunk, scale)
+
+
+@triton.jit
+def add_bias(gradient, AT: tl.constexpr, O: tl.constexpr, slopes, chunk, scale):
+    o = tl.arange(0, slopes.shape[0])
+    _add(gradient + AT + o, slopes, o < O, chunk, scale)
+
+
+@triton.jit
+def _add(at, slopes, inside, chunk, scale):
+    before = tl.load(at, mask=inside & (chunk > 0), other=0.0)
+    tl.store(at, before + slopes.to(tl.float64) * scale, mask=inside)

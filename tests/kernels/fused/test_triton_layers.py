@@ -1,0 +1,169 @@
+"""Trainings of perceptrons through Triton against steps of torch: interpreted, or compiled on a GPU."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from kernels.fused import triton_descent, triton_layers
+from kernels.fused.triton_layers_source import layers_refusal, layers_training
+from kernels.linear_relu.reference import linear_relu_chain_reference
+from kernels.loss import loss as loss_of
+from tests.helpers import assert_near
+from tests.kernels import edited
+from tests.kernels.fused.trainings import CPU, Training, by_torch, by_triton, check
+from trainer.data.order import Order
+from trainer.models.mlp import layout
+
+pytestmark = pytest.mark.usefixtures("poisoned")
+
+SGD = {name: torch.full((2,), 0.5) for name in ("momentum", "nesterov", "weight_decay")}
+
+
+def training(
+    *widths: int,
+    bias: bool = True,
+    loss: str = "mse",
+    product: str = "ieee",
+    order: str = "shared",
+    size: int = 60,
+    batch: int = 40,
+    runs: int = 2,
+    steps: tuple[int, ...] = (3, 2),
+) -> Training:
+    """A few steps of Adam on a perceptron."""
+    generator = torch.Generator().manual_seed(sum(widths))
+    shapes = layout(widths, bias)
+    count = sum(torch.Size(shape).numel() for shape in shapes.values())
+
+    def drawn(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    def each(values: tuple[float, ...]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float64).repeat(runs)[:runs]
+
+    def loss_and_gradient(p: Tensor, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        p = p.detach().requires_grad_()
+        parts = p.split([torch.Size(shape).numel() for shape in shapes.values()], 1)
+        named = [part.view(-1, *shape) for part, shape in zip(parts, shapes.values(), strict=True)]
+        pairs = list(zip(named[::2], named[1::2], strict=True)) if bias else [(w, None) for w in named]
+        value = loss_of(linear_relu_chain_reference(x, pairs, False, product), t, loss)
+        return value.detach(), torch.autograd.grad(value.sum(), p)[0]
+
+    classes = torch.randint(widths[-1], (size, 1), generator=generator)
+    return Training(
+        kernel=layers_training(widths, bias, loss, product),
+        loss_and_gradient=loss_and_gradient,
+        parameters=drawn(runs, count) / 2,
+        inputs=drawn(size, widths[0]),
+        targets=classes if loss == "cross_entropy" else drawn(size, widths[-1]),
+        divisor={"mse": widths[-1], "sse": 0, "cross_entropy": 1}[loss],
+        optimizer="adam",
+        hyper={
+            "beta1": each((0.9,)),
+            "beta2": each((0.99,)),
+            "weight_decay": each((0.01, 0.0)),
+            "eps": each((1e-3,)),
+        },
+        lr=each((0.02, 0.05)),
+        steps=each(steps).long(),
+        clip=each((1.0, torch.inf)),
+        order=Order(size, batch, {"shared": torch.tensor(7), "own": torch.arange(runs) + 5}[order], CPU),
+    )
+
+
+@pytest.mark.parametrize("widths", [(1, 5, 7, 2), (9, 20, 1), (4, 2), (6, 3, 3, 3, 9)])
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+def test_layers_and_losses(widths: tuple[int, ...], loss: str) -> None:
+    check(training(*widths, loss=loss))
+
+
+@pytest.mark.parametrize("order", ["shared", "own"])
+def test_orders_chunks_and_layers_without_a_bias(order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_descent, "BLOCKS_A_CHUNK", 1)
+    check(training(2, 7, 3, bias=False, loss="sse", order=order, size=100, batch=75))
+
+
+@pytest.mark.parametrize("product", ["tf32", "bf16"])
+def test_formats(product: str) -> None:
+    """One step: rounded slopes point where others do, and Adam magnifies what is small."""
+    given = replace(training(3, 16, 5, 2, product=product, steps=(1,)), optimizer="sgd", hyper=SGD)
+    found, expected = by_triton(given, torch.float32), by_torch(given)
+    for name in ("losses", "norms", "states"):
+        assert_near(
+            getattr(found, name), getattr(expected, name), {"bf16": torch.bfloat16}.get(product, product)
+        )
+
+
+def test_float32_is_float64_rounded() -> None:
+    check(training(2, 10, 2, loss="cross_entropy"), torch.float32)
+
+
+def test_slices_and_packs_change_no_bit() -> None:
+    given = training(2, 5, 2, order="own", size=20, batch=15, runs=2, steps=(3,))
+    whole = by_triton(given, torch.float32)
+    assert by_triton(given, torch.float32, each=2).equals(whole)
+    assert by_triton(given.of(slice(1, 2)), torch.float32).equals(whole.of(slice(1, 2)))
+
+
+def test_diverging_neighbours_change_no_bit() -> None:
+    calm = training(2, 5, 2, runs=3, steps=(3,))
+    wild = torch.tensor([False, True, False])
+    found = by_triton(replace(calm, lr=calm.lr.masked_fill(wild, 1e200)))
+    assert (
+        found.parameters.isfinite().all()
+        and found.alive.equal(~wild)
+        and found.of(~wild).equals(by_triton(calm).of(~wild))
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("dw2 = weight_slopes(dw2, d2, a1", "dw2 = weight_slopes(dw2, d2, a1 * 1.01"),
+        ("d1 = input_slopes(w2, d2, a1", "d1 = input_slopes(w2, d2, a1 + 1"),
+        ("db1 += ", "db1 = "),
+        ("a1 = relu(z1)", "a1 = (z1)"),
+        ("dw1, chunk, scale", "dw1, 0, scale"),
+    ],
+)
+def test_a_wrong_gradient_is_rejected(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_descent, "BLOCKS_A_CHUNK", 2)
+    given = training(2, 7, 3, size=100, batch=75)
+    check(given)
+    wrong = given.edited(old, new)
+    with pytest.raises(AssertionError):
+        check(wrong)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("parts / share[None, :]", "parts"),
+        ("top = tl.max(y, 0)", "top = tl.min(y, 0)"),
+        ("return tl.where(z <= 0, 0.0, z)", "return tl.where(z <= 0.5, 0.0, z)"),
+        ("tl.where(x <= 0, 0.0, dx)", "dx"),
+        ("before + slopes", "slopes"),
+    ],
+)
+def test_a_wrong_layer_is_rejected(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_descent, "BLOCKS_A_CHUNK", 1)
+    given = training(2, 7, 3, loss="cross_entropy", size=100, batch=75)
+    check(given)
+    wrong = given.edited("kernels.fused.triton_layers", edited.edited(triton_layers, old, new).__name__)
+    with pytest.raises(AssertionError):
+        check(wrong)
+
+
+def test_what_would_spill_is_refused() -> None:
+    for widths, product in (([2, 32, 32, 3], "bf16"), ([30, 32, 1], "ieee"), ([16] * 5, "ieee")):
+        assert not layers_refusal(widths, product, 4)
+    for widths, product, itemsize in (
+        ([2, 33, 3], "ieee", 4),
+        ([2, 8, 3], "ieee", 8),
+        ([16] * 6, "ieee", 4),
+        ([30, 32, 1], "tf32", 4),
+        ([2, 8, 3], "fp16", 4),
+    ):
+        assert "registers" in layers_refusal(widths, product, itemsize)
