@@ -30,7 +30,7 @@ def bias_of(p, AT: tl.constexpr, O: tl.constexpr, BLOCK_O: tl.constexpr):
 def columns(x, size, at, V: tl.constexpr, BLOCK_V: tl.constexpr):
     """The samples `at` of x [V, size]."""
     v = tl.arange(0, BLOCK_V)[:, None]
-    return tl.load(x + v * size + at[None, :], mask=(v < V) & (at[None, :] >= 0), other=0.0)
+    return tl.load(x + v * size + at[None, :], mask=v < V, other=0.0)
 
 
 @triton.jit

@@ -41,7 +41,7 @@ import triton
 import triton.language as tl
 
 from kernels.fused.triton_layers import (
-    add_bias, add_weight, bias_of, columns, input_slopes, linear, linear_of_few, relu, rounded, weight_of,
+    add_bias, add_weight, bias_of, columns, input_slopes, linear, linear_of_few, relu, weight_of,
     weight_slopes, weight_slopes_of_few, {loss},
 )
 from kernels.random.triton_permutation import samples as permuted
@@ -175,8 +175,6 @@ def _zeros(layer: Layer) -> list[str]:
 def _sums(layer: Layer) -> list[str]:
     l, rest = layer.number, "chunk, scale"
     lines = [f"add_weight(gradient, {layer.weight}, {layer.O}, {layer.I}, dw{l}, {rest})"]
-    return (
-        lines
-        if layer.bias is None
-        else [*lines, f"add_bias(gradient, {layer.bias}, {layer.O}, db{l}, {rest})"]
-    )
+    if layer.bias is not None:
+        lines.append(f"add_bias(gradient, {layer.bias}, {layer.O}, db{l}, {rest})")
+    return lines
