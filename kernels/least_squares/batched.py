@@ -20,6 +20,8 @@ class Batched:
     largest norm so far of each column of its Jacobian.
     """
 
+    compiles = False
+
     def __init__(
         self,
         model: OutputsAndJacobian,

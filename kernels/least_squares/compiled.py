@@ -33,6 +33,11 @@ class Compiled:
             _per_run(part, dims) for part, dims in ((problem.inputs, 3), (problem.targets, 3), (weights, 2))
         ]
 
+    @property
+    def compiles(self) -> bool:
+        """The first steps are going to be compiled, which takes seconds."""
+        return not source_cache.is_compiled(self.code, "advance")
+
     def advance(self, count: int) -> Trials:
         """Makes up to `count` trial steps of every running fit."""
         runs = (self.status == Status.RUNNING).nonzero()[:, 0]

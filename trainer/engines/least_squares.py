@@ -39,6 +39,11 @@ class Solver(Protocol):
         ...
 
     @property
+    def compiles(self) -> bool:
+        """The first steps are going to be compiled, which takes seconds."""
+        ...
+
+    @property
     def scale(self) -> Tensor:
         """The largest norm so far of each column of the Jacobian."""
         ...
@@ -87,6 +92,10 @@ class LeastSquaresEngine:
     @property
     def alive(self) -> Tensor:
         return self.status != Status.NOT_FINITE
+
+    @property
+    def compiles(self) -> bool:
+        return self.solver.compiles
 
     @property
     def done(self) -> bool:

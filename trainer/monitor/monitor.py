@@ -37,7 +37,7 @@ class Monitor:
         self.clock = time.perf_counter()
 
     def __enter__(self) -> "Monitor":
-        self.progress.start()
+        self.progress.start(self.engine.compiles)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -5,7 +5,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-FIRST_LINE = 2.0  # seconds after the start
+FIRST_LINE = 2.0  # seconds after the first steps
+COMPILES = "compiling the training loop, once for these equations or widths"
 SPACING = 1.5  # each further line waits so many times longer
 
 
@@ -14,7 +15,8 @@ class ProgressLine:
 
     def __init__(self, console: Console, steps: int, shown: bool) -> None:
         self.console, self.steps, self.shown = console, steps, shown
-        self.started, self.due = time.perf_counter(), FIRST_LINE
+        self.started: float | None = None
+        self.due = FIRST_LINE
         self.bar = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -27,7 +29,9 @@ class ProgressLine:
         )
         self.task = self.bar.add_task("training", total=steps, told="")
 
-    def start(self) -> None:
+    def start(self, compiles: bool = False) -> None:
+        if self.shown and compiles:
+            self.console.print(COMPILES, highlight=False)
         self.bar.start()
 
     def stop(self) -> None:
@@ -36,6 +40,8 @@ class ProgressLine:
     def update(self, step: int, loss: float, samples_per_second: float) -> None:
         told = f"loss {loss:.4g}  {samples_per_second:.3g} samples/s"
         self.bar.update(self.task, completed=step, told=told)
-        if self.shown and not self.console.is_terminal and time.perf_counter() - self.started > self.due:
+        now = time.perf_counter()
+        self.started = now if self.started is None else self.started
+        if self.shown and not self.console.is_terminal and now - self.started > self.due:
             self.due *= SPACING
             self.console.print(f"step {step:,} of {self.steps:,}  {told}", highlight=False)

@@ -1,6 +1,7 @@
 """The fused engine: it trains as the step engine does, each run by itself, and says where it can't."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
@@ -148,6 +149,21 @@ def test_runs_of_their_own_lengths_and_rates() -> None:
 def test_slices_change_no_bit() -> None:
     whole, sliced = trained(*PRIMER, "engine=fused", SEEDS), trained(*PRIMER, "engine=fused", SEEDS, slices=7)
     assert parameters(whole).equal(parameters(sliced))
+
+
+def test_it_compiles_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PACKTRAIN_CACHE", str(tmp_path))
+    asked = (
+        "~experiment",
+        'model.expressions=["xy = a*x"]',
+        "data.truth={a: 2}",
+        "data.size=9",
+        "loop.steps=1",
+    )
+    engine = engine_of(*asked, "loop.batch_size=full", "engine=fused")
+    assert engine.compiles
+    engine.advance(1)
+    assert not engine.compiles and not engine_of(*asked, "loop.batch_size=full", "engine=fused").compiles
 
 
 def test_all_cores_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,10 @@ from trainer.monitor import progress
 from trainer.monitor.progress import ProgressLine
 
 
-def shown(terminal: bool, wanted: bool = True, updates: int = 5) -> str:
+def shown(terminal: bool, wanted: bool = True, updates: int = 5, compiles: bool = False) -> str:
     out = io.StringIO()
     line = ProgressLine(Console(file=out, force_terminal=terminal, width=120), 100, wanted)
-    line.start()
+    line.start(compiles)
     for step in range(1, updates + 1):
         line.update(step, 0.25, 1e6)
     line.stop()
@@ -24,7 +24,7 @@ def test_a_short_run_off_a_terminal_prints_nothing() -> None:
 
 
 def test_a_long_run_off_a_terminal_prints_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "FIRST_LINE", 0.0)
+    monkeypatch.setattr(progress, "FIRST_LINE", -1.0)
     assert shown(terminal=False, updates=1) == "step 1 of 100  loss 0.25  1e+06 samples/s\n"
 
 
@@ -42,5 +42,11 @@ def test_a_terminal_gets_a_bar_with_loss_and_speed() -> None:
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_unwanted_progress_is_silent(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "FIRST_LINE", 0.0)
-    assert shown(terminal, wanted=False) == ""
+    monkeypatch.setattr(progress, "FIRST_LINE", -1.0)
+    assert shown(terminal, wanted=False, compiles=True) == ""
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_compiling_is_announced(terminal: bool) -> None:
+    assert progress.COMPILES in shown(terminal, compiles=True)
+    assert progress.COMPILES not in shown(terminal)
