@@ -155,7 +155,7 @@ def test_it_compiles_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setenv("PACKTRAIN_CACHE", str(tmp_path))
     asked = (
         "~experiment",
-        'model.expressions=["xy = a*x"]',
+        'model.expressions=["xy = a*x + 0.8725*a"]',
         "data.truth={a: 2}",
         "data.size=9",
         "loop.steps=1",
