@@ -139,6 +139,7 @@ class Loop:
 @dataclass
 class Pack:
     over: dict[str, Any] = mapping()
+    zip: bool = False
     slice: list[int] | None = None
 
 

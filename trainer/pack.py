@@ -49,26 +49,47 @@ class Pack:
 def make_pack(cfg: DictConfig, overrides: Sequence[str] = ()) -> Pack:
     """The runs that a composed config asks for: the product of pack.over's values and model.starts.
 
+    With pack.zip, pack.over's values stand side by side instead, the first of each field in the first run.
     `overrides` is the command line: a plain value there beats an experiment's pack.over.
     Raises UserError for a field that can't differ inside a pack, a value of the wrong type, a field
     given twice, an empty product, or a config that can't be trained.
     """
     _refuse_unknown(cfg, Config)
-    given = _given(overrides)
+    given = given_by(overrides)
     values = {path: _expand(path, value) for path, value in _asked(cfg, given).items()}
     starts = OmegaConf.select(cfg, "model.starts")
-    if math.prod(map(len, values.values())) * max(1, starts) > MOST_RUNS:
+    if _count(values, cfg.pack.zip) * max(1, starts) > MOST_RUNS:
         raise UserError(f"pack.over and model.starts ask for more runs than a pack may hold, {MOST_RUNS:,}")
-    over = {path: _typed(cfg, path, each) for path, each in values.items()}
+    over = {path: typed(cfg, path, each) for path, each in values.items()}
     config = OmegaConf.to_object(cfg)
     assert isinstance(config, Config)
     _forget(config, given)
     check(config, given, over)
+    rows = _rows(over, config.pack.zip)
     if config.model.starts > 1:
         over[START] = list(range(config.model.starts))
-    rows = _sliced(list(itertools.product(*over.values())), config.pack.slice)
+        rows = [(*row, start) for row in rows for start in over[START]]
+    rows = _sliced(rows, config.pack.slice)
     columns = {path: [row[i] for row in rows] for i, path in enumerate(over)}
     return Pack(config, columns, len(rows))
+
+
+def _count(values: Mapping[str, Sequence[Any]], side_by_side: bool) -> int:
+    """The combinations of the fields' `values`."""
+    counts = {path: len(each) for path, each in values.items()}
+    if not side_by_side:
+        return math.prod(counts.values())
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{count} of {path}" for path, count in counts.items())
+        raise UserError(f"pack.zip takes as many values of each field in pack.over; got {told}")
+    return max(counts.values(), default=1)
+
+
+def _rows(over: Mapping[str, list[Any]], side_by_side: bool) -> list[tuple[Any, ...]]:
+    """The values of each run."""
+    if side_by_side and over:
+        return list(zip(*over.values(), strict=True))
+    return list(itertools.product(*over.values()))
 
 
 def _sliced(rows: list[tuple[Any, ...]], asked: list[int] | None) -> list[tuple[Any, ...]]:
@@ -117,7 +138,7 @@ def flatten(over: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield f"{prefix}{key}", value
 
 
-def _given(overrides: Sequence[str]) -> dict[str, str]:
+def given_by(overrides: Sequence[str]) -> dict[str, str]:
     """field or group -> the override that gives it a value: optimizer={lr: 3} gives optimizer.lr."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     return {path: str(o.input_line) for o in parsed for path, _ in flatten({o.key_or_group: o.value()})}
@@ -138,12 +159,12 @@ def _asked(cfg: DictConfig, given: Mapping[str, str]) -> dict[str, Any]:
     return over
 
 
-def _typed(cfg: DictConfig, path: str, values: list[Any]) -> list[Any]:
-    """The values of one field, checked against the schema."""
+def typed(cfg: DictConfig, path: str, values: list[Any], where: str = "pack.over") -> list[Any]:
+    """The values of one field of a pack, checked against the schema. Raises UserError, which says `where`."""
     if not is_per_run(path):
         allowed = per_run_fields()
         raise UserError(
-            f"pack.over: {path} can't differ between the runs of a pack{nearest(path, allowed)}; "
+            f"{where}: {path} can't differ between the runs of a pack{nearest(path, allowed)}; "
             f"{', '.join(sorted(allowed))} can"
         )
     probe, found = copy.deepcopy(cfg), []
@@ -151,12 +172,12 @@ def _typed(cfg: DictConfig, path: str, values: list[Any]) -> list[Any]:
         try:
             OmegaConf.update(probe, path, each)
         except OmegaConfBaseException as error:
-            raise UserError(f"pack.over: {path}: {str(error).splitlines()[0]}") from None
+            raise UserError(f"{where}: {path}: {str(error).splitlines()[0]}") from None
         typed = OmegaConf.select(probe, path)
         found.append(OmegaConf.to_container(typed) if OmegaConf.is_config(typed) else typed)
         check_number(path, found[-1])
     if path == "loop.steps" and None in found:
-        raise UserError("pack.over: loop.steps is the number of steps of each run; got null")
+        raise UserError(f"{where}: loop.steps is the number of steps of each run; got null")
     return found
 
 

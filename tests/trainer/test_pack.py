@@ -49,6 +49,16 @@ def test_the_pack_is_the_product_whose_last_field_varies_fastest(asked: str) -> 
     assert pack.runs == 6 and pack.values(4) == {"optimizer.lr": 1e-2, "seed": 1}
 
 
+def test_values_can_stand_side_by_side_each_with_all_starts() -> None:
+    asked = ('pack.over={optimizer.lr: "1e-3,1e-2", seed: [5,7]}', "pack.zip=true")
+    assert pack_of(*asked).over == {"optimizer.lr": [1e-3, 1e-2], "seed": [5, 7]}
+    starts = pack_of(*asked, "model.starts=2").over
+    assert starts == {"optimizer.lr": [1e-3, 1e-3, 1e-2, 1e-2], "seed": [5, 5, 7, 7], "start": [0, 1, 0, 1]}
+    assert pack_of("pack.zip=true").runs == 1
+    with pytest.raises(UserError, match=r"as many values of each field .* got 2 of optimizer.lr, 3 of seed"):
+        pack_of('pack.over={optimizer.lr: "1e-3,1e-2", seed: "range(0,3)"}', "pack.zip=true")
+
+
 def test_a_field_that_is_not_varied_is_the_same_in_every_run() -> None:
     pack = pack_of('pack.over={seed: "range(0,3)"}', "optimizer.lr=2", "model.initial={ab: [0, 1]}")
     assert pack.each("optimizer.lr") == [2.0] * 3
