@@ -31,12 +31,10 @@ UNWRITABLE = PermissionError, FileNotFoundError, NotADirectoryError, FileExistsE
 @hydra.main(version_base="1.3", config_path="../conf", config_name="train")
 def task(cfg: DictConfig) -> None:
     """Trains what the composed config asks for, in Hydra's output folder."""
-    from trainer.run import run  # noqa: PLC0415 (torch takes seconds: --help and the tab key don't wait for it)
-
     job = HydraConfig.get()
     alone = job.mode != RunMode.MULTIRUN
     try:
-        code = run(make_pack(cfg, job.overrides.task), Path(job.runtime.output_dir), Console(), alone)
+        code = _train(cfg, job.overrides.task, Path(job.runtime.output_dir), alone)
     except (UserError, OmegaConfBaseException) as error:
         if alone:
             _refuse(sentence(error))
@@ -50,6 +48,17 @@ def task(cfg: DictConfig) -> None:
         raise PackFailed("no run of it can be used")
     if code:
         sys.exit(code)
+
+
+def _train(cfg: DictConfig, overrides: list[str], folder: Path, alone: bool) -> int:
+    """Trains a pack, or the rounds of a search -> the exit code."""
+    from trainer.run import run  # noqa: PLC0415 (torch takes seconds: --help and the tab key don't wait for it)
+    from trainer.search.rounds import search  # noqa: PLC0415 (likewise)
+
+    pack = make_pack(cfg, overrides)
+    if pack.config.search.kind == "grid":
+        return run(pack, folder, Console(), alone)
+    return search(cfg, pack, overrides, folder, Console())
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from trainer.config import KINDS, LEAST_SQUARES, Config, Loop
 
 LOSSES = ("mse", "sse", "cross_entropy")
 GRADIENTS = ("exact", "finite_difference")
+SAMPLERS = ("tpe", "cmaes", "nsgaii", "random")
 ORDERS = ("shared", "own", "sequential")
 BACKENDS = ("auto", "reference", "triton", "numba")
 PRECISIONS = ("fp64", "fp32", "tf32", "bf16")
@@ -107,6 +108,7 @@ def _check_words(config: Config) -> None:
         ("model.loss", LOSSES),
         ("model.gradient", GRADIENTS),
         ("loop.order", ORDERS),
+        ("search.sampler", SAMPLERS),
         ("compute.backend", BACKENDS),
         ("compute.precision", PRECISIONS),
     ):
@@ -144,6 +146,9 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "loop.epochs": ABOVE_0,
     "loop.max_seconds": ABOVE_0,
     "search.max_pack": ABOVE_0,
+    "search.rounds": ABOVE_0,
+    "search.runs_per_round": ABOVE_0,
+    "search.seed": (lambda v: 0 <= v < 2**63, "an integer from 0 to 2^63-1"),
     "monitor.every": ABOVE_0,
     "monitor.validate_every": ABOVE_0,
 }
@@ -170,7 +175,7 @@ def _check_length(loop: Loop, varied: bool) -> None:
     if loop.steps is None and loop.epochs is None and not varied:
         raise UserError("say how long to train: loop.steps=1000 or loop.epochs=10")
     if (loop.steps is not None or varied) and loop.epochs is not None:
-        steps = "pack.over's loop.steps" if varied else f"loop.steps={loop.steps}"
+        steps = "the values of loop.steps" if varied else f"loop.steps={loop.steps}"
         raise UserError(
             f"{steps} and loop.epochs={loop.epochs:g} both say how long to train: set one of them to null"
         )

@@ -19,10 +19,11 @@ KINDS: dict[str, tuple[str, ...]] = {
     "optimizer": ("sgd", "adam", "adamw", "levenberg_marquardt", "gauss_newton"),
     "schedule": ("constant", "linear_warmup", "cosine"),
     "engine": ("step", "fused", "auto"),
-    "search": ("grid",),
+    "search": ("grid", "random", "optuna"),
 }
 FIRST_ORDER = ("sgd", "adam", "adamw")
 LEAST_SQUARES = ("levenberg_marquardt", "gauss_newton")
+SEARCHES = ("random", "optuna")
 
 
 def per_run(default: Any, *kinds: str) -> Any:
@@ -147,6 +148,14 @@ class Pack:
 class Search:
     kind: str = MISSING
     max_pack: int | None = only(None, "grid")
+    space: dict[str, Any] = mapping(*SEARCHES)
+    objective: str = only("loss", *SEARCHES)
+    direction: str | None = only(None, *SEARCHES)
+    rounds: int = only(1, *SEARCHES)
+    runs_per_round: int = only(64, *SEARCHES)
+    seed: int = only(0, *SEARCHES)
+    sampler: str = only("tpe", "optuna")
+    storage: str | None = only(None, "optuna")
 
 
 @dataclass
@@ -179,7 +188,13 @@ def all_fields(schema: Any = Config, prefix: str = "") -> Iterator[tuple[str, di
         if isinstance(inner, type) and is_dataclass(inner):
             yield from all_fields(inner, f"{prefix}{each.name}.")
         else:
-            yield prefix + each.name, dict(each.metadata)
+            yield prefix + each.name, {"type": each.type, **each.metadata}
+
+
+def is_integer(path: str) -> bool:
+    """The field at `path` holds integers and nothing else but null."""
+    types = {each: meta["type"] for each, meta in all_fields()}
+    return types.get(path) in (int, int | None)
 
 
 def per_run_fields() -> list[str]:

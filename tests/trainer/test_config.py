@@ -109,6 +109,9 @@ OUTSIDE = {
     "loop.epochs": [0, -1],
     "loop.max_seconds": [0],
     "search.max_pack": [0, -1],
+    "search.rounds": [0, -1],
+    "search.runs_per_round": [0, -1],
+    "search.seed": [-1, 2**63],
     "monitor.every": [0],
     "monitor.validate_every": [0],
 }
@@ -120,6 +123,9 @@ INTEGERS = {
     "schedule.warmup_steps",
     "loop.steps",
     "search.max_pack",
+    "search.rounds",
+    "search.runs_per_round",
+    "search.seed",
     "monitor.every",
     "monitor.validate_every",
 }
@@ -128,6 +134,7 @@ INTEGERS = {
 def context_of(path: str) -> list[str]:
     fits = [f"optimizer.{name}" for name in ("ftol", "xtol", "gtol", "radius")]
     others = {"optimizer.momentum": ["optimizer=sgd"], "loop.epochs": ["loop.steps=null"]}
+    others |= {f"search.{name}": ["search=random"] for name in ("rounds", "runs_per_round", "seed")}
     return ["optimizer=levenberg_marquardt"] if path in fits else others.get(path, [])
 
 
@@ -206,7 +213,7 @@ def test_a_word_that_is_none_is_refused(override: str, told: str) -> None:
         (("experiment=digits", "loop.steps=3"), "loop.steps=3 and loop.epochs=60 both say how long to train"),
         (
             ("loop.epochs=3", "pack.over={loop.steps: '1,2'}"),
-            "pack.over's loop.steps and loop.epochs=3 both say",
+            "the values of loop.steps and loop.epochs=3 both say",
         ),
     ],
 )

@@ -54,7 +54,7 @@ class Model(ABC):
     @property
     def metrics(self) -> dict[str, "Metric"]:
         """What predictions are judged by beside the loss."""
-        return CLASSIFICATION if self.loss_kind == "cross_entropy" else REGRESSION
+        return metrics_of(self.loss_kind)
 
     def named(self) -> dict[str, Tensor]:
         """The parameters by name: views [R, ...]."""
@@ -82,3 +82,8 @@ REGRESSION = {
     "rmse": Metric(lambda y, t: (y - t).square(), torch.sqrt),
     "mae": Metric(lambda y, t: (y - t).abs()),
 }
+
+
+def metrics_of(loss: str) -> dict[str, Metric]:
+    """What the predictions of a model with this loss are judged by beside it."""
+    return CLASSIFICATION if loss == "cross_entropy" else REGRESSION

@@ -43,12 +43,18 @@ class PlannedPack:
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked, what was typed for it and where (`cwd`), and the packs."""
+    """What was asked, what was typed for it and where (`cwd`), and the packs: a grid's, or `rounds`."""
 
     asked: Asked
     typed: list[str]
     cwd: str
     packs: list[PlannedPack]
+    rounds: bool = False
+
+    @property
+    def folder_field(self) -> str:
+        """The field of Hydra's that says where it is."""
+        return "hydra.run.dir" if self.rounds else "hydra.sweep.dir"
 
 
 def write_plan(root: Path, plan: Plan) -> None:
@@ -62,7 +68,7 @@ def read_plan(root: Path) -> Plan | None:
         return None
     found = json.loads((root / FILE).read_text())
     packs = [PlannedPack(**each) for each in found["packs"]]
-    return Plan(Asked(**found["asked"]), found["typed"], found["cwd"], packs)
+    return Plan(Asked(**found["asked"]), found["typed"], found["cwd"], packs, found.get("rounds", False))
 
 
 def check_same(root: Path, plan: Plan, asked: Asked) -> None:
@@ -70,7 +76,7 @@ def check_same(root: Path, plan: Plan, asked: Asked) -> None:
     if plan.asked != asked:
         raise UserError(
             f"{root} holds another sweep, of {' '.join(plan.asked.overrides) or 'the defaults'}: "
-            f"take another hydra.sweep.dir, or finish that one with packtrain resume={root}"
+            f"take another {plan.folder_field}, or finish that one with packtrain resume={root}"
         )
 
 

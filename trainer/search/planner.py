@@ -91,7 +91,10 @@ def _pack(config: DictConfig, overrides: list[str]) -> Pack:
     asked = copy.deepcopy(config)
     with read_write(asked), open_dict(asked):
         del asked["hydra"]
-    return make_pack(asked, overrides)
+    pack = make_pack(asked, overrides)
+    if (kind := pack.config.search.kind) != "grid":
+        raise UserError(f"search={kind} is a sweep by itself, without -m; with -m, search=grid")
+    return pack
 
 
 def _cuts(pack: Pack) -> Iterator[tuple[int, int]]:

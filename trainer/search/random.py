@@ -1,0 +1,27 @@
+"""search=random: values that are a function of (search.seed, run) alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trainer.search.space import Point, Space
+
+
+class RandomSearch:
+    """Points drawn from a space, each run's by a stream of its own."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self.space, self.seed = space, seed
+
+    def ask(self, first: int, runs: int) -> list[Point]:
+        """The points of the runs first .. first + runs - 1."""
+        return [self._point(run) for run in range(first, first + runs)]
+
+    def _point(self, run: int) -> Point:
+        shares = np.random.default_rng([self.seed, run]).random(len(self.space)).tolist()
+        return {
+            field: values.at(share) for (field, values), share in zip(self.space.items(), shares, strict=True)
+        }
+
+    def tell(self, first: int, values: Sequence[float | None]) -> None:
+        """Learns nothing."""

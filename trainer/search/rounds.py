@@ -1,0 +1,146 @@
+"""What search=random and search=optuna do: round after round of suggestions, each trained as one pack."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from kernels.errors import UserError
+from trainer import config
+from trainer.checks import check
+from trainer.monitor.fit_report import number
+from trainer.monitor.report import next_steps
+from trainer.pack import Pack, given_by, make_pack
+from trainer.rows import Row
+from trainer.run import run
+from trainer.search.gather import report
+from trainer.search.objective import Objective, make_objective
+from trainer.search.plan import (
+    Plan,
+    PlannedPack,
+    check_same,
+    is_finished,
+    read_plan,
+    unfinished,
+    write_plan,
+)
+from trainer.search.planner import asked_by
+from trainer.search.random import RandomSearch
+from trainer.search.space import Point, Space, read_space
+from trainer.stored import read_table
+
+ROUNDS = "search.rounds"  # may differ when a search goes on
+
+
+class Searcher(Protocol):
+    """Where the values of the runs come from."""
+
+    def ask(self, first: int, runs: int) -> list[Point]:
+        """The points of the runs first .. first + runs - 1: the same ones whenever it is asked."""
+        ...
+
+    def tell(self, first: int, values: Sequence[float | None]) -> None:
+        """What these runs came to; None where one is of no use."""
+        ...
+
+
+def search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, console: Console) -> int:
+    """Trains the rounds that a config asks for, writes and prints the results of all -> the exit code.
+
+    `pack` is the config's own, of one run. Rounds that are finished in `root` are not trained again.
+    Raises UserError for a search that makes no sense, before anything is trained.
+    """
+    space = _space(cfg, pack, given_by(overrides))
+    objective = make_objective(pack.config)
+    plan = _plan(root, pack.config.search, overrides)
+    searcher = _searcher(pack.config, space, objective, root)
+    write_plan(root, plan)
+    code = 0
+    for planned in plan.packs:
+        points = searcher.ask(planned.first, planned.runs)
+        folder = root / planned.folder
+        if not is_finished(folder):
+            console.print(f"round {int(planned.folder) + 1} of {len(plan.packs)}", highlight=False)
+            code = _train(_as_grid(cfg, points), overrides, folder, console)
+        if not is_finished(folder):
+            break
+        searcher.tell(planned.first, [objective.of(line) for line in _lines(folder)])
+    waiting = unfinished(root, plan)
+    report(root, plan, {each.folder: "the search was stopped before its end" for each in waiting})
+    best = objective.best(_lines(root))
+    if best:
+        next_steps(console, best=_told(best, space, objective))
+    return code if waiting else int(best is None)
+
+
+def _space(cfg: DictConfig, pack: Pack, given: Mapping[str, str]) -> Space:
+    """search.space, where nothing else says what differs between the runs."""
+    kind = pack.config.search.kind
+    if pack.over:
+        raise UserError(
+            f"search={kind} says what differs between the runs, and {', '.join(pack.over)} would differ too: "
+            "give one value, as in seed=0, or put it into search.space"
+        )
+    space = read_space(cfg)
+    for field in space.keys() & given.keys():
+        raise UserError(f"{field} is given twice: {given[field]} and in search.space; keep one")
+    check(pack.config, given, space)
+    return space
+
+
+def _plan(root: Path, asked: config.Search, overrides: Sequence[str]) -> Plan:
+    """The rounds as packs of a sweep; a search that goes on may have more of them than before."""
+    job: Any = HydraConfig.instance().cfg
+    lasting = asked_by(job, [each for each in overrides if not each.startswith(f"{ROUNDS}=")])
+    before = read_plan(root)
+    if before:
+        check_same(root, before, lasting)
+    rounds = max(asked.rounds, len(before.packs) if before else 0)
+    runs = asked.runs_per_round
+    packs = [PlannedPack(str(i), [], {}, i * runs, runs) for i in range(rounds)]
+    typed: Any = OmegaConf.to_container(job.hydra.overrides)
+    return Plan(lasting, typed["task"] + typed["hydra"], str(job.hydra.runtime.cwd), packs, rounds=True)
+
+
+def _searcher(asked: config.Config, space: Space, objective: Objective, root: Path) -> Searcher:
+    if asked.search.kind == "random":
+        return RandomSearch(space, asked.search.seed)
+    try:
+        from trainer.search.study import OptunaSearch  # noqa: PLC0415 (Optuna is an optional extra)
+    except ModuleNotFoundError as error:
+        raise UserError(f"search=optuna needs {error.name}: pip install 'packtrain[optuna]'") from None
+    return OptunaSearch(space, asked.search, objective.maximized, root, f"{asked.name}/{root.name}")
+
+
+def _as_grid(cfg: DictConfig, points: Sequence[Point]) -> DictConfig:
+    """The config of a round: an ordinary pack, whose runs have the values of the points."""
+    round_cfg = copy.deepcopy(cfg)
+    round_cfg.search = config.Search("grid")
+    round_cfg.pack = config.Pack(
+        over={field: [point[field] for point in points] for field in points[0]}, zip=True
+    )
+    return round_cfg
+
+
+def _train(cfg: DictConfig, overrides: Sequence[str], folder: Path, console: Console) -> int:
+    """Trains a round, in a folder that has what Hydra would write."""
+    kept = [each for each in overrides if not each.startswith("search")]
+    asked = folder / ".hydra"
+    asked.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(cfg, asked / "config.yaml")
+    OmegaConf.save(OmegaConf.create(kept), asked / "overrides.yaml")
+    return run(make_pack(cfg, kept), folder, console, alone=False)
+
+
+def _lines(folder: Path) -> list[Row]:
+    return read_table(folder / "runs.csv").to_pylist()
+
+
+def _told(line: Row, space: Space, objective: Objective) -> str:
+    """A run, what it came to and where."""
+    point = " ".join(f"{field}={number(line[field])}" for field in space)
+    return f"run {line['index']}, with {objective.name} {number(objective.of(line))}, has {point}"

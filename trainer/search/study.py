@@ -1,0 +1,128 @@
+"""search=optuna: an Optuna study, asked for the runs of a round, and told what they came to."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, CmaEsSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from kernels.errors import UserError
+from trainer.config import Search
+from trainer.search.space import Choices, Interval, Point, Space
+
+FILE = "study.db"
+RUN = "run"  # the attribute of a trial that says which run it is
+STARTUP = 10  # random trials before TPE has something to model
+SMALLEST_GENERATION = 5
+
+
+def _tpe(seed: int, runs: int) -> BaseSampler:
+    """With the constant liar: a run that is only suggested yet keeps others of its round away."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return TPESampler(seed=seed, n_startup_trials=min(STARTUP, runs), constant_liar=True)
+
+
+# name -> (seed, runs of a round) -> the sampler
+SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {
+    "tpe": _tpe,
+    "cmaes": lambda seed, runs: CmaEsSampler(
+        seed=seed, n_startup_trials=0, popsize=max(SMALLEST_GENERATION, runs), warn_independent_sampling=False
+    ),
+    "nsgaii": lambda seed, runs: NSGAIISampler(seed=seed, population_size=max(SMALLEST_GENERATION, runs)),
+    "random": lambda seed, runs: RandomSampler(seed),
+}
+
+
+class OptunaSearch:
+    """The study `name` in search.storage, else in `folder`; the trial of each run has its index as `run`.
+
+    Each suggestion's sampler is seeded by (search.seed, run): a search that goes on does so as it would have
+    (of cmaes: unless its process ended within a suggestion).
+    Raises UserError for a space that the sampler can't search, and a database that can't be opened.
+    """
+
+    def __init__(self, space: Space, asked: Search, maximized: bool, folder: Path, name: str) -> None:
+        _check(space, asked.sampler)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.asked = asked
+        self.distributions = {field: _distribution(values) for field, values in space.items()}
+        self.study = optuna.create_study(
+            storage=_open(asked.storage or f"sqlite:///{folder / FILE}"),
+            study_name=name,
+            direction="maximize" if maximized else "minimize",
+            load_if_exists=True,
+        )
+
+    def ask(self, first: int, runs: int) -> list[Point]:
+        """The points of the runs first .. first + runs - 1, suggested now unless they were before."""
+        self._drop_halves()
+        known = self._known()
+        return [dict((known.get(run) or self._suggest(run)).params) for run in range(first, first + runs)]
+
+    def tell(self, first: int, values: Sequence[float | None]) -> None:
+        """What these runs came to, None being a failure; those that were told before stay as they were."""
+        known = self._known()
+        for run, value in enumerate(values, first):
+            failed = {"state": TrialState.FAIL} if value is None else {}
+            self.study.tell(known[run].number, value, skip_if_finished=True, **failed)
+
+    def _known(self) -> dict[int, FrozenTrial]:
+        trials = self.study.get_trials(deepcopy=False)
+        return {trial.user_attrs[RUN]: trial for trial in trials if RUN in trial.user_attrs}
+
+    def _drop_halves(self) -> None:
+        """Trials that were begun and became no run, since the process ended there."""
+        for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+            if RUN not in trial.user_attrs:
+                self.study.tell(trial.number, state=TrialState.FAIL)
+
+    def _suggest(self, run: int) -> Trial:
+        (seed,) = np.random.SeedSequence([self.asked.seed, run]).generate_state(1).tolist()
+        self.study.sampler = SAMPLERS[self.asked.sampler](seed, self.asked.runs_per_round)
+        trial = self.study.ask(self.distributions)
+        trial.set_user_attr(RUN, run)
+        return trial
+
+
+def _check(space: Space, sampler: str) -> None:
+    if sampler != "cmaes":
+        return
+    if find_spec("cmaes") is None:
+        raise UserError("search.sampler=cmaes needs the package cmaes: pip install 'packtrain[optuna]'")
+    if len(space) < 2 or any(isinstance(values, Choices) for values in space.values()):
+        raise UserError(
+            "search.sampler=cmaes searches two numbers or more, and no choices; tpe takes any space"
+        )
+
+
+def _open(url: str) -> RDBStorage:
+    try:
+        return RDBStorage(url, {"poolclass": NullPool})  # which leaves no connection open
+    except (SQLAlchemyError, ImportError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"search.storage is a database, as in sqlite:///studies.db; can't open {url} ({reason})"
+        ) from None
+
+
+def _distribution(values: Interval | Choices) -> BaseDistribution:
+    if isinstance(values, Choices):
+        return CategoricalDistribution(values.choices)
+    if values.integer:
+        return IntDistribution(int(values.low), int(values.high), log=values.log)
+    return FloatDistribution(values.low, values.high, log=values.log)
