@@ -148,10 +148,13 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=" ".join)
-def test_a_search_that_makes_no_sense_is_one_sentence(mistake: tuple[str, ...], packtrain: Command) -> None:
+def test_a_search_that_makes_no_sense_is_one_sentence(
+    mistake: tuple[str, ...], packtrain: Command, tmp_path: Path
+) -> None:
     ended = packtrain(*mistake, "experiment=primer", *BRIEF[1:-3])
     assert ended.code == 2 and MISTAKES[mistake] in ended.err
     assert ended.err.startswith("packtrain: ") and ended.err.count("\n") == 1
+    assert not (tmp_path / "out" / "sweep.json").exists()
 
 
 def test_without_optuna_one_sentence_says_what_to_install(

@@ -50,6 +50,7 @@ def test_a_study_goes_on_as_it_would_have(sampler: str, tmp_path: Path) -> None:
         cut = study_in(tmp_path / "cut", space, sampler=sampler)
         for _ in range(2):
             cut.tell(first, values(points))
+        assert TrialState.RUNNING not in [trial.state for trial in cut.study.trials]
         assert all(1e-5 <= point["optimizer.lr"] <= 1 for point in points)
 
 
@@ -60,6 +61,11 @@ def test_what_came_to_nothing_is_told_as_failed(tmp_path: Path) -> None:
     failed = (TrialState.FAIL, None)
     assert states == [failed, (TrialState.COMPLETE, [2.0]), (TrialState.COMPLETE, [1.0]), failed]
     assert len(study.ask(4, 4)) == 4
+
+
+def test_the_study_has_the_searchs_direction(tmp_path: Path) -> None:
+    searches = [OptunaSearch(NUMBERS, Search("optuna"), up, tmp_path, str(up)) for up in (False, True)]
+    assert [each.study.direction.name for each in searches] == ["MINIMIZE", "MAXIMIZE"]
 
 
 def test_every_sampler_has_a_builder() -> None:
