@@ -73,11 +73,15 @@ def _by_numba(model: Model, optimizer: str) -> Make:
 def _by_triton(model: Model, optimizer: str) -> Make:
     # triton takes a second to import
     from kernels.fused.triton_descent import TritonDescent  # noqa: PLC0415 (see above)
+    from kernels.fused.triton_layers_source import layers_training  # noqa: PLC0415 (see above)
     from kernels.fused.triton_source import graph_training  # noqa: PLC0415 (see above)
 
-    assert isinstance(model, ExpressionModel)
-    source = graph_training(model.graph, model.loss_kind, model.parameters.itemsize)
-    return partial(TritonDescent, source, optimizer)
+    if isinstance(model, ExpressionModel):
+        training = graph_training(model.graph, model.loss_kind, model.parameters.itemsize)
+    else:
+        assert isinstance(model, MLPModel)
+        training = layers_training(model.widths, model.bias, model.loss_kind, model.product)
+    return partial(TritonDescent, training, optimizer)
 
 
 DESCENTS = {"numba": _by_numba, "triton": _by_triton}

@@ -52,8 +52,12 @@ def _numba_refusal(model: Model) -> str:
 
 
 def _triton_refusal(model: Model) -> str:
-    from kernels.fused.triton_source import graph_refusal  # noqa: PLC0415 (triton takes a second to import)
+    # triton takes a second to import
+    from kernels.fused.triton_layers_source import layers_refusal  # noqa: PLC0415 (see above)
+    from kernels.fused.triton_source import graph_refusal  # noqa: PLC0415 (see above)
 
+    size = model.parameters.itemsize
     if isinstance(model, ExpressionModel):
-        return graph_refusal(model.graph, model.loss_kind, model.parameters.itemsize)
-    return "it trains MLPs on the CPU alone, and this run is on " + str(model.parameters.device)
+        return graph_refusal(model.graph, model.loss_kind, size)
+    assert isinstance(model, MLPModel)
+    return layers_refusal(model.widths, model.product, size)

@@ -67,14 +67,14 @@ def training(
 
 @pytest.mark.parametrize("optimizer", HYPER)
 @pytest.mark.parametrize("order", ["shared", "own", "sequential"])
-def test_optimizers_and_orders(optimizer: str, order: str) -> None:
-    check(training(optimizer, order=order))
+def test_optimizers_and_orders(optimizer: str, order: str, device: torch.device) -> None:
+    check(training(optimizer, order=order), device=device)
 
 
 @pytest.mark.parametrize("loss", ["mse", "sse", "cross_entropy"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_losses(loss: str, dtype: torch.dtype) -> None:
-    check(training(loss=loss, clip=False), dtype)
+def test_losses(loss: str, dtype: torch.dtype, device: torch.device) -> None:
+    check(training(loss=loss, clip=False), dtype, device)
 
 
 @pytest.mark.parametrize(("size", "batch"), [(1, 1), (33, 33), (70, 64), (1300, 1030)])

@@ -96,8 +96,8 @@ def test_formats(product: str) -> None:
         )
 
 
-def test_float32_is_float64_rounded() -> None:
-    check(training(2, 10, 2, loss="cross_entropy"), torch.float32)
+def test_float32_is_float64_rounded(device: torch.device) -> None:
+    check(training(2, 10, 2, loss="cross_entropy"), torch.float32, device)
 
 
 def test_slices_and_packs_change_no_bit() -> None:

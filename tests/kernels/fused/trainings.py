@@ -1,7 +1,8 @@
 """Trainings for the tests of compiled ones: by steps of torch in float64, and through Triton's kernel."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from trainer.optimizers import OPTIMIZERS, Optimizer
 
 LossAndGradient = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 CPU = torch.device("cpu")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,11 @@ def minibatch(training: Training, step: int) -> tuple[Tensor, Tensor]:
 
 
 def by_triton(
-    training: Training, dtype: torch.dtype = torch.float64, each: int = 1000, every: int = 1
+    training: Training,
+    dtype: torch.dtype = torch.float64,
+    each: int = 1000,
+    every: int = 1,
+    device: torch.device = CPU,
 ) -> Trained:
     """Through the kernel, so many steps a launch; those that `every` divides are recorded."""
     parameters = training.parameters.to(dtype).clone()
@@ -160,14 +166,28 @@ def by_triton(
         clip=None if clip is None else clip.to(dtype),
     )
     record = Record(losses, norms, path, columns, last=torch.empty(size, dtype=dtype))
+    runs, record = moved_to(device, runs), moved_to(device, record)
     descent = TritonDescent(training.kernel, optimizer.kind, runs, record, training.divisor)
     slots = (step // every).masked_fill(step % every != 0, kept)
-    block = Block(0, batches(training, dtype), training.table(dtype), slots)
+    block = moved_to(device, Block(0, batches(training, dtype), training.table(dtype), slots))
     for first in range(0, steps, each):
         descent.advance(block, slice(first, min(first + each, steps)))
+    losses, norms, path = record.losses, record.norms, record.path
     assert not losses[kept].any() and not path[kept].any()
     states, last, alive, taken = descent.states, record.last, runs.alive, runs.taken
-    return Trained(parameters, states, losses[:kept], norms[:kept], path[:kept], last, alive, taken)
+    found = Trained(runs.parameters, states, losses[:kept], norms[:kept], path[:kept], last, alive, taken)
+    return moved_to(CPU, found)
+
+
+def moved_to(device: torch.device, given: T) -> T:
+    """A dataclass, and those in it, with its tensors on `device`."""
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return value.to(device)
+        return moved_to(device, value) if is_dataclass(value) else value
+
+    return type(given)(**{name: moved(value) for name, value in vars(given).items()})
 
 
 def batches(training: Training, dtype: torch.dtype) -> Batches:
@@ -187,9 +207,9 @@ def batches(training: Training, dtype: torch.dtype) -> Batches:
     return Batches(x, t)
 
 
-def check(training: Training, dtype: torch.dtype = torch.float64) -> Trained:
+def check(training: Training, dtype: torch.dtype = torch.float64, device: torch.device = CPU) -> Trained:
     """Triton's training is the definition's, to the end."""
-    found, expected = by_triton(training, dtype), by_torch(training)
+    found, expected = by_triton(training, dtype, device=device), by_torch(training)
     assert found.alive.equal(expected.alive) and found.taken.equal(expected.taken)
     for name in ("parameters", "losses", "norms", "last"):
         assert_near(getattr(found, name), getattr(expected, name), dtype)
