@@ -6,6 +6,7 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rich.text import Text
 from trainer.atomic import replace, replace_json
 from trainer.monitor.report import next_steps, results_table, shown
 from trainer.rows import LISTED_BEST, LISTED_RUNS, best_first, best_run, no_best
+from trainer.search.picture import draw
 from trainer.search.plan import Plan, PlannedPack, unfinished
 from trainer.stored import read_table
 
@@ -29,7 +31,8 @@ NAMED = "experiment", "device", "backend", "engine", "graph", "precision"
 def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     """Writes runs.csv, runs.parquet and result.json into `root`, and prints them -> whether packs failed.
 
-    `reasons` says why a pack has no results, where that is known.
+    Where matplotlib is installed there is sweep.png too. `reasons` says why a pack has no results, where
+    that is known.
     """
     found = {pack.folder: read_result(root / pack.folder) for pack in plan.packs}
     ended = [pack for pack in plan.packs if found[pack.folder]]
@@ -37,6 +40,8 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     if ended:
         write_runs(root, ended)
     replace_json(root / "result.json", result)
+    if ended and find_spec("matplotlib"):
+        draw(read_table(root / "runs.csv").to_pylist(), root / "sweep.png")
     _print(Console(), root, plan, result)
     return bool(result["failed"])
 

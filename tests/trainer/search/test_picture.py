@@ -1,0 +1,89 @@
+"""The picture of a sweep."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from trainer.search import picture
+
+
+def line(index: int, loss: float | None, values: dict[str, Any], outcome: str = "finished") -> dict[str, Any]:
+    place, losses = (
+        {"index": index, "pack": 0, "run": index},
+        {"loss.train.last": loss, "loss.validation": None},
+    )
+    return {**place, **values, "outcome": outcome, **losses}
+
+
+def lines(*fields: str) -> list[dict[str, Any]]:
+    """Six runs, the first of which diverged, and the last of which is the best."""
+    cells = [dict.fromkeys(fields, 10.0**-run) | {"same": 1} for run in range(6)]
+    return [line(0, 9.0, cells[0], "diverged")] + [line(i, 2.0 - i / 9, cells[i]) for i in range(1, 6)]
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are saved."""
+    found: list[Figure] = []
+    save = Figure.savefig
+
+    def saved(self: Figure, *given: Any, **options: Any) -> None:
+        found.append(self)
+        save(self, *given, **options)
+
+    monkeypatch.setattr(Figure, "savefig", saved)
+    return found
+
+
+def test_each_field_that_varied_has_a_panel_with_the_runs_of_use(drawn: list[Figure], tmp_path: Path) -> None:
+    picture.draw(lines("optimizer.lr", "seed"), tmp_path / "sweep.png")
+    assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
+    first, second = drawn[0].axes
+    assert (first.get_xlabel(), second.get_xlabel()) == ("optimizer.lr", "seed")
+    assert first.get_ylabel() == "loss.train.last" and first.get_xscale() == "log"
+    runs, best = (np.asarray(each.get_offsets()).tolist() for each in first.collections)
+    assert len(runs) == 5 and best == [pytest.approx([1e-5, 2 - 5 / 9])]
+    legend = first.get_legend()
+    assert legend is not None and legend.get_texts()[0].get_text() == "best: run 5"
+
+
+def test_more_than_two_fields_have_parallel_coordinates_too(drawn: list[Figure], tmp_path: Path) -> None:
+    picture.draw(lines("optimizer.lr", "seed", "loop.steps", "optimizer.beta1"), tmp_path / "sweep.png")
+    *panels, parallel = drawn[0].axes
+    assert [axes.get_visible() for axes in panels] == [True] * 4 + [False] * 2
+    names = [label.get_text() for label in parallel.get_xticklabels()]
+    assert names == ["optimizer.lr", "seed", "loop.steps", "optimizer.beta1", "loss.train.last"]
+    assert len(parallel.lines) == 5 + len(names)
+    assert parallel.lines[4].get_color() == picture.BEST
+    assert np.asarray(parallel.lines[4].get_ydata()).tolist() == [0, 0, 0, 0, 0]
+
+
+def test_without_a_field_that_varied_there_is_no_picture(tmp_path: Path) -> None:
+    for few in ([], lines(), lines("seed")[:2], [line(0, None, {"seed": 1}), line(1, None, {"seed": 2})]):
+        picture.draw(few, tmp_path / "sweep.png")
+    assert not (tmp_path / "sweep.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "log"),
+    [
+        ([1e-3, 1e-2, 1e-1], True),
+        ([1, 10, 100, 1000], True),
+        ([1.0, 50.0, 100.0], False),
+        ([1.0, 2.0, 4.0], False),
+        ([0.0, 1e-3, 1.0], False),
+        ([None, 1e-3, 1.0], False),
+        ([True, False], False),
+    ],
+)
+def test_an_axis_is_logarithmic_where_values_are_spaced_so(values: list[Any], log: bool) -> None:
+    assert picture.is_log(values) == log
+
+
+def test_values_that_are_no_numbers_have_names_in_order() -> None:
+    assert picture.places([3, 1.5]) == ([3, 1.5], [])
+    assert picture.places([None, 10.0, 2.0, 10.0]) == ([2, 1, 0, 1], ["2", "10", "null"])
+    assert picture.places(["sgd", "sgd"]) == ([0, 0], ["sgd"])

@@ -1,0 +1,133 @@
+"""The picture of a sweep: the loss against each field that varied, and where each run lies in all of them."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trainer.atomic import replace
+from trainer.monitor.fit_report import number
+from trainer.rows import PLACE, UNUSABLE, Row
+
+MOST_PANELS, ACROSS = 12, 3
+MOST_DOTS, MOST_LINES = 20_000, 500  # the best runs, of more
+BEST, OTHERS, AXIS = "#d1495b", "#3b6ea5", "#999999"
+Values = list[Any]
+
+
+def draw(lines: Sequence[Row], file: Path) -> None:
+    """Draws the runs of a runs.csv that are of use, as PNG; nothing where none of their fields varied.
+
+    Raises ModuleNotFoundError without matplotlib.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415 (an optional dependency, and slow)
+
+    loss = loss_column(lines)
+    usable = [line for line in lines if line["outcome"] not in UNUSABLE and line[loss] is not None]
+    fields = varied(usable)[:MOST_PANELS]
+    if not fields:
+        return
+    ranked = sorted(usable, key=lambda line: line[loss], reverse=True)[-MOST_DOTS:]  # the best on top
+    across, rows = min(ACROSS, len(fields)), math.ceil(len(fields) / ACROSS)
+    heights = [rows, 1] if len(fields) > 2 else [rows]
+    figure = Figure(figsize=(4.2 * across, 3.2 * sum(heights)), layout="constrained")
+    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    _panels(parts[0].subplots(rows, across, squeeze=False, sharey=True).ravel(), ranked, fields, loss)
+    if len(heights) > 1:
+        _parallel(parts[1].subplots(), ranked[-MOST_LINES:], [*fields, loss])
+    replace(file, lambda draft: figure.savefig(draft, format="png", dpi=120))
+
+
+def loss_column(lines: Sequence[Row]) -> str:
+    """The column that runs are ranked by."""
+    held = any(line["loss.validation"] is not None for line in lines)
+    return "loss.validation" if held else "loss.train.last"
+
+
+def varied(lines: Sequence[Row]) -> list[str]:
+    """The fields whose values differ between the lines."""
+    columns = list(lines[0]) if lines else []
+    fields = columns[: columns.index("outcome")] if lines else []
+    return [name for name in fields if name not in PLACE and len({line[name] for line in lines}) > 1]
+
+
+def is_log(values: Values) -> bool:
+    """Numbers above 0 of several magnitudes, the middle one nearer to the geometric mean of the ends."""
+    if not all(_is_number(value) and value > 0 for value in values):
+        return False
+    low, middle, high = min(values), sorted(values)[len(values) // 2], max(values)
+    return high > 10 * low and middle - math.sqrt(low * high) < (low + high) / 2 - middle
+
+
+def places(values: Values) -> tuple[list[float], list[str]]:
+    """Where each value stands on its axis; and, of values that aren't all numbers, their names in order."""
+    if all(map(_is_number, values)):
+        return values, []
+    found = sorted(set(values), key=lambda value: value if _is_number(value) else math.inf)
+    names = [_text(value) for value in found]
+    return [names.index(_text(value)) for value in values], names
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _text(value: Any) -> str:
+    return "null" if value is None else number(value)
+
+
+def _panels(panels: Sequence[Any], lines: Sequence[Row], fields: Sequence[str], loss: str) -> None:
+    """The loss of each run against each field."""
+    losses = [line[loss] for line in lines]
+    for axes, field in zip(panels, fields, strict=False):
+        _panel(axes, [line[field] for line in lines], losses)
+        axes.set_xlabel(field)
+    for axes in panels[::ACROSS]:
+        axes.set_ylabel(loss)
+    for axes in panels[len(fields) :]:
+        axes.set_visible(False)
+    if is_log(losses):
+        panels[0].set_yscale("log")
+    panels[0].legend(panels[0].collections[-1:], [f"best: run {lines[-1]['index']}"])
+
+
+def _panel(axes: Any, values: Values, losses: list[float]) -> None:
+    at, names = places(values)
+    axes.scatter(at, losses, s=10, color=OTHERS, alpha=0.6, linewidths=0)
+    axes.scatter(at[-1:], losses[-1:], s=36, color=BEST)
+    axes.spines[["top", "right"]].set_visible(False)
+    if names:
+        axes.set_xticks(range(len(names)), names)
+    elif is_log(at):
+        axes.set_xscale("log")
+
+
+def _parallel(axes: Any, lines: Sequence[Row], columns: Sequence[str]) -> None:
+    """A line a run through its place in each column, the loss at the right."""
+    values = [[line[column] for line in lines] for column in columns]
+    shares = list(zip(*map(_shares, values), strict=True))
+    for each in shares[:-1]:
+        axes.plot(each, color=OTHERS, linewidth=0.7, alpha=0.4)
+    axes.plot(shares[-1], color=BEST, linewidth=2)
+    for x, each in enumerate(values):
+        foot, head = _ends(each)
+        axes.axvline(x, color=AXIS, linewidth=0.8)
+        axes.text(x, -0.04, foot, ha="center", va="top", fontsize=7)
+        axes.text(x, 1.04, head, ha="center", va="bottom", fontsize=7)
+    axes.set_xticks(range(len(columns)), columns)
+    axes.tick_params(axis="x", length=0, pad=12)
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+def _shares(values: Values) -> list[float]:
+    """0 for the first place of an axis, 1 for its last."""
+    at = [math.log(value) for value in values] if is_log(values) else places(values)[0]
+    low, high = min(at), max(at)
+    return [(each - low) / ((high - low) or 1) for each in at]
+
+
+def _ends(values: Values) -> tuple[str, str]:
+    """What stands at the foot and the head of an axis."""
+    at, names = places(values)
+    return (names[0], names[-1]) if names else (number(min(at)), number(max(at)))
