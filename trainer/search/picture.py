@@ -59,6 +59,11 @@ def is_log(values: Values) -> bool:
     return high > 10 * low and middle - math.sqrt(low * high) < (low + high) / 2 - middle
 
 
+def is_wide(losses: Values) -> bool:
+    """Losses above 0 of three magnitudes or more, whose small ones a plain axis would not tell apart."""
+    return 0 < 100 * min(losses) < max(losses)
+
+
 def places(values: Values) -> tuple[list[float], list[str]]:
     """Where each value stands on its axis; and, of values that aren't all numbers, their names in order."""
     if all(map(_is_number, values)):
@@ -86,7 +91,7 @@ def _panels(panels: Sequence[Any], lines: Sequence[Row], fields: Sequence[str], 
         axes.set_ylabel(loss)
     for axes in panels[len(fields) :]:
         axes.set_visible(False)
-    if is_log(losses):
+    if is_wide(losses):
         panels[0].set_yscale("log")
     panels[0].legend(panels[0].collections[-1:], [f"best: run {lines[-1]['index']}"])
 
@@ -105,7 +110,8 @@ def _panel(axes: Any, values: Values, losses: list[float]) -> None:
 def _parallel(axes: Any, lines: Sequence[Row], columns: Sequence[str]) -> None:
     """A line a run through its place in each column, the loss at the right."""
     values = [[line[column] for line in lines] for column in columns]
-    shares = list(zip(*map(_shares, values), strict=True))
+    logs = [*map(is_log, values[:-1]), is_wide(values[-1])]
+    shares = list(zip(*map(_shares, values, logs), strict=True))
     for each in shares[:-1]:
         axes.plot(each, color=OTHERS, linewidth=0.7, alpha=0.4)
     axes.plot(shares[-1], color=BEST, linewidth=2)
@@ -120,9 +126,9 @@ def _parallel(axes: Any, lines: Sequence[Row], columns: Sequence[str]) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _shares(values: Values) -> list[float]:
+def _shares(values: Values, log: bool) -> list[float]:
     """0 for the first place of an axis, 1 for its last."""
-    at = [math.log(value) for value in values] if is_log(values) else places(values)[0]
+    at = [math.log(value) for value in values] if log else places(values)[0]
     low, high = min(at), max(at)
     return [(each - low) / ((high - low) or 1) for each in at]
 

@@ -27,7 +27,7 @@ def test_any_number_of_samples(text: str, samples: int) -> None:
         agrees(numba_kernel, data(parse(text), "mse", 3, samples, per_run, seed=3), torch.float64)
 
 
-@settings(few, max_examples=8)
+@settings(few, max_examples=4)
 @given(cases())
 def test_random_graphs(case: Case) -> None:
     agrees(numba_kernel, case)

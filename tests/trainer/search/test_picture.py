@@ -87,3 +87,10 @@ def test_values_that_are_no_numbers_have_names_in_order() -> None:
     assert picture.places([3, 1.5]) == ([3, 1.5], [])
     assert picture.places([None, 10.0, 2.0, 10.0]) == ([2, 1, 0, 1], ["2", "10", "null"])
     assert picture.places(["sgd", "sgd"]) == ([0, 0], ["sgd"])
+
+
+@pytest.mark.parametrize(
+    ("losses", "wide"), [([6.4, 30.0, 12800.0], True), ([1.0, 99.0], False), ([0.0, 500.0], False)]
+)
+def test_losses_of_many_magnitudes_have_a_logarithmic_axis(losses: list[float], wide: bool) -> None:
+    assert picture.is_wide(losses) == wide
