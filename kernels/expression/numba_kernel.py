@@ -12,6 +12,7 @@ from torch import Tensor
 from kernels import source_cache
 from kernels.expression.graph import Graph
 from kernels.expression.numba_source import BLOCK, loss_source, one_column, predict_source
+from kernels.loss import terms
 from kernels.threads import share
 
 
@@ -37,7 +38,7 @@ def loss_and_gradient(
     arrays = _arrays(parameters, x, t, found)
     code = _loss(graph, loss)
     share(runs * blocks, lambda start, stop: code.loss_and_gradient(start, stop, *arrays))
-    count = {"mse": samples * len(graph.outputs), "sse": 1, "cross_entropy": samples}[loss]
+    count = samples * terms(loss, len(graph.outputs)) or 1
     out = parameters.new_empty(runs, 1 + parameters.shape[1])
     sums = *_arrays(found), float(count), *_arrays(out)
     share(runs, lambda start, stop: code.total(start, stop, *sums))

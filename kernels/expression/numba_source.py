@@ -13,6 +13,7 @@ HEADER = '''"""Generated from an expression graph; the file is named after this 
 
 from math import acos, asin, atan, cos, cosh, exp, inf, isnan, log, log1p, nan, sin, sinh, sqrt, tan, tanh
 
+import numpy as np
 from numba import njit
 
 '''
@@ -137,7 +138,7 @@ def loss_source(graph: Graph, loss: str) -> str:
     divides: out [R, 1 + P].
     """
     blocks = LOSS_OF_A_COLUMN if one_column(graph) else BLOCK_OF + LOSS
-    return HEADER + "import numpy as np\n" + sums_source(graph, loss) + blocks.format(block=BLOCK) + TOTAL
+    return HEADER + sums_source(graph, loss) + blocks.format(block=BLOCK) + TOTAL
 
 
 def one_column(graph: Graph) -> bool:
@@ -156,7 +157,7 @@ def predict_source(graph: Graph) -> str:
     loop = [f"x{i} = x[{i}, n]" for i in range(len(graph.inputs))] + lines[INPUTS] + lines[BOTH]
     loop += [f"y[{k}, n] = {texts[graph.lowered[output]]}" for k, output in enumerate(graph.outputs)]
     body = {"outside": indented(outside, 1), "loop": indented(loop, 2), "block": BLOCK}
-    return HEADER + "import numpy as np\n" + BLOCK_OF + PREDICT.format(**body)
+    return HEADER + BLOCK_OF + PREDICT.format(**body)
 
 
 def rows_source(graph: Graph) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 from kernels import launch, source_cache
 from kernels.expression.graph import Graph
 from kernels.expression.triton_source import loss_source, predict_source, squares_source
+from kernels.loss import terms
 from kernels.sums.kernel import sum_parts
 
 WARP = 32
@@ -40,7 +41,7 @@ def loss_and_gradient(
     """(L, dL/dp): parameters [R, P], inputs [B, V] or [R, B, V], targets likewise -> [R], [R, P]."""
     module = _loss(graph, loss, inputs.dim() == targets.dim() == 2)
     samples = inputs.shape[-2]
-    count = {"mse": samples * len(graph.outputs), "sse": 1, "cross_entropy": samples}[loss]
+    count = samples * terms(loss, len(graph.outputs)) or 1
     columns, dtype = 1 + parameters.shape[1], parameters.dtype
     found = _sums(module, module.loss_and_gradient, parameters, inputs, targets, None, columns, dtype, count)
     return found[:, 0], found[:, 1:]

@@ -118,7 +118,7 @@ def _training(sums: str, optimizer: str) -> str:
     states [R, K, P], what the optimizer remembers.
     """
     advance = ADVANCE.format(optimizer=optimizer, block=BLOCK)
-    return f"# over {source_cache.version(*CALLED)}\n{HEADER}import numpy as np\n{sums}{advance}"
+    return f"# over {source_cache.version(*CALLED)}\n{HEADER}{sums}{advance}"
 
 
 def _layers_sums(widths: Sequence[int], bias: bool, loss: str) -> str:

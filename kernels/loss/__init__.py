@@ -1,6 +1,6 @@
 """Losses and their gradients."""
 
 from kernels.loss.function import loss
-from kernels.loss.reference import LOSSES
+from kernels.loss.reference import LOSSES, terms
 
-__all__ = ["LOSSES", "loss"]
+__all__ = ["LOSSES", "loss", "terms"]

@@ -7,6 +7,7 @@ from typing import Any
 from kernels.fused import numba_source
 from kernels.fused.block import Block, Descent, Record, Runs
 from kernels.fused.numba_descent import NumbaDescent
+from kernels.loss import terms
 from trainer.engines.minibatches import Minibatches, copied
 from trainer.engines.tabulated import TabulatedEngine
 from trainer.models.base import Model
@@ -24,7 +25,6 @@ class FusedEngine(TabulatedEngine):
         super().__init__(*arguments, **options)
         self.backend = backend
         losses, norms, path = self.history
-        loss, targets = self.model.loss_kind, self.data.targets.shape[1]
         self.descent = DESCENTS[backend](self.model, self.optimizer.kind)(
             Runs(
                 self.model.parameters.detach(),
@@ -36,7 +36,7 @@ class FusedEngine(TabulatedEngine):
                 self.clip_norm,
             ),
             Record(losses, norms, path, self.columns, self.last),
-            {"mse": targets, "sse": 0, "cross_entropy": 1}[loss],
+            terms(self.model.loss_kind, self.data.targets.shape[1]),
         )
         self.minibatches = Minibatches(self.data, self.order, self.capacity)
         self.prepared: Block | None = None
