@@ -10,7 +10,7 @@ class PackFailed(Exception):
 
 
 class Outcome(Enum):
-    """Each outcome with its sentence; `{step}` and `{steps}` are the run's own."""
+    """Each outcome with its sentence; `{step}`, `{steps}` and `{rung}` are the run's own."""
 
     FINISHED = "finished", "trained all of its {steps} steps"
     CONVERGED = "finished", "converged after {step} steps: {reason}"
@@ -19,6 +19,7 @@ class Outcome(Enum):
         "its loss or a parameter stopped being finite at step {step}; kept are the values before it",
     )
     STOPPED = "stopped early", "stopped after {step} of {steps} steps: {reason}"
+    PRUNED = "stopped at rung {rung}", "stopped at rung {rung}, after {step} of {steps} steps: {reason}"
     FAILED = "failed", "ended after {step} steps: {reason}"
 
     def __init__(self, word: str, sentence: str) -> None:
@@ -34,9 +35,14 @@ class Ending:
     step: int
     steps: int
     reason: str = ""
+    rung: int = 0
+
+    @property
+    def word(self) -> str:
+        return self.outcome.word.format(rung=self.rung)
 
     @property
     def message(self) -> str:
         text = self.outcome.sentence
-        told = text.format(step=self.step, steps=self.steps, reason=self.reason)
+        told = text.format(step=self.step, steps=self.steps, reason=self.reason, rung=self.rung)
         return re.sub(r"\b1 steps", "1 step", told)

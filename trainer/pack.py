@@ -32,6 +32,11 @@ class Pack:
     over: dict[str, list[Any]]
     runs: int
 
+    def of(self, runs: Sequence[int]) -> "Pack":
+        """These runs alone."""
+        over = {path: [values[run] for run in runs] for path, values in self.over.items()}
+        return Pack(self.config, over, len(runs))
+
     def values(self, index: int) -> dict[str, Any]:
         """What varies, with its values in run `index`."""
         return {path: values[index] for path, values in self.over.items()}

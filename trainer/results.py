@@ -45,7 +45,7 @@ def run_rows(
         {
             "index": run,
             "values": pack.values(run),
-            "outcome": endings[run].outcome.word,
+            "outcome": endings[run].word,
             "message": endings[run].message,
             "steps": endings[run].step,
             "loss": {

@@ -9,9 +9,11 @@ from rich.console import Console
 
 from trainer import fit, results
 from trainer.compute import prepare_compute
+from trainer.config import LEAST_SQUARES
 from trainer.data.sources import load
 from trainer.engines.build import make_engine
 from trainer.engines.least_squares import LeastSquaresEngine
+from trainer.engines.parted import PartedEngine
 from trainer.evaluate import evaluate
 from trainer.models.build import make_graph, new_model
 from trainer.monitor.monitor import Monitor
@@ -37,7 +39,8 @@ def run(pack: Pack, folder: Path, console: Console, alone: bool = True) -> int:
     graph = make_graph(asked.model)
     data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)
     model = new_model(pack, graph, data.train, compute)
-    engine = make_engine(pack, model, data.train)
+    fits = asked.optimizer.kind in LEAST_SQUARES
+    engine = (make_engine if fits else PartedEngine)(pack, model, data.train)
 
     log.info("%s: %d runs of %d steps on %s", asked.name, pack.runs, engine.steps.max(), compute.name)
     before = evaluate(model, data.train, metrics=False)

@@ -8,7 +8,7 @@ from kernels.fused.block import Block, Record, Runs
 from kernels.threads import share
 
 CACHED = 1 << 18  # bytes of minibatches that stay in a core's second-level cache
-STATES = {"sgd": 1, "adam": 2}  # tensors [R, P] that an optimizer remembers
+STATES = {"sgd": ("velocity",), "adam": ("m", "v")}  # tensors [R, P] that an optimizer remembers
 
 
 class NumbaDescent:
@@ -23,7 +23,7 @@ class NumbaDescent:
         self.code = source_cache.load(source)
         self.runs = runs
         size, numbers = runs.parameters.shape
-        self.states = runs.parameters.new_zeros(size, STATES[optimizer], numbers)
+        self.states = runs.parameters.new_zeros(size, len(STATES[optimizer]), numbers)
         self.divisor = divisor
         clip = runs.parameters.new_empty(0) if runs.clip is None else runs.clip
         changed = runs.parameters, self.states, runs.alive, runs.taken

@@ -31,7 +31,7 @@ class TritonDescent:
         self.update = getattr(triton_update, optimizer)
         self.runs, self.record, self.divisor = runs, record, divisor
         size, numbers = runs.parameters.shape
-        self.states = runs.parameters.new_zeros(size, STATES[optimizer], numbers)
+        self.states = runs.parameters.new_zeros(size, len(STATES[optimizer]), numbers)
         self.gradient = runs.parameters.new_empty(size, numbers, dtype=torch.float64)
         changed = runs.parameters, self.states, self.gradient, runs.alive, runs.taken
         given = runs.constants, runs.setting, runs.steps, runs.parameters if runs.clip is None else runs.clip

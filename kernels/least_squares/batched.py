@@ -1,5 +1,7 @@
 """R fits in eager torch, on any device, for any model with a Jacobian."""
 
+from dataclasses import fields
+
 import torch
 from torch import Tensor
 
@@ -17,7 +19,7 @@ class Batched:
     `squares` makes a large problem's normal equations, where there is something better than the model.
 
     `status` [R] and `taken` [R], the trial steps made, say where each fit stands; `scale` [R, P] is the
-    largest norm so far of each column of its Jacobian.
+    largest norm so far of each column of its Jacobian; `memory` is all that changes, by name.
     """
 
     compiles = False
@@ -47,6 +49,10 @@ class Batched:
     @property
     def scale(self) -> Tensor:
         return self.fits.scale
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        return {"taken": self.taken} | {f.name: getattr(self.fits, f.name) for f in fields(self.fits)}
 
     def advance(self, count: int) -> Trials:
         """Makes up to `count` trial steps of every running fit."""

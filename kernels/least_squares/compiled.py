@@ -38,12 +38,18 @@ class Compiled:
         """The first steps are going to be compiled, which takes seconds."""
         return not source_cache.is_compiled(self.code, "advance")
 
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """All that changes, by name."""
+        names = "parameters", "state", "scale", "status", "taken"
+        return {name: getattr(self, name) for name in names}
+
     def advance(self, count: int) -> Trials:
         """Makes up to `count` trial steps of every running fit."""
         runs = (self.status == Status.RUNNING).nonzero()[:, 0]
         everyone = len(runs) == len(self.status)
         rules = self.rules
-        changed = self.parameters, self.state, self.scale, self.status, self.taken
+        changed = tuple(self.memory.values())
         p, state, scale, status, taken = (each if everyone else each[runs] for each in changed)
         given = self.tolerances, rules.lower, rules.upper, rules.moves, rules.steps
         tolerances, lower, upper, moves, steps = (each if everyone else each[runs] for each in given)

@@ -2,10 +2,16 @@
 
 from pathlib import Path
 
+import torch
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from omegaconf import DictConfig
 
+from trainer.compute import prepare_compute
+from trainer.data.dataset import Dataset
+from trainer.data.sources import load
+from trainer.models.base import Model
+from trainer.models.build import make_graph, new_model
 from trainer.pack import Pack, make_pack
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -20,3 +26,12 @@ def compose(*overrides: str) -> DictConfig:
 def pack_of(*overrides: str) -> Pack:
     """The pack that `packtrain OVERRIDES` trains."""
     return make_pack(compose(*overrides), overrides)
+
+
+def untrained(*overrides: str, device: torch.device | str = "cpu") -> tuple[Pack, Model, Dataset]:
+    """What `packtrain OVERRIDES` makes an engine of, with every step recorded."""
+    pack = pack_of("monitor.every=1", *overrides, f"compute.device={device}")
+    compute = prepare_compute(pack.config.compute)
+    graph = make_graph(pack.config.model)
+    data = load(pack.config.data, graph, pack.config.model.loss, compute.device, compute.dtype)
+    return pack, new_model(pack, graph, data.train, compute), data.train

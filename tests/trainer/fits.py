@@ -5,13 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.helpers import Command, result_in
-from tests.trainer.configs import pack_of
-from trainer.compute import prepare_compute
-from trainer.data.sources import load
+from tests.trainer.configs import untrained
 from trainer.engines.base import History
 from trainer.engines.build import make_engine
 from trainer.engines.least_squares import LeastSquaresEngine
-from trainer.models.build import make_graph, new_model
 
 ALONE = ("~experiment", "compute.precision=fp64", "loop.steps=500", "monitor=quiet")
 FIT = (*ALONE, "optimizer=levenberg_marquardt")
@@ -58,12 +55,7 @@ def values(run: Mapping[str, Any], key: str = "value") -> dict[str, Any]:
 
 def engine_of(*overrides: str) -> LeastSquaresEngine:
     """The engine of a pack, before its first step."""
-    pack = pack_of("monitor.every=1", *overrides, "compute.device=cpu")
-    asked = pack.config
-    compute = prepare_compute(asked.compute)
-    graph = make_graph(asked.model)
-    data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)
-    engine = make_engine(pack, new_model(pack, graph, data.train, compute), data.train)
+    engine = make_engine(*untrained(*overrides))
     assert isinstance(engine, LeastSquaresEngine)
     return engine
 

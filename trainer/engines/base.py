@@ -1,5 +1,6 @@
 """What every engine is to the rest: one verb, and what it hands over."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,7 +41,8 @@ class Engine(Protocol):
 
     `step` counts the steps done, `taken` [R] those of each run, of the `steps` [R] it is to take at
     most; `alive` [R] says which haven't diverged. `kind` and `backend` say what executes, and `capture`
-    that the step is a static graph.
+    that the step is a static graph. `memory` is all that the steps change, live tensors [R, ...] by name:
+    together with `step` enough to go on, bit for bit.
     """
 
     kind: str
@@ -56,6 +58,9 @@ class Engine(Protocol):
 
     @property
     def alive(self) -> Tensor: ...
+
+    @property
+    def memory(self) -> Mapping[str, Tensor]: ...
 
     @property
     def done(self) -> bool:
@@ -74,6 +79,10 @@ class Engine(Protocol):
 
     def advance(self, until_step: int) -> History:
         """Trains every run up to `until_step` and says what happened on the way."""
+        ...
+
+    def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
+        """Goes on from `step` as the engine would have whose memory that was."""
         ...
 
     def endings(self, reason: str) -> list[Ending]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from kernels.fused import numba_source
 from kernels.fused.block import Block, Descent, Record, Runs
-from kernels.fused.numba_descent import NumbaDescent
+from kernels.fused.numba_descent import STATES, NumbaDescent
 from kernels.loss import terms
 from trainer.engines.minibatches import Minibatches, copied
 from trainer.engines.tabulated import TabulatedEngine
@@ -38,6 +38,7 @@ class FusedEngine(TabulatedEngine):
             Record(losses, norms, path, self.columns, self.last),
             terms(self.model.loss_kind, self.data.targets.shape[1]),
         )
+        self.state = dict(zip(STATES[self.optimizer.kind], self.descent.states.unbind(1), strict=True))
         self.minibatches = Minibatches(self.data, self.order, self.capacity)
         self.prepared: Block | None = None
 

@@ -1,5 +1,6 @@
 """The engine of least-squares fits: trial steps of every run on all samples, until each has converged."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from torch import Tensor
@@ -28,10 +29,16 @@ REASONS = {
 
 
 class Solver(Protocol):
-    """Fits that are advanced in place: `parameters` and `scale` [R, P], `status` and `taken` [R]."""
+    """Fits that are advanced in place: `parameters` and `scale` [R, P], `status` and `taken` [R].
+
+    `memory` is all that changes, live tensors [R, ...] by name.
+    """
 
     parameters: Tensor
     taken: Tensor
+
+    @property
+    def memory(self) -> dict[str, Tensor]: ...
 
     @property
     def status(self) -> Tensor:
@@ -94,6 +101,10 @@ class LeastSquaresEngine:
         return self.status != Status.NOT_FINITE
 
     @property
+    def memory(self) -> dict[str, Tensor]:
+        return self.solver.memory
+
+    @property
     def compiles(self) -> bool:
         return self.solver.compiles
 
@@ -130,6 +141,13 @@ class LeastSquaresEngine:
             trials.rss[made - 1] * self.scale,
             made * len(trials.runs) * self.order.batch,
         )
+
+    def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
+        """Goes on from `step` as the engine would have whose memory that was."""
+        for name, part in self.memory.items():
+            part.copy_(memory[name])
+        self.model.parameters.detach().copy_(memory["parameters"])
+        self.step = step
 
     def endings(self, reason: str) -> list[Ending]:
         """How each fit ended; `reason` is why it was stopped, where it was."""

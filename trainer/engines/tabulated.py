@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from trainer.data.dataset import Dataset
 from trainer.data.order import Order
 from trainer.engines.base import History, recorded
 from trainer.models.base import Model
-from trainer.optimizers import Optimizer, Rates
+from trainer.optimizers import Optimizer, Rates, State
 from trainer.outcome import Ending, Outcome
 
 MOST_STEPS = 256  # of one block
@@ -23,7 +24,8 @@ class TabulatedEngine(ABC):
 
     What depends on the step alone (minibatches, learning rates, who still trains) is tabulated for a
     block of steps at a time: `tables` has a row for each step of the block. `history` has one for each
-    step that is recorded, which are those that `every` divides, and a last one for all others.
+    step that is recorded, which are those that `every` divides, and a last one for all others. `state` is
+    what the optimizer remembers.
     """
 
     kind: str
@@ -31,6 +33,7 @@ class TabulatedEngine(ABC):
     capture: bool
     alive: Tensor
     taken: Tensor
+    state: State
 
     def __init__(
         self,
@@ -55,7 +58,7 @@ class TabulatedEngine(ABC):
         self.runs = torch.arange(model.runs, device=device)
         self.columns = torch.tensor(list(model.scalars.values()), dtype=torch.int64, device=device)
         row = max(self.numbers_a_step, model.runs * (len(model.scalars) + COLUMNS))
-        self.capacity = max(1, min(MOST_STEPS, MOST_NUMBERS // row))
+        self.capacity = _power_of_2(min(MOST_STEPS, MOST_NUMBERS // row))
         self.block = 0
         self.tables = self._tables()
         self.history = self._empty_history()
@@ -81,6 +84,11 @@ class TabulatedEngine(ABC):
         return self.step >= int(self.steps.max()) or not bool(self.alive.any())
 
     @property
+    def memory(self) -> dict[str, Tensor]:
+        changed = {"parameters": self.model.parameters.detach(), "alive": self.alive, "taken": self.taken}
+        return changed | {f"optimizer.{name}": part for name, part in self.state.items()}
+
+    @property
     def kept(self) -> int:
         """The most steps of a block that are recorded."""
         return math.ceil(self.capacity / self.every)
@@ -100,6 +108,12 @@ class TabulatedEngine(ABC):
         start, self.step = self.step, until_step
         self._execute(start % self.capacity, until_step - start)
         return self._history(start)
+
+    def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
+        """Goes on from `step` as the engine would have whose memory that was."""
+        for name, part in self.memory.items():
+            part.copy_(memory[name])
+        self.step = step
 
     def endings(self, reason: str) -> list[Ending]:
         """How each run ended; `reason` is why training stopped early, where it did."""
@@ -138,3 +152,8 @@ class TabulatedEngine(ABC):
         like = self.model.parameters.detach()
         columns = (runs,), (runs,), (runs, len(self.columns))
         return tuple(like.new_zeros(rows, *shape) for shape in columns)
+
+
+def _power_of_2(most: int) -> int:
+    """The largest up to `most`, at least 1: the blocks of fewer runs then end where those of more do."""
+    return 1 << max(1, most).bit_length() - 1

@@ -2,8 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from math import prod
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -28,6 +30,12 @@ class Model(ABC):
     @property
     def runs(self) -> int:
         return self.parameters.shape[0]
+
+    def of(self, runs: Tensor) -> Self:
+        """The same model with a copy of the parameters of these runs alone."""
+        part = copy(self)
+        part.parameters = self.parameters.detach()[runs].requires_grad_()
+        return part
 
     @abstractmethod
     def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:

@@ -12,13 +12,10 @@ from kernels.errors import UserError
 from kernels.expression import Graph
 from tests.helpers import Command, assert_close, result_in
 from tests.strategies import few, graphs
-from tests.trainer.configs import pack_of
-from trainer.compute import prepare_compute
-from trainer.data.sources import load
+from tests.trainer.configs import untrained
 from trainer.engines.build import make_engine
 from trainer.engines.fused import FusedEngine
 from trainer.engines.tabulated import TabulatedEngine
-from trainer.models.build import make_graph, new_model
 from trainer.outcome import Outcome
 
 PRIMER = (
@@ -47,11 +44,7 @@ SEEDS = 'pack.over={seed: "range(0,5)"}'
 
 
 def engine_of(*overrides: str) -> TabulatedEngine:
-    pack = pack_of("monitor.every=1", *overrides, "compute.device=cpu")
-    compute = prepare_compute(pack.config.compute)
-    graph = make_graph(pack.config.model)
-    data = load(pack.config.data, graph, pack.config.model.loss, compute.device, compute.dtype)
-    engine = make_engine(pack, new_model(pack, graph, data.train, compute), data.train)
+    engine = make_engine(*untrained(*overrides))
     assert isinstance(engine, TabulatedEngine)
     return engine
 

@@ -7,12 +7,9 @@ import torch
 from torch import Tensor
 
 from tests.helpers import assert_close
-from tests.trainer.configs import pack_of
-from trainer.compute import prepare_compute
-from trainer.data.sources import load
+from tests.trainer.configs import untrained
 from trainer.engines.build import make_engine
 from trainer.engines.step import StepEngine
-from trainer.models.build import make_graph, new_model
 from trainer.outcome import Outcome
 
 PRIMER = ("experiment=primer", "data.size=256", "loop.batch_size=32", "compute.precision=fp64")
@@ -20,12 +17,7 @@ GAUSSIANS = ("experiment=gaussians", "data.size=250", "loop.batch_size=32", "com
 
 
 def engine_of(*overrides: str, device: torch.device | str = "cpu") -> StepEngine:
-    pack = pack_of("engine=step", "monitor.every=1", *overrides, f"compute.device={device}")
-    asked = pack.config
-    compute = prepare_compute(asked.compute)
-    graph = make_graph(asked.model)
-    data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)
-    engine = make_engine(pack, new_model(pack, graph, data.train, compute), data.train)
+    engine = make_engine(*untrained("engine=step", *overrides, device=device))
     assert isinstance(engine, StepEngine)
     return engine
 

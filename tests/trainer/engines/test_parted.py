@@ -1,0 +1,161 @@
+"""Memories of engines: going on from one, stopping runs, and packs too large for the device."""
+
+import itertools
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.trainer.configs import untrained
+from trainer.engines.base import Engine, History
+from trainer.engines.build import make_engine
+from trainer.engines.fused import FusedEngine
+from trainer.engines.parted import PartedEngine
+from trainer.outcome import Outcome
+
+PRIMER = "experiment=primer", "data.size=100", "loop.batch_size=48", "data.noise=0.1"
+GAUSSIANS = "experiment=gaussians", "data.size=100", "loop.batch_size=48"
+FIT = "experiment=danwood", "pack.over={model.initial.b1: '1,40,0.5,0.77'}", "compute.precision=fp64"
+RUNS = 'pack.over={seed: "range(0,7)"}'
+
+
+def parted_of(*overrides: str) -> PartedEngine:
+    return PartedEngine(*untrained(*overrides), "it was not among the best")
+
+
+def drive(engine: Engine, until: int) -> list[History]:
+    """Advances `engine` to `until`, or to where it is done."""
+    told = []
+    while engine.step < until and not engine.done:
+        told.append(engine.advance(min(until, engine.horizon)))
+    return told
+
+
+def copied(engine: Engine) -> dict[str, Tensor]:
+    return {name: each.clone() for name, each in engine.memory.items()}
+
+
+def same(one: Engine, other: Engine) -> bool:
+    pairs = zip(one.memory.items(), other.memory.items(), strict=True)
+    return all(a == b and torch.equal(x.nan_to_num(7), y.nan_to_num(7)) for (a, x), (b, y) in pairs)
+
+
+def resumed(*overrides: str, at: tuple[int, ...], until: int) -> None:
+    """An engine that another's memory was put into ends as that other does, and tells the same losses."""
+    pack, model, data = untrained(*overrides)
+    runs = torch.arange(pack.runs)
+    whole, *pairs = (make_engine(pack, model.of(runs), data) for _ in range(1 + 2 * len(at)))
+    told = losses(drive(whole, until))
+    for step, cut, other in zip(at, pairs[::2], pairs[1::2], strict=True):
+        drive(cut, step)
+        drive(other, 1)  # what it remembers itself has to go
+        other.restore(cut.step, copied(cut))
+        tail = losses(drive(other, until))
+        assert same(whole, other)
+        assert whole.endings("") == other.endings("")
+        assert len(tail) and torch.equal(told[-len(tail) :].nan_to_num(7), tail.nan_to_num(7))
+
+
+def losses(told: Sequence[History]) -> Tensor:
+    """[S, R]."""
+    return torch.cat([each.loss for each in told])
+
+
+OPTIMIZERS = "sgd optimizer.momentum=0.9", "adam", "adamw optimizer.weight_decay=0.1"
+SCHEDULES = "constant", "linear_warmup schedule.warmup_steps=10", "cosine"
+ORDERS = "shared", "own", "sequential"
+
+
+@pytest.mark.parametrize("engine", ["step", "fused"])
+@pytest.mark.parametrize("experiment", [PRIMER, GAUSSIANS], ids=["primer", "gaussians"])
+def test_any_training_goes_on_from_its_memory(experiment: tuple[str, ...], engine: str) -> None:
+    for optimizer, schedule, order in itertools.product(OPTIMIZERS, SCHEDULES, ORDERS):
+        choices = f"optimizer={optimizer} schedule={schedule}".split()
+        resumed(
+            *experiment, *choices, f"loop.order={order}", f"engine={engine}", "optimizer.lr=1e-4",
+            "loop.steps=40", 'pack.over={seed: "range(0,2)"}', at=(25, 27), until=40,
+        )  # fmt: skip  # the end of an epoch, and its middle
+
+
+@pytest.mark.parametrize("backend", ["reference", "numba"])
+def test_fits_go_on_from_their_memory(backend: str) -> None:
+    resumed(*FIT, f"compute.backend={backend}", at=(3,), until=50)
+
+
+def test_a_dead_run_stays_dead() -> None:
+    over = "pack.over={optimizer.lr: '1e-5,1e30'}"
+    resumed(*PRIMER, "optimizer=sgd", over, "loop.steps=40", at=(20,), until=40)
+
+
+@pytest.mark.parametrize("engine", ["step", "fused"])
+def test_what_remains_of_a_pack_trains_as_with_all_of_it(engine: str) -> None:
+    given = *PRIMER, f"engine={engine}", "loop.order=own", "loop.steps=60", RUNS
+    whole, pruned = parted_of(*given), parted_of(*given)
+    drive(whole, 60)
+    drive(pruned, 20)
+    early = copied(pruned)
+    pruned.stop(torch.tensor([0, 1, 0, 1, 0, 0, 1]).bool(), rung=1)
+    (told, *_) = drive(pruned, 40)
+    assert told.runs.tolist() == [0, 2, 4, 5] and len(pruned.parts) == 1
+    pruned.stop(torch.tensor([1, 1, 0, 0, 0, 0, 0]).bool(), rung=2)
+    drive(pruned, 60)
+    left, gone = [2, 4, 5], [1, 3, 6]
+    for name, each in pruned.memory.items():
+        if name != "rungs":
+            assert each[left].equal(whole.memory[name][left])
+            assert each[gone].equal(early[name][gone])
+    endings = pruned.endings("")
+    assert [ending.word for ending in endings] == [
+        f"stopped at rung {rung}" if rung else "finished" for rung in (2, 1, 0, 1, 0, 0, 1)
+    ]
+    assert endings[0].message == "stopped at rung 2, after 40 of 60 steps: it was not among the best"
+
+
+def test_a_pack_that_lost_runs_goes_on_from_its_memory() -> None:
+    given = *PRIMER, "engine=fused", "loop.steps=60", RUNS
+    one, other = parted_of(*given), parted_of(*given)
+    drive(one, 20)
+    one.stop(torch.arange(7) > 3, rung=1)
+    other.restore(20, copied(one))
+    assert [part.runs.tolist() for part in other.parts] == [[0, 1, 2, 3]]
+    drive(one, 60)
+    drive(other, 60)
+    assert same(one, other) and one.endings("") == other.endings("") and other.done
+
+
+def test_a_pack_without_runs_is_done() -> None:
+    engine = parted_of(*PRIMER, RUNS)
+    engine.stop(torch.ones(7).bool(), rung=1)
+    assert engine.done and {ending.outcome for ending in engine.endings("")} == {Outcome.PRUNED}
+
+
+@pytest.mark.parametrize("fits", [1, 2, 3])
+def test_too_large_packs_train_in_halves(monkeypatch: pytest.MonkeyPatch, fits: int) -> None:
+    given = *PRIMER, "engine=fused", "loop.steps=600", "monitor.every=7", RUNS
+    whole, halved = parted_of(*given), parted_of(*given)
+    drive(whole, 600)
+    advance = FusedEngine.advance
+
+    def short_of_memory(engine: FusedEngine, until: int) -> History:
+        told = advance(engine, until)  # what was done before the memory ran out
+        if engine.model.runs > fits and until > 300:
+            raise torch.OutOfMemoryError
+        return told
+
+    monkeypatch.setattr(FusedEngine, "advance", short_of_memory)
+    told = drive(halved, 600)
+    assert max(len(part.runs) for part in halved.parts) <= fits
+    assert same(whole, halved)
+    assert sorted(told[-1].runs.tolist()) == list(range(7))
+
+
+def test_one_run_that_is_too_large_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = parted_of(*PRIMER)
+
+    def no_memory(engine: FusedEngine, until: int) -> History:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(FusedEngine, "advance", no_memory)
+    with pytest.raises(torch.OutOfMemoryError):
+        engine.advance(1)
