@@ -1,7 +1,8 @@
 """The rows of a result, one a run: as result.json nests them, as runs.csv flattens them, ranked."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -14,21 +15,58 @@ UNUSABLE = "diverged", "failed"  # outcomes
 PLACE = "index", "pack", "run"  # columns that say where a row belongs
 
 
-def best_first(rows: list[Row]) -> list[Row]:
-    """The rows by their loss, on the validation part where there is one; unusable runs last."""
+@dataclass(frozen=True)
+class Objective:
+    """What runs are ranked by: loss.train, loss.validation or metrics.NAME, and which way it is better."""
+
+    name: str
+    maximized: bool = False
+
+    @property
+    def column(self) -> str:
+        """Where it stands in runs.csv."""
+        return "loss.train.last" if self.name == "loss.train" else self.name
+
+    def of(self, row: Row) -> float | None:
+        """The number of a run, None where the run is of no use."""
+        part, _, name = self.name.partition(".")
+        value = None if row["outcome"] in UNUSABLE else row[part].get(name)
+        return value["last"] if isinstance(value, dict) else value
+
+    def rank(self, row: Row) -> tuple[bool, float]:
+        """Less for a better run; runs of no use come last."""
+        value = self.of(row)
+        return value is None, (-1 if self.maximized else 1) * (value or 0.0)
+
+
+def loss_of(rows: Sequence[Row]) -> Objective:
+    """What ranks runs that nothing else is asked of: the loss, on the validation part where there is one."""
     held = any(row["loss"]["validation"] is not None for row in rows)
-
-    def rank(row: Row) -> tuple[bool, float]:
-        loss = row["loss"]["validation"] if held else row["loss"]["train"]["last"]
-        return row["outcome"] in UNUSABLE or loss is None, loss or 0.0
-
-    return sorted(rows, key=rank)
+    return Objective("loss.validation" if held else "loss.train")
 
 
-def best_run(ranked: list[Row]) -> int | None:
+def best_first(rows: Sequence[Row], objective: Objective | None = None) -> list[Row]:
+    """The rows by the objective, where that is equal (and without one) by their loss; unusable runs last."""
+    by_loss = sorted(rows, key=loss_of(rows).rank)
+    return sorted(by_loss, key=objective.rank) if objective else by_loss
+
+
+def lines_best_first(lines: Sequence[Row], objective: Objective | None = None) -> list[Row]:
+    """Lines of runs.csv, ranked as their rows are."""
+    by_index = {line["index"]: line for line in lines}
+    return [by_index[row["index"]] for row in best_first([nested(line) for line in lines], objective)]
+
+
+def best_run(ranked: Sequence[Row], objective: Objective | None = None) -> int | None:
     """The index of the first of the ranked rows, None where it is of no use."""
-    unusable = ranked[0]["outcome"] in UNUSABLE or ranked[0]["loss"]["train"]["last"] is None
-    return None if unusable else ranked[0]["index"]
+    usable = ranked and (objective or loss_of(ranked)).of(ranked[0]) is not None
+    return ranked[0]["index"] if usable else None
+
+
+def objective_in(result: Mapping[str, Any]) -> Objective | None:
+    """What a sweep's result.json, or its plan, says that its runs are ranked by; None where it doesn't."""
+    found = result.get("objective")
+    return Objective(**found) if found else None
 
 
 def no_best(rows: list[Row]) -> str:

@@ -12,7 +12,7 @@ from kernels.errors import UserError
 from trainer.arguments import check_column, condition, read_arguments
 from trainer.monitor.fit_report import number
 from trainer.monitor.report import headline, runs_table
-from trainer.rows import Row, best_first, nested
+from trainer.rows import Objective, Row, lines_best_first, nested, objective_in
 from trainer.stored import Stored, read_stored, run_config
 
 USAGE = (
@@ -29,11 +29,12 @@ def show(arguments: Sequence[str]) -> None:
     if "run" in options:
         _show_run(console, stored, options["run"])
         return
-    lines = _ordered(_chosen(stored.lines, conditions), options.get("sort"))
+    objective = objective_in(stored.result)
+    lines = _ordered(_chosen(stored.lines, conditions), options.get("sort"), objective)
     shown = [nested(line) for line in lines[: _limit(options.get("limit", LIMIT))]]
     console.print(headline(stored.result), highlight=False, soft_wrap=True)
     if shown:
-        console.print(runs_table(shown, console.width))
+        console.print(runs_table(shown, console.width, objective))
     if conditions:
         console.print(f"  {len(lines):,} of {len(stored.lines):,} runs match", highlight=False)
     if len(shown) < len(lines):
@@ -45,12 +46,10 @@ def _chosen(lines: list[Row], conditions: Sequence[str]) -> list[Row]:
     return [line for line in lines if all(each(line) for each in holds)]
 
 
-def _ordered(lines: list[Row], asked: str | None) -> list[Row]:
+def _ordered(lines: list[Row], asked: str | None, objective: Objective | None) -> list[Row]:
     """By the column `asked` for, upwards, or downwards with a minus; without one the best first."""
     if asked is None:
-        ranked = best_first([nested(line) for line in lines])
-        by_index = {line["index"]: line for line in lines}
-        return [by_index[row["index"]] for row in ranked]
+        return lines_best_first(lines, objective)
     column = asked.removeprefix("-")
     if lines:
         check_column(column, list(lines[0]))

@@ -1,12 +1,14 @@
 """Rows: nested, flat, and back."""
 
 import math
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import few
-from trainer.rows import finite, flat, nested
+from trainer.rows import Objective, best_first, best_run, finite, flat, lines_best_first, nested
 
 NUMBERS = st.none() | st.floats(allow_nan=False)
 NAMES = st.text("abc_1", min_size=1)
@@ -33,6 +35,51 @@ def test_a_line_of_the_table_gives_its_row_back(row: dict) -> None:
     line = flat(row)
     place = {"index": line.pop("index"), "pack": "1", "run": 3}
     assert nested(place | line) == row
+
+
+def run_of(index: int, outcome: str, accuracy: float | None, loss: float) -> dict[str, Any]:
+    return {
+        "index": index,
+        "values": {},
+        "outcome": outcome,
+        "message": "",
+        "steps": 1,
+        "loss": {"train": {"first": 1.0, "last": loss}, "validation": None},
+        "metrics": {"accuracy": accuracy},
+        "parameters": {},
+    }
+
+
+RANKED = [
+    run_of(0, "diverged", 0.9, 0.1),
+    run_of(1, "finished", None, 0.2),
+    run_of(2, "finished", 0.2, 0.6),
+    run_of(3, "stopped early", 0.4, 0.5),
+    run_of(4, "finished", 0.4, 0.4),
+]
+
+
+@pytest.mark.parametrize(
+    ("objective", "indices"),
+    [
+        (None, [1, 4, 3, 2, 0]),
+        (Objective("loss.train"), [1, 4, 3, 2, 0]),
+        (Objective("metrics.accuracy"), [2, 4, 3, 1, 0]),
+        (Objective("metrics.accuracy", maximized=True), [4, 3, 2, 1, 0]),
+    ],
+)
+def test_runs_are_ranked_by_the_objective_and_then_by_their_loss(
+    objective: Objective | None, indices: list[int]
+) -> None:
+    ranked = best_first(RANKED, objective)
+    assert [row["index"] for row in ranked] == indices
+    assert best_run(ranked, objective) == indices[0]
+    lines = lines_best_first([flat(row) for row in RANKED], objective)
+    assert [line["index"] for line in lines] == indices
+
+
+def test_a_run_without_the_objective_is_not_the_best() -> None:
+    assert best_run(best_first(RANKED[:2]), Objective("metrics.accuracy", maximized=True)) is None
 
 
 def test_a_fits_standard_errors_stay_with_their_parameters() -> None:

@@ -17,7 +17,7 @@ from trainer.monitor.fit_report import (
     starts_line,
     uncertain,
 )
-from trainer.rows import best_first
+from trainer.rows import Objective, best_first, objective_in
 
 SHOWN_RUNS = 10
 
@@ -38,12 +38,13 @@ def results_table(console: Console, result: Mapping[str, Any], rows: list[dict])
     """The headline, and the best of its runs; `rows` are all of them, or the best."""
     console.print()
     console.print(headline(result), highlight=False, soft_wrap=True)
-    ranked = best_first(rows)
+    objective = objective_in(result)
+    ranked = best_first(rows, objective)
     if result["runs"] == 1:
         for table in _one(ranked[0], console.width):
             console.print(table)
     elif ranked:
-        console.print(runs_table(ranked[:SHOWN_RUNS], console.width))
+        console.print(runs_table(ranked[:SHOWN_RUNS], console.width, objective))
         for note in ranked[0].get("fit", {}).get("notes", []):
             _print_plain(console, f"  run {ranked[0]['index']}: {note}")
     if result["runs"] > SHOWN_RUNS:
@@ -107,11 +108,11 @@ def _one(row: dict, width: int) -> Iterator[Table]:
     yield table
 
 
-def runs_table(rows: list[dict], width: int) -> Table:
+def runs_table(rows: list[dict], width: int, objective: Objective | None = None) -> Table:
     """A line a run, with as many columns as fit, the first ones before the last."""
     table, shown = Table(box=box.SIMPLE), []
     mixed = len({row["outcome"] for row in rows}) > 1
-    cells = [_line(row, mixed) for row in rows]
+    cells = [_line(row, mixed, objective) for row in rows]
     width -= 2  # the edges
     for label in dict.fromkeys(label for each in cells for label in each):
         texts = [each.get(label, "-") for each in cells]
@@ -125,10 +126,11 @@ def runs_table(rows: list[dict], width: int) -> Table:
     return table
 
 
-def _line(row: dict, mixed: bool) -> dict[str, str]:
+def _line(row: dict, mixed: bool, objective: Objective | None) -> dict[str, str]:
     """The cells of a run, what matters most first; its outcome only where outcomes are `mixed`."""
     cells = _cells(row)
-    less = {name: cells.pop(name) for name in (*row["metrics"], "loss before")}
+    others = [name for name in row["metrics"] if not objective or objective.name != f"metrics.{name}"]
+    less = {name: cells.pop(name) for name in (*others, "loss before")}
     outcome = {"outcome": row["outcome"]} if mixed else {}
     return {"run": str(row["index"])} | outcome | cells | less
 

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,16 @@ from rich.text import Text
 
 from trainer.atomic import replace, replace_json
 from trainer.monitor.report import next_steps, results_table, shown
-from trainer.rows import LISTED_BEST, LISTED_RUNS, best_first, best_run, no_best
+from trainer.rows import (
+    LISTED_BEST,
+    LISTED_RUNS,
+    Objective,
+    best_first,
+    best_run,
+    lines_best_first,
+    loss_of,
+    no_best,
+)
 from trainer.search.picture import draw
 from trainer.search.plan import Plan, PlannedPack, unfinished
 from trainer.stored import read_table
@@ -36,14 +46,20 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     """
     found = {pack.folder: read_result(root / pack.folder) for pack in plan.packs}
     ended = [pack for pack in plan.packs if found[pack.folder]]
-    result = _summary(ended, found) | {"failed": list(_failures(plan, found, reasons))}
+    failed = list(_failures(plan, found, reasons))
+    result: Result = _summary(ended, found, plan.objective) | {"failed": failed}
     if ended:
         write_runs(root, ended)
     replace_json(root / "result.json", result)
     if ended and find_spec("matplotlib"):
-        draw(read_table(root / "runs.csv").to_pylist(), root / "sweep.png")
+        _draw(root, Objective(**result["objective"]))
     _print(Console(), root, plan, result)
-    return bool(result["failed"])
+    return bool(failed)
+
+
+def _draw(root: Path, objective: Objective) -> None:
+    lines = read_table(root / "runs.csv").to_pylist()
+    draw(lines_best_first(lines, objective), objective, root / "sweep.png")
 
 
 def read_result(folder: Path) -> Result:
@@ -65,13 +81,14 @@ def _failures(plan: Plan, found: Mapping[str, Result], reasons: Mapping[str, str
         yield {"pack": pack.folder, "name": pack.name, "why": why}
 
 
-def _summary(packs: list[PlannedPack], found: Mapping[str, Result]) -> Result:
+def _summary(packs: list[PlannedPack], found: Mapping[str, Result], objective: Objective | None) -> Result:
     """result.json: what the packs have in common or in all, and the best of their runs."""
     results = [found[pack.folder] for pack in packs]
     outcomes = sum((Counter(each["outcomes"]) for each in results), Counter())
     rows = [row for pack in packs for row in _listed(pack, found[pack.folder]["run"])]
+    objective = objective or loss_of(rows)
     total = {name: sum(each[name] for each in results) for name in ADDED}
-    ranked = best_first(rows)
+    ranked = best_first(rows, objective)
     return {
         **{name: ", ".join(dict.fromkeys(each[name] for each in results)) for name in NAMED},
         "packs": len(packs),
@@ -80,7 +97,8 @@ def _summary(packs: list[PlannedPack], found: Mapping[str, Result]) -> Result:
             name: round(sum(each["seconds"][name] for each in results), 3) for name in ("total", "train")
         },
         "outcomes": dict(outcomes),
-        "best_run": best_run(ranked) if ranked else None,
+        "objective": asdict(objective),
+        "best_run": best_run(ranked, objective),
         "run": rows if total["runs"] <= LISTED_RUNS else ranked[:LISTED_BEST],
     }
 

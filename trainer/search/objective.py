@@ -1,34 +1,12 @@
 """What a search makes small or large: one number of each run."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from kernels.errors import UserError, choose, nearest
 from trainer.config import Config
 from trainer.models.base import metrics_of
-from trainer.rows import UNUSABLE, Row
+from trainer.rows import Objective
 
 MAXIMIZED = ("metrics.accuracy",)
 DIRECTIONS = {"minimize": False, "maximize": True}
-COLUMNS = {"loss.train": "loss.train.last"}
-
-
-@dataclass(frozen=True)
-class Objective:
-    """The number called `name`, in one column of runs.csv, and which way it is better."""
-
-    name: str
-    maximized: bool
-
-    def of(self, line: Row) -> float | None:
-        """The number of a run, by its line of runs.csv; None where the run is of no use."""
-        return None if line["outcome"] in UNUSABLE else line[COLUMNS.get(self.name, self.name)]
-
-    def best(self, lines: Sequence[Row]) -> Row | None:
-        """The best of the runs, None where none is of use."""
-        usable = [line for line in lines if self.of(line) is not None]
-        sign = -1 if self.maximized else 1
-        return min(usable, key=lambda line: sign * (self.of(line) or 0.0), default=None)
 
 
 def make_objective(config: Config) -> Objective:

@@ -1,4 +1,4 @@
-"""The picture of a sweep: the loss against each field that varied, and where each run lies in all of them."""
+"""The picture of a sweep: its objective against each field that varied, and where each run lies in all."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from trainer.atomic import replace
 from trainer.monitor.fit_report import number
-from trainer.rows import PLACE, UNUSABLE, Row
+from trainer.rows import PLACE, UNUSABLE, Objective, Row
 
 MOST_PANELS, ACROSS = 12, 3
 MOST_DOTS, MOST_LINES = 20_000, 500  # the best runs, of more
@@ -15,33 +15,29 @@ BEST, OTHERS, AXIS = "#d1495b", "#3b6ea5", "#999999"
 Values = list[Any]
 
 
-def draw(lines: Sequence[Row], file: Path) -> None:
-    """Draws the runs of a runs.csv that are of use, as PNG; nothing where none of their fields varied.
+def draw(ranked: Sequence[Row], objective: Objective, file: Path) -> None:
+    """Draws the lines of a runs.csv, the best first, as PNG; nothing where no field varied between them.
+
+    Runs that are of no use are left out.
 
     Raises ModuleNotFoundError without matplotlib.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 (an optional dependency, and slow)
 
-    loss = loss_column(lines)
-    usable = [line for line in lines if line["outcome"] not in UNUSABLE and line[loss] is not None]
+    loss = objective.column
+    usable = [line for line in ranked if line["outcome"] not in UNUSABLE and line[loss] is not None]
     fields = varied(usable)[:MOST_PANELS]
     if not fields:
         return
-    ranked = sorted(usable, key=lambda line: line[loss], reverse=True)[-MOST_DOTS:]  # the best on top
+    dots = usable[:MOST_DOTS][::-1]  # the best on top
     across, rows = min(ACROSS, len(fields)), math.ceil(len(fields) / ACROSS)
     heights = [rows, 1] if len(fields) > 2 else [rows]
     figure = Figure(figsize=(4.2 * across, 3.2 * sum(heights)), layout="constrained")
     parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    _panels(parts[0].subplots(rows, across, squeeze=False, sharey=True).ravel(), ranked, fields, loss)
+    _panels(parts[0].subplots(rows, across, squeeze=False, sharey=True).ravel(), dots, fields, loss)
     if len(heights) > 1:
-        _parallel(parts[1].subplots(), ranked[-MOST_LINES:], [*fields, loss])
+        _parallel(parts[1].subplots(), dots[-MOST_LINES:], [*fields, loss])
     replace(file, lambda draft: figure.savefig(draft, format="png", dpi=120))
-
-
-def loss_column(lines: Sequence[Row]) -> str:
-    """The column that runs are ranked by."""
-    held = any(line["loss.validation"] is not None for line in lines)
-    return "loss.validation" if held else "loss.train.last"
 
 
 def varied(lines: Sequence[Row]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from kernels.errors import UserError
 from trainer.atomic import replace_json
+from trainer.rows import Objective, objective_in
 
 FILE = "sweep.json"
 
@@ -43,18 +44,21 @@ class PlannedPack:
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked, what was typed for it and where (`cwd`), and the packs: a grid's, or `rounds`."""
+    """What was asked, what was typed for it and where (`cwd`), and the packs.
+
+    They are a grid's; or the rounds of a search, which has an `objective`.
+    """
 
     asked: Asked
     typed: list[str]
     cwd: str
     packs: list[PlannedPack]
-    rounds: bool = False
+    objective: Objective | None = None
 
     @property
     def folder_field(self) -> str:
         """The field of Hydra's that says where it is."""
-        return "hydra.run.dir" if self.rounds else "hydra.sweep.dir"
+        return "hydra.run.dir" if self.objective else "hydra.sweep.dir"
 
 
 def write_plan(root: Path, plan: Plan) -> None:
@@ -68,7 +72,7 @@ def read_plan(root: Path) -> Plan | None:
         return None
     found = json.loads((root / FILE).read_text())
     packs = [PlannedPack(**each) for each in found["packs"]]
-    return Plan(Asked(**found["asked"]), found["typed"], found["cwd"], packs, found.get("rounds", False))
+    return Plan(Asked(**found["asked"]), found["typed"], found["cwd"], packs, objective_in(found))
 
 
 def check_same(root: Path, plan: Plan, asked: Asked) -> None:

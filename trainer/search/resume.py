@@ -31,7 +31,7 @@ def resumed(arguments: list[str]) -> list[str]:
     _go_to(Path(plan.cwd))
     dirs = [word for each in plan.asked.config_dirs for word in ("--config-dir", each)]
     name = ["--config-name", plan.asked.config_name]
-    mode = [] if plan.rounds else ["-m"]
+    mode = [] if plan.objective else ["-m"]
     return [*mode, *name, *dirs, *plan.typed, *added, f"{plan.folder_field}={quoted(str(root))}"]
 
 

@@ -15,10 +15,10 @@ from trainer.checks import check
 from trainer.monitor.fit_report import number
 from trainer.monitor.report import next_steps
 from trainer.pack import Pack, given_by, make_pack
-from trainer.rows import Row
+from trainer.rows import Objective, Row, lines_best_first, nested
 from trainer.run import run
 from trainer.search.gather import report
-from trainer.search.objective import Objective, make_objective
+from trainer.search.objective import make_objective
 from trainer.search.plan import (
     Plan,
     PlannedPack,
@@ -56,7 +56,7 @@ def search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, co
     """
     space = _space(cfg, pack, given_by(overrides))
     objective = make_objective(pack.config)
-    plan = _plan(root, pack.config.search, overrides)
+    plan = _plan(root, pack.config.search, objective, overrides)
     searcher = _searcher(pack.config, space, objective, root)
     write_plan(root, plan)
     code = 0
@@ -68,13 +68,13 @@ def search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, co
             code = _train(_as_grid(cfg, points), overrides, folder, console)
         if not is_finished(folder):
             break
-        searcher.tell(planned.first, [objective.of(line) for line in _lines(folder)])
+        searcher.tell(planned.first, [objective.of(nested(line)) for line in _lines(folder)])
     waiting = unfinished(root, plan)
     report(root, plan, {each.folder: "the search was stopped before its end" for each in waiting})
-    best = objective.best(_lines(root))
+    best = _told(lines_best_first(_lines(root), objective)[0], space, objective)
     if best:
-        next_steps(console, best=_told(best, space, objective))
-    return code if waiting else int(best is None)
+        next_steps(console, best=best)
+    return code if waiting else int(not best)
 
 
 def _space(cfg: DictConfig, pack: Pack, given: Mapping[str, str]) -> Space:
@@ -92,7 +92,7 @@ def _space(cfg: DictConfig, pack: Pack, given: Mapping[str, str]) -> Space:
     return space
 
 
-def _plan(root: Path, asked: config.Search, overrides: Sequence[str]) -> Plan:
+def _plan(root: Path, asked: config.Search, objective: Objective, overrides: Sequence[str]) -> Plan:
     """The rounds as packs of a sweep; a search that goes on may have more of them than before."""
     job: Any = HydraConfig.instance().cfg
     lasting = asked_by(job, [each for each in overrides if not each.startswith(f"{ROUNDS}=")])
@@ -103,7 +103,7 @@ def _plan(root: Path, asked: config.Search, overrides: Sequence[str]) -> Plan:
     runs = asked.runs_per_round
     packs = [PlannedPack(str(i), [], {}, i * runs, runs) for i in range(rounds)]
     typed: Any = OmegaConf.to_container(job.hydra.overrides)
-    return Plan(lasting, typed["task"] + typed["hydra"], str(job.hydra.runtime.cwd), packs, rounds=True)
+    return Plan(lasting, typed["task"] + typed["hydra"], str(job.hydra.runtime.cwd), packs, objective)
 
 
 def _searcher(asked: config.Config, space: Space, objective: Objective, root: Path) -> Searcher:
@@ -141,6 +141,7 @@ def _lines(folder: Path) -> list[Row]:
 
 
 def _told(line: Row, space: Space, objective: Objective) -> str:
-    """A run, what it came to and where."""
+    """Which run it is, what it came to and where; '' where it is of no use."""
+    value = objective.of(nested(line))
     point = " ".join(f"{field}={number(line[field])}" for field in space)
-    return f"run {line['index']}, with {objective.name} {number(objective.of(line))}, has {point}"
+    return "" if value is None else f"run {line['index']}, with {objective.name} {number(value)}, has {point}"

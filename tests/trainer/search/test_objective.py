@@ -4,7 +4,8 @@ import pytest
 
 from kernels.errors import UserError
 from tests.trainer.configs import pack_of
-from trainer.search.objective import Objective, make_objective
+from trainer.rows import Objective
+from trainer.search.objective import make_objective
 
 
 def objective_of(*overrides: str) -> Objective:
@@ -38,15 +39,3 @@ MISTAKES = {
 def test_an_objective_that_is_none_is_refused(mistake: str) -> None:
     with pytest.raises(UserError, match=MISTAKES[mistake]):
         objective_of(mistake)
-
-
-def test_the_best_run_is_of_use() -> None:
-    lines = [
-        {"index": 0, "outcome": "diverged", "metrics.accuracy": 0.9},
-        {"index": 1, "outcome": "finished", "metrics.accuracy": None},
-        {"index": 2, "outcome": "finished", "metrics.accuracy": 0.2},
-        {"index": 3, "outcome": "stopped early", "metrics.accuracy": 0.4},
-    ]
-    smallest, largest = (Objective("metrics.accuracy", maximized).best(lines) for maximized in (False, True))
-    assert (smallest, largest) == (lines[2], lines[3])
-    assert Objective("metrics.accuracy", True).best(lines[:2]) is None

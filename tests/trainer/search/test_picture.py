@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from trainer.rows import Objective
 from trainer.search import picture
+
+LOSS = Objective("loss.train")
 
 
 def line(index: int, loss: float | None, values: dict[str, Any], outcome: str = "finished") -> dict[str, Any]:
@@ -19,9 +22,9 @@ def line(index: int, loss: float | None, values: dict[str, Any], outcome: str = 
 
 
 def lines(*fields: str) -> list[dict[str, Any]]:
-    """Six runs, the first of which diverged, and the last of which is the best."""
+    """Six runs, the best first, of which the last diverged."""
     cells = [dict.fromkeys(fields, 10.0**-run) | {"same": 1} for run in range(6)]
-    return [line(0, 9.0, cells[0], "diverged")] + [line(i, 2.0 - i / 9, cells[i]) for i in range(1, 6)]
+    return [line(i, 2.0 - i / 9, cells[i]) for i in range(5, 0, -1)] + [line(0, 9.0, cells[0], "diverged")]
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 
 def test_each_field_that_varied_has_a_panel_with_the_runs_of_use(drawn: list[Figure], tmp_path: Path) -> None:
-    picture.draw(lines("optimizer.lr", "seed"), tmp_path / "sweep.png")
+    picture.draw(lines("optimizer.lr", "seed"), LOSS, tmp_path / "sweep.png")
     assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
     first, second = drawn[0].axes
     assert (first.get_xlabel(), second.get_xlabel()) == ("optimizer.lr", "seed")
@@ -51,7 +54,7 @@ def test_each_field_that_varied_has_a_panel_with_the_runs_of_use(drawn: list[Fig
 
 
 def test_more_than_two_fields_have_parallel_coordinates_too(drawn: list[Figure], tmp_path: Path) -> None:
-    picture.draw(lines("optimizer.lr", "seed", "loop.steps", "optimizer.beta1"), tmp_path / "sweep.png")
+    picture.draw(lines("optimizer.lr", "seed", "loop.steps", "optimizer.beta1"), LOSS, tmp_path / "sweep.png")
     *panels, parallel = drawn[0].axes
     assert [axes.get_visible() for axes in panels] == [True] * 4 + [False] * 2
     names = [label.get_text() for label in parallel.get_xticklabels()]
@@ -62,8 +65,8 @@ def test_more_than_two_fields_have_parallel_coordinates_too(drawn: list[Figure],
 
 
 def test_without_a_field_that_varied_there_is_no_picture(tmp_path: Path) -> None:
-    for few in ([], lines(), lines("seed")[:2], [line(0, None, {"seed": 1}), line(1, None, {"seed": 2})]):
-        picture.draw(few, tmp_path / "sweep.png")
+    for few in ([], lines(), lines("seed")[-2:], [line(0, None, {"seed": 1}), line(1, None, {"seed": 2})]):
+        picture.draw(few, LOSS, tmp_path / "sweep.png")
     assert not (tmp_path / "sweep.png").exists()
 
 

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from tests.helpers import Command, result_in
 from tests.trainer.search.test_resume import finished
 from tests.trainer.search.test_sweep import BRIEF, rows_in
+from tests.trainer.test_show import first_column
 from trainer import train as train_module
 
 LR = "optimizer.lr: {low: 1e-4, high: 1, log: true}"
@@ -42,12 +43,22 @@ def test_rounds_are_packs_and_all_runs_are_in_one_table(packtrain: Command, tmp_
     assert packtrain("show", "out", f"run={best['index']}").out.count(best["optimizer.lr"]) == 1
 
 
-def test_a_search_by_a_metric_tells_the_best_by_it(packtrain: Command, tmp_path: Path) -> None:
+def test_a_search_by_a_metric_ranks_by_it_everywhere(
+    packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     asked = ("search.objective=metrics.mae", "search.direction=maximize", "search.runs_per_round=4")
     ended = packtrain(*ONE_SEED, "search=random", SPACE, *asked)
     assert ended.code == 0, ended.err
     best = max(rows_in(tmp_path / "out"), key=lambda row: float(row["metrics.mae"]))
     assert f"best  run {best['index']}, with metrics.mae " in ended.out
+    assert f"trainer.load('out/0').predict(inputs, run={best['index']})" in ended.out
+    found = result_in(tmp_path / "out")
+    assert found["objective"] == {"name": "metrics.mae", "maximized": True}
+    firsts = [found["best_run"], first_column(ended.out)[0], first_column(packtrain("show", "out").out)[0]]
+    assert firsts == [int(best["index"])] * 3
+    assert packtrain("export", "out").code == 0
+    assert (tmp_path / "out" / "export" / f"run-{int(best['index']):04d}").is_dir()
 
 
 def test_a_search_that_was_stopped_goes_on_as_it_would_have(
