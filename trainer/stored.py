@@ -37,11 +37,10 @@ class Stored:
 
     def place(self, line: Row) -> tuple[Path, int]:
         """The folder of a run's pack, and its index there."""
-        index = line["index"]
-        for pack in self.plan.packs if self.plan else ():
-            if pack.first <= index < pack.first + pack.runs:
-                return self.folder / pack.folder, index - pack.first
-        return self.folder, index
+        if self.plan is None:
+            return self.folder, line["index"]
+        pack, run = self.plan.place(line["index"])
+        return self.folder / pack.folder, run
 
 
 def read_stored(folder: Path) -> Stored:

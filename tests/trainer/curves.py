@@ -10,3 +10,10 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     found = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     found.Reload()
     return {tag: [(e.step, e.value) for e in found.Scalars(tag)] for tag in found.Tags()["scalars"]}
+
+
+def images(folder: Path) -> dict[str, list[bytes]]:
+    """tag -> the files that are pictures in the folder's own event files."""
+    found = EventAccumulator(str(folder), size_guidance={"images": 0})
+    found.Reload()
+    return {tag: [e.encoded_image_string for e in found.Images(tag)] for tag in found.Tags()["images"]}

@@ -12,6 +12,7 @@ import numpy as np
 from trainer.engines.base import History
 from trainer.evaluate import Evaluation
 from trainer.monitor import hparams
+from trainer.monitor.curves import run_name
 from trainer.monitor.events import EventFiles
 from trainer.monitor.layout import QUANTILES, loss_layout
 from trainer.pack import Pack
@@ -33,7 +34,7 @@ class Board:
     def __init__(self, folder: Path, pack: Pack, scalars: Sequence[str], validated: bool) -> None:
         self.folder, self.pack = folder, pack
         self.many = pack.runs > 1
-        self.names = [f"run-{run:04d}" for run in range(pack.runs)] if self.many else ["."]
+        self.names = [run_name(run, pack.runs) for run in range(pack.runs)]
         self.parameters = [f"parameters/{name}" for name in scalars]
         _clear(folder)
         self.files = EventFiles([folder / name for name in self.names + ["summary"] * self.many])

@@ -5,12 +5,13 @@ import itertools
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pyarrow import parquet
 from rich import box
 from rich.console import Console
@@ -18,15 +19,19 @@ from rich.table import Table
 from rich.text import Text
 
 from trainer.atomic import replace, replace_json
+from trainer.monitor.curves import read_curve, run_name
+from trainer.monitor.image import write_image
 from trainer.monitor.report import next_steps, results_table, shown
 from trainer.rows import (
     LISTED_BEST,
     LISTED_RUNS,
     Objective,
+    Row,
     best_first,
     best_run,
     lines_best_first,
     loss_of,
+    nested,
     no_best,
 )
 from trainer.search.picture import draw
@@ -35,6 +40,7 @@ from trainer.stored import read_table
 
 Result = dict[str, Any]
 ADDED = "runs", "steps", "samples"
+MOST_CURVES = 200  # beside the best
 NAMED = "experiment", "device", "backend", "engine", "graph", "precision"
 
 
@@ -52,14 +58,27 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
         write_runs(root, ended)
     replace_json(root / "result.json", result)
     if ended and find_spec("matplotlib"):
-        _draw(root, Objective(**result["objective"]))
+        _draw(root, plan, Objective(**result["objective"]))
     _print(Console(), root, plan, result)
     return bool(failed)
 
 
-def _draw(root: Path, objective: Objective) -> None:
-    lines = read_table(root / "runs.csv").to_pylist()
-    draw(lines_best_first(lines, objective), objective, root / "sweep.png")
+def _draw(root: Path, plan: Plan, objective: Objective) -> None:
+    """Draws the runs of use into sweep.png, which TensorBoard has too where it has their curves."""
+    lines = lines_best_first(read_table(root / "runs.csv").to_pylist(), objective)
+    usable = [line for line in lines if objective.of(nested(line)) is not None]
+    curves, picture = _curves(root, plan, usable), root / "sweep.png"
+    if draw(usable, objective, curves, picture) and curves:
+        write_image("sweep", picture)
+
+
+def _curves(root: Path, plan: Plan, ranked: Sequence[Row]) -> list[np.ndarray]:
+    """The recorded losses of the best run and of others, evenly of all ranks; [] where none were recorded."""
+    ranks = np.unique(np.linspace(0, len(ranked) - 1, MOST_CURVES + 1).round().astype(int)) if ranked else []
+    places = [plan.place(ranked[rank]["index"]) for rank in ranks]
+    folders = [root / pack.folder / "tensorboard" / run_name(run, pack.runs) for pack, run in places]
+    found = [read_curve(folder, "loss/train") for folder in folders]
+    return found if any(curve.size for curve in found) else []
 
 
 def read_result(folder: Path) -> Result:
@@ -153,9 +172,8 @@ def _print(console: Console, root: Path, plan: Plan, result: Result) -> None:
     steps = {"results": str(folder), "watch": f"tensorboard --logdir {shlex.quote(str(folder))}"}
     best = next((row for row in result["run"] if row["index"] == result["best_run"]), None)
     if best:
-        first = next(pack.first for pack in plan.packs if pack.folder == best["pack"])
-        path, run = str(folder / best["pack"]), best["index"] - first
-        steps["use"] = f"trainer.load({path!r}).predict(inputs, run={run})"
+        pack, run = plan.place(best["index"])
+        steps["use"] = f"trainer.load({str(folder / pack.folder)!r}).predict(inputs, run={run})"
     if unfinished(root, plan):
         steps["resume"] = f"packtrain {shlex.quote(f'resume={folder}')} trains what is left"
     next_steps(console, **steps)

@@ -1,43 +1,77 @@
-"""The picture of a sweep: its objective against each field that varied, and where each run lies in all."""
+"""The picture of a sweep: loss curves, the objective against each field that varied, all fields at once."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from trainer.atomic import replace
 from trainer.monitor.fit_report import number
-from trainer.rows import PLACE, UNUSABLE, Objective, Row
+from trainer.rows import PLACE, Objective, Row
 
 MOST_PANELS, ACROSS = 12, 3
+WIDTH, HEIGHT = 4.2, 3.2  # inches, of a panel
+LEAST_ACROSS = 1.5  # panels that the curves have room for
 MOST_DOTS, MOST_LINES = 20_000, 500  # the best runs, of more
 BEST, OTHERS, AXIS = "#d1495b", "#3b6ea5", "#999999"
 Values = list[Any]
 
 
-def draw(ranked: Sequence[Row], objective: Objective, file: Path) -> None:
-    """Draws the lines of a runs.csv, the best first, as PNG; nothing where no field varied between them.
+def draw(ranked: Sequence[Row], objective: Objective, curves: Sequence[np.ndarray], file: Path) -> bool:
+    """Draws the lines of a runs.csv and `curves` [2, S] of some of them, both the best first, as PNG.
 
-    Runs that are of no use are left out.
-
-    Raises ModuleNotFoundError without matplotlib.
+    -> whether there was anything to draw: a curve, or a field that varied. Raises ModuleNotFoundError
+    without matplotlib.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 (an optional dependency, and slow)
 
-    loss = objective.column
-    usable = [line for line in ranked if line["outcome"] not in UNUSABLE and line[loss] is not None]
-    fields = varied(usable)[:MOST_PANELS]
-    if not fields:
-        return
-    dots = usable[:MOST_DOTS][::-1]  # the best on top
-    across, rows = min(ACROSS, len(fields)), math.ceil(len(fields) / ACROSS)
-    heights = [rows, 1] if len(fields) > 2 else [rows]
-    figure = Figure(figsize=(4.2 * across, 3.2 * sum(heights)), layout="constrained")
-    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    _panels(parts[0].subplots(rows, across, squeeze=False, sharey=True).ravel(), dots, fields, loss)
-    if len(heights) > 1:
-        _parallel(parts[1].subplots(), dots[-MOST_LINES:], [*fields, loss])
+    fields = varied(ranked)[:MOST_PANELS]
+    parts = list(_parts(ranked[:MOST_DOTS][::-1], fields, objective.column, curves[::-1]))  # the best on top
+    if not parts:
+        return False
+    heights = [part.height for part in parts]
+    size = WIDTH * max(LEAST_ACROSS, _across(fields)), HEIGHT * sum(heights)
+    figure = Figure(figsize=size, layout="constrained")
+    places = figure.subfigures(len(parts), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for place, part in zip(places, parts, strict=True):
+        part.draw(place)
     replace(file, lambda draft: figure.savefig(draft, format="png", dpi=120))
+    return True
+
+
+@dataclass(frozen=True)
+class Part:
+    """A strip of the picture, `height` panels high."""
+
+    height: int
+    draw: Callable[[Any], None]
+
+
+def _parts(
+    lines: Sequence[Row], fields: Sequence[str], column: str, curves: Sequence[np.ndarray]
+) -> Iterator[Part]:
+    if curves:
+        yield Part(1, lambda part: _curves(part.subplots(), curves, _best(lines)))
+    if fields:
+        down, across = math.ceil(len(fields) / ACROSS), _across(fields)
+        yield Part(down, lambda part: _panels(_grid(part, down, across), lines, fields, column))
+    if len(fields) > 2:
+        yield Part(1, lambda part: _parallel(part.subplots(), lines[-MOST_LINES:], [*fields, column]))
+
+
+def _best(lines: Sequence[Row]) -> str:
+    return f"best: run {lines[-1]['index']}"
+
+
+def _across(fields: Sequence[str]) -> int:
+    return min(ACROSS, len(fields))
+
+
+def _grid(part: Any, down: int, across: int) -> Sequence[Any]:
+    return part.subplots(down, across, squeeze=False, sharey=True).ravel()
 
 
 def varied(lines: Sequence[Row]) -> list[str]:
@@ -77,6 +111,21 @@ def _text(value: Any) -> str:
     return "null" if value is None else number(value)
 
 
+def _curves(axes: Any, curves: Sequence[np.ndarray], best: str) -> None:
+    """The recorded training losses over the steps."""
+    alpha = min(0.6, 0.2 + 4 / len(curves))
+    for curve in curves[:-1]:
+        axes.plot(*curve, color=OTHERS, linewidth=0.7, alpha=alpha)
+    axes.plot(*curves[-1], color=BEST, linewidth=2, label=best)
+    axes.legend(loc="upper right")
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss.train")
+    axes.spines[["top", "right"]].set_visible(False)
+    losses = [loss for curve in curves for loss in curve[1].tolist() if loss > 0]
+    if losses and is_wide(losses):
+        axes.set_yscale("log", nonpositive="mask")
+
+
 def _panels(panels: Sequence[Any], lines: Sequence[Row], fields: Sequence[str], loss: str) -> None:
     """The loss of each run against each field."""
     losses = [line[loss] for line in lines]
@@ -89,7 +138,7 @@ def _panels(panels: Sequence[Any], lines: Sequence[Row], fields: Sequence[str], 
         axes.set_visible(False)
     if is_wide(losses):
         panels[0].set_yscale("log")
-    panels[0].legend(panels[0].collections[-1:], [f"best: run {lines[-1]['index']}"])
+    panels[0].legend(panels[0].collections[-1:], [_best(lines)])
 
 
 def _panel(axes: Any, values: Values, losses: list[float]) -> None:
@@ -101,6 +150,8 @@ def _panel(axes: Any, values: Values, losses: list[float]) -> None:
         axes.set_xticks(range(len(names)), names)
     elif is_log(at):
         axes.set_xscale("log")
+    elif all(isinstance(value, int) for value in at):
+        axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def _parallel(axes: Any, lines: Sequence[Row], columns: Sequence[str]) -> None:

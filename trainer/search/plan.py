@@ -60,6 +60,11 @@ class Plan:
         """The field of Hydra's that says where it is."""
         return "hydra.run.dir" if self.objective else "hydra.sweep.dir"
 
+    def place(self, index: int) -> tuple[PlannedPack, int]:
+        """The pack of the sweep's run `index`, and which of its runs that is."""
+        pack = next(each for each in self.packs if each.first <= index < each.first + each.runs)
+        return pack, index - pack.first
+
 
 def write_plan(root: Path, plan: Plan) -> None:
     """Writes the plan into the sweep's folder, whole or not at all."""

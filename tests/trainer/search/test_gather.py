@@ -1,9 +1,17 @@
-"""The table of a whole sweep."""
+"""The table of a whole sweep, and the curves in its picture."""
 
+from pathlib import Path
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers import Command, result_in
 from tests.strategies import few
+from tests.trainer.curves import images, scalars
+from tests.trainer.search.test_sweep import BRIEF, HERE, rows_in
+from trainer.search import gather
 from trainer.search.gather import weave
 
 COLUMNS = st.lists(st.sampled_from("abcdefg"), unique=True)
@@ -24,3 +32,29 @@ def test_a_new_column_follows_the_one_before_it() -> None:
     columns = ["index", "seed", "outcome"]
     weave(columns, ["index", "optimizer.lr", "outcome", "parameters.a"])
     assert columns == ["index", "optimizer.lr", "seed", "outcome", "parameters.a"]
+
+
+RECORDED = ("-m", *BRIEF, "monitor=default", "monitor.every=1", "optimizer=adam,adamw", "loop.steps=8", HERE)
+
+
+@pytest.mark.parametrize("varied", ["seed=3", "optimizer.lr=0.03,1e30,0.01"])
+def test_the_picture_has_the_curves_of_all_packs_the_best_first(
+    varied: str, packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorBoard has the picture too, and that of the sweep as it is when it was resumed."""
+    drawn: list[tuple[Any, ...]] = []
+    draw = gather.draw
+    monkeypatch.setattr(gather, "draw", lambda *given: drawn.append(given) or draw(*given))
+    assert packtrain(*RECORDED, "seed=3", varied).code == 0
+    folder = tmp_path / "sweep"
+    usable = [row for row in rows_in(folder) if row["outcome"] == "finished"]
+    ranked = sorted(usable, key=lambda row: float(row["loss.validation"]))
+    assert int(ranked[0]["index"]) == result_in(folder)["best_run"]
+    name = "{pack}/tensorboard/run-000{run}" if "," in varied else "{pack}/tensorboard"
+    expected = [scalars(folder / name.format(**row))["loss/train"] for row in ranked]
+    lines, _, curves, _ = drawn[0]
+    assert [str(line["index"]) for line in lines] == [row["index"] for row in ranked]
+    assert [list(zip(*curve.tolist(), strict=True)) for curve in curves] == expected
+    assert images(folder) == {"sweep": [(folder / "sweep.png").read_bytes()]}
+    assert packtrain("resume=sweep").code == 0
+    assert images(folder) == {"sweep": [(folder / "sweep.png").read_bytes()]}

@@ -13,18 +13,18 @@ from trainer.search import picture
 LOSS = Objective("loss.train")
 
 
-def line(index: int, loss: float | None, values: dict[str, Any], outcome: str = "finished") -> dict[str, Any]:
+def line(index: int, loss: float, values: dict[str, Any]) -> dict[str, Any]:
     place, losses = (
         {"index": index, "pack": 0, "run": index},
         {"loss.train.last": loss, "loss.validation": None},
     )
-    return {**place, **values, "outcome": outcome, **losses}
+    return {**place, **values, "outcome": "finished", **losses}
 
 
 def lines(*fields: str) -> list[dict[str, Any]]:
-    """Six runs, the best first, of which the last diverged."""
-    cells = [dict.fromkeys(fields, 10.0**-run) | {"same": 1} for run in range(6)]
-    return [line(i, 2.0 - i / 9, cells[i]) for i in range(5, 0, -1)] + [line(0, 9.0, cells[0], "diverged")]
+    """Five runs, the best first."""
+    values = [dict.fromkeys(fields, 10.0**-run) | {"same": 1} for run in range(6)]
+    return [line(run, 2.0 - run / 9, values[run]) for run in range(5, 0, -1)]
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     return found
 
 
-def test_each_field_that_varied_has_a_panel_with_the_runs_of_use(drawn: list[Figure], tmp_path: Path) -> None:
-    picture.draw(lines("optimizer.lr", "seed"), LOSS, tmp_path / "sweep.png")
+def test_each_field_that_varied_has_a_panel_with_the_runs(drawn: list[Figure], tmp_path: Path) -> None:
+    picture.draw(lines("optimizer.lr", "seed"), LOSS, [], tmp_path / "sweep.png")
     assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG")
     first, second = drawn[0].axes
     assert (first.get_xlabel(), second.get_xlabel()) == ("optimizer.lr", "seed")
@@ -54,19 +54,35 @@ def test_each_field_that_varied_has_a_panel_with_the_runs_of_use(drawn: list[Fig
 
 
 def test_more_than_two_fields_have_parallel_coordinates_too(drawn: list[Figure], tmp_path: Path) -> None:
-    picture.draw(lines("optimizer.lr", "seed", "loop.steps", "optimizer.beta1"), LOSS, tmp_path / "sweep.png")
+    fields = "optimizer.lr", "seed", "loop.steps", "optimizer.beta1"
+    picture.draw(lines(*fields), LOSS, [], tmp_path / "sweep.png")
     *panels, parallel = drawn[0].axes
     assert [axes.get_visible() for axes in panels] == [True] * 4 + [False] * 2
     names = [label.get_text() for label in parallel.get_xticklabels()]
-    assert names == ["optimizer.lr", "seed", "loop.steps", "optimizer.beta1", "loss.train.last"]
+    assert names == [*fields, "loss.train.last"]
     assert len(parallel.lines) == 5 + len(names)
     assert parallel.lines[4].get_color() == picture.BEST
     assert np.asarray(parallel.lines[4].get_ydata()).tolist() == [0, 0, 0, 0, 0]
 
 
+def test_loss_curves_stand_above_the_panels_or_alone(drawn: list[Figure], tmp_path: Path) -> None:
+    curves = [np.array([[0, 10, 20], [100.0, 0.5 / rank, 0.0]]) for rank in (1, 2, 3)]
+    assert picture.draw(lines("seed"), LOSS, curves, tmp_path / "sweep.png")
+    assert picture.draw(lines(), LOSS, curves, tmp_path / "sweep.png")
+    (axes, panel), (alone,) = (figure.axes for figure in drawn)
+    assert panel.get_window_extent().y1 < axes.get_window_extent().y0
+    for each in (axes, alone):
+        assert (each.get_xlabel(), each.get_ylabel(), each.get_yscale()) == ("step", "loss.train", "log")
+        shown = [np.asarray(line.get_xydata()).T.tolist() for line in each.lines]
+        assert shown == [curve.tolist() for curve in curves[::-1]]
+        assert [line.get_color() == picture.BEST for line in each.lines] == [False, False, True]
+        legend = each.get_legend()
+        assert legend is not None and [text.get_text() for text in legend.get_texts()] == ["best: run 5"]
+
+
 def test_without_a_field_that_varied_there_is_no_picture(tmp_path: Path) -> None:
-    for few in ([], lines(), lines("seed")[-2:], [line(0, None, {"seed": 1}), line(1, None, {"seed": 2})]):
-        picture.draw(few, LOSS, tmp_path / "sweep.png")
+    for few in ([], lines(), lines("seed")[:1]):
+        assert not picture.draw(few, LOSS, [], tmp_path / "sweep.png")
     assert not (tmp_path / "sweep.png").exists()
 
 
