@@ -1,6 +1,7 @@
 """`packtrain show FOLDER`: the runs of a training or a sweep, sorted and filtered, or one of them whole."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from omegaconf import OmegaConf
 from rich import box
@@ -11,8 +12,10 @@ from rich.text import Text
 from kernels.errors import UserError
 from trainer.arguments import check_column, condition, read_arguments
 from trainer.monitor.fit_report import number
-from trainer.monitor.report import headline, runs_table
+from trainer.monitor.report import headline, next_steps, runs_table
 from trainer.rows import Objective, Row, lines_best_first, nested, objective_in
+from trainer.search.gather import resume_step, so_far
+from trainer.search.plan import Plan, has_ended, read_plan, state
 from trainer.stored import Stored, read_stored, run_config
 
 USAGE = (
@@ -25,10 +28,21 @@ LIMIT = "20"
 def show(arguments: Sequence[str]) -> None:
     """Prints what `packtrain show ARGUMENTS` asks for. Raises UserError."""
     folder, options, conditions = read_arguments(arguments, USAGE, ("sort", "limit", "run"))
-    stored, console = read_stored(folder), Console()
+    plan, console = read_plan(folder), Console()
+    underway = plan if plan and not has_ended(folder, plan) else None
+    stored = so_far(folder, underway) if underway else read_stored(folder)
     if "run" in options:
         _show_run(console, stored, options["run"])
         return
+    if stored.lines:
+        _list(console, stored, options, conditions)
+    if underway:
+        console.print(_packs_table(folder, underway))
+        next_steps(console, resume=resume_step(folder))
+
+
+def _list(console: Console, stored: Stored, options: Mapping[str, str], conditions: Sequence[str]) -> None:
+    """The runs that are asked for, in their order."""
     objective = objective_in(stored.result)
     lines = _ordered(_chosen(stored.lines, conditions), options.get("sort"), objective)
     shown = [nested(line) for line in lines[: _limit(options.get("limit", LIMIT))]]
@@ -39,6 +53,16 @@ def show(arguments: Sequence[str]) -> None:
         console.print(f"  {len(lines):,} of {len(stored.lines):,} runs match", highlight=False)
     if len(shown) < len(lines):
         console.print(f"  the first {len(shown):,}; limit=all shows all {len(lines):,}", highlight=False)
+
+
+def _packs_table(folder: Path, plan: Plan) -> Table:
+    """A line a pack, with its state."""
+    table = Table(box=box.SIMPLE)
+    for label in ("pack", "", "runs", "state"):
+        table.add_column(label, overflow="fold")
+    for pack in plan.packs:
+        table.add_row(*map(Text, (pack.folder, pack.name, f"{pack.runs:,}", state(folder, pack))))
+    return table
 
 
 def _chosen(lines: list[Row], conditions: Sequence[str]) -> list[Row]:

@@ -27,6 +27,8 @@ class Stored:
 
     def line(self, run: str) -> Row:
         """The line of one run, by its index or 'best'. Raises UserError where there is none."""
+        if not self.lines:
+            raise UserError(f"run={run}: {self.folder} has no run yet that has ended")
         index = str(self.result["best_run"]) if run == "best" else run
         found = next((line for line in self.lines if str(line["index"]) == index), None)
         if found is None:
@@ -46,6 +48,8 @@ class Stored:
 def read_stored(folder: Path) -> Stored:
     """What is in `folder`. Raises UserError where no training or sweep has ended."""
     plan = read_plan(folder)
+    if not plan and (folder / ".hydra").is_dir() and not (folder / "result.json").exists():
+        raise UserError(f"{folder} has no results: its training is still running, or ended without any")
     try:
         result = json.loads((folder / "result.json").read_text())
         lines = read_table(folder / "runs.csv").to_pylist()

@@ -1,5 +1,8 @@
 """`packtrain show`."""
 
+import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -79,6 +82,48 @@ def test_a_training_of_its_own_is_shown_too(packtrain: Command, tmp_path: Path) 
     assert packtrain("show").code == packtrain("show", "nowhere").code == 2
     ended = packtrain("show", ".")
     assert ended.code == 2 and "holds no finished training or sweep" in ended.err
+
+
+def test_a_search_that_is_under_way_shows_its_packs_and_the_runs_so_far(
+    packtrain: Command, tmp_path: Path
+) -> None:
+    asked = ("search.runs_per_round=4", "search.objective=metrics.mae", "search.direction=maximize")
+    space = "search.space={optimizer.lr: {low: 1e-3, high: 1}}"
+    assert packtrain(*BRIEF, "seed=0", "search=random", "search.rounds=4", space, *asked).code == 0
+    out = tmp_path / "out"
+    ranked = first_column(packtrain("show", "out").out)
+    assert "resume" not in packtrain("show", "out").out
+    (out / "runs.csv").unlink()
+    (out / "result.json").unlink()
+    assert first_column(packtrain("show", "out").out) == ranked
+    (out / "1" / "result.json").unlink()
+    cut = json.loads((out / "2" / "result.json").read_text()) | {"interrupted": True}
+    (out / "2" / "result.json").write_text(json.dumps(cut))
+    shutil.rmtree(out / "3")
+    so_far = [run for run in ranked if run // 4 in (0, 2)]
+    for limit, shown in (("all", so_far), ("3", so_far[:3])):
+        told = packtrain("show", "out", f"limit={limit}")
+        assert told.code == 0 and "resume  packtrain resume=out trains what is left" in told.out, told.err
+        packs = re.findall(r"^ +(\d) +4 +(\w+) *$", told.out, re.MULTILINE)
+        assert packs == [("0", "finished"), ("1", "begun"), ("2", "interrupted"), ("3", "waiting")]
+        assert first_column(told.out) == shown
+    assert "debug: 2 packs, 8 runs (8 finished)" in told.out
+    assert "trainer.load('out/2').predict(inputs, run=1)" in packtrain("show", "out", "run=9").out
+
+
+def test_without_a_run_that_has_ended_one_sentence_says_so(packtrain: Command, tmp_path: Path) -> None:
+    assert packtrain("-m", *BRIEF, HERE).code == 0
+    for file in (tmp_path / "sweep").rglob("result.json"):
+        file.unlink()
+    told = packtrain("show", "sweep")
+    assert told.code == 0 and "begun" in told.out and "resume=sweep" in told.out
+    for arguments, why in (
+        (("show", "sweep", "run=0"), "run=0: sweep has no run yet that has ended"),
+        (("show", "sweep/0"), "sweep/0 has no results: its training is still running, or ended without any"),
+        (("export", "sweep"), "packtrain resume=sweep finishes its sweep"),
+    ):
+        ended = packtrain(*arguments)
+        assert ended.code == 2 and ended.err.count("\n") == 1 and why in ended.err
 
 
 def test_a_list_among_a_runs_values_comes_back(packtrain: Command, tmp_path: Path) -> None:

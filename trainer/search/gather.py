@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ from trainer.rows import (
 )
 from trainer.search.picture import draw
 from trainer.search.plan import Plan, PlannedPack, unfinished
-from trainer.stored import read_table
+from trainer.stored import Stored, read_table
 
 Result = dict[str, Any]
 ADDED = "runs", "steps", "samples"
@@ -50,8 +51,7 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     Where matplotlib is installed there is sweep.png too. `reasons` says why a pack has no results, where
     that is known.
     """
-    found = {pack.folder: read_result(root / pack.folder) for pack in plan.packs}
-    ended = [pack for pack in plan.packs if found[pack.folder]]
+    ended, found = _ended(root, plan)
     failed = list(_failures(plan, found, reasons))
     result: Result = _summary(ended, found, plan.objective) | {"failed": failed}
     if ended:
@@ -61,6 +61,22 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
         _draw(root, plan, Objective(**result["objective"]))
     _print(Console(), root, plan, result)
     return bool(failed)
+
+
+def so_far(root: Path, plan: Plan) -> Stored:
+    """What a sweep has come to that isn't finished: a result and a table of the packs that have theirs."""
+    ended, found = _ended(root, plan)
+    with TemporaryDirectory() as folder:
+        table = Path(folder) / "runs.csv"
+        _write_table(table, root, ended)
+        lines = read_table(table).to_pylist() if ended else []
+    return Stored(root, _summary(ended, found, plan.objective), lines, plan)
+
+
+def _ended(root: Path, plan: Plan) -> tuple[list[PlannedPack], dict[str, Result]]:
+    """The packs that have results, and these by folder: {} where there are none."""
+    found = {pack.folder: read_result(root / pack.folder) for pack in plan.packs}
+    return [pack for pack in plan.packs if found[pack.folder]], found
 
 
 def _draw(root: Path, plan: Plan, objective: Objective) -> None:
@@ -131,11 +147,7 @@ def _listed(pack: PlannedPack, rows: list[Result]) -> Iterator[Result]:
 
 def write_runs(root: Path, packs: list[PlannedPack]) -> None:
     """runs.csv, a row for each run of the `packs`, and the same as runs.parquet."""
-    columns: list[str] = []
-    for pack in packs:
-        weave(columns, list(next(_rows(root, pack))))
-    rows = itertools.chain.from_iterable(_rows(root, pack) for pack in packs)
-    replace(root / "runs.csv", lambda file: _write_csv(file, columns, rows))
+    replace(root / "runs.csv", lambda file: _write_table(file, root, packs))
     table = read_table(root / "runs.csv")
     replace(root / "runs.parquet", lambda file: parquet.write_table(table, file))
 
@@ -157,7 +169,11 @@ def weave(columns: list[str], others: list[str]) -> None:
         place = columns.index(name) + 1
 
 
-def _write_csv(file: Path, columns: list[str], rows: Iterator[dict[str, Any]]) -> None:
+def _write_table(file: Path, root: Path, packs: list[PlannedPack]) -> None:
+    columns: list[str] = []
+    for pack in packs:
+        weave(columns, list(next(_rows(root, pack))))
+    rows = itertools.chain.from_iterable(_rows(root, pack) for pack in packs)
     with file.open("w", newline="") as out:
         writer = csv.DictWriter(out, columns)
         writer.writeheader()
@@ -175,8 +191,13 @@ def _print(console: Console, root: Path, plan: Plan, result: Result) -> None:
         pack, run = plan.place(best["index"])
         steps["use"] = f"trainer.load({str(folder / pack.folder)!r}).predict(inputs, run={run})"
     if unfinished(root, plan):
-        steps["resume"] = f"packtrain {shlex.quote(f'resume={folder}')} trains what is left"
+        steps["resume"] = resume_step(root)
     next_steps(console, **steps)
+
+
+def resume_step(root: Path) -> str:
+    """How a sweep goes on."""
+    return f"packtrain {shlex.quote(f'resume={shown(root)}')} trains what is left"
 
 
 def _failed_table(failed: list[Result]) -> Table:

@@ -95,6 +95,23 @@ def is_finished(folder: Path) -> bool:
     return file.exists() and not json.loads(file.read_text())["interrupted"]
 
 
+def state(root: Path, pack: PlannedPack) -> str:
+    """How far a pack has come, in a word or two."""
+    folder = root / pack.folder
+    if pack.refused:
+        return "left out"
+    if is_finished(folder):
+        return "finished"
+    if (folder / "result.json").exists():
+        return "interrupted"
+    return "begun" if folder.exists() else "waiting"
+
+
 def unfinished(root: Path, plan: Plan) -> list[PlannedPack]:
     """The packs that are still to be trained."""
     return [pack for pack in plan.packs if not (pack.refused or is_finished(root / pack.folder))]
+
+
+def has_ended(root: Path, plan: Plan) -> bool:
+    """No pack is left to be trained, and the runs of all stand in one table."""
+    return (root / "runs.csv").exists() and not unfinished(root, plan)
