@@ -101,6 +101,8 @@ def names(*roots: Expr) -> list[str]:
 def substitute(roots: Iterable[Expr], leaves: Mapping[str, Expr]) -> list[Expr]:
     """`roots` with each name in `leaves` replaced by its expression."""
     roots = list(roots)
+    if not leaves:
+        return roots
     new: dict[Expr, Expr] = {}
     for old in walk(*roots):
         if old.op == "name":

@@ -1,7 +1,7 @@
 """The expression graph: variables, each with one expression, in topological order."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,6 +9,7 @@ from kernels.errors import UserError
 from kernels.expression.derive import forward, reverse
 from kernels.expression.expr import ONE, ZERO, Expr, name, names, node, substitute, walk
 
+MAX_SLOPES = 1_000_000  # of a graph's parts by its parameters, which its Jacobian is made of
 SHOWN = 70  # characters of a long line that are shown to either side of a caret
 
 
@@ -23,7 +24,7 @@ def _caret(line: str, column: int) -> str:
     start = max(0, column - SHOWN)
     before = "..." if start else ""
     after = "..." if len(line) > column + SHOWN else ""
-    shown = re.sub(r"\s", " ", line[start : column + SHOWN])
+    shown = "".join(each if each.isprintable() else " " for each in line[start : column + SHOWN])
     return f"  {before}{shown}{after}\n  {' ' * (len(before) + column - start)}^"
 
 
@@ -62,8 +63,9 @@ class Graph:
         lines: Mapping[str, str],
     ) -> "Graph":
         """The graph of `definitions`, checked; `lines` are what errors show. Raises ExpressionError."""
-        order = _topological(definitions, lines)
-        used = {word for expression in definitions.values() for word in names(expression)}
+        uses = {variable: names(expression) for variable, expression in definitions.items()}
+        order = _topological(uses, lines)
+        used = {word for words in uses.values() for word in words}
         found = tuple(outputs or (v for v in order if v not in used))
         graph = cls(tuple((v, definitions[v]) for v in order), found, dict(lines))
         graph._check()
@@ -163,9 +165,20 @@ class Graph:
     @cached_property
     def jacobian(self) -> tuple[tuple[Expr, ...], ...]:
         """d output / d parameter: for each of `outputs`, one expression for each of `parameters`."""
+        self._check_slopes()
         leaves = [name(parameter) for parameter in self.parameters]
         found = forward([self.lowered[output] for output in self.outputs], leaves)
         return tuple(tuple(slopes.get(leaf, ZERO) for leaf in leaves) for slopes in found)
+
+    def _check_slopes(self) -> None:
+        """A product of P parameters has P^2 derivatives of its parts: so many are not written down."""
+        most = MAX_SLOPES // len(self.program)
+        if len(self.parameters) > most:
+            raise ExpressionError(
+                f"a least-squares fit of {len(self.program):,} operations and names takes at most {most:,} "
+                f"parameters, got {len(self.parameters):,}; first-order optimizers take more",
+                *self.where(self.parameters[most]),
+            )
 
     @cached_property
     def jacobian_program(self) -> list[Expr]:
@@ -193,11 +206,11 @@ def _local(expression: Expr) -> dict[Expr, Expr]:
     return {leaf: found[leaf] for leaf in leaves}
 
 
-def _topological(definitions: Mapping[str, Expr], lines: Mapping[str, str]) -> list[str]:
-    """The defined variables, each after those that it needs, else in the order they were written."""
-    needs = {v: [w for w in names(e) if w in definitions] for v, e in definitions.items()}
+def _topological(uses: Mapping[str, Sequence[str]], lines: Mapping[str, str]) -> list[str]:
+    """The defined variables, each after those that it uses, else in the order they were written."""
+    needs = {variable: [word for word in words if word in uses] for variable, words in uses.items()}
     done: dict[str, None] = {}
-    for first in definitions:
+    for first in needs:
         path = {first: iter(needs[first])} if first not in done else {}
         while path:
             variable = next(reversed(path))

@@ -29,10 +29,7 @@ def parse(text: str | Sequence[str], outputs: Iterable[str] | None = None) -> Gr
     Raises ExpressionError, a sentence with a caret under the fault.
     """
     lines = [line for item in _items(text) for line in item.splitlines() if line.strip()]
-    if sum(map(len, lines)) > MAX_LENGTH:
-        raise ExpressionError(
-            f"expected at most {MAX_LENGTH:,} characters of equations, got {sum(map(len, lines)):,}"
-        )
+    _check_length(lines)
     definitions: dict[str, Expr] = {}
     for line in lines:
         variable, expression = _Line(line).assignment()
@@ -48,6 +45,15 @@ def _items(text: str | Sequence[str]) -> list[str]:
         if not isinstance(item, str):
             raise ExpressionError(f"expected equations such as 'xy = a*x + b', got {item!r}")
     return items
+
+
+def _check_length(lines: Sequence[str]) -> None:
+    left, total = MAX_LENGTH, sum(map(len, lines))
+    for line in lines:
+        if len(line) > left:
+            message = f"expected at most {MAX_LENGTH:,} characters of equations, got {total:,}"
+            raise ExpressionError(message, line, left)
+        left -= len(line)
 
 
 class _Line:

@@ -119,8 +119,10 @@ def test_a_text_may_be_as_long_as_the_limit_and_no_longer() -> None:
     longest = "xy = a" + "+a" * ((MAX_LENGTH - 6) // 2)
     assert len(longest) == MAX_LENGTH
     assert parse(longest).parameters == ("a",)
-    assert refusal(longest + " ") == "expected at most 10,000 characters of equations, got 10,001"
-    assert refusal([longest, "xz=1"]) == "expected at most 10,000 characters of equations, got 10,004"
+    told = "expected at most 10,000 characters of equations, got {}\n  {}\n  {}^"
+    shown = "..." + longest[-SHOWN:]
+    assert refusal(longest + " ") == told.format("10,001", shown + " ", " " * len(shown))
+    assert refusal([longest, "xz=1"]) == told.format("10,004", "xz=1", "")
 
 
 @pytest.mark.parametrize(
