@@ -1,5 +1,6 @@
 """Equations as a Python function."""
 
+import ast
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from kernels.expression.numpy_source import numpy_source
 from kernels.expression.ops import FUNCTIONS
 from kernels.expression.reference import predict
 from tests.helpers import assert_close
+from tests.kernels.test_sources_without_names import HOSTILE, hostile_names, renamed
 from tests.strategies import data, few, graphs
 
 
@@ -62,6 +64,25 @@ def test_every_function_is_written(function: str, folder: Path) -> None:
 
 def test_words_that_python_uses_get_a_mark(folder: Path) -> None:
     check(parse("xy = lambda*x + np/is - each*float + np_ + predict^x"), folder)
+
+
+@few
+@given(graphs(), st.integers(0, len(HOSTILE) - 1))
+def test_hostile_names_are_nothing_but_variables_of_the_function(graph: Graph, first: int) -> None:
+    """It imports NumPy and calls what is NumPy's, whatever the names are."""
+    hostile = hostile_names(graph) | dict(zip(graph.parameters, HOSTILE[first:], strict=False))
+    other = renamed(graph, hostile)
+    values = dict.fromkeys(other.parameters, 1.5)
+    tree = ast.parse(numpy_source(other, other.definitions, values))
+    assert [type(statement) for statement in tree.body] == [ast.Import, ast.FunctionDef]
+    for part in ast.walk(tree):
+        assert not isinstance(part, (ast.Lambda, ast.ImportFrom, ast.Subscript, ast.Global, ast.Delete))
+        if isinstance(part, ast.Call):
+            assert isinstance(part.func, ast.Attribute) and ast.unparse(part.func.value) == "np"
+        if isinstance(part, ast.Attribute):
+            assert ast.unparse(part.value) == "np" and not part.attr.startswith("_")
+        if isinstance(part, ast.arg) or (isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)):
+            assert (part.arg if isinstance(part, ast.arg) else part.id) not in ("np", "float")
 
 
 def test_it_reads_as_a_person_would_write_it() -> None:

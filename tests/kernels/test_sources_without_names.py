@@ -1,0 +1,85 @@
+"""Generated kernels carry no user text: with every name replaced, the same sources come out."""
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+from hypothesis import given
+
+from kernels.expression import Graph, numba_source, parse, triton_source
+from kernels.expression.expr import Expr, name, substitute
+from kernels.fused import numba_source as fused_numba
+from kernels.fused import triton_source as fused_triton
+from kernels.least_squares import numba_source as least_squares
+from tests.strategies import few, graphs
+
+# Legal in the language, and something else in Python, in the sources themselves or in a shell.
+HOSTILE: tuple[str, ...] = (
+    "import", "lambda", "def", "None", "eval", "exec", "open", "print", "os", "np", "tl", "njit", "triton",
+    "libdevice", "inf", "nan", "zero", "one", "total", "p0", "v1", "s0", "g0", "e0", "dtype", "p_ptr",
+    "BLOCK", "float", "each", "predict", "E5", "Q" * 3000,
+)  # fmt: skip
+HOSTILE_VARIABLES: tuple[str, ...] = ("x0", "x_ptr", "x", "x_0", "xor", "x_block", "x__class__", "x" * 3000)
+
+
+def sources(graph: Graph) -> Iterator[str]:
+    """Everything that is compiled for a graph, on any engine and backend."""
+    yield numba_source.predict_source(graph)
+    yield numba_source.rows_source(graph)
+    yield least_squares.source(graph)
+    for shared in (True, False):
+        yield triton_source.predict_source(graph, shared)
+        yield triton_source.squares_source(graph, shared, weighted=shared)
+    for loss in ("mse", "cross_entropy"):
+        yield numba_source.loss_source(graph, loss)
+        yield triton_source.loss_source(graph, loss, shared=True)
+        yield fused_numba.graph_training(graph, loss, "adam")
+        yield fused_triton.graph_training(graph, loss, itemsize=4).source
+
+
+def renamed(graph: Graph, names: Mapping[str, str]) -> Graph:
+    """`graph` with other names."""
+    definitions = dict(zip((names[v] for v in graph.expressions), _expressions(graph, names), strict=True))
+    lines = {variable: f"{variable} = {expression}" for variable, expression in definitions.items()}
+    return Graph.build(definitions, [names[output] for output in graph.outputs], lines)
+
+
+def _expressions(graph: Graph, names: Mapping[str, str]) -> list[Expr]:
+    return substitute(graph.expressions.values(), {old: name(new) for old, new in names.items()})
+
+
+def hostile_names(graph: Graph) -> dict[str, str]:
+    """A hostile name for each of the graph's."""
+    variables = [*graph.inputs, *graph.expressions]
+    found = dict(zip(variables, HOSTILE_VARIABLES, strict=False))
+    return found | dict(zip(graph.parameters, HOSTILE, strict=False))
+
+
+@few
+@given(graphs())
+def test_names_make_no_difference_to_any_source(graph: Graph) -> None:
+    other = renamed(graph, hostile_names(graph))
+    assert other != graph
+    assert list(sources(other)) == list(sources(graph))
+
+
+@pytest.mark.parametrize("count", [1, 7, len(HOSTILE)])
+def test_every_hostile_name_is_a_number_in_the_sources(count: int) -> None:
+    plain, hostile = (
+        "\n".join(
+            [f"{y} = " + " + ".join(f"{p}*{x}" for p in parameters[:count]), f"{z} = {y}*{parameters[0]}"]
+        )
+        for x, y, z, parameters in (
+            ("xa", "xb", "xc", [f"a{i}" for i in range(len(HOSTILE))]),
+            ("x__class__", "xor", "x0", HOSTILE),
+        )
+    )
+    assert list(sources(parse(hostile))) == list(sources(parse(plain)))
+
+
+def test_a_name_in_a_source_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A comment would do."""
+    honest = numba_source.predict_source
+    monkeypatch.setattr(numba_source, "predict_source", lambda graph: f"# of {graph}\n{honest(graph)}")
+    graph = parse("xy = a*x")
+    other = renamed(graph, {"xy": "xy", "x": "x", "a": "b"})
+    assert list(sources(other)) != list(sources(graph))
