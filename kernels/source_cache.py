@@ -3,10 +3,15 @@
 import hashlib
 import importlib.util
 import os
+import stat
 import sys
 import tempfile
 from pathlib import Path
 from types import ModuleType
+
+from kernels.errors import UserError
+
+OTHERS, OTHERS_WRITE = stat.S_IRWXG | stat.S_IRWXO, stat.S_IWGRP | stat.S_IWOTH
 
 
 def folder() -> Path:
@@ -46,13 +51,30 @@ def version(*files: Path) -> str:
 def _written(name: str, source: str) -> Path:
     """The file of this content in the cache, or in a temporary folder where the cache can't be written."""
     try:
-        return _write(folder(), name, source)
+        return _write(_private(folder()), name, source)
     except (OSError, RuntimeError):  # RuntimeError: a user without a home
         return _write(Path(tempfile.mkdtemp(prefix="packtrain-")), name, source)
 
 
-def _write(where: Path, name: str, source: str) -> Path:
+def _private(where: Path) -> Path:
+    """The folder `where`, made of mode 0700, which a folder of the user's own gets that others may read.
+
+    What lies in it is run: sources are imported, and Numba unpickles what it compiled. Raises UserError
+    where somebody else could have put it there.
+    """
     where.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = where.stat()
+    if found.st_uid != os.geteuid() or found.st_mode & OTHERS_WRITE:
+        raise UserError(
+            f"the cache {where} holds code that is run, and others than you can write there: "
+            f"delete it, or let PACKTRAIN_CACHE name a folder of your own"
+        )
+    if found.st_mode & OTHERS:
+        where.chmod(0o700)
+    return where
+
+
+def _write(where: Path, name: str, source: str) -> Path:
     file = where / f"{name}.py"
     if not file.exists() or file.read_bytes() != source.encode():
         draft = where / f".{name}.{os.getpid()}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kernels import source_cache
+from kernels.errors import UserError
 from tests.helpers import ROOT
 
 COUNT = iter(range(1000))
@@ -58,6 +59,47 @@ def test_the_file_is_named_after_its_content(cache: Path) -> None:
 def test_the_folder_is_the_users_alone(cache: Path) -> None:
     source_cache.load(fresh())
     assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_others_may_read_becomes_the_users_alone(cache: Path) -> None:
+    cache.mkdir(parents=True)
+    cache.chmod(0o755)
+    source_cache.load(fresh())
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o775, 0o770, 0o702])
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_folder_that_others_may_write_is_refused(mode: int, linked: bool, cache: Path) -> None:
+    """Whoever could write there could have left a compiled form, which Numba would unpickle."""
+    cache.parent.mkdir()
+    real = cache.parent / "elsewhere" if linked else cache
+    real.mkdir()
+    real.chmod(mode)
+    if linked:
+        cache.symlink_to(real)
+    with pytest.raises(UserError) as refused:
+        source_cache.load(fresh())
+    assert str(refused.value) == (
+        f"the cache {cache} holds code that is run, and others than you can write there: "
+        "delete it, or let PACKTRAIN_CACHE name a folder of your own"
+    )
+    assert not list(real.iterdir()) and stat.S_IMODE(real.stat().st_mode) == mode
+
+
+def test_a_folder_of_somebody_else_is_refused(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source_cache.load(fresh())
+    monkeypatch.setattr(os, "geteuid", lambda: cache.stat().st_uid + 1)
+    with pytest.raises(UserError, match="others than you can write there"):
+        source_cache.load(fresh())
+
+
+def test_what_numba_keeps_lies_in_the_same_folder(cache: Path) -> None:
+    code = "from numba import njit\n\n\n@njit(cache=True)\ndef same(x):\n    return x\n"
+    module = source_cache.load(fresh() + code)
+    assert not source_cache.is_compiled(module, "same")
+    assert module.same(3) == 3 and source_cache.is_compiled(module, "same")
+    assert list((cache / "__pycache__").glob("*.nbi"))
 
 
 def test_nothing_but_the_source_is_left_behind(cache: Path) -> None:
