@@ -1,4 +1,4 @@
-"""The house: imports run one way, at the top of files; configs are plain data."""
+"""The house: imports run one way, at the top of files."""
 
 import ast
 from collections.abc import Iterator
@@ -64,15 +64,3 @@ def test_an_import_inside_a_function_says_why(path: Path) -> None:
             for inner in ast.walk(node):
                 if isinstance(inner, (ast.Import, ast.ImportFrom)):
                     assert "(" in lines[inner.lineno - 1].partition("#")[2], lines[inner.lineno - 1]
-
-
-def test_configs_are_plain_data() -> None:
-    for path in (ROOT / "conf").rglob("*.yaml"):
-        assert "_target_" not in path.read_text(), path
-
-
-@pytest.mark.parametrize("word", ["eval(", "exec(", "pickle", "torch.load", "instantiate("])
-def test_no_source_executes_or_unpickles(word: str) -> None:
-    for path in SOURCES:
-        code = path.read_text().replace("allow_pickle=False", "")
-        assert word not in code.replace(f"n{word}", ""), path

@@ -1,0 +1,194 @@
+"""Nothing is let in: no text becomes code, no pickle is opened, nothing leaves the output folder."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from tests.helpers import ROOT
+
+SOURCES = sorted(path for folder in ("conf", "kernels", "trainer") for path in (ROOT / folder).rglob("*.py"))
+
+# What makes code of text or bytes, starts programs or talks to the network: builtins, modules, functions.
+BUILTINS = {"eval", "exec", "compile", "__import__", "breakpoint", "input", "globals", "vars"}
+MODULES = {
+    "pickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "code", "codeop", "runpy",
+    "importlib", "subprocess", "multiprocessing", "pty", "ctypes", "socket", "http", "urllib", "requests",
+}  # fmt: skip
+FUNCTIONS = {
+    "os.system", "os.popen", "os.fork", "os.posix_spawn", "torch.load", "torch.jit.load", "torch.compile",
+    "np.load", "np.fromfile", "np.memmap", "numpy.load", "yaml.load", "yaml.load_all", "yaml.unsafe_load",
+    "yaml.full_load", "hydra.utils.instantiate", "hydra.utils.call", "hydra.utils.get_class",
+    "hydra.utils.get_method", "OmegaConf.register_new_resolver",
+}  # fmt: skip
+DUNDERS = {"__globals__", "__subclasses__", "__mro__", "__builtins__", "__code__"}
+UNSAFE_UNLESS_FALSE = {"allow_pickle", "shell", "allow_objects"}
+
+# What was found -> why it lets nothing in.
+ARGUED = {
+    "kernels/source_cache.py: importlib.util": "imports what we generated, from the user's own folder",
+    "trainer/search/gather.py: importlib.util.find_spec": "asks whether Matplotlib is there",
+    "trainer/search/study.py: importlib.util.find_spec": "asks whether cmaes is there",
+    "trainer/data/files.py: np.load": "with allow_pickle=False",
+    "trainer/monitor/events.py: socket": "asks for this machine's name",
+    "trainer/search/plugins/hydra_plugins/packed_sweeper.py: _target_": "how Hydra finds a plugin's class",
+}
+
+
+def suspicious(tree: ast.AST) -> Iterator[str]:
+    """What in a source could let something in."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] in MODULES)
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (each for each in names if each.partition(".")[0] in MODULES or each in FUNCTIONS)
+        elif isinstance(node, ast.Attribute):
+            if (written := ast.unparse(node)) in FUNCTIONS or node.attr in DUNDERS:
+                yield written
+        elif isinstance(node, ast.Name):
+            if node.id in BUILTINS or node.id == "_target_":
+                yield node.id
+        elif isinstance(node, ast.Constant) and node.value == "_target_":
+            yield "_target_"
+        elif isinstance(node, ast.keyword) and node.arg in UNSAFE_UNLESS_FALSE:
+            yield from [] if ast.unparse(node.value) == "False" else [f"{node.arg}={ast.unparse(node.value)}"]
+
+
+def test_no_source_makes_code_of_text_or_opens_pickles() -> None:
+    found = {
+        f"{path.relative_to(ROOT)}: {what}"
+        for path in SOURCES
+        for what in suspicious(ast.parse(path.read_text()))
+    }
+    assert found == ARGUED.keys()
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("eval('1')", "eval"),
+        ("f = exec", "exec"),
+        ("compile(text, '', 'exec')", "compile"),
+        ("__import__('os')", "__import__"),
+        ("import pickle", "pickle"),
+        ("import joblib as j", "joblib"),
+        ("from pickle import loads", "pickle.loads"),
+        ("from torch import load", "torch.load"),
+        ("torch.load(file, weights_only=True)", "torch.load"),
+        ("np.load(file, allow_pickle=True)", "allow_pickle=True"),
+        ("np.load(file, allow_pickle=trusted)", "allow_pickle=trusted"),
+        ("yaml.load(file, Loader=yaml.Loader)", "yaml.load"),
+        ("from yaml import unsafe_load", "yaml.unsafe_load"),
+        ("import subprocess", "subprocess"),
+        ("os.system('id')", "os.system"),
+        ("hydra.utils.instantiate(cfg)", "hydra.utils.instantiate"),
+        ("from hydra.utils import instantiate", "hydra.utils.instantiate"),
+        ("cfg['_target_']", "_target_"),
+        ("from urllib.request import urlopen", "urllib.request.urlopen"),
+    ],
+)
+def test_a_source_that_did_would_be_found(code: str, what: str) -> None:
+    """At the end of a real one."""
+    honest = (ROOT / "trainer" / "stored.py").read_text()
+    assert not list(suspicious(ast.parse(honest)))
+    assert what in suspicious(ast.parse(f"{honest}\n{code}\n"))
+
+
+def test_no_array_is_loaded_but_without_pickles() -> None:
+    calls = [
+        node
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "np.load"
+    ]
+    assert [[ast.unparse(word) for word in call.keywords] for call in calls] == [["allow_pickle=False"]]
+
+
+def test_configs_name_no_classes() -> None:
+    """Hydra's own files apart, which its plugins bring; ours are read as data, by the safe loader."""
+    for path in (ROOT / "conf").rglob("*.yaml"):
+        assert "_target_" not in path.read_text() and "!!" not in path.read_text(), path
+        yaml.safe_load(path.read_text())
+
+
+COMMANDS = [
+    ["experiment=debug", "name=graph", "hydra.run.dir=graph", "compute.device=cpu"],
+    [
+        "experiment=gaussians",
+        "data.size=64",
+        "loop.batch_size=16",
+        "loop.steps=3",
+        "hydra.run.dir=mlp",
+        "engine=step",
+    ],
+    [
+        "experiment=fit",
+        "data.path=points.npz",
+        "data.columns={x: x, xy: y}",
+        "hydra.run.dir=fit",
+        "compute.device=cpu",
+    ],
+    ["show", "graph", "sort=seed"],
+    ["show", "mlp", "run=0"],
+    ["export", "fit"],
+]
+
+
+def audited(folder: Path, ours: list[Path], commands: list[list[str]]) -> list[list[str]]:
+    """What commands did that they must not, in a process that has its every folder below `folder`."""
+    asked = {
+        "ours": [f"{each}/" for each in ours],
+        "writable": [f"{folder}/", "/dev/null"],
+        "commands": commands,
+    }
+    places = {"HOME": folder, "PACKTRAIN_CACHE": folder / "cache", "TMPDIR": folder, "PYTHONPATH": folder}
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests" / "audited.py", json.dumps(asked)],
+        cwd=folder,
+        env={**os.environ, **places, "TRITON_INTERPRET": "0"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_run_executes_no_text_and_writes_nowhere_else(tmp_path: Path) -> None:
+    """Generated kernels are imported as files; what Numba unpickles lies in the user's own folder."""
+    np.savez(tmp_path / "points.npz", x=np.arange(1.0, 7.0), y=0.77 * np.arange(1.0, 7.0) ** 3.9)
+    ours = [ROOT / "trainer", ROOT / "kernels", ROOT / "conf", tmp_path / "cache"]
+    assert audited(tmp_path, ours, COMMANDS) == []
+
+
+PLANTED = """
+import os, pickle, socket, subprocess
+
+eval("1 + 1")
+pickle.loads(pickle.dumps(os.getcwd))
+subprocess.run(["true"])
+os.system("true")
+with socket.socket() as each:
+    each.bind(("127.0.0.1", 0))
+open(os.path.join(os.path.dirname(__file__), "../../outside"), "w").close()
+"""
+
+
+def test_a_run_that_did_would_be_found(tmp_path: Path) -> None:
+    """As if a plugin that Hydra imports were ours."""
+    folder = tmp_path / "inside" / "hydra_plugins"
+    folder.mkdir(parents=True)
+    (folder / "planted.py").write_text(PLANTED)
+    found = audited(tmp_path / "inside", [folder], [["--cfg", "job"]])
+    assert {event for event, _, _ in found} == {
+        "compile", "exec", "pickle.find_class", "subprocess.Popen", "os.system", "socket.bind", "open",
+    }  # fmt: skip
+    assert (tmp_path / "outside").exists()
