@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import fields
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from kernels.errors import UserError, choose, nearest
 from trainer.config import KINDS, LEAST_SQUARES, Config, Loop
@@ -16,6 +16,7 @@ SAMPLERS = ("tpe", "cmaes", "nsgaii", "random")
 ORDERS = ("shared", "own", "sequential")
 BACKENDS = ("auto", "reference", "triton", "numba")
 PRECISIONS = ("fp64", "fp32", "tf32", "bf16")
+LONGEST_NAME = 200  # bytes: file systems take 255
 
 
 def check(config: Config, asked: Collection[str] = (), varied: Collection[str] = ()) -> None:
@@ -23,6 +24,7 @@ def check(config: Config, asked: Collection[str] = (), varied: Collection[str] =
 
     `asked` are the fields and groups on the command line, `varied` those that differ between the runs.
     """
+    file_name(config.name)
     for group in KINDS:
         _check_kind(group, getattr(config, group), asked, varied)
     _check_words(config)
@@ -38,6 +40,23 @@ def check(config: Config, asked: Collection[str] = (), varied: Collection[str] =
         _check_least_squares(config, {*asked, *varied})
     else:
         _check_first_order(config)
+
+
+def file_name(name: str) -> str:
+    """`name`, which can be one part of a path and no more. Raises UserError where it can't.
+
+    Hydra makes the output folder before a config is checked, so train.yaml asks for this there.
+    """
+    if not name.isprintable() or "/" in name or name.strip() in ("", ".", ".."):
+        raise UserError(
+            f"name is the name of a folder in outputs/, of printable characters without /; got {name!r}"
+        )
+    if len(name.encode()) > LONGEST_NAME:
+        raise UserError(f"name has at most {LONGEST_NAME} bytes; got {len(name.encode())}: {name[:20]!r}...")
+    return name
+
+
+OmegaConf.register_new_resolver("file_name", file_name, replace=True)
 
 
 def _check_least_squares(config: Config, named: Collection[str]) -> None:

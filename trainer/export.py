@@ -36,7 +36,7 @@ def export(arguments: Sequence[str]) -> None:
     stored = read_stored(folder)
     line = stored.line(options.get("run", "best"))
     pack, run = stored.place(line)
-    to = Path(options.get("to") or folder / "export" / f"run-{line['index']:04d}")
+    to = Path(options["to"]) if options.get("to") else _inside(folder, f"export/run-{line['index']:04d}")
     to.mkdir(parents=True, exist_ok=True)
     trained = load(pack)
     texts = {"config.yaml": OmegaConf.to_yaml(run_config(pack, run))}
@@ -48,6 +48,13 @@ def export(arguments: Sequence[str]) -> None:
     console = Console()
     console.print(texts.get("equations.txt", ""), highlight=False, markup=False, soft_wrap=True)
     console.print(f"{shown(to)}: {', '.join(['model.safetensors', *texts])}", highlight=False, soft_wrap=True)
+
+
+def _inside(folder: Path, below: str) -> Path:
+    """The folder `below` in `folder`. Raises UserError where a link leads out of it."""
+    if not (folder / below).resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{folder / below} is a link to {(folder / below).resolve()}: say to=FOLDER")
+    return folder / below
 
 
 def _save_parameters(file: Path, trained: Trained, run: int) -> None:

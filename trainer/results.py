@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -25,6 +27,17 @@ from trainer.models.build import build, make_graph, make_layout
 from trainer.outcome import Ending
 from trainer.pack import Pack
 from trainer.rows import LISTED_BEST, LISTED_RUNS, best_first, best_run, finite, flat
+
+FOREIGN = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    SafetensorError,
+    OmegaConfBaseException,
+)  # what reading another file than ours raises
 
 
 def run_rows(
@@ -187,12 +200,32 @@ def load(folder: str | Path) -> Trained:
         with safe_open(folder / "model.safetensors", "pt") as file:
             about = json.loads(file.metadata()["packtrain"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise UserError(f"{folder} holds no finished training: {error}") from None
-    mean, std = tensors.pop("inputs.mean", None), tensors.pop("inputs.std", None)
-    asked = config.Model(**about["model"])
+        return _trained(result, about, tensors)
+    except FOREIGN as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{folder} holds no finished training: {reason}") from None
+
+
+def _trained(result: dict[str, Any], about: dict[str, Any], tensors: dict[str, Tensor]) -> Trained:
+    """What a run folder holds; types and shapes are checked, since it may be somebody else's."""
+    asked: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config.Model), about["model"]))
+    inputs, targets = tuple(map(str, about["inputs"])), tuple(map(str, about["targets"]))
+    scale = [tensors.pop(f"inputs.{name}", None) for name in ("mean", "std")]
     graph = make_graph(asked)
-    parts = [tensors[name] for name in make_layout(asked, graph)]
-    flat = torch.cat([part.reshape(len(part), -1) for part in parts], 1)
-    model = build(asked, graph, flat, about["precision"])
-    return Trained(model, result, tuple(about["inputs"]), tuple(about["targets"]), mean, std)
+    features = (asked.widths or [0])[0] if graph is None else len(graph.inputs)
+    shapes = [each.shape for each in scale if each is not None]
+    if len(inputs) != features or any(shape != (features,) for shape in shapes):
+        raise ValueError(f"its model has {features} inputs, and its data {len(inputs)} ({shapes})")
+    parts = [_part(tensors, *each) for each in make_layout(asked, graph).items()]
+    model = build(asked, graph, torch.cat(parts, 1), about["precision"])
+    return Trained(model, {"best_run": None, **result}, inputs, targets, *scale)
+
+
+def _part(tensors: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
+    """The parameter `name` [R, ...] as [R, P]."""
+    part = tensors[name]
+    if part.shape[1:] != shape or not part.is_floating_point():
+        raise ValueError(
+            f"{name} is {part.dtype} of the shape {list(part.shape)}, not [runs, *{list(shape)}]"
+        )
+    return part.reshape(len(part), -1)

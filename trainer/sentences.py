@@ -22,6 +22,8 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, OverrideParseException):
         return _unreadable(error)
     text = str(error)
+    if found := re.match(r"UserError raised while resolving interpolation: (.*)", text):
+        return found[1]
     if found := re.match(r"Ambiguous value for argument '(.*)'|Sweep parameters '(.*)' requires", text):
         return _several(found[1] or found[2])
     if found := re.match(r"Could not override '(.*?)'", text):

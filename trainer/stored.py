@@ -1,12 +1,15 @@
 """A result folder, of a training or of a sweep, as it is read back."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow
+import yaml
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pyarrow import csv
 
 from kernels.errors import UserError
@@ -14,6 +17,20 @@ from trainer.config import Config
 from trainer.pack import START, make_pack
 from trainer.rows import Row
 from trainer.search.plan import Plan, read_plan
+
+LOSS = int, float, type(None)
+HEAD: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("experiment", "device", "precision"), (str,)),
+    **dict.fromkeys(("runs", "steps", "samples"), (int,)),
+    **dict.fromkeys(("seconds", "outcomes"), (dict,)),
+    "best_run": (int, type(None)),
+    "run": (list,),
+}
+LINE: dict[str, tuple[type, ...]] = {
+    "index": (int,),
+    "outcome": (str,),
+    **dict.fromkeys(("loss.train.first", "loss.train.last", "loss.validation"), LOSS),
+}
 
 
 @dataclass(frozen=True)
@@ -53,10 +70,20 @@ def read_stored(folder: Path) -> Stored:
     try:
         result = json.loads((folder / "result.json").read_text())
         lines = read_table(folder / "runs.csv").to_pylist()
-    except (OSError, ValueError) as error:
+        _check("result.json", result, HEAD)
+        for line in lines or [{}]:
+            _check("runs.csv", line, LINE)
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         hint = f"; packtrain resume={folder} finishes its sweep" if plan else ""
         raise UserError(f"{folder} holds no finished training or sweep ({error}){hint}") from None
     return Stored(folder, result, lines, plan)
+
+
+def _check(file: str, given: Any, expected: Mapping[str, tuple[type, ...]]) -> None:
+    """Raises ValueError where `given` isn't as we write it: it may be somebody else's."""
+    for name, types in expected.items():
+        if not isinstance(dict(given).get(name), types):
+            raise ValueError(f"{file}: {name} is {dict(given).get(name)!r}")
 
 
 def read_table(file: Path) -> pyarrow.Table:
@@ -69,9 +96,15 @@ def run_config(folder: Path, run: int) -> DictConfig:
     """The whole config of one run of a pack: with its own values, and nothing to vary. Raises UserError."""
     if not (folder / ".hydra").is_dir():
         raise UserError(f"{folder} has no folder .hydra, which says how its runs were configured")
-    asked, typed = (OmegaConf.load(folder / ".hydra" / f"{name}.yaml") for name in ("config", "overrides"))
-    config: Any = OmegaConf.merge(OmegaConf.structured(Config), asked)
-    overrides: Any = OmegaConf.to_container(typed)
+    try:
+        asked, typed = (
+            OmegaConf.load(folder / ".hydra" / f"{name}.yaml") for name in ("config", "overrides")
+        )
+        config: Any = OmegaConf.merge(OmegaConf.structured(Config), asked)
+        overrides = [str(each) for each in list(typed)]
+    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{folder / '.hydra'} doesn't say how its runs were configured: {reason}") from None
     pack = make_pack(config, overrides)
     found = OmegaConf.create(asdict(pack.config) | {"pack": asdict(Config().pack)})
     for field, value in pack.values(run).items():

@@ -7,6 +7,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from kernels.errors import UserError
+from tests.helpers import Command
 from tests.trainer.configs import CONF, compose, pack_of
 from trainer.checks import NUMBERS, check
 from trainer.config import KINDS, Config, all_fields, is_per_run, per_run_fields
@@ -232,3 +233,37 @@ def test_a_composed_config_is_the_schemas() -> None:
     config = OmegaConf.to_object(compose())
     assert isinstance(config, Config)
     check(config)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", " ", "/abs", "../../etc", "a/b", "a\nb", "\0", "\x1b[2J", "\ud800"]
+)
+def test_a_name_that_would_lead_elsewhere_is_refused(name: str) -> None:
+    config = pack_of().config
+    check(config)
+    config.name = name
+    with pytest.raises(UserError, match="name is the name of a folder in outputs/") as refused:
+        check(config)
+    assert str(refused.value).isprintable()
+
+
+def test_a_name_is_as_long_as_a_file_systems_and_no_longer() -> None:
+    config = pack_of().config
+    config.name = "ü" * 100
+    check(config)
+    config.name += "u"
+    with pytest.raises(UserError, match="name has at most 200 bytes; got 201: 'üüü"):
+        check(config)
+
+
+@pytest.mark.parametrize("name", ["../x", "'/tmp'", "'..'"])
+def test_a_name_that_would_lead_elsewhere_makes_no_folder(
+    name: str, process: Command, tmp_path: Path
+) -> None:
+    ended = process(f"name={name}")
+    assert (ended.code, ended.out) == (2, "")
+    assert (
+        ended.err.startswith("packtrain: name is the name of a folder in outputs/")
+        and ended.err.count("\n") == 1
+    )
+    assert not list(tmp_path.iterdir())

@@ -51,8 +51,7 @@ def make_layout(asked: config.Model, graph: Graph | None) -> dict[str, tuple[int
     """The names and shapes of one run's parameters, in the order in which a model holds them."""
     if graph is not None:
         return {parameter: () for parameter in graph.parameters}
-    assert asked.widths is not None
-    return layout(asked.widths, asked.bias)
+    return layout(asked.widths or [], asked.bias)
 
 
 def build(

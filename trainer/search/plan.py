@@ -1,8 +1,9 @@
 """The plan of a sweep: its packs, written down once, before the first of them starts."""
 
 import json
+import operator
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from kernels.errors import UserError
@@ -35,6 +36,13 @@ class PlannedPack:
     first: int
     runs: int
     refused: str = ""
+
+    def __post_init__(self) -> None:
+        path = PurePath(self.folder)
+        if path.is_absolute() or ".." in path.parts or not self.folder.isprintable():
+            raise UserError(
+                f"a pack's folder is below its sweep's, and hydra.sweep.subdir is {self.folder!r}"
+            )
 
     @property
     def name(self) -> str:
@@ -72,12 +80,20 @@ def write_plan(root: Path, plan: Plan) -> None:
 
 
 def read_plan(root: Path) -> Plan | None:
-    """The plan of the sweep in `root`, None where there is none."""
+    """The plan of the sweep in `root`, None where there is none. Raises UserError for what is no plan."""
     if not (root / FILE).exists():
         return None
-    found = json.loads((root / FILE).read_text())
-    packs = [PlannedPack(**each) for each in found["packs"]]
-    return Plan(Asked(**found["asked"]), found["typed"], found["cwd"], packs, objective_in(found))
+    try:
+        found = json.loads((root / FILE).read_text())
+        packs = [_pack(**each) for each in found["packs"]]
+        return Plan(Asked(**found["asked"]), found["typed"], found["cwd"], packs, objective_in(found))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{root / FILE} is no plan of a sweep: {error}") from None
+
+
+def _pack(first: int, runs: int, **given: Any) -> PlannedPack:
+    """A pack as it was written down; its numbers are numbers."""
+    return PlannedPack(first=operator.index(first), runs=operator.index(runs), **given)
 
 
 def check_same(root: Path, plan: Plan, asked: Asked) -> None:
