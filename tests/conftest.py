@@ -1,6 +1,7 @@
 """Fixtures: the command as a user types it, in this process or in one of its own; Triton interpreted."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,6 +38,8 @@ def packtrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
         defaults = () if subcommand else ("compute.device=cpu", "hydra.run.dir=out")
         given = {argument.partition("=")[0] for argument in arguments}
         missing = [each for each in defaults if each.partition("=")[0] not in given]
+        if "hydra.run.dir=out" in missing and "resume" not in given:
+            shutil.rmtree("out", ignore_errors=True)
         monkeypatch.setattr(sys, "argv", ["packtrain", *arguments, *missing])
         code = 0
         try:

@@ -1,12 +1,14 @@
 """The console script: Hydra composes a config, and it is trained. Every user error is one sentence."""
 
+import errno
 import logging
 import os
 import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import NoReturn
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 import hydra
 import yaml
@@ -18,13 +20,18 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from kernels.errors import UserError
+from trainer.command import typed_for
 from trainer.config import PLUGINS
 from trainer.outcome import PackFailed
 from trainer.pack import make_pack
 from trainer.search.resume import resumed
 from trainer.sentences import known_fields, sentence
 
+if TYPE_CHECKING:
+    from trainer.run import Ended
+
 log = logging.getLogger(__name__)
+FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS
 UNWRITABLE = PermissionError, FileNotFoundError, NotADirectoryError, FileExistsError
 
 
@@ -34,7 +41,7 @@ def task(cfg: DictConfig) -> None:
     job = HydraConfig.get()
     alone = job.mode != RunMode.MULTIRUN
     try:
-        code = _train(cfg, job.overrides.task, Path(job.runtime.output_dir), alone)
+        ended = _train(cfg, job.overrides.task, Path(job.runtime.output_dir), alone)
     except (UserError, OmegaConfBaseException) as error:
         if alone:
             _refuse(sentence(error))
@@ -44,26 +51,26 @@ def task(cfg: DictConfig) -> None:
             raise
         log.exception("the training failed")
         raise PackFailed(f"{type(error).__name__}: {error}; its train.log has the traceback") from None
-    if code == 1 and not alone:
+    if ended.code == 1 and not alone:
         raise PackFailed("no run of it can be used")
-    if code:
-        sys.exit(code)
+    if ended.code or ended.interrupted:
+        sys.exit(ended.code)
 
 
-def _train(cfg: DictConfig, overrides: list[str], folder: Path, alone: bool) -> int:
-    """Trains a pack, or the rounds of a search -> the exit code."""
+def _train(cfg: DictConfig, overrides: list[str], folder: Path, alone: bool) -> "Ended":
+    """Trains a pack, or the rounds of a search."""
     from trainer.run import run  # noqa: PLC0415 (torch takes seconds: --help and the tab key don't wait for it)
     from trainer.search.rounds import search  # noqa: PLC0415 (likewise)
 
     pack = make_pack(cfg, overrides)
     if pack.config.search.kind == "grid":
-        return run(pack, folder, Console(), alone)
+        return run(pack, folder, Console(), typed_for(HydraConfig.instance().cfg) if alone else None)
     return search(cfg, pack, overrides, folder, Console())
 
 
 def main() -> None:
     """`packtrain`: exits with 0, 130 or 143 after SIGINT or SIGTERM, 2 for a user's mistake, else 1."""
-    before = signal.signal(signal.SIGINT, _stop_at_once)
+    before = {each: signal.signal(each, _stop_at_once) for each in (signal.SIGINT, signal.SIGUSR1)}
     full = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to the lines below
     # Torch's threads wait for one another by spinning: for long, where other programs hold the cores.
@@ -88,10 +95,16 @@ def main() -> None:
         _refuse(sentence(error))
     except UNWRITABLE as error:
         _refuse(f"can't write {error.filename}: {error.strerror}")
+    except OSError as error:
+        if error.errno not in FULL or full:
+            raise
+        print(f"packtrain: can't write {error.filename or 'the results'}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         _stop_at_once()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _subcommand(word: str, arguments: list[str]) -> None:
@@ -113,10 +126,10 @@ def _lend_plugins() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*paths, PLUGINS]))
 
 
-def _stop_at_once(*signal_and_frame: object) -> NoReturn:
+def _stop_at_once(number: int = signal.SIGINT, frame: FrameType | None = None) -> NoReturn:
     """Ends the process here: an exception would be swallowed in the middle of an import."""
     print("packtrain: stopped at once, without results", file=sys.stderr, flush=True)
-    os._exit(130)
+    os._exit(130 if number == signal.SIGINT else 0)
 
 
 def _refuse_dashes(arguments: list[str]) -> None:

@@ -1,7 +1,9 @@
 """The checks of a config that types can't make, each with a sentence."""
 
 import math
+import re
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
@@ -31,6 +33,7 @@ def check(config: Config, asked: Collection[str] = (), varied: Collection[str] =
     _check_numbers(config)
     _check_length(config.loop, "loop.steps" in varied)
     _check_batch(config.loop.batch_size)
+    checkpoint_interval(config.checkpoint.every)
     if config.compute.precision in ("tf32", "bf16") and config.model.kind == "expression":
         raise UserError(
             f"compute.precision={config.compute.precision} is about an MLP's matrix products; "
@@ -164,6 +167,7 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "loop.steps": ABOVE_0,
     "loop.epochs": ABOVE_0,
     "loop.max_seconds": ABOVE_0,
+    "checkpoint.keep": ABOVE_0,
     "search.max_pack": ABOVE_0,
     "search.rounds": ABOVE_0,
     "search.runs_per_round": ABOVE_0,
@@ -198,6 +202,19 @@ def _check_length(loop: Loop, varied: bool) -> None:
         raise UserError(
             f"{steps} and loop.epochs={loop.epochs:g} both say how long to train: set one of them to null"
         )
+
+
+def checkpoint_interval(every: int | str | None) -> float | None:
+    """checkpoint.every: a number of steps, or as a float the seconds of `30s`. Raises UserError."""
+    if every is None or (isinstance(every, int) and every > 0):
+        return every
+    found = re.fullmatch(r"([0-9.]+) ?s", str(every))
+    with suppress(ValueError):
+        if found and float(found[1]) > 0:
+            return float(found[1])
+    raise UserError(
+        f"checkpoint.every is a number of steps, or seconds as in 30s, or null for none; got {every!r}"
+    )
 
 
 def _check_batch(size: int | str) -> None:

@@ -138,6 +138,12 @@ class Loop:
 
 
 @dataclass
+class Checkpoint:
+    every: int | str | None = "30s"
+    keep: int = 2
+
+
+@dataclass
 class Pack:
     over: dict[str, Any] = mapping()
     zip: bool = False
@@ -172,6 +178,7 @@ class Config:
     engine: Engine = field(default_factory=Engine)
     compute: Compute = field(default_factory=Compute)
     monitor: Monitor = field(default_factory=Monitor)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
     pack: Pack = field(default_factory=Pack)
     search: Search = field(default_factory=Search)
 

@@ -12,7 +12,7 @@ import torch
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from kernels.errors import UserError
@@ -122,7 +122,7 @@ def _save_model(file: Path, model: Model, data: Dataset, pack: Pack) -> None:
         "inputs": data.input_names,
         "targets": data.target_names,
     }
-    save_file(tensors, file, {"packtrain": json.dumps(about)})
+    file.write_bytes(save(tensors, {"packtrain": json.dumps(about)}))
 
 
 def _save_rows(file: Path, rows: list[dict[str, Any]]) -> None:

@@ -3,11 +3,17 @@
 import logging
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from trainer import fit, results
+from trainer.asked import FOLDER, asked_of, checkpoint_of, done_by
+from trainer.atomic import remove_drafts
+from trainer.checkpoint import Checkpoints, Part
+from trainer.checks import checkpoint_interval
+from trainer.command import Typed, write_command
 from trainer.compute import prepare_compute
 from trainer.config import LEAST_SQUARES
 from trainer.data.sources import load
@@ -15,6 +21,7 @@ from trainer.engines.build import make_engine
 from trainer.engines.least_squares import LeastSquaresEngine
 from trainer.engines.parted import PartedEngine
 from trainer.evaluate import evaluate
+from trainer.lock import locked
 from trainer.models.build import make_graph, new_model
 from trainer.monitor.monitor import Monitor
 from trainer.monitor.report import closing_table, headline, pack_line
@@ -26,13 +33,28 @@ from trainer.train import train
 log = logging.getLogger(__name__)
 
 
-def run(pack: Pack, folder: Path, console: Console, alone: bool = True) -> int:
-    """Trains `pack`, writes its results into `folder`, prints the closing table -> the exit code.
+@dataclass(frozen=True)
+class Ended:
+    """The exit code of a training, and whether a signal cut it short."""
 
-    Of a pack that isn't `alone`, since it is part of a sweep, one line is printed.
+    code: int
+    interrupted: bool
 
-    Raises UserError or ExpressionError for what can't be trained, before anything is written.
+
+def run(pack: Pack, folder: Path, console: Console, command: Typed | None = None) -> Ended:
+    """Trains `pack`, writes its results into `folder`, and prints the closing table.
+
+    Where `folder` has a checkpoint of this training, it goes on from there. `command` is what asked for it;
+    a part of a sweep has none, and one line is printed.
+
+    Raises UserError or ExpressionError for what can't be trained, before anything is written, and where
+    another process or another training has the folder.
     """
+    with locked(folder):
+        return _run(pack, folder, console, command)
+
+
+def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> Ended:
     began = time.perf_counter()
     asked = pack.config
     compute = prepare_compute(asked.compute)
@@ -43,10 +65,26 @@ def run(pack: Pack, folder: Path, console: Console, alone: bool = True) -> int:
     engine = (make_engine if fits else PartedEngine)(pack, model, data.train)
 
     log.info("%s: %d runs of %d steps on %s", asked.name, pack.runs, engine.steps.max(), compute.name)
+
+    def tell(problem: str) -> None:
+        log.warning("%s", problem)
+        console.print(f"packtrain: {problem}", highlight=False, soft_wrap=True)
+
     before = evaluate(model, data.train, metrics=False)
-    with Stop(asked.loop.max_seconds) as stop:
-        with Monitor(pack, folder / "tensorboard", engine, data.validation, console) as monitor:
-            reason = train(engine, monitor, stop)
+    monitor = Monitor(pack, folder / "tensorboard", engine, data.validation, console)
+    parts: dict[str, Part] = {"engine": engine, "monitor": monitor}
+    about = asked_of(pack) | done_by(engine, data.train)
+    found = checkpoint_of(folder, about, tell)
+    remove_drafts(folder)
+    if command:
+        write_command(folder, command)
+    if found:
+        found.restore(parts)
+    every = checkpoint_interval(asked.checkpoint.every)
+    checkpoints = Checkpoints(folder / FOLDER, about, parts, every, asked.checkpoint.keep, tell)
+    with Stop(asked.loop.max_seconds, found.seconds if found else 0.0) as stop:
+        with monitor, checkpoints:
+            reason = train(engine, monitor, checkpoints, stop)
             trained = stop.seconds
             held = monitor.validate()
         after = evaluate(model, data.train)
@@ -60,14 +98,14 @@ def run(pack: Pack, folder: Path, console: Console, alone: bool = True) -> int:
         about = results.head(pack, compute, engine, seconds)
         about["interrupted"] = bool(reason) and stop.signal is not None
         result = results.summary(about, rows, starts)
-        results.write(folder, result, rows, model, data.train, pack)
         monitor.add_results(rows)
+        results.write(folder, result, rows, model, data.train, pack)
 
     log.info("%s", headline(result))
-    if alone:
+    if command:
         closing_table(console, result, rows, folder)
     else:
         pack_line(console, result, folder)
     if result["best_run"] is None:
         print(f"packtrain: {no_best(rows)}", file=sys.stderr)
-    return stop.exit_code or int(result["best_run"] is None)
+    return Ended(stop.exit_code or int(result["best_run"] is None), result["interrupted"])

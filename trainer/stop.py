@@ -1,4 +1,4 @@
-"""What can end a training early: SIGINT, SIGTERM and the time limit, read between two slices."""
+"""What can end a training early: SIGINT, SIGTERM, SIGUSR1 and the time limit, read between two slices."""
 
 import signal
 import threading
@@ -6,23 +6,25 @@ import time
 from types import FrameType
 from typing import Any
 
+SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1  # the last is how schedulers announce the end
+
 
 class Stop:
     """Inside `with`, `reason()` says why to stop: a signal came, or `max_seconds` are over.
 
-    A second SIGINT stops at once.
+    A training that goes on has `spent` some of them before. A second SIGINT stops at once.
     """
 
-    def __init__(self, max_seconds: float | None) -> None:
+    def __init__(self, max_seconds: float | None, spent: float = 0.0) -> None:
         self.max_seconds = max_seconds
-        self.started = time.perf_counter()
+        self.started = time.perf_counter() - spent
         self.signal: signal.Signals | None = None
         self.before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Stop":
         if threading.current_thread() is not threading.main_thread():
             return self  # Python gives signals to the main thread alone
-        for each in (signal.SIGINT, signal.SIGTERM):
+        for each in SIGNALS:
             self.before[each] = signal.signal(each, self._came)
         return self
 
@@ -37,7 +39,7 @@ class Stop:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the start."""
+        """Seconds of training."""
         return time.perf_counter() - self.started
 
     def reason(self) -> str:
@@ -50,5 +52,5 @@ class Stop:
 
     @property
     def exit_code(self) -> int:
-        """128 + the signal, as shells have it; 0 where none came."""
-        return 128 + self.signal if self.signal else 0
+        """128 + the signal, as shells have it; 0 where none came, or SIGUSR1, after which all is well."""
+        return 128 + self.signal if self.signal and self.signal != signal.SIGUSR1 else 0

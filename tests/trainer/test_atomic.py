@@ -29,7 +29,7 @@ def test_what_was_written_is_on_the_disk_before_it_has_its_name(
     file = tmp_path / "file"
     monkeypatch.setattr("trainer.atomic.os.fsync", lambda number: synced.append(file.exists()))
     replace(file, lambda draft: draft.write_text("new"))
-    assert synced == [False] and file.read_text() == "new"
+    assert synced == [False, True] and file.read_text() == "new", "the file, then its name in the folder"
 
 
 def test_numbers_that_json_lacks_are_refused(tmp_path: Path) -> None:

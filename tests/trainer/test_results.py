@@ -127,7 +127,7 @@ def test_numbers_that_are_not_finite_are_null(packtrain: Command, tmp_path: Path
     assert told == [run["message"] for run in found["run"]] and "stopped being finite" in told[1]
 
 
-@pytest.mark.parametrize("writer", ["save_file", "csv.DictWriter"])
+@pytest.mark.parametrize("writer", ["save", "csv.DictWriter"])
 def test_a_failing_write_leaves_the_old_file(
     writer: str, tmp_path: Path, packtrain: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,6 +142,6 @@ def test_a_failing_write_leaves_the_old_file(
     before = files()
     with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
         patch.setattr(f"trainer.results.{writer}", fail)
-        packtrain("experiment=debug", "name=again")
+        packtrain("resume=out", "loop.steps=7")
     assert files()["result.json"] == before["result.json"]
     assert not list((tmp_path / "out").glob(".*.[0-9]*"))

@@ -69,7 +69,7 @@ def check_one(out: str, tmp_path: Path) -> None:
     config = OmegaConf.merge(OmegaConf.structured(Config), told)
     assert isinstance(config, DictConfig)
     (tmp_path / "alone").mkdir()
-    assert run(make_pack(config), tmp_path / "alone", Console(quiet=True)) == 0
+    assert run(make_pack(config), tmp_path / "alone", Console(quiet=True)).code == 0
     (alone,) = read_stored(tmp_path / "alone").lines
     line = read_stored(tmp_path / "sweep").line("9")
     assert alone["loss.train.last"] == pytest.approx(line["loss.train.last"], rel=TOLERANCE[torch.float32][0])

@@ -35,6 +35,27 @@ class Driven:
             self.alive[:] = False
 
 
+class Saved:
+    """Checkpoints that are only noted."""
+
+    def __init__(self, engine: Driven, every: int = 1000) -> None:
+        self.engine, self.every = engine, every
+        self.steps: list[int] = []
+
+    def next(self, step: int) -> int:
+        return step - step % self.every + self.every
+
+    def save_if_due(self, step: int, seconds: float) -> None:
+        if step % self.every == 0:
+            self.save(step, seconds)
+
+    def save(self, step: int, seconds: float) -> None:
+        self.steps.append(step)
+
+    def wait(self) -> None:
+        assert self.steps[-1] == self.engine.step, "the last checkpoint is of the end"
+
+
 def drive(engine: Driven, validate_every: int = 1000, stop_at: int | None = None) -> tuple[str, list[int]]:
     validated: list[int] = []
     monitor = SimpleNamespace(
@@ -43,9 +64,11 @@ def drive(engine: Driven, validate_every: int = 1000, stop_at: int | None = None
         validate=lambda: validated.append(engine.step),
     )
     stop = SimpleNamespace(
-        reason=lambda: "asked to" if stop_at is not None and engine.step >= stop_at else ""
+        reason=lambda: "asked to" if stop_at is not None and engine.step >= stop_at else "",
+        seconds=0.0,
     )
-    return train(cast(Any, engine), cast(Any, monitor), cast(Any, stop)), validated
+    reason = train(cast(Any, engine), cast(Any, monitor), cast(Any, Saved(engine)), cast(Any, stop))
+    return reason, validated
 
 
 def test_all_steps_are_taken_and_never_past_the_horizon() -> None:
@@ -54,8 +77,9 @@ def test_all_steps_are_taken_and_never_past_the_horizon() -> None:
     assert engine.step == 100 and sum(engine.slices) == 100
 
 
-def test_validation_comes_at_its_steps_and_not_at_the_end() -> None:
-    assert drive(Driven([100]), validate_every=25) == ("", [25, 50, 75])
+def test_validation_comes_at_its_steps() -> None:
+    assert drive(Driven([100]), validate_every=25) == ("", [25, 50, 75, 100])
+    assert drive(Driven([100]), validate_every=30) == ("", [30, 60, 90])
 
 
 def test_a_wish_to_stop_is_heard_between_slices() -> None:

@@ -3,11 +3,12 @@
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from trainer.engines.base import History
 from trainer.evaluate import Evaluation
@@ -24,7 +25,7 @@ SHOWN_BEST = 10
 
 
 class Board:
-    """Writes the event files of a pack below `folder`, in place of those of an earlier training.
+    """Writes the event files of a pack below `folder`, after `begin` or `restore`.
 
     A single run's stand in `folder` itself. Of many, each run has a folder, `summary` tells their
     training losses in a few curves, and at the end the best ones are linked, by rank, below `best`:
@@ -36,11 +37,32 @@ class Board:
         self.many = pack.runs > 1
         self.names = [run_name(run, pack.runs) for run in range(pack.runs)]
         self.parameters = [f"parameters/{name}" for name in scalars]
-        _clear(folder)
+        self.validated = validated
         self.files = EventFiles([folder / name for name in self.names + ["summary"] * self.many])
         self.whole = len(self.files.paths) - 1  # the file that speaks for all runs
         self.flush_due = time.perf_counter() + FLUSH_SECONDS
-        self._begin(validated)
+
+    def begin(self) -> None:
+        """Starts the curves anew."""
+        _clear(self.folder)
+        self.files.begin()
+        if self.many:
+            self.files.add_summary(self.whole, loss_layout(self.validated))
+        if self.pack.over:
+            training = Path(*self.folder.absolute().parts[-3:-1])  # tells the runs of two trainings apart
+            for run, values in enumerate(hparams.values(self.pack)):
+                self.files.add_summary(run, hparams.session_start(values, str(training / self.names[run])))
+        self.files.flush()
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """What the event files hold."""
+        return self.files.memory
+
+    def restore(self, memory: Mapping[str, Tensor]) -> None:
+        """Goes on with the curves as they were then."""
+        shutil.rmtree(self.folder / "best", ignore_errors=True)
+        self.files.restore(memory)
 
     def record(self, history: History, speed: float) -> None:
         """The recorded steps: loss, gradient norm, learning rate, speed and fitted parameters."""
@@ -89,15 +111,6 @@ class Board:
             took = time.perf_counter() - now
             self.flush_due = now + max(FLUSH_SECONDS, took / FLUSH_SHARE)
 
-    def _begin(self, validated: bool) -> None:
-        if self.many:
-            self.files.add_summary(self.whole, loss_layout(validated))
-        if self.pack.over:
-            training = Path(*self.folder.absolute().parts[-3:-1])  # tells the runs of two trainings apart
-            for run, values in enumerate(hparams.values(self.pack)):
-                self.files.add_summary(run, hparams.session_start(values, str(training / self.names[run])))
-        self.files.flush()
-
     def _summarize(self, steps: np.ndarray, loss: np.ndarray) -> None:
         """The quantiles of the losses [S, K] that are finite, at each step [S] that has some."""
         finite = np.where(np.isfinite(loss), loss, np.nan)
@@ -121,12 +134,20 @@ class Board:
 
     def _link(self, ranked: list[int]) -> None:
         for rank, run in enumerate(ranked[:SHOWN_BEST], 1):
-            link = self.folder / "best" / f"{rank:02d}-{self.names[run]}" / self.files.paths[run].name
-            link.parent.mkdir(parents=True)
+            file = self.files.paths[run]
+            link = self.folder / "best" / f"{rank:02d}-{self.names[run]}" / file.name
             try:
-                os.link(self.files.paths[run], link)
-            except OSError:  # a file system without hard links
-                shutil.copyfile(self.files.paths[run], link)
+                link.parent.mkdir(parents=True)
+                _link_or_copy(file, link)
+            except OSError as error:
+                self.files.problem = f"can't write {link}: {error.strerror}"
+
+
+def _link_or_copy(file: Path, link: Path) -> None:
+    try:
+        os.link(file, link)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(file, link)
 
 
 def _clear(folder: Path) -> None:

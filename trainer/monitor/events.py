@@ -6,15 +6,19 @@ import io
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import CRC_TABLE, crc32c
+from tensorboard.compat.tensorflow_stub.errors import DataLossError, OutOfRangeError
+from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import CRC_TABLE, PyRecordReader_New, crc32c
 from tensorboard.summary.writer.record_writer import RecordWriter
+from torch import Tensor
 
 MOST_WAITING = 1 << 28  # bytes, before they are written unasked
 TOGETHER = 1 << 13  # records that are encoded at a time
@@ -22,19 +26,47 @@ HEADER, FOOTER = 12, 4  # bytes around a record's message: its length with a che
 
 
 class EventFiles:
-    """One event file in each of `folders`, a run's each; what is added is appended at each `flush`."""
+    """One event file in each of `folders`, a run's each; what is added is appended at each `flush`.
+
+    What can't be written waits in memory, up to a point, and `problem` says why.
+    """
 
     def __init__(self, folders: Sequence[Path]) -> None:
         now = time.time()
         name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}"
         self.paths = [folder / name for folder in folders]
+        self.lengths = [0] * len(folders)  # of what is written
         self.waiting = [bytearray() for _ in folders]
-        self.size = 0
-        first = record(Event(wall_time=now, file_version="brain.Event:2"))
-        for run, folder in enumerate(folders):
-            folder.mkdir(parents=True, exist_ok=True)
+        self.size, self.problem = 0, ""
+
+    def begin(self) -> None:
+        """Starts the files anew."""
+        first = record(Event(wall_time=time.time(), file_version="brain.Event:2"))
+        for run, path in enumerate(self.paths):
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._append(run, first)
         self.flush()
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """How long each file is, and what waits to be appended to it, one after another."""
+        return {
+            "lengths": torch.tensor(self.lengths),
+            "sizes": torch.tensor([len(waiting) for waiting in self.waiting]),
+            "waiting": torch.from_numpy(np.frombuffer(b"".join(self.waiting), np.uint8).copy()),
+        }
+
+    def restore(self, memory: Mapping[str, Tensor]) -> None:
+        """Goes on as the files would have whose memory that was: what was written since then goes.
+
+        Of a file that lost its end, what is whole of the rest stays.
+        """
+        waiting = memory["waiting"].split(memory["sizes"].tolist())
+        for run, length in enumerate(memory["lengths"].tolist()):
+            self.paths[run] = _oldest(self.paths[run].parent) or self.paths[run]
+            self.lengths[run] = _cut(self.paths[run], length)
+            self.waiting[run][:] = bytes(waiting[run].numpy())
+        self.size = len(memory["waiting"])
 
     def add(self, steps: np.ndarray, tags: Sequence[str], values: np.ndarray, runs: np.ndarray) -> None:
         """N points, each of one run: `values` [N, T] of the `tags` [T] at `steps` [N] of `runs` [N].
@@ -55,19 +87,64 @@ class EventFiles:
         self._append(run, record(Event(wall_time=time.time(), summary=summary)))
 
     def flush(self) -> None:
-        """Writes what was added since the last time."""
-        for path, waiting in zip(self.paths, self.waiting, strict=True):
+        """Writes what was added since the last time; what can't be written now is tried again."""
+        self.problem = ""
+        for run, waiting in enumerate(self.waiting):
             if waiting:
-                with path.open("ab") as file:
-                    file.write(waiting)
-                waiting.clear()
-        self.size = 0
+                self._write(run, waiting)
+        self.size = sum(map(len, self.waiting))
+
+    def _write(self, run: int, waiting: bytearray) -> None:
+        path = self.paths[run]
+        try:
+            with path.open("ab") as file:
+                file.write(waiting)
+        except OSError as error:
+            self.problem = f"can't write {path}: {error.strerror}"
+            with suppress(OSError):
+                os.truncate(path, self.lengths[run])
+            return
+        self.lengths[run] += len(waiting)
+        waiting.clear()
 
     def _append(self, run: int, records: bytes | memoryview) -> None:
         self.waiting[run] += records
         self.size += len(records)
         if self.size > MOST_WAITING:
             self.flush()
+            if self.problem:
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """Lets go what waits in vain."""
+        for waiting in self.waiting:
+            waiting.clear()
+        self.size = 0
+
+
+def _oldest(folder: Path) -> Path | None:
+    """The event file in `folder`."""
+    return min(folder.glob("events.out.tfevents.*"), default=None)
+
+
+def _cut(path: Path, length: int) -> int:
+    """Cuts an event file to `length`, or to the whole records of what is left of it; how long it is then."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = path.stat().st_size if path.exists() else 0
+    kept = length if size >= length else whole_records(path) if size else 0
+    with path.open("ab") as file:
+        file.truncate(kept)
+    return kept
+
+
+def whole_records(path: Path) -> int:
+    """Where the last of the whole records that the file begins with ends."""
+    reader, end = PyRecordReader_New(str(path)), 0
+    with suppress(DataLossError, OutOfRangeError):
+        while True:
+            reader.GetNext()
+            end += HEADER + len(reader.record() or b"") + FOOTER
+    return end
 
 
 def record(event: Event) -> bytes:

@@ -1,11 +1,15 @@
 """What is watched while a pack trains: TensorBoard's scalars and the progress line."""
 
+import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
+from torch import Tensor
 
 from trainer.data.dataset import Dataset
 from trainer.engines.base import Engine, History
@@ -13,6 +17,8 @@ from trainer.evaluate import Evaluation, evaluate
 from trainer.monitor.board import Board
 from trainer.monitor.progress import ProgressLine
 from trainer.pack import Pack
+
+log = logging.getLogger(__name__)
 
 
 class Monitor:
@@ -30,13 +36,20 @@ class Monitor:
         console: Console,
     ) -> None:
         self.asked, self.engine, self.validation = pack.config.monitor, engine, validation
+        self.console = console
         self.model = engine.model
         about = list(self.model.scalars), validation is not None
         self.board = Board(folder, pack, *about) if self.asked.tensorboard else None
         self.progress = ProgressLine(console, int(engine.steps.max()), self.asked.progress)
         self.clock = time.perf_counter()
+        self.validated = -1  # the latest step with a point of validation
+        self.held: Evaluation | None = None  # what it was
+        self.resumed = False
+        self.told = ""
 
     def __enter__(self) -> "Monitor":
+        if self.board and not self.resumed:
+            self.board.begin()
         self.progress.start(self.engine.compiles)
         return self
 
@@ -46,6 +59,20 @@ class Monitor:
             columns = list(self.model.scalars.values())
             values = self.model.parameters.detach()[:, columns].cpu().numpy()
             self.board.end(self.engine.taken.cpu().numpy(), values)
+            self._tell_problem()
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """What was written, and what waits to be."""
+        written = self.board.memory if self.board else {}
+        return {"validated": torch.tensor([self.validated]), **written}
+
+    def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
+        """Goes on from `step`, instead of from the beginning."""
+        self.validated, self.resumed = int(memory["validated"]), True
+        if self.board:
+            self.board.restore(memory)
+        self.console.print(f"going on from step {step:,}", highlight=False)
 
     def record(self, history: History) -> None:
         """The steps of one slice: loss, gradient norm, learning rate, speed and fitted parameters."""
@@ -53,6 +80,7 @@ class Monitor:
         speed = self._speed(history.samples)
         if self.board:
             self.board.record(history, speed)
+            self._tell_problem()
         best = np.nanmin(last) if np.isfinite(last).any() else np.nan
         self.progress.update(self.engine.step, float(best), speed)
 
@@ -63,18 +91,29 @@ class Monitor:
 
     def validate(self) -> Evaluation | None:
         """Loss and metrics on the validation part, if there is one, at the engine's step."""
-        if self.validation is None:
-            return None
-        found = evaluate(self.model, self.validation)
-        if self.board:
-            self.board.validate(self.engine.step, found, self.engine.alive.cpu().numpy())
+        new = self.engine.step > self.validated
+        if self.validation is None or (self.held and not new):
+            return self.held
+        self.held = evaluate(self.model, self.validation)
+        if self.board and new:
+            self.board.validate(self.engine.step, self.held, self.engine.alive.cpu().numpy())
+        self.validated = self.engine.step
         self.clock = time.perf_counter()
-        return found
+        return self.held
 
     def add_results(self, rows: list[dict[str, Any]]) -> None:
         """What came of the runs, as result.json says it."""
         if self.board:
             self.board.add_results(rows)
+            self._tell_problem()
+
+    def _tell_problem(self) -> None:
+        """Says once why curves can't be written: the training goes on without."""
+        problem = self.board.files.problem if self.board else ""
+        if problem and not self.told:
+            log.warning("%s", problem)
+            self.console.print(f"packtrain: {problem}; the training goes on", highlight=False, soft_wrap=True)
+        self.told = problem
 
     def _speed(self, samples: int) -> float:
         """Samples a second since the last call, all runs together."""

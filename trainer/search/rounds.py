@@ -12,11 +12,12 @@ from rich.console import Console
 from kernels.errors import UserError
 from trainer import config
 from trainer.checks import check
+from trainer.lock import locked
 from trainer.monitor.fit_report import number
 from trainer.monitor.report import next_steps
 from trainer.pack import Pack, given_by, make_pack
 from trainer.rows import Objective, Row, lines_best_first, nested
-from trainer.run import run
+from trainer.run import Ended, run
 from trainer.search.gather import report
 from trainer.search.objective import make_objective
 from trainer.search.plan import (
@@ -48,12 +49,17 @@ class Searcher(Protocol):
         ...
 
 
-def search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, console: Console) -> int:
-    """Trains the rounds that a config asks for, writes and prints the results of all -> the exit code.
+def search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, console: Console) -> Ended:
+    """Trains the rounds that a config asks for, writes and prints the results of all.
 
     `pack` is the config's own, of one run. Rounds that are finished in `root` are not trained again.
     Raises UserError for a search that makes no sense, before anything is trained.
     """
+    with locked(root):
+        return _search(cfg, pack, overrides, root, console)
+
+
+def _search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, console: Console) -> Ended:
     space = _space(cfg, pack, given_by(overrides))
     objective = make_objective(pack.config)
     plan = _plan(root, pack.config.search, objective, overrides)
@@ -65,7 +71,7 @@ def search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, co
         folder = root / planned.folder
         if not is_finished(folder):
             console.print(f"round {int(planned.folder) + 1} of {len(plan.packs)}", highlight=False)
-            code = _train(_as_grid(cfg, points), overrides, folder, console)
+            code = _train(_as_grid(cfg, points), overrides, folder, console).code
         if not is_finished(folder):
             break
         searcher.tell(planned.first, [objective.of(nested(line)) for line in _lines(folder)])
@@ -74,7 +80,7 @@ def search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, co
     best = _told(lines_best_first(_lines(root), objective)[0], space, objective)
     if best:
         next_steps(console, best=best)
-    return code if waiting else int(not best)
+    return Ended(code if waiting else int(not best), bool(waiting))
 
 
 def _space(cfg: DictConfig, pack: Pack, given: Mapping[str, str]) -> Space:
@@ -126,14 +132,14 @@ def _as_grid(cfg: DictConfig, points: Sequence[Point]) -> DictConfig:
     return round_cfg
 
 
-def _train(cfg: DictConfig, overrides: Sequence[str], folder: Path, console: Console) -> int:
+def _train(cfg: DictConfig, overrides: Sequence[str], folder: Path, console: Console) -> Ended:
     """Trains a round, in a folder that has what Hydra would write."""
     kept = [each for each in overrides if not each.startswith("search")]
     asked = folder / ".hydra"
     asked.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(cfg, asked / "config.yaml")
     OmegaConf.save(OmegaConf.create(kept), asked / "overrides.yaml")
-    return run(make_pack(cfg, kept), folder, console, alone=False)
+    return run(make_pack(cfg, kept), folder, console)
 
 
 def _lines(folder: Path) -> list[Row]:

@@ -12,6 +12,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
+from trainer.lock import locked
 from trainer.search.plan import Asked, Plan, PlannedPack, check_same, read_plan, unfinished, write_plan
 from trainer.search.planner import ComposedConfigs, asked_by, make_plan
 
@@ -32,10 +33,11 @@ class Composed:
 
 @dataclass(frozen=True)
 class Launched:
-    """What a launcher returned, and what it came to: the exit code of a signal, or why it gave up."""
+    """What a launcher returned, why it gave up, or that a signal `stopped` it, and the exit `code` then."""
 
     jobs: list[JobReturn]
     why: str = ""
+    stopped: bool = False
     code: int = 0
 
     def reasons(self, packs: list[PlannedPack]) -> dict[str, str]:
@@ -56,17 +58,19 @@ class Sweep:
         """Trains the packs that are not finished, and writes and prints the results of all.
 
         Raises UserError before anything starts where a pack can't be trained, or where the folder holds
-        another sweep; SystemExit with 1 where packs failed, and with 130 or 143 after a signal.
+        another sweep; SystemExit with 1 where packs failed, and with 130, 143 or 0 after a signal.
         """
         from trainer.search.gather import report  # noqa: PLC0415 (pyarrow is slow: tab completion waits for it)
 
         plan = self._plan(overrides)
-        waiting = unfinished(self.root, plan)
-        launched = self._launch(waiting)
-        failed = report(self.root, plan, launched.reasons(waiting))
-        if code := launched.code or int(failed):
+        with locked(self.root):
+            self._keep(plan)
+            waiting = unfinished(self.root, plan)
+            launched = self._launch(waiting)
+            failed = report(self.root, plan, launched.reasons(waiting))
+        if launched.stopped or failed:
             self.context.callbacks.on_multirun_end(self.config, config_name=plan.asked.config_name)
-            sys.exit(code)
+            sys.exit(launched.code if launched.stopped else 1)
         return launched.jobs
 
     def _plan(self, overrides: list[str]) -> Plan:
@@ -86,10 +90,15 @@ class Sweep:
         for pack in plan.packs:
             if pack.refused:
                 log.warning("left out: %s: %s", pack.name, pack.refused)
-        self.root.mkdir(parents=True, exist_ok=True)
+        return plan
+
+    def _keep(self, plan: Plan) -> None:
+        """Writes a plan that is new."""
+        if before := read_plan(self.root):
+            check_same(self.root, before, plan.asked)
+            return
         OmegaConf.save(self.config, self.root / "multirun.yaml")
         write_plan(self.root, plan)
-        return plan
 
     def _launch(self, packs: list[PlannedPack]) -> Launched:
         jobs = [pack.overrides for pack in packs]
@@ -97,7 +106,7 @@ class Sweep:
             return Launched(list(self.launcher.launch(jobs, initial_job_idx=0)) if jobs else [])
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
-            return Launched([], "the sweep was stopped before it had results", code)
+            return Launched([], "the sweep was stopped before it had results", stopped=True, code=code)
         except Exception as error:  # a launcher returns nothing where one of its workers was killed
             why = str(error).partition("\n")[0]
             return Launched([], f"its process ended without results ({type(error).__name__}: {why})")

@@ -118,6 +118,7 @@ def test_writing_takes_a_twentieth_of_the_time(tmp_path: Path, monkeypatch: pyte
     clock = [0.0]
     monkeypatch.setattr(board.time, "perf_counter", lambda: clock[0])
     watched = Board(tmp_path, Pack(Config(), {}, 1), [], validated=False)
+    watched.begin()
     flushes: list[float] = []
 
     def flush() -> None:

@@ -46,6 +46,12 @@ def points(draw: st.DrawFn) -> Points:
     return Points(steps, tags, values, runs, draw(st.floats(0, 1e10)))
 
 
+def begun(folders: list[Path]) -> EventFiles:
+    files = EventFiles(folders)
+    files.begin()
+    return files
+
+
 def written(about: Points) -> list[bytes]:
     """The files that TensorBoard's own writer would leave."""
     buffers = [io.BytesIO() for _ in range(RUNS)]
@@ -68,14 +74,14 @@ def test_many_points_at_once_are_what_tensorboards_writer_writes(about: Points) 
         mock.patch.object(events.time, "time", return_value=about.wall_time),
         mock.patch.object(events, "TOGETHER", 3),
     ):
-        files = EventFiles([Path(folder, f"{run}") for run in range(RUNS)])
+        files = begun([Path(folder, f"{run}") for run in range(RUNS)])
         files.add(np.array(about.steps, np.int64), about.tags, values, np.array(about.runs, np.int64))
         files.flush()
         assert [path.read_bytes() for path in files.paths] == written(about)
 
 
 def test_what_is_added_is_read_back(tmp_path: Path) -> None:
-    files = EventFiles([tmp_path / "a", tmp_path / "b", tmp_path / "c"])
+    files = begun([tmp_path / "a", tmp_path / "b", tmp_path / "c"])
     files.add(np.array([0, 0]), ["loss", "lr"], np.array([[2.0, 0.5], [3.0, 0.25]]), np.array([0, 2]))
     files.flush()
     files.add(np.array([10, 11]), ["loss"], np.array([[1.0], [np.inf]]), np.array([1, 0]))
@@ -86,14 +92,14 @@ def test_what_is_added_is_read_back(tmp_path: Path) -> None:
 
 
 def test_a_summary_is_read_back(tmp_path: Path) -> None:
-    files = EventFiles([tmp_path / "a", tmp_path / "b"])
+    files = begun([tmp_path / "a", tmp_path / "b"])
     files.add_summary(1, Summary(value=[Summary.Value(tag="loss", simple_value=2.0)]))
     files.flush()
     assert (scalars(tmp_path / "a"), scalars(tmp_path / "b")) == ({}, {"loss": [(0, 2.0)]})
 
 
 def test_no_point_and_no_tag_add_nothing(tmp_path: Path) -> None:
-    files = EventFiles([tmp_path])
+    files = begun([tmp_path])
     files.add(np.empty(0, int), ["loss"], np.empty((0, 1)), np.empty(0, int))
     files.add(np.array([0]), [], np.empty((1, 0)), np.array([0]))
     files.flush()
@@ -101,7 +107,7 @@ def test_no_point_and_no_tag_add_nothing(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_before_a_flush_and_nothing_twice(tmp_path: Path) -> None:
-    files = EventFiles([tmp_path])
+    files = begun([tmp_path])
     (path,) = tmp_path.iterdir()
     size = path.stat().st_size
     files.add(np.array([0]), ["loss"], np.array([[2.0]]), np.array([0]))
@@ -114,7 +120,7 @@ def test_nothing_is_written_before_a_flush_and_nothing_twice(tmp_path: Path) -> 
 
 def test_what_waits_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "MOST_WAITING", 1000)
-    files = EventFiles([tmp_path])
+    files = begun([tmp_path])
     for step in range(100):
         files.add(np.array([step]), ["loss"], np.array([[1.0]]), np.array([0]))
     assert len(scalars(tmp_path)["loss"]) > 80

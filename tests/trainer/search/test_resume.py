@@ -113,7 +113,7 @@ def test_a_pack_that_a_signal_stopped_goes_on_from_anywhere(
     ended = packtrain("-m", f"resume={tmp_path / 'sweep'}", "hydra.output_subdir=asked")
     assert ended.code == 0, ended.err
     assert (tmp_path / "sweep" / "1" / "asked").is_dir(), "options of Hydra's may be added"
-    assert f"going on in {tmp_path}, where the sweep was started" in ended.err
+    assert f"going on in {tmp_path}, where it was started" in ended.err
     assert result_in(tmp_path / "sweep")["outcomes"] == {"finished": 4}
 
 
@@ -121,4 +121,4 @@ def test_a_pack_that_a_signal_stopped_goes_on_from_anywhere(
 def test_a_folder_without_a_sweep_is_one_sentence(word: str, packtrain: Command) -> None:
     ended = packtrain(word)
     assert ended.code == 2 and ended.err.count("\n") == 1
-    assert "no sweep has begun there" in ended.err
+    assert "no training or sweep has begun there" in ended.err

@@ -1,0 +1,62 @@
+"""What a training was asked for, as its checkpoints remember it, and what of it may change."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from kernels.errors import UserError
+from trainer.checkpoint import Checkpoint, newest
+from trainer.data.dataset import Dataset
+from trainer.engines.base import Engine
+from trainer.pack import Pack, flatten
+
+FOLDER = "checkpoint"
+FREE = (
+    "loop.steps", "loop.epochs", "loop.max_seconds", "checkpoint.every", "checkpoint.keep",
+    "monitor.progress",
+)  # fmt: skip
+SHOWN = 5
+
+Asked = dict[str, Any]
+
+
+def asked_of(pack: Pack) -> Asked:
+    """Every field of the config by its dotted name, and what varies (by its SHA-256)."""
+    over = {path: values for path, values in pack.over.items() if path not in FREE}
+    digest = hashlib.sha256(json.dumps(over, default=str).encode()).hexdigest()
+    fields = {path: value for path, value in flatten(asdict(pack.config)) if not path.startswith("pack.over")}
+    return json.loads(json.dumps({**fields, "runs": pack.runs, "pack.over": digest}, default=str))
+
+
+def done_by(engine: Engine, data: Dataset) -> Asked:
+    """What trains, and what it trains on."""
+    inputs, targets = len(data.input_names), len(data.target_names)
+    return {
+        "what trains": f"engine={engine.kind} by {engine.backend}",
+        "the data": f"{len(data)} samples of {inputs} inputs and {targets} targets",
+    }
+
+
+def checkpoint_of(folder: Path, asked: Asked, tell: Callable[[str], object]) -> Checkpoint | None:
+    """The checkpoint from which the training in `folder` goes on, None where there is none.
+
+    Raises UserError where it is of a training that was asked for otherwise.
+    """
+    found = newest(folder / FOLDER, tell)
+    if found and (told := _differences(found.asked, asked)):
+        raise UserError(
+            f"{folder} holds another training, which differs in {told}: take another hydra.run.dir, "
+            "or delete that one"
+        )
+    return found
+
+
+def _differences(there: Asked, here: Asked) -> str:
+    """The fields of `here` that are not the same there, but for those that may change; '' where all are."""
+    paths = [path for path in here if path not in FREE and there.get(path) != here[path]]
+    told = [path if path == "pack.over" else f"{path} ({there.get(path)} there)" for path in paths]
+    more = [f"{len(told) - SHOWN} more"] if len(told) > SHOWN else []
+    return ", ".join([*told[:SHOWN], *more])
