@@ -21,6 +21,7 @@ FORMAT = 1  # of the files
 NEVER = 1 << 62
 NAMES = "step-*.safetensors"
 UNREADABLE = OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError
+Tell = Callable[[str], object]  # says a sentence to whoever watches
 
 
 class Part(Protocol):
@@ -43,11 +44,10 @@ class Checkpoint:
     asked: dict[str, Any]
     tensors: Mapping[str, Tensor]
 
-    def restore(self, parts: Mapping[str, Part]) -> None:
-        """Puts the parts where they stood."""
-        for name, part in parts.items():
-            own = {key: each for key, each in self.tensors.items() if key.startswith(f"{name}/")}
-            part.restore(self.step, {key.removeprefix(f"{name}/"): each for key, each in own.items()})
+    def memory(self, part: str) -> dict[str, Tensor]:
+        """The tensors of one part."""
+        own = {name: each for name, each in self.tensors.items() if name.startswith(f"{part}/")}
+        return {name.removeprefix(f"{part}/"): each for name, each in own.items()}
 
 
 class Checkpoints:
@@ -56,6 +56,7 @@ class Checkpoints:
     One is due `every` so many steps, or seconds where that is a float; never, where it is None. A thread
     writes what was copied from the device, while the training goes on. What can't be written is told, and
     the checkpoint before it stays. Inside `with`, at whose end what is being written is waited for.
+    `spent` are the seconds of training up to the one that the parts went on from.
     """
 
     def __init__(
@@ -65,11 +66,11 @@ class Checkpoints:
         parts: Mapping[str, Part],
         every: float | None,
         keep: int,
-        tell: Callable[[str], object],
+        tell: Tell,
     ) -> None:
         self.folder, self.asked, self.parts = folder, asked, parts
         self.every, self.keep, self.tell = every, keep, tell
-        self.saved, self.clock = -1, time.perf_counter()
+        self.saved, self.spent, self.clock = -1, 0.0, time.perf_counter()
         self.thread = ThreadPoolExecutor(1)
         self.writing: Future[None] | None = None
 
@@ -82,6 +83,12 @@ class Checkpoints:
     def __exit__(self, *error: object) -> None:
         self.wait()
         self.thread.shutdown()
+
+    def restore(self, found: Checkpoint) -> None:
+        """Puts the parts where they stood then."""
+        for name, part in self.parts.items():
+            part.restore(found.step, found.memory(name))
+        self.saved, self.spent = found.step, found.seconds
 
     def next(self, step: int) -> int:
         """The step after `step` at which one is due."""
@@ -123,7 +130,7 @@ class Checkpoints:
             self.tell(f"can't write a checkpoint into {self.folder} ({error.strerror}); {kept}")
 
 
-def newest(folder: Path, tell: Callable[[str], object]) -> Checkpoint | None:
+def newest(folder: Path, tell: Tell) -> Checkpoint | None:
     """The newest checkpoint in `folder` that verifies; those after it are told, and set aside."""
     for file in sorted(folder.glob(NAMES), reverse=True):
         try:

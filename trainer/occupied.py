@@ -31,7 +31,7 @@ class RefuseOccupied(Callback):
 
 def _check(folder: Path, config: DictConfig) -> None:
     # torch takes seconds, and --help and the tab key don't wait for it
-    from trainer.asked import asked_of, checkpoint_of  # noqa: PLC0415 (see above)
+    from trainer.resuming import asked_of, checkpoint_of  # noqa: PLC0415 (see above)
 
     asked = copy.deepcopy(config)
     with read_write(asked), open_dict(asked):

@@ -9,10 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from trainer import fit, results
-from trainer.asked import FOLDER, asked_of, checkpoint_of, done_by
-from trainer.atomic import remove_drafts
-from trainer.checkpoint import Checkpoints, Part
-from trainer.checks import checkpoint_interval
+from trainer.checkpoint import Part
 from trainer.command import Typed, write_command
 from trainer.compute import prepare_compute
 from trainer.config import LEAST_SQUARES
@@ -26,6 +23,7 @@ from trainer.models.build import make_graph, new_model
 from trainer.monitor.monitor import Monitor
 from trainer.monitor.report import closing_table, headline, pack_line
 from trainer.pack import Pack
+from trainer.resuming import going_on
 from trainer.rows import finite, no_best
 from trainer.stop import Stop
 from trainer.train import train
@@ -66,23 +64,13 @@ def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> E
 
     log.info("%s: %d runs of %d steps on %s", asked.name, pack.runs, engine.steps.max(), compute.name)
 
-    def tell(problem: str) -> None:
-        log.warning("%s", problem)
-        console.print(f"packtrain: {problem}", highlight=False, soft_wrap=True)
-
     before = evaluate(model, data.train, metrics=False)
     monitor = Monitor(pack, folder / "tensorboard", engine, data.validation, console)
     parts: dict[str, Part] = {"engine": engine, "monitor": monitor}
-    about = asked_of(pack) | done_by(engine, data.train)
-    found = checkpoint_of(folder, about, tell)
-    remove_drafts(folder)
+    checkpoints = going_on(pack, folder, data.train, engine, parts, monitor.tell)
     if command:
         write_command(folder, command)
-    if found:
-        found.restore(parts)
-    every = checkpoint_interval(asked.checkpoint.every)
-    checkpoints = Checkpoints(folder / FOLDER, about, parts, every, asked.checkpoint.keep, tell)
-    with Stop(asked.loop.max_seconds, found.seconds if found else 0.0) as stop:
+    with Stop(asked.loop.max_seconds, checkpoints.spent) as stop:
         with monitor, checkpoints:
             reason = train(engine, monitor, checkpoints, stop)
             trained = stop.seconds

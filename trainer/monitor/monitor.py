@@ -111,9 +111,13 @@ class Monitor:
         """Says once why curves can't be written: the training goes on without."""
         problem = self.board.files.problem if self.board else ""
         if problem and not self.told:
-            log.warning("%s", problem)
-            self.console.print(f"packtrain: {problem}; the training goes on", highlight=False, soft_wrap=True)
+            self.tell(f"{problem}; the training goes on")
         self.told = problem
+
+    def tell(self, problem: str) -> None:
+        """Says what went wrong, here and in the log."""
+        log.warning("%s", problem)
+        self.console.print(f"packtrain: {problem}", highlight=False, soft_wrap=True)
 
     def _speed(self, samples: int) -> float:
         """Samples a second since the last call, all runs together."""

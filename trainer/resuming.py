@@ -1,14 +1,16 @@
-"""What a training was asked for, as its checkpoints remember it, and what of it may change."""
+"""A training and what its folder holds: it goes on from its own checkpoint, and from no other's."""
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from kernels.errors import UserError
-from trainer.checkpoint import Checkpoint, newest
+from trainer.atomic import remove_drafts
+from trainer.checkpoint import Checkpoint, Checkpoints, Part, Tell, newest
+from trainer.checks import checkpoint_interval
 from trainer.data.dataset import Dataset
 from trainer.engines.base import Engine
 from trainer.pack import Pack, flatten
@@ -31,7 +33,26 @@ def asked_of(pack: Pack) -> Asked:
     return json.loads(json.dumps({**fields, "runs": pack.runs, "pack.over": digest}, default=str))
 
 
-def done_by(engine: Engine, data: Dataset) -> Asked:
+def going_on(
+    pack: Pack, folder: Path, data: Dataset, engine: Engine, parts: Mapping[str, Part], tell: Tell
+) -> Checkpoints:
+    """The checkpoints of the training in `folder`; its `parts`, engine and all, go on from the newest.
+
+    Raises UserError where that is of another training, or further than this one is to go.
+    """
+    remove_drafts(folder)
+    asked = asked_of(pack) | _done_by(engine, data)
+    found = checkpoint_of(folder, asked, tell)
+    if found and found.step > (steps := int(engine.steps.max())):
+        raise UserError(f"{folder} has trained {found.step} steps already, and this asks for {steps}")
+    every, keep = checkpoint_interval(pack.config.checkpoint.every), pack.config.checkpoint.keep
+    checkpoints = Checkpoints(folder / FOLDER, asked, parts, every, keep, tell)
+    if found:
+        checkpoints.restore(found)
+    return checkpoints
+
+
+def _done_by(engine: Engine, data: Dataset) -> Asked:
     """What trains, and what it trains on."""
     inputs, targets = len(data.input_names), len(data.target_names)
     return {
@@ -40,7 +61,7 @@ def done_by(engine: Engine, data: Dataset) -> Asked:
     }
 
 
-def checkpoint_of(folder: Path, asked: Asked, tell: Callable[[str], object]) -> Checkpoint | None:
+def checkpoint_of(folder: Path, asked: Asked, tell: Tell) -> Checkpoint | None:
     """The checkpoint from which the training in `folder` goes on, None where there is none.
 
     Raises UserError where it is of a training that was asked for otherwise.
