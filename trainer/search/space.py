@@ -28,13 +28,21 @@ class Interval:
 
     def at(self, share: float) -> float:
         """The number that has `share`, 0 <= share < 1, of the interval below it."""
+        low, high = self._ends()
+        value = low + share * (high - low)
+        value = math.exp(value) if self.log else value
+        return min(max(round(value) if self.integer else value, self.low), self.high)
+
+    def share(self, value: float) -> float:
+        """The share at which `value` is."""
+        low, high = self._ends()
+        return ((math.log(value) if self.log else value) - low) / (high - low)
+
+    def _ends(self) -> tuple[float, float]:
+        """On the scale that is even; around an integer there is as much of it as there is between two."""
         margin = 0.5 if self.integer else 0.0
         low, high = self.low - margin, self.high + margin
-        if self.log:
-            value = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
-        else:
-            value = low + share * (high - low)
-        return min(max(round(value) if self.integer else value, self.low), self.high)
+        return (math.log(low), math.log(high)) if self.log else (low, high)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -14,20 +14,23 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, CmaEsSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from kernels.errors import UserError
 from trainer.config import Search
+from trainer.search.evolution import SMALLEST, Generation, next_generation
 from trainer.search.space import Choices, Interval, Point, Space
 
 FILE = "study.db"
 RUN = "run"  # the attribute of a trial that says which run it is
 STARTUP = 10  # random trials before TPE has something to model
 SMALLEST_GENERATION = 5
+CMAES = "cmaes"
 
 
 def _tpe(seed: int, runs: int) -> BaseSampler:
@@ -37,12 +40,9 @@ def _tpe(seed: int, runs: int) -> BaseSampler:
         return TPESampler(seed=seed, n_startup_trials=min(STARTUP, runs), constant_liar=True)
 
 
-# name -> (seed, runs of a round) -> the sampler
+# name -> (seed, runs of a round) -> the sampler; cmaes is our own, since Optuna's pickles its state
 SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {
     "tpe": _tpe,
-    "cmaes": lambda seed, runs: CmaEsSampler(
-        seed=seed, n_startup_trials=0, popsize=max(SMALLEST_GENERATION, runs), warn_independent_sampling=False
-    ),
     "nsgaii": lambda seed, runs: NSGAIISampler(seed=seed, population_size=max(SMALLEST_GENERATION, runs)),
     "random": lambda seed, runs: RandomSampler(seed),
 }
@@ -51,15 +51,16 @@ SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {
 class OptunaSearch:
     """The study `name` in search.storage, else in `folder`; the trial of each run has its index as `run`.
 
-    Each suggestion's sampler is seeded by (search.seed, run): a search that goes on does so as it would have
-    (of cmaes: unless its process ended within a suggestion).
+    Each suggestion's sampler is seeded by (search.seed, run), or by its round: a search that goes on does so
+    as it would have.
     Raises UserError for a space that the sampler can't search, and a database that can't be opened.
     """
 
     def __init__(self, space: Space, asked: Search, maximized: bool, folder: Path, name: str) -> None:
-        _check(space, asked.sampler)
+        if asked.sampler == CMAES:
+            _check(space, asked.runs_per_round)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.asked = asked
+        self.asked, self.space = asked, space
         self.distributions = {field: _distribution(values) for field, values in space.items()}
         self.study = optuna.create_study(
             storage=_open(asked.storage or f"sqlite:///{folder / FILE}"),
@@ -72,7 +73,10 @@ class OptunaSearch:
         """The points of the runs first .. first + runs - 1, suggested now unless they were before."""
         self._drop_halves()
         known = self._known()
-        return [dict((known.get(run) or self._suggest(run)).params) for run in range(first, first + runs)]
+        suggest = self._evolve if self.asked.sampler == CMAES else self._suggest
+        return [
+            dict(known[run].params) if run in known else suggest(run) for run in range(first, first + runs)
+        ]
 
     def tell(self, first: int, values: Sequence[float | None]) -> None:
         """What these runs came to, None being a failure; those that were told before stay as they were."""
@@ -91,19 +95,40 @@ class OptunaSearch:
             if RUN not in trial.user_attrs:
                 self.study.tell(trial.number, state=TrialState.FAIL)
 
-    def _suggest(self, run: int) -> Trial:
+    def _suggest(self, run: int) -> Point:
         (seed,) = np.random.SeedSequence([self.asked.seed, run]).generate_state(1).tolist()
         self.study.sampler = SAMPLERS[self.asked.sampler](seed, self.asked.runs_per_round)
         trial = self.study.ask(self.distributions)
         trial.set_user_attr(RUN, run)
-        return trial
+        return trial.params
+
+    def _evolve(self, run: int) -> Point:
+        """The run's point in its generation, which follows from the trials of those before."""
+        generation, place = divmod(run, self.asked.runs_per_round)
+        intervals = {field: each for field, each in self.space.items() if isinstance(each, Interval)}
+        told = self._generations(generation)
+        point = next_generation(intervals, self.asked.seed, self.asked.runs_per_round, told)[place]
+        running: Any = {"state": TrialState.RUNNING, "user_attrs": {RUN: run}}
+        self.study.add_trial(create_trial(params=point, distributions=self.distributions, **running))
+        return point
+
+    def _generations(self, count: int) -> list[Generation]:
+        """What the first rounds came to."""
+        known, runs = self._known(), self.asked.runs_per_round
+        rounds = [[known[i * runs + place] for place in range(runs)] for i in range(count)]
+        return [[(trial.params, self._cost(trial)) for trial in each] for each in rounds]
+
+    def _cost(self, trial: FrozenTrial) -> float | None:
+        maximized = self.study.direction is StudyDirection.MAXIMIZE
+        return -trial.value if maximized and trial.value is not None else trial.value
 
 
-def _check(space: Space, sampler: str) -> None:
-    if sampler != "cmaes":
-        return
-    if find_spec("cmaes") is None:
-        raise UserError("search.sampler=cmaes needs the package cmaes: pip install 'packtrain[optuna]'")
+def _check(space: Space, runs_per_round: int) -> None:
+    """Raises UserError for what CMA-ES can't search."""
+    if runs_per_round < SMALLEST:
+        raise UserError(
+            f"search.sampler=cmaes needs search.runs_per_round={SMALLEST} or more; got {runs_per_round}"
+        )
     if len(space) < 2 or any(isinstance(values, Choices) for values in space.values()):
         raise UserError(
             "search.sampler=cmaes searches two numbers or more, and no choices; tpe takes any space"

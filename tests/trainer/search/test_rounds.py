@@ -17,6 +17,7 @@ from trainer import train as train_module
 
 LR = "optimizer.lr: {low: 1e-4, high: 1, log: true}"
 SPACE = f"search.space={{{LR}, optimizer.beta1: {{choices: [0.8, 0.9]}}}}"
+NUMBERS = f"search.space={{{LR}, optimizer.beta1: {{low: 0.5, high: 0.99}}}}"
 ONE_SEED = (*BRIEF, "seed=0")
 ROUNDS = ("search.rounds=3", "search.runs_per_round=4")
 
@@ -61,10 +62,11 @@ def test_a_search_by_a_metric_ranks_by_it_everywhere(
     assert (tmp_path / "out" / "export" / f"run-{int(best['index']):04d}").is_dir()
 
 
+@pytest.mark.parametrize(("sampler", "space"), [("tpe", SPACE), ("cmaes", NUMBERS)])
 def test_a_search_that_was_stopped_goes_on_as_it_would_have(
-    packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sampler: str, space: str, packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = (*ONE_SEED, "search=optuna", SPACE, "search.runs_per_round=4")
+    asked = (*ONE_SEED, "search=optuna", f"search.sampler={sampler}", space, "search.runs_per_round=4")
     assert packtrain(*asked, "search.rounds=4", "hydra.run.dir=whole").code == 0
     rounds = iter(range(9))
 

@@ -37,6 +37,16 @@ def test_a_share_of_an_interval_is_inside(share: float, log: bool, low: int, len
         assert not integer or isinstance(value, int)
 
 
+@few
+@given(st.floats(0, 1), st.booleans(), st.integers(1, 10**6), st.integers(1, 10**6))
+def test_a_value_is_at_its_share(share: float, log: bool, low: int, length: int) -> None:
+    for integer in (True, False):
+        values = Interval(low, low + length, log, integer)
+        value = values.at(share)
+        assert 0 <= values.share(value) <= 1
+        assert values.at(values.share(value)) == (value if integer else pytest.approx(value))
+
+
 def test_shares_are_those_of_the_numbers_or_of_their_logarithms() -> None:
     assert Interval(2.0, 4.0).at(0.25) == 2.5
     assert math.isclose(Interval(1e-4, 1.0, log=True).at(0.75), 0.1)

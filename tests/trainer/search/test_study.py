@@ -1,5 +1,8 @@
 """The study that search=optuna asks and tells."""
 
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ from kernels.errors import UserError
 from trainer.checks import SAMPLERS as NAMES
 from trainer.config import Search
 from trainer.search.space import Choices, Interval, Space
-from trainer.search.study import SAMPLERS, OptunaSearch
+from trainer.search.study import CMAES, SAMPLERS, OptunaSearch
 
 NUMBERS: Space = {"optimizer.lr": Interval(1e-5, 1.0, log=True), "seed": Interval(0, 9, integer=True)}
 MIXED: Space = {**NUMBERS, "optimizer.clip_norm": Choices((None, 1.0))}
@@ -29,11 +32,23 @@ def trials_in(folder: Path) -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name="mine", storage=f"sqlite:///{folder / 'study.db'}").trials
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+def kept_in(folder: Path) -> list[Any]:
+    """What the database holds beside parameters and values."""
+    tables = "trial_system_attributes", "trial_user_attributes", "study_system_attributes"
+    with closing(sqlite3.connect(folder / "study.db")) as database:
+        found = [database.execute(f"select value_json from {table}").fetchall() for table in tables]
+    return [json.loads(text) for rows in found for (text,) in rows]
+
+
+def is_plain(value: Any) -> bool:
+    """Numbers alone: Optuna's own CMA-ES keeps its state as text, and unpickles it."""
+    return all(isinstance(each, (int, float)) for each in (value if isinstance(value, list) else [value]))
+
+
+@pytest.mark.parametrize("sampler", NAMES)
 def test_a_study_goes_on_as_it_would_have(sampler: str, tmp_path: Path) -> None:
     """Whatever the process ended at: half-way through a trial, between two, before a round was told."""
-    numbers_alone = sampler == "cmaes"  # whose draws depend on the number of a trial too
-    space = NUMBERS if numbers_alone else MIXED
+    space = NUMBERS if sampler == CMAES else MIXED
     (tmp_path / "cut").mkdir()
     whole, cut = (
         study_in(tmp_path, space, sampler=sampler),
@@ -43,8 +58,7 @@ def test_a_study_goes_on_as_it_would_have(sampler: str, tmp_path: Path) -> None:
         points = whole.ask(first, 4)
         whole.tell(first, values(points))
         cut.ask(first, 2)
-        if not numbers_alone:
-            cut.study.ask()
+        cut.study.ask()
         cut = study_in(tmp_path / "cut", space, sampler=sampler)
         assert cut.ask(first, 4) == points
         cut = study_in(tmp_path / "cut", space, sampler=sampler)
@@ -52,6 +66,19 @@ def test_a_study_goes_on_as_it_would_have(sampler: str, tmp_path: Path) -> None:
             cut.tell(first, values(points))
         assert TrialState.RUNNING not in [trial.state for trial in cut.study.trials]
         assert all(1e-5 <= point["optimizer.lr"] <= 1 for point in points)
+    assert all(map(is_plain, kept_in(tmp_path / "cut")))
+
+
+@pytest.mark.parametrize("maximized", [False, True])
+def test_cmaes_goes_where_it_is_better(maximized: bool, tmp_path: Path) -> None:
+    asked = Search("optuna", runs_per_round=8, sampler="cmaes")
+    study = OptunaSearch(NUMBERS, asked, maximized, tmp_path, "mine")
+    means = []
+    for first in range(0, 32, 8):
+        found = [point["seed"] for point in study.ask(first, 8)]
+        study.tell(first, found)
+        means.append(sum(found) / 8)
+    assert means[-1] > means[0] + 1 if maximized else means[-1] < means[0] - 1
 
 
 def test_what_came_to_nothing_is_told_as_failed(tmp_path: Path) -> None:
@@ -69,13 +96,18 @@ def test_the_study_has_the_searchs_direction(tmp_path: Path) -> None:
 
 
 def test_every_sampler_has_a_builder() -> None:
-    assert tuple(SAMPLERS) == NAMES
+    assert {*SAMPLERS, CMAES} == {*NAMES}
 
 
 @pytest.mark.parametrize("space", [MIXED, {"seed": NUMBERS["seed"]}])
 def test_cmaes_takes_numbers_alone(space: Space, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="searches two numbers or more, and no choices"):
         study_in(tmp_path, space, sampler="cmaes")
+
+
+def test_cmaes_takes_rounds_of_four_runs_or_more(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"needs search.runs_per_round=4 or more; got 3"):
+        OptunaSearch(NUMBERS, Search("optuna", runs_per_round=3, sampler="cmaes"), False, tmp_path, "mine")
 
 
 @pytest.mark.parametrize("url", ["studies", "nosuch://host/db", "sqlite:////nowhere/at/all.db"])

@@ -1,0 +1,44 @@
+"""search.sampler=cmaes: the covariance matrix adaptation evolution strategy, a round being a generation."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from cmaes import CMA
+
+from trainer.search.space import Interval, Point
+
+SIGMA = 1 / 6  # of a unit interval, whose ends are then three of it from the middle, where the search begins
+SMALLEST = 4  # runs of a generation; fewer have no covariance
+
+Generation = Sequence[tuple[Point, float | None]]  # what each point came to, to be made small; None: nothing
+
+
+def next_generation(
+    space: Mapping[str, Interval], seed: int, runs: int, told: Sequence[Generation]
+) -> list[Point]:
+    """The points of `runs` runs after the generations `told`, by these and (seed, their number) alone.
+
+    Points that came to nothing count as the worst of their generation.
+    Source: N. Hansen, The CMA Evolution Strategy: A Tutorial, arXiv:1604.00772.
+    """
+    bounds = np.tile([0.0, 1.0], (len(space), 1))
+    strategy = CMA(np.full(len(space), 0.5), SIGMA, bounds, population_size=runs)
+    for generation in told:
+        if any(value is not None for _, value in generation):
+            strategy.tell([(_shares(space, point), _worst(value)) for point, value in generation])
+    (own,) = np.random.SeedSequence([seed, len(told)]).generate_state(1).tolist()
+    strategy.reseed_rng(own)
+    return [_point(space, strategy.ask()) for _ in range(runs)]
+
+
+def _worst(value: float | None) -> float:
+    return math.inf if value is None else value
+
+
+def _shares(space: Mapping[str, Interval], point: Point) -> np.ndarray:
+    return np.array([values.share(point[field]) for field, values in space.items()])
+
+
+def _point(space: Mapping[str, Interval], shares: np.ndarray) -> Point:
+    return {field: space[field].at(share) for field, share in zip(space, shares.tolist(), strict=True)}
