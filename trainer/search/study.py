@@ -40,7 +40,7 @@ def _tpe(seed: int, runs: int) -> BaseSampler:
         return TPESampler(seed=seed, n_startup_trials=min(STARTUP, runs), constant_liar=True)
 
 
-# name -> (seed, runs of a round) -> the sampler; cmaes is our own, since Optuna's pickles its state
+# name -> (seed, runs of a round) -> the sampler; cmaes is our own: Optuna's would store code
 SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {
     "tpe": _tpe,
     "nsgaii": lambda seed, runs: NSGAIISampler(seed=seed, population_size=max(SMALLEST_GENERATION, runs)),
