@@ -11,6 +11,7 @@ Row = dict[str, Any]
 LISTED_RUNS = 100  # a larger pack's result.json holds the ten best; runs.csv holds all
 LISTED_BEST = 10
 CORRELATED = 20  # parameters up to which runs.csv has a column for each pair's correlation
+LOSSES = "loss.train", "loss.validation"
 UNUSABLE = "diverged", "failed"  # outcomes
 PLACE = "index", "pack", "run"  # columns that say where a row belongs
 
@@ -22,6 +23,10 @@ class Objective:
     name: str
     maximized: bool = False
 
+    def __post_init__(self) -> None:
+        if self.name not in LOSSES and not str(self.name).startswith("metrics."):
+            raise ValueError(f"runs are ranked by a loss or by metrics.NAME, not by {self.name!r}")
+
     @property
     def column(self) -> str:
         """Where it stands in runs.csv."""
@@ -31,7 +36,8 @@ class Objective:
         """The number of a run, None where the run is of no use."""
         part, _, name = self.name.partition(".")
         value = None if row["outcome"] in UNUSABLE else row[part].get(name)
-        return value["last"] if isinstance(value, dict) else value
+        value = value["last"] if isinstance(value, dict) else value
+        return value if isinstance(value, (int, float)) else None
 
     def rank(self, row: Row) -> tuple[bool, float]:
         """Less for a better run; runs of no use come last."""

@@ -15,7 +15,7 @@ from pyarrow import csv
 from kernels.errors import UserError
 from trainer.config import Config
 from trainer.pack import START, make_pack
-from trainer.rows import Row
+from trainer.rows import Row, objective_in
 from trainer.search.plan import Plan, read_plan
 
 LOSS = int, float, type(None)
@@ -70,13 +70,19 @@ def read_stored(folder: Path) -> Stored:
     try:
         result = json.loads((folder / "result.json").read_text())
         lines = read_table(folder / "runs.csv").to_pylist()
-        _check("result.json", result, HEAD)
-        for line in lines or [{}]:
-            _check("runs.csv", line, LINE)
+        return checked(Stored(folder, result, lines or [{}], plan))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         hint = f"; packtrain resume={folder} finishes its sweep" if plan else ""
         raise UserError(f"{folder} holds no finished training or sweep ({error}){hint}") from None
-    return Stored(folder, result, lines, plan)
+
+
+def checked(stored: Stored) -> Stored:
+    """What was read may be somebody else's. Raises ValueError and TypeError where it isn't as we write it."""
+    _check("result.json", stored.result, HEAD)
+    objective_in(stored.result)
+    for line in stored.lines:
+        _check("runs.csv", line, LINE)
+    return stored
 
 
 def _check(file: str, given: Any, expected: Mapping[str, tuple[type, ...]]) -> None:

@@ -17,6 +17,7 @@ import trainer
 from kernels.errors import UserError
 from tests.helpers import Command
 from tests.trainer.configs import compose, pack_of
+from trainer.rows import Objective
 from trainer.run import run
 from trainer.search.plan import FILE, Asked, Plan, PlannedPack, read_plan, write_plan
 
@@ -43,7 +44,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     asked = ("experiment=debug", "data.standardize=true", "monitor=quiet", "compute.device=cpu")
     pack = pack_of(*asked)
-    assert run(pack, folder, Console(quiet=True)) == 0
+    assert run(pack, folder, Console(quiet=True)).code == 0
     (folder / ".hydra").mkdir()
     OmegaConf.save(compose(*asked), folder / ".hydra" / "config.yaml")
     OmegaConf.save(OmegaConf.create(list(asked)), folder / ".hydra" / "overrides.yaml")
@@ -105,6 +106,31 @@ def test_a_result_of_other_types_is_refused(key: str, value: Any, tmp_path: Path
     assert f"result.json: {key} is {value!r}" in is_refused(packtrain, "show", ".")
 
 
+@pytest.mark.parametrize("objective", [7, "loss", ["a"], {"name": "loss"}, {"name": 3}, {"of": "loss.train"}])
+def test_what_no_run_is_ranked_by_is_refused(objective: Any, honest: Path, packtrain: Command) -> None:
+    result = json.loads((honest / "result.json").read_text())
+    for asked, code in ({"name": "loss.train"}, 0), (objective, 2):
+        (honest / "result.json").write_text(json.dumps(result | {"objective": asked}))
+        assert packtrain("show", "out").code == code
+    assert "holds no finished training or sweep" in is_refused(packtrain, "show", "out")
+
+
+@pytest.mark.parametrize("name", ["result.json", "runs.csv"])
+def test_a_file_of_something_else_in_a_sweep_that_is_under_way_is_one_sentence(
+    name: str, trained: Path, tmp_path: Path, packtrain: Command
+) -> None:
+    packs = [PlannedPack(folder, [], {}, first, 3) for folder, first in (("0", 0), ("1", 3))]
+    shutil.copytree(trained, tmp_path / "out" / "0")
+    write_plan(tmp_path / "out", Plan(Asked("train", [], []), [], ".", packs, Objective("metrics.rmse")))
+    assert "waiting" in packtrain("show", "out").out
+    ends = []
+    for content in (*GARBAGE, b'{"interrupted": false}', b'{"run": 3}'):
+        (tmp_path / "out" / "0" / name).write_bytes(content)
+        ends.append(packtrain("show", "out"))
+    assert {ended.code for ended in ends} <= {0, 2} and 2 in {ended.code for ended in ends}
+    assert all(ended.err.count("\n") == (ended.code == 2) for ended in ends)
+
+
 def plan_of(folder: str) -> Plan:
     return Plan(Asked("train", [], []), [], ".", [PlannedPack(folder, [], {}, 0, 3)])
 
@@ -131,6 +157,8 @@ def test_a_plan_whose_packs_lie_elsewhere_is_refused(folder: str, tmp_path: Path
         lambda plan: plan["packs"][0].update(more=1),
         lambda plan: plan.pop("asked"),
         lambda plan: plan.update(packs=7),
+        lambda plan: plan.update(objective=7),
+        lambda plan: plan.update(objective={"name": "speed"}),
     ],
 )
 def test_a_plan_of_other_types_is_refused(edit: Edit, tmp_path: Path) -> None:

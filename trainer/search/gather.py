@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kernels.errors import UserError
 from trainer.atomic import replace, replace_json
 from trainer.monitor.curves import read_curve, run_name
 from trainer.monitor.image import write_image
@@ -36,10 +36,11 @@ from trainer.rows import (
     no_best,
 )
 from trainer.search.picture import draw
-from trainer.search.plan import Plan, PlannedPack, unfinished
-from trainer.stored import Stored, read_table
+from trainer.search.plan import Plan, PlannedPack, read_result, unfinished
+from trainer.stored import Stored, checked, read_table
 
 Result = dict[str, Any]
+DAMAGE = OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, csv.Error
 ADDED = "runs", "steps", "samples"
 MOST_CURVES = 200  # beside the best
 NAMED = "experiment", "device", "backend", "engine", "graph", "precision"
@@ -64,13 +65,19 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
 
 
 def so_far(root: Path, plan: Plan) -> Stored:
-    """What a sweep has come to that isn't finished: a result and a table of the packs that have theirs."""
+    """What a sweep has come to that isn't finished: a result and a table of the packs that have theirs.
+
+    Raises UserError where these are not as we write them.
+    """
     ended, found = _ended(root, plan)
-    with TemporaryDirectory() as folder:
-        table = Path(folder) / "runs.csv"
-        _write_table(table, root, ended)
-        lines = read_table(table).to_pylist() if ended else []
-    return Stored(root, _summary(ended, found, plan.objective), lines, plan)
+    try:
+        with TemporaryDirectory() as folder:
+            table = Path(folder) / "runs.csv"
+            _write_table(table, root, ended)
+            lines = read_table(table).to_pylist() if ended else []
+        return checked(Stored(root, _summary(ended, found, plan.objective), lines, plan))
+    except DAMAGE as error:
+        raise UserError(f"{root} holds results that can't be read: {error!r}") from None
 
 
 def _ended(root: Path, plan: Plan) -> tuple[list[PlannedPack], dict[str, Result]]:
@@ -95,12 +102,6 @@ def _curves(root: Path, plan: Plan, ranked: Sequence[Row]) -> list[np.ndarray]:
     folders = [root / pack.folder / "tensorboard" / run_name(run, pack.runs) for pack, run in places]
     found = [read_curve(folder, "loss/train") for folder in folders]
     return found if any(curve.size for curve in found) else []
-
-
-def read_result(folder: Path) -> Result:
-    """A pack's result.json, {} where there is none yet."""
-    file = folder / "result.json"
-    return json.loads(file.read_text()) if file.exists() else {}
 
 
 def _failures(plan: Plan, found: Mapping[str, Result], reasons: Mapping[str, str]) -> Iterator[Result]:

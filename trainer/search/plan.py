@@ -70,8 +70,10 @@ class Plan:
 
     def place(self, index: int) -> tuple[PlannedPack, int]:
         """The pack of the sweep's run `index`, and which of its runs that is."""
-        pack = next(each for each in self.packs if each.first <= index < each.first + each.runs)
-        return pack, index - pack.first
+        for pack in self.packs:
+            if pack.first <= index < pack.first + pack.runs:
+                return pack, index - pack.first
+        raise UserError(f"the sweep's plan, {FILE}, has no run {index}")
 
 
 def write_plan(root: Path, plan: Plan) -> None:
@@ -105,10 +107,18 @@ def check_same(root: Path, plan: Plan, asked: Asked) -> None:
         )
 
 
+def read_result(folder: Path) -> dict[str, Any]:
+    """A pack's result.json, {} where there is none yet. Raises UserError for what is none."""
+    file = folder / "result.json"
+    try:
+        return dict(json.loads(file.read_text())) if file.exists() else {}
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{file} is no result of a training: {error}") from None
+
+
 def is_finished(folder: Path) -> bool:
     """The pack in `folder` has its results, and no signal had cut its training short."""
-    file = folder / "result.json"
-    return file.exists() and not json.loads(file.read_text())["interrupted"]
+    return read_result(folder).get("interrupted") is False
 
 
 def state(root: Path, pack: PlannedPack) -> str:
