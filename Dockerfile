@@ -15,7 +15,7 @@ COPY conf /src/conf
 COPY kernels /src/kernels
 COPY trainer /src/trainer
 RUN python -m venv /opt/packtrain \
-    && pip install --no-cache-dir --constraint /src/constraints.txt '/src[sklearn]' \
+    && pip install --no-cache-dir --constraint /src/constraints.txt '/src[all]' \
     && rm -rf /src
 
 USER packtrain
