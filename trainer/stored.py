@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pyarrow import csv
 
 from kernels.errors import UserError
+from trainer.command import read_command
 from trainer.config import Config
 from trainer.pack import START, make_pack
 from trainer.rows import Row, objective_in
@@ -66,7 +67,8 @@ def read_stored(folder: Path) -> Stored:
     """What is in `folder`. Raises UserError where no training or sweep has ended."""
     plan = read_plan(folder)
     if not plan and (folder / ".hydra").is_dir() and not (folder / "result.json").exists():
-        raise UserError(f"{folder} has no results: its training is still running, or ended without any")
+        goes_on = f"; packtrain resume={folder} goes on with it" if read_command(folder) else ""
+        raise UserError(f"{folder} has no results: its training is still running, or was cut short{goes_on}")
     try:
         result = json.loads((folder / "result.json").read_text())
         lines = read_table(folder / "runs.csv").to_pylist()

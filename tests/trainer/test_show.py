@@ -112,14 +112,15 @@ def test_a_search_that_is_under_way_shows_its_packs_and_the_runs_so_far(
 
 
 def test_without_a_run_that_has_ended_one_sentence_says_so(packtrain: Command, tmp_path: Path) -> None:
-    assert packtrain("-m", *BRIEF, HERE).code == 0
-    for file in (tmp_path / "sweep").rglob("result.json"):
+    assert packtrain("-m", *BRIEF, HERE).code == packtrain(*BRIEF).code == 0
+    for file in tmp_path.rglob("result.json"):
         file.unlink()
     told = packtrain("show", "sweep")
     assert told.code == 0 and "begun" in told.out and "resume=sweep" in told.out
     for arguments, why in (
         (("show", "sweep", "run=0"), "run=0: sweep has no run yet that has ended"),
-        (("show", "sweep/0"), "sweep/0 has no results: its training is still running, or ended without any"),
+        (("show", "sweep/0"), "sweep/0 has no results: its training is still running, or was cut short\n"),
+        (("show", "out"), "or was cut short; packtrain resume=out goes on with it\n"),
         (("export", "sweep"), "packtrain resume=sweep finishes its sweep"),
     ):
         ended = packtrain(*arguments)

@@ -48,6 +48,14 @@ def test_no_column_of_a_pack_is_cut(width: int) -> None:
     assert all(word in out for word in ("run", "optimizer.lr", "loss after", "a0"))
 
 
+def test_what_the_runs_are_ranked_by_stands_before_their_parameters() -> None:
+    rows = [row(index) | {"metrics": {"rmse": float(index)}} for index in range(3)]
+    out = printed(3, 60, {"objective": {"name": "metrics.rmse", "maximized": True}}, rows)
+    assert "rmse" in out and out.index("rmse") < out.index("a0")
+    assert [line.split()[0] for line in out.splitlines() if line.strip()[:1].isdigit()] == ["2", "1", "0"]
+    assert "rmse" not in printed(3, 60)
+
+
 def test_a_pack_of_mixed_outcomes_tells_each() -> None:
     about = {"outcomes": {"finished": 1, "diverged": 1}}
     rows = [row(0), row(1) | {"outcome": "diverged"}]
