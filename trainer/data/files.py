@@ -1,20 +1,30 @@
 """Files of data -> tables: CSV, Parquet, NPZ and safetensors, told apart by their endings."""
 
+import math
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from zipfile import BadZipFile, is_zipfile
+from typing import IO
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import numpy as np
 import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from kernels.errors import UserError, choose
 from trainer.data.table import Table
+
+NUMBER = 8  # bytes: numbers become float64
+# What reading a damaged file raises; RuntimeError: an archive that is encrypted or packed in a strange way.
+UNREADABLE = (
+    OSError, EOFError, ValueError, RuntimeError, MemoryError, BadZipFile, zlib.error, pyarrow.ArrowException,
+    SafetensorError,
+)  # fmt: skip
 
 
 def read(path: str | None) -> Table:
@@ -24,16 +34,35 @@ def read(path: str | None) -> Table:
     file = Path(os.path.expanduser(path))
     if os.path.isdir(file):
         raise UserError(f"data.path is one file, and {file} is a folder")
+    if os.path.exists(file) and not os.path.isfile(file):
+        raise UserError(f"data.path is a file on a disk, and {file} is a pipe or a device")
     if not os.path.isfile(file):
         raise UserError(f"there is no file {file} (looked for in {Path.cwd()}); see data.path")
-    reader = choose(READERS, file.suffix.lower(), f"the ending of data.path={file.name}")
+    size, reader = choose(READERS, file.suffix.lower(), f"the ending of data.path={file.name}")
     try:
+        _check_size(file, size(file))
         return Table(str(file), reader(file))
-    except (OSError, EOFError, ValueError, BadZipFile, pyarrow.ArrowException, SafetensorError) as error:
+    except UNREADABLE as error:
         if isinstance(error, UserError):
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{file} can't be read as {file.suffix.lower()[1:]}: {reason}") from None
+
+
+def _check_size(file: Path, size: int) -> None:
+    free = available_memory()
+    if size > free:
+        raise UserError(
+            f"{file} takes {size / 1e9:,.1f} GB in memory, and {free / 1e9:,.1f} GB are available: "
+            "take fewer rows or columns"
+        )
+
+
+def available_memory() -> int:
+    """Bytes that can be had without swapping, or all that there are where the system doesn't say."""
+    about = Path("/proc/meminfo")
+    found = re.search(r"MemAvailable: *(\d+) kB", about.read_text()) if about.exists() else None
+    return int(found[1]) << 10 if found else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _csv(file: Path) -> dict[str, np.ndarray]:
@@ -45,6 +74,12 @@ def _csv(file: Path) -> dict[str, np.ndarray]:
         return _arrow(pyarrow.csv.read_csv(file, serial, convert_options=empty_alone))
     except pyarrow.ArrowInvalid as error:  # Arrow counts the header as a row; we don't
         raise ValueError(re.sub(r"Row #(\d+)", lambda row: f"row {int(row[1]) - 1}", str(error))) from None
+
+
+def _parquet_size(file: Path) -> int:
+    about = pyarrow.parquet.read_metadata(file)
+    groups = [about.row_group(i) for i in range(about.num_row_groups)]
+    return sum(NUMBER * group.num_rows * group.num_columns + group.total_byte_size for group in groups)
 
 
 def _parquet(file: Path) -> dict[str, np.ndarray]:
@@ -74,11 +109,40 @@ def _once(columns: Iterable[tuple[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return found
 
 
-def _npz(file: Path) -> dict[str, np.ndarray]:
+def _npz_size(file: Path) -> int:
+    """Of the arrays, each of which has to be as large as its shape says: that much is reserved for it."""
     if not is_zipfile(file):
         raise ValueError("it is no archive of arrays, as np.savez writes them")
+    with ZipFile(file) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as array:
+                shape, dtype = _header(array)
+                held = member.file_size - array.tell()
+            if not dtype.hasobject and math.prod(shape) * dtype.itemsize != held:
+                raise ValueError(
+                    f"{member.filename} has {held:,} bytes, which is not {dtype} of shape {shape}"
+                )
+        return sum(member.file_size for member in archive.infolist())
+
+
+def _header(array: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(array)
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in read:
+        raise ValueError(f"its arrays are of the format {version}, and known are {', '.join(map(str, read))}")
+    shape, _, dtype = read[version](array)
+    return shape, dtype
+
+
+def _npz(file: Path) -> dict[str, np.ndarray]:
     with np.load(file, allow_pickle=False) as arrays:
         return _flat({name: np.asarray(array) for name, array in arrays.items()})
+
+
+def _safetensors_size(file: Path) -> int:
+    with safe_open(file, "pt") as arrays:
+        shapes = [arrays.get_slice(name).get_shape() for name in arrays.keys()]  # noqa: SIM118
+    return sum(NUMBER * math.prod(shape) for shape in shapes)
 
 
 def _safetensors(file: Path) -> dict[str, np.ndarray]:
@@ -100,9 +164,10 @@ def _columns(name: str, array: np.ndarray) -> list[tuple[str, np.ndarray]]:
     raise ValueError(f"the array {name} has the shape {shape or 'of one number'}: expected N or NxK")
 
 
-READERS: dict[str, Callable[[Path], dict[str, np.ndarray]]] = {
-    ".csv": _csv,
-    ".parquet": _parquet,
-    ".npz": _npz,
-    ".safetensors": _safetensors,
+# ending -> (the bytes of memory that a file takes at least, by what it says of itself, its columns)
+READERS: dict[str, tuple[Callable[[Path], int], Callable[[Path], dict[str, np.ndarray]]]] = {
+    ".csv": (lambda file: file.stat().st_size, _csv),
+    ".parquet": (_parquet_size, _parquet),
+    ".npz": (_npz_size, _npz),
+    ".safetensors": (_safetensors_size, _safetensors),
 }

@@ -1,9 +1,12 @@
 """Files of data: the same table from every format, and one sentence for what can't be read."""
 
+import os
 import pickle
+import resource
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from kernels.errors import UserError
+from trainer.data import files
 from trainer.data.files import READERS, read
 
 COLUMNS = {"x": np.array([0.5, 1.5, 2.5]), "count": np.array([1, 2, 3])}
@@ -124,6 +128,86 @@ def test_an_npz_with_flipped_bits_is_refused(tmp_path: Path) -> None:
     text[60:140] = b"\xff" * 80
     path.write_bytes(text)
     assert f"{path} can't be read as npz" in sentence_of(path)
+
+
+def test_an_npz_packed_as_it_should_not_be_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bad.npz"
+    np.savez_compressed(path, x=np.arange(1000.0))
+    whole = path.read_bytes()
+    for at in (whole.index(b"PK\1\2") + 10, 150, 300):  # how it is packed, and what is packed
+        path.write_bytes(whole[:at] + b"\xff\xff" + whole[at + 2 :])
+        assert f"{path} can't be read as npz: " in sentence_of(path)
+
+
+def header_of(shape: object, dtype: str = "<f8") -> bytes:
+    """The beginning of an array as NumPy writes it, whose shape may be anything."""
+    text = f"{{'descr': {dtype!r}, 'fortran_order': False, 'shape': {shape}, }}"
+    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.ljust(117).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    "shape", ["(10**15,)", "(1000000000000000,)", "(1000, 1000000000000)", "(-3,)", "(2,)", "(4,)"]
+)
+def test_an_npz_whose_shape_is_not_its_size_is_refused_before_memory_is_reserved(
+    shape: str, tmp_path: Path
+) -> None:
+    with ZipFile(tmp_path / "bad.npz", "w") as archive:
+        archive.writestr("x.npy", header_of(shape) + np.arange(3.0).tobytes())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "can't be read as npz" in sentence_of(tmp_path / "bad.npz")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000
+
+
+def test_a_csv_larger_than_the_memory_is_refused_unread(tmp_path: Path) -> None:
+    """It has a hole, and so takes no room."""
+    with (tmp_path / "large.csv").open("wb") as file:
+        file.write(b"x,xy\n1,2\n")
+        file.truncate(1 << 43)
+    said = sentence_of(tmp_path / "large.csv")
+    assert "large.csv takes 8,796.1 GB in memory, and " in said and "take fewer rows" in said
+
+
+@pytest.mark.parametrize(
+    ("suffix", "takes"),
+    [(".npz", 2 * 8128), (".npz packed", 2 * 8128), (".parquet", 16_000), (".safetensors", 16_000)],
+)
+def test_what_unpacks_to_more_than_the_memory_is_refused_unread(
+    suffix: str, takes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand equal rows take no room in most of these files."""
+    path = tmp_path / f"large{suffix.removesuffix(' packed')}"
+    columns = {"x": np.zeros(1000), "xy": np.zeros(1000)}
+    if suffix == ".npz packed":
+        np.savez_compressed(path, x=columns["x"], xy=columns["xy"])
+        assert path.stat().st_size < 1000
+    else:
+        WRITERS[suffix](path, columns)
+    monkeypatch.setattr(files, "available_memory", lambda: takes - 1)
+    assert "GB in memory" in sentence_of(path)
+    monkeypatch.setattr(files, "available_memory", lambda: takes + 1000)
+    assert len(read(str(path)).columns) == 2
+
+
+def test_the_memory_is_measured() -> None:
+    everything = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert everything // 100 < files.available_memory() <= everything
+
+
+def test_columns_of_things_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    table = pa.table({"x": [[1, 2], [3]], "y": [{"a": 1}, {"a": 2}], "z": [b"ab", b"c"], "w": [1.0, 2.0]})
+    pyarrow.parquet.write_table(table, tmp_path / "nested.parquet")
+    found = read(str(tmp_path / "nested.parquet"))
+    assert found.numbers("w", "x").tolist() == [1, 2]
+    for name in "xyz":
+        with pytest.raises(UserError, match=f"row 1, column {name}: expected a finite number"):
+            found.numbers(name, "x")
+
+
+def test_pipes_and_devices_are_refused_unread(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "zero.csv").symlink_to("/dev/zero")
+    for name in ("pipe.csv", "zero.csv"):
+        assert sentence_of(tmp_path / name).endswith(f"{name} is a pipe or a device")
 
 
 class Trap:
