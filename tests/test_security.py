@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.helpers import ROOT
+from tests.helpers import ROOT, Command
 
 SOURCES = sorted(path for folder in ("conf", "kernels", "trainer") for path in (ROOT / folder).rglob("*.py"))
 
@@ -119,6 +119,30 @@ def test_configs_name_no_classes() -> None:
         config = yaml.safe_load(path.read_text())
         config.get("hydra", {}).pop("callbacks", None)
         assert "_target_" not in str(config) and "!!" not in path.read_text(), path
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
+        ("model: {_target_: os.getcwd}", "there is no field model._target_"),
+        ("optimizer: {kind: os.getcwd}", "optimizer.kind is one of"),
+        ("name: ${eval:1+1}", "Unsupported interpolation type eval"),
+        ("model: {expressions: ['xy = __import__(a)']}", "a name begins with a letter"),
+        ("pack: {over: {seed: \"__import__('os')\"}}", "seed"),
+        ("search: {kind: random, space: {__class__: {choices: [1]}}}", "__class__"),
+        ("pack: {over: {__class__.__init__: '1,2'}}", "__class__"),
+    ],
+)
+def test_a_config_that_would_be_code_is_one_sentence(
+    text: str, told: str, packtrain: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment" / "hostile.yaml").write_text(f"# @package _global_\n{text}\n")
+    ended = packtrain("--config-dir", str(tmp_path / "mine"), "experiment=hostile", "data.truth={a: 1}")
+    assert ended.code == 2, ended
+    assert ended.err.startswith("packtrain: ") and told in ended.err
+    assert "Traceback" not in ended.err
 
 
 COMMANDS = [
