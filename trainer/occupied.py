@@ -13,20 +13,21 @@ from kernels.errors import UserError
 from trainer.command import FILE
 from trainer.lock import locked
 from trainer.pack import make_pack
+from trainer.sentences import sentence
 
 
 class RefuseOccupied(Callback):
     """Ends the process with the exit code 2 where a single training would disturb another in its folder."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        folder = Path(str(config.hydra.run.dir))
-        if (folder / FILE).exists():  # a training began there
-            try:
+        try:
+            folder = Path(str(config.hydra.run.dir))
+            if (folder / FILE).exists():  # a training began there
                 with locked(folder):
                     _check(folder, config)
-            except (UserError, OmegaConfBaseException) as error:
-                print(f"packtrain: {error}", file=sys.stderr)
-                sys.exit(2)
+        except (UserError, OmegaConfBaseException) as error:
+            print(f"packtrain: {sentence(error)}", file=sys.stderr)
+            sys.exit(2)
 
 
 def _check(folder: Path, config: DictConfig) -> None:
