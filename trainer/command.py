@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from kernels.errors import UserError
 from trainer.atomic import replace_json
 
 FILE = "command.json"
@@ -37,6 +38,18 @@ def write_command(folder: Path, command: Typed) -> None:
 
 
 def read_command(folder: Path) -> Typed | None:
-    """The command that started the training in `folder`, None where there is none."""
+    """The command that started the training in `folder`, None where there is none.
+
+    Raises UserError for a file that is something else.
+    """
     file = folder / FILE
-    return Typed(**json.loads(file.read_text())) if file.exists() else None
+    if not file.exists():
+        return None
+    try:
+        found = Typed(**json.loads(file.read_text()))
+        texts = [found.config_name, found.cwd, *found.config_dirs, *found.typed]
+        if not all(isinstance(each, str) for each in texts):
+            raise TypeError(f"a command is made of texts, and it has {texts}")
+        return found
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{file} is not what packtrain wrote there: {error}") from None

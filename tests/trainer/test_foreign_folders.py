@@ -89,6 +89,15 @@ def test_a_file_of_something_else_is_one_sentence(name: str, honest: Path, packt
     assert packtrain(*READ_BY[name]).code == 0
 
 
+NO_COMMANDS = (*GARBAGE, b'{"config_name": 1, "config_dirs": [], "typed": [], "cwd": ""}')
+
+
+def test_a_command_that_is_something_else_is_not_given_again(honest: Path, packtrain: Command) -> None:
+    for content in NO_COMMANDS:
+        (honest / "command.json").write_bytes(content)
+        assert "command.json is not what packtrain wrote there" in is_refused(packtrain, "resume=out")
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [("best_run", "../../x"), ("outcomes", 3), ("seconds", None), ("runs", "many"), ("experiment", ["a"])],
