@@ -64,8 +64,10 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, alone: bool) -> 
 
     pack = make_pack(cfg, overrides)
     if pack.config.search.kind == "grid":
-        return run(pack, folder, Console(), typed_for(HydraConfig.instance().cfg) if alone else None)
-    return search(cfg, pack, overrides, folder, Console())
+        return run(
+            pack, folder, Console(markup=False), typed_for(HydraConfig.instance().cfg) if alone else None
+        )
+    return search(cfg, pack, overrides, folder, Console(markup=False))
 
 
 def main() -> None:

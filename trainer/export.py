@@ -45,7 +45,7 @@ def export(arguments: Sequence[str]) -> None:
     replace(to / "model.safetensors", lambda file: _save_parameters(file, trained, run))
     for file, text in texts.items():
         replace(to / file, lambda draft, text=text: draft.write_text(text))
-    console = Console()
+    console = Console(markup=False)
     console.print(texts.get("equations.txt", ""), highlight=False, markup=False, soft_wrap=True)
     console.print(f"{shown(to)}: {', '.join(['model.safetensors', *texts])}", highlight=False, soft_wrap=True)
 

@@ -28,7 +28,7 @@ LIMIT = "20"
 def show(arguments: Sequence[str]) -> None:
     """Prints what `packtrain show ARGUMENTS` asks for. Raises UserError."""
     folder, options, conditions = read_arguments(arguments, USAGE, ("sort", "limit", "run"))
-    plan, console = read_plan(folder), Console()
+    plan, console = read_plan(folder), Console(markup=False)
     underway = plan if plan and not has_ended(folder, plan) else None
     stored = so_far(folder, underway) if underway else read_stored(folder)
     if "run" in options:

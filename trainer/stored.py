@@ -1,6 +1,7 @@
 """A result folder, of a training or of a sweep, as it is read back."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -72,6 +73,7 @@ def read_stored(folder: Path) -> Stored:
     try:
         result = json.loads((folder / "result.json").read_text())
         lines = read_table(folder / "runs.csv").to_pylist()
+        _check_characters(folder / "runs.csv")
         return checked(Stored(folder, result, lines or [{}], plan))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         hint = f"; packtrain resume={folder} finishes its sweep" if plan else ""
@@ -90,8 +92,15 @@ def checked(stored: Stored) -> Stored:
 def _check(file: str, given: Any, expected: Mapping[str, tuple[type, ...]]) -> None:
     """Raises ValueError where `given` isn't as we write it: it may be somebody else's."""
     for name, types in expected.items():
-        if not isinstance(dict(given).get(name), types):
-            raise ValueError(f"{file}: {name} is {dict(given).get(name)!r}")
+        found = dict(given).get(name)
+        if not isinstance(found, types) or (isinstance(found, str) and not found.isprintable()):
+            raise ValueError(f"{file}: {name} is {found!r}")
+
+
+def _check_characters(file: Path) -> None:
+    """Raises ValueError for characters that a terminal obeys."""
+    if found := re.search(rb"[\0-\x08\x0e-\x1f\x7f]", file.read_bytes()):
+        raise ValueError(f"{file.name} has the control character {found[0]!r}")
 
 
 def read_table(file: Path) -> pyarrow.Table:

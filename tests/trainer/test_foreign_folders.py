@@ -100,7 +100,14 @@ def test_a_command_that_is_something_else_is_not_given_again(honest: Path, packt
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("best_run", "../../x"), ("outcomes", 3), ("seconds", None), ("runs", "many"), ("experiment", ["a"])],
+    [
+        ("best_run", "../../x"),
+        ("device", "\x1b[2J"),
+        ("outcomes", 3),
+        ("seconds", None),
+        ("runs", "many"),
+        ("experiment", ["a"]),
+    ],
 )
 def test_a_result_of_other_types_is_refused(key: str, value: Any, tmp_path: Path, packtrain: Command) -> None:
     head = {"experiment": "a", "device": "cpu", "precision": "fp32", "runs": 1, "steps": 1, "samples": 1}
@@ -138,6 +145,18 @@ def test_a_file_of_something_else_in_a_sweep_that_is_under_way_is_one_sentence(
         ends.append(packtrain("show", "out"))
     assert {ended.code for ended in ends} <= {0, 2} and 2 in {ended.code for ended in ends}
     assert all(ended.err.count("\n") == (ended.code == 2) for ended in ends)
+
+
+def test_what_a_terminal_or_rich_would_obey_is_refused_or_shown_as_it_is(
+    honest: Path, packtrain: Command
+) -> None:
+    runs, result = (honest / "runs.csv").read_text(), (honest / "result.json").read_text()
+    (honest / "runs.csv").write_text(runs.replace("trained all", "\x1b[2J"))
+    assert "runs.csv has the control character" in is_refused(packtrain, "show", "out")
+    (honest / "runs.csv").write_text(runs.replace("trained all", "[/a] [red]all").replace("seed", "[/seed]"))
+    (honest / "result.json").write_text(result.replace("debug", "[/debug]"))
+    assert "[/debug]: 3 runs" in packtrain("show", "out").out
+    assert "[/a] [red]all" in packtrain("show", "out", "run=0").out
 
 
 def plan_of(folder: str) -> Plan:

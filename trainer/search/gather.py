@@ -60,7 +60,7 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     replace_json(root / "result.json", result)
     if ended and find_spec("matplotlib"):
         _draw(root, plan, Objective(**result["objective"]))
-    _print(Console(), root, plan, result)
+    _print(Console(markup=False), root, plan, result)
     return bool(failed)
 
 
