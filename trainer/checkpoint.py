@@ -15,12 +15,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from kernels.errors import UserError
 from trainer.atomic import remove_drafts, replace
 
 FORMAT = 1  # of the files
 NEVER = 1 << 62
 NAMES = "step-*.safetensors"
-UNREADABLE = OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError
+UNREADABLE = OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError
 Tell = Callable[[str], object]  # says a sentence to whoever watches
 
 
@@ -85,9 +86,12 @@ class Checkpoints:
         self.thread.shutdown()
 
     def restore(self, found: Checkpoint) -> None:
-        """Puts the parts where they stood then."""
+        """Puts the parts where they stood then. Raises UserError where it isn't of these parts."""
         for name, part in self.parts.items():
-            part.restore(found.step, found.memory(name))
+            try:
+                part.restore(found.step, found.memory(name))
+            except (ValueError, KeyError, RuntimeError) as error:
+                raise UserError(f"{self.folder} doesn't fit this training: {name}: {error}") from None
         self.saved, self.spent = found.step, found.seconds
 
     def next(self, step: int) -> int:
@@ -150,9 +154,9 @@ def read(file: Path) -> Checkpoint:
     if _checksum(text, tensors) != checksum:
         raise ValueError("its checksum is wrong")
     about = json.loads(text)
-    if about.pop("format") != FORMAT:
+    if about["format"] != FORMAT:
         raise ValueError("it is of another version of packtrain")
-    return Checkpoint(**about, tensors=tensors)
+    return Checkpoint(int(about["step"]), float(about["seconds"]), dict(about["asked"]), tensors)
 
 
 def _keep(folder: Path, checkpoint: Checkpoint, keep: int) -> None:

@@ -142,6 +142,6 @@ def test_a_failing_write_leaves_the_old_file(
     before = files()
     with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
         patch.setattr(f"trainer.results.{writer}", fail)
-        packtrain("resume=out", "loop.steps=7")
+        packtrain("resume=out", "loop.steps=70")
     assert files()["result.json"] == before["result.json"]
     assert not list((tmp_path / "out").glob(".*.[0-9]*"))

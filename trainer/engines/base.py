@@ -31,6 +31,14 @@ class History:
     samples: int
 
 
+def put(memory: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> None:
+    """Copies a memory into live tensors of the same names. Raises ValueError where they don't fit."""
+    for name, part in into.items():
+        if name not in memory or memory[name].shape != part.shape:
+            raise ValueError(f"{name} has to be {part.dtype} {list(part.shape)}")
+        part.copy_(memory[name])
+
+
 def recorded(start: int, stop: int, every: int) -> range:
     """The steps from start to stop - 1 that `every` divides."""
     return range(start + -start % every, stop, every)

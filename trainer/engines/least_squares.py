@@ -7,7 +7,7 @@ from torch import Tensor
 
 from kernels.least_squares import CONVERGED, Problem, Rules, Status, Trials
 from trainer.data.order import Order
-from trainer.engines.base import History, recorded
+from trainer.engines.base import History, put, recorded
 from trainer.models.base import Model
 from trainer.outcome import Ending, Outcome
 
@@ -144,8 +144,7 @@ class LeastSquaresEngine:
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
         """Goes on from `step` as the engine would have whose memory that was."""
-        for name, part in self.memory.items():
-            part.copy_(memory[name])
+        put(memory, self.memory)
         self.model.parameters.detach().copy_(memory["parameters"])
         self.step = step
 

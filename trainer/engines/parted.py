@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from trainer.data.dataset import Dataset
-from trainer.engines.base import Engine, History
+from trainer.engines.base import Engine, History, put
 from trainer.engines.build import make_engine
 from trainer.models.base import Model
 from trainer.outcome import Ending, Outcome
@@ -85,7 +85,7 @@ class PartedEngine:
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
         """Goes on from `step` as the engine would have whose memory that was."""
         self.whole.restore(step, memory)
-        self.rungs.copy_(memory["rungs"])
+        put(memory, {"rungs": self.rungs})
         self.step = step
         if bool(self.rungs.any()):
             self._regroup()

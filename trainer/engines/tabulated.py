@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainer.data.dataset import Dataset
 from trainer.data.order import Order
-from trainer.engines.base import History, recorded
+from trainer.engines.base import History, put, recorded
 from trainer.models.base import Model
 from trainer.optimizers import Optimizer, Rates, State
 from trainer.outcome import Ending, Outcome
@@ -111,8 +111,7 @@ class TabulatedEngine(ABC):
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
         """Goes on from `step` as the engine would have whose memory that was."""
-        for name, part in self.memory.items():
-            part.copy_(memory[name])
+        put(memory, self.memory)
         self.step = step
 
     def endings(self, reason: str) -> list[Ending]:

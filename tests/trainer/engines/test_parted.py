@@ -16,7 +16,7 @@ from trainer.outcome import Outcome
 
 PRIMER = "experiment=primer", "data.size=100", "loop.batch_size=48", "data.noise=0.1"
 GAUSSIANS = "experiment=gaussians", "data.size=100", "loop.batch_size=48"
-FIT = "experiment=danwood", "pack.over={model.initial.b1: '1,40,0.5,0.77'}", "compute.precision=fp64"
+FIT = "experiment=fit", "pack.over={model.initial.b1: '1,40,0.5,0.77'}", "compute.precision=fp64"
 RUNS = 'pack.over={seed: "range(0,7)"}'
 
 
