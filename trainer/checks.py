@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from kernels.errors import UserError, choose, nearest
-from trainer.config import KINDS, LEAST_SQUARES, Config, Loop
+from trainer.config import KINDS, LEAST_SQUARES, PRUNERS, Config, Loop, Search
 
 LOSSES = ("mse", "sse", "cross_entropy")
 GRADIENTS = ("exact", "finite_difference")
@@ -30,6 +30,7 @@ def check(config: Config, asked: Collection[str] = (), varied: Collection[str] =
     for group in KINDS:
         _check_kind(group, getattr(config, group), asked, varied)
     _check_words(config)
+    _check_pruner(config.search, asked)
     _check_numbers(config)
     _check_length(config.loop, "loop.steps" in varied)
     _check_batch(config.loop.batch_size)
@@ -76,6 +77,11 @@ def _check_least_squares(config: Config, named: Collection[str]) -> None:
         raise UserError(
             f"optimizer={kind} computes in fp32 or fp64; got compute.precision={config.compute.precision}"
         )
+    if config.search.pruner:
+        raise UserError(
+            f"search.pruner={config.search.pruner} stops trainings, and the fits of optimizer={kind} end by "
+            "themselves: search.pruner=null"
+        )
     for path in sorted(named):
         if path.partition(".")[0] == "schedule":
             raise UserError(f"{path} is about learning rates, and optimizer={kind} has none")
@@ -112,6 +118,25 @@ def _check_kind(group: str, node: Any, asked: Collection[str], varied: Collectio
         if named or (group not in asked and getattr(node, each.name) != _default(each)):
             raise UserError(
                 f"{path} is for {group}={' or '.join(kinds)}, and this run has {group}={node.kind}"
+            )
+
+
+def _check_pruner(search: Search, asked: Collection[str]) -> None:
+    """Refuses a field of another pruner, unless `search.pruner=...` left an experiment's behind."""
+    if search.pruner:
+        choose(dict.fromkeys(PRUNERS), search.pruner, "search.pruner")
+    elif search.kind == "grid":
+        for name in {"objective", "direction"} & {each.removeprefix("search.") for each in asked}:
+            raise UserError(f"search.{name} is for a search or a pruner, and this run has neither")
+    for each in fields(search):
+        pruners, path = each.metadata.get("pruners"), f"search.{each.name}"
+        if not pruners or search.pruner in pruners:
+            continue
+        left_behind = {"search", "search.pruner"} & {*asked}
+        if path in asked or (getattr(search, each.name) != each.default and not left_behind):
+            raise UserError(
+                f"{path} is for search.pruner={' or '.join(pruners)}, "
+                f"and this run has search.pruner={search.pruner or 'null'}"
             )
 
 
@@ -171,6 +196,9 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "search.max_pack": ABOVE_0,
     "search.rounds": ABOVE_0,
     "search.runs_per_round": ABOVE_0,
+    "search.reduction_factor": (lambda v: v >= 2, "2 or more"),
+    "search.patience": ABOVE_0,
+    "search.min_steps": ABOVE_0,
     "search.seed": (lambda v: 0 <= v < 2**63, "an integer from 0 to 2^63-1"),
     "monitor.every": ABOVE_0,
     "monitor.validate_every": ABOVE_0,

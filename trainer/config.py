@@ -24,6 +24,8 @@ KINDS: dict[str, tuple[str, ...]] = {
 FIRST_ORDER = ("sgd", "adam", "adamw")
 LEAST_SQUARES = ("levenberg_marquardt", "gauss_newton")
 SEARCHES = ("random", "optuna")
+PRUNERS = ("halving", "median", "patience")
+JUDGED = ("pruner", "reduction_factor", "patience", "min_steps", "objective", "direction")  # by, of search
 
 
 def per_run(default: Any, *kinds: str) -> Any:
@@ -36,6 +38,11 @@ def only(default: Any, *kinds: str) -> Any:
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata={"kinds": kinds})
     return field(default=default, metadata={"kinds": kinds})
+
+
+def pruning(default: Any, *pruners: str) -> Any:
+    """A field that belongs to these pruners."""
+    return field(default=default, metadata={"pruners": pruners})
 
 
 def mapping(*kinds: str, per_run: bool = False) -> Any:
@@ -155,13 +162,17 @@ class Search:
     kind: str = MISSING
     max_pack: int | None = only(None, "grid")
     space: dict[str, Any] = mapping(*SEARCHES)
-    objective: str = only("loss", *SEARCHES)
-    direction: str | None = only(None, *SEARCHES)
+    objective: str = "loss"
+    direction: str | None = None
     rounds: int = only(1, *SEARCHES)
     runs_per_round: int = only(64, *SEARCHES)
     seed: int = only(0, *SEARCHES)
     sampler: str = only("tpe", "optuna")
     storage: str | None = only(None, "optuna")
+    pruner: str | None = None
+    reduction_factor: int = pruning(3, "halving")
+    patience: int = pruning(3, "patience")
+    min_steps: int | None = pruning(None, *PRUNERS)
 
 
 @dataclass

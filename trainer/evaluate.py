@@ -38,6 +38,16 @@ def evaluate(model: Model, data: Dataset, metrics: bool = True) -> Evaluation:
     return Evaluation(loss, {n: metric.finish(sums[n]) for n, metric in wanted.items()})
 
 
+def evaluate_only(model: Model, data: Dataset, runs: Tensor, metrics: bool = True) -> Evaluation:
+    """`evaluate` of the runs [R] that are marked; the others cost nothing and have NaN."""
+    found = evaluate(model.of(runs), data, metrics)
+
+    def spread(values: Tensor) -> Tensor:
+        return values.new_full(runs.shape, torch.nan).masked_scatter(runs, values)
+
+    return Evaluation(spread(found.loss), {name: spread(each) for name, each in found.metrics.items()})
+
+
 def _loss(model: Model, outputs: Tensor, part: Dataset) -> Tensor:
     """The loss [R], each squared error times its sample's weight where there are weights."""
     targets = part.targets

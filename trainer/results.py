@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from trainer.models.base import Model
 from trainer.models.build import build, make_graph, make_layout
 from trainer.outcome import Ending
 from trainer.pack import Pack
-from trainer.rows import LISTED_BEST, LISTED_RUNS, best_first, best_run, finite, flat
+from trainer.rows import LISTED_BEST, LISTED_RUNS, best_first, best_run, counted, finite, flat
 
 FOREIGN = (
     OSError,
@@ -96,7 +95,7 @@ def summary(
     found = {"multi_start": starts} if starts else {}
     return {
         **about,
-        "outcomes": dict(Counter(row["outcome"] for row in rows)),
+        "outcomes": counted(row["outcome"] for row in rows),
         "best_run": best_run(ranked),
         **found,
         "run": rows if len(rows) <= LISTED_RUNS else ranked[:LISTED_BEST],

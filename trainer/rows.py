@@ -1,7 +1,8 @@
 """The rows of a result, one a run: as result.json nests them, as runs.csv flattens them, ranked."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -13,7 +14,14 @@ LISTED_BEST = 10
 CORRELATED = 20  # parameters up to which runs.csv has a column for each pair's correlation
 LOSSES = "loss.train", "loss.validation"
 UNUSABLE = "diverged", "failed"  # outcomes
+PRUNED = "stopped at rung "  # what an outcome begins with
 PLACE = "index", "pack", "run"  # columns that say where a row belongs
+
+
+def counted(outcomes: Iterable[str]) -> dict[str, int]:
+    """How many there are of each outcome: the finished ones first, rung after rung last."""
+    counts = Counter(outcomes)
+    return {word: counts[word] for word in sorted(counts, key=lambda w: (w != "finished", len(w), w))}
 
 
 @dataclass(frozen=True)

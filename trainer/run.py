@@ -25,6 +25,7 @@ from trainer.monitor.report import closing_table, headline, pack_line
 from trainer.pack import Pack
 from trainer.resuming import going_on
 from trainer.rows import finite, no_best
+from trainer.search.judge import make_judge, why
 from trainer.stop import Stop
 from trainer.train import train
 
@@ -59,20 +60,25 @@ def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> E
     graph = make_graph(asked.model)
     data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)
     model = new_model(pack, graph, data.train, compute)
-    fits = asked.optimizer.kind in LEAST_SQUARES
-    engine = (make_engine if fits else PartedEngine)(pack, model, data.train)
+    if asked.optimizer.kind in LEAST_SQUARES:
+        engine = make_engine(pack, model, data.train)
+    else:
+        engine = PartedEngine(pack, model, data.train, why(asked.search))
+    judge = make_judge(engine, pack, data)
 
     log.info("%s: %d runs of %d steps on %s", asked.name, pack.runs, engine.steps.max(), compute.name)
 
     before = evaluate(model, data.train, metrics=False)
     monitor = Monitor(pack, folder / "tensorboard", engine, data.validation, console)
     parts: dict[str, Part] = {"engine": engine, "monitor": monitor}
+    if judge:
+        parts["judge"] = judge
     checkpoints = going_on(pack, folder, data.train, engine, parts, monitor.tell)
     if command:
         write_command(folder, command)
     with Stop(asked.loop.max_seconds, checkpoints.spent) as stop:
         with monitor, checkpoints:
-            reason = train(engine, monitor, checkpoints, stop)
+            reason = train(engine, monitor, checkpoints, stop, judge)
             trained = stop.seconds
             held = monitor.validate()
         after = evaluate(model, data.train)

@@ -2,36 +2,45 @@
 
 import time
 
-from trainer.checkpoint import Checkpoints
+from trainer.checkpoint import NEVER, Checkpoints
 from trainer.engines.base import Engine
 from trainer.monitor.monitor import Monitor
+from trainer.search.judge import Judge
 from trainer.stop import Stop
 
 SLICE_SECONDS = 0.2  # between two looks at the clock and at signals
 
 
-def train(engine: Engine, monitor: Monitor, checkpoints: Checkpoints, stop: Stop) -> str:
+def train(
+    engine: Engine, monitor: Monitor, checkpoints: Checkpoints, stop: Stop, judge: Judge | None = None
+) -> str:
     """Advances the engine to its last step in slices of about SLICE_SECONDS; why it stopped early, or ''.
 
-    Where it stopped is in the last checkpoint.
+    On the way runs are validated, and stopped where the `judge` says so. Where it stopped is in the last
+    checkpoint.
     """
-    reason = _train(engine, monitor, checkpoints, stop)
+    reason = _train(engine, monitor, checkpoints, stop, judge)
     checkpoints.save(engine.step, stop.seconds)
     checkpoints.wait()
     return reason
 
 
-def _train(engine: Engine, monitor: Monitor, checkpoints: Checkpoints, stop: Stop) -> str:
+def _train(
+    engine: Engine, monitor: Monitor, checkpoints: Checkpoints, stop: Stop, judge: Judge | None
+) -> str:
     count, last = 1, int(engine.steps.max())
     while not engine.done:
         if reason := stop.reason():
             return reason
-        pauses = monitor.next_validation(engine.step), checkpoints.next(engine.step)
+        pause, rung = monitor.next_validation(engine.step), judge.next(engine.step) if judge else NEVER
+        most = min(pause, rung, checkpoints.next(engine.step), last, engine.horizon)
         began = time.perf_counter()
-        monitor.record(engine.advance(min(engine.step + count, *pauses, last, engine.horizon)))
+        monitor.record(engine.advance(min(engine.step + count, most)))
         quick = time.perf_counter() - began < SLICE_SECONDS
         count = 2 * count if quick else max(1, count // 2)
-        if engine.step == pauses[0]:
-            monitor.validate()
+        if engine.step in (pause, rung) and not engine.done:
+            held = monitor.validate(engine.training) if engine.step == pause else None
+            if judge and engine.step == rung:
+                judge.judge(held)
         checkpoints.save_if_due(engine.step, stop.seconds)
     return ""

@@ -113,6 +113,9 @@ OUTSIDE = {
     "search.max_pack": [0, -1],
     "search.rounds": [0, -1],
     "search.runs_per_round": [0, -1],
+    "search.reduction_factor": [1, 0],
+    "search.patience": [0, -1],
+    "search.min_steps": [0, -1],
     "search.seed": [-1, 2**63],
     "monitor.every": [0],
     "monitor.validate_every": [0],
@@ -128,6 +131,9 @@ INTEGERS = {
     "search.max_pack",
     "search.rounds",
     "search.runs_per_round",
+    "search.reduction_factor",
+    "search.patience",
+    "search.min_steps",
     "search.seed",
     "monitor.every",
     "monitor.validate_every",
@@ -138,6 +144,8 @@ def context_of(path: str) -> list[str]:
     fits = [f"optimizer.{name}" for name in ("ftol", "xtol", "gtol", "radius")]
     others = {"optimizer.momentum": ["optimizer=sgd"], "loop.epochs": ["loop.steps=null"]}
     others |= {f"search.{name}": ["search=random"] for name in ("rounds", "runs_per_round", "seed")}
+    others |= {f"search.{name}": ["search.pruner=halving"] for name in ("reduction_factor", "min_steps")}
+    others["search.patience"] = ["search.pruner=patience"]
     return ["optimizer=levenberg_marquardt"] if path in fits else others.get(path, [])
 
 

@@ -19,6 +19,10 @@ class Driven:
         self.slices: list[int] = []
 
     @property
+    def training(self) -> torch.Tensor:
+        return self.alive & (self.taken < self.steps)
+
+    @property
     def done(self) -> bool:
         return self.step >= int(self.steps.max()) or not bool(self.alive.any())
 
@@ -61,7 +65,7 @@ def drive(engine: Driven, validate_every: int = 1000, stop_at: int | None = None
     monitor = SimpleNamespace(
         next_validation=lambda step: step - step % validate_every + validate_every,
         record=lambda history: None,
-        validate=lambda: validated.append(engine.step),
+        validate=lambda runs: validated.append(engine.step),
     )
     stop = SimpleNamespace(
         reason=lambda: "asked to" if stop_at is not None and engine.step >= stop_at else "",

@@ -48,9 +48,9 @@ class Engine(Protocol):
     """Executes steps, minibatch after minibatch, on every run of a pack.
 
     `step` counts the steps done, `taken` [R] those of each run, of the `steps` [R] it is to take at
-    most; `alive` [R] says which haven't diverged. `kind` and `backend` say what executes, and `capture`
-    that the step is a static graph. `memory` is all that the steps change, live tensors [R, ...] by name:
-    together with `step` enough to go on, bit for bit.
+    most; `alive` [R] says which haven't diverged, `training` [R] which have a step to take. `kind` and
+    `backend` say what executes, and `capture` that the step is a static graph. `memory` is all that the
+    steps change, live tensors [R, ...] by name: together with `step` enough to go on, bit for bit.
     """
 
     kind: str
@@ -66,6 +66,9 @@ class Engine(Protocol):
 
     @property
     def alive(self) -> Tensor: ...
+
+    @property
+    def training(self) -> Tensor: ...
 
     @property
     def memory(self) -> Mapping[str, Tensor]: ...

@@ -101,6 +101,10 @@ class LeastSquaresEngine:
         return self.status != Status.NOT_FINITE
 
     @property
+    def training(self) -> Tensor:
+        return self.status == Status.RUNNING
+
+    @property
     def memory(self) -> dict[str, Tensor]:
         return self.solver.memory
 
@@ -111,13 +115,12 @@ class LeastSquaresEngine:
     @property
     def done(self) -> bool:
         """No fit is running."""
-        return not bool((self.status == Status.RUNNING).any())
+        return not bool(self.training.any())
 
     @property
     def horizon(self) -> int:
         """The step up to which one call of `advance` may go."""
-        running = int((self.status == Status.RUNNING).sum())
-        row = max(1, running) * (self.model.parameters.shape[1] + COLUMNS)
+        row = max(1, int(self.training.sum())) * (self.model.parameters.shape[1] + COLUMNS)
         return self.step + max(1, min(MOST_STEPS, MOST_NUMBERS // row))
 
     def advance(self, until_step: int) -> History:

@@ -53,13 +53,17 @@ class PartedEngine:
         return self.whole.alive
 
     @property
+    def training(self) -> Tensor:
+        return self.whole.training & (self.rungs == 0)
+
+    @property
     def memory(self) -> dict[str, Tensor]:
         return {**self.whole.memory, "rungs": self.rungs}
 
     @property
     def done(self) -> bool:
         """No run has a step to take."""
-        return not self._training()
+        return not self._busy()
 
     @property
     def compiles(self) -> bool:
@@ -69,11 +73,12 @@ class PartedEngine:
     @property
     def horizon(self) -> int:
         """The step up to which one call of `advance` may go."""
-        return min(part.engine.horizon for part in self._training())
+        engines = [part.engine for part in self._busy()]
+        return min(min(each.horizon, int(each.steps.max())) for each in engines)
 
     def advance(self, until_step: int) -> History:
         """Trains every run that was not stopped up to `until_step` and says what happened on the way."""
-        histories = [each for part in self._training() for each in self._advance(part, until_step)]
+        histories = [each for part in self._busy() for each in self._advance(part, until_step)]
         self.step = until_step
         return _joined(histories)
 
@@ -99,7 +104,7 @@ class PartedEngine:
                 endings[run] = replace(endings[run], outcome=Outcome.PRUNED, reason=self.why, rung=rung)
         return endings
 
-    def _training(self) -> list[Part]:
+    def _busy(self) -> list[Part]:
         return [part for part in self.parts if not part.engine.done]
 
     def _advance(self, part: Part, until_step: int) -> list[History]:

@@ -84,6 +84,10 @@ class TabulatedEngine(ABC):
         return self.step >= int(self.steps.max()) or not bool(self.alive.any())
 
     @property
+    def training(self) -> Tensor:
+        return self.alive & (self.taken < self.steps)
+
+    @property
     def memory(self) -> dict[str, Tensor]:
         changed = {"parameters": self.model.parameters.detach(), "alive": self.alive, "taken": self.taken}
         return changed | {f"optimizer.{name}": part for name, part in self.state.items()}

@@ -80,14 +80,14 @@ class Board:
             self._summarize(steps[:, 0], loss)
         self.flush_if_due()
 
-    def validate(self, step: int, found: Evaluation, alive: np.ndarray) -> None:
-        """Loss and metrics on the validation part of the runs that are `alive` [R]."""
+    def validate(self, steps: np.ndarray, found: Evaluation, marked: np.ndarray) -> None:
+        """Loss and metrics on the validation part after `steps` [R], of the runs that are marked [R]."""
         columns = {"loss/validation": found.loss} | {
             f"metrics/{name}": values for name, values in found.metrics.items()
         }
         values = np.stack([column.cpu().numpy() for column in columns.values()], -1)
-        runs = np.flatnonzero(alive)
-        self.files.add(np.full_like(runs, step), list(columns), values[runs], runs)
+        runs = np.flatnonzero(marked)
+        self.files.add(steps[runs], list(columns), values[runs], runs)
         self.flush_if_due()
 
     def end(self, steps: np.ndarray, parameters: np.ndarray) -> None:

@@ -23,10 +23,9 @@ from trainer.pack import Pack
 
 STATUS = {
     "finished": STATUS_SUCCESS,
-    "stopped early": STATUS_UNKNOWN,
     "diverged": STATUS_FAILURE,
     "failed": STATUS_FAILURE,
-}
+}  # all others were stopped
 
 
 def values(pack: Pack) -> Iterator[dict[str, Any]]:
@@ -61,7 +60,7 @@ def session_start(values: dict[str, Any], trial: str) -> Summary:
 
 def session_end(outcome: str) -> Summary:
     """A run's row ends, with the status that its outcome stands for."""
-    end = SessionEndInfo(status=STATUS[outcome], end_time_secs=time.time())
+    end = SessionEndInfo(status=STATUS.get(outcome, STATUS_UNKNOWN), end_time_secs=time.time())
     return _summary(metadata.SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=end))
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from trainer.data.dataset import Dataset
 from trainer.engines.base import Engine, History
-from trainer.evaluate import Evaluation, evaluate
+from trainer.evaluate import Evaluation, evaluate, evaluate_only
 from trainer.monitor.board import Board
 from trainer.monitor.progress import ProgressLine
 from trainer.pack import Pack
@@ -42,8 +42,7 @@ class Monitor:
         self.board = Board(folder, pack, *about) if self.asked.tensorboard else None
         self.progress = ProgressLine(console, int(engine.steps.max()), self.asked.progress)
         self.clock = time.perf_counter()
-        self.validated = -1  # the latest step with a point of validation
-        self.held: Evaluation | None = None  # what it was
+        self.validated = torch.full_like(engine.steps, -1)  # the step of each run's last point of validation
         self.resumed = False
         self.told = ""
 
@@ -65,11 +64,12 @@ class Monitor:
     def memory(self) -> dict[str, Tensor]:
         """What was written, and what waits to be."""
         written = self.board.memory if self.board else {}
-        return {"validated": torch.tensor([self.validated]), **written}
+        return {"validated": self.validated, **written}
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
         """Goes on from `step`, instead of from the beginning."""
-        self.validated, self.resumed = int(memory["validated"]), True
+        self.validated.copy_(memory["validated"])
+        self.resumed = True
         if self.board:
             self.board.restore(memory)
         self.console.print(f"going on from step {step:,}", highlight=False)
@@ -89,17 +89,21 @@ class Monitor:
         every = self.asked.validate_every
         return step - step % every + every
 
-    def validate(self) -> Evaluation | None:
-        """Loss and metrics on the validation part, if there is one, at the engine's step."""
-        new = self.engine.step > self.validated
-        if self.validation is None or (self.held and not new):
-            return self.held
-        self.held = evaluate(self.model, self.validation)
-        if self.board and new:
-            self.board.validate(self.engine.step, self.held, self.engine.alive.cpu().numpy())
-        self.validated = self.engine.step
+    def validate(self, runs: Tensor | None = None) -> Evaluation | None:
+        """Loss and metrics on the validation part, if there is one, of all runs or those marked [R]."""
+        if self.validation is None:
+            return None
+        if runs is None:
+            found, runs = evaluate(self.model, self.validation), self.engine.alive
+        else:
+            found = evaluate_only(self.model, self.validation, runs)
+        taken = self.engine.taken
+        new = runs & (taken > self.validated)
+        self.validated.copy_(taken.where(new, self.validated))
+        if self.board:
+            self.board.validate(taken.cpu().numpy(), found, new.cpu().numpy())
         self.clock = time.perf_counter()
-        return self.held
+        return found
 
     def add_results(self, rows: list[dict[str, Any]]) -> None:
         """What came of the runs, as result.json says it."""

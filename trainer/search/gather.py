@@ -30,6 +30,7 @@ from trainer.rows import (
     Row,
     best_first,
     best_run,
+    counted,
     lines_best_first,
     loss_of,
     nested,
@@ -120,7 +121,7 @@ def _failures(plan: Plan, found: Mapping[str, Result], reasons: Mapping[str, str
 def _summary(packs: list[PlannedPack], found: Mapping[str, Result], objective: Objective | None) -> Result:
     """result.json: what the packs have in common or in all, and the best of their runs."""
     results = [found[pack.folder] for pack in packs]
-    outcomes = sum((Counter(each["outcomes"]) for each in results), Counter())
+    outcomes = sum((Counter(each["outcomes"]) for each in results), Counter()).elements()
     rows = [row for pack in packs for row in _listed(pack, found[pack.folder]["run"])]
     objective = objective or loss_of(rows)
     total = {name: sum(each[name] for each in results) for name in ADDED}
@@ -132,7 +133,7 @@ def _summary(packs: list[PlannedPack], found: Mapping[str, Result], objective: O
         "seconds": {
             name: round(sum(each["seconds"][name] for each in results), 3) for name in ("total", "train")
         },
-        "outcomes": dict(outcomes),
+        "outcomes": counted(outcomes),
         "objective": asdict(objective),
         "best_run": best_run(ranked, objective),
         "run": rows if total["runs"] <= LISTED_RUNS else ranked[:LISTED_BEST],

@@ -1,6 +1,6 @@
 """search=random: values that are a function of (search.seed, run) alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -23,5 +23,5 @@ class RandomSearch:
             field: values.at(share) for (field, values), share in zip(self.space.items(), shares, strict=True)
         }
 
-    def tell(self, first: int, values: Sequence[float | None]) -> None:
+    def tell(self, first: int, values: Sequence[float | None], pruned: Mapping[int, int]) -> None:
         """Learns nothing."""

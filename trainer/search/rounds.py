@@ -16,7 +16,7 @@ from trainer.lock import locked
 from trainer.monitor.fit_report import number
 from trainer.monitor.report import next_steps
 from trainer.pack import Pack, given_by, make_pack
-from trainer.rows import Objective, Row, lines_best_first, nested
+from trainer.rows import PRUNED, Objective, Row, lines_best_first, nested
 from trainer.run import Ended, run
 from trainer.search.gather import report
 from trainer.search.objective import make_objective
@@ -44,8 +44,11 @@ class Searcher(Protocol):
         """The points of the runs first .. first + runs - 1: the same ones whenever it is asked."""
         ...
 
-    def tell(self, first: int, values: Sequence[float | None]) -> None:
-        """What these runs came to; None where one is of no use."""
+    def tell(self, first: int, values: Sequence[float | None], pruned: Mapping[int, int]) -> None:
+        """What these runs came to, None where one is of no use.
+
+        `pruned` are those of them, counted from 0, that were stopped at a rung, each with its steps.
+        """
         ...
 
 
@@ -74,7 +77,9 @@ def _search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, c
             code = _train(_as_grid(cfg, points), overrides, folder, console).code
         if not is_finished(folder):
             break
-        searcher.tell(planned.first, [objective.of(nested(line)) for line in _lines(folder)])
+        lines = _lines(folder)
+        pruned = {line["index"]: line["steps"] for line in lines if line["outcome"].startswith(PRUNED)}
+        searcher.tell(planned.first, [objective.of(nested(line)) for line in lines], pruned)
     waiting = unfinished(root, plan)
     report(root, plan, {each.folder: "the search was stopped before its end" for each in waiting})
     best = _told(lines_best_first(_lines(root), objective)[0], space, objective)
@@ -125,7 +130,8 @@ def _searcher(asked: config.Config, space: Space, objective: Objective, root: Pa
 def _as_grid(cfg: DictConfig, points: Sequence[Point]) -> DictConfig:
     """The config of a round: an ordinary pack, whose runs have the values of the points."""
     round_cfg = copy.deepcopy(cfg)
-    round_cfg.search = config.Search("grid")
+    judged = {name: cfg.search[name] for name in config.JUDGED} if cfg.search.pruner else {}
+    round_cfg.search = config.Search("grid", **judged)
     round_cfg.pack = config.Pack(
         over={field: [point[field] for point in points] for field in points[0]}, zip=True
     )

@@ -1,7 +1,7 @@
 """search=optuna: an Optuna study, asked for the runs of a round, and told what they came to."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +78,23 @@ class OptunaSearch:
             dict(known[run].params) if run in known else suggest(run) for run in range(first, first + runs)
         ]
 
-    def tell(self, first: int, values: Sequence[float | None]) -> None:
-        """What these runs came to, None being a failure; those that were told before stay as they were."""
+    def tell(self, first: int, values: Sequence[float | None], pruned: Mapping[int, int]) -> None:
+        """What these runs came to, None being a failure; those that were told before stay as they were.
+
+        A sampler that models pruned trials takes their values for those of their last step.
+        """
         known = self._known()
-        for run, value in enumerate(values, first):
-            failed = {"state": TrialState.FAIL} if value is None else {}
-            self.study.tell(known[run].number, value, skip_if_finished=True, **failed)
+        for run, value in enumerate(values):
+            trial = known[first + run]
+            if trial.state.is_finished():
+                continue
+            if value is None:
+                self.study.tell(trial.number, state=TrialState.FAIL)
+            elif run in pruned:
+                self.study._storage.set_trial_intermediate_value(trial._trial_id, pruned[run], value)
+                self.study.tell(trial.number, state=TrialState.PRUNED)
+            else:
+                self.study.tell(trial.number, value)
 
     def _known(self) -> dict[int, FrozenTrial]:
         trials = self.study.get_trials(deepcopy=False)

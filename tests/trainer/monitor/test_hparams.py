@@ -7,7 +7,7 @@ from tensorboard.plugins.hparams import metadata
 
 from trainer.config import Config
 from trainer.monitor import hparams
-from trainer.outcome import Outcome
+from trainer.outcome import Ending, Outcome
 from trainer.pack import Pack
 
 
@@ -45,7 +45,8 @@ def test_a_metric_is_what_at_least_one_run_has() -> None:
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_every_outcome_has_a_status(outcome: Outcome) -> None:
-    expected = {"finished": 1, "diverged": 2, "failed": 2, "stopped early": 0}
-    (value,) = hparams.session_end(outcome.word).value
+    expected = {"finished": 1, "diverged": 2, "failed": 2, "stopped early": 0, "stopped at rung 2": 0}
+    word = Ending(outcome, step=1, steps=3, rung=2).word
+    (value,) = hparams.session_end(word).value
     end = metadata.parse_session_end_info_plugin_data(value.metadata.plugin_data.content)
-    assert end.status == expected[outcome.word]
+    assert end.status == expected[word]

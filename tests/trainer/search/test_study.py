@@ -56,14 +56,15 @@ def test_a_study_goes_on_as_it_would_have(sampler: str, tmp_path: Path) -> None:
     )
     for first in (0, 4, 8):
         points = whole.ask(first, 4)
-        whole.tell(first, values(points))
+        told = values(points), {1: 20, 2: 60}
+        whole.tell(first, *told)
         cut.ask(first, 2)
         cut.study.ask()
         cut = study_in(tmp_path / "cut", space, sampler=sampler)
         assert cut.ask(first, 4) == points
         cut = study_in(tmp_path / "cut", space, sampler=sampler)
         for _ in range(2):
-            cut.tell(first, values(points))
+            cut.tell(first, *told)
         assert TrialState.RUNNING not in [trial.state for trial in cut.study.trials]
         assert all(1e-5 <= point["optimizer.lr"] <= 1 for point in points)
     assert all(map(is_plain, kept_in(tmp_path / "cut")))
@@ -83,11 +84,27 @@ def test_cmaes_goes_where_it_is_better(maximized: bool, tmp_path: Path) -> None:
 
 def test_what_came_to_nothing_is_told_as_failed(tmp_path: Path) -> None:
     study = study_in(tmp_path, NUMBERS)
-    study.tell(0, [None, 2.0, 1.0, None][: len(study.ask(0, 4))])
+    study.tell(0, [None, 2.0, 1.0, None][: len(study.ask(0, 4))], {})
     states = [(trial.state, trial.values) for trial in trials_in(tmp_path)]
     failed = (TrialState.FAIL, None)
     assert states == [failed, (TrialState.COMPLETE, [2.0]), (TrialState.COMPLETE, [1.0]), failed]
     assert len(study.ask(4, 4)) == 4
+
+
+def test_a_run_that_was_stopped_at_a_rung_is_pruned_with_its_value_there(tmp_path: Path) -> None:
+    study = study_in(tmp_path, NUMBERS)
+    study.tell(0, [3.0, 2.0, None, 1.0][: len(study.ask(0, 4))], {0: 20, 1: 60, 2: 60})
+    found = [(trial.state.name, trial.value, trial.intermediate_values) for trial in trials_in(tmp_path)]
+    failed, complete = ("FAIL", None, {}), ("COMPLETE", 1.0, {})
+    assert found == [("PRUNED", 3.0, {20: 3.0}), ("PRUNED", 2.0, {60: 2.0}), failed, complete]
+
+
+def test_pruned_runs_fill_a_generation_of_cmaes(tmp_path: Path) -> None:
+    study = study_in(tmp_path, NUMBERS, sampler="cmaes")
+    study.tell(0, values(study.ask(0, 1)), {})
+    study.tell(1, [point["optimizer.lr"] for point in study.ask(1, 5)], dict.fromkeys(range(4), 20))
+    study.ask(6, 1)
+    assert trials_in(tmp_path)[-1].system_attrs["cma:generation"] == 1
 
 
 def test_the_study_has_the_searchs_direction(tmp_path: Path) -> None:
