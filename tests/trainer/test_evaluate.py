@@ -9,7 +9,7 @@ from kernels.expression import parse
 from tests.helpers import assert_close
 from trainer import evaluate as module
 from trainer.data.dataset import Dataset
-from trainer.evaluate import Evaluation, evaluate
+from trainer.evaluate import Evaluation, evaluate, evaluate_only
 from trainer.models.base import Model
 from trainer.models.expression import ExpressionModel
 from trainer.models.mlp import MLPModel, initial_weights
@@ -44,6 +44,15 @@ def test_blocks_make_no_difference(kind: str, most: int, monkeypatch: pytest.Mon
     whole = evaluate(model, data)
     monkeypatch.setattr(module, "MOST_NUMBERS", most)
     assert_close(everything(evaluate(model, data)), everything(whole))
+
+
+def test_of_some_runs_the_others_are_not_known() -> None:
+    for model, data in (regression("mse"), classification()):
+        whole, marked = everything(evaluate(model, data)), torch.tensor([True, False, True])
+        found = everything(evaluate_only(model, data, marked))
+        assert_close(found[:, marked], whole[:, marked])
+        assert found[:, ~marked].isnan().all()
+        assert list(evaluate_only(model, data, marked, metrics=False).metrics) == []
 
 
 def test_the_loss_and_the_metrics_are_those_of_their_names() -> None:

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import few
-from trainer.rows import Objective, best_first, best_run, finite, flat, lines_best_first, nested
+from trainer.rows import (
+    Objective,
+    best_first,
+    best_run,
+    counted,
+    finite,
+    flat,
+    lines_best_first,
+    nested,
+)
 
 NUMBERS = st.none() | st.floats(allow_nan=False)
 NAMES = st.text("abc_1", min_size=1)
@@ -97,6 +106,28 @@ def test_a_fits_standard_errors_stay_with_their_parameters() -> None:
     line = flat(row)
     assert line["fit.notes"] == "one; two" and line["ci95.a.low"] == 0.8
     assert nested(line)["parameters"] == {"a": {"value": 1.0, "stderr": 0.1}}
+
+
+def test_outcomes_are_counted_from_the_finished_ones_to_the_last_rung() -> None:
+    asked = ["stopped at rung 10", "diverged", "stopped at rung 2", "stopped early", "finished", "diverged"]
+    found = {
+        "finished": 1,
+        "diverged": 2,
+        "stopped early": 1,
+        "stopped at rung 2": 1,
+        "stopped at rung 10": 1,
+    }
+    assert list(counted(asked).items()) == list(found.items())
+
+
+def test_where_those_that_stayed_diverged_the_best_that_was_stopped_is_the_best() -> None:
+    outcomes = {"diverged": 0.1, "stopped at rung 1": 0.3, "stopped at rung 2": 0.2}
+    rows = [
+        {"index": index, "outcome": word, "loss": {"train": {"last": loss}, "validation": None}}
+        for index, (word, loss) in enumerate(outcomes.items())
+    ]
+    ranked = best_first(rows)
+    assert [row["index"] for row in ranked] == [2, 1, 0] and best_run(ranked) == 2
 
 
 def test_numbers_that_are_not_finite_become_null() -> None:

@@ -10,7 +10,8 @@ from torch import Tensor
 from trainer.checkpoint import NEVER
 from trainer.config import Config
 
-MOST_RUNGS = 4  # unless search.min_steps asks for more
+LEAST_GAIN = 1e-6  # relative, of an improvement: what rounding makes of a loss is none
+MOST_RUNGS = 3  # unless search.min_steps asks for more
 # what `PartedEngine.why` says of the runs that are stopped
 WHY = {
     "halving": "it was not among the best 1/{reduction_factor} of the runs there",
@@ -80,7 +81,7 @@ class Median(Pruner):
 
 
 class Patience(Pruner):
-    """A run goes at the `patience`-th rung in a row that brings no cost below its least one so far.
+    """A run goes at the `patience`-th rung in a row whose cost is not below its least one before.
 
     That depends on the run alone, not on its pack.
     """
@@ -95,7 +96,7 @@ class Patience(Pruner):
 
     def leaving(self, costs: Tensor, training: Tensor) -> Tensor:
         least, waited = self.memory.values()
-        better = training & (costs < least)
+        better = training & (costs + LEAST_GAIN * costs.abs() < least)
         least.copy_(costs.where(better, least))
         waited.add_(training).masked_fill_(better, 0)
         return training & (waited >= self.patience)

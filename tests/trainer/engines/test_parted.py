@@ -124,6 +124,17 @@ def test_a_pack_that_lost_runs_goes_on_from_its_memory() -> None:
     assert same(one, other) and one.endings("") == other.endings("") and other.done
 
 
+def test_a_pack_ends_with_the_longest_of_the_runs_that_are_left() -> None:
+    engine = parted_of(*PRIMER, "engine=fused", "pack.over={loop.steps: '30,50,400'}")
+    drive(engine, 20)
+    assert engine.training.tolist() == [True, True, True]
+    engine.stop(torch.tensor([False, False, True]), rung=1)
+    drive(engine, 40)
+    assert engine.training.tolist() == [False, True, False]
+    drive(engine, 400)
+    assert engine.step == 50 and not engine.training.any()
+
+
 def test_a_pack_without_runs_is_done() -> None:
     engine = parted_of(*PRIMER, RUNS)
     engine.stop(torch.ones(7).bool(), rung=1)
