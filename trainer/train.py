@@ -2,6 +2,8 @@
 
 import time
 
+from torch import Tensor
+
 from trainer.checkpoint import NEVER, Checkpoints
 from trainer.engines.base import Engine
 from trainer.monitor.monitor import Monitor
@@ -38,9 +40,13 @@ def _train(
         monitor.record(engine.advance(min(engine.step + count, most)))
         quick = time.perf_counter() - began < SLICE_SECONDS
         count = 2 * count if quick else max(1, count // 2)
-        if engine.step in (pause, rung) and not engine.done:
-            held = monitor.validate(engine.training) if engine.step == pause else None
-            if judge and engine.step == rung:
-                judge.judge(held)
+        held = monitor.validate(_here(engine)) if engine.step == pause else None
+        if judge and engine.step == rung and not engine.done:
+            judge.judge(held)
         checkpoints.save_if_due(engine.step, stop.seconds)
     return ""
+
+
+def _here(engine: Engine) -> Tensor:
+    """The runs [R] that have come as far as the engine."""
+    return engine.alive & (engine.taken == engine.step)

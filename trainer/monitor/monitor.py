@@ -43,6 +43,7 @@ class Monitor:
         self.progress = ProgressLine(console, int(engine.steps.max()), self.asked.progress)
         self.clock = time.perf_counter()
         self.validated = torch.full_like(engine.steps, -1)  # the step of each run's last point of validation
+        self.held: tuple[int, Evaluation] | None = None  # the last one of all runs, and its step
         self.resumed = False
         self.told = ""
 
@@ -91,19 +92,24 @@ class Monitor:
 
     def validate(self, runs: Tensor | None = None) -> Evaluation | None:
         """Loss and metrics on the validation part, if there is one, of all runs or those marked [R]."""
-        if self.validation is None:
+        if self.validation is None or (runs is not None and not runs.any()):
             return None
-        if runs is None:
-            found, runs = evaluate(self.model, self.validation), self.engine.alive
-        else:
-            found = evaluate_only(self.model, self.validation, runs)
+        found = self._held(self.validation, runs)
         taken = self.engine.taken
-        new = runs & (taken > self.validated)
+        new = (self.engine.alive if runs is None else runs) & (taken > self.validated)
         self.validated.copy_(taken.where(new, self.validated))
-        if self.board:
+        if self.board and new.any():
             self.board.validate(taken.cpu().numpy(), found, new.cpu().numpy())
         self.clock = time.perf_counter()
         return found
+
+    def _held(self, validation: Dataset, runs: Tensor | None) -> Evaluation:
+        """What all runs came to, which is measured once a step, or those marked alone."""
+        if runs is not None and not runs.all():
+            return evaluate_only(self.model, validation, runs)
+        if self.held is None or self.held[0] < self.engine.step:
+            self.held = self.engine.step, evaluate(self.model, validation)
+        return self.held[1]
 
     def add_results(self, rows: list[dict[str, Any]]) -> None:
         """What came of the runs, as result.json says it."""

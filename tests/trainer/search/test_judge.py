@@ -73,7 +73,8 @@ def test_what_a_validation_found_is_not_measured_again(
 ) -> None:
     judges = [judge_of(HALVING, *given) for _ in range(2)]
     judges[0].judge(None)
-    held = judges[1].data.validation and evaluate(judges[1].engine.model, judges[1].data.validation)
+    part = judges[1].data.validation
+    held = evaluate(judges[1].engine.model, part) if part else None
     measured: list[Any] = []
     evaluate_only = module.evaluate_only
     monkeypatch.setattr(module, "evaluate_only", lambda *a, **k: measured.append(a) or evaluate_only(*a, **k))
