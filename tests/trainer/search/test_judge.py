@@ -1,6 +1,8 @@
 """search.pruner: what is measured, who goes, what the others come to, what that costs."""
 
+import itertools
 import math
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from optuna.trial import TrialState
+from torch import Tensor
 
 import trainer
 from kernels.errors import UserError
@@ -17,14 +20,17 @@ from tests.trainer.curves import scalars
 from tests.trainer.search.test_rounds import states
 from tests.trainer.search.test_sweep import QUICK, rows_in
 from trainer.compute import prepare_compute
+from trainer.data.dataset import Dataset
 from trainer.data.sources import load
 from trainer.engines.base import History
 from trainer.engines.parted import PartedEngine
 from trainer.engines.step import StepEngine
-from trainer.evaluate import evaluate
+from trainer.evaluate import Evaluation, evaluate, evaluate_only
+from trainer.models.base import Model
 from trainer.models.build import make_graph, new_model
 from trainer.search import judge as module
 from trainer.search.judge import Judge, make_judge, why
+from trainer.stop import Stop
 
 GAUSSIANS = "experiment=gaussians", "data.size=120", "loop.batch_size=48", "loop.steps=90", "monitor=quiet"
 SEEDS = 'pack.over={seed: "range(0,27)"}'
@@ -76,7 +82,6 @@ def test_what_a_validation_found_is_not_measured_again(
     part = judges[1].data.validation
     held = evaluate(judges[1].engine.model, part) if part else None
     measured: list[Any] = []
-    evaluate_only = module.evaluate_only
     monkeypatch.setattr(module, "evaluate_only", lambda *a, **k: measured.append(a) or evaluate_only(*a, **k))
     judges[1].judge(held)
     assert len(measured) == (MEASURED[given][0] == "train")
@@ -148,11 +153,40 @@ def test_what_patience_stops_in_a_pack_it_stops_alone(packtrain: Command, tmp_pa
     assert (row["message"], row["steps"]) == (stopped[0]["message"], stopped[0]["steps"])
 
 
-def test_a_stopped_run_is_validated_while_it_trains_and_where_it_ended(
-    packtrain: Command, tmp_path: Path
+@pytest.mark.parametrize("pruner", PRUNED)
+def test_a_pack_that_was_interrupted_stops_the_same_runs(
+    pruner: str, packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    given = (*QUICK, SEEDS, f"search.pruner={pruner}", *PRUNED[pruner], "checkpoint.every=1000")
+    assert packtrain(*GAUSSIANS, *given, "hydra.run.dir=whole").code == 0
+    looks = itertools.count()
+
+    def reason(self: Stop) -> str:
+        self.signal = signal.SIGTERM if next(looks) >= 6 else None
+        return "SIGTERM came" if self.signal else ""
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stop, "reason", reason)
+        assert packtrain(*GAUSSIANS, *given, "hydra.run.dir=cut").code == 143
+    assert 4 < result_in(tmp_path / "cut")["steps"] < 90
+    ended = packtrain("resume=cut")
+    assert ended.code == 0 and "going on from step" in ended.out, ended.err
+    assert rows_in(tmp_path / "cut") == rows_in(tmp_path / "whole")
+
+
+def test_a_stopped_run_is_validated_while_it_trains_and_where_it_ended(
+    packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[int] = []
+
+    def count(model: Model, data: Dataset, runs: Tensor) -> Evaluation:
+        measured.append(int(runs.sum()))
+        return evaluate_only(model, data, runs)
+
+    monkeypatch.setattr("trainer.monitor.monitor.evaluate_only", count)
     asked = ("data.validation=0.3", "monitor=default", "monitor.validate_every=12", "monitor.progress=false")
     assert packtrain(*GAUSSIANS, *QUICK[1:], SEEDS, HALVING, *asked, "hydra.run.dir=out").code == 0
+    assert measured == [9, 3, 3, 1, 1, 1, 1]
     every = [*range(12, 90, 12), 90]
     for row in rows_in(tmp_path / "out"):
         points = scalars(tmp_path / "out" / "tensorboard" / f"run-{int(row['index']):04d}")["loss/validation"]
