@@ -77,7 +77,7 @@ def test_cmaes_goes_where_it_is_better(maximized: bool, tmp_path: Path) -> None:
     means = []
     for first in range(0, 32, 8):
         found = [point["seed"] for point in study.ask(first, 8)]
-        study.tell(first, found)
+        study.tell(first, found, {})
         means.append(sum(found) / 8)
     assert means[-1] > means[0] + 1 if maximized else means[-1] < means[0] - 1
 
