@@ -42,6 +42,7 @@ class PartedEngine:
         self.rungs = torch.zeros_like(self.steps)
         self.step = 0
         self.most = model.runs  # of a part
+        self.guarded = model.parameters.is_cuda  # where memory that runs out is an exception
         self.parts = [Part(torch.arange(model.runs, device=self.steps.device), self.whole)]
 
     @property
@@ -109,11 +110,12 @@ class PartedEngine:
 
     def _advance(self, part: Part, until_step: int) -> list[History]:
         """The part's steps: where the memory doesn't hold them, those of its halves, from the same start."""
-        before = {name: each.clone() for name, each in part.engine.memory.items()}
+        memory = part.engine.memory.items() if self.guarded else ()
+        before = {name: each.clone() for name, each in memory}
         try:
             history = part.engine.advance(until_step)
         except torch.OutOfMemoryError:
-            if len(part.runs) == 1:
+            if not before or len(part.runs) == 1:
                 raise
         else:
             if part.engine is not self.whole:

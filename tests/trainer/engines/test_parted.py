@@ -145,6 +145,7 @@ def test_a_pack_without_runs_is_done() -> None:
 def test_too_large_packs_train_in_halves(monkeypatch: pytest.MonkeyPatch, fits: int) -> None:
     given = *PRIMER, "engine=fused", "loop.steps=600", "monitor.every=7", RUNS
     whole, halved = parted_of(*given), parted_of(*given)
+    halved.guarded = True  # as on a GPU
     drive(whole, 600)
     advance = FusedEngine.advance
 
@@ -163,6 +164,7 @@ def test_too_large_packs_train_in_halves(monkeypatch: pytest.MonkeyPatch, fits: 
 
 def test_one_run_that_is_too_large_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = parted_of(*PRIMER)
+    engine.guarded = True
 
     def no_memory(engine: FusedEngine, until: int) -> History:
         raise torch.OutOfMemoryError
