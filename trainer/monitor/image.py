@@ -21,5 +21,6 @@ def write_image(tag: str, png: Path) -> None:
     width, height = struct.unpack(">II", content[SIZE])
     image = Summary.Image(width=width, height=height, colorspace=RGBA, encoded_image_string=content)
     files = EventFiles([png.parent])
+    files.begin()
     files.add_summary(0, Summary(value=[Summary.Value(tag=tag, image=image)]))
     files.flush()
