@@ -61,7 +61,8 @@ def _packs_table(folder: Path, plan: Plan) -> Table:
     for label in ("pack", "", "runs", "state"):
         table.add_column(label, overflow="fold")
     for pack in plan.packs:
-        table.add_row(*map(Text, (pack.folder, pack.name, f"{pack.runs:,}", state(folder, pack))))
+        name = pack.name if pack.name.isprintable() else repr(pack.name)
+        table.add_row(*map(Text, (pack.folder, name, f"{pack.runs:,}", state(folder, pack))))
     return table
 
 

@@ -73,7 +73,7 @@ def read_stored(folder: Path) -> Stored:
     try:
         result = json.loads((folder / "result.json").read_text())
         lines = read_table(folder / "runs.csv").to_pylist()
-        _check_characters(folder / "runs.csv")
+        check_characters(folder / "runs.csv")
         return checked(Stored(folder, result, lines or [{}], plan))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         hint = f"; packtrain resume={folder} finishes its sweep" if plan else ""
@@ -97,7 +97,7 @@ def _check(file: str, given: Any, expected: Mapping[str, tuple[type, ...]]) -> N
             raise ValueError(f"{file}: {name} is {found!r}")
 
 
-def _check_characters(file: Path) -> None:
+def check_characters(file: Path) -> None:
     """Raises ValueError for characters that a terminal obeys."""
     if found := re.search(rb"[\0-\x08\x0e-\x1f\x7f]", file.read_bytes()):
         raise ValueError(f"{file.name} has the control character {found[0]!r}")

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +136,15 @@ def test_what_no_run_is_ranked_by_is_refused(objective: Any, honest: Path, packt
 def test_a_file_of_something_else_in_a_sweep_that_is_under_way_is_one_sentence(
     name: str, trained: Path, tmp_path: Path, packtrain: Command
 ) -> None:
-    packs = [PlannedPack(folder, [], {}, first, 3) for folder, first in (("0", 0), ("1", 3))]
+    values = {"name": "\x1b[2J"}
+    packs = [PlannedPack(folder, [], values, first, 3) for folder, first in (("0", 0), ("1", 3))]
     shutil.copytree(trained, tmp_path / "out" / "0")
     write_plan(tmp_path / "out", Plan(Asked("train", [], []), [], ".", packs, Objective("metrics.rmse")))
-    assert "waiting" in packtrain("show", "out").out
+    assert "holds results that can't be read" in is_refused(packtrain, "show", "out")
+    packs = [replace(pack, values={}) if pack.folder == "0" else pack for pack in packs]
+    write_plan(tmp_path / "out", Plan(Asked("train", [], []), [], ".", packs, Objective("metrics.rmse")))
+    told = packtrain("show", "out").out
+    assert "waiting" in told and r"name=\x1b[2J" in told and "\x1b" not in told
     ends = []
     for content in (*GARBAGE, b'{"interrupted": false}', b'{"run": 3}'):
         (tmp_path / "out" / "0" / name).write_bytes(content)

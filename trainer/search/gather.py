@@ -38,7 +38,7 @@ from trainer.rows import (
 )
 from trainer.search.picture import draw
 from trainer.search.plan import Plan, PlannedPack, read_result, unfinished
-from trainer.stored import Stored, checked, read_table
+from trainer.stored import Stored, check_characters, checked, read_table
 
 Result = dict[str, Any]
 DAMAGE = OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, csv.Error
@@ -75,6 +75,7 @@ def so_far(root: Path, plan: Plan) -> Stored:
         with TemporaryDirectory() as folder:
             table = Path(folder) / "runs.csv"
             _write_table(table, root, ended)
+            check_characters(table)
             lines = read_table(table).to_pylist() if ended else []
         return checked(Stored(root, _summary(ended, found, plan.objective), lines, plan))
     except DAMAGE as error:
