@@ -99,12 +99,18 @@ def test_a_run_that_was_stopped_at_a_rung_is_pruned_with_its_value_there(tmp_pat
     assert found == [("PRUNED", 3.0, {20: 3.0}), ("PRUNED", 2.0, {60: 2.0}), failed, complete]
 
 
-def test_pruned_runs_fill_a_generation_of_cmaes(tmp_path: Path) -> None:
-    study = study_in(tmp_path, NUMBERS, sampler="cmaes")
-    study.tell(0, values(study.ask(0, 1)), {})
-    study.tell(1, [point["optimizer.lr"] for point in study.ask(1, 5)], dict.fromkeys(range(4), 20))
-    study.ask(6, 1)
-    assert trials_in(tmp_path)[-1].system_attrs["cma:generation"] == 1
+def test_pruned_runs_count_in_a_generation_of_cmaes_by_what_they_came_to(tmp_path: Path) -> None:
+    """As runs that ended do; not as runs that came to nothing."""
+
+    def second_round(name: str, worse: float | None, pruned: dict[int, int]) -> list[dict[str, Any]]:
+        asked = Search("optuna", runs_per_round=4, sampler="cmaes")
+        study = OptunaSearch(NUMBERS, asked, False, tmp_path, name)
+        study.tell(0, [3.0, worse, 1.0, 4.0][: len(study.ask(0, 4))], pruned)
+        return study.ask(4, 4)
+
+    pruned = second_round("pruned", 2.0, {0: 20, 1: 20})
+    assert pruned == second_round("ended", 2.0, {})
+    assert pruned != second_round("failed", None, {0: 20})
 
 
 def test_the_study_has_the_searchs_direction(tmp_path: Path) -> None:
