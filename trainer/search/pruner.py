@@ -9,6 +9,7 @@ from torch import Tensor
 
 from trainer.checkpoint import NEVER
 from trainer.config import Config
+from trainer.engines.base import put
 
 LEAST_GAIN = 1e-6  # relative, of an improvement: what rounding makes of a loss is none
 MOST_RUNGS = 3  # unless search.min_steps asks for more
@@ -42,8 +43,7 @@ class Pruner(ABC):
 
     def restore(self, memory: Mapping[str, Tensor]) -> None:
         """Goes on as the pruner would have whose memory that was."""
-        for name, part in self.memory.items():
-            part.copy_(memory[name])
+        put(memory, self.memory)
 
     @abstractmethod
     def leaving(self, costs: Tensor, training: Tensor) -> Tensor:
