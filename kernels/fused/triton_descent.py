@@ -33,7 +33,8 @@ class TritonDescent:
         size, numbers = runs.parameters.shape
         self.states = runs.parameters.new_zeros(size, len(STATES[optimizer]), numbers)
         self.gradient = runs.parameters.new_empty(size, numbers, dtype=torch.float64)
-        changed = runs.parameters, self.states, self.gradient, runs.alive, runs.taken
+        self.scratch = runs.parameters.new_empty(size, training.scratch)
+        changed = runs.parameters, self.states, self.gradient, self.scratch, runs.alive, runs.taken
         given = runs.constants, runs.setting, runs.steps, runs.parameters if runs.clip is None else runs.clip
         recorded = record.losses, record.norms, record.path, record.columns, record.last
         self.arrays = *changed, *given, *recorded
@@ -59,7 +60,7 @@ class TritonDescent:
             block.first, rows.start, rows.stop, batches.batch, samples, _step(x), _step(t),
             batches.batch * self.divisor or 1, *_epochs(batches),
             loss_and_gradient=self.code.loss_and_gradient, update=self.update,
-            P=parameters.shape[1], K=self.states.shape[1],
+            P=parameters.shape[1], K=self.states.shape[1], SCRATCH=self.training.scratch,
             CONSTANTS=self.runs.constants.shape[1], COEFFICIENTS=block.table.shape[1],
             CLIP=self.runs.clip is not None, OWN=own, BITS=network_bits(samples) if own else 0,
             EVEN=batches.batch % size == 0, COLUMNS=launch.power_of_2(max(1, columns)),

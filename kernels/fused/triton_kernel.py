@@ -11,22 +11,24 @@ NOT_SPECIALIZED = [
 
 @triton.jit(do_not_specialize=NOT_SPECIALIZED)
 def advance_kernel(
-    p_ptr, state_ptr, gradient_ptr, alive_ptr, taken_ptr, constants_ptr, setting_ptr, steps_ptr, clip_ptr,
-    loss_ptr, norm_ptr, path_ptr, columns_ptr, last_ptr, x_ptr, t_ptr, key_ptr, table_ptr, slots_ptr,
+    p_ptr, state_ptr, gradient_ptr, scratch_ptr, alive_ptr, taken_ptr, constants_ptr, setting_ptr,
+    steps_ptr, clip_ptr, loss_ptr, norm_ptr, path_ptr, columns_ptr, last_ptr, x_ptr, t_ptr, key_ptr,
+    table_ptr, slots_ptr,
     runs, settings, kept, columns, origin, first, end, batch, size, x_step, t_step, divisor, epoch, epochs,
     loss_and_gradient: tl.constexpr, update: tl.constexpr,
-    P: tl.constexpr, K: tl.constexpr, CONSTANTS: tl.constexpr, COEFFICIENTS: tl.constexpr,
-    CLIP: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr,
+    P: tl.constexpr, K: tl.constexpr, SCRATCH: tl.constexpr, CONSTANTS: tl.constexpr,
+    COEFFICIENTS: tl.constexpr, CLIP: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr,
     COLUMNS: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
     """Rows first..end-1 of a Block of steps of one run: pointers are to fields of Runs, Record and Block.
 
     loss_and_gradient(...) returns the step's loss and writes its gradient into the run's row of gradient
-    [R, P]; barriers stand between what some threads write and others read. Steps whose slot is `kept` or
-    more are not recorded.
+    [R, P]; it has SCRATCH numbers of memory for what registers don't hold. Barriers stand between what some
+    threads write and others read. Steps whose slot is `kept` or more are not recorded.
     """
     run = tl.program_id(0).to(tl.int64)
     p, gradient, state = p_ptr + run * P, gradient_ptr + run * P, state_ptr + run * K * P
+    scratch = scratch_ptr + run * SCRATCH
     constants, keys = constants_ptr + run * CONSTANTS, key_ptr + run * epochs * 4
     table = table_ptr + tl.load(setting_ptr + run)
     dtype = p_ptr.dtype.element_ty
@@ -51,7 +53,7 @@ def advance_kernel(
             place = (origin + row) * batch
             key, offset = keys + (place // size - epoch) * 4, place % size
         value = loss_and_gradient(
-            p, gradient, x_ptr + row * x_step, t_ptr + row * t_step, key, offset, size,
+            p, gradient, scratch, x_ptr + row * x_step, t_ptr + row * t_step, key, offset, size,
             tl.where(active, batch, 0), scale, P, LANES, OWN, BITS, EVEN, BLOCK, CHUNK,
         )  # fmt: skip
         tl.debug_barrier()

@@ -27,7 +27,7 @@ def bias_of(p, AT: tl.constexpr, O: tl.constexpr, BLOCK_O: tl.constexpr):
 
 
 @triton.jit
-def columns(x, size, at, V: tl.constexpr, BLOCK_V: tl.constexpr):
+def columns(x, size, at, V, BLOCK_V: tl.constexpr):
     """The samples `at` of x [V, size]."""
     v = tl.arange(0, BLOCK_V)[:, None]
     return tl.load(x + v * size + at[None, :], mask=v < V, other=0.0)
@@ -104,7 +104,7 @@ def squared_errors(y, t, size, at, inside, T: tl.constexpr):
 def cross_entropy(y, t, size, at, inside, T: tl.constexpr):
     """log sum exp(y) - y_t of each sample, and its slopes softmax(y) - (1 at t)."""
     k = tl.arange(0, y.shape[0])[:, None]
-    hit = k == tl.load(t + at)[None, :]
+    hit = k == tl.load(t + at).to(tl.int32)[None, :]
     y = tl.where(k < T, y, float("-inf"))
     top = tl.max(y, 0)
     parts = tl.exp(y - top[None, :])

@@ -35,6 +35,25 @@ FITS = {
     ("tf32", 32): Fit(Cut(64, 8), 3, FEW),
 }
 
+
+@dataclass(frozen=True)
+class Tiles:
+    """How perceptrons are cut that keep their values in scratch memory.
+
+    Weights are cut into tiles of side x side, and a block's samples by `span` for products.
+    """
+
+    side: int
+    span: int
+    cut: Cut
+
+
+WIDE = {
+    "ieee": Tiles(32, 32, Cut(128, 8)),
+    "tf32": Tiles(64, 64, Cut(128, 8)),
+    "bf16": Tiles(64, 128, Cut(256, 8)),
+}
+
 LAYERS = '''"""Generated from a perceptron; the file is named after this text."""
 
 import triton
@@ -49,7 +68,7 @@ from kernels.random.triton_permutation import samples as permuted
 
 @triton.jit
 def loss_and_gradient(
-    p, gradient, x, t, keys, offset, size, samples, scale, P: tl.constexpr, LANES: tl.constexpr,
+    p, gradient, scratch, x, t, keys, offset, size, samples, scale, P: tl.constexpr, LANES: tl.constexpr,
     OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
 ):
     dtype: tl.constexpr = p.dtype.element_ty
@@ -67,6 +86,36 @@ def loss_and_gradient(
         value += tl.sum(total, 0).to(tl.float64)
 {sums}
     return value * scale
+'''
+
+
+WIDE_LAYERS = '''"""Generated from a perceptron; the file is named after this text."""
+
+import triton
+import triton.language as tl
+
+from kernels.fused.triton_layers import {loss}
+from kernels.fused.triton_wide import wide_loss_and_gradient
+
+
+@triton.jit
+def place(layer):
+    first, O, I = {first}
+{places}
+    return first, O, I
+
+
+@triton.jit
+def loss_and_gradient(
+    p, gradient, scratch, x, t, keys, offset, size, samples, scale, P: tl.constexpr, LANES: tl.constexpr,
+    OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
+):
+    dtype: tl.constexpr = p.dtype.element_ty
+    return wide_loss_and_gradient(
+        p, gradient, scratch, x, t, keys, offset, size, samples, scale, place, {loss},
+        {how}, {layers}, {bias}, {inputs}, {outputs}, {columns}, {width}, {side}, {span},
+        OWN, BITS, BLOCK, CHUNK,
+    )
 '''
 
 
@@ -109,11 +158,15 @@ def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:
 def layers_training(widths: Sequence[int], bias: bool, loss: str, product: str = "ieee") -> Training:
     """The module that defines loss_and_gradient(...) of a perceptron, as that of graph_training.
 
+    Where its values fit into registers it is written out, layer by layer; else triton_wide does the work.
     A weight's sums are kept in the parameters' precision over each CHUNK of samples, and in float64 over
     the chunks. The samples of the last block that are missing stand in as the last one, with no slopes.
     """
     layers, kind = layers_of(widths, bias), "cross_entropy" if loss == "cross_entropy" else "squared_errors"
     how = "{}, '{}'".format(*FORMATS[product])
+    fit = _fit(widths, product)
+    if not fit:
+        return _wide_training(layers, kind, product, how)
     loop = [line for layer in layers for line in _forward(layer, len(layers), how)]
     loop += [f"l, d{len(layers)} = {kind}(z{len(layers)}, t, size, at, inside, {widths[-1]})", "total += l"]
     loop += [line for layer in reversed(layers) for line in _backward(layer, how)]
@@ -123,21 +176,51 @@ def layers_training(widths: Sequence[int], bias: bool, loss: str, product: str =
         loop=indented(loop, 3),
         sums=indented([line for layer in layers for line in _sums(layer)], 2),
     )
-    cut = FITS[product, _side(widths)].cut
-    return Training(source, cut, cut, LANES)
+    return Training(source, fit.cut, fit.cut, LANES)
 
 
-def layers_refusal(widths: Sequence[int], product: str, itemsize: int) -> str:
-    """Why a perceptron isn't trained in one kernel, or ''."""
+def _fit(widths: Sequence[int], product: str) -> Fit | None:
+    """How a perceptron is cut whose values stay in registers; None where they would spill."""
     fit = FITS.get((product, _side(widths)))
-    if itemsize == 4 and fit is not None and len(widths) - 1 <= fit.layers and widths[0] <= fit.inputs:
-        return ""
-    return "its layers need more registers than a program has"
+    fits = fit is not None and len(widths) - 1 <= fit.layers and widths[0] <= fit.inputs
+    return fit if fits else None
 
 
 def _side(widths: Sequence[int]) -> int:
     """The side of the largest tile."""
     return max(map(padded, widths))
+
+
+def _wide_training(layers: list[Layer], kind: str, product: str, how: str) -> Training:
+    """That of a perceptron that keeps its values in scratch memory."""
+    first, last, count, tiles = layers[0], layers[-1], len(layers), WIDE[product]
+    width, block = max(padded(max(each.I, each.O)) for each in layers), tiles.cut.block
+    source = WIDE_LAYERS.format(
+        loss=kind,
+        first=f"{first.weight}, {first.O}, {first.I}",
+        places=indented(_places(layers), 1),
+        how=how,
+        layers=count,
+        bias=last.bias is not None,
+        inputs=first.I,
+        outputs=last.O,
+        columns=1 if kind == "cross_entropy" else last.O,
+        width=width,
+        side=min(tiles.side, width),
+        span=tiles.span,
+    )
+    operands = width * (count * width + (count + 1) * block) // (2 if product == "bf16" else 1)
+    sums_and_biases, outputs_and_targets = width * count * (width + 2), 2 * width * block
+    return Training(source, tiles.cut, tiles.cut, LANES, sums_and_biases + outputs_and_targets + operands)
+
+
+def _places(layers: list[Layer]) -> list[str]:
+    """From the first layer's place to that of `layer`."""
+    return [
+        f"{name} = tl.where(layer == {number}, {value}, {name})"
+        for number, layer in enumerate(layers[1:], 1)
+        for name, value in (("first", layer.weight), ("O", layer.O), ("I", layer.I))
+    ]
 
 
 def _forward(layer: Layer, last: int, how: str) -> list[str]:

@@ -23,7 +23,7 @@ from kernels.random.triton_permutation import samples as permuted
 
 @triton.jit
 def loss_and_gradient(
-    p, gradient, x, t, keys, offset, size, samples, scale, P: tl.constexpr, LANES: tl.constexpr,
+    p, gradient, scratch, x, t, keys, offset, size, samples, scale, P: tl.constexpr, LANES: tl.constexpr,
     OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
 ):
     dtype = p.dtype.element_ty
@@ -61,13 +61,14 @@ class Training:
     """The module that defines loss_and_gradient(...), and how it is cut up.
 
     `small` is how a step of few samples is cut and `large` one of many; `lanes` parameters are updated at
-    a time.
+    a time; a run's program needs so many numbers of `scratch` memory.
     """
 
     source: str
     small: Cut
     large: Cut
     lanes: int
+    scratch: int = 0
 
 
 def graph_training(graph: Graph, loss: str, itemsize: int) -> Training:

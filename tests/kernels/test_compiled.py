@@ -123,6 +123,18 @@ def test_whole_trainings_of_perceptrons(product: str, widths: list[int], own: bo
     assert product == "ieee" or all(map(by_tensor_cores, reports))
 
 
+def test_whole_trainings_of_wide_perceptrons() -> None:
+    case = {"case": "perceptron", "batch": 4096}
+    reports = sound(
+        {**case, "product": "ieee", "widths": [128] * 4, "own": True, "loss": "mse"},
+        {**case, "product": "bf16", "widths": [2, 64, 64, 64, 64, 4]},
+        {**case, "product": "bf16", "widths": [128] * 6, "own": True},
+        {**case, "product": "tf32", "widths": [128] * 4, "loss": "mse"},
+    )
+    assert all(map(by_tensor_cores, reports[2:]))
+    assert all(any("HGMMA" in name for name in r.matrix) for r in reports[2:] if r.architecture == 90)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
 def test_quantize(dtype: str) -> None:
     sound({"case": "quantize", "dtype": dtype})

@@ -8,7 +8,7 @@ from trainer.models.expression import ExpressionModel
 from trainer.models.mlp import MLPModel
 
 LARGEST = 1 << 16  # minibatch for which a run keeps to one core; the step engine shares larger ones out
-WIDEST = 128  # layer that Numba's loops take
+WIDEST = 128  # layer that compiled loops take
 
 
 def fused_backend(asked: Config, model: Model, order: Order) -> str:
@@ -36,28 +36,26 @@ def _refusal(model: Model, wanted: str) -> str:
         return "it takes exact derivatives, and this run has model.gradient=finite_difference"
     if isinstance(model, MLPModel) and model.quantized:
         return "it doesn't quantize, and this run has model.quantize"
+    if isinstance(model, MLPModel) and max(model.widths) > WIDEST:
+        return f"its layers have up to {WIDEST} features, and this model's have {max(model.widths)}"
     if wanted == "reference":
         return "it is compiled by Numba or Triton, and this run has compute.backend=reference"
     return ""
 
 
 def _numba_refusal(model: Model) -> str:
-    if not isinstance(model, MLPModel):
-        return ""
-    if max(model.widths) > WIDEST:
-        return f"its layers have up to {WIDEST} features, and this model's have {max(model.widths)}"
-    if model.product != "ieee":
+    if isinstance(model, MLPModel) and model.product != "ieee":
         return f"on the CPU it computes in fp32 and fp64, and this run has compute.precision={model.product}"
     return ""
 
 
 def _triton_refusal(model: Model) -> str:
     # triton takes a second to import
-    from kernels.fused.triton_layers_source import layers_refusal  # noqa: PLC0415 (see above)
     from kernels.fused.triton_source import graph_refusal  # noqa: PLC0415 (see above)
 
     size = model.parameters.itemsize
     if isinstance(model, ExpressionModel):
         return graph_refusal(model.graph, model.loss_kind, size)
-    assert isinstance(model, MLPModel)
-    return layers_refusal(model.widths, model.product, size)
+    if size == 8:
+        return "through Triton it trains MLPs in fp32, tf32 and bf16, and this run has compute.precision=fp64"
+    return ""

@@ -1,13 +1,15 @@
 """Trainings of perceptrons through Triton against steps of torch: interpreted, or compiled on a GPU."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from kernels.fused import triton_descent, triton_layers
-from kernels.fused.triton_layers_source import layers_refusal, layers_training
+from kernels.fused import triton_descent, triton_layers, triton_layers_source, triton_wide
+from kernels.fused.triton_layers_source import Tiles, layers_training
+from kernels.fused.triton_source import Cut
 from kernels.linear_relu.reference import linear_relu_chain_reference
 from kernels.loss import loss as loss_of
 from tests.helpers import assert_near
@@ -18,7 +20,7 @@ from trainer.models.mlp import layout
 
 pytestmark = pytest.mark.usefixtures("poisoned")
 
-SGD = {name: torch.full((2,), 0.5) for name in ("momentum", "nesterov", "weight_decay")}
+SGD = {name: torch.full((1,), 0.5) for name in ("momentum", "nesterov", "weight_decay")}
 
 
 def training(
@@ -73,6 +75,14 @@ def training(
     )
 
 
+@pytest.fixture
+def scratch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Perceptrons of few features keep their values in scratch memory too, in tiles, blocks and chunks."""
+    monkeypatch.setattr(triton_layers_source, "FITS", {})
+    monkeypatch.setitem(triton_layers_source.WIDE, "ieee", Tiles(16, 32, Cut(64, 8)))
+    monkeypatch.setattr(triton_descent, "BLOCKS_A_CHUNK", 2)
+
+
 @pytest.mark.parametrize("widths", [(1, 5, 7, 2), (9, 20, 1), (4, 2), (6, 3, 3, 3, 9)])
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
 def test_layers_and_losses(widths: tuple[int, ...], loss: str) -> None:
@@ -85,25 +95,40 @@ def test_orders_chunks_and_layers_without_a_bias(order: str, monkeypatch: pytest
     check(training(2, 7, 3, bias=False, loss="sse", order=order, size=100, batch=75))
 
 
-@pytest.mark.parametrize("product", ["tf32", "bf16"])
-def test_formats(product: str) -> None:
+@pytest.mark.parametrize("widths", [(3, 16, 5, 2), (3, 64, 64, 2)])
+@pytest.mark.parametrize("product", ["ieee", "tf32", "bf16"])
+def test_formats(product: str, widths: tuple[int, ...]) -> None:
     """One step: rounded slopes point where others do, and Adam magnifies what is small."""
-    given = replace(training(3, 16, 5, 2, product=product, steps=(1,)), optimizer="sgd", hyper=SGD)
+    given = replace(training(*widths, product=product, runs=1, steps=(1,)), optimizer="sgd", hyper=SGD)
     found, expected = by_triton(given, torch.float32), by_torch(given)
     for name in ("losses", "norms", "states"):
-        assert_near(
-            getattr(found, name), getattr(expected, name), {"bf16": torch.bfloat16}.get(product, product)
-        )
+        format_ = {"bf16": torch.bfloat16, "ieee": torch.float32}.get(product, product)
+        assert_near(getattr(found, name), getattr(expected, name), format_)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"widths": (2, 20, 7, 3), "loss": "cross_entropy", "steps": (2, 1)},
+        {"widths": (20, 3, 20), "order": "own", "bias": False, "runs": 1, "steps": (2,)},
+        {"widths": (3, 2), "loss": "sse", "runs": 1, "steps": (1,)},
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("scratch")
+def test_layers_in_scratch_memory(given: dict[str, Any]) -> None:
+    check(training(*given.pop("widths"), **{"size": 200, "batch": 150, **given}))
 
 
 def test_float32_is_float64_rounded(device: torch.device) -> None:
     check(training(2, 10, 2, loss="cross_entropy"), torch.float32, device)
 
 
-def test_slices_and_packs_change_no_bit() -> None:
-    given = training(2, 5, 2, order="own", size=20, batch=15, runs=2, steps=(3,))
+@pytest.mark.parametrize("hidden", [5, 33])
+def test_slices_and_packs_change_no_bit(hidden: int) -> None:
+    given = training(2, hidden, 2, order="own", size=20, batch=15, runs=2, steps=(2,))
     whole = by_triton(given, torch.float32)
-    assert by_triton(given, torch.float32, each=2).equals(whole)
+    assert by_triton(given, torch.float32, each=1).equals(whole)
     assert by_triton(given.of(slice(1, 2)), torch.float32).equals(whole.of(slice(1, 2)))
 
 
@@ -156,14 +181,32 @@ def test_a_wrong_layer_is_rejected(old: str, new: str, monkeypatch: pytest.Monke
         check(wrong)
 
 
-def test_what_would_spill_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("tl.dot(w, a, z", "tl.dot(w * 1.01, a, z"),
+        ("tl.dot(dz, tl.trans(a)", "tl.dot(dz, tl.trans(a * 1.01)"),
+        ("tl.dot(tl.trans(w), dz", "tl.dot(tl.trans(w * 1.01), dz"),
+        ("shut = tl.load(at) <= 0", "shut = tl.load(at) <= 0.5"),
+        ("dw = tl.where(first, 0.0, tl.load(at))", "dw = tl.load(at) * 0"),
+        ("tl.where(first, 0.0, tl.load(at)) + slopes", "slopes"),
+        ("db += tl.sum(da", "db = tl.sum(da"),
+        ("db += tl.sum(dy", "db = tl.sum(dy"),
+        ("total += l", "total = l"),
+        ("before + slopes.to", "slopes.to"),
+        ("left - 1", "left - 2"),
+    ],
+)
+@pytest.mark.usefixtures("scratch")
+def test_a_wrong_layer_in_scratch_memory_is_rejected(old: str, new: str) -> None:
+    given = training(2, 20, 3, size=200, batch=150, runs=1, steps=(1,))
+    wrong = given.edited("kernels.fused.triton_wide", edited.edited(triton_wide, old, new).__name__)
+    with pytest.raises(AssertionError):
+        check(wrong)
+
+
+def test_what_would_spill_is_kept_in_scratch_memory() -> None:
     for widths, product in (([2, 32, 32, 3], "bf16"), ([30, 32, 1], "ieee"), ([16] * 5, "ieee")):
-        assert not layers_refusal(widths, product, 4)
-    for widths, product, itemsize in (
-        ([2, 33, 3], "ieee", 4),
-        ([2, 8, 3], "ieee", 8),
-        ([16] * 6, "ieee", 4),
-        ([30, 32, 1], "tf32", 4),
-        ([2, 8, 3], "fp16", 4),
-    ):
-        assert "registers" in layers_refusal(widths, product, itemsize)
+        assert not layers_training(widths, True, "mse", product).scratch
+    for widths, product in (([2, 33, 3], "ieee"), ([16] * 6, "ieee"), ([30, 32, 1], "tf32")):
+        assert layers_training(widths, True, "mse", product).scratch
