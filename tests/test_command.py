@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.helpers import ROOT, Command, result_in
 from trainer.results import write
@@ -199,3 +200,13 @@ def test_a_signal_ends_the_run_with_results_written(sent: signal.Signals, code: 
     assert f"{sent.name} came" in found["run"][0]["message"]
     assert "stopped early" in out
     assert err == ""
+
+
+def test_too_little_memory_is_one_sentence(packtrain: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*given: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("trainer.run.train", no_memory)
+    ended = packtrain(*BRIEF)
+    assert ended.code == 2 and ended.err.count("\n") == 1
+    assert "the device's memory is too small for this training" in ended.err

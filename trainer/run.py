@@ -6,8 +6,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
+from kernels.errors import UserError
 from trainer import fit, results
 from trainer.checkpoint import Part
 from trainer.command import Typed, write_command
@@ -50,7 +52,13 @@ def run(pack: Pack, folder: Path, console: Console, command: Typed | None = None
     another process or another training has the folder.
     """
     with locked(folder):
-        return _run(pack, folder, console, command)
+        try:
+            return _run(pack, folder, console, command)
+        except torch.OutOfMemoryError:
+            raise UserError(
+                "the device's memory is too small for this training, even in parts: take a smaller "
+                "loop.batch_size or data.size, fewer runs, or compute.device=cpu"
+            ) from None
 
 
 def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> Ended:

@@ -11,6 +11,7 @@ from torch import Tensor
 from trainer.data.dataset import Dataset
 from trainer.engines.base import Engine, History, put
 from trainer.engines.build import make_engine
+from trainer.engines.tabulated import endings_of
 from trainer.models.base import Model
 from trainer.outcome import Ending, Outcome
 from trainer.pack import Pack
@@ -36,40 +37,48 @@ class PartedEngine:
 
     def __init__(self, pack: Pack, model: Model, data: Dataset, why: str = "") -> None:
         self.pack, self.model, self.data, self.why = pack, model, data, why
-        self.whole = make_engine(pack, model, data)  # its memory is where all runs stand
-        self.kind, self.backend, self.capture = self.whole.kind, self.whole.backend, self.whole.capture
-        self.order, self.steps = self.whole.order, self.whole.steps
-        self.rungs = torch.zeros_like(self.steps)
         self.step = 0
         self.most = model.runs  # of a part
-        self.guarded = model.parameters.is_cuda  # where memory that runs out is an exception
-        self.parts = [Part(torch.arange(model.runs, device=self.steps.device), self.whole)]
+        self.home: dict[str, Tensor] = {}  # where all runs stand
+        self.parts = self._parts(torch.arange(model.runs, device=model.parameters.device))
+        first = self.parts[0].engine
+        self.kind, self.backend, self.capture, self.order = (
+            first.kind, first.backend, first.capture, first.order,
+        )  # fmt: skip
+        self.steps = torch.cat([part.engine.steps for part in self.parts])
+        self.rungs = torch.zeros_like(self.steps)
+        self.home = self._home()
+
+    @property
+    def guarded(self) -> bool:
+        """Memory that runs out is an exception here, so that there is something to go back to."""
+        return self.model.parameters.is_cuda
 
     @property
     def taken(self) -> Tensor:
-        return self.whole.taken
+        return self.home["taken"]
 
     @property
     def alive(self) -> Tensor:
-        return self.whole.alive
+        return self.home["alive"]
 
     @property
     def training(self) -> Tensor:
-        return self.whole.training & (self.rungs == 0)
+        return self.alive & (self.taken < self.steps) & (self.rungs == 0)
 
     @property
     def memory(self) -> dict[str, Tensor]:
-        return {**self.whole.memory, "rungs": self.rungs}
+        return {**self.home, "rungs": self.rungs}
+
+    @property
+    def compiles(self) -> bool:
+        """The first steps are going to be compiled, which takes seconds."""
+        return any(part.engine.compiles for part in self.parts)
 
     @property
     def done(self) -> bool:
         """No run has a step to take."""
         return not self._busy()
-
-    @property
-    def compiles(self) -> bool:
-        """The first steps are going to be compiled, which takes seconds."""
-        return self.whole.compiles
 
     @property
     def horizon(self) -> int:
@@ -90,15 +99,16 @@ class PartedEngine:
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
         """Goes on from `step` as the engine would have whose memory that was."""
-        self.whole.restore(step, memory)
-        put(memory, {"rungs": self.rungs})
+        put(memory, self.memory)
         self.step = step
-        if bool(self.rungs.any()):
+        if self._is_home(self.parts[0]) and not self.rungs.any():
+            self.parts[0].engine.restore(step, memory)
+        else:
             self._regroup()
 
     def endings(self, reason: str) -> list[Ending]:
         """How each run ended; `reason` is why training stopped early, where it did."""
-        endings = self.whole.endings(reason)
+        endings = endings_of(self.alive, self.taken, self.steps, reason)
         for run in self.rungs.nonzero()[:, 0].tolist():
             if endings[run].outcome is Outcome.STOPPED:
                 rung = int(self.rungs[run])
@@ -110,45 +120,68 @@ class PartedEngine:
 
     def _advance(self, part: Part, until_step: int) -> list[History]:
         """The part's steps: where the memory doesn't hold them, those of its halves, from the same start."""
-        memory = part.engine.memory.items() if self.guarded else ()
-        before = {name: each.clone() for name, each in memory}
+        changes = self.guarded and self._is_home(part)
+        before = {name: each.clone() for name, each in self.home.items()} if changes else {}
         try:
             history = part.engine.advance(until_step)
         except torch.OutOfMemoryError:
-            if not before or len(part.runs) == 1:
+            if not self.guarded or len(part.runs) == 1:
                 raise
         else:
-            if part.engine is not self.whole:
-                self._put(part.runs, part.engine.memory)
+            self._put(part)
             return [replace(history, runs=part.runs[history.runs])]
-        self._put(part.runs, before)
-        return [each for half in self._halves(part) for each in self._advance(half, until_step)]
-
-    def _halves(self, part: Part) -> list[Part]:
-        """What takes the place of a part that is too large."""
-        self.most = min(self.most, math.ceil(len(part.runs) / 2))
-        log.warning("out of memory with %d runs at a time: going on with %d", len(part.runs), self.most)
-        halves = [self._part(runs) for runs in part.runs.split(self.most)]
+        put(before, {name: self.home[name] for name in before})
+        halves = self._halves(part.runs)
         place = self.parts.index(part)
         self.parts[place : place + 1] = halves
-        return halves
+        return [each for half in halves for each in self._advance(half, until_step)]
 
     def _regroup(self) -> None:
         """Engines for the runs that were not stopped alone."""
         left = (self.rungs == 0).nonzero()[:, 0]
-        self.parts = [self._part(runs) for runs in left.split(self.most) if len(runs)]
+        self.parts = [part for runs in left.split(self.most) if len(runs) for part in self._parts(runs)]
 
-    def _part(self, runs: Tensor) -> Part:
-        """An engine that goes on with these runs."""
+    def _parts(self, runs: Tensor) -> list[Part]:
+        """These runs in one engine, or in as many as the memory asks for."""
+        try:
+            return [Part(runs, self._engine(runs))]
+        except torch.OutOfMemoryError:
+            if not self.guarded or len(runs) == 1:
+                raise
+        return self._halves(runs)
+
+    def _halves(self, runs: Tensor) -> list[Part]:
+        """What takes the place of a part that is too large."""
+        self.most = min(self.most, math.ceil(len(runs) / 2))
+        log.warning("out of memory with %d runs at a time: going on with %d", len(runs), self.most)
+        return [part for half in runs.split(self.most) for part in self._parts(half)]
+
+    def _engine(self, runs: Tensor) -> Engine:
+        """An engine that goes on with these runs; the first one, of all, has its home in the model itself."""
+        if not self.home and len(runs) == self.model.runs:
+            return make_engine(self.pack, self.model, self.data)
         engine = make_engine(self.pack.of(runs.tolist()), self.model.of(runs), self.data)
-        engine.restore(self.step, {name: each[runs] for name, each in self.whole.memory.items()})
-        return Part(runs, engine)
+        if self.home:
+            engine.restore(self.step, {name: each[runs] for name, each in self.home.items()})
+        return engine
 
-    def _put(self, runs: Tensor, memory: Mapping[str, Tensor]) -> None:
-        """Notes where these runs stand."""
-        whole = self.whole.memory
-        for name, each in memory.items():
-            whole[name][runs] = each
+    def _home(self) -> dict[str, Tensor]:
+        """The memory of all runs: that of the one engine, or a copy of those of several."""
+        memories = [part.engine.memory for part in self.parts]
+        if len(memories) == 1:
+            return dict(memories[0])
+        together = {name: torch.cat([each[name] for each in memories]) for name in memories[0]}
+        return together | {"parameters": self.model.parameters.detach()}
+
+    def _is_home(self, part: Part) -> bool:
+        """What the part's engine changes is the home."""
+        return part.engine.model is self.model
+
+    def _put(self, part: Part) -> None:
+        """Notes where the part's runs stand."""
+        if not self._is_home(part):
+            for name, each in part.engine.memory.items():
+                self.home[name][part.runs] = each
 
 
 def _joined(histories: Sequence[History]) -> History:

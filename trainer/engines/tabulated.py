@@ -120,16 +120,7 @@ class TabulatedEngine(ABC):
 
     def endings(self, reason: str) -> list[Ending]:
         """How each run ended; `reason` is why training stopped early, where it did."""
-
-        def ending(alive: bool, taken: int, steps: int) -> Ending:
-            if not alive:
-                return Ending(Outcome.DIVERGED, taken, steps)
-            if taken < steps:
-                return Ending(Outcome.STOPPED, taken, steps, reason)
-            return Ending(Outcome.FINISHED, taken, steps)
-
-        told = self.alive.tolist(), self.taken.tolist(), self.steps.tolist()
-        return [ending(*each) for each in zip(*told, strict=True)]
+        return endings_of(self.alive, self.taken, self.steps, reason)
 
     def _history(self, start: int) -> History:
         """What was recorded since the step `start`."""
@@ -155,6 +146,19 @@ class TabulatedEngine(ABC):
         like = self.model.parameters.detach()
         columns = (runs,), (runs,), (runs, len(self.columns))
         return tuple(like.new_zeros(rows, *shape) for shape in columns)
+
+
+def endings_of(alive: Tensor, taken: Tensor, steps: Tensor, reason: str) -> list[Ending]:
+    """How runs [R] ended that have `taken` so many of their `steps`."""
+
+    def ending(alive: bool, taken: int, steps: int) -> Ending:
+        if not alive:
+            return Ending(Outcome.DIVERGED, taken, steps)
+        if taken < steps:
+            return Ending(Outcome.STOPPED, taken, steps, reason)
+        return Ending(Outcome.FINISHED, taken, steps)
+
+    return [ending(*each) for each in zip(alive.tolist(), taken.tolist(), steps.tolist(), strict=True)]
 
 
 def _power_of_2(most: int) -> int:

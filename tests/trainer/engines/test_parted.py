@@ -12,6 +12,7 @@ from trainer.engines.base import Engine, History
 from trainer.engines.build import make_engine
 from trainer.engines.fused import FusedEngine
 from trainer.engines.parted import PartedEngine
+from trainer.models.base import Model
 from trainer.outcome import Outcome
 
 PRIMER = "experiment=primer", "data.size=100", "loop.batch_size=48", "data.noise=0.1"
@@ -145,7 +146,7 @@ def test_a_pack_without_runs_is_done() -> None:
 def test_too_large_packs_train_in_halves(monkeypatch: pytest.MonkeyPatch, fits: int) -> None:
     given = *PRIMER, "engine=fused", "loop.steps=600", "monitor.every=7", RUNS
     whole, halved = parted_of(*given), parted_of(*given)
-    halved.guarded = True  # as on a GPU
+    monkeypatch.setattr(PartedEngine, "guarded", True)  # as on a GPU
     drive(whole, 600)
     advance = FusedEngine.advance
 
@@ -162,9 +163,33 @@ def test_too_large_packs_train_in_halves(monkeypatch: pytest.MonkeyPatch, fits: 
     assert sorted(told[-1].runs.tolist()) == list(range(7))
 
 
+@pytest.mark.parametrize("fits", [1, 3])
+def test_packs_whose_engine_is_too_large_train_in_parts_from_the_start(
+    monkeypatch: pytest.MonkeyPatch, fits: int
+) -> None:
+    given = *PRIMER, "engine=fused", "loop.steps=60", "loop.order=own", RUNS
+    whole, begin = parted_of(*given), FusedEngine.__init__
+    drive(whole, 60)
+
+    def short_of_memory(engine: FusedEngine, model: Model, *rest: object, **options: object) -> None:
+        if model.runs > fits:
+            raise torch.OutOfMemoryError
+        begin(engine, model, *rest, **options)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(FusedEngine, "__init__", short_of_memory)
+    monkeypatch.setattr(PartedEngine, "guarded", True)  # as on a GPU
+    halved, again = parted_of(*given), parted_of(*given)
+    drive(halved, 25)
+    again.restore(25, copied(halved))
+    for engine in (halved, again):
+        drive(engine, 60)
+        assert max(len(part.runs) for part in engine.parts) <= fits
+        assert same(whole, engine) and engine.endings("") == whole.endings("")
+
+
 def test_one_run_that_is_too_large_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = parted_of(*PRIMER)
-    engine.guarded = True
+    monkeypatch.setattr(PartedEngine, "guarded", True)
 
     def no_memory(engine: FusedEngine, until: int) -> History:
         raise torch.OutOfMemoryError
