@@ -1,6 +1,7 @@
 """The command line: choices, help, one sentence for each mistake, exit codes and signals."""
 
 import csv
+import errno
 import os
 import signal
 import subprocess
@@ -95,6 +96,20 @@ def test_every_run_diverging_is_exit_1_with_the_sentence(packtrain: Command, tmp
     found = result_in(tmp_path / "out")
     assert found["outcomes"] == {"diverged": 3}
     assert found["best_run"] is None
+
+
+def test_a_disk_that_is_full_at_the_end_is_exit_1_with_one_sentence(
+    packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    ended = packtrain(*BRIEF, "checkpoint.every=null")
+    assert ended.code == 1
+    assert ended.err == "packtrain: can't write out/model.safetensors: No space left on device\n".replace(
+        "out/", f"{tmp_path / 'out'}/"
+    )
 
 
 def test_max_seconds_stops_early_with_results(packtrain: Command, tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def task(cfg: DictConfig) -> None:
         raise PackFailed(sentence(error)) from None
     except Exception as error:
         if alone:
+            _end_if_full(error)
             raise
         log.exception("the training failed")
         raise PackFailed(f"{type(error).__name__}: {error}; its train.log has the traceback") from None
@@ -98,10 +99,9 @@ def main() -> None:
     except UNWRITABLE as error:
         _refuse(f"can't write {error.filename}: {error.strerror}")
     except OSError as error:
-        if error.errno not in FULL or full:
-            raise
-        print(f"packtrain: can't write {error.filename or 'the results'}: {error.strerror}", file=sys.stderr)
-        sys.exit(1)
+        if not full:
+            _end_if_full(error)
+        raise
     except KeyboardInterrupt:
         _stop_at_once()
     finally:
@@ -145,6 +145,13 @@ def _refuse_dashes(arguments: list[str]) -> None:
 def _in_task(error: BaseException) -> bool:
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_code.co_name == "task" and frame.f_code.co_filename == __file__ for frame, _ in frames)
+
+
+def _end_if_full(error: Exception) -> None:
+    """Ends with the exit code 1 and a sentence where what can't be written has no room."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        print(f"packtrain: can't write {error.filename or 'the results'}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -15,16 +15,18 @@ FILE = ".lock"
 def locked(folder: Path) -> Iterator[None]:
     """Inside `with`, `folder` is this process's; the system lets go of it however the process ends.
 
-    Raises UserError where another process has it.
+    Raises UserError where another process has it, or where nothing can be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / FILE)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(
             f"{folder} is being written by another packtrain: wait for its end, or take another folder"
         ) from None
+    except OSError as error:
+        raise UserError(f"can't write into {folder}: {error.strerror}") from None
     try:
         yield
     finally:
