@@ -23,16 +23,21 @@ from trainer.data.sources import load
 from trainer.engines.base import Engine
 from trainer.engines.build import make_engine
 from trainer.models.build import make_graph, new_model
-from trainer.pack import make_pack
+from trainer.pack import Pack, make_pack
 
 STEP = "engine=step", "compute.backend=reference"
 
 
+def pack_of(*overrides: str) -> Pack:
+    """The pack that `packtrain OVERRIDES` trains."""
+    with initialize_config_dir(str(record.ROOT / "conf"), version_base="1.3"):
+        return make_pack(compose("train", list(overrides)), overrides)
+
+
 def engine_of(device: str, steps: int, over: str, *more: str) -> Engine:
     """The engine of the primer (or what `more` says) with pack.over={seed: `over`}, before its first step."""
-    overrides = [f'pack.over={{seed: "{over}"}}', f"loop.steps={steps}", f"compute.device={device}", *more]
-    with initialize_config_dir(str(record.ROOT / "conf"), version_base="1.3"):
-        pack = make_pack(compose("train", overrides), overrides)
+    seeds = f'pack.over={{seed: "{over}"}}'
+    pack = pack_of(seeds, f"loop.steps={steps}", f"compute.device={device}", *more)
     asked, compute = pack.config, prepare_compute(pack.config.compute)
     graph = make_graph(asked.model)
     data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)

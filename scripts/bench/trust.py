@@ -13,9 +13,28 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from scripts.bench import fuzz_parser, record
+from scripts.bench import (
+    disks,
+    divergence,
+    fuzz_parser,
+    kills,
+    mutations,
+    order_of_calls,
+    record,
+    resume_matrix,
+    saves,
+)
 
-SECTIONS: dict[str, Callable[[], Mapping[str, object]]] = {"parser": fuzz_parser.figures}
+SECTIONS: dict[str, Callable[[], Mapping[str, object]]] = {
+    "parser": fuzz_parser.figures,
+    "kills": kills.figures,
+    "saves": saves.figures,
+    "resume": resume_matrix.figures,
+    "disks": disks.figures,
+    "divergence": divergence.figures,
+    "order": order_of_calls.figures,
+    "mutations": mutations.figures,
+}
 
 
 def main() -> None:

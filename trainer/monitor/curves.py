@@ -25,13 +25,13 @@ def read_curve(folder: Path, tag: str) -> np.ndarray:
     Checksums are not looked at: TensorBoard's own reader computes each in Python, in nine times the time.
     """
     files = sorted(folder.glob("events.out.tfevents.*"))
-    found = [each for file in files for each in _messages(file.read_bytes()) if tag.encode() in each]
+    found = [each for file in files for each in messages(file.read_bytes()) if tag.encode() in each]
     events = [Event.FromString(each) for each in found[:: -(-len(found) // MOST_POINTS) or 1] + found[-1:]]
     points = {e.step: each.simple_value for e in events for each in e.summary.value if each.tag == tag}
     return np.array(sorted(points.items()), float).reshape(-1, 2).T
 
 
-def _messages(records: bytes) -> Iterator[bytes]:
+def messages(records: bytes) -> Iterator[bytes]:
     """The messages of the records that are whole."""
     at = HEADER
     while at <= len(records):

@@ -1,0 +1,110 @@
+"""Trainings of every kind that go on from a checkpoint, in the middle of an epoch and at its end.
+
+Each dies when the checkpoint of one step is written, and goes on in its folder with nothing but that; it
+must leave what an uninterrupted one leaves, bit for bit.
+"""
+
+import io
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+from rich.console import Console
+
+from scripts.bench.bench_pack import pack_of
+from scripts.bench.leavings import left_in
+from trainer.checkpoint import Checkpoints
+from trainer.pack import Pack
+from trainer.run import run
+
+MODELS = {"graph": ("experiment=primer", "optimizer.lr=1e-4"), "MLP": ("experiment=gaussians",)}
+ORDERS = {"shuffled": "shared", "each run's own": "own", "sequential": "sequential"}
+NOISE = "data.noise=0", "data.noise=0.1"
+SCHEDULES = "constant", "linear_warmup schedule.warmup_steps=10", "cosine"
+OPTIMIZERS = "sgd optimizer.momentum=0.9", "adam", "adamw optimizer.weight_decay=0.1"
+ENGINES = "step compute.backend=reference", "fused compute.backend=numba"
+COMMON = (
+    "data.size=100", "data.validation=0.2", "loop.batch_size=20", "loop.steps=20", "monitor.every=1",
+    "monitor.validate_every=7", "monitor.progress=false", "compute.device=cpu", 'pack.over={seed: "0,1"}',
+)  # fmt: skip
+PLACES = 6, 8  # the middle and the end of an epoch, which has four steps
+FITS = (
+    "experiment=danwood", "compute.precision=fp64", "monitor.every=1", "monitor.progress=false",
+    "pack.over={model.initial.b1: '1,40,0.5,0.77'}", "compute.device=cpu",
+)  # fmt: skip
+
+
+class DiedError(Exception):
+    """What ends a training as a crash does."""
+
+
+def figures() -> dict[str, object]:
+    """The figures of every combination."""
+    asked = list(all_asked())
+    faults = [fault for each in asked for fault in faults_of(each)]
+    return {
+        "trainings: model x order x noise x optimizer x schedule x engine, and fits": len(asked),
+        "resumed, in the middle and at the end of an epoch": len(PLACES) * len(asked),
+        "not as uninterrupted": len(faults),
+        **{f"fault {i}": fault for i, fault in enumerate(faults[:5])},
+    }
+
+
+def all_asked() -> Iterator[tuple[str, ...]]:
+    """The command lines: all combinations of first-order trainings, and the fits."""
+    for model, order, noise, *choices in itertools.product(
+        MODELS, ORDERS.values(), NOISE, OPTIMIZERS, SCHEDULES, ENGINES
+    ):
+        groups = zip(("optimizer", "schedule", "engine"), choices, strict=True)
+        words = [word for group, choice in groups for word in f"{group}={choice}".split()]
+        if model == "graph" or noise == NOISE[0]:  # the MLP's data are random by themselves
+            more = [noise] if model == "graph" else []
+            yield *MODELS[model], *COMMON, *words, f"loop.order={order}", *more
+    for backend, optimizer in itertools.product(
+        ("reference", "numba"), ("levenberg_marquardt", "gauss_newton")
+    ):
+        yield *FITS, f"compute.backend={backend}", f"optimizer={optimizer}"
+
+
+def faults_of(asked: Sequence[str]) -> list[str]:
+    """Where a training that dies, and goes on, doesn't end as one that doesn't die."""
+    with TemporaryDirectory() as home:
+        whole = Path(home) / "whole"
+        _train(pack_of(*asked), whole)
+        left = left_in(whole)
+        return [
+            f"{' '.join(asked)} at {place}"
+            for place in PLACES
+            if not _goes_on(asked, place, Path(home) / str(place)) or left_in(Path(home) / str(place)) != left
+        ]
+
+
+def _goes_on(asked: Sequence[str], place: int, folder: Path) -> bool:
+    """Trains into `folder`, dying on the way -> whether it died, and did not begin anew."""
+    pack = pack_of(*asked, f"checkpoint.every={place}")
+    with patch.object(Checkpoints, "save_if_due", _dying_at(place)):
+        try:
+            _train(pack, folder)
+        except DiedError:
+            return f"going on from step {place}" in _train(pack, folder)
+    return False
+
+
+def _train(pack: Pack, folder: Path) -> str:
+    """Trains into `folder` -> what that says."""
+    said = io.StringIO()
+    run(pack, folder, Console(file=said))
+    return said.getvalue()
+
+
+def _dying_at(at: int) -> Callable[[Checkpoints, int, float], None]:
+    save_if_due = Checkpoints.save_if_due
+
+    def saves(checkpoints: Checkpoints, step: int, seconds: float) -> None:
+        save_if_due(checkpoints, step, seconds)
+        if step == at:
+            raise DiedError
+
+    return saves

@@ -1,0 +1,33 @@
+"""Runs that break on the way, in small packs: no other run of the pack changes, in any bit."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from scripts.bench import divergence
+from trainer.engines.step import StepEngine
+
+
+@pytest.mark.parametrize("engine", divergence.ENGINES)
+def test_broken_runs_stop_and_no_other_notices(engine: str) -> None:
+    found = divergence.broken_packs(divergence.ENGINES[engine], runs=20)
+    assert (found.changed, found.went_on) == (0, 0)
+    assert found.packs == 72 and found.broken > 300
+
+
+def test_a_neighbour_that_notices_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep = StepEngine._keep
+
+    def spread(engine: StepEngine, loss: Tensor, *more: object) -> None:
+        keep(engine, loss + 0 * loss.roll(1), *more)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(StepEngine, "_keep", spread)
+    found = divergence.broken_packs(divergence.ENGINES["MLP, step engine (torch)"], runs=5)
+    assert found.changed > 0
+
+
+def test_what_is_broken_is_broken() -> None:
+    memory = divergence._broken(
+        {"a": torch.zeros(3, 2)}, "a", torch.tensor([True, False, True]), torch.nan, 0
+    )
+    assert memory["a"].isnan().sum(1).tolist() == [1, 0, 1]

@@ -1,0 +1,60 @@
+"""Trainings that are killed, a few times: nothing that was kept is lost, and they end as if undisturbed."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.bench.kills import FEW, KILLED, TRAININGS, Found, Trial, at_random
+from trainer.monitor import events
+
+PACK = TRAININGS["graph in a pack, fused engine"]
+SMALL = (*TRAININGS["MLP alone, step engine"], *FEW)
+SAVES = range(18, 36)  # its operations about its two checkpoints
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    return Trial(tmp_path_factory.mktemp("small") / "here", SMALL, Found())
+
+
+@pytest.fixture
+def trial(small: Trial) -> Trial:
+    """A small training, of which nothing has been found yet."""
+    small.found = Found()
+    return small
+
+
+def test_a_pack_that_is_killed_at_random_ends_as_one_that_is_not(tmp_path: Path) -> None:
+    found = Found()
+    at_random(Trial(tmp_path / "here", PACK, found), 2, random.Random(1))
+    assert found == Found(kills=2, ends=found.ends) and found.ends > 0
+
+
+def test_a_kill_at_any_operation_of_a_save_costs_nothing(trial: Trial, tmp_path: Path) -> None:
+    for count in SAVES[::4]:
+        assert trial.live(tmp_path / "cut", count) == KILLED
+        trial.compare(tmp_path / "cut", trial.live(tmp_path / "cut"))
+    assert trial.found == Found(kills=5, ends=5)
+
+
+def test_a_save_in_place_is_found_out(trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def in_place(file: Path, save: Callable[[Path], Any]) -> None:
+        save(file)
+
+    monkeypatch.setattr("trainer.checkpoint.replace", in_place)
+    for count in SAVES[:6]:
+        trial.live(tmp_path / str(count), count)
+    assert trial.found.unloadable > 0
+
+
+def test_curves_that_are_not_cut_are_found_out(
+    trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_cut", lambda path, length: path.stat().st_size)
+    trial.live(tmp_path / "cut", SAVES[-1])
+    trial.live(tmp_path / "cut")
+    trial.compare(tmp_path / "cut", trial.live(tmp_path / "cut"))
+    assert len(trial.found.faults) == 1 and "points" in trial.found.faults[0]

@@ -1,0 +1,41 @@
+"""The search for lines that keep what is trusted finds them, and tests notice where one is gone."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts.bench import mutations
+from scripts.bench.mutants import mutants
+from tests.helpers import ROOT
+
+FOUND = mutants()
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "line"),
+    [
+        ("trainer/atomic.py", "fsync", "os.fsync(handle)"),
+        ("trainer/atomic.py", "rename", "draft.replace(file)"),
+        ("trainer/checkpoint.py", "checksum", "digest.update(each.numpy().tobytes())"),
+        ("trainer/engines/step.py", "freeze mask", "active = wanted & self.alive"),
+        ("kernels/fused/numba_source.py", "freeze mask", "alive[r] = False"),
+        ("kernels/fused/triton_kernel.py", "freeze mask", "active = alive & (origin + row < steps)"),
+        ("kernels/least_squares/reference.py", "freeze mask", "status=_where(running, status, fits.status),"),
+    ],
+)
+def test_lines_are_found(file: str, kind: str, line: str) -> None:
+    assert any((each.file, each.kind, each.line.strip()) == (file, kind, line) for each in FOUND)
+
+
+def test_each_changes_one_line_of_a_file_that_has_tests() -> None:
+    assert len(FOUND) == len(set(FOUND)) > 50
+    for mutant in FOUND:
+        assert mutant.line != mutant.instead
+        assert all((ROOT / test).exists() for test in mutations.tests_of(mutant))
+
+
+def test_a_test_fails_without_its_line(tmp_path: Path) -> None:
+    root = mutations.copied(tmp_path)
+    mutant = next(each for each in FOUND if (each.file, each.kind) == ("trainer/atomic.py", "rename"))
+    assert "tests/trainer/test_atomic.py::" in mutations.noticed(mutant, root)
+    assert (root / mutant.file).read_text() == (ROOT / mutant.file).read_text()
