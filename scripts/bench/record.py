@@ -47,3 +47,9 @@ def write(file: Path, rows: Sequence[dict[str, Any]]) -> None:
         writer = csv.DictWriter(out, list(dict.fromkeys(key for row in rows for key in row)))
         writer.writeheader()
         writer.writerows(rows)
+
+
+def read(file: Path) -> list[dict[str, Any]]:
+    """The rows of a CSV file."""
+    with file.open(newline="") as lines:
+        return list(csv.DictReader(lines))

@@ -1,13 +1,14 @@
 """Figures of what is promised about trust: what is let in, what is lost, what comes back the same.
 
-    python -m scripts.bench.trust [SECTION...]
+    python -m scripts.bench.trust [SECTION...] [--out FILE.csv]
 
 Each section tries hard to break its promise, and says how far it came. The tests assert the same in
-smaller numbers.
+smaller numbers. In FILE.csv the rows of other sections stay.
 """
 
 import argparse
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -38,23 +39,36 @@ SECTIONS: dict[str, Callable[[], Mapping[str, object]]] = {
 
 
 def main() -> None:
-    for name in _asked():
-        Console().print(_table(name, SECTIONS[name]()))
+    asked = _arguments()
+    for name in asked.section or SECTIONS:
+        figures = SECTIONS[name]()
+        Console().print(_table(name, figures))
+        if asked.out:
+            _write(asked.out, name, figures)
     place = record.where("cpu")
     print(f"{place['device']}, commit {place['commit']}")
 
 
-def _asked() -> list[str]:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.bench.trust", description=(__doc__ or "").splitlines()[0]
     )
     known = ", ".join(SECTIONS)
     parser.add_argument("section", nargs="*", metavar="SECTION", help=f"{known}; all, if none is named")
-    asked = parser.parse_args().section
-    for name in asked:
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args()
+    for name in asked.section:
         if name not in SECTIONS:
             parser.error(f"there is no section {name}; there are {known}")
-    return asked or list(SECTIONS)
+    return asked
+
+
+def _write(file: Path, name: str, figures: Mapping[str, object]) -> None:
+    """The figures of one section, in the place of those that the file has."""
+    rows = record.read(file) if file.exists() else []
+    new = [{"section": name, "what": what, "value": value} for what, value in figures.items()]
+    kept = [row for row in rows if row["section"] != name]
+    record.write(file, [*kept, *({**row, **record.where("cpu")} for row in new)])
 
 
 def _table(name: str, figures: Mapping[str, object]) -> Table:

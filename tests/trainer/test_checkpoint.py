@@ -83,6 +83,19 @@ def test_a_changed_bit_is_noticed(tmp_path_factory: pytest.TempPathFactory, plac
     assert files(folder) == ["step-000000000003.safetensors", "step-000000000004.unreadable"]
 
 
+@pytest.mark.parametrize(
+    ("part", "other"), [(b'"F32"', b'"I32"'), (b"numbers", b"numb3rs"), (b"[3,2]", b"[2,3]")]
+)
+def test_a_tensor_of_another_type_name_or_shape_is_noticed(tmp_path: Path, part: bytes, other: bytes) -> None:
+    written(tmp_path, 3)
+    file = tmp_path / "step-000000000003.safetensors"
+    content = file.read_bytes()
+    assert part in content
+    file.write_bytes(content.replace(part, other))
+    with pytest.raises(ValueError, match="its checksum is wrong"):
+        read(file)
+
+
 @pytest.mark.parametrize("kept", [0, 1, 7, 100, -1])
 def test_a_torn_file_is_noticed(tmp_path: Path, kept: int) -> None:
     written(tmp_path, 3, 4)
