@@ -8,7 +8,7 @@ from pathlib import Path
 from scripts.bench import record
 
 FOLDERS = "trainer", "kernels"
-MASK = r"(?:\w+\.)?(?:alive|active|wanted|kept|moves|finite|running|takes)\b(?:\[[^\]]*\])?"
+MASK = r"(?:self\.|engine\.)?(?:alive|active|wanted|kept|moves|finite|running|takes)\b(?:\[[^\]]*:[^\]]*\])?"
 VALUE = r"[^,()]+(?:\([^()]*\))?"
 RULES: dict[str, list[tuple[str, str]]] = {
     "fsync": [(r"^(\s*)(?:os\.fsync|_sync)\(.*\)$", r"\1pass")],
@@ -23,12 +23,13 @@ RULES: dict[str, list[tuple[str, str]]] = {
     ],
     "freeze mask": [
         (r"^(\s*)(?:self\.)?alive(?:\[\w+\])? (?:&=|=) (?!torch\.ones|tl\.load).*$", r"\1pass"),
-        (rf"(?<![\w.\]]){MASK} (?:&|and) ", ""),
+        (rf"(?<![\w.\]]){MASK} & ", ""),
+        (r"\b(?:alive\[r\]|finite) and (?=origin|isfinite)", ""),
         (rf" & {MASK}", ""),
         (r" & _is_finite\([^()]*\)", ""),
         (rf"\b(?:torch\.|tl\.|_)where\({MASK}, ({VALUE}), {VALUE}\)", r"\1"),
         (rf"\.masked_fill\(~{MASK}, [^()]*\)", ""),
-        (r"^(\s*finite = (?!finite).*finite.*)$", r"\1 | True"),
+        (r"^(\s*finite = .*(?:\.isfinite\(\)|= _is_finite\().*)$", r"\1 | True"),
         (r"\bif not isfinite\(.*\):", "if False:"),
         (r"\breturn isfinite\(.*\)", "return True"),
         (r"\bif all_finite\(.*\):", "if True:"),

@@ -13,22 +13,32 @@ from scripts.bench.mutants import FOLDERS, Mutant, mutants
 
 COPIED = *FOLDERS, "tests", "conf", "scripts", "pyproject.toml", "README.md"
 DIVERGENCE = "tests/scripts/test_divergence.py"
+LENGTHS = "tests/trainer/engines/test_fused.py::test_runs_of_their_own_lengths_and_rates"
 TESTS: dict[str, tuple[str, ...]] = {
-    "trainer/atomic.py": ("tests/trainer/test_atomic.py", "tests/scripts/test_order_of_calls.py"),
+    "trainer/atomic.py": ("tests/trainer/test_atomic.py",),
     "trainer/checkpoint.py": ("tests/trainer/test_checkpoint.py",),
-    "trainer/resuming.py": ("tests/trainer/test_resuming.py",),
-    "trainer/fit.py": ("tests/trainer/test_fit.py",),
-    "trainer/monitor/": ("tests/trainer/monitor/test_events.py", "tests/trainer/monitor/test_board.py"),
-    "trainer/engines/": (DIVERGENCE, "tests/trainer/engines/test_step.py"),
-    "kernels/fused/numba_": (DIVERGENCE, "tests/trainer/engines/test_fused.py"),
-    "kernels/fused/triton_": ("tests/kernels/fused/test_triton.py",),
-    "kernels/least_squares/": (
-        "tests/kernels/least_squares", "tests/trainer/engines/test_least_squares.py", "tests/test_fits.py",
+    "trainer/resuming.py": (
+        "tests/trainer/test_resuming.py::test_another_training_is_refused_before_it_changes_anything",
     ),
+    "trainer/train.py": ("tests/trainer/test_train.py",),
+    "trainer/monitor/": ("tests/trainer/monitor/test_events.py",),
+    "trainer/engines/": ("tests/trainer/engines/test_step.py", DIVERGENCE),
+    "kernels/fused/numba_": (DIVERGENCE, LENGTHS),
+    "kernels/fused/triton_": ("tests/kernels/fused/test_triton.py",),
+    "kernels/least_squares/reference.py": (
+        "tests/kernels/least_squares/test_reference.py", "tests/kernels/least_squares/test_batched.py",
+    ),
+    "kernels/least_squares/linearize.py": (
+        "tests/kernels/least_squares/test_linearize.py", "tests/kernels/least_squares/test_batched.py",
+    ),
+    "kernels/least_squares/numba_": ("tests/kernels/least_squares/test_compiled.py",),
     "kernels/source_cache.py": ("tests/kernels/test_source_cache.py",),
 }  # fmt: skip
 SECONDS = 600  # of one mutant's tests; one that never ends has been noticed
-SAME: dict[str, str] = {}  # a line that may go -> why nothing can notice
+SAME = {  # a line of which a part may go -> why nothing can notice
+    "return engine.alive & (engine.taken == engine.step)": "a run that diverged has taken fewer steps",
+    "tl.where(active, batch, 0), scale, P, LANES, OWN, BITS, EVEN, BLOCK, CHUNK,": "it saves time alone",
+}
 
 
 def figures() -> dict[str, object]:

@@ -116,9 +116,10 @@ def test_a_state_that_overflows_is_a_divergence() -> None:
 
 
 def test_each_run_takes_its_own_number_of_steps(device: torch.device) -> None:
-    among = trained(*GAUSSIANS, 'pack.over={loop.steps: "10,40"}', device=device)
+    asked = *GAUSSIANS, "schedule=constant"  # a cosine ends at a rate of 0, which hides steps too many
+    among = trained(*asked, 'pack.over={loop.steps: "10,40"}', device=device)
     for run, steps in enumerate((10, 40)):
-        alone = trained(*GAUSSIANS, f"loop.steps={steps}", steps=steps, device=device)
+        alone = trained(*asked, f"loop.steps={steps}", steps=steps, device=device)
         assert_close(alone[0], among[run])
 
 
