@@ -33,7 +33,10 @@ TRAININGS = {
     for model, size, engine in itertools.product(MODELS, SIZES, ENGINES)
 }
 FEW = "loop.steps=40", "monitor.validate_every=20", "checkpoint.keep=1"  # files, so that each has its turn
-POINTED = "graph in a pack, fused engine", "MLP alone, step engine"
+POINTED = (
+    (MODELS["graph"], *COMMON, *ENGINES["fused"], *FEW, 'pack.over={seed: "0,1"}'),
+    (MODELS["MLP"], *COMMON, *ENGINES["step"], *FEW),
+)
 SWEEP = ("-m", MODELS["graph"], *COMMON, *ENGINES["fused"], "data.seed=1,2,3", "seed=range(0,8)")
 
 
@@ -118,17 +121,16 @@ def at_random(trial: Trial, kills: int, draw: random.Random) -> None:
         trial.compare(folder, code)
 
 
-def at_everything(trial: Trial, begun: int = 0) -> int:
+def at_everything(trial: Trial, begun: Path | None = None) -> int:
     """Trainings that are killed at their first operation on the disk, at their second, ..., and go on.
 
-    Where `begun` is not 0, each is one that goes on after another was killed at that operation. Returns the
-    first operation at which a checkpoint was there.
+    Each begins as a copy of `begun`, if that is there. Returns the first operation at which a checkpoint was.
     """
     first, count, code = 0, 0, KILLED
     while code == KILLED:
         folder, count = trial.home / "cut", count + 1
         if begun:
-            trial.live(folder, begun)
+            shutil.copytree(begun, folder)
         code = trial.live(folder, count)
         first = first or count * bool(_steps(folder))
         trial.compare(folder, trial.live(folder) if code == KILLED else code)
@@ -142,9 +144,12 @@ def figures(kills: int = 200, seed: int = 0) -> dict[str, object]:
         places = (Path(home) / str(i) for i in itertools.count())
         for asked in TRAININGS.values():
             at_random(Trial(next(places), asked, random_ones), kills // len(TRAININGS), draw)
-        for name in POINTED:
-            first = at_everything(Trial(next(places), (*TRAININGS[name], *FEW), pointed))
-            at_everything(Trial(next(places), (*TRAININGS[name], *FEW), going_on), first)
+        for asked in POINTED:
+            trial = Trial(next(places), asked, pointed)
+            begun, first = trial.home / "begun", at_everything(trial)
+            trial.live(begun, first)
+            trial.found = going_on
+            at_everything(trial, begun)
         at_random(Trial(next(places), SWEEP, swept), kills // 10, draw)
     return {
         **_told("at random instants", random_ones),

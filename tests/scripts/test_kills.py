@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from scripts.bench.kills import FEW, KILLED, TRAININGS, Found, Trial, at_random
+from scripts.bench.kills import KILLED, POINTED, TRAININGS, Found, Trial, at_random
 from trainer.monitor import events
 
 PACK = TRAININGS["graph in a pack, fused engine"]
-SMALL = (*TRAININGS["MLP alone, step engine"], *FEW)
+SMALL = POINTED[-1]
 SAVES = range(18, 36)  # its operations about its two checkpoints
 
 
