@@ -26,6 +26,7 @@ def begin(work: Callable[[], object], told: Path | None = None) -> int:
 
 def _end(work: Callable[[], object], told: Path | None) -> None:
     code = 1
+    torch.set_num_threads(1)  # a copy has none of the threads that share work
     try:
         if told:
             sys.stdout = sys.stderr = told.open("w")
@@ -58,7 +59,6 @@ def packtrain(where: Path, *arguments: str) -> Callable[[], None]:
 
     def typed() -> None:
         os.chdir(where)
-        torch.set_num_threads(1)
         sys.argv = ["packtrain", *arguments]
         main()
 

@@ -58,7 +58,7 @@ def torch_saves(folder: Path) -> None:
 
 
 def torch_loads(folder: Path) -> State:
-    return torch.load(folder / "state.pt")
+    return torch.load(folder / "state.pt", weights_only=True)
 
 
 def dcp_saves(folder: Path) -> None:
