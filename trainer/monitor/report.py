@@ -26,12 +26,14 @@ def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict],
     """Prints what `result.json` says, for a person: one run in full, or the best of many."""
     results_table(console, result, rows)
     folder = shown(folder)
-    next_steps(
-        console,
-        results=str(folder),
-        watch=f"tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))}",
-        use=f"trainer.load({str(folder)!r}).predict(inputs)",
-    )
+    steps = {
+        "results": str(folder),
+        "watch": f"tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))}",
+        "use": f"trainer.load({str(folder)!r}).predict(inputs)",
+    }
+    if result["interrupted"]:
+        steps["resume"] = f"packtrain {shlex.quote(f'resume={folder}')} trains what is left"
+    next_steps(console, **steps)
 
 
 def results_table(console: Console, result: Mapping[str, Any], rows: list[dict]) -> None:
@@ -129,8 +131,10 @@ def runs_table(rows: list[dict], width: int, objective: Objective | None = None)
 def _line(row: dict, mixed: bool, objective: Objective | None) -> dict[str, str]:
     """The cells of a run, what matters most first; its outcome only where outcomes are `mixed`."""
     cells = _cells(row)
-    others = [name for name in row["metrics"] if not objective or objective.name != f"metrics.{name}"]
-    less = {name: cells.pop(name) for name in (*others, "loss before")}
+    by = objective.name if objective else "loss"
+    others = [name for name in row["metrics"] if by != f"metrics.{name}"]
+    after = ["loss after"] if "validation" in cells and by != "loss.train" else []  # it doesn't rank the runs
+    less = {name: cells.pop(name) for name in (*after, *others, "loss before")}
     outcome = {"outcome": row["outcome"]} if mixed else {}
     return {"run": str(row["index"])} | outcome | cells | less
 

@@ -33,6 +33,7 @@ def printed(runs: int, width: int, more: dict | None = None, rows: list[dict] | 
         "device": "cpu",
         "precision": "fp32",
         "outcomes": {"finished": runs},
+        "interrupted": False,
         **(more or {}),
     }
     rows = rows or [row(i) for i in range(runs)]
@@ -54,6 +55,21 @@ def test_what_the_runs_are_ranked_by_stands_before_their_parameters() -> None:
     assert "rmse" in out and out.index("rmse") < out.index("a0")
     assert [line.split()[0] for line in out.splitlines() if line.strip()[:1].isdigit()] == ["2", "1", "0"]
     assert "rmse" not in printed(3, 60)
+
+
+def test_runs_that_are_ranked_by_their_validation_tell_it_first() -> None:
+    rows = [row(index) for index in range(3)]
+    for each in rows:
+        each["loss"]["validation"] = 0.5
+    out = printed(3, 60, rows=rows)
+    assert "validation" in out and "loss after" not in out
+    by_loss = printed(3, 60, {"objective": {"name": "loss.train", "maximized": False}}, rows)
+    assert "loss after" in by_loss
+
+
+def test_what_was_interrupted_says_how_it_goes_on() -> None:
+    assert "packtrain 'resume=a folder' trains what is left" in printed(1, 90, {"interrupted": True})
+    assert "resume" not in printed(1, 90)
 
 
 def test_a_pack_of_mixed_outcomes_tells_each() -> None:
