@@ -111,7 +111,7 @@ def test_a_state_that_overflows_is_a_divergence() -> None:
     before = engine.model.parameters.detach().clone()
     engine.state["v"].fill_(torch.inf)
     advance(engine, 3)
-    assert not engine.alive.any() and not engine.taken.any()
+    assert not engine.alive.any() and not engine.training.any() and not engine.taken.any()
     assert torch.equal(engine.model.parameters.detach(), before)
 
 
