@@ -13,7 +13,9 @@ from scripts.bench.mutants import FOLDERS, Mutant, mutants
 
 COPIED = *FOLDERS, "tests", "conf", "scripts", "pyproject.toml", "README.md"
 DIVERGENCE = "tests/scripts/test_divergence.py"
-LENGTHS = "tests/trainer/engines/test_fused.py::test_runs_of_their_own_lengths_and_rates"
+FUSED = "tests/trainer/engines/test_fused.py::"
+LENGTHS = f"{FUSED}test_runs_of_their_own_lengths_and_rates"
+FINITE_AGAIN = f"{FUSED}test_a_run_that_diverged_stays_so_where_its_loss_is_finite_again"
 TESTS: dict[str, tuple[str, ...]] = {
     "trainer/atomic.py": ("tests/trainer/test_atomic.py",),
     "trainer/checkpoint.py": ("tests/trainer/test_checkpoint.py",),
@@ -23,7 +25,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "trainer/train.py": ("tests/trainer/test_train.py",),
     "trainer/monitor/": ("tests/trainer/monitor/test_events.py",),
     "trainer/engines/": ("tests/trainer/engines/test_step.py", DIVERGENCE),
-    "kernels/fused/numba_": (DIVERGENCE, LENGTHS),
+    "kernels/fused/numba_": (FINITE_AGAIN, DIVERGENCE, LENGTHS),
     "kernels/fused/triton_": ("tests/kernels/fused/test_triton.py",),
     "kernels/least_squares/reference.py": (
         "tests/kernels/least_squares/test_reference.py", "tests/kernels/least_squares/test_batched.py",
@@ -98,5 +100,5 @@ def first_failure(root: Path, tests: tuple[str, ...]) -> str:
         )
     except subprocess.TimeoutExpired:
         return "it never ends"
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
     return failed[1] if failed else "" if done.returncode == 0 else done.stdout[-200:]
