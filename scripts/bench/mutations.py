@@ -15,6 +15,7 @@ COPIED = *FOLDERS, "tests", "conf", "scripts", "pyproject.toml", "README.md"
 DIVERGENCE = "tests/scripts/test_divergence.py"
 FUSED = "tests/trainer/engines/test_fused.py::"
 LENGTHS = f"{FUSED}test_runs_of_their_own_lengths_and_rates"
+INFINITE = f"{FUSED}test_whatever_is_infinite_the_step_is_not_taken"
 FINITE_AGAIN = f"{FUSED}test_a_run_that_diverged_stays_so_where_its_loss_is_finite_again"
 TESTS: dict[str, tuple[str, ...]] = {
     "trainer/atomic.py": ("tests/trainer/test_atomic.py",),
@@ -25,7 +26,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "trainer/train.py": ("tests/trainer/test_train.py",),
     "trainer/monitor/": ("tests/trainer/monitor/test_events.py",),
     "trainer/engines/": ("tests/trainer/engines/test_step.py", DIVERGENCE),
-    "kernels/fused/numba_": (FINITE_AGAIN, DIVERGENCE, LENGTHS),
+    "kernels/fused/numba_": (INFINITE, FINITE_AGAIN, LENGTHS, DIVERGENCE),
     "kernels/fused/triton_": ("tests/kernels/fused/test_triton.py",),
     "kernels/least_squares/reference.py": (
         "tests/kernels/least_squares/test_reference.py", "tests/kernels/least_squares/test_batched.py",

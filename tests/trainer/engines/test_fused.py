@@ -111,6 +111,20 @@ def test_a_run_that_diverged_stays_so_where_its_loss_is_finite_again(engine: str
     assert not logarithm.alive.any() and logarithm.taken.tolist() == [1]
 
 
+@pytest.mark.parametrize("engine", ["step", "fused"])
+@pytest.mark.parametrize(
+    ("start", "lr"), [("1e20", "0"), ("2", "1e38")], ids=["the loss alone", "the parameter alone"]
+)
+def test_whatever_is_infinite_the_step_is_not_taken(start: str, lr: str, engine: str) -> None:
+    line = trained(
+        "~experiment", "model.expressions=['xy = b*x']", "data=table",
+        "data.table={x: [3.0, 4.0], xy: [0.0, 1.0]}", f"model.initial={{b: {start}}}", f"engine={engine}",
+        "optimizer=sgd", f"optimizer.lr={lr}", "loop.batch_size=2", "loop.steps=2",
+    )  # fmt: skip  # gradient and velocity are finite in float32
+    assert not line.alive.any() and line.taken.tolist() == [0]
+    assert parameters(line).item() == torch.tensor(float(start)).item()
+
+
 def test_cross_entropy_and_sums_of_squares() -> None:
     agree(*CLASSES, SEEDS)
     agree(*PRIMER, "model.loss=sse", "optimizer.lr=1e-3", SEEDS)
