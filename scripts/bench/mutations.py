@@ -25,6 +25,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "trainer/train.py": ("tests/trainer/test_train.py",),
     "trainer/monitor/": ("tests/trainer/monitor/test_events.py",),
+    "trainer/search/": ("tests/trainer/search/test_pruner.py",),
     "trainer/engines/": ("tests/trainer/engines/test_step.py", DIVERGENCE),
     "kernels/fused/numba_": (INFINITE, FINITE_AGAIN, LENGTHS, DIVERGENCE),
     "kernels/fused/triton_": ("tests/kernels/fused/test_triton.py",),

@@ -79,6 +79,10 @@ def test_the_median_is_of_all_runs_so_that_not_half_of_the_rest_goes_at_each_run
     assert departures(Median([1], torch.zeros(4)), columns) == [0, 0, None, None]
 
 
+def test_what_does_not_train_says_nothing_about_the_median() -> None:
+    assert gone(Median([1], torch.zeros(3)), [(1.0, True), (2.0, True), (100.0, False)]) == {1}
+
+
 @few
 @given(RUNS, st.sampled_from([lambda like: Halving([1], 3), lambda like: Median([1], like)]))
 def test_a_run_without_a_finite_cost_keeps_no_other(runs: Runs, make: Callable[[Tensor], Pruner]) -> None:
