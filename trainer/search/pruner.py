@@ -89,7 +89,7 @@ class Median(Pruner):
         least, total, count = self.memory.values()
         finite = training & costs.isfinite()
         known = costs.double()
-        least.copy_(torch.minimum(least, known.masked_fill(~finite, torch.inf)))
+        least.copy_(torch.minimum(least, known))
         total.add_(known.masked_fill(~finite, 0))
         count.add_(finite)
         means = (total / count)[count > 0]
