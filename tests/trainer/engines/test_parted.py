@@ -42,10 +42,10 @@ def same(one: Engine, other: Engine) -> bool:
     return all(a == b and torch.equal(x.nan_to_num(7), y.nan_to_num(7)) for (a, x), (b, y) in pairs)
 
 
-def resumed(*overrides: str, at: tuple[int, ...], until: int) -> None:
+def resumed(*overrides: str, at: tuple[int, ...], until: int, device: torch.device | str = "cpu") -> None:
     """An engine that another's memory was put into ends as that other does, and tells the same losses."""
-    pack, model, data = untrained(*overrides)
-    runs = torch.arange(pack.runs)
+    pack, model, data = untrained(*overrides, device=device)
+    runs = torch.arange(pack.runs, device=device)
     whole, *pairs = (make_engine(pack, model.of(runs), data) for _ in range(1 + 2 * len(at)))
     told = losses(drive(whole, until))
     for step, cut, other in zip(at, pairs[::2], pairs[1::2], strict=True):
@@ -66,17 +66,20 @@ def losses(told: Sequence[History]) -> Tensor:
 OPTIMIZERS = "sgd optimizer.momentum=0.9", "adam", "adamw optimizer.weight_decay=0.1"
 SCHEDULES = "constant", "linear_warmup schedule.warmup_steps=10", "cosine"
 ORDERS = "shared", "own", "sequential"
+AT = 25, 27  # the end of an epoch, and its middle
 
 
 @pytest.mark.parametrize("engine", ["step", "fused"])
 @pytest.mark.parametrize("experiment", [PRIMER, GAUSSIANS], ids=["primer", "gaussians"])
-def test_any_training_goes_on_from_its_memory(experiment: tuple[str, ...], engine: str) -> None:
+def test_any_training_goes_on_from_its_memory(
+    experiment: tuple[str, ...], engine: str, device: torch.device
+) -> None:
     for optimizer, schedule, order in itertools.product(OPTIMIZERS, SCHEDULES, ORDERS):
         choices = f"optimizer={optimizer} schedule={schedule}".split()
         resumed(
             *experiment, *choices, f"loop.order={order}", f"engine={engine}", "optimizer.lr=1e-4",
-            "loop.steps=40", 'pack.over={seed: "range(0,2)"}', at=(25, 27), until=40,
-        )  # fmt: skip  # the end of an epoch, and its middle
+            "loop.steps=40", 'pack.over={seed: "range(0,2)"}', at=AT, until=40, device=device,
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("backend", ["reference", "numba"])
