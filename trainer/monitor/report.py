@@ -31,7 +31,7 @@ def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict],
         "watch": f"tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))}",
         "use": f"trainer.load({str(folder)!r}).predict(inputs)",
     }
-    if result["interrupted"]:
+    if result.get("interrupted"):
         steps["resume"] = f"packtrain {shlex.quote(f'resume={folder}')} trains what is left"
     next_steps(console, **steps)
 
