@@ -74,7 +74,8 @@ AT = 25, 27  # the end of an epoch, and its middle
 def test_any_training_goes_on_from_its_memory(
     experiment: tuple[str, ...], engine: str, device: torch.device
 ) -> None:
-    for optimizer, schedule, order in itertools.product(OPTIMIZERS, SCHEDULES, ORDERS):
+    for i, j in itertools.product(range(3), range(3)):  # every two of the choices meet once
+        optimizer, schedule, order = OPTIMIZERS[i], SCHEDULES[j], ORDERS[(i + j) % 3]
         choices = f"optimizer={optimizer} schedule={schedule}".split()
         resumed(
             *experiment, *choices, f"loop.order={order}", f"engine={engine}", "optimizer.lr=1e-4",
