@@ -180,3 +180,11 @@ def test_two_processes_at_once_load_the_same(cache: Path) -> None:
         each.stdin = None
     assert [each.communicate(timeout=60)[0].strip() for each in started] == ["3", "3"]
     assert only(cache).read_text() == source
+
+
+def test_a_version_is_another_where_a_file_is(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.py", tmp_path / "other.py"
+    one.write_text("a = 1\n")
+    other.write_text("a = 2\n")
+    assert source_cache.version(one) != source_cache.version(other)
+    assert source_cache.version(one, other) != source_cache.version(one)

@@ -256,6 +256,14 @@ def test_a_start_that_is_not_finite_ends_alone(where: str, damped: bool) -> None
     assert dirty.trials.rss[:, 2].isnan().all()
 
 
+def test_a_derivative_that_is_not_finite_ends_a_fit_of_fewer_samples_than_parameters() -> None:
+    tiny = 2e-309  # its reciprocal is infinite
+    one = Problem(tensor([[0.0]]), tensor([[1.0]]))
+    start = tensor([[2.0, 1.0, 0.6, 0.0], [2.0, -tiny, tiny, 0.0]])
+    found = fit(PEAK.graph, one, start, rules(one, start), backend=Compiled)
+    assert [Status(code) is Status.NOT_FINITE for code in found.status.tolist()] == [False, True]
+
+
 @both
 def test_a_singular_jacobian_ends_gauss_newton_alone(damped: bool) -> None:
     """With h = 0 the peak has neither place nor width."""

@@ -63,6 +63,22 @@ def test_a_linear_problem_is_solved_by_one_step(damped: bool) -> None:
     assert_close(one.fits.parameters, best)
 
 
+def test_a_fit_that_has_ended_changes_no_more() -> None:
+    problem, start = samples(DECAY, 5), starts(DECAY, 5)
+    one = One(
+        DECAY.graph, problem, start, replace(rules(problem, start), radius=torch.full_like(start[:, 0], 0.1))
+    )
+    for _ in range(3):
+        one.step()
+    ended = torch.tensor([True, False, True, False, False])
+    before = one.fits
+    before.status = before.status.masked_fill(ended, Status.EXHAUSTED)
+    after = one.step()
+    for name in (each.name for each in fields(before)):
+        assert getattr(after, name)[ended].equal(getattr(before, name)[ended]), name
+    assert not (after.parameters == before.parameters)[~ended].any()
+
+
 def test_the_first_radius_is_a_multiple_of_the_scaled_start() -> None:
     problem, _ = line()
     given = replace(rules(problem, near(3)), radius=tensor([0.1, 1, 100]))

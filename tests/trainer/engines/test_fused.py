@@ -111,16 +111,23 @@ def test_a_run_that_diverged_stays_so_where_its_loss_is_finite_again(engine: str
     assert not logarithm.alive.any() and logarithm.taken.tolist() == [1]
 
 
-@pytest.mark.parametrize("engine", ["step", "fused"])
-@pytest.mark.parametrize(
-    ("start", "lr"), [("1e20", "0"), ("2", "1e38")], ids=["the loss alone", "the parameter alone"]
-)
-def test_whatever_is_infinite_the_step_is_not_taken(start: str, lr: str, engine: str) -> None:
+INFINITE = {  # in float32: where it starts, the inputs, optimizer and learning rate
+    "the loss alone": ("1e20", "[3.0, 4.0]", "sgd", "0"),
+    "the parameter alone": ("2", "[3.0, 4.0]", "sgd", "1e38"),
+    "the state alone": ("1e8", "[1e10, 2e10]", "adam", "0.1"),
+}
+
+
+@pytest.mark.parametrize("engine", ["step", "fused", "fused compute.backend=triton"])
+@pytest.mark.parametrize("what", INFINITE)
+def test_whatever_is_infinite_the_step_is_not_taken(what: str, engine: str) -> None:
+    start, inputs, optimizer, lr = INFINITE[what]
     line = trained(
         "~experiment", "model.expressions=['xy = b*x']", "data=table",
-        "data.table={x: [3.0, 4.0], xy: [0.0, 1.0]}", f"model.initial={{b: {start}}}", f"engine={engine}",
-        "optimizer=sgd", f"optimizer.lr={lr}", "loop.batch_size=2", "loop.steps=2",
-    )  # fmt: skip  # gradient and velocity are finite in float32
+        f"data.table={{x: {inputs}, xy: [0.0, 1.0]}}", f"model.initial={{b: {start}}}",
+        f"optimizer={optimizer}", f"optimizer.lr={lr}", "loop.batch_size=2", "loop.steps=2",
+        *f"engine={engine}".split(),
+    )  # fmt: skip
     assert not line.alive.any() and line.taken.tolist() == [0]
     assert parameters(line).item() == torch.tensor(float(start)).item()
 
