@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Queue
 from tempfile import TemporaryDirectory
 
 from scripts.bench import record
@@ -46,10 +48,12 @@ SAME = {  # a line of which a part may go -> why nothing can notice
 
 def figures() -> dict[str, object]:
     """The figures of every mutant."""
-    with TemporaryDirectory() as home:
-        root = copied(Path(home))
-        found = mutants()
-        told = {mutant: noticed(mutant, root) for mutant in found}
+    found, workers = mutants(), os.cpu_count() or 1
+    with TemporaryDirectory() as home, ThreadPoolExecutor(workers) as threads:
+        roots: Queue[Path] = Queue()
+        for place in range(workers):
+            roots.put(copied(Path(home) / str(place)))
+        told = dict(zip(found, threads.map(lambda mutant: _noticed(mutant, roots), found), strict=True))
     survivors = [mutant for mutant, test in told.items() if not test]
     return {
         **{f"{kind} lines": sum(mutant.kind == kind for mutant in found) for kind in kinds(found)},
@@ -60,6 +64,15 @@ def figures() -> dict[str, object]:
     }
 
 
+def _noticed(mutant: Mutant, roots: "Queue[Path]") -> str:
+    """As `noticed`, in a copy that is free."""
+    root = roots.get()
+    try:
+        return noticed(mutant, root)
+    finally:
+        roots.put(root)
+
+
 def kinds(found: list[Mutant]) -> list[str]:
     """Their kinds, each once."""
     return list(dict.fromkeys(mutant.kind for mutant in found))
@@ -67,6 +80,7 @@ def kinds(found: list[Mutant]) -> list[str]:
 
 def copied(home: Path) -> Path:
     """A copy of the sources and their tests."""
+    home.mkdir(exist_ok=True)
     for name in COPIED:
         source = record.ROOT / name
         copy = shutil.copytree if source.is_dir() else shutil.copy
