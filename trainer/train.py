@@ -48,5 +48,5 @@ def _train(
 
 
 def _here(engine: Engine) -> Tensor:
-    """The runs [R] that have come as far as the engine."""
-    return engine.alive & (engine.taken == engine.step)
+    """The runs [R] that have come as far as the engine: one that diverged has taken fewer steps."""
+    return engine.taken == engine.step

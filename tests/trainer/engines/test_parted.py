@@ -93,6 +93,15 @@ def test_a_dead_run_stays_dead() -> None:
     resumed(*PRIMER, "optimizer=sgd", over, "loop.steps=40", at=(20,), until=40)
 
 
+def test_a_dead_run_is_not_among_those_that_train() -> None:
+    engine = parted_of(
+        *PRIMER, "optimizer=sgd", "pack.over={optimizer.lr: '1e-5,1e30,1e-5'}", "loop.steps=40"
+    )
+    drive(engine, 20)
+    engine.stop(torch.tensor([False, False, True]), rung=1)
+    assert engine.training.tolist() == [True, False, False]
+
+
 @pytest.mark.parametrize("engine", ["step", "fused"])
 def test_what_remains_of_a_pack_trains_as_with_all_of_it(engine: str) -> None:
     given = *PRIMER, f"engine={engine}", "loop.order=own", "loop.steps=60", RUNS
