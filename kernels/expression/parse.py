@@ -9,7 +9,7 @@ from kernels.expression.expr import Expr, name, node, number
 from kernels.expression.graph import ExpressionError, Graph, is_variable, point_at
 from kernels.expression.ops import FUNCTIONS
 
-MAX_LENGTH = 10_000  # characters of a graph
+MAX_LENGTH = 8_000  # characters of a graph
 MAX_DEPTH = 100  # parentheses, powers and minus signs inside one another
 
 TOKEN = re.compile(
