@@ -60,7 +60,7 @@ def advance_kernel(
         loss = tl.where(active, value, float("nan")).to(dtype)
         norm = _norm(gradient, dtype, P, LANES).to(dtype)
         tl.store(loss_ptr + at, loss, mask=recorded)
-        tl.store(norm_ptr + at, norm, mask=recorded)
+        tl.store(norm_ptr + at, norm, mask=recorded & active)
         shrink = tl.where(norm > clip, clip / (norm + 1e-6), 1.0)
         moves = _take(
             p, gradient, state, constants, table + row * settings * COEFFICIENTS, settings, shrink,

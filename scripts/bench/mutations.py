@@ -16,6 +16,7 @@ from scripts.bench.mutants import FOLDERS, Mutant, mutants
 COPIED = *FOLDERS, "tests", "conf", "scripts", "pyproject.toml", "README.md"
 DIVERGENCE = "tests/scripts/test_divergence.py"
 FUSED = "tests/trainer/engines/test_fused.py::"
+TRITON = "tests/kernels/fused/test_triton.py", "tests/kernels/fused/test_triton_layers.py"
 LENGTHS = f"{FUSED}test_runs_of_their_own_lengths_and_rates"
 INFINITE = f"{FUSED}test_whatever_is_infinite_the_step_is_not_taken"
 FINITE_AGAIN = f"{FUSED}test_a_run_that_diverged_stays_so_where_its_loss_is_finite_again"
@@ -31,7 +32,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "trainer/engines/parted.py": ("tests/trainer/engines/test_parted.py",),
     "trainer/engines/": ("tests/trainer/engines/test_step.py", DIVERGENCE),
     "kernels/fused/numba_": (INFINITE, FINITE_AGAIN, LENGTHS, DIVERGENCE),
-    "kernels/fused/triton_": (INFINITE, "tests/kernels/fused/test_triton.py"),
+    "kernels/fused/triton_": (INFINITE, *TRITON),
     "kernels/least_squares/reference.py": (
         "tests/kernels/least_squares/test_reference.py", "tests/kernels/least_squares/test_batched.py",
     ),
