@@ -8,10 +8,11 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from kernels.errors import UserError
+from trainer.command import typed_for
 from trainer.pack import Pack, make_pack
 from trainer.search.grid import Grid, make_grid, quoted
 from trainer.search.plan import Asked, Plan, PlannedPack
@@ -33,9 +34,8 @@ class Part:
 
 def asked_by(config: DictConfig, overrides: list[str]) -> Asked:
     """What must be the same for a sweep to go on."""
-    sources = config.hydra.runtime.config_sources
-    dirs = [str(each.path) for each in sources if each.provider == "command-line"]
-    return Asked(str(config.hydra.job.config_name), dirs, overrides)
+    command = typed_for(config)
+    return Asked(command.config_name, command.config_dirs, overrides)
 
 
 def make_plan(loader: ConfigLoader, config: DictConfig, asked: Asked) -> tuple[Plan, ComposedConfigs]:
@@ -54,8 +54,8 @@ def make_plan(loader: ConfigLoader, config: DictConfig, asked: Asked) -> tuple[P
         first = packs[-1].first + packs[-1].runs if packs else 0
         packs.append(PlannedPack(folder, overrides, part.values, first, part.runs, part.refused))
     _check(packs)
-    typed: Any = OmegaConf.to_container(config.hydra.overrides)
-    return Plan(asked, typed["task"] + typed["hydra"], str(config.hydra.runtime.cwd), packs), composed
+    command = typed_for(config)
+    return Plan(asked, command.typed, command.cwd, packs), composed
 
 
 def _check(packs: list[PlannedPack]) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from kernels.errors import UserError
 from trainer import config
 from trainer.checks import check
+from trainer.command import typed_for
 from trainer.lock import locked
 from trainer.monitor.fit_report import number
 from trainer.monitor.report import next_steps
@@ -113,8 +114,8 @@ def _plan(root: Path, asked: config.Search, objective: Objective, overrides: Seq
     rounds = max(asked.rounds, len(before.packs) if before else 0)
     runs = asked.runs_per_round
     packs = [PlannedPack(str(i), [], {}, i * runs, runs) for i in range(rounds)]
-    typed: Any = OmegaConf.to_container(job.hydra.overrides)
-    return Plan(lasting, typed["task"] + typed["hydra"], str(job.hydra.runtime.cwd), packs, objective)
+    command = typed_for(job)
+    return Plan(lasting, command.typed, command.cwd, packs, objective)
 
 
 def _searcher(asked: config.Config, space: Space, objective: Objective, root: Path) -> Searcher:
