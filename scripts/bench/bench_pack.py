@@ -19,6 +19,7 @@ from hydra import compose, initialize_config_dir
 
 from scripts.bench import record
 from trainer.compute import prepare_compute
+from trainer.data.dataset import Dataset
 from trainer.data.sources import load
 from trainer.engines.base import Engine
 from trainer.engines.build import make_engine
@@ -38,20 +39,41 @@ def engine_of(device: str, steps: int, over: str, *more: str) -> Engine:
     """The engine of the primer (or what `more` says) with pack.over={seed: `over`}, before its first step."""
     seeds = f'pack.over={{seed: "{over}"}}'
     pack = pack_of(seeds, f"loop.steps={steps}", f"compute.device={device}", *more)
+    return new_engine(pack, data_of(pack))
+
+
+def data_of(pack: Pack) -> Dataset:
+    """What the pack trains on, on its device."""
     asked, compute = pack.config, prepare_compute(pack.config.compute)
     graph = make_graph(asked.model)
-    data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)
-    return make_engine(pack, new_model(pack, graph, data.train, compute), data.train)
+    return load(asked.data, graph, asked.model.loss, compute.device, compute.dtype).train
+
+
+def new_engine(pack: Pack, data: Dataset) -> Engine:
+    """The engine of a pack on these data, before its first step."""
+    graph, compute = make_graph(pack.config.model), prepare_compute(pack.config.compute)
+    return make_engine(pack, new_model(pack, graph, data, compute), data)
 
 
 def trained(device: str, steps: int, over: str, *more: str) -> tuple[float, torch.Tensor]:
     """Seconds of training, and the parameters [R, P]: see engine_of."""
     engine = engine_of(device, steps, over, *more)
+    return train(engine, steps), engine.model.parameters.detach().cpu()
+
+
+def train(engine: Engine, until_step: int) -> float:
+    """Seconds of training up to this step, until the device has done it."""
+    _wait(engine)
     began = time.perf_counter()
-    while engine.step < steps:
-        engine.advance(min(steps, engine.horizon))
-    parameters = engine.model.parameters.detach().cpu()  # waits for the device
-    return time.perf_counter() - began, parameters
+    while engine.step < until_step:
+        engine.advance(min(until_step, engine.horizon))
+    _wait(engine)
+    return time.perf_counter() - began
+
+
+def _wait(engine: Engine) -> None:
+    if engine.model.parameters.is_cuda:
+        torch.cuda.synchronize()
 
 
 def repeat(device: str, steps: int, runs: int) -> dict[str, float]:

@@ -42,23 +42,23 @@ def row(case: Case, limits: Limits, device: str, repeats: int) -> dict[str, Any]
                 try:
                     prepared[name] = timing.prepare(way, device)
                 except RuntimeError as error:  # out of memory, or it can't be captured
-                    trouble[name] = _first_line(error)
+                    trouble[name] = first_line(error)
         seconds = timing.rounds(prepared, device, repeats)
     nothing = [float("nan")]
     low, middle, high = record.quantiles(seconds.get(OURS, nothing))
     found: dict[str, Any] = {
         **case.what,
         **record.where(device),
-        "microseconds": _short(middle * 1e6),
-        "p20": _short(low * 1e6),
-        "p80": _short(high * 1e6),
-        "samples_per_second": _short(case.samples / middle),
-        "fraction_of_limit": _short(limits.floor(case.moved, case.operations, case.product) / middle),
+        "microseconds": short(middle * 1e6),
+        "p20": short(low * 1e6),
+        "p80": short(high * 1e6),
+        "samples_per_second": short(case.samples / middle),
+        "fraction_of_limit": short(limits.floor(case.moved, case.operations, case.product) / middle),
     }
     for peer in case.ways:
         if peer in seconds and OURS in seconds and peer != OURS:
             ratios = [theirs / ours for theirs, ours in zip(seconds[peer], seconds[OURS], strict=True)]
-            found[FASTER + peer] = _short(record.quantiles(ratios)[1])
+            found[FASTER + peer] = short(record.quantiles(ratios)[1])
     free = seconds if device.startswith("cuda") else ()
     apart = [f"{name}: not captured" for name in free if getattr(prepared[name], "uncaptured", False)]
     found["trouble"] = "; ".join([*(f"{name}: {why}" for name, why in trouble.items()), *apart])
@@ -74,16 +74,16 @@ def _trouble(case: Case) -> Iterator[tuple[str, str]]:
         try:
             theirs = case.ways[name]()
         except (RuntimeError, ValueError, NotImplementedError) as error:
-            yield name, _first_line(error)
+            yield name, first_line(error)
             continue
-        worst = max(_difference(a, b.detach()) for a, b in zip(ours, theirs, strict=True))
+        worst = max(difference(a, b.detach()) for a, b in zip(ours, theirs, strict=True))
         agreed |= worst <= TOLERANCE[case.product]
         if not worst <= TOLERANCE[case.product]:
             yield name, f"disagrees by {worst:.1e}"
     assert agreed or not peers, f"no peer agrees with {OURS} on {dict(case.what)}"
 
 
-def _difference(a: Tensor, b: Tensor) -> float:
+def difference(a: Tensor, b: Tensor) -> float:
     """|a - b| / |a|, row by row in float64, so that little of it is in memory at once."""
     pairs = list(zip(a.split(1 << 16), b.split(1 << 16), strict=True)) if a.dim() else [(a, b)]
     apart = sum(float((x.double() - y.double()).square().sum()) for x, y in pairs)
@@ -91,11 +91,13 @@ def _difference(a: Tensor, b: Tensor) -> float:
     return (apart / max(size, 1e-60)) ** 0.5
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What went wrong, short enough for a table."""
     return (str(error).splitlines() or [type(error).__name__])[0][:80]
 
 
-def _short(value: float) -> float:
+def short(value: float) -> float:
+    """Four digits: more are noise."""
     return float(f"{value:.4g}")
 
 

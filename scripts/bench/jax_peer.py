@@ -12,8 +12,20 @@ from scripts.bench.timing import Way
 
 INSTALLED = importlib.util.find_spec("jax") is not None
 
-
 PRECISION = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "default"}
+
+
+def load() -> Any:
+    """The module, which leaves memory to others."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else it takes most of it
+    import jax  # noqa: PLC0415  # pyright: ignore[reportMissingImports] (an optional peer)
+
+    return jax
+
+
+def serves(device: str) -> bool:
+    """JAX is installed and computes on the kind of device that torch does."""
+    return INSTALLED and load().default_backend() == ("gpu" if device.startswith("cuda") else "cpu")
 
 
 def way(
@@ -25,9 +37,7 @@ def way(
     """
     if not INSTALLED:
         return {}
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else it takes most of the memory
-    import jax  # noqa: PLC0415  # pyright: ignore[reportMissingImports] (an optional peer)
-
+    jax = load()
     function = jax.jit(make(jax, jax.numpy))
     given = [jax.dlpack.from_dlpack(operand.detach().contiguous()) for operand in operands]
 

@@ -25,13 +25,21 @@ def quantiles(values: Sequence[float]) -> tuple[float, float, float]:
 def where(device: str) -> dict[str, str]:
     """The device, torch's version and the commit."""
     on_cuda = device.startswith("cuda")
-    commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True).strip()
     return {
         "device": torch.cuda.get_device_name(device) if on_cuda else f"cpu ({platform.machine()})",
         "torch": torch.__version__,
         "triton": _version("triton"),
-        "commit": commit,
+        "commit": _commit(),
     }
+
+
+def _commit() -> str:
+    """Blank where the sources are no repository."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.check_output(command, cwd=ROOT, text=True, stderr=subprocess.DEVNULL).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def _version(package: str) -> str:

@@ -4,11 +4,15 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 Way = Callable[[], Sequence[Tensor]]
+T = TypeVar("T")
+Mark = float | torch.cuda.Event
 
 WARM_UP = 3
 FLUSHED = 1 << 28  # bytes that are written between two timings: more than an L2 cache holds
@@ -16,11 +20,16 @@ FLUSHED = 1 << 28  # bytes that are written between two timings: more than an L2
 
 def rounds(prepared: Mapping[str, Callable[[], object]], device: str, repeats: int) -> dict[str, list[float]]:
     """Seconds of each of what `prepare` made, `repeats` times, every round in another order."""
-    seconds: dict[str, list[float]] = {name: [] for name in prepared}
+    return shuffled({name: partial(once, way, device) for name, way in prepared.items()}, repeats)
+
+
+def shuffled(ways: Mapping[str, Callable[[], T]], repeats: int) -> dict[str, list[T]]:
+    """What each way gives, `repeats` times, every round in another order."""
+    found: dict[str, list[T]] = {name: [] for name in ways}
     for _ in range(repeats):
-        for name in random.sample(list(prepared), len(prepared)):
-            seconds[name].append(once(prepared[name], device))
-    return seconds
+        for name in random.sample(list(ways), len(ways)):
+            found[name].append(ways[name]())
+    return found
 
 
 def median(way: Way, device: str, repeats: int = 10) -> float:
@@ -44,16 +53,29 @@ def prepare(way: Way, device: str) -> Callable[[], object]:
 
 def once(way: Callable[[], object], device: str) -> float:
     """Seconds of one call."""
-    if not device.startswith("cuda"):
-        began = time.perf_counter()
-        way()
-        return time.perf_counter() - began
-    torch.empty(FLUSHED, dtype=torch.int8, device=device).zero_()
-    if getattr(way, "uncaptured", False):
-        torch.cuda.synchronize()  # it may work on a stream of its own
-    start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    start.record()
+    if device.startswith("cuda"):
+        torch.empty(FLUSHED, dtype=torch.int8, device=device).zero_()
+        if getattr(way, "uncaptured", False):
+            torch.cuda.synchronize()  # it may work on a stream of its own
+    start = mark(device)
     way()
-    stop.record()
-    stop.synchronize()
-    return start.elapsed_time(stop) / 1000
+    return between(start, mark(device))
+
+
+def mark(device: str) -> Mark:
+    """Now, by the clock; on a GPU when it comes to what is asked of it next."""
+    if not device.startswith("cuda"):
+        return time.perf_counter()
+    event = torch.cuda.Event(enable_timing=True)
+    event.record()
+    return event
+
+
+def between(start: Mark, stop: Mark) -> float:
+    """Seconds between two marks."""
+    if isinstance(start, torch.cuda.Event):
+        assert isinstance(stop, torch.cuda.Event)
+        stop.synchronize()
+        return start.elapsed_time(stop) / 1000
+    assert not isinstance(stop, torch.cuda.Event)
+    return stop - start

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from torch import Tensor
 
-from scripts.bench.jax_peer import INSTALLED
+from scripts.bench import jax_peer
 from trainer.engines.tabulated import TabulatedEngine
 from trainer.models.expression import ExpressionModel
 
@@ -23,16 +23,15 @@ def by_jax(engine: TabulatedEngine, steps: int) -> Training | None:
 
     The minibatches' indices and Adam's coefficients are given, so that they cost JAX nothing.
     """
-    if not INSTALLED:
+    if not jax_peer.INSTALLED:
         return None
-    import jax  # noqa: PLC0415  # pyright: ignore[reportMissingImports] (an optional peer)
-
+    jax = jax_peer.load()
     jax.config.update("jax_enable_x64", True)
     table = engine.rates(torch.arange(steps))[1].to(engine.model.parameters.dtype)
     coefficients = table[..., engine.rates.setting].permute(2, 0, 1)
     start, data = engine.model.parameters.detach().clone(), engine.data
     given = start, data.inputs, data.targets, engine.order.indices(0, steps), coefficients
-    arrays = [jax.numpy.asarray(each.numpy()) for each in given]
+    arrays = [jax.numpy.asarray(each.cpu().numpy()) for each in given]
     loss = _primer if isinstance(engine.model, ExpressionModel) else _perceptron
     constants = [float(value) for value in engine.optimizer.constants[0]]
     run = jax.jit(jax.vmap(_adam(jax, loss, constants), (0, None, None, None, 0)))

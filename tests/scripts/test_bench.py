@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from scripts.bench import __main__ as bench
-from scripts.bench import bench_expression, bench_linear_relu, bench_mlp
+from scripts.bench import bench_expression, bench_linear_relu, bench_mlp, record
 from scripts.bench.case import FASTER, OURS, Case, row
 from scripts.bench.limits import Limits
 
@@ -54,6 +54,12 @@ def test_a_peer_that_disagrees_has_no_ratio_and_we_alone_are_refused() -> None:
     assert found["trouble"] == "peer1: disagrees by 1.0e-01"
     with pytest.raises(AssertionError, match="no peer agrees"):
         row(case(1.1, 0.0), LIMITS, "cpu", repeats=2)
+
+
+def test_sources_without_a_repository_have_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert record.where("cpu")["commit"]
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    assert record.where("cpu")["commit"] == ""
 
 
 def test_the_floor_is_the_larger_of_bytes_and_operations() -> None:
