@@ -1,0 +1,86 @@
+"""Engines that have compiled, and are timed over the same training again and again."""
+
+from dataclasses import dataclass
+
+from kernels.fused.block import Block, Descent
+from scripts.bench import timing
+from scripts.bench.bench_pack import train
+from trainer.engines.fused import FusedEngine
+from trainer.engines.tabulated import TabulatedEngine
+
+COMPARED = 8  # the step whose losses are compared; by then the step engine has captured its graph
+ENOUGH = 0.05  # seconds
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What so many steps took, in seconds: the training as a whole, and the fused engine's launches."""
+
+    steps: int
+    seconds: float
+    launches: float = 0.0
+
+    @property
+    def a_step(self) -> float:
+        return self.seconds / self.steps
+
+
+class Timed:
+    """A descent whose launches are timed."""
+
+    def __init__(self, descent: Descent, device: str) -> None:
+        self.descent, self.device = descent, device
+        self.states = descent.states
+        self.marks: list[tuple[timing.Mark, timing.Mark]] = []
+
+    @property
+    def compiles(self) -> bool:
+        return self.descent.compiles
+
+    def advance(self, block: Block, rows: slice) -> None:
+        start = timing.mark(self.device)
+        self.descent.advance(block, rows)
+        self.marks.append((start, timing.mark(self.device)))
+
+    def seconds(self) -> float:
+        """Of the launches since the last call."""
+        marks, self.marks = self.marks, []
+        return sum(timing.between(*each) for each in marks)
+
+
+class Warm:
+    """An engine past its first steps, which trains from where it began again and again.
+
+    `losses` [R] are those of the step COMPARED. `steps` take ENOUGH seconds or more, or are `most`. Raises
+    RuntimeError where a run diverges: its steps would cost nothing more.
+    """
+
+    def __init__(self, engine: TabulatedEngine, device: str, most: int) -> None:
+        self.engine = engine
+        self.timed: Timed | None = None
+        if isinstance(engine, FusedEngine):
+            self.timed = engine.descent = Timed(engine.descent, device)
+        self.start = {name: each.clone() for name, each in engine.memory.items()}
+        train(engine, COMPARED)
+        self.losses = engine.last.clone()
+        self.steps = self._enough(most)
+
+    def again(self) -> Spent:
+        """Trains `steps` from the start."""
+        return self._spent(self.steps)
+
+    def _enough(self, most: int) -> int:
+        count = 1
+        while count < most and self._spent(count).seconds < ENOUGH:
+            count = min(most, 4 * count)
+        return count
+
+    def _spent(self, steps: int) -> Spent:
+        """Of minibatches that no one has gathered yet: those of the next block on."""
+        self.engine.restore(self.engine.horizon, self.start)
+        if self.timed:
+            self.timed.marks.clear()
+        seconds = train(self.engine, self.engine.step + steps)
+        if not self.engine.alive.all():
+            raise RuntimeError("a run diverges")
+        return Spent(steps, seconds, self.timed.seconds() if self.timed else 0.0)
