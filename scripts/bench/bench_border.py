@@ -12,8 +12,8 @@ second are counted. At the first target JAX trains too, where it computes on the
 
 A point has no figures where the engines' losses disagree after some steps, in the point's precision or (of
 equations) in float64. FILE.csv has each point as soon as it is measured. Exits with 1 where a point has no
-figures, or none of a target's points reaches it. On the CPU Triton is interpreted (TRITON_INTERPRET=1), and
-the step engine goes through torch.
+figures, or none of a target's points reaches it. On the CPU Triton is interpreted (TRITON_INTERPRET=1, which
+gets bf16 wrong), and the step engine goes through torch.
 """
 
 import argparse

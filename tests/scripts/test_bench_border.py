@@ -91,6 +91,23 @@ def test_a_missed_target_exits_with_1_unless_another_size_reaches_it(
         )
 
 
+def test_a_ratio_is_of_single_steps_and_speed_is_that_of_launches(monkeypatch: pytest.MonkeyPatch) -> None:
+    spent = {FUSED: [Spent(1, 1.0, 0.5)], STEP: [Spent(2, 6.0)]}
+    monkeypatch.setattr(bench, "_measured", lambda *_: spent)
+    found = bench.row(Point(PRIMER, 2, 8), "cpu", 2, 1)
+    assert found["faster_than_step"] == 3
+    assert found["fused_run_samples_per_second"] == 16 / 0.5
+    assert found["step_run_samples_per_second"] == round(2 * 16 / 6, 3)
+
+
+def test_points_with_a_target_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = Target("gaussians", 1.0, ((2, 8),))
+    monkeypatch.setattr(border_points, "TARGETS", (target,))
+    assert [point.name for point in border_points.points()] == [
+        "gaussians, 2 x 8", "primer, 2 x 8", "five layers of 64, 2 x 8",
+    ]  # fmt: skip
+
+
 def test_a_point_that_fails_leaves_the_others_and_exits_with_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
