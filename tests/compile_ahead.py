@@ -131,38 +131,42 @@ def training(
     """A few steps of a graph's training in one launch."""
     graph, kind = parse(text, outputs), getattr(torch, dtype)
     made = graph_training(graph, loss, kind.itemsize)
-    columns = 1 if loss == "cross_entropy" else len(graph.outputs)
-    exact = torch.int64 if loss == "cross_entropy" else kind
-    x, t = torch.zeros(batch, len(graph.inputs), dtype=kind), torch.zeros(batch, columns, dtype=exact)
-    _descend(made, torch.zeros(runs, len(graph.parameters), dtype=kind), x, t, optimizer, own)
+    parameters = torch.zeros(runs, len(graph.parameters), dtype=kind)
+    _descend(made, parameters, len(graph.inputs), len(graph.outputs), loss, optimizer, batch, own)
 
 
 def perceptron(
-    widths: list[int], product: str = "ieee", loss: str = "cross_entropy", own: bool = False, batch: int = 256
+    widths: list[int],
+    product: str = "ieee",
+    loss: str = "cross_entropy",
+    optimizer: str = "adam",
+    dtype: str = "float32",
+    batch: int = 256,
+    own: bool = False,
 ) -> None:
     """A few steps of a perceptron's training in one launch."""
-    made = layers_training(widths, True, loss, product)
-    targets = (
-        torch.zeros(batch, 1, dtype=torch.int64)
-        if loss == "cross_entropy"
-        else torch.zeros(batch, widths[-1])
-    )
+    kind = getattr(torch, dtype)
+    made = layers_training(widths, True, loss, product, kind.itemsize)
     size = sum(o * (i + 1) for i, o in itertools.pairwise(widths))
-    _descend(made, torch.zeros(3, size), torch.zeros(batch, widths[0]), targets, "adam", own)
+    _descend(made, torch.zeros(3, size, dtype=kind), widths[0], widths[-1], loss, optimizer, batch, own)
 
 
-def _descend(made: Any, parameters: Any, x: Any, t: Any, optimizer: str, own: bool) -> None:
+def _descend(
+    made: Any, parameters: Any, inputs: int, outputs: int, loss: str, optimizer: str, batch: int, own: bool
+) -> None:
     """Two steps through the kernel, on numbers that nobody reads."""
     size, kind = len(parameters), parameters.dtype
+    exact = torch.int64 if loss == "cross_entropy" else kind
+    x, t = torch.zeros(1, inputs, batch, dtype=kind), torch.zeros(1, outputs, batch, dtype=exact)
     constants, coefficients = {"sgd": (3, 1), "adam": (5, 3)}[optimizer]
     whole, floats = torch.zeros(size, dtype=torch.int64), torch.zeros(2, size, dtype=kind)
     settings = torch.zeros(size, constants, dtype=kind)
     runs = Runs(parameters, settings, whole, whole, whole, floats[0] > 0, floats[0])
     record = Record(floats, floats, torch.zeros(2, size, 2, dtype=kind), whole[:2], floats[0])
     descent = TritonDescent(made, optimizer, runs, record, 1)
-    shuffle = Shuffle(torch.zeros(size, 2, 4, dtype=torch.int64), 0, len(x)) if own else None
-    batches = Batches(x.T.contiguous()[None], t.T.contiguous()[None], shuffle)
-    descent.advance(Block(0, batches, torch.zeros(2, coefficients, size, dtype=kind), whole[:2]), slice(0, 2))
+    shuffle = Shuffle(torch.zeros(size, 2, 4, dtype=torch.int64), 0, batch) if own else None
+    table = torch.zeros(2, coefficients, size, dtype=kind)
+    descent.advance(Block(0, Batches(x, t, shuffle), table, whole[:2]), slice(0, 2))
 
 
 def quantize(dtype: str) -> None:

@@ -13,7 +13,12 @@ FEW = 4  # inputs, up to which a first layer is no product of tiles
 LANES = 256  # parameters that are updated at a time
 
 # product -> the format of its operands, and how they are multiplied in it
-FORMATS = {"ieee": ("dtype", "ieee"), "tf32": ("dtype", "tf32"), "bf16": ("tl.bfloat16", "ieee")}
+FORMATS = {
+    "fp64": ("dtype", "ieee"),
+    "ieee": ("dtype", "ieee"),
+    "tf32": ("dtype", "tf32"),
+    "bf16": ("tl.bfloat16", "ieee"),
+}
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Fit:
     inputs: int
 
 
-# (product, side of the largest tile), found by compiling for sm_80 and sm_90
+# (product, side of the largest tile), found by compiling for sm_80 and sm_90; next to nothing fits in fp64
 FITS = {
     ("ieee", 16): Fit(Cut(32, 8), 4, 16),
     ("ieee", 32): Fit(Cut(16, 8), 4, 32),
@@ -49,6 +54,7 @@ class Tiles:
 
 
 WIDE = {
+    "fp64": Tiles(64, 32, Cut(64, 8)),
     "ieee": Tiles(32, 32, Cut(128, 8)),
     "tf32": Tiles(64, 64, Cut(128, 8)),
     "bf16": Tiles(64, 128, Cut(256, 8)),
@@ -155,14 +161,18 @@ def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:
     return layers
 
 
-def layers_training(widths: Sequence[int], bias: bool, loss: str, product: str = "ieee") -> Training:
+def layers_training(
+    widths: Sequence[int], bias: bool, loss: str, product: str = "ieee", itemsize: int = 4
+) -> Training:
     """The module that defines loss_and_gradient(...) of a perceptron, as that of graph_training.
 
+    Products take their operands in the format `product`, "ieee" for the parameters' own of `itemsize` bytes.
     Where its values fit into registers it is written out, layer by layer; else triton_wide does the work.
     A weight's sums are kept in the parameters' precision over each CHUNK of samples, and in float64 over
     the chunks. The samples of the last block that are missing stand in as the last one, with no slopes.
     """
     layers, kind = layers_of(widths, bias), "cross_entropy" if loss == "cross_entropy" else "squared_errors"
+    product = "fp64" if itemsize == 8 else product
     how = "{}, '{}'".format(*FORMATS[product])
     fit = _fit(widths, product)
     if not fit:

@@ -135,6 +135,17 @@ def test_whole_trainings_of_wide_perceptrons() -> None:
     assert all(any("HGMMA" in name for name in r.matrix) for r in reports[2:] if r.architecture == 90)
 
 
+def test_whole_trainings_of_perceptrons_in_float64() -> None:
+    case = {"case": "perceptron", "dtype": "float64"}
+    reports = sound(
+        {**case, "widths": [2, 10, 2], "own": True},
+        {**case, "widths": [9, 33, 100, 7], "loss": "mse", "batch": 20, "optimizer": "sgd"},
+        {**case, "widths": [2, 64, 64, 64, 64, 4], "batch": 4096},
+        {**case, "widths": [128] * 4, "own": True, "loss": "mse", "batch": 4096},
+    )
+    assert all(any("DMMA" in name for name in report.matrix) for report in reports)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
 def test_quantize(dtype: str) -> None:
     sound({"case": "quantize", "dtype": dtype})

@@ -77,11 +77,12 @@ def _by_triton(model: Model, optimizer: str) -> Make:
     from kernels.fused.triton_layers_source import layers_training  # noqa: PLC0415 (see above)
     from kernels.fused.triton_source import graph_training  # noqa: PLC0415 (see above)
 
+    size = model.parameters.itemsize
     if isinstance(model, ExpressionModel):
-        training = graph_training(model.graph, model.loss_kind, model.parameters.itemsize)
+        training = graph_training(model.graph, model.loss_kind, size)
     else:
         assert isinstance(model, MLPModel)
-        training = layers_training(model.widths, model.bias, model.loss_kind, model.product)
+        training = layers_training(model.widths, model.bias, model.loss_kind, model.product, size)
     return partial(TritonDescent, training, optimizer)
 
 

@@ -50,12 +50,9 @@ def _numba_refusal(model: Model) -> str:
 
 
 def _triton_refusal(model: Model) -> str:
+    if not isinstance(model, ExpressionModel):
+        return ""
     # triton takes a second to import
     from kernels.fused.triton_source import graph_refusal  # noqa: PLC0415 (see above)
 
-    size = model.parameters.itemsize
-    if isinstance(model, ExpressionModel):
-        return graph_refusal(model.graph, model.loss_kind, size)
-    if size == 8:
-        return "through Triton it trains MLPs in fp32, tf32 and bf16, and this run has compute.precision=fp64"
-    return ""
+    return graph_refusal(model.graph, model.loss_kind, model.parameters.itemsize)

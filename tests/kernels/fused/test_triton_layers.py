@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from kernels.fused import triton_descent, triton_layers, triton_layers_source, triton_wide
+from kernels.fused.triton_descent import TritonDescent
 from kernels.fused.triton_layers_source import Tiles, layers_training
 from kernels.fused.triton_source import Cut
 from kernels.linear_relu.reference import linear_relu_chain_reference
 from kernels.loss import loss as loss_of
 from tests.helpers import assert_near
 from tests.kernels import edited
+from tests.kernels.fused import trainings
 from tests.kernels.fused.trainings import CPU, Training, by_torch, by_triton, check
 from trainer.data.order import Order
 from trainer.models.mlp import layout
@@ -28,6 +30,7 @@ def training(
     bias: bool = True,
     loss: str = "mse",
     product: str = "ieee",
+    itemsize: int = 4,
     order: str = "shared",
     size: int = 60,
     batch: int = 40,
@@ -55,7 +58,7 @@ def training(
 
     classes = torch.randint(widths[-1], (size, 1), generator=generator)
     return Training(
-        kernel=layers_training(widths, bias, loss, product),
+        kernel=layers_training(widths, bias, loss, product, itemsize),
         loss_and_gradient=loss_and_gradient,
         parameters=drawn(runs, count) / 2,
         inputs=drawn(size, widths[0]),
@@ -125,12 +128,60 @@ def test_float32_is_float64_rounded(hidden: int, device: torch.device) -> None:
     check(training(2, hidden, 2, loss="cross_entropy", runs=1, steps=(2,)), torch.float32, device)
 
 
-@pytest.mark.parametrize("hidden", [5, 33])
-def test_slices_and_packs_change_no_bit(hidden: int) -> None:
-    given = training(2, hidden, 2, order="own", size=20, batch=15, runs=2, steps=(2,))
-    whole = by_triton(given, torch.float32)
-    assert by_triton(given, torch.float32, each=1).equals(whole)
-    assert by_triton(given.of(slice(1, 2)), torch.float32).equals(whole.of(slice(1, 2)))
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"widths": (2, 10, 2), "loss": "cross_entropy", "order": "own"},
+        {"widths": (3, 5, 9, 20, 6, 2), "bias": False},
+        {"widths": (20, 70, 3), "size": 200, "batch": 150, "runs": 1, "steps": (1,)},
+    ],
+    ids=str,
+)
+def test_float64(given: dict[str, Any], device: torch.device) -> None:
+    check(training(*given.pop("widths"), itemsize=8, **given), device=device)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "total"), [("w", "a", "z"), ("dz", "tl.trans(a)", "dw"), ("tl.trans(w)", "dz", "dx")]
+)
+def test_products_in_float32_are_not_those_of_float64(a: str, b: str, total: str) -> None:
+    given = training(2, 20, 3, itemsize=8, runs=1, steps=(1,))
+    old = f"tl.dot({a}, {b}, {total}, input_precision=PRECISION, out_dtype={total}.dtype)"
+    new = f"{total} + tl.dot({a}.to(tl.float32), {b}.to(tl.float32), input_precision=PRECISION)"
+    rounded = given.edited("kernels.fused.triton_wide", edited.edited(triton_wide, old, new).__name__)
+    check(rounded, torch.float32)
+    with pytest.raises(AssertionError, match="Mismatched elements"):
+        check(rounded)
+
+
+@pytest.mark.parametrize(("hidden", "dtype"), [(5, torch.float32), (33, torch.float32), (5, torch.float64)])
+def test_slices_and_packs_change_no_bit(hidden: int, dtype: torch.dtype) -> None:
+    given = training(
+        2, hidden, 2, itemsize=dtype.itemsize, order="own", size=20, batch=15, runs=2, steps=(2,)
+    )
+    whole = by_triton(given, dtype)
+    assert by_triton(given, dtype, each=1).equals(whole)
+    assert by_triton(given.of(slice(1, 2)), dtype).equals(whole.of(slice(1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("product", "dtype"), [("ieee", torch.float32), ("bf16", torch.float32), ("ieee", torch.float64)]
+)
+def test_scratch_memory_ends_where_the_last_value_does(
+    product: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = {"size": 300, "batch": 260, "runs": 1, "steps": (1,)}
+    given = training(3, 64, 2, product=product, itemsize=dtype.itemsize, **one)
+    made: list[TritonDescent] = []
+
+    def recorded(*arguments: Any) -> TritonDescent:
+        made.append(TritonDescent(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(trainings, "TritonDescent", recorded)
+    count = given.kernel.scratch
+    by_triton(replace(given, kernel=replace(given.kernel, scratch=count + 4096)), dtype)
+    assert made[0].scratch[:, count:].isnan().all() and made[0].scratch[:, count - 1].isfinite().all()
 
 
 def test_diverging_neighbours_change_no_bit() -> None:
@@ -211,3 +262,4 @@ def test_what_would_spill_is_kept_in_scratch_memory() -> None:
         assert not layers_training(widths, True, "mse", product).scratch
     for widths, product in (([2, 33, 3], "ieee"), ([16] * 6, "ieee"), ([30, 32, 1], "tf32")):
         assert layers_training(widths, True, "mse", product).scratch
+    assert layers_training([2, 10, 2], True, "mse", itemsize=8).scratch

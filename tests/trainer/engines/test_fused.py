@@ -244,10 +244,6 @@ def test_losses_of_large_minibatches_keep_their_digits() -> None:
         (("experiment=gaussians", "compute.precision=bf16"), "this run has compute.precision=bf16"),
         (("experiment=primer", "model.gradient=finite_difference"), "model.gradient=finite_difference"),
         (("experiment=primer", "compute.backend=reference"), "compute.backend=reference"),
-        (
-            ("experiment=digits", "compute.backend=triton", "compute.precision=fp64"),
-            "through Triton it trains MLPs in fp32, tf32 and bf16",
-        ),
     ],
 )
 def test_what_it_cannot_train_is_refused(overrides: tuple[str, ...], why: str) -> None:
@@ -286,6 +282,14 @@ def test_triton_trains_perceptrons_as_numba_does() -> None:
     by_triton, by_numba = trained(*asked, "compute.backend=triton"), trained(*asked)
     assert (by_triton.backend, by_numba.backend) == ("triton", "numba")
     assert_close(parameters(by_triton), parameters(by_numba), torch.float32)
+
+
+def test_triton_trains_perceptrons_in_fp64_as_the_step_engine_does() -> None:
+    asked = *GAUSSIANS[:5], "loop.steps=4", 'pack.over={seed: "range(0,2)"}'
+    by_triton = trained(*asked, "engine=fused", "compute.backend=triton")
+    by_step = trained(*asked, "engine=step", "compute.backend=reference")
+    assert (by_triton.kind, by_triton.backend, by_step.kind) == ("fused", "triton", "step")
+    close(parameters(by_triton), parameters(by_step))
 
 
 @pytest.mark.parametrize("experiment", ["primer", "gaussians"])
