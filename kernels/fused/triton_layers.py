@@ -66,6 +66,12 @@ def rounded(x, PRODUCT: tl.constexpr):
 
 
 @triton.jit
+def product(a, b):
+    """a b, rounded. Threads that add up the same numbers would else round differently, each its own last."""
+    return tl.fma(a, b, tl.zeros(a.shape, a.dtype))
+
+
+@triton.jit
 def weight_slopes(total, dz, x, PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
     """total + dz x^T."""
     return tl.dot(
@@ -78,7 +84,8 @@ def weight_slopes_of_few(total, dz, x, size, at, I: tl.constexpr, PRODUCT: tl.co
     column = tl.arange(0, total.shape[1])[None, :]
     dz = rounded(dz, PRODUCT)
     for i in tl.static_range(I):
-        slopes = tl.sum(dz * rounded(tl.load(x + i * size + at), PRODUCT)[None, :], 1)
+        column_of_x = rounded(tl.load(x + i * size + at), PRODUCT)[None, :]
+        slopes = tl.sum(product(dz, tl.broadcast_to(column_of_x, dz.shape)), 1)
         total += tl.where(column == i, slopes[:, None], 0.0)
     return total
 
@@ -131,4 +138,5 @@ def add_bias(gradient, AT: tl.constexpr, O: tl.constexpr, slopes, chunk, scale):
 @triton.jit
 def _add(at, slopes, inside, chunk, scale):
     before = tl.load(at, mask=inside & (chunk > 0), other=0.0)
+    tl.debug_barrier()  # several threads may load what one of them stores
     tl.store(at, before + slopes.to(tl.float64) * scale, mask=inside)

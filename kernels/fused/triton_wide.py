@@ -5,8 +5,9 @@ tiles all is in the program's scratch memory: weights in the format of products;
 the values that come into each layer [WIDTH, BLOCK], which their slopes replace on the way back; and the
 slopes of the parameters, summed over a CHUNK. Barriers stand between what some threads write and others
 read or write. The parts are functions by themselves: of one large function, the compiler would keep all
-their addresses in registers. place(layer) says where a layer's weight [O, I] begins among the parameters,
-and O and I.
+their addresses in registers; barriers stand between them too, since it doesn't see that one part may write
+to the shared memory that another still reads. place(layer) says where a layer's weight [O, I] begins among
+the parameters, and O and I.
 """
 
 # pyright: reportArgumentType=false, reportGeneralTypeIssues=false, reportIndexIssue=false
@@ -59,6 +60,7 @@ def wide_loss_and_gradient(
                 layer = LAYERS - 1 - back
                 _add_weight_slopes(weight_slopes, values, layer, first, PRECISION, WIDTH, SIDE, BLOCK, SPAN)
                 if layer > 0:
+                    tl.debug_barrier()
                     _backward(weights, values, bias_slopes, layer, first, PRECISION, WIDTH, SIDE, BLOCK, SPAN)
                     tl.debug_barrier()
         tl.debug_barrier()
@@ -195,7 +197,9 @@ def _backward(
 @triton.jit
 def _add(at, slopes, first):
     """Adds to the slopes of the blocks before; the first block's stand for themselves."""
-    tl.store(at, tl.where(first, 0.0, tl.load(at)) + slopes)
+    total = tl.where(first, 0.0, tl.load(at)) + slopes
+    tl.debug_barrier()  # several threads may load what one of them stores
+    tl.store(at, total)
 
 
 @triton.jit(noinline=True)
@@ -220,4 +224,5 @@ def _add_gradient(
 @triton.jit
 def _add_scaled(at, slopes, inside, first, scale):
     before = tl.load(at, mask=inside & (first == 0), other=0.0)
+    tl.debug_barrier()
     tl.store(at, before + slopes.to(tl.float64) * scale, mask=inside)
