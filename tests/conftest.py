@@ -17,8 +17,27 @@ from trainer.__main__ import main
 torch.set_num_threads(1)  # on shared cores, threads that wait for one another take 20 times as long
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--emulate",
+        type=int,
+        choices=(80, 90),
+        help="only the tests of Triton's kernels, compiled for this architecture and run without a GPU",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Without a GPU Triton interprets its kernels; a run of the tests marked `gpu` alone compiles them."""
+    """Without a GPU Triton interprets its kernels, or compiles them for an emulated one.
+
+    A run of the tests marked `gpu` alone compiles them for the one that is there.
+    """
+    architecture = config.getoption("emulate")
+    if architecture:
+        from tests.ptx import emulator  # noqa: PLC0415 (Triton must not be set to interpret before)
+
+        config.option.markexpr = "(emulated or races) and not gpu"
+        emulator.install(architecture)
+        return
     if config.option.markexpr == "gpu" and torch.cuda.is_available():
         return
     os.environ["TRITON_INTERPRET"] = "1"

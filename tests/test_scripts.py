@@ -62,10 +62,27 @@ def test_train_sets_up_once_and_passes_every_argument_on(checkout: Path, tmp_pat
 def test_test_sets_up_once_and_passes_every_argument_on(checkout: Path, tmp_path: Path) -> None:
     first = run(checkout, "test", "-k", "a word", where=tmp_path)
     assert any("install" in note and "[dev]" in note for note in first)
-    assert first[-1] == "python -m pytest --numprocesses auto -k a word"
+    runs = ["--numprocesses auto", "--numprocesses auto --emulate 90"]
+    expected = [f"python -m pytest {how} -k a word" for how in runs]
+    assert [note for note in first if "-m pytest" in note] == expected
     again = run(checkout, "test", "-k", "a word", where=Path("/"))
-    assert again[-1] == first[-1]
+    assert [note for note in again if "-m pytest" in note] == expected
     assert not any("install" in note for note in again)
+
+
+@pytest.mark.parametrize(
+    ("interpreted", "emulated", "code"), [(0, 5, 0), (5, 0, 0), (1, 0, 1), (0, 1, 1), (5, 5, 5), (2, 0, 2)]
+)
+def test_the_runs_of_the_tests_end_as_one(checkout: Path, interpreted: int, emulated: int, code: int) -> None:
+    fake = checkout.parent / "python3"
+    ends = f'  *--emulate*) exit {emulated};;\n  *"-m pytest"*) exit {interpreted};;\n'
+    fake.write_text(FAKE_PYTHON.replace("  --version", f"{ends}  --version"))
+    if code == 0:
+        run(checkout, "test", where=checkout)
+        return
+    with pytest.raises(subprocess.CalledProcessError) as ended:
+        run(checkout, "test", where=checkout)
+    assert ended.value.returncode == code
 
 
 def test_a_change_of_the_dependencies_is_installed(checkout: Path, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def check(case: Case, dtype: torch.dtype = torch.float64, device: str | torch.de
     agrees(triton_kernel, case, dtype, device)
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("per_run", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -37,6 +38,7 @@ def test_the_primer(loss: str, per_run: bool, dtype: torch.dtype, device: torch.
     check(primer(loss, per_run=per_run), dtype, device)
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize(
     ("runs", "samples"), [*((r, s) for r in (1, 3) for s in (1, 7, 127, 129, 1100)), (65, 1), (65, 129)]
 )
@@ -45,6 +47,7 @@ def test_any_number_of_samples_and_runs(runs: int, samples: int, device: torch.d
         check(primer("mse", runs, samples, per_run), torch.float64, device)
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("op", OFFERED)
 def test_each_operation(op: str, device: torch.device) -> None:
     for dtype in (torch.float32, torch.float64):
@@ -57,6 +60,7 @@ def test_random_graphs(case: Case) -> None:
     check(case)
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("power", [-16, -3, -1, 0, 1, 2, 3, 7, 13, 16, 17, 0.5, -2.5])
 def test_powers(power: float, device: torch.device) -> None:
     check(data(parse(f"xy = a*xb^({power})"), "mse", 2, 40, False, seed=5), torch.float64, device)
@@ -92,6 +96,7 @@ def test_no_name_of_the_users_is_in_the_source(text: str) -> None:
         assert squares_source(graph, shared, True) == squares_source(plain, shared, True)
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("per_run", [False, True])
 def test_a_run_is_the_same_in_any_pack(per_run: bool, device: torch.device) -> None:
     case = primer("mse", 64, 1500, per_run)
@@ -106,6 +111,7 @@ def test_a_run_is_the_same_in_any_pack(per_run: bool, device: torch.device) -> N
         assert all(a.equal(b[runs]) for a, b in zip(found(runs), whole, strict=True))
 
 
+@pytest.mark.emulated
 def test_how_blocks_are_shared_out_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     case = primer("mse", 5, 3000)
     given = case.graph, *of(case, torch.float32, torch.device("cpu")), "mse"
@@ -124,6 +130,7 @@ def test_an_empty_batch_has_no_loss_and_no_gradient() -> None:
     assert not value.any() and not gradient.any() and gradient.shape == (2, 4)
 
 
+@pytest.mark.emulated
 def test_inputs_that_are_not_contiguous_or_aligned_give_the_same(device: torch.device) -> None:
     case = primer("mse", 2, 300)
     parameters, inputs, targets = of(case, torch.float32, device)
@@ -151,6 +158,7 @@ def test_the_public_functions_choose_the_backend() -> None:
         assert_near(y, reference.predict(case.graph, case.parameters, case.inputs))
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("per_run", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -65,29 +65,34 @@ def training(
     )
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("optimizer", HYPER)
 @pytest.mark.parametrize("order", ["shared", "own", "sequential"])
 def test_optimizers_and_orders(optimizer: str, order: str, device: torch.device) -> None:
     check(training(optimizer, order=order), device=device)
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("loss", ["mse", "sse", "cross_entropy"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_losses(loss: str, dtype: torch.dtype, device: torch.device) -> None:
     check(training(loss=loss, clip=False), dtype, device)
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize(("size", "batch"), [(1, 1), (33, 33), (70, 64), (1300, 1030)])
 @pytest.mark.parametrize("order", ["shared", "own"])
 def test_sizes(size: int, batch: int, order: str) -> None:
     check(training("sgd", order=order, size=size, batch=batch, runs=2, steps=(2,)))
 
 
+@pytest.mark.emulated
 def test_what_depends_on_parameters_or_inputs_alone_and_on_nothing() -> None:
     text = "xy = exp(a)*xa + sin(xa) + b^2\nxw = c*exp(2) + relu(xa*d) + 0*e"
     check(training(text=text, loss="sse"))
 
 
+@pytest.mark.emulated
 def test_slices_change_no_bit() -> None:
     given = training(order="own", size=40, batch=30, runs=2, steps=(5, 4))
     assert by_triton(given, torch.float32, each=2).equals(by_triton(given, torch.float32))
@@ -101,6 +106,7 @@ def test_what_is_not_recorded_changes_nothing() -> None:
     assert thin.parameters.equal(whole.parameters) and thin.last.equal(whole.last)
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("order", ["shared", "own"])
 def test_a_run_is_the_same_in_any_pack(order: str) -> None:
     given = training(order=order, size=40, batch=30, runs=7, steps=(3,))
@@ -109,6 +115,7 @@ def test_a_run_is_the_same_in_any_pack(order: str) -> None:
         assert by_triton(given.of(runs), torch.float32).equals(whole.of(runs))
 
 
+@pytest.mark.emulated
 def test_diverging_neighbours_change_no_bit() -> None:
     calm = training("adam", size=40, batch=30, runs=6, clip=False, steps=(4,))
     wild = torch.tensor([0, 1, 0, 0, 1, 0], dtype=torch.bool)
@@ -125,11 +132,13 @@ def test_losses_of_large_minibatches_keep_their_digits() -> None:
     torch.testing.assert_close(single.double(), exact, rtol=1e-6, atol=0)
 
 
+@pytest.mark.emulated
 def test_chunks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triton_descent, "BLOCKS_A_CHUNK", 2)
     check(training("sgd", size=230, batch=200, runs=2, steps=(2,)))
 
 
+@pytest.mark.emulated
 def test_a_graph_of_many_values() -> None:
     """Its gradient is summed block by block."""
     peaks = " + ".join(f"a{i}*exp(-(xa - b{i})^2/c{i}^2)" for i in range(12))

@@ -86,18 +86,21 @@ def scratch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triton_descent, "BLOCKS_A_CHUNK", 2)
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("widths", [(1, 5, 7, 2), (9, 20, 1), (4, 2), (6, 3, 3, 3, 9)])
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
 def test_layers_and_losses(widths: tuple[int, ...], loss: str) -> None:
     check(training(*widths, loss=loss))
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("order", ["shared", "own"])
 def test_orders_chunks_and_layers_without_a_bias(order: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triton_descent, "BLOCKS_A_CHUNK", 1)
     check(training(2, 7, 3, bias=False, loss="sse", order=order, size=100, batch=75))
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("widths", [(3, 16, 5, 2), (3, 64, 64, 2)])
 @pytest.mark.parametrize("product", ["ieee", "tf32", "bf16"])
 def test_formats(product: str, widths: tuple[int, ...]) -> None:
@@ -109,6 +112,7 @@ def test_formats(product: str, widths: tuple[int, ...]) -> None:
         assert_near(getattr(found, name), getattr(expected, name), format_)
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize(
     "given",
     [
@@ -128,6 +132,7 @@ def test_float32_is_float64_rounded(hidden: int, device: torch.device) -> None:
     check(training(2, hidden, 2, loss="cross_entropy", runs=1, steps=(2,)), torch.float32, device)
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize(
     "given",
     [
@@ -154,6 +159,7 @@ def test_products_in_float32_are_not_those_of_float64(a: str, b: str, total: str
         check(rounded)
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize(("hidden", "dtype"), [(5, torch.float32), (33, torch.float32), (5, torch.float64)])
 def test_slices_and_packs_change_no_bit(hidden: int, dtype: torch.dtype) -> None:
     given = training(
@@ -164,6 +170,7 @@ def test_slices_and_packs_change_no_bit(hidden: int, dtype: torch.dtype) -> None
     assert by_triton(given.of(slice(1, 2)), dtype).equals(whole.of(slice(1, 2)))
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize(
     ("product", "dtype"), [("ieee", torch.float32), ("bf16", torch.float32), ("ieee", torch.float64)]
 )
@@ -184,6 +191,7 @@ def test_scratch_memory_ends_where_the_last_value_does(
     assert made[0].scratch[:, count:].isnan().all() and made[0].scratch[:, count - 1].isfinite().all()
 
 
+@pytest.mark.emulated
 def test_diverging_neighbours_change_no_bit() -> None:
     calm = training(2, 5, 2, runs=3, steps=(3,))
     wild = torch.tensor([False, True, False])

@@ -28,6 +28,7 @@ def check(x: Tensor) -> None:
     torch.testing.assert_close(given_x.grad, expected, rtol=0, atol=0, equal_nan=True)
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (7, 11), (1023,), (1024,), (2, 1025)])
 def test_any_shape(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
@@ -41,6 +42,7 @@ def test_any_numbers(values: list[float]) -> None:
     check(torch.tensor(values))
 
 
+@pytest.mark.emulated
 def test_the_edges(device: torch.device) -> None:
     edges = [0.0, -0.0, 0.75, 1.0, 254.5, 255.0, 255.75, 256.0, -0.25, -40.5, math.inf, -math.inf, math.nan]
     check(torch.tensor(edges, device=device))

@@ -17,6 +17,7 @@ def drawn(*shape: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor
     return torch.randn(shape, generator=generator, dtype=torch.float64).to(device, dtype)
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("parts", [0, 1, 2, 255, 256, 257, 600])
 @pytest.mark.parametrize(("runs", "columns"), [(1, 1), (3, 5), (2, 70), (65, 3), (0, 2), (2, 0)])
 def test_parts_are_added(runs: int, parts: int, columns: int, device: torch.device) -> None:
@@ -28,6 +29,7 @@ def test_parts_are_added(runs: int, parts: int, columns: int, device: torch.devi
             assert_near(found, sum_parts_reference(part, dtype, count))
 
 
+@pytest.mark.emulated
 def test_many_parts_take_several_rounds(device: torch.device) -> None:
     part = drawn(1, BLOCK_S * BLOCK_S + 3, 2, dtype=torch.float64, device=device)
     assert_near(sum_parts(part, torch.float64), sum_parts_reference(part, torch.float64))
@@ -45,6 +47,7 @@ def test_float32_parts_are_added_in_float64(device: torch.device) -> None:
     assert sum_parts(part, torch.float32).item() == 2
 
 
+@pytest.mark.emulated
 def test_what_is_not_finite_shows(device: torch.device) -> None:
     part = torch.tensor([[1.0, torch.nan], [torch.inf, 1.0]], device=device)[None]
     assert sum_parts(part, torch.float32).isfinite().tolist() == [[False, False]]

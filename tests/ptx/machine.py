@@ -1,0 +1,33 @@
+"""Runs a kernel's programs one after another, all threads of a program at once."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tests.ptx import control, copies, exchange, hopper, tensor_cores
+from tests.ptx.frame import Frame
+from tests.ptx.memory import Array
+from tests.ptx.program import Handler, Launch, Program
+
+HANDLERS: dict[str, Handler] = {
+    **control.HANDLERS,
+    **exchange.HANDLERS,
+    **tensor_cores.HANDLERS,
+    **hopper.HANDLERS,
+    **copies.HANDLERS,
+}
+
+
+def run(launch: Launch, parameters: Sequence[Array]) -> int:
+    """Runs all programs with `parameters` [T], unsigned integers; returns how many instructions that were.
+
+    Raises Fault where a program does what it must not.
+    """
+    entry = launch.module.functions["entry"]
+    issued = 0
+    with np.errstate(all="ignore"):
+        for number in range(launch.programs):
+            program = Program(launch, number, HANDLERS)
+            Frame(program, entry, dict(zip(entry.parameters, parameters, strict=True))).run()
+            issued += program.issued
+    return issued
