@@ -50,7 +50,7 @@ def install(architecture: int) -> None:
     gpu.architecture = architecture
     launch.INTERPRETED = True
     launch.is_hopper = lambda _: gpu.architecture >= 90
-    setattr(JITFunction, "run", _launch)  # noqa: B010 (pyright compares signatures)
+    setattr(JITFunction, "run", launch_kernel)  # noqa: B010 (pyright compares signatures)
     setattr(Autotuner, "run", _first_choice)  # noqa: B010
 
 
@@ -59,7 +59,7 @@ def _first_choice(tuner: Any, *args: Any, **options: Any) -> None:
     tuner.fn.run(*args, **options, **tuner.prune_configs(options)[0].all_kwargs())
 
 
-def _launch(kernel: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> None:
+def launch_kernel(kernel: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> None:
     """In place of JITFunction.run."""
     named = {name: value for name, value in options.items() if name in kernel.arg_names}
     given = inspect.signature(kernel.fn).bind(*args, **named).arguments

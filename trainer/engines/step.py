@@ -64,7 +64,8 @@ class StepEngine(TabulatedEngine):
             torch.cuda.current_stream().wait_stream(self.side)
         else:
             self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph, stream=self.side):
+            # A thread may be copying a checkpoint meanwhile, which a capture of all threads would refuse.
+            with torch.cuda.graph(self.graph, stream=self.side, capture_error_mode="thread_local"):
                 self._step()
             self.graph.replay()
 

@@ -1,0 +1,135 @@
+"""Whole trainings with compute.device=cuda: on a device that is imagined, their kernels emulated."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.helpers import Command, assert_close, result_in
+from tests.ptx import device
+
+pytestmark = pytest.mark.races
+
+EXACT = "compute.precision=fp64", "monitor=quiet"
+PRIMER = "experiment=primer", "data.size=300", "loop.batch_size=64", "loop.steps=9", *EXACT
+GAUSSIANS = "experiment=gaussians", "data.size=200", "loop.batch_size=50", "loop.steps=6", *EXACT
+SEEDS = 'pack.over={seed: "range(0,3)"}'
+
+
+@pytest.fixture(autouse=True)
+def cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with device.imagine(monkeypatch):
+        yield
+
+
+def ended(packtrain: Command, folder: Path, *arguments: str) -> dict[str, Any]:
+    """What a training came to, which must be 'finished'."""
+    done = packtrain(*arguments)
+    assert done.code == 0, done.err
+    result = result_in(folder / "out")
+    assert result["outcomes"] == {"finished": result["runs"]}
+    return result
+
+
+def losses(result: dict[str, Any]) -> torch.Tensor:
+    return torch.tensor([list(run["loss"]["train"].values()) for run in result["run"]], dtype=torch.float64)
+
+
+def same_as_on_the_cpu(packtrain: Command, folder: Path, *arguments: str) -> dict[str, Any]:
+    on_cuda = ended(packtrain, folder, *arguments, "compute.device=cuda")
+    assert on_cuda["device"] == device.PROPERTIES.name
+    given = [each for each in arguments if not each.startswith(("engine", "compute.backend"))]
+    assert_close(losses(on_cuda), losses(ended(packtrain, folder, *given)))
+    return on_cuda
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        ("engine=fused", SEEDS), ("engine=fused", "loop.order=own", SEEDS), ("engine=step", SEEDS),
+        ("engine=step", "loop.order=own", "optimizer.clip_norm=1"), ("engine=step", "engine.capture=false"),
+        ("compute.backend=reference", "data.validation=0.2"), ("model.gradient=finite_difference",),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_equations(way: tuple[str, ...], packtrain: Command, tmp_path: Path) -> None:
+    same_as_on_the_cpu(packtrain, tmp_path, *PRIMER, *way)
+
+
+@pytest.mark.parametrize("engine", ["fused", "step"])
+def test_perceptrons(engine: str, packtrain: Command, tmp_path: Path) -> None:
+    found = same_as_on_the_cpu(packtrain, tmp_path, *GAUSSIANS, f"engine={engine}")
+    assert (found["engine"], found["backend"]) == (engine, "triton")
+
+
+def test_a_fit(packtrain: Command, tmp_path: Path) -> None:
+    same_as_on_the_cpu(packtrain, tmp_path, "experiment=fit")
+
+
+@pytest.mark.parametrize("engine", ["fused", "step"])
+def test_perceptrons_in_bf16(engine: str, packtrain: Command, tmp_path: Path) -> None:
+    given = *GAUSSIANS[:-2], "monitor=quiet"
+    asked = "compute.device=cuda", "compute.precision=bf16", f"engine={engine}"
+    on_cuda = losses(ended(packtrain, tmp_path, *given, *asked))
+    assert_close(on_cuda, losses(ended(packtrain, tmp_path, *given)), torch.bfloat16)
+
+
+def test_a_graph_is_captured_while_another_thread_copies_from_the_device(
+    packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of the checkpoints does."""
+
+    @contextmanager
+    def busy(*arguments: Any, **options: Any) -> Iterator[None]:
+        ours = torch.ones(3, device="cuda")
+        with device.captured(*arguments, **options), ThreadPoolExecutor(1) as other:
+            other.submit(ours.cpu).result()
+            yield
+
+    monkeypatch.setattr(torch.cuda, "graph", busy)
+    ended(packtrain, tmp_path, *PRIMER, "compute.device=cuda", "engine=step")
+
+
+def test_a_training_is_gone_on_from_a_checkpoint(packtrain: Command, tmp_path: Path) -> None:
+    given = *PRIMER, "compute.device=cuda", "checkpoint.every=3", "checkpoint.keep=9"
+    whole = ended(packtrain, tmp_path, *given)
+    for file in sorted((tmp_path / "out/checkpoint").glob("*.safetensors"))[1:]:
+        file.unlink()
+    assert packtrain("resume=out", "compute.device=cuda").code == 0
+    assert result_in(tmp_path / "out")["run"] == whole["run"]
+
+
+def test_a_pack_whose_runs_are_stopped(packtrain: Command, tmp_path: Path) -> None:
+    done = packtrain(
+        *PRIMER, "compute.device=cuda", "search.pruner=halving", "search.min_steps=3",
+        'pack.over={optimizer.lr: "0.01,0.03,0.1"}',
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert result_in(tmp_path / "out")["outcomes"] == {"finished": 1, "stopped at rung 1": 2}
+
+
+def test_the_device_refuses_what_cuda_refuses() -> None:
+    ours, other = torch.ones(3, device="cuda"), torch.ones(3)
+    assert ours.is_cuda and (ours + 1).sum().item() == 6 and ours[other.long()].tolist() == [1, 1, 1]
+    with pytest.raises(RuntimeError, match="expected all tensors on the same device"):
+        torch.add(ours, other)
+    with pytest.raises(TypeError, match="can't convert cuda:0"):
+        ours.numpy()
+    with (
+        pytest.raises(RuntimeError, match="not permitted when stream is capturing"),
+        device.captured(device.Graph()),
+    ):
+        ours.sum().item()
+
+
+def test_a_captured_graph_repeats_its_work_in_place() -> None:
+    total, graph = torch.zeros(3, device="cuda"), device.Graph()
+    with device.captured(graph):
+        total += torch.ones(3, device="cuda").cumsum(0)
+    for _ in range(3):
+        graph.replay()
+    assert total.tolist() == [3, 6, 9]
