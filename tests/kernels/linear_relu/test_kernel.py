@@ -128,11 +128,17 @@ def test_any_number_of_runs(runs: int, sizes: tuple[int, int], device: torch.dev
     check(*made(runs, 3, sizes, False, torch.float32, device))
 
 
-@pytest.mark.parametrize("relu_last", [True, pytest.param(False, marks=pytest.mark.emulated)])
+@pytest.mark.parametrize("relu_last", [True, False])
 @pytest.mark.parametrize(("dtype", "product"), FORMATS)
 def test_a_chain(relu_last: bool, dtype: torch.dtype, product: str, device: torch.device) -> None:
     for widths, last in (((2, 9, 16, 3), relu_last), ((20, 140, 33, 1), not relu_last)):
         check(*made(2, 70, widths, last, dtype, device, product), relu_last, product)
+
+
+@pytest.mark.races
+@pytest.mark.parametrize(("dtype", "product"), FORMATS[2:5])
+def test_a_chain_by_tensor_cores(dtype: torch.dtype, product: str) -> None:
+    test_a_chain(False, dtype, product, torch.device("cpu"))
 
 
 @settings(few, max_examples=20)
