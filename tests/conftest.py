@@ -35,7 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if architecture:
         from tests.ptx import emulator  # noqa: PLC0415 (Triton must not be set to interpret before)
 
-        config.option.markexpr = "(emulated or races) and not gpu"
+        asked = config.option.markexpr.removesuffix(" and not only_emulated")
+        config.option.markexpr = f"({asked}) and (emulated or only_emulated) and not gpu"
         emulator.install(architecture)
         return
     if config.option.markexpr == "gpu" and torch.cuda.is_available():

@@ -12,7 +12,7 @@ import torch
 from tests.helpers import Command, assert_close, result_in
 from tests.ptx import device
 
-pytestmark = pytest.mark.races
+pytestmark = pytest.mark.only_emulated
 
 EXACT = "compute.precision=fp64", "monitor=quiet"
 PRIMER = "experiment=primer", "data.size=300", "loop.batch_size=64", "loop.steps=9", *EXACT

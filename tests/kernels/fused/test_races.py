@@ -14,7 +14,7 @@ from tests.kernels.fused import test_triton, test_triton_layers
 from tests.kernels.fused.trainings import by_triton
 from tests.ptx.memory import Fault
 
-pytestmark = pytest.mark.races
+pytestmark = pytest.mark.only_emulated
 
 BARRIER = "tl.debug_barrier()"
 EVERY = range(inspect.getsource(triton_kernel).count(BARRIER))

@@ -135,7 +135,7 @@ def test_a_chain(relu_last: bool, dtype: torch.dtype, product: str, device: torc
         check(*made(2, 70, widths, last, dtype, device, product), relu_last, product)
 
 
-@pytest.mark.races
+@pytest.mark.only_emulated
 @pytest.mark.parametrize(("dtype", "product"), FORMATS[2:5])
 def test_a_chain_by_tensor_cores(dtype: torch.dtype, product: str) -> None:
     test_a_chain(False, dtype, product, torch.device("cpu"))
