@@ -87,8 +87,10 @@ def wgmma(frame: Frame, instruction: Instruction, active: Array) -> None:
 def _multiply(frame: Frame, instruction: Instruction) -> None:
     """D = A B, to which D is added where `keep` says so."""
     m, n, k = map(int, re.findall(r"\d+", instruction.how[3]))
-    d, a, b, keep, _, _, *turns = instruction.operands
-    turned = [False, *(each == "1" for each in turns)][-2:] if turns else [False, False]
+    d, a, b, keep, _, _, *turns = (
+        instruction.operands
+    )  # turns: of A, if it is in memory, and of B; of tf32 none
+    turn_a, turn_b = len(turns) == 2 and turns[0] == "1", turns[-1:] == ["1"]
     kept = frame.value(keep, TRUTH)
     assert isinstance(d, tuple) and isinstance(b, str)
     results = [frame.value(each, SINGLE).copy() if kept.any() else frame.zeros("f4") for each in d]
@@ -96,10 +98,9 @@ def _multiply(frame: Frame, instruction: Instruction) -> None:
     row = 16 * (np.arange(GROUP) // WARP) + g
     for group in range(frame.program.threads // GROUP):
         product = Product(frame, group, instruction.how[-1], k)
-        left = (
-            product.from_registers(a) if isinstance(a, tuple) else product.from_memory(str(a), m, turned[0])
-        )
-        found = left @ product.from_memory(b, n, turned[1]).T
+        in_memory = isinstance(a, str)
+        left = product.from_memory(a, m, turn_a) if in_memory else product.from_registers(a)
+        found = left @ product.from_memory(b, n, turn_b).T
         part = product.part
         for i, result in enumerate(results):
             mine = found[row + 8 * (i // 2 % 2), 8 * (i // 4) + 2 * t + i % 2]
