@@ -7,7 +7,6 @@ of CASES with its arguments; the answer is a list of reports a case, one a kerne
 and architecture.
 """
 
-import inspect
 import json
 import os
 import re
@@ -183,28 +182,11 @@ def record(run: list[Report], architecture: int) -> Callable[..., None]:
     """In place of JITFunction.run: compiles the kernel for what it is called with."""
 
     def compile_it(self: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> None:
-        given = inspect.signature(self.fn).bind(
-            *args, **{k: v for k, v in options.items() if k in self.arg_names}
-        )
-        signature, constants, attributes = {}, {}, {}
-        for place, parameter in enumerate(self.params):
-            value = given.arguments[parameter.name]
-            if parameter.is_constexpr:
-                signature[parameter.name], constants[parameter.name] = "constexpr", value
-                continue
-            signature[parameter.name] = mangle_type(value)
-            aligned = value.data_ptr() % 16 == 0 if hasattr(value, "data_ptr") else value % 16 == 0
-            if aligned and (hasattr(value, "data_ptr") or not parameter.do_not_specialize):
-                attributes[(place,)] = [["tt.divisibility", 16]]
-        source = ASTSource(self, signature, constants, attributes)
-        how = {
-            k: options[k] for k in ("num_warps", "num_stages", "maxnreg", "enable_fp_fusion") if k in options
-        }
-        key = f"{self.fn.__name__} {signature} {constants} {attributes} {how} {architecture}"
+        kernel = specialized(self, args, options)
+        key = f"{kernel.name} {architecture}"
         if key not in known:
-            made = triton.compile(source, GPUTarget("cuda", architecture, 32), how)
-            choice = f"{options.get('DESCRIPTORS', '')} {how}"
-            known[key] = _report(self.fn.__name__, choice, architecture, made)
+            choice = f"{options.get('DESCRIPTORS', '')} {kernel.options}"
+            known[key] = _report(self.fn.__name__, choice, architecture, kernel.compiled(architecture))
         run.append(known[key])
 
     return compile_it
@@ -280,10 +262,8 @@ if __name__ == "__main__":
 
     import torch
     import triton
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
     from triton.runtime.autotuner import Autotuner
-    from triton.runtime.jit import JITFunction, mangle_type
+    from triton.runtime.jit import JITFunction
 
     from kernels import launch
     from kernels.expression import parse, triton_kernel
@@ -294,6 +274,7 @@ if __name__ == "__main__":
     from kernels.linear_relu.autograd import chain
     from kernels.quantize.kernel import quantize_fwd
     from tests import controls
+    from tests.specialized import specialized
 
     LIMITS = triton_kernel.REGISTERS, triton_kernel.MOST_A_THREAD
     main()

@@ -18,16 +18,10 @@ HANDLERS: dict[str, Handler] = {
 }
 
 
-def run(launch: Launch, parameters: Sequence[Array]) -> int:
-    """Runs all programs with `parameters` [T], unsigned integers; returns how many instructions that were.
-
-    Raises Fault where a program does what it must not.
-    """
+def run(launch: Launch, parameters: Sequence[Array]) -> None:
+    """Runs all programs with `parameters` [T], unsigned integers. Raises Fault at what none may do."""
     entry = launch.module.functions["entry"]
-    issued = 0
     with np.errstate(all="ignore"):
         for number in range(launch.programs):
             program = Program(launch, number, HANDLERS)
             Frame(program, entry, dict(zip(entry.parameters, parameters, strict=True))).run()
-            issued += program.issued
-    return issued
