@@ -13,6 +13,7 @@ from kernels.errors import UserError
 
 ALIGNMENT = 16  # bytes: Triton compiles another kernel for pointers that are not multiples of it
 MOST_PROGRAMS = 2**31 - 1  # of the first axis of a grid
+MOST_REGISTERS = 255  # of a thread: unasked, the compiler may take fewer and spill
 INTERPRETED = knobs.runtime.interpret
 DTYPES = {
     torch.float64: tl.float64,

@@ -147,5 +147,6 @@ def _launch(
     launch.launch(
         kernel, groups * launch.parts(blocks, blocks_each),
         parameters, inputs, targets, weights, out, x_run, t_run, w_run,
-        runs, samples, blocks, runs_each, blocks_each, BLOCK=block, num_warps=1,
+        runs, samples, blocks, runs_each, blocks_each,
+        BLOCK=block, num_warps=1, maxnreg=launch.MOST_REGISTERS,
     )  # fmt: skip

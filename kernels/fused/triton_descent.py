@@ -14,7 +14,6 @@ from kernels.random.reference import network_bits
 LARGE = 1024  # samples of a step that may be worth more warps
 LEAST = 32  # samples of a block, where there are fewer
 BLOCKS_A_CHUNK = 32  # whose sums are kept in the parameters' own precision
-MOST_REGISTERS = 255  # of a thread: unasked, the compiler may take fewer and spill
 
 
 class TritonDescent:
@@ -65,7 +64,7 @@ class TritonDescent:
             CLIP=self.runs.clip is not None, OWN=own, BITS=network_bits(samples) if own else 0,
             EVEN=batches.batch % size == 0, COLUMNS=launch.power_of_2(max(1, columns)),
             LANES=self.training.lanes, BLOCK=size, CHUNK=size * BLOCKS_A_CHUNK,
-            num_warps=cut.warps, num_stages=1, maxnreg=MOST_REGISTERS,
+            num_warps=cut.warps, num_stages=1, maxnreg=launch.MOST_REGISTERS,
         )  # fmt: skip
 
 
