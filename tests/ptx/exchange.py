@@ -7,7 +7,7 @@ import numpy as np
 
 from tests.ptx.frame import Frame
 from tests.ptx.memory import WARP, Array, Fault
-from tests.ptx.operations import TRUTH, WORD, kind_of, operation, widened
+from tests.ptx.operations import WORD, kind_of, operation, widened
 from tests.ptx.text import Address, Instruction
 
 
@@ -122,23 +122,4 @@ def redux(frame: Frame, instruction: Instruction, active: Array) -> None:
     frame.put(to, np.repeat(found, WARP).astype(kind), active)
 
 
-def vote(frame: Frame, instruction: Instruction, active: Array) -> None:
-    """Whether it is so in any lane of the warp, or in all."""
-    to, source = instruction.operands[:2]
-    frame.need_warps(active)
-    votes = frame.value(source, TRUTH).reshape(-1, WARP)
-    found = votes.any(1) if instruction.how[1] == "any" else votes.all(1)
-    frame.put(to, np.repeat(found, WARP), active)
-
-
-def elect(frame: Frame, instruction: Instruction, active: Array) -> None:
-    """One lane of each warp."""
-    to = instruction.operands[0]
-    assert isinstance(to, str)
-    frame.put(to.split("|")[-1], frame.program.every % WARP == 0, active)
-
-
-HANDLERS = {
-    "ld": ld, "st": st, "mov": mov, "cvta": cvta, "setp": setp, "shfl": shfl, "redux": redux, "vote": vote,
-    "elect": elect,
-}  # fmt: skip
+HANDLERS = {"ld": ld, "st": st, "mov": mov, "cvta": cvta, "setp": setp, "shfl": shfl, "redux": redux}

@@ -11,9 +11,7 @@ from tests.ptx.text import Address, Function, Instruction, Operand
 
 WIDTHS = {"%rd": "u8", "%rs": "u2", "%r": "u4", "%p": "bool", "%SP": "u8"}  # of registers, by their names
 ADDRESS = np.dtype("u8")
-TOGETHER = {
-    "bar", "barrier", "call", "elect", "ldmatrix", "mma", "redux", "shfl", "stmatrix", "vote", "wgmma",
-}  # fmt: skip
+TOGETHER = {"bar", "barrier", "call", "ldmatrix", "mma", "redux", "shfl", "stmatrix", "wgmma"}
 
 
 class Frame:
