@@ -1,8 +1,11 @@
-"""Derivatives of expressions: one table of partial derivatives, and two walks, from either end."""
+"""Derivatives of expressions: one table of partial derivatives, and two walks, from either end.
+
+Their products are `chain`s: (k*x)^n has the slope 0 at x = 0, where 0 and an infinite partial meet.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 
-from kernels.expression.expr import ONE, ZERO, Expr, node, number, walk
+from kernels.expression.expr import ONE, ZERO, Expr, chain, node, number, walk
 
 HALF, TWO = number(0.5), number(2)
 
@@ -22,7 +25,7 @@ PARTIALS: dict[str, Callable[..., tuple[Expr, ...]]] = {
     "mul": lambda x, y: (y, x),
     "div": lambda x, y: (ONE / y, -(x / y / y)),
     "neg": lambda x: (-ONE,),
-    "pow": lambda x, y: (y * x ** (y - ONE), _f("plogx", x**y, x)),
+    "pow": lambda x, y: (chain(y, x ** (y - ONE)), _f("plogx", x**y, x)),
     "exp": lambda x: (_f("exp", x),),
     "log": lambda x: (ONE / x,),
     "sqrt": lambda x: (HALF / _f("sqrt", x),),
@@ -60,7 +63,7 @@ def reverse(seeds: Mapping[Expr, Expr], wanted: set[Expr]) -> dict[Expr, Expr]:
             continue
         for arg, partial in zip(part.args, PARTIALS[part.op](*part.args), strict=True):
             if arg in active:
-                cotangents[arg] = cotangents.get(arg, ZERO) + cotangents[part] * partial
+                cotangents[arg] = cotangents.get(arg, ZERO) + chain(cotangents[part], partial)
     return {leaf: cotangents.get(leaf, ZERO) if leaf in active else ZERO for leaf in wanted}
 
 
@@ -80,5 +83,5 @@ def forward(roots: Iterable[Expr], wanted: Iterable[Expr]) -> list[dict[Expr, Ex
             continue
         for arg, partial in zip(part.args, PARTIALS[part.op](*part.args), strict=True):
             for leaf, slope in slopes[arg].items():
-                found[leaf] = found.get(leaf, ZERO) + partial * slope
+                found[leaf] = found.get(leaf, ZERO) + chain(partial, slope)
     return [slopes[root] for root in roots]

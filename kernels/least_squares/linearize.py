@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from kernels.expression.reference import chained
 from kernels.least_squares.problem import Problem
 
 # f(parameters [R, P], inputs [B, V] or [R, B, V]) -> outputs [R, B, T], their Jacobian [R, B, T, P]
@@ -86,7 +87,7 @@ def _columns(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) ->
     outputs, jacobian = model(parameters, problem.inputs)
     columns = torch.cat([jacobian, (outputs - problem.targets)[..., None]], -1)
     if problem.weights is not None:
-        columns *= problem.weights.sqrt()[..., None, None]
+        columns = chained(columns, problem.weights.sqrt()[..., None, None])
     return columns.flatten(1, 2)
 
 

@@ -109,7 +109,7 @@ def _rules(pack: Pack, model: Model, problem: Problem, steps: Tensor) -> Rules:
     lower, upper, moves = [-math.inf] * size, [math.inf] * size, [True] * size
     if isinstance(model, ExpressionModel):
         lower, upper = bounds_of(pack.config.model, model.graph)
-        moves = moving(pack.config.model, model.graph)
+        moves = moving(model.graph)
     bounds = torch.tensor([lower, upper], dtype=model.parameters.dtype, device=device).double()
     return Rules(
         ftol=_values(pack, "optimizer.ftol", device),
