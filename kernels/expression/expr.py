@@ -71,8 +71,8 @@ def node(op: str, *args: Expr, value: float | str | None = None) -> Expr:
 # Operations that make something finite of all that is finite. Outside its domain sqrt, asin and acos are
 # NaN, and so is then what they lead to.
 REGULAR = {
-    "number", "name", "cotangent", "add", "sub", "mul", "neg", "abs", "sign", "min", "max", "relu", "softplus",
-    "sin", "cos", "tan", "atan", "tanh", "sigmoid", "sqrt", "asin", "acos",
+    "number", "name", "cotangent", "add", "sub", "mul", "neg", "abs", "sign", "min", "max", "relu",
+    "softplus", "sin", "cos", "tan", "atan", "tanh", "sigmoid", "sqrt", "asin", "acos",
 }  # fmt: skip
 
 
@@ -89,6 +89,8 @@ def chain(left: Expr, right: Expr) -> Expr:
 
     Where neither factor can be other than finite it is the plain product.
     """
+    if any(factor.op == "number" and constant(factor) == 0 for factor in (left, right)):
+        return ZERO
     if "neg" in (left.op, right.op):
         return -(chain(left.args[0], right) if left.op == "neg" else chain(left, right.args[0]))
     plain = (left.regular and right.regular) or "number" in (left.op, right.op)

@@ -160,7 +160,7 @@ def test_a_plain_product_stays_one_where_no_factor_can_be_infinite() -> None:
     assert {chain(b, each).op for each in tame} == {"mul"}
     assert {chain(b, each).op for each in wild} == {chain(each, b).op for each in wild} == {"chain"}
     assert {chain(b, node("tanh", each)).op for each in wild} == {"chain"}
-    assert chain(ZERO, wild[0]) is ZERO and chain(ONE, wild[0]) is wild[0]
+    assert chain(ZERO, wild[0]) is chain(wild[0], number(-0.0)) is ZERO and chain(ONE, wild[0]) is wild[0]
     assert str(chain(-b, wild[0])) == "-(b*exp(a))" and chain(number(2), wild[0]).op == "mul"
 
 
@@ -207,10 +207,10 @@ def backward(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
 
 
 def largest(graph: Graph, parameters: Tensor, inputs: Tensor) -> float:
-    """Of what is added up inside: its rounding hides differences."""
+    """Of the values inside: rounding of what is large hides differences, and infinity has a limit's."""
     values = bind(graph, parameters, inputs)
     evaluate(graph.program, values)
-    return max(float(value.abs().max()) for value in values.values() if value.isfinite().all())
+    return max(float(value.abs().max()) for value in values.values())
 
 
 @many
