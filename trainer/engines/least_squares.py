@@ -24,6 +24,8 @@ REASONS = {
     Status.STUCK: "no step that was tried lowers the sum of squares, though its gradient is not zero: "
     "try other starting values",
     Status.SINGULAR: "the data determine no Gauss-Newton step; try optimizer=levenberg_marquardt",
+    Status.HIDDEN: "the equations add up terms that are far larger than what they come to, and "
+    "rounding hides what is left to gain",
     Status.EXHAUSTED: "it has not converged; raise loop.steps",
 }
 
