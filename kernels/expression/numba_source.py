@@ -69,7 +69,8 @@ LOSS = """
 @njit(nogil=True, cache=True, error_model="numpy")
 def loss_and_gradient(start, stop, p, x, t, found):
     blocks = found.shape[1]
-    x_block, t_block = np.empty((x.shape[2], {block}), x.dtype), np.empty((t.shape[2], {block}), t.dtype)
+    x_block = np.empty((x.shape[2], {block}), x.dtype)
+    t_block = np.empty((t.shape[2], {block}), t.dtype)
     for task in range(start, stop):
         run, block = task // blocks, task % blocks
         first, sums_of = block * {block}, found[run, block]
@@ -117,7 +118,8 @@ def values(p, x, size, y):
 @njit(nogil=True, cache=True, error_model="numpy")
 def predict(start, stop, p, x, y):
     blocks = -(-y.shape[1] // {block})
-    x_block, y_block = np.empty((x.shape[2], {block}), x.dtype), np.empty((y.shape[2], {block}), y.dtype)
+    x_block = np.empty((x.shape[2], {block}), x.dtype)
+    y_block = np.empty((y.shape[2], {block}), y.dtype)
     for task in range(start, stop):
         run, first = task // blocks, task % blocks * {block}
         size = min({block}, y.shape[1] - first)

@@ -160,12 +160,16 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
         """
         size = p.size
         waiting = min(t.size, max(BLOCK, t.shape[1]))
-        columns, work = np.empty((size + 1, size + waiting)), np.empty((size + 1, 2 * size))
-        root, there = np.empty((size + 1, size)), np.empty((size + 1, size))
-        spare = np.empty((7, size))  # not unpacked in one line: Numba frees such views too early
+        # A statement each: Numba frees arrays too early that are unpacked from one line.
+        columns = np.empty((size + 1, size + waiting))
+        work = np.empty((size + 1, 2 * size))
+        root = np.empty((size + 1, size))
+        there = np.empty((size + 1, size))
+        spare = np.empty((7, size))
         step, trial, slope = spare[0], spare[1], spare[2]
         weight, diagonal, inner, norm = spare[3], spare[4], spare[5], spare[6]
-        free, live = np.empty(size, dtype=np.bool_), np.empty(size, dtype=np.bool_)
+        free = np.empty(size, dtype=np.bool_)
+        live = np.empty(size, dtype=np.bool_)
         ftol, xtol, gtol, first, extent = rule
 
         rss, filled = evaluate(p, x, t, w, columns)

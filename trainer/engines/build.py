@@ -85,7 +85,8 @@ def _least_squares(pack: Pack, model: Model, data: Dataset) -> LeastSquaresEngin
         squares = _squares(model) if backend == "triton" else None
         solver = Batched(model.jacobian, problem, parameters, rules, damped, squares)
     scale = 1.0 if model.loss_kind == "sse" else 1 / problem.rows
-    return LeastSquaresEngine(model, solver, problem, rules, order, scale, backend, pack.config.monitor.every)
+    every = pack.config.monitor.every
+    return LeastSquaresEngine(model, solver, problem, data, rules, order, scale, backend, every)
 
 
 def _check_size(pack: Pack, model: Model) -> None:
