@@ -23,7 +23,7 @@ def make_graph(asked: config.Model) -> Graph | None:
         raise UserError("model=expression needs equations: add 'model.expressions=[\"xy = a*x + b\"]'")
     if not isinstance(asked.expressions, (str, list)):
         raise UserError(f"model.expressions is a text or a list of equations; got {asked.expressions!r}")
-    return parse(asked.expressions, asked.outputs)
+    return parse(asked.expressions, asked.outputs, asked.parameters)
 
 
 def new_model(pack: Pack, graph: Graph | None, data: Dataset, compute: Compute) -> Model:

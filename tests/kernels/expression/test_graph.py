@@ -3,7 +3,7 @@ from hypothesis import given
 
 from kernels.expression import ExpressionError, Graph, parse
 from kernels.expression.expr import name, names
-from kernels.expression.graph import is_variable, point_at
+from kernels.expression.graph import point_at
 from tests.strategies import few, graphs
 
 PRIMER = """
@@ -120,7 +120,7 @@ def test_programs_have_operands_first_and_repeat_nothing(graph: Graph) -> None:
 def test_leads_to_is_depends_on_turned_around(graph: Graph) -> None:
     forward = {(needed, v) for v, needs in graph.depends_on.items() for needed in needs}
     assert forward == {(needed, v) for needed, uses in graph.leads_to.items() for v in uses}
-    assert all(is_variable(needed) for needed, _ in forward)
+    assert all(graph.is_variable(needed) for needed, _ in forward)
     assert not set(graph.outputs) - set(graph.expressions)
 
 
