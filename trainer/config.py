@@ -86,7 +86,7 @@ class Data:
     covariances: list[Any] | None = only(None, "gaussians")
     path: str | None = only(None, "file")
     table: dict[str, Any] = mapping("file", "table")
-    columns: dict[str, Any] = mapping("file", "table", "sklearn")
+    columns: dict[str, Any] = mapping("gaussians", "file", "table", "sklearn")
     set: str | None = only(None, "sklearn")
 
 

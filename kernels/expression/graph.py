@@ -87,8 +87,7 @@ class Graph:
                 )
         if not self.parameters:
             raise ExpressionError(
-                "a graph needs a parameter to learn: a name that does not begin with x"
-                + (f", or model.parameters=[{self.inputs[0]}]" if self.inputs else ""),
+                "a graph needs a parameter to learn: a name that does not begin with x",
                 next(iter(self.lines.values())),
             )
         if not any(self.is_parameter(part) for part in self.program):
@@ -101,6 +100,10 @@ class Graph:
     def is_parameter(self, part: Expr) -> bool:
         """`part` is a parameter's leaf."""
         return part.op == "name" and not self.is_variable(str(part.value))
+
+    def declaring(self, word: str) -> str:
+        """How a name that begins with x becomes a parameter."""
+        return f"make {word} a parameter with 'model.parameters=[{', '.join([*self.declared, word])}]'"
 
     @cached_property
     def expressions(self) -> dict[str, Expr]:

@@ -9,6 +9,12 @@ from kernels.expression.expr import Expr, name, node, number
 from kernels.expression.graph import ExpressionError, Graph, is_variable, point_at
 from kernels.expression.ops import FUNCTIONS
 
+ELSEWHERE = {  # what functions are called in other languages
+    "ln": "log(x), the natural logarithm", "log10": "log(x)/log(10)", "log2": "log(x)/log(2)",
+    "log1p": "log(1 + x)", "expm1": "exp(x) - 1", "pow": "x^y", "power": "x^y", "sqr": "x^2", "square": "x^2",
+    "cbrt": "x^(1/3)", "fabs": "abs", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "tg": "tan",
+    "logistic": "sigmoid", "expit": "sigmoid", "minimum": "min", "maximum": "max", "inv": "1/x",
+}  # fmt: skip
 MAX_LENGTH = 8_000  # characters of a graph
 MAX_DEPTH = 100  # parentheses, powers and minus signs inside one another
 
@@ -56,6 +62,13 @@ def _check_length(lines: Sequence[str]) -> None:
             message = f"expected at most {MAX_LENGTH:,} characters of equations, got {total:,}"
             raise ExpressionError(message, line, left)
         left -= len(line)
+
+
+def _meant(word: str) -> str:
+    """' (did you mean ...?)', where other languages call a function so, or it is like one of ours."""
+    low = word.lower()
+    same = low if low in FUNCTIONS else ELSEWHERE.get(low)
+    return f" (did you mean {same}?)" if same else nearest(word, FUNCTIONS)
 
 
 class _Line:
@@ -191,7 +204,7 @@ class _Line:
         if word not in FUNCTIONS:
             self.position = at
             known = ", ".join(sorted(FUNCTIONS))
-            raise self._error(f"unknown function {word}{nearest(word, FUNCTIONS)}; there are {known}")
+            raise self._error(f"unknown function {word}{_meant(word)}; there are {known}")
         self._next()
         args = [self.expression()]
         while self.token == ",":

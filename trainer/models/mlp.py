@@ -15,6 +15,7 @@ from trainer.models.base import Model
 
 BLOCK = 1 << 20  # numbers drawn at a time
 
+
 class MLPModel(Model):
     """R perceptrons of `widths` [in, hidden..., out]; the layers in `quantized` get their input as uint8.
 

@@ -159,4 +159,4 @@ def test_an_empty_table_is_refused(columns: dict[str, Any]) -> None:
 
 def test_columns_of_several_lengths_are_refused() -> None:
     with pytest.raises(UserError, match=r"points.csv: the columns differ in length: x 2, xy 1"):
-        table(x=[1, 2], xy=[1])
+        select(table(x=[1, 2], other=[1, 2, 3], xy=[1]), {}, parse("xy = a*x"), False)
