@@ -23,6 +23,7 @@ FREE = (
     "monitor.progress",
 )  # fmt: skip
 SHOWN = 5
+ENGINE, SAMPLES = "what trains", "the data"
 NUMBERS = "the numbers of its data, which have changed since"
 UNTOLD = "pack.over", NUMBERS  # digests, which say nothing to a person
 
@@ -60,8 +61,8 @@ def _done_by(engine: Engine, data: Data) -> Asked:
     """What trains, and what it trains on."""
     inputs, targets = len(data.train.input_names), len(data.train.target_names)
     return {
-        "what trains": f"engine={engine.kind} by {engine.backend}",
-        "the data": f"{len(data.train)} samples of {inputs} inputs and {targets} targets",
+        ENGINE: f"engine={engine.kind} by {engine.backend}",
+        SAMPLES: f"{len(data.train)} samples of {inputs} inputs and {targets} targets",
         NUMBERS: digest(data),
     }
 
@@ -83,10 +84,12 @@ def checkpoint_of(folder: Path, asked: Asked, tell: Tell) -> Checkpoint | None:
 def _differences(there: Asked, here: Asked) -> str:
     """The fields that are not the same there and here, but for those that may change; '' where all are.
 
-    A checkpoint of a version that had no such field was trained with its default.
+    A checkpoint of a version that had no such field was trained with its default. What trains, and on
+    what, is compared where it is known here.
     """
     defaults = json.loads(json.dumps(dict(flatten(asdict(Config()))), default=str))
-    known = {path: there.get(path, defaults.get(path, here.get(path))) for path in {**here, **there}}
+    fields = {**here, **{path: None for path in there if path not in (ENGINE, SAMPLES, NUMBERS)}}
+    known = {path: there.get(path, defaults.get(path, here.get(path))) for path in fields}
     paths = [path for path, value in known.items() if path not in FREE and value != here.get(path)]
     told = [path if path in UNTOLD else f"{path} ({known[path]} there)" for path in paths]
     more = [f"{len(told) - SHOWN} more"] if len(told) > SHOWN else []

@@ -72,7 +72,6 @@ class Table:
             raise UserError(f"{self.source}, column {name}: expected real numbers, got complex ones")
         values = column if column.dtype.kind in "fiub" else _floats(column)
         values = values.astype(np.float64)
-        self._check_integers(name, column, values)
         bad = np.flatnonzero(~np.isfinite(values))
         if len(bad):
             given = column[bad[0] : bad[0] + 1].tolist()[0]
@@ -80,18 +79,19 @@ class Table:
                 f"{self.source}, row {bad[0] + 1}, column {name}: expected a finite number, got "
                 f"{'nothing' if given is None else repr(given)}"
             )
+        self._check_integers(name, column, values)
         return values
 
     def _check_integers(self, name: str, column: np.ndarray, values: np.ndarray) -> None:
         """Raises UserError where float64 can't hold the integers of a column apart."""
-        large = np.abs(values) >= WHOLE
-        if not large.any() or not (column.dtype.kind in "iu" or _holds_integers(column)):
+        if not (np.abs(values) >= WHOLE).any() or not (column.dtype.kind in "iu" or _holds_integers(column)):
             return
-        lost = loss_of(column.astype(np.longdouble), values)
+        exact, least = column.tolist(), min(column.tolist())
+        lost = loss_of(*(np.array([int(v) - least for v in each], np.longdouble) for each in (exact, values)))
         if lost and lost.large:
             raise UserError(
                 f"{self.source}, column {name}: float64 has no room for such integers: {lost}; "
-                f"subtract an offset from them in the file, such as the smallest, {min(column.tolist())}"
+                f"subtract an offset from them in the file, such as the smallest, {least}"
             )
 
 
@@ -105,7 +105,7 @@ def _floats(column: np.ndarray) -> np.ndarray:
     def read(cell: Any) -> float:
         try:
             return float(cell)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return np.nan
 
     return np.array([read(cell) for cell in column])

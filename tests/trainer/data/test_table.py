@@ -77,6 +77,7 @@ def test_class_labels_become_indices_in_sorted_order(labels: Any, names: tuple[s
         (float("nan"), "got nan"),
         (float("inf"), "got inf"),
         ([1.0], "got [1.0]"),
+        (10**400, f"got {10**400}"),
         ({"a": 1}, "got {'a': 1}"),
     ],
 )
