@@ -1,4 +1,4 @@
-"""Sentences that give advice: what is refused, the words of the advice, and what serves when it is followed."""
+"""Sentences that give advice: what is refused, the words of it, and what serves when it is followed."""
 
 import re
 from pathlib import Path
@@ -28,61 +28,141 @@ FIT = "experiment=fit", "compute.backend=reference"
 
 # what is refused; the advice; what is changed as it says: +added, -taken away, old -> new
 CASES: list[tuple[tuple[str, ...], str, tuple[str, ...]]] = [
-    ((*MINE, POINTS), "model.expressions=[\"xy = a*x + b\"]", ("+model.expressions=[\"xy = a*x + b\"]",)),
+    ((*MINE, POINTS), 'model.expressions=["xy = a*x + b"]', ('+model.expressions=["xy = a*x + b"]',)),
     ((*LINE, "data=file"), "add data.path=FILE", ("+data.path=points.csv",)),
-    ((*LINE, "data.table={time: [1, 2], xy: [1, 2]}"), "'data.columns={x: COLUMN}'", ("+data.columns={x: time}",)),
+    (
+        (*LINE, "data.table={time: [1, 2], xy: [1, 2]}"),
+        "'data.columns={x: COLUMN}'",
+        ("+data.columns={x: time}",),
+    ),
     ((*LINE, "data.table={x: [1, 2], h: [1, 2]}"), "'data.columns={xy: COLUMN}'", ("+data.columns={xy: h}",)),
-    ((*MINE, POINTS, "model.expressions=['xy = a*(x - x0)']"), "'model.parameters=[x0]'", ("+model.parameters=[x0]",)),
+    (
+        (*MINE, POINTS, "model.expressions=['xy = a*(x - x0)']"),
+        "'model.parameters=[x0]'",
+        ("+model.parameters=[x0]",),
+    ),
     (
         (*MINE, POINTS, "model.expressions=['xy = x1*(x - x0)']", "model.parameters=[x1]"),
-        "'model.parameters=[x1, x0]'", ("-model.parameters=[x1]", "+model.parameters=[x1, x0]"),
+        "'model.parameters=[x1, x0]'",
+        ("-model.parameters=[x1]", "+model.parameters=[x1, x0]"),
     ),
-    ((*LINE, POINTS, "model.expressions=['xy = a*(x - x0)']", "model.initial={x0: 1}"),
-     "'model.parameters=[x0]'", ("+model.parameters=[x0]",)),
-    ((*TRUTH, "model.expressions=['xy = a*(x - x0)']", "data.truth={a: 1, x0: 2}"),
-     "'model.parameters=[x0]'", ("+model.parameters=[x0]",)),
+    (
+        (*LINE, POINTS, "model.expressions=['xy = a*(x - x0)']", "model.initial={x0: 1}"),
+        "'model.parameters=[x0]'",
+        ("+model.parameters=[x0]",),
+    ),
+    (
+        (*TRUTH, "model.expressions=['xy = a*(x - x0)']", "data.truth={a: 1, x0: 2}"),
+        "'model.parameters=[x0]'",
+        ("+model.parameters=[x0]",),
+    ),
     ((*TRUTH, "data.truth={a: 1}"), "missing: b", ("-data.truth={a: 1}", "+data.truth={a: 1, b: 2}")),
     ((*TRUTH, "data.truth={a: 1, b: 1}", "data.size=null"), "add data.size=65536", ("+data.size=65536",)),
     ((*LINE, TIMES), "data.standardize=true", ("+data.standardize=true",)),
     ((*LINE, TIMES), "compute.precision=fp64", ("+compute.precision=fp64",)),
-    ((*LINE, "data.table={x: [9007199254740993, 9007199254740994], xy: [1, 2]}", "compute.precision=fp64"),
-     "subtract an offset from them in the file, such as the smallest, 9007199254740993",
-     ("+data.table={x: [0, 1], xy: [1, 2]}",)),
+    (
+        (*LINE, "data.table={x: [9007199254740993, 9007199254740994], xy: [1, 2]}", "compute.precision=fp64"),
+        "subtract an offset from them in the file, such as the smallest, 9007199254740993",
+        ("+data.table={x: [0, 1], xy: [1, 2]}",),
+    ),
     ((*LINE, POINTS, "data.validation=0.9"), "leave some to train on", ("+data.validation=0.5",)),
-    ((*MLP, "data.table={x: [0, 1], kind: [a, b]}"), "'data.columns={targets: COLUMN}'", ("+data.columns={targets: kind}",)),
-    ((*MLP, LABELS, "model.widths=[1,4,3]", "model.loss=mse"), "one of 3 classes", ("-model.widths=[1,4,3]",)),
+    (
+        (*MLP, "data.table={x: [0, 1], kind: [a, b]}"),
+        "'data.columns={targets: COLUMN}'",
+        ("+data.columns={targets: kind}",),
+    ),
+    (
+        (*MLP, LABELS, "model.widths=[1,4,3]", "model.loss=mse"),
+        "one of 3 classes",
+        ("-model.widths=[1,4,3]",),
+    ),
     ((*MLP, LABELS, "model.widths=[1,4,3]"), "make them equal", ("-model.widths=[1,4,3]",)),
-    ((*MLP, POINTS, "data.columns={targets: [x, xy], inputs: xy}", "model.loss=mse", "model.widths=[1,4,3]"),
-     "make them equal", ("-model.widths=[1,4,3]",)),
-    ((*MLP, LABELS, "model.widths=[1,4,3]", "model.loss=mse"), "3 columns of targets",
-     ("+data.table={x: [0, 1], p: [1, 2], q: [1, 2], r: [1, 2]}", "+data.columns={targets: [p, q, r]}")),
-    ((*GAUSSIANS, "model.widths=[3,2]"), "begins with the number of inputs: the data have 2", ("+model.widths=[2,2]",)),
+    (
+        (
+            *MLP,
+            POINTS,
+            "data.columns={targets: [x, xy], inputs: xy}",
+            "model.loss=mse",
+            "model.widths=[1,4,3]",
+        ),
+        "make them equal",
+        ("-model.widths=[1,4,3]",),
+    ),
+    (
+        (*MLP, LABELS, "model.widths=[1,4,3]", "model.loss=mse"),
+        "3 columns of targets",
+        ("+data.table={x: [0, 1], p: [1, 2], q: [1, 2], r: [1, 2]}", "+data.columns={targets: [p, q, r]}"),
+    ),
+    (
+        (*GAUSSIANS, "model.widths=[3,2]"),
+        "begins with the number of inputs: the data have 2",
+        ("+model.widths=[2,2]",),
+    ),
     ((*GAUSSIANS, "model.widths=[2]"), "such as [2, 10, 2]", ("+model.widths=[2, 10, 2]",)),
     ((*GAUSSIANS, "data.means=[[3, 3]]"), "such as [[3, 3], [5, 5]]", ("+data.means=[[3, 3], [5, 5]]",)),
     ((*GAUSSIANS, "model.quantize=[7]"), "layers from 0 to 1", ("+model.quantize=[1]",)),
-    ((*GAUSSIANS, "model.widths=[2,300000,300000,2]"), "make model.widths smaller", ("+model.widths=[2,30,30,2]",)),
+    (
+        (*GAUSSIANS, "model.widths=[2,300000,300000,2]"),
+        "make model.widths smaller",
+        ("+model.widths=[2,30,30,2]",),
+    ),
     ((*GAUSSIANS, "data.size=1000000000000"), "make fewer samples", ("+data.size=100",)),
-    ((*SIGMOID[:3], "model.expressions=['xw = sigmoid(a*xx1 + b*x2 + c)']"), "'data.columns={xx1: COLUMN}'",
-     ("+data.columns={xx1: x1}",)),
-    ((*FIT, "model.bounds={b1: [2, 3]}", "model.initial={b1: 1, b2: 5}"), "set model.initial.b1",
-     ("+model.initial.b1=2.5",)),
-    ((*FIT, "model.starts=4"), "give a range, as in 'model.initial={a: [0, 10]}'", ("+model.initial.b1=[0, 10]",)),
-    ((*LINE, POINTS, "model.expressions=['xy = a*ln(x + 1)']"), "log(x), the natural logarithm",
-     ("+model.expressions=['xy = a*log(x + 1)']",)),
-    ((*LINE, POINTS, "model.expressions=['xy = a*log10(x + 1)']"), "log(x)/log(10)",
-     ("+model.expressions=['xy = a*(log(x + 1)/log(10))']",)),
-    ((*LINE, POINTS, "model.expressions=['xy = a*Arctan(x)']"), "did you mean atan?",
-     ("+model.expressions=['xy = a*atan(x)']",)),
-    ((*LINE, POINTS, "model.expressions=['xy = a*Exp(x)']"), "did you mean exp?",
-     ("+model.expressions=['xy = a*exp(x)']",)),
-    ((*LINE, POINTS, "model.expressions=['xy = a*exp']"), "expected exp(...)", ("+model.expressions=['xy = a*exp(x)']",)),
-    ((*LINE, POINTS, "model.expressions=['y = a*x']"), "names on the left are variables and begin with x",
-     ("+model.expressions=['xy = a*x']",)),
-    ((*LINE, POINTS, "model.expressions=['xy = x']"), "a name that does not begin with x",
-     ("+model.expressions=['xy = a*x']",)),
-    ((*LINE, POINTS, "data.columns={weights: x}", "optimizer=adam"), "optimizer=levenberg_marquardt",
-     ("+optimizer=levenberg_marquardt",)),
-]  # fmt: skip
+    (
+        (*SIGMOID[:3], "model.expressions=['xw = sigmoid(a*xx1 + b*x2 + c)']"),
+        "'data.columns={xx1: COLUMN}'",
+        ("+data.columns={xx1: x1}",),
+    ),
+    (
+        (*FIT, "model.bounds={b1: [2, 3]}", "model.initial={b1: 1, b2: 5}"),
+        "set model.initial.b1",
+        ("+model.initial.b1=2.5",),
+    ),
+    (
+        (*FIT, "model.starts=4"),
+        "give a range, as in 'model.initial={a: [0, 10]}'",
+        ("+model.initial.b1=[0, 10]",),
+    ),
+    (
+        (*LINE, POINTS, "model.expressions=['xy = a*ln(x + 1)']"),
+        "log(x), the natural logarithm",
+        ("+model.expressions=['xy = a*log(x + 1)']",),
+    ),
+    (
+        (*LINE, POINTS, "model.expressions=['xy = a*log10(x + 1)']"),
+        "log(x)/log(10)",
+        ("+model.expressions=['xy = a*(log(x + 1)/log(10))']",),
+    ),
+    (
+        (*LINE, POINTS, "model.expressions=['xy = a*Arctan(x)']"),
+        "did you mean atan?",
+        ("+model.expressions=['xy = a*atan(x)']",),
+    ),
+    (
+        (*LINE, POINTS, "model.expressions=['xy = a*Exp(x)']"),
+        "did you mean exp?",
+        ("+model.expressions=['xy = a*exp(x)']",),
+    ),
+    (
+        (*LINE, POINTS, "model.expressions=['xy = a*exp']"),
+        "expected exp(...)",
+        ("+model.expressions=['xy = a*exp(x)']",),
+    ),
+    (
+        (*LINE, POINTS, "model.expressions=['y = a*x']"),
+        "names on the left are variables and begin with x",
+        ("+model.expressions=['xy = a*x']",),
+    ),
+    (
+        (*LINE, POINTS, "model.expressions=['xy = x']"),
+        "a name that does not begin with x",
+        ("+model.expressions=['xy = a*x']",),
+    ),
+    (
+        (*LINE, POINTS, "data.columns={weights: x}", "optimizer=adam"),
+        "optimizer=levenberg_marquardt",
+        ("+optimizer=levenberg_marquardt",),
+    ),
+]
 
 
 def followed(asked: tuple[str, ...], changes: tuple[str, ...]) -> list[str]:
