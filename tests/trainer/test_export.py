@@ -81,6 +81,7 @@ def test_a_parameter_that_begins_with_x_goes_everywhere(packtrain: Command, tmp_
         "compute.backend=reference", "monitor=quiet", "hydra.run.dir=out",
     )  # fmt: skip
     assert packtrain(*asked, "loop.steps=2").code == 0
+    assert "it has not converged; raise loop.steps" in result_in(tmp_path / "out")["run"][0]["message"]
     assert packtrain("resume=out", "loop.steps=100").code == 0
     trained = trainer.load(tmp_path / "out")
     values = {name: round(float(each), 9) for name, each in trained.parameters(0).items()}

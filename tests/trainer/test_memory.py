@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from kernels.errors import UserError
+from kernels.expression import parse
 from tests.trainer.configs import untrained
 from trainer import memory
+from trainer.data import table
 from trainer.models import build
 
 
@@ -59,3 +62,12 @@ def test_runs_and_states_count(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_on_cuda_the_device_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1234, 5678))
     assert memory.available_memory(torch.device("cuda")) == 1234
+
+
+def test_columns_that_are_used_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = {name: np.zeros(1000) for name in ("x", "xy", "unused")}
+    monkeypatch.setattr(table, "available_memory", lambda: 4 * 8000)
+    assert len(table.select(table.Table("t.csv", columns), {}, parse("xy = a*x"), False)) == 1000
+    monkeypatch.setattr(table, "available_memory", lambda: 4 * 8000 - 1)
+    with pytest.raises(UserError, match=r"t.csv takes 0.0 GB in memory.*: take fewer rows or columns"):
+        table.select(table.Table("t.csv", columns), {}, parse("xy = a*x"), False)

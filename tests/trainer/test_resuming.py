@@ -317,3 +317,15 @@ def test_a_command_is_kept_whole_and_once(packtrain: Command, tmp_path: Path) ->
     os.chdir("/")
     assert packtrain(f"resume={tmp_path / 'mine'}", "loop.steps=29").code == 0
     assert json.loads((tmp_path / "mine" / "command.json").read_text()) == kept
+
+
+@pytest.mark.parametrize("backend", ["reference", "numba"])
+def test_a_fit_that_used_up_its_steps_goes_on_with_more(
+    backend: str, packtrain: Command, tmp_path: Path
+) -> None:
+    fit = "experiment=fit", f"compute.backend={backend}", "monitor=quiet"
+    assert packtrain(*fit, "loop.steps=3", "hydra.run.dir=cut").code == 0
+    assert result_in(tmp_path / "cut")["outcomes"] == {"stopped early": 1}
+    assert packtrain("resume=cut", "loop.steps=50").code == 0
+    assert packtrain(*fit, "loop.steps=50", "hydra.run.dir=whole").code == 0
+    assert outcome_in(tmp_path / "cut") == outcome_in(tmp_path / "whole")

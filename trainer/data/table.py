@@ -12,10 +12,12 @@ from kernels.errors import UserError, nearest
 from kernels.expression import ExpressionError, Graph
 from trainer.data.dataset import Dataset
 from trainer.data.rounding import loss_of
+from trainer.memory import available_memory, check_memory
 
 TARGET = "target"
 TARGETS = "targets"
 WEIGHTS = "weights"
+COPIES = 2  # of the columns that are used, in float64, at a time
 WHOLE = 2.0**53  # from which on float64 doesn't hold every integer
 THE_TARGETS = "the targets: name it with 'data.columns={targets: COLUMN}'"
 
@@ -130,7 +132,10 @@ def select(
     inputs, targets = (
         _of_features(table, columns, weights) if graph is None else _of_graph(table, columns, graph, classes)
     )
-    rows = table.rows([*inputs.values(), *targets.values(), *([] if weights is None else [str(weights)])])
+    used = [*inputs.values(), *targets.values(), *([] if weights is None else [str(weights)])]
+    rows = table.rows(used)
+    needed = COPIES * rows * len(used) * np.dtype(np.float64).itemsize
+    check_memory(needed, available_memory(), table.source, "take fewer rows or columns")
     outputs = outputs if graph is None else len(graph.outputs)
     names, values, one_hot = _judged(table, targets, classes, outputs)
     return Dataset(
