@@ -59,6 +59,7 @@ class Model:
     loss: str = "mse"
     expressions: Any = only(None, "expression")
     outputs: list[str] | None = only(None, "expression")
+    parameters: list[str] = only([], "expression")
     initial: dict[str, Any] = mapping("expression", per_run=True)
     initial_range: list[float] = only([0.0, 1.0], "expression")
     starts: int = only(1, "expression")
@@ -85,7 +86,7 @@ class Data:
     covariances: list[Any] | None = only(None, "gaussians")
     path: str | None = only(None, "file")
     table: dict[str, Any] = mapping("file", "table")
-    columns: dict[str, Any] = mapping("file", "table", "sklearn")
+    columns: dict[str, Any] = mapping("gaussians", "file", "table", "sklearn")
     set: str | None = only(None, "sklearn")
 
 

@@ -19,7 +19,8 @@ from trainer.config import Config, is_per_run, per_run_fields
 
 MOST_RUNS = 1 << 20
 OF_EQUATIONS = (
-    "model.initial", "model.bounds", "model.fixed", "data.truth", "data.columns", "data.table",
+    "model.parameters", "model.initial", "model.bounds", "model.fixed", "data.truth", "data.columns",
+    "data.table",
 )  # fmt: skip
 START = "start"  # what tells the runs of model.starts apart
 

@@ -171,7 +171,10 @@ class Trained:
             missing = [name for name in self.inputs if name not in inputs]
             if missing:
                 raise UserError(f"the inputs are {', '.join(self.inputs)}; missing: {', '.join(missing)}")
-            return torch.stack(self._numbers(*(inputs[name] for name in self.inputs)), -1)
+            columns = self._numbers(*(inputs[name] for name in self.inputs or inputs))
+            if not self.inputs:  # equations of constants, at as many places as there are, or one
+                return torch.empty(len(columns[0]) if columns else 1, 0, dtype=torch.float64)
+            return torch.stack(columns, -1)
         (x,) = self._numbers(inputs)
         if x.dim() != 2 or x.shape[1] != len(self.inputs):
             raise UserError(

@@ -11,7 +11,9 @@ from kernels.errors import UserError
 from trainer.atomic import remove_drafts
 from trainer.checkpoint import Checkpoint, Checkpoints, Part, Tell, newest
 from trainer.checks import checkpoint_interval
-from trainer.data.dataset import Dataset
+from trainer.config import Config
+from trainer.data.dataset import Data
+from trainer.data.digest import digest
 from trainer.engines.base import Engine
 from trainer.pack import Pack, flatten
 
@@ -21,6 +23,9 @@ FREE = (
     "monitor.progress",
 )  # fmt: skip
 SHOWN = 5
+ENGINE, SAMPLES = "what trains", "the data"
+NUMBERS = "the numbers of its data, which have changed since"
+UNTOLD = "pack.over", NUMBERS  # digests, which say nothing to a person
 
 Asked = dict[str, Any]
 
@@ -34,7 +39,7 @@ def asked_of(pack: Pack) -> Asked:
 
 
 def going_on(
-    pack: Pack, folder: Path, data: Dataset, engine: Engine, parts: Mapping[str, Part], tell: Tell
+    pack: Pack, folder: Path, data: Data, engine: Engine, parts: Mapping[str, Part], tell: Tell
 ) -> Checkpoints:
     """The checkpoints of the training in `folder`; its `parts`, engine and all, go on from the newest.
 
@@ -52,12 +57,13 @@ def going_on(
     return checkpoints
 
 
-def _done_by(engine: Engine, data: Dataset) -> Asked:
+def _done_by(engine: Engine, data: Data) -> Asked:
     """What trains, and what it trains on."""
-    inputs, targets = len(data.input_names), len(data.target_names)
+    inputs, targets = len(data.train.input_names), len(data.train.target_names)
     return {
-        "what trains": f"engine={engine.kind} by {engine.backend}",
-        "the data": f"{len(data)} samples of {inputs} inputs and {targets} targets",
+        ENGINE: f"engine={engine.kind} by {engine.backend}",
+        SAMPLES: f"{len(data.train)} samples of {inputs} inputs and {targets} targets",
+        NUMBERS: digest(data),
     }
 
 
@@ -76,8 +82,15 @@ def checkpoint_of(folder: Path, asked: Asked, tell: Tell) -> Checkpoint | None:
 
 
 def _differences(there: Asked, here: Asked) -> str:
-    """The fields of `here` that are not the same there, but for those that may change; '' where all are."""
-    paths = [path for path in here if path not in FREE and there.get(path) != here[path]]
-    told = [path if path == "pack.over" else f"{path} ({there.get(path)} there)" for path in paths]
+    """The fields that are not the same there and here, but for those that may change; '' where all are.
+
+    A checkpoint of a version that had no such field was trained with its default. What trains, and on
+    what, is compared where it is known here.
+    """
+    defaults = json.loads(json.dumps(dict(flatten(asdict(Config()))), default=str))
+    fields = {**here, **{path: None for path in there if path not in (ENGINE, SAMPLES, NUMBERS)}}
+    known = {path: there.get(path, defaults.get(path, here.get(path))) for path in fields}
+    paths = [path for path, value in known.items() if path not in FREE and value != here.get(path)]
+    told = [path if path in UNTOLD else f"{path} ({known[path]} there)" for path in paths]
     more = [f"{len(told) - SHOWN} more"] if len(told) > SHOWN else []
     return ", ".join([*told[:SHOWN], *more])

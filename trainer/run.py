@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,12 +62,21 @@ def run(pack: Pack, folder: Path, console: Console, command: Typed | None = None
             ) from None
 
 
+def tell_notes(notes: Iterable[str]) -> None:
+    """Says what a reader should know before the training."""
+    for note in notes:
+        log.warning("%s", note)
+        print(f"packtrain: note: {note}", file=sys.stderr)
+
+
 def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> Ended:
     began = time.perf_counter()
     asked = pack.config
     compute = prepare_compute(asked.compute)
     graph = make_graph(asked.model)
-    data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype)
+    outputs = (asked.model.widths or [None])[-1]
+    data = load(asked.data, graph, asked.model.loss, compute.device, compute.dtype, outputs)
+    tell_notes(data.notes)
     model = new_model(pack, graph, data.train, compute)
     if asked.optimizer.kind in LEAST_SQUARES:
         engine = make_engine(pack, model, data.train)
@@ -81,7 +91,7 @@ def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> E
     parts: dict[str, Part] = {"engine": engine, "monitor": monitor}
     if judge:
         parts["judge"] = judge
-    checkpoints = going_on(pack, folder, data.train, engine, parts, monitor.tell)
+    checkpoints = going_on(pack, folder, data, engine, parts, monitor.tell)
     if command:
         write_command(folder, command)
     with Stop(asked.loop.max_seconds, checkpoints.spent) as stop:
@@ -98,6 +108,8 @@ def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> E
         rows = finite(rows)
         seconds = {"total": time.perf_counter() - began, "train": trained}
         about = results.head(pack, compute, engine, seconds)
+        if data.notes:
+            about["notes"] = list(data.notes)
         about["interrupted"] = bool(reason) and stop.signal is not None
         result = results.summary(about, rows, starts)
         monitor.add_results(rows)

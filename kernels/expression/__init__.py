@@ -2,6 +2,7 @@
 
 from kernels.expression.function import expression, expression_loss, jacobian
 from kernels.expression.graph import ExpressionError, Graph
+from kernels.expression.notes import notes
 from kernels.expression.parse import parse
 
-__all__ = ["ExpressionError", "Graph", "expression", "expression_loss", "jacobian", "parse"]
+__all__ = ["ExpressionError", "Graph", "expression", "expression_loss", "jacobian", "notes", "parse"]

@@ -1,11 +1,11 @@
 """The expression graph: variables, each with one expression, in topological order."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from kernels.errors import UserError
+from kernels.errors import UserError, nearest
 from kernels.expression.derive import forward, reverse
 from kernels.expression.expr import ONE, ZERO, Expr, name, names, node, substitute, walk
 
@@ -34,27 +34,24 @@ def point_at(line: str, word: str, start: int = 0) -> tuple[str, int]:
     return line, found.start() if found else 0
 
 
-def is_variable(word: str) -> bool:
-    """Names that begin with x are variables; all others are learnable parameters."""
-    return word.startswith("x")
-
-
-def is_parameter(part: Expr) -> bool:
-    """`part` is a parameter's leaf."""
-    return part.op == "name" and not is_variable(str(part.value))
+def is_variable(word: str, declared: Collection[str]) -> bool:
+    """Names that begin with x are variables, unless `declared` parameters; all others are parameters."""
+    return word.startswith("x") and word not in declared
 
 
 @dataclass(frozen=True)
 class Graph:
     """A DAG of variables: `definitions` in topological order, and the variables that are outputs.
 
-    No derivative is taken by the parameters that are `fixed`: it is 0. Two graphs are equal when their
-    definitions, outputs and fixed parameters are. `str(graph)` is its text.
+    Names that begin with x are variables, but for the `declared` parameters. No derivative is taken by the
+    parameters that are `fixed`: it is 0. Two graphs are equal when their definitions, outputs, declared and
+    fixed parameters are. `str(graph)` is its text.
     """
 
     definitions: tuple[tuple[str, Expr], ...]
     outputs: tuple[str, ...]
     lines: Mapping[str, str] = field(compare=False, repr=False)
+    declared: tuple[str, ...] = ()
     fixed: frozenset[str] = frozenset()
 
     @classmethod
@@ -63,13 +60,14 @@ class Graph:
         definitions: Mapping[str, Expr],
         outputs: Iterable[str] | None,
         lines: Mapping[str, str],
+        declared: Iterable[str] = (),
     ) -> "Graph":
         """The graph of `definitions`, checked; `lines` are what errors show. Raises ExpressionError."""
         uses = {variable: names(expression) for variable, expression in definitions.items()}
         order = _topological(uses, lines)
         used = {word for words in uses.values() for word in words}
         found = tuple(outputs or (v for v in order if v not in used))
-        graph = cls(tuple((v, definitions[v]) for v in order), found, dict(lines))
+        graph = cls(tuple((v, definitions[v]) for v in order), found, dict(lines), tuple(declared))
         graph._check()
         return graph
 
@@ -83,13 +81,31 @@ class Graph:
                 )
         if len(set(self.outputs)) < len(self.outputs):
             raise ExpressionError(f"an output is named twice in {', '.join(self.outputs)}")
+        for word in self.declared:
+            if word not in self.parameters:
+                raise ExpressionError(
+                    f"model.parameters: the equations have no name {word!r} on the right"
+                    f"{nearest(word, self._names)}; they have {', '.join(self._names)}"
+                )
         if not self.parameters:
             raise ExpressionError(
                 "a graph needs a parameter to learn: a name that does not begin with x",
                 next(iter(self.lines.values())),
             )
-        if not any(is_parameter(part) for part in self.program):
+        if not any(self.is_parameter(part) for part in self.program):
             raise ExpressionError(f"no parameter reaches {', '.join(self.outputs)}: nothing to learn")
+
+    def is_variable(self, word: str) -> bool:
+        """`word` is no parameter."""
+        return is_variable(word, self.declared)
+
+    def is_parameter(self, part: Expr) -> bool:
+        """`part` is a parameter's leaf."""
+        return part.op == "name" and not self.is_variable(str(part.value))
+
+    def declaring(self, word: str) -> str:
+        """How a name that begins with x becomes a parameter."""
+        return f"make {word} a parameter with 'model.parameters=[{', '.join([*self.declared, word])}]'"
 
     @cached_property
     def expressions(self) -> dict[str, Expr]:
@@ -103,19 +119,19 @@ class Graph:
     @cached_property
     def inputs(self) -> tuple[str, ...]:
         """The variables without an expression, in order of appearance."""
-        return tuple(w for w in self._names if is_variable(w) and w not in self.expressions)
+        return tuple(w for w in self._names if self.is_variable(w) and w not in self.expressions)
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
         """The learnable names, in order of appearance."""
-        return tuple(w for w in self._names if not is_variable(w))
+        return tuple(w for w in self._names if not self.is_variable(w))
 
     @cached_property
     def depends_on(self) -> dict[str, list[str]]:
         """variable -> the variables in its own expression, in topological order."""
         rank = {v: i for i, v in enumerate((*self.inputs, *self.expressions))}
         return {
-            v: sorted((w for w in names(e) if is_variable(w)), key=rank.__getitem__)
+            v: sorted((w for w in names(e) if self.is_variable(w)), key=rank.__getitem__)
             for v, e in self.definitions
         }
 

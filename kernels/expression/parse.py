@@ -2,13 +2,19 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from kernels.errors import nearest
 from kernels.expression.expr import Expr, name, node, number
 from kernels.expression.graph import ExpressionError, Graph, is_variable, point_at
 from kernels.expression.ops import FUNCTIONS
 
+ELSEWHERE = {  # what functions are called in other languages
+    "ln": "log(x), the natural logarithm", "log10": "log(x)/log(10)", "log2": "log(x)/log(2)",
+    "log1p": "log(1 + x)", "expm1": "exp(x) - 1", "pow": "x^y", "power": "x^y", "sqr": "x^2", "square": "x^2",
+    "cbrt": "x^(1/3)", "fabs": "abs", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "tg": "tan",
+    "logistic": "sigmoid", "expit": "sigmoid", "minimum": "min", "maximum": "max", "inv": "1/x",
+}  # fmt: skip
 MAX_LENGTH = 8_000  # characters of a graph
 MAX_DEPTH = 100  # parentheses, powers and minus signs inside one another
 
@@ -21,22 +27,24 @@ TOKEN = re.compile(
 )
 
 
-def parse(text: str | Sequence[str], outputs: Iterable[str] | None = None) -> Graph:
+def parse(
+    text: str | Sequence[str], outputs: Iterable[str] | None = None, declared: Sequence[str] = ()
+) -> Graph:
     """The graph of `xz = bc*xx + xy`, one assignment a line or list item.
 
-    Names that begin with x are variables, the others learnable parameters. `outputs` are the
-    variables compared with the data; without them, those that no expression uses.
+    Names that begin with x are variables, the others and those `declared` are learnable parameters.
+    `outputs` are the variables compared with the data; without them, those that no expression uses.
     Raises ExpressionError, a sentence with a caret under the fault.
     """
     lines = [line for item in _items(text) for line in item.splitlines() if line.strip()]
     _check_length(lines)
     definitions: dict[str, Expr] = {}
     for line in lines:
-        variable, expression = _Line(line).assignment()
+        variable, expression = _Line(line, declared).assignment()
         if variable in definitions:
             raise ExpressionError(f"{variable} is defined twice", *point_at(line, variable))
         definitions[variable] = expression
-    return Graph.build(definitions, outputs, dict(zip(definitions, lines, strict=True)))
+    return Graph.build(definitions, outputs, dict(zip(definitions, lines, strict=True)), declared)
 
 
 def _items(text: str | Sequence[str]) -> list[str]:
@@ -56,11 +64,18 @@ def _check_length(lines: Sequence[str]) -> None:
         left -= len(line)
 
 
+def _meant(word: str) -> str:
+    """' (did you mean ...?)', where other languages call a function so, or it is like one of ours."""
+    low = word.lower()
+    same = low if low in FUNCTIONS else ELSEWHERE.get(low)
+    return f" (did you mean {same}?)" if same else nearest(word, FUNCTIONS)
+
+
 class _Line:
     """One assignment, read from left to right."""
 
-    def __init__(self, line: str) -> None:
-        self.line = line
+    def __init__(self, line: str, declared: Collection[str] = ()) -> None:
+        self.line, self.declared = line, declared
         self.tokens = self._tokens()
         self.position = 0
         self.depth = 0
@@ -109,7 +124,9 @@ class _Line:
         if self.token != "name":
             raise self._error(f"expected a variable to define, as in 'xy = a*x', got {self._found()}")
         variable = self.tokens[0][1]
-        if not is_variable(variable):
+        if variable in self.declared:
+            raise self._error(f"{variable} can't be defined: model.parameters makes it a parameter")
+        if not is_variable(variable, self.declared):
             raise self._error(
                 f"{variable} can't be defined: names on the left are variables and begin with x"
             )
@@ -187,7 +204,7 @@ class _Line:
         if word not in FUNCTIONS:
             self.position = at
             known = ", ".join(sorted(FUNCTIONS))
-            raise self._error(f"unknown function {word}{nearest(word, FUNCTIONS)}; there are {known}")
+            raise self._error(f"unknown function {word}{_meant(word)}; there are {known}")
         self._next()
         args = [self.expression()]
         while self.token == ",":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kernels import launch
 from kernels.expression.expr import Expr, walk
-from kernels.expression.graph import Graph, is_parameter
+from kernels.expression.graph import Graph
 from kernels.expression.losses import loss_lines
 from kernels.expression.statements import BOTH, INPUTS, NOTHING, PARAMETERS, indented, leaves, statements
 from kernels.expression.triton_source import HEADER, TRITON, most_alive
@@ -151,7 +151,7 @@ class _Writer:
         """Writes what `program` needs and isn't there yet."""
         once = self.loop if self.frugal else self.outside
         for part in program:
-            if is_parameter(part) and part not in self.loaded:
+            if self.graph.is_parameter(part) and part not in self.loaded:
                 self.loaded.add(part)
                 once.append(f"{self.texts[part]} = tl.load(p + {self.texts[part][1:]})")
             lines = statements([part], self.texts, self.levels, TRITON, "tl.full((), {}, dtype)".format)

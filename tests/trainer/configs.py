@@ -33,5 +33,6 @@ def untrained(*overrides: str, device: torch.device | str = "cpu") -> tuple[Pack
     pack = pack_of("monitor.every=1", *overrides, f"compute.device={device}")
     compute = prepare_compute(pack.config.compute)
     graph = make_graph(pack.config.model)
-    data = load(pack.config.data, graph, pack.config.model.loss, compute.device, compute.dtype)
+    outputs = (pack.config.model.widths or [None])[-1]
+    data = load(pack.config.data, graph, pack.config.model.loss, compute.device, compute.dtype, outputs)
     return pack, new_model(pack, graph, data.train, compute), data.train

@@ -70,3 +70,26 @@ def test_what_cant_be_exported_is_one_sentence(packtrain: Command, tmp_path: Pat
     ):
         ended = packtrain("export", *arguments)
         assert ended.code == 2 and ended.err.count("\n") == 1 and told in ended.err, arguments
+
+
+def test_a_parameter_that_begins_with_x_goes_everywhere(packtrain: Command, tmp_path: Path) -> None:
+    """Fitted, held, resumed, loaded, shown and exported like any other."""
+    asked = (
+        "~experiment", "model.expressions=['xy = a*(x - x0)^2']", "model.parameters=[x0]", "data=table",
+        "data.table={x: [0, 1, 2, 3, 4], xy: [18, 8, 2, 0, 2]}", "model.initial={a: 1, x0: 2}",
+        "model.bounds={x0: [0, 9]}", "optimizer=levenberg_marquardt", "compute.precision=fp64",
+        "compute.backend=reference", "monitor=quiet", "hydra.run.dir=out",
+    )  # fmt: skip
+    assert packtrain(*asked, "loop.steps=2").code == 0
+    assert "it has not converged; raise loop.steps" in result_in(tmp_path / "out")["run"][0]["message"]
+    assert packtrain("resume=out", "loop.steps=100").code == 0
+    trained = trainer.load(tmp_path / "out")
+    values = {name: round(float(each), 9) for name, each in trained.parameters(0).items()}
+    assert trained.inputs == ("x",) and values == {"a": 2, "x0": 3}
+    assert abs(float(trained.predict({"x": [5.0]}, 0)) - 8) < 1e-8
+    assert "x0" in packtrain("show", "out", "run=0").out
+    assert packtrain("export", "out").code == 0
+    made = tmp_path / "out" / "export" / "run-0000"
+    assert "x0 = 3" in (made / "equations.txt").read_text()
+    assert "x0=" in (made / "equations.py").read_text().partition("def predict(x, ")[2]
+    assert r"\left(x - 3\right)^{2}" in (made / "equations.tex").read_text()

@@ -14,6 +14,7 @@ from tests.helpers import Command, result_in
 from tests.trainer.curves import scalars
 from trainer.checkpoint import read
 from trainer.lock import locked
+from trainer.resuming import NUMBERS, _differences
 from trainer.stop import Stop
 
 PRIMER = "experiment=primer", "data.size=300", "data.validation=0.2", "loop.batch_size=50", "monitor.every=7"
@@ -187,6 +188,56 @@ def test_what_changed_is_seen_where_the_command_did_not(packtrain: Command, tmp_
     (tmp_path / "points.csv").write_text(points + "4,8\n")
     ended = packtrain("resume=mine", "loop.steps=10")
     assert ended.code == 2 and "the data (3 samples of 1 inputs and 1 targets there)" in ended.err
+    (tmp_path / "points.csv").write_text(points.replace("3,6", "3,6.1"))
+    ended = packtrain("resume=mine", "loop.steps=10")
+    assert ended.code == 2 and ended.err == (
+        f"packtrain: {tmp_path / 'mine'} holds another training, which differs in the numbers of its data, "
+        "which have changed since: take another hydra.run.dir, or delete that one\n"
+    )
+    (tmp_path / "points.csv").write_text("t,v,unused\n1,2,0\n2,4,0\n3,6,0\n")
+    assert packtrain("resume=mine", "loop.steps=10").code == 0, "what isn't used may change"
+
+
+def test_a_checkpoint_of_an_older_version_goes_on() -> None:
+    """It has no digest, and no field that is new; what it has beyond the asked is a difference."""
+    here = {"seed": 1, "model.parameters": [], NUMBERS: "3f", "loop.steps": 3}
+    assert _differences({"seed": 1, "loop.steps": 9}, here) == ""
+    assert _differences(here, {**here, NUMBERS: "4a"}) == NUMBERS
+    assert _differences({**here, "model.initial.a": 2}, here) == "model.initial.a (2 there)"
+    assert _differences({"seed": 1}, {**here, "model.parameters": ["x0"]}) == "model.parameters ([] there)"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("optimizer=sgd,adam", "hydra.sweep.dir=sweep"),
+        (
+            "search=random", "search.space={optimizer.lr: {choices: [0.1, 0.2]}}", "search.rounds=2",
+            "search.runs_per_round=2", "hydra.run.dir=sweep",
+        ),
+    ],
+)  # fmt: skip
+def test_data_that_changed_are_seen_by_what_is_left_of_a_sweep(
+    asked: tuple[str, ...], packtrain: Command, tmp_path: Path
+) -> None:
+    points = tmp_path / "points.csv"
+    points.write_text("x,xy\n1,2\n2,4\n")
+    fit = (
+        "~experiment", "model.expressions=['xy = a*x']", "data=file", "data.path=points.csv", "loop.steps=5",
+        "loop.batch_size=full", "monitor=quiet", "monitor.progress=false", "engine=step",
+        "compute.backend=reference",
+    )  # fmt: skip
+    multirun = [] if "search=random" in asked else ["-m"]
+    assert packtrain(*multirun, *fit, *asked).code == 0
+    points.write_text("x,xy\n1,2\n2,5\n")
+    assert packtrain("resume=sweep").code == 0, "nothing is left to train"
+    (tmp_path / "sweep" / "1" / "result.json").unlink()
+    ended = packtrain("resume=sweep")
+    assert (
+        ended.code == 2 and f"points.csv changed since the sweep in {tmp_path / 'sweep'} began" in ended.err
+    )
+    points.write_text("x,xy\n1,2\n2,4\n")
+    assert packtrain("resume=sweep").code == 0
 
 
 def test_a_second_process_is_refused(packtrain: Command, tmp_path: Path) -> None:
@@ -266,3 +317,15 @@ def test_a_command_is_kept_whole_and_once(packtrain: Command, tmp_path: Path) ->
     os.chdir("/")
     assert packtrain(f"resume={tmp_path / 'mine'}", "loop.steps=29").code == 0
     assert json.loads((tmp_path / "mine" / "command.json").read_text()) == kept
+
+
+@pytest.mark.parametrize("backend", ["reference", "numba"])
+def test_a_fit_that_used_up_its_steps_goes_on_with_more(
+    backend: str, packtrain: Command, tmp_path: Path
+) -> None:
+    fit = "experiment=fit", f"compute.backend={backend}", "monitor=quiet"
+    assert packtrain(*fit, "loop.steps=3", "hydra.run.dir=cut").code == 0
+    assert result_in(tmp_path / "cut")["outcomes"] == {"stopped early": 1}
+    assert packtrain("resume=cut", "loop.steps=50").code == 0
+    assert packtrain(*fit, "loop.steps=50", "hydra.run.dir=whole").code == 0
+    assert outcome_in(tmp_path / "cut") == outcome_in(tmp_path / "whole")

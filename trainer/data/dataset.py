@@ -1,12 +1,14 @@
 """A data set in memory: inputs and targets, a training part and a validation part."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from kernels.errors import UserError
 from kernels.random import Purpose, permutation
+from trainer.data.rounding import loss_of
 
 BLOCK = 1 << 18  # places of a permutation computed at a time, so that they stay in the cache
 
@@ -15,6 +17,8 @@ BLOCK = 1 << 18  # places of a permutation computed at a time, so that they stay
 class Dataset:
     """inputs [N, V] and targets [N, T]; for classification, targets [N, 1] of class indices.
 
+    `one_hot` targets are of classes too: 1 in a sample's own column, else 0; for both, `target_names` are
+    the classes. `told` says where the numbers of an input or target come from, for people.
     `mean` and `std` [V], in float64, are what the inputs were standardized with, where they were.
     `weights` [N], in float64, multiply the squared errors of a least-squares fit, where there are any.
     `rows` [N] are the samples' places in what they were drawn from, where those are not 0, 1, ...
@@ -28,6 +32,8 @@ class Dataset:
     std: Tensor | None = None
     weights: Tensor | None = None
     rows: Tensor | None = None
+    one_hot: bool = False
+    told: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -60,14 +66,19 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Data:
-    """What a run trains on, and what it is judged by, if anything is held out."""
+    """What a run trains on, and what it is judged by, if anything is held out.
+
+    `notes` are sentences about them that a person should read.
+    """
 
     train: Dataset
     validation: Dataset | None
+    notes: tuple[str, ...] = ()
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Data":
         """Both parts; see Dataset.to."""
-        return Data(self.train.to(device, dtype), self.validation and self.validation.to(device, dtype))
+        moved = self.validation and self.validation.to(device, dtype)
+        return replace(self, train=self.train.to(device, dtype), validation=moved)
 
 
 def prepare(whole: Dataset, seed: int, validation: float, standardize: bool) -> Data:
@@ -98,3 +109,23 @@ def _split(whole: Dataset, seed: int, validation: float) -> tuple[Dataset, Datas
     parts = [permutation(key, Purpose.SPLIT, part, len(whole)) for part in places.split(BLOCK)]
     order = torch.cat(parts)
     return whole.part(order[held:]), whole.part(order[:held])
+
+
+def rounded(data: Dataset, dtype: torch.dtype) -> Iterator[str]:
+    """What the cast to `dtype` costs, a sentence a column. Raises UserError where that is too much."""
+    digits, scaled = str(dtype).removeprefix("torch."), data.mean is not None
+    for names, part, is_input in (
+        (data.input_names, data.inputs, True),
+        (data.target_names, data.targets, False),
+    ):
+        if part.dtype != torch.float64 or dtype == torch.float64:
+            continue
+        for i, name in enumerate(names):
+            exact = part[:, i]
+            lost = loss_of(exact.numpy(), exact.to(dtype).numpy())
+            mend = "compute.precision=fp64" + (" or data.standardize=true" if is_input and not scaled else "")
+            told = f"{data.told.get(name, name)}: {digits} has not enough digits: {lost}; {mend} "
+            if lost and lost.large:
+                raise UserError(f"{told}keeps them apart")
+            if lost:
+                yield f"{told}would keep them apart"

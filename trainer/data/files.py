@@ -4,9 +4,10 @@ import math
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+from unicodedata import normalize
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import numpy as np
@@ -18,8 +19,10 @@ from safetensors.torch import load_file
 
 from kernels.errors import UserError, choose
 from trainer.data.table import Table
+from trainer.memory import available_memory, check_memory
 
 NUMBER = 8  # bytes: numbers become float64
+Columns = tuple[dict[str, np.ndarray], dict[str, str]]  # by name, and why some of those names can't be used
 # What reading a damaged file raises; RuntimeError: an archive that is encrypted or packed in a strange way.
 UNREADABLE = (
     OSError, EOFError, ValueError, RuntimeError, MemoryError, BadZipFile, zlib.error, pyarrow.ArrowException,
@@ -41,7 +44,8 @@ def read(path: str | None) -> Table:
     size, reader = choose(READERS, file.suffix.lower(), f"the ending of data.path={file.name}")
     try:
         _check_size(file, size(file))
-        return Table(str(file), reader(file))
+        columns, refused = reader(file)
+        return Table(str(file), columns, refused)
     except UNREADABLE as error:
         if isinstance(error, UserError):
             raise
@@ -50,24 +54,12 @@ def read(path: str | None) -> Table:
 
 
 def _check_size(file: Path, size: int) -> None:
-    free = available_memory()
-    if size > free:
-        raise UserError(
-            f"{file} takes {size / 1e9:,.1f} GB in memory, and {free / 1e9:,.1f} GB are available: "
-            "take fewer rows or columns"
-        )
+    check_memory(size, available_memory(), str(file), "take fewer rows or columns")
 
 
-def available_memory() -> int:
-    """Bytes that can be had without swapping, or all that there are where the system doesn't say."""
-    about = Path("/proc/meminfo")
-    found = re.search(r"MemAvailable: *(\d+) kB", about.read_text()) if about.exists() else None
-    return int(found[1]) << 10 if found else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _csv(file: Path) -> dict[str, np.ndarray]:
+def _csv(file: Path) -> Columns:
     if not file.stat().st_size:
-        return {}
+        return {}, {}
     serial = pyarrow.csv.ReadOptions(use_threads=False)  # with threads, errors name no row
     empty_alone = pyarrow.csv.ConvertOptions(null_values=[""])
     try:
@@ -82,11 +74,11 @@ def _parquet_size(file: Path) -> int:
     return sum(NUMBER * group.num_rows * group.num_columns + group.total_byte_size for group in groups)
 
 
-def _parquet(file: Path) -> dict[str, np.ndarray]:
+def _parquet(file: Path) -> Columns:
     return _arrow(pyarrow.parquet.read_table(file))
 
 
-def _arrow(table: pyarrow.Table) -> dict[str, np.ndarray]:
+def _arrow(table: pyarrow.Table) -> Columns:
     names = [name.strip() for name in table.column_names]
     return _once(zip(names, map(_cells, table.columns), strict=True))
 
@@ -100,13 +92,19 @@ def _cells(column: pyarrow.ChunkedArray) -> np.ndarray:
     return cells
 
 
-def _once(columns: Iterable[tuple[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def _once(columns: Iterable[tuple[str, np.ndarray | str]]) -> Columns:
+    """The columns, and for names that two have, or that stand for a reason, why they can't be used."""
     found: dict[str, np.ndarray] = {}
+    refused: dict[str, str] = {}
     for name, column in columns:
+        name = normalize("NFC", name)
         if name in found:
-            raise ValueError(f"two columns are called {name}")
-        found[name] = column
-    return found
+            refused[name] = f"two columns are called {name}"
+        if isinstance(column, str):
+            refused[name] = column
+        else:
+            found[name] = column
+    return found, refused
 
 
 def _npz_size(file: Path) -> int:
@@ -134,9 +132,17 @@ def _header(array: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _npz(file: Path) -> dict[str, np.ndarray]:
+def _npz(file: Path) -> Columns:
     with np.load(file, allow_pickle=False) as arrays:
-        return _flat({name: np.asarray(array) for name, array in arrays.items()})
+        return _flat((name, _array(arrays, name)) for name in arrays.files)
+
+
+def _array(arrays: Mapping[str, Any], name: str) -> np.ndarray | str:
+    """The array, or why there is none: objects would have to be unpickled."""
+    try:
+        return np.asarray(arrays[name])
+    except ValueError as error:
+        return f"the array {name} can't be read: {error}"
 
 
 def _safetensors_size(file: Path) -> int:
@@ -145,27 +151,27 @@ def _safetensors_size(file: Path) -> int:
     return sum(NUMBER * math.prod(shape) for shape in shapes)
 
 
-def _safetensors(file: Path) -> dict[str, np.ndarray]:
+def _safetensors(file: Path) -> Columns:
     tensors = load_file(file).items()
-    return _flat({name: (t.double() if t.is_floating_point() else t).numpy() for name, t in tensors})
+    return _flat((name, (t.double() if t.is_floating_point() else t).numpy()) for name, t in tensors)
 
 
-def _flat(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _flat(arrays: Iterable[tuple[str, np.ndarray | str]]) -> Columns:
     """x [N] stays a column; x [N, K] becomes the columns x_0 ... x_K-1."""
-    return _once(column for name, array in arrays.items() for column in _columns(name, array))
+    return _once(column for name, array in arrays for column in _columns(name, array))
 
 
-def _columns(name: str, array: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    if array.ndim == 1:
+def _columns(name: str, array: np.ndarray | str) -> list[tuple[str, np.ndarray | str]]:
+    if isinstance(array, str) or array.ndim == 1:
         return [(name, array)]
     if array.ndim == 2:
         return [(f"{name}_{i}", array[:, i]) for i in range(array.shape[1])]
     shape = "x".join(map(str, array.shape))
-    raise ValueError(f"the array {name} has the shape {shape or 'of one number'}: expected N or NxK")
+    return [(name, f"the array {name} has the shape {shape or 'of one number'}: expected N or NxK")]
 
 
 # ending -> (the bytes of memory that a file takes at least, by what it says of itself, its columns)
-READERS: dict[str, tuple[Callable[[Path], int], Callable[[Path], dict[str, np.ndarray]]]] = {
+READERS: dict[str, tuple[Callable[[Path], int], Callable[[Path], Columns]]] = {
     ".csv": (lambda file: file.stat().st_size, _csv),
     ".parquet": (_parquet_size, _parquet),
     ".npz": (_npz_size, _npz),

@@ -2,27 +2,37 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from kernels.errors import UserError, choose
-from kernels.expression import Graph, expression
+from kernels.expression import Graph, expression, notes
 from kernels.random import Purpose, normal, uniform
 from trainer import config
 from trainer.data import files
-from trainer.data.dataset import Data, Dataset, prepare
+from trainer.data.dataset import Data, Dataset, prepare, rounded
 from trainer.data.table import TARGET, Table, select
+from trainer.memory import available_memory, check_memory
 
 BLOCK = 1 << 20  # samples made at a time
 SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 
 
 def load(
-    asked: config.Data, graph: Graph | None, loss: str, device: torch.device, dtype: torch.dtype
+    asked: config.Data,
+    graph: Graph | None,
+    loss: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    outputs: int | None = None,
 ) -> Data:
-    """The data that `asked` describes, on `device`, for a graph or (None) an MLP. Raises UserError."""
+    """The data that `asked` describes, on `device`, for a graph or (None) an MLP of so many `outputs`.
+
+    Raises UserError, also where the cast to `dtype` would lose what tells the samples apart.
+    """
     if asked.kind == "ground_truth":
         if graph is None:
             raise UserError("data=ground_truth pushes samples through equations, and an MLP has none")
@@ -30,11 +40,14 @@ def load(
             raise UserError(
                 "data=ground_truth makes numbers, and model.loss=cross_entropy takes class labels"
             )
-        whole = ground_truth(asked, graph, device, dtype)
+        whole, columns = ground_truth(asked, graph, device, dtype), []
     else:
-        classes = loss == "cross_entropy"
-        whole = select(_table(asked), asked.columns, graph, classes)
-    return prepare(whole, asked.seed, asked.validation, asked.standardize).to(device, dtype)
+        table = _table(asked)
+        whole = select(table, asked.columns, graph, loss == "cross_entropy", outputs)
+        columns = table.names
+    data = prepare(whole, asked.seed, asked.validation, asked.standardize)
+    found = [*(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
+    return replace(data.to(device, dtype), notes=tuple(found))
 
 
 def _table(asked: config.Data) -> Table:
@@ -58,6 +71,7 @@ def ground_truth(asked: config.Data, graph: Graph, device: torch.device, dtype: 
     """Inputs uniform in [low, high), targets f(x; truth) + N(0, noise^2), made in blocks on the device."""
     truth = _truth(asked, graph, device, dtype)
     size, low, high = _size(asked), *_range(asked.range)
+    _check_room(asked, len(graph.inputs), len(graph.outputs), dtype.itemsize, available_memory(device))
     seed = torch.tensor(asked.seed, device=device)
     inputs = torch.empty(size, len(graph.inputs), device=device, dtype=dtype)
     targets = torch.empty(size, len(graph.outputs), device=device, dtype=dtype)
@@ -81,6 +95,7 @@ def _truth(asked: config.Data, graph: Graph, device: torch.device, dtype: torch.
         raise UserError(
             f"data.truth gives a value to each parameter of the equations ({', '.join(graph.parameters)}); "
             f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(foreign) or 'none'}"
+            + "".join(f"; or {graph.declaring(word)}" for word in foreign if word in graph.inputs)
         )
     for parameter, value in asked.truth.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -102,6 +117,13 @@ def _size(asked: config.Data) -> int:
     return asked.size
 
 
+def _check_room(asked: config.Data, inputs: int, targets: int, itemsize: int, free: int) -> None:
+    """Raises UserError where samples, and the copy that is made of them on the way, have no room."""
+    copied = asked.validation > 0 or asked.standardize or inputs + targets > 2
+    needed = _size(asked) * (inputs + targets) * itemsize * (2 if copied else 1)
+    check_memory(needed, free, f"data.size={_size(asked)}", "make fewer samples")
+
+
 def _range(given: Sequence[float]) -> tuple[float, float]:
     if len(given) != 2 or not given[0] < given[1] or not all(map(math.isfinite, given)):
         raise UserError(f"data.range is [low, high] with low < high; got {list(given)}")
@@ -113,6 +135,7 @@ def gaussians(asked: config.Data) -> Table:
     means = _means(asked)
     covariances = _covariances(asked, means)
     size, (classes, features) = _size(asked), means.shape
+    _check_room(asked, features * (features + 2), 1, 8, available_memory())
     drawn = normal(torch.tensor(asked.seed), Purpose.DATA, 0, size * features, torch.float64)
     label = np.arange(size) % classes
     spread = np.einsum("nij,nj->ni", covariances[label], drawn.view(size, features).numpy())

@@ -153,8 +153,10 @@ class LeastSquaresEngine:
         )
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Goes on from `step` as the engine would have whose memory that was."""
+        """Goes on from `step` as the engine would have whose memory that was, to the steps of this one."""
         put(memory, self.memory)
+        more = (self.status == Status.EXHAUSTED) & (self.taken < self.steps)
+        self.status.masked_fill_(more, Status.RUNNING)
         self.model.parameters.detach().copy_(memory["parameters"])
         self.step = step
 

@@ -26,6 +26,7 @@ class Model(ABC):
         self.layout = dict(layout)
         self.loss_kind = loss
         self.backend = backend
+        self.one_hot = False  # the targets that it is trained on are
 
     @property
     def runs(self) -> int:
@@ -62,7 +63,7 @@ class Model(ABC):
     @property
     def metrics(self) -> dict[str, "Metric"]:
         """What predictions are judged by beside the loss."""
-        return metrics_of(self.loss_kind)
+        return metrics_of(self.loss_kind, self.one_hot)
 
     def named(self) -> dict[str, Tensor]:
         """The parameters by name: views [R, ...]."""
@@ -92,6 +93,14 @@ REGRESSION = {
 }
 
 
-def metrics_of(loss: str) -> dict[str, Metric]:
+# of targets that are 1 for a sample's own class, else 0
+ONE_HOT = {
+    "accuracy": Metric(lambda y, t: (y.argmax(-1, keepdim=True) == t.argmax(-1, keepdim=True)).to(y.dtype)),
+}
+
+
+def metrics_of(loss: str, one_hot: bool = False) -> dict[str, Metric]:
     """What the predictions of a model with this loss are judged by beside it."""
-    return CLASSIFICATION if loss == "cross_entropy" else REGRESSION
+    if loss == "cross_entropy":
+        return CLASSIFICATION
+    return REGRESSION | ONE_HOT if one_hot else REGRESSION

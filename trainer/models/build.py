@@ -1,5 +1,7 @@
 """config.model -> a model, checked against the data it is to be trained on."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -11,10 +13,14 @@ from trainer import config
 from trainer.compute import Compute
 from trainer.config import LEAST_SQUARES
 from trainer.data.dataset import Dataset
+from trainer.memory import available_memory, check_memory
 from trainer.models.base import Model
 from trainer.models.expression import ExpressionModel, check_names, draws, initial_values
 from trainer.models.mlp import MLPModel, initial_weights, layout
 from trainer.pack import START, Pack
+
+NARROW = 128  # features of a layer, up to which no step makes copies
+COPIES = 5  # of what is kept, that a step of wide layers makes, as measured
 
 
 def make_graph(asked: config.Model) -> Graph | None:
@@ -25,7 +31,7 @@ def make_graph(asked: config.Model) -> Graph | None:
         raise UserError("model=expression needs equations: add 'model.expressions=[\"xy = a*x + b\"]'")
     if not isinstance(asked.expressions, (str, list)):
         raise UserError(f"model.expressions is a text or a list of equations; got {asked.expressions!r}")
-    graph = parse(asked.expressions, asked.outputs)
+    graph = parse(asked.expressions, asked.outputs, asked.parameters)
     check_names("model.fixed", asked.fixed, graph)
     return replace(graph, fixed=frozenset(asked.fixed))
 
@@ -35,6 +41,7 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, compute: Compute) 
     asked = pack.config.model
     seeds = torch.tensor(pack.each("seed"), device=data.inputs.device)
     if graph is not None:
+        _check_memory(pack, make_layout(asked, graph), compute)
         initial = {parameter: [value] * pack.runs for parameter, value in asked.initial.items()} | {
             path.removeprefix("model.initial."): values
             for path, values in pack.over.items()
@@ -45,10 +52,13 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, compute: Compute) 
         _check_classes("the equations have", len(graph.outputs), data, asked.loss)
     else:
         widths = _check_widths(asked, data)
+        _check_memory(pack, layout(widths, asked.bias), compute)
         start = initial_weights(widths, asked.bias, seeds, compute.dtype)
     numba_serves = graph is not None and pack.config.optimizer.kind not in LEAST_SQUARES
     backend = "reference" if compute.backend == "numba" and not numba_serves else compute.backend
-    return build(asked, graph, start, pack.config.compute.precision, backend)
+    model = build(asked, graph, start, pack.config.compute.precision, backend)
+    model.one_hot = data.one_hot
+    return model
 
 
 def make_layout(asked: config.Model, graph: Graph | None) -> dict[str, tuple[int, ...]]:
@@ -72,6 +82,23 @@ def build(
     product = precision if precision in ("tf32", "bf16") else "ieee"
     assert asked.widths is not None
     return MLPModel(parameters, asked.widths, asked.bias, asked.loss, asked.quantize, product, backend)
+
+
+def _check_memory(pack: Pack, parts: Mapping[str, tuple[int, ...]], compute: Compute) -> None:
+    """Raises UserError where the parameters of all runs, with what training makes of them, have no room.
+
+    On CUDA runs can be trained some at a time, so that of them all only what is kept counts.
+    """
+    size, runs = sum(map(math.prod, parts.values())), pack.runs
+    optimizer = pack.config.optimizer.kind
+    remembers = optimizer == "sgd" and any(pack.each("optimizer.momentum"))
+    kept = {"sgd": 2 if remembers else 1, "adam": 3, "adamw": 3}.get(optimizer, 1)
+    wide = max(map(max, filter(None, parts.values())), default=1) > NARROW
+    at_once = 1 if compute.device.type == "cuda" else runs
+    copies = max(kept * runs, (COPIES * kept if wide else kept + 1) * at_once)
+    what = f"training {size:,} parameters" + (f" in {runs:,} runs" if runs > 1 else "")
+    mend = "take fewer runs" if len(parts) == size else "make model.widths smaller, or take fewer runs"
+    check_memory(copies * size * compute.dtype.itemsize, available_memory(compute.device), what, mend)
 
 
 def _check_widths(asked: config.Model, data: Dataset) -> list[int]:

@@ -113,6 +113,7 @@ def check_names(field: str, given: Iterable[str], graph: Graph) -> None:
             raise UserError(
                 f"{field}: the equations have no parameter {word!r}"
                 f"{nearest(word, graph.parameters)}; they have {', '.join(graph.parameters)}"
+                + (f"; or {graph.declaring(word)}" if word in graph.inputs else "")
             )
 
 

@@ -13,6 +13,8 @@ from kernels.quantize import quantize
 from kernels.random import Purpose, uniform
 from trainer.models.base import Model
 
+BLOCK = 1 << 20  # numbers drawn at a time
+
 
 class MLPModel(Model):
     """R perceptrons of `widths` [in, hidden..., out]; the layers in `quantized` get their input as uint8.
@@ -82,9 +84,14 @@ def layout(widths: Sequence[int], bias: bool) -> dict[str, tuple[int, ...]]:
 def initial_weights(widths: Sequence[int], bias: bool, seeds: Tensor, dtype: torch.dtype) -> Tensor:
     """The starting parameters [R, P]: uniform in +-1/sqrt(I), as in torch.nn.Linear, by each run's seed."""
     shapes = layout(widths, bias)
-    fan_in = {name: widths[int(name.rpartition("_")[2])] for name in shapes}
-    bound = torch.cat([torch.full((math.prod(s),), fan_in[n] ** -0.5) for n, s in shapes.items()]).to(
-        seeds.device, torch.float64
-    )
-    drawn = uniform(seeds, Purpose.INITIAL, 0, len(bound), torch.float64)
-    return ((2 * drawn - 1) * bound).to(dtype)
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    found = torch.empty(len(seeds), sum(sizes), dtype=dtype, device=seeds.device)
+    block, start = max(1, BLOCK // len(seeds)), 0
+    for name, part in zip(shapes, found.split(sizes, 1), strict=True):
+        # the bound as float32 has it
+        bound = torch.tensor(widths[int(name.rpartition("_")[2])] ** -0.5).double()
+        for some in part.split(block, 1):
+            drawn = uniform(seeds, Purpose.INITIAL, start, start + some.shape[1], torch.float64)
+            some.copy_((2 * drawn - 1) * bound)
+            start += some.shape[1]
+    return found

@@ -1,10 +1,15 @@
 """The plan of a sweep: its packs, written down once, before the first of them starts."""
 
+import hashlib
 import json
 import operator
-from dataclasses import asdict, dataclass
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
+
+from omegaconf import DictConfig
 
 from kernels.errors import UserError
 from trainer.atomic import replace_json
@@ -54,7 +59,8 @@ class PlannedPack:
 class Plan:
     """What was asked, what was typed for it and where (`cwd`), and the packs.
 
-    They are a grid's; or the rounds of a search, which has an `objective`.
+    They are a grid's; or the rounds of a search, which has an `objective`. `files` are those of data that
+    the packs train on, each with its digest.
     """
 
     asked: Asked
@@ -62,6 +68,7 @@ class Plan:
     cwd: str
     packs: list[PlannedPack]
     objective: Objective | None = None
+    files: dict[str, str] = field(default_factory=dict)
 
     @property
     def folder_field(self) -> str:
@@ -88,8 +95,9 @@ def read_plan(root: Path) -> Plan | None:
     try:
         found = json.loads((root / FILE).read_text())
         packs = [_pack(**each) for each in found["packs"]]
-        return Plan(Asked(**found["asked"]), found["typed"], found["cwd"], packs, objective_in(found))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        files = {str(file): str(digest) for file, digest in found.get("files", {}).items()}
+        return Plan(Asked(**found["asked"]), found["typed"], found["cwd"], packs, objective_in(found), files)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{root / FILE} is no plan of a sweep: {error}") from None
 
 
@@ -104,6 +112,33 @@ def check_same(root: Path, plan: Plan, asked: Asked) -> None:
         raise UserError(
             f"{root} holds another sweep, of {' '.join(plan.asked.overrides) or 'the defaults'}: "
             f"take another {plan.folder_field}, or finish that one with packtrain resume={root}"
+        )
+
+
+def digests(configs: Iterable[DictConfig]) -> dict[str, str]:
+    """The files of data that these configs name, each with the digest of its bytes."""
+    paths = {str(each.data.path): None for each in configs if each.data.kind == "file" and each.data.path}
+    return {path: _digest(path) for path in paths}
+
+
+def _digest(path: str) -> str:
+    """'' where it can't be read, which the training of a pack will say."""
+    file = Path(os.path.expanduser(path))
+    if not file.is_file():
+        return ""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def check_files(root: Path, plan: Plan) -> None:
+    """Raises UserError where packs are left to be trained, and a file of their data isn't what it was."""
+    changed = [
+        path for path, digest in plan.files.items() if unfinished(root, plan) and _digest(path) != digest
+    ]
+    if changed:
+        raise UserError(
+            f"{' and '.join(changed)} changed since the sweep in {root} began, and what is left would be "
+            f"trained on other data: take another {plan.folder_field}"
         )
 
 

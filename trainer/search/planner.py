@@ -15,7 +15,7 @@ from kernels.errors import UserError
 from trainer.command import typed_for
 from trainer.pack import Pack, make_pack
 from trainer.search.grid import Grid, make_grid, quoted
-from trainer.search.plan import Asked, Plan, PlannedPack
+from trainer.search.plan import Asked, Plan, PlannedPack, digests
 from trainer.sentences import sentence
 
 ComposedConfigs = dict[tuple[str, ...], DictConfig]  # by the overrides of their jobs
@@ -55,7 +55,8 @@ def make_plan(loader: ConfigLoader, config: DictConfig, asked: Asked) -> tuple[P
         packs.append(PlannedPack(folder, overrides, part.values, first, part.runs, part.refused))
     _check(packs)
     command = typed_for(config)
-    return Plan(asked, command.typed, command.cwd, packs), composed
+    files = digests(composed.values())
+    return Plan(asked, command.typed, command.cwd, packs, files=files), composed
 
 
 def _check(packs: list[PlannedPack]) -> None:

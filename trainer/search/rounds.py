@@ -24,7 +24,9 @@ from trainer.search.objective import make_objective
 from trainer.search.plan import (
     Plan,
     PlannedPack,
+    check_files,
     check_same,
+    digests,
     is_finished,
     read_plan,
     unfinished,
@@ -66,7 +68,8 @@ def search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, co
 def _search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, console: Console) -> Ended:
     space = _space(cfg, pack, given_by(overrides))
     objective = make_objective(pack.config)
-    plan = _plan(root, pack.config.search, objective, overrides)
+    plan = _plan(root, cfg, pack.config.search, objective, overrides)
+    check_files(root, plan)
     searcher = _searcher(pack.config, space, objective, root)
     write_plan(root, plan)
     code = 0
@@ -104,7 +107,9 @@ def _space(cfg: DictConfig, pack: Pack, given: Mapping[str, str]) -> Space:
     return space
 
 
-def _plan(root: Path, asked: config.Search, objective: Objective, overrides: Sequence[str]) -> Plan:
+def _plan(
+    root: Path, cfg: DictConfig, asked: config.Search, objective: Objective, overrides: Sequence[str]
+) -> Plan:
     """The rounds as packs of a sweep; a search that goes on may have more of them than before."""
     job: Any = HydraConfig.instance().cfg
     lasting = asked_by(job, [each for each in overrides if not each.startswith(f"{ROUNDS}=")])
@@ -115,7 +120,8 @@ def _plan(root: Path, asked: config.Search, objective: Objective, overrides: Seq
     runs = asked.runs_per_round
     packs = [PlannedPack(str(i), [], {}, i * runs, runs) for i in range(rounds)]
     command = typed_for(job)
-    return Plan(lasting, command.typed, command.cwd, packs, objective)
+    files = before.files if before else digests([cfg])
+    return Plan(lasting, command.typed, command.cwd, packs, objective, files)
 
 
 def _searcher(asked: config.Config, space: Space, objective: Objective, root: Path) -> Searcher:

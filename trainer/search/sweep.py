@@ -13,7 +13,16 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 from trainer.lock import locked
-from trainer.search.plan import Asked, Plan, PlannedPack, check_same, read_plan, unfinished, write_plan
+from trainer.search.plan import (
+    Asked,
+    Plan,
+    PlannedPack,
+    check_files,
+    check_same,
+    read_plan,
+    unfinished,
+    write_plan,
+)
 from trainer.search.planner import ComposedConfigs, asked_by, make_plan
 
 log = logging.getLogger(__name__)
@@ -78,6 +87,7 @@ class Sweep:
         asked = asked_by(self.config, overrides)
         if plan := read_plan(self.root):
             check_same(self.root, plan, asked)
+            check_files(self.root, plan)
             return plan
         return self._new_plan(asked)
 

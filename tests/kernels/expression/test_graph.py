@@ -3,7 +3,7 @@ from hypothesis import given
 
 from kernels.expression import ExpressionError, Graph, parse
 from kernels.expression.expr import name, names
-from kernels.expression.graph import is_variable, point_at
+from kernels.expression.graph import point_at
 from tests.strategies import few, graphs
 
 PRIMER = """
@@ -120,7 +120,7 @@ def test_programs_have_operands_first_and_repeat_nothing(graph: Graph) -> None:
 def test_leads_to_is_depends_on_turned_around(graph: Graph) -> None:
     forward = {(needed, v) for v, needs in graph.depends_on.items() for needed in needs}
     assert forward == {(needed, v) for needed, uses in graph.leads_to.items() for v in uses}
-    assert all(is_variable(needed) for needed, _ in forward)
+    assert all(graph.is_variable(needed) for needed, _ in forward)
     assert not set(graph.outputs) - set(graph.expressions)
 
 
@@ -175,3 +175,30 @@ def test_the_text_of_a_graph_is_its_equations_in_topological_order() -> None:
     assert str(parse("xy = a*xa+b\nxa=x^2")) == "xa = x^2\nxy = a*xa + b"
     assert parse("xa=x^2\nxy=a*xa").expressions["xa"] is parse("xb = x^2 + a").expressions["xb"].args[0]
     assert name("x") in parse("xy = a*x").program
+
+
+def test_a_declared_parameter_begins_with_x() -> None:
+    graph = parse("xy = a/(1 + exp(-(x - x0)/s))", declared=["x0"])
+    assert graph.inputs == ("x",) and graph.parameters == ("a", "x0", "s")
+    assert graph.depends_on == {"xy": ["x"]} and set(graph.leads_to) == {"x"}
+    assert len(graph.gradient) == len(graph.jacobian[0]) == 3
+    assert graph.partials()["xy"].keys() == {"a", "x", "x0", "s"}
+    plain = parse("xy = a/(1 + exp(-(x - x0)/s))")
+    assert plain.inputs == ("x", "x0") and plain != graph and hash(plain) != hash(graph)
+    other = parse("xy = a/(1 + exp(-(x - c)/s))")
+    assert str(graph).replace("x0", "c") == str(other) and [*map(str, graph.gradient)] == [
+        str(each).replace("(x - c)", "(x - x0)") for each in other.gradient
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "declared", "told"),
+    [
+        ("xy = a*x", ["x0"], r"the equations have no name 'x0' on the right.*they have a, x"),
+        ("xy = a*x", ["xy"], r"xy can't be defined: model.parameters makes it a parameter"),
+        ("xy = a*x0\nxz = xy", ["xy"], r"xy can't be defined"),
+    ],
+)
+def test_what_cannot_be_declared_is_refused(text: str, declared: list[str], told: str) -> None:
+    with pytest.raises(ExpressionError, match=told):
+        parse(text, declared=declared)

@@ -1,5 +1,7 @@
 """The validation part and standardization."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -8,7 +10,9 @@ from hypothesis import strategies as st
 from kernels.errors import UserError
 from tests.helpers import assert_close
 from tests.strategies import few
+from trainer.data import digest as digests
 from trainer.data.dataset import Dataset, prepare
+from trainer.data.digest import digest
 
 
 def rows(size: int, columns: int = 2) -> Dataset:
@@ -91,3 +95,29 @@ def test_weights_go_with_their_samples() -> None:
     for part in (data.train, data.validation):
         assert part.weights is not None and part.weights.dtype == torch.float64
         assert torch.equal(part.weights, part.targets[:, 0].double())
+
+
+def test_the_digest_is_of_all_that_a_training_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Dataset(
+        torch.rand(30, 2), torch.rand(30, 1), ("xa", "xb"), ("xy",), weights=torch.rand(30).double()
+    )
+    data = prepare(whole, 0, 0.2, False)
+    found = digest(data)
+    assert found == digest(prepare(whole, 0, 0.2, False)) and len(found) == 32
+    assert found == digest(replace(data, notes=("said",)))
+    seen = {found}
+    assert data.validation is not None
+    for part in ("train", "validation"):
+        for name in ("inputs", "targets", "weights"):
+            changed = getattr(getattr(data, part), name).clone()
+            changed.view(-1)[-1] += 1e-6
+            seen.add(digest(replace(data, **{part: replace(getattr(data, part), **{name: changed})})))
+    seen.add(digest(replace(data, train=replace(data.train, input_names=("xb", "xa")))))
+    seen.add(digest(replace(data, validation=None)))
+    seen.add(digest(replace(data, train=replace(data.train, mean=torch.zeros(2)))))
+    assert len(seen) == 10
+    monkeypatch.setattr(digests, "ROWS", 7)
+    order = digest(data)
+    swapped = replace(data.train, inputs=data.train.inputs.flip(0))
+    assert digest(replace(data, train=swapped)) != order
+    assert digest(prepare(replace(whole, inputs=torch.empty(30, 0), input_names=()), 0, 0, False)) != order

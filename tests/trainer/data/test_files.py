@@ -16,8 +16,10 @@ import torch
 from safetensors.torch import save_file
 
 from kernels.errors import UserError
+from kernels.expression import parse
 from trainer.data import files
 from trainer.data.files import READERS, read
+from trainer.data.table import select
 
 COLUMNS = {"x": np.array([0.5, 1.5, 2.5]), "count": np.array([1, 2, 3])}
 
@@ -83,8 +85,12 @@ def test_csv_in_its_many_spellings(text: str, tmp_path: Path) -> None:
 
 
 def sentence_of(path: Path | str) -> str:
+    """Why the file can't be read, or all its columns not be used together."""
     with pytest.raises(UserError) as refused:
-        read(str(path))
+        table = read(str(path))
+        for name in table.names:
+            table.column(name, "the inputs")
+        table.rows(table.names)
     assert "\n" not in str(refused.value)
     return str(refused.value)
 
@@ -242,6 +248,38 @@ def test_arrays_that_are_no_columns_are_refused(
     WRITERS[suffix](tmp_path / f"bad{suffix}", columns)
     said = sentence_of(tmp_path / f"bad{suffix}")
     assert str(tmp_path / f"bad{suffix}") in said and told in said
+
+
+def test_what_is_not_used_may_be_of_any_kind(tmp_path: Path) -> None:
+    good = {"x": np.arange(3.0), "xy": np.arange(3.0)}
+    bad = {
+        "about": np.float64(3), "cube": np.zeros((2, 2, 2)), "short": np.zeros(2), "k": np.zeros((2, 1)),
+        "k_0": np.zeros(3), "objects": np.array([Trap()], dtype=object), "z": np.ones(3) * 1j,
+    }  # fmt: skip
+    np.savez(tmp_path / "mixed.npz", **good, **bad)
+    (tmp_path / "twice.csv").write_text("x,k,xy,k\n0,1,0,1\n1,1,1,1\n2,1,2,1\n")
+    for name in ("mixed.npz", "twice.csv"):
+        table = read(str(tmp_path / name))
+        found = select(table, {}, parse("xy = a*x"), False)
+        assert found.inputs[:, 0].tolist() == found.targets[:, 0].tolist() == [0, 1, 2]
+        for column in table.names[2:] if name == "mixed.npz" else ["k"]:
+            with pytest.raises(UserError, match=column.removesuffix("_0")):
+                select(table, {"x": column}, parse("xy = a*x"), False)
+        with pytest.raises(UserError, match=r"k"):
+            select(table, {"targets": "xy"}, None, False)
+
+
+def test_names_may_have_any_letters(tmp_path: Path) -> None:
+    """Accents as one character or as two are the same, in files and in the config."""
+    composed, apart = "Länge", "La\u0308nge"
+    for suffix, write in WRITERS.items():
+        write(tmp_path / f"data{suffix}", {apart: np.arange(3.0), "δ": np.arange(3.0)})
+        table = read(str(tmp_path / f"data{suffix}"))
+        for name in (composed, apart):
+            found = select(table, {"x": name, "xy": "δ"}, parse("xy = a*x"), False)
+            assert found.inputs[:, 0].tolist() == [0, 1, 2]
+            found = select(table, {"inputs": [name], "targets": "δ"}, None, False)
+            assert found.input_names == (composed,)
 
 
 def test_a_path_that_leads_nowhere_is_refused(tmp_path: Path) -> None:

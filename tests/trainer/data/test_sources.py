@@ -184,7 +184,11 @@ def test_an_empty_label_of_a_csv_is_refused(tmp_path: Path) -> None:
 def test_large_offsets_survive_standardization_in_single_precision() -> None:
     times = [1.6e9 + second for second in range(10)]
     data = load(
-        "table", parse("xy = a*x"), table={"x": times, "xy": times}, standardize=True, dtype=torch.float32
+        "table",
+        parse("xy = a*x"),
+        table={"x": times, "xy": [*range(10)]},
+        standardize=True,
+        dtype=torch.float32,
     )
     expected = (torch.arange(10.0) - 4.5) / torch.arange(10.0).std(correction=0)
     assert_close(data.train.inputs[:, 0], expected)

@@ -77,6 +77,7 @@ def test_class_labels_become_indices_in_sorted_order(labels: Any, names: tuple[s
         (float("nan"), "got nan"),
         (float("inf"), "got inf"),
         ([1.0], "got [1.0]"),
+        (10**400, f"got {10**400}"),
         ({"a": 1}, "got {'a': 1}"),
     ],
 )
@@ -159,4 +160,38 @@ def test_an_empty_table_is_refused(columns: dict[str, Any]) -> None:
 
 def test_columns_of_several_lengths_are_refused() -> None:
     with pytest.raises(UserError, match=r"points.csv: the columns differ in length: x 2, xy 1"):
-        table(x=[1, 2], xy=[1])
+        select(table(x=[1, 2], other=[1, 2, 3], xy=[1]), {}, parse("xy = a*x"), False)
+
+
+RGB = parse(["xr = a*x", "xg = b*x", "xb = c*x"])
+
+
+def test_classes_are_one_hot_for_squared_errors_of_as_many_outputs() -> None:
+    whole = table(x=[1, 2, 3, 4], target=["b", "a", "c", "a"])
+    for graph, outputs in ((None, 3), (RGB, None)):
+        found = select(whole, {}, graph, False, outputs)
+        assert found.one_hot and found.target_names == ("a", "b", "c")
+        assert found.targets.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0]]
+        assert found.targets.dtype == torch.float64
+    with pytest.raises(UserError, match=r"2 outputs take 2 columns.*column target has 3 different values"):
+        select(whole, {}, None, False, 2)
+    found = select(table(x=[1, 2], k=[5, 7], w=[1, 2]), {"targets": "k", "weights": "w"}, None, False, 2)
+    assert found.one_hot and found.weights is not None and found.target_names == ("5", "7")
+
+
+def test_a_class_is_a_number_for_one_output() -> None:
+    whole = table(x=[1, 2, 3], target=[0, 1, 2])
+    for graph, outputs in ((None, 1), (None, None), (parse("xy = a*x"), None)):
+        found = select(whole, {}, graph, False, outputs)
+        assert not found.one_hot and found.targets.tolist() == [[0], [1], [2]]
+    assert select(whole, {}, parse("xy = a*x"), False).target_names == ("xy",)
+    found = select(table(x=[1], p=[2], q=[3]), {"targets": ["p", "q"]}, LOGITS, False)
+    assert found.target_names == ("xu", "xv") and found.targets.tolist() == [[2, 3]]
+
+
+def test_columns_of_the_outputs_come_before_a_target() -> None:
+    whole = table(x=[1, 2], xu=[3, 4], xv=[5, 6], target=[0, 1])
+    assert select(whole, {}, LOGITS, False).targets.tolist() == [[3, 5], [4, 6]]
+    assert select(whole, {"targets": "target"}, LOGITS, False).one_hot
+    with pytest.raises(UserError, match=r"no column 'xw' for xw"):
+        select(whole, {}, parse(["xu = a*x", "xw = b*x"]), False)

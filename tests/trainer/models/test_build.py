@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from kernels.errors import UserError
-from tests.trainer.configs import pack_of
+from tests.helpers import assert_close
+from tests.trainer.configs import pack_of, untrained
 from trainer.compute import Compute
 from trainer.data.dataset import Dataset
+from trainer.evaluate import evaluate
 from trainer.models.base import Model
 from trainer.models.build import make_graph, make_layout, new_model
 from trainer.models.expression import ExpressionModel
@@ -89,3 +91,23 @@ def test_a_model_that_cant_be_is_refused(overrides: tuple[str, ...], told: str) 
     with pytest.raises(UserError, match=told) as refused:
         model_of(*overrides, given=given)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("loss", ["mse", "sse"])
+def test_squared_errors_on_one_hot_labels(loss: str) -> None:
+    """The lecture's first classifier, as an MLP, as equations, and from a table: accuracy is reported."""
+    pair = "model.expressions=['xu = a*x1 + b*x2 + c', 'xv = 1 - xu']", "model.outputs=[xu, xv]"
+    iris = "data=sklearn", "data.set=iris", "model.widths=[4,3]"
+    for asked, classes in (
+        (("experiment=gaussians",), 2),
+        (("~experiment", "data=gaussians", *pair), 2),
+        (("experiment=gaussians", *iris), 3),
+    ):
+        _, model, found = untrained(*asked, f"model.loss={loss}", "compute.backend=reference")
+        assert found.one_hot and found.targets.sum(1).eq(1).all() and found.targets.shape[1] == classes
+        worth = evaluate(model, found)
+        outputs = model.predict(found.inputs).detach()[0]
+        right = outputs.argmax(1) == found.targets.argmax(1)
+        assert_close(worth.metrics["accuracy"], right.double().mean()[None])
+        assert set(worth.metrics) == {"rmse", "mae", "accuracy"}
+        assert set(evaluate(model.of(torch.tensor([True])), found).metrics) == set(worth.metrics)

@@ -1,0 +1,59 @@
+"""What a column loses when its numbers are cast to fewer digits."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+DISTORTED = 2.0**-10  # mean rounding error, in parts of the spread
+MERGED = 0.5  # of the different values
+TINY = float(np.finfo(np.float64).tiny)
+OFFSET = 2.0**10, 2.0**4  # times the spread: of fp32's 24 bits, 10 or 4 are spent on what all values share
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Of `different` values so many are `left`; `error` is how far a value moves, `spread` how far they lie
+    from their mean, each in the mean. `large` says that it matters.
+    """
+
+    different: int
+    left: int
+    error: float
+    spread: float
+    large: bool
+
+    def __str__(self) -> str:
+        if not np.isfinite(self.error):
+            return "the largest values are infinite"
+        part = f"{self.error / self.spread:.2g}"
+        return (
+            f"of {self.different:,} different values {self.different - self.left:,} merge with another, "
+            f"and a value moves by {part} of their spread, in the mean"
+        )
+
+
+def loss_of(exact: np.ndarray, cast: np.ndarray) -> Loss | None:
+    """What is lost between a column's `exact` values [N] and what they are `cast` to; None for nothing much.
+
+    All floating-point numbers are rounded, and random ones collide: that is no loss while rounding is small
+    beside how far the values lie apart. It is `large` where a value moves by more than a thousandth
+    (DISTORTED) of their mean distance from their mean; or where most of the different values merge (MERGED)
+    and it is the column's offset that takes the digits: the largest value is a thousand spreads or more
+    (OFFSET), so that centred values would stay apart. Where most merge beside a smaller offset, that is
+    told, and not `large`. Overflow is.
+    """
+    if not len(exact) or ((exact == exact[0]).all() and np.isfinite(cast[0])):
+        return None
+    with np.errstate(all="ignore"):
+        centred = (exact - exact[0]).astype(np.float64)  # exact for close values, whatever their offset
+        spread = max(float(np.abs(centred - centred.mean()).mean()), TINY)
+        error = float(np.abs((cast.astype(exact.dtype) - exact).astype(np.float64)).mean())
+        offset = float(np.abs(exact).max()) / spread
+    distorted = not error <= DISTORTED * spread
+    if not distorted and offset < OFFSET[1]:
+        return None
+    different, left = len(np.unique(exact)), len(np.unique(cast))
+    merged = different - left > MERGED * different
+    if not (distorted or merged):
+        return None
+    return Loss(different, left, error, spread, distorted or offset >= OFFSET[0])
