@@ -44,7 +44,7 @@ def task(cfg: DictConfig) -> None:
         ended = _train(cfg, job.overrides.task, Path(job.runtime.output_dir), alone)
     except (UserError, OmegaConfBaseException) as error:
         if alone:
-            _refuse(sentence(error))
+            raise
         raise PackFailed(sentence(error)) from None
     except Exception as error:
         if alone:
