@@ -21,11 +21,13 @@ from rich.console import Console
 
 from kernels.errors import UserError
 from trainer.command import typed_for
+from trainer.command_line import for_hydra
 from trainer.config import PLUGINS
 from trainer.outcome import PackFailed
 from trainer.pack import make_pack
 from trainer.search.resume import resumed
 from trainer.sentences import known_fields, sentence
+from trainer.unread import lasting_output
 
 if TYPE_CHECKING:
     from trainer.run import Ended
@@ -43,9 +45,11 @@ def task(cfg: DictConfig) -> None:
     try:
         ended = _train(cfg, job.overrides.task, Path(job.runtime.output_dir), alone)
     except (UserError, OmegaConfBaseException) as error:
-        if alone:
-            raise
-        raise PackFailed(sentence(error)) from None
+        if not alone:
+            raise PackFailed(sentence(error)) from None
+        if "folder" not in job.callbacks:  # in a config of the user's own, where nobody else tells it
+            _refuse(sentence(error))
+        raise
     except Exception as error:
         if alone:
             _end_if_full(error)
@@ -73,6 +77,11 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, alone: bool) -> 
 
 def main() -> None:
     """`packtrain`: exits with 0, 130 or 143 after SIGINT or SIGTERM, 2 for a user's mistake, else 1."""
+    with lasting_output():
+        _main()
+
+
+def _main() -> None:
     before = {each: signal.signal(each, _stop_at_once) for each in (signal.SIGINT, signal.SIGUSR1)}
     full = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to the lines below
@@ -84,7 +93,7 @@ def main() -> None:
             _subcommand(sys.argv[1], sys.argv[2:])
             return
         _refuse_dashes(sys.argv[1:])
-        sys.argv[1:] = resumed(sys.argv[1:])
+        sys.argv[1:] = for_hydra(resumed(sys.argv[1:]))
         task()
     except PackFailed:
         sys.exit(1)

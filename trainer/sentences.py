@@ -1,6 +1,7 @@
 """Hydra's and OmegaConf's errors, each as one sentence."""
 
 import re
+import shlex
 from pathlib import Path
 
 import yaml
@@ -8,7 +9,9 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from kernels.errors import UserError, nearest
+from trainer.command_line import FOREIGN, is_readable
 from trainer.config import all_fields, is_per_run
+from trainer.search.grid import quoted
 
 CONF = Path(__file__).parent.parent / "conf"
 
@@ -63,11 +66,19 @@ def _unreadable(error: OverrideParseException) -> str:
             f"{error.override!r} is not an override such as seed=3 or experiment=digits"
             f"{nearest(error.override, known_fields())}; packtrain --help lists the choices"
         )
-    reason = [line for line in str(error).splitlines() if line.strip(" ^")]
-    return (
-        f"can't read {error.override!r} ({reason[0]}); a value with brackets, braces or operators "
-        "stands in quotes, as in 'model.expressions=[\"xy = a*x + b\"]'"
-    )
+    field, _, value = error.override.partition("=")
+    if FOREIGN.search(field.lstrip("~+")):
+        return (
+            f"can't read {error.override!r}: a field's name, before the =, is of letters from a to z, digits, _, "
+            "- and dots; any other name goes into a config file"
+        )
+    as_text = f"{field}={quoted(value)}"
+    if set(value) & set("[]{}") or not is_readable(as_text):
+        return (
+            f"can't read {error.override!r}: a value with brackets, braces or operators stands in quotes, as in "
+            "'model.expressions=[\"xy = a*x + b\"]', and a name in braces is of letters, digits and _"
+        )
+    return f"can't read {error.override!r}: to mean the text, put quotes around it: {shlex.quote(as_text)}"
 
 
 def _several(override: str) -> str:
