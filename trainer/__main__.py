@@ -15,7 +15,7 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
@@ -23,8 +23,9 @@ from kernels.errors import UserError
 from trainer.command import typed_for
 from trainer.command_line import for_hydra
 from trainer.config import PLUGINS
+from trainer.following import settled
 from trainer.outcome import PackFailed
-from trainer.pack import make_pack
+from trainer.pack import Pack, make_pack
 from trainer.search.resume import resumed
 from trainer.sentences import known_fields, sentence
 from trainer.unread import lasting_output
@@ -68,11 +69,19 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, alone: bool) -> 
     from trainer.search.rounds import search  # noqa: PLC0415 (likewise)
 
     pack = make_pack(cfg, overrides)
+    _settle(cfg, pack, folder)
     if pack.config.search.kind == "grid":
         return run(
             pack, folder, Console(markup=False), typed_for(HydraConfig.instance().cfg) if alone else None
         )
     return search(cfg, pack, overrides, folder, Console(markup=False))
+
+
+def _settle(cfg: DictConfig, pack: Pack, folder: Path) -> None:
+    """Keeps what interpolations such as the time came to, with the config."""
+    file = folder / str(HydraConfig.get().output_subdir) / "config.yaml"
+    if file.exists() and (found := settled(cfg, pack.first())) is not cfg:
+        OmegaConf.save(found, file)
 
 
 def main() -> None:

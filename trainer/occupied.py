@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
@@ -39,8 +38,8 @@ class RefuseOccupied(Callback):
         except MISTAKES as error:
             _refuse(error)
 
-    def on_run_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        if isinstance(error := job_return._return_value, MISTAKES):
+    def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
+        if isinstance(error := kwargs["job_return"]._return_value, MISTAKES):
             self.place.put_back()
             _refuse(error)
 

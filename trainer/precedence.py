@@ -2,16 +2,14 @@
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from kernels.errors import UserError
 from trainer.config import KINDS, LEAST_SQUARES, Config, all_fields
+from trainer.options import groups, options
 
-CONF = Path(__file__).parent.parent / "conf"
 OF_EQUATIONS = (
     "model.outputs", "model.initial", "model.bounds", "model.fixed",
     "data.truth", "data.columns", "data.table",
@@ -117,13 +115,11 @@ def _forgotten(given: Given) -> tuple[str, ...]:
 
 def _chosen(given: Given) -> Iterator[tuple[str, Any]]:
     """What tells the options of a group apart is as the option that was typed says."""
-    for group in (path.name for path in CONF.iterdir() if path.is_dir()):
-        options = {file.stem: file for file in (CONF / group).glob("*.yaml")}
-        if group != "experiment" and (option := given.get(group, "").rpartition("=")[2]) in options:
-            read = {name: yaml.safe_load(file.read_text()) for name, file in options.items()}
-            for leaf in _telling(group, list(read.values())):
+    for group in set(groups()) & given.keys() - {"experiment"}:
+        if (option := given[group].rpartition("=")[2]) in (known := options(group)):
+            for leaf in _telling(group, list(known.values())):
                 if f"{group}.{leaf}" not in given:
-                    yield f"{group}.{leaf}", read[option][leaf]
+                    yield f"{group}.{leaf}", known[option][leaf]
 
 
 def _telling(group: str, options: list[dict[str, Any]]) -> list[str]:

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import yaml
 from hydra.errors import MissingConfigException, OverrideParseException
@@ -11,9 +10,8 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from kernels.errors import UserError, nearest
 from trainer.command_line import FOREIGN, is_readable
 from trainer.config import all_fields, is_per_run
+from trainer.options import groups
 from trainer.search.grid import quoted
-
-CONF = Path(__file__).parent.parent / "conf"
 
 
 def sentence(error: BaseException) -> str:
@@ -41,8 +39,7 @@ def sentence(error: BaseException) -> str:
 
 def known_fields() -> list[str]:
     """Every field and group by its dotted name."""
-    paths = [path for path, _ in all_fields()]
-    return paths + sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name[0] != "_")
+    return [path for path, _ in all_fields()] + groups()
 
 
 def _no_field(field: str) -> str:
@@ -69,14 +66,14 @@ def _unreadable(error: OverrideParseException) -> str:
     field, _, value = error.override.partition("=")
     if FOREIGN.search(field.lstrip("~+")):
         return (
-            f"can't read {error.override!r}: a field's name, before the =, is of letters from a to z, digits, _, "
+            f"can't read {error.override!r}: a field's name, before the =, is of letters a-z, digits, _, "
             "- and dots; any other name goes into a config file"
         )
     as_text = f"{field}={quoted(value)}"
     if set(value) & set("[]{}") or not is_readable(as_text):
         return (
-            f"can't read {error.override!r}: a value with brackets, braces or operators stands in quotes, as in "
-            "'model.expressions=[\"xy = a*x + b\"]', and a name in braces is of letters, digits and _"
+            f"can't read {error.override!r}: a value with brackets, braces or operators stands in quotes, as "
+            "in 'model.expressions=[\"xy = a*x + b\"]', and a name in braces is of letters, digits and _"
         )
     return f"can't read {error.override!r}: to mean the text, put quotes around it: {shlex.quote(as_text)}"
 

@@ -1,6 +1,7 @@
 """What search=random and search=optuna do: round after round of suggestions, each trained as one pack."""
 
 import copy
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -147,6 +148,8 @@ def _train(cfg: DictConfig, overrides: Sequence[str], folder: Path, console: Con
     kept = [each for each in overrides if not each.startswith("search")]
     pack, asked = make_pack(cfg, kept), folder / ".hydra"
     asked.mkdir(parents=True, exist_ok=True)
+    if (hydras := folder.parent / ".hydra" / "hydra.yaml").exists():
+        shutil.copy(hydras, asked)
     OmegaConf.save(settled(cfg, pack.first()), asked / "config.yaml")
     OmegaConf.save(OmegaConf.create(kept), asked / "overrides.yaml")
     return run(pack, folder, console)
