@@ -8,7 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import hydra
 import yaml
@@ -44,7 +44,8 @@ def task(cfg: DictConfig) -> None:
     job = HydraConfig.get()
     alone = job.mode != RunMode.MULTIRUN
     try:
-        ended = _train(cfg, job.overrides.task, Path(job.runtime.output_dir), alone)
+        overrides: Any = OmegaConf.to_container(job.overrides.task)  # interpolations as they were typed
+        ended = _train(cfg, overrides, Path(job.runtime.output_dir), alone)
     except (UserError, OmegaConfBaseException) as error:
         if not alone:
             raise PackFailed(sentence(error)) from None

@@ -71,12 +71,13 @@ def _start(pack: Pack, run: int) -> dict[str, float]:
 
 def _of_use(config: Config) -> dict[str, Any]:
     """The fields that the run has a use for."""
-    unused = {"pack"}
+    found = dict(_used("", config))
+    del found["pack"]
     if config.search.pruner != "patience":  # the others compare runs
-        unused.add("search")
+        found["search"] = {"kind": "grid"}
     if config.optimizer.kind in LEAST_SQUARES:
-        unused.add("schedule")
-    return {group: value for group, value in _used("", config) if group not in unused}
+        found["schedule"] = {"kind": "constant"}
+    return found
 
 
 def _used(group: str, node: Any) -> Iterator[tuple[str, Any]]:

@@ -28,7 +28,7 @@ def for_hydra(arguments: Sequence[str]) -> list[str]:
     """
     parser = get_args_parser()
     parser.error = _refuse  # pyright: ignore[reportAttributeAccessIssue]
-    given = vars(parser.parse_intermixed_args(list(arguments)))
+    given = dict(parser.parse_intermixed_args(list(arguments))._get_kwargs())
     overrides = given.pop("overrides")
     if (folder := given["config_dir"]) is not None and not Path(folder).is_dir():
         what = "is a file" if Path(folder).exists() else "isn't there"

@@ -8,6 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig, open_dict, read_write
 
 from kernels.errors import UserError
+from trainer.command import typed_for
 from trainer.lock import FILE, locked
 from trainer.search.grid import quoted
 
@@ -21,7 +22,7 @@ def take_folder(config: DictConfig, kind: str, written: Sequence[str] = ()) -> "
     the same second gets a number at its end. The config says so from then on, those of a sweep's jobs too.
     """
     asked, node = Path(str(config.hydra[kind].dir)), config.hydra[kind]._get_node("dir")
-    typed = {each.partition("=")[0].lstrip("+") for each in config.hydra.overrides.hydra}
+    typed = {each.partition("=")[0].lstrip("+") for each in typed_for(config).typed}
     if BY_TIME not in str(node._value()) or f"hydra.{kind}.dir" in typed:
         return Place(asked, written)
     for number in itertools.count(1):
