@@ -2,6 +2,8 @@
 
 import copy
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,13 +32,11 @@ class RefuseOccupied(Callback):
     place: Place
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        try:
+        with _mistakes_refused():
             self.place = take_folder(config, "run", _written(config))
             if (self.place.folder / FILE).exists():  # a training began there
                 with locked(self.place.folder):
                     _check(self.place.folder, config)
-        except MISTAKES as error:
-            _refuse(error)
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
         if isinstance(error := kwargs["job_return"]._return_value, MISTAKES):
@@ -44,11 +44,23 @@ class RefuseOccupied(Callback):
             _refuse(error)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        self.place = take_folder(config, "sweep")
+        with _mistakes_refused():
+            self.place = take_folder(config, "sweep")
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         if self.place.missing and not any(self.place.folder.glob("*")):
             self.place.put_back()
+
+
+@contextmanager
+def _mistakes_refused() -> Iterator[None]:
+    """Hydra would only warn of what a callback raises."""
+    try:
+        yield
+    except MISTAKES as error:
+        _refuse(error)
+    except OSError as error:
+        _refuse(UserError(f"can't write {error.filename}: {error.strerror}"))
 
 
 def _refuse(error: BaseException) -> NoReturn:

@@ -29,10 +29,10 @@ def test_what_a_run_had_no_use_for_is_not_there(packtrain: Command, tmp_path: Pa
 def test_a_start_begins_where_it_began_whatever_the_folder(packtrain: Command, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text(POINTS)
     assert packtrain(*FIT).code == 0
-    for run in range(3):
-        text = assert_trains_again("out", run, packtrain, tmp_path)
-    assert yaml.safe_load(text)["data"] == yaml.safe_load(text)["data"] | {"path": str(tmp_path / "p.csv")}
-    assert yaml.safe_load(text)["schedule"] == {"kind": "constant"}
+    told = [yaml.safe_load(assert_trains_again("out", run, packtrain, tmp_path)) for run in range(3)]
+    assert {each["data"]["path"] for each in told} == {str(tmp_path / "p.csv")}
+    assert len({each["model"]["initial"]["k"] for each in told}) == 3
+    assert told[0]["schedule"] == {"kind": "constant"}
 
 
 @pytest.mark.parametrize("run", [0, 7])

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from tests.helpers import Command, result_in
 from tests.trainer.search.test_sweep import BRIEF, QUICK
+from trainer.occupied import RefuseOccupied
 from trainer.place import Place, take_folder
 
 WRITTEN = ".hydra/config.yaml", "train.log"
@@ -97,6 +98,15 @@ def test_a_refused_command_leaves_no_folder(
     named = () if any("hydra.run.dir" in each for each in asked) else ("hydra.run.dir=x",)
     assert packtrain(*asked, *named).code == 2
     assert list(tmp_path.rglob("*")) == [tmp_path / "empty"]
+
+
+def test_where_nothing_can_be_made_one_sentence_says_so(packtrain: Command, tmp_path: Path) -> None:
+    (tmp_path / "outputs").write_text("a file")
+    for asked in (("hydra.run.dir=outputs/a",), ("-m", "hydra.sweep.dir=outputs/a")):
+        ended = packtrain(*BRIEF, *asked)
+        assert ended.code == 2 and ended.err.count("\n") == 1 and "can't write" in ended.err, ended.err
+    with pytest.raises(SystemExit):
+        RefuseOccupied().on_multirun_start(job(f"{tmp_path}/outputs/{NOON}"))
 
 
 def test_a_refused_resume_leaves_the_record_of_the_training(packtrain: Command, tmp_path: Path) -> None:
