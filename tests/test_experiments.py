@@ -7,6 +7,7 @@ import torch
 
 import trainer
 from tests.helpers import ROOT, Command, result_in
+from tests.trainer.exported import assert_trains_again
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
 BRIEF = ("loop.epochs=null", "loop.steps=4", "loop.batch_size=6", "monitor.every=1")
@@ -17,13 +18,16 @@ SMALL = {
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_runs(experiment: str, packtrain: Command, tmp_path: Path) -> None:
+def test_every_experiment_runs_and_its_export_does_so_again(
+    experiment: str, packtrain: Command, tmp_path: Path
+) -> None:
     ended = packtrain(f"experiment={experiment}", *BRIEF, *SMALL.get(experiment, ()))
     assert ended.code == 0, ended.err
     found = result_in(tmp_path / "out")
     assert found["experiment"] == experiment
     assert found["outcomes"] == {"finished": found["runs"]}
     assert f"{experiment}: " in ended.out
+    assert_trains_again("out", found["best_run"], packtrain, tmp_path)
 
 
 def test_primer_loss_falls_by_five_orders_of_magnitude(packtrain: Command, tmp_path: Path) -> None:

@@ -8,24 +8,27 @@ import sys
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import hydra
 import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from kernels.errors import UserError
 from trainer.command import typed_for
+from trainer.command_line import for_hydra
 from trainer.config import PLUGINS
+from trainer.following import settled
 from trainer.outcome import PackFailed
-from trainer.pack import make_pack
+from trainer.pack import Pack, make_pack
 from trainer.search.resume import resumed
 from trainer.sentences import known_fields, sentence
+from trainer.unread import lasting_output
 
 if TYPE_CHECKING:
     from trainer.run import Ended
@@ -41,11 +44,14 @@ def task(cfg: DictConfig) -> None:
     job = HydraConfig.get()
     alone = job.mode != RunMode.MULTIRUN
     try:
-        ended = _train(cfg, job.overrides.task, Path(job.runtime.output_dir), alone)
+        overrides: Any = OmegaConf.to_container(job.overrides.task)  # interpolations as they were typed
+        ended = _train(cfg, overrides, Path(job.runtime.output_dir), alone)
     except (UserError, OmegaConfBaseException) as error:
-        if alone:
+        if not alone:
+            raise PackFailed(sentence(error)) from None
+        if "folder" not in job.callbacks:  # in a config of the user's own, where nobody else tells it
             _refuse(sentence(error))
-        raise PackFailed(sentence(error)) from None
+        raise
     except Exception as error:
         if alone:
             _end_if_full(error)
@@ -64,6 +70,7 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, alone: bool) -> 
     from trainer.search.rounds import search  # noqa: PLC0415 (likewise)
 
     pack = make_pack(cfg, overrides)
+    _settle(cfg, pack, folder)
     if pack.config.search.kind == "grid":
         return run(
             pack, folder, Console(markup=False), typed_for(HydraConfig.instance().cfg) if alone else None
@@ -71,8 +78,20 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, alone: bool) -> 
     return search(cfg, pack, overrides, folder, Console(markup=False))
 
 
+def _settle(cfg: DictConfig, pack: Pack, folder: Path) -> None:
+    """Keeps what interpolations such as the time came to, with the config."""
+    file = folder / str(HydraConfig.get().output_subdir) / "config.yaml"
+    if file.exists() and (found := settled(cfg, pack.first())) is not cfg:
+        OmegaConf.save(found, file)
+
+
 def main() -> None:
     """`packtrain`: exits with 0, 130 or 143 after SIGINT or SIGTERM, 2 for a user's mistake, else 1."""
+    with lasting_output():
+        _main()
+
+
+def _main() -> None:
     before = {each: signal.signal(each, _stop_at_once) for each in (signal.SIGINT, signal.SIGUSR1)}
     full = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to the lines below
@@ -84,7 +103,7 @@ def main() -> None:
             _subcommand(sys.argv[1], sys.argv[2:])
             return
         _refuse_dashes(sys.argv[1:])
-        sys.argv[1:] = resumed(sys.argv[1:])
+        sys.argv[1:] = for_hydra(resumed(sys.argv[1:]))
         task()
     except PackFailed:
         sys.exit(1)

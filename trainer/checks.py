@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from kernels.errors import UserError, choose, nearest
 from trainer.config import KINDS, LEAST_SQUARES, PRUNERS, Config, Loop, Search
+from trainer.options import options
 
 LOSSES = ("mse", "sse", "cross_entropy")
 GRADIENTS = ("exact", "finite_difference")
@@ -83,7 +84,8 @@ def _check_least_squares(config: Config, named: Collection[str]) -> None:
             "themselves: search.pruner=null"
         )
     for path in sorted(named):
-        if path.partition(".")[0] == "schedule":
+        constant = path == "schedule" and config.schedule.kind == "constant"
+        if path.partition(".")[0] == "schedule" and not constant:
             raise UserError(f"{path} is about learning rates, and optimizer={kind} has none")
     if "loop.batch_size" in named and config.loop.batch_size != "full":
         raise UserError(
@@ -115,10 +117,16 @@ def _check_kind(group: str, node: Any, asked: Collection[str], varied: Collectio
         if not kinds or node.kind in kinds:
             continue
         named = any(other == path or other.startswith(f"{path}.") for other in (*asked, *varied))
-        if named or (group not in asked and getattr(node, each.name) != _default(each)):
+        left = group in asked or _is_left(group, each, getattr(node, each.name))
+        if named or not left:
             raise UserError(
                 f"{path} is for {group}={' or '.join(kinds)}, and this run has {group}={node.kind}"
             )
+
+
+def _is_left(group: str, field: Any, value: Any) -> bool:
+    """Nobody asked for the value: it is the default, or that of an option which an experiment went past."""
+    return value == _default(field) or any(each.get(field.name) == value for each in options(group).values())
 
 
 def _check_pruner(search: Search, asked: Collection[str]) -> None:

@@ -5,7 +5,6 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from omegaconf import OmegaConf
 from rich.console import Console
 from safetensors.torch import save_file
 
@@ -14,6 +13,7 @@ from kernels.expression import Graph
 from kernels.expression.expr import Expr, name, number, substitute
 from kernels.expression.latex import latex
 from kernels.expression.numpy_source import numpy_source
+from trainer.again import experiment_of
 from trainer.arguments import read_arguments
 from trainer.atomic import replace
 from trainer.models.expression import ExpressionModel
@@ -21,7 +21,7 @@ from trainer.monitor.fit_report import uncertain
 from trainer.monitor.report import shown
 from trainer.results import Trained, load
 from trainer.rows import nested
-from trainer.stored import read_stored, run_config
+from trainer.stored import read_stored
 
 USAGE = "packtrain export FOLDER [run=N | run=best] [to=FOLDER]"
 
@@ -39,7 +39,7 @@ def export(arguments: Sequence[str]) -> None:
     to = Path(options["to"]) if options.get("to") else _inside(folder, f"export/run-{line['index']:04d}")
     to.mkdir(parents=True, exist_ok=True)
     trained = load(pack)
-    texts = {"config.yaml": OmegaConf.to_yaml(run_config(pack, run))}
+    texts = {"config.yaml": experiment_of(pack, run)}
     if isinstance(trained.model, ExpressionModel):
         texts |= _equations(trained, run, nested(line)["parameters"])
     replace(to / "model.safetensors", lambda file: _save_parameters(file, trained, run))

@@ -1,9 +1,11 @@
-"""What Hydra calls before it writes anything: a folder that holds another training stays as it is."""
+"""What Hydra calls around a training: a folder that holds another one, or is refused, stays as it is."""
 
 import copy
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
@@ -13,21 +15,63 @@ from kernels.errors import UserError
 from trainer.command import FILE
 from trainer.lock import locked
 from trainer.pack import make_pack
+from trainer.place import Place, take_folder
 from trainer.sentences import sentence
+
+ASKED = "config.yaml", "hydra.yaml", "overrides.yaml"  # what Hydra writes
+MISTAKES = UserError, OmegaConfBaseException
 
 
 class RefuseOccupied(Callback):
-    """Ends the process with the exit code 2 where a single training would disturb another in its folder."""
+    """Ends the process with the exit code 2 where a training would disturb another in its folder.
+
+    What is refused later, when its data are read, leaves the folder as it was too. A folder that is named by
+    the time is a new one.
+    """
+
+    place: Place
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        try:
-            folder = Path(str(config.hydra.run.dir))
-            if (folder / FILE).exists():  # a training began there
-                with locked(folder):
-                    _check(folder, config)
-        except (UserError, OmegaConfBaseException) as error:
-            print(f"packtrain: {sentence(error)}", file=sys.stderr)
-            sys.exit(2)
+        with _mistakes_refused():
+            self.place = take_folder(config, "run", _written(config))
+            if (self.place.folder / FILE).exists():  # a training began there
+                with locked(self.place.folder):
+                    _check(self.place.folder, config)
+
+    def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
+        if isinstance(error := kwargs["job_return"]._return_value, MISTAKES):
+            self.place.put_back()
+            _refuse(error)
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        with _mistakes_refused():
+            self.place = take_folder(config, "sweep")
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        if self.place.missing and not any(self.place.folder.glob("*")):
+            self.place.put_back()
+
+
+@contextmanager
+def _mistakes_refused() -> Iterator[None]:
+    """Hydra would only warn of what a callback raises."""
+    try:
+        yield
+    except MISTAKES as error:
+        _refuse(error)
+    except OSError as error:
+        _refuse(UserError(f"can't write {error.filename}: {error.strerror}"))
+
+
+def _refuse(error: BaseException) -> NoReturn:
+    print(f"packtrain: {sentence(error)}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _written(config: DictConfig) -> list[str]:
+    """The files that Hydra writes before a training is checked."""
+    subdir, log = config.hydra.output_subdir, f"{config.hydra.job.name}.log"
+    return [log] if subdir is None else [log, *(f"{subdir}/{name}" for name in ASKED)]
 
 
 def _check(folder: Path, config: DictConfig) -> None:

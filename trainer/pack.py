@@ -3,7 +3,7 @@
 import copy
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -15,13 +15,16 @@ from omegaconf.errors import OmegaConfBaseException
 
 from kernels.errors import UserError, nearest
 from trainer.checks import check, check_number
-from trainer.config import Config, is_per_run, per_run_fields
+from trainer.config import SEARCHES, Config, is_per_run, per_run_fields
+from trainer.following import Keys, dotted, evaluated, following, follows, in_each, is_interpolated, put, raw
+from trainer.precedence import as_chosen, forget, left_of
 
 MOST_RUNS = 1 << 20
-OF_EQUATIONS = (
-    "model.parameters", "model.initial", "model.bounds", "model.fixed", "data.truth", "data.columns",
-    "data.table",
-)  # fmt: skip
+NO_SCHEMA = (
+    "--config-path and --config-name take the place of Packtrain's own configs, and this one has not all of "
+    "theirs: put a file of yours into FOLDER/experiment/NAME.yaml, its first line '# @package _global_', and "
+    "say --config-dir FOLDER experiment=NAME"
+)
 START = "start"  # what tells the runs of model.starts apart
 
 
@@ -42,6 +45,10 @@ class Pack:
         """What varies, with its values in run `index`."""
         return {path: values[index] for path, values in self.over.items()}
 
+    def first(self) -> dict[str, Any]:
+        """The fields that differ, with their values in the first run."""
+        return {path: values[0] for path, values in self.over.items() if path != START}
+
     def each(self, path: str) -> list[Any]:
         """The value of the field at `path` in each run."""
         if path in self.over:
@@ -60,24 +67,74 @@ def make_pack(cfg: DictConfig, overrides: Sequence[str] = ()) -> Pack:
     Raises UserError for a field that can't differ inside a pack, a value of the wrong type, a field
     given twice, an empty product, or a config that can't be trained.
     """
+    if OmegaConf.get_type(cfg) is not Config:
+        raise UserError(NO_SCHEMA)
     _refuse_unknown(cfg, Config)
     given = given_by(overrides)
+    cfg = as_chosen(cfg, given)
     values = {path: _expand(path, value) for path, value in _asked(cfg, given).items()}
     starts = OmegaConf.select(cfg, "model.starts")
     if _count(values, cfg.pack.zip) * max(1, starts) > MOST_RUNS:
         raise UserError(f"pack.over and model.starts ask for more runs than a pack may hold, {MOST_RUNS:,}")
     over = {path: typed(cfg, path, each) for path, each in values.items()}
+    rows = _rows(over, cfg.pack.zip)
+    if starts > 1:
+        over[START] = list(range(starts))
+        rows = [(*row, start) for row in rows for start in over[START]]
+    rows = _sliced(rows, cfg.pack.slice)
+    columns = {path: [row[i] for row in rows] for i, path in enumerate(over)}
+    columns |= _followers(cfg, columns, len(rows))
+    config = _config(cfg, columns, over)
+    forget(config, given)
+    check(config, given, {*columns, *_searched(config)} - {START})
+    return Pack(config, columns, len(rows))
+
+
+def _searched(config: Config) -> Iterator[str]:
+    """The fields of search.space."""
+    for path, _ in flatten(config.search.space):
+        yield from (path, path.rpartition(".")[0])  # optimizer.lr.low says what optimizer.lr may be
+
+
+def _followers(cfg: DictConfig, columns: Mapping[str, list[Any]], runs: int) -> dict[str, list[Any]]:
+    """The values, in each run, of the fields that take theirs from others that differ. Raises UserError."""
+    varied = {path: values for path, values in columns.items() if path != START}
+    sources = refuse_apart(cfg, {path: values[0] for path, values in varied.items()})
+    inside = [path for path, values in varied.items() if any(map(is_interpolated, values))]
+    places = [*sources, *(tuple(path.split(".")) for path in inside)]
+    needed = varied if inside else {path: varied[path] for each in sources.values() for path in each}
+    found = in_each(cfg, needed, runs, places) if places else {}
+    for path, values in found.items():
+        typed(cfg, path, values)
+    return found
+
+
+def refuse_apart(cfg: DictConfig, varied: Mapping[str, Any]) -> dict[Keys, set[str]]:
+    """What follows the fields that differ, and which. Raises UserError where it can't differ itself."""
+    sources = following(cfg, varied) if varied else {}
+    for place, found in sources.items():
+        if not is_per_run(dotted(place)):
+            raise UserError(_apart(cfg, place, found))
+    return sources
+
+
+def _apart(cfg: DictConfig, place: Keys, sources: set[str]) -> str:
+    field, source = dotted(place), sorted(sources)[0]
+    return (
+        f"{field}={raw(cfg, place)} takes its value from {source}, which differs between the runs of "
+        f"the pack, and {field} can't: give the values of {source} with -m, and each has a pack of its own"
+    )
+
+
+def _config(cfg: DictConfig, columns: Mapping[str, list[Any]], over: Collection[str]) -> Config:
+    """The config of all runs; what follows a field that differs has its value in the first one."""
+    followed = {path: values[0] for path, values in columns.items() if path not in over}
+    if followed:
+        cfg = copy.deepcopy(cfg)
+        put(cfg, followed)
     config = OmegaConf.to_object(cfg)
     assert isinstance(config, Config)
-    _forget(config, given)
-    check(config, given, over)
-    rows = _rows(over, config.pack.zip)
-    if config.model.starts > 1:
-        over[START] = list(range(config.model.starts))
-        rows = [(*row, start) for row in rows for start in over[START]]
-    rows = _sliced(rows, config.pack.slice)
-    columns = {path: [row[i] for row in rows] for i, path in enumerate(over)}
-    return Pack(config, columns, len(rows))
+    return config
 
 
 def _count(values: Mapping[str, Sequence[Any]], side_by_side: bool) -> int:
@@ -107,20 +164,6 @@ def _sliced(rows: list[tuple[Any, ...]], asked: list[int] | None) -> list[tuple[
             f"pack.slice is [from, to) with 0 <= from < to <= {len(rows)}, the runs there are; got {asked}"
         )
     return rows[slice(*asked)]
-
-
-def _forget(config: Config, given: Mapping[str, str]) -> None:
-    """Equations or a table on the command line leave behind what an experiment says about its own."""
-    typed_table = any(each.startswith("data.table.") for each in given)
-    forgotten = OF_EQUATIONS if "model.expressions" in given else ("data.table",) if typed_table else ()
-    for path in forgotten:
-        group, leaf = path.split(".")
-        node, typed = getattr(config, group), [each for each in given if each.startswith(f"{path}.")]
-        if isinstance(getattr(node, leaf), dict):
-            kept = {key: v for key, v in getattr(node, leaf).items() if f"{path}.{key}" in typed}
-            setattr(node, leaf, kept)
-        elif path not in given:
-            setattr(node, leaf, [])
 
 
 def _refuse_unknown(cfg: DictConfig, schema: type, prefix: str = "") -> None:
@@ -156,13 +199,17 @@ def _asked(cfg: DictConfig, given: Mapping[str, str]) -> dict[str, Any]:
         raise UserError(
             f'pack.over maps fields to values, as in {{seed: "range(0,64)"}}; got {cfg.pack.over!r}'
         )
-    over = dict(flatten(OmegaConf.to_container(cfg.pack.over, resolve=True)))  # pyright: ignore[reportArgumentType]
+    over = dict(flatten(OmegaConf.to_container(cfg.pack.over, resolve=False)))  # pyright: ignore[reportArgumentType]
     over = {path: value for path, value in over.items() if value is not None}
-    for path in over.keys() & given.keys():
-        if f"pack.over.{path}" in given:
-            raise UserError(f"{path} is given twice: {given[path]} and in pack.over; keep one")
-        del over[path]
-    return over
+    searched = "search" in given and cfg.search.kind in SEARCHES
+    over = left_of({p: v for p, v in over.items() if f"pack.over.{p}" in given or not searched}, cfg, given)
+    return {path: _resolved(cfg, path, value, over) for path, value in over.items()}
+
+
+def _resolved(cfg: DictConfig, path: str, value: Any, over: Mapping[str, Any]) -> Any:
+    """`value` without interpolations, but for those that differ between the runs."""
+    others = {each: OmegaConf.select(cfg, each) for each in over if each != path and is_per_run(each)}
+    return evaluated(cfg, value) if is_interpolated(value) and not follows(cfg, value, others) else value
 
 
 def typed(cfg: DictConfig, path: str, values: list[Any], where: str = "pack.over") -> list[Any]:
@@ -175,6 +222,9 @@ def typed(cfg: DictConfig, path: str, values: list[Any], where: str = "pack.over
         )
     probe, found = copy.deepcopy(cfg), []
     for each in values:
+        if is_interpolated(each):  # its value in each run is checked when it is known
+            found.append(each)
+            continue
         try:
             OmegaConf.update(probe, path, each)
         except OmegaConfBaseException as error:

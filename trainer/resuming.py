@@ -19,7 +19,7 @@ from trainer.pack import Pack, flatten
 
 FOLDER = "checkpoint"
 FREE = (
-    "loop.steps", "loop.epochs", "loop.max_seconds", "checkpoint.every", "checkpoint.keep",
+    "name", "loop.steps", "loop.epochs", "loop.max_seconds", "checkpoint.every", "checkpoint.keep",
     "monitor.progress",
 )  # fmt: skip
 SHOWN = 5

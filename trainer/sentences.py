@@ -1,16 +1,17 @@
 """Hydra's and OmegaConf's errors, each as one sentence."""
 
 import re
-from pathlib import Path
+import shlex
 
 import yaml
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from kernels.errors import UserError, nearest
+from trainer.command_line import FOREIGN, is_readable
 from trainer.config import all_fields, is_per_run
-
-CONF = Path(__file__).parent.parent / "conf"
+from trainer.options import groups
+from trainer.search.grid import quoted
 
 
 def sentence(error: BaseException) -> str:
@@ -38,8 +39,7 @@ def sentence(error: BaseException) -> str:
 
 def known_fields() -> list[str]:
     """Every field and group by its dotted name."""
-    paths = [path for path, _ in all_fields()]
-    return paths + sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name[0] != "_")
+    return [path for path, _ in all_fields()] + groups()
 
 
 def _no_field(field: str) -> str:
@@ -63,11 +63,19 @@ def _unreadable(error: OverrideParseException) -> str:
             f"{error.override!r} is not an override such as seed=3 or experiment=digits"
             f"{nearest(error.override, known_fields())}; packtrain --help lists the choices"
         )
-    reason = [line for line in str(error).splitlines() if line.strip(" ^")]
-    return (
-        f"can't read {error.override!r} ({reason[0]}); a value with brackets, braces or operators "
-        "stands in quotes, as in 'model.expressions=[\"xy = a*x + b\"]'"
-    )
+    field, _, value = error.override.partition("=")
+    if FOREIGN.search(field.lstrip("~+")):
+        return (
+            f"can't read {error.override!r}: a field's name, before the =, is of letters a-z, digits, _, "
+            "- and dots; any other name goes into a config file"
+        )
+    as_text = f"{field}={quoted(value)}"
+    if set(value) & set("[]{}") or not is_readable(as_text):
+        return (
+            f"can't read {error.override!r}: a value with brackets, braces or operators stands in quotes, as "
+            "in 'model.expressions=[\"xy = a*x + b\"]', and a name in braces is of letters, digits and _"
+        )
+    return f"can't read {error.override!r}: to mean the text, put quotes around it: {shlex.quote(as_text)}"
 
 
 def _several(override: str) -> str:

@@ -3,20 +3,20 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from omegaconf import OmegaConf
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from kernels.errors import UserError
+from trainer.again import experiment_of
 from trainer.arguments import check_column, condition, read_arguments
 from trainer.monitor.fit_report import number
 from trainer.monitor.report import headline, next_steps, runs_table
 from trainer.rows import Objective, Row, lines_best_first, nested, objective_in
 from trainer.search.gather import resume_step, so_far
 from trainer.search.plan import Plan, has_ended, read_plan, state
-from trainer.stored import Stored, read_stored, run_config
+from trainer.stored import Stored, read_stored
 
 USAGE = (
     "packtrain show FOLDER [COLUMN=VALUE]... ['COLUMN<VALUE']... [sort=COLUMN] [sort=-COLUMN] [limit=N] "
@@ -103,7 +103,6 @@ def _show_run(console: Console, stored: Stored, run: str) -> None:
             table.add_row(column, Text(number(value)))
     console.print(table)
     console.print("config", style="bold")
-    text = OmegaConf.to_yaml(run_config(folder, place))
-    console.print(Text(text), soft_wrap=True)
+    console.print(Text(experiment_of(folder, place)), soft_wrap=True)
     use = f"trainer.load({str(folder)!r}).predict(inputs, run={place})"
     console.print(f"{'use':>8}  {use}", highlight=False, soft_wrap=True, markup=False)

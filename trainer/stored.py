@@ -3,20 +3,15 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow
-import yaml
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pyarrow import csv
 
 from kernels.errors import UserError
 from trainer.command import read_command
-from trainer.config import Config
-from trainer.pack import START, make_pack
 from trainer.rows import Row, objective_in
 from trainer.search.plan import Plan, read_plan
 
@@ -107,24 +102,3 @@ def read_table(file: Path) -> pyarrow.Table:
     """A runs.csv. Types are those that hold all values of a column: the whole file is one block."""
     whole = csv.ReadOptions(block_size=file.stat().st_size + 1)
     return csv.read_csv(file, whole, csv.ParseOptions(newlines_in_values=True))
-
-
-def run_config(folder: Path, run: int) -> DictConfig:
-    """The whole config of one run of a pack: with its own values, and nothing to vary. Raises UserError."""
-    if not (folder / ".hydra").is_dir():
-        raise UserError(f"{folder} has no folder .hydra, which says how its runs were configured")
-    try:
-        asked, typed = (
-            OmegaConf.load(folder / ".hydra" / f"{name}.yaml") for name in ("config", "overrides")
-        )
-        config: Any = OmegaConf.merge(OmegaConf.structured(Config), asked)
-        overrides = [str(each) for each in list(typed)]
-    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{folder / '.hydra'} doesn't say how its runs were configured: {reason}") from None
-    pack = make_pack(config, overrides)
-    found = OmegaConf.create(asdict(pack.config) | {"pack": asdict(Config().pack)})
-    for field, value in pack.values(run).items():
-        if field != START:
-            OmegaConf.update(found, field, value)
-    return found

@@ -220,8 +220,10 @@ def test_a_word_that_is_none_is_refused(override: str, told: str) -> None:
     ("overrides", "told"),
     [
         (("loop.steps=null",), "say how long to train: loop.steps=1000 or loop.epochs=10"),
-        (("loop.epochs=3",), "loop.steps=2000 and loop.epochs=3 both say how long to train"),
-        (("experiment=digits", "loop.steps=3"), "loop.steps=3 and loop.epochs=60 both say how long to train"),
+        (
+            ("loop.epochs=3", "loop.steps=2000"),
+            "loop.steps=2000 and loop.epochs=3 both say how long to train",
+        ),
         (
             ("loop.epochs=3", "pack.over={loop.steps: '1,2'}"),
             "the values of loop.steps and loop.epochs=3 both say",

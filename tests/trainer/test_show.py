@@ -13,10 +13,11 @@ from rich.console import Console
 
 from tests.helpers import TOLERANCE, Command, result_in
 from tests.trainer.search.test_sweep import BRIEF, HERE
+from trainer.again import run_config
 from trainer.config import Config
 from trainer.pack import make_pack
 from trainer.run import run
-from trainer.stored import read_stored, run_config
+from trainer.stored import read_stored
 
 
 def first_column(out: str) -> list[int]:
@@ -131,5 +132,5 @@ def test_a_list_among_a_runs_values_comes_back(packtrain: Command, tmp_path: Pat
     over = 'pack.over={model.initial.ab: "0.5,[0,1]", optimizer.clip_norm: "null,2"}'
     assert packtrain(*BRIEF, "pack.over={seed: null}", over).code == 0
     configs = [run_config(tmp_path / "out", index) for index in range(4)]
-    assert [config.model.initial.ab for config in configs] == [0.5, 0.5, [0, 1], [0, 1]]
+    assert [config.model.initial["ab"] for config in configs] == [0.5, 0.5, [0, 1], [0, 1]]
     assert [config.optimizer.clip_norm for config in configs] == [None, 2.0, None, 2.0]

@@ -42,13 +42,7 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, compute: Compute) 
     seeds = torch.tensor(pack.each("seed"), device=data.inputs.device)
     if graph is not None:
         _check_memory(pack, make_layout(asked, graph), compute)
-        initial = {parameter: [value] * pack.runs for parameter, value in asked.initial.items()} | {
-            path.removeprefix("model.initial."): values
-            for path, values in pack.over.items()
-            if path.startswith("model.initial.")
-        }
-        starts = torch.tensor(pack.over.get(START, [0] * pack.runs), device=seeds.device)
-        start = initial_values(asked, graph, initial, draws(asked, graph, seeds, starts)).to(compute.dtype)
+        start = _initial(pack, graph, seeds).to(compute.dtype)
         _check_classes("the equations have", len(graph.outputs), data, asked.loss)
     else:
         widths = _check_widths(asked, data)
@@ -59,6 +53,26 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, compute: Compute) 
     model = build(asked, graph, start, pack.config.compute.precision, backend)
     model.one_hot = data.one_hot
     return model
+
+
+def starting_values(pack: Pack, run: int) -> dict[str, float]:
+    """Where the parameters of a run's equations begin, to the last bit."""
+    graph, alone = make_graph(pack.config.model), pack.of([run])
+    assert graph is not None
+    values = _initial(alone, graph, torch.tensor(alone.each("seed")))[0].tolist()
+    return dict(zip(graph.parameters, values, strict=True))
+
+
+def _initial(pack: Pack, graph: Graph, seeds: Tensor) -> Tensor:
+    """The starting values [R, P] of equations, in float64. Raises UserError."""
+    asked = pack.config.model
+    initial = {parameter: [value] * pack.runs for parameter, value in asked.initial.items()} | {
+        path.removeprefix("model.initial."): values
+        for path, values in pack.over.items()
+        if path.startswith("model.initial.")
+    }
+    starts = torch.tensor(pack.over.get(START, [0] * pack.runs), device=seeds.device)
+    return initial_values(asked, graph, initial, draws(asked, graph, seeds, starts))
 
 
 def make_layout(asked: config.Model, graph: Graph | None) -> dict[str, tuple[int, ...]]:

@@ -1,7 +1,7 @@
 """A command's overrides -> what all packs share, what tells packs apart, and what each pack holds."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +25,30 @@ class Choice:
 
 @dataclass(frozen=True)
 class Grid:
-    """The product of the `structure` fields' choices; each pack is the product of what is in `shared`."""
+    """The product of the `structure` fields' choices; each pack is the product of what is in `shared`.
+
+    `shared` is the overrides that are `plain`, and what those that are `packed` make together.
+    """
 
     shared: list[str]
     structure: list[list[Choice]]
+    plain: list[Override]
+    packed: list[Override]
 
     def combinations(self) -> Iterator[tuple[Choice, ...]]:
         """One choice of each field, the last field's varying fastest."""
         return itertools.product(*self.structure)
+
+    @property
+    def fields(self) -> set[str]:
+        """What differs inside its packs."""
+        return set(map(_field, self.packed))
+
+    def apart(self, fields: Collection[str]) -> "Grid":
+        """The grid inside one combination, in which some of the packed fields have a pack for each value."""
+        moved = [each for each in self.packed if _field(each) in fields]
+        kept = [each for each in self.packed if each not in moved]
+        return _grid(self.plain, kept, [_choices(each) for each in moved])
 
 
 def make_grid(overrides: Iterable[Override]) -> Grid:
@@ -44,8 +60,11 @@ def make_grid(overrides: Iterable[Override]) -> Grid:
     plain = [each for each in asked if not each.is_sweep_override()]
     swept = [each for each in asked if each.is_sweep_override()]
     packed = [each for each in swept if is_per_run(_field(each))]
-    structure = [_choices(each) for each in swept if each not in packed]
-    return Grid([str(each.input_line) for each in plain] + _over(packed, plain), structure)
+    return _grid(plain, packed, [_choices(each) for each in swept if each not in packed])
+
+
+def _grid(plain: list[Override], packed: list[Override], structure: list[list[Choice]]) -> Grid:
+    return Grid([str(each.input_line) for each in plain] + _over(packed, plain), structure, plain, packed)
 
 
 def _last(overrides: Iterable[Override]) -> dict[str, Override]:
@@ -57,6 +76,7 @@ def _last(overrides: Iterable[Override]) -> dict[str, Override]:
 
 
 def _field(override: Override) -> str:
+    """What it gives values to."""
     return override.key_or_group.removeprefix(f"{OVER}.")
 
 
@@ -85,7 +105,8 @@ def _choices(override: Override) -> list[Choice]:
     values: list[Any] = list(override.sweep_iterator())
     if not values:
         raise UserError(f"{override.input_line} names no value, so the sweep would be empty")
-    key, field = override.get_key_element(), override.get_key_element().lstrip("+")
+    key = override.get_key_element().replace(f"{OVER}.", "")
+    field = key.lstrip("+")
     return [Choice(field, Override._convert_value(v), f"{key}={Transformer.str(v)}") for v in values]
 
 

@@ -2,22 +2,25 @@
 
 import copy
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from kernels.errors import UserError
 from trainer.command import typed_for
+from trainer.config import is_per_run
+from trainer.following import dotted, following, interpolated
 from trainer.pack import Pack, make_pack
-from trainer.search.grid import Grid, make_grid, quoted
+from trainer.search.grid import Choice, Grid, make_grid, quoted
 from trainer.search.plan import Asked, Plan, PlannedPack, digests
 from trainer.sentences import sentence
 
+SUBDIR = "hydra", "sweep", "subdir"
 ComposedConfigs = dict[tuple[str, ...], DictConfig]  # by the overrides of their jobs
 
 
@@ -70,21 +73,48 @@ def _check(packs: list[PlannedPack]) -> None:
         )
 
 
-def _parts(loader: ConfigLoader, config: DictConfig, grid: Grid) -> Iterator[Part]:
-    """The packs of each combination of structure: one, or several where search.max_pack cuts it."""
-    for choices in grid.combinations():
+def _parts(
+    loader: ConfigLoader, config: DictConfig, grid: Grid, chosen: tuple[Choice, ...] = ()
+) -> Iterator[Part]:
+    """The packs of each combination of structure: one, or several.
+
+    Those are where search.max_pack cuts it, and where something follows a packed field, by ${...}, that
+    can't differ inside a pack.
+    """
+    for more in grid.combinations():
+        choices = (*chosen, *more)
         overrides = [*grid.shared, *(choice.override for choice in choices)]
-        values = {choice.field: choice.value for choice in choices}
         composed = loader.load_sweep_config(config, overrides)
-        try:
-            cuts = list(_cuts(_pack(composed, overrides)))
-        except (UserError, OmegaConfBaseException) as error:
-            yield Part(overrides, values, composed, refused=sentence(error))
-            continue
-        for start, stop in cuts:
-            cut = [f"pack.slice=[{start},{stop}]"] if len(cuts) > 1 else []
-            own = loader.load_sweep_config(config, overrides + cut) if cut else composed
-            yield Part(overrides + cut, values, own, stop - start)
+        if apart := _apart(composed, grid.fields):
+            yield from _parts(loader, config, grid.apart(apart), choices)
+        else:
+            yield from _cut(loader, config, Part(overrides, _values(choices), composed))
+
+
+def _values(choices: Iterable[Choice]) -> dict[str, Any]:
+    return {choice.field: choice.value for choice in choices}
+
+
+def _apart(config: DictConfig, fields: Collection[str]) -> set[str]:
+    """Those of the packed `fields` that something follows which can't differ inside a pack."""
+    varied = {field: OmegaConf.select(config, field) for field in fields}
+    if not varied or config.pack.zip:
+        return set()
+    found = following(config, varied, [*interpolated(config), SUBDIR])
+    return set().union(*(sources for place, sources in found.items() if not is_per_run(dotted(place))))
+
+
+def _cut(loader: ConfigLoader, config: DictConfig, part: Part) -> Iterator[Part]:
+    """The part, or the parts that search.max_pack makes of it."""
+    try:
+        cuts = list(_cuts(_pack(part.config, part.overrides)))
+    except (UserError, OmegaConfBaseException) as error:
+        yield replace(part, refused=sentence(error))
+        return
+    for start, stop in cuts:
+        cut = [f"pack.slice=[{start},{stop}]"] if len(cuts) > 1 else []
+        own = loader.load_sweep_config(config, part.overrides + cut) if cut else part.config
+        yield Part(part.overrides + cut, part.values, own, stop - start)
 
 
 def _pack(config: DictConfig, overrides: list[str]) -> Pack:

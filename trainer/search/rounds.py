@@ -1,6 +1,7 @@
 """What search=random and search=optuna do: round after round of suggestions, each trained as one pack."""
 
 import copy
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,12 +12,13 @@ from rich.console import Console
 
 from kernels.errors import UserError
 from trainer import config
-from trainer.checks import check
 from trainer.command import typed_for
+from trainer.following import settled
 from trainer.lock import locked
 from trainer.monitor.fit_report import number
 from trainer.monitor.report import next_steps
-from trainer.pack import Pack, given_by, make_pack
+from trainer.pack import Pack, given_by, make_pack, refuse_apart
+from trainer.precedence import left_of
 from trainer.rows import PRUNED, Objective, Row, lines_best_first, nested
 from trainer.run import Ended, run
 from trainer.search.gather import report
@@ -34,7 +36,7 @@ from trainer.search.plan import (
 )
 from trainer.search.planner import asked_by
 from trainer.search.random import RandomSearch
-from trainer.search.space import Point, Space, read_space
+from trainer.search.space import WHERE, Point, Space, read_space
 from trainer.stored import read_table
 
 ROUNDS = "search.rounds"  # may differ when a search goes on
@@ -100,10 +102,10 @@ def _space(cfg: DictConfig, pack: Pack, given: Mapping[str, str]) -> Space:
             f"search={kind} says what differs between the runs, and {', '.join(pack.over)} would differ too: "
             "give one value, as in seed=0, or put it into search.space"
         )
-    space = read_space(cfg)
-    for field in space.keys() & given.keys():
-        raise UserError(f"{field} is given twice: {given[field]} and in search.space; keep one")
-    check(pack.config, given, space)
+    space = left_of(read_space(cfg), cfg, given, WHERE)
+    if not space:
+        raise UserError(f"search={kind} needs a space, and each field of the experiment's is given: {WHERE}")
+    refuse_apart(cfg, {field: OmegaConf.select(cfg, field) for field in space})
     return space
 
 
@@ -142,17 +144,21 @@ def _as_grid(cfg: DictConfig, points: Sequence[Point]) -> DictConfig:
     round_cfg.pack = config.Pack(
         over={field: [point[field] for point in points] for field in points[0]}, zip=True
     )
+    if "loop.steps" in points[0]:
+        round_cfg.loop.epochs = None
     return round_cfg
 
 
 def _train(cfg: DictConfig, overrides: Sequence[str], folder: Path, console: Console) -> Ended:
     """Trains a round, in a folder that has what Hydra would write."""
     kept = [each for each in overrides if not each.startswith("search")]
-    asked = folder / ".hydra"
+    pack, asked = make_pack(cfg, kept), folder / ".hydra"
     asked.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(cfg, asked / "config.yaml")
+    if (hydras := folder.parent / ".hydra" / "hydra.yaml").exists():
+        shutil.copy(hydras, asked)
+    OmegaConf.save(settled(cfg, pack.first()), asked / "config.yaml")
     OmegaConf.save(OmegaConf.create(kept), asked / "overrides.yaml")
-    return run(make_pack(cfg, kept), folder, console)
+    return run(pack, folder, console)
 
 
 def _lines(folder: Path) -> list[Row]:

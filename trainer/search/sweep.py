@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,16 +73,26 @@ class Sweep:
         """
         from trainer.search.gather import report  # noqa: PLC0415 (pyarrow is slow: tab completion waits for it)
 
-        plan = self._plan(overrides)
-        with locked(self.root):
-            self._keep(plan)
-            waiting = unfinished(self.root, plan)
-            launched = self._launch(waiting)
-            failed = report(self.root, plan, launched.reasons(waiting))
-        if launched.stopped or failed:
-            self.context.callbacks.on_multirun_end(self.config, config_name=plan.asked.config_name)
-            sys.exit(launched.code if launched.stopped else 1)
-        return launched.jobs
+        with self._ended():
+            plan = self._plan(overrides)
+            with locked(self.root):
+                self._keep(plan)
+                waiting = unfinished(self.root, plan)
+                launched = self._launch(waiting)
+                failed = report(self.root, plan, launched.reasons(waiting))
+            if launched.stopped or failed:
+                sys.exit(launched.code if launched.stopped else 1)
+            return launched.jobs
+
+    @contextmanager
+    def _ended(self) -> Iterator[None]:
+        """Tells Hydra's callbacks of an end that Hydra itself passes over."""
+        try:
+            yield
+        except BaseException:
+            job: Any = self.config.hydra.job
+            self.context.callbacks.on_multirun_end(self.config, config_name=job.config_name)
+            raise
 
     def _plan(self, overrides: list[str]) -> Plan:
         """The plan in the folder, or a new one."""

@@ -1,0 +1,46 @@
+"""Output that nobody reads any more, as in `packtrain --help | head -1`, ends nothing."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from typing import Any, TextIO, cast
+
+
+class Lasting:
+    """A stream whose text goes nowhere once its reader has gone."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        self._try(lambda: self.stream.write(text))
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        self._try(lambda: self.stream.writelines(lines))
+
+    def flush(self) -> None:
+        self._try(self.stream.flush)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def _try(self, act: Callable[[], Any]) -> None:
+        try:
+            act()
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.stream.fileno())
+            os.close(nowhere)
+
+
+@contextmanager
+def lasting_output() -> Iterator[None]:
+    """Inside `with`, what is printed is for whoever reads it, and without readers the work goes on."""
+    with ExitStack() as both:
+        for stream, redirect in ((sys.stdout, redirect_stdout), (sys.stderr, redirect_stderr)):
+            if stream is not None:
+                lasting = both.enter_context(redirect(cast(TextIO, Lasting(stream))))
+                both.callback(lasting.flush)
+        yield
