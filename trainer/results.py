@@ -26,6 +26,7 @@ from trainer.models.build import build, make_graph, make_layout
 from trainer.outcome import Ending
 from trainer.pack import Pack
 from trainer.rows import LISTED_BEST, LISTED_RUNS, best_first, best_run, counted, finite, flat
+from trainer.seconds import Seconds
 
 FOREIGN = (
     OSError,
@@ -71,7 +72,7 @@ def run_rows(
     ]
 
 
-def head(pack: Pack, compute: Compute, engine: Engine, seconds: dict[str, float]) -> dict[str, Any]:
+def head(pack: Pack, compute: Compute, engine: Engine, seconds: Seconds) -> dict[str, Any]:
     """result.json without its runs: what ran, where, and how long it took."""
     return {
         "experiment": pack.config.name,
@@ -83,7 +84,7 @@ def head(pack: Pack, compute: Compute, engine: Engine, seconds: dict[str, float]
         "runs": pack.runs,
         "steps": engine.step,
         "samples": int(engine.taken.sum()) * engine.order.batch,
-        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "seconds": {name: round(value, 3) for name, value in asdict(seconds).items()},
     }
 
 

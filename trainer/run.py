@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +22,13 @@ from trainer.evaluate import evaluate
 from trainer.lock import locked
 from trainer.models.build import make_graph, new_model
 from trainer.monitor.monitor import Monitor
+from trainer.monitor.progress import telling_of_compiling
 from trainer.monitor.report import closing_table, headline, pack_line
 from trainer.pack import Pack
 from trainer.resuming import going_on
 from trainer.rows import finite, no_best
 from trainer.search.judge import make_judge, why
+from trainer.seconds import Stopwatch
 from trainer.stop import Stop
 from trainer.train import train
 
@@ -51,7 +52,7 @@ def run(pack: Pack, folder: Path, console: Console, command: Typed | None = None
     Raises UserError or ExpressionError for what can't be trained, before anything is written, and where
     another process or another training has the folder.
     """
-    with locked(folder):
+    with locked(folder), telling_of_compiling(console, pack.config.monitor.progress):
         try:
             return _run(pack, folder, console, command)
         except torch.OutOfMemoryError:
@@ -62,7 +63,7 @@ def run(pack: Pack, folder: Path, console: Console, command: Typed | None = None
 
 
 def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> Ended:
-    began = time.perf_counter()
+    watch = Stopwatch()
     asked = pack.config
     compute = prepare_compute(asked.compute)
     graph = make_graph(asked.model)
@@ -84,10 +85,10 @@ def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> E
     checkpoints = going_on(pack, folder, data.train, engine, parts, monitor.tell)
     if command:
         write_command(folder, command)
-    with Stop(asked.loop.max_seconds, checkpoints.spent) as stop:
+    with Stop(asked.loop.max_seconds, checkpoints.spent, watch) as stop:
         with monitor, checkpoints:
             reason = train(engine, monitor, checkpoints, stop, judge)
-            trained = stop.seconds
+            watch.stop()
             held = monitor.validate()
         after = evaluate(model, data.train)
         rows = results.run_rows(pack, model, engine.endings(reason), before, after, held)
@@ -96,8 +97,7 @@ def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> E
             fit.add_reports(rows, engine, standardized=asked.data.standardize)
             starts = fit.starts_report(rows, engine)
         rows = finite(rows)
-        seconds = {"total": time.perf_counter() - began, "train": trained}
-        about = results.head(pack, compute, engine, seconds)
+        about = results.head(pack, compute, engine, watch.seconds)
         about["interrupted"] = bool(reason) and stop.signal is not None
         result = results.summary(about, rows, starts)
         monitor.add_results(rows)

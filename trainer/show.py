@@ -12,7 +12,7 @@ from rich.text import Text
 from kernels.errors import UserError
 from trainer.arguments import check_column, condition, read_arguments
 from trainer.monitor.fit_report import number
-from trainer.monitor.report import headline, next_steps, runs_table
+from trainer.monitor.report import head_lines, next_steps, runs_table
 from trainer.rows import Objective, Row, lines_best_first, nested, objective_in
 from trainer.search.gather import resume_step, so_far
 from trainer.search.plan import Plan, has_ended, read_plan, state
@@ -46,7 +46,7 @@ def _list(console: Console, stored: Stored, options: Mapping[str, str], conditio
     objective = objective_in(stored.result)
     lines = _ordered(_chosen(stored.lines, conditions), options.get("sort"), objective)
     shown = [nested(line) for line in lines[: _limit(options.get("limit", LIMIT))]]
-    console.print(headline(stored.result), highlight=False, soft_wrap=True)
+    head_lines(console, stored.result)
     if shown:
         console.print(runs_table(shown, console.width, objective))
     if conditions:

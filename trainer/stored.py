@@ -28,6 +28,7 @@ HEAD: dict[str, tuple[type, ...]] = {
     "best_run": (int, type(None)),
     "run": (list,),
 }
+SECONDS = {"train": (int, float), "compile": (int, float, type(None))}
 LINE: dict[str, tuple[type, ...]] = {
     "index": (int,),
     "outcome": (str,),
@@ -83,6 +84,7 @@ def read_stored(folder: Path) -> Stored:
 def checked(stored: Stored) -> Stored:
     """What was read may be somebody else's. Raises ValueError and TypeError where it isn't as we write it."""
     _check("result.json", stored.result, HEAD)
+    _check("result.json: seconds", stored.result["seconds"], SECONDS)
     objective_in(stored.result)
     for line in stored.lines:
         _check("runs.csv", line, LINE)

@@ -1,7 +1,6 @@
 """What is watched while a pack trains: TensorBoard's scalars and the progress line."""
 
 import logging
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from kernels import compiling
 from trainer.data.dataset import Dataset
 from trainer.engines.base import Engine, History
 from trainer.evaluate import Evaluation, evaluate, evaluate_only
@@ -41,7 +41,7 @@ class Monitor:
         about = list(self.model.scalars), validation is not None
         self.board = Board(folder, pack, *about) if self.asked.tensorboard else None
         self.progress = ProgressLine(console, int(engine.steps.max()), self.asked.progress)
-        self.clock = time.perf_counter()
+        self.clock = compiling.clock()
         self.validated = torch.full_like(engine.steps, -1)  # the step of each run's last point of validation
         self.held: tuple[int, Evaluation] | None = None  # the last one of all runs, and its step
         self.resumed = False
@@ -50,7 +50,7 @@ class Monitor:
     def __enter__(self) -> "Monitor":
         if self.board and not self.resumed:
             self.board.begin()
-        self.progress.start(self.engine.compiles)
+        self.progress.start()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -100,7 +100,7 @@ class Monitor:
         self.validated.copy_(taken.where(new, self.validated))
         if self.board and new.any():
             self.board.validate(taken.cpu().numpy(), found, new.cpu().numpy())
-        self.clock = time.perf_counter()
+        self.clock = compiling.clock()
         return found
 
     def _held(self, validation: Dataset, runs: Tensor | None) -> Evaluation:
@@ -131,5 +131,5 @@ class Monitor:
 
     def _speed(self, samples: int) -> float:
         """Samples a second since the last call, all runs together."""
-        before, self.clock = self.clock, time.perf_counter()
+        before, self.clock = self.clock, compiling.clock()
         return samples / max(self.clock - before, 1e-9)

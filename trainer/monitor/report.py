@@ -20,6 +20,7 @@ from trainer.monitor.fit_report import (
 from trainer.rows import Objective, best_first, objective_in
 
 SHOWN_RUNS = 10
+WORTH_A_LINE = 0.05  # seconds of compiling
 
 
 def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict], folder: Path) -> None:
@@ -39,7 +40,7 @@ def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict],
 def results_table(console: Console, result: Mapping[str, Any], rows: list[dict]) -> None:
     """The headline, and the best of its runs; `rows` are all of them, or the best."""
     console.print()
-    console.print(headline(result), highlight=False, soft_wrap=True)
+    head_lines(console, result)
     objective = objective_in(result)
     ranked = best_first(rows, objective)
     if result["runs"] == 1:
@@ -74,6 +75,14 @@ def shown(folder: Path) -> Path:
 
 def _print_plain(console: Console, text: str) -> None:
     console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def head_lines(console: Console, result: Mapping[str, Any]) -> None:
+    """The headline, and what compiling took beside it."""
+    _print_plain(console, headline(result))
+    compiled = result["seconds"].get("compile") or 0.0
+    if compiled >= WORTH_A_LINE:
+        _print_plain(console, f"  and {compiled:.1f} s for compiling, once for these equations or widths")
 
 
 def headline(result: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ import itertools
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,11 +38,13 @@ from trainer.rows import (
 )
 from trainer.search.picture import draw
 from trainer.search.plan import Plan, PlannedPack, read_result, unfinished
+from trainer.seconds import Seconds
 from trainer.stored import Stored, check_characters, checked, read_table
 
 Result = dict[str, Any]
 DAMAGE = OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, csv.Error
 ADDED = "runs", "steps", "samples"
+SECONDS = [each.name for each in fields(Seconds)]
 MOST_CURVES = 200  # beside the best
 NAMED = "experiment", "device", "backend", "engine", "graph", "precision"
 
@@ -132,7 +134,7 @@ def _summary(packs: list[PlannedPack], found: Mapping[str, Result], objective: O
         "packs": len(packs),
         **total,
         "seconds": {
-            name: round(sum(each["seconds"][name] for each in results), 3) for name in ("total", "train")
+            name: round(sum(each["seconds"].get(name, 0.0) for each in results), 3) for name in SECONDS
         },
         "outcomes": counted(outcomes),
         "objective": asdict(objective),
