@@ -17,11 +17,11 @@ from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
 
 from kernels.errors import UserError
 from trainer.command import typed_for
 from trainer.config import PLUGINS
+from trainer.monitor.tables import new_console
 from trainer.outcome import PackFailed
 from trainer.pack import make_pack
 from trainer.search.resume import resumed
@@ -65,10 +65,8 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, alone: bool) -> 
 
     pack = make_pack(cfg, overrides)
     if pack.config.search.kind == "grid":
-        return run(
-            pack, folder, Console(markup=False), typed_for(HydraConfig.instance().cfg) if alone else None
-        )
-    return search(cfg, pack, overrides, folder, Console(markup=False))
+        return run(pack, folder, new_console(), typed_for(HydraConfig.instance().cfg) if alone else None)
+    return search(cfg, pack, overrides, folder, new_console())
 
 
 def main() -> None:

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from kernels.errors import UserError
 from trainer.atomic import remove_drafts, replace
+from trainer.places import NAMES
 from trainer.seconds import Seconds
 
 FORMAT = 1  # of the files
 NEVER = 1 << 62
-NAMES = "step-*.safetensors"
 UNREADABLE = OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError
 Tell = Callable[[str], object]  # says a sentence to whoever watches
 

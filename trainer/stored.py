@@ -16,9 +16,10 @@ from pyarrow import csv
 from kernels.errors import UserError
 from trainer.command import read_command
 from trainer.config import Config
-from trainer.pack import START, make_pack
+from trainer.pack import START, Pack, make_pack
 from trainer.rows import Row, objective_in
 from trainer.search.plan import Plan, read_plan
+from trainer.underway import how_far
 
 LOSS = int, float, type(None)
 HEAD: dict[str, tuple[type, ...]] = {
@@ -70,7 +71,10 @@ def read_stored(folder: Path) -> Stored:
     plan = read_plan(folder)
     if not plan and (folder / ".hydra").is_dir() and not (folder / "result.json").exists():
         goes_on = f"; packtrain resume={folder} goes on with it" if read_command(folder) else ""
-        raise UserError(f"{folder} has no results: its training is still running, or was cut short{goes_on}")
+        step = f" at {made}" if (made := steps_made(folder)) else ""
+        raise UserError(
+            f"{folder} has no results: its training is still running, or was cut short{step}{goes_on}"
+        )
     try:
         result = json.loads((folder / "result.json").read_text())
         lines = read_table(folder / "runs.csv").to_pylist()
@@ -111,8 +115,8 @@ def read_table(file: Path) -> pyarrow.Table:
     return csv.read_csv(file, whole, csv.ParseOptions(newlines_in_values=True))
 
 
-def run_config(folder: Path, run: int) -> DictConfig:
-    """The whole config of one run of a pack: with its own values, and nothing to vary. Raises UserError."""
+def read_pack(folder: Path) -> Pack:
+    """The pack that the training in `folder` was asked for. Raises UserError."""
     if not (folder / ".hydra").is_dir():
         raise UserError(f"{folder} has no folder .hydra, which says how its runs were configured")
     try:
@@ -124,7 +128,22 @@ def run_config(folder: Path, run: int) -> DictConfig:
     except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"{folder / '.hydra'} doesn't say how its runs were configured: {reason}") from None
-    pack = make_pack(config, overrides)
+    return make_pack(config, overrides)
+
+
+def steps_made(folder: Path) -> str:
+    """How far the training in `folder` has come, as in 'step 1,200 of 4,000'; '' where nothing tells."""
+    try:
+        pack = read_pack(folder)
+    except UserError:
+        return how_far(folder, None)
+    counted = pack.config.loop.epochs is None
+    return how_far(folder, max(pack.each("loop.steps")) if counted else None)
+
+
+def run_config(folder: Path, run: int) -> DictConfig:
+    """The whole config of one run of a pack: with its own values, and nothing to vary. Raises UserError."""
+    pack = read_pack(folder)
     found = OmegaConf.create(asdict(pack.config) | {"pack": asdict(Config().pack)})
     for field, value in pack.values(run).items():
         if field != START:

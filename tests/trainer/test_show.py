@@ -21,7 +21,7 @@ from trainer.stored import read_stored, run_config
 
 def first_column(out: str) -> list[int]:
     """The numbers that lines of a table begin with."""
-    words = [line.split() for line in out.splitlines()]
+    words = [line.split() for line in out.splitlines() if "step " not in line]
     return [int(line[0]) for line in words if len(line) > 5 and line[0].isdigit()]
 
 
@@ -104,8 +104,9 @@ def test_a_search_that_is_under_way_shows_its_packs_and_the_runs_so_far(
     for limit, shown in (("all", so_far), ("3", so_far[:3])):
         told = packtrain("show", "out", f"limit={limit}")
         assert told.code == 0 and "resume  packtrain resume=out trains what is left" in told.out, told.err
-        packs = re.findall(r"^ +(\d) +4 +(\w+) *$", told.out, re.MULTILINE)
-        assert packs == [("0", "finished"), ("1", "begun"), ("2", "interrupted"), ("3", "waiting")]
+        packs = re.findall(r"^ +(\d) +4 +(\w.*?) *$", told.out, re.MULTILINE)
+        states = "finished", "begun, step 4 of 4", "interrupted, step 4 of 4", "waiting"
+        assert packs == [(str(pack), state) for pack, state in enumerate(states)]
         assert first_column(told.out) == shown
     assert "debug: 2 packs, 8 runs (8 finished)" in told.out
     assert "trainer.load('out/2').predict(inputs, run=1)" in packtrain("show", "out", "run=9").out
@@ -119,8 +120,11 @@ def test_without_a_run_that_has_ended_one_sentence_says_so(packtrain: Command, t
     assert told.code == 0 and "begun" in told.out and "resume=sweep" in told.out
     for arguments, why in (
         (("show", "sweep", "run=0"), "run=0: sweep has no run yet that has ended"),
-        (("show", "sweep/0"), "sweep/0 has no results: its training is still running, or was cut short\n"),
-        (("show", "out"), "or was cut short; packtrain resume=out goes on with it\n"),
+        (
+            ("show", "sweep/0"),
+            "sweep/0 has no results: its training is still running, or was cut short at step 4 of 4\n",
+        ),
+        (("show", "out"), "or was cut short at step 4 of 4; packtrain resume=out goes on with it\n"),
         (("export", "sweep"), "packtrain resume=sweep finishes its sweep"),
     ):
         ended = packtrain(*arguments)

@@ -19,7 +19,6 @@ from trainer.monitor.report import next_steps
 from trainer.pack import Pack, given_by, make_pack
 from trainer.rows import PRUNED, Objective, Row, lines_best_first, nested
 from trainer.run import Ended, run
-from trainer.search.gather import report
 from trainer.search.objective import make_objective
 from trainer.search.plan import (
     Plan,
@@ -32,6 +31,7 @@ from trainer.search.plan import (
 )
 from trainer.search.planner import asked_by
 from trainer.search.random import RandomSearch
+from trainer.search.report import report
 from trainer.search.space import Point, Space, read_space
 from trainer.stored import read_table
 
