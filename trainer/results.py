@@ -84,7 +84,7 @@ def head(pack: Pack, compute: Compute, engine: Engine, seconds: Seconds) -> dict
         "runs": pack.runs,
         "steps": engine.step,
         "samples": int(engine.taken.sum()) * engine.order.batch,
-        "seconds": {name: round(value, 3) for name, value in asdict(seconds).items()},
+        "seconds": seconds.told,
     }
 
 

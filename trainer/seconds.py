@@ -1,18 +1,25 @@
 """What a training takes: all its parts together, where it was stopped and went on."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from kernels import compiling
+
+NAMES = "total", "train", "compile"  # in result.json
 
 
 @dataclass(frozen=True)
 class Seconds:
-    """In `total`; of these for steps, `train`; and for compiling, `compile`, which isn't part of them."""
+    """In `total`; of these for steps, `train`; and for `compiling`, which isn't part of them."""
 
     total: float = 0.0
     train: float = 0.0
-    compile: float = 0.0
+    compiling: float = 0.0
+
+    @property
+    def told(self) -> dict[str, float]:
+        """As result.json has them."""
+        return {name: round(value, 3) for name, value in zip(NAMES, astuple(self), strict=True)}
 
 
 class Stopwatch:
@@ -39,5 +46,5 @@ class Stopwatch:
         return Seconds(
             total=before.total + time.perf_counter() - self.began,
             train=before.train + (0.0 if self.started is None else now - self.started),
-            compile=before.compile + compiling.seconds() - self.compiled,
+            compiling=before.compiling + compiling.seconds() - self.compiled,
         )

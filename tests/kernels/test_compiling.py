@@ -57,13 +57,16 @@ def test_each_type_of_numbers_is_compiled_and_told(
 def test_the_clock_stands_still_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    watch = compiling._Stopwatch()
-    monkeypatch.setattr(compiling, "_watch", watch)
+    busy, compiled = compiling._Stopwatch(), compiling._Stopwatch()
+    monkeypatch.setattr(compiling, "_busy", busy)
+    monkeypatch.setattr(compiling, "_compiling", compiled)
     shown = []
-    for now[0], act in enumerate([watch.begin, watch.begin, watch.end, watch.end, list, watch.begin]):
+    acts = [busy.begin, compiled.begin, busy.begin, compiled.end, busy.end, busy.end, list, busy.begin]
+    for now[0], act in enumerate(acts):
         act()
         shown.append((compiling.clock(), compiling.seconds()))
-    assert shown == [(0, 0), (0, 0), (0, 0), (0, 3), (1, 3), (2, 3)]
+    assert [still for still, _ in shown] == [0, 0, 0, 0, 0, 0, 1, 2]
+    assert [spent for _, spent in shown] == [0, 0, 0, 2, 2, 2, 2, 2]
 
 
 def test_triton_is_counted_and_its_listener_still_told(
@@ -72,7 +75,7 @@ def test_triton_is_counted_and_its_listener_still_told(
     heard: list[bool] = []
     monkeypatch.setattr(knobs.compilation, "listener", lambda *, cache_hit, **about: heard.append(cache_hit))
     compiling.watch_triton.__wrapped__()
-    before = compiling.seconds()
+    before, began = compiling.seconds(), compiling.clock()
     about = {"src": None, "metadata": {}, "metadata_group": {}, "times": SimpleNamespace(total=2_000_000)}
     listener = knobs.compilation.listener
     assert listener is not None
@@ -80,3 +83,4 @@ def test_triton_is_counted_and_its_listener_still_told(
     assert compiling.seconds() == before and not told
     listener(**about, cache_hit=False)
     assert compiling.seconds() == pytest.approx(before + 2) and len(told) == 1 and heard == [True, False]
+    assert compiling.clock() < began - 3, "what is loaded stops the clock too"

@@ -5,7 +5,7 @@ import itertools
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from pyarrow import parquet
 
 from kernels.errors import UserError
+from trainer import seconds
 from trainer.atomic import replace
 from trainer.monitor.report import shown
 from trainer.rows import (
@@ -25,13 +26,11 @@ from trainer.rows import (
     loss_of,
 )
 from trainer.search.plan import Plan, PlannedPack, read_result
-from trainer.seconds import Seconds
 from trainer.stored import Stored, check_characters, checked, read_table
 
 Result = dict[str, Any]
 DAMAGE = OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, csv.Error
 ADDED = "runs", "steps", "samples"
-SECONDS = [each.name for each in fields(Seconds)]
 NAMED = "experiment", "device", "backend", "engine", "graph", "precision"
 
 
@@ -71,7 +70,7 @@ def summary(packs: list[PlannedPack], found: Mapping[str, Result], objective: Ob
         "packs": len(packs),
         **total,
         "seconds": {
-            name: round(sum(each["seconds"].get(name, 0.0) for each in results), 3) for name in SECONDS
+            name: round(sum(each["seconds"].get(name, 0.0) for each in results), 3) for name in seconds.NAMES
         },
         "outcomes": counted(outcomes),
         "objective": asdict(objective),

@@ -52,8 +52,8 @@ def test_compiling_is_announced_once(wanted: bool) -> None:
     out = io.StringIO()
     with telling_of_compiling(Console(file=out), wanted):
         for _ in range(2):
-            compiling._watch.begin()
-            compiling._watch.end()
-    compiling._watch.begin()
-    compiling._watch.end()
+            compiling._compiling.begin()
+            compiling._compiling.end()
+    compiling._compiling.begin()
+    compiling._compiling.end()
     assert out.getvalue() == (progress.COMPILES + "\n") * wanted
