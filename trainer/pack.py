@@ -157,7 +157,7 @@ def _asked(cfg: DictConfig, given: Mapping[str, str]) -> dict[str, Any]:
         )
     over = dict(flatten(OmegaConf.to_container(cfg.pack.over, resolve=True)))  # pyright: ignore[reportArgumentType]
     over = {path: value for path, value in over.items() if value is not None}
-    for path in over.keys() & given.keys():
+    for path in [each for each in over if each in given]:
         if f"pack.over.{path}" in given:
             raise UserError(f"{path} is given twice: {given[path]} and in pack.over; keep one")
         del over[path]

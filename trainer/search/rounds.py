@@ -98,7 +98,7 @@ def _space(cfg: DictConfig, pack: Pack, given: Mapping[str, str]) -> Space:
             "give one value, as in seed=0, or put it into search.space"
         )
     space = read_space(cfg)
-    for field in space.keys() & given.keys():
+    for field in [each for each in space if each in given]:
         raise UserError(f"{field} is given twice: {given[field]} and in search.space; keep one")
     check(pack.config, given, space)
     return space
