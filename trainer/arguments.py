@@ -98,8 +98,12 @@ def _plain(text: str) -> str:
     text = re.sub(r"[\s'\"]", "", text).lower()
     if text[:1] not in ("[", "{"):
         return text
-    words = re.split(r"([\[\]{},:])", text)
-    return "".join("null" if word == "none" else _text(_number(word) or word) for word in words)
+    return "".join(map(_word, re.split(r"([\[\]{},:])", text)))
+
+
+def _word(text: str) -> str:
+    number = _number(text)
+    return "null" if text == "none" else text if number is None else str(number)
 
 
 def _listed(cells: Sequence[Any]) -> str:

@@ -76,6 +76,13 @@ def test_load_predicts_as_the_trained_model_did(experiment: str, packtrain: Comm
     columns = {name: inputs[:, i] for i, name in enumerate(trained.inputs)}
     assert torch.equal(trained.predict(columns), outputs)
     assert trained.best_run == result_in(tmp_path / "out")["best_run"]
+    for run in ("best", 2):
+        alone, index = trainer.load(tmp_path / "out", run), trained.best_run if run == "best" else run
+        assert index is not None
+        assert torch.equal(alone.predict(inputs), outputs[index])
+        assert torch.equal(trained.predict(inputs, run), outputs[index])
+        assert torch.equal(alone.predict(inputs, run=1), outputs[1])
+        assert all(map(torch.equal, alone.parameters().values(), trained.parameters(run).values()))
 
 
 def test_load_standardizes_as_in_training(packtrain: Command, tmp_path: Path) -> None:
@@ -95,8 +102,20 @@ def test_predict_refuses_other_inputs(packtrain: Command, tmp_path: Path) -> Non
         trained.predict(torch.zeros(2, 3))
     with pytest.raises(UserError, match="the inputs are xa; missing: xa"):
         trained.predict({"xb": [1.0]})
-    with pytest.raises(UserError, match="the inputs xa are numbers"):
-        trained.predict({"xa": ["warm"]})
+    for given, told in (["warm"], "<U4"), ([1j], "complex128"), (torch.ones(1) * 1j, "complex64"):
+        with pytest.raises(UserError, match=f"the inputs xa are numbers: expected real ones, got {told}"):
+            trained.predict({"xa": given})
+    for run in (3, -1, 0.5, "worst"):
+        for ask in (lambda run=run: trained.predict([[1]], run), lambda run=run: trained.parameters(run)):
+            with pytest.raises(UserError, match=f"run is 0 to 2, or 'best', and got {run!r}"):
+                ask()
+
+
+def test_best_of_none_is_one_sentence(packtrain: Command, tmp_path: Path) -> None:
+    over = 'pack.over={optimizer.lr: "1e30,1e31", seed: null}'
+    assert packtrain("experiment=debug", "optimizer=sgd", over).code == 1
+    with pytest.raises(UserError, match="run is 0 to 1, or 'best', and no run of this training is of use"):
+        trainer.load(tmp_path / "out").predict([[1]], run="best")
 
 
 def test_results_are_as_readable_as_the_users_other_files(packtrain: Command, tmp_path: Path) -> None:

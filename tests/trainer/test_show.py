@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from tests.helpers import TOLERANCE, Command, result_in
+import trainer
+from kernels.errors import UserError
+from tests.helpers import ROOT, TOLERANCE, Command, result_in
 from tests.trainer.search.test_sweep import BRIEF, HERE
 from trainer.config import Config
 from trainer.pack import make_pack
@@ -45,11 +49,15 @@ def test_runs_are_listed_sorted_chosen_and_told_whole(show: Command, tmp_path: P
     assert first_column(down) == [10, 8]
     assert "6 of 12 runs match" in down and "the first 2; limit=all shows all 6" in down
     nothing = show("index>100")
-    assert nothing.code == 0 and "0 of 12 runs match" in nothing.out
+    assert nothing.code == 0 and "0 of 12 runs match\n  index>100 holds for no run" in nothing.out
+    assert sorted(first_column(show("seed=0,2", "optimizer=adam").out)) == [0, 1, 4, 5]
+    chosen = show("sort=-metrics.mae", "steps>1").out
+    assert chosen.split()[chosen.split().index("run") :][:3] == ["run", "mae", "steps"]
     for mistake, told in MISTAKES.items():
         ended = show(mistake)
         assert ended.code == 2 and ended.err.count("\n") == 1 and told in ended.err, mistake
     check_one(show("run=9").out, tmp_path)
+    check_load(tmp_path / "sweep")
 
 
 MISTAKES = {
@@ -59,6 +67,19 @@ MISTAKES = {
     "run=12": "run=12: sweep has the runs 0 to 11, and",
     "digits": "expected a condition such as",
 }
+
+
+def check_load(sweep: Path) -> None:
+    """A run of a sweep is loaded by its index there."""
+    inputs = [[1.0], [2.0]]
+    assert trainer.load(sweep, 9).predict(inputs).equal(trainer.load(sweep / "1").predict(inputs, 3))
+    best = read_stored(sweep).line("best")
+    one = trainer.load(sweep, "best")
+    assert float(one.parameters()["ab"]) == pytest.approx(best["parameters.ab"])
+    with pytest.raises(UserError, match="of a sweep say which run, as in run='best'"):
+        trainer.load(sweep)
+    with pytest.raises(UserError, match="has the runs 0 to 11"):
+        trainer.load(sweep, 12)
 
 
 def check_one(out: str, tmp_path: Path) -> None:
@@ -137,3 +158,16 @@ def test_a_list_among_a_runs_values_comes_back(packtrain: Command, tmp_path: Pat
     configs = [run_config(tmp_path / "out", index) for index in range(4)]
     assert [config.model.initial.ab for config in configs] == [0.5, 0.5, [0, 1], [0, 1]]
     assert [config.optimizer.clip_norm for config in configs] == [None, 2.0, None, 2.0]
+
+
+def test_it_waits_for_no_heavy_library(packtrain: Command, tmp_path: Path) -> None:
+    """Torch takes two seconds to import, and nothing that is shown needs it."""
+    assert packtrain("-m", *BRIEF, HERE).code == 0
+    (tmp_path / "sweep" / "runs.csv").unlink()
+    code = "import sys; from trainer.show import show; show(sys.argv[1:]); print(*sys.modules)"
+    for arguments in (["sweep"], ["sweep", "run=0"], ["sweep/0", "seed=0"]):
+        command = [sys.executable, "-c", code, *arguments]
+        shown = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True)
+        assert shown.returncode == 0, shown.stderr
+        loaded = {*shown.stdout.decode().splitlines()[-1].split()}
+        assert "trainer.show" in loaded and not loaded & {"torch", "numba", "triton", "matplotlib", "optuna"}
