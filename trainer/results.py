@@ -28,7 +28,7 @@ from trainer.models.base import Model
 from trainer.models.build import build, make_graph, make_layout
 from trainer.outcome import Ending
 from trainer.pack import Pack
-from trainer.rows import LISTED_BEST, LISTED_RUNS, best_first, best_run, counted, finite, flat
+from trainer.rows import LISTED_BEST, LISTED_RUNS, Objective, best_first, best_run, counted, finite, flat
 from trainer.search.plan import FILE as SWEEP
 from trainer.seconds import Seconds
 from trainer.stored import read_stored
@@ -96,15 +96,19 @@ def head(pack: Pack, compute: Compute, engine: Engine, seconds: Seconds) -> dict
 
 
 def summary(
-    about: Mapping[str, Any], rows: list[dict[str, Any]], starts: dict[str, Any] | None = None
+    about: Mapping[str, Any],
+    rows: list[dict[str, Any]],
+    starts: dict[str, Any] | None = None,
+    objective: Objective | None = None,
 ) -> dict[str, Any]:
     """result.json: `about`, the outcomes counted, the best run, and the runs (the ten best of many)."""
-    ranked = best_first(rows)
-    found = {"multi_start": starts} if starts else {}
+    ranked = best_first(rows, objective)
+    found = {"objective": asdict(objective)} if objective else {}
+    found |= {"multi_start": starts} if starts else {}
     return {
         **about,
         "outcomes": counted(row["outcome"] for row in rows),
-        "best_run": best_run(ranked),
+        "best_run": best_run(ranked, objective),
         **found,
         "run": rows if len(rows) <= LISTED_RUNS else ranked[:LISTED_BEST],
     }

@@ -28,6 +28,7 @@ from trainer.pack import Pack
 from trainer.resuming import going_on
 from trainer.rows import finite, no_best
 from trainer.search.judge import make_judge, why
+from trainer.search.objective import asked_objective
 from trainer.seconds import Stopwatch
 from trainer.stop import Stop
 from trainer.train import train
@@ -73,7 +74,7 @@ def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> E
         engine = make_engine(pack, model, data.train)
     else:
         engine = PartedEngine(pack, model, data.train, why(asked.search))
-    judge = make_judge(engine, pack, data)
+    judge, objective = make_judge(engine, pack, data), asked_objective(asked)
 
     log.info("%s: %d runs of %d steps on %s", asked.name, pack.runs, engine.steps.max(), compute.name)
 
@@ -99,8 +100,8 @@ def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> E
         rows = finite(rows)
         about = results.head(pack, compute, engine, watch.seconds)
         about["interrupted"] = bool(reason) and stop.signal is not None
-        result = results.summary(about, rows, starts)
-        monitor.add_results(rows)
+        result = results.summary(about, rows, starts, objective)
+        monitor.add_results(rows, objective)
         results.write(folder, result, rows, model, data.train, pack)
 
     log.info("%s", headline(result))

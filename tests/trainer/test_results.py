@@ -13,6 +13,7 @@ import trainer
 from kernels.errors import UserError
 from tests.helpers import Command, assert_close, result_in
 from trainer.results import best_first, summary
+from trainer.rows import Objective
 
 SMALL = ("loop.epochs=null", "loop.steps=5", "loop.batch_size=64")
 
@@ -164,3 +165,11 @@ def test_a_failing_write_leaves_the_old_file(
         packtrain("resume=out", "loop.steps=70")
     assert files()["result.json"] == before["result.json"]
     assert not list((tmp_path / "out").glob(".*.[0-9]*"))
+
+
+def test_a_large_pack_lists_the_best_by_what_ranks_it() -> None:
+    rows = [row(i, float(i)) | {"metrics": {"accuracy": i / 200}} for i in range(101)]
+    found = summary({}, rows, objective=Objective("metrics.accuracy", True))
+    assert [each["index"] for each in found["run"]] == list(range(100, 90, -1)) and found["best_run"] == 100
+    assert found["objective"] == {"name": "metrics.accuracy", "maximized": True}
+    assert "objective" not in summary({}, rows)

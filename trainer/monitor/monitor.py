@@ -17,6 +17,7 @@ from trainer.evaluate import Evaluation, evaluate, evaluate_only
 from trainer.monitor.board import Board
 from trainer.monitor.progress import ProgressLine
 from trainer.pack import Pack
+from trainer.rows import Objective
 
 log = logging.getLogger(__name__)
 
@@ -111,10 +112,10 @@ class Monitor:
             self.held = self.engine.step, evaluate(self.model, validation)
         return self.held[1]
 
-    def add_results(self, rows: list[dict[str, Any]]) -> None:
-        """What came of the runs, as result.json says it."""
+    def add_results(self, rows: list[dict[str, Any]], objective: Objective | None = None) -> None:
+        """What came of the runs, as result.json says it, ranked by the objective."""
         if self.board:
-            self.board.add_results(rows)
+            self.board.add_results(rows, objective)
             self._tell_problem()
 
     def _tell_problem(self) -> None:

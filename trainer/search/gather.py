@@ -4,7 +4,7 @@ import csv
 import itertools
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from trainer.rows import (
     best_run,
     counted,
     loss_of,
+    objective_in,
 )
 from trainer.search.plan import Plan, PlannedPack, read_result
 from trainer.stored import Stored, check_characters, checked, read_table
@@ -62,7 +63,7 @@ def summary(packs: list[PlannedPack], found: Mapping[str, Result], objective: Ob
     results = [found[pack.folder] for pack in packs]
     outcomes = sum((Counter(each["outcomes"]) for each in results), Counter()).elements()
     rows = [row for pack in packs for row in _listed(pack, found[pack.folder]["run"])]
-    objective = objective or loss_of(rows)
+    objective = objective or _common(results) or loss_of(rows)
     total = {name: sum(each[name] for each in results) for name in ADDED}
     ranked = best_first(rows, objective)
     return {
@@ -77,6 +78,12 @@ def summary(packs: list[PlannedPack], found: Mapping[str, Result], objective: Ob
         "best_run": best_run(ranked, objective),
         "run": rows if total["runs"] <= LISTED_RUNS else ranked[:LISTED_BEST],
     }
+
+
+def _common(results: Sequence[Result]) -> Objective | None:
+    """What the runs of all packs are ranked by, where that is one thing and not the loss."""
+    found = {*map(objective_in, results)}
+    return found.pop() if len(found) == 1 else None
 
 
 def _listed(pack: PlannedPack, rows: list[Result]) -> Iterator[Result]:
