@@ -253,15 +253,15 @@ def _trained(result: dict[str, Any], about: dict[str, Any], tensors: dict[str, T
     """What a run folder holds; types and shapes are checked, since it may be somebody else's."""
     asked: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config.Model), about["model"]))
     inputs, targets = tuple(map(str, about["inputs"])), tuple(map(str, about["targets"]))
-    scale = [tensors.pop(f"inputs.{name}", None) for name in ("mean", "std")]
+    mean, std = (tensors.pop(f"inputs.{name}", None) for name in ("mean", "std"))
     graph = make_graph(asked)
     features = (asked.widths or [0])[0] if graph is None else len(graph.inputs)
-    shapes = [each.shape for each in scale if each is not None]
+    shapes = [each.shape for each in (mean, std) if each is not None]
     if len(inputs) != features or any(shape != (features,) for shape in shapes):
         raise ValueError(f"its model has {features} inputs, and its data {len(inputs)} ({shapes})")
     parts = [_part(tensors, *each) for each in make_layout(asked, graph).items()]
     model = build(asked, graph, torch.cat(parts, 1), about["precision"])
-    return Trained(model, {"best_run": None, **result}, inputs, targets, *scale)
+    return Trained(model, {"best_run": None, **result}, inputs, targets, mean, std)
 
 
 def _part(tensors: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:

@@ -18,8 +18,8 @@ from trainer.search.plan import Plan, PlannedPack, has_ended, read_plan, state
 from trainer.stored import Stored, read_stored, run_config, steps_made
 
 USAGE = (
-    "packtrain show FOLDER [COLUMN=VALUE]... ['COLUMN<VALUE']... [sort=COLUMN] [sort=-COLUMN] [limit=N] "
-    "[run=N]"
+    "packtrain show FOLDER [COLUMN=VALUE,VALUE]... ['COLUMN<VALUE']... [sort=COLUMN] [sort=-COLUMN] "
+    "[limit=N] [run=N]"
 )
 LIMIT = "20"
 

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -106,7 +107,8 @@ def test_predict_refuses_other_inputs(packtrain: Command, tmp_path: Path) -> Non
     for given, told in (["warm"], "<U4"), ([1j], "complex128"), (torch.ones(1) * 1j, "complex64"):
         with pytest.raises(UserError, match=f"the inputs xa are numbers: expected real ones, got {told}"):
             trained.predict({"xa": given})
-    for run in (3, -1, 0.5, "worst"):
+    others: list[Any] = [3, -1, 0.5, "worst"]
+    for run in others:
         for ask in (lambda run=run: trained.predict([[1]], run), lambda run=run: trained.parameters(run)):
             with pytest.raises(UserError, match=f"run is 0 to 2, or 'best', and got {run!r}"):
                 ask()
