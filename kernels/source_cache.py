@@ -37,12 +37,6 @@ def load(source: str) -> ModuleType:
     return module
 
 
-def is_compiled(module: ModuleType, function: str) -> bool:
-    """Numba has kept a compiled form of this function, which it then loads instead of compiling."""
-    file = Path(module.__file__ or "")
-    return any((file.parent / "__pycache__").glob(f"{file.stem}.{function}-*.nbi"))
-
-
 def version(*files: Path) -> str:
     """A hash of what generated code calls: the caches of its compiled form must not outlive that."""
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -7,11 +7,14 @@ from itertools import pairwise
 
 import torch
 
+from kernels import compiling
+
 PARTS = 4  # a thread: some take longer than others
 
 
 def share(total: int, work: Callable[[int, int], object]) -> None:
     """work(start, stop) for parts of range(total), on as many threads as torch has."""
+    compiling.watch_numba()
     threads = torch.get_num_threads()
     if threads == 1 or total <= 1:
         work(0, total)

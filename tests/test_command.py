@@ -75,7 +75,7 @@ def test_results_are_written_as_designed(packtrain: Command, tmp_path: Path) -> 
     }
     assert found["graph"] == "dynamic"
     assert found["samples"] == 6 * 4 * 64
-    assert set(found["seconds"]) == {"total", "train"}
+    assert set(found["seconds"]) == {"total", "train", "compile"}
     first = found["run"][0]
     assert first["values"] == {"seed": 0, "optimizer.lr": 0.1}
     assert set(first["loss"]) == {"train", "validation"}

@@ -17,13 +17,13 @@ from hydra.errors import CompactHydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
 
 from kernels.errors import UserError
 from trainer.command import typed_for
 from trainer.command_line import for_hydra
 from trainer.config import PLUGINS
 from trainer.following import settled
+from trainer.monitor.tables import new_console
 from trainer.outcome import PackFailed
 from trainer.pack import Pack, make_pack
 from trainer.search.resume import resumed
@@ -72,10 +72,8 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, alone: bool) -> 
     pack = make_pack(cfg, overrides)
     _settle(cfg, pack, folder)
     if pack.config.search.kind == "grid":
-        return run(
-            pack, folder, Console(markup=False), typed_for(HydraConfig.instance().cfg) if alone else None
-        )
-    return search(cfg, pack, overrides, folder, Console(markup=False))
+        return run(pack, folder, new_console(), typed_for(HydraConfig.instance().cfg) if alone else None)
+    return search(cfg, pack, overrides, folder, new_console())
 
 
 def _settle(cfg: DictConfig, pack: Pack, folder: Path) -> None:

@@ -28,17 +28,26 @@ def experiment_of(folder: Path, run: int) -> str:
 
 def run_config(folder: Path, run: int) -> Config:
     """The config of one run of a pack: its own values, and nothing to vary. Raises UserError."""
+    return _alone(read_pack(folder), run, _started_in(folder))
+
+
+def read_pack(folder: Path) -> Pack:
+    """The pack that the training in `folder` was asked for. Raises UserError."""
     if not (folder / ".hydra").is_dir():
         raise UserError(f"{folder} has no folder .hydra, which says how its runs were configured")
+    config: Any = _loaded(folder, "config")
+    typed: Any = _loaded(folder, "overrides")
+    return make_pack(config, list(map(str, typed)))
+
+
+def _loaded(folder: Path, name: str) -> Any:
+    """One of the files that say how a folder's runs were configured. Raises UserError."""
     try:
-        asked = OmegaConf.load(folder / ".hydra" / "config.yaml")
-        typed: Any = OmegaConf.to_container(OmegaConf.load(folder / ".hydra" / "overrides.yaml"))
-        config: Any = OmegaConf.merge(OmegaConf.structured(Config), asked)
-        overrides, cwd = list(map(str, typed)), _started_in(folder)
+        found = OmegaConf.load(folder / ".hydra" / f"{name}.yaml")
+        return OmegaConf.merge(OmegaConf.structured(Config), found) if name == "config" else list(found)
     except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"{folder / '.hydra'} doesn't say how its runs were configured: {reason}") from None
-    return _alone(make_pack(config, overrides), run, cwd)
 
 
 def _started_in(folder: Path) -> Path | None:

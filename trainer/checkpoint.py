@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,10 +17,11 @@ from torch import Tensor
 
 from kernels.errors import UserError
 from trainer.atomic import remove_drafts, replace
+from trainer.places import NAMES
+from trainer.seconds import Seconds
 
 FORMAT = 1  # of the files
 NEVER = 1 << 62
-NAMES = "step-*.safetensors"
 UNREADABLE = OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError
 Tell = Callable[[str], object]  # says a sentence to whoever watches
 
@@ -41,7 +42,7 @@ class Checkpoint:
     """A training after `step` steps and `seconds`: what it was `asked` for, and its parts' memories."""
 
     step: int
-    seconds: float
+    seconds: Seconds
     asked: dict[str, Any]
     tensors: Mapping[str, Tensor]
 
@@ -57,7 +58,7 @@ class Checkpoints:
     One is due `every` so many steps, or seconds where that is a float; never, where it is None. A thread
     writes what was copied from the device, while the training goes on. What can't be written is told, and
     the checkpoint before it stays. Inside `with`, at whose end what is being written is waited for.
-    `spent` are the seconds of training up to the one that the parts went on from.
+    `spent` is what the training had taken at the one that the parts went on from.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Checkpoints:
     ) -> None:
         self.folder, self.asked, self.parts = folder, asked, parts
         self.every, self.keep, self.tell = every, keep, tell
-        self.saved, self.spent, self.clock = -1, 0.0, time.perf_counter()
+        self.saved, self.spent, self.clock = -1, Seconds(), time.perf_counter()
         self.thread = ThreadPoolExecutor(1)
         self.writing: Future[None] | None = None
 
@@ -98,7 +99,7 @@ class Checkpoints:
         """The step after `step` at which one is due."""
         return step - step % self.every + self.every if isinstance(self.every, int) else NEVER
 
-    def save_if_due(self, step: int, seconds: float) -> None:
+    def save_if_due(self, step: int, seconds: Seconds) -> None:
         """Saves where one is due; the writing goes on in the background."""
         if isinstance(self.every, int):
             due = step % self.every == 0
@@ -107,7 +108,7 @@ class Checkpoints:
         if due:
             self.save(step, seconds)
 
-    def save(self, step: int, seconds: float) -> None:
+    def save(self, step: int, seconds: Seconds) -> None:
         """Saves the parts as they are after `step` steps, unless that was done."""
         if self.every is None or step == self.saved:
             return
@@ -156,13 +157,18 @@ def read(file: Path) -> Checkpoint:
     about = json.loads(text)
     if about["format"] != FORMAT:
         raise ValueError("it is of another version of packtrain")
-    return Checkpoint(int(about["step"]), float(about["seconds"]), dict(about["asked"]), tensors)
+    return Checkpoint(int(about["step"]), _seconds(about["seconds"]), dict(about["asked"]), tensors)
+
+
+def _seconds(told: Any) -> Seconds:
+    """What a checkpoint says; earlier versions of packtrain told those of training alone."""
+    return Seconds(**told) if isinstance(told, dict) else Seconds(float(told), float(told))
 
 
 def _keep(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
     """Writes a checkpoint, and then removes all but the last `keep`."""
     tensors = {name: each.cpu() for name, each in checkpoint.tensors.items()}
-    step, seconds = checkpoint.step, checkpoint.seconds
+    step, seconds = checkpoint.step, asdict(checkpoint.seconds)
     text = json.dumps({"format": FORMAT, "step": step, "seconds": seconds, "asked": checkpoint.asked})
     content = save(tensors, {"packtrain": text, "sha256": _checksum(text, tensors)})
     replace(folder / f"step-{step:012d}.safetensors", lambda draft: draft.write_bytes(content))

@@ -134,7 +134,7 @@ def _check_pruner(search: Search, asked: Collection[str]) -> None:
     if search.pruner:
         choose(dict.fromkeys(PRUNERS), search.pruner, "search.pruner")
     elif search.kind == "grid":
-        for name in {"objective", "direction"} & {each.removeprefix("search.") for each in asked}:
+        for name in [each for each in ("objective", "direction") if f"search.{each}" in asked]:
             raise UserError(f"search.{name} is for a search or a pruner, and this run has neither")
     for each in fields(search):
         pruners, path = each.metadata.get("pruners"), f"search.{each.name}"

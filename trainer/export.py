@@ -5,7 +5,6 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from safetensors.torch import save_file
 
 from kernels.errors import UserError
@@ -19,6 +18,7 @@ from trainer.atomic import replace
 from trainer.models.expression import ExpressionModel
 from trainer.monitor.fit_report import uncertain
 from trainer.monitor.report import shown
+from trainer.monitor.tables import new_console
 from trainer.results import Trained, load
 from trainer.rows import nested
 from trainer.stored import read_stored
@@ -45,7 +45,7 @@ def export(arguments: Sequence[str]) -> None:
     replace(to / "model.safetensors", lambda file: _save_parameters(file, trained, run))
     for file, text in texts.items():
         replace(to / file, lambda draft, text=text: draft.write_text(text))
-    console = Console(markup=False)
+    console = new_console()
     console.print(texts.get("equations.txt", ""), highlight=False, markup=False, soft_wrap=True)
     console.print(f"{shown(to)}: {', '.join(['model.safetensors', *texts])}", highlight=False, soft_wrap=True)
 

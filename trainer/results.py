@@ -4,9 +4,12 @@ import csv
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from dataclasses import replace as replace_fields
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -25,7 +28,10 @@ from trainer.models.base import Model
 from trainer.models.build import build, make_graph, make_layout
 from trainer.outcome import Ending
 from trainer.pack import Pack
-from trainer.rows import LISTED_BEST, LISTED_RUNS, best_first, best_run, counted, finite, flat
+from trainer.rows import LISTED_BEST, LISTED_RUNS, Objective, best_first, best_run, counted, finite, flat
+from trainer.search.plan import FILE as SWEEP
+from trainer.seconds import Seconds
+from trainer.stored import read_stored
 
 FOREIGN = (
     OSError,
@@ -37,6 +43,8 @@ FOREIGN = (
     SafetensorError,
     OmegaConfBaseException,
 )  # what reading another file than ours raises
+
+REAL = "biuf"  # kinds of NumPy's types
 
 
 def run_rows(
@@ -71,7 +79,7 @@ def run_rows(
     ]
 
 
-def head(pack: Pack, compute: Compute, engine: Engine, seconds: dict[str, float]) -> dict[str, Any]:
+def head(pack: Pack, compute: Compute, engine: Engine, seconds: Seconds) -> dict[str, Any]:
     """result.json without its runs: what ran, where, and how long it took."""
     return {
         "experiment": pack.config.name,
@@ -83,20 +91,24 @@ def head(pack: Pack, compute: Compute, engine: Engine, seconds: dict[str, float]
         "runs": pack.runs,
         "steps": engine.step,
         "samples": int(engine.taken.sum()) * engine.order.batch,
-        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "seconds": seconds.told,
     }
 
 
 def summary(
-    about: Mapping[str, Any], rows: list[dict[str, Any]], starts: dict[str, Any] | None = None
+    about: Mapping[str, Any],
+    rows: list[dict[str, Any]],
+    starts: dict[str, Any] | None = None,
+    objective: Objective | None = None,
 ) -> dict[str, Any]:
     """result.json: `about`, the outcomes counted, the best run, and the runs (the ten best of many)."""
-    ranked = best_first(rows)
-    found = {"multi_start": starts} if starts else {}
+    ranked = best_first(rows, objective)
+    found = {"objective": asdict(objective)} if objective else {}
+    found |= {"multi_start": starts} if starts else {}
     return {
         **about,
         "outcomes": counted(row["outcome"] for row in rows),
-        "best_run": best_run(ranked),
+        "best_run": best_run(ranked, objective),
         **found,
         "run": rows if len(rows) <= LISTED_RUNS else ranked[:LISTED_BEST],
     }
@@ -134,7 +146,7 @@ def _save_rows(file: Path, rows: list[dict[str, Any]]) -> None:
 
 @dataclass(frozen=True)
 class Trained:
-    """The models of a finished run folder."""
+    """The models of a finished run folder; where no run is said, `run` is meant, which is None for all."""
 
     model: Model
     result: dict[str, Any]
@@ -142,29 +154,40 @@ class Trained:
     targets: tuple[str, ...]
     mean: Tensor | None
     std: Tensor | None
+    run: int | None = None
 
     @property
     def best_run(self) -> int | None:
         """The index of the best run, None where all diverged."""
         return self.result["best_run"]
 
-    def parameters(self, run: int | None = None) -> dict[str, Tensor]:
-        """The parameters by name, [R, ...] each, or those of one run."""
+    def parameters(self, run: int | str | None = None) -> dict[str, Tensor]:
+        """The parameters by name, [R, ...] each, or those of one run: a number, or "best"."""
+        run = self._place(run)
         named = {name: part.detach() for name, part in self.model.named().items()}
         return named if run is None else {name: part[run] for name, part in named.items()}
 
     @torch.no_grad()
-    def predict(self, inputs: Any, run: int | None = None) -> Tensor:
+    def predict(self, inputs: Any, run: int | str | None = None) -> Tensor:
         """Outputs [R, B, T], or [B, T] of one run, for raw inputs: [B, V], or a mapping of names to [B].
 
-        Inputs are standardized here as they were in training. Raises UserError for missing names or
-        another number of columns.
+        `run` is a number or "best". Inputs are standardized here as they were in training. Raises UserError
+        for a run that isn't there, missing names, another number of columns or what isn't real numbers.
         """
+        run = self._place(run)
         x = self._inputs(inputs)
         if self.mean is not None and self.std is not None:
             x = (x - self.mean) / self.std
         outputs = self.model.predict(x.to(self.model.parameters.dtype))
         return outputs if run is None else outputs[run]
+
+    def _place(self, run: int | str | None) -> int | None:
+        """The index of the run that is meant, None for all."""
+        index = self.run if run is None else self.best_run if run == "best" else run
+        if run is None or (isinstance(index, Integral) and 0 <= int(index) < self.model.runs):
+            return None if index is None else int(index)
+        what = "no run of this training is of use" if index is None else f"got {run!r}"
+        raise UserError(f"run is 0 to {self.model.runs - 1}, or 'best', and {what}")
 
     def _inputs(self, inputs: Any) -> Tensor:
         if isinstance(inputs, Mapping):
@@ -185,7 +208,7 @@ class Trained:
 
     def _numbers(self, *values: Any) -> list[Tensor]:
         try:
-            found = [torch.as_tensor(each, dtype=torch.float64) for each in values]
+            found = [_real(each) for each in values]
         except (TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"the inputs {', '.join(self.inputs)} are numbers: {error}") from None
         if len({each.shape for each in found}) > 1:
@@ -194,9 +217,29 @@ class Trained:
         return [each.reshape(-1) if each.dim() == 0 else each for each in found]
 
 
-def load(folder: str | Path) -> Trained:
-    """The trained models in a run folder, on the CPU. Raises UserError where there are none."""
+def _real(values: Any) -> Tensor:
+    """As float64. Raises TypeError and ValueError for what isn't real numbers."""
+    given = values if isinstance(values, Tensor) else np.asarray(values)
+    is_real = not given.is_complex() if isinstance(given, Tensor) else given.dtype.kind in REAL
+    if not is_real:
+        raise TypeError(f"expected real ones, got {str(given.dtype).removeprefix('torch.')}")
+    return torch.as_tensor(given, dtype=torch.float64)
+
+
+def load(folder: str | Path, run: int | str | None = None) -> Trained:
+    """The trained models in a run folder, on the CPU; with a `run`, a number or "best", of that run alone.
+
+    A sweep's folder serves too, with a `run`. Raises UserError where there is none.
+    """
     folder = Path(folder)
+    if run is None:
+        return _load(folder)
+    stored = read_stored(folder)
+    pack, place = stored.place(stored.line(str(run)))
+    return replace_fields(_load(pack), run=place)
+
+
+def _load(folder: Path) -> Trained:
     try:
         result = json.loads((folder / "result.json").read_text())
         with safe_open(folder / "model.safetensors", "pt") as file:
@@ -205,22 +248,23 @@ def load(folder: str | Path) -> Trained:
         return _trained(result, about, tensors)
     except FOREIGN as error:
         reason = str(error).partition("\n")[0]
-        raise UserError(f"{folder} holds no finished training: {reason}") from None
+        of_sweep = "; of a sweep say which run, as in run='best'" if (folder / SWEEP).exists() else ""
+        raise UserError(f"{folder} holds no finished training: {reason}{of_sweep}") from None
 
 
 def _trained(result: dict[str, Any], about: dict[str, Any], tensors: dict[str, Tensor]) -> Trained:
     """What a run folder holds; types and shapes are checked, since it may be somebody else's."""
     asked: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config.Model), about["model"]))
     inputs, targets = tuple(map(str, about["inputs"])), tuple(map(str, about["targets"]))
-    scale = [tensors.pop(f"inputs.{name}", None) for name in ("mean", "std")]
+    mean, std = (tensors.pop(f"inputs.{name}", None) for name in ("mean", "std"))
     graph = make_graph(asked)
     features = (asked.widths or [0])[0] if graph is None else len(graph.inputs)
-    shapes = [each.shape for each in scale if each is not None]
+    shapes = [each.shape for each in (mean, std) if each is not None]
     if len(inputs) != features or any(shape != (features,) for shape in shapes):
         raise ValueError(f"its model has {features} inputs, and its data {len(inputs)} ({shapes})")
     parts = [_part(tensors, *each) for each in make_layout(asked, graph).items()]
     model = build(asked, graph, torch.cat(parts, 1), about["precision"])
-    return Trained(model, {"best_run": None, **result}, inputs, targets, *scale)
+    return Trained(model, {"best_run": None, **result}, inputs, targets, mean, std)
 
 
 def _part(tensors: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:

@@ -16,8 +16,8 @@ from trainer.data.dataset import Data
 from trainer.data.digest import digest
 from trainer.engines.base import Engine
 from trainer.pack import Pack, flatten
+from trainer.places import CHECKPOINTS
 
-FOLDER = "checkpoint"
 FREE = (
     "name", "loop.steps", "loop.epochs", "loop.max_seconds", "checkpoint.every", "checkpoint.keep",
     "monitor.progress",
@@ -51,7 +51,7 @@ def going_on(
     if found and found.step > (steps := int(engine.steps.max())):
         raise UserError(f"{folder} has trained {found.step} steps already, and this asks for {steps}")
     every, keep = checkpoint_interval(pack.config.checkpoint.every), pack.config.checkpoint.keep
-    checkpoints = Checkpoints(folder / FOLDER, asked, parts, every, keep, tell)
+    checkpoints = Checkpoints(folder / CHECKPOINTS, asked, parts, every, keep, tell)
     if found:
         checkpoints.restore(found)
     return checkpoints
@@ -72,7 +72,7 @@ def checkpoint_of(folder: Path, asked: Asked, tell: Tell) -> Checkpoint | None:
 
     Raises UserError where it is of a training that was asked for otherwise.
     """
-    found = newest(folder / FOLDER, tell)
+    found = newest(folder / CHECKPOINTS, tell)
     if found and (told := _differences(found.asked, asked)):
         raise UserError(
             f"{folder} holds another training, which differs in {told}: take another hydra.run.dir, "

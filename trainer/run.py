@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,14 @@ from trainer.evaluate import evaluate
 from trainer.lock import locked
 from trainer.models.build import make_graph, new_model
 from trainer.monitor.monitor import Monitor
+from trainer.monitor.progress import telling_of_compiling
 from trainer.monitor.report import closing_table, headline, pack_line
 from trainer.pack import Pack
 from trainer.resuming import going_on
 from trainer.rows import finite, no_best
 from trainer.search.judge import make_judge, why
+from trainer.search.objective import asked_objective
+from trainer.seconds import Stopwatch
 from trainer.stop import Stop
 from trainer.train import train
 
@@ -52,7 +54,7 @@ def run(pack: Pack, folder: Path, console: Console, command: Typed | None = None
     Raises UserError or ExpressionError for what can't be trained, before anything is written, and where
     another process or another training has the folder.
     """
-    with locked(folder):
+    with locked(folder), telling_of_compiling(console, pack.config.monitor.progress):
         try:
             return _run(pack, folder, console, command)
         except torch.OutOfMemoryError:
@@ -70,7 +72,7 @@ def tell_notes(notes: Iterable[str]) -> None:
 
 
 def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> Ended:
-    began = time.perf_counter()
+    watch = Stopwatch()
     asked = pack.config
     compute = prepare_compute(asked.compute)
     graph = make_graph(asked.model)
@@ -82,7 +84,7 @@ def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> E
         engine = make_engine(pack, model, data.train)
     else:
         engine = PartedEngine(pack, model, data.train, why(asked.search))
-    judge = make_judge(engine, pack, data)
+    judge, objective = make_judge(engine, pack, data), asked_objective(asked)
 
     log.info("%s: %d runs of %d steps on %s", asked.name, pack.runs, engine.steps.max(), compute.name)
 
@@ -94,10 +96,10 @@ def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> E
     checkpoints = going_on(pack, folder, data, engine, parts, monitor.tell)
     if command:
         write_command(folder, command)
-    with Stop(asked.loop.max_seconds, checkpoints.spent) as stop:
+    with Stop(asked.loop.max_seconds, checkpoints.spent, watch) as stop:
         with monitor, checkpoints:
             reason = train(engine, monitor, checkpoints, stop, judge)
-            trained = stop.seconds
+            watch.stop()
             held = monitor.validate()
         after = evaluate(model, data.train)
         rows = results.run_rows(pack, model, engine.endings(reason), before, after, held)
@@ -106,13 +108,12 @@ def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> E
             fit.add_reports(rows, engine, standardized=asked.data.standardize)
             starts = fit.starts_report(rows, engine)
         rows = finite(rows)
-        seconds = {"total": time.perf_counter() - began, "train": trained}
-        about = results.head(pack, compute, engine, seconds)
+        about = results.head(pack, compute, engine, watch.seconds)
         if data.notes:
             about["notes"] = list(data.notes)
         about["interrupted"] = bool(reason) and stop.signal is not None
-        result = results.summary(about, rows, starts)
-        monitor.add_results(rows)
+        result = results.summary(about, rows, starts, objective)
+        monitor.add_results(rows, objective)
         results.write(folder, result, rows, model, data.train, pack)
 
     log.info("%s", headline(result))

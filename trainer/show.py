@@ -3,24 +3,23 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from kernels.errors import UserError
 from trainer.again import experiment_of
 from trainer.arguments import check_column, condition, read_arguments
 from trainer.monitor.fit_report import number
-from trainer.monitor.report import headline, next_steps, runs_table
+from trainer.monitor.report import head_lines, next_steps, print_runs
+from trainer.monitor.tables import Column, new_console, print_columns, print_pairs, print_plain
 from trainer.rows import Objective, Row, lines_best_first, nested, objective_in
 from trainer.search.gather import resume_step, so_far
-from trainer.search.plan import Plan, has_ended, read_plan, state
-from trainer.stored import Stored, read_stored
+from trainer.search.plan import Plan, PlannedPack, has_ended, read_plan, state
+from trainer.stored import Stored, read_stored, steps_made
 
 USAGE = (
-    "packtrain show FOLDER [COLUMN=VALUE]... ['COLUMN<VALUE']... [sort=COLUMN] [sort=-COLUMN] [limit=N] "
-    "[run=N]"
+    "packtrain show FOLDER [COLUMN=VALUE,VALUE]... ['COLUMN<VALUE']... [sort=COLUMN] [sort=-COLUMN] "
+    "[limit=N] [run=N]"
 )
 LIMIT = "20"
 
@@ -28,7 +27,7 @@ LIMIT = "20"
 def show(arguments: Sequence[str]) -> None:
     """Prints what `packtrain show ARGUMENTS` asks for. Raises UserError."""
     folder, options, conditions = read_arguments(arguments, USAGE, ("sort", "limit", "run"))
-    plan, console = read_plan(folder), Console(markup=False)
+    plan, console = read_plan(folder), new_console()
     underway = plan if plan and not has_ended(folder, plan) else None
     stored = so_far(folder, underway) if underway else read_stored(folder)
     if "run" in options:
@@ -37,47 +36,56 @@ def show(arguments: Sequence[str]) -> None:
     if stored.lines:
         _list(console, stored, options, conditions)
     if underway:
-        console.print(_packs_table(folder, underway))
+        print_columns(console, _packs(folder, underway))
         next_steps(console, resume=resume_step(folder))
 
 
-def _list(console: Console, stored: Stored, options: Mapping[str, str], conditions: Sequence[str]) -> None:
+def _list(console: Console, stored: Stored, options: Mapping[str, str], given: Sequence[str]) -> None:
     """The runs that are asked for, in their order."""
-    objective = objective_in(stored.result)
-    lines = _ordered(_chosen(stored.lines, conditions), options.get("sort"), objective)
-    shown = [nested(line) for line in lines[: _limit(options.get("limit", LIMIT))]]
-    console.print(headline(stored.result), highlight=False, soft_wrap=True)
+    objective, sort = objective_in(stored.result), options.get("sort")
+    conditions = [condition(each, list(stored.lines[0])) for each in given]
+    chosen = [line for line in stored.lines if all(holds(line) for holds in conditions)]
+    lines = _ordered(chosen, list(stored.lines[0]), sort, objective)
+    shown = lines[: _limit(options.get("limit", LIMIT))]
+    head_lines(console, stored.result)
     if shown:
-        console.print(runs_table(shown, console.width, objective))
+        columns = [*([sort.removeprefix("-")] if sort else []), *(each.column for each in conditions)]
+        asked = [{column: line[column] for column in columns} for line in shown]
+        print_runs(console, [nested(line) for line in shown], objective, asked)
     if conditions:
-        console.print(f"  {len(lines):,} of {len(stored.lines):,} runs match", highlight=False)
+        print_plain(console, f"  {len(lines):,} of {len(stored.lines):,} runs match")
+    for none in filter(None, (each.why_none(stored.lines) for each in conditions)):
+        print_plain(console, f"  {none}")
     if len(shown) < len(lines):
-        console.print(f"  the first {len(shown):,}; limit=all shows all {len(lines):,}", highlight=False)
+        print_plain(console, f"  the first {len(shown):,}; limit=all shows all {len(lines):,}")
 
 
-def _packs_table(folder: Path, plan: Plan) -> Table:
+def _packs(folder: Path, plan: Plan) -> list[Column]:
     """A line a pack, with its state."""
-    table = Table(box=box.SIMPLE)
-    for label in ("pack", "", "runs", "state"):
-        table.add_column(label, overflow="fold")
-    for pack in plan.packs:
-        name = pack.name if pack.name.isprintable() else repr(pack.name)
-        table.add_row(*map(Text, (pack.folder, name, f"{pack.runs:,}", state(folder, pack))))
-    return table
+    names = [pack.name if pack.name.isprintable() else repr(pack.name) for pack in plan.packs]
+    return [
+        Column("pack", [pack.folder for pack in plan.packs], "left"),
+        Column("", names, "left"),
+        Column("runs", [f"{pack.runs:,}" for pack in plan.packs], "left"),
+        Column("state", [_state(folder, pack) for pack in plan.packs], "left"),
+    ]
 
 
-def _chosen(lines: list[Row], conditions: Sequence[str]) -> list[Row]:
-    holds = [condition(each, list(lines[0])) for each in conditions]
-    return [line for line in lines if all(each(line) for each in holds)]
+def _state(root: Path, pack: PlannedPack) -> str:
+    """How far it has come; of one with steps to go, also the step."""
+    word = state(root, pack)
+    step = steps_made(root / pack.folder) if word in ("begun", "interrupted") else ""
+    return f"{word}, {step}" if step else word
 
 
-def _ordered(lines: list[Row], asked: str | None, objective: Objective | None) -> list[Row]:
+def _ordered(
+    lines: list[Row], columns: Sequence[str], asked: str | None, objective: Objective | None
+) -> list[Row]:
     """By the column `asked` for, upwards, or downwards with a minus; without one the best first."""
     if asked is None:
         return lines_best_first(lines, objective)
     column = asked.removeprefix("-")
-    if lines:
-        check_column(column, list(lines[0]))
+    check_column(column, columns)
     known = [line for line in lines if line[column] is not None]
     unknown = [line for line in lines if line[column] is None]
     return sorted(known, key=lambda line: line[column], reverse=asked.startswith("-")) + unknown
@@ -95,14 +103,10 @@ def _show_run(console: Console, stored: Stored, run: str) -> None:
     """All that is known of one run, and its config."""
     line = stored.line(run)
     folder, place = stored.place(line)
-    table = Table(box=box.SIMPLE, show_header=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for column, value in line.items():
-        if value not in (None, ""):
-            table.add_row(column, Text(number(value)))
-    console.print(table)
+    print_pairs(
+        console, [(column, number(value)) for column, value in line.items() if value not in (None, "")]
+    )
     console.print("config", style="bold")
     console.print(Text(experiment_of(folder, place)), soft_wrap=True)
     use = f"trainer.load({str(folder)!r}).predict(inputs, run={place})"
-    console.print(f"{'use':>8}  {use}", highlight=False, soft_wrap=True, markup=False)
+    next_steps(console, use=use)

@@ -2,22 +2,25 @@
 
 import signal
 import threading
-import time
 from types import FrameType
 from typing import Any
+
+from trainer.seconds import Seconds, Stopwatch
 
 SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1  # the last is how schedulers announce the end
 
 
 class Stop:
-    """Inside `with`, `reason()` says why to stop: a signal came, or `max_seconds` are over.
+    """Inside `with`, `reason()` says why to stop: a signal came, or `max_seconds` of training are over.
 
-    A training that goes on has `spent` some of them before. A second SIGINT stops at once.
+    A training that goes on has `spent` some before. A second SIGINT stops at once.
     """
 
-    def __init__(self, max_seconds: float | None, spent: float = 0.0) -> None:
-        self.max_seconds = max_seconds
-        self.started = time.perf_counter() - spent
+    def __init__(
+        self, max_seconds: float | None, spent: Seconds | None = None, watch: Stopwatch | None = None
+    ) -> None:
+        self.max_seconds, self.watch = max_seconds, watch or Stopwatch()
+        self.watch.start(spent or Seconds())
         self.signal: signal.Signals | None = None
         self.before: dict[signal.Signals, Any] = {}
 
@@ -38,15 +41,15 @@ class Stop:
         self.signal = signal.Signals(number)
 
     @property
-    def seconds(self) -> float:
-        """Seconds of training."""
-        return time.perf_counter() - self.started
+    def seconds(self) -> Seconds:
+        """What the training has taken so far."""
+        return self.watch.seconds
 
     def reason(self) -> str:
         """Why to stop now, or ''."""
         if self.signal:
             return f"{self.signal.name} came"
-        if self.max_seconds is not None and self.seconds > self.max_seconds:
+        if self.max_seconds is not None and self.seconds.train > self.max_seconds:
             return f"loop.max_seconds={self.max_seconds:g} was reached"
         return ""
 

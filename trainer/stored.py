@@ -11,9 +11,11 @@ import pyarrow
 from pyarrow import csv
 
 from kernels.errors import UserError
+from trainer.again import read_pack
 from trainer.command import read_command
 from trainer.rows import Row, objective_in
 from trainer.search.plan import Plan, read_plan
+from trainer.underway import how_far
 
 LOSS = int, float, type(None)
 HEAD: dict[str, tuple[type, ...]] = {
@@ -23,6 +25,7 @@ HEAD: dict[str, tuple[type, ...]] = {
     "best_run": (int, type(None)),
     "run": (list,),
 }
+SECONDS = {"train": (int, float), "compile": (int, float, type(None))}
 LINE: dict[str, tuple[type, ...]] = {
     "index": (int,),
     "outcome": (str,),
@@ -64,7 +67,10 @@ def read_stored(folder: Path) -> Stored:
     plan = read_plan(folder)
     if not plan and (folder / ".hydra").is_dir() and not (folder / "result.json").exists():
         goes_on = f"; packtrain resume={folder} goes on with it" if read_command(folder) else ""
-        raise UserError(f"{folder} has no results: its training is still running, or was cut short{goes_on}")
+        step = f" at {made}" if (made := steps_made(folder)) else ""
+        raise UserError(
+            f"{folder} has no results: its training is still running, or was cut short{step}{goes_on}"
+        )
     try:
         result = json.loads((folder / "result.json").read_text())
         lines = read_table(folder / "runs.csv").to_pylist()
@@ -78,6 +84,7 @@ def read_stored(folder: Path) -> Stored:
 def checked(stored: Stored) -> Stored:
     """What was read may be somebody else's. Raises ValueError and TypeError where it isn't as we write it."""
     _check("result.json", stored.result, HEAD)
+    _check("result.json: seconds", stored.result["seconds"], SECONDS)
     objective_in(stored.result)
     for line in stored.lines:
         _check("runs.csv", line, LINE)
@@ -102,3 +109,13 @@ def read_table(file: Path) -> pyarrow.Table:
     """A runs.csv. Types are those that hold all values of a column: the whole file is one block."""
     whole = csv.ReadOptions(block_size=file.stat().st_size + 1)
     return csv.read_csv(file, whole, csv.ParseOptions(newlines_in_values=True))
+
+
+def steps_made(folder: Path) -> str:
+    """How far the training in `folder` has come, as in 'step 1,200 of 4,000'; '' where nothing tells."""
+    try:
+        pack = read_pack(folder)
+    except UserError:
+        return how_far(folder, None)
+    counted = pack.config.loop.epochs is None
+    return how_far(folder, max(pack.each("loop.steps")) if counted else None)

@@ -1,9 +1,8 @@
 """The loop that drives an engine until every run is done or something asks it to stop."""
 
-import time
-
 from torch import Tensor
 
+from kernels import compiling
 from trainer.checkpoint import NEVER, Checkpoints
 from trainer.engines.base import Engine
 from trainer.monitor.monitor import Monitor
@@ -36,9 +35,9 @@ def _train(
             return reason
         pause, rung = monitor.next_validation(engine.step), judge.next(engine.step) if judge else NEVER
         most = min(pause, rung, checkpoints.next(engine.step), last, engine.horizon)
-        began = time.perf_counter()
+        began = compiling.clock()
         monitor.record(engine.advance(min(engine.step + count, most)))
-        quick = time.perf_counter() - began < SLICE_SECONDS
+        quick = compiling.clock() - began < SLICE_SECONDS
         count = 2 * count if quick else max(1, count // 2)
         held = monitor.validate(_here(engine)) if engine.step == pause else None
         if judge and engine.step == rung and not engine.done:

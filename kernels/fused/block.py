@@ -98,11 +98,6 @@ class Descent(Protocol):
 
     states: Tensor
 
-    @property
-    def compiles(self) -> bool:
-        """The first steps are going to be compiled, which takes seconds."""
-        ...
-
     def advance(self, block: Block, rows: slice) -> None:
         """The steps of these rows of the block."""
         ...

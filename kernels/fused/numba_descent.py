@@ -31,11 +31,6 @@ class NumbaDescent:
         recorded = record.losses, record.norms, record.path, record.columns, record.last
         self.arrays = [_array(each) for each in (*changed, *given, *recorded)]
 
-    @property
-    def compiles(self) -> bool:
-        """The first steps are going to be compiled, which takes seconds."""
-        return not source_cache.is_compiled(self.code, "advance")
-
     def advance(self, block: Block, rows: slice) -> None:
         """The steps of these rows of the block."""
         batches = block.batches

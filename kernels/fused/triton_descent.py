@@ -40,11 +40,6 @@ class TritonDescent:
         assert all(each.is_contiguous() for each in self.arrays), "kernels write into this memory"
         assert runs.parameters.data_ptr() % launch.ALIGNMENT == 0
 
-    @property
-    def compiles(self) -> bool:
-        """Triton compiles in a second or two, or finds what it had compiled."""
-        return False
-
     def advance(self, block: Block, rows: slice) -> None:
         """The steps of these rows of the block."""
         batches, parameters = block.batches, self.runs.parameters

@@ -22,8 +22,6 @@ class Batched:
     largest norm so far of each column of its Jacobian; `memory` is all that changes, by name.
     """
 
-    compiles = False
-
     def __init__(
         self,
         model: OutputsAndJacobian,

@@ -34,11 +34,6 @@ class Compiled:
         ]
 
     @property
-    def compiles(self) -> bool:
-        """The first steps are going to be compiled, which takes seconds."""
-        return not source_cache.is_compiled(self.code, "advance")
-
-    @property
     def memory(self) -> dict[str, Tensor]:
         """All that changes, by name."""
         names = "parameters", "state", "scale", "status", "taken"

@@ -18,6 +18,7 @@ from scripts.bench.leavings import left_in
 from trainer.checkpoint import Checkpoints
 from trainer.pack import Pack
 from trainer.run import run
+from trainer.seconds import Seconds
 
 MODELS = {"graph": ("experiment=primer", "optimizer.lr=1e-4"), "MLP": ("experiment=gaussians",)}
 ORDERS = {"shuffled": "shared", "each run's own": "own", "sequential": "sequential"}
@@ -99,10 +100,10 @@ def _train(pack: Pack, folder: Path) -> str:
     return said.getvalue()
 
 
-def _dying_at(at: int) -> Callable[[Checkpoints, int, float], None]:
+def _dying_at(at: int) -> Callable[[Checkpoints, int, Seconds], None]:
     save_if_due = Checkpoints.save_if_due
 
-    def saves(checkpoints: Checkpoints, step: int, seconds: float) -> None:
+    def saves(checkpoints: Checkpoints, step: int, seconds: Seconds) -> None:
         save_if_due(checkpoints, step, seconds)
         if step == at:
             raise DiedError

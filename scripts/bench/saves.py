@@ -19,6 +19,7 @@ from torch.distributed.checkpoint.state_dict_saver import save as dcp_save
 
 from scripts.bench.children import begin, killed
 from trainer.checkpoint import Checkpoints, newest
+from trainer.seconds import Seconds
 
 State = dict[str, Tensor]
 NUMBERS = 1 << 18  # of each of the state's four tensors: 4 MiB
@@ -43,7 +44,7 @@ def packtrain_saves(folder: Path) -> None:
     with Checkpoints(folder, {}, {"all": everything}, 1, 2, print) as checkpoints:
         for step, state in _steps(folder):
             everything.memory = state
-            checkpoints.save(step, 0.0)
+            checkpoints.save(step, Seconds())
 
 
 def packtrain_loads(folder: Path) -> State:

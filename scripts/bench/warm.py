@@ -33,10 +33,6 @@ class Timed:
         self.states = descent.states
         self.marks: list[tuple[timing.Mark, timing.Mark]] = []
 
-    @property
-    def compiles(self) -> bool:
-        return self.descent.compiles
-
     def advance(self, block: Block, rows: slice) -> None:
         start = timing.mark(self.device)
         self.descent.advance(block, rows)

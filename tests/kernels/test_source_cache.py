@@ -97,8 +97,7 @@ def test_a_folder_of_somebody_else_is_refused(cache: Path, monkeypatch: pytest.M
 def test_what_numba_keeps_lies_in_the_same_folder(cache: Path) -> None:
     code = "from numba import njit\n\n\n@njit(cache=True)\ndef same(x):\n    return x\n"
     module = source_cache.load(fresh() + code)
-    assert not source_cache.is_compiled(module, "same")
-    assert module.same(3) == 3 and source_cache.is_compiled(module, "same")
+    assert module.same(3) == 3
     assert list((cache / "__pycache__").glob("*.nbi"))
 
 

@@ -17,6 +17,8 @@ ROW: dict[str, Any] = {
     "optimizer.lr": 0.01,
     "outcome": "finished",
     "model.widths": "[2, 10, 2]",
+    "model.bounds": "{'a': [0.0, None]}",
+    "message": "Stopped, at last",
     "nesterov": True,
     "clip": None,
 }
@@ -35,6 +37,22 @@ ROW: dict[str, Any] = {
         ("outcome=Finished", True),
         ("outcome!=diverged", True),
         ("model.widths=[2, 10, 2]", True),
+        ("model.widths=[2,10,2]", True),
+        ("model.widths= [2,10.0, 2]", True),
+        ("model.widths=[2,32,2],[2,10,2]", True),
+        ("model.widths!=[2,10,2]", False),
+        ("model.widths=[2,10]", False),
+        ("model.bounds={a:[0,null]}", True),
+        ("index=3,4", True),
+        ("index=1,2", False),
+        ("index!=3,4", False),
+        ("index!=1,2", True),
+        ("index=range(0,4)", True),
+        ("index=range(4,8)", False),
+        ("outcome=diverged,finished", True),
+        ("message=stopped, at last", True),
+        ("message=stopped", False),
+        ("message=a 'quoted", False),
         ("nesterov=true", True),
         ("nesterov=1", False),
         ("clip=null", True),
@@ -80,3 +98,24 @@ def test_options_and_the_rest_are_told_apart(tmp_path: Path) -> None:
         read_arguments(["x"], "usage", ())
     with pytest.raises(UserError, match=r"expected usage, with the folder of a training or a sweep$"):
         read_arguments([], "usage", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("index=3", ""),
+        ("index!=9", ""),
+        ("index=9", "index=9 holds for no run: index is from 0 to 7"),
+        ("index>7", "index>7 holds for no run: index is from 0 to 7"),
+        ("seed=a", "seed=a holds for no run: seed is 1, 0"),
+        ("kind=sgd", "kind=sgd holds for no run: kind is b, a"),
+        ("many=z", "many=z holds for no run: many is k0, k1, k2, k3, k4, k5 and 2 more"),
+        ("nothing=3", "nothing=3 holds for no run: nothing is null"),
+    ],
+)
+def test_a_condition_that_holds_for_no_run_says_what_there_is(text: str, told: str) -> None:
+    rows: list[dict[str, Any]] = [
+        {"index": i, "seed": 1 - i % 2, "kind": "ba"[i % 2], "many": f"k{i}", "nothing": None}
+        for i in range(8)
+    ]
+    assert condition(text, list(rows[0])).why_none(rows) == told

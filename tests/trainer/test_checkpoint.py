@@ -17,6 +17,7 @@ from tests.strategies import few
 from trainer import checkpoint
 from trainer.checkpoint import Checkpoints, newest, read
 from trainer.engines.base import put
+from trainer.seconds import Seconds
 
 ASKED = {"optimizer.lr": 0.1, "model.expressions": ["xy = a*x"]}
 
@@ -48,7 +49,7 @@ def written(folder: Path, *steps: int, keep: int = 2, told: list[str] | None = N
         for step in range(1, steps[-1] + 1):
             part.count()
             if step in steps:
-                checkpoints.save(step, step / 4)
+                checkpoints.save(step, Seconds(step / 2, step / 4, 1.0))
     return part
 
 
@@ -60,11 +61,11 @@ def test_the_last_ones_are_kept_and_the_newest_is_gone_on_from(tmp_path: Path) -
     part, other = written(tmp_path, 3, 7, 12), Counter()
     assert files(tmp_path) == ["step-000000000007.safetensors", "step-000000000012.safetensors"]
     found = newest(tmp_path, pytest.fail)
-    assert found and (found.step, found.seconds, found.asked) == (12, 3.0, ASKED)
+    assert found and (found.step, found.seconds, found.asked) == (12, Seconds(6.0, 3.0, 1.0), ASKED)
     checkpoints = Checkpoints(tmp_path, ASKED, {"counter": other}, 1, 2, pytest.fail)
     checkpoints.restore(found)
     assert other.numbers.equal(part.numbers) and other.flags.equal(part.flags)
-    assert found.memory("counter")["turned"].equal(part.numbers.T) and checkpoints.spent == 3.0
+    assert found.memory("counter")["turned"].equal(part.numbers.T) and checkpoints.spent == found.seconds
 
 
 @few
@@ -136,7 +137,7 @@ def test_the_training_goes_on_while_a_checkpoint_is_written(
     monkeypatch.setattr(checkpoint, "_keep", slowly)
     with Checkpoints(tmp_path, ASKED, {"counter": part}, 1, 2, pytest.fail) as checkpoints:
         part.count()
-        checkpoints.save(1, 0.0)
+        checkpoints.save(1, Seconds())
         part.count()  # while it waits
         assert files(tmp_path) == []
         may_write.set()
@@ -179,7 +180,7 @@ def saved_steps(
         with Checkpoints(folder, ASKED, {"counter": Counter()}, every, 2, pytest.fail) as checkpoints:
             for step, now in enumerate(seconds, 1):
                 clock.perf_counter = lambda now=now: now
-                checkpoints.save_if_due(step, now)
+                checkpoints.save_if_due(step, Seconds(now))
     return saved
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ import trainer
 from kernels.errors import UserError
 from tests.helpers import Command, assert_close, result_in
 from trainer.results import best_first, summary
+from trainer.rows import Objective
 
 SMALL = ("loop.epochs=null", "loop.steps=5", "loop.batch_size=64")
 
@@ -76,6 +78,13 @@ def test_load_predicts_as_the_trained_model_did(experiment: str, packtrain: Comm
     columns = {name: inputs[:, i] for i, name in enumerate(trained.inputs)}
     assert torch.equal(trained.predict(columns), outputs)
     assert trained.best_run == result_in(tmp_path / "out")["best_run"]
+    for run in ("best", 2):
+        alone, index = trainer.load(tmp_path / "out", run), trained.best_run if run == "best" else run
+        assert index is not None
+        assert torch.equal(alone.predict(inputs), outputs[index])
+        assert torch.equal(trained.predict(inputs, run), outputs[index])
+        assert torch.equal(alone.predict(inputs, run=1), outputs[1])
+        assert all(map(torch.equal, alone.parameters().values(), trained.parameters(run).values()))
 
 
 def test_load_standardizes_as_in_training(packtrain: Command, tmp_path: Path) -> None:
@@ -95,8 +104,21 @@ def test_predict_refuses_other_inputs(packtrain: Command, tmp_path: Path) -> Non
         trained.predict(torch.zeros(2, 3))
     with pytest.raises(UserError, match="the inputs are xa; missing: xa"):
         trained.predict({"xb": [1.0]})
-    with pytest.raises(UserError, match="the inputs xa are numbers"):
-        trained.predict({"xa": ["warm"]})
+    for given, told in (["warm"], "<U4"), ([1j], "complex128"), (torch.ones(1) * 1j, "complex64"):
+        with pytest.raises(UserError, match=f"the inputs xa are numbers: expected real ones, got {told}"):
+            trained.predict({"xa": given})
+    others: list[Any] = [3, -1, 0.5, "worst"]
+    for run in others:
+        for ask in (lambda run=run: trained.predict([[1]], run), lambda run=run: trained.parameters(run)):
+            with pytest.raises(UserError, match=f"run is 0 to 2, or 'best', and got {run!r}"):
+                ask()
+
+
+def test_best_of_none_is_one_sentence(packtrain: Command, tmp_path: Path) -> None:
+    over = 'pack.over={optimizer.lr: "1e30,1e31", seed: null}'
+    assert packtrain("experiment=debug", "optimizer=sgd", over).code == 1
+    with pytest.raises(UserError, match="run is 0 to 1, or 'best', and no run of this training is of use"):
+        trainer.load(tmp_path / "out").predict([[1]], run="best")
 
 
 def test_results_are_as_readable_as_the_users_other_files(packtrain: Command, tmp_path: Path) -> None:
@@ -145,3 +167,11 @@ def test_a_failing_write_leaves_the_old_file(
         packtrain("resume=out", "loop.steps=70")
     assert files()["result.json"] == before["result.json"]
     assert not list((tmp_path / "out").glob(".*.[0-9]*"))
+
+
+def test_a_large_pack_lists_the_best_by_what_ranks_it() -> None:
+    rows = [row(i, float(i)) | {"metrics": {"accuracy": i / 200}} for i in range(101)]
+    found = summary({}, rows, objective=Objective("metrics.accuracy", True))
+    assert [each["index"] for each in found["run"]] == list(range(100, 90, -1)) and found["best_run"] == 100
+    assert found["objective"] == {"name": "metrics.accuracy", "maximized": True}
+    assert "objective" not in summary({}, rows)

@@ -157,6 +157,7 @@ def test_seconds_add_up(packtrain: Command, tmp_path: Path) -> None:
     assert packtrain("resume=cut", "loop.max_seconds=0.6").code == 0
     more = result_in(tmp_path / "cut")
     assert more["steps"] > first["steps"] and 0.6 < more["seconds"]["train"] < 60
+    assert more["seconds"]["total"] > more["seconds"]["train"] + more["seconds"]["compile"]
 
 
 def test_another_training_is_refused_before_it_changes_anything(packtrain: Command, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from tests.helpers import TOLERANCE, Command, result_in
+import trainer
+from kernels.errors import UserError
+from tests.helpers import ROOT, TOLERANCE, Command, result_in
 from tests.trainer.search.test_sweep import BRIEF, HERE
 from trainer.again import run_config
 from trainer.config import Config
@@ -22,7 +26,7 @@ from trainer.stored import read_stored
 
 def first_column(out: str) -> list[int]:
     """The numbers that lines of a table begin with."""
-    words = [line.split() for line in out.splitlines()]
+    words = [line.split() for line in out.splitlines() if "step " not in line]
     return [int(line[0]) for line in words if len(line) > 5 and line[0].isdigit()]
 
 
@@ -46,11 +50,15 @@ def test_runs_are_listed_sorted_chosen_and_told_whole(show: Command, tmp_path: P
     assert first_column(down) == [10, 8]
     assert "6 of 12 runs match" in down and "the first 2; limit=all shows all 6" in down
     nothing = show("index>100")
-    assert nothing.code == 0 and "0 of 12 runs match" in nothing.out
+    assert nothing.code == 0 and "0 of 12 runs match\n  index>100 holds for no run" in nothing.out
+    assert sorted(first_column(show("seed=0,2", "optimizer=adam").out)) == [0, 1, 4, 5]
+    chosen = show("sort=-metrics.mae", "steps>1").out
+    assert chosen.split()[chosen.split().index("run") :][:3] == ["run", "mae", "steps"]
     for mistake, told in MISTAKES.items():
         ended = show(mistake)
         assert ended.code == 2 and ended.err.count("\n") == 1 and told in ended.err, mistake
     check_one(show("run=9").out, tmp_path)
+    check_load(tmp_path / "sweep")
 
 
 MISTAKES = {
@@ -60,6 +68,19 @@ MISTAKES = {
     "run=12": "run=12: sweep has the runs 0 to 11, and",
     "digits": "expected a condition such as",
 }
+
+
+def check_load(sweep: Path) -> None:
+    """A run of a sweep is loaded by its index there."""
+    inputs = [[1.0], [2.0]]
+    assert trainer.load(sweep, 9).predict(inputs).equal(trainer.load(sweep / "1").predict(inputs, 3))
+    best = read_stored(sweep).line("best")
+    one = trainer.load(sweep, "best")
+    assert float(one.parameters()["ab"]) == pytest.approx(best["parameters.ab"])
+    with pytest.raises(UserError, match="of a sweep say which run, as in run='best'"):
+        trainer.load(sweep)
+    with pytest.raises(UserError, match="has the runs 0 to 11"):
+        trainer.load(sweep, 12)
 
 
 def check_one(out: str, tmp_path: Path) -> None:
@@ -105,8 +126,9 @@ def test_a_search_that_is_under_way_shows_its_packs_and_the_runs_so_far(
     for limit, shown in (("all", so_far), ("3", so_far[:3])):
         told = packtrain("show", "out", f"limit={limit}")
         assert told.code == 0 and "resume  packtrain resume=out trains what is left" in told.out, told.err
-        packs = re.findall(r"^ +(\d) +4 +(\w+) *$", told.out, re.MULTILINE)
-        assert packs == [("0", "finished"), ("1", "begun"), ("2", "interrupted"), ("3", "waiting")]
+        packs = re.findall(r"^ +(\d) +4 +(\w.*?) *$", told.out, re.MULTILINE)
+        states = "finished", "begun, step 4 of 4", "interrupted, step 4 of 4", "waiting"
+        assert packs == [(str(pack), state) for pack, state in enumerate(states)]
         assert first_column(told.out) == shown
     assert "debug: 2 packs, 8 runs (8 finished)" in told.out
     assert "trainer.load('out/2').predict(inputs, run=1)" in packtrain("show", "out", "run=9").out
@@ -120,8 +142,11 @@ def test_without_a_run_that_has_ended_one_sentence_says_so(packtrain: Command, t
     assert told.code == 0 and "begun" in told.out and "resume=sweep" in told.out
     for arguments, why in (
         (("show", "sweep", "run=0"), "run=0: sweep has no run yet that has ended"),
-        (("show", "sweep/0"), "sweep/0 has no results: its training is still running, or was cut short\n"),
-        (("show", "out"), "or was cut short; packtrain resume=out goes on with it\n"),
+        (
+            ("show", "sweep/0"),
+            "sweep/0 has no results: its training is still running, or was cut short at step 4 of 4\n",
+        ),
+        (("show", "out"), "or was cut short at step 4 of 4; packtrain resume=out goes on with it\n"),
         (("export", "sweep"), "packtrain resume=sweep finishes its sweep"),
     ):
         ended = packtrain(*arguments)
@@ -134,3 +159,16 @@ def test_a_list_among_a_runs_values_comes_back(packtrain: Command, tmp_path: Pat
     configs = [run_config(tmp_path / "out", index) for index in range(4)]
     assert [config.model.initial["ab"] for config in configs] == [0.5, 0.5, [0, 1], [0, 1]]
     assert [config.optimizer.clip_norm for config in configs] == [None, 2.0, None, 2.0]
+
+
+def test_it_waits_for_no_heavy_library(packtrain: Command, tmp_path: Path) -> None:
+    """Torch takes two seconds to import, and nothing that is shown needs it."""
+    assert packtrain("-m", *BRIEF, HERE).code == 0
+    (tmp_path / "sweep" / "runs.csv").unlink()
+    code = "import sys; from trainer.show import show; show(sys.argv[1:]); print(*sys.modules)"
+    for arguments in (["sweep"], ["sweep", "run=0"], ["sweep/0", "seed=0"]):
+        command = [sys.executable, "-c", code, *arguments]
+        shown = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True)
+        assert shown.returncode == 0, shown.stderr
+        loaded = {*shown.stdout.decode().splitlines()[-1].split()}
+        assert "trainer.show" in loaded and not loaded & {"torch", "numba", "triton", "matplotlib", "optuna"}

@@ -79,11 +79,6 @@ class Engine(Protocol):
         ...
 
     @property
-    def compiles(self) -> bool:
-        """The first steps are going to be compiled, which takes seconds."""
-        ...
-
-    @property
     def horizon(self) -> int:
         """The step up to which one call of `advance` may go."""
         ...

@@ -43,10 +43,6 @@ class FusedEngine(TabulatedEngine):
         self.prepared: Block | None = None
 
     @property
-    def compiles(self) -> bool:
-        return self.descent.compiles
-
-    @property
     def numbers_a_step(self) -> int:
         a_sample = self.data.inputs.shape[1] + self.data.targets.shape[1]
         return self.order.batch * a_sample if copied(self.order) else 1

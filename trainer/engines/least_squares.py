@@ -52,11 +52,6 @@ class Solver(Protocol):
         ...
 
     @property
-    def compiles(self) -> bool:
-        """The first steps are going to be compiled, which takes seconds."""
-        ...
-
-    @property
     def scale(self) -> Tensor:
         """The largest norm so far of each column of the Jacobian."""
         ...
@@ -114,10 +109,6 @@ class LeastSquaresEngine:
     @property
     def memory(self) -> dict[str, Tensor]:
         return self.solver.memory
-
-    @property
-    def compiles(self) -> bool:
-        return self.solver.compiles
 
     @property
     def done(self) -> bool:

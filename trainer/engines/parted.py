@@ -71,11 +71,6 @@ class PartedEngine:
         return {**self.home, "rungs": self.rungs}
 
     @property
-    def compiles(self) -> bool:
-        """The first steps are going to be compiled, which takes seconds."""
-        return any(part.engine.compiles for part in self.parts)
-
-    @property
     def done(self) -> bool:
         """No run has a step to take."""
         return not self._busy()

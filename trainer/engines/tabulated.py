@@ -75,11 +75,6 @@ class TabulatedEngine(ABC):
         """Makes the steps of rows first..first+count-1 of the tables, and writes them into the history."""
 
     @property
-    def compiles(self) -> bool:
-        """The first steps are going to be compiled, which takes seconds."""
-        return False
-
-    @property
     def done(self) -> bool:
         """No run has a step to take: each has made its last one or diverged."""
         return self.step >= int(self.steps.max()) or not bool(self.alive.any())

@@ -17,7 +17,7 @@ from trainer.monitor.curves import run_name
 from trainer.monitor.events import EventFiles
 from trainer.monitor.layout import QUANTILES, loss_layout
 from trainer.pack import Pack
-from trainer.rows import UNUSABLE, best_first
+from trainer.rows import UNUSABLE, Objective, best_first
 
 FLUSH_SECONDS = 2.0  # between two looks at the curves
 FLUSH_SHARE = 0.05  # of the time goes into writing, at most
@@ -95,13 +95,15 @@ class Board:
         self._add_ends(steps, self.parameters, parameters)
         self.files.flush()
 
-    def add_results(self, rows: list[dict[str, Any]]) -> None:
-        """What result.json's runs say: a row each in HParams, and which are the best."""
+    def add_results(self, rows: list[dict[str, Any]], objective: Objective | None = None) -> None:
+        """What result.json's runs say: a row each in HParams, and which are the best by the objective."""
         if self.pack.over:
             self._add_outcomes(rows)
         self.files.flush()
         if len(rows) > SHOWN_BEST:
-            self._link([row["index"] for row in best_first(rows) if row["outcome"] not in UNUSABLE])
+            self._link(
+                [row["index"] for row in best_first(rows, objective) if row["outcome"] not in UNUSABLE]
+            )
 
     def flush_if_due(self) -> None:
         """Writes what is waiting, seldom where there are many files to open."""

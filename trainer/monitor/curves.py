@@ -3,14 +3,15 @@
 # pyright: reportAttributeAccessIssue=false
 
 import struct
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.event_pb2 import Event
 
-from trainer.monitor.events import FOOTER, HEADER
-
+HEADER, FOOTER = 12, 4  # bytes around a record's message: its length with a checksum; the message's checksum
 MOST_POINTS = 500
 
 
@@ -29,6 +30,16 @@ def read_curve(folder: Path, tag: str) -> np.ndarray:
     events = [Event.FromString(each) for each in found[:: -(-len(found) // MOST_POINTS) or 1] + found[-1:]]
     points = {e.step: each.simple_value for e in events for each in e.summary.value if each.tag == tag}
     return np.array(sorted(points.items()), float).reshape(-1, 2).T
+
+
+def last_step(folder: Path) -> int | None:
+    """The last step that the event files of a run tell of, None without."""
+    try:
+        files = [file.read_bytes() for file in folder.glob("events.out.tfevents.*")]
+        last = [each for file in files for each in deque(messages(file), 1)]
+        return max((Event.FromString(each).step for each in last), default=None)
+    except (OSError, DecodeError):  # what is there is something else
+        return None
 
 
 def messages(records: bytes) -> Iterator[bytes]:

@@ -20,9 +20,10 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import CRC_TABLE, PyRe
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch import Tensor
 
+from trainer.monitor.curves import FOOTER, HEADER
+
 MOST_WAITING = 1 << 28  # bytes, before they are written unasked
 TOGETHER = 1 << 13  # records that are encoded at a time
-HEADER, FOOTER = 12, 4  # bytes around a record's message: its length with a checksum; the message's checksum
 
 
 class EventFiles:

@@ -1,10 +1,11 @@
 """The closing table's lines about a least-squares fit, and about the minima of several starts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich import box
-from rich.table import Table
+from rich.console import Console
+
+from trainer.monitor.tables import Column, blocks, fits, print_columns, print_plain
 
 SHOWN_MINIMA = 5
 
@@ -34,11 +35,20 @@ def fit_lines(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "note", note
 
 
-def parameters_table(row: dict[str, Any]) -> Table:
-    """Each parameter, and each combination that stands for undetermined ones, with its uncertainty."""
-    table = Table(box=box.SIMPLE)
-    for label in ("parameter", "value", "std error", "95 % from", "to"):
-        table.add_column(label, justify="left" if label == "parameter" else "right", no_wrap=True)
+def print_parameters(console: Console, row: dict[str, Any]) -> None:
+    """A fit's parameters with their uncertainties, and their correlations where they have room."""
+    first, *others = parameter_columns(row)
+    for block in blocks(first, others, console.width):
+        print_columns(console, block)
+    correlations = correlation_columns(row)
+    if fits(correlations, console.width):
+        print_columns(console, correlations)
+    elif correlations:
+        print_plain(console, "  no room for their correlations: result.json has them")
+
+
+def parameter_columns(row: dict[str, Any]) -> list[Column]:
+    """A line for each parameter, and each combination that stands for undetermined ones."""
     fit = row["fit"]
     alone = {
         **dict.fromkeys(fit["fixed"], "fixed"),
@@ -46,29 +56,28 @@ def parameters_table(row: dict[str, Any]) -> Table:
         **dict.fromkeys(fit["undetermined"], "undetermined"),
     }
     combined = {each["combination"]: each for each in fit["combinations"]}
-    for name, each in (row["parameters"] | combined).items():
-        if name in alone:
-            table.add_row(name, _digits(each["value"]), alone[name])
-        else:
-            interval = each.get("ci95") or [None, None]
-            table.add_row(name, _digits(each["value"]), number(each["stderr"]), *map(_digits, interval))
-    return table
+    lines = [_parameter(name, each, alone) for name, each in (row["parameters"] | combined).items()]
+    labels = "parameter", "value", "std error", "95 % from", "to"
+    first, *others = zip(labels, zip(*lines, strict=True), strict=True)
+    return [Column(*first, "left"), *(Column(*each) for each in others)]
 
 
-def correlation_table(row: dict[str, Any], width: int) -> Table | None:
-    """The correlations between the parameters, where they fit into `width`."""
+def _parameter(name: str, about: dict[str, Any], alone: Mapping[str, str]) -> tuple[str, ...]:
+    """Its name, value, standard error and interval; or why there are none, where it is `alone`."""
+    if name in alone:
+        return name, _digits(about["value"]), alone[name], "", ""
+    interval = about.get("ci95") or [None, None]
+    return name, _digits(about["value"]), number(about["stderr"]), *map(_digits, interval)
+
+
+def correlation_columns(row: dict[str, Any]) -> list[Column]:
+    """The correlations between the parameters, a line for each; none of one alone."""
     correlation = row["fit"]["correlation"]
-    first = max(map(len, ["correlation", *correlation]))
-    needed = first + 2 + sum(max(len(name), 7) + 3 for name in correlation) + 2
-    if len(correlation) < 2 or needed > width:
-        return None
-    table = Table(box=box.SIMPLE)
-    table.add_column("correlation", no_wrap=True)
-    for name in correlation:
-        table.add_column(name, justify="right", no_wrap=True)
-    for name, others in correlation.items():
-        table.add_row(name, *("-" if r is None else f"{r:.4f}" for r in others.values()))
-    return table
+    if len(correlation) < 2:
+        return []
+    lines = [["-" if r is None else f"{r:.4f}" for r in others.values()] for others in correlation.values()]
+    columns = zip(correlation, zip(*lines, strict=True), strict=True)
+    return [Column("correlation", list(correlation), "left"), *(Column(*each) for each in columns)]
 
 
 def starts_line(found: dict[str, Any]) -> str:

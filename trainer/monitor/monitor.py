@@ -1,7 +1,6 @@
 """What is watched while a pack trains: TensorBoard's scalars and the progress line."""
 
 import logging
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,14 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from kernels import compiling
 from trainer.data.dataset import Dataset
 from trainer.engines.base import Engine, History
 from trainer.evaluate import Evaluation, evaluate, evaluate_only
 from trainer.monitor.board import Board
 from trainer.monitor.progress import ProgressLine
 from trainer.pack import Pack
+from trainer.rows import Objective
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Monitor:
         about = list(self.model.scalars), validation is not None
         self.board = Board(folder, pack, *about) if self.asked.tensorboard else None
         self.progress = ProgressLine(console, int(engine.steps.max()), self.asked.progress)
-        self.clock = time.perf_counter()
+        self.clock = compiling.clock()
         self.validated = torch.full_like(engine.steps, -1)  # the step of each run's last point of validation
         self.held: tuple[int, Evaluation] | None = None  # the last one of all runs, and its step
         self.resumed = False
@@ -50,7 +51,7 @@ class Monitor:
     def __enter__(self) -> "Monitor":
         if self.board and not self.resumed:
             self.board.begin()
-        self.progress.start(self.engine.compiles)
+        self.progress.start()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -100,7 +101,7 @@ class Monitor:
         self.validated.copy_(taken.where(new, self.validated))
         if self.board and new.any():
             self.board.validate(taken.cpu().numpy(), found, new.cpu().numpy())
-        self.clock = time.perf_counter()
+        self.clock = compiling.clock()
         return found
 
     def _held(self, validation: Dataset, runs: Tensor | None) -> Evaluation:
@@ -111,10 +112,10 @@ class Monitor:
             self.held = self.engine.step, evaluate(self.model, validation)
         return self.held[1]
 
-    def add_results(self, rows: list[dict[str, Any]]) -> None:
-        """What came of the runs, as result.json says it."""
+    def add_results(self, rows: list[dict[str, Any]], objective: Objective | None = None) -> None:
+        """What came of the runs, as result.json says it, ranked by the objective."""
         if self.board:
-            self.board.add_results(rows)
+            self.board.add_results(rows, objective)
             self._tell_problem()
 
     def _tell_problem(self) -> None:
@@ -131,5 +132,5 @@ class Monitor:
 
     def _speed(self, samples: int) -> float:
         """Samples a second since the last call, all runs together."""
-        before, self.clock = self.clock, time.perf_counter()
+        before, self.clock = self.clock, compiling.clock()
         return samples / max(self.clock - before, 1e-9)

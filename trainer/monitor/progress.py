@@ -1,13 +1,23 @@
 """Progress while a pack trains: a bar on a terminal, a quiet line now and then elsewhere."""
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from kernels import compiling
+
 FIRST_LINE = 2.0  # seconds after the first steps
-COMPILES = "compiling the training loop, once for these equations or widths"
+COMPILES = "compiling, once for these equations or widths in this precision"
 SPACING = 1.5  # each further line waits so many times longer
+
+
+def telling_of_compiling(console: Console, shown: bool) -> AbstractContextManager[None]:
+    """Within, a line says so when something begins to be compiled, which takes seconds."""
+    if not shown:
+        return nullcontext()
+    return compiling.telling(lambda: console.print(COMPILES, highlight=False))
 
 
 class ProgressLine:
@@ -29,9 +39,7 @@ class ProgressLine:
         )
         self.task = self.bar.add_task("training", total=steps, told="")
 
-    def start(self, compiles: bool = False) -> None:
-        if self.shown and compiles:
-            self.console.print(COMPILES, highlight=False)
+    def start(self) -> None:
         self.bar.start()
 
     def stop(self) -> None:

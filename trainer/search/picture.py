@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from trainer.rows import PLACE, Objective, Row
 
 MOST_PANELS, ACROSS = 12, 3
 WIDTH, HEIGHT = 4.2, 3.2  # inches, of a panel
+MOST_NAMES, LEVEL = 12, 30  # on an axis; characters of names that stand side by side
 LEAST_ACROSS = 1.5  # panels that the curves have room for
 MOST_DOTS, MOST_LINES = 20_000, 500  # the best runs, of more
 BEST, OTHERS, AXIS = "#d1495b", "#3b6ea5", "#999999"
@@ -94,13 +96,17 @@ def is_wide(losses: Values) -> bool:
     return 0 < 100 * min(losses) < max(losses)
 
 
-def places(values: Values) -> tuple[list[float], list[str]]:
-    """Where each value stands on its axis; and, of values that aren't all numbers, their names in order."""
+def places(values: Values, runs: Sequence[int]) -> tuple[list[float], list[str]]:
+    """Where the value of each of the `runs` stands; and of values that are not all numbers, their names.
+
+    Those that are numbers come first, then the others in the order of the runs, which is the one that they
+    were given in, and null last.
+    """
     if all(map(_is_number, values)):
         return values, []
-    found = sorted(set(values), key=lambda value: value if _is_number(value) else math.inf)
-    names = [_text(value) for value in found]
-    return [names.index(_text(value)) for value in values], names
+    given = dict.fromkeys(value for _, value in sorted(zip(runs, values, strict=True), key=itemgetter(0)))
+    found = sorted(given, key=lambda v: (0, v) if _is_number(v) else (2 if v is None else 1, 0.0))
+    return [found.index(value) for value in values], [_text(value) for value in found]
 
 
 def _is_number(value: Any) -> bool:
@@ -115,8 +121,8 @@ def _curves(axes: Any, curves: Sequence[np.ndarray], best: str) -> None:
     """The recorded training losses over the steps."""
     alpha = min(0.6, 0.2 + 4 / len(curves))
     for curve in curves[:-1]:
-        axes.plot(*curve, color=OTHERS, linewidth=0.7, alpha=alpha)
-    axes.plot(*curves[-1], color=BEST, linewidth=2, label=best)
+        axes.plot(*curve, color=OTHERS, linewidth=0.7, alpha=alpha, marker=_marker(curve))
+    axes.plot(*curves[-1], color=BEST, linewidth=2, label=best, marker=_marker(curves[-1]))
     axes.legend(loc="upper right")
     axes.set_xlabel("step")
     axes.set_ylabel("loss.train")
@@ -126,11 +132,16 @@ def _curves(axes: Any, curves: Sequence[np.ndarray], best: str) -> None:
         axes.set_yscale("log", nonpositive="mask")
 
 
+def _marker(curve: np.ndarray) -> str:
+    """A point alone has no line."""
+    return "." if curve.shape[1] == 1 else ""
+
+
 def _panels(panels: Sequence[Any], lines: Sequence[Row], fields: Sequence[str], loss: str) -> None:
     """The loss of each run against each field."""
     losses = [line[loss] for line in lines]
     for axes, field in zip(panels, fields, strict=False):
-        _panel(axes, [line[field] for line in lines], losses)
+        _panel(axes, *_places(lines, field), losses)
         axes.set_xlabel(field)
     for axes in panels[::ACROSS]:
         axes.set_ylabel(loss)
@@ -141,29 +152,42 @@ def _panels(panels: Sequence[Any], lines: Sequence[Row], fields: Sequence[str], 
     panels[0].legend(panels[0].collections[-1:], [_best(lines)])
 
 
-def _panel(axes: Any, values: Values, losses: list[float]) -> None:
-    at, names = places(values)
+def _places(lines: Sequence[Row], column: str) -> tuple[list[float], list[str]]:
+    return places([line[column] for line in lines], [line["index"] for line in lines])
+
+
+def _panel(axes: Any, at: list[float], names: Sequence[str], losses: list[float]) -> None:
     axes.scatter(at, losses, s=10, color=OTHERS, alpha=0.6, linewidths=0)
     axes.scatter(at[-1:], losses[-1:], s=36, color=BEST)
     axes.spines[["top", "right"]].set_visible(False)
     if names:
-        axes.set_xticks(range(len(names)), names)
+        _label(axes, names)
     elif is_log(at):
         axes.set_xscale("log")
     elif all(isinstance(value, int) for value in at):
         axes.xaxis.get_major_locator().set_params(integer=True)
 
 
+def _label(axes: Any, names: Sequence[str]) -> None:
+    """As many names as can be read, slanting where they are long."""
+    every = -(-len(names) // MOST_NAMES)
+    axes.set_xticks(range(0, len(names), every), names[::every])
+    if sum(map(len, names)) > LEVEL:
+        axes.tick_params(axis="x", rotation=30)
+        for label in axes.get_xticklabels():
+            label.set_horizontalalignment("right")
+
+
 def _parallel(axes: Any, lines: Sequence[Row], columns: Sequence[str]) -> None:
     """A line a run through its place in each column, the loss at the right."""
-    values = [[line[column] for line in lines] for column in columns]
-    logs = [*map(is_log, values[:-1]), is_wide(values[-1])]
-    shares = list(zip(*map(_shares, values, logs), strict=True))
+    found = [_places(lines, column) for column in columns]
+    logs = [*(not names and is_log(at) for at, names in found[:-1]), is_wide(found[-1][0])]
+    shares = list(zip(*(_shares(at, log) for (at, _), log in zip(found, logs, strict=True)), strict=True))
     for each in shares[:-1]:
         axes.plot(each, color=OTHERS, linewidth=0.7, alpha=0.4)
     axes.plot(shares[-1], color=BEST, linewidth=2)
-    for x, each in enumerate(values):
-        foot, head = _ends(each)
+    for x, (at, names) in enumerate(found):
+        foot, head = (names[0], names[-1]) if names else (number(min(at)), number(max(at)))
         axes.axvline(x, color=AXIS, linewidth=0.8)
         axes.text(x, -0.04, foot, ha="center", va="top", fontsize=7)
         axes.text(x, 1.04, head, ha="center", va="bottom", fontsize=7)
@@ -173,14 +197,8 @@ def _parallel(axes: Any, lines: Sequence[Row], columns: Sequence[str]) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _shares(values: Values, log: bool) -> list[float]:
+def _shares(at: list[float], log: bool) -> list[float]:
     """0 for the first place of an axis, 1 for its last."""
-    at = [math.log(value) for value in values] if log else places(values)[0]
+    at = [math.log(each) for each in at] if log else at
     low, high = min(at), max(at)
     return [(each - low) / ((high - low) or 1) for each in at]
-
-
-def _ends(values: Values) -> tuple[str, str]:
-    """What stands at the foot and the head of an axis."""
-    at, names = places(values)
-    return (names[0], names[-1]) if names else (number(min(at)), number(max(at)))

@@ -21,7 +21,6 @@ from trainer.pack import Pack, given_by, make_pack, refuse_apart
 from trainer.precedence import left_of
 from trainer.rows import PRUNED, Objective, Row, lines_best_first, nested
 from trainer.run import Ended, run
-from trainer.search.gather import report
 from trainer.search.objective import make_objective
 from trainer.search.plan import (
     Plan,
@@ -36,10 +35,12 @@ from trainer.search.plan import (
 )
 from trainer.search.planner import asked_by
 from trainer.search.random import RandomSearch
+from trainer.search.report import report
 from trainer.search.space import WHERE, Point, Space, read_space
 from trainer.stored import read_table
 
 ROUNDS = "search.rounds"  # may differ when a search goes on
+RANKED = "objective", "direction"  # what the runs of a round are ranked by
 
 
 class Searcher(Protocol):
@@ -139,7 +140,8 @@ def _searcher(asked: config.Config, space: Space, objective: Objective, root: Pa
 def _as_grid(cfg: DictConfig, points: Sequence[Point]) -> DictConfig:
     """The config of a round: an ordinary pack, whose runs have the values of the points."""
     round_cfg = copy.deepcopy(cfg)
-    judged = {name: cfg.search[name] for name in config.JUDGED} if cfg.search.pruner else {}
+    names = config.JUDGED if cfg.search.pruner else RANKED
+    judged = {name: cfg.search[name] for name in names}
     round_cfg.search = config.Search("grid", **judged)
     round_cfg.pack = config.Pack(
         over={field: [point[field] for point in points] for field in points[0]}, zip=True

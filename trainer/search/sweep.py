@@ -71,7 +71,7 @@ class Sweep:
         Raises UserError before anything starts where a pack can't be trained, or where the folder holds
         another sweep; SystemExit with 1 where packs failed, and with 130, 143 or 0 after a signal.
         """
-        from trainer.search.gather import report  # noqa: PLC0415 (pyarrow is slow: tab completion waits for it)
+        from trainer.search.report import report  # noqa: PLC0415 (pyarrow is slow: tab completion waits for it)
 
         with self._ended():
             plan = self._plan(overrides)

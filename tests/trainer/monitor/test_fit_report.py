@@ -9,8 +9,9 @@ from rich.console import Console
 
 from tests.helpers import Command
 from tests.trainer.fits import FIT, LINE, X, equation, saturating
-from trainer.monitor.fit_report import correlation_table, starts_line, uncertain
+from trainer.monitor.fit_report import correlation_columns, starts_line, uncertain
 from trainer.monitor.report import closing_table
+from trainer.monitor.tables import fits, print_columns
 
 STRAIGHT = equation("xy = a*x + b", {"a": 0, "b": 0}, x=X, xy=LINE)
 SUM = equation("xy = (a + c)*x + b", {"a": 0.2, "b": 0, "c": 0.3}, x=X, xy=LINE)
@@ -62,7 +63,10 @@ def test_what_has_no_numbers_is_told_without_them(packtrain: Command) -> None:
 
 
 @pytest.mark.parametrize("text", [STRAIGHT, SUM, saturating(100, 0.75)], ids=["line", "sum", "saturating"])
-def test_no_number_is_cut_at_80_columns(text: tuple[str, ...], packtrain: Command) -> None:
+def test_no_number_is_cut_at_80_columns(
+    text: tuple[str, ...], packtrain: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.__main__.new_console", lambda: Console(markup=False, width=80))
     lines = packtrain(*FIT, *text).out.splitlines()
     tables = [line for line in lines if not line.startswith(("run: ", " results", "   watch", "     use"))]
     assert not any("…" in line or len(line) > 80 for line in tables)
@@ -177,24 +181,26 @@ def test_of_many_minima_five_others_are_shown() -> None:
 @pytest.mark.parametrize("count", range(2, 9))
 @pytest.mark.parametrize("more", [0, 1, 2, 60])
 def test_correlations_are_shown_whole_or_not_at_all(more: int, count: int, name: str) -> None:
-    told, names = row(0, name, count), [f"{name}{i}" for i in range(count)]
-    assert correlation_table(told, 10) is None
-    width = more + next(width for width in range(200) if correlation_table(told, width))
+    columns, names = correlation_columns(row(0, name, count)), [f"{name}{i}" for i in range(count)]
+    width = more + next(width for width in range(200) if fits(columns, width))
     out = io.StringIO()
-    Console(file=out, width=width).print(correlation_table(told, width))
+    print_columns(Console(file=out, width=width), columns)
     lines = [line.split() for line in out.getvalue().splitlines() if line.strip()]
     assert lines[0] == ["correlation", *names]
     assert lines[2:] == [[each, *["-0.1235"] * count] for each in names]
+    assert more or max(map(len, out.getvalue().splitlines())) == width
 
 
 def test_a_single_parameter_has_no_correlations() -> None:
-    assert correlation_table(row(0, "b", 1), 80) is None
+    assert correlation_columns(row(0, "b", 1)) == []
+    assert "correlation" not in printed([row(0, "b", 1)])
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_console_says_how_wide_correlations_may_be(width: int) -> None:
-    assert ("correlation" in printed([row(0, "b", 6)], width)) == (width >= 80)
-    assert ("correlation" in printed([row(0, "b", 12)], width)) == (width == 200)
+    left = "no room for their correlations: result.json has them"
+    assert (left in printed([row(0, "b", 6)], width)) == (width < 80)
+    assert (left in printed([row(0, "b", 12)], width)) == (width < 200)
 
 
 def test_information_criteria_have_two_decimals() -> None:

@@ -5,14 +5,15 @@ import io
 import pytest
 from rich.console import Console
 
+from kernels import compiling
 from trainer.monitor import progress
-from trainer.monitor.progress import ProgressLine
+from trainer.monitor.progress import ProgressLine, telling_of_compiling
 
 
-def shown(terminal: bool, wanted: bool = True, updates: int = 5, compiles: bool = False) -> str:
+def shown(terminal: bool, wanted: bool = True, updates: int = 5) -> str:
     out = io.StringIO()
     line = ProgressLine(Console(file=out, force_terminal=terminal, width=120), 100, wanted)
-    line.start(compiles)
+    line.start()
     for step in range(1, updates + 1):
         line.update(step, 0.25, 1e6)
     line.stop()
@@ -43,10 +44,16 @@ def test_a_terminal_gets_a_bar_with_loss_and_speed() -> None:
 @pytest.mark.parametrize("terminal", [True, False])
 def test_unwanted_progress_is_silent(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "FIRST_LINE", -1.0)
-    assert shown(terminal, wanted=False, compiles=True) == ""
+    assert shown(terminal, wanted=False) == ""
 
 
-@pytest.mark.parametrize("terminal", [True, False])
-def test_compiling_is_announced(terminal: bool) -> None:
-    assert progress.COMPILES in shown(terminal, compiles=True)
-    assert progress.COMPILES not in shown(terminal)
+@pytest.mark.parametrize("wanted", [True, False])
+def test_compiling_is_announced_once(wanted: bool) -> None:
+    out = io.StringIO()
+    with telling_of_compiling(Console(file=out), wanted):
+        for _ in range(2):
+            compiling._compiling.begin()
+            compiling._compiling.end()
+    compiling._compiling.begin()
+    compiling._compiling.end()
+    assert out.getvalue() == (progress.COMPILES + "\n") * wanted

@@ -11,7 +11,7 @@ from tests.helpers import Command, result_in
 from tests.strategies import few
 from tests.trainer.curves import images, scalars
 from tests.trainer.search.test_sweep import BRIEF, HERE, rows_in
-from trainer.search import gather
+from trainer.search import report
 from trainer.search.gather import weave
 
 COLUMNS = st.lists(st.sampled_from("abcdefg"), unique=True)
@@ -43,8 +43,8 @@ def test_the_picture_has_the_curves_of_all_packs_the_best_first(
 ) -> None:
     """TensorBoard has the picture too, and that of the sweep as it is when it was resumed."""
     drawn: list[tuple[Any, ...]] = []
-    draw = gather.draw
-    monkeypatch.setattr(gather, "draw", lambda *given: drawn.append(given) or draw(*given))
+    draw = report.draw
+    monkeypatch.setattr(report, "draw", lambda *given: drawn.append(given) or draw(*given))
     assert packtrain(*RECORDED, "seed=3", varied).code == 0
     folder = tmp_path / "sweep"
     usable = [row for row in rows_in(folder) if row["outcome"] == "finished"]

@@ -103,9 +103,21 @@ def test_an_axis_is_logarithmic_where_values_are_spaced_so(values: list[Any], lo
 
 
 def test_values_that_are_no_numbers_have_names_in_order() -> None:
-    assert picture.places([3, 1.5]) == ([3, 1.5], [])
-    assert picture.places([None, 10.0, 2.0, 10.0]) == ([2, 1, 0, 1], ["2", "10", "null"])
-    assert picture.places(["sgd", "sgd"]) == ([0, 0], ["sgd"])
+    assert picture.places([3, 1.5], [0, 1]) == ([3, 1.5], [])
+    assert picture.places([None, 10.0, 2.0, 10.0], [3, 1, 0, 2]) == ([2, 1, 0, 1], ["2", "10", "null"])
+    assert picture.places(["sgd", "sgd"], [0, 1]) == ([0, 0], ["sgd"])
+
+
+def test_categories_stand_in_the_order_of_the_runs_whatever_their_ranks(
+    drawn: list[Figure], tmp_path: Path
+) -> None:
+    """A set's order would be that of hashes: of 24 orders of four words one is right by chance."""
+    words = "sgd", "adamw", "[2, 10, 2]", "adam"
+    ranked = [line(run, 1.0 + run % 3, {"kind": words[run], "b": run, "c": run}) for run in (2, 0, 3, 1)]
+    picture.draw(ranked, LOSS, [], tmp_path / "sweep.png")
+    first, *_, parallel = drawn[0].axes
+    assert [label.get_text() for label in first.get_xticklabels()] == list(words)
+    assert [text.get_text() for text in parallel.texts[:2]] == [words[0], words[-1]]
 
 
 @pytest.mark.parametrize(
@@ -113,3 +125,13 @@ def test_values_that_are_no_numbers_have_names_in_order() -> None:
 )
 def test_losses_of_many_magnitudes_have_a_logarithmic_axis(losses: list[float], wide: bool) -> None:
     assert picture.is_wide(losses) == wide
+
+
+def test_a_curve_of_one_point_is_seen_and_long_names_slant(drawn: list[Figure], tmp_path: Path) -> None:
+    ranked = [line(run, 1.0 + run, {"widths": f"[2, {run}, 2]"}) for run in range(30)]
+    point, curve = np.array([[0.0], [2.0]]), np.array([[0.0, 1.0], [2.0, 1.0]])
+    picture.draw(ranked, LOSS, [point, curve], tmp_path / "sweep.png")
+    above, panel = drawn[0].axes
+    assert [each.get_marker() for each in above.lines] == ["", "."]
+    labels = panel.get_xticklabels()
+    assert len(labels) <= picture.MOST_NAMES and labels[0].get_rotation() == 30
