@@ -33,7 +33,8 @@ UNSAFE_UNLESS_FALSE = {"allow_pickle", "shell", "allow_objects"}
 
 # What was found -> why it lets nothing in.
 ARGUED = {
-    "kernels/source_cache.py: importlib.util": "imports what we generated, from the user's own folder",
+    "kernels/source_cache.py: importlib.util": "imports what we generated",
+    "kernels/source_cache.py: importlib.abc.InspectLoader": "likewise, from the text itself",
     "trainer/search/gather.py: importlib.util.find_spec": "asks whether Matplotlib is there",
     "trainer/checks.py: OmegaConf.register_new_resolver": "checks a name, and returns it",
     "trainer/data/files.py: np.load": "with allow_pickle=False",

@@ -16,6 +16,7 @@ from math import acos, asin, atan, cos, cosh, exp, inf, isnan, log, log1p, nan, 
 import numpy as np
 from numba import njit
 
+from kernels.numba_cache import kept
 '''
 
 
@@ -65,7 +66,7 @@ def block_of(data, first, block):
 
 LOSS = """
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kept
 def loss_and_gradient(start, stop, p, x, t, found):
     blocks = found.shape[1]
     x_block, t_block = np.empty((x.shape[2], {block}), x.dtype), np.empty((t.shape[2], {block}), t.dtype)
@@ -80,7 +81,7 @@ def loss_and_gradient(start, stop, p, x, t, found):
 
 TOTAL = """
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kept
 def total(start, stop, found, divisor, out):
     for run in range(start, stop):
         for column in range(found.shape[2]):
@@ -92,7 +93,7 @@ def total(start, stop, found, divisor, out):
 
 LOSS_OF_A_COLUMN = """
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kept
 def loss_and_gradient(start, stop, p, x, t, found):
     blocks = found.shape[1]
     for task in range(start, stop):
@@ -113,7 +114,7 @@ def values(p, x, size, y):
 {loop}
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kept
 def predict(start, stop, p, x, y):
     blocks = -(-y.shape[1] // {block})
     x_block, y_block = np.empty((x.shape[2], {block}), x.dtype), np.empty((y.shape[2], {block}), y.dtype)
