@@ -65,7 +65,7 @@ def test_what_has_no_numbers_is_told_without_them(packtrain: Command) -> None:
 def test_no_number_is_cut_at_80_columns(text: tuple[str, ...], packtrain: Command) -> None:
     lines = packtrain(*FIT, *text).out.splitlines()
     tables = [line for line in lines if not line.startswith(("run: ", " results", "   watch", "     use"))]
-    assert not any("…" in line or len(line) > 80 for line in tables)
+    assert len(tables) > 10 and not any("…" in line or len(line) > 80 for line in tables)
 
 
 def parameters(name: str, count: int) -> dict[str, dict]:
