@@ -1,4 +1,4 @@
-"""The house: imports run one way, at the top of files. Checks count what they see and find what is planted."""
+"""Imports run one way, at the top of files. Checks count what they see, and find what is planted."""
 
 import ast
 from collections.abc import Iterator
