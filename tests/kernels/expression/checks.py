@@ -1,5 +1,6 @@
 """The checks of a graph's outputs and derivatives that tests share; test_checks.py doubts them."""
 
+from dataclasses import replace
 from types import ModuleType
 
 import torch
@@ -10,7 +11,15 @@ from kernels.expression import Graph, reference
 from kernels.expression.expr import name, node
 from kernels.expression.reference import jacobian, loss_and_gradient, predict
 from tests.helpers import assert_close
-from tests.strategies import OFFERED, Case
+from tests.strategies import OFFERED, Case, data
+
+PARTIAL = (
+    "log",
+    "sqrt",
+    "asin",
+    "acos",
+    "pow",
+)  # operations that negative numbers, or those above 1, have no value of
 
 
 def one_operation(op: str) -> Graph:
@@ -18,6 +27,32 @@ def one_operation(op: str) -> Graph:
     args = [node("mul", name(parameter), name("x")) for parameter in "ab"[: OFFERED[op]]]
     expression = node(op, *args)
     return Graph.build({"xy": expression}, None, {"xy": f"xy = {expression}"})
+
+
+def every_operation() -> list[Case]:
+    """Each operation in an equation of its own, with parameters of its own, where it is finite.
+
+    First all of them at positive numbers below 1, then those that are defined everywhere at both signs.
+    """
+    cases = [_of_operations(list(OFFERED)), _of_operations([op for op in OFFERED if op not in PARTIAL])]
+    positive, signed = (replace(each, parameters=0.4 * each.parameters) for each in cases)
+    return [replace(positive, parameters=positive.parameters.abs(), inputs=positive.inputs.abs()), signed]
+
+
+def _of_operations(ops: list[str]) -> Case:
+    equations = {}
+    for i, op in enumerate(ops):
+        args = [node("mul", name(f"{parameter}{i}"), name("x")) for parameter in "ab"[: OFFERED[op]]]
+        equations[f"x{i}"] = node(op, *args)
+    lines = {variable: f"{variable} = {expression}" for variable, expression in equations.items()}
+    graph = Graph.build(equations, list(equations), lines)
+    return data(graph, "sse", runs=3, samples=50, per_run=True, seed=4)
+
+
+def numbers_of(case: Case) -> int:
+    """How many numbers its outputs, losses and gradients are."""
+    runs, parameters = case.parameters.shape
+    return runs * (case.inputs.shape[-2] * len(case.graph.outputs) + 1 + parameters)
 
 
 def torch_loss(outputs: Tensor, targets: Tensor, loss: str) -> Tensor:

@@ -7,8 +7,8 @@ from hypothesis import assume, given, settings
 from kernels.expression import numba_kernel, parse
 from kernels.expression.numba_source import BLOCK
 from kernels.loss import LOSSES
-from tests.kernels.expression.checks import agrees, one_operation
-from tests.strategies import OFFERED, Case, cases, data, few
+from tests.kernels.expression.checks import agrees, every_operation, numbers_of
+from tests.strategies import Case, cases, data, few
 
 PRIMER = "xx = xa^2\nxy = ab*xx + ac*xa\nxz = bc*xx + xy\nxw = cd*xx + xz^3"
 
@@ -52,8 +52,5 @@ def test_all_cores_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_operation() -> None:
-    """Each in an equation of its own, all in one graph."""
-    equations = [f"x{op}_ = {one_operation(op).definitions[0][1]}" for op in OFFERED]
-    assert agrees(
-        numba_kernel, data(parse("\n".join(equations)), "sse", runs=3, samples=50, per_run=True, seed=4)
-    )
+    for case in every_operation():
+        assert agrees(numba_kernel, case) == numbers_of(case)
