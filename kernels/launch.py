@@ -9,7 +9,7 @@ import triton.language as tl
 from torch import Tensor
 from triton import knobs
 
-from kernels import compiling
+from kernels import compiling, triton_cache
 from kernels.errors import UserError
 
 ALIGNMENT = 16  # bytes: Triton compiles another kernel for pointers that are not multiples of it
@@ -38,7 +38,8 @@ def launch(kernel: Any, programs: int, *arguments: Any, **options: Any) -> None:
     assert programs <= MOST_PROGRAMS, f"{programs:,} programs: take fewer runs or samples at a time"
     compiling.watch_triton()
     first = arguments[0]
-    with torch.cuda.device(first.device if first.device.type == "cuda" else -1):  # -1: as it is
+    device = torch.cuda.device(first.device if first.device.type == "cuda" else -1)  # -1: as it is
+    with device, triton_cache.kept():
         kernel[(programs,)](*arguments, **options, enable_fp_fusion=True)
 
 

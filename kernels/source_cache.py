@@ -5,35 +5,62 @@ import importlib.util
 import os
 import stat
 import sys
-import tempfile
+from contextlib import suppress
+from importlib.abc import InspectLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from kernels.errors import UserError
 
 OTHERS, OTHERS_WRITE = stat.S_IRWXG | stat.S_IRWXO, stat.S_IWGRP | stat.S_IWOTH
+NOWHERE = Path(os.devnull, "packtrain")  # no file can be there
+_told: dict[str, bool] = {}  # the first reason why something is not kept, and whether untold() has told it
 
 
 def folder() -> Path:
-    """Where generated sources are kept: $PACKTRAIN_CACHE, else packtrain/ in the user's cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("PACKTRAIN_CACHE") or Path(home) / "packtrain")
+    """Where generated sources are kept: $PACKTRAIN_CACHE, else packtrain/ in the user's cache folder.
+
+    A user without a home has none.
+    """
+    if named := os.environ.get("PACKTRAIN_CACHE"):
+        return Path(named)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "packtrain"
+    except RuntimeError:  # Python's, which finds no home
+        return NOWHERE
+
+
+class _Loader(InspectLoader):
+    """Compiles the text itself whenever it is imported: a .pyc beside its file might be damaged."""
+
+    def __init__(self, source: str, file: Path) -> None:
+        self.source, self.file = source, file
+
+    def get_source(self, fullname: str) -> str:
+        return self.source
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.source, str(self.file))
 
 
 def load(source: str) -> ModuleType:
-    """The module of `source`, from the file that holds it: written once, safe for several processes at once.
+    """The module of `source`, whose file is written once, safe for several processes at once.
 
-    Compilers that read a function's file, and caches that lie beside it, need that file to exist.
+    Caches lie beside that file. Where it can't be written, nothing is kept, and untold() says why.
     """
     name = f"packtrain_{hashlib.sha256(source.encode()).hexdigest()[:32]}"
     if name in sys.modules:
         return sys.modules[name]
     file = _written(name, source)
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    sys.modules[name] = module
+    loader = _Loader(source, file)
+    spec = importlib.util.spec_from_file_location(name, file, loader=loader)
+    assert spec is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # Triton looks there for the text
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
 
 
@@ -42,12 +69,27 @@ def version(*files: Path) -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
+def not_kept(error: Exception, where: str = "") -> None:
+    """Notes why what was compiled can't be kept in the folder `where`."""
+    why = (isinstance(error, OSError) and error.strerror) or error
+    if not _told:
+        _told[f"can't write the cache {where or folder()}: {why}; what is compiled is not kept"] = False
+
+
+def untold() -> str:
+    """Why what was compiled is not kept; '' where it is, or where this was said before."""
+    new = [reason for reason, told in _told.items() if not told]
+    _told.update(dict.fromkeys(new, True))
+    return "".join(new)
+
+
 def _written(name: str, source: str) -> Path:
-    """The file of this content in the cache, or in a temporary folder where the cache can't be written."""
+    """The file of this content in the cache; where that can't be written, a path that has no file."""
     try:
         return _write(_private(folder()), name, source)
-    except (OSError, RuntimeError):  # RuntimeError: a user without a home
-        return _write(Path(tempfile.mkdtemp(prefix="packtrain-")), name, source)
+    except OSError as error:
+        not_kept(error)
+        return NOWHERE / f"{name}.py"
 
 
 def _private(where: Path) -> Path:
@@ -64,7 +106,8 @@ def _private(where: Path) -> Path:
             f"delete it, or let PACKTRAIN_CACHE name a folder of your own"
         )
     if found.st_mode & OTHERS:
-        where.chmod(0o700)
+        with suppress(OSError):  # what only reads can stay as it is
+            where.chmod(0o700)
     return where
 
 
@@ -72,6 +115,9 @@ def _write(where: Path, name: str, source: str) -> Path:
     file = where / f"{name}.py"
     if not file.exists() or file.read_bytes() != source.encode():
         draft = where / f".{name}.{os.getpid()}"
-        draft.write_bytes(source.encode())
-        draft.replace(file)
+        try:
+            draft.write_bytes(source.encode())
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
     return file

@@ -2,9 +2,11 @@
 
     python tests/audited.py '{"ours": [FOLDER...], "writable": [FOLDER...], "commands": [[ARGUMENT...]...]}'
 
-Prints a JSON list of [event, detail, where]: code executed from text, classes unpickled and processes
-started by code in the folders `ours` (by the nearest frame: what libraries do is theirs), and whichever
-code it was, the network used and files written outside of the folders `writable`.
+Prints {"found": [[event, detail, where]...], "seen": {"modules": [...], "written": [...]}}. What was found
+is code executed from text, classes unpickled and processes started by code in the folders `ours` (by the
+nearest frame: what libraries do is theirs), and whichever code it was, the network used and files written
+outside of the folders `writable`. What was seen is how much there was to find it in: the modules of `ours`
+that ran, and the files that were written inside.
 """
 
 import json
@@ -24,18 +26,27 @@ CARRIERS = tuple(f"/{name}.py" for name in ("subprocess", "os", "socket", "pickl
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 found: list[tuple[str, str, str]] = []
+modules: set[str] = set()
+written: set[str] = set()
 
 
 def watch(ours: tuple[str, ...], writable: tuple[str, ...]) -> None:
     """Notes events in `found` from now on, until the process ends: a hook can't be taken back."""
 
     def hook(event: str, details: tuple[Any, ...]) -> None:
+        see(event, details)
         if event in BY_OURS:
             frame = _nearest(sys._getframe(1))
             if frame and frame.f_code.co_filename.startswith(ours):
                 note(event, details, f"{frame.f_code.co_filename}:{frame.f_lineno}")
         elif event in BY_ANY or (_writes(event, details) and not _path(details).startswith(writable)):
             note(event, details, "")
+
+    def see(event: str, details: tuple[Any, ...]) -> None:
+        if event == "exec" and details[0].co_filename.startswith(ours):
+            modules.add(details[0].co_filename)
+        elif _writes(event, details) and _path(details).startswith(writable):
+            written.add(_path(details))
 
     def note(event: str, details: tuple[Any, ...], where: str) -> None:
         found.append((event, ascii(details)[:200], where))
@@ -72,7 +83,7 @@ def main() -> None:
             packtrain()
         except SystemExit as end:
             assert not end.code, arguments
-    print(json.dumps(found))
+    print(json.dumps({"found": found, "seen": {"modules": sorted(modules), "written": sorted(written)}}))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """Compiles what launchers launch, ahead of time and without a GPU, and reads the machine code.
 
-    python -m tests.compile_ahead < cases.json
+    python -m tests.compile_ahead < cases
 
-A process of its own, since Triton is imported either to compile or to interpret. Each case names one
-of CASES with its arguments; the answer is a list of reports a case, one a kernel, choice of autotuning
-and architecture.
+A process of its own, which goes on for the next cases, since Triton is imported either to compile or to
+interpret. Each case is a line of JSON that names one of CASES with its arguments; its answer, a line too, is
+a list of reports, one a kernel, choice of autotuning and architecture.
 """
 
+import atexit
 import json
 import os
 import re
@@ -14,10 +15,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.helpers import ROOT
 
@@ -43,26 +44,47 @@ class Report:
         return not self.spills and not self.atomics and self.shared <= MOST_SHARED[self.architecture]
 
 
-def compiled(cases: Sequence[dict[str, Any]], processes: int = 1) -> list[list[Report]]:
+def compiled(cases: Sequence[dict[str, Any]]) -> list[list[Report]]:
     """The reports of each case."""
-    shares = [list(cases[start::processes]) for start in range(processes)]
-    with ThreadPoolExecutor(processes) as pool:
-        answers = list(pool.map(_in_a_process, shares))
-    return [answers[i % processes][i // processes] for i in range(len(cases))]
+    return [[Report(**each) for each in _asked(case)] for case in cases]
 
 
-def _in_a_process(cases: Sequence[dict[str, Any]]) -> list[list[Report]]:
+def _asked(case: dict[str, Any]) -> list[dict[str, Any]]:
+    process, errors = _compiler()
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(f"{json.dumps(case)}\n")
+    process.stdin.flush()
+    answer = process.stdout.readline()
+    if not answer:
+        _compiler.cache_clear()
+        process.wait()
+        raise AssertionError(f"{case}: {Path(errors.name).read_text()[-4000:]}")
+    return json.loads(answer)
+
+
+@cache
+def _compiler() -> tuple[subprocess.Popen[str], IO[str]]:
+    """The process that compiles, and where it writes its errors."""
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
-    done = subprocess.run(
+    errors = tempfile.NamedTemporaryFile("w", prefix="compile-ahead-")  # noqa: SIM115 (it lives as long as the process)
+    process = subprocess.Popen(
         [sys.executable, "-m", "tests.compile_ahead"],
-        input=json.dumps(cases),
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
         text=True,
         cwd=ROOT,
         env=environment,
     )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return [[Report(**each) for each in case] for case in json.loads(done.stdout)]
+    atexit.register(_end, process)
+    return process, errors
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    process.wait()
 
 
 def linear_relu(
@@ -239,15 +261,14 @@ CASES: dict[str, Callable[..., None]] = {
 def main() -> None:
     launch.check_device = lambda *_: None
     setattr(Autotuner, "run", _every_choice)  # noqa: B010 (pyright compares signatures)
-    answers = []
-    for case in json.load(sys.stdin):
+    for line in sys.stdin:
+        case = json.loads(line)
         run: list[Report] = []
         for architecture in ARCHITECTURES:
             setattr(JITFunction, "run", record(run, architecture))  # noqa: B010
             launch.is_hopper = lambda _, architecture=architecture: architecture >= 90
             CASES[case["case"]](**{name: value for name, value in case.items() if name != "case"})
-        answers.append([asdict(each) for each in run])
-    print(json.dumps(answers))
+        print(json.dumps([asdict(each) for each in run]), flush=True)
 
 
 def _every_choice(tuner: Any, *args: Any, **options: Any) -> None:

@@ -22,7 +22,11 @@ TOLERANCE = {
 
 
 def assert_close(actual: Tensor, expected: Tensor, dtype: torch.dtype | str | None = None) -> None:
-    """`actual` equals `expected` within the tolerance of `dtype` (else of `actual`); NaN equals NaN."""
+    """`actual` equals `expected` within the tolerance of `dtype` (else of `actual`); NaN equals NaN.
+
+    Something must be expected: not no number, nor NaN alone.
+    """
+    assert not expected.isnan().all(), "nothing is compared"
     relative, absolute = TOLERANCE[dtype or actual.dtype]
     torch.testing.assert_close(
         actual.double(), expected.double(), rtol=relative, atol=absolute, equal_nan=True

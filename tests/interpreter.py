@@ -1,6 +1,7 @@
 """What Triton's interpreter lacks: libdevice, and bfloat16's products and rounding."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ NUMPY: dict[str, Callable[..., Any]] = {
     "log1p": np.log1p,
     "pow": np.power,
 }
+
+COLUMNS = 1024  # of a program that adds parts: interpreted, each program takes long, however little it does
 
 
 def _by_numpy(function: Callable[..., Any]) -> Callable[..., tl.tensor]:
@@ -57,6 +60,16 @@ def _rounding_cast(self: Any, operand: TensorHandle, target: Any) -> TensorHandl
     return TensorHandle(data, tl.bfloat16)
 
 
+_any_type = interpreter._get_np_dtype
+_scalar_type = cache(_any_type)
+
+
+def _numpy_type(kind: Any) -> Any:
+    """What the interpreter looks up in a table that it makes at each call."""
+    scalar = kind.scalar
+    return _scalar_type(scalar) if type(scalar) is tl.dtype else _any_type(kind)
+
+
 _execute = GridExecutor.__call__
 _patched: set[str] = set()  # the modules whose functions have been prepared for this launch
 
@@ -82,5 +95,9 @@ def complete() -> None:
     InterpretedFunction.__call__ = _call
     for name, function in NUMPY.items():
         setattr(libdevice, name, _by_numpy(function))
+    interpreter._get_np_dtype = _numpy_type
     setattr(InterpreterBuilder, "create_dot", _dot)  # noqa: B010 (pyright compares signatures)
     setattr(InterpreterBuilder, "cast_impl", _rounding_cast)  # noqa: B010
+    from kernels.sums import kernel  # noqa: PLC0415 (it is to be imported when Triton is complete)
+
+    kernel.BLOCK_M = COLUMNS

@@ -33,7 +33,8 @@ UNSAFE_UNLESS_FALSE = {"allow_pickle", "shell", "allow_objects"}
 
 # What was found -> why it lets nothing in.
 ARGUED = {
-    "kernels/source_cache.py: importlib.util": "imports what we generated, from the user's own folder",
+    "kernels/source_cache.py: importlib.util": "imports what we generated",
+    "kernels/source_cache.py: importlib.abc.InspectLoader": "likewise, from the text itself",
     "trainer/search/report.py: importlib.util.find_spec": "asks whether Matplotlib is there",
     "trainer/checks.py: OmegaConf.register_new_resolver": "checks a name, and returns it",
     "trainer/data/files.py: np.load": "with allow_pickle=False",
@@ -114,7 +115,9 @@ def test_no_array_is_loaded_but_without_pickles() -> None:
 
 def test_configs_name_no_classes() -> None:
     """Hydra's own plugins apart, among them our callback; all is read as data, by the safe loader."""
-    for path in (ROOT / "conf").rglob("*.yaml"):
+    paths = list((ROOT / "conf").rglob("*.yaml"))
+    assert len(paths) > 30
+    for path in paths:
         config = yaml.safe_load(path.read_text())
         config.get("hydra", {}).pop("callbacks", None)
         assert "_target_" not in str(config) and "!!" not in path.read_text(), path
@@ -167,8 +170,13 @@ COMMANDS = [
 ]
 
 
-def audited(folder: Path, ours: list[Path], commands: list[list[str]]) -> list[list[str]]:
-    """What commands did that they must not, in a process that has its every folder below `folder`."""
+def audited(
+    folder: Path, ours: list[Path], commands: list[list[str]]
+) -> tuple[list[list[str]], dict[str, list[str]]]:
+    """What commands did that they must not, in a process that has its every folder below `folder`.
+
+    And in how much that was looked for: see tests/audited.py.
+    """
     asked = {
         "ours": [f"{each}/" for each in ours],
         "writable": [f"{folder}/", "/dev/null"],
@@ -184,14 +192,21 @@ def audited(folder: Path, ours: list[Path], commands: list[list[str]]) -> list[l
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    told = json.loads(done.stdout.splitlines()[-1])
+    return told["found"], told["seen"]
 
 
 def test_a_run_executes_no_text_and_writes_nowhere_else(tmp_path: Path) -> None:
     """Generated kernels are imported as files; what Numba unpickles lies in the user's own folder."""
     np.savez(tmp_path / "points.npz", x=np.arange(1.0, 7.0), y=0.77 * np.arange(1.0, 7.0) ** 3.9)
     ours = [ROOT / "trainer", ROOT / "kernels", ROOT / "conf", tmp_path / "cache"]
-    assert audited(tmp_path, ours, COMMANDS) == []
+    found, seen = audited(tmp_path, ours, COMMANDS)
+    assert found == []
+    assert sum(f"{ROOT / 'kernels'}/" in each for each in seen["modules"]) > 30
+    assert sum(f"{ROOT / 'trainer'}/" in each for each in seen["modules"]) > 50
+    assert sum(f"{tmp_path / 'cache'}/" in each for each in seen["modules"]) > 2
+    for each in ("graph", "mlp", "fit", "cache"):
+        assert sum(name.startswith(f"{tmp_path / each}/") for name in seen["written"]) > 3, each
 
 
 PLANTED = """
@@ -212,7 +227,8 @@ def test_a_run_that_did_would_be_found(tmp_path: Path) -> None:
     folder = tmp_path / "inside" / "hydra_plugins"
     folder.mkdir(parents=True)
     (folder / "planted.py").write_text(PLANTED)
-    found = audited(tmp_path / "inside", [folder], [["--cfg", "job"]])
+    found, seen = audited(tmp_path / "inside", [folder], [["--cfg", "job"]])
+    assert seen["modules"] == [f"{folder / 'planted.py'}"]
     assert {event for event, _, _ in found} == {
         "compile", "exec", "pickle.find_class", "subprocess.Popen", "os.system", "socket.bind", "open",
     }  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from kernels import source_cache
 from kernels.errors import UserError
 from trainer import fit, results
 from trainer.checkpoint import Part
@@ -101,6 +102,8 @@ def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> E
             reason = train(engine, monitor, checkpoints, stop, judge)
             watch.stop()
             held = monitor.validate()
+            if problem := source_cache.untold():
+                monitor.tell(problem)
         after = evaluate(model, data.train)
         rows = results.run_rows(pack, model, engine.endings(reason), before, after, held)
         starts = None

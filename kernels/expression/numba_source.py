@@ -16,6 +16,7 @@ from math import acos, asin, atan, cos, cosh, exp, inf, isnan, log, log1p, nan, 
 import numpy as np
 from numba import njit
 
+from kernels.numba_cache import kept
 '''
 
 
@@ -66,7 +67,7 @@ def block_of(data, first, block):
 
 LOSS = """
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kept
 def loss_and_gradient(start, stop, p, x, t, found):
     blocks = found.shape[1]
     x_block = np.empty((x.shape[2], {block}), x.dtype)
@@ -82,7 +83,7 @@ def loss_and_gradient(start, stop, p, x, t, found):
 
 TOTAL = """
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kept
 def total(start, stop, found, divisor, out):
     for run in range(start, stop):
         for column in range(found.shape[2]):
@@ -94,7 +95,7 @@ def total(start, stop, found, divisor, out):
 
 LOSS_OF_A_COLUMN = """
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kept
 def loss_and_gradient(start, stop, p, x, t, found):
     blocks = found.shape[1]
     for task in range(start, stop):
@@ -115,7 +116,7 @@ def values(p, x, size, y):
 {loop}
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kept
 def predict(start, stop, p, x, y):
     blocks = -(-y.shape[1] // {block})
     x_block = np.empty((x.shape[2], {block}), x.dtype)

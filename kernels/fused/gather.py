@@ -13,12 +13,12 @@ PERMUTATION = Path(kernels.random.__file__).with_name("numba_permutation.py")
 
 SOURCE = f"""# over {source_cache.version(PERMUTATION)}
 import numpy as np
-from numba import njit
 
+from kernels.numba_cache import kept
 from kernels.random.numba_permutation import samples
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kept
 def gather(start, stop, x, t, keys, epoch, first, x_out, t_out):
     index = np.empty(x_out.shape[2], np.int64)
     for row in range(start, stop):

@@ -42,7 +42,7 @@ def gather(data, index, batch):
             batch[v, n] = data[v, index[n]]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kept
 def advance(
     start, stop, parameters, states, alive, taken, constants, setting, steps, clip, losses, norms, path,
     columns, last, x, t, keys, table, slots, epoch, batch, divisor, origin, first, end, together,

@@ -13,7 +13,7 @@ ADVANCE = """
 fit = make_fit(rows, triangularize)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kept
 def advance(
     start, stop, damped, p, state, scale, rule, lower, upper, moves, x, t, w, status, taken, steps, history,
     path,

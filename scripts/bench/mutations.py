@@ -40,7 +40,9 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/kernels/least_squares/test_linearize.py", "tests/kernels/least_squares/test_batched.py",
     ),
     "kernels/least_squares/numba_": ("tests/kernels/least_squares/test_compiled.py",),
-    "kernels/source_cache.py": ("tests/kernels/test_source_cache.py",),
+    "kernels/source_cache.py": ("tests/kernels/test_source_cache.py", "tests/kernels/test_kept.py"),
+    "kernels/numba_cache.py": ("tests/kernels/test_kept.py",),
+    "kernels/triton_cache.py": ("tests/kernels/test_triton_cache.py",),
 }  # fmt: skip
 SECONDS = 600  # of one mutant's tests; one that never ends has been noticed
 

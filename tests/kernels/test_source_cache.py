@@ -131,17 +131,6 @@ def test_a_source_that_fails_is_not_kept_as_a_module(cache: Path) -> None:
             source_cache.load(source)
 
 
-def test_a_cache_that_cannot_be_written_still_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    monkeypatch.setenv("PACKTRAIN_CACHE", str(blocked / "below"))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    module = source_cache.load(fresh(value=5))
-    assert module.value == 5
-    assert Path(str(module.__file__)).is_relative_to(tmp_path)
-    assert blocked.read_text() == ""
-
-
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
@@ -160,6 +149,15 @@ def test_where_the_cache_is(
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
     assert source_cache.folder() == Path(expected)
+
+
+def test_a_user_without_a_home_has_no_folder_unless_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_CACHE_HOME", "PACKTRAIN_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])
+    assert source_cache.folder() == source_cache.NOWHERE
+    monkeypatch.setenv("PACKTRAIN_CACHE", "/here")
+    assert source_cache.folder() == Path("/here")
 
 
 def test_two_processes_at_once_load_the_same(cache: Path) -> None:

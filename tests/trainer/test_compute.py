@@ -16,6 +16,33 @@ def test_parameters_are_float32_or_better(precision: str, dtype: torch.dtype) ->
     assert prepare_compute(Compute("cpu", "auto", precision)).dtype == dtype
 
 
+@pytest.mark.parametrize(
+    ("device", "precision", "expected"),
+    [
+        ("cpu", "fp64", "highest"),
+        ("cpu", "fp32", "highest"),
+        ("cpu", "bf16", "high"),
+        ("cuda", "fp32", "highest"),
+        ("cuda", "tf32", "high"),
+        ("cuda", "bf16", "high"),
+    ],
+)
+def test_products_of_float32_are_rounded_where_that_was_asked_for_alone(
+    device: str, precision: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compute, "_device", torch.device)
+    monkeypatch.setattr(compute, "_memory_of_a_block", lambda _: 227 << 10)
+    monkeypatch.setattr(torch.cuda, "get_device_name", str)
+    before = torch.get_float32_matmul_precision()
+    try:
+        for other in ("highest", "high"):
+            torch.set_float32_matmul_precision(other)
+            prepare_compute(Compute(device, "auto", precision))
+            assert torch.get_float32_matmul_precision() == expected
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 def test_auto_takes_what_there_is() -> None:
     found = prepare_compute(Compute()).device.type
     assert found == ("cuda" if torch.cuda.is_available() else "cpu")

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from kernels.least_squares import CONVERGED, Status
+from kernels.least_squares import CONVERGED, Problem, Status
 from kernels.least_squares.inference import Inference, combinations, infer
 from tests.helpers import assert_close
-from trainer.fit import EPS, Samples, _listed, _notes, _nothing_known, _quality, _sum
+from trainer.fit import EPS, Samples, _listed, _notes, _nothing_known, _quality, _samples, _sum
 
 NAMES = ["a", "b", "c", "d"]
 WAVE = torch.arange(1.0, 9.0, dtype=torch.float64)
@@ -141,6 +141,26 @@ def test_a_sum_of_squares_that_is_not_finite_leaves_no_degrees_of_freedom(rss: f
 
 def test_targets_that_dont_vary_have_no_r_squared() -> None:
     assert math.isnan(_quality(1.0, 2, replace(SAMPLES, spread=0.0))["r_squared"])
+
+
+def spread(targets: list[float], weights: list[float] | None = None) -> float:
+    columns = torch.tensor(targets, dtype=torch.float64)[:, None]
+    given = None if weights is None else torch.tensor(weights, dtype=torch.float64)
+    return _samples(Problem(columns, columns, given), False).spread
+
+
+def test_a_spread_that_is_rounding_is_none() -> None:
+    """The mean of equal numbers may miss them by their last digit."""
+    for value in (0.1, 1e8 + 0.1, 1e300 / 3, 1e-3):
+        assert spread([value] * 7) == spread([value] * 1001) == 0
+    assert spread([0.1, 0.1, 5.0], [1, 1, 0]) == 0
+    assert spread([0.0, 0.0]) == 0
+
+
+def test_targets_that_vary_a_little_have_a_spread() -> None:
+    assert spread([1.0, 1.001]) == pytest.approx(5e-7, rel=1e-9)
+    assert spread([1e6, 1e6 + 1]) == pytest.approx(0.5, rel=1e-3)
+    assert spread([1.0, 3.0], [1, 3]) == pytest.approx(3.0)
 
 
 def notes(status: Status, samples: Samples = SAMPLES, rss: float = 1.0, eps: float = EPS) -> list[str]:

@@ -56,6 +56,7 @@ def outcome_in(folder: Path) -> dict[str, Any]:
         str(path.parent.relative_to(folder)): scalars(path.parent)
         for path in sorted((folder / "tensorboard").rglob("events*"))
     }
+    assert curves and all(curves.values())
     for each in curves.values():
         each.pop("speed/samples_per_second", None)
         for tag, points in each.items():

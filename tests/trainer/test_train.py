@@ -1,11 +1,13 @@
 """The loop that drives an engine."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 import torch
 
-from trainer.train import train
+from trainer.train import SLICE_SECONDS, train
 
 
 class Driven:
@@ -60,6 +62,19 @@ class Saved:
         assert self.steps[-1] == self.engine.step, "the last checkpoint is of the end"
 
 
+def clock(monkeypatch: pytest.MonkeyPatch, engine: Driven, seconds: Callable[[int], float]) -> None:
+    """Time that passes with steps alone: a slice of n takes seconds(n)."""
+    now = [0.0]
+    advance = engine.advance
+
+    def advanced(until: int) -> None:
+        now[0] += seconds(until - engine.step)
+        advance(until)
+
+    monkeypatch.setattr(engine, "advance", advanced)
+    monkeypatch.setattr("trainer.train.time.perf_counter", lambda: now[0])
+
+
 def drive(engine: Driven, validate_every: int = 1000, stop_at: int | None = None) -> tuple[str, list[int]]:
     validated: list[int] = []
     monitor = SimpleNamespace(
@@ -79,6 +94,27 @@ def test_all_steps_are_taken_and_never_past_the_horizon() -> None:
     engine = Driven([40, 100])
     assert drive(engine) == ("", [])
     assert engine.step == 100 and sum(engine.slices) == 100
+
+
+def test_slices_double_while_they_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Driven([1000], horizon=10_000)
+    clock(monkeypatch, engine, lambda steps: 1e-3)
+    drive(engine, validate_every=10_000)
+    assert engine.slices == [1, 2, 4, 8, 16, 32, 64, 128, 256, 489]
+
+
+def test_slices_are_halved_where_they_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Driven([40], horizon=10_000)
+    clock(monkeypatch, engine, lambda steps: 0.15 * steps * SLICE_SECONDS)
+    drive(engine, validate_every=10_000)
+    assert engine.slices == [1, 2, 4, 8, 4, 8, 4, 8, 1]
+
+
+def test_a_slice_is_a_step_where_a_step_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Driven([5])
+    clock(monkeypatch, engine, lambda steps: 2 * SLICE_SECONDS)
+    drive(engine)
+    assert engine.slices == [1, 1, 1, 1, 1]
 
 
 def test_validation_comes_at_its_steps() -> None:

@@ -133,10 +133,7 @@ def _check_within(
 
 def _bounds(parameter: str, given: Any) -> tuple[float, float]:
     values = list(given) if isinstance(given, (list, tuple)) else []
-    numeric = all(
-        v is None or (isinstance(v, (int, float)) and not isinstance(v, bool) and not math.isnan(v))
-        for v in values
-    )
+    numeric = all(v is None or (isinstance(v, (int, float)) and not isinstance(v, bool)) for v in values)
     if len(values) == 2 and numeric:
         low = -math.inf if values[0] is None else float(values[0])
         high = math.inf if values[1] is None else float(values[1])

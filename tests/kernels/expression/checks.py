@@ -1,5 +1,6 @@
-"""The check of an expression graph's gradient, which the tests of the derivatives share."""
+"""The checks of a graph's outputs and derivatives that tests share; test_checks.py doubts them."""
 
+from dataclasses import replace
 from types import ModuleType
 
 import torch
@@ -8,9 +9,17 @@ from torch.nn import functional
 
 from kernels.expression import Graph, reference
 from kernels.expression.expr import name, node
-from kernels.expression.reference import loss_and_gradient, predict
-from tests.helpers import assert_close, assert_near
-from tests.strategies import OFFERED, Case
+from kernels.expression.reference import jacobian, loss_and_gradient, predict
+from tests.helpers import assert_close
+from tests.strategies import OFFERED, Case, data
+
+PARTIAL = (
+    "log",
+    "sqrt",
+    "asin",
+    "acos",
+    "pow",
+)  # operations that negative numbers, or those above 1, have no value of
 
 
 def one_operation(op: str) -> Graph:
@@ -18,6 +27,32 @@ def one_operation(op: str) -> Graph:
     args = [node("mul", name(parameter), name("x")) for parameter in "ab"[: OFFERED[op]]]
     expression = node(op, *args)
     return Graph.build({"xy": expression}, None, {"xy": f"xy = {expression}"})
+
+
+def every_operation() -> list[Case]:
+    """Each operation in an equation of its own, with parameters of its own, where it is finite.
+
+    First all of them at positive numbers below 1, then those that are defined everywhere at both signs.
+    """
+    cases = [_of_operations(list(OFFERED)), _of_operations([op for op in OFFERED if op not in PARTIAL])]
+    positive, signed = (replace(each, parameters=0.4 * each.parameters) for each in cases)
+    return [replace(positive, parameters=positive.parameters.abs(), inputs=positive.inputs.abs()), signed]
+
+
+def _of_operations(ops: list[str]) -> Case:
+    equations = {}
+    for i, op in enumerate(ops):
+        args = [node("mul", name(f"{parameter}{i}"), name("x")) for parameter in "ab"[: OFFERED[op]]]
+        equations[f"x{i}"] = node(op, *args)
+    lines = {variable: f"{variable} = {expression}" for variable, expression in equations.items()}
+    graph = Graph.build(equations, list(equations), lines)
+    return data(graph, "sse", runs=3, samples=50, per_run=True, seed=4)
+
+
+def numbers_of(case: Case) -> int:
+    """How many numbers its outputs, losses and gradients are."""
+    runs, parameters = case.parameters.shape
+    return runs * (case.inputs.shape[-2] * len(case.graph.outputs) + 1 + parameters)
 
 
 def torch_loss(outputs: Tensor, targets: Tensor, loss: str) -> Tensor:
@@ -38,20 +73,52 @@ def autograd(case: Case) -> tuple[Tensor, Tensor]:
 
 
 def finite(actual: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
-    """Those of both that are finite in both, in units of the largest that was expected (1 at least)."""
-    both = actual.isfinite() & expected.isfinite()
-    unit = expected[both].abs().amax().clamp(min=1) if both.any() else 1.0
-    return actual[both] / unit, expected[both] / unit
+    """Both in float64 where `expected` is finite and in range, in units of its largest there (1 at least).
+
+    Raises AssertionError where `actual` isn't finite there.
+    """
+    inside = expected.abs() <= torch.finfo(actual.dtype).max
+    missing = int((inside & ~actual.isfinite()).sum())
+    assert not missing, f"{missing} of {int(inside.sum())} numbers that are known aren't finite"
+    unit = expected[inside].abs().amax().clamp(min=1) if inside.any() else 1.0
+    return actual[inside].double() / unit, expected[inside].double() / unit
+
+
+def near_where_finite(actual: Tensor, expected: Tensor, dtype: torch.dtype | None = None) -> int:
+    """`actual` is near `expected` wherever that is finite and in range; at how many numbers."""
+    compared, known = finite(actual, expected)
+    if known.numel():
+        assert_close(compared, known, dtype)
+    return known.numel()
 
 
 def assert_exact(case: Case) -> int:
-    """The reference's loss and gradient agree with autograd's wherever both are finite; how many are."""
+    """The reference's loss is autograd's, the gradient where both are finite there; at how many numbers."""
     actual = loss_and_gradient(case.graph, case.parameters, case.inputs, case.targets, case.loss)
     value, gradient = autograd(case)
-    assert_close(*finite(actual[0], value))
-    compared, expected = finite(actual[1], gradient)
-    assert_close(compared, expected)
-    return compared.numel()
+    assert actual[0].shape == value.shape and actual[1].shape == gradient.shape
+    near_where_finite(actual[0], value)
+    known = value.isfinite()
+    return near_where_finite(actual[1][known], gradient[known])
+
+
+def slopes_by_autograd(case: Case) -> Tensor:
+    """dy/dp [R, B, T, P] of the reference's prediction, by torch's own autograd."""
+    found = torch.autograd.functional.jacobian(
+        lambda p: predict(case.graph, p, case.inputs).sum(0), case.parameters
+    )
+    assert isinstance(found, Tensor)
+    return found.permute(2, 0, 1, 3)
+
+
+def assert_jacobian_exact(case: Case) -> int:
+    """The outputs are `predict`'s, the Jacobian autograd's wherever that is finite; how many numbers are."""
+    outputs, slopes = jacobian(case.graph, case.parameters, case.inputs)
+    predicted = predict(case.graph, case.parameters, case.inputs)
+    assert outputs.shape == predicted.shape and outputs.allclose(predicted, rtol=1e-9, equal_nan=True)
+    expected = slopes_by_autograd(case)
+    assert slopes.shape == expected.shape
+    return near_where_finite(slopes[outputs.isfinite()], expected[outputs.isfinite()])
 
 
 def of(case: Case, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
@@ -65,8 +132,11 @@ def agrees(
     case: Case,
     dtype: torch.dtype = torch.float64,
     device: str | torch.device = "cpu",
-) -> None:
-    """A backend's outputs, loss and gradient are the reference's wherever both are finite."""
+) -> int:
+    """A backend's outputs, loss and gradient are the reference's wherever that is finite and in range.
+
+    In float64 they are NaN and infinite where the reference is, too. At how many numbers they agree.
+    """
     parameters, inputs, targets = of(case, dtype, torch.device(device))
     exact = (
         parameters.double(),
@@ -85,4 +155,5 @@ def agrees(
         assert actual.dtype == dtype and actual.shape == expected.shape
         if dtype == torch.float64:
             assert actual.isnan().equal(expected.isnan())
-        assert_near(*finite(actual.double(), expected), dtype)
+            assert actual.isinf().equal(expected.isinf())
+    return sum(near_where_finite(actual, expected, dtype) for actual, expected in pairs)

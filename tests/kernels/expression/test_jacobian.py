@@ -1,35 +1,16 @@
 import pytest
 import torch
 from hypothesis import assume, given
-from torch import Tensor
 
-from kernels.expression import Graph, parse
+from kernels.expression import parse
 from kernels.expression.derive import PARTIALS, forward, reverse
 from kernels.expression.expr import ONE, ZERO, name, walk
-from kernels.expression.reference import evaluate, jacobian, predict
+from kernels.expression.reference import evaluate, jacobian
 from tests.helpers import assert_close
-from tests.kernels.expression.checks import finite, one_operation
+from tests.kernels.expression.checks import assert_jacobian_exact, near_where_finite, one_operation
 from tests.strategies import OFFERED, Case, cases, data, few, many
 
 PRIMER = "xx = xa^2\nxy = ab*xx + ac*xa\nxz = bc*xx + xy\nxw = cd*xx + xz^3"
-
-
-def autograd(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
-    """dy/dp [R, B, T, P] of the reference's prediction, by torch's own autograd."""
-    found = torch.autograd.functional.jacobian(lambda p: predict(graph, p, inputs).sum(0), parameters)
-    assert isinstance(found, Tensor)
-    return found.permute(2, 0, 1, 3)
-
-
-def assert_jacobian_exact(case: Case) -> int:
-    """The outputs are `predict`'s, the Jacobian autograd's where both are finite; how many are."""
-    outputs, slopes = jacobian(case.graph, case.parameters, case.inputs)
-    assert_close(outputs, predict(case.graph, case.parameters, case.inputs))
-    expected = autograd(case.graph, case.parameters, case.inputs)
-    assert slopes.shape == expected.shape
-    actual, expected = finite(slopes, expected)
-    assert_close(actual, expected)
-    return actual.numel()
 
 
 @many
@@ -99,7 +80,7 @@ def test_forward_and_reverse_agree(case: Case) -> None:
         assert {leaf for leaf in leaves if leaf in up} <= set(walk(root))
         for leaf in leaves:
             actual = values[up[leaf]] if leaf in up else torch.zeros_like(values[down[leaf]])
-            assert_close(*finite(*torch.broadcast_tensors(actual, values[down[leaf]])))
+            assert near_where_finite(*torch.broadcast_tensors(actual, values[down[leaf]]))
 
 
 def test_forward_knows_only_the_wanted_leaves() -> None:

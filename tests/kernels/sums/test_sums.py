@@ -12,6 +12,12 @@ from tests.kernels import edited
 pytestmark = pytest.mark.usefixtures("poisoned")
 
 
+@pytest.fixture(autouse=True)
+def columns_of_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU; elsewhere an interpreted program takes more."""
+    monkeypatch.setattr(kernel, "BLOCK_M", 16)
+
+
 def drawn(*shape: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     generator = torch.Generator().manual_seed(sum(shape))
     return torch.randn(shape, generator=generator, dtype=torch.float64).to(device, dtype)
@@ -26,7 +32,9 @@ def test_parts_are_added(runs: int, parts: int, columns: int, device: torch.devi
         for count in (1, 7):
             found = sum_parts(part, dtype, count)
             assert found.dtype == dtype and found.shape == (runs, columns)
-            assert_near(found, sum_parts_reference(part, dtype, count))
+            expected = sum_parts_reference(part, dtype, count)
+            if expected.numel():
+                assert_near(found, expected)
 
 
 @pytest.mark.emulated

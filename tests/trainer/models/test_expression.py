@@ -1,5 +1,6 @@
 """The equations' model: where its parameters start, and gradients by finite differences."""
 
+import math
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from kernels.expression import parse
 from tests.helpers import assert_close
 from tests.strategies import few
 from trainer import config
-from trainer.models.expression import ExpressionModel, draws, initial_values
+from trainer.models.expression import ExpressionModel, bounds_of, draws, initial_values
 
 GRAPH = parse("xy = a*x + b*x^2 + c")
 SEEDS = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=5)
@@ -31,6 +32,56 @@ def test_a_runs_start_depends_on_its_seed_alone(seeds: list[int]) -> None:
     assert pack.shape == (len(seeds), 3)
     for run, seed in enumerate(seeds):
         assert torch.equal(pack[run], start([seed])[0])
+
+
+def bounds(given: Any) -> list[tuple[float, float]]:
+    low, high = bounds_of(config.Model("expression", bounds={"b": given}), GRAPH)
+    return list(zip(low, high, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([1, 2], (1, 2)),
+        ((0.5, None), (0.5, math.inf)),
+        ([None, -3], (-math.inf, -3)),
+        ([None, None], (-math.inf, math.inf)),
+        ([1, math.nextafter(1, 2)], (1, math.nextafter(1, 2))),
+        ([-math.inf, 0], (-math.inf, 0)),
+    ],
+)
+def test_bounds_are_a_lowest_and_a_highest_value(given: Any, expected: tuple[float, float]) -> None:
+    free = -math.inf, math.inf
+    assert bounds(given) == [free, expected, free]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [1, 1], [2, 1], [0.0, -0.0], [math.nan, 1], [1, math.nan], [True, 2], [0, True], ["0", 1], [0, [1]],
+        [0], [0, 1, 2], [], 3, None, "01", {0: 1}, [math.inf, None], [None, -math.inf],
+    ],
+)  # fmt: skip
+def test_what_bounds_nothing_is_refused(given: Any) -> None:
+    with pytest.raises(UserError, match=r"model\.bounds\.b is \[low, high\] with low < high"):
+        bounds(given)
+
+
+@pytest.mark.parametrize(
+    ("initial", "within"),
+    [
+        (-1, True), (2, True), ([-1, 2], True), (0.5, True),
+        (math.nextafter(-1, -2), False), (math.nextafter(2, 3), False), ([-1.5, 0], False), ([0, 2.5], False),
+    ],
+)  # fmt: skip
+def test_parameters_start_within_their_bounds(initial: Any, within: bool) -> None:
+    asked = config.Model("expression", initial_range=[0, 1], bounds={"b": [-1, 2]})
+    drawn = torch.zeros(1, 3, dtype=torch.float64)
+    if within:
+        initial_values(asked, GRAPH, {"b": [initial]}, drawn)
+        return
+    with pytest.raises(UserError, match=r"model\.bounds keeps b within \[-1, 2\], and it starts at"):
+        initial_values(asked, GRAPH, {"b": [initial]}, drawn)
 
 
 def test_seeds_and_parameters_start_apart() -> None:

@@ -67,7 +67,8 @@ def test_a_study_goes_on_as_it_would_have(sampler: str, tmp_path: Path) -> None:
             cut.tell(first, *told)
         assert TrialState.RUNNING not in [trial.state for trial in cut.study.trials]
         assert all(1e-5 <= point["optimizer.lr"] <= 1 for point in points)
-    assert all(map(is_plain, kept_in(tmp_path / "cut")))
+    kept = kept_in(tmp_path / "cut")
+    assert kept and all(map(is_plain, kept))
 
 
 @pytest.mark.parametrize("maximized", [False, True])
