@@ -9,16 +9,14 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
-from kernels.least_squares import CONVERGED, Problem, Status, by_qr
-from kernels.least_squares.inference import Inference, combinations, infer
-from kernels.least_squares.linearize import BLOCK
+from kernels.least_squares import CONVERGED, Problem, Status
+from kernels.least_squares.inference import Inference, combinations, infer, norms
 from kernels.least_squares.method import ROUNDINGS
 from trainer.engines.least_squares import LeastSquaresEngine
 from trainer.pack import START
 
 CONFIDENCE = 0.95
 EPS = torch.finfo(torch.float64).eps
-TOGETHER = 1 << 23  # numbers that are computed at a time
 REACHED = 1e-6  # relative difference of sums of squares within which two starts found the same minimum
 EXACT = 400.0  # times the rounding of the targets: smaller residuals are rounding themselves
 LISTED_MINIMA = 10
@@ -50,7 +48,8 @@ def add_reports(rows: list[Report], engine: LeastSquaresEngine, standardized: bo
     samples = _samples(engine.problem, standardized)
     eps = torch.finfo(engine.model.parameters.dtype).eps
     statuses = [Status(code) for code in engine.status.tolist()]
-    for runs, root, rss in _solutions(engine):
+    for runs, linear in engine.solver.solutions():
+        root, rss = linear.root.cpu(), linear.rss.cpu()
         free, held = _free(engine, runs)
         dead = _dead(engine, runs, root, samples.size)
         found = infer(root.masked_fill(dead[:, None], 0), free)
@@ -81,19 +80,6 @@ def _samples(problem: Problem, standardized: bool) -> Samples:
     return Samples(n, size, spread if spread > EPS * size**2 else 0.0, standardized)
 
 
-def _solutions(engine: LeastSquaresEngine) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """(runs, A, |e|^2) at the solutions, in float64, some runs at a time."""
-    given = engine.problem
-    problem = Problem(given.inputs.double(), given.targets.double(), given.weights)
-    parameters = engine.model.parameters.detach().double()
-    size = parameters.shape[1]
-    rows = min(problem.rows, BLOCK * problem.targets.shape[-1])
-    together = max(1, TOGETHER // ((rows + size) * (size + 1)))
-    for runs in torch.arange(len(parameters), device=parameters.device).split(together):
-        linear = by_qr(engine.model.jacobian, parameters[runs], problem)
-        yield runs, linear.root.cpu(), linear.rss.cpu()
-
-
 def _free(engine: LeastSquaresEngine, runs: Tensor) -> tuple[Tensor, Tensor]:
     """Which parameters a fit was free to move at its end, and which a bound held: [R, P] each."""
     rules = engine.rules.of(runs)
@@ -105,7 +91,7 @@ def _free(engine: LeastSquaresEngine, runs: Tensor) -> tuple[Tensor, Tensor]:
 def _dead(engine: LeastSquaresEngine, runs: Tensor, root: Tensor, size: float) -> Tensor:
     """Columns that have vanished on the way: the whole value moves no output beyond its rounding."""
     value, scale = engine.model.parameters.detach()[runs].double().cpu(), engine.solver.scale[runs].cpu()
-    norm = torch.linalg.vector_norm(root, dim=1)
+    norm = norms(root)
     return (norm <= EPS * scale) & (norm * value.abs() <= EPS * size)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from kernels.least_squares.method import FAR, LEAST_REACH, ROUNDINGS, Status
 from kernels.least_squares.numba_algebra import dot, exact, make_steps, norm_of, triangularize
 
-__all__ = ["EXHAUSTED", "RUNNING", "make_fit", "triangularize"]
+__all__ = ["EXHAUSTED", "RUNNING", "make_fit", "make_linearize", "room_for", "triangularize"]
 
 BLOCK = 1024  # rows of [J | e] that are triangularized at a time
 EPS = float(np.finfo(np.float64).eps)
@@ -88,6 +88,12 @@ def judge(cosine, rss, gained, predicted, is_cost, short, far, rounding, singula
     return RUNNING
 
 
+@exact
+def room_for(p, t):
+    """The `columns` of `evaluate`: a triangle, and under it a block of rows."""
+    return np.empty((p.size + 1, p.size + min(t.size, max(BLOCK, t.shape[1]))))
+
+
 def make_linearize(rows: Any, triangularize: Any) -> Any:
     """`evaluate` and `finish` of a graph, whose compiled `rows` fills rows of [J | e].
 
@@ -130,9 +136,8 @@ def make_linearize(rows: Any, triangularize: Any) -> Any:
     return evaluate, finish
 
 
-def make_fit(rows: Any, triangularize: Any) -> Any:
+def make_fit(evaluate: Any, finish: Any, triangularize: Any) -> Any:
     """The `fit` of a graph; functions made here, unlike functions passed along, can be cached on disk."""
-    evaluate, finish = make_linearize(rows, triangularize)
     damped_step, shortened_step = make_steps(triangularize)
 
     @exact
@@ -144,8 +149,7 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
         and the damping of each trial, path [S, P] the parameters before it.
         """
         size = p.size
-        waiting = min(t.size, max(BLOCK, t.shape[1]))
-        columns, work = np.empty((size + 1, size + waiting)), np.empty((size + 1, 2 * size))
+        columns, work = room_for(p, t), np.empty((size + 1, 2 * size))
         root, there = np.empty((size + 1, size)), np.empty((size + 1, size))
         spare = np.empty((7, size))  # not unpacked in one line: Numba frees such views too early
         step, trial, slope = spare[0], spare[1], spare[2]
