@@ -21,7 +21,7 @@ FITTED = (*QUIET, "loop.batch_size=full", 'pack.over={optimizer.radius: "0.1,1,1
 STARTS = "model.initial={b1: [0.5, 1], b2: [3, 5]}"
 UNDETERMINED = (
     "experiment=primer", "optimizer=levenberg_marquardt", "compute.precision=fp64", "loop.steps=30",
-    "data.size=3000", *FITTED,
+    "data.size=35000", *FITTED,
 )  # fmt: skip
 EXACT = {
     "danwood": (*BRIEF, RATES, "loop.batch_size=full"),
@@ -31,7 +31,7 @@ EXACT = {
     "gaussians": (*BRIEF, RATES, "data.size=4000", "data.validation=0.25"),
     "primer": (*BRIEF, RATES, "data.size=40000", "optimizer.clip_norm=1"),
     # more than the fused engine takes
-    "primer_large": (*BRIEF, RATES, "loop.steps=2", "data.size=65700", "loop.batch_size=65537"),
+    "primer_large": (*BRIEF, RATES, "loop.steps=2", "data.size=65537", "loop.batch_size=full"),
 }
 BY_THE_REFERENCE = {
     "silly_gaussians": (*BRIEF, RATES, "data.size=500", "compute.precision=fp64"),
@@ -88,6 +88,7 @@ def test_rows_are_the_same_in_any_pack(experiment: str, tmp_path: Path) -> None:
     check_bits(tmp_path, f"experiment={experiment}", *EXACT[experiment])
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_a_fit_that_is_not_determined_ends_alike_in_any_pack(tmp_path: Path) -> None:
     check_bits(tmp_path, *UNDETERMINED, "compute.backend=numba")
 
