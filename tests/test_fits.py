@@ -157,6 +157,9 @@ def test_samples_of_weight_0_count_for_nothing(packtrain: Command, tmp_path: Pat
     for name in ("rss", "residual_std", "degrees_of_freedom", "aic", "bic", "r_squared"):
         assert run["fit"][name] == EXACT(plain["fit"][name], rel=1e-9), name
     assert run["loss"]["train"]["last"] == EXACT(plain["fit"]["rss"], rel=1e-9)
+    mean = run_of(packtrain, tmp_path, *FIT, *asked, "data.columns={weights: w}", "model.loss=mse")
+    assert mean["loss"]["train"]["last"] == EXACT(plain["fit"]["rss"] / 6, rel=1e-9)
+    assert mean["metrics"] == run["metrics"] == EXACT(plain["metrics"], rel=1e-9)
 
 
 @pytest.mark.parametrize("size", [1e-9, 1e9])

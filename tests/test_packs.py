@@ -31,7 +31,14 @@ EXACT = {
     "gaussians": (*BRIEF, RATES, "data.size=4000", "data.validation=0.25"),
     "primer": (*BRIEF, RATES, "data.size=40000", "optimizer.clip_norm=1"),
     # more than the fused engine takes
-    "primer_large": (*BRIEF, RATES, "loop.steps=2", "data.size=65537", "loop.batch_size=full", "optimizer.clip_norm=1"),
+    "primer_large": (
+        *BRIEF,
+        RATES,
+        "loop.steps=2",
+        "data.size=65537",
+        "loop.batch_size=full",
+        "optimizer.clip_norm=1",
+    ),
 }
 BY_THE_REFERENCE = {
     "silly_gaussians": (*BRIEF, RATES, "data.size=500", "compute.precision=fp64"),
