@@ -47,27 +47,28 @@ def tame(op: str, args: list[Expr]) -> list[Expr]:
 
 
 @st.composite
-def expressions(draw: st.DrawFn, leaves: list[Expr], depth: int, smooth: bool) -> Expr:
+def expressions(draw: st.DrawFn, leaves: list[Expr], depth: int, smooth: bool, tamed: bool = True) -> Expr:
     """An expression of at most `depth` operations inside one another, from the whole language.
 
-    Most operations get arguments inside their domain. If `smooth` all do, and none has a kink.
+    Most operations get arguments inside their domain, unless not `tamed`. If `smooth` all do, and none
+    has a kink.
     """
     if depth == 0 or draw(st.integers(0, 5)) == 0:
         constants = st.sampled_from(NUMBERS[:-2] if smooth else NUMBERS).map(number)
         return draw(st.sampled_from(leaves) | st.sampled_from(leaves) | constants)
     op = draw(st.sampled_from([op for op in OFFERED if not (smooth and op in KINKED)]))
-    args = [draw(expressions(leaves, depth - 1, smooth)) for _ in range(OFFERED[op])]
-    wild = not smooth and draw(st.integers(0, 4)) == 0
+    args = [draw(expressions(leaves, depth - 1, smooth, tamed)) for _ in range(OFFERED[op])]
+    wild = not tamed or (not smooth and draw(st.integers(0, 4)) == 0)
     return node(op, *(args if wild else tame(op, args)))
 
 
 @st.composite
-def graphs(draw: st.DrawFn, depth: int = 3, smooth: bool = False) -> Graph:
+def graphs(draw: st.DrawFn, depth: int = 3, smooth: bool = False, tamed: bool = True) -> Graph:
     """A graph of 1 to 3 equations, written in any order, with 1 or 2 outputs; see `expressions`."""
     leaves = [name(word) for word in (*INPUTS, *PARAMETERS)]
     definitions: dict[str, Expr] = {}
     for variable in DEFINED[: draw(st.integers(1, len(DEFINED)))]:
-        definitions[variable] = draw(expressions(leaves, depth, smooth))
+        definitions[variable] = draw(expressions(leaves, depth, smooth, tamed))
         leaves += [name(variable)] * 3
     outputs = draw(st.lists(st.sampled_from(list(definitions)), min_size=1, max_size=2, unique=True))
     written = {variable: definitions[variable] for variable in draw(st.permutations(list(definitions)))}

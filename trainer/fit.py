@@ -10,8 +10,11 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from kernels.least_squares import CONVERGED, Problem, Status
-from kernels.least_squares.inference import Inference, combinations, infer, norms
+from kernels.least_squares.inference import Inference, combinations, infer, sum_of_rows
+from kernels.least_squares.linearize import Linear
 from kernels.least_squares.method import ROUNDINGS
+from kernels.least_squares.reference import rounding_of, vanished
+from trainer.engines.faults import far_from_0
 from trainer.engines.least_squares import LeastSquaresEngine
 from trainer.pack import START
 
@@ -27,12 +30,16 @@ Report = dict[str, Any]
 
 @dataclass(frozen=True)
 class Samples:
-    """What is fitted to: n residuals whose weight isn't 0, |sqrt(w) t|, and its square about the mean."""
+    """What is fitted to: n residuals whose weight isn't 0, |sqrt(w) t|, and its square about the mean.
+
+    `offset` tells of an input that lies far from 0, and how to write the equations then.
+    """
 
     n: int
     size: float
     spread: float
     standardized: bool
+    offset: str = ""
 
 
 def add_reports(rows: list[Report], engine: LeastSquaresEngine, standardized: bool) -> None:
@@ -45,16 +52,16 @@ def add_reports(rows: list[Report], engine: LeastSquaresEngine, standardized: bo
     AIC = n ln(RSS / n) + 2 k and BIC = n ln(RSS / n) + k ln n. A fit that has not converged gets no
     standard errors: they are those of a minimum.
     """
-    samples = _samples(engine.problem, standardized)
+    samples = _samples(engine.problem, standardized, "" if standardized else far_from_0(engine.data))
     eps = torch.finfo(engine.model.parameters.dtype).eps
     statuses = [Status(code) for code in engine.status.tolist()]
-    for runs, linear in engine.solver.solutions():
-        root, rss = linear.root.cpu(), linear.rss.cpu()
+    for runs, at_end in engine.solver.solutions():
+        linear = Linear(*(part.cpu() for part in at_end))
         free, held = _free(engine, runs)
-        dead = _dead(engine, runs, root, samples.size)
-        found = infer(root.masked_fill(dead[:, None], 0), free)
+        dead = _dead(engine, runs, linear, samples.size)
+        found = infer(linear.root.masked_fill(dead[:, None], 0), free)
         for place, run in enumerate(runs.tolist()):
-            fit = _quality(float(rss[place]), int(found.rank[place]), samples)
+            fit = _quality(float(linear.rss[place]), int(found.rank[place]), samples)
             rows[run]["fit"] = {
                 "criterion": statuses[run].name.lower(),
                 "iterations": rows[run]["steps"],
@@ -69,7 +76,7 @@ def add_reports(rows: list[Report], engine: LeastSquaresEngine, standardized: bo
             rows[run]["fit"]["notes"] = list(_notes(rows[run]["fit"], statuses[run], samples, eps))
 
 
-def _samples(problem: Problem, standardized: bool) -> Samples:
+def _samples(problem: Problem, standardized: bool, offset: str = "") -> Samples:
     samples, outputs = problem.targets.shape[-2:]
     targets = problem.targets.double()
     weights = torch.ones_like(targets[:, 0]) if problem.weights is None else problem.weights
@@ -77,7 +84,7 @@ def _samples(problem: Problem, standardized: bool) -> Samples:
     spread = float((weights @ (targets - mean).square()).sum())
     size = float(problem.size)
     n = outputs * (samples if problem.weights is None else int((weights > 0).sum()))
-    return Samples(n, size, spread if spread > EPS * size**2 else 0.0, standardized)
+    return Samples(n, size, spread if spread > EPS * size**2 else 0.0, standardized, offset)
 
 
 def _free(engine: LeastSquaresEngine, runs: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,11 +95,13 @@ def _free(engine: LeastSquaresEngine, runs: Tensor) -> tuple[Tensor, Tensor]:
     return (rules.moves & ~held).cpu(), held.cpu()
 
 
-def _dead(engine: LeastSquaresEngine, runs: Tensor, root: Tensor, size: float) -> Tensor:
-    """Columns that have vanished on the way: the whole value moves no output beyond its rounding."""
+def _dead(engine: LeastSquaresEngine, runs: Tensor, linear: Linear, size: float) -> Tensor:
+    """Columns that have vanished on the way: their directions say nothing; [R, P]."""
     value, scale = engine.model.parameters.detach()[runs].double().cpu(), engine.solver.scale[runs].cpu()
-    norm = norms(root)
-    return (norm <= EPS * scale) & (norm * value.abs() <= EPS * size)
+    norm = sum_of_rows(linear.root.square()).sqrt()
+    slope = sum_of_rows(linear.projected[..., None] * linear.root)
+    rounding = rounding_of(linear.rss, torch.full_like(linear.rss, size), value.dtype)
+    return vanished(norm, slope, value, scale, rounding)
 
 
 def _quality(rss: float, k: int, samples: Samples) -> Report:
@@ -178,12 +187,16 @@ def _notes(fit: Report, status: Status, samples: Samples, eps: float) -> Iterato
             yield f"near this solution the data determine {told}, but not {alone} by themselves"
         else:
             yield f"near this solution the data say nothing about {alone}"
+        if samples.offset:
+            yield f"powers of an input far from 0 are much alike{samples.offset}"
     if fit["at_bound"]:
         yield f"{_listed(fit['at_bound'])} ended at a bound and counts as fixed there"
     if fit["degrees_of_freedom"] <= 0:
         yield "there are no more samples than parameters, so nothing says how uncertain they are"
     elif math.sqrt(fit["rss"]) <= EXACT * eps * samples.size:
         yield "the residuals are as small as rounding, and so standard errors are those of rounding"
+    if math.isfinite(fit["r_squared"]) and fit["r_squared"] < 0:
+        yield "R^2 is below 0: a constant would be closer to the data"
     if samples.standardized:
         yield "the parameters are those of the standardized inputs (data.standardize)"
 
@@ -217,4 +230,22 @@ def starts_report(rows: list[Report], engine: LeastSquaresEngine) -> Report | No
         "converged": len(ended),
         "found": len(minima),
         "minima": minima[:LISTED_MINIMA],
+        "lower": _lower(rows, ended),
     }
+
+
+def _lower(rows: list[Report], ended: list[Report]) -> Report | None:
+    """How many starts stand lower than the least minimum without having converged, and the lowest of them."""
+    if not ended:
+        return None
+    edge = ended[0]["fit"]["rss"] * (1 - REACHED)
+    lower = [row for row in rows if row not in ended and _rss(row) < edge]
+    if not lower:
+        return None
+    lowest = min(lower, key=_rss)
+    return {"starts": len(lower), "run": lowest["index"], "loss": lowest["loss"]["train"]["last"]}
+
+
+def _rss(row: Report) -> float:
+    rss = row["fit"]["rss"]
+    return math.inf if rss is None or math.isnan(rss) else rss

@@ -16,7 +16,7 @@ class Outcome(Enum):
     CONVERGED = "finished", "converged after {step} steps: {reason}"
     DIVERGED = (
         "diverged",
-        "its loss or a parameter stopped being finite at step {step}; kept are the values before it",
+        "its loss or a parameter stopped being finite at step {step}; kept are the values before it{reason}",
     )
     STOPPED = "stopped early", "stopped after {step} of {steps} steps: {reason}"
     PRUNED = "stopped at rung {rung}", "stopped at rung {rung}, after {step} of {steps} steps: {reason}"
@@ -29,7 +29,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Ending:
-    """The outcome of one run, the steps it took, and why it stopped where it stopped early."""
+    """The outcome of one run, the steps it took, and why it stopped early or couldn't begin."""
 
     outcome: Outcome
     step: int
@@ -44,5 +44,6 @@ class Ending:
     @property
     def message(self) -> str:
         text = self.outcome.sentence
-        told = text.format(step=self.step, steps=self.steps, reason=self.reason, rung=self.rung)
+        reason = f" ({self.reason})" if self.outcome is Outcome.DIVERGED and self.reason else self.reason
+        told = text.format(step=self.step, steps=self.steps, reason=reason, rung=self.rung)
         return re.sub(r"\b1 steps", "1 step", told)

@@ -86,10 +86,13 @@ def objective_in(result: Mapping[str, Any]) -> Objective | None:
 def no_best(rows: list[Row]) -> str:
     """Why no run can be used, and what may help."""
     if all(row["loss"]["train"]["first"] is None for row in rows):
-        return "no run has a finite loss before its first step: look at the data and the starting values"
+        first = "no run has a finite loss before its first step: look at the data and the starting values"
+        return f"{first}; run {rows[0]['index']}: {rows[0]['message']}"
     if all(row["outcome"] == "failed" for row in rows):
         return f"no fit succeeded: {rows[0]['message']}"
     if all(row["outcome"] == "diverged" for row in rows):
+        if not any(row["steps"] for row in rows):
+            return f"no run could take its first step: {rows[0]['message']}"
         return "every run diverged: try a smaller optimizer.lr"
     return "no run ended with a finite loss"
 

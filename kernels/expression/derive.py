@@ -1,10 +1,14 @@
-"""Derivatives of expressions: one table of partial derivatives, and two walks, from either end."""
+"""Derivatives of expressions: one table of partial derivatives, and two walks, from either end.
+
+Their products are `chain`s: (k*x)^n has the slope 0 at x = 0, where 0 and an infinite partial meet.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 
-from kernels.expression.expr import ONE, ZERO, Expr, node, number, walk
+from kernels.expression.expr import ONE, ZERO, Expr, chain, node, number, walk
 
 HALF, TWO = number(0.5), number(2)
+MOST_SLOPES = 100_000  # of parts by leaves: a graph of more is derived from its roots down alone
 
 
 def _sign(x: Expr) -> Expr:
@@ -22,7 +26,7 @@ PARTIALS: dict[str, Callable[..., tuple[Expr, ...]]] = {
     "mul": lambda x, y: (y, x),
     "div": lambda x, y: (ONE / y, -(x / y / y)),
     "neg": lambda x: (-ONE,),
-    "pow": lambda x, y: (y * x ** (y - ONE), _f("plogx", x**y, x)),
+    "pow": lambda x, y: (chain(y, x ** (y - ONE)), _f("plogx", x**y, x)),
     "exp": lambda x: (_f("exp", x),),
     "log": lambda x: (ONE / x,),
     "sqrt": lambda x: (HALF / _f("sqrt", x),),
@@ -47,21 +51,50 @@ PARTIALS: dict[str, Callable[..., tuple[Expr, ...]]] = {
 def reverse(seeds: Mapping[Expr, Expr], wanted: set[Expr]) -> dict[Expr, Expr]:
     """d(sum of root * seed) / d leaf for each wanted leaf: the chain rule, from the roots down.
 
-    Parts that no wanted leaf feeds get no derivative. A wanted leaf that feeds no root gets 0.
+    Parts that no wanted leaf feeds get no derivative. A wanted leaf that feeds no root gets 0. Where a
+    partial may be infinite and a leaf feeds its operand in several ways, as in sqrt(a*x^2 - a*x), that
+    operand is derived from the leaves up: infinity minus infinity would be NaN.
     """
     order = walk(*seeds)
-    active: set[Expr] = set()
-    for part in order:
-        if part in wanted or any(arg in active for arg in part.args):
-            active.add(part)
+    fed, several = _feeding(order, wanted)
+    partials = {part: _partials(part) for part in order if part.args and fed[part]}
+    risky = {
+        arg: None
+        for part, found in partials.items()
+        for arg, partial in zip(part.args, found, strict=True)
+        if arg in several and not partial.regular
+    }
+    if len(order) * len(wanted) > MOST_SLOPES:
+        risky = {}
+    slopes = dict(zip(risky, forward(risky, wanted), strict=True))
     cotangents: dict[Expr, Expr] = dict(seeds)
     for part in reversed(order):
-        if part not in active or not part.args or part not in cotangents:
+        if part not in partials or part not in cotangents:
             continue
-        for arg, partial in zip(part.args, PARTIALS[part.op](*part.args), strict=True):
-            if arg in active:
-                cotangents[arg] = cotangents.get(arg, ZERO) + cotangents[part] * partial
-    return {leaf: cotangents.get(leaf, ZERO) if leaf in active else ZERO for leaf in wanted}
+        for arg, partial in zip(part.args, partials[part], strict=True):
+            along = {arg: ONE} if arg not in slopes or partial.regular else slopes[arg]
+            for end, slope in along.items() if fed[arg] else ():
+                term = chain(chain(cotangents[part], partial), slope)
+                cotangents[end] = cotangents.get(end, ZERO) + term
+    return {leaf: cotangents.get(leaf, ZERO) if leaf in fed else ZERO for leaf in wanted}
+
+
+def _partials(part: Expr) -> tuple[Expr, ...]:
+    return PARTIALS[part.op](*part.args)
+
+
+def _feeding(order: Iterable[Expr], wanted: Iterable[Expr]) -> tuple[dict[Expr, int], set[Expr]]:
+    """The wanted leaves that feed each part, a bit each, and the parts that one feeds in several ways."""
+    bits = {leaf: 1 << place for place, leaf in enumerate(wanted)}
+    fed: dict[Expr, int] = {}
+    several: set[Expr] = set()
+    for part in order:
+        fed[part] = bits.get(part, 0)
+        for arg in part.args:
+            if fed[part] & fed[arg] or arg in several:
+                several.add(part)
+            fed[part] |= fed[arg]
+    return fed, several
 
 
 def forward(roots: Iterable[Expr], wanted: Iterable[Expr]) -> list[dict[Expr, Expr]]:
@@ -78,7 +111,7 @@ def forward(roots: Iterable[Expr], wanted: Iterable[Expr]) -> list[dict[Expr, Ex
         found = slopes[part] = {}
         if not any(slopes[arg] for arg in part.args):
             continue
-        for arg, partial in zip(part.args, PARTIALS[part.op](*part.args), strict=True):
+        for arg, partial in zip(part.args, _partials(part), strict=True):
             for leaf, slope in slopes[arg].items():
-                found[leaf] = found.get(leaf, ZERO) + partial * slope
+                found[leaf] = found.get(leaf, ZERO) + chain(partial, slope)
     return [slopes[root] for root in roots]

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from kernels.expression.expr import Expr, name, names, walk
 from kernels.expression.graph import Graph
-from kernels.expression.reference import Values, bind, evaluate, stack
+from kernels.expression.reference import Values, bind, chained, evaluate, stack
 from kernels.loss.reference import LOSSES
 
 
@@ -30,8 +30,8 @@ def loss_and_gradient(
             if word in graph.inputs:
                 continue
             moved = _value(expression, values | {name(word): values[name(word)] + delta})
-            chained = slopes[variable] * (moved - values[name(variable)]) / delta
-            slopes[word] = slopes[word] + chained if word in slopes else chained
+            term = chained(slopes[variable], (moved - values[name(variable)]) / delta)
+            slopes[word] = slopes[word] + term if word in slopes else term
     zero = slope.new_zeros(())
     gradient = stack([slopes.get(p, zero) for p in graph.parameters], parameters, inputs)
     return value, gradient.sum(1)

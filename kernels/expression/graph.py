@@ -48,12 +48,14 @@ def is_parameter(part: Expr) -> bool:
 class Graph:
     """A DAG of variables: `definitions` in topological order, and the variables that are outputs.
 
-    Two graphs are equal when their definitions and outputs are. `str(graph)` is its text.
+    No derivative is taken by the parameters that are `fixed`: it is 0. Two graphs are equal when their
+    definitions, outputs and fixed parameters are. `str(graph)` is its text.
     """
 
     definitions: tuple[tuple[str, Expr], ...]
     outputs: tuple[str, ...]
     lines: Mapping[str, str] = field(compare=False, repr=False)
+    fixed: frozenset[str] = frozenset()
 
     @classmethod
     def build(
@@ -147,9 +149,8 @@ class Graph:
         for output in self.outputs:
             root = self.lowered[output]
             seeds[root] = seeds.get(root, ZERO) + cotangent(output)
-        wanted = [name(parameter) for parameter in self.parameters]
-        found = reverse(seeds, set(wanted))
-        return tuple(found[leaf] for leaf in wanted)
+        found = reverse(seeds, set(self._free))
+        return tuple(found.get(name(parameter), ZERO) for parameter in self.parameters)
 
     @cached_property
     def program(self) -> list[Expr]:
@@ -167,8 +168,13 @@ class Graph:
         """d output / d parameter: for each of `outputs`, one expression for each of `parameters`."""
         self._check_slopes()
         leaves = [name(parameter) for parameter in self.parameters]
-        found = forward([self.lowered[output] for output in self.outputs], leaves)
+        found = forward([self.lowered[output] for output in self.outputs], self._free)
         return tuple(tuple(slopes.get(leaf, ZERO) for leaf in leaves) for slopes in found)
+
+    @cached_property
+    def _free(self) -> list[Expr]:
+        """The leaves by which derivatives are taken."""
+        return [name(parameter) for parameter in self.parameters if parameter not in self.fixed]
 
     def _check_slopes(self) -> None:
         """A product of P parameters has P^2 derivatives of its parts: so many are not written down."""

@@ -75,6 +75,7 @@ LANGUAGE: Notation = {
     "neg": negation(),
     "pow": power("^"),
     **{function: call(function) for function in (*FUNCTIONS, "sign")},
-    # x^y's derivative by y: x^y*log(x), but 0 where x is 0 and x^y is finite
+    # x^y's derivative by y: x^y*log(x), but 0 where x^y is, or where x is and x^y is finite
     "plogx": lambda p, x: binary("*", MULTIPLICATIVE)(p, call("log")(x)),
+    "chain": binary("*", MULTIPLICATIVE),
 }

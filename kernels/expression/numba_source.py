@@ -36,7 +36,8 @@ NUMBA: dict[str, Callable[..., str]] = {
     "min": lambda x, y: f"{x} if {x} < {y} or isnan({x}) else {y}",
     "max": lambda x, y: f"{x} if {x} > {y} or isnan({x}) else {y}",
     "sign": lambda x: f"one if {x} > zero else -one if {x} < zero else {x}",
-    "plogx": lambda p, x: f"zero if {x} == zero and abs({p}) < inf else {p} * log({x})",
+    "plogx": lambda p, x: f"zero if ({p} == zero) | ({x} == zero) & (abs({p}) < inf) else {p} * log({x})",
+    "chain": lambda x, y: f"zero if ({x} == zero) | ({y} == zero) else {x} * {y}",
 }
 
 SUMS = """
@@ -68,7 +69,8 @@ LOSS = """
 @njit(nogil=True, cache=True, error_model="numpy")
 def loss_and_gradient(start, stop, p, x, t, found):
     blocks = found.shape[1]
-    x_block, t_block = np.empty((x.shape[2], {block}), x.dtype), np.empty((t.shape[2], {block}), t.dtype)
+    x_block = np.empty((x.shape[2], {block}), x.dtype)
+    t_block = np.empty((t.shape[2], {block}), t.dtype)
     for task in range(start, stop):
         run, block = task // blocks, task % blocks
         first, sums_of = block * {block}, found[run, block]
@@ -116,7 +118,8 @@ def values(p, x, size, y):
 @njit(nogil=True, cache=True, error_model="numpy")
 def predict(start, stop, p, x, y):
     blocks = -(-y.shape[1] // {block})
-    x_block, y_block = np.empty((x.shape[2], {block}), x.dtype), np.empty((y.shape[2], {block}), y.dtype)
+    x_block = np.empty((x.shape[2], {block}), x.dtype)
+    y_block = np.empty((y.shape[2], {block}), y.dtype)
     for task in range(start, stop):
         run, first = task // blocks, task % blocks * {block}
         size = min({block}, y.shape[1] - first)
@@ -183,9 +186,10 @@ def _function(graph: Graph, outside: list[str], body: list[str], texts: Mapping[
     loop += body
     for k, (output, slopes) in enumerate(zip(graph.outputs, graph.jacobian, strict=True)):
         row = f"offset + (n - start) * {targets} + {k}"
-        loop += [f"m = {row}", f"e = root * ({texts[graph.lowered[output]]} - t[n, {k}])", "total += e * e"]
-        loop += [f"columns[{i}, m] = root * {texts[part]}" for i, part in enumerate(slopes)]
-        loop += [f"columns[{size}, m] = e"]
+        loop += [f"m = {row}", f"e = {texts[graph.lowered[output]]} - t[n, {k}]"]
+        weighed = [NUMBA["chain"]("root", text) for text in (*(texts[part] for part in slopes), "e")]
+        loop += [f"columns[{i}, m] = {value}" for i, value in enumerate(weighed)]
+        loop += [f"total += columns[{size}, m] * columns[{size}, m]"]
     lines = [
         '@njit(error_model="numpy", fastmath={"contract"})',
         "def rows(p, x, t, w, start, stop, columns, offset):",

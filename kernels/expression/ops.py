@@ -33,7 +33,7 @@ UNARY_FUNCTIONS = (
 )  # fmt: skip
 FUNCTIONS = {name: Op(name, 1) for name in UNARY_FUNCTIONS} | {name: Op(name, 2) for name in ("min", "max")}
 
-# Derivatives need two more: the language doesn't offer them.
-INTERNAL = (Op("sign", 1), Op("plogx", 2, "*", MULTIPLICATIVE))
+# Derivatives need three more: the language doesn't offer them.
+INTERNAL = (Op("sign", 1), Op("plogx", 2, "*", MULTIPLICATIVE), Op("chain", 2, "*", MULTIPLICATIVE))
 
 OPS = {op.name: op for op in (*OPERATORS, *FUNCTIONS.values(), *INTERNAL)}

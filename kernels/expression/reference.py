@@ -37,8 +37,16 @@ TORCH: dict[str, Callable[..., Any]] = {
     "min": torch.minimum,
     "max": torch.maximum,
     "sign": lambda x: torch.where(x.isnan(), x, torch.sign(x)),
-    "plogx": lambda p, x: (p * torch.log(x)).masked_fill((x == 0) & p.isfinite(), 0),
+    "plogx": lambda p, x: (p * torch.log(x)).masked_fill((p == 0) | ((x == 0) & p.isfinite()), 0),
+    "chain": lambda left, right: chained(left, right),
 }
+
+
+def chained(left: Tensor, right: Tensor) -> Tensor:
+    """left * right, and 0 where a factor is exactly 0, whatever the other is."""
+    return (left * right).masked_fill((left == 0) | (right == 0), 0)
+
+
 TAKES_NUMBERS = {"add", "sub", "mul", "div", "pow"}
 
 Values = dict[Expr, Tensor]

@@ -48,9 +48,10 @@ TRITON: dict[str, Callable[..., str]] = {
     "max": _choose(">"),
     "sign": lambda x: f"tl.where({x} > 0.0, 1.0, tl.where({x} < 0.0, -1.0, {x}))",
     "plogx": lambda p, x: (
-        f"tl.where({x} != 0.0, {p} * tl.log({x}), "
-        f"tl.where(tl.abs({p}) < float('inf'), 0.0, {p} * tl.log({x})))"
+        f"tl.where({p} == 0.0, 0.0, tl.where({x} != 0.0, {p} * tl.log({x}), "
+        f"tl.where(tl.abs({p}) < float('inf'), 0.0, {p} * tl.log({x}))))"
     ),
+    "chain": lambda x, y: f"tl.where({x} == 0.0, 0.0, tl.where({y} == 0.0, 0.0, {x} * {y}))",
 }
 
 CIRCULAR = 24  # registers that sin, cos or tan takes of a sample
@@ -125,7 +126,7 @@ def squares_source(graph: Graph, shared: bool, weighted: bool) -> str:
         writer.compute(walk(*row))
         found = [*(writer.texts[part] for part in row), f"({writer.outputs[k]} - t{k})"]
         for i, text in enumerate(found):
-            value = f"root * {text}" if weighted else f"{text} + zero"
+            value = TRITON["chain"]("root", text) if weighted else f"{text} + zero"
             writer.body.append(f"j{i}_{k} = ({value}).to(tl.float64)")
             columns[i].append(f"j{i}_{k}")
     pairs = list(combinations_with_replacement(range(size), 2))

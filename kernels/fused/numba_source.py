@@ -49,9 +49,13 @@ def advance(
 ):
     own = batch if keys.size > 0 else 0
     index = np.empty(own, np.int64)
-    x_own, t_own = np.empty((x.shape[1], own), x.dtype), np.empty((t.shape[1], own), t.dtype)
-    found, gradient = np.empty_like(parameters[0]), np.empty_like(parameters[0])
-    totals, new, moved = np.empty(gradient.size), np.empty_like(gradient), np.empty_like(states[0])
+    x_own = np.empty((x.shape[1], own), x.dtype)
+    t_own = np.empty((t.shape[1], own), t.dtype)
+    found = np.empty_like(parameters[0])
+    gradient = np.empty_like(parameters[0])
+    totals = np.empty(gradient.size)
+    new = np.empty_like(gradient)
+    moved = np.empty_like(states[0])
     kept = losses.shape[0] - 1
     for top in range(first, end, together):
         for r in range(start, stop):

@@ -44,14 +44,14 @@ def infer(root: Tensor, free: Tensor) -> Inference:
     return Inference(*(torch.cat([getattr(each, f.name) for each in found]) for f in fields(Inference)))
 
 
-def norms(root: Tensor) -> Tensor:
-    """Those of the columns: [R, P, P] -> [R, P], each with the same bits in any pack."""
-    return sum_in_order(root.mT.square().flatten(0, 1)).sqrt().view(root.shape[0], -1)
+def sum_of_rows(matrix: Tensor) -> Tensor:
+    """[R, M, P] -> [R, P], each with the same bits in any pack."""
+    return sum_in_order(matrix.mT.flatten(0, 1)).view(matrix.shape[0], -1)
 
 
 def _infer(root: Tensor, free: Tensor) -> Inference:
     root = root * free[:, None]
-    norm = norms(root)
+    norm = sum_of_rows(root.square()).sqrt()
     norm = norm.masked_fill(norm == 0, 1)
     _, values, directions = torch.linalg.svd(root / norm[:, None])
     known = values > LEAST * values[:, :1]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from kernels.expression.reference import chained
 from kernels.least_squares.problem import Problem
 from kernels.sums import sum_in_order
 
@@ -87,7 +88,7 @@ def _columns(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) ->
     outputs, jacobian = model(parameters, problem.inputs)
     columns = torch.cat([jacobian, (outputs - problem.targets)[..., None]], -1)
     if problem.weights is not None:
-        columns *= problem.weights.sqrt()[..., None, None]
+        columns = chained(columns, problem.weights.sqrt()[..., None, None])
     return columns.flatten(1, 2)
 
 

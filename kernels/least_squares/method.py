@@ -21,6 +21,7 @@ class Status(IntEnum):
     STUCK = 6  # steps became too short to help, and the gradient is not zero
     SINGULAR = 7  # an undamped step has no unique solution
     EXHAUSTED = 8  # took all of its steps
+    HIDDEN = 9  # what is left to gain is lost in the rounding of terms that are far larger than their sum
 
 
 CONVERGED = (Status.GRADIENT, Status.COST, Status.STEP, Status.ROUNDING)
@@ -29,5 +30,9 @@ LEAST_REACH = 1e-3  # of |t|, in the first radius: parameters that start near 0 
 SEARCHES = 10  # trial dampings for one step
 NEAR = 0.25  # of the radius: how closely a damped step has to meet it (MINPACK: 0.1, which costs more solves)
 ROUNDINGS = 4.0  # of the sum of squares, in eps |e| |t|
-FAR = 100.0  # times what a criterion lets pass: where one parameter alone promises more, it doesn't hold
+FAR = 100.0  # times what a criterion lets pass: where the linear model promises more, it doesn't hold
+SMALL = 1e-3  # cosine between e and what J spans at a minimum (Bates and Watts's relative offset)
+COARSE = 0.1  # and where loose tolerances ask for no more
+DETERMINED = 0.6  # power of eps: singular values of J, its columns scaled to 1, that count (by squares)
+FADED = 1e-3  # of its largest norm: a smaller column has vanished, if its parameter's value moves nothing
 SINGULAR_PIVOT = 1e-14  # relative to its column: below it Gauss-Newton has no unique step

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from kernels.least_squares.method import NEAR, SEARCHES, SINGULAR_PIVOT
+from kernels.least_squares.method import DETERMINED, NEAR, SEARCHES, SINGULAR_PIVOT
 
 TINY = float(np.finfo(np.float64).tiny)
+LEAST = float(np.finfo(np.float64).eps) ** DETERMINED
 
 exact = njit(error_model="numpy", fastmath={"contract"})
 summed = njit(error_model="numpy", fastmath={"contract", "reassoc"})
@@ -70,7 +71,7 @@ def newton(work, weight, step, length, radius, inner):
 
 
 def make_steps(triangularize: Any) -> Any:
-    """The two kinds of step, over a QR of [P + 1, M] columns."""
+    """The two kinds of step, and what the best one promises, over a QR of [P + 1, M] columns."""
 
     @exact
     def solve(root, free, diagonal, work, step):
@@ -148,4 +149,20 @@ def make_steps(triangularize: Any) -> Any:
                 return True
         return False
 
-    return damped_step, shortened_step
+    @exact
+    def promised(root, live, norm, work, diagonal, step):
+        """By how much the linear model would lower |e|^2 at best, by the `live` columns."""
+        size = step.size
+        for k in range(size):
+            diagonal[k] = LEAST * norm[k]
+        solve(root, live, diagonal, work, step)
+        promise = 0.0
+        for i in range(size):
+            change = 0.0
+            for k in range(size):
+                if live[k]:
+                    change += root[k, i] * step[k]
+            promise -= change * (change + 2 * root[size, i])
+        return promise
+
+    return damped_step, shortened_step, promised

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from kernels.least_squares.method import FAR, LEAST_REACH, ROUNDINGS, Status
+from kernels.least_squares.method import COARSE, FADED, FAR, LEAST_REACH, ROUNDINGS, SMALL, Status
 from kernels.least_squares.numba_algebra import dot, exact, make_steps, norm_of, triangularize
 
-__all__ = ["EXHAUSTED", "RUNNING", "make_fit", "make_linearize", "room_for", "triangularize"]
+__all__ = ["EXHAUSTED", "RUNNING", "make_fit", "room_for", "triangularize"]
 
 BLOCK = 1024  # rows of [J | e] that are triangularized at a time
 EPS = float(np.finfo(np.float64).eps)
-RUNNING, GRADIENT, COST, STEP, ROUNDING, NOT_FINITE, STUCK, SINGULAR, EXHAUSTED = map(int, Status)
+RUNNING, GRADIENT, COST, STEP, ROUNDING, NOT_FINITE, STUCK, SINGULAR, EXHAUSTED, HIDDEN = map(int, Status)
 
 
 @exact
@@ -32,12 +32,19 @@ def look(root, p, lower, upper, moves, slope, norm, free, scale, weight):
 
 
 @exact
-def largest_cosine(p, slope, norm, scale, extent):
-    """|e| times the largest cosine between e and a column of J that has not vanished."""
+def rounding_of(rss, size):
+    """How finely a sum of squares is known, of residuals of outputs of norm `size`."""
+    return EPS * (ROUNDINGS * sqrt(rss) * size + rss)
+
+
+@exact
+def largest_cosine(p, slope, norm, scale, rounding, live):
+    """|e| times the largest cosine between e and a column of J that has not vanished: those are `live`."""
     cosine = 0.0
     for k in range(p.size):
-        dead = norm[k] <= EPS * scale[k] and norm[k] * abs(p[k]) <= EPS * extent
-        if norm[k] > 0.0 and not dead:
+        vanished = norm[k] <= FADED * scale[k] and abs(slope[k] * p[k]) <= FAR * rounding
+        live[k] = norm[k] > 0.0 and not vanished
+        if live[k]:
             cosine = max(cosine, abs(slope[k]) / norm[k])
     return cosine
 
@@ -72,19 +79,27 @@ def new_radius(radius, predicted, gained, rss, slack, length, damping):
 
 
 @exact
-def judge(cosine, rss, gained, predicted, is_cost, short, far, rounding, singular, gtol):
-    """The Status by the first criterion that holds."""
-    better = gained > 0.0
-    if cosine <= gtol * sqrt(rss):
+def is_minimum(promise, rss, rounding, ftol, gtol):
+    """The linear model promises next to nothing, or no more than loose tolerances ask for."""
+    small = min(max(FAR * ftol, gtol * gtol, SMALL**2), COARSE**2)
+    return promise <= max(FAR * rounding, small * rss)
+
+
+@exact
+def judge(is_orthogonal, is_cost, is_rounding, short, refused, finite, singular, minimum, far, hidden):
+    """The Status by the first criterion that holds; see reference.py."""
+    if is_orthogonal and minimum:
         return GRADIENT
     if singular:
         return SINGULAR
-    if is_cost and not far:
+    if is_cost and minimum and not far:
         return COST
-    if not better and abs(predicted) <= rounding and not far:
+    if is_rounding and minimum and not far:
         return ROUNDING
-    if short:
-        return STUCK if far and not better else STEP
+    if short and minimum and (finite or not far):
+        return STEP
+    if short and refused:
+        return HIDDEN if hidden and finite else STUCK
     return RUNNING
 
 
@@ -136,9 +151,10 @@ def make_linearize(rows: Any, triangularize: Any) -> Any:
     return evaluate, finish
 
 
-def make_fit(evaluate: Any, finish: Any, triangularize: Any) -> Any:
-    """The `fit` of a graph; functions made here, unlike functions passed along, can be cached on disk."""
-    damped_step, shortened_step = make_steps(triangularize)
+def make_fit(rows: Any, triangularize: Any) -> Any:
+    """`evaluate`, `finish` and `fit` of a graph: made here, unlike functions passed along, they can be cached on disk."""
+    evaluate, finish = make_linearize(rows, triangularize)
+    damped_step, shortened_step, promised = make_steps(triangularize)
 
     @exact
     def fit(damped, p, state, scale, rule, lower, upper, moves, x, t, w, count, history, path):
@@ -149,12 +165,16 @@ def make_fit(evaluate: Any, finish: Any, triangularize: Any) -> Any:
         and the damping of each trial, path [S, P] the parameters before it.
         """
         size = p.size
-        columns, work = room_for(p, t), np.empty((size + 1, 2 * size))
-        root, there = np.empty((size + 1, size)), np.empty((size + 1, size))
-        spare = np.empty((7, size))  # not unpacked in one line: Numba frees such views too early
+        # A statement each: Numba frees arrays too early that are unpacked from one line.
+        columns = room_for(p, t)
+        work = np.empty((size + 1, 2 * size))
+        root = np.empty((size + 1, size))
+        there = np.empty((size + 1, size))
+        spare = np.empty((7, size))
         step, trial, slope = spare[0], spare[1], spare[2]
         weight, diagonal, inner, norm = spare[3], spare[4], spare[5], spare[6]
         free = np.empty(size, dtype=np.bool_)
+        live = np.empty(size, dtype=np.bool_)
         ftol, xtol, gtol, first, extent = rule
 
         rss, filled = evaluate(p, x, t, w, columns)
@@ -173,20 +193,32 @@ def make_fit(evaluate: Any, finish: Any, triangularize: Any) -> Any:
             else:
                 singular = shortened_step(root, free, weight, state[0], work, diagonal, step)
             predicted, square = aim(root, p, lower, upper, free, step, trial)
-            cosine = largest_cosine(p, slope, norm, scale, extent)
+            length = norm_of(weight, step)
+            least, rounding = ftol * rss, rounding_of(rss, extent)
+            cosine = largest_cosine(p, slope, norm, scale, rounding, live)
 
             rss_there, filled = evaluate(trial, x, t, w, columns)
             gained = rss - rss_there if isfinite(rss_there) else -inf
-            is_cost = max(abs(gained), abs(predicted)) <= ftol * rss and gained <= 2 * predicted
-            rounding = EPS * (ROUNDINGS * sqrt(rss) * extent + rss)
-            far = cosine * cosine > FAR * (ftol * rss + rounding)
-            if gained > 0.0 and (far or not is_cost) and not finish(columns, filled, there):
+            is_cost = max(abs(gained), abs(predicted)) <= least and gained <= 2 * predicted
+            promise = inf
+            if is_cost:
+                promise = promised(root, live, norm, work, diagonal, inner)
+            ends = promise <= FAR * (least + rounding) and is_minimum(promise, rss, rounding, ftol, gtol)
+            if gained > 0.0 and not ends and not finish(columns, filled, there):
                 gained = -inf
-            length = norm_of(weight, step)
             slack = square + damping * length * length
             radius = new_radius(state[0], predicted, gained, rss, slack, length, damping)
             short = min(radius, length) <= xtol * norm_of(scale, p)
-            end = judge(cosine, rss, gained, predicted, is_cost, short, far, rounding, singular, gtol)
+            is_orthogonal = cosine <= gtol * sqrt(rss)
+            refused = not gained > 0.0
+            is_rounding = refused and abs(predicted) <= rounding
+            if not is_cost and (is_orthogonal or is_rounding or short):
+                promise = promised(root, live, norm, work, diagonal, inner)
+            end = judge(
+                is_orthogonal, is_cost, is_rounding, short, refused, gained > -inf, singular,
+                is_minimum(promise, rss, rounding, ftol, gtol), promise > FAR * (least + rounding),
+                promise <= FAR * rounding_of(rss, norm_of(norm, p)),
+            )  # fmt: skip
 
             history[taken, 0], history[taken, 1], history[taken, 2] = rss, gradient, damping
             for i in range(p.size):
@@ -202,4 +234,4 @@ def make_fit(evaluate: Any, finish: Any, triangularize: Any) -> Any:
                 return taken + 1, end
         return count, RUNNING
 
-    return fit
+    return evaluate, finish, fit

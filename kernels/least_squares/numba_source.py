@@ -10,8 +10,7 @@ UNROLLED = 12  # parameters up to which the QR is written out: each pass then se
 
 ADVANCE = """
 
-evaluate, finish = make_linearize(rows, triangularize)
-fit = make_fit(evaluate, finish, triangularize)
+evaluate, finish, fit = make_fit(rows, triangularize)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -54,8 +53,7 @@ def source(graph: Graph) -> str:
     """
     size = len(graph.parameters)
     written = _triangularize(size) if size <= UNROLLED else ""
-    names = ["EXHAUSTED", "RUNNING", "make_fit", "make_linearize", "room_for"]
-    names += [] if written else ["triangularize"]
+    names = ["EXHAUSTED", "RUNNING", "make_fit", "room_for", *([] if written else ["triangularize"])]
     imports = f"from kernels.least_squares.numba_kernel import {', '.join(names)}\n"
     files = (Path(__file__).with_name(name) for name in ("numba_kernel.py", "numba_algebra.py", "method.py"))
     return (

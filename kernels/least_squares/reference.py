@@ -9,12 +9,16 @@ from torch import Tensor
 
 from kernels.least_squares.linearize import Linear
 from kernels.least_squares.method import (
+    COARSE,
+    DETERMINED,
+    FADED,
     FAR,
     LEAST_REACH,
     NEAR,
     ROUNDINGS,
     SEARCHES,
     SINGULAR_PIVOT,
+    SMALL,
     Status,
 )
 from kernels.least_squares.problem import Rules, of_runs
@@ -80,7 +84,7 @@ def iterate(fits: Fits, rules: Rules, damped: bool, evaluate: Callable[[Tensor],
     radius = _new_radius(fits, step, gained)
     if not damped:
         radius = torch.where(gained > 0, torch.inf, radius)
-    status = _judge(fits, rules, step, gained, radius)
+    status = _judge(fits, rules, step, there.rss, radius)
     running = fits.status == Status.RUNNING
     takes = running & (gained > 0) & (status != Status.GRADIENT)
     return Fits(
@@ -101,8 +105,8 @@ class Step:
 
     `change` [R, P] is A s, and the sum of squares is `predicted` [R] to fall; `length` and `reach` [R]
     are |s| and |p| in units of `scale` [R, P]; `cosine` [R] is the largest between e and a column of J,
-    times |e|, those columns apart that have vanished, so that the parameter's whole value moves no
-    output beyond its rounding; `singular` [R] says that no step is determined.
+    times |e|, those columns apart that have vanished; `live` [R, P] are the free ones that have not, with
+    norms `norm` [R, P]; `singular` [R] says that no step is determined.
     """
 
     trial: Tensor
@@ -113,6 +117,8 @@ class Step:
     damping: Tensor
     singular: Tensor
     cosine: Tensor
+    live: Tensor
+    norm: Tensor
     scale: Tensor
 
 
@@ -130,9 +136,9 @@ def _propose(fits: Fits, rules: Rules, damped: bool) -> Step:
         fits.parameters.dtype
     )
     step = trial - old
-    eps = torch.finfo(fits.parameters.dtype).eps
-    dead = (norm <= eps * scale) & (norm * old.abs() <= eps * rules.size[:, None])
     change = (root @ step[..., None])[..., 0]
+    rounding = rounding_of(fits.rss, rules.size, fits.parameters.dtype)
+    live = (norm > 0) & ~vanished(norm, slope, old, scale, rounding)
     return Step(
         trial,
         change,
@@ -141,9 +147,24 @@ def _propose(fits: Fits, rules: Rules, damped: bool) -> Step:
         reach=_norm(scale * old),
         damping=damping,
         singular=singular,
-        cosine=torch.where((norm > 0) & ~dead, slope.abs() / norm, 0).amax(1),
+        cosine=torch.where(live, slope.abs() / norm, 0).amax(1),
+        live=live,
+        norm=norm,
         scale=scale,
     )
+
+
+def rounding_of(rss: Tensor, size: Tensor, dtype: torch.dtype) -> Tensor:
+    """How finely sums of squares [R] are known, of residuals of outputs of norm `size` [R]."""
+    return torch.finfo(dtype).eps * (ROUNDINGS * rss.sqrt() * size + rss)
+
+
+def vanished(norm: Tensor, slope: Tensor, parameters: Tensor, scale: Tensor, rounding: Tensor) -> Tensor:
+    """Columns of J [R, P] that have shrunk so that the parameter's whole value gains no more than rounding.
+
+    At a minimum where a derivative vanishes, as by k of k^2 at k = 0, the column's direction says nothing.
+    """
+    return (norm <= FADED * scale) & ((slope * parameters).abs() <= FAR * rounding[:, None])
 
 
 def _free(parameters: Tensor, slope: Tensor, rules: Rules) -> Tensor:
@@ -168,22 +189,51 @@ def _new_radius(fits: Fits, step: Step, gained: Tensor) -> Tensor:
     return torch.where(ratio > 0.25, grown, shrunk)
 
 
-def _judge(fits: Fits, rules: Rules, step: Step, gained: Tensor, radius: Tensor) -> Tensor:
-    """The Status by the first criterion that holds."""
-    root, better, predicted = fits.rss.sqrt(), gained > 0, step.predicted
-    least = rules.ftol * fits.rss
-    rounding = torch.finfo(fits.parameters.dtype).eps * (ROUNDINGS * root * rules.size + fits.rss)
-    far = step.cosine.square() > FAR * (least + rounding)
+def _judge(fits: Fits, rules: Rules, step: Step, there: Tensor, radius: Tensor) -> Tensor:
+    """The Status by the first criterion that holds; `there` is the sum of squares at the trial.
+
+    A fit has converged at a minimum alone, where the linear model promises next to nothing (or no more
+    than ftol or gtol ask for): on a wall of refused steps, or on a plateau, steps are short as well.
+    """
+    gained, predicted, dtype = fits.rss - there, step.predicted, fits.parameters.dtype
+    root, better = fits.rss.sqrt(), gained > 0
+    least, rounding = rules.ftol * fits.rss, rounding_of(fits.rss, rules.size, dtype)
+    is_orthogonal = step.cosine <= rules.gtol * root
     is_cost = (gained.abs() <= least) & (predicted.abs() <= least) & (gained <= 2 * predicted)
+    is_rounding = ~better & (predicted.abs() <= rounding)
     short = torch.minimum(radius, step.length) <= rules.xtol * step.reach
+    promise = _promise(fits, step, is_orthogonal | is_cost | is_rounding | short)
+    far = promise > FAR * (least + rounding)
+    small = torch.maximum(FAR * rules.ftol, rules.gtol.square()).clamp(SMALL**2, COARSE**2)
+    minimum = promise <= torch.maximum(FAR * rounding, small * fits.rss)
+    hidden = promise <= FAR * rounding_of(fits.rss, _norm(step.norm * fits.parameters), dtype)
+    refused = short & ~better
     return _first(
-        (step.cosine <= rules.gtol * root, Status.GRADIENT),
+        (is_orthogonal & minimum, Status.GRADIENT),
         (step.singular, Status.SINGULAR),
-        (is_cost & ~far, Status.COST),
-        (~better & (predicted.abs() <= rounding) & ~far, Status.ROUNDING),
-        (short & ~better & far, Status.STUCK),
-        (short, Status.STEP),
+        (is_cost & minimum & ~far, Status.COST),
+        (is_rounding & minimum & ~far, Status.ROUNDING),
+        (short & minimum & (there.isfinite() | ~far), Status.STEP),
+        (refused & hidden & there.isfinite(), Status.HIDDEN),
+        (refused, Status.STUCK),
     )
+
+
+def _promise(fits: Fits, step: Step, wanted: Tensor) -> Tensor:
+    """By how much the linear model would lower |e|^2 at best: [R], infinite where it isn't `wanted`.
+
+    Directions that the data leave open, and columns that have vanished, promise nothing.
+    """
+    promise = torch.full_like(fits.rss, torch.inf)
+    if not bool(wanted.any()):
+        return promise
+    live, projected = step.live[wanted], fits.projected[wanted]
+    root = fits.root[wanted] * live[:, None]
+    least = torch.finfo(fits.parameters.dtype).eps ** DETERMINED
+    best, _ = _solve(root, projected, torch.where(live, least * step.norm[wanted], 1))
+    change = (root @ best[..., None])[..., 0]
+    promise[wanted] = -_sum(change * (change + 2 * projected))
+    return promise
 
 
 def _sum(terms: Tensor) -> Tensor:

@@ -186,6 +186,15 @@ def test_minima_are_told_apart_by_their_sum_of_squares() -> None:
         (1.0, 2, 0),
     ]
     assert found["minima"][0]["parameters"] == {"a": 1.0}
+    assert found["lower"] == {"starts": 4, "run": 6, "loss": 0.05}
+    told = starts_line(found)
+    assert "2 of 10 starts reached the least loss, 0.5" in told
+    assert told.endswith("5 did not converge, 4 of them at a lower loss (run 6: 0.05)")
+
+
+def test_what_ended_as_low_as_the_best_is_not_lower() -> None:
+    found = starts_report([row(0, 1.0), row(1, 1.0 - 1e-9, "stuck"), row(2, 3.0, "stuck")], engine())
+    assert found is not None and found["lower"] is None and "lower" not in starts_line(found)
 
 
 def test_a_row_of_close_sums_of_squares_is_judged_by_its_least() -> None:
@@ -218,4 +227,4 @@ def test_ten_minima_are_listed_of_more() -> None:
 
 def test_where_no_start_converges_there_is_no_minimum() -> None:
     found = starts_report([row(0, None, "not_finite")], engine())
-    assert found == {"starts": 1, "converged": 0, "found": 0, "minima": []}
+    assert found == {"starts": 1, "converged": 0, "found": 0, "minima": [], "lower": None}

@@ -17,6 +17,7 @@ class Dataset:
 
     `mean` and `std` [V], in float64, are what the inputs were standardized with, where they were.
     `weights` [N], in float64, multiply the squared errors of a least-squares fit, where there are any.
+    `rows` [N] are the samples' places in what they were drawn from, where those are not 0, 1, ...
     """
 
     inputs: Tensor
@@ -26,6 +27,7 @@ class Dataset:
     mean: Tensor | None = None
     std: Tensor | None = None
     weights: Tensor | None = None
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -35,12 +37,22 @@ class Dataset:
         """The samples that count: those whose weight isn't 0."""
         if self.weights is None or bool(self.weights.all()):
             return self
-        return self.part(self.weights != 0)
+        return self.part(self.weights.nonzero()[:, 0])
 
     def part(self, index: Tensor | slice) -> "Dataset":
         """The samples at `index`."""
         weights = None if self.weights is None else self.weights[index]
-        return replace(self, inputs=self.inputs[index], targets=self.targets[index], weights=weights)
+        rows = self._places(index) if self.rows is None else self.rows[index]
+        targets = self.targets[index]
+        return replace(self, inputs=self.inputs[index], targets=targets, weights=weights, rows=rows)
+
+    def _places(self, index: Tensor | slice) -> Tensor:
+        """The rows at `index` in data that are as they came."""
+        return torch.arange(*index.indices(len(self))) if isinstance(index, slice) else index
+
+    def row(self, sample: int) -> int:
+        """The number of a sample's row, from 1, where the data came from."""
+        return 1 + (sample if self.rows is None else int(self.rows[sample]))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Dataset":
         """The same on `device`, with `dtype` for all but class indices."""

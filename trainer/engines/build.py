@@ -87,7 +87,8 @@ def _least_squares(pack: Pack, model: Model, data: Dataset) -> LeastSquaresEngin
         squares = _squares(model) if backend == "triton" else None
         solver = Batched(model.jacobian, problem, parameters, rules, damped, squares)
     scale = 1.0 if model.loss_kind == "sse" else 1 / problem.rows
-    return LeastSquaresEngine(model, solver, problem, rules, order, scale, backend, pack.config.monitor.every)
+    every = pack.config.monitor.every
+    return LeastSquaresEngine(model, solver, problem, data, rules, order, scale, backend, every)
 
 
 def _check_size(pack: Pack, model: Model) -> None:
@@ -111,7 +112,7 @@ def _rules(pack: Pack, model: Model, problem: Problem, steps: Tensor) -> Rules:
     lower, upper, moves = [-math.inf] * size, [math.inf] * size, [True] * size
     if isinstance(model, ExpressionModel):
         lower, upper = bounds_of(pack.config.model, model.graph)
-        moves = moving(pack.config.model, model.graph)
+        moves = moving(model.graph)
     bounds = torch.tensor([lower, upper], dtype=model.parameters.dtype, device=device).double()
     return Rules(
         ftol=_values(pack, "optimizer.ftol", device),

@@ -3,13 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
-from kernels.least_squares import CONVERGED, Problem, Rules, Status, Trials
+from kernels.least_squares import CONVERGED, Problem, Rules, Status, Trials, by_qr
 from kernels.least_squares.linearize import Linear
+from trainer.data.dataset import Dataset
 from trainer.data.order import Order
 from trainer.engines.base import History, put, recorded
+from trainer.engines.faults import far_from_0, fault_beyond, fault_in
 from trainer.models.base import Model
+from trainer.models.expression import ExpressionModel
 from trainer.outcome import Ending, Outcome
 
 MOST_STEPS = 256  # of one call
@@ -25,6 +29,8 @@ REASONS = {
     Status.STUCK: "no step that was tried lowers the sum of squares, though its gradient is not zero: "
     "try other starting values",
     Status.SINGULAR: "the data determine no Gauss-Newton step; try optimizer=levenberg_marquardt",
+    Status.HIDDEN: "the equations add up terms that are far larger than what they come to, and "
+    "rounding hides what is left to gain",
     Status.EXHAUSTED: "it has not converged; raise loop.steps",
 }
 
@@ -68,8 +74,8 @@ class Solver(Protocol):
 class LeastSquaresEngine:
     """Makes trial steps of R fits through `solver`; see Engine. Fits that have ended cost nothing more.
 
-    `scale` is the loss a unit of the sum of squares. The reference and Triton take one step after
-    another; Numba all steps of a call in one loop, which is the fused kind.
+    `data` are what `problem` was made of, `scale` is the loss a unit of the sum of squares. The reference
+    and Triton take one step after another; Numba all steps of a call in one loop, which is the fused kind.
     """
 
     capture = False
@@ -79,6 +85,7 @@ class LeastSquaresEngine:
         model: Model,
         solver: Solver,
         problem: Problem,
+        data: Dataset,
         rules: Rules,
         order: Order,
         scale: float,
@@ -86,7 +93,7 @@ class LeastSquaresEngine:
         every: int = 1,
     ) -> None:
         self.model, self.solver, self.order = model, solver, order
-        self.problem, self.rules, self.steps = problem, rules, rules.steps
+        self.problem, self.data, self.rules, self.steps = problem, data, rules, rules.steps
         self.scale, self.backend = scale, backend
         self.kind = "fused" if backend == "numba" else "step"
         self.every = every
@@ -159,14 +166,41 @@ class LeastSquaresEngine:
     def endings(self, reason: str) -> list[Ending]:
         """How each fit ended; `reason` is why it was stopped, where it was."""
 
-        def ending(code: int, taken: int, steps: int) -> Ending:
+        def ending(run: int, code: int, taken: int, steps: int) -> Ending:
             status = Status(code)
             if status == Status.RUNNING:
                 return Ending(Outcome.STOPPED, taken, steps, reason)
             if status == Status.EXHAUSTED:
-                return Ending(Outcome.STOPPED, taken, steps, REASONS[status])
+                return Ending(Outcome.STOPPED, taken, steps, REASONS[status] + self._found_out(run, status))
             outcome = Outcome.CONVERGED if status in CONVERGED else Outcome.FAILED
-            return Ending(outcome, taken, steps, REASONS[status])
+            return Ending(outcome, taken, steps, REASONS[status] + self._found_out(run, status))
 
         told = self.status.tolist(), self.taken.tolist(), self.steps.tolist()
-        return [ending(*each) for each in zip(*told, strict=True)]
+        return [ending(run, *each) for run, each in enumerate(zip(*told, strict=True))]
+
+    def _found_out(self, run: int, status: Status) -> str:
+        """What there is to say of the one fit that failed so."""
+        if status == Status.HIDDEN:
+            return far_from_0(self.data)
+        if not isinstance(self.model, ExpressionModel):
+            return ""
+        parameters = self.model.parameters.detach()[run]
+        if status == Status.NOT_FINITE:
+            fault = fault_in(self.model.graph, parameters, self.data)
+            return f": {fault}" if fault else ""
+        if status in (Status.STUCK, Status.EXHAUSTED):
+            fault = fault_beyond(self.model.graph, parameters, self._descent(run), self.data)
+            return f"; a little further on, {fault}" if fault else ""
+        return ""
+
+    def _descent(self, run: int) -> Tensor:
+        """Where the sum of squares falls, as far as the parameters of a fit reach: [P]."""
+        one = torch.tensor([run], device=self.rules.moves.device)
+        parameters, scale = self.model.parameters.detach()[one].double(), self.solver.scale[one].double()
+        linear = by_qr(self.model.jacobian, parameters, self.problem.of(one))
+        slope = (linear.projected[:, None] @ linear.root)[:, 0]
+        weight = torch.where(self.rules.moves[one] & (scale > 0), 1 / scale, 0)
+        direction = -slope * weight.square()
+        length = torch.linalg.vector_norm(direction * scale)
+        reach = torch.linalg.vector_norm(parameters * scale)
+        return (direction * (reach / length).nan_to_num(0, 0, 0))[0]

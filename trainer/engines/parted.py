@@ -108,7 +108,7 @@ class PartedEngine:
 
     def endings(self, reason: str) -> list[Ending]:
         """How each run ended; `reason` is why training stopped early, where it did."""
-        endings = endings_of(self.alive, self.taken, self.steps, reason)
+        endings = endings_of(self.model, self.data, self.alive, self.taken, self.steps, reason)
         for run in self.rungs.nonzero()[:, 0].tolist():
             if endings[run].outcome is Outcome.STOPPED:
                 rung = int(self.rungs[run])

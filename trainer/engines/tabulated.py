@@ -10,6 +10,7 @@ from torch import Tensor
 from trainer.data.dataset import Dataset
 from trainer.data.order import Order
 from trainer.engines.base import History, put, recorded
+from trainer.engines.faults import why_not_begun
 from trainer.models.base import Model
 from trainer.optimizers import Optimizer, Rates, State
 from trainer.outcome import Ending, Outcome
@@ -120,7 +121,7 @@ class TabulatedEngine(ABC):
 
     def endings(self, reason: str) -> list[Ending]:
         """How each run ended; `reason` is why training stopped early, where it did."""
-        return endings_of(self.alive, self.taken, self.steps, reason)
+        return endings_of(self.model, self.data, self.alive, self.taken, self.steps, reason)
 
     def _history(self, start: int) -> History:
         """What was recorded since the step `start`."""
@@ -148,17 +149,21 @@ class TabulatedEngine(ABC):
         return tuple(like.new_zeros(rows, *shape) for shape in columns)
 
 
-def endings_of(alive: Tensor, taken: Tensor, steps: Tensor, reason: str) -> list[Ending]:
+def endings_of(
+    model: Model, data: Dataset, alive: Tensor, taken: Tensor, steps: Tensor, reason: str
+) -> list[Ending]:
     """How runs [R] ended that have `taken` so many of their `steps`."""
+    begun = why_not_begun(model, data, ~alive & (taken == 0))
 
-    def ending(alive: bool, taken: int, steps: int) -> Ending:
+    def ending(run: int, alive: bool, taken: int, steps: int) -> Ending:
         if not alive:
-            return Ending(Outcome.DIVERGED, taken, steps)
+            return Ending(Outcome.DIVERGED, taken, steps, begun.get(run, ""))
         if taken < steps:
             return Ending(Outcome.STOPPED, taken, steps, reason)
         return Ending(Outcome.FINISHED, taken, steps)
 
-    return [ending(*each) for each in zip(alive.tolist(), taken.tolist(), steps.tolist(), strict=True)]
+    runs = range(len(alive))
+    return [ending(*each) for each in zip(runs, alive.tolist(), taken.tolist(), steps.tolist(), strict=True)]
 
 
 def _power_of_2(most: int) -> int:

@@ -1,5 +1,7 @@
 """config.model -> a model, checked against the data it is to be trained on."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,7 @@ from trainer.compute import Compute
 from trainer.config import LEAST_SQUARES
 from trainer.data.dataset import Dataset
 from trainer.models.base import Model
-from trainer.models.expression import ExpressionModel, draws, initial_values
+from trainer.models.expression import ExpressionModel, check_names, draws, initial_values
 from trainer.models.mlp import MLPModel, initial_weights, layout
 from trainer.pack import START, Pack
 
@@ -23,7 +25,9 @@ def make_graph(asked: config.Model) -> Graph | None:
         raise UserError("model=expression needs equations: add 'model.expressions=[\"xy = a*x + b\"]'")
     if not isinstance(asked.expressions, (str, list)):
         raise UserError(f"model.expressions is a text or a list of equations; got {asked.expressions!r}")
-    return parse(asked.expressions, asked.outputs)
+    graph = parse(asked.expressions, asked.outputs)
+    check_names("model.fixed", asked.fixed, graph)
+    return replace(graph, fixed=frozenset(asked.fixed))
 
 
 def new_model(pack: Pack, graph: Graph | None, data: Dataset, compute: Compute) -> Model:

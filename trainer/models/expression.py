@@ -60,7 +60,7 @@ def initial_values(
     `initial[name]` holds, for each run, a number or a range [low, high]; the range of the others is
     model.initial_range. `drawn` [R, P], in [0, 1), says where in its range each lies.
     """
-    _check_names("model.initial", initial, graph)
+    check_names("model.initial", initial, graph)
     _low_high("model.initial_range", asked.initial_range)
     runs = len(drawn)
     ranges = {
@@ -93,21 +93,21 @@ def draws(asked: config.Model, graph: Graph, seeds: Tensor, starts: Tensor) -> T
 
 def bounds_of(asked: config.Model, graph: Graph) -> tuple[list[float], list[float]]:
     """model.bounds: the least and the most value of each parameter."""
-    _check_names("model.bounds", asked.bounds, graph)
+    check_names("model.bounds", asked.bounds, graph)
     found = [_bounds(p, asked.bounds.get(p, [None, None])) for p in graph.parameters]
     return [low for low, _ in found], [high for _, high in found]
 
 
-def moving(asked: config.Model, graph: Graph) -> list[bool]:
+def moving(graph: Graph) -> list[bool]:
     """Which parameters model.fixed leaves free; one at least."""
-    _check_names("model.fixed", asked.fixed, graph)
-    found = [p not in asked.fixed for p in graph.parameters]
+    found = [p not in graph.fixed for p in graph.parameters]
     if not any(found):
         raise UserError("model.fixed names every parameter, so there is nothing to fit")
     return found
 
 
-def _check_names(field: str, given: Iterable[str], graph: Graph) -> None:
+def check_names(field: str, given: Iterable[str], graph: Graph) -> None:
+    """Raises UserError for a name that is no parameter of the graph."""
     for word in given:
         if word not in graph.parameters:
             raise UserError(

@@ -83,6 +83,8 @@ def starts_line(found: dict[str, Any]) -> str:
         told += f"; other minima: {listed}{', ...' if found['found'] > SHOWN_MINIMA + 1 else ''}"
     if failed := found["starts"] - found["converged"]:
         told += f"; {failed:,} did not converge"
+    if lower := found.get("lower"):
+        told += f", {lower['starts']:,} of them at a lower loss (run {lower['run']}: {lower['loss']:.6g})"
     return told
 
 

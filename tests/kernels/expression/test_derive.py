@@ -157,3 +157,12 @@ def test_reverse_leaves_out_what_no_wanted_leaf_feeds() -> None:
 def test_a_root_inside_another_root_gets_both_derivatives() -> None:
     inner = node("mul", a, x)
     assert str(reverse({inner: b, node("sin", inner): ONE}, {a})[a]) == "(b + cos(a*x))*x"
+
+
+def test_infinite_slopes_of_one_leaf_do_not_meet() -> None:
+    """Down from the root: infinity minus infinity; up from the leaf: 0."""
+    inner = node("sub", node("mul", a, x), node("mul", x, a))
+    values = {a: torch.ones(1, 1).double(), x: torch.ones(1, 1).double()}
+    slope = reverse({node("sqrt", inner): ONE}, {a})[a]
+    evaluate(walk(slope), values)
+    assert float(values[slope]) == 0

@@ -45,6 +45,7 @@ BY_MATH: dict[str, Callable[..., float]] = {
     "max": max,
     "sign": lambda x: math.copysign(1.0, x) if x else 0.0,
     "plogx": lambda x, y: x * math.log(y),
+    "chain": lambda x, y: x * y,
 }
 
 PRIMER = "xx = xa^2\nxy = ab*xx + ac*xa\nxz = bc*xx + xy\nxw = cd*xx + xz^3"

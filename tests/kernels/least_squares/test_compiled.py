@@ -14,7 +14,6 @@ from kernels.expression import Graph, parse
 from kernels.least_squares import Batched, Problem, Rules, Status, numba_algebra, numba_kernel
 from kernels.least_squares.compiled import Compiled
 from kernels.least_squares.linearize import Linear
-from kernels.least_squares.method import FAR
 from kernels.least_squares.numba_source import UNROLLED, source
 from tests.helpers import assert_close
 from tests.kernels.least_squares.fits import (
@@ -427,28 +426,55 @@ def test_samples_may_have_any_layout() -> None:
     assert one.parameters.equal(two.parameters)
 
 
+NO_END = dict.fromkeys(
+    ["is_orthogonal", "is_cost", "is_rounding", "short", "refused", "singular", "far", "hidden"], False
+) | {"finite": True, "minimum": True}  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("cosine", "gained", "predicted", "short", "expected"),
+    ("holds", "fails", "expected"),
     [
-        (0.3, 1e-6, 1e-6, False, Status.COST),
-        (0.4, 1e-6, 1e-6, False, Status.RUNNING),  # more than 100 times ftol rss and the rounding
-        (0.4, 1e-6, 1e-6, True, Status.STEP),
-        (0.3, -2e-3, 1e-7, False, Status.ROUNDING),
-        (0.4, -2e-3, 1e-7, False, Status.RUNNING),
-        (0.4, -2e-3, 1e-7, True, Status.STUCK),
-        (0.3, -2e-3, 1e-2, True, Status.STEP),
-        (0.009, 1.0, 1.0, True, Status.GRADIENT),
+        ("", "", Status.RUNNING),
+        ("is_orthogonal", "", Status.GRADIENT),
+        ("is_orthogonal", "minimum", Status.RUNNING),
+        ("singular is_cost", "", Status.SINGULAR),
+        ("is_cost", "", Status.COST),
+        ("is_cost far", "", Status.RUNNING),
+        ("is_cost", "minimum", Status.RUNNING),
+        ("is_rounding refused", "", Status.ROUNDING),
+        ("is_rounding refused far", "", Status.RUNNING),
+        ("is_rounding refused", "minimum", Status.RUNNING),
+        ("short", "", Status.STEP),
+        ("short", "minimum", Status.RUNNING),
+        ("short refused far", "", Status.STEP),
+        ("short refused", "finite", Status.STEP),
+        ("short refused far", "finite", Status.STUCK),
+        ("short refused far", "minimum", Status.STUCK),
+        ("short refused far hidden", "minimum", Status.HIDDEN),
+        ("short refused far hidden", "minimum finite", Status.STUCK),
     ],
 )
-def test_criteria_hold_where_no_parameter_alone_promises_more(
-    cosine: float, gained: float, predicted: float, short: bool, expected: Status
-) -> None:
-    """rss is 100, ftol 1e-5 and the rounding 1e-6."""
-    far = cosine**2 > FAR * (1e-5 * 100 + 1e-6)
-    is_cost = max(abs(gained), abs(predicted)) <= 1e-5 * 100 and gained <= 2 * predicted
-    judge = numba_kernel.judge.py_func
-    found = judge(cosine, 100.0, gained, predicted, is_cost, short, far, 1e-6, False, 1e-3)
-    assert Status(found) is expected
+def test_the_criteria(holds: str, fails: str, expected: Status) -> None:
+    given = NO_END | dict.fromkeys(holds.split(), True) | dict.fromkeys(fails.split(), False)
+    assert Status(numba_kernel.judge.py_func(**given)) is expected
+
+
+@pytest.mark.parametrize(
+    ("promise", "ftol", "gtol", "expected"),
+    [
+        (0.99e-4, 0, 0, True),  # a cosine of 1e-3
+        (1.01e-4, 0, 0, False),
+        (0.99e-2, 1e-6, 0, True),  # FAR times ftol
+        (1.01e-2, 1e-6, 0, False),
+        (0.99e-2, 0, 1e-2, True),
+        (1.01e-2, 0, 1e-2, False),
+        (0.99, 1, 1, True),  # a cosine of 0.1 is never small
+        (1.01, 1, 1, False),
+    ],
+)
+def test_what_counts_as_a_minimum(promise: float, ftol: float, gtol: float, expected: bool) -> None:
+    """The sum of squares is 100."""
+    assert numba_kernel.is_minimum.py_func(promise, 100.0, 1e-9, ftol, gtol) is expected
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

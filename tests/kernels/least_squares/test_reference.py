@@ -1,5 +1,6 @@
 """One iteration at a time; test_batched has fits from start to end."""
 
+import math
 from dataclasses import fields, replace
 from functools import partial
 
@@ -148,6 +149,11 @@ def stand(rss: float, root: float = 1.0, projected: float = 1.0, **others: objec
     return replace(fits, **others)  # type: ignore[arg-type]
 
 
+def near_its_end() -> Fits:
+    """One whose step is short, and promises a hundred-millionth of the sum of squares."""
+    return stand(1.0, projected=1e-4, parameters=tensor([[1e6]]))
+
+
 def plain(tolerance: float = 0.0) -> Rules:
     """The rules of one fit of one parameter; |t| is 1."""
     one = tensor([[0.0]])
@@ -230,8 +236,12 @@ def test_the_damping_is_zero_again_when_the_step_fits() -> None:
         (stand(1.0, projected=1e-8), 1.0, plain(), Status.ROUNDING),
         (stand(1.0, projected=1e-8), 1.0 - 1e-15, plain(), Status.RUNNING),
         (stand(1.0, projected=1e-7), 1.0, plain(), Status.RUNNING),
-        (stand(1.0, parameters=tensor([[1e6]])), 0.5, replace(plain(), xtol=tensor([1.1e-6])), Status.STEP),
-        (stand(1.0, parameters=tensor([[1e6]])), 0.5, replace(plain(), xtol=tensor([9e-7])), Status.RUNNING),
+        (near_its_end(), 1 - 1e-9, replace(plain(), xtol=tensor([1.1e-10])), Status.STEP),
+        (near_its_end(), 1 - 1e-9, replace(plain(), xtol=tensor([9e-11])), Status.RUNNING),
+        (near_its_end(), 2.0, replace(plain(), xtol=tensor([1.1e-10])), Status.STEP),
+        (near_its_end(), math.inf, replace(plain(), xtol=tensor([1.1e-10])), Status.STUCK),
+        (stand(1.0, parameters=tensor([[1e6]])), 0.5, replace(plain(), xtol=tensor([1e-5])), Status.RUNNING),
+        (stand(1e4, projected=40), 1e4 - 1, replace(plain(), ftol=tensor([1.0])), Status.RUNNING),
         (stand(1.0, parameters=tensor([[1e6]])), 2.0, replace(plain(), xtol=tensor([1.1e-6])), Status.STUCK),
         (
             stand(1e-20, projected=1e-10, parameters=tensor([[1.0]])),
@@ -264,7 +274,7 @@ def test_rounding_is_no_end_where_the_parameter_promises_far_more(
     given = bounded(plain(), lower=-1e-11)
     assert Status(int(tried(stand(1.0, projected=projected), 1.0, given).status)) is cut
     fits = stand(1.0, projected=projected, parameters=tensor([[1e3]]))
-    assert Status(int(tried(fits, 1.0, replace(plain(), xtol=tensor([1.0]))).status)) is whole
+    assert Status(int(tried(fits, math.inf, replace(plain(), xtol=tensor([1.0]))).status)) is whole
 
 
 def test_a_fixed_parameter_counts_for_nothing_in_the_reach_of_the_others() -> None:

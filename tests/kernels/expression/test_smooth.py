@@ -1,0 +1,228 @@
+"""Where a function is smooth its derivative is finite, and what difference quotients of the function say."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from types import ModuleType
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from kernels import source_cache
+from kernels.expression import Graph, finite_difference, numba_kernel, parse, reference, triton_kernel
+from kernels.expression.derive import reverse
+from kernels.expression.expr import ONE, ZERO, chain, name, names, node, number, walk
+from kernels.expression.numba_source import rows_source
+from kernels.expression.reference import bind, evaluate, jacobian, predict
+from kernels.least_squares import Problem, by_qr
+from kernels.least_squares.linearize import by_normal_equations
+from tests.helpers import assert_close
+from tests.strategies import Case, graphs, many
+
+# equation, parameters in their order, the input, the derivatives by the parameters
+SMOOTH: dict[str, tuple[str, Sequence[float], float, Sequence[float]]] = {
+    "0 to a power below 1": ("xt = (k*xh)^n", (0.8, 0.5), 0, (0, 0)),
+    "0 to a power above 1": ("xt = (k*xh)^n", (0.8, 2.4), 0, (0, 0)),
+    "a quotient to a power": ("xt = (xh/k)^n", (0.8, 0.3), 0, (0, 0)),
+    "a power that is 0": ("xt = c*xh + b^n", (2, 3, 0), 0, (0, 0, math.log(3))),
+    "0 to the power 0": ("xt = a*(b*xh)^c", (2, 3, 0), 0, (1, 0, 0)),
+    "a root of 0": ("xt = sqrt(2*xh/g)", (9.81,), 0, (0,)),
+    "a root of a square": ("xt = sqrt((k*xh)^2)", (3,), 0, (0,)),
+    "a dose of 0": ("xt = top/(1 + (k/xd)^n)", (2, 3, 1.5), 0, (0, 0, 0)),
+    "a dose of 0, flat": ("xt = top/(1 + (k/xd)^n)", (2, 3, 0.5), 0, (0, 0, 0)),
+    "an exponential too large": ("xt = a/(1 + exp(k*xh))", (3, 8), 1e3, (0, 0)),
+    "an exponential too small": ("xt = a*sqrt(exp(-k*xh))", (3, 8), 1e3, (0, 0)),
+    "a hyperbolic cosine": ("xt = a/cosh(k*xh)", (3, 8), 1e3, (0, 0)),
+    "a bell over a logarithm": ("xt = a*exp(-(log(xh)/s)^2)", (3, 0.5), 0, (0, 0)),
+    "an essential singularity": ("xt = a*exp(-k/xh^2)", (3, 2), 0, (0, 0)),
+    "an arc sine's end": ("xt = a*asin(1 + k*xh)", (2, 3), 0, (math.pi / 2, 0)),
+    "a gate that is shut": ("xt = a + relu(b - k/xh)", (3, 2, 1), 0, (1, 0, 0)),
+    "the larger of two": ("xt = max(a, -k/xh)", (3, 2), 0, (1, 0)),
+    "a logistic": ("xt = a*sigmoid(k/xh)", (3, 2), 0, (1, 0)),
+    "a hyperbolic tangent": ("xt = a*tanh(k/xh)", (3, 2), 0, (1, 0)),
+    "an arc tangent": ("xt = a*atan(k/xh)", (3, 2), 0, (math.pi / 2, 0)),
+    "an amplitude of 0": ("xt = c + a*xh^n", (2, 0, 0.5), 0, (1, 0, 0)),
+}
+INNER = 0.0, 1.0, -1.0, 1e-30, 1e30, 0.7, -1.8
+
+
+def tensor(values: object) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+@cache
+def all_at_once() -> tuple[Case, Tensor]:
+    """Each of SMOOTH as an output of one graph at one sample, and its derivatives [P]: compiled once."""
+    lines, parameters, inputs, slopes = [], [], [], []
+    for i, (text, values, at, derivatives) in enumerate(SMOOTH.values()):
+        ((variable, expression),) = parse(text).definitions
+        own = {word: f"{word}_{i}" for word in names(expression)}
+        ordered = " ".join(own.values())
+        lines.append(f"{variable}_{i} = {_renamed(str(expression), own)}")
+        assert [word for word in names(parse(lines[-1]).definitions[0][1])] == ordered.split()
+        parameters += values
+        inputs.append(at)
+        slopes += derivatives
+    graph = parse(lines)
+    case = Case(graph, tensor([parameters]), tensor([inputs]), torch.zeros(1, len(lines)).double(), "sse")
+    return case, tensor(slopes)
+
+
+def _renamed(text: str, words: dict[str, str]) -> str:
+    for old, new in words.items():
+        text = " ".join(new if word == old else word for word in _words(text))
+    return text
+
+
+def _words(text: str) -> list[str]:
+    spaced = "".join(each if each.isalnum() or each in "_." else f" {each} " for each in text)
+    return spaced.split()
+
+
+@pytest.mark.parametrize("key", SMOOTH)
+def test_forward_and_reverse(key: str) -> None:
+    text, parameters, at, slopes = SMOOTH[key]
+    values, found = jacobian(parse(text), tensor([parameters]), tensor([[at]]))
+    assert values.isfinite().all()
+    assert_close(found[0, 0, 0], tensor(slopes))
+    backward = reference.loss_and_gradient(
+        parse(text), tensor([parameters]), tensor([[at]]), tensor([[0]]), "sse"
+    )
+    assert_close(backward[1][0], 2 * values[0, 0, 0] * tensor(slopes))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("backend", [reference, numba_kernel, triton_kernel])
+def test_the_gradient_of_each_backend(backend: ModuleType, dtype: torch.dtype) -> None:
+    case, slopes = all_at_once()
+    given = (each.to(dtype) for each in (case.parameters, case.inputs, case.targets))
+    gradient = backend.loss_and_gradient(case.graph, *given, "sse")[1][0]
+    assert_close(gradient, _of_squares(case, slopes), dtype)
+
+
+def _of_squares(case: Case, slopes: Tensor) -> Tensor:
+    """The gradient of the sum of squares of outputs that share no parameter."""
+    outputs = predict(case.graph, case.parameters, case.inputs)[0, 0]
+    counts = [len(values) for _, values, _, _ in SMOOTH.values()]
+    return 2 * outputs.repeat_interleave(torch.tensor(counts)) * slopes
+
+
+def test_finite_differences_too() -> None:
+    """A slope of 0 from above meets an infinite quotient."""
+    graph = parse("xa = exp(k*x)\nxt = a/(1 + xa)")
+    given = tensor([[8, 3]]), tensor([[1e3]]), tensor([[0]])
+    assert finite_difference.loss_and_gradient(graph, *given, "sse", 1e-4)[1].tolist() == [[0, 0]]
+
+
+def test_a_sample_of_weight_0_is_out_whatever_it_is() -> None:
+    """Its output and derivatives aren't finite: rows of [J | e] by each backend, and their squares."""
+    graph = parse("xt = a*log(xh) + b")
+    parameters, inputs = tensor([[2, 1]]), tensor([[-1], [0], [1], [2], [3]])
+    targets, weights = tensor([[0], [1], [1], [2], [3]]), tensor([0, 0, 1, 0.5, 2])
+    whole, part = Problem(inputs, targets, weights), Problem(inputs[2:], targets[2:], weights[2:])
+
+    def model(p: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        return jacobian(graph, p, x)
+
+    for way in (by_qr, by_normal_equations):
+        for found, expected in zip(way(model, parameters, whole), way(model, parameters, part), strict=True):
+            assert_close(found.abs(), expected.abs())
+    columns = torch.full((3, 5), torch.nan, dtype=torch.float64)
+    rows = source_cache.load(rows_source(graph)).rows
+    total = rows(
+        *(
+            each.numpy()
+            for each in (
+                parameters[0],
+                inputs,
+                targets,
+                weights,
+            )
+        ),
+        0,
+        5,
+        columns.numpy(),
+        0,
+    )
+    assert math.isfinite(total) and not columns[:, :2].any() and columns[:, 2:].isfinite().all()
+    squares = triton_kernel.squares(graph, parameters, inputs, targets, weights)
+    assert_close(squares[0], columns @ columns.T)
+
+
+def test_a_plain_product_stays_one_where_no_factor_can_be_infinite() -> None:
+    a, b = name("a"), name("b")
+    wild = [node("exp", a), node("div", a, b), node("pow", a, b), node("pow", a, number(-1)), node("log", a)]
+    tame = [a, node("div", a, number(2)), node("pow", a, number(3)), node("tanh", a), node("sub", a, b)]
+    assert {chain(b, each).op for each in tame} == {"mul"}
+    assert {chain(b, each).op for each in wild} == {chain(each, b).op for each in wild} == {"chain"}
+    assert {chain(b, node("tanh", each)).op for each in wild} == {"chain"}
+    assert chain(ZERO, wild[0]) is chain(wild[0], number(-0.0)) is ZERO and chain(ONE, wild[0]) is wild[0]
+    assert str(chain(-b, wild[0])) == "-(b*exp(a))" and chain(number(2), wild[0]).op == "mul"
+
+
+def test_a_parameter_that_is_fixed_is_not_differentiated() -> None:
+    """The derivative by an exponent is NaN at a negative base."""
+
+    graph = replace(parse("xy = a*x^n"), fixed=frozenset({"n"}))
+    given = tensor([[2, 3]]), tensor([[-1.5]])
+    assert jacobian(graph, *given)[1].tolist() == [[[[-(1.5**3), 0]]]]
+    for backend in (reference, numba_kernel, triton_kernel):
+        found = backend.loss_and_gradient(graph, *given, tensor([[0]]), "sse")[1]
+        assert_close(found, tensor([[2 * 2 * 1.5**6, 0]]))
+
+
+@st.composite
+def special(draw: st.DrawFn) -> tuple[Graph, Tensor, Tensor]:
+    """A random graph, parameters [1, P] and a sample [1, V] that are 0, 1, -1, tiny, huge or ordinary."""
+    graph = draw(graphs(tamed=False))
+    parameters, inputs = (
+        [draw(st.sampled_from(INNER)) for _ in words] for words in (graph.parameters, graph.inputs)
+    )
+    return graph, tensor([parameters]), tensor([inputs])
+
+
+def quotients(graph: Graph, parameters: Tensor, inputs: Tensor, column: int) -> tuple[Tensor, Tensor]:
+    """Difference quotients [4, T] by a parameter, for steps of two sizes to either side, and what moved."""
+    value = predict(graph, parameters, inputs)[0, 0]
+    size = 1e-4 * max(abs(float(parameters[0, column])), 1)
+    moved = parameters.repeat(4, 1)
+    moved[:, column] += tensor([size, size / 8, -size, -size / 8])
+    change = predict(graph, moved, inputs)[:, 0] - value
+    return change / (moved[:, [column]] - parameters[:, [column]]), change.abs() / value.abs()
+
+
+def backward(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
+    """dy/dp [T, P] at one sample, by the walk from each output down."""
+    leaves = [name(parameter) for parameter in graph.parameters]
+    values, rows = bind(graph, parameters, inputs), []
+    for output in graph.outputs:
+        found = reverse({graph.lowered[output]: ONE}, set(leaves))
+        evaluate(walk(*found.values()), values)
+        rows.append(torch.cat([values[found[leaf]].flatten() for leaf in leaves]))
+    return torch.stack(rows)
+
+
+def largest(graph: Graph, parameters: Tensor, inputs: Tensor) -> float:
+    """Of the values inside: rounding of what is large hides differences, and infinity has a limit's."""
+    values = bind(graph, parameters, inputs)
+    evaluate(graph.program, values)
+    return max(float(value.abs().max()) for value in values.values())
+
+
+@many
+@given(special())
+def test_random_graphs_at_0_1_and_far_out(given: tuple[Graph, Tensor, Tensor]) -> None:
+    """Finite where the quotients agree, and theirs where they are more than rounding."""
+    graph, parameters, inputs = given
+    slopes, down = jacobian(graph, parameters, inputs)[1][0, 0], backward(graph, parameters, inputs)
+    for column in range(parameters.shape[1]):
+        found, change = quotients(graph, parameters, inputs, column)
+        agree = (found - found[0]).abs().amax(0) <= 1e-2 * found[0].abs()
+        assert slopes[agree, column].isfinite().all() and down[agree, column].isfinite().all()
+        seen = agree & (change.amin(0) > 1e-6) & (largest(graph, parameters, inputs) < 1e9)
+        for each in (slopes, down):
+            torch.testing.assert_close(each[seen, column], found[1, seen], rtol=2e-2, atol=0)

@@ -1,0 +1,69 @@
+"""Why runs can't begin: the row of the data, and the part of the equations, that isn't finite there."""
+
+import torch
+from torch import Tensor
+
+from kernels.expression import Graph
+from kernels.expression.fault import first_fault
+from kernels.expression.graph import MAX_SLOPES
+from trainer.data.dataset import Dataset
+from trainer.models.base import Model
+from trainer.models.expression import ExpressionModel
+
+BEYOND = [10.0**power for power in range(-14, -1)]  # of how far the parameters reach
+OFFSET = 10  # middle of an input over its spread, from which powers of it are better taken about the middle
+UPDATE = (
+    "the loss and its gradient are finite at the starting values, and the first update isn't: "
+    "try a smaller optimizer.lr, or a larger optimizer.eps"
+)
+UNKNOWN = "look at the data and at the starting values"
+
+
+def why_not_begun(model: Model, data: Dataset, runs: Tensor) -> dict[int, str]:
+    """What keeps each of the runs [R] that are marked from its first step, at its starting values."""
+    known: dict[tuple[float, ...], str] = {}
+    found = {}
+    for run in runs.nonzero()[:, 0].tolist():
+        values = tuple(model.parameters[run].tolist())
+        if values not in known:
+            known[values] = _why_not_begun(model, data, run)
+        found[run] = known[values]
+    return found
+
+
+def _why_not_begun(model: Model, data: Dataset, run: int) -> str:
+    if not isinstance(model, ExpressionModel):
+        return UNKNOWN
+    return fault_in(model.graph, model.parameters.detach()[run], data) or UPDATE
+
+
+def fault_in(graph: Graph, parameters: Tensor, data: Dataset) -> str:
+    """'row 1: (k/xd)^n is infinite', or"""
+    if data.weights is not None:
+        data = data.part((data.weights > 0).nonzero()[:, 0])
+    few = len(graph.program) * len(graph.parameters) <= MAX_SLOPES
+    fault = first_fault(graph, parameters, data.inputs, derivatives=few)
+    return f"row {data.row(fault.sample)}: {fault}" if fault else ""
+
+
+def fault_beyond(graph: Graph, parameters: Tensor, direction: Tensor, data: Dataset) -> str:
+    """The fault that is met first on the way from `parameters` [P] along `direction` [P], or ''."""
+    for share in BEYOND:
+        if fault := fault_in(graph, parameters + share * direction, data):
+            return fault
+    return ""
+
+
+def far_from_0(data: Dataset) -> str:
+    """How to write equations of an input that varies little about a value far from 0; '' where none does."""
+    inputs = data.inputs.double()
+    middle, spread = inputs.mean(0), inputs.amax(0) - inputs.amin(0)
+    offset = torch.where(spread > 0, middle.abs() / spread, 0)
+    if not len(offset) or float(offset.max()) < OFFSET:
+        return ""
+    column = int(offset.argmax())
+    name, low, high = data.input_names[column], float(inputs[:, column].min()), float(inputs[:, column].max())
+    return (
+        f": {name} lies between {low:.10g} and {high:.10g}; write the equations about the middle, with "
+        f"({name} - {(low + high) / 2:.10g}) for {name}"
+    )
