@@ -8,7 +8,6 @@ from torch import Tensor
 
 from kernels.expression.reference import chained
 from kernels.least_squares.problem import Problem
-from kernels.sums import sum_in_order
 
 # f(parameters [R, P], inputs [B, V] or [R, B, V]) -> outputs [R, B, T], their Jacobian [R, B, T, P]
 OutputsAndJacobian = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -59,7 +58,7 @@ def by_qr(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Li
     rss = parameters.new_zeros(len(parameters), dtype=torch.float64)
     found = parameters.new_zeros(len(parameters), 0, size + 1)
     for columns in _blocks(model, parameters, problem):
-        rss += sum_in_order(columns[..., -1].double().square())
+        rss += columns[..., -1].double().square().sum(1)
         found = triangle(torch.cat([found, columns], 1) if found.shape[1] else columns)
     missing = max(0, size - found.shape[1])
     found = torch.nn.functional.pad(found[:, :size], (0, 0, 0, missing)).double()

@@ -70,10 +70,25 @@ def newton(work, weight, step, length, radius, inner):
     return (length - radius) / radius / total
 
 
+def made_for(called: Any) -> Any:
+    """`exact`, for functions that are made anew for each `called`: named after the module of its own.
+
+    Numba names machine code by module, function and a counter of its process. Code from the caches of two
+    processes may so have one name, and the first that is loaded then serves for both.
+    """
+
+    def compiled(function: Any) -> Any:
+        function.__qualname__ = f"{called.py_func.__module__}.{function.__name__}"
+        return exact(function)
+
+    return compiled
+
+
 def make_steps(triangularize: Any) -> Any:
     """The two kinds of step, and what the best one promises, over a QR of [P + 1, M] columns."""
+    made = made_for(triangularize)
 
-    @exact
+    @made
     def solve(root, free, diagonal, work, step):
         """step: the s of free columns that minimizes |A s + c|^2 + |diagonal s|^2; `work`: its triangle."""
         size = step.size
@@ -94,7 +109,7 @@ def make_steps(triangularize: Any) -> Any:
                 value -= work[j, k] * step[j]
             step[k] = value / work[k, k]
 
-    @exact
+    @made
     def damped_step(root, free, weight, radius, damping, work, diagonal, step, inner, slope):
         """step: Gauss-Newton's where it lies within the radius, else a damped one -> its damping."""
         size = step.size
@@ -133,7 +148,7 @@ def make_steps(triangularize: Any) -> Any:
             damping = max(low, damping + change)
         return damping
 
-    @exact
+    @made
     def shortened_step(root, free, weight, radius, work, diagonal, step):
         """step: Gauss-Newton's, no longer than the radius -> whether the problem is singular."""
         size = step.size
@@ -149,7 +164,7 @@ def make_steps(triangularize: Any) -> Any:
                 return True
         return False
 
-    @exact
+    @made
     def promised(root, live, norm, work, diagonal, step):
         """By how much the linear model would lower |e|^2 at best, by the `live` columns."""
         size = step.size

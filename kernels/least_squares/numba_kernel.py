@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from kernels.least_squares.method import COARSE, FADED, FAR, LEAST_REACH, ROUNDINGS, SMALL, Status
-from kernels.least_squares.numba_algebra import dot, exact, make_steps, norm_of, triangularize
+from kernels.least_squares.numba_algebra import dot, exact, made_for, make_steps, norm_of, triangularize
 
 __all__ = ["EXHAUSTED", "RUNNING", "make_fit", "room_for", "triangularize"]
 
@@ -116,8 +116,9 @@ def make_linearize(rows: Any, triangularize: Any) -> Any:
     the condition number is never squared and memory is bounded. The last block waits for `finish`,
     since a fit that ends with this evaluation needs no triangle.
     """
+    made = made_for(rows)
 
-    @exact
+    @made
     def evaluate(p, x, t, w, columns):
         """|e|^2 at `p`, and how many rows of `columns` wait for `finish`."""
         samples, targets, size = t.shape[0], t.shape[1], p.size
@@ -136,7 +137,7 @@ def make_linearize(rows: Any, triangularize: Any) -> Any:
                         columns[k, i] = 0.0
         return rss, filled
 
-    @exact
+    @made
     def finish(columns, filled, root):
         """root [P + 1, P]: the columns of A and, last, c; returns whether they are finite."""
         size = root.shape[1]
@@ -152,11 +153,12 @@ def make_linearize(rows: Any, triangularize: Any) -> Any:
 
 
 def make_fit(rows: Any, triangularize: Any) -> Any:
-    """`evaluate`, `finish` and `fit` of a graph: made here, unlike functions passed along, they can be cached on disk."""
+    """A graph's `evaluate`, `finish` and `fit`; functions made here, unlike functions passed along, can be cached."""
+    made = made_for(rows)
     evaluate, finish = make_linearize(rows, triangularize)
     damped_step, shortened_step, promised = make_steps(triangularize)
 
-    @exact
+    @made
     def fit(damped, p, state, scale, rule, lower, upper, moves, x, t, w, count, history, path):
         """Up to `count` trial steps of one fit, as reference.iterate makes them -> how many, and its Status.
 

@@ -15,6 +15,7 @@ from tests.trainer.fits import ALONE, FIT, engine_of, equation, result_of, run_o
 from trainer.compute import Compute
 from trainer.engines.least_squares import LeastSquaresEngine
 from trainer.fit import REACHED, starts_report
+from trainer.monitor.fit_report import starts_line
 from trainer.models.base import Model
 from trainer.models.build import make_graph, new_model
 

@@ -532,3 +532,13 @@ def test_the_source_changes_with_what_it_is_compiled_over(monkeypatch: pytest.Mo
     changed = source(PEAK.graph)
     monkeypatch.undo()
     assert changed != source(PEAK.graph) and changed.splitlines()[1:] == source(PEAK.graph).splitlines()[1:]
+
+
+def test_no_two_formulas_have_machine_code_of_one_name() -> None:
+    """Of the caches of two processes: the first that is loaded would serve for both."""
+    names = []
+    for text in ("xy = c - k^2*x", "xy = c + k^2*x"):
+        module = source_cache.load(source(parse(text)))
+        closures = [module.fit, *(cell.cell_contents for cell in module.fit.py_func.__closure__)]
+        names += [each.py_func.__qualname__ for each in closures]
+    assert len(set(names)) == len(names) >= 12
