@@ -153,7 +153,7 @@ def make_linearize(rows: Any, triangularize: Any) -> Any:
 
 
 def make_fit(rows: Any, triangularize: Any) -> Any:
-    """A graph's `evaluate`, `finish` and `fit`; made here, unlike functions passed along, they can be kept."""
+    """A graph's `evaluate`, `finish` and `fit`; made here, unlike functions passed along, can be kept."""
     made = made_for(rows)
     evaluate, finish = make_linearize(rows, triangularize)
     damped_step, shortened_step, promised = make_steps(triangularize)
