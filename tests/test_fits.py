@@ -58,7 +58,7 @@ def test_the_numbers_of_a_straight_line_are_those_by_hand(packtrain: Command, tm
 def test_mse_and_sse_are_one_fit(packtrain: Command, tmp_path: Path) -> None:
     mean, whole = (run_of(packtrain, tmp_path, *FIT, *STRAIGHT, f"model.loss={x}") for x in ("mse", "sse"))
     assert mean["fit"] == whole["fit"] and mean["parameters"] == whole["parameters"]
-    assert whole["loss"]["train"]["last"] == whole["fit"]["rss"]
+    assert whole["loss"]["train"]["last"] == EXACT(whole["fit"]["rss"], rel=1e-15)  # in another order
     for when in ("first", "last"):
         assert whole["loss"]["train"][when] == EXACT(6 * mean["loss"]["train"][when])
 
@@ -157,6 +157,9 @@ def test_samples_of_weight_0_count_for_nothing(packtrain: Command, tmp_path: Pat
     for name in ("rss", "residual_std", "degrees_of_freedom", "aic", "bic", "r_squared"):
         assert run["fit"][name] == EXACT(plain["fit"][name], rel=1e-9), name
     assert run["loss"]["train"]["last"] == EXACT(plain["fit"]["rss"], rel=1e-9)
+    mean = run_of(packtrain, tmp_path, *FIT, *asked, "data.columns={weights: w}", "model.loss=mse")
+    assert mean["loss"]["train"]["last"] == EXACT(plain["fit"]["rss"] / 6, rel=1e-9)
+    assert mean["metrics"] == run["metrics"] == EXACT(plain["metrics"], rel=1e-9)
 
 
 @pytest.mark.parametrize("size", [1e-9, 1e9])

@@ -1,15 +1,17 @@
 """Losses and metrics over a whole data set."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from kernels.loss import LOSSES
+from kernels.loss import TERMS, terms
+from kernels.sums import sum_in_order
 from trainer.data.dataset import Dataset
-from trainer.models.base import Model
+from trainer.models.base import Metric, Model
 
-MOST_NUMBERS = 1 << 25  # of all runs together, computed at a time
+MOST_NUMBERS = 1 << 22  # computed at a time
 
 
 @dataclass(frozen=True)
@@ -22,20 +24,21 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(model: Model, data: Dataset, metrics: bool = True) -> Evaluation:
-    """The loss (a mean, or for sse the sum) over all of `data`, and `metrics`, block by block in float64."""
+    """The loss (a mean, or for sse the sum) over all of `data`, and `metrics`, in float64.
+
+    Samples of weight 0 are out of both. What a run is worth has the same bits in any pack, as far as its
+    predictions have: blocks and the order of sums are a matter of the model's width and the data alone.
+    """
     wanted = model.metrics if metrics else {}
-    block = max(1, MOST_NUMBERS // (model.runs * model.width))
-    loss = torch.zeros(model.runs, dtype=torch.float64, device=model.parameters.device)
-    sums = {name: torch.zeros_like(loss) for name in wanted}
-    for start in range(0, len(data), block):
-        part = data.part(slice(start, start + block))
-        outputs = model.predict(part.inputs).double()
-        share = 1.0 if model.loss_kind == "sse" else len(part) / len(data)
-        loss += _loss(model, outputs, part) * share
-        for name, metric in wanted.items():
-            mean = metric.sample(outputs, part.targets).mean((1, 2))
-            sums[name] += mean * (len(part) / len(data))
-    return Evaluation(loss, {n: metric.finish(sums[n]) for n, metric in wanted.items()})
+    counted = data.counted
+    block = max(1, MOST_NUMBERS // model.width)
+    parts = [_sums(model.of(runs), counted, wanted.values(), block) for runs in _runs(model, counted, block)]
+    found = torch.cat(parts, 1)
+    samples, outputs = len(counted), counted.targets.shape[1]
+    loss = found[0] / (samples * terms(model.loss_kind, outputs) or 1)
+    means = found[1:] / (samples * outputs)
+    finished = {name: wanted[name].finish(mean) for name, mean in zip(wanted, means, strict=True)}
+    return Evaluation(loss, finished)
 
 
 def evaluate_only(model: Model, data: Dataset, runs: Tensor, metrics: bool = True) -> Evaluation:
@@ -48,10 +51,33 @@ def evaluate_only(model: Model, data: Dataset, runs: Tensor, metrics: bool = Tru
     return Evaluation(spread(found.loss), {name: spread(each) for name, each in found.metrics.items()})
 
 
-def _loss(model: Model, outputs: Tensor, part: Dataset) -> Tensor:
-    """The loss [R], each squared error times its sample's weight where there are weights."""
-    targets = part.targets
-    if part.weights is not None:
-        root = part.weights.sqrt()[:, None]
-        outputs, targets = outputs * root, targets * root
-    return LOSSES[model.loss_kind](outputs, targets)[0]
+def _runs(model: Model, data: Dataset, block: int) -> tuple[Tensor, ...]:
+    """The runs that are evaluated at a time."""
+    runs = torch.arange(model.runs, device=model.parameters.device)
+    most = MOST_NUMBERS // (model.width * max(1, min(block, len(data))))
+    return runs.split(max(1, most))
+
+
+def _sums(model: Model, data: Dataset, metrics: Collection[Metric], block: int) -> Tensor:
+    """What the terms of the loss and of each metric add up to over all samples: [1 + M, R] in float64."""
+    total = model.parameters.new_zeros(1 + len(metrics), model.runs, dtype=torch.float64)
+    for start in range(0, len(data), block):
+        part = data.part(slice(start, start + block))
+        outputs = _outputs(model, part.inputs).double()
+        added = [_losses(model, outputs, part), *(each.sample(outputs, part.targets) for each in metrics)]
+        total += torch.stack([sum_in_order(each.flatten(1)) for each in added])
+    return total
+
+
+def _outputs(model: Model, inputs: Tensor) -> Tensor:
+    """The predictions [R, B, T], each run's with the bits that it has alone."""
+    if not model.one_by_one:
+        return model.predict(inputs)
+    runs = torch.arange(model.runs, device=inputs.device)
+    return torch.cat([model.of(run).predict(inputs) for run in runs.split(1)])
+
+
+def _losses(model: Model, outputs: Tensor, part: Dataset) -> Tensor:
+    """The terms of the loss, each squared error times its sample's weight where there are weights."""
+    found = TERMS[model.loss_kind](outputs, part.targets)
+    return found if part.weights is None else found * part.weights[:, None]

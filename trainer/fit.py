@@ -9,9 +9,9 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
-from kernels.least_squares import CONVERGED, Problem, Status, by_qr
-from kernels.least_squares.inference import Inference, combinations, infer
-from kernels.least_squares.linearize import BLOCK, Linear
+from kernels.least_squares import CONVERGED, Problem, Status
+from kernels.least_squares.inference import Inference, combinations, infer, sum_of_rows
+from kernels.least_squares.linearize import Linear
 from kernels.least_squares.method import ROUNDINGS
 from kernels.least_squares.reference import rounding_of, vanished
 from trainer.engines.faults import far_from_0
@@ -20,7 +20,6 @@ from trainer.pack import START
 
 CONFIDENCE = 0.95
 EPS = torch.finfo(torch.float64).eps
-TOGETHER = 1 << 23  # numbers that are computed at a time
 REACHED = 1e-6  # relative difference of sums of squares within which two starts found the same minimum
 EXACT = 400.0  # times the rounding of the targets: smaller residuals are rounding themselves
 LISTED_MINIMA = 10
@@ -56,7 +55,8 @@ def add_reports(rows: list[Report], engine: LeastSquaresEngine, standardized: bo
     samples = _samples(engine.problem, standardized, "" if standardized else far_from_0(engine.data))
     eps = torch.finfo(engine.model.parameters.dtype).eps
     statuses = [Status(code) for code in engine.status.tolist()]
-    for runs, linear in _solutions(engine):
+    for runs, at_end in engine.solver.solutions():
+        linear = Linear(*(part.cpu() for part in at_end))
         free, held = _free(engine, runs)
         dead = _dead(engine, runs, linear, samples.size)
         found = infer(linear.root.masked_fill(dead[:, None], 0), free)
@@ -87,19 +87,6 @@ def _samples(problem: Problem, standardized: bool, offset: str = "") -> Samples:
     return Samples(n, size, spread if spread > EPS * size**2 else 0.0, standardized, offset)
 
 
-def _solutions(engine: LeastSquaresEngine) -> Iterator[tuple[Tensor, Linear]]:
-    """(runs, their linear problems at the solutions), in float64 on the CPU, some runs at a time."""
-    given = engine.problem
-    problem = Problem(given.inputs.double(), given.targets.double(), given.weights)
-    parameters = engine.model.parameters.detach().double()
-    size = parameters.shape[1]
-    rows = min(problem.rows, BLOCK * problem.targets.shape[-1])
-    together = max(1, TOGETHER // ((rows + size) * (size + 1)))
-    for runs in torch.arange(len(parameters), device=parameters.device).split(together):
-        linear = by_qr(engine.model.jacobian, parameters[runs], problem)
-        yield runs, Linear(*(part.cpu() for part in linear))
-
-
 def _free(engine: LeastSquaresEngine, runs: Tensor) -> tuple[Tensor, Tensor]:
     """Which parameters a fit was free to move at its end, and which a bound held: [R, P] each."""
     rules = engine.rules.of(runs)
@@ -111,8 +98,8 @@ def _free(engine: LeastSquaresEngine, runs: Tensor) -> tuple[Tensor, Tensor]:
 def _dead(engine: LeastSquaresEngine, runs: Tensor, linear: Linear, size: float) -> Tensor:
     """Columns that have vanished on the way: their directions say nothing; [R, P]."""
     value, scale = engine.model.parameters.detach()[runs].double().cpu(), engine.solver.scale[runs].cpu()
-    norm = torch.linalg.vector_norm(linear.root, dim=1)
-    slope = (linear.projected[:, None] @ linear.root)[:, 0]
+    norm = sum_of_rows(linear.root.square()).sqrt()
+    slope = sum_of_rows(linear.projected[..., None] * linear.root)
     rounding = rounding_of(linear.rss, torch.full_like(linear.rss, size), value.dtype)
     return vanished(norm, slope, value, scale, rounding)
 

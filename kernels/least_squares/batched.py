@@ -1,11 +1,12 @@
 """R fits in eager torch, on any device, for any model with a Jacobian."""
 
+from collections.abc import Iterator
 from dataclasses import fields
 
 import torch
 from torch import Tensor
 
-from kernels.least_squares.linearize import BLOCK, Linear, OutputsAndJacobian, Squares, linearize
+from kernels.least_squares.linearize import BLOCK, Linear, OutputsAndJacobian, Squares, by_qr, linearize
 from kernels.least_squares.method import Status
 from kernels.least_squares.problem import Problem, Rules, Trials
 from kernels.least_squares.reference import Fits, iterate
@@ -63,6 +64,12 @@ class Batched:
             self._advance(running[places], places, trials)
         self.parameters.copy_(self.fits.parameters)
         return trials
+
+    def solutions(self) -> Iterator[tuple[Tensor, Linear]]:
+        """Some runs [K] at a time, and their linear problems where they stand, by QR in float64."""
+        parameters, problem = self.parameters.double(), self.problem.double()
+        for runs in torch.arange(len(parameters), device=parameters.device).split(self.together):
+            yield runs, by_qr(self.model, parameters[runs], problem.of(runs))
 
     def _start(self, runs: Tensor) -> Fits:
         runs = runs.to(self.parameters.device)

@@ -1,11 +1,14 @@
 """R fits of an expression graph through Numba, on the CPU: one compiled loop for all steps of all fits."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from kernels import source_cache
 from kernels.expression import Graph
+from kernels.least_squares.linearize import Linear
 from kernels.least_squares.method import Status
 from kernels.least_squares.numba_source import source
 from kernels.least_squares.problem import Problem, Rules, Trials
@@ -64,6 +67,15 @@ class Compiled:
                 whole[runs] = part
         rss, gradient, damping = torch.from_numpy(history).permute(2, 1, 0)
         return Trials(runs, rss, gradient, damping, torch.from_numpy(path).transpose(0, 1))
+
+    def solutions(self) -> Iterator[tuple[Tensor, Linear]]:
+        """All runs, and their linear problems where they stand."""
+        runs, size = self.parameters.shape
+        root, rss = np.empty((runs, size + 1, size)), np.empty(runs)
+        arguments = *(_array(each) for each in (self.parameters, *self.samples)), root, rss
+        share(runs, lambda start, stop: self.code.solutions(start, stop, *arguments))
+        columns = torch.from_numpy(root)
+        yield torch.arange(runs), Linear(torch.from_numpy(rss), columns[:, :size].mT, columns[:, size])
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -4,10 +4,12 @@ All of it is linear: it holds near the solution. The source of the formulas is B
 "Nonlinear Regression Analysis and Its Applications" (1988), chapter 2.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
+
+from kernels.sums import sum_in_order
 
 LEAST = (
     torch.finfo(torch.float64).eps ** 0.75
@@ -36,10 +38,20 @@ def infer(root: Tensor, free: Tensor) -> Inference:
     """From A [R, P, P] with A^T A = J^T J, by QR, and the parameters that are `free` [R, P].
 
     Columns are scaled to norm 1, so that units don't matter; singular values at most LEAST times
-    the largest count as zero.
+    the largest count as zero. One fit after another, since what LAPACK rounds depends on where a matrix lies.
     """
+    found = [_infer(*each) for each in zip(root.split(1), free.split(1), strict=True)]
+    return Inference(*(torch.cat([getattr(each, f.name) for each in found]) for f in fields(Inference)))
+
+
+def sum_of_rows(matrix: Tensor) -> Tensor:
+    """[R, M, P] -> [R, P], each with the same bits in any pack."""
+    return sum_in_order(matrix.mT.flatten(0, 1)).view(matrix.shape[0], -1)
+
+
+def _infer(root: Tensor, free: Tensor) -> Inference:
     root = root * free[:, None]
-    norm = torch.linalg.vector_norm(root, dim=1)
+    norm = sum_of_rows(root.square()).sqrt()
     norm = norm.masked_fill(norm == 0, 1)
     _, values, directions = torch.linalg.svd(root / norm[:, None])
     known = values > LEAST * values[:, :1]

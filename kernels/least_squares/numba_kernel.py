@@ -8,7 +8,7 @@ import numpy as np
 from kernels.least_squares.method import COARSE, FADED, FAR, LEAST_REACH, ROUNDINGS, SMALL, Status
 from kernels.least_squares.numba_algebra import dot, exact, made_for, make_steps, norm_of, triangularize
 
-__all__ = ["EXHAUSTED", "RUNNING", "make_fit", "triangularize"]
+__all__ = ["EXHAUSTED", "RUNNING", "make_fit", "room_for", "triangularize"]
 
 BLOCK = 1024  # rows of [J | e] that are triangularized at a time
 EPS = float(np.finfo(np.float64).eps)
@@ -103,6 +103,12 @@ def judge(is_orthogonal, is_cost, is_rounding, short, refused, finite, singular,
     return RUNNING
 
 
+@exact
+def room_for(p, t):
+    """The `columns` of `evaluate`: a triangle, and under it a block of rows."""
+    return np.empty((p.size + 1, p.size + min(t.size, max(BLOCK, t.shape[1]))))
+
+
 def make_linearize(rows: Any, triangularize: Any) -> Any:
     """`evaluate` and `finish` of a graph, whose compiled `rows` fills rows of [J | e].
 
@@ -147,7 +153,7 @@ def make_linearize(rows: Any, triangularize: Any) -> Any:
 
 
 def make_fit(rows: Any, triangularize: Any) -> Any:
-    """The `fit` of a graph; functions made here, unlike functions passed along, can be cached on disk."""
+    """A graph's `evaluate`, `finish` and `fit`; made here, unlike functions passed along, can be kept."""
     made = made_for(rows)
     evaluate, finish = make_linearize(rows, triangularize)
     damped_step, shortened_step, promised = make_steps(triangularize)
@@ -161,9 +167,8 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
         and the damping of each trial, path [S, P] the parameters before it.
         """
         size = p.size
-        waiting = min(t.size, max(BLOCK, t.shape[1]))
         # A statement each: Numba frees arrays too early that are unpacked from one line.
-        columns = np.empty((size + 1, size + waiting))
+        columns = room_for(p, t)
         work = np.empty((size + 1, 2 * size))
         root = np.empty((size + 1, size))
         there = np.empty((size + 1, size))
@@ -231,4 +236,4 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
                 return taken + 1, end
         return count, RUNNING
 
-    return fit
+    return evaluate, finish, fit

@@ -10,7 +10,7 @@ UNROLLED = 12  # parameters up to which the QR is written out: each pass then se
 
 ADVANCE = """
 
-fit = make_fit(rows, triangularize)
+evaluate, finish, fit = make_fit(rows, triangularize)
 
 
 @kept
@@ -31,18 +31,29 @@ def advance(
                 status[r] = EXHAUSTED
         history[r, done:] = nan
         path[r, done:] = nan
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def solutions(start, stop, p, x, t, w, root, rss):
+    columns = room_for(p[0], t[0])
+    for r in range(start, stop):
+        rss[r], filled = evaluate(p[r], x[r % x.shape[0]], t[r % t.shape[0]], w[r % w.shape[0]], columns)
+        if not finish(columns, filled, root[r]):
+            rss[r], root[r] = inf, 0.0
 """
 
 
 def source(graph: Graph) -> str:
     """The module that defines advance(...): up to S trial steps of fits start..stop-1, as make_fit's `fit`.
 
+    And solutions(...): |e|^2 at p, rss [R], and the columns of A and c, root [R, P + 1, P].
+
     p, scale, lower, upper, moves [R, P], state [R, 2], rule [R, 5], status, taken, steps [R],
     x [1 or R, N, V], t [1 or R, N, T], w [1 or R, N or 0], history [R, S, 3], path [R, S, P].
     """
     size = len(graph.parameters)
     written = _triangularize(size) if size <= UNROLLED else ""
-    names = ["EXHAUSTED", "RUNNING", "make_fit", *([] if written else ["triangularize"])]
+    names = ["EXHAUSTED", "RUNNING", "make_fit", "room_for", *([] if written else ["triangularize"])]
     imports = f"from kernels.least_squares.numba_kernel import {', '.join(names)}\n"
     files = (Path(__file__).with_name(name) for name in ("numba_kernel.py", "numba_algebra.py", "method.py"))
     return (

@@ -39,6 +39,10 @@ class Problem:
             inputs, targets, self.weights[runs] if per_run and self.weights is not None else self.weights
         )
 
+    def double(self) -> "Problem":
+        """The same in float64."""
+        return Problem(self.inputs.double(), self.targets.double(), self.weights)
+
     def part(self, samples: slice) -> "Problem":
         """Some of the samples."""
         weights = None if self.weights is None else self.weights[..., samples]

@@ -41,6 +41,17 @@ def cross_entropy_reference(
     return value, surplus / outputs.shape[1]
 
 
+def squared_errors(outputs: Tensor, targets: Tensor) -> Tensor:
+    """(y - t)^2, what mse and sse add up: [R, B, T]."""
+    return (outputs - targets).square()
+
+
+def surprise(outputs: Tensor, targets: Tensor) -> Tensor:
+    """-log softmax(y)[t], what cross_entropy adds up: [R, B, 1]."""
+    classes = targets.expand(*outputs.shape[:2], 1)
+    return -torch.log_softmax(outputs, -1).gather(-1, classes)
+
+
 def terms(loss: str, outputs: int) -> int:
     """How many terms a sample with so many outputs adds to the mean that a loss is; 0 where it is a sum."""
     return {"mse": outputs, "sse": 0, "cross_entropy": 1}[loss]
@@ -50,4 +61,9 @@ LOSSES: dict[str, Loss] = {
     "mse": mse_reference,
     "sse": sse_reference,
     "cross_entropy": cross_entropy_reference,
+}
+TERMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": squared_errors,
+    "sse": squared_errors,
+    "cross_entropy": surprise,
 }

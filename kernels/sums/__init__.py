@@ -1,1 +1,5 @@
-"""Sums of partial sums, in an order that depends on their number alone."""
+"""Sums in an order that depends on the number of their terms alone."""
+
+from kernels.sums.function import sum_in_order
+
+__all__ = ["sum_in_order"]

@@ -38,6 +38,13 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    @property
+    def counted(self) -> "Dataset":
+        """The samples that count: those whose weight isn't 0."""
+        if self.weights is None or bool(self.weights.all()):
+            return self
+        return self.part(self.weights.nonzero()[:, 0])
+
     def part(self, index: Tensor | slice) -> "Dataset":
         """The samples at `index`."""
         weights = None if self.weights is None else self.weights[index]

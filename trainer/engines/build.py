@@ -22,7 +22,7 @@ from trainer.models.expression import ExpressionModel, bounds_of, moving
 from trainer.optimizers import OPTIMIZERS, SCHEDULES, Rates
 from trainer.pack import Pack
 
-COMPILED_WORK = 1 << 22  # numbers in a pack's Jacobians: the reference then takes about as long as compiling
+COMPILED_WORK = 1 << 22  # numbers in a fit's [J | e]: the reference then takes about as long as compiling
 MOST_DERIVATIVES = 64  # of one sample, all in registers: what Triton's normal equations take
 MOST_PARAMETERS = 1000  # of a least-squares fit
 MOST_MATRICES = 1 << 27  # numbers in the P x P matrices of all fits
@@ -67,7 +67,8 @@ def _first_order(pack: Pack, model: Model, data: Dataset) -> TabulatedEngine:
 
 def _least_squares(pack: Pack, model: Model, data: Dataset) -> LeastSquaresEngine:
     _check_size(pack, model)
-    if data.weights is not None and not bool(data.weights.any()):
+    data = data.counted
+    if not len(data):
         raise UserError("every sample that is left to train on has the weight 0, so there is nothing to fit")
     order = Order(len(data), len(data), None, data.inputs.device)
     problem = Problem(data.inputs, data.targets, data.weights)
@@ -80,6 +81,7 @@ def _least_squares(pack: Pack, model: Model, data: Dataset) -> LeastSquaresEngin
         from kernels.least_squares.compiled import Compiled  # noqa: PLC0415 (numba takes a second to import)
 
         assert isinstance(model, ExpressionModel)
+        model.backend = backend
         solver = Compiled(model.graph, problem, parameters, rules, damped)
     else:
         squares = _squares(model) if backend == "triton" else None
@@ -164,7 +166,10 @@ def _triton_or_reference(asked: str, model: Model, problem: Problem) -> str:
 
 
 def _numba_or_reference(pack: Pack, model: Model, problem: Problem) -> str:
-    """Numba where it is asked for, or pays: float64 fits of equations on the CPU, enough of them."""
+    """Numba where it is asked for, or pays: float64 fits of equations on the CPU, each of them large.
+
+    How many there are is no matter: what a fit comes to must not depend on its pack.
+    """
     asked = pack.config.compute
     serves = (
         isinstance(model, ExpressionModel)
@@ -177,7 +182,7 @@ def _numba_or_reference(pack: Pack, model: Model, problem: Problem) -> str:
             "compute.backend=numba, and so engine=fused, fits equations in compute.precision=fp64 on "
             "compute.device=cpu; compute.backend=reference takes everything"
         )
-    work = model.runs * problem.rows * (model.parameters.shape[1] + 1)
+    work = problem.rows * (model.parameters.shape[1] + 1)
     pays = asked.backend == "auto" and serves and work >= COMPILED_WORK
     return "numba" if numba or pays else "reference"
 

@@ -1,12 +1,13 @@
 """The engine of least-squares fits: trial steps of every run on all samples, until each has converged."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from kernels.least_squares import CONVERGED, Problem, Rules, Status, Trials, by_qr
+from kernels.least_squares.linearize import Linear
 from trainer.data.dataset import Dataset
 from trainer.data.order import Order
 from trainer.engines.base import History, put, recorded
@@ -58,6 +59,10 @@ class Solver(Protocol):
 
     def advance(self, count: int) -> Trials:
         """Makes up to `count` trial steps of every running fit."""
+        ...
+
+    def solutions(self) -> Iterator[tuple[Tensor, Linear]]:
+        """The runs [K], some at a time or all, and their linear problems where they stand, in float64."""
         ...
 
 

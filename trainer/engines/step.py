@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kernels.sums import sum_in_order
 from trainer.engines.tabulated import TabulatedEngine
 from trainer.optimizers import State
 
@@ -76,7 +77,7 @@ class StepEngine(TabulatedEngine):
         (gradient,) = torch.autograd.grad(loss.sum(), parameters)
         with torch.no_grad():
             active = wanted & self.alive
-            norm = torch.linalg.vector_norm(gradient, dim=1, dtype=torch.float64).to(gradient.dtype)
+            norm = sum_in_order(gradient.double().square(), self.backend).sqrt().to(gradient.dtype)
             self.last.copy_(loss.masked_fill(~active, torch.nan))
             self._record(slot, self.last, norm, parameters[:, self.columns])
             if self.clip_norm is not None:

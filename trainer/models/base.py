@@ -56,6 +56,11 @@ class Model(ABC):
         """The most numbers that one sample of one run becomes on its way: what memory is planned by."""
 
     @property
+    def one_by_one(self) -> bool:
+        """A run's predictions have the same bits in any pack only where they are made alone."""
+        return False
+
+    @property
     def scalars(self) -> dict[str, int]:
         """The parts that are one number a run, which are worth a curve of their own: name -> column."""
         return {}

@@ -70,6 +70,11 @@ class MLPModel(Model):
     def width(self) -> int:
         return max(self.widths)
 
+    @property
+    def one_by_one(self) -> bool:
+        """Torch's products on the CPU round by the number of runs."""
+        return self.backend != "triton" and not self.parameters.is_cuda
+
 
 def layout(widths: Sequence[int], bias: bool) -> dict[str, tuple[int, ...]]:
     """weight_l [O, I] and bias_l [O] of each layer l."""

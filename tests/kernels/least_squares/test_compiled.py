@@ -11,13 +11,15 @@ from torch import Tensor
 
 from kernels import source_cache
 from kernels.expression import Graph, parse
-from kernels.least_squares import Problem, Rules, Status, numba_algebra, numba_kernel
+from kernels.least_squares import Batched, Problem, Rules, Status, numba_algebra, numba_kernel
 from kernels.least_squares.compiled import Compiled
+from kernels.least_squares.linearize import Linear
 from kernels.least_squares.numba_source import UNROLLED, source
 from tests.helpers import assert_close
 from tests.kernels.least_squares.fits import (
     KINDS,
     TRIED,
+    Backend,
     Fitted,
     Kind,
     assert_near,
@@ -125,6 +127,35 @@ def test_more_rows_than_a_block(kind: Kind, weighted: bool) -> None:
     assert_near(found.parameters, expected.parameters, 1e-7)
     assert_near(found.trials.gradient[0], expected.trials.gradient[0], 1e-9)
     assert_near(found.rss, expected.rss, 1e-10)
+
+
+def gram(linear: Linear) -> Tensor:
+    """[A | c]^T [A | c], which is the same for all roots."""
+    root = torch.cat([linear.root, linear.projected[..., None]], 2)
+    return root.mT @ root
+
+
+@pytest.mark.parametrize(("kind", "count"), [(PEAK, 60), (PEAK, LONG), (TWO, 60)])
+def test_the_linear_problems_at_the_solutions_are_those_of_batched(kind: Kind, count: int) -> None:
+    """Each with the bits that it has alone; zero where something isn't finite."""
+    problem = replace(samples(kind, 4, count=count), weights=weights(4, count))
+    parameters = starts(kind, 4)
+    parameters[2, 0] = torch.nan
+
+    def solved(backend: Backend, runs: Tensor) -> Linear:
+        own, part = problem.of(runs), parameters[runs]
+        ((order, found),) = make(backend, kind.graph, own, part, rules(own, part), True).solutions()
+        assert torch.equal(order, torch.arange(len(runs)))
+        return found
+
+    everyone = torch.arange(4)
+    found, expected = solved(Compiled, everyone), solved(Batched, everyone)
+    assert_near(found.rss, expected.rss, 1e-12)
+    assert_near(gram(found), gram(expected), 1e-10)
+    assert not found.root[2].any() and found.rss[2] == torch.inf
+    for run in everyone.split(1):
+        alone = solved(Compiled, run)
+        assert all(torch.equal(one, all_of[run]) for one, all_of in zip(alone, found, strict=True))
 
 
 @both

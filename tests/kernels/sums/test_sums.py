@@ -1,9 +1,9 @@
-"""The second pass of a two-pass sum."""
+"""Sums in an order of their terms alone, and the second pass of a two-pass sum."""
 
 import pytest
 import torch
 
-from kernels.sums import kernel
+from kernels.sums import kernel, sum_in_order
 from kernels.sums.kernel import BLOCK_S, sum_parts
 from kernels.sums.reference import sum_parts_reference
 from tests.helpers import assert_near
@@ -59,6 +59,18 @@ def test_float32_parts_are_added_in_float64(device: torch.device) -> None:
 def test_what_is_not_finite_shows(device: torch.device) -> None:
     part = torch.tensor([[1.0, torch.nan], [torch.inf, 1.0]], device=device)[None]
     assert sum_parts(part, torch.float32).isfinite().tolist() == [[False, False]]
+
+
+@pytest.mark.parametrize("backend", ["reference", "triton"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_row_has_the_same_sum_in_any_pack(backend: str, dtype: torch.dtype, device: torch.device) -> None:
+    for size in (0, 1, 2, 3, 64, 1001, 40_000 if backend == "reference" else 600):
+        terms = drawn(5, size, dtype=dtype, device=device)
+        given = terms.clone()
+        found = sum_in_order(terms, backend)
+        assert found.dtype == dtype and terms.equal(given)
+        assert_near(found, terms.double().sum(1), dtype)
+        assert torch.cat([sum_in_order(row, backend) for row in terms.split(1)]).equal(found)
 
 
 @pytest.mark.parametrize(

@@ -161,8 +161,12 @@ def test_the_compiled_backend_agrees_with_the_reference(packtrain: Command, tmp_
         assert other["outcome"] == "finished"
 
 
-def test_small_packs_are_not_worth_compiling_and_large_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_fits_are_not_worth_compiling_and_large_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are."""
     assert engine_of(*DANWOOD).backend == "reference"
+    many = 'pack.over={seed: "range(0,3000)"}'
+    monkeypatch.setattr("trainer.engines.build.COMPILED_WORK", 6 * 3 + 1)
+    assert engine_of(*DANWOOD, many).backend == "reference"
     monkeypatch.setattr("trainer.engines.build.COMPILED_WORK", 6 * 3)
     assert engine_of(*DANWOOD).backend == "numba"
     assert engine_of(*DANWOOD, "compute.precision=fp32").backend == "reference"
