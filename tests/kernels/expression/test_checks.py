@@ -63,7 +63,7 @@ def edited(function: Callable[..., Any], edit: Callable[[Tensor], Tensor], place
 def test_a_wrong_backend_does_not_agree(
     edit: Callable[[Tensor], Tensor], dtype: torch.dtype, part: str
 ) -> None:
-    backend: Any = ModuleType("backend")
+    backend = ModuleType("backend")
     backend.predict = edited(reference.predict, edit if part == "outputs" else lambda y: y, None)
     place = {"outputs": -1, "loss": 0, "gradient": 1}[part]
     backend.loss_and_gradient = edited(reference.loss_and_gradient, edit, place)
