@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,12 @@ def module(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-TREES = {module(path): ast.parse(path.read_text()) for path in SOURCES}
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Every module of ours."""
+    return {module(path): ast.parse(path.read_text()) for path in SOURCES}
+
+
 PACKAGES = {module(path) for path in SOURCES if path.name == "__init__.py"}
 
 
@@ -82,28 +88,28 @@ def needed(name: str, tree: ast.Module) -> set[str]:
     """Our modules that importing `name` imports."""
     top = {id(node) for node in tree.body}
     found = {each for each, node in imported(name, tree) if id(node) in top}
-    return {each if each in TREES else each.rpartition(".")[0] for each in found} & TREES.keys()
+    return {each if each in trees() else each.rpartition(".")[0] for each in found} & trees().keys()
 
 
 def test_imports_run_one_way() -> None:
-    assert len(TREES) > 140
-    seen = {name: inwards(name, tree) for name, tree in TREES.items()}
+    assert len(trees()) > 140
+    seen = {name: inwards(name, tree) for name, tree in trees().items()}
     assert sum(map(len, seen.values())) > 700
     assert sum(bool(found) for found in seen.values()) > 110
-    assert {name: found for name, tree in TREES.items() if (found := strays(name, tree))} == {}
+    assert {name: found for name, tree in trees().items() if (found := strays(name, tree))} == {}
 
 
 def test_imports_form_no_circle() -> None:
-    needs = {name: needed(name, tree) for name, tree in TREES.items()}
+    needs = {name: needed(name, tree) for name, tree in trees().items()}
     assert sum(map(len, needs.values())) > 400
     assert not circle(needs)
 
 
 def test_an_import_inside_a_function_says_why() -> None:
-    seen = [name for name, tree in TREES.items() for _ in _inner(tree)]
+    seen = [name for name, tree in trees().items() for _ in _inner(tree)]
     assert len(seen) > 10
     texts = {module(path): path.read_text() for path in SOURCES}
-    assert {name: found for name, tree in TREES.items() if (found := unexplained(texts[name], tree))} == {}
+    assert {name: found for name, tree in trees().items() if (found := unexplained(texts[name], tree))} == {}
 
 
 @pytest.mark.parametrize(
@@ -124,8 +130,8 @@ def test_an_import_inside_a_function_says_why() -> None:
 )
 def test_an_import_the_other_way_would_be_found(name: str, code: str) -> None:
     """At the end of a real module."""
-    planted = ast.parse(f"{ast.unparse(TREES[name])}\n{code}\n")
-    assert strays(name, TREES[name]) == [] and len(strays(name, planted)) == 1
+    planted = ast.parse(f"{ast.unparse(trees()[name])}\n{code}\n")
+    assert strays(name, trees()[name]) == [] and len(strays(name, planted)) == 1
 
 
 @pytest.mark.parametrize(
@@ -139,7 +145,7 @@ def test_an_import_the_other_way_would_be_found(name: str, code: str) -> None:
 )
 def test_a_circle_would_be_found(code: str) -> None:
     """kernels.launch imports kernels.errors."""
-    needs = {name: needed(name, tree) for name, tree in TREES.items()}
+    needs = {name: needed(name, tree) for name, tree in trees().items()}
     needs["kernels.errors"] = needed("kernels.errors", ast.parse(code))
     assert {"kernels.errors", "kernels.launch"} <= circle(needs)
 

@@ -72,7 +72,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, engine: Driven, seconds: Callable[[in
         advance(until)
 
     monkeypatch.setattr(engine, "advance", advanced)
-    monkeypatch.setattr("trainer.train.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
 
 
 def drive(engine: Driven, validate_every: int = 1000, stop_at: int | None = None) -> tuple[str, list[int]]:
