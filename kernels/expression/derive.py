@@ -57,30 +57,37 @@ def reverse(seeds: Mapping[Expr, Expr], wanted: set[Expr]) -> dict[Expr, Expr]:
     """
     order = walk(*seeds)
     fed, several = _feeding(order, wanted)
-    partials = {part: _partials(part) for part in order if part.args and fed[part]}
+    partials = {part: PARTIALS[part.op](*part.args) for part in order if part.args and fed[part]}
+    slopes = _slopes_of_risky(partials, several, wanted) if several else {}
+    cotangents: dict[Expr, Expr] = dict(seeds)
+    for part in reversed(order):
+        if part not in partials or part not in cotangents:
+            continue
+        for arg, partial in zip(part.args, partials[part], strict=True):
+            if not fed[arg]:
+                continue
+            product = chain(cotangents[part], partial)
+            if arg in slopes and not partial.regular:
+                for leaf, slope in slopes[arg].items():
+                    cotangents[leaf] = cotangents.get(leaf, ZERO) + chain(product, slope)
+            else:
+                cotangents[arg] = cotangents.get(arg, ZERO) + product
+    return {leaf: cotangents.get(leaf, ZERO) if leaf in fed else ZERO for leaf in wanted}
+
+
+def _slopes_of_risky(
+    partials: Mapping[Expr, tuple[Expr, ...]], several: set[Expr], wanted: set[Expr]
+) -> dict[Expr, dict[Expr, Expr]]:
+    """The slopes by the wanted leaves of operands that one feeds in several ways under a wild partial."""
     risky = {
         arg: None
         for part, found in partials.items()
         for arg, partial in zip(part.args, found, strict=True)
         if arg in several and not partial.regular
     }
-    if len(order) * len(wanted) > MOST_SLOPES:
-        risky = {}
-    slopes = dict(zip(risky, forward(risky, wanted), strict=True))
-    cotangents: dict[Expr, Expr] = dict(seeds)
-    for part in reversed(order):
-        if part not in partials or part not in cotangents:
-            continue
-        for arg, partial in zip(part.args, partials[part], strict=True):
-            along = {arg: ONE} if arg not in slopes or partial.regular else slopes[arg]
-            for end, slope in along.items() if fed[arg] else ():
-                term = chain(chain(cotangents[part], partial), slope)
-                cotangents[end] = cotangents.get(end, ZERO) + term
-    return {leaf: cotangents.get(leaf, ZERO) if leaf in fed else ZERO for leaf in wanted}
-
-
-def _partials(part: Expr) -> tuple[Expr, ...]:
-    return PARTIALS[part.op](*part.args)
+    if not risky or len(partials) * len(wanted) > MOST_SLOPES:
+        return {}
+    return dict(zip(risky, forward(risky, wanted), strict=True))
 
 
 def _feeding(order: Iterable[Expr], wanted: Iterable[Expr]) -> tuple[dict[Expr, int], set[Expr]]:
@@ -111,7 +118,7 @@ def forward(roots: Iterable[Expr], wanted: Iterable[Expr]) -> list[dict[Expr, Ex
         found = slopes[part] = {}
         if not any(slopes[arg] for arg in part.args):
             continue
-        for arg, partial in zip(part.args, _partials(part), strict=True):
+        for arg, partial in zip(part.args, PARTIALS[part.op](*part.args), strict=True):
             for leaf, slope in slopes[arg].items():
                 found[leaf] = found.get(leaf, ZERO) + chain(partial, slope)
     return [slopes[root] for root in roots]

@@ -89,12 +89,18 @@ def chain(left: Expr, right: Expr) -> Expr:
 
     Where neither factor can be other than finite it is the plain product.
     """
-    if any(factor.op == "number" and constant(factor) == 0 for factor in (left, right)):
+    if left is ONE or right is ONE:
+        return right if left is ONE else left
+    if _is_zero(left) or _is_zero(right):
         return ZERO
-    if "neg" in (left.op, right.op):
+    if left.op == "neg" or right.op == "neg":
         return -(chain(left.args[0], right) if left.op == "neg" else chain(left, right.args[0]))
-    plain = (left.regular and right.regular) or "number" in (left.op, right.op)
+    plain = (left.regular and right.regular) or left.op == "number" or right.op == "number"
     return left * right if plain else node("chain", left, right)
+
+
+def _is_zero(part: Expr) -> bool:
+    return part.op == "number" and part.value == 0
 
 
 def number(value: float) -> Expr:
