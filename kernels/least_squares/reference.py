@@ -7,6 +7,15 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from kernels.least_squares.algebra import (
+    column_norms,
+    damped_step,
+    norm_of,
+    shortened_step,
+    solve,
+    sum_of,
+    times,
+)
 from kernels.least_squares.linearize import Linear
 from kernels.least_squares.method import (
     COARSE,
@@ -14,16 +23,11 @@ from kernels.least_squares.method import (
     FADED,
     FAR,
     LEAST_REACH,
-    NEAR,
     ROUNDINGS,
-    SEARCHES,
-    SINGULAR_PIVOT,
     SMALL,
     Status,
 )
 from kernels.least_squares.problem import Rules, of_runs
-
-TINY = torch.finfo(torch.float64).tiny
 
 
 @dataclass
@@ -45,9 +49,9 @@ class Fits:
 
     @classmethod
     def start(cls, parameters: Tensor, linear: Linear, rules: Rules, damped: bool) -> Self:
-        free = _free(parameters, _times(linear.projected, linear.root), rules)
-        scale = _column_norms(linear.root * free[:, None])
-        reach = torch.maximum(_norm(scale * parameters), LEAST_REACH * rules.size)
+        free = _free(parameters, times(linear.projected, linear.root), rules)
+        scale = column_norms(linear.root * free[:, None])
+        reach = torch.maximum(norm_of(scale * parameters), LEAST_REACH * rules.size)
         first = rules.radius * torch.where(reach > 0, reach, 1)
         radius = first if damped else torch.full_like(first, torch.inf)
         status = torch.where(linear.rss.isfinite(), Status.RUNNING, Status.NOT_FINITE)
@@ -70,7 +74,7 @@ class Fits:
     @property
     def gradient(self) -> Tensor:
         """J^T e, half the gradient of the sum of squares: [R, P]."""
-        return _times(self.projected, self.root)
+        return times(self.projected, self.root)
 
 
 def iterate(fits: Fits, rules: Rules, damped: bool, evaluate: Callable[[Tensor], Linear]) -> Fits:
@@ -127,10 +131,10 @@ def _propose(fits: Fits, rules: Rules, damped: bool) -> Step:
     old, slope = fits.parameters.double(), fits.gradient
     free = _free(old, slope, rules)
     root = fits.root * free[:, None]
-    norm = _column_norms(root)
+    norm = column_norms(root)
     scale = torch.maximum(fits.scale, norm)
     weight = torch.where(scale > 0, scale, 1)
-    cut = _damped_step if damped else _shortened_step
+    cut = damped_step if damped else shortened_step
     step, damping, singular = cut(root, fits.projected, ~free, weight, fits.radius, fits.damping)
     trial = torch.where(free, torch.clamp(old + step, rules.lower, rules.upper), old).to(
         fits.parameters.dtype
@@ -142,9 +146,9 @@ def _propose(fits: Fits, rules: Rules, damped: bool) -> Step:
     return Step(
         trial,
         change,
-        predicted=-_sum(change * (change + 2 * fits.projected)),
-        length=_norm(weight * step),
-        reach=_norm(scale * old),
+        predicted=-sum_of(change * (change + 2 * fits.projected)),
+        length=norm_of(weight * step),
+        reach=norm_of(scale * old),
         damping=damping,
         singular=singular,
         cosine=torch.where(live, slope.abs() / norm, 0).amax(1),
@@ -180,7 +184,7 @@ def _new_radius(fits: Fits, step: Step, gained: Tensor) -> Tensor:
     A step that a bound has cut may promise a rise; it counts as one that kept nothing.
     """
     ratio = torch.where(step.predicted > 0, gained / step.predicted, 0)
-    slack = _sum(step.change.square()) + step.damping * step.length.square()
+    slack = sum_of(step.change.square()) + step.damping * step.length.square()
     parabola = torch.where(gained >= 0, 0.5, 0.5 * slack / (slack - 0.5 * gained))
     far_worse = ~(gained > -99 * fits.rss)
     factor = torch.where(far_worse | ~(parabola >= 0.1), 0.1, parabola)
@@ -206,7 +210,7 @@ def _judge(fits: Fits, rules: Rules, step: Step, there: Tensor, radius: Tensor) 
     far = promise > FAR * (least + rounding)
     small = torch.maximum(FAR * rules.ftol, rules.gtol.square()).clamp(SMALL**2, COARSE**2)
     minimum = promise <= torch.maximum(FAR * rounding, small * fits.rss)
-    hidden = promise <= FAR * rounding_of(fits.rss, _norm(step.norm * fits.parameters), dtype)
+    hidden = promise <= FAR * rounding_of(fits.rss, norm_of(step.norm * fits.parameters), dtype)
     refused = short & ~better
     return _first(
         (is_orthogonal & minimum, Status.GRADIENT),
@@ -230,115 +234,10 @@ def _promise(fits: Fits, step: Step, wanted: Tensor) -> Tensor:
     live, projected = step.live[wanted], fits.projected[wanted]
     root = fits.root[wanted] * live[:, None]
     least = torch.finfo(fits.parameters.dtype).eps ** DETERMINED
-    best, _ = _solve(root, projected, torch.where(live, least * step.norm[wanted], 1))
+    best, _ = solve(root, projected, torch.where(live, least * step.norm[wanted], 1))
     change = (root @ best[..., None])[..., 0]
-    promise[wanted] = -_sum(change * (change + 2 * projected))
+    promise[wanted] = -sum_of(change * (change + 2 * projected))
     return promise
-
-
-def _sum(terms: Tensor) -> Tensor:
-    """[R, P] -> [R]; a product with ones is several times as fast as sum(1), P being small."""
-    return terms @ terms.new_ones(terms.shape[1])
-
-
-def _norm(vectors: Tensor) -> Tensor:
-    """[R, P] -> [R]."""
-    return _sum(vectors.square()).sqrt()
-
-
-def _times(rows: Tensor, matrices: Tensor) -> Tensor:
-    """[R, P] times [R, P, P] -> [R, P]."""
-    return (rows[:, None] @ matrices)[:, 0]
-
-
-def _column_norms(matrices: Tensor) -> Tensor:
-    """[R, P, P] -> [R, P]."""
-    return (matrices.new_ones(matrices.shape[1]) @ matrices.square()).sqrt()
-
-
-def _solve(root: Tensor, projected: Tensor, diagonal: Tensor) -> tuple[Tensor, Tensor]:
-    """s that minimizes |A s + c|^2 + |diagonal s|^2, and the triangle (its upper part) of that problem."""
-    if not bool(diagonal.any()):
-        return torch.linalg.solve_triangular(root, -projected[..., None], upper=True)[..., 0], root
-    size = root.shape[-1]
-    columns = root.new_zeros(len(root), 2 * size, size + 1)
-    columns[:, :size, :size], columns[:, :size, size] = root, projected
-    columns[:, size:].diagonal(dim1=1, dim2=2).copy_(diagonal)
-    found = torch.geqrf(columns)[0]
-    left, right = found[:, :size, :size], found[:, :size, size:]
-    return torch.linalg.solve_triangular(left, -right, upper=True)[..., 0], left
-
-
-def _shortened_step(
-    root: Tensor, projected: Tensor, held: Tensor, weight: Tensor, radius: Tensor, damping: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The Gauss-Newton step, no longer than the radius; no damping; where the problem is singular."""
-    step, left = _solve(root, projected, held.to(root.dtype))
-    length = _norm(weight * step)
-    norm = _column_norms(left.triu())
-    pivot = left.diagonal(dim1=1, dim2=2).abs()
-    return (
-        step * (radius / length).clamp(max=1)[:, None].nan_to_num(1),
-        torch.zeros_like(damping),
-        (pivot <= SINGULAR_PIVOT * norm).any(1),
-    )
-
-
-def _damped_step(
-    root: Tensor, projected: Tensor, held: Tensor, weight: Tensor, radius: Tensor, damping: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gauss-Newton's step where it lies within the radius, else a damped one; never singular."""
-    fixed = held.to(root.dtype)
-    step, left = _solve(root, projected, fixed)
-    length = _norm(weight * step)
-    outside = (~(length <= (1 + NEAR) * radius)).nonzero()[:, 0]
-    damping = damping.clone()
-    new = torch.zeros_like(damping)
-    if len(outside):
-        given = root, projected, fixed, weight, radius, damping, step, left
-        step[outside], new[outside] = _search(*(each[outside] for each in given))
-    return step, new, torch.zeros_like(new, dtype=torch.bool)
-
-
-def _search(
-    root: Tensor,
-    projected: Tensor,
-    fixed: Tensor,
-    weight: Tensor,
-    radius: Tensor,
-    damping: Tensor,
-    step: Tensor,
-    left: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """Newton's iteration for the damping at which |weight s| is the radius (MINPACK's lmpar).
-
-    `step` and `left` are those without damping, which may be singular.
-    """
-
-    def newton(step: Tensor, left: Tensor, length: Tensor) -> Tensor:
-        along = (weight * weight * step / length[:, None])[..., None]
-        inner = torch.linalg.solve_triangular(left.mT, along, upper=False)[..., 0]
-        return (length - radius) / radius / _sum(inner.square())
-
-    slope = _norm(_times(projected, root) / weight)
-    length = _norm(weight * step)
-    low = newton(step, left, length).nan_to_num(0, 0, 0)
-    high = torch.where(slope > 0, slope / radius, TINY / radius.clamp(max=NEAR))
-    damping = torch.minimum(torch.maximum(damping, low), high)
-    excess = torch.zeros_like(length)
-    for _ in range(SEARCHES):
-        damping = torch.where(damping > 0, damping, (1e-3 * high).clamp(min=TINY))
-        step, left = _solve(root, projected, damping.sqrt()[:, None] * weight * (1 - fixed) + fixed)
-        length = _norm(weight * step)
-        before, excess = excess, length - radius
-        done = (excess.abs() <= NEAR * radius) | ((low == 0) & (excess <= before) & (before < 0))
-        if bool(done.all()):
-            break
-        better = damping + newton(step, left, length)
-        low = torch.where(excess > 0, torch.maximum(low, damping), low)
-        high = torch.where(excess < 0, torch.minimum(high, damping), high)
-        damping = torch.where(done, damping, torch.maximum(low, better))
-    return step, damping
 
 
 def _first(*cases: tuple[Tensor, Status]) -> Tensor:
