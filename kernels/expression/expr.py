@@ -13,14 +13,12 @@ class Expr:
 
     Made by `node`, which returns the same object for the same expression; so `is` compares, and a
     dictionary keyed by expressions finds common subexpressions. The arithmetic operators simplify
-    as they build (1*x is x); `node` keeps what it is given. A `regular` expression has no singularity:
-    only NaN, or a product that overflows, keeps it from being finite where its names are.
+    as they build (1*x is x); `node` keeps what it is given.
     """
 
     op: str
     args: tuple["Expr", ...]
     value: float | str | None
-    regular: bool
 
     def __add__(self, other: "Expr") -> "Expr":
         if other.op == "neg":
@@ -64,43 +62,8 @@ def node(op: str, *args: Expr, value: float | str | None = None) -> Expr:
     key = (op, args, repr(value))  # repr tells 0.0 from -0.0
     found = _interned.get(key)
     if found is None:
-        found = _interned[key] = Expr(op, args, value, _is_regular(op, args))
+        found = _interned[key] = Expr(op, args, value)
     return found
-
-
-# Operations that make something finite of all that is finite. Outside its domain sqrt, asin and acos are
-# NaN, and so is then what they lead to.
-REGULAR = {
-    "number", "name", "cotangent", "add", "sub", "mul", "neg", "abs", "sign", "min", "max", "relu",
-    "softplus", "sin", "cos", "tan", "atan", "tanh", "sigmoid", "sqrt", "asin", "acos",
-}  # fmt: skip
-
-
-def _is_regular(op: str, args: tuple[Expr, ...]) -> bool:
-    """Quotients by a number other than 0 and powers by a positive integer are regular too."""
-    if op in ("div", "pow") and args[1].op == "number":
-        size = constant(args[1])
-        return args[0].regular and (size != 0 if op == "div" else size > 0 and size == int(size))
-    return op in REGULAR and all(arg.regular for arg in args)
-
-
-def chain(left: Expr, right: Expr) -> Expr:
-    """left*right as the chain rule means it: a factor that is exactly 0 wins over one that isn't finite.
-
-    Where neither factor can be other than finite it is the plain product.
-    """
-    if left is ONE or right is ONE:
-        return right if left is ONE else left
-    if _is_zero(left) or _is_zero(right):
-        return ZERO
-    if left.op == "neg" or right.op == "neg":
-        return -(chain(left.args[0], right) if left.op == "neg" else chain(left, right.args[0]))
-    plain = (left.regular and right.regular) or left.op == "number" or right.op == "number"
-    return left * right if plain else node("chain", left, right)
-
-
-def _is_zero(part: Expr) -> bool:
-    return part.op == "number" and part.value == 0
 
 
 def number(value: float) -> Expr:

@@ -15,7 +15,8 @@ from torch import Tensor
 from kernels import source_cache
 from kernels.expression import Graph, finite_difference, numba_kernel, parse, reference, triton_kernel
 from kernels.expression.derive import reverse
-from kernels.expression.expr import ONE, ZERO, chain, name, names, node, number, walk
+from kernels.expression.expr import ONE, ZERO, name, names, node, number, walk
+from kernels.expression.finite import Finite
 from kernels.expression.numba_source import rows_source
 from kernels.expression.reference import bind, evaluate, jacobian, predict
 from kernels.least_squares import Problem, by_qr
@@ -155,13 +156,37 @@ def test_a_sample_of_weight_0_is_out_whatever_it_is() -> None:
 
 def test_a_plain_product_stays_one_where_no_factor_can_be_infinite() -> None:
     a, b = name("a"), name("b")
+    finite = Finite([], [])
     wild = [node("exp", a), node("div", a, b), node("pow", a, b), node("pow", a, number(-1)), node("log", a)]
     tame = [a, node("div", a, number(2)), node("pow", a, number(3)), node("tanh", a), node("sub", a, b)]
-    assert {chain(b, each).op for each in tame} == {"mul"}
-    assert {chain(b, each).op for each in wild} == {chain(each, b).op for each in wild} == {"chain"}
-    assert {chain(b, node("tanh", each)).op for each in wild} == {"chain"}
-    assert chain(ZERO, wild[0]) is chain(wild[0], number(-0.0)) is ZERO and chain(ONE, wild[0]) is wild[0]
-    assert str(chain(-b, wild[0])) == "-(b*exp(a))" and chain(number(2), wild[0]).op == "mul"
+    assert {finite.chain(b, each).op for each in tame} == {"mul"}
+    assert {finite.chain(b, each).op for each in wild} == {"chain"}
+    assert {finite.chain(each, b).op for each in wild} == {"chain"}
+    assert {finite.chain(b, node("tanh", each)).op for each in wild} == {"chain"}
+    assert finite.chain(ZERO, wild[0]) is finite.chain(wild[0], number(-0.0)) is ZERO
+    assert finite.chain(ONE, wild[0]) is wild[0] and finite.chain(number(2), wild[0]).op == "mul"
+    assert str(finite.chain(-b, wild[0])) == "-(b*exp(a))"
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("xy = a*exp(-k*x) + c", True),
+        ("xy = (a + b*x)/(1 + c*x)", True),
+        ("xy = log(a*x)^2", True),
+        ("xy = a/sinh(k*x)", False),
+        ("xy = 1/(1 + exp(k*x))", False),
+        ("xy = exp(-k/x)", False),
+        ("xy = a*x^n", False),
+        ("xy = sqrt(a*x)", False),
+        ("xy = min(exp(a*x), 1)", False),
+    ],
+)
+def test_what_makes_the_loss_infinite_needs_no_care(text: str, plain: bool) -> None:
+    """exp(z) that is infinite is so in the output too, unless something hides it."""
+    graph = parse(text)
+    for program in (graph.gradient_program, graph.jacobian_program):
+        assert all(part.op != "chain" for part in program) == plain
 
 
 def test_a_parameter_that_is_fixed_is_not_differentiated() -> None:
