@@ -35,8 +35,7 @@ def read_pack(folder: Path) -> Pack:
     """The pack that the training in `folder` was asked for. Raises UserError."""
     if not (folder / ".hydra").is_dir():
         raise UserError(f"{folder} has no folder .hydra, which says how its runs were configured")
-    config: Any = _loaded(folder, "config")
-    typed: Any = _loaded(folder, "overrides")
+    config, typed = _loaded(folder, "config"), _loaded(folder, "overrides")
     return make_pack(config, list(map(str, typed)))
 
 
@@ -44,7 +43,9 @@ def _loaded(folder: Path, name: str) -> Any:
     """One of the files that say how a folder's runs were configured. Raises UserError."""
     try:
         found = OmegaConf.load(folder / ".hydra" / f"{name}.yaml")
-        return OmegaConf.merge(OmegaConf.structured(Config), found) if name == "config" else list(found)
+        if name == "config":
+            return OmegaConf.merge(OmegaConf.structured(Config), found)
+        return OmegaConf.to_container(found)
     except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"{folder / '.hydra'} doesn't say how its runs were configured: {reason}") from None

@@ -34,9 +34,8 @@ def evaluate(model: Model, data: Dataset, metrics: bool = True) -> Evaluation:
     block = max(1, MOST_NUMBERS // model.width)
     parts = [_sums(model.of(runs), counted, wanted.values(), block) for runs in _runs(model, counted, block)]
     found = torch.cat(parts, 1)
-    samples, outputs = len(counted), counted.targets.shape[1]
-    loss = found[0] / (samples * terms(model.loss_kind, outputs) or 1)
-    means = found[1:] / (samples * outputs)
+    loss = found[0] / (len(counted) * terms(model.loss_kind, counted.targets.shape[1]) or 1)
+    means = found[1:] / len(counted)
     finished = {name: wanted[name].finish(mean) for name, mean in zip(wanted, means, strict=True)}
     return Evaluation(loss, finished)
 
@@ -59,13 +58,14 @@ def _runs(model: Model, data: Dataset, block: int) -> tuple[Tensor, ...]:
 
 
 def _sums(model: Model, data: Dataset, metrics: Collection[Metric], block: int) -> Tensor:
-    """What the terms of the loss and of each metric add up to over all samples: [1 + M, R] in float64."""
+    """The sums over all samples of the loss's terms and of each metric's mean in a sample: [1 + M, R]."""
     total = model.parameters.new_zeros(1 + len(metrics), model.runs, dtype=torch.float64)
     for start in range(0, len(data), block):
         part = data.part(slice(start, start + block))
         outputs = _outputs(model, part.inputs).double()
-        added = [_losses(model, outputs, part), *(each.sample(outputs, part.targets) for each in metrics)]
-        total += torch.stack([sum_in_order(each.flatten(1)) for each in added])
+        judged = [each.sample(outputs, part.targets) for each in metrics]
+        means = [sum_in_order(each.flatten(1)) / each.shape[2] for each in judged]
+        total += torch.stack([sum_in_order(_losses(model, outputs, part).flatten(1)), *means])
     return total
 
 

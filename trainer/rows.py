@@ -92,7 +92,7 @@ def no_best(rows: list[Row]) -> str:
         return f"no fit succeeded: {rows[0]['message']}"
     if all(row["outcome"] == "diverged" for row in rows):
         if not any(row["steps"] for row in rows):
-            return f"no run could take its first step: {rows[0]['message']}"
+            return f"every run diverged at its first step: {rows[0]['message']}"
         return "every run diverged: try a smaller optimizer.lr"
     return "no run ended with a finite loss"
 

@@ -325,7 +325,7 @@ def test_a_command_is_kept_whole_and_once(packtrain: Command, tmp_path: Path) ->
 def test_a_fit_that_used_up_its_steps_goes_on_with_more(
     backend: str, packtrain: Command, tmp_path: Path
 ) -> None:
-    fit = "experiment=fit", f"compute.backend={backend}", "monitor=quiet"
+    fit = "experiment=fit", f"compute.backend={backend}", "monitor.progress=false"
     assert packtrain(*fit, "loop.steps=3", "hydra.run.dir=cut").code == 0
     assert result_in(tmp_path / "cut")["outcomes"] == {"stopped early": 1}
     assert packtrain("resume=cut", "loop.steps=50").code == 0

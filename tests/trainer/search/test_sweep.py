@@ -148,7 +148,8 @@ def test_packs_that_diverge_and_packs_that_make_no_sense_have_failed(
     assert "left out: optimizer=gauss_newton: optimizer.lr is for optimizer=sgd" in ended.out
     found = result_in(tmp_path / "sweep")
     sgd, *_, newton = found["failed"]
-    assert (sgd["pack"], sgd["why"]) == ("0", "every run diverged: try a smaller optimizer.lr")
+    assert sgd["pack"] == "0" and sgd["why"].startswith("every run diverged at its first step")
+    assert "try a smaller optimizer.lr" in sgd["why"]
     assert newton["pack"] == "2" and newton["why"].startswith("optimizer.lr is for optimizer=sgd")
     assert [row["optimizer"] for row in rows_in(tmp_path / "sweep")] == ["sgd"] * 6 + ["adamw"] * 6
 
