@@ -10,7 +10,8 @@ from kernels.expression import parse
 from kernels.expression.fault import first_fault
 from kernels.least_squares import CONVERGED
 from tests.helpers import Command, result_in
-from tests.trainer.fits import FIT, X, engine_of, equation, run_of, values
+from tests.trainer.fits import FIT, X, drive, engine_of, equation, run_of, values
+from trainer.outcome import Outcome
 
 H = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 ROOT = (0.004, 0.3129, 0.4551, 0.5482, 0.6405, 0.7788)  # 0.451 sqrt(h), and noise
@@ -89,6 +90,39 @@ def test_a_wall_of_refused_steps_is_no_minimum(backend: str, packtrain: Command,
         assert values(run) == pytest.approx({"a": 1.9957, "b": 0.60024}, rel=1e-4)
     else:
         assert "no step that was tried" in run["message"] and set(values(run, "stderr").values()) == {None}
+
+
+def test_nor_is_it_in_float32(packtrain: Command, tmp_path: Path) -> None:
+    """Where the columns of the Jacobian differ by less than its rounding, the report would know better."""
+    fit = [each for each in FIT if "precision" not in each]
+    ended = packtrain(*fit, *EXPLODING, "compute.precision=fp32", "loop.steps=100")
+    (run,) = result_in(tmp_path / "out")["run"]
+    assert ended.code == 1 and run["fit"]["criterion"] == "stuck"
+    assert run_of(packtrain, tmp_path, *fit, *EXPLODING, "compute.precision=fp32", "model.initial.b=0.5")
+
+
+# equation, where it starts, the data, and the parameters that are named
+BESIDE = [
+    ("xy = k^2*x", {"k": 0}, SCATTER, "k"),
+    ("xy = c + (k - 3)^3*x", {"c": 0, "k": 3}, SCATTER, "k"),
+    ("xy = a*b*x", {"a": 0, "b": 0}, SCATTER, "a and b"),
+    ("xy = 4*cos(w*x)", {"w": 0}, SCATTER, "w"),
+    ("xy = c - k^2*x", {"c": 0, "k": 0}, SCATTER, ""),
+    ("xy = cos(w*x)", {"w": 0}, SCATTER, ""),
+    ("xy = a + relu(x - b)", {"a": 0, "b": 90}, SCATTER, ""),
+]
+
+
+@pytest.mark.parametrize(("text", "initial", "y", "named"), BESIDE)
+def test_where_derivatives_are_0_from_the_start_it_is_looked_beside(
+    text: str, initial: dict[str, float], y: tuple[float, ...], named: str
+) -> None:
+    """A saddle or a maximum is no minimum, however flat; what is one, or a plateau, has converged."""
+    engine = engine_of(*FIT, *equation(text, initial, x=X, xy=y))
+    drive(engine)
+    ending = engine.endings("")[0]
+    assert (ending.outcome == Outcome.FAILED) == bool(named), ending.reason
+    assert f"every derivative by {named} is 0 here" in ending.reason or not named
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
