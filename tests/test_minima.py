@@ -201,6 +201,14 @@ def test_a_start_that_is_not_finite_names_row_and_part(optimizer: str, packtrain
     assert "optimizer.lr" not in ended.err
 
 
+@pytest.mark.parametrize("optimizer", ["levenberg_marquardt", "adam"])
+def test_a_start_too_far_for_squares_names_row_and_output(optimizer: str, packtrain: Command) -> None:
+    asked = equation("xy = a*exp(b*x)", {"a": 1, "b": 36}, x=X, xy=SCATTER)
+    ended = packtrain(*FIT[:-1], f"optimizer={optimizer}", "loop.batch_size=full", *asked)
+    assert ended.code == 1 and "row 6: xy is 2.218e+156 where the data have 3.4, too far" in ended.err
+    assert "optimizer.lr" not in ended.err
+
+
 def test_an_update_that_is_not_finite_names_eps(packtrain: Command) -> None:
     """A gradient that is 0, over 0."""
     asked = equation("xy = a*x + 0*k", {"a": 1, "k": 9}, x=X, xy=SCATTER)

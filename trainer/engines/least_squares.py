@@ -12,7 +12,7 @@ from kernels.least_squares.linearize import Linear
 from trainer.data.dataset import Dataset
 from trainer.data.order import Order
 from trainer.engines.base import History, put, recorded
-from trainer.engines.faults import far_from_0, fault_beyond, fault_in
+from trainer.engines.faults import far_from_0, fault_beyond, fault_in, too_far
 from trainer.models.base import Model
 from trainer.models.expression import ExpressionModel
 from trainer.outcome import Ending, Outcome
@@ -26,7 +26,7 @@ REASONS = {
     Status.COST: "a step would change the sum of squares by too little (optimizer.ftol)",
     Status.STEP: "the steps became too short (optimizer.xtol)",
     Status.ROUNDING: "what a step could gain is lost in the rounding of the sum of squares",
-    Status.NOT_FINITE: "its residuals or their derivatives aren't finite at the starting values",
+    Status.NOT_FINITE: "its residuals, their squares or derivatives aren't finite at the starting values",
     Status.STUCK: "no step that was tried lowers the sum of squares, though its gradient is not zero: "
     "try other starting values",
     Status.SINGULAR: "the data determine no Gauss-Newton step; try optimizer=levenberg_marquardt",
@@ -219,7 +219,8 @@ class LeastSquaresEngine:
             ]
             return f": every derivative by {' and '.join(names)} is 0 here; start elsewhere"
         if status == Status.NOT_FINITE:
-            fault = fault_in(self.model.graph, parameters, self.data)
+            given = self.model.graph, parameters, self.data
+            fault = fault_in(*given) or too_far(*given)
             return f": {fault}" if fault else ""
         if status in (Status.STUCK, Status.EXHAUSTED):
             fault = fault_beyond(self.model.graph, parameters, self._descent(run), self.data)
