@@ -125,13 +125,12 @@ def test_where_derivatives_are_0_from_the_start_it_is_looked_beside(
     assert f"every derivative by {named} is 0 here" in ending.reason or not named
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_a_minimum_where_a_derivative_vanishes_is_one(
-    backend: str, packtrain: Command, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("how", ["backend=reference", "backend=numba", "precision=fp32"])
+def test_a_minimum_where_a_derivative_vanishes_is_one(how: str, packtrain: Command, tmp_path: Path) -> None:
     asked = equation("xy = c - k^2*x", {"c": 1, "k": 1}, x=X, xy=SCATTER)
-    run = run_of(packtrain, tmp_path, *FIT, *asked, f"compute.backend={backend}")
-    assert values(run)["k"] == pytest.approx(0, abs=1e-6)
+    fit = [each for each in FIT if how[:5] not in each]
+    run = run_of(packtrain, tmp_path, *fit, *asked, f"compute.{how}")
+    assert values(run)["k"] == pytest.approx(0, abs=1e-3 if "fp32" in how else 1e-6)
     assert values(run)["c"] == pytest.approx(np.mean(SCATTER))
     assert values(run, "stderr")["k"] is None and values(run, "stderr")["c"] is not None
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from kernels.least_squares.linearize import Linear, OutputsAndJacobian, by_qr
 from kernels.least_squares.method import COARSE, DETERMINED, FAR, SMALL, Status
 from kernels.least_squares.problem import Problem, Rules
-from kernels.least_squares.reference import free_to_move, least_change, rounding_of
+from kernels.least_squares.reference import free_to_move, least_change, rounding_of, vanished
 
 ASIDE = (1e-6, 1e-7)  # of a parameter, or of 1 where it is 0: how far it is moved, for both the same to show
 
@@ -55,17 +55,21 @@ def _bends_down(
 
 
 def status_in_double(
-    parameters: Tensor, linear: Linear, rules: Rules, status: Tensor, dtype: torch.dtype
+    parameters: Tensor, scale: Tensor, linear: Linear, rules: Rules, status: Tensor, dtype: torch.dtype
 ) -> Tensor:
     """The `status` [R] of fits that converged in `dtype`, by their linear problems in float64.
 
-    Where those promise more than rounding and a hundredth of |e|^2, it is no minimum.
+    Where those promise more than rounding and a hundredth of |e|^2, it is no minimum. Columns that have
+    vanished from `scale` [R, P] promise nothing, unless they are only at right angles to e.
     """
     slope = (linear.projected[:, None] @ linear.root)[:, 0]
     root = linear.root * free_to_move(parameters, slope, rules)[:, None]
     norm = root.square().sum(1).sqrt()
-    promise = -least_change(root, linear.projected, norm, torch.finfo(torch.float64).eps ** DETERMINED)
     terms = (norm * parameters).square().sum(1).sqrt()
-    rounding, hidden = (FAR * rounding_of(linear.rss, size, dtype) for size in (rules.size, terms))
-    worse = torch.where(promise <= hidden, Status.HIDDEN, Status.STUCK)
-    return torch.where(promise > torch.maximum(rounding, COARSE**2 * linear.rss), worse, status)
+    rounding, hidden = (rounding_of(linear.rss, size, dtype) for size in (rules.size, terms))
+    moves = COARSE * norm * parameters.abs() * linear.rss.sqrt()[:, None] > FAR * rounding[:, None]
+    live = moves | ~vanished(norm, slope, parameters, scale, rounding)
+    least = torch.finfo(torch.float64).eps ** DETERMINED
+    promise = -least_change(root * live[:, None], linear.projected, norm * live, least)
+    worse = torch.where(promise <= FAR * hidden, Status.HIDDEN, Status.STUCK)
+    return torch.where(promise > torch.maximum(FAR * rounding, COARSE**2 * linear.rss), worse, status)

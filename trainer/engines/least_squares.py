@@ -164,9 +164,10 @@ class LeastSquaresEngine:
 
     def _look_in_double(self, runs: Tensor) -> None:
         """What is a minimum in float32, or by normal equations, may be none by the QR in float64."""
-        given, dtype = self._in_double(runs), self.model.parameters.dtype
-        linear = by_qr(self.model.jacobian, *given)
-        self.status[runs] = status_in_double(given[0], linear, self.rules.of(runs), self.status[runs], dtype)
+        parameters, problem = self._in_double(runs)
+        linear, scale = by_qr(self.model.jacobian, parameters, problem), self.solver.scale[runs].double()
+        given = parameters, scale, linear, self.rules.of(runs), self.status[runs]
+        self.status[runs] = status_in_double(*given, self.model.parameters.dtype)
 
     def _look_beside(self, runs: Tensor) -> None:
         """Where a derivative was 0 all along, the sum of squares may fall beside."""
