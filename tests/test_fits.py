@@ -200,6 +200,12 @@ def test_the_primer_tells_what_its_data_determine(
     assert fit["correlation"].keys() == {"ac", "cd"} == fit["correlation"]["ac"].keys()
 
 
+def test_a_combination_is_told_in_any_units(packtrain: Command, tmp_path: Path) -> None:
+    asked = equation("xy = (a + 1e9*b)*x", {"a": 1, "b": 1}, x=X, xy=LINE)
+    (told,) = run_of(packtrain, tmp_path, *FIT, *asked)["fit"]["combinations"]
+    assert told["combination"] == "a + 1e+09*b" and told["stderr"] is not None
+
+
 def test_the_standard_error_of_a_combination_is_that_of_the_sum(packtrain: Command, tmp_path: Path) -> None:
     one = run_of(packtrain, tmp_path, *FIT, *STRAIGHT)
     start = {"a": 0.2, "b": 0, "c": 0.3}

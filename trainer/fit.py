@@ -100,7 +100,7 @@ def _dead(engine: LeastSquaresEngine, runs: Tensor, linear: Linear, size: float)
     value, scale = engine.model.parameters.detach()[runs].double().cpu(), engine.solver.scale[runs].cpu()
     norm = sum_of_rows(linear.root.square()).sqrt()
     slope = sum_of_rows(linear.projected[..., None] * linear.root)
-    rounding = rounding_of(linear.rss, torch.full_like(linear.rss, size), value.dtype)
+    rounding = rounding_of(linear.rss, torch.full_like(linear.rss, size), engine.model.parameters.dtype)
     return vanished(norm, slope, value, scale, rounding)
 
 

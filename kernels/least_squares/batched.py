@@ -14,6 +14,12 @@ from kernels.least_squares.reference import Fits, iterate
 MOST_NUMBERS = 1 << 23  # in the Jacobians of the fits that are advanced together
 
 
+def together(problem: Problem, size: int) -> int:
+    """How many fits of `size` parameters are linearized at a time."""
+    rows = min(problem.rows, BLOCK * problem.targets.shape[-1])
+    return max(1, MOST_NUMBERS // ((rows + size) * (size + 1)))
+
+
 class Batched:
     """Fits `model` to `problem` from `parameters` [R, P], which are changed in place.
 
@@ -35,8 +41,7 @@ class Batched:
         self.model, self.problem, self.rules, self.damped = model, problem, rules, damped
         self.squares = squares
         self.parameters = parameters
-        rows, size = min(problem.rows, BLOCK * problem.targets.shape[-1]), parameters.shape[1]
-        self.together = max(1, MOST_NUMBERS // ((rows + size) * (size + 1)))
+        self.together = together(problem, parameters.shape[1])
         self.taken = torch.zeros_like(rules.steps)
         parts = [self._start(runs) for runs in torch.arange(len(parameters)).split(self.together)]
         self.fits = Fits.join(parts)

@@ -65,18 +65,18 @@ def combinations(found: Inference, run: int) -> list[Tensor]:
     """The combinations of the undetermined parameters that the data do determine, of one run.
 
     Each is [P] coefficients, the first that isn't 0 being 1; together they are the row space of J on
-    the undetermined parameters, in reduced echelon form.
+    the undetermined parameters, in reduced echelon form. What is next to 0 is so in units of `norm`.
     """
     involved = found.undetermined[run].nonzero()[:, 0]
     if not len(involved):
         return []
     open_ones = found.directions[run, int(found.rank[run]) :][:, involved]
     _, values, directions = torch.linalg.svd(open_ones)
-    closed = directions[int((values > UNDETERMINED).sum()) :] * found.norm[run, involved]
     rows = []
-    for row in _echelon(closed):
+    for row in _echelon(directions[int((values > UNDETERMINED).sum()) :]):
         whole = row.new_zeros(found.directions.shape[-1])
-        whole[involved] = row
+        scaled = row * found.norm[run, involved]
+        whole[involved] = scaled / scaled[int(row.nonzero()[0])]
         rows.append(whole)
     return rows
 

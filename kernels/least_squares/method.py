@@ -22,6 +22,7 @@ class Status(IntEnum):
     SINGULAR = 7  # an undamped step has no unique solution
     EXHAUSTED = 8  # took all of its steps
     HIDDEN = 9  # what is left to gain is lost in the rounding of terms that are far larger than their sum
+    SADDLE = 10  # derivatives vanish, and the sum of squares falls beside it
 
 
 CONVERGED = (Status.GRADIENT, Status.COST, Status.STEP, Status.ROUNDING)

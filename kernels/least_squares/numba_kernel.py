@@ -12,7 +12,7 @@ __all__ = ["EXHAUSTED", "RUNNING", "make_fit", "room_for", "triangularize"]
 
 BLOCK = 1024  # rows of [J | e] that are triangularized at a time
 EPS = float(np.finfo(np.float64).eps)
-RUNNING, GRADIENT, COST, STEP, ROUNDING, NOT_FINITE, STUCK, SINGULAR, EXHAUSTED, HIDDEN = map(int, Status)
+RUNNING, GRADIENT, COST, STEP, ROUNDING, NOT_FINITE, STUCK, SINGULAR, EXHAUSTED, HIDDEN, _ = map(int, Status)
 
 
 @exact

@@ -49,7 +49,7 @@ class Fits:
 
     @classmethod
     def start(cls, parameters: Tensor, linear: Linear, rules: Rules, damped: bool) -> Self:
-        free = _free(parameters, times(linear.projected, linear.root), rules)
+        free = free_to_move(parameters, times(linear.projected, linear.root), rules)
         scale = column_norms(linear.root * free[:, None])
         reach = torch.maximum(norm_of(scale * parameters), LEAST_REACH * rules.size)
         first = rules.radius * torch.where(reach > 0, reach, 1)
@@ -129,7 +129,7 @@ class Step:
 def _propose(fits: Fits, rules: Rules, damped: bool) -> Step:
     """The step within the trust radius; a parameter at a bound that would leave it is held there."""
     old, slope = fits.parameters.double(), fits.gradient
-    free = _free(old, slope, rules)
+    free = free_to_move(old, slope, rules)
     root = fits.root * free[:, None]
     norm = column_norms(root)
     scale = torch.maximum(fits.scale, norm)
@@ -171,7 +171,7 @@ def vanished(norm: Tensor, slope: Tensor, parameters: Tensor, scale: Tensor, rou
     return (norm <= FADED * scale) & ((slope * parameters).abs() <= FAR * rounding[:, None])
 
 
-def _free(parameters: Tensor, slope: Tensor, rules: Rules) -> Tensor:
+def free_to_move(parameters: Tensor, slope: Tensor, rules: Rules) -> Tensor:
     """Which parameters may move: not those at a bound that the descent would cross."""
     leaves_low = (parameters <= rules.lower) & (slope > 0)
     leaves_high = (parameters >= rules.upper) & (slope < 0)
@@ -231,13 +231,20 @@ def _promise(fits: Fits, step: Step, wanted: Tensor) -> Tensor:
     promise = torch.full_like(fits.rss, torch.inf)
     if not bool(wanted.any()):
         return promise
-    live, projected = step.live[wanted], fits.projected[wanted]
-    root = fits.root[wanted] * live[:, None]
-    least = torch.finfo(fits.parameters.dtype).eps ** DETERMINED
-    best, _ = solve(root, projected, torch.where(live, least * step.norm[wanted], 1))
-    change = (root @ best[..., None])[..., 0]
-    promise[wanted] = -sum_of(change * (change + 2 * projected))
+    root, least = fits.root[wanted] * step.live[wanted][:, None], torch.finfo(fits.parameters.dtype).eps
+    norm = torch.where(step.live[wanted], step.norm[wanted], 0)
+    promise[wanted] = -least_change(root, fits.projected[wanted], norm, least**DETERMINED)
     return promise
+
+
+def least_change(root: Tensor, projected: Tensor, norm: Tensor, least: float) -> Tensor:
+    """Of |A s + c|^2 - |c|^2 by the best s, but for directions smaller than `least`: [R].
+
+    `norm` [R, P] are those of the columns of A, which are left out where that is 0.
+    """
+    best, _ = solve(root, projected, torch.where(norm > 0, least * norm, 1))
+    change = (root @ best[..., None])[..., 0]
+    return sum_of(change * (change + 2 * projected))
 
 
 def _first(*cases: tuple[Tensor, Status]) -> Tensor:

@@ -1,6 +1,6 @@
 """A table of named columns -> the inputs and targets that a model asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from unicodedata import normalize
@@ -195,17 +195,26 @@ def _of_graph(
     known = (*graph.inputs, TARGETS) if classes else (*graph.inputs, *graph.outputs, TARGETS)
     for word in columns:
         if word not in known:
-            raise UserError(
-                f"data.columns: the equations have no input or output {word!r}"
-                f"{nearest(word, (*known, WEIGHTS))}; "
-                f"they have {', '.join(known)}; weights may name a column too"
-            )
+            raise UserError(_unknown(word, columns[word], known, graph))
     inputs = {word: _found(table, columns, graph, word) for word in graph.inputs}
     if classes or _names_targets(table, columns, graph):
         targets = _targets(table, columns)
         each = not classes and len(targets) == len(graph.outputs)
         return inputs, dict(zip(graph.outputs if each else targets, targets, strict=True))
     return inputs, {word: _found(table, columns, graph, word) for word in graph.outputs}
+
+
+def _unknown(word: str, column: Any, known: Collection[str], graph: Graph) -> str:
+    """What is wrong with a word on the left of data.columns."""
+    if word in graph.parameters and word not in graph.declared:
+        return (
+            f"data.columns: {word} is a parameter, since only names that begin with x are variables: "
+            f"write x{word} for it, in the equations and in 'data.columns={{x{word}: {column}}}'"
+        )
+    return (
+        f"data.columns: the equations have no input or output {word!r}{nearest(word, (*known, WEIGHTS))}; "
+        f"they have {', '.join(known)}; weights may name a column too"
+    )
 
 
 def _names_targets(table: Table, columns: Mapping[str, Any], graph: Graph) -> bool:

@@ -6,6 +6,7 @@ from torch import Tensor
 from kernels.expression import Graph
 from kernels.expression.fault import first_fault
 from kernels.expression.graph import MAX_SLOPES
+from kernels.expression.reference import predict
 from trainer.data.dataset import Dataset
 from trainer.models.base import Model
 from trainer.models.expression import ExpressionModel
@@ -34,16 +35,39 @@ def why_not_begun(model: Model, data: Dataset, runs: Tensor) -> dict[int, str]:
 def _why_not_begun(model: Model, data: Dataset, run: int) -> str:
     if not isinstance(model, ExpressionModel):
         return UNKNOWN
-    return fault_in(model.graph, model.parameters.detach()[run], data) or UPDATE
+    given = model.graph, model.parameters.detach()[run], data
+    return fault_in(*given) or too_far(*given) or UPDATE
 
 
 def fault_in(graph: Graph, parameters: Tensor, data: Dataset) -> str:
-    """'row 1: (k/xd)^n is infinite', or"""
-    if data.weights is not None:
-        data = data.part((data.weights > 0).nonzero()[:, 0])
+    """'row 1: (k/xd)^n is infinite', or ''."""
+    data = _weighty(data)
     few = len(graph.program) * len(graph.parameters) <= MAX_SLOPES
     fault = first_fault(graph, parameters, data.inputs, derivatives=few)
     return f"row {data.row(fault.sample)}: {fault}" if fault else ""
+
+
+def too_far(graph: Graph, parameters: Tensor, data: Dataset) -> str:
+    """'row 1: xy is 1e+160 ...', the farthest from its target; '' where squares are finite."""
+    data = _weighty(data)
+    outputs = predict(graph, parameters[None], data.inputs)[0]
+    if outputs.shape != data.targets.shape:
+        return ""
+    away = (outputs - data.targets).abs()
+    if bool((away.square().sum() * len(away)).isfinite()):
+        return ""
+    row, column = divmod(int(away.argmax()), away.shape[1])
+    value, target = float(outputs[row, column]), float(data.targets[row, column])
+    dtype = str(outputs.dtype).removeprefix("torch.")
+    return (
+        f"row {data.row(row)}: {graph.outputs[column]} is {value:.4g} where the data have {target:.4g}, "
+        f"too far for a square in {dtype}: start nearer, or take another unit"
+    )
+
+
+def _weighty(data: Dataset) -> Dataset:
+    """The samples whose weight isn't 0."""
+    return data if data.weights is None else data.part((data.weights > 0).nonzero()[:, 0])
 
 
 def fault_beyond(graph: Graph, parameters: Tensor, direction: Tensor, data: Dataset) -> str:

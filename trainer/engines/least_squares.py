@@ -6,12 +6,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from kernels.least_squares import CONVERGED, Problem, Rules, Status, Trials, by_qr
+from kernels.least_squares import CONVERGED, Problem, Rules, Status, Trials, by_qr, is_large, together
+from kernels.least_squares.beside import falls_beside, status_in_double
 from kernels.least_squares.linearize import Linear
 from trainer.data.dataset import Dataset
 from trainer.data.order import Order
 from trainer.engines.base import History, put, recorded
-from trainer.engines.faults import far_from_0, fault_beyond, fault_in
+from trainer.engines.faults import far_from_0, fault_beyond, fault_in, too_far
 from trainer.models.base import Model
 from trainer.models.expression import ExpressionModel
 from trainer.outcome import Ending, Outcome
@@ -25,12 +26,13 @@ REASONS = {
     Status.COST: "a step would change the sum of squares by too little (optimizer.ftol)",
     Status.STEP: "the steps became too short (optimizer.xtol)",
     Status.ROUNDING: "what a step could gain is lost in the rounding of the sum of squares",
-    Status.NOT_FINITE: "its residuals or their derivatives aren't finite at the starting values",
+    Status.NOT_FINITE: "its residuals, their squares or derivatives aren't finite at the starting values",
     Status.STUCK: "no step that was tried lowers the sum of squares, though its gradient is not zero: "
     "try other starting values",
     Status.SINGULAR: "the data determine no Gauss-Newton step; try optimizer=levenberg_marquardt",
     Status.HIDDEN: "the equations add up terms that are far larger than what they come to, and "
     "rounding hides what is left to gain",
+    Status.SADDLE: "this is no minimum, the sum of squares falls beside it",
     Status.EXHAUSTED: "it has not converged; raise loop.steps",
 }
 
@@ -132,6 +134,7 @@ class LeastSquaresEngine:
         start, before = self.step, self.taken.clone()
         trials = self.solver.advance(until_step - start)
         self.step = start + max(1, int((self.taken - before).max()))
+        self._look_again(trials.runs)
         made, steps = self.step - start, recorded(start, self.step, self.every)
         rss, gradient, damping, path = (
             part[steps.start - start : made : self.every]
@@ -147,6 +150,39 @@ class LeastSquaresEngine:
             trials.rss[made - 1] * self.scale,
             made * len(trials.runs) * self.order.batch,
         )
+
+    def _look_again(self, runs: Tensor) -> None:
+        """At those of `runs` that have converged, for what their criteria don't see."""
+        if not isinstance(self.model, ExpressionModel):
+            return
+        converged = runs[torch.isin(self.status[runs], torch.tensor(CONVERGED, device=runs.device))]
+        size = self.model.parameters.shape[1]
+        for some in converged.split(together(self.problem, size)):
+            if self.model.parameters.dtype != torch.float64 or is_large(self.problem, size):
+                self._look_in_double(some)
+            self._look_beside(some[self._silent[some].any(1)])
+
+    def _look_in_double(self, runs: Tensor) -> None:
+        """What is a minimum in float32, or by normal equations, may be none by the QR in float64."""
+        parameters, problem = self._in_double(runs)
+        linear, scale = by_qr(self.model.jacobian, parameters, problem), self.solver.scale[runs].double()
+        given = parameters, scale, linear, self.rules.of(runs), self.status[runs]
+        self.status[runs] = status_in_double(*given, self.model.parameters.dtype)
+
+    def _look_beside(self, runs: Tensor) -> None:
+        """Where a derivative was 0 all along, the sum of squares may fall beside."""
+        if len(runs):
+            given = *self._in_double(runs), self.rules.of(runs), self._silent[runs]
+            falls = falls_beside(self.model.jacobian, *given)
+            self.status[runs[falls]] = Status.SADDLE
+
+    def _in_double(self, runs: Tensor) -> tuple[Tensor, Problem]:
+        return self.model.parameters.detach()[runs].double(), self.problem.double().of(runs)
+
+    @property
+    def _silent(self) -> Tensor:
+        """The free parameters by which every derivative has been 0 all along: [R, P]."""
+        return self.rules.moves & (self.solver.scale == 0)
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
         """Goes on from `step` as the engine would have whose memory that was, to the steps of this one."""
@@ -178,8 +214,14 @@ class LeastSquaresEngine:
         if not isinstance(self.model, ExpressionModel):
             return ""
         parameters = self.model.parameters.detach()[run]
+        if status == Status.SADDLE:
+            names = [
+                name for name, each in zip(self.model.layout, self._silent[run].tolist(), strict=True) if each
+            ]
+            return f": every derivative by {' and '.join(names)} is 0 here; start elsewhere"
         if status == Status.NOT_FINITE:
-            fault = fault_in(self.model.graph, parameters, self.data)
+            given = self.model.graph, parameters, self.data
+            fault = fault_in(*given) or too_far(*given)
             return f": {fault}" if fault else ""
         if status in (Status.STUCK, Status.EXHAUSTED):
             fault = fault_beyond(self.model.graph, parameters, self._descent(run), self.data)
@@ -189,8 +231,8 @@ class LeastSquaresEngine:
     def _descent(self, run: int) -> Tensor:
         """Where the sum of squares falls, as far as the parameters of a fit reach: [P]."""
         one = torch.tensor([run], device=self.rules.moves.device)
-        parameters, scale = self.model.parameters.detach()[one].double(), self.solver.scale[one].double()
-        linear = by_qr(self.model.jacobian, parameters, self.problem.of(one))
+        (parameters, problem), scale = self._in_double(one), self.solver.scale[one].double()
+        linear = by_qr(self.model.jacobian, parameters, problem)
         slope = (linear.projected[:, None] @ linear.root)[:, 0]
         weight = torch.where(self.rules.moves[one] & (scale > 0), 1 / scale, 0)
         direction = -slope * weight.square()

@@ -98,10 +98,13 @@ REGRESSION = {
 }
 
 
-# of targets that are 1 for a sample's own class, else 0
-ONE_HOT = {
-    "accuracy": Metric(lambda y, t: (y.argmax(-1, keepdim=True) == t.argmax(-1, keepdim=True)).to(y.dtype)),
-}
+def _hits(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Of one-hot targets: 1 where the largest output is that of the sample's class; for each output alike."""
+    hits = outputs.argmax(-1, keepdim=True) == targets.argmax(-1, keepdim=True)
+    return hits.to(outputs.dtype).expand(outputs.shape)
+
+
+ONE_HOT = {"accuracy": Metric(_hits)}
 
 
 def metrics_of(loss: str, one_hot: bool = False) -> dict[str, Metric]:

@@ -111,6 +111,7 @@ def test_a_missing_label_is_refused(cells: Any) -> None:
         ({"x": "tim"}, r"no column 'tim' for x \(did you mean time\?\); it has time, xb, xy, target"),
         ({}, "no column 'x' for x.*data.columns={x: COLUMN}"),
         ({"y": "time"}, "no input or output 'y'.*they have x, xb, xy"),
+        ({"b": "time"}, "b is a parameter.*begin with x.*'data.columns={xb: time}'"),
         ({"x": None}, "no column 'None' for x"),
     ],
 )
