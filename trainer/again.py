@@ -36,15 +36,16 @@ def read_pack(folder: Path) -> Pack:
     if not (folder / ".hydra").is_dir():
         raise UserError(f"{folder} has no folder .hydra, which says how its runs were configured")
     config: Any = _loaded(folder, "config")
-    typed: Any = _loaded(folder, "overrides")
-    return make_pack(config, list(map(str, typed)))
+    return make_pack(config, _loaded(folder, "overrides"))
 
 
 def _loaded(folder: Path, name: str) -> Any:
     """One of the files that say how a folder's runs were configured. Raises UserError."""
     try:
         found = OmegaConf.load(folder / ".hydra" / f"{name}.yaml")
-        return OmegaConf.merge(OmegaConf.structured(Config), found) if name == "config" else list(found)
+        if name == "config":
+            return OmegaConf.merge(OmegaConf.structured(Config), found)
+        return [str(each) for each in OmegaConf.to_container(found)]  # interpolations as they were typed
     except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"{folder / '.hydra'} doesn't say how its runs were configured: {reason}") from None
