@@ -45,7 +45,8 @@ def _loaded(folder: Path, name: str) -> Any:
         found = OmegaConf.load(folder / ".hydra" / f"{name}.yaml")
         if name == "config":
             return OmegaConf.merge(OmegaConf.structured(Config), found)
-        return [str(each) for each in OmegaConf.to_container(found)]  # interpolations as they were typed
+        typed: Any = OmegaConf.to_container(found)  # interpolations as they were typed
+        return list(map(str, typed))
     except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"{folder / '.hydra'} doesn't say how its runs were configured: {reason}") from None
