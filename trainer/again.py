@@ -35,8 +35,8 @@ def read_pack(folder: Path) -> Pack:
     """The pack that the training in `folder` was asked for. Raises UserError."""
     if not (folder / ".hydra").is_dir():
         raise UserError(f"{folder} has no folder .hydra, which says how its runs were configured")
-    config, typed = _loaded(folder, "config"), _loaded(folder, "overrides")
-    return make_pack(config, list(map(str, typed)))
+    config: Any = _loaded(folder, "config")
+    return make_pack(config, _loaded(folder, "overrides"))
 
 
 def _loaded(folder: Path, name: str) -> Any:
@@ -45,7 +45,8 @@ def _loaded(folder: Path, name: str) -> Any:
         found = OmegaConf.load(folder / ".hydra" / f"{name}.yaml")
         if name == "config":
             return OmegaConf.merge(OmegaConf.structured(Config), found)
-        return OmegaConf.to_container(found)
+        typed: Any = OmegaConf.to_container(found)  # interpolations as they were typed
+        return list(map(str, typed))
     except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"{folder / '.hydra'} doesn't say how its runs were configured: {reason}") from None

@@ -16,6 +16,7 @@ from trainer.command import FILE
 from trainer.lock import locked
 from trainer.pack import make_pack
 from trainer.place import Place, take_folder
+from trainer.search.plan import FILE as PLAN
 from trainer.sentences import sentence
 
 ASKED = "config.yaml", "hydra.yaml", "overrides.yaml"  # what Hydra writes
@@ -34,6 +35,8 @@ class RefuseOccupied(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         with _mistakes_refused():
             self.place = take_folder(config, "run", _written(config))
+            if OmegaConf.select(config, "search.kind") == "grid":
+                _refuse_other(self.place.folder, "run", "sweep or search", PLAN)
             if (self.place.folder / FILE).exists():  # a training began there
                 with locked(self.place.folder):
                     _check(self.place.folder, config)
@@ -46,6 +49,7 @@ class RefuseOccupied(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         with _mistakes_refused():
             self.place = take_folder(config, "sweep")
+            _refuse_other(self.place.folder, "sweep", "training", FILE)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         if self.place.missing and not any(self.place.folder.glob("*")):
@@ -72,6 +76,12 @@ def _written(config: DictConfig) -> list[str]:
     """The files that Hydra writes before a training is checked."""
     subdir, log = config.hydra.output_subdir, f"{config.hydra.job.name}.log"
     return [log] if subdir is None else [log, *(f"{subdir}/{name}" for name in ASKED)]
+
+
+def _refuse_other(folder: Path, kind: str, other: str, file: str) -> None:
+    """Raises UserError where something of another kind is in the folder, by the `file` it begins with."""
+    if (folder / file).exists():
+        raise UserError(f"{folder} holds a {other}: take another hydra.{kind}.dir, or delete that one")
 
 
 def _check(folder: Path, config: DictConfig) -> None:

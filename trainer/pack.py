@@ -92,7 +92,12 @@ def make_pack(cfg: DictConfig, overrides: Sequence[str] = ()) -> Pack:
 
 def _searched(config: Config) -> Iterator[str]:
     """The fields of search.space."""
-    for path, _ in flatten(config.search.space):
+    space = config.search.space
+    if not isinstance(space, dict):
+        raise UserError(
+            f"search.space gives fields their ranges, as in {{seed: {{low: 0, high: 9}}}}; got {space}"
+        )
+    for path, _ in flatten(space):
         yield from (path, path.rpartition(".")[0])  # optimizer.lr.low says what optimizer.lr may be
 
 

@@ -58,7 +58,7 @@ def _missing(error: MissingConfigException) -> str:
 
 
 def _unreadable(error: OverrideParseException) -> str:
-    if re.fullmatch(r"[\w./-]+", error.override):
+    if re.fullmatch(r"[\w./-]*", error.override):
         return (
             f"{error.override!r} is not an override such as seed=3 or experiment=digits"
             f"{nearest(error.override, known_fields())}; packtrain --help lists the choices"
@@ -97,6 +97,8 @@ def _composing(error: BaseException) -> str:
         return f"{lines[0].partition(':')[0]}: the file of an experiment begins with '# @package _global_'"
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) or "not in" in reason:
         return _no_field(field)
+    if field and "DictConfig with ListConfig" in reason:
+        return f"{field} maps names to values, as in {{name: value}}; got a list"
     if "RangeSweep" in str(cause) or "ChoiceSweep" in str(cause):
         return 'pack.over: values in sweep syntax stand in quotes: {seed: "range(0,64)"}'
     return f"{field}: {reason}" if field else reason

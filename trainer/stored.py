@@ -65,12 +65,8 @@ class Stored:
 def read_stored(folder: Path) -> Stored:
     """What is in `folder`. Raises UserError where no training or sweep has ended."""
     plan = read_plan(folder)
-    if not plan and (folder / ".hydra").is_dir() and not (folder / "result.json").exists():
-        goes_on = f"; packtrain resume={folder} goes on with it" if read_command(folder) else ""
-        step = f" at {made}" if (made := steps_made(folder)) else ""
-        raise UserError(
-            f"{folder} has no results: its training is still running, or was cut short{step}{goes_on}"
-        )
+    if not (folder / "result.json").exists():
+        raise UserError(_no_result(folder, plan))
     try:
         result = json.loads((folder / "result.json").read_text())
         lines = read_table(folder / "runs.csv").to_pylist()
@@ -79,6 +75,16 @@ def read_stored(folder: Path) -> Stored:
     except (OSError, ValueError, TypeError, RecursionError) as error:
         hint = f"; packtrain resume={folder} finishes its sweep" if plan else ""
         raise UserError(f"{folder} holds no finished training or sweep ({error}){hint}") from None
+
+
+def _no_result(folder: Path, plan: Plan | None) -> str:
+    """Why there is nothing to look at, and what to do about it."""
+    if not plan and not (folder / ".hydra").is_dir():
+        return f"{folder} holds no finished training or sweep: it has no result.json"
+    what = "training" if plan is None else "search" if plan.objective else "sweep"
+    step = f" at {made}" if plan is None and (made := steps_made(folder)) else ""
+    goes_on = f"; packtrain resume={folder} goes on with it" if plan or read_command(folder) else ""
+    return f"{folder} has no results: its {what} is still running, or was cut short{step}{goes_on}"
 
 
 def checked(stored: Stored) -> Stored:

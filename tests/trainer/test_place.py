@@ -7,7 +7,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from tests.helpers import Command, result_in
-from tests.trainer.search.test_sweep import BRIEF, QUICK
+from tests.trainer.search.test_sweep import BRIEF, HERE, QUICK
 from trainer.occupied import RefuseOccupied
 from trainer.place import Place, take_folder
 
@@ -129,3 +129,14 @@ def test_the_second_start_of_a_second_is_told_its_folder(process: Command, tmp_p
     assert [ended.code for ended in told] == [0, 0], told[1].err
     assert "results  debug/x\n" in told[0].out and "results  debug/x-2\n" in told[1].out
     assert result_in(tmp_path / "debug" / "x-2")["steps"] == 2
+
+
+def test_no_folder_holds_a_training_and_a_sweep(packtrain: Command, tmp_path: Path) -> None:
+    assert packtrain(*BRIEF, "hydra.run.dir=mine").code == packtrain("-m", *BRIEF, HERE).code == 0
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    into_a_sweep = packtrain(*BRIEF, "hydra.run.dir=sweep")
+    into_a_training = packtrain("-m", *BRIEF, "hydra.sweep.dir=mine")
+    assert into_a_sweep.code == into_a_training.code == 2
+    assert "sweep holds a sweep or search: take another hydra.run.dir" in into_a_sweep.err
+    assert "mine holds a training: take another hydra.sweep.dir" in into_a_training.err
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before

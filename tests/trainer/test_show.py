@@ -143,11 +143,16 @@ def test_without_a_run_that_has_ended_one_sentence_says_so(packtrain: Command, t
     for arguments, why in (
         (("show", "sweep", "run=0"), "run=0: sweep has no run yet that has ended"),
         (
+            ("export", "sweep"),
+            "sweep has no results: its sweep is still running, or was cut short; packtrain res",
+        ),
+        (("show", "."), ". holds no finished training or sweep: it has no result.json\n"),
+        (
             ("show", "sweep/0"),
             "sweep/0 has no results: its training is still running, or was cut short at step 4 of 4\n",
         ),
         (("show", "out"), "or was cut short at step 4 of 4; packtrain resume=out goes on with it\n"),
-        (("export", "sweep"), "packtrain resume=sweep finishes its sweep"),
+        (("export", "sweep"), "packtrain resume=sweep goes on with it"),
     ):
         ended = packtrain(*arguments)
         assert ended.code == 2 and ended.err.count("\n") == 1 and why in ended.err

@@ -15,7 +15,7 @@ BEYOND = [10.0**power for power in range(-14, -1)]  # of how far the parameters 
 OFFSET = 10  # middle of an input over its spread, from which powers of it are better taken about the middle
 UPDATE = (
     "the loss and its gradient are finite at the starting values, and the first update isn't: "
-    "try a smaller optimizer.lr, or a larger optimizer.eps"
+    "try a smaller optimizer.lr or, with adam, a larger optimizer.eps"
 )
 UNKNOWN = "look at the data and at the starting values"
 

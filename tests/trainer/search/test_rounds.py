@@ -111,7 +111,7 @@ def test_a_search_without_a_run_of_use_fails(packtrain: Command, tmp_path: Path)
     space = "search.space={optimizer.lr: {low: 1e37, high: 1e38}}"
     asked = ("optimizer=sgd", "search.rounds=2", "search.runs_per_round=2")
     ended = packtrain(*ONE_SEED, "search=optuna", space, *asked)
-    assert ended.code == 1 and "every run diverged" in ended.err
+    assert ended.code == 1 and "every run diverged at its first step" in ended.err
     assert result_in(tmp_path / "out")["outcomes"] == {"diverged": 4}
     assert states(tmp_path / "out") == [TrialState.FAIL] * 4
 
