@@ -4,7 +4,7 @@ Their products are those of `Finite.chain`: (k*x)^n has the slope 0 at x = 0, wh
 partial.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from kernels.expression.expr import ONE, ZERO, Expr, node, number, walk
 from kernels.expression.finite import Finite
@@ -57,7 +57,7 @@ PARTIALS: dict[str, Callable[..., tuple[Expr, ...]]] = {
 }
 
 
-def reverse(seeds: Mapping[Expr, Expr], wanted: set[Expr]) -> dict[Expr, Expr]:
+def reverse(seeds: Mapping[Expr, Expr], wanted: Collection[Expr]) -> dict[Expr, Expr]:
     """d(sum of root * seed) / d leaf for each wanted leaf: the chain rule, from the roots down.
 
     Parts that no wanted leaf feeds get no derivative. A wanted leaf that feeds no root gets 0. Where a
@@ -86,7 +86,7 @@ def reverse(seeds: Mapping[Expr, Expr], wanted: set[Expr]) -> dict[Expr, Expr]:
 
 
 def _slopes_of_risky(
-    partials: Mapping[Expr, tuple[Expr, ...]], several: set[Expr], wanted: set[Expr], finite: Finite
+    partials: Mapping[Expr, tuple[Expr, ...]], several: set[Expr], wanted: Collection[Expr], finite: Finite
 ) -> dict[Expr, dict[Expr, Expr]]:
     """The slopes by the wanted leaves of operands that one feeds in several ways under a wild partial."""
     risky = {

@@ -46,7 +46,9 @@ class Finite:
             return ZERO if 0 in (left.value, right.value) else left * right
         if left.op == "neg" or right.op == "neg":
             return -(self.chain(left.args[0], right) if left.op == "neg" else self.chain(left, right.args[0]))
-        return left * right if self(left) and self(right) else node("chain", left, right)
+        if self(left):
+            return left * right if self(right) else node("gate", left, right)
+        return node("gate", right, left) if self(right) else node("chain", left, right)
 
     def add(self, total: Expr | None, term: Expr) -> Expr:
         """total + term, known from now on: sums grow long, and are asked about from their ends."""

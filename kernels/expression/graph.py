@@ -165,7 +165,7 @@ class Graph:
         for output in self.outputs:
             root = self.lowered[output]
             seeds[root] = seeds.get(root, ZERO) + cotangent(output)
-        found = reverse(seeds, set(self._free))
+        found = reverse(seeds, self._free)
         return tuple(found.get(name(parameter), ZERO) for parameter in self.parameters)
 
     @cached_property
@@ -224,7 +224,7 @@ def cotangent(output: str) -> Expr:
 
 def _local(expression: Expr) -> dict[Expr, Expr]:
     leaves = [name(word) for word in names(expression)]
-    found = reverse({expression: ONE}, set(leaves))
+    found = reverse({expression: ONE}, leaves)
     return {leaf: found[leaf] for leaf in leaves}
 
 

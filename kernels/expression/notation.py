@@ -77,5 +77,5 @@ LANGUAGE: Notation = {
     **{function: call(function) for function in (*FUNCTIONS, "sign")},
     # x^y's derivative by y: x^y*log(x), but 0 where x^y is, or where x is and x^y is finite
     "plogx": lambda p, x: binary("*", MULTIPLICATIVE)(p, call("log")(x)),
-    "chain": binary("*", MULTIPLICATIVE),
+    **dict.fromkeys(("gate", "chain"), binary("*", MULTIPLICATIVE)),
 }

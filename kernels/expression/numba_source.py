@@ -38,6 +38,7 @@ NUMBA: dict[str, Callable[..., str]] = {
     "max": lambda x, y: f"{x} if {x} > {y} or isnan({x}) else {y}",
     "sign": lambda x: f"one if {x} > zero else -one if {x} < zero else {x}",
     "plogx": lambda p, x: f"zero if ({p} == zero) | ({x} == zero) & (abs({p}) < inf) else {p} * log({x})",
+    "gate": lambda x, y: f"zero if {x} == zero else {x} * {y}",
     "chain": lambda x, y: f"zero if ({x} == zero) | ({y} == zero) else {x} * {y}",
 }
 
@@ -181,29 +182,40 @@ def rows_source(graph: Graph) -> str:
     return HEADER + _function(graph, outside, [*lines[INPUTS], *lines[BOTH]], texts)
 
 
+ROWS = """
+@njit(error_model="numpy", fastmath={{"contract"}})
+def rows(p, x, t, w, start, stop, columns, offset):
+{outside}
+    for n in range(start, stop):
+{loop}
+    last = offset + (stop - start) * {targets}
+    if w.size > 0:
+        for m in range(offset, last):
+            root = sqrt(w[start + (m - offset) // {targets}])
+            for i in range({width}):
+                v = columns[i, m]
+                columns[i, m] = {weighed}
+    total = 0.0
+    for m in range(offset, last):
+        total += columns[{width} - 1, m] * columns[{width} - 1, m]
+    return total
+"""
+
+
 def _function(graph: Graph, outside: list[str], body: list[str], texts: Mapping[Expr, str]) -> str:
     size, targets = len(graph.parameters), len(graph.outputs)
-    loop = [f"x{i} = x[n, {i}]" for i in range(len(graph.inputs))]
-    loop += body
+    loop = [*(f"x{i} = x[n, {i}]" for i in range(len(graph.inputs))), *body]
     for k, (output, slopes) in enumerate(zip(graph.outputs, graph.jacobian, strict=True)):
-        row = f"offset + (n - start) * {targets} + {k}"
-        loop += [f"m = {row}", f"e = {texts[graph.lowered[output]]} - t[n, {k}]"]
-        weighed = [NUMBA["chain"]("root", text) for text in (*(texts[part] for part in slopes), "e")]
-        loop += [f"columns[{i}, m] = {value}" for i, value in enumerate(weighed)]
-        loop += [f"total += columns[{size}, m] * columns[{size}, m]"]
-    lines = [
-        '@njit(error_model="numpy", fastmath={"contract"})',
-        "def rows(p, x, t, w, start, stop, columns, offset):",
-        *(f"    {line}" for line in outside),
-        "    total = 0.0",
-        "    root = 1.0",
-        "    for n in range(start, stop):",
-        "        if w.size > 0:",
-        "            root = sqrt(w[n])",
-        *(f"        {line}" for line in loop),
-        "    return total",
-    ]
-    return "\n".join(lines) + "\n"
+        loop += [f"m = offset + (n - start) * {targets} + {k}"]
+        loop += [f"columns[{i}, m] = {texts[part]}" for i, part in enumerate(slopes)]
+        loop += [f"columns[{size}, m] = {texts[graph.lowered[output]]} - t[n, {k}]"]
+    return ROWS.format(
+        outside=indented(outside, 1),
+        loop=indented(loop, 2),
+        targets=targets,
+        width=size + 1,
+        weighed=NUMBA["chain"]("root", "v"),
+    )
 
 
 def sums_source(graph: Graph, loss: str) -> str:

@@ -33,7 +33,8 @@ UNARY_FUNCTIONS = (
 )  # fmt: skip
 FUNCTIONS = {name: Op(name, 1) for name in UNARY_FUNCTIONS} | {name: Op(name, 2) for name in ("min", "max")}
 
-# Derivatives need three more: the language doesn't offer them.
-INTERNAL = (Op("sign", 1), Op("plogx", 2, "*", MULTIPLICATIVE), Op("chain", 2, "*", MULTIPLICATIVE))
+# Derivatives need four more: the language doesn't offer them. plogx(p, x) is p log x; gate and chain are
+# products, 0 where the first, and where either factor is 0, whatever the other is.
+INTERNAL = (Op("sign", 1), *(Op(name, 2, "*", MULTIPLICATIVE) for name in ("plogx", "gate", "chain")))
 
 OPS = {op.name: op for op in (*OPERATORS, *FUNCTIONS.values(), *INTERNAL)}

@@ -38,7 +38,8 @@ TORCH: dict[str, Callable[..., Any]] = {
     "max": torch.maximum,
     "sign": lambda x: torch.where(x.isnan(), x, torch.sign(x)),
     "plogx": lambda p, x: (p * torch.log(x)).masked_fill((p == 0) | ((x == 0) & p.isfinite()), 0),
-    "chain": lambda left, right: chained(left, right),
+    "gate": lambda x, y: (x * y).masked_fill(x == 0, 0),
+    "chain": lambda x, y: chained(x, y),
 }
 
 

@@ -51,6 +51,7 @@ TRITON: dict[str, Callable[..., str]] = {
         f"tl.where({p} == 0.0, 0.0, tl.where({x} != 0.0, {p} * tl.log({x}), "
         f"tl.where(tl.abs({p}) < float('inf'), 0.0, {p} * tl.log({x}))))"
     ),
+    "gate": lambda x, y: f"tl.where({x} == 0.0, 0.0, {x} * {y})",
     "chain": lambda x, y: f"tl.where({x} == 0.0, 0.0, tl.where({y} == 0.0, 0.0, {x} * {y}))",
 }
 

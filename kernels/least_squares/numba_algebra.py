@@ -165,9 +165,15 @@ def make_steps(triangularize: Any) -> Any:
         return False
 
     @made
-    def promised(root, live, norm, work, diagonal, step):
-        """By how much the linear model would lower |e|^2 at best, by the `live` columns."""
+    def promised(root, live, norm, work, diagonal, step, enough):
+        """By how much the linear model would lower |e|^2 at best, by the `live` columns.
+
+        Where all columns together can't by more than `enough`, that is all that is said.
+        """
         size = step.size
+        most = dot(root, size, size, 0, size)
+        if most <= enough:
+            return most
         for k in range(size):
             diagonal[k] = LEAST * norm[k]
         solve(root, live, diagonal, work, step)

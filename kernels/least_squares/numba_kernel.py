@@ -79,10 +79,10 @@ def new_radius(radius, predicted, gained, rss, slack, length, damping):
 
 
 @exact
-def is_minimum(promise, rss, rounding, ftol, gtol):
-    """The linear model promises next to nothing, or no more than loose tolerances ask for."""
+def limit_of(rss, rounding, ftol, gtol):
+    """What the linear model may promise at a minimum: next to nothing, or as much as loose tolerances say."""
     small = min(max(FAR * ftol, gtol * gtol, SMALL**2), COARSE**2)
-    return promise <= max(FAR * rounding, small * rss)
+    return max(FAR * rounding, small * rss)
 
 
 @exact
@@ -198,15 +198,16 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
             length = norm_of(weight, step)
             least, rounding = ftol * rss, rounding_of(rss, extent)
             cosine = largest_cosine(p, slope, norm, scale, rounding, live)
+            near, limit = FAR * (least + rounding), limit_of(rss, rounding, ftol, gtol)
+            enough = min(near, limit)
 
             rss_there, filled = evaluate(trial, x, t, w, columns)
             gained = rss - rss_there if isfinite(rss_there) else -inf
             is_cost = max(abs(gained), abs(predicted)) <= least and gained <= 2 * predicted
             promise = inf
             if is_cost:
-                promise = promised(root, live, norm, work, diagonal, inner)
-            ends = promise <= FAR * (least + rounding) and is_minimum(promise, rss, rounding, ftol, gtol)
-            if gained > 0.0 and not ends and not finish(columns, filled, there):
+                promise = promised(root, live, norm, work, diagonal, inner, enough)
+            if gained > 0.0 and not promise <= enough and not finish(columns, filled, there):
                 gained = -inf
             slack = square + damping * length * length
             radius = new_radius(state[0], predicted, gained, rss, slack, length, damping)
@@ -215,11 +216,10 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
             refused = not gained > 0.0
             is_rounding = refused and abs(predicted) <= rounding
             if not is_cost and (is_orthogonal or is_rounding or short):
-                promise = promised(root, live, norm, work, diagonal, inner)
+                promise = promised(root, live, norm, work, diagonal, inner, enough)
             end = judge(
                 is_orthogonal, is_cost, is_rounding, short, refused, gained > -inf, singular,
-                is_minimum(promise, rss, rounding, ftol, gtol), promise > FAR * (least + rounding),
-                promise <= FAR * rounding_of(rss, norm_of(norm, p)),
+                promise <= limit, promise > near, promise <= FAR * rounding_of(rss, norm_of(norm, p)),
             )  # fmt: skip
 
             history[taken, 0], history[taken, 1], history[taken, 2] = rss, gradient, damping

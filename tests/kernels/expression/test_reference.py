@@ -45,6 +45,7 @@ BY_MATH: dict[str, Callable[..., float]] = {
     "max": max,
     "sign": lambda x: math.copysign(1.0, x) if x else 0.0,
     "plogx": lambda x, y: x * math.log(y),
+    "gate": lambda x, y: x * y,
     "chain": lambda x, y: x * y,
 }
 

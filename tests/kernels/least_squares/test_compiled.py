@@ -474,7 +474,7 @@ def test_the_criteria(holds: str, fails: str, expected: Status) -> None:
 )
 def test_what_counts_as_a_minimum(promise: float, ftol: float, gtol: float, expected: bool) -> None:
     """The sum of squares is 100."""
-    assert numba_kernel.is_minimum.py_func(promise, 100.0, 1e-9, ftol, gtol) is expected
+    assert (promise <= numba_kernel.limit_of.py_func(100.0, 1e-9, ftol, gtol)) is expected
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
