@@ -167,12 +167,11 @@ def make_fit(rows: Any, triangularize: Any) -> Any:
         and the damping of each trial, path [S, P] the parameters before it.
         """
         size = p.size
-        # A statement each: Numba frees arrays too early that are unpacked from one line.
         columns = room_for(p, t)
         work = np.empty((size + 1, 2 * size))
         root = np.empty((size + 1, size))
         there = np.empty((size + 1, size))
-        spare = np.empty((7, size))
+        spare = np.empty((7, size))  # not unpacked in one line: Numba frees such views too early
         step, trial, slope = spare[0], spare[1], spare[2]
         weight, diagonal, inner, norm = spare[3], spare[4], spare[5], spare[6]
         free = np.empty(size, dtype=np.bool_)

@@ -41,7 +41,7 @@ def _why_not_begun(model: Model, data: Dataset, run: int) -> str:
 
 def fault_in(graph: Graph, parameters: Tensor, data: Dataset) -> str:
     """'row 1: (k/xd)^n is infinite', or ''."""
-    data = _weighty(data)
+    data = data.counted
     few = len(graph.program) * len(graph.parameters) <= MAX_SLOPES
     fault = first_fault(graph, parameters, data.inputs, derivatives=few)
     return f"row {data.row(fault.sample)}: {fault}" if fault else ""
@@ -49,7 +49,7 @@ def fault_in(graph: Graph, parameters: Tensor, data: Dataset) -> str:
 
 def too_far(graph: Graph, parameters: Tensor, data: Dataset) -> str:
     """'row 1: xy is 1e+160 ...', the farthest from its target; '' where squares are finite."""
-    data = _weighty(data)
+    data = data.counted
     outputs = predict(graph, parameters[None], data.inputs)[0]
     if outputs.shape != data.targets.shape:
         return ""
@@ -63,11 +63,6 @@ def too_far(graph: Graph, parameters: Tensor, data: Dataset) -> str:
         f"row {data.row(row)}: {graph.outputs[column]} is {value:.4g} where the data have {target:.4g}, "
         f"too far for a square in {dtype}: start nearer, or take another unit"
     )
-
-
-def _weighty(data: Dataset) -> Dataset:
-    """The samples whose weight isn't 0."""
-    return data if data.weights is None else data.part((data.weights > 0).nonzero()[:, 0])
 
 
 def fault_beyond(graph: Graph, parameters: Tensor, direction: Tensor, data: Dataset) -> str:
