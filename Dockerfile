@@ -14,6 +14,7 @@ COPY pyproject.toml constraints.txt README.md /src/
 COPY conf /src/conf
 COPY kernels /src/kernels
 COPY trainer /src/trainer
+COPY .src /src/.src
 RUN python -m venv /opt/packtrain \
     && pip install --no-cache-dir --constraint /src/constraints.txt '/src[all]' \
     && rm -rf /src

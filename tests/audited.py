@@ -73,14 +73,14 @@ def _path(details: tuple[Any, ...]) -> str:
 
 def main() -> None:
     asked = json.loads(sys.argv[1])
-    sys.path[0] = str(Path(__file__).parent.parent)
+    sys.path[0] = str(Path(__file__).parents[1] / ".src")
     watch(tuple(asked["ours"]), tuple(asked["writable"]))
-    from trainer.__main__ import main as packtrain  # noqa: PLC0415 (its imports are watched too)
+    from packtrain.trainer.terminal.main import main as cli  # noqa: PLC0415 (its imports are watched too)
 
     for arguments in asked["commands"]:
         sys.argv[1:] = arguments
         try:
-            packtrain()
+            cli()
         except SystemExit as end:
             assert not end.code, arguments
     print(json.dumps({"found": found, "seen": {"modules": sorted(modules), "written": sorted(written)}}))

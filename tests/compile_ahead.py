@@ -286,14 +286,15 @@ if __name__ == "__main__":
     from triton.runtime.autotuner import Autotuner
     from triton.runtime.jit import JITFunction
 
-    from kernels import launch
-    from kernels.expression import parse, triton_kernel
-    from kernels.fused.block import Batches, Block, Record, Runs, Shuffle
-    from kernels.fused.triton_descent import TritonDescent
-    from kernels.fused.triton_layers_source import layers_training
-    from kernels.fused.triton_source import graph_training
-    from kernels.linear_relu.autograd import chain
-    from kernels.quantize.kernel import quantize_fwd
+    from packtrain.kernels.common import launch
+    from packtrain.kernels.descent.block import Batches, Block, Record, Runs, Shuffle
+    from packtrain.kernels.descent.triton.descent import TritonDescent
+    from packtrain.kernels.descent.triton.layers_source import layers_training
+    from packtrain.kernels.descent.triton.source import graph_training
+    from packtrain.kernels.expression import triton_kernel
+    from packtrain.kernels.language import parse
+    from packtrain.kernels.linear_relu.autograd import chain
+    from packtrain.kernels.quantize.kernel import quantize_fwd
     from tests import controls
     from tests.specialized import specialized
 

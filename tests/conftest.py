@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.helpers import ROOT, Command, Ended
-from trainer.__main__ import main
+from packtrain.trainer.terminal.main import main
+from tests.helpers import IMPORTABLE, Command, Ended
 
 torch.set_num_threads(1)  # on shared cores, threads that wait for one another take 20 times as long
 
@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def packtrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
     """packtrain(*arguments) in this process, on the CPU, from `tmp_path`; results go to tmp_path/out."""
 
     def run(*arguments: str) -> Ended:
@@ -74,13 +74,13 @@ def packtrain(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 
 @pytest.fixture
 def process(tmp_path: Path) -> Command:
-    """`python -m trainer *arguments` in a process of its own, from `tmp_path`."""
+    """`python -m packtrain *arguments` in a process of its own, from `tmp_path`."""
 
     def run(*arguments: str) -> Ended:
         done = subprocess.run(
-            [sys.executable, "-m", "trainer", *arguments],
+            [sys.executable, "-m", "packtrain", *arguments],
             cwd=tmp_path,
-            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+            env={"PYTHONPATH": str(IMPORTABLE), "PATH": "/usr/bin:/bin"},
             capture_output=True,
             text=True,
             timeout=120,

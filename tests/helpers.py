@@ -10,6 +10,15 @@ import torch
 from torch import Tensor
 
 ROOT = Path(__file__).parent.parent
+IMPORTABLE = ROOT / ".src"  # what holds the package, for PYTHONPATH
+
+
+def sources() -> list[Path]:
+    """The files of the package, where they are, not where links lead to them."""
+    folders = [ROOT / each for each in ("conf", "kernels", "trainer")]
+    linked = [path for folder in folders for path in folder.rglob("*.py")]
+    return sorted([*(IMPORTABLE / "packtrain").glob("*.py"), *linked])
+
 
 # dtype -> (relative, absolute) difference that rounding may make in a result of a few hundred operations
 TOLERANCE = {

@@ -98,6 +98,6 @@ def complete() -> None:
     interpreter._get_np_dtype = _numpy_type
     setattr(InterpreterBuilder, "create_dot", _dot)  # noqa: B010 (pyright compares signatures)
     setattr(InterpreterBuilder, "cast_impl", _rounding_cast)  # noqa: B010
-    from kernels.sums import kernel  # noqa: PLC0415 (it is to be imported when Triton is complete)
+    from packtrain.kernels.sums import kernel  # noqa: PLC0415 (it is to be imported when Triton is complete)
 
     kernel.BLOCK_M = COLUMNS

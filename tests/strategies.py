@@ -8,9 +8,9 @@ from hypothesis import assume, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from kernels.expression import ExpressionError, Graph
-from kernels.expression.expr import Expr, name, node, number
-from kernels.expression.ops import FUNCTIONS, OPERATORS
+from packtrain.kernels.language import ExpressionError, Graph
+from packtrain.kernels.language.expr import Expr, name, node, number
+from packtrain.kernels.language.ops import FUNCTIONS, OPERATORS
 
 # The same examples every time. To search for new ones, set derandomize=False here and raise max_examples.
 few = settings(max_examples=50, deadline=None, derandomize=True)

@@ -7,26 +7,49 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import ROOT
+from tests.helpers import IMPORTABLE, ROOT, sources
 
-ALLOWED = {"conf": set(), "kernels": {"kernels"}, "trainer": {"kernels", "trainer"}}
-SOURCES = sorted(path for folder in ALLOWED for path in (ROOT / folder).rglob("*.py"))
-OURS = {"conf", "kernels", "trainer", "scripts", "tests"}
+# The rooms of trainer, each of which imports from those before it alone.
+ROOMS = (
+    "config", "data", "models", "optimizers", "engines", "folder", "pruning", "loop", "tensorboard",
+    "console", "pictures", "sweep", "search", "api", "terminal",
+)  # fmt: skip
+ALLOWED = {
+    "conf": set(),
+    "kernels": {"kernels"},
+    "trainer": {"kernels", "trainer"},
+    "__init__": {"trainer"},
+    "__main__": {"trainer"},
+}
 FOREIGN_TO_KERNELS = {"hydra", "omegaconf", "tensorboard", "rich"}
+OURS = {"packtrain", "scripts", "tests"}
 
 
 def module(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
+    """Its name in the package: the folders of ROOT are linked there."""
+    inside = path.relative_to(IMPORTABLE / "packtrain" if path.is_relative_to(IMPORTABLE) else ROOT)
+    parts = ("packtrain", *inside.with_suffix("").parts)
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 @cache
 def trees() -> dict[str, ast.Module]:
     """Every module of ours."""
-    return {module(path): ast.parse(path.read_text()) for path in SOURCES}
+    return {module(path): ast.parse(path.read_text()) for path in sources()}
 
 
-PACKAGES = {module(path) for path in SOURCES if path.name == "__init__.py"}
+PACKAGES = {module(path) for path in sources() if path.name == "__init__.py"}
+
+
+def house(name: str) -> str:
+    """kernels of packtrain.kernels.launch."""
+    return name.split(".")[1] if name.count(".") else "__init__"
+
+
+def room(name: str) -> str:
+    """config of packtrain.trainer.config.pack, '' of what isn't in one."""
+    parts = name.split(".")
+    return parts[2] if parts[1:2] == ["trainer"] and len(parts) > 2 else ""
 
 
 def imported(name: str, tree: ast.AST) -> Iterator[tuple[str, ast.stmt]]:
@@ -53,12 +76,21 @@ def inwards(name: str, tree: ast.AST) -> list[str]:
 
 
 def strays(name: str, tree: ast.AST) -> list[str]:
-    """What it imports and must not."""
-    house = name.partition(".")[0]
-    wrong = [each for each in inwards(name, tree) if each.partition(".")[0] not in ALLOWED[house]]
-    if house == "kernels":
+    """What it imports and must not: of another house, of a room above its own, of what kernels don't know."""
+    found = inwards(name, tree)
+    allowed = tuple(f"packtrain.{each}." for each in ALLOWED[house(name)])
+    wrong = [each for each in found if not f"{each}.".startswith(allowed)]
+    wrong += [each for each in found if each not in wrong and is_upwards(name, each)]
+    if house(name) == "kernels":
         wrong += [e for e, _ in imported(name, tree) if e.partition(".")[0] in FOREIGN_TO_KERNELS]
     return wrong
+
+
+def is_upwards(name: str, other: str) -> bool:
+    """`other` is in a room of trainer above that of `name`, or in none."""
+    if house(name) != "trainer" or house(other) != "trainer":
+        return False
+    return ROOMS.index(room(other)) > ROOMS.index(room(name))
 
 
 def unexplained(text: str, tree: ast.AST) -> list[str]:
@@ -92,40 +124,57 @@ def needed(name: str, tree: ast.Module) -> set[str]:
 
 
 def test_imports_run_one_way() -> None:
-    assert len(trees()) > 140
+    assert len(trees()) > 165
     seen = {name: inwards(name, tree) for name, tree in trees().items()}
-    assert sum(map(len, seen.values())) > 700
-    assert sum(bool(found) for found in seen.values()) > 110
+    assert sum(map(len, seen.values())) > 750
+    assert sum(bool(found) for found in seen.values()) > 120
+    rooms = [room(each) for found in seen.values() for each in found if room(each)]
+    assert len(rooms) > 400 and set(rooms) <= set(ROOMS)
     assert {name: found for name, tree in trees().items() if (found := strays(name, tree))} == {}
+
+
+def test_trainer_has_no_loose_files() -> None:
+    loose = {path.name for path in (ROOT / "trainer").glob("*.py")}
+    assert loose <= {"__init__.py", "api.py", "session.py"}
+    assert {path.parent.name for path in (ROOT / "trainer").glob("*/__init__.py")} <= set(ROOMS)
 
 
 def test_imports_form_no_circle() -> None:
     needs = {name: needed(name, tree) for name, tree in trees().items()}
-    assert sum(map(len, needs.values())) > 400
+    assert sum(map(len, needs.values())) > 450
     assert not circle(needs)
 
 
 def test_an_import_inside_a_function_says_why() -> None:
     seen = [name for name, tree in trees().items() for _ in _inner(tree)]
     assert len(seen) > 10
-    texts = {module(path): path.read_text() for path in SOURCES}
+    texts = {module(path): path.read_text() for path in sources()}
     assert {name: found for name, tree in trees().items() if (found := unexplained(texts[name], tree))} == {}
+
+
+LAUNCH, RANDOM, PACK = (
+    f"packtrain.{name}"
+    for name in ("kernels.common.launch", "kernels.random.reference", "trainer.config.pack")
+)
 
 
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        ("kernels.launch", "import trainer"),
-        ("kernels.launch", "import trainer.pack as p"),
-        ("kernels.launch", "from trainer import pack"),
-        ("kernels.launch", "from trainer.pack import Pack"),
-        ("kernels.launch", "from ..trainer import pack"),
-        ("kernels.random.reference", "def f():\n    from ...trainer.pack import Pack"),
-        ("kernels.launch", "from hydra.utils import instantiate"),
-        ("kernels.launch", "import rich.console"),
-        ("trainer.pack", "from tests.helpers import ROOT"),
-        ("trainer.pack", "import scripts.bench"),
-        ("conf", "from kernels import launch"),
+        (LAUNCH, "import packtrain.trainer"),
+        (LAUNCH, f"import {PACK} as p"),
+        (LAUNCH, "from packtrain import trainer"),
+        (LAUNCH, f"from {PACK} import Pack"),
+        (LAUNCH, "from ...trainer.config import pack"),
+        (RANDOM, "def f():\n    from ...trainer.config.pack import Pack"),
+        (LAUNCH, "from hydra.utils import instantiate"),
+        (LAUNCH, "import rich.console"),
+        (PACK, "from tests.helpers import ROOT"),
+        (PACK, "import scripts.bench"),
+        (PACK, "from ..data.dataset import Dataset"),
+        (PACK, "def f():\n    from ..terminal import show"),
+        (PACK, "from packtrain.trainer.engines import base"),
+        ("packtrain.conf", "from .kernels.common import launch"),
     ],
 )
 def test_an_import_the_other_way_would_be_found(name: str, code: str) -> None:
@@ -137,17 +186,18 @@ def test_an_import_the_other_way_would_be_found(name: str, code: str) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "import kernels.launch",
-        "from kernels import launch",
-        "from kernels.launch import tuned",
+        f"import {LAUNCH}",
+        "from packtrain.kernels.common import launch",
+        f"from {LAUNCH} import tuned",
         "from . import launch",
     ],
 )
 def test_a_circle_would_be_found(code: str) -> None:
-    """kernels.launch imports kernels.errors."""
+    """launch imports errors."""
+    errors = "packtrain.kernels.common.errors"
     needs = {name: needed(name, tree) for name, tree in trees().items()}
-    needs["kernels.errors"] = needed("kernels.errors", ast.parse(code))
-    assert {"kernels.errors", "kernels.launch"} <= circle(needs)
+    needs[errors] = needed(errors, ast.parse(code))
+    assert {errors, LAUNCH} <= circle(needs)
 
 
 def test_an_unexplained_import_would_be_found() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.helpers import ROOT, Command, result_in
-from trainer.results import write
+from packtrain.trainer.folder.trained import write
+from tests.helpers import IMPORTABLE, ROOT, Command, result_in
 
 BRIEF = ("experiment=debug", "loop.steps=4")
 
@@ -51,8 +51,8 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_sentence_and_exit_2(mistake: str, packtrain: Command, tmp_path: Path) -> None:
-    ended = packtrain(*BRIEF, mistake)
+def test_a_mistake_is_one_sentence_and_exit_2(mistake: str, cli: Command, tmp_path: Path) -> None:
+    ended = cli(*BRIEF, mistake)
     assert ended.code == 2
     assert ended.err.startswith("packtrain: ")
     assert MISTAKES[mistake] in ended.err
@@ -61,8 +61,8 @@ def test_a_mistake_is_one_sentence_and_exit_2(mistake: str, packtrain: Command, 
     assert not (tmp_path / "out" / "result.json").exists()
 
 
-def test_results_are_written_as_designed(packtrain: Command, tmp_path: Path) -> None:
-    assert packtrain(*BRIEF, 'pack.over={optimizer.lr: "0.1,0.2"}').code == 0
+def test_results_are_written_as_designed(cli: Command, tmp_path: Path) -> None:
+    assert cli(*BRIEF, 'pack.over={optimizer.lr: "0.1,0.2"}').code == 0
     found = result_in(tmp_path / "out")
     about = {key: found[key] for key in ("experiment", "backend", "engine", "precision", "runs", "steps")}
     assert about == {
@@ -89,8 +89,8 @@ def test_results_are_written_as_designed(packtrain: Command, tmp_path: Path) -> 
     assert "debug: 6 runs" in (tmp_path / "out" / "train.log").read_text()
 
 
-def test_every_run_diverging_is_exit_1_with_the_sentence(packtrain: Command, tmp_path: Path) -> None:
-    ended = packtrain(*BRIEF, "optimizer=sgd", "optimizer.lr=1e30", "loop.steps=50")
+def test_every_run_diverging_is_exit_1_with_the_sentence(cli: Command, tmp_path: Path) -> None:
+    ended = cli(*BRIEF, "optimizer=sgd", "optimizer.lr=1e30", "loop.steps=50")
     assert ended.code == 1
     assert "every run diverged" in ended.err
     found = result_in(tmp_path / "out")
@@ -99,21 +99,21 @@ def test_every_run_diverging_is_exit_1_with_the_sentence(packtrain: Command, tmp
 
 
 def test_a_disk_that_is_full_at_the_end_is_exit_1_with_one_sentence(
-    packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(file: Path, content: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    ended = packtrain(*BRIEF, "checkpoint.every=null")
+    ended = cli(*BRIEF, "checkpoint.every=null")
     assert ended.code == 1
     assert ended.err == "packtrain: can't write out/model.safetensors: No space left on device\n".replace(
         "out/", f"{tmp_path / 'out'}/"
     )
 
 
-def test_max_seconds_stops_early_with_results(packtrain: Command, tmp_path: Path) -> None:
-    assert packtrain(*BRIEF, "loop.steps=1000000000", "loop.max_seconds=0.3").code == 0
+def test_max_seconds_stops_early_with_results(cli: Command, tmp_path: Path) -> None:
+    assert cli(*BRIEF, "loop.steps=1000000000", "loop.max_seconds=0.3").code == 0
     found = result_in(tmp_path / "out")
     assert found["outcomes"] == {"stopped early": 3}
     assert "loop.max_seconds=0.3 was reached" in found["run"][0]["message"]
@@ -135,8 +135,8 @@ def test_cfg_job_prints_the_whole(process: Command) -> None:
 
 
 def test_the_command_line_waits_for_torch_only_to_train() -> None:
-    probe = "import sys, trainer.__main__; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT).returncode == 0
+    probe = "import sys, packtrain.trainer.terminal.main; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", probe], cwd=IMPORTABLE).returncode == 0
 
 
 def test_tab_completion_knows_the_experiments(tmp_path: Path) -> None:
@@ -152,54 +152,54 @@ def test_tab_completion_knows_the_experiments(tmp_path: Path) -> None:
     assert done.stdout.split() == ["experiment=digits"]
 
 
-def test_a_folder_of_the_users_own_configs(packtrain: Command, tmp_path: Path) -> None:
+def test_a_folder_of_the_users_own_configs(cli: Command, tmp_path: Path) -> None:
     mine = tmp_path / "configs" / "experiment" / "mine.yaml"
     mine.parent.mkdir(parents=True)
     mine.write_text("# @package _global_\ndefaults: [debug, _self_]\nname: mine\nloop: {steps: 2}\n")
-    assert packtrain("--config-dir", "configs", "experiment=mine").code == 0
+    assert cli("--config-dir", "configs", "experiment=mine").code == 0
     assert result_in(tmp_path / "out")["experiment"] == "mine"
 
 
-def test_multirun_trains_one_after_another(packtrain: Command, tmp_path: Path) -> None:
-    ended = packtrain("-m", *BRIEF, "optimizer=adam,adamw", "hydra.sweep.dir=sweep")
+def test_multirun_trains_one_after_another(cli: Command, tmp_path: Path) -> None:
+    ended = cli("-m", *BRIEF, "optimizer=adam,adamw", "hydra.sweep.dir=sweep")
     assert ended.code == 0, ended.err
     assert [result_in(tmp_path / "sweep" / job)["runs"] for job in "01"] == [3, 3]
 
 
-def test_standard_logging_options_of_hydra_work(packtrain: Command) -> None:
-    assert packtrain(*BRIEF, "hydra/job_logging=stdout").code == 0
+def test_standard_logging_options_of_hydra_work(cli: Command) -> None:
+    assert cli(*BRIEF, "hydra/job_logging=stdout").code == 0
 
 
 def test_sigint_before_training_ends_at_once() -> None:
     interrupted = (
-        "import os, signal, trainer.__main__ as command;"
+        "import os, signal, packtrain.trainer.terminal.main as command;"
         "command.task = lambda: os.kill(os.getpid(), signal.SIGINT);"
         "command.main()"
     )
-    done = subprocess.run([sys.executable, "-c", interrupted], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", interrupted], cwd=IMPORTABLE, capture_output=True, text=True)
     assert done.returncode == 130
     assert done.stderr == "packtrain: stopped at once, without results\n"
 
 
 def test_a_signal_while_results_are_written_loses_none(
-    packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*given: Any) -> None:
         signal.raise_signal(signal.SIGINT)
         write(*given)
 
-    monkeypatch.setattr("trainer.results.write", interrupted)
-    assert packtrain(*BRIEF).code == 130
+    monkeypatch.setattr("packtrain.trainer.folder.trained.write", interrupted)
+    assert cli(*BRIEF).code == 130
     assert result_in(tmp_path / "out")["outcomes"] == {"finished": 3}
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_with_results_written(sent: signal.Signals, code: int, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "trainer", "hydra.run.dir=out", "loop.steps=1000000000"]
+    command = [sys.executable, "-m", "packtrain", "hydra.run.dir=out", "loop.steps=1000000000"]
     child = subprocess.Popen(
         command,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(IMPORTABLE)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -217,11 +217,11 @@ def test_a_signal_ends_the_run_with_results_written(sent: signal.Signals, code: 
     assert err == ""
 
 
-def test_too_little_memory_is_one_sentence(packtrain: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_one_sentence(cli: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_memory(*given: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("trainer.run.train", no_memory)
-    ended = packtrain(*BRIEF)
+    monkeypatch.setattr("packtrain.trainer.console.training.train", no_memory)
+    ended = cli(*BRIEF)
     assert ended.code == 2 and ended.err.count("\n") == 1
     assert "the device's memory is too small for this training" in ended.err

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import trainer
+import packtrain
 from tests.helpers import ROOT, Command, result_in
 from tests.trainer.exported import assert_trains_again
 
@@ -19,38 +19,38 @@ SMALL = {
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_runs_and_its_export_does_so_again(
-    experiment: str, packtrain: Command, tmp_path: Path
+    experiment: str, cli: Command, tmp_path: Path
 ) -> None:
-    ended = packtrain(f"experiment={experiment}", *BRIEF, *SMALL.get(experiment, ()))
+    ended = cli(f"experiment={experiment}", *BRIEF, *SMALL.get(experiment, ()))
     assert ended.code == 0, ended.err
     found = result_in(tmp_path / "out")
     assert found["experiment"] == experiment
     assert found["outcomes"] == {"finished": found["runs"]}
     assert f"{experiment}: " in ended.out
-    assert_trains_again("out", found["best_run"], packtrain, tmp_path)
+    assert_trains_again("out", found["best_run"], cli, tmp_path)
 
 
-def test_primer_loss_falls_by_five_orders_of_magnitude(packtrain: Command, tmp_path: Path) -> None:
-    assert packtrain("experiment=primer").code == 0
+def test_primer_loss_falls_by_five_orders_of_magnitude(cli: Command, tmp_path: Path) -> None:
+    assert cli("experiment=primer").code == 0
     run = result_in(tmp_path / "out")["run"][0]
     assert run["loss"]["train"]["first"] / run["loss"]["train"]["last"] >= 1e5
 
 
-def test_digits_reach_96_percent_on_the_held_out_part(packtrain: Command, tmp_path: Path) -> None:
-    assert packtrain("experiment=digits").code == 0
+def test_digits_reach_96_percent_on_the_held_out_part(cli: Command, tmp_path: Path) -> None:
+    assert cli("experiment=digits").code == 0
     assert result_in(tmp_path / "out")["run"][0]["metrics"]["accuracy"] >= 0.96
 
 
-def test_danwood_reaches_the_certified_values(packtrain: Command, tmp_path: Path) -> None:
-    assert packtrain("experiment=danwood").code == 0
+def test_danwood_reaches_the_certified_values(cli: Command, tmp_path: Path) -> None:
+    assert cli("experiment=danwood").code == 0
     fitted = {
         name: each["value"] for name, each in result_in(tmp_path / "out")["run"][0]["parameters"].items()
     }
     assert fitted == pytest.approx({"b1": 0.769, "b2": 3.86}, rel=0.02)
 
 
-def test_fit_gives_danwoods_certified_values_to_many_digits(packtrain: Command, tmp_path: Path) -> None:
-    assert packtrain("experiment=fit").code == 0
+def test_fit_gives_danwoods_certified_values_to_many_digits(cli: Command, tmp_path: Path) -> None:
+    assert cli("experiment=fit").code == 0
     run = result_in(tmp_path / "out")["run"][0]
     found = {name: (each["value"], each["stderr"]) for name, each in run["parameters"].items()}
     assert found["b1"] == pytest.approx((7.6886226176e-01, 1.8281973860e-02), rel=1e-8)
@@ -81,10 +81,10 @@ LAMP = (
 MINE = ('model.expressions=["xy = b1*(1-exp(-b2*x))"]', "data.columns={x: x, xy: y}")
 
 
-def test_fit_takes_equations_and_a_file_of_ones_own(packtrain: Command, tmp_path: Path) -> None:
+def test_fit_takes_equations_and_a_file_of_ones_own(cli: Command, tmp_path: Path) -> None:
     (tmp_path / "misra1a.csv").write_text(MISRA1A)
     asked = ("experiment=fit", *MINE, "model.initial={b1: 500, b2: 0.0001}", "data.path=misra1a.csv")
-    ended = packtrain(*asked)
+    ended = cli(*asked)
     assert ended.code == 0, ended.err
     run = result_in(tmp_path / "out")["run"][0]
     found = {name: (each["value"], each["stderr"]) for name, each in run["parameters"].items()}
@@ -95,61 +95,59 @@ def test_fit_takes_equations_and_a_file_of_ones_own(packtrain: Command, tmp_path
         assert text in ended.out
 
 
-def test_equations_of_ones_own_leave_the_experiments_starting_values(
-    packtrain: Command, tmp_path: Path
-) -> None:
-    ended = packtrain("experiment=fit", 'model.expressions=["xy = k*x^m"]', LAMP)
+def test_equations_of_ones_own_leave_the_experiments_starting_values(cli: Command, tmp_path: Path) -> None:
+    ended = cli("experiment=fit", 'model.expressions=["xy = k*x^m"]', LAMP)
     assert ended.code == 0, ended.err
     run = result_in(tmp_path / "out")["run"][0]
     assert set(run["parameters"]) == {"k", "m"}
     assert run["parameters"]["m"]["value"] == pytest.approx(3.8604055871, rel=1e-8)
 
 
-def test_equations_of_ones_own_leave_the_experiments_data(packtrain: Command, tmp_path: Path) -> None:
-    ended = packtrain("experiment=fit", 'model.expressions=["xy = k*x^m"]')
+def test_equations_of_ones_own_leave_the_experiments_data(cli: Command, tmp_path: Path) -> None:
+    ended = cli("experiment=fit", 'model.expressions=["xy = k*x^m"]')
     assert ended.code == 2 and "data=file needs a file" in ended.err
     assert not (tmp_path / "out" / "result.json").exists()
 
 
 @pytest.mark.parametrize("table", ["data.table={x: [1.3, 1.5, 1.6]}", "data.table.x=[1.3,1.5,1.6]"])
-def test_a_column_of_ones_own_leaves_the_experiments_columns(table: str, packtrain: Command) -> None:
-    ended = packtrain("experiment=fit", table)
+def test_a_column_of_ones_own_leaves_the_experiments_columns(table: str, cli: Command) -> None:
+    ended = cli("experiment=fit", table)
     assert ended.code == 2 and "data.table has no column 'xy' for xy; it has x:" in ended.err
 
 
-def test_a_table_of_ones_own_keeps_the_experiments_equations(packtrain: Command, tmp_path: Path) -> None:
+def test_a_table_of_ones_own_keeps_the_experiments_equations(cli: Command, tmp_path: Path) -> None:
     table = "data.table={t: [1, 2, 4], v: [3, 12, 48]}"
-    ended = packtrain("experiment=fit", table, "data.columns={x: t, xy: v}")
+    ended = cli("experiment=fit", table, "data.columns={x: t, xy: v}")
     assert ended.code == 0, ended.err
     found = result_in(tmp_path / "out")["run"][0]["parameters"]
     assert {name: each["value"] for name, each in found.items()} == pytest.approx({"b1": 3, "b2": 2})
 
 
-def test_names_that_were_typed_and_are_unknown_are_refused(packtrain: Command) -> None:
+def test_names_that_were_typed_and_are_unknown_are_refused(cli: Command) -> None:
     asked = ('model.expressions=["xy = k*x^m"]', LAMP, "model.initial={k: 1, b2: 4}")
-    ended = packtrain("experiment=fit", *asked)
+    ended = cli("experiment=fit", *asked)
     assert ended.code == 2 and "the equations have no parameter 'b2'" in ended.err
 
 
-def test_a_table_of_ones_own_leaves_the_experiments(packtrain: Command, tmp_path: Path) -> None:
+def test_a_table_of_ones_own_leaves_the_experiments(cli: Command, tmp_path: Path) -> None:
     table = "data.table={xt: [1, 2, 3, 4], xv: [2.1, 3.9, 6.1, 8]}"
-    ended = packtrain("experiment=fit", 'model.expressions=["xv = a*xt"]', table)
+    ended = cli("experiment=fit", 'model.expressions=["xv = a*xt"]', table)
     assert ended.code == 0, ended.err
     value = result_in(tmp_path / "out")["run"][0]["parameters"]["a"]["value"]
     assert value == pytest.approx((2.1 + 7.8 + 18.3 + 32) / 30)
 
 
 @pytest.mark.parametrize("experiment", ["gaussians", "silly_gaussians"])
-def test_gaussians_reach_90_percent(experiment: str, packtrain: Command, tmp_path: Path) -> None:
-    assert packtrain(f"experiment={experiment}").code == 0
+def test_gaussians_reach_90_percent(experiment: str, cli: Command, tmp_path: Path) -> None:
+    assert cli(f"experiment={experiment}").code == 0
     assert result_in(tmp_path / "out")["run"][0]["metrics"]["accuracy"] >= 0.9
 
 
-def test_a_run_ends_alike_alone_and_among_64(packtrain: Command, tmp_path: Path) -> None:
+def test_a_run_ends_alike_alone_and_among_64(cli: Command, tmp_path: Path) -> None:
     brief = ("experiment=primer", "loop.steps=100", "data.size=4096", "compute.precision=fp64")
-    assert packtrain(*brief, "seed=17", "hydra.run.dir=alone").code == 0
-    assert packtrain(*brief, 'pack.over={seed: "range(0,64)"}', "hydra.run.dir=pack").code == 0
-    alone = trainer.load(tmp_path / "alone").parameters(0)
-    among = trainer.load(tmp_path / "pack").parameters(17)
+    assert cli(*brief, "seed=17", "hydra.run.dir=alone").code == 0
+    assert cli(*brief, 'pack.over={seed: "range(0,64)"}', "hydra.run.dir=pack").code == 0
+    alone = packtrain.load(tmp_path / "alone").parameters(0)
+    among = packtrain.load(tmp_path / "pack").parameters(17)
     for name, value in alone.items():
         torch.testing.assert_close(among[name], value)

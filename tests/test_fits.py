@@ -27,8 +27,8 @@ from tests.trainer.fits import (
 EXACT = pytest.approx
 
 
-def test_the_numbers_of_a_straight_line_are_those_by_hand(packtrain: Command, tmp_path: Path) -> None:
-    run = run_of(packtrain, tmp_path, *FIT, *STRAIGHT)
+def test_the_numbers_of_a_straight_line_are_those_by_hand(cli: Command, tmp_path: Path) -> None:
+    run = run_of(cli, tmp_path, *FIT, *STRAIGHT)
     x, y = np.array(X), np.array(LINE)
     spread = ((x - x.mean()) ** 2).sum()
     a = ((x - x.mean()) * (y - y.mean())).sum() / spread
@@ -55,18 +55,18 @@ def test_the_numbers_of_a_straight_line_are_those_by_hand(packtrain: Command, tm
     assert [fit[each] for each in ("fixed", "at_bound", "undetermined", "combinations", "notes")] == [[]] * 5
 
 
-def test_mse_and_sse_are_one_fit(packtrain: Command, tmp_path: Path) -> None:
-    mean, whole = (run_of(packtrain, tmp_path, *FIT, *STRAIGHT, f"model.loss={x}") for x in ("mse", "sse"))
+def test_mse_and_sse_are_one_fit(cli: Command, tmp_path: Path) -> None:
+    mean, whole = (run_of(cli, tmp_path, *FIT, *STRAIGHT, f"model.loss={x}") for x in ("mse", "sse"))
     assert mean["fit"] == whole["fit"] and mean["parameters"] == whole["parameters"]
     assert whole["loss"]["train"]["last"] == EXACT(whole["fit"]["rss"], rel=1e-15)  # in another order
     for when in ("first", "last"):
         assert whole["loss"]["train"][when] == EXACT(6 * mean["loss"]["train"][when])
 
 
-def test_two_outputs_share_their_parameters(packtrain: Command, tmp_path: Path) -> None:
+def test_two_outputs_share_their_parameters(cli: Command, tmp_path: Path) -> None:
     z = [2.9, 5.2, 7.1, 12.8, 17.5, 25.1]
     asked = equation('xy = a*x + b", "xz = c*x + b', {"a": 0, "b": 0, "c": 0}, x=X, xy=LINE, xz=z)
-    run = run_of(packtrain, tmp_path, *FIT, *asked)
+    run = run_of(cli, tmp_path, *FIT, *asked)
     rows = [[x, 1, 0] for x in X] + [[0, 1, x] for x in X]
     design, t = np.array(rows), np.array([*LINE, *z])
     expected, (rss,), *_ = np.linalg.lstsq(design, t)
@@ -79,8 +79,8 @@ def test_two_outputs_share_their_parameters(packtrain: Command, tmp_path: Path) 
     assert run["fit"]["r_squared"] == EXACT(1 - rss / around, rel=1e-12)
 
 
-def test_a_fixed_parameter_stays_and_costs_no_degree_of_freedom(packtrain: Command, tmp_path: Path) -> None:
-    run = run_of(packtrain, tmp_path, *FIT, *STRAIGHT, "model.initial={b: 0.25}", "model.fixed=[b]")
+def test_a_fixed_parameter_stays_and_costs_no_degree_of_freedom(cli: Command, tmp_path: Path) -> None:
+    run = run_of(cli, tmp_path, *FIT, *STRAIGHT, "model.initial={b: 0.25}", "model.fixed=[b]")
     x, y = np.array(X), np.array(LINE) - 0.25
     a = (x * y).sum() / (x * x).sum()
     rss = ((a * x - y) ** 2).sum()
@@ -94,9 +94,9 @@ def test_a_fixed_parameter_stays_and_costs_no_degree_of_freedom(packtrain: Comma
 
 @pytest.mark.parametrize("bounds", ["{a: [null, 0.5]}", "{a: [-1, 0.5], b: [null, null]}"])
 def test_a_parameter_at_a_bound_is_told_and_counts_as_fixed(
-    bounds: str, packtrain: Command, tmp_path: Path
+    bounds: str, cli: Command, tmp_path: Path
 ) -> None:
-    run = run_of(packtrain, tmp_path, *FIT, *STRAIGHT, f"model.bounds={bounds}")
+    run = run_of(cli, tmp_path, *FIT, *STRAIGHT, f"model.bounds={bounds}")
     assert values(run)["a"] == 0.5
     assert values(run)["b"] == EXACT(np.mean(LINE) - 0.5 * np.mean(X), rel=1e-8)
     fit = run["fit"]
@@ -106,9 +106,9 @@ def test_a_parameter_at_a_bound_is_told_and_counts_as_fixed(
     assert run["parameters"]["b"]["stderr"] == EXACT(math.sqrt(fit["rss"] / 5 / 6), rel=1e-9)
 
 
-def test_a_bound_that_nothing_meets_changes_nothing(packtrain: Command, tmp_path: Path) -> None:
-    free = run_of(packtrain, tmp_path, *FIT, *STRAIGHT)
-    run = run_of(packtrain, tmp_path, *FIT, *STRAIGHT, "model.bounds={a: [-10, 10]}")
+def test_a_bound_that_nothing_meets_changes_nothing(cli: Command, tmp_path: Path) -> None:
+    free = run_of(cli, tmp_path, *FIT, *STRAIGHT)
+    run = run_of(cli, tmp_path, *FIT, *STRAIGHT, "model.bounds={a: [-10, 10]}")
     assert values(run) == EXACT(values(free), rel=1e-9) and run["fit"]["at_bound"] == []
     assert values(run, "stderr") == EXACT(values(free, "stderr"), rel=1e-9)
 
@@ -121,9 +121,9 @@ def test_a_bound_that_nothing_meets_changes_nothing(packtrain: Command, tmp_path
     ],
 )
 def test_as_many_samples_as_determined_directions_leave_no_uncertainty(
-    columns: Mapping[str, list[float]], left: int, told: str, packtrain: Command, tmp_path: Path
+    columns: Mapping[str, list[float]], left: int, told: str, cli: Command, tmp_path: Path
 ) -> None:
-    run = run_of(packtrain, tmp_path, *FIT, *equation("xy = a*x + b", {"a": 0, "b": 0}, **columns))
+    run = run_of(cli, tmp_path, *FIT, *equation("xy = a*x + b", {"a": 0, "b": 0}, **columns))
     fit = run["fit"]
     assert fit["degrees_of_freedom"] == left and fit["residual_std"] is None
     assert set(values(run, "stderr").values()) == {None}
@@ -133,17 +133,17 @@ def test_as_many_samples_as_determined_directions_leave_no_uncertainty(
     assert fit["undetermined"] == (["a", "b"] if len(columns["x"]) == 1 else [])
 
 
-def test_fewer_samples_than_parameters_determine_combinations(packtrain: Command, tmp_path: Path) -> None:
+def test_fewer_samples_than_parameters_determine_combinations(cli: Command, tmp_path: Path) -> None:
     start = {"a": 1, "b": 1, "c": 1}
-    run = run_of(packtrain, tmp_path, *FIT, *equation("xy = a*x^2+b*x+c", start, x=[1, 2], xy=[3, 5]))
+    run = run_of(cli, tmp_path, *FIT, *equation("xy = a*x^2+b*x+c", start, x=[1, 2], xy=[3, 5]))
     fit = run["fit"]
     assert fit["undetermined"] == ["a", "b", "c"] and fit["degrees_of_freedom"] == 0
     assert [each["combination"] for each in fit["combinations"]] == ["a - 0.5*c", "b + 1.5*c"]
     assert all(each["stderr"] is None and each["ci95"] is None for each in fit["combinations"])
 
 
-def test_samples_of_weight_0_count_for_nothing(packtrain: Command, tmp_path: Path) -> None:
-    plain = run_of(packtrain, tmp_path, *FIT, *STRAIGHT)
+def test_samples_of_weight_0_count_for_nothing(cli: Command, tmp_path: Path) -> None:
+    plain = run_of(cli, tmp_path, *FIT, *STRAIGHT)
     asked = equation(
         "xy = a*x + b",
         {"a": 0, "b": 0},
@@ -151,22 +151,22 @@ def test_samples_of_weight_0_count_for_nothing(packtrain: Command, tmp_path: Pat
         xy=(*LINE, 1e3, -1e3),
         w=[1] * 6 + [0, 0],
     )
-    run = run_of(packtrain, tmp_path, *FIT, *asked, "data.columns={weights: w}", "model.loss=sse")
+    run = run_of(cli, tmp_path, *FIT, *asked, "data.columns={weights: w}", "model.loss=sse")
     assert values(run) == EXACT(values(plain), rel=1e-9)
     assert values(run, "stderr") == EXACT(values(plain, "stderr"), rel=1e-9)
     for name in ("rss", "residual_std", "degrees_of_freedom", "aic", "bic", "r_squared"):
         assert run["fit"][name] == EXACT(plain["fit"][name], rel=1e-9), name
     assert run["loss"]["train"]["last"] == EXACT(plain["fit"]["rss"], rel=1e-9)
-    mean = run_of(packtrain, tmp_path, *FIT, *asked, "data.columns={weights: w}", "model.loss=mse")
+    mean = run_of(cli, tmp_path, *FIT, *asked, "data.columns={weights: w}", "model.loss=mse")
     assert mean["loss"]["train"]["last"] == EXACT(plain["fit"]["rss"] / 6, rel=1e-9)
     assert mean["metrics"] == run["metrics"] == EXACT(plain["metrics"], rel=1e-9)
 
 
 @pytest.mark.parametrize("size", [1e-9, 1e9])
-def test_weights_say_how_samples_compare_and_no_more(size: float, packtrain: Command, tmp_path: Path) -> None:
-    plain = run_of(packtrain, tmp_path, *FIT, *STRAIGHT)
+def test_weights_say_how_samples_compare_and_no_more(size: float, cli: Command, tmp_path: Path) -> None:
+    plain = run_of(cli, tmp_path, *FIT, *STRAIGHT)
     asked = equation("xy = a*x + b", {"a": 0, "b": 0}, x=X, xy=LINE, w=[size] * 6)
-    run = run_of(packtrain, tmp_path, *FIT, *asked, "data.columns={weights: w}")
+    run = run_of(cli, tmp_path, *FIT, *asked, "data.columns={weights: w}")
     assert values(run) == EXACT(values(plain), rel=1e-8)
     assert values(run, "stderr") == EXACT(values(plain, "stderr"), rel=1e-8)
     assert run["fit"]["rss"] == EXACT(size * plain["fit"]["rss"], rel=1e-8)
@@ -179,10 +179,10 @@ def test_weights_say_how_samples_compare_and_no_more(size: float, packtrain: Com
     ids=["fp64", "many samples", "fp32"],
 )
 def test_the_primer_tells_what_its_data_determine(
-    precision: str, size: int, near: float, packtrain: Command, tmp_path: Path
+    precision: str, size: int, near: float, cli: Command, tmp_path: Path
 ) -> None:
     asked = ("optimizer=levenberg_marquardt", f"compute.precision={precision}", f"data.size={size}")
-    run = run_of(packtrain, tmp_path, *asked, "monitor=quiet")
+    run = run_of(cli, tmp_path, *asked, "monitor=quiet")
     found, stderr, fit = values(run), values(run, "stderr"), run["fit"]
     assert found["ab"] + found["bc"] == pytest.approx(3, abs=near)
     assert (found["ac"], found["cd"]) == pytest.approx((4, 3), abs=near)
@@ -200,16 +200,16 @@ def test_the_primer_tells_what_its_data_determine(
     assert fit["correlation"].keys() == {"ac", "cd"} == fit["correlation"]["ac"].keys()
 
 
-def test_a_combination_is_told_in_any_units(packtrain: Command, tmp_path: Path) -> None:
+def test_a_combination_is_told_in_any_units(cli: Command, tmp_path: Path) -> None:
     asked = equation("xy = (a + 1e9*b)*x", {"a": 1, "b": 1}, x=X, xy=LINE)
-    (told,) = run_of(packtrain, tmp_path, *FIT, *asked)["fit"]["combinations"]
+    (told,) = run_of(cli, tmp_path, *FIT, *asked)["fit"]["combinations"]
     assert told["combination"] == "a + 1e+09*b" and told["stderr"] is not None
 
 
-def test_the_standard_error_of_a_combination_is_that_of_the_sum(packtrain: Command, tmp_path: Path) -> None:
-    one = run_of(packtrain, tmp_path, *FIT, *STRAIGHT)
+def test_the_standard_error_of_a_combination_is_that_of_the_sum(cli: Command, tmp_path: Path) -> None:
+    one = run_of(cli, tmp_path, *FIT, *STRAIGHT)
     start = {"a": 0.2, "b": 0, "c": 0.3}
-    two = run_of(packtrain, tmp_path, *FIT, *equation("xy = (a + 2*c)*x + b", start, x=X, xy=LINE))
+    two = run_of(cli, tmp_path, *FIT, *equation("xy = (a + 2*c)*x + b", start, x=X, xy=LINE))
     (told,) = two["fit"]["combinations"]
     assert told["combination"] == "a + 2*c" and two["fit"]["degrees_of_freedom"] == 4
     assert {key: told[key] for key in ("value", "stderr", "ci95")} == {
@@ -231,10 +231,10 @@ def test_the_standard_error_of_a_combination_is_that_of_the_sum(packtrain: Comma
     ],
 )
 def test_what_the_data_leave_open_is_named(
-    text: str, undetermined: list[str], combined: int, packtrain: Command, tmp_path: Path
+    text: str, undetermined: list[str], combined: int, cli: Command, tmp_path: Path
 ) -> None:
     start = {name: 0.3 + 0.1 * i for i, name in enumerate("abcd") if name in text}
-    run = run_of(packtrain, tmp_path, *FIT, *equation(text, start, x=X, xy=LINE))
+    run = run_of(cli, tmp_path, *FIT, *equation(text, start, x=X, xy=LINE))
     assert run["fit"]["undetermined"] == undetermined
     assert len(run["fit"]["combinations"]) == combined
     for name, each in run["parameters"].items():
@@ -247,9 +247,9 @@ def test_what_the_data_leave_open_is_named(
     assert run["fit"]["degrees_of_freedom"] == 6 - k
 
 
-def test_a_pack_of_fits_is_in_runs_csv(packtrain: Command, tmp_path: Path) -> None:
+def test_a_pack_of_fits_is_in_runs_csv(cli: Command, tmp_path: Path) -> None:
     asked = equation("xy = a*x + b", {"b": 0}, x=X, xy=LINE)
-    found = result_of(packtrain, tmp_path, *FIT, *asked, 'pack.over={model.initial.a: "0,1,5"}')
+    found = result_of(cli, tmp_path, *FIT, *asked, 'pack.over={model.initial.a: "0,1,5"}')
     with (tmp_path / "out" / "runs.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["model.initial.a"] for row in rows] == ["0", "1", "5"]
@@ -282,11 +282,11 @@ def test_a_pack_of_fits_is_in_runs_csv(packtrain: Command, tmp_path: Path) -> No
         assert values(run) == EXACT(values(found["run"][0]), rel=1e-9)
 
 
-def test_names_and_notes_are_in_runs_csv(packtrain: Command, tmp_path: Path) -> None:
+def test_names_and_notes_are_in_runs_csv(cli: Command, tmp_path: Path) -> None:
     start = {"a": 0.2, "b": 0, "c": 0.3, "d": 1, "e": 0.1}
     asked = equation("xy = (a + c)*x + b + d*x^2 + e", start, x=X, xy=LINE)
     limits = ("model.fixed=[b,d]", "model.bounds={e: [0, 0.1]}", "model.initial.d=0.1")
-    run = run_of(packtrain, tmp_path, *FIT, *asked, *limits)
+    run = run_of(cli, tmp_path, *FIT, *asked, *limits)
     assert run["fit"]["at_bound"] == ["e"], "the test's data changed"
     with (tmp_path / "out" / "runs.csv").open() as file:
         (row,) = csv.DictReader(file)
@@ -316,7 +316,7 @@ ALWAYS = {
 MLP = ("model=mlp", "model.loss=mse", "model.widths=[1,2,1]")
 
 
-def test_every_fit_has_every_key(packtrain: Command, tmp_path: Path) -> None:
+def test_every_fit_has_every_key(cli: Command, tmp_path: Path) -> None:
     table = [each for each in STRAIGHT if each.startswith("data")]
     columns = "data.columns={inputs: x, targets: xy}"
     asked: list[tuple[str, ...]] = [
@@ -327,7 +327,7 @@ def test_every_fit_has_every_key(packtrain: Command, tmp_path: Path) -> None:
     ]
     fits = []
     for each in asked:
-        packtrain(*FIT, *each)
+        cli(*FIT, *each)
         (run,) = result_in(tmp_path / "out")["run"]
         fits.append(run["fit"])
         assert run["fit"].keys() == ALWAYS
@@ -350,9 +350,9 @@ OPEN = "the fit has not converged, so nothing is said of how uncertain its param
     ],
 )
 def test_a_fit_that_has_not_converged_says_nothing_of_its_parameters(
-    asked: tuple[str, ...], criterion: str, packtrain: Command, tmp_path: Path
+    asked: tuple[str, ...], criterion: str, cli: Command, tmp_path: Path
 ) -> None:
-    packtrain(*FIT, *asked)
+    cli(*FIT, *asked)
     (run,) = result_in(tmp_path / "out")["run"]
     fit = run["fit"]
     worse = ["R^2 is below 0: a constant would be closer to the data"] * (fit["r_squared"] < 0)
@@ -363,10 +363,10 @@ def test_a_fit_that_has_not_converged_says_nothing_of_its_parameters(
 
 @pytest.mark.parametrize("start", [(1, 5), (100, 100)])
 def test_a_plateau_says_nothing_about_the_rate(
-    start: tuple[float, float], packtrain: Command, tmp_path: Path
+    start: tuple[float, float], cli: Command, tmp_path: Path
 ) -> None:
     """Its column is of the order of 1e-40, or less: a change by its whole value moves no output."""
-    run = run_of(packtrain, tmp_path, *FIT, *saturating(*start))
+    run = run_of(cli, tmp_path, *FIT, *saturating(*start))
     found, fit = values(run), run["fit"]
     mean, deviation = np.mean(BOD), np.std(BOD, ddof=1)
     assert found["b1"] == EXACT(mean) and found["b2"] > 50
@@ -378,55 +378,55 @@ def test_a_plateau_says_nothing_about_the_rate(
 
 
 @pytest.mark.parametrize("start", [0, 1e-20])
-def test_a_slope_that_is_0_is_determined(start: float, packtrain: Command, tmp_path: Path) -> None:
+def test_a_slope_that_is_0_is_determined(start: float, cli: Command, tmp_path: Path) -> None:
     even = {"x": [-2, -1, 0, 1, 2], "xy": [1.3, 0.8, 1.1, 0.8, 1.3]}
-    run = run_of(packtrain, tmp_path, *FIT, *equation("xy = a*x + b", {"a": start, "b": 0}, **even))
+    run = run_of(cli, tmp_path, *FIT, *equation("xy = a*x + b", {"a": start, "b": 0}, **even))
     assert values(run)["a"] == pytest.approx(0, abs=1e-12)
     assert run["fit"]["undetermined"] == [] and run["fit"]["degrees_of_freedom"] == 3
     assert run["parameters"]["a"]["stderr"] == EXACT(math.sqrt(0.252 / 3 / 10))
 
 
-def test_standardized_inputs_are_told(packtrain: Command, tmp_path: Path) -> None:
-    run = run_of(packtrain, tmp_path, *FIT, *STRAIGHT, "data.standardize=true")
+def test_standardized_inputs_are_told(cli: Command, tmp_path: Path) -> None:
+    run = run_of(cli, tmp_path, *FIT, *STRAIGHT, "data.standardize=true")
     assert run["fit"]["notes"] == ["the parameters are those of the standardized inputs (data.standardize)"]
     assert values(run)["b"] == EXACT(np.mean(LINE))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp64"])
 def test_targets_that_vary_by_rounding_have_no_r_squared(
-    precision: str, packtrain: Command, tmp_path: Path
+    precision: str, cli: Command, tmp_path: Path
 ) -> None:
     asked = equation("xy = a*x + b", {"a": 1, "b": 0}, x=X, xy=[0.1] * 6)
-    run = run_of(packtrain, tmp_path, *FIT, *asked, f"compute.precision={precision}")
+    run = run_of(cli, tmp_path, *FIT, *asked, f"compute.precision={precision}")
     assert run["fit"]["r_squared"] is None
     assert values(run) == pytest.approx({"a": 0, "b": 0.1}, abs=1e-6)
 
 
-def test_targets_that_hardly_vary_have_r_squared(packtrain: Command, tmp_path: Path) -> None:
+def test_targets_that_hardly_vary_have_r_squared(cli: Command, tmp_path: Path) -> None:
     flat = [1 + 1e-6 * each for each in LINE]
-    run = run_of(packtrain, tmp_path, *FIT, *equation("xy = a*x + b", {"a": 1, "b": 0}, x=X, xy=flat))
-    plain = run_of(packtrain, tmp_path, *FIT, *STRAIGHT)
+    run = run_of(cli, tmp_path, *FIT, *equation("xy = a*x + b", {"a": 1, "b": 0}, x=X, xy=flat))
+    plain = run_of(cli, tmp_path, *FIT, *STRAIGHT)
     assert run["fit"]["r_squared"] == EXACT(plain["fit"]["r_squared"], rel=1e-6)
 
 
-def test_the_weights_of_an_mlp_are_no_input(packtrain: Command, tmp_path: Path) -> None:
-    import trainer  # noqa: PLC0415
+def test_the_weights_of_an_mlp_are_no_input(cli: Command, tmp_path: Path) -> None:
+    import packtrain  # noqa: PLC0415
 
     asked = equation("xy = a*x", {}, x=X, xy=LINE, w=[1, 2, 0, 1, 1, 1])
     table = [each for each in asked if each.startswith("data")]
     found = result_of(
-        packtrain, tmp_path, *FIT, *MLP, *table, "data.columns={targets: xy, weights: w}", "loop.steps=5"
+        cli, tmp_path, *FIT, *MLP, *table, "data.columns={targets: xy, weights: w}", "loop.steps=5"
     )
-    assert trainer.load(tmp_path / "out").inputs == ("x",)
+    assert packtrain.load(tmp_path / "out").inputs == ("x",)
     assert found["run"][0]["fit"]["degrees_of_freedom"] <= 4, "a sample of weight 0 counts"
 
 
-def test_weights_that_are_all_held_out_are_refused(packtrain: Command, tmp_path: Path) -> None:
+def test_weights_that_are_all_held_out_are_refused(cli: Command, tmp_path: Path) -> None:
     asked = equation("xy = a*x", {"a": 1}, x=range(1, 11), xy=range(1, 11), w=[0] * 9 + [1])
     weights = (*asked, "data.columns={weights: w}", "data.validation=0.5")
     codes = set()
     for seed in range(6):
-        ended = packtrain(*FIT, *weights, f"data.seed={seed}")
+        ended = cli(*FIT, *weights, f"data.seed={seed}")
         codes.add(ended.code)
         if ended.code:
             assert ended.err.startswith("packtrain: every sample that is left to train on has the weight 0")
@@ -434,8 +434,8 @@ def test_weights_that_are_all_held_out_are_refused(packtrain: Command, tmp_path:
     assert codes == {0, 2}
 
 
-def test_columns_of_fits_are_not_there_without_them(packtrain: Command, tmp_path: Path) -> None:
-    run = result_of(packtrain, tmp_path, "experiment=danwood", "loop.steps=3")["run"][0]
+def test_columns_of_fits_are_not_there_without_them(cli: Command, tmp_path: Path) -> None:
+    run = result_of(cli, tmp_path, "experiment=danwood", "loop.steps=3")["run"][0]
     assert "fit" not in run and set(run["parameters"]["b1"]) == {"value", "stderr"}
     head = (tmp_path / "out" / "runs.csv").read_text().splitlines()[0]
     assert "fit." not in head and "stderr." not in head

@@ -103,7 +103,7 @@ PEERS = {
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 @pytest.mark.parametrize("name", PEERS)
 def test_values_errors_and_correlations_are_scipys(
-    name: str, weighted: bool, packtrain: Command, tmp_path: Path
+    name: str, weighted: bool, cli: Command, tmp_path: Path
 ) -> None:
     peer = PEERS[name]
     expected, covariance = curve_fit(
@@ -126,7 +126,7 @@ def test_values_errors_and_correlations_are_scipys(
         w=peer.w.tolist(),
     )
     weights = ("data.columns={weights: w}",) if weighted else ()
-    run = run_of(packtrain, tmp_path, *FIT, *asked, *weights)
+    run = run_of(cli, tmp_path, *FIT, *asked, *weights)
     deviation = np.sqrt(covariance.diagonal())
     assert list(values(run).values()) == EXACT(expected.tolist(), rel=1e-7)
     assert list(values(run, "stderr").values()) == EXACT(deviation.tolist(), rel=1e-6)

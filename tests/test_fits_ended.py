@@ -7,18 +7,7 @@ import numpy as np
 import pytest
 
 from tests.helpers import Command, result_in
-from tests.trainer.fits import (
-    FIT,
-    LINE,
-    STRAIGHT,
-    SUM,
-    X,
-    equation,
-    result_of,
-    run_of,
-    saturating,
-    values,
-)
+from tests.trainer.fits import FIT, LINE, STRAIGHT, SUM, X, equation, result_of, run_of, saturating, values
 
 EXACT = pytest.approx
 
@@ -38,18 +27,18 @@ def no_constant(word: str) -> None:
     ids=["exact", "zeros", "constant", "not finite"],
 )
 def test_numbers_that_are_not_finite_are_null(
-    overrides: tuple[str, ...], packtrain: Command, tmp_path: Path
+    overrides: tuple[str, ...], cli: Command, tmp_path: Path
 ) -> None:
-    packtrain(*FIT, *overrides, 'pack.over={seed: "range(0,4)"}')
+    cli(*FIT, *overrides, 'pack.over={seed: "range(0,4)"}')
     text = (tmp_path / "out" / "result.json").read_text()
     json.loads(text, parse_constant=no_constant)
     rows = (tmp_path / "out" / "runs.csv").read_text()
     assert "nan" not in rows and "inf" not in rows
 
 
-def test_a_start_that_is_not_finite_fails_alone(packtrain: Command, tmp_path: Path) -> None:
+def test_a_start_that_is_not_finite_fails_alone(cli: Command, tmp_path: Path) -> None:
     asked = equation("xy = a*log(b + x)", {"a": 1}, x=X, xy=LINE)
-    packed = result_of(packtrain, tmp_path, *FIT, *asked, 'pack.over={model.initial.b: "0.5,-3,2"}')
+    packed = result_of(cli, tmp_path, *FIT, *asked, 'pack.over={model.initial.b: "0.5,-3,2"}')
     assert packed["outcomes"] == {"finished": 2, "failed": 1}
     bad = packed["run"][1]
     assert bad["outcome"] == "failed" and bad["steps"] == 0
@@ -57,15 +46,15 @@ def test_a_start_that_is_not_finite_fails_alone(packtrain: Command, tmp_path: Pa
     assert values(bad) == {"a": 1.0, "b": -3.0} and set(values(bad, "stderr").values()) == {None}
     assert bad["loss"]["train"] == {"first": None, "last": None}
     for place, b in ((0, 0.5), (2, 2)):
-        alone = run_of(packtrain, tmp_path, *FIT, *asked, f"model.initial.b={b}")
+        alone = run_of(cli, tmp_path, *FIT, *asked, f"model.initial.b={b}")
         assert packed["run"][place]["parameters"] == alone["parameters"]
         assert packed["run"][place]["fit"] == alone["fit"]
         assert packed["run"][place]["steps"] == alone["steps"]
 
 
-def test_where_no_start_is_finite_the_exit_code_is_1(packtrain: Command, tmp_path: Path) -> None:
+def test_where_no_start_is_finite_the_exit_code_is_1(cli: Command, tmp_path: Path) -> None:
     asked = equation("xy = a*log(b + x)", {"a": 1, "b": -3}, x=X, xy=LINE)
-    ended = packtrain(*FIT, *asked)
+    ended = cli(*FIT, *asked)
     assert ended.code == 1 and "Traceback" not in ended.err
     assert ended.err.startswith("packtrain: ") and ended.err.count("\n") == 1
     found = result_in(tmp_path / "out")
@@ -73,57 +62,57 @@ def test_where_no_start_is_finite_the_exit_code_is_1(packtrain: Command, tmp_pat
     assert found["run"][0]["fit"]["criterion"] == "not_finite"
 
 
-def test_a_nan_among_the_data_is_exit_2(packtrain: Command, tmp_path: Path) -> None:
+def test_a_nan_among_the_data_is_exit_2(cli: Command, tmp_path: Path) -> None:
     (tmp_path / "points.csv").write_text("x,xy\n1,2\n2,nan\n3,4\n")
     text = ('model.expressions=["xy = a*x"]', "data=file", "data.path=points.csv")
-    ended = packtrain(*FIT, *text)
+    ended = cli(*FIT, *text)
     assert ended.code == 2 and "row 2, column xy: expected a finite number" in ended.err
     assert ended.err.count("\n") == 1 and not (tmp_path / "out" / "result.json").exists()
 
 
-def test_too_few_steps_stop_early_and_say_what_helps(packtrain: Command, tmp_path: Path) -> None:
-    run = result_of(packtrain, tmp_path, *FIT, *saturating(200, 1), "loop.steps=2")["run"][0]
+def test_too_few_steps_stop_early_and_say_what_helps(cli: Command, tmp_path: Path) -> None:
+    run = result_of(cli, tmp_path, *FIT, *saturating(200, 1), "loop.steps=2")["run"][0]
     assert run["outcome"] == "stopped early" and run["steps"] == 2
     assert run["message"] == "stopped after 2 of 2 steps: it has not converged; raise loop.steps"
     assert run["fit"]["criterion"] == "exhausted"
 
 
-def test_gauss_newton_fits_what_is_well_posed(packtrain: Command, tmp_path: Path) -> None:
-    run = run_of(packtrain, tmp_path, *FIT, "optimizer=gauss_newton", *saturating(220, 0.5))
+def test_gauss_newton_fits_what_is_well_posed(cli: Command, tmp_path: Path) -> None:
+    run = run_of(cli, tmp_path, *FIT, "optimizer=gauss_newton", *saturating(220, 0.5))
     assert values(run) == EXACT({"b1": 213.80940889, "b2": 0.54723748542}, rel=1e-8)
 
 
-def test_gauss_newton_of_a_singular_problem_names_the_other(packtrain: Command, tmp_path: Path) -> None:
-    ended = packtrain(*FIT, "optimizer=gauss_newton", *SUM)
+def test_gauss_newton_of_a_singular_problem_names_the_other(cli: Command, tmp_path: Path) -> None:
+    ended = cli(*FIT, "optimizer=gauss_newton", *SUM)
     (run,) = result_in(tmp_path / "out")["run"]
     assert run["outcome"] == "failed" and "try optimizer=levenberg_marquardt" in run["message"]
     assert "Traceback" not in ended.err
 
 
-def test_a_run_that_failed_is_not_the_best(packtrain: Command, tmp_path: Path) -> None:
+def test_a_run_that_failed_is_not_the_best(cli: Command, tmp_path: Path) -> None:
     """Its loss is finite, but nothing was fitted: exit code 1, where it is the only run."""
-    ended = packtrain(*FIT, "optimizer=gauss_newton", *SUM)
+    ended = cli(*FIT, "optimizer=gauss_newton", *SUM)
     assert ended.code == 1 and result_in(tmp_path / "out")["best_run"] is None
     assert ended.err.startswith("packtrain: no fit succeeded: ended after 1 step: the data determine no")
     assert ended.err.count("\n") == 1
 
 
-def test_a_column_of_constants_is_fitted_or_told(packtrain: Command, tmp_path: Path) -> None:
+def test_a_column_of_constants_is_fitted_or_told(cli: Command, tmp_path: Path) -> None:
     flat = [3.0] * 6
-    run = run_of(packtrain, tmp_path, *FIT, *equation("xy = a*x + b", {"a": 1, "b": 0}, x=X, xy=flat))
+    run = run_of(cli, tmp_path, *FIT, *equation("xy = a*x + b", {"a": 1, "b": 0}, x=X, xy=flat))
     assert values(run) == pytest.approx({"a": 0, "b": 3}, abs=1e-10)
     assert run["fit"]["r_squared"] is None
-    run = run_of(packtrain, tmp_path, *FIT, *equation("xy = a*x + b", {"a": 1, "b": 0}, x=flat, xy=LINE))
+    run = run_of(cli, tmp_path, *FIT, *equation("xy = a*x + b", {"a": 1, "b": 0}, x=flat, xy=LINE))
     assert run["fit"]["undetermined"] == ["a", "b"]
     (told,) = run["fit"]["combinations"]
     assert told["combination"] == "a + 0.3333*b" and told["value"] == EXACT(np.mean(LINE) / 3, rel=1e-8)
 
 
-def test_the_fitted_parameters_are_what_load_gives(packtrain: Command, tmp_path: Path) -> None:
-    import trainer  # noqa: PLC0415
+def test_the_fitted_parameters_are_what_load_gives(cli: Command, tmp_path: Path) -> None:
+    import packtrain  # noqa: PLC0415
 
-    run = run_of(packtrain, tmp_path, *FIT, *STRAIGHT)
-    outputs = trainer.load(tmp_path / "out").predict({"x": [0.0, 1.0]}, run=0)
+    run = run_of(cli, tmp_path, *FIT, *STRAIGHT)
+    outputs = packtrain.load(tmp_path / "out").predict({"x": [0.0, 1.0]}, run=0)
     found = values(run)
     assert outputs[:, 0].tolist() == EXACT([found["b"], found["a"] + found["b"]])
 
@@ -166,12 +155,12 @@ REFUSED = [
 
 @pytest.mark.parametrize(("overrides", "told"), REFUSED, ids=[" ".join(each)[:50] for each, _ in REFUSED])
 def test_what_cant_be_fitted_is_one_sentence_and_exit_2(
-    overrides: tuple[str, ...], told: str, packtrain: Command, tmp_path: Path
+    overrides: tuple[str, ...], told: str, cli: Command, tmp_path: Path
 ) -> None:
     asked = () if overrides[0] == "experiment=fit" else (*FIT, *STRAIGHT)
     replaced = {each.partition("=")[0] for each in overrides}
     kept = [each for each in asked if each.partition("=")[0] not in replaced]
-    ended = packtrain(*kept, *overrides)
+    ended = cli(*kept, *overrides)
     assert ended.code == 2 and told in ended.err
     assert ended.err.startswith("packtrain: ") and ended.err.count("\n") == 1
     assert not (tmp_path / "out" / "result.json").exists()
@@ -184,20 +173,20 @@ def test_what_cant_be_fitted_is_one_sentence_and_exit_2(
         ([0] * 6, "column w: every weight is 0, so there is nothing to fit"),
     ],
 )
-def test_weights_that_are_none_are_refused(weights: list[float], told: str, packtrain: Command) -> None:
+def test_weights_that_are_none_are_refused(weights: list[float], told: str, cli: Command) -> None:
     asked = equation("xy = a*x + b", {}, x=X, xy=LINE, w=weights)
-    ended = packtrain(*FIT, *asked, "data.columns={weights: w}")
+    ended = cli(*FIT, *asked, "data.columns={weights: w}")
     assert ended.code == 2 and told in ended.err
 
 
 @pytest.mark.parametrize("setting", [("model.quantize=[0]",), ()], ids=["quantized", "large"])
 def test_an_mlp_that_cant_be_fitted_is_refused(
-    setting: tuple[str, ...], packtrain: Command, monkeypatch: pytest.MonkeyPatch
+    setting: tuple[str, ...], cli: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not setting:
-        monkeypatch.setattr("trainer.engines.build.MOST_PARAMETERS", 6)
+        monkeypatch.setattr("packtrain.trainer.engines.build.MOST_PARAMETERS", 6)
     mlp = ("model=mlp", "model.loss=mse", "model.widths=[1,2,1]", "data.columns={inputs: x, targets: xy}")
     table = [each for each in STRAIGHT if each.startswith("data")]
-    ended = packtrain(*FIT, *mlp, *table, *setting)
+    ended = cli(*FIT, *mlp, *table, *setting)
     assert ended.code == 2 and "try optimizer=adam" in ended.err
     assert ("model.quantize" if setting else "up to 6 parameters") in ended.err

@@ -26,9 +26,9 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def ended(packtrain: Command, folder: Path, *arguments: str) -> dict[str, Any]:
+def ended(cli: Command, folder: Path, *arguments: str) -> dict[str, Any]:
     """What a training came to, which must be 'finished'."""
-    done = packtrain(*arguments)
+    done = cli(*arguments)
     assert done.code == 0, done.err
     result = result_in(folder / "out")
     assert result["outcomes"] == {"finished": result["runs"]}
@@ -39,11 +39,11 @@ def losses(result: dict[str, Any]) -> torch.Tensor:
     return torch.tensor([list(run["loss"]["train"].values()) for run in result["run"]], dtype=torch.float64)
 
 
-def same_as_on_the_cpu(packtrain: Command, folder: Path, *arguments: str) -> dict[str, Any]:
-    on_cuda = ended(packtrain, folder, *arguments, "compute.device=cuda")
+def same_as_on_the_cpu(cli: Command, folder: Path, *arguments: str) -> dict[str, Any]:
+    on_cuda = ended(cli, folder, *arguments, "compute.device=cuda")
     assert on_cuda["device"] == device.PROPERTIES.name
     given = [each for each in arguments if not each.startswith(("engine", "compute.backend"))]
-    assert_close(losses(on_cuda), losses(ended(packtrain, folder, *given)))
+    assert_close(losses(on_cuda), losses(ended(cli, folder, *given)))
     return on_cuda
 
 
@@ -56,30 +56,30 @@ def same_as_on_the_cpu(packtrain: Command, folder: Path, *arguments: str) -> dic
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_equations(way: tuple[str, ...], packtrain: Command, tmp_path: Path) -> None:
-    same_as_on_the_cpu(packtrain, tmp_path, *PRIMER, *way)
+def test_equations(way: tuple[str, ...], cli: Command, tmp_path: Path) -> None:
+    same_as_on_the_cpu(cli, tmp_path, *PRIMER, *way)
 
 
 @pytest.mark.parametrize("engine", ["fused", "step"])
-def test_perceptrons(engine: str, packtrain: Command, tmp_path: Path) -> None:
-    found = same_as_on_the_cpu(packtrain, tmp_path, *GAUSSIANS, f"engine={engine}")
+def test_perceptrons(engine: str, cli: Command, tmp_path: Path) -> None:
+    found = same_as_on_the_cpu(cli, tmp_path, *GAUSSIANS, f"engine={engine}")
     assert (found["engine"], found["backend"]) == (engine, "triton")
 
 
-def test_a_fit(packtrain: Command, tmp_path: Path) -> None:
-    same_as_on_the_cpu(packtrain, tmp_path, "experiment=fit")
+def test_a_fit(cli: Command, tmp_path: Path) -> None:
+    same_as_on_the_cpu(cli, tmp_path, "experiment=fit")
 
 
 @pytest.mark.parametrize("engine", ["fused", "step"])
-def test_perceptrons_in_bf16(engine: str, packtrain: Command, tmp_path: Path) -> None:
+def test_perceptrons_in_bf16(engine: str, cli: Command, tmp_path: Path) -> None:
     given = *GAUSSIANS[:-2], "monitor=quiet"
     asked = "compute.device=cuda", "compute.precision=bf16", f"engine={engine}"
-    on_cuda = losses(ended(packtrain, tmp_path, *given, *asked))
-    assert_close(on_cuda, losses(ended(packtrain, tmp_path, *given)), torch.bfloat16)
+    on_cuda = losses(ended(cli, tmp_path, *given, *asked))
+    assert_close(on_cuda, losses(ended(cli, tmp_path, *given)), torch.bfloat16)
 
 
 def test_a_graph_is_captured_while_another_thread_copies_from_the_device(
-    packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As that of the checkpoints does."""
 
@@ -91,22 +91,22 @@ def test_a_graph_is_captured_while_another_thread_copies_from_the_device(
             yield
 
     monkeypatch.setattr(torch.cuda, "graph", busy)
-    ended(packtrain, tmp_path, *PRIMER, "compute.device=cuda", "engine=step")
+    ended(cli, tmp_path, *PRIMER, "compute.device=cuda", "engine=step")
 
 
-def test_a_training_is_gone_on_from_a_checkpoint(packtrain: Command, tmp_path: Path) -> None:
+def test_a_training_is_gone_on_from_a_checkpoint(cli: Command, tmp_path: Path) -> None:
     given = *PRIMER, "compute.device=cuda", "checkpoint.every=3", "checkpoint.keep=9"
-    whole = ended(packtrain, tmp_path, *given)
+    whole = ended(cli, tmp_path, *given)
     _, *others = sorted((tmp_path / "out/checkpoint").glob("*.safetensors"))
     assert others
     for file in others:
         file.unlink()
-    assert packtrain("resume=out", "compute.device=cuda").code == 0
+    assert cli("resume=out", "compute.device=cuda").code == 0
     assert result_in(tmp_path / "out")["run"] == whole["run"]
 
 
-def test_a_pack_whose_runs_are_stopped(packtrain: Command, tmp_path: Path) -> None:
-    done = packtrain(
+def test_a_pack_whose_runs_are_stopped(cli: Command, tmp_path: Path) -> None:
+    done = cli(
         *PRIMER, "compute.device=cuda", "search.pruner=halving", "search.min_steps=3",
         'pack.over={optimizer.lr: "0.01,0.03,0.1"}',
     )  # fmt: skip

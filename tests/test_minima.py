@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from kernels.expression import parse
-from kernels.expression.fault import first_fault
-from kernels.least_squares import CONVERGED
+from packtrain.kernels.expression.fault import first_fault
+from packtrain.kernels.language import parse
+from packtrain.kernels.least_squares import CONVERGED
+from packtrain.trainer.engines.outcome import Outcome
 from tests.helpers import Command, result_in
 from tests.trainer.fits import FIT, X, drive, engine_of, equation, run_of, values
-from trainer.outcome import Outcome
 
 H = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 ROOT = (0.004, 0.3129, 0.4551, 0.5482, 0.6405, 0.7788)  # 0.451 sqrt(h), and noise
@@ -27,11 +27,9 @@ def column(data: np.ndarray) -> list[float]:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_an_exponent_below_1_is_found_with_a_row_at_0(
-    backend: str, packtrain: Command, tmp_path: Path
-) -> None:
+def test_an_exponent_below_1_is_found_with_a_row_at_0(backend: str, cli: Command, tmp_path: Path) -> None:
     asked = equation("xy = (k*x)^n", {"k": 0.8, "n": 2.4}, x=H, xy=ROOT)
-    run = run_of(packtrain, tmp_path, *FIT, *asked, f"compute.backend={backend}")
+    run = run_of(cli, tmp_path, *FIT, *asked, f"compute.backend={backend}")
     assert values(run)["n"] == pytest.approx(0.5, abs=0.03) and run["fit"]["rss"] < 1e-3
     assert values(run, "stderr")["n"] < 0.05
 
@@ -75,16 +73,16 @@ def test_formulas_of_the_trade_that_meet_0_or_overflow(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_what_is_fixed_needs_no_derivative(backend: str, packtrain: Command, tmp_path: Path) -> None:
+def test_what_is_fixed_needs_no_derivative(backend: str, cli: Command, tmp_path: Path) -> None:
     x = np.array([-2.0, -1.0, 1.0, 2.0, 3.0])
     asked = equation("xy = a*x^n", {"a": 1, "n": 3}, x=column(x), xy=column(0.7 * x**3))
-    run = run_of(packtrain, tmp_path, *FIT, *asked, "model.fixed=[n]", f"compute.backend={backend}")
+    run = run_of(cli, tmp_path, *FIT, *asked, "model.fixed=[n]", f"compute.backend={backend}")
     assert values(run) == pytest.approx({"a": 0.7, "n": 3}) and run["fit"]["fixed"] == ["n"]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_wall_of_refused_steps_is_no_minimum(backend: str, packtrain: Command, tmp_path: Path) -> None:
-    packtrain(*FIT, *EXPLODING, f"compute.backend={backend}", "loop.steps=2000")
+def test_a_wall_of_refused_steps_is_no_minimum(backend: str, cli: Command, tmp_path: Path) -> None:
+    cli(*FIT, *EXPLODING, f"compute.backend={backend}", "loop.steps=2000")
     (run,) = result_in(tmp_path / "out")["run"]
     if run["outcome"] == "finished":
         assert values(run) == pytest.approx({"a": 1.9957, "b": 0.60024}, rel=1e-4)
@@ -92,13 +90,13 @@ def test_a_wall_of_refused_steps_is_no_minimum(backend: str, packtrain: Command,
         assert "no step that was tried" in run["message"] and set(values(run, "stderr").values()) == {None}
 
 
-def test_nor_is_it_in_float32(packtrain: Command, tmp_path: Path) -> None:
+def test_nor_is_it_in_float32(cli: Command, tmp_path: Path) -> None:
     """Where the columns of the Jacobian differ by less than its rounding, the report would know better."""
     fit = [each for each in FIT if "precision" not in each]
-    ended = packtrain(*fit, *EXPLODING, "compute.precision=fp32", "loop.steps=100")
+    ended = cli(*fit, *EXPLODING, "compute.precision=fp32", "loop.steps=100")
     (run,) = result_in(tmp_path / "out")["run"]
     assert ended.code == 1 and run["fit"]["criterion"] == "stuck"
-    assert run_of(packtrain, tmp_path, *fit, *EXPLODING, "compute.precision=fp32", "model.initial.b=0.5")
+    assert run_of(cli, tmp_path, *fit, *EXPLODING, "compute.precision=fp32", "model.initial.b=0.5")
 
 
 # equation, where it starts, the data, and the parameters that are named
@@ -126,17 +124,17 @@ def test_where_derivatives_are_0_from_the_start_it_is_looked_beside(
 
 
 @pytest.mark.parametrize("how", ["backend=reference", "backend=numba", "precision=fp32"])
-def test_a_minimum_where_a_derivative_vanishes_is_one(how: str, packtrain: Command, tmp_path: Path) -> None:
+def test_a_minimum_where_a_derivative_vanishes_is_one(how: str, cli: Command, tmp_path: Path) -> None:
     asked = equation("xy = c - k^2*x", {"c": 1, "k": 1}, x=X, xy=SCATTER)
     fit = [each for each in FIT if how[:5] not in each]
-    run = run_of(packtrain, tmp_path, *fit, *asked, f"compute.{how}")
+    run = run_of(cli, tmp_path, *fit, *asked, f"compute.{how}")
     assert values(run)["k"] == pytest.approx(0, abs=1e-3 if "fp32" in how else 1e-6)
     assert values(run)["c"] == pytest.approx(np.mean(SCATTER))
     assert values(run, "stderr")["k"] is None and values(run, "stderr")["c"] is not None
 
 
-def test_worse_than_a_constant_is_told(packtrain: Command, tmp_path: Path) -> None:
-    run = run_of(packtrain, tmp_path, *FIT, *equation("xy = a/x", {"a": 1}, x=X, xy=SCATTER))
+def test_worse_than_a_constant_is_told(cli: Command, tmp_path: Path) -> None:
+    run = run_of(cli, tmp_path, *FIT, *equation("xy = a/x", {"a": 1}, x=X, xy=SCATTER))
     assert run["fit"]["r_squared"] < 0
     assert any("R^2 is below 0" in note for note in run["fit"]["notes"])
 
@@ -152,27 +150,27 @@ def polynomial(degree: int, x: np.ndarray) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(("degree", "x"), [(2, YEARS), (3, YEARS), (4, YEARS), (1, SECONDS)])
 def test_polynomials_over_years_and_seconds_converge(
-    degree: int, x: np.ndarray, packtrain: Command, tmp_path: Path
+    degree: int, x: np.ndarray, cli: Command, tmp_path: Path
 ) -> None:
-    run = run_of(packtrain, tmp_path, *FIT, *polynomial(degree, x))
+    run = run_of(cli, tmp_path, *FIT, *polynomial(degree, x))
     assert run["fit"]["residual_std"] == pytest.approx(0.05, rel=0.5)
 
 
 @pytest.mark.parametrize("degree", [2, 3])
-def test_where_rounding_hides_all_the_sentence_says_how_to_write_it(degree: int, packtrain: Command) -> None:
-    ended = packtrain(*FIT, *polynomial(degree, SECONDS))
+def test_where_rounding_hides_all_the_sentence_says_how_to_write_it(degree: int, cli: Command) -> None:
+    ended = cli(*FIT, *polynomial(degree, SECONDS))
     assert ended.code == 1
     assert "xx lies between 1700000000 and 1700000390" in ended.err
     assert "(xx - 1700000195) for xx" in ended.err
 
 
-def test_written_so_it_converges(packtrain: Command, tmp_path: Path) -> None:
+def test_written_so_it_converges(cli: Command, tmp_path: Path) -> None:
     """The advice, followed."""
     asked = [
         each.replace("xx^", "(xx - 1700000195)^").replace("*xx ", "*(xx - 1700000195) ")
         for each in polynomial(3, SECONDS)
     ]
-    assert run_of(packtrain, tmp_path, *FIT, *asked)["fit"]["residual_std"] == pytest.approx(0.05, rel=0.5)
+    assert run_of(cli, tmp_path, *FIT, *asked)["fit"]["residual_std"] == pytest.approx(0.05, rel=0.5)
 
 
 @pytest.mark.parametrize(
@@ -193,44 +191,44 @@ def test_a_fault_is_a_row_a_part_and_its_value(text: str, parameters: list[float
 
 
 @pytest.mark.parametrize("optimizer", ["levenberg_marquardt", "adam"])
-def test_a_start_that_is_not_finite_names_row_and_part(optimizer: str, packtrain: Command) -> None:
+def test_a_start_that_is_not_finite_names_row_and_part(optimizer: str, cli: Command) -> None:
     asked = equation("xy = a*log(k - x)", {"a": 1, "k": 9}, x=X, xy=SCATTER)
-    ended = packtrain(*FIT[:-1], f"optimizer={optimizer}", "loop.batch_size=full", *asked)
+    ended = cli(*FIT[:-1], f"optimizer={optimizer}", "loop.batch_size=full", *asked)
     assert ended.code == 1 and "row 6: log(k - x) is not a number" in ended.err
     assert "optimizer.lr" not in ended.err
 
 
 @pytest.mark.parametrize("optimizer", ["levenberg_marquardt", "adam"])
-def test_a_start_too_far_for_squares_names_row_and_output(optimizer: str, packtrain: Command) -> None:
+def test_a_start_too_far_for_squares_names_row_and_output(optimizer: str, cli: Command) -> None:
     asked = equation("xy = a*exp(b*x)", {"a": 1, "b": 36}, x=X, xy=SCATTER)
-    ended = packtrain(*FIT[:-1], f"optimizer={optimizer}", "loop.batch_size=full", *asked)
+    ended = cli(*FIT[:-1], f"optimizer={optimizer}", "loop.batch_size=full", *asked)
     assert ended.code == 1 and "row 6: xy is 2.218e+156 where the data have 3.4, too far" in ended.err
     assert "optimizer.lr" not in ended.err
 
 
-def test_an_update_that_is_not_finite_names_eps(packtrain: Command) -> None:
+def test_an_update_that_is_not_finite_names_eps(cli: Command) -> None:
     """A gradient that is 0, over 0."""
     asked = equation("xy = a*x + 0*k", {"a": 1, "k": 9}, x=X, xy=SCATTER)
-    ended = packtrain(*FIT[:-1], "optimizer=adam", "optimizer.eps=0", "loop.batch_size=full", *asked)
+    ended = cli(*FIT[:-1], "optimizer=adam", "optimizer.eps=0", "loop.batch_size=full", *asked)
     assert ended.code == 1 and "larger optimizer.eps" in ended.err
 
 
-def test_rows_that_were_held_out_count(packtrain: Command) -> None:
+def test_rows_that_were_held_out_count(cli: Command) -> None:
     """The row is the file's, though a part of the samples is kept back."""
     x = [1.0, 2, 3, 4, 5, 6, 7, 8, 9, 99]
     asked = equation("xy = a*log(k - x)", {"a": 1, "k": 50}, x=x, xy=x)
     told = {
-        packtrain(*FIT, *asked, "data.validation=0.3", f"data.seed={seed}").err.partition("row ")[2][:3]
+        cli(*FIT, *asked, "data.validation=0.3", f"data.seed={seed}").err.partition("row ")[2][:3]
         for seed in range(4)
     }
     assert told <= {"10:", ""} and "10:" in told
 
 
-def test_a_row_of_weight_0_is_out(packtrain: Command, tmp_path: Path) -> None:
+def test_a_row_of_weight_0_is_out(cli: Command, tmp_path: Path) -> None:
     """Whatever its output and derivatives are: of fits, losses and metrics."""
     asked = equation("xy = a*log(x)", {"a": 1}, x=[-1, 0, *X], xy=[0, 0, *SCATTER], w=[0, 0, *[1] * 6])
-    weighed = run_of(packtrain, tmp_path, *FIT, *asked, "data.columns={weights: w}")
-    plain = run_of(packtrain, tmp_path, *FIT, *equation("xy = a*log(x)", {"a": 1}, x=X, xy=SCATTER))
+    weighed = run_of(cli, tmp_path, *FIT, *asked, "data.columns={weights: w}")
+    plain = run_of(cli, tmp_path, *FIT, *equation("xy = a*log(x)", {"a": 1}, x=X, xy=SCATTER))
     assert values(weighed) == pytest.approx(values(plain)) and weighed["fit"]["rss"] == pytest.approx(
         plain["fit"]["rss"]
     )

@@ -66,9 +66,7 @@ def digits(actual: float, certified: float) -> float:
 
 @pytest.mark.parametrize("start", [0, 1], ids=["start1", "start2"])
 @pytest.mark.parametrize("name", SETS)
-def test_a_fit_reaches_the_certified_values(
-    name: str, start: int, packtrain: Command, tmp_path: Path
-) -> None:
+def test_a_fit_reaches_the_certified_values(name: str, start: int, cli: Command, tmp_path: Path) -> None:
     if not FOLDER.exists():
         pytest.skip(f"the sets are not at {FOLDER}")
     known = read(name)
@@ -76,7 +74,7 @@ def test_a_fit_reaches_the_certified_values(
         csv.writer(file).writerows([["response", "predictor"], *known.samples])
     starts = ", ".join(f"{parameter}: {each[start]!r}" for parameter, each in known.parameters.items())
     run = run_of(
-        packtrain,
+        cli,
         tmp_path,
         "experiment=fit",
         "monitor=quiet",

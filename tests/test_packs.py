@@ -9,10 +9,10 @@ import pytest
 import torch
 from rich.console import Console
 
+from packtrain.trainer.console.training import run
+from packtrain.trainer.folder.ranking import Row
 from tests.helpers import ROOT, result_in
 from tests.trainer.configs import pack_of
-from trainer.rows import Row
-from trainer.run import run
 
 QUIET = ("compute.device=cpu", "monitor=quiet", "monitor.validate_every=2", "checkpoint.every=null")
 BRIEF = (*QUIET, "loop.epochs=null", "loop.steps=4", "loop.batch_size=60")

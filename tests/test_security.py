@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.helpers import ROOT, Command
+from tests.helpers import IMPORTABLE, ROOT, Command, sources
 
-SOURCES = sorted(path for folder in ("conf", "kernels", "trainer") for path in (ROOT / folder).rglob("*.py"))
+SOURCES = sources()
+PACKAGE = IMPORTABLE / "packtrain"
 
 # What makes code of text or bytes, starts programs or talks to the network: builtins, modules, functions.
 BUILTINS = {"eval", "exec", "compile", "__import__", "breakpoint", "input", "globals", "vars"}
@@ -33,13 +34,13 @@ UNSAFE_UNLESS_FALSE = {"allow_pickle", "shell", "allow_objects"}
 
 # What was found -> why it lets nothing in.
 ARGUED = {
-    "kernels/source_cache.py: importlib.util": "imports what we generated",
-    "kernels/source_cache.py: importlib.abc.InspectLoader": "likewise, from the text itself",
-    "trainer/search/report.py: importlib.util.find_spec": "asks whether Matplotlib is there",
-    "trainer/checks.py: OmegaConf.register_new_resolver": "checks a name, and returns it",
+    "kernels/common/source_cache.py: importlib.util": "imports what we generated",
+    "kernels/common/source_cache.py: importlib.abc.InspectLoader": "likewise, from the text itself",
+    "trainer/sweep/report.py: importlib.util.find_spec": "asks whether Matplotlib is there",
+    "trainer/terminal/hydra.py: OmegaConf.register_new_resolver": "checks a name, and returns it",
     "trainer/data/files.py: np.load": "with allow_pickle=False",
-    "trainer/monitor/events.py: socket": "asks for this machine's name",
-    "trainer/search/plugins/hydra_plugins/packed_sweeper.py: _target_": "how Hydra finds a plugin's class",
+    "trainer/tensorboard/events.py: socket": "asks for this machine's name",
+    "trainer/terminal/plugins/hydra_plugins/packed_sweeper.py: _target_": "how Hydra finds a plugin's class",
 }
 
 
@@ -98,7 +99,7 @@ def test_no_source_makes_code_of_text_or_opens_pickles() -> None:
 )
 def test_a_source_that_did_would_be_found(code: str, what: str) -> None:
     """At the end of a real one."""
-    honest = (ROOT / "trainer" / "stored.py").read_text()
+    honest = (ROOT / "trainer" / "folder" / "stored.py").read_text()
     assert not list(suspicious(ast.parse(honest)))
     assert what in suspicious(ast.parse(f"{honest}\n{code}\n"))
 
@@ -137,11 +138,11 @@ def test_configs_name_no_classes() -> None:
     ],
 )
 def test_a_config_that_would_be_code_is_one_sentence(
-    text: str, told: str, packtrain: Command, tmp_path: Path
+    text: str, told: str, cli: Command, tmp_path: Path
 ) -> None:
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
     (tmp_path / "mine" / "experiment" / "hostile.yaml").write_text(f"# @package _global_\n{text}\n")
-    ended = packtrain("--config-dir", str(tmp_path / "mine"), "experiment=hostile", "data.truth={a: 1}")
+    ended = cli("--config-dir", str(tmp_path / "mine"), "experiment=hostile", "data.truth={a: 1}")
     assert ended.code == 2, ended
     assert ended.err.startswith("packtrain: ") and told in ended.err
     assert "Traceback" not in ended.err
@@ -199,11 +200,11 @@ def audited(
 def test_a_run_executes_no_text_and_writes_nowhere_else(tmp_path: Path) -> None:
     """Generated kernels are imported as files; what Numba unpickles lies in the user's own folder."""
     np.savez(tmp_path / "points.npz", x=np.arange(1.0, 7.0), y=0.77 * np.arange(1.0, 7.0) ** 3.9)
-    ours = [ROOT / "trainer", ROOT / "kernels", ROOT / "conf", tmp_path / "cache"]
+    ours = [PACKAGE, tmp_path / "cache"]
     found, seen = audited(tmp_path, ours, COMMANDS)
     assert found == []
-    assert sum(f"{ROOT / 'kernels'}/" in each for each in seen["modules"]) > 30
-    assert sum(f"{ROOT / 'trainer'}/" in each for each in seen["modules"]) > 50
+    assert sum(f"{PACKAGE / 'kernels'}/" in each for each in seen["modules"]) > 30
+    assert sum(f"{PACKAGE / 'trainer'}/" in each for each in seen["modules"]) > 50
     assert sum(f"{tmp_path / 'cache'}/" in each for each in seen["modules"]) > 2
     for each in ("graph", "mlp", "fit", "cache"):
         assert sum(name.startswith(f"{tmp_path / each}/") for name in seen["written"]) > 3, each

@@ -52,13 +52,13 @@ def asking(address: str) -> Ask:
 
 
 @pytest.fixture
-def ask(packtrain: Command, tmp_path: Path) -> Iterator[Ask]:
+def ask(cli: Command, tmp_path: Path) -> Iterator[Ask]:
     """Trains a pack and asks a TensorBoard that has read what it left."""
     try:
         get_server_binary()
     except NoDataServerError as missing:
         pytest.skip(f"TensorBoard has no data server here: {missing}")
-    assert packtrain(*PACK).code == 0
+    assert cli(*PACK).code == 0
     options = "--logdir=out/tensorboard", "--load_fast=true", "--host=127.0.0.1", "--port=0"
     log = tmp_path / "tensorboard.log"
     with log.open("w") as out:

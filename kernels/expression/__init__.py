@@ -1,8 +1,5 @@
-"""A small compiler: text -> graph -> partial derivatives -> a backend."""
+"""A graph's outputs, loss, gradient and Jacobian, on each backend."""
 
-from kernels.expression.function import expression, expression_loss, jacobian
-from kernels.expression.graph import ExpressionError, Graph
-from kernels.expression.notes import notes
-from kernels.expression.parse import parse
+from .function import expression, expression_loss, jacobian
 
-__all__ = ["ExpressionError", "Graph", "expression", "expression_loss", "jacobian", "notes", "parse"]
+__all__ = ["expression", "expression_loss", "jacobian"]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kernels.expression.expr import Expr, walk
-from kernels.expression.graph import Graph
-from kernels.expression.reference import bind, evaluate
+from ..language.expr import Expr, walk
+from ..language.graph import Graph
+from .reference import bind, evaluate
 
 BLOCK = 1 << 14  # samples that are looked at together
 SHOWN = 60  # characters of a part

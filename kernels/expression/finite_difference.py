@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from kernels.expression.expr import Expr, name, names, walk
-from kernels.expression.graph import Graph
-from kernels.expression.reference import Values, bind, chained, evaluate, stack
-from kernels.loss.reference import LOSSES
+from ..language.expr import Expr, name, names, walk
+from ..language.graph import Graph
+from ..loss.reference import LOSSES
+from .reference import Values, bind, chained, evaluate, stack
 
 
 def loss_and_gradient(

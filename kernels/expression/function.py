@@ -5,9 +5,9 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from kernels.expression import finite_difference, reference
-from kernels.expression.graph import Graph
-from kernels.gradient import with_gradient
+from ..common.gradient import with_gradient
+from ..language.graph import Graph
+from . import finite_difference, reference
 
 
 def expression_loss(
@@ -52,11 +52,11 @@ def jacobian(graph: Graph, parameters: Tensor, inputs: Tensor) -> tuple[Tensor, 
 def _backend(name: str) -> ModuleType:
     """The module whose `predict` and `loss_and_gradient` compute a graph."""
     if name == "triton":
-        from kernels.expression import triton_kernel  # noqa: PLC0415 (triton takes a second to import)
+        from . import triton_kernel  # noqa: PLC0415 (triton takes a second to import)
 
         return triton_kernel
     if name == "numba":
-        from kernels.expression import numba_kernel  # noqa: PLC0415 (numba too)
+        from . import numba_kernel  # noqa: PLC0415 (numba too)
 
         return numba_kernel
     return reference

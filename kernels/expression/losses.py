@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from kernels.expression.statements import Table
+from .statements import Table
 
 Equals = Callable[[int, str, str], str]  # (class, a, b) -> the text of a where t0 is that class, else b
 

@@ -9,11 +9,11 @@ from types import ModuleType
 import numpy as np
 from torch import Tensor
 
-from kernels import source_cache
-from kernels.expression.graph import Graph
-from kernels.expression.numba_source import BLOCK, loss_source, one_column, predict_source
-from kernels.loss import terms
-from kernels.threads import share
+from ..common import source_cache
+from ..common.threads import share
+from ..language.graph import Graph
+from ..loss import terms
+from .numba_source import BLOCK, loss_source, one_column, predict_source
 
 
 def predict(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:

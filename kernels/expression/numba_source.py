@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from kernels.expression.expr import Expr, walk
-from kernels.expression.graph import Graph
-from kernels.expression.losses import loss_lines
-from kernels.expression.statements import BOTH, INPUTS, call, indented, leaves, statements
+from ..language.expr import Expr, walk
+from ..language.graph import Graph
+from .losses import loss_lines
+from .statements import BOTH, INPUTS, call, indented, leaves, statements
 
 BLOCK = 1024  # samples whose sums are kept in the parameters' own precision
 
@@ -16,7 +16,7 @@ from math import acos, asin, atan, cos, cosh, exp, inf, isnan, log, log1p, nan, 
 import numpy as np
 from numba import njit
 
-from kernels.numba_cache import kept
+from packtrain.kernels.common.numba_cache import kept
 '''
 
 

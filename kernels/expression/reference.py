@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kernels.expression.expr import Expr, constant, name
-from kernels.expression.graph import Graph, cotangent
-from kernels.loss.reference import LOSSES
+from ..language.expr import Expr, constant, name
+from ..language.graph import Graph, cotangent
+from ..loss.reference import LOSSES
 
 TORCH: dict[str, Callable[..., Any]] = {
     "add": operator.add,

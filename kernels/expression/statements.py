@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from kernels.expression.expr import Expr, constant, name
-from kernels.expression.graph import Graph, cotangent
+from ..language.expr import Expr, constant, name
+from ..language.graph import Graph, cotangent
 
 Table = Mapping[str, Callable[..., str]]  # op -> the text of its value, given the texts of its operands
 

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kernels import launch, source_cache
-from kernels.expression.graph import Graph
-from kernels.expression.triton_source import loss_source, predict_source, squares_source
-from kernels.loss import terms
-from kernels.sums.kernel import sum_parts
+from ..common import launch, source_cache
+from ..language.graph import Graph
+from ..loss import terms
+from ..sums.kernel import sum_parts
+from .triton_source import loss_source, predict_source, squares_source
 
 WARP = 32
 REGISTERS = 128  # of a thread, for values: the compiler needs others

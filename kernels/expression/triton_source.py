@@ -4,19 +4,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations_with_replacement
 
-from kernels.expression.expr import Expr, walk
-from kernels.expression.graph import Graph
-from kernels.expression.losses import loss_lines
-from kernels.expression.statements import (
-    BOTH,
-    INPUTS,
-    NOTHING,
-    PARAMETERS,
-    call,
-    indented,
-    leaves,
-    statements,
-)
+from ..language.expr import Expr, walk
+from ..language.graph import Graph
+from .losses import loss_lines
+from .statements import BOTH, INPUTS, NOTHING, PARAMETERS, call, indented, leaves, statements
 
 HEADER = '''"""Generated from an expression graph; the file is named after this text."""
 

@@ -1,16 +1,16 @@
 """Nonlinear least squares: Levenberg-Marquardt and Gauss-Newton for R fits at once."""
 
-from kernels.least_squares.batched import Batched, together
-from kernels.least_squares.linearize import by_qr, is_large, linearize
-from kernels.least_squares.method import CONVERGED, Status
-from kernels.least_squares.problem import Problem, Rules, Trials
+from .linearize import by_qr, is_large, linearize
+from .method import CONVERGED, Status
+from .problem import Problem, Rules, Trials
+from .torch_solver import TorchSolver, together
 
 __all__ = [
     "CONVERGED",
-    "Batched",
     "Problem",
     "Rules",
     "Status",
+    "TorchSolver",
     "Trials",
     "by_qr",
     "is_large",

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from kernels.least_squares.method import NEAR, SEARCHES, SINGULAR_PIVOT
+from .method import NEAR, SEARCHES, SINGULAR_PIVOT
 
 TINY = torch.finfo(torch.float64).tiny
 

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from kernels.least_squares.linearize import Linear, OutputsAndJacobian, by_qr
-from kernels.least_squares.method import COARSE, DETERMINED, FAR, SMALL, Status
-from kernels.least_squares.problem import Problem, Rules
-from kernels.least_squares.reference import free_to_move, least_change, rounding_of, vanished
+from .linearize import Linear, OutputsAndJacobian, by_qr
+from .method import COARSE, DETERMINED, FAR, SMALL, Status
+from .problem import Problem, Rules
+from .reference import free_to_move, least_change, rounding_of, vanished
 
 ASIDE = (1e-6, 1e-7)  # of a parameter, or of 1 where it is 0: how far it is moved, for both the same to show
 

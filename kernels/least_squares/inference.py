@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from kernels.sums import sum_in_order
+from ..sums import sum_in_order
 
 LEAST = (
     torch.finfo(torch.float64).eps ** 0.75

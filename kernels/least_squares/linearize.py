@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from kernels.expression.reference import chained
-from kernels.least_squares.problem import Problem
+from ..expression.reference import chained
+from .problem import Problem
 
 # f(parameters [R, P], inputs [B, V] or [R, B, V]) -> outputs [R, B, T], their Jacobian [R, B, T, P]
 OutputsAndJacobian = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]

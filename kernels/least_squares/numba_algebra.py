@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from kernels.least_squares.method import DETERMINED, NEAR, SEARCHES, SINGULAR_PIVOT
+from .method import DETERMINED, NEAR, SEARCHES, SINGULAR_PIVOT
 
 TINY = float(np.finfo(np.float64).tiny)
 LEAST = float(np.finfo(np.float64).eps) ** DETERMINED

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from kernels.least_squares.method import COARSE, FADED, FAR, LEAST_REACH, ROUNDINGS, SMALL, Status
-from kernels.least_squares.numba_algebra import dot, exact, made_for, make_steps, norm_of, triangularize
+from .method import COARSE, FADED, FAR, LEAST_REACH, ROUNDINGS, SMALL, Status
+from .numba_algebra import dot, exact, made_for, make_steps, norm_of, triangularize
 
 __all__ = ["EXHAUSTED", "RUNNING", "make_fit", "room_for", "triangularize"]
 

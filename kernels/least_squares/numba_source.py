@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from kernels import source_cache
-from kernels.expression.graph import Graph
-from kernels.expression.numba_source import rows_source
+from ..common import source_cache
+from ..expression.numba_source import rows_source
+from ..language.graph import Graph
 
 UNROLLED = 12  # parameters up to which the QR is written out: each pass then serves all columns at once
 
@@ -54,7 +54,7 @@ def source(graph: Graph) -> str:
     size = len(graph.parameters)
     written = _triangularize(size) if size <= UNROLLED else ""
     names = ["EXHAUSTED", "RUNNING", "make_fit", "room_for", *([] if written else ["triangularize"])]
-    imports = f"from kernels.least_squares.numba_kernel import {', '.join(names)}\n"
+    imports = f"from packtrain.kernels.least_squares.numba_kernel import {', '.join(names)}\n"
     files = (Path(__file__).with_name(name) for name in ("numba_kernel.py", "numba_algebra.py", "method.py"))
     return (
         f"# over {source_cache.version(*files)}\n" + rows_source(graph) + f"\n\n{imports}" + written + ADVANCE

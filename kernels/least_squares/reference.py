@@ -7,27 +7,10 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from kernels.least_squares.algebra import (
-    column_norms,
-    damped_step,
-    norm_of,
-    shortened_step,
-    solve,
-    sum_of,
-    times,
-)
-from kernels.least_squares.linearize import Linear
-from kernels.least_squares.method import (
-    COARSE,
-    DETERMINED,
-    FADED,
-    FAR,
-    LEAST_REACH,
-    ROUNDINGS,
-    SMALL,
-    Status,
-)
-from kernels.least_squares.problem import Rules, of_runs
+from .algebra import column_norms, damped_step, norm_of, shortened_step, solve, sum_of, times
+from .linearize import Linear
+from .method import COARSE, DETERMINED, FADED, FAR, LEAST_REACH, ROUNDINGS, SMALL, Status
+from .problem import Rules, of_runs
 
 
 @dataclass

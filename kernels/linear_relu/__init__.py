@@ -1,5 +1,5 @@
 """Linear layers with ReLU, for R runs at once."""
 
-from kernels.linear_relu.function import linear, linear_relu, linear_relu_chain
+from .function import linear, linear_relu, linear_relu_chain
 
 __all__ = ["linear", "linear_relu", "linear_relu_chain"]

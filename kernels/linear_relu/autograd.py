@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from kernels import launch
-from kernels.errors import UserError
-from kernels.linear_relu.kernel import linear_relu_bwd, linear_relu_fwd
-from kernels.linear_relu.reference import PRODUCTS, Layer
+from ..common import launch
+from ..common.errors import UserError
+from .kernel import linear_relu_bwd, linear_relu_fwd
+from .reference import PRODUCTS, Layer
 
 
 class LinearReLUFunction(torch.autograd.Function):

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from kernels.errors import UserError, choose
-from kernels.linear_relu.reference import PRODUCTS, Layer, linear_relu_chain_reference
+from ..common.errors import UserError, choose
+from .reference import PRODUCTS, Layer, linear_relu_chain_reference
 
 
 def linear_relu_chain(
@@ -53,7 +53,7 @@ def linear(
 
 def _chain(backend: str) -> Callable[..., Tensor]:
     if backend == "triton":
-        from kernels.linear_relu.autograd import chain  # noqa: PLC0415 (triton is slow to import)
+        from .autograd import chain  # noqa: PLC0415 (triton is slow to import)
 
         return chain
     return linear_relu_chain_reference

@@ -11,11 +11,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels import launch
-from kernels.linear_relu import tiles
-from kernels.linear_relu.narrow import linear_relu_bwd_kernel, linear_relu_fwd_kernel
-from kernels.linear_relu.wide import linear_relu_product_kernel
-from kernels.sums.kernel import sum_parts
+from ..common import launch
+from ..sums.kernel import sum_parts
+from . import tiles
+from .narrow import linear_relu_bwd_kernel, linear_relu_fwd_kernel
+from .wide import linear_relu_product_kernel
 
 PROGRAMS_A_PROCESSOR = 4
 GROUP = 8  # rows of tiles that are computed together, so that they find their operands in the L2 cache

@@ -8,7 +8,7 @@ without spills.
 
 from dataclasses import dataclass
 
-from kernels import launch
+from ..common import launch
 
 NARROW = 128  # features up to which a layer's weight may be one tile, held through a pass over the samples
 LEAST_ROWS = 512  # samples of one part of a weight's gradient, so that parts are few beside activations

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from kernels.gradient import with_gradient
-from kernels.loss.reference import LOSSES, Total, total_reference
+from ..common.gradient import with_gradient
+from .reference import LOSSES, Total, total_reference
 
 
 def loss(outputs: Tensor, targets: Tensor, kind: str, backend: str = "reference") -> Tensor:
@@ -20,7 +20,7 @@ def loss(outputs: Tensor, targets: Tensor, kind: str, backend: str = "reference"
 
 def _total(backend: str) -> Total:
     if backend == "triton":
-        from kernels.sums.kernel import sum_parts  # noqa: PLC0415 (triton is slow to import)
+        from ..sums.kernel import sum_parts  # noqa: PLC0415 (triton is slow to import)
 
         return lambda terms, count: sum_parts(terms[..., None], terms.dtype, count)[:, 0]
     return total_reference

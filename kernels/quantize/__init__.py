@@ -1,5 +1,5 @@
 """The uint8 cast that keeps its rounding error and adds it to the gradient."""
 
-from kernels.quantize.function import QuantizeFunction, quantize
+from .function import QuantizeFunction, quantize
 
 __all__ = ["QuantizeFunction", "quantize"]

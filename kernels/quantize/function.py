@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from kernels.quantize.reference import quantize_reference
+from .reference import quantize_reference
 
 
 class QuantizeFunction(torch.autograd.Function):
@@ -42,7 +42,7 @@ def quantize(x: Tensor, backend: str = "reference") -> Tensor:
 
 def _forward(backend: str) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     if backend == "triton":
-        from kernels.quantize.kernel import quantize_fwd  # noqa: PLC0415 (triton takes a second to import)
+        from .kernel import quantize_fwd  # noqa: PLC0415 (triton takes a second to import)
 
         return quantize_fwd
     return quantize_reference

@@ -5,7 +5,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels import launch
+from ..common import launch
 
 BLOCK = 1024
 

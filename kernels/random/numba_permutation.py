@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from kernels.random.reference import FEISTEL_ROUNDS, LEAST_BITS, MIX, WEYL
+from .reference import FEISTEL_ROUNDS, LEAST_BITS, MIX, WEYL
 
 CHUNK = 1024  # places whose halves lie in the first-level cache
 

@@ -6,7 +6,7 @@
 import triton
 import triton.language as tl
 
-from kernels.random.reference import FEISTEL_ROUNDS, MIX, WEYL
+from .reference import FEISTEL_ROUNDS, MIX, WEYL
 
 ROUNDS, STEP = tl.constexpr(FEISTEL_ROUNDS), tl.constexpr(WEYL[0])
 FIRST, SECOND = tl.constexpr(MIX[0]), tl.constexpr(MIX[1])

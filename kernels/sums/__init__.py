@@ -1,5 +1,5 @@
 """Sums in an order that depends on the number of their terms alone."""
 
-from kernels.sums.function import sum_in_order
+from .function import sum_in_order
 
 __all__ = ["sum_in_order"]

@@ -9,7 +9,7 @@ def sum_in_order(terms: Tensor, backend: str = "reference") -> Tensor:
     torch's own sums go by the number of rows too: threads share one long row, and no row of many.
     """
     if backend == "triton":
-        from kernels.sums.kernel import sum_parts  # noqa: PLC0415 (triton is slow to import)
+        from .kernel import sum_parts  # noqa: PLC0415 (triton is slow to import)
 
         return sum_parts(terms[..., None], terms.dtype)[:, 0]
     return _by_halves(terms)

@@ -5,7 +5,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from kernels import launch
+from ..common import launch
 
 BLOCK_S = 256  # parts that one program adds
 BLOCK_M = 16  # columns of one program, where there are so many

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kernels import source_cache
-from kernels.expression import Graph, expression_loss, parse
-from kernels.expression.expr import constant
-from kernels.expression.ops import OPS
-from kernels.expression.statements import leaves, statements
+from packtrain.kernels.common import source_cache
+from packtrain.kernels.expression import expression_loss
+from packtrain.kernels.expression.statements import leaves, statements
+from packtrain.kernels.language import Graph, parse
+from packtrain.kernels.language.expr import constant
+from packtrain.kernels.language.ops import OPS
 from scripts.bench import jax_peer
 from scripts.bench.case import OURS, Case, randn
 from scripts.bench.timing import Way

@@ -21,10 +21,10 @@ from typing import Any
 
 import torch
 
+from packtrain.trainer.engines.tabulated import TabulatedEngine
 from scripts.bench import large_batches, record
 from scripts.bench.bench_pack import STEP, engine_of, trained
 from scripts.bench.training_peers import by_jax, by_sklearn
-from trainer.engines.tabulated import TabulatedEngine
 
 SINGLE = 4
 FUSED = ("engine=fused",)

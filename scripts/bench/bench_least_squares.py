@@ -26,9 +26,10 @@ import numpy as np
 import torch
 from scipy.optimize import curve_fit
 
-from kernels.expression import Graph, jacobian, parse
-from kernels.least_squares import CONVERGED, Batched, Problem, Rules, Status
-from kernels.least_squares.compiled import Compiled
+from packtrain.kernels.expression import jacobian
+from packtrain.kernels.language import Graph, parse
+from packtrain.kernels.least_squares import CONVERGED, Problem, Rules, Status, TorchSolver
+from packtrain.kernels.least_squares.numba_solver import NumbaSolver
 from scripts.bench import record
 
 TOLERANCE = 1.49012e-8  # curve_fit's ftol and xtol
@@ -134,9 +135,9 @@ def by_pack(case: Case, device: str, compiled: bool) -> Fitted:
     problem, parameters = Problem(inputs, targets), first.repeat(runs, 1)
     rules = _rules(problem, parameters)
     if compiled:
-        solver = Compiled(graph, problem, parameters, rules, damped=True)
+        solver = NumbaSolver(graph, problem, parameters, rules, damped=True)
     else:
-        solver = Batched(lambda p, x: jacobian(graph, p, x), problem, parameters, rules, damped=True)
+        solver = TorchSolver(lambda p, x: jacobian(graph, p, x), problem, parameters, rules, damped=True)
     while bool((solver.status == Status.RUNNING).any()):
         solver.advance(20)
     values = solver.parameters.cpu().numpy()

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kernels.linear_relu import linear_relu_chain
+from packtrain.kernels.linear_relu import linear_relu_chain
 from scripts.bench import jax_peer
 from scripts.bench.case import OURS, Case, randn
 from scripts.bench.limits import FORMATS

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from packtrain.trainer.models.mlp import MLPModel, initial_weights
+from packtrain.trainer.optimizers import OPTIMIZERS
 from scripts.bench.case import OURS, Case, randn
 from scripts.bench.timing import Way
-from trainer.models.mlp import MLPModel, initial_weights
-from trainer.optimizers import OPTIMIZERS
 
 LAYERS = 5
 WIDTHS = (64, 128)

@@ -17,20 +17,22 @@ from pathlib import Path
 import torch
 from hydra import compose, initialize_config_dir
 
+from packtrain.trainer.config.pack import Pack, make_pack
+from packtrain.trainer.data.dataset import Dataset
+from packtrain.trainer.data.sources import load
+from packtrain.trainer.engines.base import Engine
+from packtrain.trainer.engines.build import make_engine
+from packtrain.trainer.engines.devices import prepare_compute
+from packtrain.trainer.models.build import make_graph, new_model
+from packtrain.trainer.terminal.hydra import register
 from scripts.bench import record
-from trainer.compute import prepare_compute
-from trainer.data.dataset import Dataset
-from trainer.data.sources import load
-from trainer.engines.base import Engine
-from trainer.engines.build import make_engine
-from trainer.models.build import make_graph, new_model
-from trainer.pack import Pack, make_pack
 
 STEP = "engine=step", "compute.backend=reference"
 
 
 def pack_of(*overrides: str) -> Pack:
     """The pack that `packtrain OVERRIDES` trains."""
+    register()
     with initialize_config_dir(str(record.ROOT / "conf"), version_base="1.3"):
         return make_pack(compose("train", list(overrides)), overrides)
 
@@ -52,7 +54,7 @@ def data_of(pack: Pack) -> Dataset:
 def new_engine(pack: Pack, data: Dataset) -> Engine:
     """The engine of a pack on these data, before its first step."""
     graph, compute = make_graph(pack.config.model), prepare_compute(pack.config.compute)
-    return make_engine(pack, new_model(pack, graph, data, compute), data)
+    return make_engine(pack, new_model(pack, graph, data, compute.dtype, compute.backend), data)
 
 
 def trained(device: str, steps: int, over: str, *more: str) -> tuple[float, torch.Tensor]:

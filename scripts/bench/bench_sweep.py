@@ -19,14 +19,14 @@ from scripts.bench import record
 
 TARGET = 20.0
 COMMAND = (
-    sys.executable, "-m", "trainer", "-m", "experiment=primer", "loop.steps=1000", "monitor.every=10",
+    sys.executable, "-m", "packtrain", "-m", "experiment=primer", "loop.steps=1000", "monitor.every=10",
     "compute.device=cpu",
 )  # fmt: skip
 
 
 def seconds(*overrides: str) -> float:
     """Of one command, in a new folder; what it compiles is kept, as it is for a user."""
-    paths = os.pathsep.join(filter(None, [str(record.ROOT), os.environ.get("PYTHONPATH")]))
+    paths = os.pathsep.join(filter(None, [str(record.ROOT / ".src"), os.environ.get("PYTHONPATH")]))
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         subprocess.run(

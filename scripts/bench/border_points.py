@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
+from packtrain.trainer.config.pack import Pack
+from packtrain.trainer.data.dataset import Dataset
+from packtrain.trainer.engines.tabulated import TabulatedEngine
 from scripts.bench.bench_pack import data_of, new_engine, pack_of
 from scripts.bench.case import randn
-from trainer.data.dataset import Dataset
-from trainer.engines.tabulated import TabulatedEngine
-from trainer.pack import Pack
 
 FUSED, STEP = "fused", "step"
 INTERPRETED = {FUSED: "triton", STEP: "reference"}  # backends on the CPU

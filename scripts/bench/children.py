@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from trainer import run  # noqa: F401 (so that the copies needn't import it)
-from trainer.__main__ import main
+from packtrain.trainer.console import training as run  # noqa: F401 (so that the copies needn't import it)
+from packtrain.trainer.terminal.main import main
 
 
 def begin(work: Callable[[], object], told: Path | None = None) -> int:

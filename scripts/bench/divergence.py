@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from packtrain.trainer.engines.base import Engine
 from scripts.bench.bench_pack import engine_of
-from trainer.engines.base import Engine
 
 STEPS, MIDDLE = 40, 20
 SHARES = 0.01, 0.1, 0.5

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from trainer.monitor.events import EventFiles
+from packtrain.trainer.tensorboard.events import EventFiles
 
 CALLS = "fsync", "replace", "rename", "unlink", "link", "truncate", "mkdir"  # of os
 WRITES = (Path, "write_bytes"), (Path, "write_text"), (EventFiles, "_write")

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from kernels.expression import ExpressionError, Graph, parse, triton_source
-from kernels.expression.numba_source import loss_source, predict_source, rows_source
-from kernels.expression.ops import FUNCTIONS
-from kernels.expression.parse import MAX_LENGTH
+from packtrain.kernels.expression import triton_source
+from packtrain.kernels.expression.numba_source import loss_source, predict_source, rows_source
+from packtrain.kernels.language import ExpressionError, Graph, parse
+from packtrain.kernels.language.ops import FUNCTIONS
+from packtrain.kernels.language.parse import MAX_LENGTH
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from kernels.expression import Graph, parse
-from kernels.expression.numba_kernel import loss_and_gradient
-from kernels.expression.numba_source import BLOCK
-from kernels.threads import share
+from packtrain.kernels.common.threads import share
+from packtrain.kernels.expression.numba_kernel import loss_and_gradient
+from packtrain.kernels.expression.numba_source import BLOCK
+from packtrain.kernels.language import Graph, parse
 from scripts.bench import record, timing
 
 PRIMER = "xx = xa^2\nxy = ab*xx + ac*xa\nxz = bc*xx + xy\nxw = cd*xx + xz^3"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
 
-from trainer.checkpoint import NAMES, UNREADABLE, Checkpoint, read
-from trainer.monitor.curves import messages
+from packtrain.trainer.folder.checkpoint import NAMES, UNREADABLE, Checkpoint, read
+from packtrain.trainer.folder.curves import messages
 
 SPEED = "speed/samples_per_second"
 

@@ -13,36 +13,39 @@ from tempfile import TemporaryDirectory
 from scripts.bench import record
 from scripts.bench.mutants import FOLDERS, Mutant, mutants
 
-COPIED = *FOLDERS, "tests", "conf", "scripts", "pyproject.toml", "README.md"
+COPIED = *FOLDERS, ".src", "tests", "conf", "scripts", "pyproject.toml", "README.md"
 DIVERGENCE = "tests/scripts/test_divergence.py"
 FUSED = "tests/trainer/engines/test_fused.py::"
-TRITON = "tests/kernels/fused/test_triton.py", "tests/kernels/fused/test_triton_layers.py"
+TRITON = "tests/kernels/descent/triton/test_descent.py", "tests/kernels/descent/triton/test_layers.py"
 LENGTHS = f"{FUSED}test_runs_of_their_own_lengths_and_rates"
 INFINITE = f"{FUSED}test_whatever_is_infinite_the_step_is_not_taken"
 FINITE_AGAIN = f"{FUSED}test_a_run_that_diverged_stays_so_where_its_loss_is_finite_again"
 TESTS: dict[str, tuple[str, ...]] = {
-    "trainer/atomic.py": ("tests/trainer/test_atomic.py",),
-    "trainer/checkpoint.py": ("tests/trainer/test_checkpoint.py",),
-    "trainer/resuming.py": (
-        "tests/trainer/test_resuming.py::test_another_training_is_refused_before_it_changes_anything",
+    "trainer/folder/atomic.py": ("tests/trainer/folder/test_atomic.py",),
+    "trainer/folder/checkpoint.py": ("tests/trainer/folder/test_checkpoint.py",),
+    "trainer/folder/resuming.py": (
+        "tests/trainer/folder/test_resuming.py::test_another_training_is_refused_before_it_changes_anything",
     ),
-    "trainer/train.py": ("tests/trainer/test_train.py",),
-    "trainer/monitor/": ("tests/trainer/monitor/test_events.py",),
-    "trainer/search/": ("tests/trainer/search/test_pruner.py",),
+    "trainer/loop/train.py": ("tests/trainer/loop/test_train.py",),
+    "trainer/tensorboard/": ("tests/trainer/tensorboard/test_events.py",),
+    "trainer/folder/curves.py": ("tests/trainer/folder/test_curves.py",),
+    "trainer/pruning/": ("tests/trainer/pruning/test_pruner.py",),
     "trainer/engines/parted.py": ("tests/trainer/engines/test_parted.py",),
     "trainer/engines/": ("tests/trainer/engines/test_step.py", DIVERGENCE),
-    "kernels/fused/numba_": (INFINITE, FINITE_AGAIN, LENGTHS, DIVERGENCE),
-    "kernels/fused/triton_": (INFINITE, *TRITON),
+    "kernels/descent/numba/": (INFINITE, FINITE_AGAIN, LENGTHS, DIVERGENCE),
+    "kernels/descent/triton/": (INFINITE, *TRITON),
     "kernels/least_squares/reference.py": (
-        "tests/kernels/least_squares/test_reference.py", "tests/kernels/least_squares/test_batched.py",
+        "tests/kernels/least_squares/test_reference.py", "tests/kernels/least_squares/test_torch_solver.py",
     ),
     "kernels/least_squares/linearize.py": (
-        "tests/kernels/least_squares/test_linearize.py", "tests/kernels/least_squares/test_batched.py",
+        "tests/kernels/least_squares/test_linearize.py", "tests/kernels/least_squares/test_torch_solver.py",
     ),
-    "kernels/least_squares/numba_": ("tests/kernels/least_squares/test_compiled.py",),
-    "kernels/source_cache.py": ("tests/kernels/test_source_cache.py", "tests/kernels/test_kept.py"),
-    "kernels/numba_cache.py": ("tests/kernels/test_kept.py",),
-    "kernels/triton_cache.py": ("tests/kernels/test_triton_cache.py",),
+    "kernels/least_squares/numba_": ("tests/kernels/least_squares/test_numba_solver.py",),
+    "kernels/common/source_cache.py": (
+        "tests/kernels/common/test_source_cache.py", "tests/kernels/common/test_kept.py",
+    ),
+    "kernels/common/numba_cache.py": ("tests/kernels/common/test_kept.py",),
+    "kernels/common/triton_cache.py": ("tests/kernels/common/test_triton_cache.py",),
 }  # fmt: skip
 SECONDS = 600  # of one mutant's tests; one that never ends has been noticed
 
@@ -84,8 +87,10 @@ def copied(home: Path) -> Path:
     home.mkdir(exist_ok=True)
     for name in COPIED:
         source = record.ROOT / name
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, home / name)
+        if source.is_dir():
+            shutil.copytree(source, home / name, symlinks=True)
+        else:
+            shutil.copy(source, home / name)
     return home
 
 
@@ -107,7 +112,7 @@ def noticed(mutant: Mutant, root: Path) -> str:
 
 def first_failure(root: Path, tests: tuple[str, ...]) -> str:
     """The name of the first test that fails in `root`, '' where none does."""
-    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(root / ".src"), "PYTHONDONTWRITEBYTECODE": "1"}
     environment["PACKTRAIN_CACHE"] = str(root / "cache")
     command = sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests
     try:

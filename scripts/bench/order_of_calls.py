@@ -51,8 +51,8 @@ def figures() -> dict[str, object]:
 
 def traced(home: Path) -> str:
     """What strace tells of a training in `home`."""
-    command = *TRACED, "-o", "calls.txt", sys.executable, "-m", "trainer", *ASKED
-    paths = os.pathsep.join(filter(None, [str(record.ROOT), os.environ.get("PYTHONPATH")]))
+    command = *TRACED, "-o", "calls.txt", sys.executable, "-m", "packtrain", *ASKED
+    paths = os.pathsep.join(filter(None, [str(record.ROOT / ".src"), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": paths}
     subprocess.run(command, cwd=home, env=environment, check=True, capture_output=True)
     return (home / "calls.txt").read_text(errors="replace")

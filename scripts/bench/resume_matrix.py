@@ -13,12 +13,12 @@ from unittest.mock import patch
 
 from rich.console import Console
 
+from packtrain.trainer.config.pack import Pack
+from packtrain.trainer.console.training import run
+from packtrain.trainer.folder.checkpoint import Checkpoints
+from packtrain.trainer.folder.seconds import Seconds
 from scripts.bench.bench_pack import pack_of
 from scripts.bench.leavings import left_in
-from trainer.checkpoint import Checkpoints
-from trainer.pack import Pack
-from trainer.run import run
-from trainer.seconds import Seconds
 
 MODELS = {"graph": ("experiment=primer", "optimizer.lr=1e-4"), "MLP": ("experiment=gaussians",)}
 ORDERS = {"shuffled": "shared", "each run's own": "own", "sequential": "sequential"}

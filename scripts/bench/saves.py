@@ -17,9 +17,9 @@ from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict_loader import load as dcp_load
 from torch.distributed.checkpoint.state_dict_saver import save as dcp_save
 
+from packtrain.trainer.folder.checkpoint import Checkpoints, newest
+from packtrain.trainer.folder.seconds import Seconds
 from scripts.bench.children import begin, killed
-from trainer.checkpoint import Checkpoints, newest
-from trainer.seconds import Seconds
 
 State = dict[str, Tensor]
 NUMBERS = 1 << 18  # of each of the state's four tensors: 4 MiB

@@ -11,9 +11,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from torch import Tensor
 
+from packtrain.trainer.engines.tabulated import TabulatedEngine
+from packtrain.trainer.models.expression import ExpressionModel
 from scripts.bench import jax_peer
-from trainer.engines.tabulated import TabulatedEngine
-from trainer.models.expression import ExpressionModel
 
 Training = Callable[[], tuple[float, Tensor]]  # -> seconds, and the parameters [R, P]
 

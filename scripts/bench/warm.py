@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from kernels.fused.block import Block, Descent
+from packtrain.kernels.descent.block import Block, Descent
+from packtrain.trainer.engines.fused import FusedEngine
+from packtrain.trainer.engines.tabulated import TabulatedEngine
 from scripts.bench import timing
 from scripts.bench.bench_pack import train
-from trainer.engines.fused import FusedEngine
-from trainer.engines.tabulated import TabulatedEngine
 
 COMPARED = 5  # the step whose losses are compared; by then the step engine has replayed its graph
 ENOUGH = 0.05  # seconds

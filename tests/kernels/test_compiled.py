@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from kernels.expression import Graph
+from packtrain.kernels.language import Graph
 from tests.compile_ahead import Report, compiled
 from tests.strategies import few, graphs
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 import pytest
 from hypothesis import given
 
-from kernels.expression import Graph, numba_source, parse, triton_source
-from kernels.expression.expr import Expr, name, substitute
-from kernels.fused import numba_source as fused_numba
-from kernels.fused import triton_source as fused_triton
-from kernels.least_squares import numba_source as least_squares
+from packtrain.kernels.descent.numba import source as fused_numba
+from packtrain.kernels.descent.triton import source as fused_triton
+from packtrain.kernels.expression import numba_source, triton_source
+from packtrain.kernels.language import Graph, parse
+from packtrain.kernels.language.expr import Expr, name, substitute
+from packtrain.kernels.least_squares import numba_source as least_squares
 from tests.strategies import few, graphs
 
 # Legal in the language, and something else in Python, in the sources themselves or in a shell.

@@ -8,7 +8,7 @@ from torch import Tensor
 from triton.runtime.autotuner import Autotuner
 from triton.runtime.jit import JITFunction
 
-from kernels import launch
+from packtrain.kernels.common import launch
 from tests.ptx import machine
 from tests.ptx.memory import WARP, Arena, Array
 from tests.ptx.program import Launch

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from packtrain.trainer.engines.fused import FusedEngine
+from packtrain.trainer.engines.tabulated import TabulatedEngine
 from scripts.bench import bench_border as bench
 from scripts.bench import border_points, warm
 from scripts.bench.border_points import FUSED, MODELS, STEP, Point, Target
 from scripts.bench.warm import Spent
-from trainer.engines.fused import FusedEngine
-from trainer.engines.tabulated import TabulatedEngine
 
 PRIMER, GAUSSIANS, LAYERS = (replace(each, runs=(2,), batches=(8,), samples=20) for each in MODELS)
 NARROW = replace(LAYERS, given=tuple(each.replace("64", "4") for each in LAYERS.given))

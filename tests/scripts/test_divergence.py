@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from packtrain.trainer.engines.step import StepEngine
 from scripts.bench import divergence
-from trainer.engines.step import StepEngine
 
 
 @pytest.mark.parametrize("engine", divergence.ENGINES)

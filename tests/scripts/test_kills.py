@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from packtrain.trainer.tensorboard import events
 from scripts.bench.kills import KILLED, POINTED, TRAININGS, Found, Trial, at_random
-from trainer.monitor import events
 
 PACK = TRAININGS["graph in a pack, fused engine"]
 SMALL = POINTED[-1]
@@ -44,7 +44,7 @@ def test_a_save_in_place_is_found_out(trial: Trial, tmp_path: Path, monkeypatch:
     def in_place(file: Path, save: Callable[[Path], Any]) -> None:
         save(file)
 
-    monkeypatch.setattr("trainer.checkpoint.replace", in_place)
+    monkeypatch.setattr("packtrain.trainer.folder.checkpoint.replace", in_place)
     for count in SAVES[:6]:
         trial.live(tmp_path / str(count), count)
     assert trial.found.unloadable > 0

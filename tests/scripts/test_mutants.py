@@ -14,12 +14,12 @@ FOUND = mutants()
 @pytest.mark.parametrize(
     ("file", "kind", "line"),
     [
-        ("trainer/atomic.py", "fsync", "os.fsync(handle)"),
-        ("trainer/atomic.py", "rename", "draft.replace(file)"),
-        ("trainer/checkpoint.py", "checksum", "digest.update(each.numpy().tobytes())"),
+        ("trainer/folder/atomic.py", "fsync", "os.fsync(handle)"),
+        ("trainer/folder/atomic.py", "rename", "draft.replace(file)"),
+        ("trainer/folder/checkpoint.py", "checksum", "digest.update(each.numpy().tobytes())"),
         ("trainer/engines/step.py", "freeze mask", "active = wanted & self.alive"),
-        ("kernels/fused/numba_source.py", "freeze mask", "alive[r] = False"),
-        ("kernels/fused/triton_kernel.py", "freeze mask", "active = alive & (origin + row < steps)"),
+        ("kernels/descent/numba/source.py", "freeze mask", "alive[r] = False"),
+        ("kernels/descent/triton/kernel.py", "freeze mask", "active = alive & (origin + row < steps)"),
         ("kernels/least_squares/reference.py", "freeze mask", "status=_where(running, status, fits.status),"),
     ],
 )
@@ -36,6 +36,6 @@ def test_each_changes_one_line_of_a_file_that_has_tests() -> None:
 
 def test_a_test_fails_without_its_line(tmp_path: Path) -> None:
     root = mutations.copied(tmp_path)
-    mutant = next(each for each in FOUND if (each.file, each.kind) == ("trainer/atomic.py", "rename"))
-    assert "tests/trainer/test_atomic.py::" in mutations.noticed(mutant, root)
+    mutant = next(each for each in FOUND if (each.file, each.kind) == ("trainer/folder/atomic.py", "rename"))
+    assert "tests/trainer/folder/test_atomic.py::" in mutations.noticed(mutant, root)
     assert (root / mutant.file).read_text() == (ROOT / mutant.file).read_text()

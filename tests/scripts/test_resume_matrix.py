@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pytest
 from torch import Tensor
 
+from packtrain.trainer.engines.tabulated import TabulatedEngine
 from scripts.bench.resume_matrix import all_asked, faults_of
-from trainer.engines.tabulated import TabulatedEngine
 
 ASKED = list(all_asked())
 

@@ -7,14 +7,16 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from omegaconf import DictConfig
 
-from trainer.compute import prepare_compute
-from trainer.data.dataset import Dataset
-from trainer.data.sources import load
-from trainer.models.base import Model
-from trainer.models.build import make_graph, new_model
-from trainer.pack import Pack, make_pack
+from packtrain.trainer.config.pack import Pack, make_pack
+from packtrain.trainer.data.dataset import Dataset
+from packtrain.trainer.data.sources import load
+from packtrain.trainer.engines.devices import prepare_compute
+from packtrain.trainer.models.base import Model
+from packtrain.trainer.models.build import make_graph, new_model
+from packtrain.trainer.terminal.hydra import register
 
 CONF = Path(__file__).parents[2] / "conf"
+register()
 
 
 def compose(*overrides: str) -> DictConfig:
@@ -35,4 +37,4 @@ def untrained(*overrides: str, device: torch.device | str = "cpu") -> tuple[Pack
     graph = make_graph(pack.config.model)
     outputs = (pack.config.model.widths or [None])[-1]
     data = load(pack.config.data, graph, pack.config.model.loss, compute.device, compute.dtype, outputs)
-    return pack, new_model(pack, graph, data.train, compute), data.train
+    return pack, new_model(pack, graph, data.train, compute.dtype, compute.backend), data.train

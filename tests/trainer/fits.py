@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from packtrain.trainer.engines.base import History
+from packtrain.trainer.engines.build import make_engine
+from packtrain.trainer.engines.least_squares import LeastSquaresEngine
 from tests.helpers import Command, result_in
 from tests.trainer.configs import untrained
-from trainer.engines.base import History
-from trainer.engines.build import make_engine
-from trainer.engines.least_squares import LeastSquaresEngine
 
 ALONE = ("~experiment", "compute.precision=fp64", "loop.steps=500", "monitor=quiet")
 FIT = (*ALONE, "optimizer=levenberg_marquardt")
@@ -34,16 +34,16 @@ def saturating(b1: Any, b2: Any) -> tuple[str, ...]:
     return equation("xy = b1*(1-exp(-b2*x))", {"b1": b1, "b2": b2}, x=X, xy=BOD)
 
 
-def result_of(packtrain: Command, folder: Path, *overrides: str) -> dict[str, Any]:
+def result_of(cli: Command, folder: Path, *overrides: str) -> dict[str, Any]:
     """result.json of a command that ends well."""
-    ended = packtrain(*overrides)
+    ended = cli(*overrides)
     assert ended.code == 0, ended.err
     return result_in(folder / "out")
 
 
-def run_of(packtrain: Command, folder: Path, *overrides: str) -> dict[str, Any]:
+def run_of(cli: Command, folder: Path, *overrides: str) -> dict[str, Any]:
     """The one run of result.json, which has converged."""
-    (run,) = result_of(packtrain, folder, *overrides)["run"]
+    (run,) = result_of(cli, folder, *overrides)["run"]
     assert run["outcome"] == "finished", run["message"]
     return run
 

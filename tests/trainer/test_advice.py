@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from kernels.errors import UserError
+from packtrain.kernels.common.errors import UserError
+from packtrain.trainer.engines.build import make_engine
 from tests.trainer.configs import untrained
-from trainer.engines.build import make_engine
 
 MINE = "~experiment", "data=table", "loop.batch_size=full", "compute.backend=reference"
 LINE = *MINE, "model.expressions=['xy = a*x + b']"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from packtrain import load
 from tests.helpers import Command, result_in
-from trainer import load
 
 SHORT = ("monitor=quiet", "compute.precision=fp64", 'pack.over={seed: "3,4,5"}')
 TRAININGS = {
@@ -26,9 +26,9 @@ TRAININGS = {
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-def test_triton_trains_as_the_reference(name: str, packtrain: Command, tmp_path: Path) -> None:
+def test_triton_trains_as_the_reference(name: str, cli: Command, tmp_path: Path) -> None:
     for backend in ("reference", "triton"):
-        ended = packtrain(*TRAININGS[name], *SHORT, f"compute.backend={backend}", f"hydra.run.dir={backend}")
+        ended = cli(*TRAININGS[name], *SHORT, f"compute.backend={backend}", f"hydra.run.dir={backend}")
         assert ended.code == 0, ended.err
         result = result_in(tmp_path / backend)
         assert (result["engine"], result["backend"]) == ("step", backend)
@@ -36,17 +36,17 @@ def test_triton_trains_as_the_reference(name: str, packtrain: Command, tmp_path:
     torch.testing.assert_close(by_triton, by_reference, rtol=1e-10, atol=1e-12)
 
 
-def test_finite_differences_are_the_references(packtrain: Command, tmp_path: Path) -> None:
-    ended = packtrain(
+def test_finite_differences_are_the_references(cli: Command, tmp_path: Path) -> None:
+    ended = cli(
         "experiment=primer", "model.gradient=finite_difference", "loop.steps=2", "compute.backend=triton"
     )
     assert ended.code == 0, ended.err
     assert result_in(tmp_path / "out")["backend"] == "reference"
 
 
-def test_the_cpu_has_no_triton(packtrain: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cpu_has_no_triton(cli: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TRITON_INTERPRET")
-    ended = packtrain("experiment=debug", "compute.backend=triton")
+    ended = cli("experiment=debug", "compute.backend=triton")
     assert ended.code == 2
     assert "compute.backend=triton needs a CUDA GPU" in ended.err and "Traceback" not in ended.err
 
@@ -59,10 +59,10 @@ LARGE_FIT = (
 
 
 @pytest.mark.gpu
-def test_a_large_fit_sums_its_normal_equations_in_triton(packtrain: Command, tmp_path: Path) -> None:
+def test_a_large_fit_sums_its_normal_equations_in_triton(cli: Command, tmp_path: Path) -> None:
     found = []
     for backend in ("reference", "auto"):
-        ended = packtrain(
+        ended = cli(
             *LARGE_FIT, f"compute.backend={backend}", "compute.device=cuda", f"hydra.run.dir={backend}"
         )
         assert ended.code == 0, ended.err
@@ -71,22 +71,18 @@ def test_a_large_fit_sums_its_normal_equations_in_triton(packtrain: Command, tmp
     torch.testing.assert_close(found[1], found[0], rtol=1e-9, atol=1e-12)
 
 
-def test_a_large_fit_through_triton(
-    packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys.modules["kernels.least_squares.linearize"], "LARGE", 100)
+def test_a_large_fit_through_triton(cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["packtrain.kernels.least_squares.linearize"], "LARGE", 100)
     found = []
     for backend in ("reference", "triton"):
-        ended = packtrain(
-            *LARGE_FIT, "data.size=700", f"compute.backend={backend}", f"hydra.run.dir={backend}"
-        )
+        ended = cli(*LARGE_FIT, "data.size=700", f"compute.backend={backend}", f"hydra.run.dir={backend}")
         assert ended.code == 0, ended.err
         assert result_in(tmp_path / backend)["backend"] == backend
         found.append(load(tmp_path / backend).model.parameters)
     torch.testing.assert_close(found[1], found[0], rtol=1e-9, atol=1e-12)
 
 
-def test_a_fit_that_triton_cannot_serve_says_so(packtrain: Command) -> None:
-    ended = packtrain(*LARGE_FIT, "data.size=700", "compute.backend=triton")
+def test_a_fit_that_triton_cannot_serve_says_so(cli: Command) -> None:
+    ended = cli(*LARGE_FIT, "data.size=700", "compute.backend=triton")
     assert ended.code == 2
     assert "compute.backend=auto takes what serves" in ended.err

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from packtrain.trainer.engines.build import make_engine
+from packtrain.trainer.folder.trained import load
 from tests.helpers import Command, result_in
 from tests.trainer.configs import untrained
-from trainer.engines.build import make_engine
-from trainer.results import load
 
 TABLE = "data.table={xy: [1, 2, 3, 6]}"
 CONSTANT = "~experiment", "model.expressions=['xy = a*b']", "data=table", TABLE, "model.initial={a: 1, b: 1}"
@@ -47,8 +47,8 @@ def test_the_mean_is_found(asked: tuple[str, ...]) -> None:
     assert abs(float(model.parameters.detach().prod()) - expected) < 1e-6
 
 
-def test_a_constant_is_reported_and_predicts(packtrain: Command, tmp_path: Path) -> None:
-    ended = packtrain(*CONSTANT, *SECOND, "model.fixed=[b]", "monitor=quiet")
+def test_a_constant_is_reported_and_predicts(cli: Command, tmp_path: Path) -> None:
+    ended = cli(*CONSTANT, *SECOND, "model.fixed=[b]", "monitor=quiet")
     assert ended.code == 0 and ended.err == ""
     folder = tmp_path / "out"
     fitted = result_in(folder)["run"][0]["parameters"]["a"]
@@ -56,12 +56,12 @@ def test_a_constant_is_reported_and_predicts(packtrain: Command, tmp_path: Path)
     trained = load(folder)
     for inputs, rows in (({}, 1), ({"t": [1, 2, 3]}, 3), (torch.empty(5, 0), 5)):
         assert torch.allclose(trained.predict(inputs, 0), torch.full((rows, 1), 3.0, dtype=torch.float64))
-    assert packtrain("export", "out").code == 0
+    assert cli("export", "out").code == 0
     assert "xy = 3" in (folder / "export" / "run-0000" / "equations.txt").read_text()
 
 
-def test_a_typing_mistake_is_told(packtrain: Command, tmp_path: Path) -> None:
-    ended = packtrain(
+def test_a_typing_mistake_is_told(cli: Command, tmp_path: Path) -> None:
+    ended = cli(
         "~experiment", "model.expressions=['xy = a*X + b']", "data=table", "monitor=quiet",
         "data.table={x: [1, 2, 3], xy: [1, 2, 3]}", *SECOND,
     )  # fmt: skip

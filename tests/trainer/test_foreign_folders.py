@@ -14,13 +14,13 @@ from rich.console import Console
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-import trainer
-from kernels.errors import UserError
+import packtrain
+from packtrain.kernels.common.errors import UserError
+from packtrain.trainer.console.training import run
+from packtrain.trainer.folder.plan import FILE, Asked, Plan, PlannedPack, read_plan, write_plan
+from packtrain.trainer.folder.ranking import Objective
 from tests.helpers import Command
 from tests.trainer.configs import compose, pack_of
-from trainer.rows import Objective
-from trainer.run import run
-from trainer.search.plan import FILE, Asked, Plan, PlannedPack, read_plan, write_plan
 
 Edit = Callable[[Any], Any]
 DEEP = 2_000  # nested more than Python's stack is deep
@@ -58,9 +58,9 @@ def honest(trained: Path, tmp_path: Path) -> Path:
     return shutil.copytree(trained, tmp_path / "out")
 
 
-def is_refused(packtrain: Command, *arguments: str) -> str:
+def is_refused(cli: Command, *arguments: str) -> str:
     """The sentence that a command is refused with."""
-    ended = packtrain(*arguments)
+    ended = cli(*arguments)
     assert ended.code == 2, (arguments, ended.out[-500:], ended.err[-500:])
     assert ended.err.startswith("packtrain: ") and "Traceback" not in ended.err
     return ended.err
@@ -77,26 +77,26 @@ READ_BY = {
 
 
 @pytest.mark.parametrize("name", READ_BY)
-def test_a_file_of_something_else_is_one_sentence(name: str, honest: Path, packtrain: Command) -> None:
+def test_a_file_of_something_else_is_one_sentence(name: str, honest: Path, cli: Command) -> None:
     file = honest / name
     before = file.read_bytes() if file.exists() else None
     ends = []
     for content in GARBAGE:
         file.write_bytes(content)
-        ends.append(packtrain(*READ_BY[name]))
+        ends.append(cli(*READ_BY[name]))
     assert {ended.code for ended in ends} <= {0, 2} and 2 in {ended.code for ended in ends}
     assert all(ended.err.count("\n") == (ended.code == 2) for ended in ends)
     file.unlink() if before is None else file.write_bytes(before)
-    assert packtrain(*READ_BY[name]).code == 0
+    assert cli(*READ_BY[name]).code == 0
 
 
 NO_COMMANDS = (*GARBAGE, b'{"config_name": 1, "config_dirs": [], "typed": [], "cwd": ""}')
 
 
-def test_a_command_that_is_something_else_is_not_given_again(honest: Path, packtrain: Command) -> None:
+def test_a_command_that_is_something_else_is_not_given_again(honest: Path, cli: Command) -> None:
     for content in NO_COMMANDS:
         (honest / "command.json").write_bytes(content)
-        assert "command.json is not what packtrain wrote there" in is_refused(packtrain, "resume=out")
+        assert "command.json is not what packtrain wrote there" in is_refused(cli, "resume=out")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_command_that_is_something_else_is_not_given_again(honest: Path, packt
         ("experiment", ["a"]),
     ],
 )
-def test_a_result_of_other_types_is_refused(key: str, value: Any, tmp_path: Path, packtrain: Command) -> None:
+def test_a_result_of_other_types_is_refused(key: str, value: Any, tmp_path: Path, cli: Command) -> None:
     head = {"experiment": "a", "device": "cpu", "precision": "fp32", "runs": 1, "steps": 1, "samples": 1}
     head |= {"seconds": {"total": 1.0, "train": 1.0}, "outcomes": {"finished": 1}, "best_run": 0, "run": []}
     columns = (
@@ -118,51 +118,49 @@ def test_a_result_of_other_types_is_refused(key: str, value: Any, tmp_path: Path
     )
     (tmp_path / "runs.csv").write_text(columns)
     (tmp_path / "result.json").write_text(json.dumps(head))
-    assert packtrain("show", ".").code == 0
+    assert cli("show", ".").code == 0
     (tmp_path / "result.json").write_text(json.dumps(head | {key: value}))
-    assert f"result.json: {key} is {value!r}" in is_refused(packtrain, "show", ".")
+    assert f"result.json: {key} is {value!r}" in is_refused(cli, "show", ".")
 
 
 @pytest.mark.parametrize("objective", [7, "loss", ["a"], {"name": "loss"}, {"name": 3}, {"of": "loss.train"}])
-def test_what_no_run_is_ranked_by_is_refused(objective: Any, honest: Path, packtrain: Command) -> None:
+def test_what_no_run_is_ranked_by_is_refused(objective: Any, honest: Path, cli: Command) -> None:
     result = json.loads((honest / "result.json").read_text())
     for asked, code in ({"name": "loss.train"}, 0), (objective, 2):
         (honest / "result.json").write_text(json.dumps(result | {"objective": asked}))
-        assert packtrain("show", "out").code == code
-    assert "holds no finished training or sweep" in is_refused(packtrain, "show", "out")
+        assert cli("show", "out").code == code
+    assert "holds no finished training or sweep" in is_refused(cli, "show", "out")
 
 
 @pytest.mark.parametrize("name", ["result.json", "runs.csv"])
 def test_a_file_of_something_else_in_a_sweep_that_is_under_way_is_one_sentence(
-    name: str, trained: Path, tmp_path: Path, packtrain: Command
+    name: str, trained: Path, tmp_path: Path, cli: Command
 ) -> None:
     values = {"name": "\x1b[2J"}
     packs = [PlannedPack(folder, [], values, first, 3) for folder, first in (("0", 0), ("1", 3))]
     shutil.copytree(trained, tmp_path / "out" / "0")
     write_plan(tmp_path / "out", Plan(Asked("train", [], []), [], ".", packs, Objective("metrics.rmse")))
-    assert "holds results that can't be read" in is_refused(packtrain, "show", "out")
+    assert "holds results that can't be read" in is_refused(cli, "show", "out")
     packs = [replace(pack, values={}) if pack.folder == "0" else pack for pack in packs]
     write_plan(tmp_path / "out", Plan(Asked("train", [], []), [], ".", packs, Objective("metrics.rmse")))
-    told = packtrain("show", "out").out
+    told = cli("show", "out").out
     assert "waiting" in told and r"name=\x1b[2J" in told and "\x1b" not in told
     ends = []
     for content in (*GARBAGE, b'{"interrupted": false}', b'{"run": 3}'):
         (tmp_path / "out" / "0" / name).write_bytes(content)
-        ends.append(packtrain("show", "out"))
+        ends.append(cli("show", "out"))
     assert {ended.code for ended in ends} <= {0, 2} and 2 in {ended.code for ended in ends}
     assert all(ended.err.count("\n") == (ended.code == 2) for ended in ends)
 
 
-def test_what_a_terminal_or_rich_would_obey_is_refused_or_shown_as_it_is(
-    honest: Path, packtrain: Command
-) -> None:
+def test_what_a_terminal_or_rich_would_obey_is_refused_or_shown_as_it_is(honest: Path, cli: Command) -> None:
     runs, result = (honest / "runs.csv").read_text(), (honest / "result.json").read_text()
     (honest / "runs.csv").write_text(runs.replace("trained all", "\x1b[2J"))
-    assert "runs.csv has the control character" in is_refused(packtrain, "show", "out")
+    assert "runs.csv has the control character" in is_refused(cli, "show", "out")
     (honest / "runs.csv").write_text(runs.replace("trained all", "[/a] [red]all").replace("seed", "[/seed]"))
     (honest / "result.json").write_text(result.replace("debug", "[/debug]"))
-    assert "[/debug]: 3 runs" in packtrain("show", "out").out
-    assert "[/a] [red]all" in packtrain("show", "out", "run=0").out
+    assert "[/debug]: 3 runs" in cli("show", "out").out
+    assert "[/a] [red]all" in cli("show", "out", "run=0").out
 
 
 def plan_of(folder: str) -> Plan:
@@ -170,7 +168,7 @@ def plan_of(folder: str) -> Plan:
 
 
 @pytest.mark.parametrize("folder", ["../x", "a/../../x", "/etc", "..", "a\n", "\0"])
-def test_a_plan_whose_packs_lie_elsewhere_is_refused(folder: str, tmp_path: Path, packtrain: Command) -> None:
+def test_a_plan_whose_packs_lie_elsewhere_is_refused(folder: str, tmp_path: Path, cli: Command) -> None:
     write_plan(tmp_path, plan_of("0"))
     assert read_plan(tmp_path) == plan_of("0")
     with pytest.raises(UserError, match="a pack's folder is below its sweep's"):
@@ -179,7 +177,7 @@ def test_a_plan_whose_packs_lie_elsewhere_is_refused(folder: str, tmp_path: Path
     written["packs"][0]["folder"] = folder
     (tmp_path / FILE).write_text(json.dumps(written))
     for arguments in (("show", "."), ("export", "."), (f"resume={tmp_path}",)):
-        assert "is no plan of a sweep: a pack's folder is below" in is_refused(packtrain, *arguments)
+        assert "is no plan of a sweep: a pack's folder is below" in is_refused(cli, *arguments)
 
 
 @pytest.mark.parametrize(
@@ -205,13 +203,13 @@ def test_a_plan_of_other_types_is_refused(edit: Edit, tmp_path: Path) -> None:
 
 
 def test_an_export_does_not_follow_a_link_out_of_the_folder(
-    honest: Path, packtrain: Command, tmp_path: Path
+    honest: Path, cli: Command, tmp_path: Path
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
     (honest / "export").symlink_to(tmp_path / "elsewhere")
-    assert "is a link to" in is_refused(packtrain, "export", "out")
+    assert "is a link to" in is_refused(cli, "export", "out")
     assert not list((tmp_path / "elsewhere").iterdir())
-    assert packtrain("export", "out", "to=elsewhere").code == 0
+    assert cli("export", "out", "to=elsewhere").code == 0
 
 
 def renamed(about: dict, tensors: dict) -> None:
@@ -248,5 +246,5 @@ def test_a_model_of_other_types_or_shapes_is_one_sentence(
     edit(about, tensors)
     save_file(tensors, file, {"packtrain": json.dumps(about)})
     with pytest.raises(UserError, match="holds no finished training: ") as refused:
-        trainer.load(honest)
+        packtrain.load(honest)
     assert "\n" not in str(refused.value)

@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from kernels.random import latin_hypercube
+from packtrain.kernels.random import latin_hypercube
+from packtrain.trainer.console.fit import starts_line
+from packtrain.trainer.engines.fit import REACHED, starts_report
+from packtrain.trainer.engines.least_squares import LeastSquaresEngine
+from packtrain.trainer.models.base import Model
+from packtrain.trainer.models.build import make_graph, new_model
 from tests.helpers import Command, assert_close
 from tests.trainer.configs import pack_of
 from tests.trainer.fits import ALONE, FIT, engine_of, equation, result_of, run_of, saturating, values
-from trainer.compute import Compute
-from trainer.engines.least_squares import LeastSquaresEngine
-from trainer.fit import REACHED, starts_report
-from trainer.models.base import Model
-from trainer.models.build import make_graph, new_model
-from trainer.monitor.fit_report import starts_line
 
 WIDE = saturating("[1, 1000]", "[0.001, 10]")
 TIMES = np.linspace(0, 10, 60)
@@ -48,12 +47,12 @@ def test_seeds_and_dimensions_are_spread_apart_and_nothing_is_remembered() -> No
 
 
 def model_of(*overrides: str) -> Model:
-    from trainer.data.sources import load  # noqa: PLC0415
+    from packtrain.trainer.data.sources import load  # noqa: PLC0415
 
     pack = pack_of(*FIT, *overrides)
     graph = make_graph(pack.config.model)
     data = load(pack.config.data, graph, "mse", torch.device("cpu"), torch.float64)
-    return new_model(pack, graph, data.train, Compute(torch.device("cpu"), torch.float64, "cpu", "reference"))
+    return new_model(pack, graph, data.train, torch.float64, "reference")
 
 
 def test_starts_are_the_points_of_a_hypercube_in_the_ranges() -> None:
@@ -82,8 +81,8 @@ def test_the_pack_is_the_product_with_the_starts() -> None:
     assert pack_of(*FIT, *WIDE, "model.starts=1").over == {}
 
 
-def test_several_starts_find_the_best_and_say_how_often(packtrain: Command, tmp_path: Path) -> None:
-    found = result_of(packtrain, tmp_path, *FIT, *WIDE, "model.starts=16", "model.loss=sse")
+def test_several_starts_find_the_best_and_say_how_often(cli: Command, tmp_path: Path) -> None:
+    found = result_of(cli, tmp_path, *FIT, *WIDE, "model.starts=16", "model.loss=sse")
     best = found["run"][found["best_run"]]
     assert values(best) == pytest.approx({"b1": 213.80940889, "b2": 0.54723748542}, rel=1e-8)
     starts = found["multi_start"]
@@ -98,15 +97,15 @@ def test_several_starts_find_the_best_and_say_how_often(packtrain: Command, tmp_
     assert first["starts"] == len([r for r in near if r["outcome"] == "finished"]) > 1
 
 
-def test_several_starts_find_what_one_misses_and_sort_the_minima(packtrain: Command, tmp_path: Path) -> None:
-    assert run_of(packtrain, tmp_path, *FIT, *WAVE, "model.initial.w=5")["fit"]["rss"] > 20
-    found = result_of(packtrain, tmp_path, *FIT, *WAVE, "model.starts=24")
+def test_several_starts_find_what_one_misses_and_sort_the_minima(cli: Command, tmp_path: Path) -> None:
+    assert run_of(cli, tmp_path, *FIT, *WAVE, "model.initial.w=5")["fit"]["rss"] > 20
+    found = result_of(cli, tmp_path, *FIT, *WAVE, "model.starts=24")
     minima = found["multi_start"]["minima"]
     assert values(found["run"][found["best_run"]]) == pytest.approx({"a": 1, "w": 3}, rel=1e-9)
     assert len(minima) > 3 and len(minima) == min(10, found["multi_start"]["found"])
     lost = [each["loss"] for each in minima]
     assert lost == sorted(lost) and all(b > a * (1 + 1e-6) for a, b in pairwise(lost))
-    out = packtrain(*FIT, *WAVE, "model.starts=24").out
+    out = cli(*FIT, *WAVE, "model.starts=24").out
     best, second = minima[:2]
     told = (
         f"  starts  {best['starts']} of 24 starts reached the least loss, {best['loss']:.6g}; other minima: "
@@ -114,14 +113,12 @@ def test_several_starts_find_what_one_misses_and_sort_the_minima(packtrain: Comm
     assert told + f"{second['loss']:.6g} ({second['starts']})" in out
 
 
-def test_starts_in_single_precision_that_found_one_minimum_count_as_one(
-    packtrain: Command, tmp_path: Path
-) -> None:
+def test_starts_in_single_precision_that_found_one_minimum_count_as_one(cli: Command, tmp_path: Path) -> None:
     x = np.linspace(70, 760, 14)
     y = 240 * (1 - np.exp(-5e-4 * x)) + 0.03 * np.sin(np.arange(14.0) ** 2 * 1.7)
     start = {"b1": "[100, 600]", "b2": "[1e-4, 1e-3]"}
     asked = equation("xy = b1*(1-exp(-b2*x))", start, x=x.tolist(), xy=y.tolist())
-    found = result_of(packtrain, tmp_path, *FIT, *asked, "model.starts=24", "compute.precision=fp32")
+    found = result_of(cli, tmp_path, *FIT, *asked, "model.starts=24", "compute.precision=fp32")
     rss = sorted(run["fit"]["rss"] for run in found["run"] if run["outcome"] == "finished")
     assert rss[-1] > rss[0] * (1 + 2 * REACHED), "they don't differ"
     starts = found["multi_start"]
@@ -129,26 +126,26 @@ def test_starts_in_single_precision_that_found_one_minimum_count_as_one(
     assert starts["minima"][0]["starts"] == len(rss)
 
 
-def test_starts_work_with_adam_and_nothing_is_told_of_minima(packtrain: Command, tmp_path: Path) -> None:
+def test_starts_work_with_adam_and_nothing_is_told_of_minima(cli: Command, tmp_path: Path) -> None:
     line = equation("xy = a*x", {"a": "[0, 10]"}, x=[1, 2, 3], xy=[2, 4, 6])
     by_torch = "engine=step", "compute.backend=reference"
     adam = "optimizer=adam", "optimizer.lr=0.1", "loop.batch_size=full", *by_torch
     asked = *ALONE, *adam, *line, "model.starts=3"
-    found = result_of(packtrain, tmp_path, *asked)
+    found = result_of(cli, tmp_path, *asked)
     assert found["engine"] == "step" and "multi_start" not in found
     assert [run["values"]["start"] for run in found["run"]] == [0, 1, 2]
     assert len({run["loss"]["train"]["first"] for run in found["run"]}) == 3
     assert values(found["run"][found["best_run"]])["a"] == pytest.approx(2, abs=1e-2)
-    assert "starts  " not in packtrain(*asked).out
+    assert "starts  " not in cli(*asked).out
 
 
-def test_without_starts_nothing_is_told_of_them(packtrain: Command, tmp_path: Path) -> None:
-    found = result_of(packtrain, tmp_path, *FIT, *WIDE, 'pack.over={seed: "0,1"}')
+def test_without_starts_nothing_is_told_of_them(cli: Command, tmp_path: Path) -> None:
+    found = result_of(cli, tmp_path, *FIT, *WIDE, 'pack.over={seed: "0,1"}')
     assert "multi_start" not in found and "start" not in found["run"][0]["values"]
 
 
-def test_too_many_starts_are_refused(packtrain: Command) -> None:
-    ended = packtrain(*FIT, *WIDE, "model.starts=2000000")
+def test_too_many_starts_are_refused(cli: Command) -> None:
+    ended = cli(*FIT, *WIDE, "model.starts=2000000")
     assert ended.code == 2 and "ask for more runs than a pack may hold, 1,048,576" in ended.err
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from kernels.errors import UserError
-from kernels.random import Purpose, permutation
-from trainer.data.rounding import loss_of
+from ...kernels.common.errors import UserError
+from ...kernels.random import Purpose, permutation
+from .rounding import loss_of
 
 BLOCK = 1 << 18  # places of a permutation computed at a time, so that they stay in the cache
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from torch import Tensor
 
-from trainer.data.dataset import Data, Dataset
+from .dataset import Data, Dataset
 
 ROWS = 1 << 22  # hashed at a time, by a thread each
 

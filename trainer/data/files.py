@@ -17,9 +17,9 @@ import pyarrow.parquet
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from kernels.errors import UserError, choose
-from trainer.data.table import Table
-from trainer.memory import available_memory, check_memory
+from ...kernels.common.errors import UserError, choose
+from .memory import available_memory, check_memory
+from .table import Table
 
 NUMBER = 8  # bytes: numbers become float64
 Columns = tuple[dict[str, np.ndarray], dict[str, str]]  # by name, and why some of those names can't be used

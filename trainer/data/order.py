@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kernels.random import Purpose, permutation
+from ...kernels.random import Purpose, permutation
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from kernels.errors import UserError, choose
-from kernels.expression import Graph, expression, notes
-from kernels.random import Purpose, normal, uniform
-from trainer import config
-from trainer.data import files
-from trainer.data.dataset import Data, Dataset, prepare, rounded
-from trainer.data.table import TARGET, Table, select
-from trainer.memory import available_memory, check_memory
+from ...kernels.common.errors import UserError, choose
+from ...kernels.expression import expression
+from ...kernels.language import Graph, notes
+from ...kernels.random import Purpose, normal, uniform
+from ..config import schema
+from . import files
+from .dataset import Data, Dataset, prepare, rounded
+from .memory import available_memory, check_memory
+from .table import TARGET, Table, select
 
 BLOCK = 1 << 20  # samples made at a time
 SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 
 
 def load(
-    asked: config.Data,
+    asked: schema.DataConfig,
     graph: Graph | None,
     loss: str,
     device: torch.device,
@@ -50,7 +51,7 @@ def load(
     return replace(data.to(device, dtype), notes=tuple(found))
 
 
-def _table(asked: config.Data) -> Table:
+def _table(asked: schema.DataConfig) -> Table:
     if asked.kind == "gaussians":
         return gaussians(asked)
     if asked.kind == "sklearn":
@@ -67,7 +68,7 @@ def _listed(name: str, given: Any) -> np.ndarray:
     return np.array(cells)
 
 
-def ground_truth(asked: config.Data, graph: Graph, device: torch.device, dtype: torch.dtype) -> Dataset:
+def ground_truth(asked: schema.DataConfig, graph: Graph, device: torch.device, dtype: torch.dtype) -> Dataset:
     """Inputs uniform in [low, high), targets f(x; truth) + N(0, noise^2), made in blocks on the device."""
     truth = _truth(asked, graph, device, dtype)
     size, low, high = _size(asked), *_range(asked.range)
@@ -88,7 +89,7 @@ def ground_truth(asked: config.Data, graph: Graph, device: torch.device, dtype: 
     return Dataset(inputs, targets, graph.inputs, graph.outputs)
 
 
-def _truth(asked: config.Data, graph: Graph, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+def _truth(asked: schema.DataConfig, graph: Graph, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     missing = [p for p in graph.parameters if p not in asked.truth]
     foreign = [p for p in asked.truth if p not in graph.parameters]
     if missing or foreign:
@@ -111,13 +112,13 @@ def _refuse_nonfinite(targets: torch.Tensor, graph: Graph) -> None:
             raise UserError(f"with the values of data.truth, {output} is not finite everywhere in data.range")
 
 
-def _size(asked: config.Data) -> int:
+def _size(asked: schema.DataConfig) -> int:
     if asked.size is None:
         raise UserError(f"data={asked.kind} needs a number of samples: add data.size=65536")
     return asked.size
 
 
-def _check_room(asked: config.Data, inputs: int, targets: int, itemsize: int, free: int) -> None:
+def _check_room(asked: schema.DataConfig, inputs: int, targets: int, itemsize: int, free: int) -> None:
     """Raises UserError where samples, and the copy that is made of them on the way, have no room."""
     copied = asked.validation > 0 or asked.standardize or inputs + targets > 2
     needed = _size(asked) * (inputs + targets) * itemsize * (2 if copied else 1)
@@ -130,7 +131,7 @@ def _range(given: Sequence[float]) -> tuple[float, float]:
     return given[0], given[1]
 
 
-def gaussians(asked: config.Data) -> Table:
+def gaussians(asked: schema.DataConfig) -> Table:
     """K classes, N(mean_k, covariance_k): columns x1, x2, ... and the class, taken in turns."""
     means = _means(asked)
     covariances = _covariances(asked, means)
@@ -144,7 +145,7 @@ def gaussians(asked: config.Data) -> Table:
     return Table("data=gaussians", columns | {TARGET: label})
 
 
-def _means(asked: config.Data) -> np.ndarray:
+def _means(asked: schema.DataConfig) -> np.ndarray:
     try:
         means = np.array(asked.means, dtype=float)
         if means.ndim != 2 or len(means) < 2 or not means.size or not np.isfinite(means).all():
@@ -156,7 +157,7 @@ def _means(asked: config.Data) -> np.ndarray:
     return means
 
 
-def _covariances(asked: config.Data, means: np.ndarray) -> np.ndarray:
+def _covariances(asked: schema.DataConfig, means: np.ndarray) -> np.ndarray:
     """The lower Cholesky factor of each class's covariance; the identity where none is given."""
     classes, features = means.shape
     if asked.covariances is None:

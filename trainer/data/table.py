@@ -8,11 +8,11 @@ from unicodedata import normalize
 import numpy as np
 import torch
 
-from kernels.errors import UserError, nearest
-from kernels.expression import ExpressionError, Graph
-from trainer.data.dataset import Dataset
-from trainer.data.rounding import loss_of
-from trainer.memory import available_memory, check_memory
+from ...kernels.common.errors import UserError, nearest
+from ...kernels.language import ExpressionError, Graph
+from .dataset import Dataset
+from .memory import available_memory, check_memory
+from .rounding import loss_of
 
 TARGET = "target"
 TARGETS = "targets"

@@ -6,9 +6,9 @@ from typing import Protocol
 
 from torch import Tensor
 
-from trainer.data.order import Order
-from trainer.models.base import Model
-from trainer.outcome import Ending
+from ..data.order import Order
+from ..models.base import Model
+from .outcome import Ending
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kernels.errors import UserError
-from kernels.least_squares import Batched, Problem, Rules, is_large
-from kernels.least_squares.linearize import LARGE, Squares
-from trainer.config import LEAST_SQUARES, per_run_fields
-from trainer.data.dataset import Dataset
-from trainer.data.order import Order
-from trainer.engines.base import Engine
-from trainer.engines.fusing import fused_backend
-from trainer.engines.least_squares import LeastSquaresEngine, Solver
-from trainer.engines.step import StepEngine
-from trainer.engines.tabulated import TabulatedEngine
-from trainer.models.base import Model
-from trainer.models.expression import ExpressionModel, bounds_of, moving
-from trainer.optimizers import OPTIMIZERS, SCHEDULES, Rates
-from trainer.pack import Pack
+from ...kernels.common.errors import UserError
+from ...kernels.least_squares import Problem, Rules, TorchSolver, is_large
+from ...kernels.least_squares.linearize import LARGE, Squares
+from ..config.pack import Pack
+from ..config.schema import LEAST_SQUARES, per_run_fields
+from ..data.dataset import Dataset
+from ..data.order import Order
+from ..models.base import Model
+from ..models.expression import ExpressionModel, bounds_of, moving
+from ..optimizers import OPTIMIZERS, SCHEDULES, Rates
+from .base import Engine
+from .fusing import fused_backend
+from .least_squares import LeastSquaresEngine, Solver
+from .step import StepEngine
+from .tabulated import TabulatedEngine
 
 COMPILED_WORK = 1 << 22  # numbers in a fit's [J | e]: the reference then takes about as long as compiling
 MOST_DERIVATIVES = 64  # of one sample, all in registers: what Triton's normal equations take
@@ -58,7 +58,7 @@ def _first_order(pack: Pack, model: Model, data: Dataset) -> TabulatedEngine:
     }
     backend = fused_backend(asked, model, order)
     if backend:
-        from trainer.engines.fused import FusedEngine  # noqa: PLC0415 (numba takes a second to import)
+        from .fused import FusedEngine  # noqa: PLC0415 (numba takes a second to import)
 
         return FusedEngine(model, data, order, optimizer, rates, **given, backend=backend)
     capture = asked.engine.capture and device.type == "cuda"
@@ -78,14 +78,15 @@ def _least_squares(pack: Pack, model: Model, data: Dataset) -> LeastSquaresEngin
     parameters = model.parameters.detach()
     solver: Solver
     if backend == "numba":
-        from kernels.least_squares.compiled import Compiled  # noqa: PLC0415 (numba takes a second to import)
+        # numba takes a second to import
+        from ...kernels.least_squares.numba_solver import NumbaSolver  # noqa: PLC0415 (see above)
 
         assert isinstance(model, ExpressionModel)
         model.backend = backend
-        solver = Compiled(model.graph, problem, parameters, rules, damped)
+        solver = NumbaSolver(model.graph, problem, parameters, rules, damped)
     else:
         squares = _squares(model) if backend == "triton" else None
-        solver = Batched(model.jacobian, problem, parameters, rules, damped, squares)
+        solver = TorchSolver(model.jacobian, problem, parameters, rules, damped, squares)
     scale = 1.0 if model.loss_kind == "sse" else 1 / problem.rows
     every = pack.config.monitor.every
     return LeastSquaresEngine(model, solver, problem, data, rules, order, scale, backend, every)
@@ -129,7 +130,7 @@ def _rules(pack: Pack, model: Model, problem: Problem, steps: Tensor) -> Rules:
 
 def _squares(model: Model) -> Squares:
     """The normal equations of a graph's fits, in one pass over the samples."""
-    from kernels.expression import triton_kernel  # noqa: PLC0415 (triton is slow to import)
+    from ...kernels.expression import triton_kernel  # noqa: PLC0415 (triton is slow to import)
 
     assert isinstance(model, ExpressionModel)
     graph = model.graph

@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from kernels.expression import Graph
-from kernels.expression.fault import first_fault
-from kernels.expression.graph import MAX_SLOPES
-from kernels.expression.reference import predict
-from trainer.data.dataset import Dataset
-from trainer.models.base import Model
-from trainer.models.expression import ExpressionModel
+from ...kernels.expression.fault import first_fault
+from ...kernels.expression.reference import predict
+from ...kernels.language import Graph
+from ...kernels.language.graph import MAX_SLOPES
+from ..data.dataset import Dataset
+from ..models.base import Model
+from ..models.expression import ExpressionModel
 
 BEYOND = [10.0**power for power in range(-14, -1)]  # of how far the parameters reach
 OFFSET = 10  # middle of an input over its spread, from which powers of it are better taken about the middle

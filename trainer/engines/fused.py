@@ -4,15 +4,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from kernels.fused import numba_source
-from kernels.fused.block import Block, Descent, Record, Runs
-from kernels.fused.numba_descent import STATES, NumbaDescent
-from kernels.loss import terms
-from trainer.engines.minibatches import Minibatches, copied
-from trainer.engines.tabulated import TabulatedEngine
-from trainer.models.base import Model
-from trainer.models.expression import ExpressionModel
-from trainer.models.mlp import MLPModel
+from ...kernels.descent.block import Block, Descent, Record, Runs
+from ...kernels.descent.numba import source as numba_source
+from ...kernels.descent.numba.descent import STATES, NumbaDescent
+from ...kernels.loss import terms
+from ..models.base import Model
+from ..models.expression import ExpressionModel
+from ..models.mlp import MLPModel
+from .minibatches import Minibatches, copied
+from .tabulated import TabulatedEngine
 
 
 class FusedEngine(TabulatedEngine):
@@ -69,9 +69,9 @@ def _by_numba(model: Model, optimizer: str) -> Make:
 
 def _by_triton(model: Model, optimizer: str) -> Make:
     # triton takes a second to import
-    from kernels.fused.triton_descent import TritonDescent  # noqa: PLC0415 (see above)
-    from kernels.fused.triton_layers_source import layers_training  # noqa: PLC0415 (see above)
-    from kernels.fused.triton_source import graph_training  # noqa: PLC0415 (see above)
+    from ...kernels.descent.triton.descent import TritonDescent  # noqa: PLC0415 (see above)
+    from ...kernels.descent.triton.layers_source import layers_training  # noqa: PLC0415 (see above)
+    from ...kernels.descent.triton.source import graph_training  # noqa: PLC0415 (see above)
 
     size = model.parameters.itemsize
     if isinstance(model, ExpressionModel):

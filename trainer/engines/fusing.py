@@ -1,11 +1,11 @@
 """Which first-order trainings the fused engine takes, and through what."""
 
-from kernels.errors import UserError
-from trainer.config import Config
-from trainer.data.order import Order
-from trainer.models.base import Model
-from trainer.models.expression import ExpressionModel
-from trainer.models.mlp import MLPModel
+from ...kernels.common.errors import UserError
+from ..config.schema import Config
+from ..data.order import Order
+from ..models.base import Model
+from ..models.expression import ExpressionModel
+from ..models.mlp import MLPModel
 
 LARGEST = 1 << 16  # minibatch for which a run keeps to one core; the step engine shares larger ones out
 WIDEST = 128  # layer that compiled loops take
@@ -53,6 +53,6 @@ def _triton_refusal(model: Model) -> str:
     if not isinstance(model, ExpressionModel):
         return ""
     # triton takes a second to import
-    from kernels.fused.triton_source import graph_refusal  # noqa: PLC0415 (see above)
+    from ...kernels.descent.triton.source import graph_refusal  # noqa: PLC0415 (see above)
 
     return graph_refusal(model.graph, model.loss_kind, model.parameters.itemsize)

@@ -6,16 +6,16 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from kernels.least_squares import CONVERGED, Problem, Rules, Status, Trials, by_qr, is_large, together
-from kernels.least_squares.beside import falls_beside, status_in_double
-from kernels.least_squares.linearize import Linear
-from trainer.data.dataset import Dataset
-from trainer.data.order import Order
-from trainer.engines.base import History, put, recorded
-from trainer.engines.faults import far_from_0, fault_beyond, fault_in, too_far
-from trainer.models.base import Model
-from trainer.models.expression import ExpressionModel
-from trainer.outcome import Ending, Outcome
+from ...kernels.least_squares import CONVERGED, Problem, Rules, Status, Trials, by_qr, is_large, together
+from ...kernels.least_squares.beside import falls_beside, status_in_double
+from ...kernels.least_squares.linearize import Linear
+from ..data.dataset import Dataset
+from ..data.order import Order
+from ..models.base import Model
+from ..models.expression import ExpressionModel
+from .base import History, put, recorded
+from .faults import far_from_0, fault_beyond, fault_in, too_far
+from .outcome import Ending, Outcome
 
 MOST_STEPS = 256  # of one call
 MOST_NUMBERS = 1 << 22  # in the history of one call

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from kernels.fused.block import Batches, Shuffle
-from kernels.fused.gather import gather
-from kernels.random import Purpose, epoch_keys
-from trainer.data.dataset import Dataset
-from trainer.data.order import Order
+from ...kernels.descent.block import Batches, Shuffle
+from ...kernels.descent.numba.gather import gather
+from ...kernels.random import Purpose, epoch_keys
+from ..data.dataset import Dataset
+from ..data.order import Order
 
 
 class Minibatches:

@@ -8,19 +8,19 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from trainer.data.dataset import Dataset
-from trainer.engines.base import Engine, History, put
-from trainer.engines.build import make_engine
-from trainer.engines.tabulated import endings_of
-from trainer.models.base import Model
-from trainer.outcome import Ending, Outcome
-from trainer.pack import Pack
+from ..config.pack import Pack
+from ..data.dataset import Dataset
+from ..models.base import Model
+from .base import Engine, History, put
+from .build import make_engine
+from .outcome import Ending, Outcome
+from .tabulated import endings_of
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Shard:
     """An engine, and which `runs` [K] of the pack it trains."""
 
     runs: Tensor
@@ -110,10 +110,10 @@ class PartedEngine:
                 endings[run] = replace(endings[run], outcome=Outcome.PRUNED, reason=self.why, rung=rung)
         return endings
 
-    def _busy(self) -> list[Part]:
+    def _busy(self) -> list[Shard]:
         return [part for part in self.parts if not part.engine.done]
 
-    def _advance(self, part: Part, until_step: int) -> list[History]:
+    def _advance(self, part: Shard, until_step: int) -> list[History]:
         """The part's steps: where the memory doesn't hold them, those of its halves, from the same start."""
         changes = self.guarded and self._is_home(part)
         before = {name: each.clone() for name, each in self.home.items()} if changes else {}
@@ -136,16 +136,16 @@ class PartedEngine:
         left = (self.rungs == 0).nonzero()[:, 0]
         self.parts = [part for runs in left.split(self.most) if len(runs) for part in self._parts(runs)]
 
-    def _parts(self, runs: Tensor) -> list[Part]:
+    def _parts(self, runs: Tensor) -> list[Shard]:
         """These runs in one engine, or in as many as the memory asks for."""
         try:
-            return [Part(runs, self._engine(runs))]
+            return [Shard(runs, self._engine(runs))]
         except torch.OutOfMemoryError:
             if not self.guarded or len(runs) == 1:
                 raise
         return self._halves(runs)
 
-    def _halves(self, runs: Tensor) -> list[Part]:
+    def _halves(self, runs: Tensor) -> list[Shard]:
         """What takes the place of a part that is too large."""
         self.most = min(self.most, math.ceil(len(runs) / 2))
         log.warning("out of memory with %d runs at a time: going on with %d", len(runs), self.most)
@@ -168,11 +168,11 @@ class PartedEngine:
         together = {name: torch.cat([each[name] for each in memories]) for name in memories[0]}
         return together | {"parameters": self.model.parameters.detach()}
 
-    def _is_home(self, part: Part) -> bool:
+    def _is_home(self, part: Shard) -> bool:
         """What the part's engine changes is the home."""
         return part.engine.model is self.model
 
-    def _put(self, part: Part) -> None:
+    def _put(self, part: Shard) -> None:
         """Notes where the part's runs stand."""
         if not self._is_home(part):
             for name, each in part.engine.memory.items():

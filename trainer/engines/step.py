@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kernels.sums import sum_in_order
-from trainer.engines.tabulated import TabulatedEngine
-from trainer.optimizers import State
+from ...kernels.sums import sum_in_order
+from ..optimizers import State
+from .tabulated import TabulatedEngine
 
 WARM_UP = 3  # steps before a capture, as torch asks for
 

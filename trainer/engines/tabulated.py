@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from trainer.data.dataset import Dataset
-from trainer.data.order import Order
-from trainer.engines.base import History, put, recorded
-from trainer.engines.faults import why_not_begun
-from trainer.models.base import Model
-from trainer.optimizers import Optimizer, Rates, State
-from trainer.outcome import Ending, Outcome
+from ..data.dataset import Dataset
+from ..data.order import Order
+from ..models.base import Model
+from ..optimizers import Optimizer, Rates, State
+from .base import History, put, recorded
+from .faults import why_not_begun
+from .outcome import Ending, Outcome
 
 MOST_STEPS = 256  # of one block
 MOST_NUMBERS = 1 << 23  # in the largest table of one block

@@ -7,23 +7,22 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from kernels.errors import UserError
-from kernels.expression import Graph, parse
-from trainer import config
-from trainer.compute import Compute
-from trainer.config import LEAST_SQUARES
-from trainer.data.dataset import Dataset
-from trainer.memory import available_memory, check_memory
-from trainer.models.base import Model
-from trainer.models.expression import ExpressionModel, check_names, draws, initial_values
-from trainer.models.mlp import MLPModel, initial_weights, layout
-from trainer.pack import START, Pack
+from ...kernels.common.errors import UserError
+from ...kernels.language import Graph, parse
+from ..config import schema
+from ..config.pack import START, Pack
+from ..config.schema import LEAST_SQUARES
+from ..data.dataset import Dataset
+from ..data.memory import available_memory, check_memory
+from .base import Model
+from .expression import ExpressionModel, check_names, draws, initial_values
+from .mlp import MLPModel, initial_weights, layout
 
 NARROW = 128  # features of a layer, up to which no step makes copies
 COPIES = 5  # of what is kept, that a step of wide layers makes, as measured
 
 
-def make_graph(asked: config.Model) -> Graph | None:
+def make_graph(asked: schema.ModelConfig) -> Graph | None:
     """The graph of an expression model, None for an MLP. Raises UserError or ExpressionError."""
     if asked.kind != "expression":
         return None
@@ -36,21 +35,22 @@ def make_graph(asked: config.Model) -> Graph | None:
     return replace(graph, fixed=frozenset(asked.fixed))
 
 
-def new_model(pack: Pack, graph: Graph | None, data: Dataset, compute: Compute) -> Model:
+def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype, backend: str) -> Model:
     """The untrained model of every run in `pack`, on the data's device. Raises UserError."""
     asked = pack.config.model
-    seeds = torch.tensor(pack.each("seed"), device=data.inputs.device)
+    device = data.inputs.device
+    seeds = torch.tensor(pack.each("seed"), device=device)
     if graph is not None:
-        _check_memory(pack, make_layout(asked, graph), compute)
-        start = _initial(pack, graph, seeds).to(compute.dtype)
+        _check_memory(pack, make_layout(asked, graph), device, dtype)
+        start = _initial(pack, graph, seeds).to(dtype)
         _check_classes("the equations have", len(graph.outputs), data, asked.loss)
     else:
         widths = _check_widths(asked, data)
-        _check_memory(pack, layout(widths, asked.bias), compute)
-        start = initial_weights(widths, asked.bias, seeds, compute.dtype)
+        _check_memory(pack, layout(widths, asked.bias), device, dtype)
+        start = initial_weights(widths, asked.bias, seeds, dtype)
     numba_serves = graph is not None and pack.config.optimizer.kind not in LEAST_SQUARES
-    backend = "reference" if compute.backend == "numba" and not numba_serves else compute.backend
-    model = build(asked, graph, start, pack.config.compute.precision, backend)
+    served = "reference" if backend == "numba" and not numba_serves else backend
+    model = build(asked, graph, start, pack.config.compute.precision, served)
     model.one_hot = data.one_hot
     return model
 
@@ -75,7 +75,7 @@ def _initial(pack: Pack, graph: Graph, seeds: Tensor) -> Tensor:
     return initial_values(asked, graph, initial, draws(asked, graph, seeds, starts))
 
 
-def make_layout(asked: config.Model, graph: Graph | None) -> dict[str, tuple[int, ...]]:
+def make_layout(asked: schema.ModelConfig, graph: Graph | None) -> dict[str, tuple[int, ...]]:
     """The names and shapes of one run's parameters, in the order in which a model holds them."""
     if graph is not None:
         return {parameter: () for parameter in graph.parameters}
@@ -83,7 +83,7 @@ def make_layout(asked: config.Model, graph: Graph | None) -> dict[str, tuple[int
 
 
 def build(
-    asked: config.Model,
+    asked: schema.ModelConfig,
     graph: Graph | None,
     parameters: Tensor,
     precision: str,
@@ -98,7 +98,9 @@ def build(
     return MLPModel(parameters, asked.widths, asked.bias, asked.loss, asked.quantize, product, backend)
 
 
-def _check_memory(pack: Pack, parts: Mapping[str, tuple[int, ...]], compute: Compute) -> None:
+def _check_memory(
+    pack: Pack, parts: Mapping[str, tuple[int, ...]], device: torch.device, dtype: torch.dtype
+) -> None:
     """Raises UserError where the parameters of all runs, with what training makes of them, have no room.
 
     On CUDA runs can be trained some at a time, so that of them all only what is kept counts.
@@ -108,14 +110,14 @@ def _check_memory(pack: Pack, parts: Mapping[str, tuple[int, ...]], compute: Com
     remembers = optimizer == "sgd" and any(pack.each("optimizer.momentum"))
     kept = {"sgd": 2 if remembers else 1, "adam": 3, "adamw": 3}.get(optimizer, 1)
     wide = max(map(max, filter(None, parts.values())), default=1) > NARROW
-    at_once = 1 if compute.device.type == "cuda" else runs
+    at_once = 1 if device.type == "cuda" else runs
     copies = max(kept * runs, (COPIES * kept if wide else kept + 1) * at_once)
     what = f"training {size:,} parameters" + (f" in {runs:,} runs" if runs > 1 else "")
     mend = "take fewer runs" if len(parts) == size else "make model.widths smaller, or take fewer runs"
-    check_memory(copies * size * compute.dtype.itemsize, available_memory(compute.device), what, mend)
+    check_memory(copies * size * dtype.itemsize, available_memory(device), what, mend)
 
 
-def _check_widths(asked: config.Model, data: Dataset) -> list[int]:
+def _check_widths(asked: schema.ModelConfig, data: Dataset) -> list[int]:
     widths = asked.widths
     if not widths or len(widths) < 2 or min(widths) < 1:
         raise UserError(f"model.widths is [inputs, hidden..., outputs], such as [2, 10, 2]; got {widths}")

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kernels.errors import UserError, nearest
-from kernels.expression import Graph, expression, expression_loss, jacobian
-from kernels.random import Purpose, latin_hypercube, uniform
-from trainer import config
-from trainer.models.base import Model
+from ...kernels.common.errors import UserError, nearest
+from ...kernels.expression import expression, expression_loss, jacobian
+from ...kernels.language import Graph
+from ...kernels.random import Purpose, latin_hypercube, uniform
+from ..config import schema
+from .base import Model
 
 
 class ExpressionModel(Model):
@@ -53,7 +54,7 @@ class ExpressionModel(Model):
 
 
 def initial_values(
-    asked: config.Model, graph: Graph, initial: Mapping[str, Sequence[Any]], drawn: Tensor
+    asked: schema.ModelConfig, graph: Graph, initial: Mapping[str, Sequence[Any]], drawn: Tensor
 ) -> Tensor:
     """The starting parameters [R, P]: a number where one is given, else drawn from a range.
 
@@ -77,7 +78,7 @@ def initial_values(
     return low.T + drawn * (high - low).T
 
 
-def draws(asked: config.Model, graph: Graph, seeds: Tensor, starts: Tensor) -> Tensor:
+def draws(asked: schema.ModelConfig, graph: Graph, seeds: Tensor, starts: Tensor) -> Tensor:
     """Where in its range each starting value lies: seeds and starts [R] -> [R, P] in [0, 1).
 
     A run's draw depends on its seed alone; of several starts, on which of how many it is: they are
@@ -91,7 +92,7 @@ def draws(asked: config.Model, graph: Graph, seeds: Tensor, starts: Tensor) -> T
     return points[which, starts]
 
 
-def bounds_of(asked: config.Model, graph: Graph) -> tuple[list[float], list[float]]:
+def bounds_of(asked: schema.ModelConfig, graph: Graph) -> tuple[list[float], list[float]]:
     """model.bounds: the least and the most value of each parameter."""
     check_names("model.bounds", asked.bounds, graph)
     found = [_bounds(p, asked.bounds.get(p, [None, None])) for p in graph.parameters]
@@ -118,7 +119,7 @@ def check_names(field: str, given: Iterable[str], graph: Graph) -> None:
 
 
 def _check_within(
-    asked: config.Model, graph: Graph, ranges: Mapping[str, Sequence[tuple[float, float]]]
+    asked: schema.ModelConfig, graph: Graph, ranges: Mapping[str, Sequence[tuple[float, float]]]
 ) -> None:
     """Fits start within their bounds."""
     for p, least, most in zip(graph.parameters, *bounds_of(asked, graph), strict=True):

@@ -7,11 +7,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from kernels.linear_relu import linear_relu_chain
-from kernels.loss import loss
-from kernels.quantize import quantize
-from kernels.random import Purpose, uniform
-from trainer.models.base import Model
+from ...kernels.linear_relu import linear_relu_chain
+from ...kernels.loss import loss
+from ...kernels.quantize import quantize
+from ...kernels.random import Purpose, uniform
+from .base import Model
 
 BLOCK = 1 << 20  # numbers drawn at a time
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from trainer.optimizers.adam import Adam, adamw
-from trainer.optimizers.base import Hyper, Optimizer, State
-from trainer.optimizers.rates import Rates
-from trainer.optimizers.schedule import Schedule, constant, cosine, linear_warmup
-from trainer.optimizers.sgd import SGD
+from .adam import Adam, adamw
+from .base import Hyper, Optimizer, State
+from .rates import Rates
+from .schedule import Schedule, constant, cosine, linear_warmup
+from .sgd import SGD
 
 OPTIMIZERS: dict[str, Callable[[Hyper, Tensor], Optimizer]] = {
     "sgd": SGD,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from trainer.optimizers.base import Hyper, State, column
+from .base import Hyper, State, column
 
 
 class Adam:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from trainer.optimizers.base import Hyper, Optimizer
-from trainer.optimizers.schedule import Schedule
+from .base import Hyper, Optimizer
+from .schedule import Schedule
 
 
 class Rates:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from trainer.optimizers.base import Hyper
+from .base import Hyper
 
 LAST_POWER = 17  # of the series of the sine: below pi / 4 the next terms are lost in rounding
 

@@ -1,1 +1,1 @@
-"""Where the runs of a sweep come from, and where their results go."""
+"""Which values are tried: random search, and Optuna's."""

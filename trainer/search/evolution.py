@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from cmaes import CMA
 
-from trainer.search.space import Interval, Point
+from .space import Interval, Point
 
 SIGMA = 1 / 6  # of a unit interval, whose ends are then three of it from the middle, where the search begins
 SMALLEST = 4  # runs of a generation; fewer have no covariance

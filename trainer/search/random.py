@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from trainer.search.space import Point, Space
+from .space import Point, Space
 
 
 class RandomSearch:

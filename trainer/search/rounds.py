@@ -10,19 +10,17 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from kernels.errors import UserError
-from trainer import config
-from trainer.command import typed_for
-from trainer.following import settled
-from trainer.lock import locked
-from trainer.monitor.fit_report import number
-from trainer.monitor.report import next_steps
-from trainer.pack import Pack, given_by, make_pack, refuse_apart
-from trainer.precedence import left_of
-from trainer.rows import PRUNED, Objective, Row, lines_best_first, nested
-from trainer.run import Ended, run
-from trainer.search.objective import make_objective
-from trainer.search.plan import (
+from ...kernels.common.errors import UserError
+from ..config import schema
+from ..config.interpolation import settled
+from ..config.pack import Pack, given_by, make_pack, refuse_apart
+from ..config.precedence import left_of
+from ..console.fit import number
+from ..console.report import next_steps
+from ..console.training import Ended, run
+from ..folder.command import typed_for
+from ..folder.lock import locked
+from ..folder.plan import (
     Plan,
     PlannedPack,
     check_files,
@@ -33,11 +31,13 @@ from trainer.search.plan import (
     unfinished,
     write_plan,
 )
-from trainer.search.planner import asked_by
-from trainer.search.random import RandomSearch
-from trainer.search.report import report
-from trainer.search.space import WHERE, Point, Space, read_space
-from trainer.stored import read_table
+from ..folder.ranking import PRUNED, Objective, Row, lines_best_first, nested
+from ..folder.stored import read_table
+from ..pruning.objective import make_objective
+from ..sweep.planner import asked_by
+from ..sweep.report import report
+from .random import RandomSearch
+from .space import WHERE, Point, Space, read_space
 
 ROUNDS = "search.rounds"  # may differ when a search goes on
 RANKED = "objective", "direction"  # what the runs of a round are ranked by
@@ -111,7 +111,7 @@ def _space(cfg: DictConfig, pack: Pack, given: Mapping[str, str]) -> Space:
 
 
 def _plan(
-    root: Path, cfg: DictConfig, asked: config.Search, objective: Objective, overrides: Sequence[str]
+    root: Path, cfg: DictConfig, asked: schema.SearchConfig, objective: Objective, overrides: Sequence[str]
 ) -> Plan:
     """The rounds as packs of a sweep; a search that goes on may have more of them than before."""
     job: Any = HydraConfig.instance().cfg
@@ -127,11 +127,11 @@ def _plan(
     return Plan(lasting, command.typed, command.cwd, packs, objective, files)
 
 
-def _searcher(asked: config.Config, space: Space, objective: Objective, root: Path) -> Searcher:
+def _searcher(asked: schema.Config, space: Space, objective: Objective, root: Path) -> Searcher:
     if asked.search.kind == "random":
         return RandomSearch(space, asked.search.seed)
     try:
-        from trainer.search.study import OptunaSearch  # noqa: PLC0415 (Optuna is an optional extra)
+        from .study import OptunaSearch  # noqa: PLC0415 (Optuna is an optional extra)
     except ModuleNotFoundError as error:
         raise UserError(f"search=optuna needs {error.name}: pip install 'packtrain[optuna]'") from None
     return OptunaSearch(space, asked.search, objective.maximized, root, f"{asked.name}/{root.name}")
@@ -140,10 +140,10 @@ def _searcher(asked: config.Config, space: Space, objective: Objective, root: Pa
 def _as_grid(cfg: DictConfig, points: Sequence[Point]) -> DictConfig:
     """The config of a round: an ordinary pack, whose runs have the values of the points."""
     round_cfg = copy.deepcopy(cfg)
-    names = config.JUDGED if cfg.search.pruner else RANKED
+    names = schema.JUDGED if cfg.search.pruner else RANKED
     judged = {name: cfg.search[name] for name in names}
-    round_cfg.search = config.Search("grid", **judged)
-    round_cfg.pack = config.Pack(
+    round_cfg.search = schema.SearchConfig("grid", **judged)
+    round_cfg.pack = schema.PackConfig(
         over={field: [point[field] for point in points] for field in points[0]}, zip=True
     )
     if "loop.steps" in points[0]:

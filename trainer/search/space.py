@@ -7,9 +7,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from kernels.errors import UserError, nearest
-from trainer.config import is_integer
-from trainer.pack import flatten, typed
+from ...kernels.common.errors import UserError, nearest
+from ..config.pack import flatten, typed
+from ..config.schema import is_integer
 
 WHERE = "search.space"
 INTERVAL, CHOICES = ("low", "high", "log", "integer"), ("choices",)

@@ -21,10 +21,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from kernels.errors import UserError
-from trainer.config import Search
-from trainer.search.evolution import SMALLEST, Generation, next_generation
-from trainer.search.space import Choices, Interval, Point, Space
+from ...kernels.common.errors import UserError
+from ..config.schema import SearchConfig
+from .evolution import SMALLEST, Generation, next_generation
+from .space import Choices, Interval, Point, Space
 
 FILE = "study.db"
 RUN = "run"  # the attribute of a trial that says which run it is
@@ -56,7 +56,7 @@ class OptunaSearch:
     Raises UserError for a space that the sampler can't search, and a database that can't be opened.
     """
 
-    def __init__(self, space: Space, asked: Search, maximized: bool, folder: Path, name: str) -> None:
+    def __init__(self, space: Space, asked: SearchConfig, maximized: bool, folder: Path, name: str) -> None:
         if asked.sampler == CMAES:
             _check(space, asked.runs_per_round)
         optuna.logging.set_verbosity(optuna.logging.WARNING)

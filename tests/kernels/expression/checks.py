@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kernels.expression import Graph, reference
-from kernels.expression.expr import name, node
-from kernels.expression.reference import jacobian, loss_and_gradient, predict
+from packtrain.kernels.expression import reference
+from packtrain.kernels.expression.reference import jacobian, loss_and_gradient, predict
+from packtrain.kernels.language import Graph
+from packtrain.kernels.language.expr import name, node
 from tests.helpers import assert_close
 from tests.strategies import OFFERED, Case, data
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from kernels.expression import ExpressionError, Graph, parse
-from kernels.expression.graph import MAX_SLOPES
-from kernels.expression.parse import MAX_LENGTH
+from packtrain.kernels.language import ExpressionError, Graph, parse
+from packtrain.kernels.language.graph import MAX_SLOPES
+from packtrain.kernels.language.parse import MAX_LENGTH
 from scripts.bench import fuzz_parser
-from tests.helpers import ROOT
+from tests.helpers import IMPORTABLE
 
-PARSER = str(ROOT / "kernels" / "expression")
+PARSER = str(IMPORTABLE / "packtrain" / "kernels" / "language")
 MOST_LINES = 120  # of the parser's own, executed for each character
 
 # What broke other evaluators, by where the caret stands.

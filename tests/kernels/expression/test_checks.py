@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from kernels.expression import parse, reference
+from packtrain.kernels.expression import reference
+from packtrain.kernels.language import parse
 from tests.helpers import assert_close, assert_near
 from tests.kernels.expression import checks
 from tests.kernels.expression.checks import agrees, assert_exact, assert_jacobian_exact, finite

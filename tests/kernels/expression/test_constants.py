@@ -5,7 +5,8 @@ from types import ModuleType
 import pytest
 import torch
 
-from kernels.expression import numba_kernel, parse, reference, triton_kernel
+from packtrain.kernels.expression import numba_kernel, reference, triton_kernel
+from packtrain.kernels.language import parse
 from tests.helpers import assert_close
 from tests.kernels.expression.checks import agrees, assert_exact
 from tests.kernels.expression.test_jacobian import assert_jacobian_exact

@@ -5,8 +5,9 @@ import torch
 from hypothesis import assume, given
 from torch import Tensor
 
-from kernels.expression import finite_difference, parse, reference
-from kernels.loss.reference import LOSSES
+from packtrain.kernels.expression import finite_difference, reference
+from packtrain.kernels.language import parse
+from packtrain.kernels.loss.reference import LOSSES
 from tests.helpers import assert_close
 from tests.strategies import Case, cases, data, many
 

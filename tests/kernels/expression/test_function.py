@@ -5,8 +5,9 @@ import torch
 from hypothesis import assume, given
 from torch import Tensor
 
-from kernels.expression import expression, expression_loss, finite_difference, parse, reference
-from kernels.loss.reference import LOSSES
+from packtrain.kernels.expression import expression, expression_loss, finite_difference, reference
+from packtrain.kernels.language import parse
+from packtrain.kernels.loss.reference import LOSSES
 from tests.helpers import assert_close
 from tests.kernels.expression.checks import autograd, near_where_finite, one_operation
 from tests.strategies import OFFERED, Case, cases, data, few

@@ -2,10 +2,10 @@ import pytest
 import torch
 from hypothesis import assume, given
 
-from kernels.expression import parse
-from kernels.expression.derive import PARTIALS, forward, reverse
-from kernels.expression.expr import ONE, ZERO, name, walk
-from kernels.expression.reference import evaluate, jacobian
+from packtrain.kernels.expression.reference import evaluate, jacobian
+from packtrain.kernels.language import parse
+from packtrain.kernels.language.derive import PARTIALS, forward, reverse
+from packtrain.kernels.language.expr import ONE, ZERO, name, walk
 from tests.helpers import assert_close
 from tests.kernels.expression.checks import assert_jacobian_exact, near_where_finite, one_operation
 from tests.strategies import OFFERED, Case, cases, data, few, many

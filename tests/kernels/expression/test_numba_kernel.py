@@ -4,9 +4,10 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 
-from kernels.expression import numba_kernel, parse
-from kernels.expression.numba_source import BLOCK
-from kernels.loss import LOSSES
+from packtrain.kernels.expression import numba_kernel
+from packtrain.kernels.expression.numba_source import BLOCK
+from packtrain.kernels.language import parse
+from packtrain.kernels.loss import LOSSES
 from tests.kernels.expression.checks import agrees, every_operation, numbers_of
 from tests.strategies import Case, cases, data, few
 

@@ -12,11 +12,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from kernels import source_cache
-from kernels.expression import Graph, parse
-from kernels.expression.numba_source import NUMBA, rows_source
-from kernels.expression.ops import OPS
-from kernels.expression.reference import jacobian
+from packtrain.kernels.common import source_cache
+from packtrain.kernels.expression.numba_source import NUMBA, rows_source
+from packtrain.kernels.expression.reference import jacobian
+from packtrain.kernels.language import Graph, parse
+from packtrain.kernels.language.ops import OPS
 from tests.helpers import assert_close
 from tests.kernels.expression.checks import one_operation
 from tests.strategies import OFFERED, Case, cases, data, few, many

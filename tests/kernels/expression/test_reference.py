@@ -7,11 +7,11 @@ import torch
 from hypothesis import assume, given, target
 from torch import Tensor
 
-from kernels.expression import parse
-from kernels.expression.expr import name
-from kernels.expression.ops import OPS
-from kernels.expression.reference import TORCH, evaluate, loss_and_gradient, predict
-from kernels.loss.reference import LOSSES
+from packtrain.kernels.expression.reference import TORCH, evaluate, loss_and_gradient, predict
+from packtrain.kernels.language import parse
+from packtrain.kernels.language.expr import name
+from packtrain.kernels.language.ops import OPS
+from packtrain.kernels.loss.reference import LOSSES
 from tests.helpers import assert_close
 from tests.kernels.expression.checks import assert_exact, autograd, one_operation
 from tests.strategies import OFFERED, Case, cases, data, few, many

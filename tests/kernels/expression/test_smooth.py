@@ -12,15 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from kernels import source_cache
-from kernels.expression import Graph, finite_difference, numba_kernel, parse, reference, triton_kernel
-from kernels.expression.derive import reverse
-from kernels.expression.expr import ONE, ZERO, name, names, node, number, walk
-from kernels.expression.finite import Finite
-from kernels.expression.numba_source import rows_source
-from kernels.expression.reference import bind, evaluate, jacobian, predict
-from kernels.least_squares import Problem, by_qr
-from kernels.least_squares.linearize import by_normal_equations
+from packtrain.kernels.common import source_cache
+from packtrain.kernels.expression import finite_difference, numba_kernel, reference, triton_kernel
+from packtrain.kernels.expression.numba_source import rows_source
+from packtrain.kernels.expression.reference import bind, evaluate, jacobian, predict
+from packtrain.kernels.language import Graph, parse
+from packtrain.kernels.language.derive import reverse
+from packtrain.kernels.language.expr import ONE, ZERO, name, names, node, number, walk
+from packtrain.kernels.language.finite import Finite
+from packtrain.kernels.least_squares import Problem, by_qr
+from packtrain.kernels.least_squares.linearize import by_normal_equations
 from tests.helpers import assert_close
 from tests.strategies import Case, graphs, many
 
@@ -239,16 +240,27 @@ def largest(graph: Graph, parameters: Tensor, inputs: Tensor) -> float:
     return max(float(value.abs().max()) for value in values.values())
 
 
+def tied(graph: Graph, parameters: Tensor, inputs: Tensor) -> bool:
+    """An operation stands at its kink, where its slope is a convention, although the whole may be smooth."""
+    values = bind(graph, parameters, inputs)
+    evaluate(graph.program, values)
+    kinks = [part for part in graph.program if part.op in ("min", "max", "abs", "relu")]
+    sides = [[values[operand] for operand in part.args] for part in kinks]
+    return any(bool((first == (other[0] if other else 0)).any()) for first, *other in sides)
+
+
 @many
 @given(special())
 def test_random_graphs_at_0_1_and_far_out(given: tuple[Graph, Tensor, Tensor]) -> None:
-    """Finite where the quotients agree, and theirs where they are more than rounding."""
+    """Finite where the quotients agree, and theirs where they are more than rounding; kinks apart."""
     graph, parameters, inputs = given
     slopes, down = jacobian(graph, parameters, inputs)[1][0, 0], backward(graph, parameters, inputs)
     for column in range(parameters.shape[1]):
         found, change = quotients(graph, parameters, inputs, column)
         agree = (found - found[0]).abs().amax(0) <= 1e-2 * found[0].abs()
         assert slopes[agree, column].isfinite().all() and down[agree, column].isfinite().all()
+        if tied(graph, parameters, inputs):
+            continue
         seen = agree & (change.amin(0) > 1e-6) & (largest(graph, parameters, inputs) < 1e9)
         for each in (slopes, down):
             torch.testing.assert_close(each[seen, column], found[1, seen], rtol=2e-2, atol=0)

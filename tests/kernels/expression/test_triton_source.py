@@ -8,12 +8,13 @@ import torch
 from hypothesis import assume, given
 from torch import Tensor
 
-from kernels import source_cache
-from kernels.errors import UserError
-from kernels.expression import expression, expression_loss, parse, reference, triton_kernel
-from kernels.expression.ops import OPS
-from kernels.expression.triton_source import TRITON, loss_source, predict_source, squares_source
-from kernels.loss import LOSSES
+from packtrain.kernels.common import source_cache
+from packtrain.kernels.common.errors import UserError
+from packtrain.kernels.expression import expression, expression_loss, reference, triton_kernel
+from packtrain.kernels.expression.triton_source import TRITON, loss_source, predict_source, squares_source
+from packtrain.kernels.language import parse
+from packtrain.kernels.language.ops import OPS
+from packtrain.kernels.loss import LOSSES
 from tests.helpers import assert_near
 from tests.kernels.expression.checks import agrees, every_operation, numbers_of, of
 from tests.strategies import Case, cases, data, few

@@ -9,14 +9,14 @@ import torch
 from scipy.optimize import curve_fit, least_squares
 from torch import Tensor
 
-from kernels.expression import Graph, parse
-from kernels.expression.reference import jacobian, predict
-from kernels.least_squares import CONVERGED, Batched, Problem, Rules, Status, Trials
-from kernels.least_squares.compiled import Compiled
+from packtrain.kernels.expression.reference import jacobian, predict
+from packtrain.kernels.language import Graph, parse
+from packtrain.kernels.least_squares import CONVERGED, Problem, Rules, Status, TorchSolver, Trials
+from packtrain.kernels.least_squares.numba_solver import NumbaSolver
 
 INF = torch.inf
 TRIED = ("rss", "gradient", "damping", "parameters")  # what Trials hold of each trial step
-Backend = type[Batched] | type[Compiled]
+Backend = type[TorchSolver] | type[NumbaSolver]
 
 
 @dataclass(frozen=True)
@@ -141,11 +141,11 @@ class Fitted:
 
 def make(
     backend: Backend, graph: Graph, problem: Problem, start: Tensor, given: Rules, damped: bool
-) -> Batched | Compiled:
+) -> TorchSolver | NumbaSolver:
     """The fits of `graph`, before their first step; `start` is left alone."""
-    if backend is Compiled:
-        return Compiled(graph, problem, start.clone(), given, damped)
-    return Batched(partial(jacobian, graph), problem, start.clone(), given, damped)
+    if backend is NumbaSolver:
+        return NumbaSolver(graph, problem, start.clone(), given, damped)
+    return TorchSolver(partial(jacobian, graph), problem, start.clone(), given, damped)
 
 
 def fit(
@@ -154,7 +154,7 @@ def fit(
     start: Tensor,
     given: Rules | None = None,
     damped: bool = True,
-    backend: Backend = Batched,
+    backend: Backend = TorchSolver,
     slices: tuple[int, ...] = (200,),
 ) -> Fitted:
     """The fits of `graph` from `start`, advanced by `slices` of trial steps."""

@@ -6,14 +6,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from kernels.expression import Graph, parse
-from kernels.expression.reference import jacobian
-from kernels.least_squares import Problem
-from kernels.least_squares.linearize import LARGE, Linear, by_normal_equations, by_qr, linearize, triangle
+from packtrain.kernels.expression.reference import jacobian
+from packtrain.kernels.language import Graph, parse
+from packtrain.kernels.least_squares import Problem
+from packtrain.kernels.least_squares.linearize import (
+    LARGE,
+    Linear,
+    by_normal_equations,
+    by_qr,
+    linearize,
+    triangle,
+)
 from tests.helpers import assert_close
 from tests.strategies import away_from_zero
 
-SOURCE = sys.modules["kernels.least_squares.linearize"]
+SOURCE = sys.modules["packtrain.kernels.least_squares.linearize"]
 GRAPH = parse("xy = a*exp(b*x) + c\nxz = b*x + c*xa")
 RUNS, SAMPLES = 4, 11
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from kernels.expression import Graph, parse
-from kernels.expression.reference import jacobian
-from kernels.least_squares import Problem, Rules, Status
-from kernels.least_squares.linearize import Linear, linearize
-from kernels.least_squares.method import FAR
-from kernels.least_squares.reference import Fits, iterate
+from packtrain.kernels.expression.reference import jacobian
+from packtrain.kernels.language import Graph, parse
+from packtrain.kernels.least_squares import Problem, Rules, Status
+from packtrain.kernels.least_squares.linearize import Linear, linearize
+from packtrain.kernels.least_squares.method import FAR
+from packtrain.kernels.least_squares.reference import Fits, iterate
 from tests.helpers import assert_close
 from tests.kernels.least_squares.fits import KINDS, bounded, rules, samples, starts, tensor
 

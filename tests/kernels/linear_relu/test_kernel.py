@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from kernels.errors import UserError
-from kernels.linear_relu import autograd, kernel, linear, linear_relu, linear_relu_chain, tiles
-from kernels.linear_relu.reference import PRODUCTS, Layer, linear_relu_chain_reference
+from packtrain.kernels.common.errors import UserError
+from packtrain.kernels.linear_relu import autograd, kernel, linear, linear_relu, linear_relu_chain, tiles
+from packtrain.kernels.linear_relu.reference import PRODUCTS, Layer, linear_relu_chain_reference
 from tests.helpers import assert_near
 from tests.kernels import edited
 from tests.strategies import few

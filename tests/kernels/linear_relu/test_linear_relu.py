@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kernels.linear_relu.reference import linear_reference, linear_relu_reference
+from packtrain.kernels.linear_relu.reference import linear_reference, linear_relu_reference
 from tests.helpers import assert_close
 
 R, B, I, O = 3, 7, 5, 4  # noqa: E741

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kernels.loss import LOSSES, loss
-from kernels.loss import function as loss_function
-from kernels.loss.reference import Total
+from packtrain.kernels.loss import LOSSES, loss
+from packtrain.kernels.loss import function as loss_function
+from packtrain.kernels.loss.reference import Total
 from tests.helpers import assert_close
 
 R, B, T = 3, 5, 4

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from kernels.quantize import kernel, quantize
-from kernels.quantize.reference import quantize_reference
+from packtrain.kernels.quantize import kernel, quantize
+from packtrain.kernels.quantize.reference import quantize_reference
 from tests.kernels import edited
 from tests.strategies import few
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from kernels.quantize import function, quantize
-from kernels.quantize.reference import quantize_reference
+from packtrain.kernels.quantize import function, quantize
+from packtrain.kernels.quantize.reference import quantize_reference
 from tests.strategies import many
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16]

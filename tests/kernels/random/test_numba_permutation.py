@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.random import Purpose, epoch_keys, permutation
-from kernels.random.numba_permutation import samples
+from packtrain.kernels.random import Purpose, epoch_keys, permutation
+from packtrain.kernels.random.numba_permutation import samples
 from tests.strategies import few
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from kernels.random import Purpose, normal, permutation, uniform
-from kernels.random.reference import philox, words
+from packtrain.kernels.random import Purpose, normal, permutation, uniform
+from packtrain.kernels.random.reference import philox, words
 from tests.strategies import few, many
 
 WORD = 2**32 - 1

@@ -5,10 +5,10 @@ import torch
 import triton
 import triton.language as tl
 
-from kernels import launch
-from kernels.random import Purpose, epoch_keys, permutation
-from kernels.random.reference import network_bits
-from kernels.random.triton_permutation import samples
+from packtrain.kernels.common import launch
+from packtrain.kernels.random import Purpose, epoch_keys, permutation
+from packtrain.kernels.random.reference import network_bits
+from packtrain.kernels.random.triton_permutation import samples
 
 
 @triton.jit

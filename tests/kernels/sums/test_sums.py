@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from kernels.sums import kernel, sum_in_order
-from kernels.sums.kernel import BLOCK_S, sum_parts
-from kernels.sums.reference import sum_parts_reference
+from packtrain.kernels.sums import kernel, sum_in_order
+from packtrain.kernels.sums.kernel import BLOCK_S, sum_parts
+from packtrain.kernels.sums.reference import sum_parts_reference
 from tests.helpers import assert_near
 from tests.kernels import edited
 

@@ -7,12 +7,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.errors import UserError
+from packtrain.kernels.common.errors import UserError
+from packtrain.trainer.data import digest as digests
+from packtrain.trainer.data.dataset import Dataset, prepare
+from packtrain.trainer.data.digest import digest
 from tests.helpers import assert_close
 from tests.strategies import few
-from trainer.data import digest as digests
-from trainer.data.dataset import Dataset, prepare
-from trainer.data.digest import digest
 
 
 def rows(size: int, columns: int = 2) -> Dataset:

@@ -15,11 +15,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from kernels.errors import UserError
-from kernels.expression import parse
-from trainer.data import files
-from trainer.data.files import READERS, read
-from trainer.data.table import select
+from packtrain.kernels.common.errors import UserError
+from packtrain.kernels.language import parse
+from packtrain.trainer.data import files
+from packtrain.trainer.data.files import READERS, read
+from packtrain.trainer.data.table import select
 
 COLUMNS = {"x": np.array([0.5, 1.5, 2.5]), "count": np.array([1, 2, 3])}
 

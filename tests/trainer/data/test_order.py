@@ -4,8 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packtrain.trainer.data.order import Order
 from tests.strategies import few
-from trainer.data.order import Order
 
 CPU = torch.device("cpu")
 SIZES = st.integers(1, 40)

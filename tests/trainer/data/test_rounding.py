@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from kernels.errors import UserError
-from kernels.expression import parse
+from packtrain.kernels.common.errors import UserError
+from packtrain.kernels.language import parse
+from packtrain.trainer.config import schema
+from packtrain.trainer.data.dataset import Data
+from packtrain.trainer.data.rounding import loss_of
+from packtrain.trainer.data.sources import load
 from tests.helpers import assert_close
-from trainer import config
-from trainer.data.dataset import Data
-from trainer.data.rounding import loss_of
-from trainer.data.sources import load
 
 GRAPH = parse("xy = a*xt + b")
 RANDOM = np.random.default_rng(0)
@@ -79,7 +79,7 @@ def test_most_of_a_fine_column_may_merge_without_harm_and_is_told() -> None:
 
 
 def of(table: dict[str, Any], dtype: torch.dtype = torch.float32, graph: Any = GRAPH, **asked: Any) -> Data:
-    data = config.Data(kind="table", table=table, **asked)
+    data = schema.DataConfig(kind="table", table=table, **asked)
     return load(data, graph, "mse", torch.device("cpu"), dtype)
 
 

@@ -12,13 +12,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.errors import UserError
-from kernels.expression import Graph, expression, parse
+from packtrain.kernels.common.errors import UserError
+from packtrain.kernels.expression import expression
+from packtrain.kernels.language import Graph, parse
+from packtrain.trainer.config import schema
+from packtrain.trainer.data import sources
+from packtrain.trainer.data.dataset import Data, Dataset
 from tests.helpers import assert_close
 from tests.strategies import few
-from trainer import config
-from trainer.data import sources
-from trainer.data.dataset import Data, Dataset
 
 CPU = torch.device("cpu")
 GRAPH = parse(["xy = a*x + b*xb^2", "xz = xy + a*x"], ["xy", "xz"])
@@ -32,7 +33,7 @@ def load(
     dtype: torch.dtype = torch.float64,
     **asked: Any,
 ) -> Data:
-    return sources.load(config.Data(kind=kind, **asked), graph, loss, CPU, dtype)
+    return sources.load(schema.DataConfig(kind=kind, **asked), graph, loss, CPU, dtype)
 
 
 def made(dtype: torch.dtype = torch.float64, **asked: Any) -> Dataset:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from kernels.errors import UserError
-from kernels.expression import parse
-from trainer.data.table import Table, select
+from packtrain.kernels.common.errors import UserError
+from packtrain.kernels.language import parse
+from packtrain.trainer.data.table import Table, select
 
 GRAPH = parse("xy = a*x + b*xb")
 LOGITS = parse(["xu = a*x", "xv = b*x"])

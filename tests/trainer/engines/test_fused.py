@@ -8,16 +8,16 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor
 
-from kernels import compiling
-from kernels.errors import UserError
-from kernels.expression import Graph
+from packtrain.kernels.common import compiling
+from packtrain.kernels.common.errors import UserError
+from packtrain.kernels.language import Graph
+from packtrain.trainer.engines.build import make_engine
+from packtrain.trainer.engines.fused import FusedEngine
+from packtrain.trainer.engines.outcome import Outcome
+from packtrain.trainer.engines.tabulated import TabulatedEngine
 from tests.helpers import Command, assert_close, result_in
 from tests.strategies import few, graphs
 from tests.trainer.configs import untrained
-from trainer.engines.build import make_engine
-from trainer.engines.fused import FusedEngine
-from trainer.engines.tabulated import TabulatedEngine
-from trainer.outcome import Outcome
 
 PRIMER = (
     "experiment=primer",
@@ -263,8 +263,8 @@ def test_auto_takes_it_for_minibatches_that_one_core_should_have_and_the_step_en
         assert engine_of(*PRIMER, *large, "engine=auto", over).kind == "step"
 
 
-def test_the_results_say_which_ran(packtrain: Command, tmp_path: object) -> None:
-    ended = packtrain(*PRIMER, "engine=fused", "monitor=quiet", SEEDS)
+def test_the_results_say_which_ran(cli: Command, tmp_path: object) -> None:
+    ended = cli(*PRIMER, "engine=fused", "monitor=quiet", SEEDS)
     assert ended.code == 0, ended.err
     result = result_in(tmp_path / "out")  # pyright: ignore[reportOperatorIssue]
     assert (result["engine"], result["backend"]) == ("fused", "numba")

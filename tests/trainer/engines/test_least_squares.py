@@ -9,26 +9,15 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
-from kernels.least_squares import Status
+from packtrain.kernels.least_squares import Status
+from packtrain.trainer.data.dataset import Dataset
+from packtrain.trainer.engines.base import History
+from packtrain.trainer.engines.least_squares import MOST_STEPS
+from packtrain.trainer.engines.outcome import Outcome
+from packtrain.trainer.models.evaluate import evaluate
+from packtrain.trainer.models.mlp import MLPModel, initial_weights
 from tests.helpers import Command, assert_close
-from tests.trainer.fits import (
-    ALONE,
-    FIT,
-    LINE,
-    X,
-    drive,
-    engine_of,
-    equation,
-    result_of,
-    saturating,
-    values,
-)
-from trainer.data.dataset import Dataset
-from trainer.engines.base import History
-from trainer.engines.least_squares import MOST_STEPS
-from trainer.evaluate import evaluate
-from trainer.models.mlp import MLPModel, initial_weights
-from trainer.outcome import Outcome
+from tests.trainer.fits import ALONE, FIT, LINE, X, drive, engine_of, equation, result_of, saturating, values
 
 SEEDS = 'pack.over={seed: "range(0,4)"}'
 PACK = (*FIT, *saturating("[50, 400]", "[0.1, 2]"), SEEDS)
@@ -138,19 +127,19 @@ def test_tolerances_are_those_that_were_asked_for() -> None:
     assert engine.rules.ftol.tolist() == [1e-15, 1e-2]
 
 
-def test_float32_fits_reach_float32(packtrain: Command, tmp_path: Path) -> None:
-    found = result_of(packtrain, tmp_path, *FIT, *saturating(100, 0.75), "compute.precision=fp32")
+def test_float32_fits_reach_float32(cli: Command, tmp_path: Path) -> None:
+    found = result_of(cli, tmp_path, *FIT, *saturating(100, 0.75), "compute.precision=fp32")
     run = found["run"][0]
     assert found["precision"] == "fp32" and run["outcome"] == "finished"
     assert values(run) == pytest.approx({"b1": 213.80940889, "b2": 0.54723748542}, rel=1e-4)
     assert values(run, "stderr") == pytest.approx({"b1": 12.354515176, "b2": 0.10455993237}, rel=1e-3)
 
 
-def test_the_compiled_backend_agrees_with_the_reference(packtrain: Command, tmp_path: Path) -> None:
+def test_the_compiled_backend_agrees_with_the_reference(cli: Command, tmp_path: Path) -> None:
     over = 'pack.over={model.initial.b2: "5,4"}'
     asked = (*DANWOOD, over, "model.initial={b1: 1}", "data.path=null")
-    reference = result_of(packtrain, tmp_path, *asked, "compute.backend=reference")
-    compiled = result_of(packtrain, tmp_path, *asked, "compute.backend=numba")
+    reference = result_of(cli, tmp_path, *asked, "compute.backend=reference")
+    compiled = result_of(cli, tmp_path, *asked, "compute.backend=numba")
     assert (reference["engine"], reference["backend"]) == ("step", "reference")
     assert (compiled["engine"], compiled["backend"]) == ("fused", "numba")
     for one, other in zip(reference["run"], compiled["run"], strict=True):
@@ -165,16 +154,16 @@ def test_small_fits_are_not_worth_compiling_and_large_ones_are(monkeypatch: pyte
     """However many there are."""
     assert engine_of(*DANWOOD).backend == "reference"
     many = 'pack.over={seed: "range(0,3000)"}'
-    monkeypatch.setattr("trainer.engines.build.COMPILED_WORK", 6 * 3 + 1)
+    monkeypatch.setattr("packtrain.trainer.engines.build.COMPILED_WORK", 6 * 3 + 1)
     assert engine_of(*DANWOOD, many).backend == "reference"
-    monkeypatch.setattr("trainer.engines.build.COMPILED_WORK", 6 * 3)
+    monkeypatch.setattr("packtrain.trainer.engines.build.COMPILED_WORK", 6 * 3)
     assert engine_of(*DANWOOD).backend == "numba"
     assert engine_of(*DANWOOD, "compute.precision=fp32").backend == "reference"
     assert engine_of(*DANWOOD, "compute.backend=reference").backend == "reference"
 
 
-def test_tensorboard_has_the_damping_and_no_learning_rate(packtrain: Command, tmp_path: Path) -> None:
-    run = result_of(packtrain, tmp_path, "experiment=fit")["run"][0]
+def test_tensorboard_has_the_damping_and_no_learning_rate(cli: Command, tmp_path: Path) -> None:
+    run = result_of(cli, tmp_path, "experiment=fit")["run"][0]
     found = scalars(tmp_path / "out" / "tensorboard")
     assert set(found) == {
         "loss/train",
@@ -189,21 +178,21 @@ def test_tensorboard_has_the_damping_and_no_learning_rate(packtrain: Command, tm
     assert found["parameters/b1"][-1] == (run["steps"], pytest.approx(0.7688622618, rel=1e-6))
 
 
-def test_a_time_limit_stops_early_with_results(packtrain: Command, tmp_path: Path) -> None:
+def test_a_time_limit_stops_early_with_results(cli: Command, tmp_path: Path) -> None:
     asked = (*PACK, "loop.steps=1000000", "optimizer.ftol=0", "optimizer.xtol=0", "optimizer.gtol=0")
-    found = result_of(packtrain, tmp_path, *asked, "loop.max_seconds=1e-9")
+    found = result_of(cli, tmp_path, *asked, "loop.max_seconds=1e-9")
     assert found["outcomes"] == {"stopped early": 4}
     run = found["run"][0]
     assert "loop.max_seconds=1e-09 was reached" in run["message"] and run["fit"]["criterion"] == "running"
     assert run["steps"] == 0 and run["loss"]["train"]["last"] == run["loss"]["train"]["first"]
 
 
-def test_the_validation_part_ranks_the_runs(packtrain: Command, tmp_path: Path) -> None:
+def test_the_validation_part_ranks_the_runs(cli: Command, tmp_path: Path) -> None:
     many = [float(i) for i in range(1, 21)]
     noisy = [2 * x + (-1) ** i for i, x in enumerate(many)]
     asked = equation("xy = a*x + b", {"a": 1}, x=many, xy=noisy)
     over = ("model.fixed=[b]", "pack.over={model.initial.b: [0,0.2,-0.2,5]}", "data.validation=0.3")
-    found = result_of(packtrain, tmp_path, *FIT, *asked, *over)
+    found = result_of(cli, tmp_path, *FIT, *asked, *over)
     held = [run["loss"]["validation"] for run in found["run"]]
     train = [run["loss"]["train"]["last"] for run in found["run"]]
     assert held[found["best_run"]] == min(held)
@@ -211,12 +200,12 @@ def test_the_validation_part_ranks_the_runs(packtrain: Command, tmp_path: Path) 
     assert train.index(min(train)) != held.index(min(held))
 
 
-def test_weights_count_in_the_validation_part_too(packtrain: Command, tmp_path: Path) -> None:
+def test_weights_count_in_the_validation_part_too(cli: Command, tmp_path: Path) -> None:
     many = [float(i) for i in range(1, 21)]
     asked = equation("xy = a*x", {"a": 1}, x=many, xy=[2 * x for x in many], w=[4.0] * 20)
     held = ("data.validation=0.3", "data.columns={weights: w}", "loop.max_seconds=1e-9")
-    weighted = result_of(packtrain, tmp_path, *FIT, *asked, *held)["run"][0]["loss"]
-    plain = result_of(packtrain, tmp_path, *FIT, *asked, *held[::2])["run"][0]["loss"]
+    weighted = result_of(cli, tmp_path, *FIT, *asked, *held)["run"][0]["loss"]
+    plain = result_of(cli, tmp_path, *FIT, *asked, *held[::2])["run"][0]["loss"]
     assert weighted["validation"] == pytest.approx(4 * plain["validation"])
     assert weighted["train"]["first"] == pytest.approx(4 * plain["train"]["first"])
 
@@ -253,11 +242,11 @@ def test_an_mlps_jacobian_is_autograds() -> None:
     assert_close(slopes[2:], model.jacobian(flat[2:], own[2])[1])
 
 
-def test_an_mlp_ends_lower_than_with_adam(packtrain: Command, tmp_path: Path) -> None:
+def test_an_mlp_ends_lower_than_with_adam(cli: Command, tmp_path: Path) -> None:
     seeds = 'pack.over={seed: "range(0,6)"}'
-    fitted = result_of(packtrain, tmp_path, *FIT, *mlp(seeds), "loop.steps=100")
+    fitted = result_of(cli, tmp_path, *FIT, *mlp(seeds), "loop.steps=100")
     adam = ("optimizer=adam", "optimizer.lr=0.03", "loop.batch_size=full", "loop.steps=100")
-    trained = result_of(packtrain, tmp_path, *ALONE, *adam, *mlp(seeds))
+    trained = result_of(cli, tmp_path, *ALONE, *adam, *mlp(seeds))
     best, other = (min(run["loss"]["train"]["last"] for run in found["run"]) for found in (fitted, trained))
     assert best < 1e-12 < 1e-5 < other
     run = fitted["run"][fitted["best_run"]]
@@ -280,7 +269,7 @@ def test_an_mlps_weights_column_is_no_input() -> None:
 
 def test_one_call_makes_no_more_steps_than_its_history_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine_of(*PACK).horizon == MOST_STEPS
-    monkeypatch.setattr("trainer.engines.least_squares.MOST_NUMBERS", 3 * 4 * (2 + 3))
+    monkeypatch.setattr("packtrain.trainer.engines.least_squares.MOST_NUMBERS", 3 * 4 * (2 + 3))
     small, whole = engine_of(*PACK), engine_of(*PACK)
     assert small.horizon == 3 and small.advance(2).loss.shape == (2, 4) and small.horizon == 5
     drive(small)

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from packtrain.trainer.engines.base import Engine, History
+from packtrain.trainer.engines.build import make_engine
+from packtrain.trainer.engines.fused import FusedEngine
+from packtrain.trainer.engines.outcome import Outcome
+from packtrain.trainer.engines.parted import PartedEngine
+from packtrain.trainer.models.base import Model
 from tests.trainer.configs import untrained
-from trainer.engines.base import Engine, History
-from trainer.engines.build import make_engine
-from trainer.engines.fused import FusedEngine
-from trainer.engines.parted import PartedEngine
-from trainer.models.base import Model
-from trainer.outcome import Outcome
 
 PRIMER = "experiment=primer", "data.size=100", "loop.batch_size=48", "data.noise=0.1"
 GAUSSIANS = "experiment=gaussians", "data.size=100", "loop.batch_size=48"

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from packtrain.trainer.engines.build import make_engine
+from packtrain.trainer.engines.outcome import Outcome
+from packtrain.trainer.engines.step import StepEngine
 from tests.helpers import assert_close
 from tests.trainer.configs import untrained
-from trainer.engines.build import make_engine
-from trainer.engines.step import StepEngine
-from trainer.outcome import Outcome
 
 PRIMER = ("experiment=primer", "data.size=256", "loop.batch_size=32", "compute.precision=fp64")
 GAUSSIANS = ("experiment=gaussians", "data.size=250", "loop.batch_size=32", "compute.precision=fp64")

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from kernels.expression import parse
-from kernels.loss import LOSSES
+from packtrain.kernels.language import parse
+from packtrain.kernels.loss import LOSSES
+from packtrain.trainer.models.base import Model
+from packtrain.trainer.models.expression import ExpressionModel
+from packtrain.trainer.models.mlp import MLPModel, layout
 from tests.helpers import assert_close
-from trainer.models.base import Model
-from trainer.models.expression import ExpressionModel
-from trainer.models.mlp import MLPModel, layout
 
 RUNS, SAMPLES, FEATURES, OUTPUTS = 3, 7, 2, 4
 GRAPH = parse([f"x{'abcd'[i]}o = a*sin({i + 1}*x) + b*xb + c*x^{i}" for i in range(OUTPUTS)])

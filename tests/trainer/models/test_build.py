@@ -3,18 +3,16 @@
 import pytest
 import torch
 
-from kernels.errors import UserError
+from packtrain.kernels.common.errors import UserError
+from packtrain.trainer.data.dataset import Dataset
+from packtrain.trainer.models.base import Model
+from packtrain.trainer.models.build import make_graph, make_layout, new_model
+from packtrain.trainer.models.evaluate import evaluate
+from packtrain.trainer.models.expression import ExpressionModel
+from packtrain.trainer.models.mlp import MLPModel
 from tests.helpers import assert_close
 from tests.trainer.configs import pack_of, untrained
-from trainer.compute import Compute
-from trainer.data.dataset import Dataset
-from trainer.evaluate import evaluate
-from trainer.models.base import Model
-from trainer.models.build import make_graph, make_layout, new_model
-from trainer.models.expression import ExpressionModel
-from trainer.models.mlp import MLPModel
 
-CPU = Compute(torch.device("cpu"), torch.float64, "cpu", "reference")
 LINE = ("~experiment", 'model.expressions=["xy = a*x + b"]')
 MLP = ("experiment=gaussians",)
 
@@ -26,7 +24,7 @@ def data(inputs: int = 1, targets: tuple[str, ...] = ("xy",)) -> Dataset:
 
 def model_of(*overrides: str, given: Dataset | None = None) -> Model:
     pack = pack_of(*overrides)
-    return new_model(pack, make_graph(pack.config.model), given or data(), CPU)
+    return new_model(pack, make_graph(pack.config.model), given or data(), torch.float64, "reference")
 
 
 def test_equations_become_a_model_with_an_initial_value_a_run() -> None:

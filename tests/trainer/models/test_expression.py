@@ -8,19 +8,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.errors import UserError
-from kernels.expression import parse
+from packtrain.kernels.common.errors import UserError
+from packtrain.kernels.language import parse
+from packtrain.trainer.config import schema
+from packtrain.trainer.models.expression import ExpressionModel, bounds_of, draws, initial_values
 from tests.helpers import assert_close
 from tests.strategies import few
-from trainer import config
-from trainer.models.expression import ExpressionModel, bounds_of, draws, initial_values
 
 GRAPH = parse("xy = a*x + b*x^2 + c")
 SEEDS = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=5)
 
 
 def start(seeds: list[int], initial: dict[str, Any] | None = None, default: Any = (0, 1)) -> torch.Tensor:
-    asked = config.Model("expression", initial_range=list(default))
+    asked = schema.ModelConfig("expression", initial_range=list(default))
     given = torch.tensor(seeds)
     return initial_values(asked, GRAPH, initial or {}, draws(asked, GRAPH, given, torch.zeros_like(given)))
 
@@ -35,7 +35,7 @@ def test_a_runs_start_depends_on_its_seed_alone(seeds: list[int]) -> None:
 
 
 def bounds(given: Any) -> list[tuple[float, float]]:
-    low, high = bounds_of(config.Model("expression", bounds={"b": given}), GRAPH)
+    low, high = bounds_of(schema.ModelConfig("expression", bounds={"b": given}), GRAPH)
     return list(zip(low, high, strict=True))
 
 
@@ -75,7 +75,7 @@ def test_what_bounds_nothing_is_refused(given: Any) -> None:
     ],
 )  # fmt: skip
 def test_parameters_start_within_their_bounds(initial: Any, within: bool) -> None:
-    asked = config.Model("expression", initial_range=[0, 1], bounds={"b": [-1, 2]})
+    asked = schema.ModelConfig("expression", initial_range=[0, 1], bounds={"b": [-1, 2]})
     drawn = torch.zeros(1, 3, dtype=torch.float64)
     if within:
         initial_values(asked, GRAPH, {"b": [initial]}, drawn)

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from packtrain.trainer.models.mlp import MLPModel, initial_weights, layout
 from tests.helpers import assert_close
 from tests.strategies import few
-from trainer.models.mlp import MLPModel, initial_weights, layout
 
 WIDTHS = [3, 6, 5, 2]
 SEEDS = torch.tensor([0, 1, 2])

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainer.optimizers import OPTIMIZERS, SCHEDULES, Hyper, Optimizer
+from packtrain.trainer.optimizers import OPTIMIZERS, SCHEDULES, Hyper, Optimizer
 
 STEPS = 30
 DEFAULTS = {

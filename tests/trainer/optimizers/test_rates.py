@@ -4,9 +4,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packtrain.trainer.optimizers import OPTIMIZERS, SCHEDULES, Rates
 from tests.strategies import few
 from tests.trainer.optimizers.descent import DEFAULTS, hyper
-from trainer.optimizers import OPTIMIZERS, SCHEDULES, Rates
 
 RUN = st.fixed_dictionaries(
     {

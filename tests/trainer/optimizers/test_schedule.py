@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
+from packtrain.trainer.optimizers import SCHEDULES
+from packtrain.trainer.optimizers.schedule import half_cosine
 from tests.helpers import assert_close
 from tests.strategies import few
 from tests.trainer.optimizers.descent import hyper, learning_rates
-from trainer.optimizers import SCHEDULES
-from trainer.optimizers.schedule import half_cosine
 
 RUN = st.fixed_dictionaries(
     {

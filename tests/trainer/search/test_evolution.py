@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packtrain.trainer.search.evolution import SMALLEST, Generation, next_generation
+from packtrain.trainer.search.space import Interval, Point
 from tests.strategies import few
-from trainer.search.evolution import SMALLEST, Generation, next_generation
-from trainer.search.space import Interval, Point
 
 SPACE = {
     "optimizer.lr": Interval(1e-6, 1.0, log=True),

@@ -7,23 +7,23 @@ import pytest
 from hydra._internal.core_plugins import basic_launcher
 from hydra.core.plugins import Plugins
 
-from tests.helpers import ROOT, Command, result_in
-from tests.trainer.search.test_sweep import BRIEF
+from tests.helpers import IMPORTABLE, Command, result_in
+from tests.trainer.sweep.test_sweep import BRIEF
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
 def test_packs_train_in_other_processes(
-    launcher: str, packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    launcher: str, cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    ended = packtrain("-m", *BRIEF, "seed=1,2", f"hydra/launcher={launcher}", "hydra.sweep.dir=sweep")
+    monkeypatch.setenv("PYTHONPATH", str(IMPORTABLE))
+    ended = cli("-m", *BRIEF, "seed=1,2", f"hydra/launcher={launcher}", "hydra.sweep.dir=sweep")
     assert ended.code == 0, ended.out + ended.err
     assert "debug: 2 runs (2 finished)" in ended.out
     assert [run["values"] for run in result_in(tmp_path / "sweep")["run"]] == [{"seed": 1}, {"seed": 2}]
 
 
 def test_a_launcher_that_gives_up_leaves_what_was_trained(
-    packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     basic = Plugins.instance().class_name_to_class[f"{basic_launcher.__name__}.BasicLauncher"]
     launch = vars(basic)["launch"]
@@ -33,7 +33,7 @@ def test_a_launcher_that_gives_up_leaves_what_was_trained(
         raise RuntimeError("a worker was killed")
 
     monkeypatch.setattr(basic, "launch", give_up)
-    ended = packtrain("-m", *BRIEF, "optimizer=adam,adamw", "hydra.sweep.dir=sweep")
+    ended = cli("-m", *BRIEF, "optimizer=adam,adamw", "hydra.sweep.dir=sweep")
     assert ended.code == 1
     found = result_in(tmp_path / "sweep")
     why = "its process ended without results (RuntimeError: a worker was killed)"

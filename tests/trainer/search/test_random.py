@@ -2,8 +2,8 @@
 
 from scipy.stats import kstest
 
-from trainer.search.random import RandomSearch
-from trainer.search.space import Choices, Interval, Space
+from packtrain.trainer.search.random import RandomSearch
+from packtrain.trainer.search.space import Choices, Interval, Space
 
 SPACE: Space = {
     "optimizer.lr": Interval(1e-5, 1e-1, log=True),

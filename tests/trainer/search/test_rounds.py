@@ -9,11 +9,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from packtrain.trainer.loop import train as train_module
 from tests.helpers import Command, result_in
-from tests.trainer.search.test_resume import finished
-from tests.trainer.search.test_sweep import BRIEF, rows_in
-from tests.trainer.test_show import first_column
-from trainer import train as train_module
+from tests.trainer.sweep.test_sweep import BRIEF, rows_in
+from tests.trainer.terminal.test_resume import finished
+from tests.trainer.terminal.test_show import first_column
 
 LR = "optimizer.lr: {low: 1e-4, high: 1, log: true}"
 SPACE = f"search.space={{{LR}, optimizer.beta1: {{choices: [0.8, 0.9]}}}}"
@@ -28,8 +28,8 @@ def states(folder: Path) -> list[TrialState]:
     return [trial.state for trial in trials]
 
 
-def test_rounds_are_packs_and_all_runs_are_in_one_table(packtrain: Command, tmp_path: Path) -> None:
-    ended = packtrain(*ONE_SEED, "search=random", SPACE, *ROUNDS, "hydra.run.dir=out")
+def test_rounds_are_packs_and_all_runs_are_in_one_table(cli: Command, tmp_path: Path) -> None:
+    ended = cli(*ONE_SEED, "search=random", SPACE, *ROUNDS, "hydra.run.dir=out")
     assert ended.code == 0, ended.err
     assert "round 3 of 3" in ended.out and "debug: 3 packs, 12 runs (12 finished)" in ended.out
     rows = rows_in(tmp_path / "out")
@@ -41,33 +41,33 @@ def test_rounds_are_packs_and_all_runs_are_in_one_table(packtrain: Command, tmp_
     assert (tmp_path / "out" / "sweep.png").exists()
     best = min(rows, key=lambda row: float(row["loss.validation"]))
     assert f"best  run {best['index']}, with loss.validation " in ended.out
-    assert packtrain("show", "out", f"run={best['index']}").out.count(best["optimizer.lr"]) == 1
+    assert cli("show", "out", f"run={best['index']}").out.count(best["optimizer.lr"]) == 1
 
 
 def test_a_search_by_a_metric_ranks_by_it_everywhere(
-    packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     asked = ("search.objective=metrics.mae", "search.direction=maximize", "search.runs_per_round=4")
-    ended = packtrain(*ONE_SEED, "search=random", SPACE, *asked)
+    ended = cli(*ONE_SEED, "search=random", SPACE, *asked)
     assert ended.code == 0, ended.err
     best = max(rows_in(tmp_path / "out"), key=lambda row: float(row["metrics.mae"]))
     assert f"best  run {best['index']}, with metrics.mae " in ended.out
-    assert f"trainer.load('out/0').predict(inputs, run={best['index']})" in ended.out
+    assert f"packtrain.load('out/0').predict(inputs, run={best['index']})" in ended.out
     found = result_in(tmp_path / "out")
     assert found["objective"] == {"name": "metrics.mae", "maximized": True}
-    firsts = [found["best_run"], first_column(ended.out)[0], first_column(packtrain("show", "out").out)[0]]
+    firsts = [found["best_run"], first_column(ended.out)[0], first_column(cli("show", "out").out)[0]]
     assert firsts == [int(best["index"])] * 3
-    assert packtrain("export", "out").code == 0
+    assert cli("export", "out").code == 0
     assert (tmp_path / "out" / "export" / f"run-{int(best['index']):04d}").is_dir()
 
 
 @pytest.mark.parametrize(("sampler", "space"), [("tpe", SPACE), ("cmaes", NUMBERS)])
 def test_a_search_that_was_stopped_goes_on_as_it_would_have(
-    sampler: str, space: str, packtrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sampler: str, space: str, cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = (*ONE_SEED, "search=optuna", f"search.sampler={sampler}", space, "search.runs_per_round=4")
-    assert packtrain(*asked, "search.rounds=4", "hydra.run.dir=whole").code == 0
+    assert cli(*asked, "search.rounds=4", "hydra.run.dir=whole").code == 0
     rounds = iter(range(9))
 
     def train(*given: object) -> str:
@@ -76,28 +76,26 @@ def test_a_search_that_was_stopped_goes_on_as_it_would_have(
             return "SIGTERM came"
         return train_module.train(*given)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr("trainer.run.train", train)
-    ended = packtrain(*asked, "search.rounds=3", "hydra.run.dir=cut")
+    monkeypatch.setattr("packtrain.trainer.console.training.train", train)
+    ended = cli(*asked, "search.rounds=3", "hydra.run.dir=cut")
     assert ended.code == 143 and "packtrain resume=cut trains what is left" in ended.out
     assert "the search was stopped before its end" in ended.out
     assert states(tmp_path / "cut") == [TrialState.COMPLETE] * 4 + [TrialState.RUNNING] * 4
     kept = {file: at for file, at in finished(tmp_path / "cut").items() if file.name == "0"}
-    ended = packtrain("resume=cut")
+    ended = cli("resume=cut")
     assert ended.code == 0 and "round 1 of 3" not in ended.out, ended.err
-    assert packtrain(*asked, "search.rounds=4", "hydra.run.dir=cut").code == 0
+    assert cli(*asked, "search.rounds=4", "hydra.run.dir=cut").code == 0
     assert kept.items() <= finished(tmp_path / "cut").items(), "a finished round was trained again"
     assert rows_in(tmp_path / "cut") == rows_in(tmp_path / "whole")
     assert states(tmp_path / "cut") == [TrialState.COMPLETE] * 16
-    other = packtrain(*asked, "search.seed=1", "hydra.run.dir=cut")
+    other = cli(*asked, "search.seed=1", "hydra.run.dir=cut")
     assert other.code == 2 and "take another hydra.run.dir, or finish that one" in other.err
 
 
-def test_runs_that_diverge_are_told_as_failed_and_the_search_goes_on(
-    packtrain: Command, tmp_path: Path
-) -> None:
+def test_runs_that_diverge_are_told_as_failed_and_the_search_goes_on(cli: Command, tmp_path: Path) -> None:
     space = "search.space={optimizer.lr: {low: 1e-9, high: 1e2, log: true}}"
     asked = ("optimizer=sgd", "search.rounds=2", "search.runs_per_round=4", "search.seed=1")
-    ended = packtrain(*ONE_SEED, "search=optuna", space, *asked)
+    ended = cli(*ONE_SEED, "search=optuna", space, *asked)
     assert ended.code == 0, ended.err
     useless = [
         row["outcome"] == "diverged" or not row["loss.validation"] for row in rows_in(tmp_path / "out")
@@ -107,18 +105,16 @@ def test_runs_that_diverge_are_told_as_failed_and_the_search_goes_on(
     assert states(tmp_path / "out") == told
 
 
-def test_a_search_without_a_run_of_use_fails(packtrain: Command, tmp_path: Path) -> None:
+def test_a_search_without_a_run_of_use_fails(cli: Command, tmp_path: Path) -> None:
     space = "search.space={optimizer.lr: {low: 1e37, high: 1e38}}"
     asked = ("optimizer=sgd", "search.rounds=2", "search.runs_per_round=2")
-    ended = packtrain(*ONE_SEED, "search=optuna", space, *asked)
+    ended = cli(*ONE_SEED, "search=optuna", space, *asked)
     assert ended.code == 1 and "every run diverged at its first step" in ended.err
     assert result_in(tmp_path / "out")["outcomes"] == {"diverged": 4}
     assert states(tmp_path / "out") == [TrialState.FAIL] * 4
 
 
-def test_optuna_finds_a_grids_learning_rate_with_a_quarter_of_its_steps(
-    packtrain: Command, tmp_path: Path
-) -> None:
+def test_optuna_finds_a_grids_learning_rate_with_a_quarter_of_its_steps(cli: Command, tmp_path: Path) -> None:
     primer = (
         "experiment=primer",
         "monitor=quiet",
@@ -127,10 +123,10 @@ def test_optuna_finds_a_grids_learning_rate_with_a_quarter_of_its_steps(
         "loop.batch_size=256",
     )
     grid = ",".join(map(str, np.geomspace(1e-5, 1e-1, 64)))
-    assert packtrain(*primer, f"pack.over={{optimizer.lr: [{grid}]}}", "hydra.run.dir=grid").code == 0
+    assert cli(*primer, f"pack.over={{optimizer.lr: [{grid}]}}", "hydra.run.dir=grid").code == 0
     space = "search.space={optimizer.lr: {low: 1e-5, high: 1e-1, log: true}}"
     few = ("search.rounds=4", "search.runs_per_round=4")
-    assert packtrain(*primer, "search=optuna", space, *few, "hydra.run.dir=search").code == 0
+    assert cli(*primer, "search=optuna", space, *few, "hydra.run.dir=search").code == 0
     best = [
         min(rows_in(tmp_path / folder), key=lambda row: float(row["loss.train.last"]))
         for folder in ("grid", "search")
@@ -163,19 +159,19 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=" ".join)
 def test_a_search_that_makes_no_sense_is_one_sentence(
-    mistake: tuple[str, ...], packtrain: Command, tmp_path: Path
+    mistake: tuple[str, ...], cli: Command, tmp_path: Path
 ) -> None:
-    ended = packtrain(*mistake, "experiment=primer", *BRIEF[1:-3])
+    ended = cli(*mistake, "experiment=primer", *BRIEF[1:-3])
     assert ended.code == 2 and MISTAKES[mistake] in ended.err
     assert ended.err.startswith("packtrain: ") and ended.err.count("\n") == 1
     assert not (tmp_path / "out" / "sweep.json").exists()
 
 
 def test_without_optuna_one_sentence_says_what_to_install(
-    packtrain: Command, monkeypatch: pytest.MonkeyPatch
+    cli: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "trainer.search.study", raising=False)
+    monkeypatch.delitem(sys.modules, "packtrain.trainer.search.study", raising=False)
     monkeypatch.setitem(sys.modules, "optuna", None)
-    ended = packtrain(*ONE_SEED, "search=optuna", SPACE)
+    ended = cli(*ONE_SEED, "search=optuna", SPACE)
     assert ended.code == 2 and ended.err.count("\n") == 1
     assert "search=optuna needs optuna: pip install 'packtrain[optuna]'" in ended.err

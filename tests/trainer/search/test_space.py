@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.errors import UserError
+from packtrain.kernels.common.errors import UserError
+from packtrain.trainer.search.space import Choices, Interval, Space, read_space
 from tests.strategies import few
 from tests.trainer.configs import compose
-from trainer.search.space import Choices, Interval, Space, read_space
 
 
 def space_of(text: str, *overrides: str) -> Space:

@@ -10,18 +10,18 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from kernels.errors import UserError
-from trainer.checks import SAMPLERS as NAMES
-from trainer.config import Search
-from trainer.search.space import Choices, Interval, Space
-from trainer.search.study import CMAES, SAMPLERS, OptunaSearch
+from packtrain.kernels.common.errors import UserError
+from packtrain.trainer.config.checks import SAMPLERS as NAMES
+from packtrain.trainer.config.schema import SearchConfig
+from packtrain.trainer.search.space import Choices, Interval, Space
+from packtrain.trainer.search.study import CMAES, SAMPLERS, OptunaSearch
 
 NUMBERS: Space = {"optimizer.lr": Interval(1e-5, 1.0, log=True), "seed": Interval(0, 9, integer=True)}
 MIXED: Space = {**NUMBERS, "optimizer.clip_norm": Choices((None, 1.0))}
 
 
 def study_in(folder: Path, space: Space, **asked: Any) -> OptunaSearch:
-    return OptunaSearch(space, Search("optuna", runs_per_round=4, **asked), False, folder, "mine")
+    return OptunaSearch(space, SearchConfig("optuna", runs_per_round=4, **asked), False, folder, "mine")
 
 
 def values(points: list[dict[str, Any]]) -> list[float | None]:
@@ -73,7 +73,7 @@ def test_a_study_goes_on_as_it_would_have(sampler: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("maximized", [False, True])
 def test_cmaes_goes_where_it_is_better(maximized: bool, tmp_path: Path) -> None:
-    asked = Search("optuna", runs_per_round=8, sampler="cmaes")
+    asked = SearchConfig("optuna", runs_per_round=8, sampler="cmaes")
     study = OptunaSearch(NUMBERS, asked, maximized, tmp_path, "mine")
     means = []
     for first in range(0, 32, 8):
@@ -104,7 +104,7 @@ def test_pruned_runs_count_in_a_generation_of_cmaes_by_what_they_came_to(tmp_pat
     """As runs that ended do; not as runs that came to nothing."""
 
     def second_round(name: str, worse: float | None, pruned: dict[int, int]) -> list[dict[str, Any]]:
-        asked = Search("optuna", runs_per_round=4, sampler="cmaes")
+        asked = SearchConfig("optuna", runs_per_round=4, sampler="cmaes")
         study = OptunaSearch(NUMBERS, asked, False, tmp_path, name)
         study.tell(0, [3.0, worse, 1.0, 4.0][: len(study.ask(0, 4))], pruned)
         return study.ask(4, 4)
@@ -115,7 +115,7 @@ def test_pruned_runs_count_in_a_generation_of_cmaes_by_what_they_came_to(tmp_pat
 
 
 def test_the_study_has_the_searchs_direction(tmp_path: Path) -> None:
-    searches = [OptunaSearch(NUMBERS, Search("optuna"), up, tmp_path, str(up)) for up in (False, True)]
+    searches = [OptunaSearch(NUMBERS, SearchConfig("optuna"), up, tmp_path, str(up)) for up in (False, True)]
     assert [each.study.direction.name for each in searches] == ["MINIMIZE", "MAXIMIZE"]
 
 
@@ -131,7 +131,9 @@ def test_cmaes_takes_numbers_alone(space: Space, tmp_path: Path) -> None:
 
 def test_cmaes_takes_rounds_of_four_runs_or_more(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"needs search.runs_per_round=4 or more; got 3"):
-        OptunaSearch(NUMBERS, Search("optuna", runs_per_round=3, sampler="cmaes"), False, tmp_path, "mine")
+        OptunaSearch(
+            NUMBERS, SearchConfig("optuna", runs_per_round=3, sampler="cmaes"), False, tmp_path, "mine"
+        )
 
 
 @pytest.mark.parametrize("url", ["studies", "nosuch://host/db", "sqlite:////nowhere/at/all.db"])

@@ -1,0 +1,84 @@
+"""What every launcher asks of its tensors, its grid and its kernel."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+from triton import knobs
+
+from . import compiling, triton_cache
+from .errors import UserError
+
+ALIGNMENT = 16  # bytes: Triton compiles another kernel for pointers that are not multiples of it
+MOST_PROGRAMS = 2**31 - 1  # of the first axis of a grid
+MOST_REGISTERS = 255  # of a thread: unasked, the compiler may take fewer and spill
+INTERPRETED = knobs.runtime.interpret
+DTYPES = {
+    torch.float64: tl.float64,
+    torch.float32: tl.float32,
+    torch.bfloat16: tl.bfloat16,
+    torch.float16: tl.float16,
+}
+
+
+def aligned(tensor: Tensor) -> Tensor:
+    """`tensor`, contiguous and aligned, so that one compiled kernel (and one order of sums) serves all."""
+    tensor = tensor.contiguous()
+    return tensor.clone() if tensor.data_ptr() % ALIGNMENT else tensor
+
+
+def launch(kernel: Any, programs: int, *arguments: Any, **options: Any) -> None:
+    """`kernel` on a grid of its first axis alone, on the device of its first argument.
+
+    Multiply-adds are fused, whatever Triton's default is.
+    """
+    assert programs <= MOST_PROGRAMS, f"{programs:,} programs: take fewer runs or samples at a time"
+    compiling.watch_triton()
+    first = arguments[0]
+    device = torch.cuda.device(first.device if first.device.type == "cuda" else -1)  # -1: as it is
+    with device, triton_cache.kept():
+        kernel[(programs,)](*arguments, **options, enable_fp_fusion=True)
+
+
+def parts(size: int, each: int) -> int:
+    """How many parts of `each` make `size`, the last perhaps not whole."""
+    return -(-size // each)
+
+
+def power_of_2(size: int) -> int:
+    """The least power of 2 that is not below `size`."""
+    return 1 << (size - 1).bit_length()
+
+
+def processors(tensor: Tensor) -> int:
+    """The multiprocessors of the tensor's GPU; 1 on the CPU, where kernels are interpreted."""
+    if tensor.device.type != "cuda":
+        return 1
+    return torch.cuda.get_device_properties(tensor.device).multi_processor_count
+
+
+def is_hopper(tensor: Tensor) -> bool:
+    """The tensor's GPU has Hopper's instructions and memory; what is interpreted is cut up as there."""
+    return tensor.device.type != "cuda" or torch.cuda.get_device_capability(tensor.device)[0] in (9, 10)
+
+
+def tuned(
+    kernel: Any, choices: Sequence[triton.Config], key: Sequence[str], prune: Callable[..., Any] | None = None
+) -> Any:
+    """`kernel` with the quickest of `choices` for each `key`, found when first launched and kept on disk.
+
+    `choices` leave the order of every sum alone, so that which is taken changes no bit. Interpreted,
+    the first is taken.
+    """
+    prune_by = None if prune is None else {"early_config_prune": prune}
+    choices = choices[:1] if INTERPRETED else choices
+    return triton.autotune(list(choices), list(key), prune_configs_by=prune_by, cache_results=True)(kernel)
+
+
+def check_device(tensor: Tensor, what: str, instead: str) -> None:
+    """Raises UserError where Triton can't run: on the CPU, unless it interprets."""
+    if tensor.device.type != "cuda" and not INTERPRETED:
+        raise UserError(f"{what} runs on CUDA, and its input is on {tensor.device}; {instead} runs anywhere")

@@ -1,0 +1,1 @@
+"""Whole trainings compiled by Numba, for the CPU."""

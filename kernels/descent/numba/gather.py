@@ -1,0 +1,46 @@
+"""A shared order's minibatches, gathered once for all runs by compiled loops on the CPU."""
+
+from pathlib import Path
+
+from torch import Tensor
+
+from ... import random
+from ...common import source_cache
+from ...common.threads import share
+from ..block import Batches, Shuffle
+
+PERMUTATION = Path(random.__file__).with_name("numba_permutation.py")
+
+SOURCE = f"""# over {source_cache.version(PERMUTATION)}
+import numpy as np
+
+from packtrain.kernels.common.numba_cache import kept
+from packtrain.kernels.random.numba_permutation import samples
+
+
+@kept
+def gather(start, stop, x, t, keys, epoch, first, x_out, t_out):
+    index = np.empty(x_out.shape[2], np.int64)
+    for row in range(start, stop):
+        samples(keys, epoch, x.shape[1], (first + row) * index.size, index)
+        for v in range(x.shape[0]):
+            for n in range(index.size):
+                x_out[row, v, n] = x[v, index[n]]
+        for v in range(t.shape[0]):
+            for n in range(index.size):
+                t_out[row, v, n] = t[v, index[n]]
+"""
+
+
+def gather(inputs: Tensor, targets: Tensor, shuffle: Shuffle, first: int, out: Batches) -> None:
+    """The minibatches of the steps from `first` on, in the order of `shuffle`, whose keys are [E, 4].
+
+    inputs [V, N], targets [T, N] -> `out`, [S, V, B] and [S, T, B].
+    """
+    given = inputs, targets, shuffle.keys, out.inputs, out.targets
+    x, t, keys, x_out, t_out = (each.numpy() for each in given)
+    code = source_cache.load(SOURCE)
+    share(
+        len(x_out),
+        lambda start, stop: code.gather(start, stop, x, t, keys, shuffle.epoch, first, x_out, t_out),
+    )

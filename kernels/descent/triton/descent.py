@@ -1,0 +1,73 @@
+"""Whole trainings of R runs through Triton, on the GPU: one program a run."""
+
+import torch
+from torch import Tensor
+
+from ...common import launch, source_cache
+from ...random.reference import network_bits
+from ..block import Batches, Block, Record, Runs
+from ..numba.descent import STATES
+from . import update as triton_update
+from .kernel import advance_kernel
+from .source import Training
+
+LARGE = 1024  # samples of a step that may be worth more warps
+LEAST = 32  # samples of a block, where there are fewer
+BLOCKS_A_CHUNK = 32  # whose sums are kept in the parameters' own precision
+
+
+class TritonDescent:
+    """Steps of one optimizer on one loss: `runs` and `states` [R, K, P] change in place.
+
+    `training` is graph_training or layers_training; `divisor` is how many terms the loss of a sample is a
+    mean of, 0 where it is a sum. How a step is cut is a matter of the training and of B alone, so that a
+    run is the same in every pack.
+    """
+
+    def __init__(self, training: Training, optimizer: str, runs: Runs, record: Record, divisor: int) -> None:
+        launch.check_device(runs.parameters, "a fused training's Triton kernel", "compute.backend=numba")
+        self.training, self.code = training, source_cache.load(training.source)
+        self.update = getattr(triton_update, optimizer)
+        self.runs, self.record, self.divisor = runs, record, divisor
+        size, numbers = runs.parameters.shape
+        self.states = runs.parameters.new_zeros(size, len(STATES[optimizer]), numbers)
+        self.gradient = runs.parameters.new_empty(size, numbers, dtype=torch.float64)
+        self.scratch = runs.parameters.new_empty(size, training.scratch)
+        changed = runs.parameters, self.states, self.gradient, self.scratch, runs.alive, runs.taken
+        given = runs.constants, runs.setting, runs.steps, runs.parameters if runs.clip is None else runs.clip
+        recorded = record.losses, record.norms, record.path, record.columns, record.last
+        self.arrays = *changed, *given, *recorded
+        assert all(each.is_contiguous() for each in self.arrays), "kernels write into this memory"
+        assert runs.parameters.data_ptr() % launch.ALIGNMENT == 0
+
+    def advance(self, block: Block, rows: slice) -> None:
+        """The steps of these rows of the block."""
+        batches, parameters = block.batches, self.runs.parameters
+        x, t = launch.aligned(batches.inputs), launch.aligned(batches.targets)
+        own, samples, columns = batches.shuffle is not None, x.shape[2], len(self.record.columns)
+        cut = self.training.large if batches.batch >= LARGE else self.training.small
+        size = min(cut.block, max(LEAST, launch.power_of_2(batches.batch)))
+        launch.launch(
+            advance_kernel, len(parameters),
+            *self.arrays, x, t, batches.keys if own else block.slots, block.table.contiguous(), block.slots,
+            len(parameters), block.table.shape[2], len(self.record.losses) - 1, columns,
+            block.first, rows.start, rows.stop, batches.batch, samples, _step(x), _step(t),
+            batches.batch * self.divisor or 1, *_epochs(batches),
+            loss_and_gradient=self.code.loss_and_gradient, update=self.update,
+            P=parameters.shape[1], K=self.states.shape[1], SCRATCH=self.training.scratch,
+            CONSTANTS=self.runs.constants.shape[1], COEFFICIENTS=block.table.shape[1],
+            CLIP=self.runs.clip is not None, OWN=own, BITS=network_bits(samples) if own else 0,
+            EVEN=batches.batch % size == 0, COLUMNS=launch.power_of_2(max(1, columns)),
+            LANES=self.training.lanes, BLOCK=size, CHUNK=size * BLOCKS_A_CHUNK,
+            num_warps=cut.warps, num_stages=1, maxnreg=launch.MOST_REGISTERS,
+        )  # fmt: skip
+
+
+def _step(data: Tensor) -> int:
+    """Numbers from one row of minibatches to the next: 0 where one serves all."""
+    return data[0].numel() if len(data) > 1 else 0
+
+
+def _epochs(batches: Batches) -> tuple[int, int]:
+    """The first epoch of the keys, and how many there are."""
+    return (batches.shuffle.epoch, batches.keys.shape[1]) if batches.shuffle else (0, 0)

@@ -1,0 +1,271 @@
+"""A perceptron and a loss -> the Triton source text of one step's loss and gradient, for triton_kernel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ...common import launch
+from ...expression.statements import indented
+from .source import Cut, Training
+
+SHORTEST_DOT = 16
+FEW = 4  # inputs, up to which a first layer is no product of tiles
+LANES = 256  # parameters that are updated at a time
+
+# product -> the format of its operands, and how they are multiplied in it
+FORMATS = {
+    "fp64": ("dtype", "ieee"),
+    "ieee": ("dtype", "ieee"),
+    "tf32": ("dtype", "tf32"),
+    "bf16": ("tl.bfloat16", "ieee"),
+}
+
+
+@dataclass(frozen=True)
+class RegisterTile:
+    """How perceptrons are cut that don't spill so: of so many layers and inputs at most."""
+
+    cut: Cut
+    layers: int
+    inputs: int
+
+
+# (product, side of the largest tile), found by compiling for sm_80 and sm_90, with an order of each run's own
+FITS = {
+    ("ieee", 16): RegisterTile(Cut(32, 8), 3, 16),
+    ("ieee", 32): RegisterTile(Cut(16, 8), 3, 32),
+    ("bf16", 16): RegisterTile(Cut(32, 4), 2, 2),
+    ("tf32", 16): RegisterTile(Cut(32, 4), 2, 2),
+}
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How perceptrons are cut that keep their values in scratch memory.
+
+    Weights are cut into tiles of side x side, and a block's samples by `span` for products.
+    """
+
+    side: int
+    span: int
+    cut: Cut
+
+
+WIDE = {
+    "fp64": Tiles(64, 32, Cut(64, 8)),
+    "ieee": Tiles(32, 32, Cut(128, 8)),
+    "tf32": Tiles(64, 64, Cut(128, 8)),
+    "bf16": Tiles(64, 128, Cut(256, 8)),
+}
+
+LAYERS = '''"""Generated from a perceptron; the file is named after this text."""
+
+import triton
+import triton.language as tl
+
+from packtrain.kernels.descent.triton.layers import (
+    add_bias, add_weight, bias_of, columns, input_slopes, linear, linear_of_few, relu, weight_of,
+    weight_slopes, weight_slopes_of_few, {loss},
+)
+from packtrain.kernels.random.triton_permutation import samples as permuted
+
+
+@triton.jit
+def loss_and_gradient(
+    p, gradient, scratch, x, t, keys, offset, size, samples, scale, P: tl.constexpr, LANES: tl.constexpr,
+    OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
+):
+    dtype: tl.constexpr = p.dtype.element_ty
+    n = tl.arange(0, BLOCK)
+    value = tl.zeros((), tl.float64)
+    for chunk in range(0, samples, CHUNK):
+        total = tl.zeros([BLOCK], dtype)
+{zeros}
+        for start in range(chunk, tl.minimum(chunk + CHUNK, samples), BLOCK):
+            inside = n < samples - start
+            at = tl.minimum(start + n, samples - 1)
+            if OWN:
+                at = permuted(offset + at, keys, size, BITS)
+{loop}
+        value += tl.sum(total, 0).to(tl.float64)
+{sums}
+    return value * scale
+'''
+
+
+WIDE_LAYERS = '''"""Generated from a perceptron; the file is named after this text."""
+
+import triton
+import triton.language as tl
+
+from packtrain.kernels.descent.triton.layers import {loss}
+from packtrain.kernels.descent.triton.wide import wide_loss_and_gradient
+
+
+@triton.jit
+def place(layer):
+    first, O, I = {first}
+{places}
+    return first, O, I
+
+
+@triton.jit
+def loss_and_gradient(
+    p, gradient, scratch, x, t, keys, offset, size, samples, scale, P: tl.constexpr, LANES: tl.constexpr,
+    OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
+):
+    dtype: tl.constexpr = p.dtype.element_ty
+    return wide_loss_and_gradient(
+        p, gradient, scratch, x, t, keys, offset, size, samples, scale, place, {loss},
+        {how}, {layers}, {bias}, {inputs}, {outputs}, {columns}, {width}, {side}, {span},
+        OWN, BITS, BLOCK, CHUNK,
+    )
+'''
+
+
+@dataclass(frozen=True)
+class Layer:
+    """O outputs of I features: where its weight [O, I] and its bias begin among the parameters."""
+
+    number: int
+    I: int
+    O: int
+    weight: int
+    bias: int | None
+
+    @property
+    def few(self) -> bool:
+        """Its inputs are those of the network, and are few."""
+        return self.number == 1 and self.I <= FEW
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """The sides of the tile that holds its weight."""
+        return padded(self.O), launch.power_of_2(self.I) if self.few else padded(self.I)
+
+
+def padded(features: int) -> int:
+    """The side of the tile that holds `features`."""
+    return max(SHORTEST_DOT, launch.power_of_2(features))
+
+
+def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:
+    """The layers, laid out as weight_0 [O, I], bias_0 [O], weight_1, ..."""
+    layers, at = [], 0
+    for number, (features, outputs) in enumerate(pairwise(widths), 1):
+        end = at + outputs * features
+        layers.append(Layer(number, features, outputs, at, end if bias else None))
+        at = end + outputs * bias
+    return layers
+
+
+def layers_training(
+    widths: Sequence[int], bias: bool, loss: str, product: str = "ieee", itemsize: int = 4
+) -> Training:
+    """The module that defines loss_and_gradient(...) of a perceptron, as that of graph_training.
+
+    Products take their operands in the format `product`, "ieee" for the parameters' own of `itemsize` bytes.
+    Where its values fit into registers it is written out, layer by layer; else triton_wide does the work.
+    A weight's sums are kept in the parameters' precision over each CHUNK of samples, and in float64 over
+    the chunks. The samples of the last block that are missing stand in as the last one, with no slopes.
+    """
+    layers, kind = layers_of(widths, bias), "cross_entropy" if loss == "cross_entropy" else "squared_errors"
+    product = "fp64" if itemsize == 8 else product
+    how = "{}, '{}'".format(*FORMATS[product])
+    fit = _fit(widths, product)
+    if not fit:
+        return _wide_training(layers, kind, product, how)
+    loop = [line for layer in layers for line in _forward(layer, len(layers), how)]
+    loop += [f"l, d{len(layers)} = {kind}(z{len(layers)}, t, size, at, inside, {widths[-1]})", "total += l"]
+    loop += [line for layer in reversed(layers) for line in _backward(layer, how)]
+    source = LAYERS.format(
+        loss=kind,
+        zeros=indented([line for layer in layers for line in _zeros(layer)], 2),
+        loop=indented(loop, 3),
+        sums=indented([line for layer in layers for line in _sums(layer)], 2),
+    )
+    return Training(source, fit.cut, fit.cut, LANES)
+
+
+def _fit(widths: Sequence[int], product: str) -> RegisterTile | None:
+    """How a perceptron is cut whose values stay in registers; None where they would spill."""
+    fit = FITS.get((product, _side(widths)))
+    fits = fit is not None and len(widths) - 1 <= fit.layers and widths[0] <= fit.inputs
+    return fit if fits else None
+
+
+def _side(widths: Sequence[int]) -> int:
+    """The side of the largest tile."""
+    return max(map(padded, widths))
+
+
+def _wide_training(layers: list[Layer], kind: str, product: str, how: str) -> Training:
+    """That of a perceptron that keeps its values in scratch memory."""
+    first, last, count, tiles = layers[0], layers[-1], len(layers), WIDE[product]
+    width, block = max(padded(max(each.I, each.O)) for each in layers), tiles.cut.block
+    source = WIDE_LAYERS.format(
+        loss=kind,
+        first=f"{first.weight}, {first.O}, {first.I}",
+        places=indented(_places(layers), 1),
+        how=how,
+        layers=count,
+        bias=last.bias is not None,
+        inputs=first.I,
+        outputs=last.O,
+        columns=1 if kind == "cross_entropy" else last.O,
+        width=width,
+        side=min(tiles.side, width),
+        span=tiles.span,
+    )
+    operands = width * (count * width + (count + 1) * block) // (2 if product == "bf16" else 1)
+    sums_and_biases, outputs_and_targets = width * count * (width + 2), 2 * width * block
+    return Training(source, tiles.cut, tiles.cut, LANES, sums_and_biases + outputs_and_targets + operands)
+
+
+def _places(layers: list[Layer]) -> list[str]:
+    """From the first layer's place to that of `layer`."""
+    return [
+        f"{name} = tl.where(layer == {number}, {value}, {name})"
+        for number, layer in enumerate(layers[1:], 1)
+        for name, value in (("first", layer.weight), ("O", layer.O), ("I", layer.I))
+    ]
+
+
+def _forward(layer: Layer, last: int, how: str) -> list[str]:
+    """From the layer's inputs, a0 or the values of the layer before, to its values z, and a = relu(z)."""
+    l, shape, (rows, columns) = layer.number, f"{layer.weight}, {layer.O}, {layer.I}", layer.tile
+    operand = how.split(",")[0]
+    zero = f"tl.zeros([{rows}], dtype)"
+    lines = [f"b{l} = {zero if layer.bias is None else f'bias_of(p, {layer.bias}, {layer.O}, {rows})'}"]
+    if layer.few:
+        lines.append(f"z{l} = linear_of_few(p, x, size, at, b{l}, {shape}, {operand})")
+    else:
+        if l == 1:
+            lines.append(f"a0 = columns(x, size, at, {layer.I}, {columns}).to({operand})")
+        lines.append(f"w{l} = weight_of(p, {shape}, {rows}, {columns})")
+        lines.append(f"z{l} = linear(w{l}, a{l - 1}, b{l}, {how})")
+    return lines if l == last else [*lines, f"a{l} = relu(z{l}).to({operand})"]
+
+
+def _backward(layer: Layer, how: str) -> list[str]:
+    """From the slopes d of the layer's values to those of its parameters, and of the values before."""
+    l, operand = layer.number, how.split(",")[0]
+    lines = [] if layer.bias is None else [f"db{l} += tl.sum(d{l}, 1)"]
+    if layer.few:
+        return [*lines, f"dw{l} = weight_slopes_of_few(dw{l}, d{l}, x, size, at, {layer.I}, {operand})"]
+    lines.append(f"dw{l} = weight_slopes(dw{l}, d{l}, a{l - 1}, {how})")
+    return lines if l == 1 else [*lines, f"d{l - 1} = input_slopes(w{l}, d{l}, a{l - 1}, {how})"]
+
+
+def _zeros(layer: Layer) -> list[str]:
+    rows, columns = layer.tile
+    lines = [f"dw{layer.number} = tl.zeros([{rows}, {columns}], dtype)"]
+    return lines if layer.bias is None else [*lines, f"db{layer.number} = tl.zeros([{rows}], dtype)"]
+
+
+def _sums(layer: Layer) -> list[str]:
+    l, rest = layer.number, "chunk, scale"
+    lines = [f"add_weight(gradient, {layer.weight}, {layer.O}, {layer.I}, dw{l}, {rest})"]
+    if layer.bias is not None:
+        lines.append(f"add_bias(gradient, {layer.bias}, {layer.O}, db{l}, {rest})")
+    return lines

@@ -1,0 +1,228 @@
+"""The loss and gradient of one run's perceptron in Triton whose layers are too wide for registers.
+
+Layers are padded to WIDTH features, 0 beyond their own, and their weights are tiles of SIDE x SIDE. Between
+tiles all is in the program's scratch memory: weights in the format of products; for a BLOCK of samples
+the values that come into each layer [WIDTH, BLOCK], which their slopes replace on the way back; and the
+slopes of the parameters, summed over a CHUNK. Barriers stand between what some threads write and others
+read or write. The parts are functions by themselves: of one large function, the compiler would keep all
+their addresses in registers; barriers stand between them too, since it doesn't see that one part may write
+to the shared memory that another still reads. place(layer) says where a layer's weight [O, I] begins among
+the parameters, and O and I.
+"""
+
+# pyright: reportArgumentType=false, reportGeneralTypeIssues=false, reportIndexIssue=false
+# pyright: reportOperatorIssue=false
+# (Triton's types are those of its own Python front end)
+
+import triton
+import triton.language as tl
+
+from ...random.triton_permutation import samples as permuted
+from .layers import columns, relu
+
+ROWS = tl.constexpr(16)  # that are copied at a time
+SOME = tl.constexpr(32)  # samples whose losses are computed at a time
+
+
+@triton.jit
+def wide_loss_and_gradient(
+    p, gradient, scratch, x, t, keys, offset, size, samples, scale, place: tl.constexpr, loss: tl.constexpr,
+    PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LAYERS: tl.constexpr, BIAS: tl.constexpr,
+    V: tl.constexpr, T: tl.constexpr, ROWS_T: tl.constexpr, WIDTH: tl.constexpr, SIDE: tl.constexpr,
+    MOST: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
+):  # fmt: skip
+    """scale times the loss, and its gradient, as loss_and_gradient of triton_source."""
+    SPAN: tl.constexpr = MOST if MOST < BLOCK else BLOCK
+    weight_slopes, bias_slopes = scratch, scratch + LAYERS * WIDTH * WIDTH
+    biases = bias_slopes + LAYERS * WIDTH
+    outputs = biases + LAYERS * WIDTH
+    targets = outputs + WIDTH * BLOCK
+    weights = (targets + WIDTH * BLOCK).to(tl.pointer_type(PRODUCT), bitcast=True)
+    values = weights + LAYERS * WIDTH * WIDTH
+    _copy_parameters(p, weights, biases, place, LAYERS, BIAS, WIDTH)
+    value = tl.zeros((), tl.float64)
+    for chunk in range(0, samples, CHUNK):
+        for start in range(chunk, tl.minimum(chunk + CHUNK, samples), BLOCK):
+            first, left = start == chunk, tl.minimum(samples - start, BLOCK).to(tl.int32)
+            tl.debug_barrier()
+            _copy_samples(
+                x, t, values, targets, keys, offset + start, size, left, V, ROWS_T, WIDTH, OWN, BITS, BLOCK
+            )
+            tl.debug_barrier()
+            for layer in range(LAYERS):
+                _forward(weights, biases, values, outputs, layer, PRECISION, LAYERS, WIDTH, SIDE, BLOCK, SPAN)
+                tl.debug_barrier()
+            slopes = values + LAYERS * WIDTH * BLOCK
+            last_bias = bias_slopes + (LAYERS - 1) * WIDTH
+            value += _losses(outputs, targets, slopes, last_bias, left, first, loss, T, WIDTH, BLOCK)
+            tl.debug_barrier()
+            for back in range(LAYERS):
+                layer = LAYERS - 1 - back
+                _add_weight_slopes(weight_slopes, values, layer, first, PRECISION, WIDTH, SIDE, BLOCK, SPAN)
+                if layer > 0:
+                    tl.debug_barrier()
+                    _backward(weights, values, bias_slopes, layer, first, PRECISION, WIDTH, SIDE, BLOCK, SPAN)
+                    tl.debug_barrier()
+        tl.debug_barrier()
+        _add_gradient(gradient, weight_slopes, bias_slopes, place, chunk == 0, scale, LAYERS, BIAS, WIDTH)
+    return value * scale
+
+
+@triton.jit
+def _tile(
+    ptr, row, column, STRIDE: tl.constexpr, TILE_ROWS: tl.constexpr, TILE_COLUMNS: tl.constexpr
+):  # fmt: skip
+    """Pointers to a tile of a table whose rows are STRIDE apart."""
+    r, c = tl.arange(0, TILE_ROWS)[:, None], tl.arange(0, TILE_COLUMNS)[None, :]
+    return ptr + (row * STRIDE + column) + (r * STRIDE + c)
+
+
+@triton.jit(noinline=True)
+def _copy_parameters(
+    p, weights, biases, place: tl.constexpr, LAYERS: tl.constexpr, BIAS: tl.constexpr, WIDTH: tl.constexpr
+):
+    every = tl.arange(0, WIDTH)
+    for layer in range(LAYERS):
+        first, O, I = place(layer)
+        for row in range(0, WIDTH, ROWS):
+            o = row + tl.arange(0, ROWS)[:, None]
+            w = tl.load(p + first + o * I + every[None, :], mask=(o < O) & (every[None, :] < I), other=0.0)
+            tl.store(_tile(weights, layer * WIDTH + row, 0, WIDTH, ROWS, WIDTH), w)
+        b = tl.zeros([WIDTH], p.dtype.element_ty)
+        if BIAS:
+            b = tl.load(p + first + O * I + every, mask=every < O, other=0.0)
+        tl.store(biases + layer * WIDTH + every, b)
+
+
+@triton.jit(noinline=True)
+def _copy_samples(
+    x, t, values, targets, keys, place, size, left, V: tl.constexpr, ROWS_T: tl.constexpr,
+    WIDTH: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """`left` samples of x [V, size] and t [ROWS_T, size] from `place` on; the last stands in for more."""
+    at = place + tl.minimum(tl.arange(0, BLOCK), left - 1)
+    if OWN:
+        at = permuted(at, keys, size, BITS)
+    _copy_rows(x, size, at, values, V, WIDTH)
+    _copy_rows(t, size, at, targets, ROWS_T, ROWS_T)
+
+
+@triton.jit
+def _copy_rows(x, size, at, copy, V: tl.constexpr, HEIGHT: tl.constexpr):
+    """The samples `at` of x [V, size], and rows of 0 up to HEIGHT."""
+    for row in range(0, HEIGHT, ROWS):
+        found = columns(x + row * size, size, at, V - row, ROWS)
+        tl.store(_tile(copy, row, 0, at.shape[0], ROWS, at.shape[0]), found.to(copy.dtype.element_ty))
+
+
+@triton.jit(noinline=True)
+def _forward(
+    weights, biases, values, outputs, layer, PRECISION: tl.constexpr, LAYERS: tl.constexpr,
+    WIDTH: tl.constexpr, SIDE: tl.constexpr, BLOCK: tl.constexpr, SPAN: tl.constexpr,
+):  # fmt: skip
+    """W a + b of a layer: behind a ReLU among the values, and of the last to the outputs."""
+    for o in range(0, WIDTH, SIDE):
+        b = tl.load(biases + layer * WIDTH + o + tl.arange(0, SIDE))
+        for n in range(0, BLOCK, SPAN):
+            z = tl.zeros([SIDE, SPAN], b.dtype) + b[:, None]
+            for i in range(0, WIDTH, SIDE):
+                w = tl.load(_tile(weights, layer * WIDTH + o, i, WIDTH, SIDE, SIDE))
+                a = tl.load(_tile(values, layer * WIDTH + i, n, BLOCK, SIDE, SPAN))
+                z = tl.dot(w, a, z, input_precision=PRECISION, out_dtype=z.dtype)
+            if layer == LAYERS - 1:
+                tl.store(_tile(outputs, o, n, BLOCK, SIDE, SPAN), z)
+            else:
+                next_a = _tile(values, (layer + 1) * WIDTH + o, n, BLOCK, SIDE, SPAN)
+                tl.store(next_a, relu(z).to(values.dtype.element_ty))
+
+
+@triton.jit(noinline=True)
+def _losses(
+    outputs, targets, slopes, bias_slopes, left, first, loss: tl.constexpr, T: tl.constexpr,
+    WIDTH: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """The sum of a block's losses, in float64; stores its slopes, and adds them to those of the last bias."""
+    total, db = tl.zeros([SOME], outputs.dtype.element_ty), tl.zeros([WIDTH], outputs.dtype.element_ty)
+    for some in range(0, BLOCK, SOME):
+        n = some + tl.arange(0, SOME)
+        y = columns(outputs, BLOCK, n, WIDTH, WIDTH)
+        l, dy = loss(y, targets, BLOCK, n, n < left, T)
+        tl.store(_tile(slopes, 0, some, BLOCK, WIDTH, SOME), dy.to(slopes.dtype.element_ty))
+        total += l
+        db += tl.sum(dy, 1)
+    _add(bias_slopes + tl.arange(0, WIDTH), db, first)
+    return tl.sum(total, 0).to(tl.float64)
+
+
+@triton.jit(noinline=True)
+def _add_weight_slopes(
+    weight_slopes, values, layer, first, PRECISION: tl.constexpr,
+    WIDTH: tl.constexpr, SIDE: tl.constexpr, BLOCK: tl.constexpr, SPAN: tl.constexpr,
+):  # fmt: skip
+    """dz a^T of a layer, where its outputs' slopes dz are."""
+    for o in range(0, WIDTH, SIDE):
+        for i in range(0, WIDTH, SIDE):
+            at = _tile(weight_slopes, layer * WIDTH + o, i, WIDTH, SIDE, SIDE)
+            dw = tl.where(first, 0.0, tl.load(at))
+            for n in range(0, BLOCK, SPAN):
+                dz = tl.load(_tile(values, (layer + 1) * WIDTH + o, n, BLOCK, SIDE, SPAN))
+                a = tl.load(_tile(values, layer * WIDTH + i, n, BLOCK, SIDE, SPAN))
+                dw = tl.dot(dz, tl.trans(a), dw, input_precision=PRECISION, out_dtype=dw.dtype)
+            tl.store(at, dw)
+
+
+@triton.jit(noinline=True)
+def _backward(
+    weights, values, bias_slopes, layer, first, PRECISION: tl.constexpr,
+    WIDTH: tl.constexpr, SIDE: tl.constexpr, BLOCK: tl.constexpr, SPAN: tl.constexpr,
+):  # fmt: skip
+    """W^T dz of a layer where a > 0, in place of its inputs a: the slopes of the layer before."""
+    for i in range(0, WIDTH, SIDE):
+        db = tl.zeros([SIDE], bias_slopes.dtype.element_ty)
+        for n in range(0, BLOCK, SPAN):
+            at = _tile(values, layer * WIDTH + i, n, BLOCK, SIDE, SPAN)
+            shut = tl.load(at) <= 0
+            dx = tl.zeros([SIDE, SPAN], db.dtype)
+            for o in range(0, WIDTH, SIDE):
+                w = tl.load(_tile(weights, layer * WIDTH + o, i, WIDTH, SIDE, SIDE))
+                dz = tl.load(_tile(values, (layer + 1) * WIDTH + o, n, BLOCK, SIDE, SPAN))
+                dx = tl.dot(tl.trans(w), dz, dx, input_precision=PRECISION, out_dtype=dx.dtype)
+            da = tl.where(shut, 0.0, dx).to(values.dtype.element_ty)
+            db += tl.sum(da.to(db.dtype), 1)
+            tl.debug_barrier()
+            tl.store(at, da)
+        _add(bias_slopes + (layer - 1) * WIDTH + i + tl.arange(0, SIDE), db, first)
+
+
+@triton.jit
+def _add(at, slopes, first):
+    """Adds to the slopes of the blocks before; the first block's stand for themselves."""
+    total = tl.where(first, 0.0, tl.load(at)) + slopes
+    tl.debug_barrier()  # several threads may load what one of them stores
+    tl.store(at, total)
+
+
+@triton.jit(noinline=True)
+def _add_gradient(
+    gradient, weight_slopes, bias_slopes, place: tl.constexpr, first, scale,
+    LAYERS: tl.constexpr, BIAS: tl.constexpr, WIDTH: tl.constexpr,
+):  # fmt: skip
+    """Adds the slopes of one chunk of samples, scaled, to those of the chunks before."""
+    every = tl.arange(0, WIDTH)
+    for layer in range(LAYERS):
+        begin, O, I = place(layer)
+        for row in range(0, WIDTH, ROWS):
+            o = row + tl.arange(0, ROWS)[:, None]
+            slopes = tl.load(_tile(weight_slopes, layer * WIDTH + row, 0, WIDTH, ROWS, WIDTH))
+            inside = (o < O) & (every[None, :] < I)
+            _add_scaled(gradient + begin + o * I + every[None, :], slopes, inside, first, scale)
+        if BIAS:
+            slopes = tl.load(bias_slopes + layer * WIDTH + every)
+            _add_scaled(gradient + begin + O * I + every, slopes, every < O, first, scale)
+
+
+@triton.jit
+def _add_scaled(at, slopes, inside, first, scale):
+    before = tl.load(at, mask=inside & (first == 0), other=0.0)
+    tl.debug_barrier()
+    tl.store(at, before + slopes.to(tl.float64) * scale, mask=inside)

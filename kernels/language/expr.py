@@ -1,0 +1,127 @@
+"""Expressions: immutable trees over names and numbers, in which equal parts are one object."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+from .notation import LANGUAGE, Notation, Written
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Expr:
+    """op(args...), or a leaf: `number`, `name`, or the `cotangent` of an output.
+
+    Made by `node`, which returns the same object for the same expression; so `is` compares, and a
+    dictionary keyed by expressions finds common subexpressions. The arithmetic operators simplify
+    as they build (1*x is x); `node` keeps what it is given.
+    """
+
+    op: str
+    args: tuple["Expr", ...]
+    value: float | str | None
+
+    def __add__(self, other: "Expr") -> "Expr":
+        if other.op == "neg":
+            return self - other.args[0]
+        return other if self is ZERO else self if other is ZERO else node("add", self, other)
+
+    def __sub__(self, other: "Expr") -> "Expr":
+        if self.op == other.op == "number":
+            return number(constant(self) - constant(other))
+        return self if other is ZERO else -other if self is ZERO else node("sub", self, other)
+
+    def __mul__(self, other: "Expr") -> "Expr":
+        if self is ZERO or other is ZERO:
+            return ZERO
+        if MINUS_ONE in (self, other):
+            return -other if self is MINUS_ONE else -self
+        if "neg" in (self.op, other.op):
+            return -(self.args[0] * other if self.op == "neg" else self * other.args[0])
+        return other if self is ONE else self if other is ONE else node("mul", self, other)
+
+    def __truediv__(self, other: "Expr") -> "Expr":
+        return self if other is ONE else node("div", self, other)
+
+    def __pow__(self, other: "Expr") -> "Expr":
+        return ONE if other is ZERO else self if other is ONE else node("pow", self, other)
+
+    def __neg__(self) -> "Expr":
+        return self.args[0] if self.op == "neg" else node("neg", self)
+
+    def __str__(self) -> str:
+        return written(self)
+
+
+_interned: WeakValueDictionary[tuple, Expr] = WeakValueDictionary()
+
+
+def node(op: str, *args: Expr, value: float | str | None = None) -> Expr:
+    """The one expression op(args). A minus before a number belongs to the number."""
+    if op == "neg" and args[0].op == "number":
+        return number(-constant(args[0]))
+    key = (op, args, repr(value))  # repr tells 0.0 from -0.0
+    found = _interned.get(key)
+    if found is None:
+        found = _interned[key] = Expr(op, args, value)
+    return found
+
+
+def number(value: float) -> Expr:
+    """The constant `value`."""
+    return node("number", value=float(value))
+
+
+def name(text: str) -> Expr:
+    """The variable or parameter called `text`."""
+    return node("name", value=text)
+
+
+ZERO, ONE, MINUS_ONE = number(0), number(1), number(-1)
+
+
+def walk(*roots: Expr) -> list[Expr]:
+    """Every node under `roots` once, operands before what uses them, left to right."""
+    order: dict[Expr, None] = {}
+    stack = list(reversed(roots))
+    while stack:
+        top = stack[-1]
+        waiting = [arg for arg in reversed(top.args) if arg not in order]
+        if waiting:
+            stack += waiting
+        else:
+            order[stack.pop()] = None
+    return list(order)
+
+
+def names(*roots: Expr) -> list[str]:
+    """The names under `roots`, in order of appearance."""
+    return [str(leaf.value) for leaf in walk(*roots) if leaf.op == "name"]
+
+
+def substitute(roots: Iterable[Expr], leaves: Mapping[str, Expr]) -> list[Expr]:
+    """`roots` with each name in `leaves` replaced by its expression."""
+    roots = list(roots)
+    if not leaves:
+        return roots
+    new: dict[Expr, Expr] = {}
+    for old in walk(*roots):
+        if old.op == "name":
+            new[old] = leaves.get(str(old.value), old)
+        else:
+            new[old] = node(old.op, *(new[arg] for arg in old.args), value=old.value)
+    return [new[root] for root in roots]
+
+
+def constant(leaf: Expr) -> float:
+    """The value of a number."""
+    assert isinstance(leaf.value, float)
+    return leaf.value
+
+
+def written(root: Expr, notation: Notation = LANGUAGE) -> str:
+    """The text of an expression."""
+    texts: dict[Expr, Written] = {}
+    for part in walk(root):
+        operands = [texts[arg] for arg in part.args] if part.args else [part.value]
+        texts[part] = notation[part.op](*operands)
+    return texts[root][0]

@@ -1,0 +1,88 @@
+"""R fits of an expression graph through Numba, on the CPU: one compiled loop for all steps of all fits."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..common import source_cache
+from ..common.threads import share
+from ..language import Graph
+from .linearize import Linear
+from .method import Status
+from .numba_source import source
+from .problem import Problem, Rules, Trials
+
+
+class NumbaSolver:
+    """As TorchSolver, for a graph: parameters, samples and rules in float64 on the CPU."""
+
+    def __init__(
+        self, graph: Graph, problem: Problem, parameters: Tensor, rules: Rules, damped: bool
+    ) -> None:
+        assert parameters.dtype == torch.float64 and parameters.device.type == "cpu"
+        assert parameters.is_contiguous(), "the compiled loop writes into this memory"
+        self.code = source_cache.load(source(graph))
+        self.damped, self.rules = damped, rules
+        self.parameters = parameters
+        self.status = torch.full_like(rules.steps, Status.RUNNING)
+        self.taken = torch.zeros_like(rules.steps)
+        self.scale = torch.zeros_like(parameters)
+        self.state = parameters.new_tensor([[torch.nan, 0.0]]).repeat(len(parameters), 1)
+        self.tolerances = torch.stack([rules.ftol, rules.xtol, rules.gtol, rules.radius, rules.size], 1)
+        weights = parameters.new_empty(0) if problem.weights is None else problem.weights
+        self.samples = [
+            _per_run(part, dims) for part, dims in ((problem.inputs, 3), (problem.targets, 3), (weights, 2))
+        ]
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """All that changes, by name."""
+        names = "parameters", "state", "scale", "status", "taken"
+        return {name: getattr(self, name) for name in names}
+
+    def advance(self, count: int) -> Trials:
+        """Makes up to `count` trial steps of every running fit."""
+        runs = (self.status == Status.RUNNING).nonzero()[:, 0]
+        everyone = len(runs) == len(self.status)
+        rules = self.rules
+        changed = tuple(self.memory.values())
+        p, state, scale, status, taken = (each if everyone else each[runs] for each in changed)
+        given = self.tolerances, rules.lower, rules.upper, rules.moves, rules.steps
+        tolerances, lower, upper, moves, steps = (each if everyone else each[runs] for each in given)
+        history = np.empty((len(runs), count, 3))
+        path = np.empty((len(runs), count, p.shape[1]))
+        arguments = (
+            self.damped,
+            *(_array(each) for each in (p, state, scale, tolerances, lower, upper, moves)),
+            *(_array(each if everyone or len(each) == 1 else each[runs]) for each in self.samples),
+            *(_array(each) for each in (status, taken, steps)),
+            history,
+            path,
+        )
+        share(len(runs), lambda start, stop: self.code.advance(start, stop, *arguments))
+        if not everyone:
+            for whole, part in zip(changed, (p, state, scale, status, taken), strict=True):
+                whole[runs] = part
+        rss, gradient, damping = torch.from_numpy(history).permute(2, 1, 0)
+        return Trials(runs, rss, gradient, damping, torch.from_numpy(path).transpose(0, 1))
+
+    def solutions(self) -> Iterator[tuple[Tensor, Linear]]:
+        """All runs, and their linear problems where they stand."""
+        runs, size = self.parameters.shape
+        root, rss = np.empty((runs, size + 1, size)), np.empty(runs)
+        arguments = *(_array(each) for each in (self.parameters, *self.samples)), root, rss
+        share(runs, lambda start, stop: self.code.solutions(start, stop, *arguments))
+        columns = torch.from_numpy(root)
+        yield torch.arange(runs), Linear(torch.from_numpy(rss), columns[:, :size].mT, columns[:, size])
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    """The same memory as an array, in C order (a copy of what isn't changed in place, where need be)."""
+    return np.ascontiguousarray(tensor.detach().numpy())
+
+
+def _per_run(tensor: Tensor, dims: int) -> Tensor:
+    """[R, ...], or [1, ...] of what the runs share."""
+    return tensor if tensor.dim() == dims else tensor[None]

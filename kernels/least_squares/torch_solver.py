@@ -1,0 +1,123 @@
+"""R fits in eager torch, on any device, for any model with a Jacobian."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+
+import torch
+from torch import Tensor
+
+from .linearize import BLOCK, Linear, OutputsAndJacobian, Squares, by_qr, linearize
+from .method import Status
+from .problem import Problem, Rules, Trials
+from .reference import Fits, iterate
+
+MOST_NUMBERS = 1 << 23  # in the Jacobians of the fits that are advanced together
+
+
+def together(problem: Problem, size: int) -> int:
+    """How many fits of `size` parameters are linearized at a time."""
+    rows = min(problem.rows, BLOCK * problem.targets.shape[-1])
+    return max(1, MOST_NUMBERS // ((rows + size) * (size + 1)))
+
+
+class TorchSolver:
+    """Fits `model` to `problem` from `parameters` [R, P], which are changed in place.
+
+    `squares` makes a large problem's normal equations, where there is something better than the model.
+
+    `status` [R] and `taken` [R], the trial steps made, say where each fit stands; `scale` [R, P] is the
+    largest norm so far of each column of its Jacobian; `memory` is all that changes, by name.
+    """
+
+    def __init__(
+        self,
+        model: OutputsAndJacobian,
+        problem: Problem,
+        parameters: Tensor,
+        rules: Rules,
+        damped: bool,
+        squares: Squares | None = None,
+    ) -> None:
+        self.model, self.problem, self.rules, self.damped = model, problem, rules, damped
+        self.squares = squares
+        self.parameters = parameters
+        self.together = together(problem, parameters.shape[1])
+        self.taken = torch.zeros_like(rules.steps)
+        parts = [self._start(runs) for runs in torch.arange(len(parameters)).split(self.together)]
+        self.fits = Fits.join(parts)
+
+    @property
+    def status(self) -> Tensor:
+        return self.fits.status
+
+    @property
+    def scale(self) -> Tensor:
+        return self.fits.scale
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        return {"taken": self.taken} | {f.name: getattr(self.fits, f.name) for f in fields(self.fits)}
+
+    def advance(self, count: int) -> Trials:
+        """Makes up to `count` trial steps of every running fit."""
+        running = (self.status == Status.RUNNING).nonzero()[:, 0]
+        rows, size = (count, len(running)), self.parameters.shape[1]
+        rss, gradient, damping = (self.rules.ftol.new_full(rows, torch.nan) for _ in range(3))
+        path = self.parameters.new_full((*rows, size), torch.nan)
+        trials = Trials(running, rss, gradient, damping, path)
+        for places in torch.arange(len(running), device=running.device).split(self.together):
+            self._advance(running[places], places, trials)
+        self.parameters.copy_(self.fits.parameters)
+        return trials
+
+    def solutions(self) -> Iterator[tuple[Tensor, Linear]]:
+        """Some runs [K] at a time, and their linear problems where they stand, by QR in float64."""
+        parameters, problem = self.parameters.double(), self.problem.double()
+        for runs in torch.arange(len(parameters), device=parameters.device).split(self.together):
+            yield runs, by_qr(self.model, parameters[runs], problem.of(runs))
+
+    def _start(self, runs: Tensor) -> Fits:
+        runs = runs.to(self.parameters.device)
+        parameters = self.parameters[runs]
+        linear = linearize(self.model, parameters, self.problem.of(runs), self.squares)
+        return Fits.start(parameters, linear, self.rules.of(runs), self.damped)
+
+    def _advance(self, runs: Tensor, places: Tensor, trials: Trials) -> None:
+        """Trial steps of `runs`, recorded at `places`; what has ended leaves once it is a quarter."""
+        fits, rules, problem = self.fits.of(runs), self.rules.of(runs), self.problem.of(runs)
+        taken = self.taken[runs]
+
+        def evaluate(parameters: Tensor) -> Linear:
+            return linearize(self.model, parameters, problem, self.squares)
+
+        for row in range(len(trials.rss)):
+            running = fits.status == Status.RUNNING
+            if int(running.sum()) <= 0.75 * len(runs):
+                self._put(runs, fits, taken)
+                runs, places, taken = runs[running], places[running], taken[running]
+                fits, rules = fits.of(running), rules.of(running)
+                problem = self.problem.of(runs)
+                running = running[running]
+            if not len(runs):
+                return
+            before, fits = fits, iterate(fits, rules, self.damped, evaluate)
+            _record(trials, row, places, before, fits.damping)
+            taken += running
+            used_up = (fits.status == Status.RUNNING) & (taken >= rules.steps)
+            fits.status = fits.status.masked_fill(used_up, Status.EXHAUSTED)
+        self._put(runs, fits, taken)
+
+    def _put(self, runs: Tensor, fits: Fits, taken: Tensor) -> None:
+        self.fits.put(runs, fits)
+        self.taken[runs] = taken
+
+
+def _record(trials: Trials, row: int, places: Tensor, before: Fits, damping: Tensor) -> None:
+    ended = before.status != Status.RUNNING
+    gradient = before.gradient.square().sum(1).sqrt()
+    values = before.rss, gradient, damping, before.parameters
+    for part, value in zip(
+        (trials.rss, trials.gradient, trials.damping, trials.parameters), values, strict=True
+    ):
+        past = ended.view(-1, *[1] * (value.dim() - 1))
+        part[row].index_copy_(0, places, value.masked_fill(past, torch.nan))

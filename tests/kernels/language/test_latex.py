@@ -1,0 +1,59 @@
+"""Equations as LaTeX."""
+
+import matplotlib
+import pytest
+from hypothesis import given, settings
+
+from packtrain.kernels.language import Graph, parse
+from packtrain.kernels.language.latex import latex
+from packtrain.kernels.language.ops import FUNCTIONS
+from tests.strategies import few, graphs
+
+matplotlib.use("agg")
+mathtext = pytest.importorskip("matplotlib.mathtext").MathTextParser("path")
+
+
+@pytest.mark.parametrize(
+    ("equation", "written"),
+    [
+        (
+            "xy = b1*(1 - exp(-b2*x))",
+            r"x_{y} &= b_{1} \cdot \left(1 - \exp\left(-b_{2} \cdot x\right)\right)",
+        ),
+        ("x_2 = a/(b + x)/c", r"x_{2} &= \frac{\frac{a}{b + x}}{c}"),
+        ("xy = (a/x)^2 - (-a)^-x", r"x_{y} &= \left(\frac{a}{x}\right)^{2} - \left(-a\right)^{-x}"),
+        ("xy = -a^2*3e-5", r"x_{y} &= -a^{2} \cdot \left(3 \cdot 10^{-5}\right)"),
+        ("xy = a*-1.23456789e20", r"x_{y} &= a \cdot \left(-1.23457 \cdot 10^{20}\right)"),
+        (
+            "xy = sqrt(a)*abs(x)*asin(x)",
+            r"x_{y} &= \sqrt{a} \cdot \left|x\right| \cdot \arcsin\left(x\right)",
+        ),
+        ("xy = max(alpha, pi)", r"x_{y} &= \max\left(\alpha, \pi\right)"),
+        ("xy = rate*x", r"x_{y} &= \mathit{rate} \cdot x"),
+        ("xy = k_on*x + b_1_2", r"x_{y} &= k_{\mathrm{on}} \cdot x + b_{\mathrm{1,2}}"),
+        ("xy = b1*x + b_1", r"x_{y} &= \mathrm{b1} \cdot x + \mathrm{b\_1}"),
+        ("xout = a*xin", r"x_{\mathrm{out}} &= a \cdot x_{\mathrm{in}}"),
+    ],
+)
+def test_an_equation_is_written(equation: str, written: str) -> None:
+    assert latex(parse(equation).definitions) == written
+
+
+def test_equations_are_lines_of_an_align_environment() -> None:
+    assert (
+        latex(parse(["xy = a*x", "xz = xy^2"]).definitions) == "x_{y} &= a \\cdot x \\\\\nx_{z} &= x_{y}^{2}"
+    )
+
+
+@settings(few, max_examples=20)
+@given(graphs())
+def test_every_graph_can_be_set(graph: Graph) -> None:
+    for line in latex(graph.definitions).replace("&", "").split(r" \\" + "\n"):
+        assert mathtext.parse(f"${line}$").width > 0
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_can_be_set(function: str) -> None:
+    args = ", ".join("ax"[: FUNCTIONS[function].arity])
+    line = latex(parse(f"xy = {function}({args}) + a").definitions)
+    assert mathtext.parse(f"${line.replace('&', '')}$").width > 0

@@ -1,0 +1,98 @@
+"""Equations as a Python function."""
+
+import ast
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packtrain.kernels.expression.reference import predict
+from packtrain.kernels.language import Graph, parse
+from packtrain.kernels.language.numpy_source import numpy_source
+from packtrain.kernels.language.ops import FUNCTIONS
+from tests.helpers import assert_close
+from tests.kernels.test_sources_without_names import HOSTILE, hostile_names, renamed
+from tests.strategies import data, few, graphs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sources")
+
+
+def imported(source: str, folder: Path) -> Any:
+    """The module of this source."""
+    file = folder / "exported.py"
+    file.write_text(source)
+    spec = importlib.util.spec_from_file_location("exported", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def check(graph: Graph, folder: Path, seed: int = 0) -> None:
+    """The function gives what the reference gives."""
+    case = data(graph, "mse", runs=1, samples=5, per_run=False, seed=seed)
+    values = dict(zip(graph.parameters, case.parameters[0].tolist(), strict=True))
+    module = imported(numpy_source(graph, graph.definitions, values), folder)
+    inputs = [case.inputs[:, i].numpy() for i in range(len(graph.inputs))]
+    with np.errstate(all="ignore"):
+        found = module.predict(*inputs)
+    outputs = found if isinstance(found, tuple) else (found,)
+    expected = predict(graph, case.parameters, case.inputs)[0]
+    for output, column in zip(outputs, expected.unbind(-1), strict=True):
+        assert_close(torch.from_numpy(np.array(output, float)).expand(5), column)
+
+
+@few
+@given(graphs(smooth=True), st.integers(0, 2**31))
+def test_the_function_gives_what_the_reference_gives(folder: Path, graph: Graph, seed: int) -> None:
+    check(graph, folder, seed)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_is_written(function: str, folder: Path) -> None:
+    args = ", ".join("ax"[: FUNCTIONS[function].arity]).replace("a", "a*x")
+    check(parse(f"xy = {function}({args})/a - x^2^a"), folder)
+
+
+def test_words_that_python_uses_get_a_mark(folder: Path) -> None:
+    check(parse("xy = lambda*x + np/is - each*float + np_ + predict^2"), folder)
+
+
+@few
+@given(graphs(), st.integers(0, len(HOSTILE) - 1))
+def test_hostile_names_are_nothing_but_variables_of_the_function(graph: Graph, first: int) -> None:
+    """It imports NumPy and calls what is NumPy's, whatever the names are."""
+    hostile = hostile_names(graph) | dict(zip(graph.parameters, HOSTILE[first:], strict=False))
+    other = renamed(graph, hostile)
+    values = dict.fromkeys(other.parameters, 1.5)
+    tree = ast.parse(numpy_source(other, other.definitions, values))
+    assert [type(statement) for statement in tree.body] == [ast.Import, ast.FunctionDef]
+    for part in ast.walk(tree):
+        assert not isinstance(part, (ast.Lambda, ast.ImportFrom, ast.Subscript, ast.Global, ast.Delete))
+        if isinstance(part, ast.Call):
+            assert isinstance(part.func, ast.Attribute) and ast.unparse(part.func.value) == "np"
+        if isinstance(part, ast.Attribute):
+            assert ast.unparse(part.value) == "np" and not part.attr.startswith("_")
+        if isinstance(part, ast.arg) or (isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)):
+            assert (part.arg if isinstance(part, ast.arg) else part.id) not in ("np", "float")
+
+
+def test_it_reads_as_a_person_would_write_it() -> None:
+    graph = parse(["xs = sigmoid(-k*x)", "xy = 2*a*(1 - xs)"])
+    assert numpy_source(graph, graph.definitions, {"k": 0.5, "a": -3.0}) == (
+        "import numpy as np\n\n\n"
+        "def predict(x, k=0.5, a=-3.0):\n"
+        '    """xy of numbers or arrays."""\n'
+        "    [x, k, a] = [np.asarray(each, float) for each in [x, k, a]]\n"
+        "    xs = 1/(1 + np.exp(-(-k*x)))\n"
+        "    xy = 2*a*(1 - xs)\n"
+        "    return xy\n"
+    )

@@ -1,0 +1,296 @@
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packtrain.kernels.expression.reference import predict
+from packtrain.kernels.language import ExpressionError, Graph, parse
+from packtrain.kernels.language.graph import SHOWN
+from packtrain.kernels.language.ops import FUNCTIONS
+from packtrain.kernels.language.parse import MAX_DEPTH, MAX_LENGTH
+from tests.strategies import OFFERED, graphs, many
+
+ALL_FUNCTIONS = ", ".join(sorted(FUNCTIONS))
+
+
+def refusal(text: Any, outputs: Any = None) -> str:
+    with pytest.raises(ExpressionError) as refused:
+        parse(text, outputs)
+    return str(refused.value)
+
+
+def value(text: str) -> float:
+    one = torch.ones(1, 1, dtype=torch.float64)
+    return float(predict(parse(f"xy = a*({text})"), one, one[:, :0]))
+
+
+# Each text holds a @ where the caret has to stand.
+@pytest.mark.parametrize(
+    ("marked", "message"),
+    [
+        ("xa = a*@xb\nxb = xc + 1\nxc = xa", "a cycle: xa needs xb needs xc needs xa"),
+        ("xy = a*xa\nxa = x + @xb\nxb = exp(xa)", "a cycle: xa needs xb needs xa"),
+        ("xa = a*@xa", "a cycle: xa needs xa"),
+        ("xy = a*x\n @xy = b", "xy is defined twice"),
+        ("@y = a*x", "y can't be defined: names on the left are variables and begin with x"),
+        ("@pi = a*x", "pi can't be defined: names on the left are variables and begin with x"),
+        ("@exp = a*x", "exp can't be defined: names on the left are variables and begin with x"),
+        (
+            "xy = a*@sine(x)",
+            f"unknown function sine (did you mean sin or sinh or asin?); there are {ALL_FUNCTIONS}",
+        ),
+        ("xy = @a(x + 1)", f"unknown function a; there are {ALL_FUNCTIONS}"),
+        ("xy = a*@pi(x)", f"unknown function pi; there are {ALL_FUNCTIONS}"),
+        ("xy = a*@min(x)", "min takes 2 arguments, got 1"),
+        ("xy = a*@max(x, a, 1)", "max takes 2 arguments, got 3"),
+        ("xy = a + @sin(x, a)", "sin takes 1 argument, got 2"),
+        ("xy = a*@sin + 1", "sin is a function: expected sin(...)"),
+        ("@xy = x + pi", "a graph needs a parameter to learn: a name that does not begin with x"),
+        ("xy = a*@µ", "'µ' (U+00B5) is not an ASCII character"),
+        ("xy = a*x@²", "'²' (U+00B2) is not an ASCII character"),
+        ("xy = a*x + @٣", "'٣' (U+0663) is not an ASCII character"),
+        ("xy = a*x + 1@３", "'３' (U+FF13) is not an ASCII character"),
+        ("xy = a @− x", "'−' (U+2212) is not an ASCII character"),
+        ("xy = a*x@\u00a0+ 1", "'\\xa0' (U+00A0) is not an ASCII character"),
+        ("xy = a@%2", "unexpected character '%'"),
+        ("xy = a@[0]", "unexpected character '['"),
+        ("xy = a + @.", "unexpected character '.'"),
+        ("xy = a*x@; xz = b", "unexpected character ';'"),
+        ("xy = a*@_x", "a name begins with a letter, not with '_'"),
+        ("@_x = a", "a name begins with a letter, not with '_'"),
+        ("xy = (a + x@", "expected ')' to close the parenthesis, got the end of the line"),
+        ("xy = (a + x@, b)", "expected ')' to close the parenthesis, got ','"),
+        ("xy = sin(a + x@", "expected ')' to close sin(, got the end of the line"),
+        ("xy = min(a, x @2)", "expected ')' to close min(, got '2'"),
+        ("xy = a + x@)", "expected an operator or the end of the line, got ')'"),
+        ("xy = a + @", "expected a number, a name or '(', got the end of the line"),
+        ("xy = @", "expected a number, a name or '(', got the end of the line"),
+        ("xy = a + @*x", "expected a number, a name or '(', got '*'"),
+        ("xy = a*@+x", "expected a number, a name or '(', got '+'"),
+        ("xy = a^@", "expected a number, a name or '(', got the end of the line"),
+        ("xy = sin(@)", "expected a number, a name or '(', got ')'"),
+        ("xy = min(a, @)", "expected a number, a name or '(', got ')'"),
+        ("xy = a*(@)", "expected a number, a name or '(', got ')'"),
+        ("xy = a @x", "expected an operator or the end of the line, got 'x'"),
+        ("xy = 2@a", "expected an operator or the end of the line, got 'a'"),
+        ("xy = a @= b", "expected an operator or the end of the line, got '='"),
+        ("xy = 1.2@.3*a", "expected an operator or the end of the line, got '.3'"),
+        ("xy@", "expected '=' after xy, got the end of the line"),
+        ("xy @+ a", "expected '=' after xy, got '+'"),
+        ("xy @a", "expected '=' after xy, got 'a'"),
+        ("@= a", "expected a variable to define, as in 'xy = a*x', got '='"),
+        ("@2 = a", "expected a variable to define, as in 'xy = a*x', got '2'"),
+        ("xy = a*@1e999", "'1e999' is too large for a 64-bit number"),
+    ],
+)
+def test_refuses_with_a_sentence_and_a_caret(marked: str, message: str) -> None:
+    line = next(line for line in marked.splitlines() if "@" in line)
+    shown = line.replace("@", "").replace("\u00a0", " ")
+    assert refusal(marked.replace("@", "")) == f"{message}\n  {shown}\n  {' ' * line.index('@')}^"
+
+
+@pytest.mark.parametrize("empty", ["", "  \n\t\n", [], [""]])
+def test_refuses_a_graph_without_equations(empty: str | list[str]) -> None:
+    assert refusal(empty) == "a graph needs an output: at least one equation such as 'xy = a*x + b'"
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        (["xw"], "the output xw has no equation; there are xy, xz, xk"),
+        (["x"], "the output x has no equation; there are xy, xz, xk"),
+        (["xy", "xz", "xy"], "an output is named twice in xy, xz, xy"),
+        (["xk"], "no parameter reaches xk: nothing to learn"),
+    ],
+)
+def test_refuses_outputs_that_cannot_be_learned(outputs: list[str], message: str) -> None:
+    assert refusal("xy = a*x\nxz = xy + b\nxk = x^2", outputs) == message
+
+
+@pytest.mark.parametrize("item", [5, None, 1.5, ["xy = a"]])
+def test_refuses_an_item_that_is_no_text(item: object) -> None:
+    assert refusal(["xz = a", item]) == f"expected equations such as 'xy = a*x + b', got {item!r}"
+
+
+def test_a_text_may_be_as_long_as_the_limit_and_no_longer() -> None:
+    longest = "xy = a" + "+a" * ((MAX_LENGTH - 6) // 2)
+    assert len(longest) == MAX_LENGTH
+    assert parse(longest).parameters == ("a",)
+    told = "expected at most 8,000 characters of equations, got {}\n  {}\n  {}^"
+    shown = "..." + longest[-SHOWN:]
+    assert refusal(longest + " ") == told.format("8,001", shown + " ", " " * len(shown))
+    assert refusal([longest, "xz=1"]) == told.format("8,004", "xz=1", "")
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"), [("(", ")"), ("-", ""), ("a^", ""), ("a**", ""), ("sin(", ")"), ("-(", ")")]
+)
+def test_nests_as_deep_as_the_limit_and_no_deeper(opening: str, closing: str) -> None:
+    levels = len(opening.replace("**", "^").replace("sin", "").replace("a", ""))
+
+    def nested(times: int) -> str:
+        return "xy = " + opening * times + "a" + closing * times
+
+    deepest = (MAX_DEPTH - 1) // levels
+    assert parse(nested(deepest)).parameters == ("a",)
+    message, _, caret = refusal(nested(MAX_DEPTH)).split("\n")
+    assert message == f"nested more than {MAX_DEPTH} deep"
+    assert caret == " " * (2 + len("...") + SHOWN) + "^"
+
+
+def test_a_caret_points_at_the_part_that_is_one_too_deep() -> None:
+    shown = refusal("xy = " + "(" * MAX_DEPTH + "b" + ")" * MAX_DEPTH).split("\n")
+    assert shown[1][shown[2].index("^")] == "b"
+
+
+@pytest.mark.parametrize("before", [0, 20, 400])
+@pytest.mark.parametrize("after", [0, 20, 400])
+def test_a_long_line_is_shown_in_a_window_around_the_caret(before: int, after: int) -> None:
+    line = "xy = a" + "+1" * before + "$" + "+2" * after
+    _, shown, caret = refusal(line).split("\n")
+    assert shown[caret.index("^")] == "$"
+    assert len(shown) <= 2 * SHOWN + len("  ......")
+    assert shown.startswith("  ...") == (before == 400)
+    assert shown.endswith("...") == (after == 400)
+    assert shown.strip().strip(".") in line
+
+
+def test_a_caret_stands_right_behind_tabs() -> None:
+    assert refusal("xy\t=\ta\t$") == "unexpected character '$'\n  xy = a $\n         ^"
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("-a^2", "-(a^2)"),
+        ("-x*a", "(-x)*a"),
+        ("a*-x^2", "a*(-(x^2))"),
+        ("a^b^x", "a^(b^x)"),
+        ("a^-b^x", "a^(-(b^x))"),
+        ("a**x", "a^x"),
+        ("a - b - x", "(a - b) - x"),
+        ("a - b + x", "(a - b) + x"),
+        ("a/b/x", "(a/b)/x"),
+        ("a/b*x", "(a/b)*x"),
+        ("a + b*x^2", "a + (b*(x^2))"),
+        ("a - -b", "a - (-b)"),
+        ("--a", "-(-a)"),
+        ("((a))", "a"),
+        ("a*3.141592653589793", "a*pi"),
+        ("a\t+\tb", "a+b"),
+    ],
+)
+def test_operators_bind_as_in_mathematics(text: str, same: str) -> None:
+    assert parse(f"xy = {text}") == parse(f"xy = {same}")
+
+
+@pytest.mark.parametrize(
+    ("text", "different"),
+    [("-x^2*a", "(-x)^2*a"), ("a^b^x", "(a^b)^x"), ("a - (b - x)", "a - b - x"), ("a*0", "a*(-0)")],
+)
+def test_graphs_that_compute_different_things_differ(text: str, different: str) -> None:
+    assert parse(f"xy = {text}") != parse(f"xy = {different}")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2^3^2", 512),
+        ("2**3**2", 512),
+        ("2^-1", 0.5),
+        ("-2^2", -4),
+        ("(-2)^2", 4),
+        ("10 - 4 - 3", 3),
+        ("24/4/3", 2),
+        (".5", 0.5),
+        ("5.", 5),
+        ("2e-3", 0.002),
+        ("2E+3", 2000),
+        ("1.5e2", 150),
+        ("007", 7),
+        ("1e-999", 0),
+        ("pi", math.pi),
+        ("-pi^2", -(math.pi**2)),
+        ("2*pi", 2 * math.pi),
+        ("max(min(1, 2), -3)", 1),
+        ("abs(-3)", 3),
+    ],
+)
+def test_numbers_mean_what_they_say(text: str, expected: float) -> None:
+    assert value(text) == pytest.approx(expected, rel=1e-15)
+
+
+@pytest.mark.parametrize("text", ["xa = a*x\nxy = xa + b", "xa = a*x\r\n\r\n xy = xa + b \r\n"])
+def test_one_equation_a_line_or_an_item(text: str) -> None:
+    graph = parse(text)
+    assert graph == parse(["xa = a*x", "xy = xa + b"]) == parse(["xa = a*x\nxy = xa + b"])
+    assert graph.lines == {line.strip()[:2]: line for line in text.splitlines() if line}
+
+
+def test_names_that_begin_with_x_are_variables_and_all_others_parameters() -> None:
+    graph = parse("x = Xa*xa_1 + sign*exp2 + pie + e1 + x2x*sinx*a_")
+    assert graph.inputs == ("xa_1", "x2x")
+    assert graph.parameters == ("Xa", "sign", "exp2", "pie", "e1", "sinx", "a_")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_is_called_by_its_name(function: str) -> None:
+    arguments = ", ".join(["a"] * OFFERED[function])
+    assert str(parse(f"xy = {function}({arguments})")) == f"xy = {function}({arguments})"
+
+
+@many
+@given(graphs(depth=4))
+def test_a_printed_graph_parses_to_an_equal_graph(graph: Graph) -> None:
+    assert parse(str(graph), graph.outputs) == graph
+    assert parse(str(graph).splitlines(), graph.outputs) == graph
+
+
+@many
+@given(graphs())
+def test_a_printed_graph_without_named_outputs_parses_to_an_equal_graph(graph: Graph) -> None:
+    unnamed = parse(str(graph))
+    assert unnamed.definitions == graph.definitions
+    assert parse(str(unnamed)) == unnamed
+
+
+def only_refuses(text: str | list[str], outputs: list[str] | None = None) -> None:
+    """Parses, or raises an ExpressionError whose caret stands under its line; nothing else may come out."""
+    try:
+        graph = parse(text, outputs)
+    except ExpressionError as refused:
+        _, *pointed = str(refused).rsplit("\n", 2)
+        assert not pointed or (pointed[1].strip() == "^" and len(pointed[1]) <= len(pointed[0]) + 1)
+    else:
+        assert graph.parameters and graph.outputs
+
+
+WORDS = ["x", "xy", "a", "pi", "1", ".5", "2e", "1e400", "é", "٣"]
+TOKENS = [*"+-*/^(),=._ \n\t\r\f\0", "**", *FUNCTIONS, *WORDS]
+soup = st.lists(st.sampled_from(TOKENS), max_size=30).map("".join)
+equation = st.tuples(st.sampled_from(["xy = ", "xz = a + ", "xy=x+"]), soup).map("".join)
+wanted = st.none() | st.lists(st.sampled_from(["xy", "xz", "x", "", "é"]), max_size=2)
+
+
+@many
+@given(st.text() | st.lists(st.text()), wanted)
+def test_any_text_is_parsed_or_refused(text: str | list[str], outputs: list[str] | None) -> None:
+    only_refuses(text, outputs)
+
+
+@many
+@given(soup | equation | st.lists(equation, max_size=4), wanted)
+def test_any_soup_of_tokens_is_parsed_or_refused(text: str | list[str], outputs: list[str] | None) -> None:
+    only_refuses(text, outputs)
+
+
+@pytest.mark.parametrize("token", ["(", "-", "a^", "a+", "a*", "sin(", "min(a,", ")", "a ", "=", "xy=a\n"])
+def test_ten_thousand_characters_of_one_token_are_parsed_or_refused(token: str) -> None:
+    only_refuses(f"xy = {token * (9_000 // len(token))}a")
+
+
+def test_no_named_outputs_are_as_none() -> None:
+    assert parse("xy = a*x\nxz = xy + b", []).outputs == ("xz",)

@@ -1,0 +1,60 @@
+"""The table of a whole sweep, and the curves in its picture."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packtrain.trainer.sweep import report
+from packtrain.trainer.sweep.gather import weave
+from tests.helpers import Command, result_in
+from tests.strategies import few
+from tests.trainer.curves import images, scalars
+from tests.trainer.sweep.test_sweep import BRIEF, HERE, rows_in
+
+COLUMNS = st.lists(st.sampled_from("abcdefg"), unique=True)
+
+
+@few
+@given(st.lists(COLUMNS))
+def test_columns_of_all_packs_are_there_once(packs: list[list[str]]) -> None:
+    columns: list[str] = []
+    for pack in packs:
+        before = list(columns)
+        weave(columns, pack)
+        assert [name for name in columns if name in before] == before
+    assert sorted(columns) == sorted({name for pack in packs for name in pack})
+
+
+def test_a_new_column_follows_the_one_before_it() -> None:
+    columns = ["index", "seed", "outcome"]
+    weave(columns, ["index", "optimizer.lr", "outcome", "parameters.a"])
+    assert columns == ["index", "optimizer.lr", "seed", "outcome", "parameters.a"]
+
+
+RECORDED = ("-m", *BRIEF, "monitor=default", "monitor.every=1", "optimizer=adam,adamw", "loop.steps=8", HERE)
+
+
+@pytest.mark.parametrize("varied", ["seed=3", "optimizer.lr=0.03,1e30,0.01"])
+def test_the_picture_has_the_curves_of_all_packs_the_best_first(
+    varied: str, cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorBoard has the picture too, and that of the sweep as it is when it was resumed."""
+    drawn: list[tuple[Any, ...]] = []
+    draw = report.draw
+    monkeypatch.setattr(report, "draw", lambda *given: drawn.append(given) or draw(*given))
+    assert cli(*RECORDED, "seed=3", varied).code == 0
+    folder = tmp_path / "sweep"
+    usable = [row for row in rows_in(folder) if row["outcome"] == "finished"]
+    ranked = sorted(usable, key=lambda row: float(row["loss.validation"]))
+    assert int(ranked[0]["index"]) == result_in(folder)["best_run"]
+    name = "{pack}/tensorboard/run-000{run}" if "," in varied else "{pack}/tensorboard"
+    expected = [scalars(folder / name.format(**row))["loss/train"] for row in ranked]
+    lines, _, curves, _ = drawn[0]
+    assert [str(line["index"]) for line in lines] == [row["index"] for row in ranked]
+    assert [list(zip(*curve.tolist(), strict=True)) for curve in curves] == expected
+    assert images(folder) == {"sweep": [(folder / "sweep.png").read_bytes()]}
+    assert cli("resume=sweep").code == 0
+    assert images(folder) == {"sweep": [(folder / "sweep.png").read_bytes()]}

@@ -1,0 +1,1 @@
+"""What a run is asked to be: its fields, the checks of them, and the runs that they make."""

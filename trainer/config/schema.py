@@ -1,0 +1,221 @@
+"""The schema of a run: one dataclass a config group; checks.py makes the checks that types can't.
+
+A field made by `per_run` may differ between the runs of a pack; a field made by `only` belongs to
+some kinds of its group. Everything else is structure.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+from omegaconf import MISSING, DictConfig
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "model": ("expression", "mlp"),
+    "data": ("ground_truth", "gaussians", "file", "table", "sklearn"),
+    "optimizer": ("sgd", "adam", "adamw", "levenberg_marquardt", "gauss_newton"),
+    "schedule": ("constant", "linear_warmup", "cosine"),
+    "engine": ("step", "fused", "auto"),
+    "search": ("grid", "random", "optuna"),
+}
+FIRST_ORDER = ("sgd", "adam", "adamw")
+LEAST_SQUARES = ("levenberg_marquardt", "gauss_newton")
+SEARCHES = ("random", "optuna")
+PRUNERS = ("halving", "median", "patience")
+JUDGED = ("pruner", "reduction_factor", "patience", "min_steps", "objective", "direction")  # by, of search
+
+
+def per_run(default: Any, *kinds: str) -> Any:
+    """A field that may differ between the runs of a pack."""
+    return field(default=default, metadata={"per_run": True, "kinds": kinds})
+
+
+def only(default: Any, *kinds: str) -> Any:
+    """A field that belongs to these kinds of its group."""
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata={"kinds": kinds})
+    return field(default=default, metadata={"kinds": kinds})
+
+
+def pruning(default: Any, *pruners: str) -> Any:
+    """A field that belongs to these pruners."""
+    return field(default=default, metadata={"pruners": pruners})
+
+
+def mapping(*kinds: str, per_run: bool = False) -> Any:
+    """A mapping whose keys are the user's own: names of parameters, columns or fields."""
+    return field(
+        default_factory=lambda: DictConfig({}, flags={"struct": False}),
+        metadata={"kinds": kinds, "per_run": per_run, "mapping": True},
+    )
+
+
+@dataclass
+class ModelConfig:
+    kind: str = MISSING
+    loss: str = "mse"
+    expressions: Any = only(None, "expression")
+    outputs: list[str] | None = only(None, "expression")
+    parameters: list[str] = only([], "expression")
+    initial: dict[str, Any] = mapping("expression", per_run=True)
+    initial_range: list[float] = only([0.0, 1.0], "expression")
+    starts: int = only(1, "expression")
+    bounds: dict[str, Any] = mapping("expression")
+    fixed: list[str] = only([], "expression")
+    gradient: str = only("exact", "expression")
+    grad_delta: float = only(1e-4, "expression")
+    widths: list[int] | None = only(None, "mlp")
+    bias: bool = only(True, "mlp")
+    quantize: list[int] = only([], "mlp")
+
+
+@dataclass
+class DataConfig:
+    kind: str = MISSING
+    seed: int = 0
+    validation: float = 0.0
+    standardize: bool = False
+    size: int | None = only(None, "ground_truth", "gaussians")
+    truth: dict[str, Any] = mapping("ground_truth")
+    range: list[float] = only([0.0, 1.0], "ground_truth")
+    noise: float = only(0.0, "ground_truth")
+    means: list[Any] | None = only(None, "gaussians")
+    covariances: list[Any] | None = only(None, "gaussians")
+    path: str | None = only(None, "file")
+    table: dict[str, Any] = mapping("file", "table")
+    columns: dict[str, Any] = mapping("gaussians", "file", "table", "sklearn")
+    set: str | None = only(None, "sklearn")
+
+
+@dataclass
+class OptimizerConfig:
+    kind: str = MISSING
+    lr: float = per_run(1e-3, *FIRST_ORDER)
+    weight_decay: float = per_run(0.0, *FIRST_ORDER)
+    clip_norm: float | None = per_run(None, *FIRST_ORDER)
+    momentum: float = per_run(0.0, "sgd")
+    nesterov: bool = per_run(False, "sgd")
+    beta1: float = per_run(0.9, "adam", "adamw")
+    beta2: float = per_run(0.999, "adam", "adamw")
+    eps: float = per_run(1e-8, "adam", "adamw")
+    ftol: float = per_run(1e-15, *LEAST_SQUARES)
+    xtol: float = per_run(1e-14, *LEAST_SQUARES)
+    gtol: float = per_run(1e-14, *LEAST_SQUARES)
+    radius: float = per_run(1.0, "levenberg_marquardt")
+
+
+@dataclass
+class ScheduleConfig:
+    kind: str = MISSING
+    warmup_steps: int = per_run(0, "linear_warmup", "cosine")
+    start_factor: float = per_run(0.01, "linear_warmup", "cosine")
+    final_factor: float = per_run(0.0, "cosine")
+
+
+@dataclass
+class EngineConfig:
+    kind: str = MISSING
+    capture: bool = only(True, "step", "auto")
+
+
+@dataclass
+class ComputeConfig:
+    device: str = "auto"
+    backend: str = "auto"
+    precision: str = "fp32"
+
+
+@dataclass
+class MonitorConfig:
+    every: int = 20
+    validate_every: int = 200
+    tensorboard: bool = True
+    progress: bool = True
+
+
+@dataclass
+class LoopConfig:
+    steps: int | None = per_run(None)
+    epochs: float | None = None
+    batch_size: int | str = 256
+    order: str = "shared"
+    max_seconds: float | None = None
+
+
+@dataclass
+class CheckpointConfig:
+    every: int | str | None = "30s"
+    keep: int = 2
+
+
+@dataclass
+class PackConfig:
+    over: dict[str, Any] = mapping()
+    zip: bool = False
+    slice: list[int] | None = None
+
+
+@dataclass
+class SearchConfig:
+    kind: str = MISSING
+    max_pack: int | None = only(None, "grid")
+    space: dict[str, Any] = mapping(*SEARCHES)
+    objective: str = "loss"
+    direction: str | None = None
+    rounds: int = only(1, *SEARCHES)
+    runs_per_round: int = only(64, *SEARCHES)
+    seed: int = only(0, *SEARCHES)
+    sampler: str = only("tpe", "optuna")
+    storage: str | None = only(None, "optuna")
+    pruner: str | None = None
+    reduction_factor: int = pruning(3, "halving")
+    patience: int = pruning(3, "patience")
+    min_steps: int | None = pruning(None, *PRUNERS)
+
+
+@dataclass
+class Config:
+    """The whole config of a run, as `packtrain --cfg job` prints it."""
+
+    name: str = "run"
+    seed: int = per_run(0)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    monitor: MonitorConfig = field(default_factory=MonitorConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    pack: PackConfig = field(default_factory=PackConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+
+
+def all_fields(schema: Any = Config, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """(dotted path, metadata) of every field below `schema`."""
+    for each in fields(schema):
+        inner = each.default_factory
+        if isinstance(inner, type) and is_dataclass(inner):
+            yield from all_fields(inner, f"{prefix}{each.name}.")
+        else:
+            yield prefix + each.name, {"type": each.type, **each.metadata}
+
+
+def is_integer(path: str) -> bool:
+    """The field at `path` holds integers and nothing else but null."""
+    types = {each: meta["type"] for each, meta in all_fields()}
+    return types.get(path) in (int, int | None)
+
+
+def per_run_fields() -> list[str]:
+    """The fields that may stand in pack.over; a mapping's entries stand for `field.*`."""
+    varying = [(path, meta) for path, meta in all_fields() if meta.get("per_run")]
+    return [f"{path}.*" if meta.get("mapping") else path for path, meta in varying]
+
+
+def is_per_run(path: str) -> bool:
+    """The field at `path` may differ between the runs of a pack."""
+    return any(
+        path == each or (each.endswith("*") and path.startswith(each[:-1])) for each in per_run_fields()
+    )

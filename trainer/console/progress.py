@@ -1,0 +1,55 @@
+"""Progress while a pack trains: a bar on a terminal, a quiet line now and then elsewhere."""
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ...kernels.common import compiling
+
+FIRST_LINE = 2.0  # seconds after the first steps
+COMPILES = "compiling, once for these equations or widths in this precision"
+SPACING = 1.5  # each further line waits so many times longer
+
+
+def telling_of_compiling(console: Console, shown: bool) -> AbstractContextManager[None]:
+    """Within, a line says so when something begins to be compiled, which takes seconds."""
+    if not shown:
+        return nullcontext()
+    return compiling.telling(lambda: console.print(COMPILES, highlight=False))
+
+
+class ProgressLine:
+    """Shows step, loss and speed; `shown=False` shows nothing."""
+
+    def __init__(self, console: Console, steps: int, shown: bool) -> None:
+        self.console, self.steps, self.shown = console, steps, shown
+        self.started: float | None = None
+        self.due = FIRST_LINE
+        self.bar = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[told]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not (shown and console.is_terminal),
+        )
+        self.task = self.bar.add_task("training", total=steps, told="")
+
+    def start(self) -> None:
+        self.bar.start()
+
+    def stop(self) -> None:
+        self.bar.stop()
+
+    def update(self, step: int, loss: float, samples_per_second: float) -> None:
+        told = f"loss {loss:.4g}  {samples_per_second:.3g} samples/s"
+        self.bar.update(self.task, completed=step, told=told)
+        now = time.perf_counter()
+        self.started = now if self.started is None else self.started
+        if self.shown and not self.console.is_terminal and now - self.started > self.due:
+            self.due *= SPACING
+            self.console.print(f"step {step:,} of {self.steps:,}  {told}", highlight=False)

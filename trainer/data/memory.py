@@ -1,0 +1,42 @@
+"""How much memory there is: asked before much is taken, since the system kills who takes too much."""
+
+import os
+import re
+from pathlib import Path
+
+import torch
+
+from ...kernels.common.errors import UserError
+
+LIMIT = Path("/sys/fs/cgroup")  # of a container
+
+
+def available_memory(device: torch.device | None = None) -> int:
+    """Bytes that can be had: without swapping, and within a container's limit; on CUDA as the driver says.
+
+    All that there are where the system doesn't say.
+    """
+    if device is not None and device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    about = Path("/proc/meminfo")
+    found = re.search(r"MemAvailable: *(\d+) kB", about.read_text()) if about.exists() else None
+    free = int(found[1]) << 10 if found else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(free, _left(LIMIT, free))
+
+
+def _left(group: Path, without: int) -> int:
+    """What the limit of a control group leaves; `without` where there is none."""
+    try:
+        limit, used = ((group / f"memory.{name}").read_text().strip() for name in ("max", "current"))
+        cached = re.search(r"^inactive_file (\d+)", (group / "memory.stat").read_text(), re.MULTILINE)
+        return max(0, int(limit) - int(used) + (int(cached[1]) if cached else 0))
+    except (OSError, ValueError):
+        return without
+
+
+def check_memory(needed: int, free: int, what: str, mend: str) -> None:
+    """Raises UserError where `what` takes more bytes than are `free`; `mend` says how to need fewer."""
+    if needed > free:
+        raise UserError(
+            f"{what} takes {needed / 1e9:,.1f} GB in memory, and {free / 1e9:,.1f} GB are available: {mend}"
+        )

@@ -1,0 +1,251 @@
+"""The report of a least-squares fit: what its parameters are worth, and what the data can't tell."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from scipy.special import stdtrit
+from torch import Tensor
+
+from ...kernels.least_squares import CONVERGED, Problem, Status
+from ...kernels.least_squares.inference import Inference, combinations, infer, sum_of_rows
+from ...kernels.least_squares.linearize import Linear
+from ...kernels.least_squares.method import ROUNDINGS
+from ...kernels.least_squares.reference import rounding_of, vanished
+from ..config.pack import START
+from .faults import far_from_0
+from .least_squares import LeastSquaresEngine
+
+CONFIDENCE = 0.95
+EPS = torch.finfo(torch.float64).eps
+REACHED = 1e-6  # relative difference of sums of squares within which two starts found the same minimum
+EXACT = 400.0  # times the rounding of the targets: smaller residuals are rounding themselves
+LISTED_MINIMA = 10
+CORRELATED = 50  # parameters up to which their correlations are listed
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What is fitted to: n residuals whose weight isn't 0, |sqrt(w) t|, and its square about the mean.
+
+    `offset` tells of an input that lies far from 0, and how to write the equations then.
+    """
+
+    n: int
+    size: float
+    spread: float
+    standardized: bool
+    offset: str = ""
+
+
+def add_reports(rows: list[Report], engine: LeastSquaresEngine, standardized: bool) -> None:
+    """Adds to each of result.json's runs its `fit`, and to each parameter its standard error and interval.
+
+    All is computed in float64 at the parameters that the run ended with, from the exact Jacobian. The
+    free parameters are those that are neither in model.fixed nor held by a bound; k is how many of
+    their directions the data determine (lmfit counts the parameters). Degrees of freedom n - k;
+    residual variance s^2 = RSS / (n - k), shared by all outputs; covariance s^2 (J^T J)^+;
+    AIC = n ln(RSS / n) + 2 k and BIC = n ln(RSS / n) + k ln n. A fit that has not converged gets no
+    standard errors: they are those of a minimum.
+    """
+    samples = _samples(engine.problem, standardized, "" if standardized else far_from_0(engine.data))
+    eps = torch.finfo(engine.model.parameters.dtype).eps
+    statuses = [Status(code) for code in engine.status.tolist()]
+    for runs, at_end in engine.solver.solutions():
+        linear = Linear(*(part.cpu() for part in at_end))
+        free, held = _free(engine, runs)
+        dead = _dead(engine, runs, linear, samples.size)
+        found = infer(linear.root.masked_fill(dead[:, None], 0), free)
+        for place, run in enumerate(runs.tolist()):
+            fit = _quality(float(linear.rss[place]), int(found.rank[place]), samples)
+            rows[run]["fit"] = {
+                "criterion": statuses[run].name.lower(),
+                "iterations": rows[run]["steps"],
+                **fit,
+                **_nothing_known(),
+            }
+            for each in rows[run]["parameters"].values():
+                each |= {"stderr": None, "ci95": None}
+            if engine.model.scalars and math.isfinite(fit["rss"]):
+                known = free[place].tolist(), held[place].tolist()
+                _add_parameters(rows[run], found, place, *known, statuses[run] in CONVERGED)
+            rows[run]["fit"]["notes"] = list(_notes(rows[run]["fit"], statuses[run], samples, eps))
+
+
+def _samples(problem: Problem, standardized: bool, offset: str = "") -> Samples:
+    samples, outputs = problem.targets.shape[-2:]
+    targets = problem.targets.double()
+    weights = torch.ones_like(targets[:, 0]) if problem.weights is None else problem.weights
+    mean = (weights @ targets) / weights.sum()
+    spread = float((weights @ (targets - mean).square()).sum())
+    size = float(problem.size)
+    n = outputs * (samples if problem.weights is None else int((weights > 0).sum()))
+    return Samples(n, size, spread if spread > EPS * size**2 else 0.0, standardized, offset)
+
+
+def _free(engine: LeastSquaresEngine, runs: Tensor) -> tuple[Tensor, Tensor]:
+    """Which parameters a fit was free to move at its end, and which a bound held: [R, P] each."""
+    rules = engine.rules.of(runs)
+    parameters = engine.model.parameters.detach()[runs].double()
+    held = rules.moves & ((parameters <= rules.lower) | (parameters >= rules.upper))
+    return (rules.moves & ~held).cpu(), held.cpu()
+
+
+def _dead(engine: LeastSquaresEngine, runs: Tensor, linear: Linear, size: float) -> Tensor:
+    """Columns that have vanished on the way: their directions say nothing; [R, P]."""
+    value, scale = engine.model.parameters.detach()[runs].double().cpu(), engine.solver.scale[runs].cpu()
+    norm = sum_of_rows(linear.root.square()).sqrt()
+    slope = sum_of_rows(linear.projected[..., None] * linear.root)
+    rounding = rounding_of(linear.rss, torch.full_like(linear.rss, size), engine.model.parameters.dtype)
+    return vanished(norm, slope, value, scale, rounding)
+
+
+def _quality(rss: float, k: int, samples: Samples) -> Report:
+    n, left, finite = samples.n, samples.n - k, math.isfinite(rss)
+    logarithm = n * math.log(rss / n) if finite and rss > 0 else math.nan
+    return {
+        "rss": rss,
+        "residual_std": math.sqrt(rss / left) if finite and left > 0 else math.nan,
+        "degrees_of_freedom": left if finite else None,
+        "r_squared": 1 - rss / samples.spread if samples.spread > 0 else math.nan,
+        "aic": logarithm + 2 * k,
+        "bic": logarithm + k * math.log(n),
+    }
+
+
+def _nothing_known() -> Report:
+    return {"correlation": {}, "fixed": [], "at_bound": [], "undetermined": [], "combinations": []}
+
+
+def _add_parameters(
+    row: Report, found: Inference, place: int, free: list[bool], held: list[bool], converged: bool
+) -> None:
+    parameters, fit = row["parameters"], row["fit"]
+    names = list(parameters)
+    fit["fixed"] = [n for n, f, h in zip(names, free, held, strict=True) if not (f or h)]
+    fit["at_bound"] = [n for n, h in zip(names, held, strict=True) if h]
+    if not converged:
+        return
+    shared = found.undetermined[place].tolist()
+    covariance = fit["residual_std"] ** 2 * found.unscaled[place]
+    known = [f and not u for f, u in zip(free, shared, strict=True)]
+    for name, is_known, variance in zip(names, known, covariance.diagonal().tolist(), strict=True):
+        if is_known:
+            parameters[name] |= _uncertainty(parameters[name]["value"], variance, fit)
+    if len(names) <= CORRELATED:
+        fit["correlation"] = _correlation(names, known, covariance)
+    fit["undetermined"] = [n for n, u in zip(names, shared, strict=True) if u]
+    values = torch.tensor([parameters[name]["value"] for name in names], dtype=torch.float64)
+    for c in combinations(found, place) if any(shared) else []:
+        value = float(c @ values)
+        told = _uncertainty(value, float(c @ covariance @ c), fit)
+        fit["combinations"].append({"combination": _sum(names, c.tolist()), "value": value, **told})
+
+
+def _correlation(names: list[str], known: list[bool], covariance: Tensor) -> Report:
+    """name -> name -> correlation, for the parameters that have a standard error."""
+    deviation = covariance.diagonal().sqrt()
+    values = (covariance / deviation[:, None] / deviation).tolist()
+    pairs = [(name, row) for name, row, k in zip(names, values, known, strict=True) if k]
+    return {a: {b: r for b, r, k in zip(names, row, known, strict=True) if k} for a, row in pairs}
+
+
+def _uncertainty(value: float, variance: float, fit: Report) -> Report:
+    """The standard error, and the interval of CONFIDENCE by Student's t; null without degrees of freedom."""
+    if not variance >= 0:
+        return {"stderr": None, "ci95": None}
+    stderr = math.sqrt(variance)
+    reach = stderr * float(stdtrit(fit["degrees_of_freedom"], (1 + CONFIDENCE) / 2))
+    return {"stderr": stderr, "ci95": [value - reach, value + reach]}
+
+
+def _sum(names: list[str], coefficients: list[float]) -> str:
+    """'ab + 2*bc'."""
+    text = ""
+    for name, c in zip(names, coefficients, strict=True):
+        if c:
+            size = "" if abs(abs(c) - 1) < 1e-6 else f"{abs(c):.4g}*"
+            sign = ("-" if c < 0 else "") if not text else (" - " if c < 0 else " + ")
+            text += f"{sign}{size}{name}"
+    return text
+
+
+def _notes(fit: Report, status: Status, samples: Samples, eps: float) -> Iterator[str]:
+    """What a reader has to know about the numbers, a sentence each."""
+    if not math.isfinite(fit["rss"]):
+        return
+    if status not in CONVERGED:
+        yield "the fit has not converged, so nothing is said of how uncertain its parameters are"
+    if fit["undetermined"]:
+        told = _listed([each["combination"] for each in fit["combinations"]])
+        alone = _listed(fit["undetermined"])
+        if told:
+            yield f"near this solution the data determine {told}, but not {alone} by themselves"
+        else:
+            yield f"near this solution the data say nothing about {alone}"
+        if samples.offset:
+            yield f"powers of an input far from 0 are much alike{samples.offset}"
+    if fit["at_bound"]:
+        yield f"{_listed(fit['at_bound'])} ended at a bound and counts as fixed there"
+    if fit["degrees_of_freedom"] <= 0:
+        yield "there are no more samples than parameters, so nothing says how uncertain they are"
+    elif math.sqrt(fit["rss"]) <= EXACT * eps * samples.size:
+        yield "the residuals are as small as rounding, and so standard errors are those of rounding"
+    if math.isfinite(fit["r_squared"]) and fit["r_squared"] < 0:
+        yield "R^2 is below 0: a constant would be closer to the data"
+    if samples.standardized:
+        yield "the parameters are those of the standardized inputs (data.standardize)"
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def starts_report(rows: list[Report], engine: LeastSquaresEngine) -> Report | None:
+    """What model.starts found: the minima by their loss, least first, and how many starts ended in each."""
+    if START not in rows[0]["values"]:
+        return None
+    good = {status.name.lower() for status in CONVERGED}
+    ended = [row for row in rows if row["fit"]["criterion"] in good]
+    ended.sort(key=lambda row: row["fit"]["rss"])
+    noise = torch.finfo(engine.model.parameters.dtype).eps * float(engine.problem.size)
+    minima: list[Report] = []
+    least = -math.inf  # of the minimum that was found last
+    for row in ended:
+        rss = row["fit"]["rss"]
+        rounding = ROUNDINGS * noise * math.sqrt(max(0, least)) + (EXACT * noise) ** 2
+        if rss <= least * (1 + REACHED) + rounding:
+            minima[-1]["starts"] += 1
+            continue
+        least = rss
+        values = {name: each["value"] for name, each in row["parameters"].items()}
+        loss = row["loss"]["train"]["last"]
+        minima.append({"loss": loss, "starts": 1, "run": row["index"], "parameters": values})
+    return {
+        "starts": len(rows),
+        "converged": len(ended),
+        "found": len(minima),
+        "minima": minima[:LISTED_MINIMA],
+        "lower": _lower(rows, ended),
+    }
+
+
+def _lower(rows: list[Report], ended: list[Report]) -> Report | None:
+    """How many starts stand lower than the least minimum without having converged, and the lowest of them."""
+    if not ended:
+        return None
+    edge = ended[0]["fit"]["rss"] * (1 - REACHED)
+    lower = [row for row in rows if row not in ended and _rss(row) < edge]
+    if not lower:
+        return None
+    lowest = min(lower, key=_rss)
+    return {"starts": len(lower), "run": lowest["index"], "loss": lowest["loss"]["train"]["last"]}
+
+
+def _rss(row: Report) -> float:
+    rss = row["fit"]["rss"]
+    return math.inf if rss is None or math.isnan(rss) else rss

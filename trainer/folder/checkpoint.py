@@ -1,0 +1,186 @@
+"""Checkpoints: all that a training needs to go on, bit for bit, in files that are whole or not there."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ...kernels.common.errors import UserError
+from .atomic import remove_drafts, replace
+from .places import NAMES
+from .seconds import Seconds
+
+FORMAT = 1  # of the files
+NEVER = 1 << 62
+UNREADABLE = OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError
+Tell = Callable[[str], object]  # says a sentence to whoever watches
+
+
+class Stateful(Protocol):
+    """What changes as a training goes on, such as its engine: `memory` is tensors by name."""
+
+    @property
+    def memory(self) -> Mapping[str, Tensor]: ...
+
+    def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
+        """Goes on from `step` as the part would have whose memory that was."""
+        ...
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training after `step` steps and `seconds`: what it was `asked` for, and its parts' memories."""
+
+    step: int
+    seconds: Seconds
+    asked: dict[str, Any]
+    tensors: Mapping[str, Tensor]
+
+    def memory(self, part: str) -> dict[str, Tensor]:
+        """The tensors of one part."""
+        own = {name: each for name, each in self.tensors.items() if name.startswith(f"{part}/")}
+        return {name.removeprefix(f"{part}/"): each for name, each in own.items()}
+
+
+class Checkpoints:
+    """Writes checkpoints of a training's `parts` into `folder`, and keeps the last `keep` of them.
+
+    One is due `every` so many steps, or seconds where that is a float; never, where it is None. A thread
+    writes what was copied from the device, while the training goes on. What can't be written is told, and
+    the checkpoint before it stays. Inside `with`, at whose end what is being written is waited for.
+    `spent` is what the training had taken at the one that the parts went on from.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        asked: dict[str, Any],
+        parts: Mapping[str, Stateful],
+        every: float | None,
+        keep: int,
+        tell: Tell,
+    ) -> None:
+        self.folder, self.asked, self.parts = folder, asked, parts
+        self.every, self.keep, self.tell = every, keep, tell
+        self.saved, self.spent, self.clock = -1, Seconds(), time.perf_counter()
+        self.thread = ThreadPoolExecutor(1)
+        self.writing: Future[None] | None = None
+
+    def __enter__(self) -> "Checkpoints":
+        if self.every is not None:
+            self.folder.mkdir(exist_ok=True)
+            remove_drafts(self.folder)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.wait()
+        self.thread.shutdown()
+
+    def restore(self, found: Checkpoint) -> None:
+        """Puts the parts where they stood then. Raises UserError where it isn't of these parts."""
+        for name, part in self.parts.items():
+            try:
+                part.restore(found.step, found.memory(name))
+            except (ValueError, KeyError, RuntimeError) as error:
+                raise UserError(f"{self.folder} doesn't fit this training: {name}: {error}") from None
+        self.saved, self.spent = found.step, found.seconds
+
+    def next(self, step: int) -> int:
+        """The step after `step` at which one is due."""
+        return step - step % self.every + self.every if isinstance(self.every, int) else NEVER
+
+    def save_if_due(self, step: int, seconds: Seconds) -> None:
+        """Saves where one is due; the writing goes on in the background."""
+        if isinstance(self.every, int):
+            due = step % self.every == 0
+        else:
+            due = self.every is not None and time.perf_counter() - self.clock > self.every
+        if due:
+            self.save(step, seconds)
+
+    def save(self, step: int, seconds: Seconds) -> None:
+        """Saves the parts as they are after `step` steps, unless that was done."""
+        if self.every is None or step == self.saved:
+            return
+        self.wait()
+        copies = {
+            f"{part}/{name}": each.detach().clone(memory_format=torch.contiguous_format)
+            for part, source in self.parts.items()
+            for name, each in source.memory.items()
+        }
+        checkpoint = Checkpoint(step, seconds, self.asked, copies)
+        self.writing = self.thread.submit(_keep, self.folder, checkpoint, self.keep)
+        self.saved, self.clock = step, time.perf_counter()
+
+    def wait(self) -> None:
+        """Returns when nothing is being written any more, and tells what went wrong."""
+        writing, self.writing = self.writing, None
+        if writing is None:
+            return
+        try:
+            writing.result()
+        except OSError as error:
+            newest = max(self.folder.glob(NAMES), default=None)
+            kept = f"{newest.name} is the newest" if newest else "there is none yet"
+            self.tell(f"can't write a checkpoint into {self.folder} ({error.strerror}); {kept}")
+
+
+def newest(folder: Path, tell: Tell) -> Checkpoint | None:
+    """The newest checkpoint in `folder` that verifies; those after it are told, and set aside."""
+    for file in sorted(folder.glob(NAMES), reverse=True):
+        try:
+            return read(file)
+        except UNREADABLE as error:
+            tell(f"{file} is no checkpoint that can be used ({error}): looking for the one before it")
+            with suppress(OSError):
+                file.rename(file.with_suffix(".unreadable"))
+    return None
+
+
+def read(file: Path) -> Checkpoint:
+    """The checkpoint in `file`. Raises ValueError where its checksum is wrong, and others of UNREADABLE."""
+    with safe_open(file, "pt") as opened:
+        text, checksum = (opened.metadata()[key] for key in ("packtrain", "sha256"))
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    if _checksum(text, tensors) != checksum:
+        raise ValueError("its checksum is wrong")
+    about = json.loads(text)
+    if about["format"] != FORMAT:
+        raise ValueError("it is of another version of packtrain")
+    return Checkpoint(int(about["step"]), _seconds(about["seconds"]), dict(about["asked"]), tensors)
+
+
+def _seconds(told: Any) -> Seconds:
+    """What a checkpoint says; earlier versions of packtrain told those of training alone."""
+    return Seconds(**told) if isinstance(told, dict) else Seconds(float(told), float(told))
+
+
+def _keep(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
+    """Writes a checkpoint, and then removes all but the last `keep`."""
+    tensors = {name: each.cpu() for name, each in checkpoint.tensors.items()}
+    step, seconds = checkpoint.step, asdict(checkpoint.seconds)
+    text = json.dumps({"format": FORMAT, "step": step, "seconds": seconds, "asked": checkpoint.asked})
+    content = save(tensors, {"packtrain": text, "sha256": _checksum(text, tensors)})
+    replace(folder / f"step-{step:012d}.safetensors", lambda draft: draft.write_bytes(content))
+    for file in sorted(folder.glob(NAMES))[:-keep]:
+        file.unlink()
+
+
+def _checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the text, and of each tensor's name, type, shape and numbers."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        each = tensors[name]
+        digest.update(f"{name} {each.dtype} {tuple(each.shape)}".encode())
+        digest.update(each.numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,96 @@
+"""A training and what its folder holds: it goes on from its own checkpoint, and from no other's."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ...kernels.common.errors import UserError
+from ..config.checks import checkpoint_interval
+from ..config.pack import Pack, flatten
+from ..config.schema import Config
+from ..data.dataset import Data
+from ..data.digest import digest
+from ..engines.base import Engine
+from .atomic import remove_drafts
+from .checkpoint import Checkpoint, Checkpoints, Stateful, Tell, newest
+from .places import CHECKPOINTS
+
+FREE = (
+    "name", "loop.steps", "loop.epochs", "loop.max_seconds", "checkpoint.every", "checkpoint.keep",
+    "monitor.progress",
+)  # fmt: skip
+SHOWN = 5
+ENGINE, SAMPLES = "what trains", "the data"
+NUMBERS = "the numbers of its data, which have changed since"
+UNTOLD = "pack.over", NUMBERS  # digests, which say nothing to a person
+
+Asked = dict[str, Any]
+
+
+def asked_of(pack: Pack) -> Asked:
+    """Every field of the config by its dotted name, and what varies (by its SHA-256)."""
+    over = {path: values for path, values in pack.over.items() if path not in FREE}
+    digest = hashlib.sha256(json.dumps(over, default=str).encode()).hexdigest()
+    fields = {path: value for path, value in flatten(asdict(pack.config)) if not path.startswith("pack.over")}
+    return json.loads(json.dumps({**fields, "runs": pack.runs, "pack.over": digest}, default=str))
+
+
+def going_on(
+    pack: Pack, folder: Path, data: Data, engine: Engine, parts: Mapping[str, Stateful], tell: Tell
+) -> Checkpoints:
+    """The checkpoints of the training in `folder`; its `parts`, engine and all, go on from the newest.
+
+    Raises UserError where that is of another training, or further than this one is to go.
+    """
+    remove_drafts(folder)
+    asked = asked_of(pack) | _done_by(engine, data)
+    found = checkpoint_of(folder, asked, tell)
+    if found and found.step > (steps := int(engine.steps.max())):
+        raise UserError(f"{folder} has trained {found.step} steps already, and this asks for {steps}")
+    every, keep = checkpoint_interval(pack.config.checkpoint.every), pack.config.checkpoint.keep
+    checkpoints = Checkpoints(folder / CHECKPOINTS, asked, parts, every, keep, tell)
+    if found:
+        checkpoints.restore(found)
+    return checkpoints
+
+
+def _done_by(engine: Engine, data: Data) -> Asked:
+    """What trains, and what it trains on."""
+    inputs, targets = len(data.train.input_names), len(data.train.target_names)
+    return {
+        ENGINE: f"engine={engine.kind} by {engine.backend}",
+        SAMPLES: f"{len(data.train)} samples of {inputs} inputs and {targets} targets",
+        NUMBERS: digest(data),
+    }
+
+
+def checkpoint_of(folder: Path, asked: Asked, tell: Tell) -> Checkpoint | None:
+    """The checkpoint from which the training in `folder` goes on, None where there is none.
+
+    Raises UserError where it is of a training that was asked for otherwise.
+    """
+    found = newest(folder / CHECKPOINTS, tell)
+    if found and (told := _differences(found.asked, asked)):
+        raise UserError(
+            f"{folder} holds another training, which differs in {told}: take another hydra.run.dir, "
+            "or delete that one"
+        )
+    return found
+
+
+def _differences(there: Asked, here: Asked) -> str:
+    """The fields that are not the same there and here, but for those that may change; '' where all are.
+
+    A checkpoint of a version that had no such field was trained with its default. What trains, and on
+    what, is compared where it is known here.
+    """
+    defaults = json.loads(json.dumps(dict(flatten(asdict(Config()))), default=str))
+    fields = {**here, **{path: None for path in there if path not in (ENGINE, SAMPLES, NUMBERS)}}
+    known = {path: there.get(path, defaults.get(path, here.get(path))) for path in fields}
+    paths = [path for path, value in known.items() if path not in FREE and value != here.get(path)]
+    told = [path if path in UNTOLD else f"{path} ({known[path]} there)" for path in paths]
+    more = [f"{len(told) - SHOWN} more"] if len(told) > SHOWN else []
+    return ", ".join([*told[:SHOWN], *more])

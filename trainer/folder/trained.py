@@ -1,0 +1,278 @@
+"""The run folder: result.json, runs.csv and model.safetensors, written here and read back."""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from dataclasses import replace as replace_fields
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ...kernels.common.errors import UserError
+from ..config import schema
+from ..config.pack import Pack
+from ..data.dataset import Dataset
+from ..engines.base import Engine
+from ..engines.devices import Compute
+from ..engines.outcome import Ending
+from ..models.base import Model
+from ..models.build import build, make_graph, make_layout
+from ..models.evaluate import Evaluation
+from .atomic import replace, replace_json
+from .plan import FILE as SWEEP
+from .ranking import LISTED_BEST, LISTED_RUNS, Objective, best_first, best_run, counted, finite, flat
+from .seconds import Seconds
+from .stored import read_stored
+
+FOREIGN = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    SafetensorError,
+    OmegaConfBaseException,
+)  # what reading another file than ours raises
+
+REAL = "biuf"  # kinds of NumPy's types
+
+
+def run_rows(
+    pack: Pack,
+    model: Model,
+    endings: list[Ending],
+    before: Evaluation,
+    after: Evaluation,
+    held: Evaluation | None,
+) -> list[dict[str, Any]]:
+    """One entry of result.json's `run` for each run. Metrics are the validation part's where there is one."""
+    judged = held or after
+    first, last = before.loss.tolist(), after.loss.tolist()
+    validation = held.loss.tolist() if held else [None] * pack.runs
+    metrics = {name: values.tolist() for name, values in judged.metrics.items()}
+    fitted = {name: model.named()[name].tolist() for name in model.scalars}
+    return [
+        {
+            "index": run,
+            "values": pack.values(run),
+            "outcome": endings[run].word,
+            "message": endings[run].message,
+            "steps": endings[run].step,
+            "loss": {
+                "train": {"first": first[run], "last": last[run]},
+                "validation": validation[run],
+            },
+            "metrics": {name: values[run] for name, values in metrics.items()},
+            "parameters": {name: {"value": values[run], "stderr": None} for name, values in fitted.items()},
+        }
+        for run in range(pack.runs)
+    ]
+
+
+def head(pack: Pack, compute: Compute, engine: Engine, seconds: Seconds) -> dict[str, Any]:
+    """result.json without its runs: what ran, where, and how long it took."""
+    return {
+        "experiment": pack.config.name,
+        "device": compute.name,
+        "backend": engine.backend,
+        "engine": engine.kind,
+        "graph": "static" if engine.capture else "dynamic",
+        "precision": pack.config.compute.precision,
+        "runs": pack.runs,
+        "steps": engine.step,
+        "samples": int(engine.taken.sum()) * engine.order.batch,
+        "seconds": seconds.told,
+    }
+
+
+def summary(
+    about: Mapping[str, Any],
+    rows: list[dict[str, Any]],
+    starts: dict[str, Any] | None = None,
+    objective: Objective | None = None,
+) -> dict[str, Any]:
+    """result.json: `about`, the outcomes counted, the best run, and the runs (the ten best of many)."""
+    ranked = best_first(rows, objective)
+    found = {"objective": asdict(objective)} if objective else {}
+    found |= {"multi_start": starts} if starts else {}
+    return {
+        **about,
+        "outcomes": counted(row["outcome"] for row in rows),
+        "best_run": best_run(ranked, objective),
+        **found,
+        "run": rows if len(rows) <= LISTED_RUNS else ranked[:LISTED_BEST],
+    }
+
+
+def write(
+    folder: Path, result: dict[str, Any], rows: list[dict[str, Any]], model: Model, data: Dataset, pack: Pack
+) -> None:
+    """Writes the three result files into `folder`."""
+    replace(folder / "model.safetensors", lambda file: _save_model(file, model, data, pack))
+    replace(folder / "runs.csv", lambda file: _save_rows(file, rows))
+    replace_json(folder / "result.json", finite(result))
+
+
+def _save_model(file: Path, model: Model, data: Dataset, pack: Pack) -> None:
+    tensors = {name: part.detach().contiguous().cpu() for name, part in model.named().items()}
+    if data.mean is not None and data.std is not None:
+        tensors |= {"inputs.mean": data.mean.cpu(), "inputs.std": data.std.cpu()}
+    about = {
+        "model": asdict(pack.config.model),
+        "precision": pack.config.compute.precision,
+        "inputs": data.input_names,
+        "targets": data.target_names,
+    }
+    file.write_bytes(save(tensors, {"packtrain": json.dumps(about)}))
+
+
+def _save_rows(file: Path, rows: list[dict[str, Any]]) -> None:
+    table = [flat(row) for row in rows]
+    with file.open("w", newline="") as out:
+        writer = csv.DictWriter(out, list(table[0]))
+        writer.writeheader()
+        writer.writerows(table)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The models of a finished run folder; where no run is said, `run` is meant, which is None for all."""
+
+    model: Model
+    result: dict[str, Any]
+    inputs: tuple[str, ...]
+    targets: tuple[str, ...]
+    mean: Tensor | None
+    std: Tensor | None
+    run: int | None = None
+
+    @property
+    def best_run(self) -> int | None:
+        """The index of the best run, None where all diverged."""
+        return self.result["best_run"]
+
+    def parameters(self, run: int | str | None = None) -> dict[str, Tensor]:
+        """The parameters by name, [R, ...] each, or those of one run: a number, or "best"."""
+        run = self._place(run)
+        named = {name: part.detach() for name, part in self.model.named().items()}
+        return named if run is None else {name: part[run] for name, part in named.items()}
+
+    @torch.no_grad()
+    def predict(self, inputs: Any, run: int | str | None = None) -> Tensor:
+        """Outputs [R, B, T], or [B, T] of one run, for raw inputs: [B, V], or a mapping of names to [B].
+
+        `run` is a number or "best". Inputs are standardized here as they were in training. Raises UserError
+        for a run that isn't there, missing names, another number of columns or what isn't real numbers.
+        """
+        run = self._place(run)
+        x = self._inputs(inputs)
+        if self.mean is not None and self.std is not None:
+            x = (x - self.mean) / self.std
+        outputs = self.model.predict(x.to(self.model.parameters.dtype))
+        return outputs if run is None else outputs[run]
+
+    def _place(self, run: int | str | None) -> int | None:
+        """The index of the run that is meant, None for all."""
+        index = self.run if run is None else self.best_run if run == "best" else run
+        if run is None or (isinstance(index, Integral) and 0 <= int(index) < self.model.runs):
+            return None if index is None else int(index)
+        what = "no run of this training is of use" if index is None else f"got {run!r}"
+        raise UserError(f"run is 0 to {self.model.runs - 1}, or 'best', and {what}")
+
+    def _inputs(self, inputs: Any) -> Tensor:
+        if isinstance(inputs, Mapping):
+            missing = [name for name in self.inputs if name not in inputs]
+            if missing:
+                raise UserError(f"the inputs are {', '.join(self.inputs)}; missing: {', '.join(missing)}")
+            columns = self._numbers(*(inputs[name] for name in self.inputs or inputs))
+            if not self.inputs:  # equations of constants, at as many places as there are, or one
+                return torch.empty(len(columns[0]) if columns else 1, 0, dtype=torch.float64)
+            return torch.stack(columns, -1)
+        (x,) = self._numbers(inputs)
+        if x.dim() != 2 or x.shape[1] != len(self.inputs):
+            raise UserError(
+                f"expected inputs of the shape [B, {len(self.inputs)}] ({', '.join(self.inputs)}); "
+                f"got {list(x.shape)}"
+            )
+        return x
+
+    def _numbers(self, *values: Any) -> list[Tensor]:
+        try:
+            found = [_real(each) for each in values]
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"the inputs {', '.join(self.inputs)} are numbers: {error}") from None
+        if len({each.shape for each in found}) > 1:
+            shapes = ", ".join(str(list(each.shape)) for each in found)
+            raise UserError(f"the inputs {', '.join(self.inputs)} are of one length; got {shapes}")
+        return [each.reshape(-1) if each.dim() == 0 else each for each in found]
+
+
+def _real(values: Any) -> Tensor:
+    """As float64. Raises TypeError and ValueError for what isn't real numbers."""
+    given = values if isinstance(values, Tensor) else np.asarray(values)
+    is_real = not given.is_complex() if isinstance(given, Tensor) else given.dtype.kind in REAL
+    if not is_real:
+        raise TypeError(f"expected real ones, got {str(given.dtype).removeprefix('torch.')}")
+    return torch.as_tensor(given, dtype=torch.float64)
+
+
+def load(folder: str | Path, run: int | str | None = None) -> Trained:
+    """The trained models in a run folder, on the CPU; with a `run`, a number or "best", of that run alone.
+
+    A sweep's folder serves too, with a `run`. Raises UserError where there is none.
+    """
+    folder = Path(folder)
+    if run is None:
+        return _load(folder)
+    stored = read_stored(folder)
+    pack, place = stored.place(stored.line(str(run)))
+    return replace_fields(_load(pack), run=place)
+
+
+def _load(folder: Path) -> Trained:
+    try:
+        result = json.loads((folder / "result.json").read_text())
+        with safe_open(folder / "model.safetensors", "pt") as file:
+            about = json.loads(file.metadata()["packtrain"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return _trained(result, about, tensors)
+    except FOREIGN as error:
+        reason = str(error).partition("\n")[0]
+        of_sweep = "; of a sweep say which run, as in run='best'" if (folder / SWEEP).exists() else ""
+        raise UserError(f"{folder} holds no finished training: {reason}{of_sweep}") from None
+
+
+def _trained(result: dict[str, Any], about: dict[str, Any], tensors: dict[str, Tensor]) -> Trained:
+    """What a run folder holds; types and shapes are checked, since it may be somebody else's."""
+    known = OmegaConf.structured(schema.ModelConfig)
+    asked: Any = OmegaConf.to_object(OmegaConf.merge(known, about["model"]))
+    inputs, targets = tuple(map(str, about["inputs"])), tuple(map(str, about["targets"]))
+    mean, std = (tensors.pop(f"inputs.{name}", None) for name in ("mean", "std"))
+    graph = make_graph(asked)
+    features = (asked.widths or [0])[0] if graph is None else len(graph.inputs)
+    shapes = [each.shape for each in (mean, std) if each is not None]
+    if len(inputs) != features or any(shape != (features,) for shape in shapes):
+        raise ValueError(f"its model has {features} inputs, and its data {len(inputs)} ({shapes})")
+    parts = [_part(tensors, *each) for each in make_layout(asked, graph).items()]
+    model = build(asked, graph, torch.cat(parts, 1), about["precision"])
+    return Trained(model, {"best_run": None, **result}, inputs, targets, mean, std)
+
+
+def _part(tensors: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
+    """The parameter `name` [R, ...] as [R, P]."""
+    part = tensors[name]
+    if part.shape[1:] != shape or not part.is_floating_point():
+        raise ValueError(
+            f"{name} is {part.dtype} of the shape {list(part.shape)}, not [runs, *{list(shape)}]"
+        )
+    return part.reshape(len(part), -1)

@@ -1,0 +1,23 @@
+"""How far a training has come that has no results yet, as its folder tells."""
+
+from pathlib import Path
+
+from .curves import last_step
+from .places import CHECKPOINTS, CURVES, NAMES, SUMMARY
+
+
+def how_far(folder: Path, steps: int | None) -> str:
+    """'step 1,200 of 4,000', where it is to make so many `steps`; '' where nothing tells."""
+    step = _step(folder)
+    if step is None:
+        return ""
+    return f"step {step:,}" if steps is None else f"step {min(step, steps):,} of {steps:,}"
+
+
+def _step(folder: Path) -> int | None:
+    """The last step that a checkpoint or an event file tells of."""
+    counts = [file.stem.partition("-")[2] for file in (folder / CHECKPOINTS).glob(NAMES)]
+    curves = folder / CURVES
+    told = last_step(curves / SUMMARY if (curves / SUMMARY).is_dir() else curves)
+    known = [int(count) for count in counts if count.isdigit()] + ([] if told is None else [told])
+    return max(known, default=None)

@@ -1,0 +1,1 @@
+"""The loop that advances a training, and what ends it early."""

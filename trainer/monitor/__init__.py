@@ -1,1 +1,0 @@
-"""What a person watches: TensorBoard, progress, and the closing table."""

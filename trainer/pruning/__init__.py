@@ -1,0 +1,1 @@
+"""Which runs of a pack go on."""

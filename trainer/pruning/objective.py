@@ -1,0 +1,41 @@
+"""What a search makes small or large: one number of each run."""
+
+from ...kernels.common.errors import UserError, choose, nearest
+from ..config.schema import Config
+from ..folder.ranking import Objective
+from ..models.base import metrics_of
+
+MAXIMIZED = ("metrics.accuracy",)
+DIRECTIONS = {"minimize": False, "maximize": True}
+
+
+def asked_objective(config: Config) -> Objective | None:
+    """What the runs are ranked by; None where nothing but the loss is asked for. Raises UserError."""
+    plain = config.search.objective == "loss" and config.search.direction is None
+    return None if plain else make_objective(config)
+
+
+def make_objective(config: Config) -> Objective:
+    """What search.objective and search.direction ask for. Raises UserError."""
+    name, held = config.search.objective, config.data.validation > 0
+    names = [
+        "loss",
+        "loss.validation",
+        "loss.train",
+        *(f"metrics.{m}" for m in metrics_of(config.model.loss)),
+    ]
+    if name not in names:
+        raise UserError(
+            f"search.objective is one of {', '.join(names)} with model.loss={config.model.loss}; "
+            f"got {name!r}{nearest(name, names)}"
+        )
+    if name == "loss.validation" and not held:
+        raise UserError(
+            "search.objective=loss.validation needs a part held out, as with data.validation=0.2; "
+            "loss.train needs none"
+        )
+    if name == "loss":
+        name = "loss.validation" if held else "loss.train"
+    asked = config.search.direction
+    maximized = name in MAXIMIZED if asked is None else choose(DIRECTIONS, asked, "search.direction")
+    return Objective(name, maximized)

@@ -1,0 +1,1 @@
+"""Hydra's -m: many packs as one sweep."""

@@ -1,0 +1,93 @@
+"""What a sweep ends with: its table, its picture, and what is printed."""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from ..console.report import next_steps, results_table, shown
+from ..console.tables import Column, new_console, print_columns
+from ..folder.atomic import replace_json
+from ..folder.curves import read_curve, run_name
+from ..folder.plan import Plan, unfinished
+from ..folder.ranking import Objective, Row, lines_best_first, nested, no_best
+from ..folder.stored import read_table
+from ..pictures.sweep import draw
+from ..tensorboard.image import write_image
+from .gather import Result, ended_packs, resume_step, summary, write_runs
+
+MOST_CURVES = 200  # beside the best
+HEADINGS = "failed pack", "", "because"
+
+
+def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
+    """Writes runs.csv, runs.parquet and result.json into `root`, and prints them -> whether packs failed.
+
+    Where matplotlib is installed there is sweep.png too. `reasons` says why a pack has no results, where
+    that is known.
+    """
+    ended, found = ended_packs(root, plan)
+    failed = list(_failures(plan, found, reasons))
+    result: Result = summary(ended, found, plan.objective) | {"failed": failed}
+    if ended:
+        write_runs(root, ended)
+    replace_json(root / "result.json", result)
+    if ended and find_spec("matplotlib"):
+        _draw(root, plan, Objective(**result["objective"]))
+    _print(new_console(), root, plan, result)
+    return bool(failed)
+
+
+def _draw(root: Path, plan: Plan, objective: Objective) -> None:
+    """Draws the runs of use into sweep.png, which TensorBoard has too where it has their curves."""
+    lines = lines_best_first(read_table(root / "runs.csv").to_pylist(), objective)
+    usable = [line for line in lines if objective.of(nested(line)) is not None]
+    curves, picture = _curves(root, plan, usable), root / "sweep.png"
+    if draw(usable, objective, curves, picture) and curves:
+        write_image("sweep", picture)
+
+
+def _curves(root: Path, plan: Plan, ranked: Sequence[Row]) -> list[np.ndarray]:
+    """The recorded losses of the best run and of others, evenly of all ranks; [] where none were recorded."""
+    ranks = np.unique(np.linspace(0, len(ranked) - 1, MOST_CURVES + 1).round().astype(int)) if ranked else []
+    places = [plan.place(ranked[rank]["index"]) for rank in ranks]
+    folders = [root / pack.folder / "tensorboard" / run_name(run, pack.runs) for pack, run in places]
+    found = [read_curve(folder, "loss/train") for folder in folders]
+    return found if any(curve.size for curve in found) else []
+
+
+def _failures(plan: Plan, found: Mapping[str, Result], reasons: Mapping[str, str]) -> Iterator[Result]:
+    """The packs without a run that can be used."""
+    for pack in plan.packs:
+        result = found[pack.folder]
+        if not result:
+            why = pack.refused or reasons.get(pack.folder) or "its process ended without results"
+        elif result["best_run"] is None:
+            why = no_best(result["run"])
+        else:
+            continue
+        yield {"pack": pack.folder, "name": pack.name, "why": why}
+
+
+def _print(console: Console, root: Path, plan: Plan, result: Result) -> None:
+    results_table(console, result, result["run"])
+    if result["failed"]:
+        print_columns(console, _failed(result["failed"]))
+    folder = shown(root)
+    steps = {"results": str(folder), "watch": f"tensorboard --logdir {shlex.quote(str(folder))}"}
+    best = next((row for row in result["run"] if row["index"] == result["best_run"]), None)
+    if best:
+        pack, run = plan.place(best["index"])
+        steps["use"] = f"packtrain.load({str(folder / pack.folder)!r}).predict(inputs, run={run})"
+    if unfinished(root, plan):
+        steps["resume"] = resume_step(root)
+    next_steps(console, **steps)
+
+
+def _failed(failed: list[Result]) -> list[Column]:
+    """A line for each pack that failed."""
+    texts = zip(*(each.values() for each in failed), strict=True)
+    return [Column(label, text, "left") for label, text in zip(HEADINGS, texts, strict=True)]

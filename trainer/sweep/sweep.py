@@ -1,0 +1,127 @@
+"""What `-m` does: plan the packs, train those that are not finished, gather the results of all."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.utils import JobReturn, JobStatus, configure_log
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf
+
+from ..folder.lock import locked
+from ..folder.plan import Asked, Plan, PlannedPack, check_files, check_same, read_plan, unfinished, write_plan
+from .planner import ComposedConfigs, asked_by, make_plan
+
+log = logging.getLogger(__name__)
+FAILED = JobStatus.FAILED
+
+
+class Composed:
+    """A config loader that hands over the configs of jobs that were composed before."""
+
+    def __init__(self, loader: ConfigLoader, configs: ComposedConfigs) -> None:
+        self.loader, self.configs = loader, configs
+
+    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        known = self.configs.pop(tuple(sweep_overrides), None)
+        return known or self.loader.load_sweep_config(master_config, sweep_overrides)
+
+
+@dataclass(frozen=True)
+class Launched:
+    """What a launcher returned, why it gave up, or that a signal `stopped` it, and the exit `code` then."""
+
+    jobs: list[JobReturn]
+    why: str = ""
+    stopped: bool = False
+    code: int = 0
+
+    def reasons(self, packs: list[PlannedPack]) -> dict[str, str]:
+        """folder -> why there are no results, where that is known."""
+        ended = zip(packs, self.jobs, strict=False)
+        failed = {pack.folder: str(job._return_value) for pack, job in ended if job.status is FAILED}
+        return dict.fromkeys([pack.folder for pack in packs], self.why) | failed
+
+
+class Sweep:
+    """The sweep that a command asks for, in the folder hydra.sweep.dir, which may hold a part of it."""
+
+    def __init__(self, context: HydraContext, launcher: Launcher, config: DictConfig) -> None:
+        self.context, self.launcher, self.config = context, launcher, config
+        self.root = Path(str(config.hydra.sweep.dir)).absolute()
+
+    def run(self, overrides: list[str]) -> list[JobReturn]:
+        """Trains the packs that are not finished, and writes and prints the results of all.
+
+        Raises UserError before anything starts where a pack can't be trained, or where the folder holds
+        another sweep; SystemExit with 1 where packs failed, and with 130, 143 or 0 after a signal.
+        """
+        from .report import report  # noqa: PLC0415 (pyarrow is slow: tab completion waits for it)
+
+        with self._ended():
+            plan = self._plan(overrides)
+            with locked(self.root):
+                self._keep(plan)
+                waiting = unfinished(self.root, plan)
+                launched = self._launch(waiting)
+                failed = report(self.root, plan, launched.reasons(waiting))
+            if launched.stopped or failed:
+                sys.exit(launched.code if launched.stopped else 1)
+            return launched.jobs
+
+    @contextmanager
+    def _ended(self) -> Iterator[None]:
+        """Tells Hydra's callbacks of an end that Hydra itself passes over."""
+        try:
+            yield
+        except BaseException:
+            job: Any = self.config.hydra.job
+            self.context.callbacks.on_multirun_end(self.config, config_name=job.config_name)
+            raise
+
+    def _plan(self, overrides: list[str]) -> Plan:
+        """The plan in the folder, or a new one."""
+        asked = asked_by(self.config, overrides)
+        if plan := read_plan(self.root):
+            check_same(self.root, plan, asked)
+            check_files(self.root, plan)
+            return plan
+        return self._new_plan(asked)
+
+    def _new_plan(self, asked: Asked) -> Plan:
+        plan, composed = make_plan(self.context.config_loader, self.config, asked)
+        if self.config.hydra.runtime.choices["hydra/launcher"] == "basic":  # its jobs run in this process
+            launcher: Any = self.launcher
+            loader: Any = Composed(self.context.config_loader, composed)
+            launcher.hydra_context = HydraContext(loader, self.context.callbacks)
+        for pack in plan.packs:
+            if pack.refused:
+                log.warning("left out: %s: %s", pack.name, pack.refused)
+        return plan
+
+    def _keep(self, plan: Plan) -> None:
+        """Writes a plan that is new."""
+        if before := read_plan(self.root):
+            check_same(self.root, before, plan.asked)
+            return
+        OmegaConf.save(self.config, self.root / "multirun.yaml")
+        write_plan(self.root, plan)
+
+    def _launch(self, packs: list[PlannedPack]) -> Launched:
+        jobs = [pack.overrides for pack in packs]
+        try:
+            return Launched(list(self.launcher.launch(jobs, initial_job_idx=0)) if jobs else [])
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+            return Launched([], "the sweep was stopped before it had results", stopped=True, code=code)
+        except Exception as error:  # a launcher returns nothing where one of its workers was killed
+            why = str(error).partition("\n")[0]
+            return Launched([], f"its process ended without results ({type(error).__name__}: {why})")
+        finally:
+            configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)

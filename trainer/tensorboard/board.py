@@ -1,0 +1,159 @@
+"""What a pack is in TensorBoard: curves of each run, and of many runs a summary and the best."""
+
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..config.pack import Pack
+from ..engines.base import History
+from ..folder.curves import run_name
+from ..folder.ranking import UNUSABLE, Objective, best_first
+from ..models.evaluate import Evaluation
+from . import hparams
+from .events import EventFiles
+from .layout import QUANTILES, loss_layout
+
+FLUSH_SECONDS = 2.0  # between two looks at the curves
+FLUSH_SHARE = 0.05  # of the time goes into writing, at most
+SHOWN_BEST = 10
+
+
+class Board:
+    """Writes the event files of a pack below `folder`, after `begin` or `restore`.
+
+    A single run's stand in `folder` itself. Of many, each run has a folder, `summary` tells their
+    training losses in a few curves, and at the end the best ones are linked, by rank, below `best`:
+    above 500 runs TensorBoard shows none by itself.
+    """
+
+    def __init__(self, folder: Path, pack: Pack, scalars: Sequence[str], validated: bool) -> None:
+        self.folder, self.pack = folder, pack
+        self.many = pack.runs > 1
+        self.names = [run_name(run, pack.runs) for run in range(pack.runs)]
+        self.parameters = [f"parameters/{name}" for name in scalars]
+        self.validated = validated
+        self.files = EventFiles([folder / name for name in self.names + ["summary"] * self.many])
+        self.whole = len(self.files.paths) - 1  # the file that speaks for all runs
+        self.flush_due = time.perf_counter() + FLUSH_SECONDS
+
+    def begin(self) -> None:
+        """Starts the curves anew."""
+        _clear(self.folder)
+        self.files.begin()
+        if self.many:
+            self.files.add_summary(self.whole, loss_layout(self.validated))
+        if self.pack.over:
+            training = Path(*self.folder.absolute().parts[-3:-1])  # tells the runs of two trainings apart
+            for run, values in enumerate(hparams.values(self.pack)):
+                self.files.add_summary(run, hparams.session_start(values, str(training / self.names[run])))
+        self.files.flush()
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """What the event files hold."""
+        return self.files.memory
+
+    def restore(self, memory: Mapping[str, Tensor]) -> None:
+        """Goes on with the curves as they were then."""
+        shutil.rmtree(self.folder / "best", ignore_errors=True)
+        self.files.restore(memory)
+
+    def record(self, history: History, speed: float) -> None:
+        """The recorded steps: loss, gradient norm, learning rate, speed and fitted parameters."""
+        parts = history.scalars, history.loss, history.gradient_norm, *history.rates.values()
+        scalars, loss, *others = (part.cpu().numpy() for part in parts)
+        columns = np.stack([loss, *others, np.full_like(loss, speed)], -1)
+        rates = (f"optimizer/{name}" for name in history.rates)
+        tags = ["loss/train", "optimizer/gradient_norm", *rates, "speed/samples_per_second", *self.parameters]
+        steps, runs = np.broadcast_arrays(
+            np.array(history.steps, np.int64)[:, None], history.runs.cpu().numpy()
+        )
+        kept = np.isfinite(loss)
+        self.files.add(steps[kept], tags, np.concatenate([columns, scalars], -1)[kept], runs[kept])
+        if self.many:
+            self._summarize(steps[:, 0], loss)
+        self.flush_if_due()
+
+    def validate(self, steps: np.ndarray, found: Evaluation, marked: np.ndarray) -> None:
+        """Loss and metrics on the validation part after `steps` [R], of the runs that are marked [R]."""
+        columns = {"loss/validation": found.loss} | {
+            f"metrics/{name}": values for name, values in found.metrics.items()
+        }
+        values = np.stack([column.cpu().numpy() for column in columns.values()], -1)
+        runs = np.flatnonzero(marked)
+        self.files.add(steps[runs], list(columns), values[runs], runs)
+        self.flush_if_due()
+
+    def end(self, steps: np.ndarray, parameters: np.ndarray) -> None:
+        """The parameters [R, C] that each run ended with, after its `steps` [R]."""
+        self._add_ends(steps, self.parameters, parameters)
+        self.files.flush()
+
+    def add_results(self, rows: list[dict[str, Any]], objective: Objective | None = None) -> None:
+        """What result.json's runs say: a row each in HParams, and which are the best by the objective."""
+        if self.pack.over:
+            self._add_outcomes(rows)
+        self.files.flush()
+        if len(rows) > SHOWN_BEST:
+            self._link(
+                [row["index"] for row in best_first(rows, objective) if row["outcome"] not in UNUSABLE]
+            )
+
+    def flush_if_due(self) -> None:
+        """Writes what is waiting, seldom where there are many files to open."""
+        now = time.perf_counter()
+        if now > self.flush_due:
+            self.files.flush()
+            took = time.perf_counter() - now
+            self.flush_due = now + max(FLUSH_SECONDS, took / FLUSH_SHARE)
+
+    def _summarize(self, steps: np.ndarray, loss: np.ndarray) -> None:
+        """The quantiles of the losses [S, K] that are finite, at each step [S] that has some."""
+        finite = np.where(np.isfinite(loss), loss, np.nan)
+        some = np.isfinite(loss).any(1)
+        values = np.nanquantile(finite[some], list(QUANTILES.values()), axis=1).T
+        self.files.add(steps[some], list(QUANTILES), values, np.full(len(values), self.whole))
+
+    def _add_outcomes(self, rows: list[dict[str, Any]]) -> None:
+        steps = np.array([row["steps"] for row in rows])
+        metrics = hparams.metrics(rows)
+        for tag, column in metrics.items():
+            self._add_ends(steps, [tag], np.array(column, float)[:, None])
+        for row in rows:
+            self.files.add_summary(row["index"], hparams.session_end(row["outcome"]))
+        self.files.add_summary(self.whole, hparams.experiment(self.pack, list(metrics)))
+
+    def _add_ends(self, steps: np.ndarray, tags: Sequence[str], values: np.ndarray) -> None:
+        """The scalars `values` [R, T] of each run at its own step, where they are finite."""
+        runs = np.flatnonzero(np.isfinite(values).all(1))
+        self.files.add(steps[runs], tags, values[runs], runs)
+
+    def _link(self, ranked: list[int]) -> None:
+        for rank, run in enumerate(ranked[:SHOWN_BEST], 1):
+            file = self.files.paths[run]
+            link = self.folder / "best" / f"{rank:02d}-{self.names[run]}" / file.name
+            try:
+                link.parent.mkdir(parents=True)
+                _link_or_copy(file, link)
+            except OSError as error:
+                self.files.problem = f"can't write {link}: {error.strerror}"
+
+
+def _link_or_copy(file: Path, link: Path) -> None:
+    try:
+        os.link(file, link)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(file, link)
+
+
+def _clear(folder: Path) -> None:
+    """What an earlier training left goes."""
+    for old in folder.rglob("events.out.tfevents.*"):
+        old.unlink()
+    shutil.rmtree(folder / "best", ignore_errors=True)

@@ -1,0 +1,86 @@
+"""TensorBoard's HParams: a row a run, of what the pack varies and what came of it."""
+# protobuf makes its classes at run time:
+# pyright: reportAttributeAccessIssue=false
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import metadata, summary_v2
+from tensorboard.plugins.hparams.api_pb2 import (
+    STATUS_FAILURE,
+    STATUS_SUCCESS,
+    STATUS_UNKNOWN,
+    Experiment,
+    HParamInfo,
+    MetricInfo,
+    MetricName,
+)
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
+
+from ..config.pack import Pack
+
+STATUS = {
+    "finished": STATUS_SUCCESS,
+    "diverged": STATUS_FAILURE,
+    "failed": STATUS_FAILURE,
+}  # all others were stopped
+
+
+def values(pack: Pack) -> Iterator[dict[str, Any]]:
+    """The fields that vary with their values in each run: numbers, or else text in all runs."""
+    columns = {path: _column(each) for path, each in pack.over.items()}
+    for row in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, row, strict=True))
+
+
+def metrics(rows: list[dict[str, Any]]) -> dict[str, list[float | None]]:
+    """tag -> its last value in each run, None where there is none: losses and metrics of result.json."""
+    tags = {
+        "result/loss/train": [row["loss"]["train"]["last"] for row in rows],
+        "result/loss/validation": [row["loss"]["validation"] for row in rows],
+        **{f"result/metrics/{name}": [row["metrics"][name] for row in rows] for name in rows[0]["metrics"]},
+    }
+    return {tag: column for tag, column in tags.items() if any(each is not None for each in column)}
+
+
+def experiment(pack: Pack, tags: list[str]) -> Summary:
+    """The columns: what varies, and the metrics by their tags."""
+    varied = [_info(path, _column(each)) for path, each in pack.over.items()]
+    told = [MetricInfo(name=MetricName(tag=t), display_name=t.removeprefix("result/")) for t in tags]
+    about = HParamsPluginData(experiment=Experiment(hparam_infos=varied, metric_infos=told))
+    return _summary(metadata.EXPERIMENT_TAG, about)
+
+
+def session_start(values: dict[str, Any], trial: str) -> Summary:
+    """A run's row begins; two files with the same trial are one row."""
+    return summary_v2.hparams_pb(values, trial_id=trial)
+
+
+def session_end(outcome: str) -> Summary:
+    """A run's row ends, with the status that its outcome stands for."""
+    end = SessionEndInfo(status=STATUS.get(outcome, STATUS_UNKNOWN), end_time_secs=time.time())
+    return _summary(metadata.SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=end))
+
+
+def _column(values: list[Any]) -> list[Any]:
+    """Numbers as they are, all else as text."""
+    is_number = all(isinstance(each, (int, float)) for each in values)
+    return values if is_number else [str(each) for each in values]
+
+
+def _info(path: str, column: list[Any]) -> HParamInfo:
+    """A column with its domain: all texts, or the least and the greatest number."""
+    distinct = set(column)
+    info = HParamInfo(name=path, differs=len(distinct) > 1)
+    if isinstance(column[0], str):
+        summary_v2.Discrete(distinct).update_hparam_info(info)
+    else:
+        summary_v2.RealInterval(float(min(column)), float(max(column))).update_hparam_info(info)
+    return info
+
+
+def _summary(tag: str, about: HParamsPluginData) -> Summary:
+    told = metadata.create_summary_metadata(about)
+    return Summary(value=[Summary.Value(tag=tag, metadata=told, tensor=metadata.NULL_TENSOR)])

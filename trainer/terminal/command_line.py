@@ -1,0 +1,36 @@
+"""What was typed -> what Hydra reads: options in any place, values with any characters."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from hydra._internal.utils import get_args_parser
+
+from ...kernels.common.errors import UserError
+from ..config.grammar import with_quotes
+
+
+def for_hydra(arguments: Sequence[str]) -> list[str]:
+    """The command line with its options first, and with quotes around the values that need some.
+
+    Raises UserError for an option that there isn't, or a value that it can't have.
+    """
+    parser = get_args_parser()
+    parser.error = _refuse  # pyright: ignore[reportAttributeAccessIssue]
+    given = dict(parser.parse_intermixed_args(list(arguments))._get_kwargs())
+    overrides = given.pop("overrides")
+    if (folder := given["config_dir"]) is not None and not Path(folder).is_dir():
+        what = "is a file" if Path(folder).exists() else "isn't there"
+        raise UserError(f"--config-dir takes a folder of configs, and {folder} {what}")
+    return [*_options(given), *map(with_quotes, overrides)]
+
+
+def _refuse(message: str) -> NoReturn:
+    raise UserError(f"{message}; packtrain --hydra-help lists the options")
+
+
+def _options(given: dict[str, str | bool | None]) -> Iterator[str]:
+    for name, value in given.items():
+        if value is not None and value is not False:
+            option = f"--{name.replace('_', '-')}"
+            yield option if value is True else f"{option}={value}"

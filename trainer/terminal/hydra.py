@@ -1,0 +1,28 @@
+"""What Hydra is told of us: the schema of configs, the name of an output folder, and our sweeper."""
+
+import os
+import sys
+from pathlib import Path
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+
+from ..config.checks import file_name
+from ..config.schema import Config
+
+PLUGINS = str(Path(__file__).with_name("plugins"))
+
+
+def register() -> None:
+    """Configs are composed of our schema from now on, and `hydra/sweeper=packed` is found."""
+    if PLUGINS not in sys.path:
+        sys.path.append(PLUGINS)
+    ConfigStore.instance().store(name="schema", node=Config, provider="packtrain")
+    OmegaConf.register_new_resolver("file_name", file_name, replace=True)
+
+
+def lend_plugins() -> None:
+    """The processes that a launcher starts find our sweeper too."""
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if PLUGINS not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*paths, PLUGINS]))

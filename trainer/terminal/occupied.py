@@ -1,0 +1,95 @@
+"""What Hydra calls around a training: a folder that holds another one, or is refused, stays as it is."""
+
+import copy
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
+
+from ...kernels.common.errors import UserError
+from ..config.pack import make_pack
+from ..config.sentences import sentence
+from ..folder.command import FILE
+from ..folder.lock import locked
+from ..folder.plan import FILE as PLAN
+from .place import Place, take_folder
+
+ASKED = "config.yaml", "hydra.yaml", "overrides.yaml"  # what Hydra writes
+MISTAKES = UserError, OmegaConfBaseException
+
+
+class RefuseOccupied(Callback):
+    """Ends the process with the exit code 2 where a training would disturb another in its folder.
+
+    What is refused later, when its data are read, leaves the folder as it was too. A folder that is named by
+    the time is a new one.
+    """
+
+    place: Place
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        with _mistakes_refused():
+            self.place = take_folder(config, "run", _written(config))
+            if OmegaConf.select(config, "search.kind") == "grid":
+                _refuse_other(self.place.folder, "run", "sweep or search", PLAN)
+            if (self.place.folder / FILE).exists():  # a training began there
+                with locked(self.place.folder):
+                    _check(self.place.folder, config)
+
+    def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
+        if isinstance(error := kwargs["job_return"]._return_value, MISTAKES):
+            self.place.put_back()
+            _refuse(error)
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        with _mistakes_refused():
+            self.place = take_folder(config, "sweep")
+            _refuse_other(self.place.folder, "sweep", "training", FILE)
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        if self.place.missing and not any(self.place.folder.glob("*")):
+            self.place.put_back()
+
+
+@contextmanager
+def _mistakes_refused() -> Iterator[None]:
+    """Hydra would only warn of what a callback raises."""
+    try:
+        yield
+    except MISTAKES as error:
+        _refuse(error)
+    except OSError as error:
+        _refuse(UserError(f"can't write {error.filename}: {error.strerror}"))
+
+
+def _refuse(error: BaseException) -> NoReturn:
+    print(f"packtrain: {sentence(error)}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _written(config: DictConfig) -> list[str]:
+    """The files that Hydra writes before a training is checked."""
+    subdir, log = config.hydra.output_subdir, f"{config.hydra.job.name}.log"
+    return [log] if subdir is None else [log, *(f"{subdir}/{name}" for name in ASKED)]
+
+
+def _refuse_other(folder: Path, kind: str, other: str, file: str) -> None:
+    """Raises UserError where something of another kind is in the folder, by the `file` it begins with."""
+    if (folder / file).exists():
+        raise UserError(f"{folder} holds a {other}: take another hydra.{kind}.dir, or delete that one")
+
+
+def _check(folder: Path, config: DictConfig) -> None:
+    # torch takes seconds, and --help and the tab key don't wait for it
+    from ..folder.resuming import asked_of, checkpoint_of  # noqa: PLC0415 (see above)
+
+    asked = copy.deepcopy(config)
+    with read_write(asked), open_dict(asked):
+        del asked["hydra"]
+    overrides: Any = OmegaConf.to_container(config.hydra.overrides.task)
+    checkpoint_of(folder, asked_of(make_pack(asked, overrides)), print)

@@ -1,0 +1,79 @@
+"""The folder of a command: a new one has a name of its own, and what is refused leaves it as it was."""
+
+import itertools
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from omegaconf import DictConfig, open_dict, read_write
+
+from ...kernels.common.errors import UserError
+from ..config.grammar import quoted
+from ..folder.command import typed_for
+from ..folder.lock import FILE, locked
+
+BY_TIME = "${now:"
+
+
+def take_folder(config: DictConfig, kind: str, written: Sequence[str] = ()) -> "Place":
+    """The folder that hydra.run.dir or hydra.sweep.dir names, as it is before anything is `written` there.
+
+    Where it is named by the time, and nobody typed it, it is a new one, which no other process has: one of
+    the same second gets a number at its end. The config says so from then on, those of a sweep's jobs too.
+    """
+    asked, node = Path(str(config.hydra[kind].dir)), config.hydra[kind]._get_node("dir")
+    typed = {each.partition("=")[0].lstrip("+") for each in typed_for(config).typed}
+    if BY_TIME not in str(node._value()) or f"hydra.{kind}.dir" in typed:
+        return Place(asked, written)
+    for number in itertools.count(1):
+        folder = asked if number == 1 else asked.with_name(f"{asked.name}-{number}")
+        place = Place(folder, written)
+        if _make(folder):
+            _say(config, kind, folder)
+            return place
+    raise AssertionError
+
+
+def _make(folder: Path) -> bool:
+    """Makes it, unless it is there."""
+    while True:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir()
+            return True
+        except FileExistsError:
+            return False
+        except FileNotFoundError:  # a command that was refused has just taken the parent away
+            continue
+
+
+def _say(config: DictConfig, kind: str, folder: Path) -> None:
+    with read_write(config), open_dict(config):
+        config.hydra[kind].dir = str(folder)
+        if kind == "sweep":
+            config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(str(folder))}")
+
+
+class Place:
+    """What a folder was before a command began in it: `written` are the files that it writes at first."""
+
+    def __init__(self, folder: Path, written: Sequence[str] = ()) -> None:
+        self.folder = folder
+        files = [folder / each for each in (*written, FILE)]
+        self.before = {file: file.read_bytes() if file.is_file() else None for file in files}
+        folders = {file.parent for file in files} | {folder, *folder.parents}
+        deepest_first = sorted(folders, key=lambda each: len(each.parts), reverse=True)
+        self.missing = [each for each in deepest_first if not each.exists()]
+
+    def put_back(self) -> None:
+        """Takes away what the command made, and nothing that was there or that another process has made."""
+        if self.folder.is_dir():
+            with suppress(UserError), locked(self.folder):
+                for file, content in self.before.items():
+                    if content is None:
+                        file.unlink(missing_ok=True)
+                    elif file.read_bytes() != content:
+                        file.write_bytes(content)
+        for folder in self.missing:
+            with suppress(OSError):
+                folder.rmdir()  # which it doesn't where there is anything else

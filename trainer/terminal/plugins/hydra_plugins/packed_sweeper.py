@@ -1,0 +1,37 @@
+"""Hydra's `hydra/sweeper=packed`. Hydra looks for plugins in folders of this name on sys.path."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from packtrain.trainer.sweep.sweep import Sweep
+
+
+@dataclass
+class PackedSweeperConf:
+    _target_: str = "hydra_plugins.packed_sweeper.PackedSweeper"
+    params: dict[str, Any] = field(default_factory=dict)  # values to sweep over
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="packed", node=PackedSweeperConf, provider="packtrain"
+)
+
+
+class PackedSweeper(Sweeper):
+    """One job for each combination of structure; what may differ inside a pack is packed."""
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self.params = [f"{path}={values}" for path, values in params.items()]
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
+        self.prepared = Sweep(hydra_context, launcher, config)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        return self.prepared.run([*self.params, *arguments])
