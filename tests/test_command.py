@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from packtrain.trainer.folder.trained import write
+from packtrain.trainer.folder.write import write
 from tests.helpers import IMPORTABLE, ROOT, Command, result_in
 
 BRIEF = ("experiment=debug", "loop.steps=4")
@@ -188,7 +188,7 @@ def test_a_signal_while_results_are_written_loses_none(
         signal.raise_signal(signal.SIGINT)
         write(*given)
 
-    monkeypatch.setattr("packtrain.trainer.folder.trained.write", interrupted)
+    monkeypatch.setattr("packtrain.trainer.console.training.write", interrupted)
     assert cli(*BRIEF).code == 130
     assert result_in(tmp_path / "out")["outcomes"] == {"finished": 3}
 
@@ -221,7 +221,7 @@ def test_too_little_memory_is_one_sentence(cli: Command, monkeypatch: pytest.Mon
     def no_memory(*given: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("packtrain.trainer.console.training.train", no_memory)
+    monkeypatch.setattr("packtrain.trainer.engines.parted.PartedEngine.advance", no_memory)
     ended = cli(*BRIEF)
     assert ended.code == 2 and ended.err.count("\n") == 1
     assert "the device's memory is too small for this training" in ended.err

@@ -22,7 +22,8 @@ from packtrain.trainer.data.dataset import Dataset
 from packtrain.trainer.data.sources import load
 from packtrain.trainer.engines.base import Engine
 from packtrain.trainer.engines.build import make_engine
-from packtrain.trainer.engines.devices import prepare_compute
+from packtrain.trainer.engines.choose import choose
+from packtrain.trainer.engines.devices import make_compute
 from packtrain.trainer.models.build import make_graph, new_model
 from packtrain.trainer.terminal.hydra import register
 from scripts.bench import record
@@ -46,15 +47,17 @@ def engine_of(device: str, steps: int, over: str, *more: str) -> Engine:
 
 def data_of(pack: Pack) -> Dataset:
     """What the pack trains on, on its device."""
-    asked, compute = pack.config, prepare_compute(pack.config.compute)
+    asked, compute = pack.config, make_compute(pack.config.compute)
     graph = make_graph(asked.model)
     return load(asked.data, graph, asked.model.loss, compute.device, compute.dtype).train
 
 
 def new_engine(pack: Pack, data: Dataset) -> Engine:
     """The engine of a pack on these data, before its first step."""
-    graph, compute = make_graph(pack.config.model), prepare_compute(pack.config.compute)
-    return make_engine(pack, new_model(pack, graph, data, compute.dtype, compute.backend), data)
+    graph, compute = make_graph(pack.config.model), make_compute(pack.config.compute)
+    choice = choose(pack.config, graph, data, compute)
+    model = new_model(pack, graph, data, compute.dtype, choice.backend)
+    return make_engine(pack, model, data, choice)
 
 
 def trained(device: str, steps: int, over: str, *more: str) -> tuple[float, torch.Tensor]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
 
-from packtrain.trainer.folder.checkpoint import NAMES, UNREADABLE, Checkpoint, read
+from packtrain.trainer.folder.checkpoint import NAMES, UNREADABLE, Checkpoint, part_of, read
 from packtrain.trainer.folder.curves import messages
 
 SPEED = "speed/samples_per_second"
@@ -29,7 +29,7 @@ def left_in(folder: Path) -> dict[str, str]:
 def left_by(training: Path) -> dict[str, str]:
     """Sums of the parameters, of the memory to go on with, of the recorded points and of the results."""
     last = max(checkpoints(training), key=lambda found: found.step, default=None)
-    memory = last.memory("engine") if last else {}
+    memory = part_of(last.memory, "engine") if last else {}
     result = json.loads((training / "result.json").read_text())
     del result["seconds"]
     return {

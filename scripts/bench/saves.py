@@ -41,7 +41,7 @@ class Everything:
 def packtrain_saves(folder: Path) -> None:
     """Checkpoints as a training writes them."""
     everything = Everything(_state())
-    with Checkpoints(folder, {}, {"all": everything}, 1, 2, print) as checkpoints:
+    with Checkpoints(folder, {}, [everything], 1, 2, print) as checkpoints:
         for step, state in _steps(folder):
             everything.memory = state
             checkpoints.save(step, Seconds())
@@ -50,7 +50,7 @@ def packtrain_saves(folder: Path) -> None:
 def packtrain_loads(folder: Path) -> State:
     found = newest(folder, lambda told: None)
     assert found
-    return found.memory("all")
+    return dict(found.memory)
 
 
 def torch_saves(folder: Path) -> None:

@@ -38,9 +38,9 @@ SECOND = "optimizer=levenberg_marquardt", "compute.precision=fp64"
     ],
 )  # fmt: skip
 def test_the_mean_is_found(asked: tuple[str, ...]) -> None:
-    pack, model, data = untrained(*CONSTANT, *asked)
+    pack, model, data, choice = untrained(*CONSTANT, *asked)
     assert data.inputs.shape == (4, 0)
-    engine = make_engine(pack, model, data)
+    engine = make_engine(pack, model, data, choice)
     while not engine.done:
         engine.advance(min(engine.horizon, int(engine.steps.max())))
     expected = 1.0 if "optimizer.lr=0" in asked else 3.0

@@ -97,11 +97,6 @@ def _check_first_order(config: Config) -> None:
                 f"model.{name} is for optimizer={' and '.join(LEAST_SQUARES)}, "
                 f"and this run has optimizer={config.optimizer.kind}"
             )
-    if config.compute.backend == "numba" and config.engine.kind == "step" and config.model.kind == "mlp":
-        raise UserError(
-            "compute.backend=numba trains an MLP with engine=fused; engine=step trains one on triton or "
-            "reference, and compute.backend=auto chooses"
-        )
 
 
 def _check_kind(group: str, node: Any, asked: Collection[str], varied: Collection[str]) -> None:

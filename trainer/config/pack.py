@@ -17,7 +17,7 @@ from ...kernels.common.errors import UserError, nearest
 from .checks import check, check_number
 from .interpolation import Keys, dotted, evaluated, following, follows, in_each, is_interpolated, put, raw
 from .precedence import as_chosen, forget, left_of
-from .schema import SEARCHES, Config, is_per_run, per_run_fields
+from .schema import KINDS, SEARCHES, Config, is_per_run, per_run_fields
 
 MOST_RUNS = 1 << 20
 NO_SCHEMA = (
@@ -59,7 +59,7 @@ class Pack:
         return [value] * self.runs
 
 
-def make_pack(cfg: DictConfig, overrides: Sequence[str] = ()) -> Pack:
+def make_pack(cfg: DictConfig | Config, overrides: Sequence[str] = ()) -> Pack:
     """The runs that a composed config asks for: the product of pack.over's values and model.starts.
 
     With pack.zip, pack.over's values stand side by side instead, the first of each field in the first run.
@@ -67,6 +67,8 @@ def make_pack(cfg: DictConfig, overrides: Sequence[str] = ()) -> Pack:
     Raises UserError for a field that can't differ inside a pack, a value of the wrong type, a field
     given twice, an empty product, or a config that can't be trained.
     """
+    if isinstance(cfg, Config):
+        cfg = _structured(cfg)
     if OmegaConf.get_type(cfg) is not Config:
         raise UserError(NO_SCHEMA)
     _refuse_unknown(cfg, Config)
@@ -88,6 +90,14 @@ def make_pack(cfg: DictConfig, overrides: Sequence[str] = ()) -> Pack:
     forget(config, given)
     check(config, given, {*columns, *_searched(config)} - {START})
     return Pack(config, columns, len(rows))
+
+
+def _structured(config: Config) -> DictConfig:
+    """A config that was made in Python, as composed ones are. Raises UserError where something is missing."""
+    cfg = OmegaConf.structured(config)
+    for path in sorted(OmegaConf.missing_keys(cfg)):
+        raise UserError(f"{path} is missing: it is one of {', '.join(KINDS[path.partition('.')[0]])}")
+    return cfg
 
 
 def _searched(config: Config) -> Iterator[str]:

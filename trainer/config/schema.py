@@ -106,7 +106,7 @@ class OptimizerConfig:
 
 @dataclass
 class ScheduleConfig:
-    kind: str = MISSING
+    kind: str = "constant"
     warmup_steps: int = per_run(0, "linear_warmup", "cosine")
     start_factor: float = per_run(0.01, "linear_warmup", "cosine")
     final_factor: float = per_run(0.0, "cosine")
@@ -114,7 +114,7 @@ class ScheduleConfig:
 
 @dataclass
 class EngineConfig:
-    kind: str = MISSING
+    kind: str = "auto"
     capture: bool = only(True, "step", "auto")
 
 
@@ -157,7 +157,7 @@ class PackConfig:
 
 @dataclass
 class SearchConfig:
-    kind: str = MISSING
+    kind: str = "grid"
     max_pack: int | None = only(None, "grid")
     space: dict[str, Any] = mapping(*SEARCHES)
     objective: str = "loss"

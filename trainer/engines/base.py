@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -13,12 +13,11 @@ from .outcome import Ending
 
 @dataclass(frozen=True)
 class History:
-    """What happened to the K runs `runs` [K]: a row for each of the recorded `steps`, on the device.
+    """A slice of steps of the K runs `runs` [K]: a row for each of the recorded `steps`, on the device.
 
     `loss` [S, K] is NaN where a run was not trained; `gradient_norm` [S, K]; `rates` [S, K] by name,
     such as the learning rate; `scalars` [S, K, C] are the parameters worth a curve, as they were before
-    the step. `last` [K] is the loss of the latest step, recorded or not, and `samples` how many all runs
-    have seen.
+    the step. `last` [K] is the loss of the latest step, recorded or not; `samples` counts what all runs saw.
     """
 
     steps: range
@@ -32,7 +31,14 @@ class History:
 
 
 def put(memory: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> None:
-    """Copies a memory into live tensors of the same names. Raises ValueError where they don't fit."""
+    """Copies a memory into live tensors of the same names. Raises ValueError where they don't fit.
+
+    >>> import torch
+    >>> live = {"step": torch.zeros(2)}
+    >>> put({"step": torch.tensor([3.0, 4.0])}, live)
+    >>> live["step"].tolist()
+    [3.0, 4.0]
+    """
     for name, part in into.items():
         if name not in memory or memory[name].shape != part.shape:
             raise ValueError(f"{name} has to be {part.dtype} {list(part.shape)}")
@@ -40,14 +46,18 @@ def put(memory: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> None:
 
 
 def recorded(start: int, stop: int, every: int) -> range:
-    """The steps from start to stop - 1 that `every` divides."""
+    """The steps from start to stop - 1 that `every` divides.
+
+    >>> list(recorded(3, 11, 5))
+    [5, 10]
+    """
     return range(start + -start % every, stop, every)
 
 
 class Engine(Protocol):
     """Executes steps, minibatch after minibatch, on every run of a pack.
 
-    `step` counts the steps done, `taken` [R] those of each run, of the `steps` [R] it is to take at
+    `step` counts the steps done, `steps_done` [R] those of each run, of the `steps` [R] it is to take at
     most; `alive` [R] says which haven't diverged, `training` [R] which have a step to take. `kind` and
     `backend` say what executes, and `capture` that the step is a static graph. `memory` is all that the
     steps change, live tensors [R, ...] by name: together with `step` enough to go on, bit for bit.
@@ -62,7 +72,7 @@ class Engine(Protocol):
     capture: bool
 
     @property
-    def taken(self) -> Tensor: ...
+    def steps_done(self) -> Tensor: ...
 
     @property
     def alive(self) -> Tensor: ...
@@ -88,9 +98,13 @@ class Engine(Protocol):
         ...
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Goes on from `step` as the engine would have whose memory that was."""
+        """Takes up the state that was saved after `step` steps."""
         ...
 
-    def endings(self, reason: str) -> list[Ending]:
-        """How each run ended; `reason` is why training stopped early, where it did."""
+    def endings(self, reason: str, pruned: str = "") -> list[Ending]:
+        """How each run ended; `reason` is why training stopped early, `pruned` why runs were let go."""
+        ...
+
+    def report(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Adds what it knows of each run to its row of result.json -> what it knows of them together."""
         ...

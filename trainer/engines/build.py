@@ -1,14 +1,15 @@
 """config.loop, .optimizer, .schedule and .engine -> an engine."""
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...kernels.common.errors import UserError
-from ...kernels.least_squares import Problem, Rules, TorchSolver, is_large
-from ...kernels.least_squares.linearize import LARGE, Squares
+from ...kernels.least_squares import Problem, Rules, TorchSolver
+from ...kernels.least_squares.linearize import Squares
 from ..config.pack import Pack
 from ..config.schema import LEAST_SQUARES, per_run_fields
 from ..data.dataset import Dataset
@@ -17,55 +18,57 @@ from ..models.base import Model
 from ..models.expression import ExpressionModel, bounds_of, moving
 from ..optimizers import OPTIMIZERS, SCHEDULES, Rates
 from .base import Engine
-from .fusing import fused_backend
+from .choose import Choice
 from .least_squares import LeastSquaresEngine, Solver
+from .parted import PartedEngine
 from .step import StepEngine
 from .tabulated import TabulatedEngine
 
-COMPILED_WORK = 1 << 22  # numbers in a fit's [J | e]: the reference then takes about as long as compiling
-MOST_DERIVATIVES = 64  # of one sample, all in registers: what Triton's normal equations take
 MOST_PARAMETERS = 1000  # of a least-squares fit
 MOST_MATRICES = 1 << 27  # numbers in the P x P matrices of all fits
 
 
-def make_engine(pack: Pack, model: Model, data: Dataset) -> Engine:
-    """The engine that trains `model` on `data` as the pack's config asks. Raises UserError."""
+def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Engine:
+    """The engine that trains `model` on `data` in the way of `choice`. Raises UserError.
+
+    One of first order trains in parts where the device's memory asks for it, and can let runs go.
+    """
     if pack.config.optimizer.kind in LEAST_SQUARES:
-        return _least_squares(pack, model, data)
+        return _least_squares(pack, model, data, choice)
     if data.weights is not None:
         raise UserError(
             f"data.columns: weights are for optimizer={' and '.join(LEAST_SQUARES)}, "
             f"and this run has optimizer={pack.config.optimizer.kind}"
         )
-    return _first_order(pack, model, data)
+    return PartedEngine(pack, model, data, partial(first_order, choice=choice))
 
 
-def _first_order(pack: Pack, model: Model, data: Dataset) -> TabulatedEngine:
-    asked, device = pack.config, data.inputs.device
+def first_order(pack: Pack, model: Model, data: Dataset, choice: Choice) -> TabulatedEngine:
+    """One engine for all runs of the pack, the step engine or the fused one. Raises UserError."""
+    config, device = pack.config, data.inputs.device
     order = _order(pack, data)
     steps = _steps(pack, order)
 
     values = _hyperparameters(pack, device)
     like = model.parameters.detach()
-    make = OPTIMIZERS[asked.optimizer.kind]
+    make = OPTIMIZERS[config.optimizer.kind]
     optimizer = make(values.__getitem__, like)
-    rates = Rates(values, steps, make, SCHEDULES[asked.schedule.kind], like)
+    rates = Rates(values, steps, make, SCHEDULES[config.schedule.kind], like)
     clips = any(value is not None for value in pack.each("optimizer.clip_norm"))
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "steps": steps,
         "clip_norm": values["clip_norm"].to(model.parameters.dtype) if clips else None,
-        "every": asked.monitor.every,
+        "every": config.monitor.every,
     }
-    backend = fused_backend(asked, model, order)
-    if backend:
+    if choice.engine == "fused":
         from .fused import FusedEngine  # noqa: PLC0415 (numba takes a second to import)
 
-        return FusedEngine(model, data, order, optimizer, rates, **given, backend=backend)
-    capture = asked.engine.capture and device.type == "cuda"
-    return StepEngine(model, data, order, optimizer, rates, **given, capture=capture)
+        return FusedEngine(model, data, order, optimizer, rates, **options, backend=choice.backend)
+    capture = config.engine.capture and device.type == "cuda"
+    return StepEngine(model, data, order, optimizer, rates, **options, capture=capture)
 
 
-def _least_squares(pack: Pack, model: Model, data: Dataset) -> LeastSquaresEngine:
+def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> LeastSquaresEngine:
     _check_size(pack, model)
     data = data.counted
     if not len(data):
@@ -74,22 +77,20 @@ def _least_squares(pack: Pack, model: Model, data: Dataset) -> LeastSquaresEngin
     problem = Problem(data.inputs, data.targets, data.weights)
     rules = _rules(pack, model, problem, _steps(pack, order))
     damped = pack.config.optimizer.kind == "levenberg_marquardt"
-    backend = _backend(pack, model, problem)
     parameters = model.parameters.detach()
     solver: Solver
-    if backend == "numba":
+    if choice.backend == "numba":
         # numba takes a second to import
         from ...kernels.least_squares.numba_solver import NumbaSolver  # noqa: PLC0415 (see above)
 
         assert isinstance(model, ExpressionModel)
-        model.backend = backend
         solver = NumbaSolver(model.graph, problem, parameters, rules, damped)
     else:
-        squares = _squares(model) if backend == "triton" else None
+        squares = _squares(model) if choice.backend == "triton" else None
         solver = TorchSolver(model.jacobian, problem, parameters, rules, damped, squares)
     scale = 1.0 if model.loss_kind == "sse" else 1 / problem.rows
     every = pack.config.monitor.every
-    return LeastSquaresEngine(model, solver, problem, data, rules, order, scale, backend, every)
+    return LeastSquaresEngine(model, solver, problem, data, rules, order, scale, choice, every)
 
 
 def _check_size(pack: Pack, model: Model) -> None:
@@ -137,55 +138,6 @@ def _squares(model: Model) -> Squares:
     return lambda p, problem: triton_kernel.squares(
         graph, p, problem.inputs, problem.targets, problem.weights
     )
-
-
-def _backend(pack: Pack, model: Model, problem: Problem) -> str:
-    """What linearizes: Numba on the CPU, Triton on CUDA for large fits of equations, else the reference."""
-    asked = pack.config.compute.backend
-    fused = pack.config.engine.kind == "fused"
-    if fused and asked not in ("auto", "numba"):
-        raise UserError(f"engine=fused fits through Numba, and this run has compute.backend={asked}")
-    if asked == "triton" or (asked == "auto" and model.backend == "triton" and not fused):
-        return _triton_or_reference(asked, model, problem)
-    return _numba_or_reference(pack, model, problem)
-
-
-def _triton_or_reference(asked: str, model: Model, problem: Problem) -> str:
-    size = model.parameters.shape[1]
-    serves = (
-        isinstance(model, ExpressionModel)
-        and is_large(problem, size)
-        and size * problem.targets.shape[-1] <= MOST_DERIVATIVES
-    )
-    if asked == "triton" and not serves:
-        raise UserError(
-            "compute.backend=triton sums the normal equations of fits of equations with more than "
-            f"{LARGE:,} numbers in [J | e] and up to {MOST_DERIVATIVES} derivatives a sample; "
-            "compute.backend=auto takes what serves"
-        )
-    return "triton" if serves else "reference"
-
-
-def _numba_or_reference(pack: Pack, model: Model, problem: Problem) -> str:
-    """Numba where it is asked for, or pays: float64 fits of equations on the CPU, each of them large.
-
-    How many there are is no matter: what a fit comes to must not depend on its pack.
-    """
-    asked = pack.config.compute
-    serves = (
-        isinstance(model, ExpressionModel)
-        and model.parameters.dtype == torch.float64
-        and model.parameters.device.type == "cpu"
-    )
-    numba = asked.backend == "numba" or pack.config.engine.kind == "fused"
-    if numba and not serves:
-        raise UserError(
-            "compute.backend=numba, and so engine=fused, fits equations in compute.precision=fp64 on "
-            "compute.device=cpu; compute.backend=reference takes everything"
-        )
-    work = problem.rows * (model.parameters.shape[1] + 1)
-    pays = asked.backend == "auto" and serves and work >= COMPILED_WORK
-    return "numba" if numba or pays else "reference"
 
 
 def _hyperparameters(pack: Pack, device: torch.device) -> dict[str, Tensor]:

@@ -1,7 +1,8 @@
-"""compute.device, .precision and .backend -> a device, a dtype and what computes."""
+"""compute.device and compute.precision -> where a session computes, and how precisely."""
 
-import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -9,85 +10,62 @@ import torch
 from ...kernels.common.errors import UserError
 from ..config import schema
 
-TILES = 163 << 10  # bytes of shared memory that the largest tiles of our kernels take, as sm_80 has them
-
 
 @dataclass(frozen=True)
 class Compute:
-    """Where, how precisely and through what to compute; `name` is the device's, for people."""
+    """A device with its `name` for people, the `dtype` of parameters, and how float32 products round.
+
+    `matmul` is torch's word for the last: "highest", or "high" where operands are rounded.
+    """
 
     device: torch.device
     dtype: torch.dtype
     name: str
-    backend: str
+    matmul: str = "highest"
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Inside `with`, torch rounds products as asked for, and a CUDA device is the current one."""
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision(self.matmul)
+        try:
+            with torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext():
+                yield
+        finally:
+            torch.set_float32_matmul_precision(before)
 
 
-def prepare_compute(asked: schema.ComputeConfig) -> Compute:
-    """Resolves `auto`, and sets the precision of float32 matrix products. Raises UserError."""
-    device = _device(asked.device)
-    if asked.precision == "tf32" and device.type != "cuda":
-        raise UserError("compute.precision=tf32 is a format of NVIDIA's tensor cores; on the CPU use fp32")
-    # tf32 holds every bf16 number, so operands rounded to bf16 lose nothing more in it.
-    rounded = asked.precision in ("tf32", "bf16")
-    torch.set_float32_matmul_precision("high" if rounded else "highest")
-    dtype = torch.float64 if asked.precision == "fp64" else torch.float32
-    on_cuda = device.type == "cuda"
-    name = torch.cuda.get_device_name(device) if on_cuda else f"cpu ({platform.machine()})"
-    return Compute(device, dtype, name, _backend(asked.backend, device))
+def make_compute(config: schema.ComputeConfig) -> Compute:
+    """Resolves compute.device=auto. Raises UserError for a device that isn't there, or can't be so precise.
 
-
-def _backend(asked: str, device: torch.device) -> str:
-    """What computes losses and gradients: Triton on CUDA (interpreted, where one asks for that), Numba else.
-
-    Numba serves equations; perceptrons on the CPU are the reference's.
+    >>> from packtrain.trainer.config.schema import ComputeConfig
+    >>> make_compute(ComputeConfig(device="cpu", precision="fp64")).dtype
+    torch.float64
     """
-    if asked == "numba" and device.type != "cpu":
-        raise UserError(
-            f"compute.backend=numba runs on the CPU, and this run is on {device}: "
-            "compute.device=cpu, or compute.backend=auto, which takes what serves"
-        )
-    if device.type == "cuda" and _memory_of_a_block(device) < TILES:
-        if asked == "triton":
-            raise UserError(
-                f"compute.backend=triton needs {TILES >> 10} KiB of shared memory a block, as A100 and H100 "
-                f"have, and {torch.cuda.get_device_name(device)} has {_memory_of_a_block(device) >> 10}; "
-                "compute.backend=auto takes what serves"
-            )
-        return "reference"
-    if asked == "auto":
-        return "triton" if device.type == "cuda" else "numba"
-    if asked == "triton" and device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
-        raise UserError(
-            f"compute.backend=triton needs a CUDA GPU, and this run is on {device}; "
-            "compute.backend=auto takes what serves"
-        )
-    return asked
+    device = _device(config.device)
+    if config.precision == "tf32" and device.type != "cuda":
+        raise UserError("compute.precision=tf32 is a format of NVIDIA's tensor cores; on the CPU use fp32")
+    dtype = torch.float64 if config.precision == "fp64" else torch.float32
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({platform.machine()})"
+    # tf32 holds every bf16 number, so operands rounded to bf16 lose nothing more in it.
+    return Compute(device, dtype, name, "high" if config.precision in ("tf32", "bf16") else "highest")
 
 
-def _current(device: torch.device) -> torch.device:
-    """`device` with its number, made the current one."""
-    numbered = torch.device("cuda", device.index or 0)
-    torch.cuda.set_device(numbered)
-    return numbered
-
-
-def _device(asked: str) -> torch.device:
-    if asked == "auto":
-        asked = "cuda" if torch.cuda.is_available() else "cpu"
+def _device(name: str) -> torch.device:
+    """A CUDA device has a number."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(asked)
+        device = torch.device(name)
     except RuntimeError:
         device = torch.device("meta")
     if device.type not in ("cpu", "cuda"):
-        raise UserError(f"compute.device is auto, cpu, cuda or cuda:N; got {asked!r}")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"compute.device is auto, cpu, cuda or cuda:N; got {name!r}")
+    if device.type == "cpu":
+        return device
+    if (device.index or 0) >= torch.cuda.device_count():
         raise UserError(
-            f"compute.device={asked}: torch sees {torch.cuda.device_count()} CUDA devices here; "
+            f"compute.device={name}: torch sees {torch.cuda.device_count()} CUDA devices here; "
             "compute.device=auto takes what there is"
         )
-    return _current(device) if device.type == "cuda" else device
-
-
-def _memory_of_a_block(device: torch.device) -> int:
-    properties = torch.cuda.get_device_properties(device)
-    return getattr(properties, "shared_memory_per_block_optin", TILES)  # older torch doesn't say
+    return torch.device("cuda", device.index or 0)

@@ -3,20 +3,21 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
-from ...kernels.least_squares import CONVERGED, Problem, Status
+from ...kernels.least_squares import CONVERGED, Problem, Rules, Status
 from ...kernels.least_squares.inference import Inference, combinations, infer, sum_of_rows
 from ...kernels.least_squares.linearize import Linear
 from ...kernels.least_squares.method import ROUNDINGS
 from ...kernels.least_squares.reference import rounding_of, vanished
 from ..config.pack import START
+from ..data.dataset import Dataset
+from ..models.base import Model
 from .faults import far_from_0
-from .least_squares import LeastSquaresEngine
 
 CONFIDENCE = 0.95
 EPS = torch.finfo(torch.float64).eps
@@ -25,7 +26,20 @@ EXACT = 400.0  # times the rounding of the targets: smaller residuals are roundi
 LISTED_MINIMA = 10
 CORRELATED = 50  # parameters up to which their correlations are listed
 
-Report = dict[str, Any]
+Row = dict[str, Any]  # of result.json's runs, or a part of it
+
+
+class Fits(Protocol):
+    """What is reported of: R fits, as LeastSquaresEngine has them."""
+
+    model: Model
+    data: Dataset
+    problem: Problem
+    rules: Rules
+    solver: Any
+
+    @property
+    def status(self) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +56,7 @@ class Samples:
     offset: str = ""
 
 
-def add_reports(rows: list[Report], engine: LeastSquaresEngine, standardized: bool) -> None:
+def add_reports(rows: list[Row], engine: Fits) -> None:
     """Adds to each of result.json's runs its `fit`, and to each parameter its standard error and interval.
 
     All is computed in float64 at the parameters that the run ended with, from the exact Jacobian. The
@@ -52,6 +66,7 @@ def add_reports(rows: list[Report], engine: LeastSquaresEngine, standardized: bo
     AIC = n ln(RSS / n) + 2 k and BIC = n ln(RSS / n) + k ln n. A fit that has not converged gets no
     standard errors: they are those of a minimum.
     """
+    standardized = engine.data.mean is not None
     samples = _samples(engine.problem, standardized, "" if standardized else far_from_0(engine.data))
     eps = torch.finfo(engine.model.parameters.dtype).eps
     statuses = [Status(code) for code in engine.status.tolist()]
@@ -87,7 +102,7 @@ def _samples(problem: Problem, standardized: bool, offset: str = "") -> Samples:
     return Samples(n, size, spread if spread > EPS * size**2 else 0.0, standardized, offset)
 
 
-def _free(engine: LeastSquaresEngine, runs: Tensor) -> tuple[Tensor, Tensor]:
+def _free(engine: Fits, runs: Tensor) -> tuple[Tensor, Tensor]:
     """Which parameters a fit was free to move at its end, and which a bound held: [R, P] each."""
     rules = engine.rules.of(runs)
     parameters = engine.model.parameters.detach()[runs].double()
@@ -95,7 +110,7 @@ def _free(engine: LeastSquaresEngine, runs: Tensor) -> tuple[Tensor, Tensor]:
     return (rules.moves & ~held).cpu(), held.cpu()
 
 
-def _dead(engine: LeastSquaresEngine, runs: Tensor, linear: Linear, size: float) -> Tensor:
+def _dead(engine: Fits, runs: Tensor, linear: Linear, size: float) -> Tensor:
     """Columns that have vanished on the way: their directions say nothing; [R, P]."""
     value, scale = engine.model.parameters.detach()[runs].double().cpu(), engine.solver.scale[runs].cpu()
     norm = sum_of_rows(linear.root.square()).sqrt()
@@ -104,7 +119,7 @@ def _dead(engine: LeastSquaresEngine, runs: Tensor, linear: Linear, size: float)
     return vanished(norm, slope, value, scale, rounding)
 
 
-def _quality(rss: float, k: int, samples: Samples) -> Report:
+def _quality(rss: float, k: int, samples: Samples) -> Row:
     n, left, finite = samples.n, samples.n - k, math.isfinite(rss)
     logarithm = n * math.log(rss / n) if finite and rss > 0 else math.nan
     return {
@@ -117,12 +132,12 @@ def _quality(rss: float, k: int, samples: Samples) -> Report:
     }
 
 
-def _nothing_known() -> Report:
+def _nothing_known() -> Row:
     return {"correlation": {}, "fixed": [], "at_bound": [], "undetermined": [], "combinations": []}
 
 
 def _add_parameters(
-    row: Report, found: Inference, place: int, free: list[bool], held: list[bool], converged: bool
+    row: Row, found: Inference, place: int, free: list[bool], held: list[bool], converged: bool
 ) -> None:
     parameters, fit = row["parameters"], row["fit"]
     names = list(parameters)
@@ -146,7 +161,7 @@ def _add_parameters(
         fit["combinations"].append({"combination": _sum(names, c.tolist()), "value": value, **told})
 
 
-def _correlation(names: list[str], known: list[bool], covariance: Tensor) -> Report:
+def _correlation(names: list[str], known: list[bool], covariance: Tensor) -> Row:
     """name -> name -> correlation, for the parameters that have a standard error."""
     deviation = covariance.diagonal().sqrt()
     values = (covariance / deviation[:, None] / deviation).tolist()
@@ -154,7 +169,7 @@ def _correlation(names: list[str], known: list[bool], covariance: Tensor) -> Rep
     return {a: {b: r for b, r, k in zip(names, row, known, strict=True) if k} for a, row in pairs}
 
 
-def _uncertainty(value: float, variance: float, fit: Report) -> Report:
+def _uncertainty(value: float, variance: float, fit: Row) -> Row:
     """The standard error, and the interval of CONFIDENCE by Student's t; null without degrees of freedom."""
     if not variance >= 0:
         return {"stderr": None, "ci95": None}
@@ -174,7 +189,7 @@ def _sum(names: list[str], coefficients: list[float]) -> str:
     return text
 
 
-def _notes(fit: Report, status: Status, samples: Samples, eps: float) -> Iterator[str]:
+def _notes(fit: Row, status: Status, samples: Samples, eps: float) -> Iterator[str]:
     """What a reader has to know about the numbers, a sentence each."""
     if not math.isfinite(fit["rss"]):
         return
@@ -205,7 +220,7 @@ def _listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def starts_report(rows: list[Report], engine: LeastSquaresEngine) -> Report | None:
+def starts_report(rows: list[Row], engine: Fits) -> Row | None:
     """What model.starts found: the minima by their loss, least first, and how many starts ended in each."""
     if START not in rows[0]["values"]:
         return None
@@ -213,7 +228,7 @@ def starts_report(rows: list[Report], engine: LeastSquaresEngine) -> Report | No
     ended = [row for row in rows if row["fit"]["criterion"] in good]
     ended.sort(key=lambda row: row["fit"]["rss"])
     noise = torch.finfo(engine.model.parameters.dtype).eps * float(engine.problem.size)
-    minima: list[Report] = []
+    minima: list[Row] = []
     least = -math.inf  # of the minimum that was found last
     for row in ended:
         rss = row["fit"]["rss"]
@@ -234,7 +249,7 @@ def starts_report(rows: list[Report], engine: LeastSquaresEngine) -> Report | No
     }
 
 
-def _lower(rows: list[Report], ended: list[Report]) -> Report | None:
+def _lower(rows: list[Row], ended: list[Row]) -> Row | None:
     """How many starts stand lower than the least minimum without having converged, and the lowest of them."""
     if not ended:
         return None
@@ -246,6 +261,6 @@ def _lower(rows: list[Report], ended: list[Report]) -> Report | None:
     return {"starts": len(lower), "run": lowest["index"], "loss": lowest["loss"]["train"]["last"]}
 
 
-def _rss(row: Report) -> float:
+def _rss(row: Row) -> float:
     rss = row["fit"]["rss"]
     return math.inf if rss is None or math.isnan(rss) else rss

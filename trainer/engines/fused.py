@@ -31,7 +31,7 @@ class FusedEngine(TabulatedEngine):
                 self.optimizer.constants.contiguous(),
                 self.rates.setting,
                 self.steps,
-                self.taken,
+                self.steps_done,
                 self.alive,
                 self.clip_norm,
             ),

@@ -14,7 +14,9 @@ from ..data.order import Order
 from ..models.base import Model
 from ..models.expression import ExpressionModel
 from .base import History, put, recorded
+from .choose import Choice
 from .faults import far_from_0, fault_beyond, fault_in, too_far
+from .fit import Row, add_reports, starts_report
 from .outcome import Ending, Outcome
 
 MOST_STEPS = 256  # of one call
@@ -86,13 +88,12 @@ class LeastSquaresEngine:
         rules: Rules,
         order: Order,
         scale: float,
-        backend: str,
+        choice: Choice,
         every: int = 1,
     ) -> None:
         self.model, self.solver, self.order = model, solver, order
         self.problem, self.data, self.rules, self.steps = problem, data, rules, rules.steps
-        self.scale, self.backend = scale, backend
-        self.kind = "fused" if backend == "numba" else "step"
+        self.scale, self.kind, self.backend = scale, choice.engine, choice.backend
         self.every = every
         self.step = 0
         self.columns = list(model.scalars.values())
@@ -102,7 +103,8 @@ class LeastSquaresEngine:
         return self.solver.status
 
     @property
-    def taken(self) -> Tensor:
+    def steps_done(self) -> Tensor:
+        """The trial steps of each fit: [R]."""
         return self.solver.taken
 
     @property
@@ -131,9 +133,9 @@ class LeastSquaresEngine:
     def advance(self, until_step: int) -> History:
         """Advances every running fit up to `until_step` and says what happened on the way."""
         assert self.step < until_step <= self.horizon
-        start, before = self.step, self.taken.clone()
+        start, before = self.step, self.steps_done.clone()
         trials = self.solver.advance(until_step - start)
-        self.step = start + max(1, int((self.taken - before).max()))
+        self.step = start + max(1, int((self.steps_done - before).max()))
         self._look_again(trials.runs)
         made, steps = self.step - start, recorded(start, self.step, self.every)
         rss, gradient, damping, path = (
@@ -185,29 +187,36 @@ class LeastSquaresEngine:
         return self.rules.moves & (self.solver.scale == 0)
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Goes on from `step` as the engine would have whose memory that was, to the steps of this one."""
+        """Takes up the state that was saved after `step` steps; fits go on that have more steps now."""
         put(memory, self.memory)
-        more = (self.status == Status.EXHAUSTED) & (self.taken < self.steps)
+        more = (self.status == Status.EXHAUSTED) & (self.steps_done < self.steps)
         self.status.masked_fill_(more, Status.RUNNING)
         self.model.parameters.detach().copy_(memory["parameters"])
         self.step = step
 
-    def endings(self, reason: str) -> list[Ending]:
+    def endings(self, reason: str, pruned: str = "") -> list[Ending]:
         """How each fit ended; `reason` is why it was stopped, where it was."""
 
-        def ending(run: int, code: int, taken: int, steps: int) -> Ending:
+        def ending(run: int, code: int, done: int, steps: int) -> Ending:
             status = Status(code)
             if status == Status.RUNNING:
-                return Ending(Outcome.STOPPED, taken, steps, reason)
+                return Ending(Outcome.STOPPED, done, steps, reason)
             if status == Status.EXHAUSTED:
-                return Ending(Outcome.STOPPED, taken, steps, REASONS[status] + self._found_out(run, status))
-            outcome = Outcome.CONVERGED if status in CONVERGED else Outcome.FAILED
-            return Ending(outcome, taken, steps, REASONS[status] + self._found_out(run, status))
+                outcome = Outcome.STOPPED
+            else:
+                outcome = Outcome.CONVERGED if status in CONVERGED else Outcome.FAILED
+            return Ending(outcome, done, steps, REASONS[status] + self._explanation(run, status))
 
-        told = self.status.tolist(), self.taken.tolist(), self.steps.tolist()
-        return [ending(run, *each) for run, each in enumerate(zip(*told, strict=True))]
+        columns = self.status.tolist(), self.steps_done.tolist(), self.steps.tolist()
+        return [ending(run, *row) for run, row in enumerate(zip(*columns, strict=True))]
 
-    def _found_out(self, run: int, status: Status) -> str:
+    def report(self, rows: list[Row]) -> Row:
+        """Adds the report of each fit to its row, and returns that of model.starts, as multi_start."""
+        add_reports(rows, self)
+        starts = starts_report(rows, self)
+        return {"multi_start": starts} if starts else {}
+
+    def _explanation(self, run: int, status: Status) -> str:
         """What there is to say of the one fit that failed so."""
         if status == Status.HIDDEN:
             return far_from_0(self.data)

@@ -2,8 +2,9 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +13,6 @@ from ..config.pack import Pack
 from ..data.dataset import Dataset
 from ..models.base import Model
 from .base import Engine, History, put
-from .build import make_engine
 from .outcome import Ending, Outcome
 from .tabulated import endings_of
 
@@ -27,27 +27,31 @@ class Shard:
     engine: Engine
 
 
+Make = Callable[[Pack, Model, Dataset], Engine]
+
+
 class PartedEngine:
     """Trains R runs, of which some are stopped on the way; see Engine.
 
-    The runs that are stopped leave: they cost nothing more, and the others go on as they would have with
-    them. What is too much for the device's memory at a time is trained in halves. `rungs` [R] says at which
-    rung a run was stopped, 0 where it was not, and `why` is the reason that its outcome gives.
+    Runs that are stopped leave: they cost nothing more, and the others go on as they would have with them.
+    What is too much for the device's memory at a time is trained in halves. `make` makes the engine of a
+    shard. `state` is the memory of all runs: that of the engine where there is one, else a copy, into which
+    each shard's is put. `rungs` [R] says at which rung a run was stopped, 0 where it was not.
     """
 
-    def __init__(self, pack: Pack, model: Model, data: Dataset, why: str = "") -> None:
-        self.pack, self.model, self.data, self.why = pack, model, data, why
+    def __init__(self, pack: Pack, model: Model, data: Dataset, make: Make) -> None:
+        self.pack, self.model, self.data, self.make = pack, model, data, make
         self.step = 0
-        self.most = model.runs  # of a part
-        self.home: dict[str, Tensor] = {}  # where all runs stand
-        self.parts = self._parts(torch.arange(model.runs, device=model.parameters.device))
-        first = self.parts[0].engine
+        self.most_runs = model.runs  # of a shard
+        self.state: dict[str, Tensor] = {}
+        self.shards = self._shards(torch.arange(model.runs, device=model.parameters.device))
+        first = self.shards[0].engine
         self.kind, self.backend, self.capture, self.order = (
             first.kind, first.backend, first.capture, first.order,
         )  # fmt: skip
-        self.steps = torch.cat([part.engine.steps for part in self.parts])
+        self.steps = torch.cat([shard.engine.steps for shard in self.shards])
         self.rungs = torch.zeros_like(self.steps)
-        self.home = self._home()
+        self.state = self._whole_state()
 
     @property
     def guarded(self) -> bool:
@@ -55,20 +59,24 @@ class PartedEngine:
         return self.model.parameters.is_cuda
 
     @property
-    def taken(self) -> Tensor:
-        return self.home["taken"]
+    def steps_done(self) -> Tensor:
+        """Of each run: [R]."""
+        return self.state["taken"]
 
     @property
     def alive(self) -> Tensor:
-        return self.home["alive"]
+        """Which runs haven't diverged: [R]."""
+        return self.state["alive"]
 
     @property
     def training(self) -> Tensor:
-        return self.alive & (self.taken < self.steps) & (self.rungs == 0)
+        """Which runs have a step to take: [R]."""
+        return self.alive & (self.steps_done < self.steps) & (self.rungs == 0)
 
     @property
     def memory(self) -> dict[str, Tensor]:
-        return {**self.home, "rungs": self.rungs}
+        """All that the steps change: [R, ...] by name."""
+        return {**self.state, "rungs": self.rungs}
 
     @property
     def done(self) -> bool:
@@ -78,12 +86,12 @@ class PartedEngine:
     @property
     def horizon(self) -> int:
         """The step up to which one call of `advance` may go."""
-        engines = [part.engine for part in self._busy()]
+        engines = [shard.engine for shard in self._busy()]
         return min(min(each.horizon, int(each.steps.max())) for each in engines)
 
     def advance(self, until_step: int) -> History:
         """Trains every run that was not stopped up to `until_step` and says what happened on the way."""
-        histories = [each for part in self._busy() for each in self._advance(part, until_step)]
+        histories = [each for shard in self._busy() for each in self._advance(shard, until_step)]
         self.step = until_step
         return _joined(histories)
 
@@ -93,50 +101,56 @@ class PartedEngine:
         self._regroup()
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Goes on from `step` as the engine would have whose memory that was."""
+        """Takes up the state that was saved after `step` steps."""
         put(memory, self.memory)
         self.step = step
-        if self._is_home(self.parts[0]) and not self.rungs.any():
-            self.parts[0].engine.restore(step, memory)
+        if self._is_whole(self.shards[0]) and not self.rungs.any():
+            self.shards[0].engine.restore(step, memory)
         else:
             self._regroup()
 
-    def endings(self, reason: str) -> list[Ending]:
-        """How each run ended; `reason` is why training stopped early, where it did."""
-        endings = endings_of(self.model, self.data, self.alive, self.taken, self.steps, reason)
+    def endings(self, reason: str, pruned: str = "") -> list[Ending]:
+        """How each run ended; `reason` is why training stopped early, `pruned` why runs were let go."""
+        endings = endings_of(self.model, self.data, self.alive, self.steps_done, self.steps, reason)
         for run in self.rungs.nonzero()[:, 0].tolist():
             if endings[run].outcome is Outcome.STOPPED:
                 rung = int(self.rungs[run])
-                endings[run] = replace(endings[run], outcome=Outcome.PRUNED, reason=self.why, rung=rung)
+                endings[run] = replace(endings[run], outcome=Outcome.PRUNED, reason=pruned, rung=rung)
         return endings
 
-    def _busy(self) -> list[Shard]:
-        return [part for part in self.parts if not part.engine.done]
+    def report(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Nothing more than their rows say."""
+        return {}
 
-    def _advance(self, part: Shard, until_step: int) -> list[History]:
-        """The part's steps: where the memory doesn't hold them, those of its halves, from the same start."""
-        changes = self.guarded and self._is_home(part)
-        before = {name: each.clone() for name, each in self.home.items()} if changes else {}
+    def _busy(self) -> list[Shard]:
+        return [shard for shard in self.shards if not shard.engine.done]
+
+    def _advance(self, shard: Shard, until_step: int) -> list[History]:
+        """The shard's steps: where the memory doesn't hold them, those of its halves, from the same start."""
+        changes = self.guarded and self._is_whole(shard)
+        before = {name: each.clone() for name, each in self.state.items()} if changes else {}
         try:
-            history = part.engine.advance(until_step)
+            history = shard.engine.advance(until_step)
         except torch.OutOfMemoryError:
-            if not self.guarded or len(part.runs) == 1:
+            if not self.guarded or len(shard.runs) == 1:
                 raise
         else:
-            self._put(part)
-            return [replace(history, runs=part.runs[history.runs])]
-        put(before, {name: self.home[name] for name in before})
-        halves = self._halves(part.runs)
-        place = self.parts.index(part)
-        self.parts[place : place + 1] = halves
+            self._put(shard)
+            return [replace(history, runs=shard.runs[history.runs])]
+        put(before, {name: self.state[name] for name in before})
+        halves = self._halves(shard.runs)
+        place = self.shards.index(shard)
+        self.shards[place : place + 1] = halves
         return [each for half in halves for each in self._advance(half, until_step)]
 
     def _regroup(self) -> None:
         """Engines for the runs that were not stopped alone."""
         left = (self.rungs == 0).nonzero()[:, 0]
-        self.parts = [part for runs in left.split(self.most) if len(runs) for part in self._parts(runs)]
+        self.shards = [
+            shard for runs in left.split(self.most_runs) if len(runs) for shard in self._shards(runs)
+        ]
 
-    def _parts(self, runs: Tensor) -> list[Shard]:
+    def _shards(self, runs: Tensor) -> list[Shard]:
         """These runs in one engine, or in as many as the memory asks for."""
         try:
             return [Shard(runs, self._engine(runs))]
@@ -146,41 +160,41 @@ class PartedEngine:
         return self._halves(runs)
 
     def _halves(self, runs: Tensor) -> list[Shard]:
-        """What takes the place of a part that is too large."""
-        self.most = min(self.most, math.ceil(len(runs) / 2))
-        log.warning("out of memory with %d runs at a time: going on with %d", len(runs), self.most)
-        return [part for half in runs.split(self.most) for part in self._parts(half)]
+        """What takes the place of a shard that is too large."""
+        self.most_runs = min(self.most_runs, math.ceil(len(runs) / 2))
+        log.warning("out of memory with %d runs at a time: going on with %d", len(runs), self.most_runs)
+        return [shard for half in runs.split(self.most_runs) for shard in self._shards(half)]
 
     def _engine(self, runs: Tensor) -> Engine:
-        """An engine that goes on with these runs; the first one, of all, has its home in the model itself."""
-        if not self.home and len(runs) == self.model.runs:
-            return make_engine(self.pack, self.model, self.data)
-        engine = make_engine(self.pack.of(runs.tolist()), self.model.of(runs), self.data)
-        if self.home:
-            engine.restore(self.step, {name: each[runs] for name, each in self.home.items()})
+        """An engine that goes on with these runs; the first one, of all, changes the model itself."""
+        if not self.state and len(runs) == self.model.runs:
+            return self.make(self.pack, self.model, self.data)
+        engine = self.make(self.pack.of(runs.tolist()), self.model.of(runs), self.data)
+        if self.state:
+            engine.restore(self.step, {name: part[runs] for name, part in self.state.items()})
         return engine
 
-    def _home(self) -> dict[str, Tensor]:
+    def _whole_state(self) -> dict[str, Tensor]:
         """The memory of all runs: that of the one engine, or a copy of those of several."""
-        memories = [part.engine.memory for part in self.parts]
+        memories = [shard.engine.memory for shard in self.shards]
         if len(memories) == 1:
             return dict(memories[0])
-        together = {name: torch.cat([each[name] for each in memories]) for name in memories[0]}
+        together = {name: torch.cat([memory[name] for memory in memories]) for name in memories[0]}
         return together | {"parameters": self.model.parameters.detach()}
 
-    def _is_home(self, part: Shard) -> bool:
-        """What the part's engine changes is the home."""
-        return part.engine.model is self.model
+    def _is_whole(self, shard: Shard) -> bool:
+        """What the shard's engine changes is the state of all runs."""
+        return shard.engine.model is self.model
 
-    def _put(self, part: Shard) -> None:
-        """Notes where the part's runs stand."""
-        if not self._is_home(part):
-            for name, each in part.engine.memory.items():
-                self.home[name][part.runs] = each
+    def _put(self, shard: Shard) -> None:
+        """Notes where the shard's runs stand."""
+        if not self._is_whole(shard):
+            for name, each in shard.engine.memory.items():
+                self.state[name][shard.runs] = each
 
 
 def _joined(histories: Sequence[History]) -> History:
-    """The histories of several parts as one."""
+    """The histories of several shards as one."""
     if len(histories) == 1:
         return histories[0]
     first = histories[0]

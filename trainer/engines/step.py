@@ -104,6 +104,6 @@ class StepEngine(TabulatedEngine):
         finite = torch.cat([loss[:, None], new, *state.values()], 1).isfinite().all(1)
         kept = active & finite
         self.alive &= kept | ~active
-        self.taken += kept
+        self.steps_done += kept
         for old, value in [(self.model.parameters, new), *((self.state[k], state[k]) for k in state)]:
             old.copy_(torch.where(kept[:, None], value, old))

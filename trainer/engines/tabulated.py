@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,7 +34,7 @@ class TabulatedEngine(ABC):
     backend: str
     capture: bool
     alive: Tensor
-    taken: Tensor
+    steps_done: Tensor
     state: State
 
     def __init__(
@@ -55,7 +56,7 @@ class TabulatedEngine(ABC):
         self.step = 0
         device = model.parameters.device
         self.alive = torch.ones(model.runs, dtype=torch.bool, device=device)
-        self.taken = torch.zeros(model.runs, dtype=torch.int64, device=device)
+        self.steps_done = torch.zeros(model.runs, dtype=torch.int64, device=device)
         self.runs = torch.arange(model.runs, device=device)
         self.columns = torch.tensor(list(model.scalars.values()), dtype=torch.int64, device=device)
         row = max(self.numbers_a_step, model.runs * (len(model.scalars) + COLUMNS))
@@ -81,15 +82,21 @@ class TabulatedEngine(ABC):
 
     @property
     def training(self) -> Tensor:
-        return self.alive & (self.taken < self.steps)
+        """Which runs have a step to take: [R]."""
+        return self.alive & (self.steps_done < self.steps)
 
     @property
     def memory(self) -> dict[str, Tensor]:
-        changed = {"parameters": self.model.parameters.detach(), "alive": self.alive, "taken": self.taken}
+        """All that the steps change: [R, ...] by name."""
+        changed = {
+            "parameters": self.model.parameters.detach(),
+            "alive": self.alive,
+            "taken": self.steps_done,
+        }
         return changed | {f"optimizer.{name}": part for name, part in self.state.items()}
 
     @property
-    def kept(self) -> int:
+    def recorded_steps(self) -> int:
         """The most steps of a block that are recorded."""
         return math.ceil(self.capacity / self.every)
 
@@ -110,13 +117,17 @@ class TabulatedEngine(ABC):
         return self._history(start)
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Goes on from `step` as the engine would have whose memory that was."""
+        """Takes up the state that was saved after `step` steps."""
         put(memory, self.memory)
         self.step = step
 
-    def endings(self, reason: str) -> list[Ending]:
+    def endings(self, reason: str, pruned: str = "") -> list[Ending]:
         """How each run ended; `reason` is why training stopped early, where it did."""
-        return endings_of(self.model, self.data, self.alive, self.taken, self.steps, reason)
+        return endings_of(self.model, self.data, self.alive, self.steps_done, self.steps, reason)
+
+    def report(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Nothing more than their rows say."""
+        return {}
 
     def _history(self, start: int) -> History:
         """What was recorded since the step `start`."""
@@ -134,31 +145,31 @@ class TabulatedEngine(ABC):
         step = torch.arange(start, start + self.capacity, device=self.runs.device)
         lr, coefficients = self.rates(step)
         slot = step // self.every - math.ceil(start / self.every)
-        slots = slot.masked_fill(step % self.every != 0, self.kept)
+        slots = slot.masked_fill(step % self.every != 0, self.recorded_steps)
         return coefficients.to(self.model.parameters.dtype), lr, slots
 
     def _empty_history(self) -> tuple[Tensor, ...]:
-        rows, runs = self.kept + 1, self.model.runs
+        rows, runs = self.recorded_steps + 1, self.model.runs
         like = self.model.parameters.detach()
         columns = (runs,), (runs,), (runs, len(self.columns))
         return tuple(like.new_zeros(rows, *shape) for shape in columns)
 
 
 def endings_of(
-    model: Model, data: Dataset, alive: Tensor, taken: Tensor, steps: Tensor, reason: str
+    model: Model, data: Dataset, alive: Tensor, steps_done: Tensor, steps: Tensor, reason: str
 ) -> list[Ending]:
-    """How runs [R] ended that have `taken` so many of their `steps`."""
-    begun = why_not_begun(model, data, ~alive & (taken == 0))
+    """How runs [R] ended that have done `steps_done` of their `steps`, [R] each."""
+    begun = why_not_begun(model, data, ~alive & (steps_done == 0))
 
-    def ending(run: int, alive: bool, taken: int, steps: int) -> Ending:
+    def ending(run: int, alive: bool, done: int, steps: int) -> Ending:
         if not alive:
-            return Ending(Outcome.DIVERGED, taken, steps, begun.get(run, ""))
-        if taken < steps:
-            return Ending(Outcome.STOPPED, taken, steps, reason)
-        return Ending(Outcome.FINISHED, taken, steps)
+            return Ending(Outcome.DIVERGED, done, steps, begun.get(run, ""))
+        if done < steps:
+            return Ending(Outcome.STOPPED, done, steps, reason)
+        return Ending(Outcome.FINISHED, done, steps)
 
-    runs = range(len(alive))
-    return [ending(*each) for each in zip(runs, alive.tolist(), taken.tolist(), steps.tolist(), strict=True)]
+    columns = range(len(alive)), alive.tolist(), steps_done.tolist(), steps.tolist()
+    return [ending(*run) for run in zip(*columns, strict=True)]
 
 
 def _power_of_2(most: int) -> int:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -27,29 +27,37 @@ Tell = Callable[[str], object]  # says a sentence to whoever watches
 
 
 class Stateful(Protocol):
-    """What changes as a training goes on, such as its engine: `memory` is tensors by name."""
+    """What changes as a training goes on, such as a session: `memory` is tensors, named PART/NAME."""
 
     @property
     def memory(self) -> Mapping[str, Tensor]: ...
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Goes on from `step` as the part would have whose memory that was."""
+        """Takes up its state after `step` steps; `memory` has that of others too.
+
+        Raises ValueError, KeyError or RuntimeError where it doesn't fit.
+        """
         ...
+
+
+def part_of(memory: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """The tensors of one part, without its name.
+
+    >>> part_of({"engine/a": torch.ones(1), "judge/b": torch.ones(1)}, "judge")
+    {'b': tensor([1.])}
+    """
+    own = {name: tensor for name, tensor in memory.items() if name.startswith(f"{part}/")}
+    return {name.removeprefix(f"{part}/"): tensor for name, tensor in own.items()}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training after `step` steps and `seconds`: what it was `asked` for, and its parts' memories."""
+    """A training after `step` steps and `seconds`: what it was `asked` for, and the memory of its parts."""
 
     step: int
     seconds: Seconds
     asked: dict[str, Any]
-    tensors: Mapping[str, Tensor]
-
-    def memory(self, part: str) -> dict[str, Tensor]:
-        """The tensors of one part."""
-        own = {name: each for name, each in self.tensors.items() if name.startswith(f"{part}/")}
-        return {name.removeprefix(f"{part}/"): each for name, each in own.items()}
+    memory: Mapping[str, Tensor]
 
 
 class Checkpoints:
@@ -65,7 +73,7 @@ class Checkpoints:
         self,
         folder: Path,
         asked: dict[str, Any],
-        parts: Mapping[str, Stateful],
+        parts: Sequence[Stateful],
         every: float | None,
         keep: int,
         tell: Tell,
@@ -88,11 +96,11 @@ class Checkpoints:
 
     def restore(self, found: Checkpoint) -> None:
         """Puts the parts where they stood then. Raises UserError where it isn't of these parts."""
-        for name, part in self.parts.items():
-            try:
-                part.restore(found.step, found.memory(name))
-            except (ValueError, KeyError, RuntimeError) as error:
-                raise UserError(f"{self.folder} doesn't fit this training: {name}: {error}") from None
+        try:
+            for part in self.parts:
+                part.restore(found.step, found.memory)
+        except (ValueError, KeyError, RuntimeError) as error:
+            raise UserError(f"{self.folder} doesn't fit this training: {error}") from None
         self.saved, self.spent = found.step, found.seconds
 
     def next(self, step: int) -> int:
@@ -114,9 +122,9 @@ class Checkpoints:
             return
         self.wait()
         copies = {
-            f"{part}/{name}": each.detach().clone(memory_format=torch.contiguous_format)
-            for part, source in self.parts.items()
-            for name, each in source.memory.items()
+            name: tensor.detach().clone(memory_format=torch.contiguous_format)
+            for part in self.parts
+            for name, tensor in part.memory.items()
         }
         checkpoint = Checkpoint(step, seconds, self.asked, copies)
         self.writing = self.thread.submit(_keep, self.folder, checkpoint, self.keep)
@@ -167,7 +175,7 @@ def _seconds(told: Any) -> Seconds:
 
 def _keep(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
     """Writes a checkpoint, and then removes all but the last `keep`."""
-    tensors = {name: each.cpu() for name, each in checkpoint.tensors.items()}
+    tensors = {name: each.cpu() for name, each in checkpoint.memory.items()}
     step, seconds = checkpoint.step, asdict(checkpoint.seconds)
     text = json.dumps({"format": FORMAT, "step": step, "seconds": seconds, "asked": checkpoint.asked})
     content = save(tensors, {"packtrain": text, "sha256": _checksum(text, tensors)})

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def asked_of(pack: Pack) -> Asked:
 
 
 def going_on(
-    pack: Pack, folder: Path, data: Data, engine: Engine, parts: Mapping[str, Stateful], tell: Tell
+    pack: Pack, folder: Path, data: Data, engine: Engine, parts: Sequence[Stateful], tell: Tell
 ) -> Checkpoints:
     """The checkpoints of the training in `folder`; its `parts`, engine and all, go on from the newest.
 

@@ -1,6 +1,8 @@
 """What a training takes: all its parts together, where it was stopped and went on."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 
 from ...kernels.common import compiling
@@ -16,35 +18,37 @@ class Seconds:
     train: float = 0.0
     compiling: float = 0.0
 
+    def __add__(self, other: "Seconds") -> "Seconds":
+        return Seconds(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
     @property
-    def told(self) -> dict[str, float]:
+    def rounded(self) -> dict[str, float]:
         """As result.json has them."""
         return {name: round(value, 3) for name, value in zip(NAMES, astuple(self), strict=True)}
 
 
 class Stopwatch:
-    """Counts the seconds of a training from now on; those of its steps from `start` to `stop`."""
+    """Counts the `seconds` inside its `with` blocks: a session's own, whatever else the process does."""
 
     def __init__(self) -> None:
-        self.before = Seconds()
-        self.began, self.compiled = time.perf_counter(), compiling.seconds()
-        self.started: float | None = None
-        self.stopped: float | None = None
+        self.seconds = Seconds()
 
-    def start(self, before: Seconds) -> None:
-        """Steps begin; the training's earlier parts have taken `before`."""
-        self.before, self.started = before, compiling.clock()
+    @contextmanager
+    def running(self, training: bool = False) -> Iterator[None]:
+        """Inside `with`, time counts; in `training`, what isn't compiling is for steps.
 
-    def stop(self) -> None:
-        """Steps end."""
-        self.stopped = compiling.clock()
-
-    @property
-    def seconds(self) -> Seconds:
-        """What the training has taken so far."""
-        before, now = self.before, compiling.clock() if self.stopped is None else self.stopped
-        return Seconds(
-            total=before.total + time.perf_counter() - self.began,
-            train=before.train + (0.0 if self.started is None else now - self.started),
-            compiling=before.compiling + compiling.seconds() - self.compiled,
-        )
+        >>> watch = Stopwatch()
+        >>> with watch.running():
+        ...     pass
+        >>> watch.seconds.total > 0, watch.seconds.train
+        (True, 0.0)
+        """
+        began, clock, compiled = time.perf_counter(), compiling.clock(), compiling.seconds()
+        try:
+            yield
+        finally:
+            self.seconds += Seconds(
+                total=time.perf_counter() - began,
+                train=compiling.clock() - clock if training else 0.0,
+                compiling=compiling.seconds() - compiled,
+            )

@@ -1,9 +1,8 @@
 """The run folder: result.json, runs.csv and model.safetensors, written here and read back."""
 
-import csv
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from dataclasses import replace as replace_fields
 from numbers import Integral
 from pathlib import Path
@@ -14,23 +13,13 @@ import torch
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from ...kernels.common.errors import UserError
 from ..config import schema
-from ..config.pack import Pack
-from ..data.dataset import Dataset
-from ..engines.base import Engine
-from ..engines.devices import Compute
-from ..engines.outcome import Ending
 from ..models.base import Model
 from ..models.build import build, make_graph, make_layout
-from ..models.evaluate import Evaluation
-from .atomic import replace, replace_json
 from .plan import FILE as SWEEP
-from .ranking import LISTED_BEST, LISTED_RUNS, Objective, best_first, best_run, counted, finite, flat
-from .seconds import Seconds
 from .stored import read_stored
 
 FOREIGN = (
@@ -45,103 +34,6 @@ FOREIGN = (
 )  # what reading another file than ours raises
 
 REAL = "biuf"  # kinds of NumPy's types
-
-
-def run_rows(
-    pack: Pack,
-    model: Model,
-    endings: list[Ending],
-    before: Evaluation,
-    after: Evaluation,
-    held: Evaluation | None,
-) -> list[dict[str, Any]]:
-    """One entry of result.json's `run` for each run. Metrics are the validation part's where there is one."""
-    judged = held or after
-    first, last = before.loss.tolist(), after.loss.tolist()
-    validation = held.loss.tolist() if held else [None] * pack.runs
-    metrics = {name: values.tolist() for name, values in judged.metrics.items()}
-    fitted = {name: model.named()[name].tolist() for name in model.scalars}
-    return [
-        {
-            "index": run,
-            "values": pack.values(run),
-            "outcome": endings[run].word,
-            "message": endings[run].message,
-            "steps": endings[run].step,
-            "loss": {
-                "train": {"first": first[run], "last": last[run]},
-                "validation": validation[run],
-            },
-            "metrics": {name: values[run] for name, values in metrics.items()},
-            "parameters": {name: {"value": values[run], "stderr": None} for name, values in fitted.items()},
-        }
-        for run in range(pack.runs)
-    ]
-
-
-def head(pack: Pack, compute: Compute, engine: Engine, seconds: Seconds) -> dict[str, Any]:
-    """result.json without its runs: what ran, where, and how long it took."""
-    return {
-        "experiment": pack.config.name,
-        "device": compute.name,
-        "backend": engine.backend,
-        "engine": engine.kind,
-        "graph": "static" if engine.capture else "dynamic",
-        "precision": pack.config.compute.precision,
-        "runs": pack.runs,
-        "steps": engine.step,
-        "samples": int(engine.taken.sum()) * engine.order.batch,
-        "seconds": seconds.told,
-    }
-
-
-def summary(
-    about: Mapping[str, Any],
-    rows: list[dict[str, Any]],
-    starts: dict[str, Any] | None = None,
-    objective: Objective | None = None,
-) -> dict[str, Any]:
-    """result.json: `about`, the outcomes counted, the best run, and the runs (the ten best of many)."""
-    ranked = best_first(rows, objective)
-    found = {"objective": asdict(objective)} if objective else {}
-    found |= {"multi_start": starts} if starts else {}
-    return {
-        **about,
-        "outcomes": counted(row["outcome"] for row in rows),
-        "best_run": best_run(ranked, objective),
-        **found,
-        "run": rows if len(rows) <= LISTED_RUNS else ranked[:LISTED_BEST],
-    }
-
-
-def write(
-    folder: Path, result: dict[str, Any], rows: list[dict[str, Any]], model: Model, data: Dataset, pack: Pack
-) -> None:
-    """Writes the three result files into `folder`."""
-    replace(folder / "model.safetensors", lambda file: _save_model(file, model, data, pack))
-    replace(folder / "runs.csv", lambda file: _save_rows(file, rows))
-    replace_json(folder / "result.json", finite(result))
-
-
-def _save_model(file: Path, model: Model, data: Dataset, pack: Pack) -> None:
-    tensors = {name: part.detach().contiguous().cpu() for name, part in model.named().items()}
-    if data.mean is not None and data.std is not None:
-        tensors |= {"inputs.mean": data.mean.cpu(), "inputs.std": data.std.cpu()}
-    about = {
-        "model": asdict(pack.config.model),
-        "precision": pack.config.compute.precision,
-        "inputs": data.input_names,
-        "targets": data.target_names,
-    }
-    file.write_bytes(save(tensors, {"packtrain": json.dumps(about)}))
-
-
-def _save_rows(file: Path, rows: list[dict[str, Any]]) -> None:
-    table = [flat(row) for row in rows]
-    with file.open("w", newline="") as out:
-        writer = csv.DictWriter(out, list(table[0]))
-        writer.writeheader()
-        writer.writerows(table)
 
 
 @dataclass(frozen=True)

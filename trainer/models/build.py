@@ -11,7 +11,6 @@ from ...kernels.common.errors import UserError
 from ...kernels.language import Graph, parse
 from ..config import schema
 from ..config.pack import START, Pack
-from ..config.schema import LEAST_SQUARES
 from ..data.dataset import Dataset
 from ..data.memory import available_memory, check_memory
 from .base import Model
@@ -48,9 +47,7 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
         widths = _check_widths(asked, data)
         _check_memory(pack, layout(widths, asked.bias), device, dtype)
         start = initial_weights(widths, asked.bias, seeds, dtype)
-    numba_serves = graph is not None and pack.config.optimizer.kind not in LEAST_SQUARES
-    served = "reference" if backend == "numba" and not numba_serves else backend
-    model = build(asked, graph, start, pack.config.compute.precision, served)
+    model = build(asked, graph, start, pack.config.compute.precision, backend)
     model.one_hot = data.one_hot
     return model
 
@@ -94,8 +91,9 @@ def build(
         delta = asked.grad_delta if asked.gradient == "finite_difference" else None
         return ExpressionModel(graph, parameters, asked.loss, delta, backend)
     product = precision if precision in ("tf32", "bf16") else "ieee"
+    served = "triton" if backend == "triton" else "reference"  # Numba trains MLPs, and has no single layers
     assert asked.widths is not None
-    return MLPModel(parameters, asked.widths, asked.bias, asked.loss, asked.quantize, product, backend)
+    return MLPModel(parameters, asked.widths, asked.bias, asked.loss, asked.quantize, product, served)
 
 
 def _check_memory(

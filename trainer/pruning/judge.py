@@ -29,19 +29,19 @@ class Judge:
         return self.pruner.memory
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Goes on from `step` as the judge would have whose memory that was."""
+        """Takes up the state that was saved after `step` steps."""
         self.pruner.restore(memory)
 
     def next(self, step: int) -> int:
         """The step after `step` at which to judge."""
         return self.pruner.next(step)
 
-    def judge(self, held: Evaluation | None) -> None:
-        """At the engine's step; `held` is what its runs came to on the validation part, if that is known."""
+    def judge(self, validation: Evaluation | None) -> None:
+        """Stops runs at the engine's step; `validation` is what they are worth there, if that is known."""
         training = self.engine.training
-        known = held if self.part is self.data.validation else None
-        found = known or evaluate_only(self.engine.model, self.part, training, metrics=self._metrics)
-        leaving = self.pruner.leaving(self._costs(found), training)
+        known = validation if self.part is self.data.validation else None
+        evaluation = known or evaluate_only(self.engine.model, self.part, training, metrics=self._metrics)
+        leaving = self.pruner.leaving(self._costs(evaluation), training)
         if bool(leaving.any()):
             self.engine.stop(leaving, self.pruner.rung(self.engine.step))
 
@@ -49,9 +49,10 @@ class Judge:
     def _metrics(self) -> bool:
         return self.objective.name.startswith("metrics.")
 
-    def _costs(self, found: Evaluation) -> Tensor:
+    def _costs(self, evaluation: Evaluation) -> Tensor:
         """What is small for a good run [R]: in float32, where the order of sums in float64 doesn't show."""
-        values = found.metrics[self.objective.name.partition(".")[2]] if self._metrics else found.loss
+        name = self.objective.name.partition(".")[2]
+        values = evaluation.metrics[name] if self._metrics else evaluation.loss
         costs = -values if self.objective.maximized else values
         return costs.to(torch.float32)
 
@@ -64,6 +65,10 @@ def make_judge(engine: Engine, pack: Pack, data: Data) -> Judge | None:
     return Judge(engine, make_pruner(pack.config, engine.steps), make_objective(pack.config), data)
 
 
-def why(asked: SearchConfig) -> str:
-    """Why the pruner stops a run."""
-    return WHY[asked.pruner].format(**asdict(asked)) if asked.pruner else ""
+def why(config: SearchConfig) -> str:
+    """Why the pruner stops a run; '' without one.
+
+    >>> why(SearchConfig(pruner="patience", patience=2))
+    'it had not improved for 2 rungs'
+    """
+    return WHY[config.pruner].format(**asdict(config)) if config.pruner else ""

@@ -9,7 +9,7 @@ MAXIMIZED = ("metrics.accuracy",)
 DIRECTIONS = {"minimize": False, "maximize": True}
 
 
-def asked_objective(config: Config) -> Objective | None:
+def chosen_objective(config: Config) -> Objective | None:
     """What the runs are ranked by; None where nothing but the loss is asked for. Raises UserError."""
     plain = config.search.objective == "loss" and config.search.direction is None
     return None if plain else make_objective(config)

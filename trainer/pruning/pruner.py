@@ -13,7 +13,7 @@ from ..folder.checkpoint import NEVER
 
 LEAST_GAIN = 1e-6  # relative, of an improvement: what rounding makes of a loss is none
 MOST_RUNGS = 3  # unless search.min_steps asks for more
-# what `PartedEngine.why` says of the runs that are stopped
+# why runs are stopped, in their outcome
 WHY = {
     "halving": "it was not among the best 1/{reduction_factor} of the runs there",
     "median": "it had never been better than the median of the runs' means there",
@@ -42,7 +42,7 @@ class Pruner(ABC):
         return bisect_right(self.rungs, step)
 
     def restore(self, memory: Mapping[str, Tensor]) -> None:
-        """Goes on as the pruner would have whose memory that was."""
+        """Takes up a state that was saved."""
         put(memory, self.memory)
 
     @abstractmethod

@@ -11,7 +11,7 @@ from torch import Tensor
 from packtrain.kernels.common import compiling
 from packtrain.kernels.common.errors import UserError
 from packtrain.kernels.language import Graph
-from packtrain.trainer.engines.build import make_engine
+from packtrain.trainer.engines.build import first_order
 from packtrain.trainer.engines.fused import FusedEngine
 from packtrain.trainer.engines.outcome import Outcome
 from packtrain.trainer.engines.tabulated import TabulatedEngine
@@ -45,7 +45,7 @@ SEEDS = 'pack.over={seed: "range(0,5)"}'
 
 
 def engine_of(*overrides: str) -> TabulatedEngine:
-    engine = make_engine(*untrained(*overrides))
+    engine = first_order(*untrained(*overrides))
     assert isinstance(engine, TabulatedEngine)
     return engine
 
@@ -75,7 +75,7 @@ def agree(*overrides: str) -> None:
         norms = told[0].gradient_norm[alive]
         close(told[1].gradient_norm[alive] / norms.max(), norms / norms.max())
     close(parameters(fused), parameters(step))
-    assert fused.taken.equal(step.taken) and fused.alive.equal(step.alive) and fused.done
+    assert fused.steps_done.equal(step.steps_done) and fused.alive.equal(step.alive) and fused.done
 
 
 def close(actual: Tensor, expected: Tensor) -> None:
@@ -109,7 +109,7 @@ def test_a_run_that_diverged_stays_so_where_its_loss_is_finite_again(engine: str
         "data.table={x: [3.0, 4.0, 1.0, 2.0], xy: [0.0, 1.0, 2.0, 3.0]}", "model.initial={a: 2.5, b: 1}",
         "loop.order=sequential", "loop.batch_size=2", "loop.steps=9", f"engine={engine}",
     )  # fmt: skip  # every other minibatch has a logarithm of a negative number
-    assert not logarithm.alive.any() and logarithm.taken.tolist() == [1]
+    assert not logarithm.alive.any() and logarithm.steps_done.tolist() == [1]
 
 
 INFINITE = {  # in float32: where it starts, the inputs, optimizer and learning rate
@@ -129,7 +129,7 @@ def test_whatever_is_infinite_the_step_is_not_taken(what: str, engine: str) -> N
         f"optimizer={optimizer}", f"optimizer.lr={lr}", "loop.batch_size=2", "loop.steps=2",
         *f"engine={engine}".split(),
     )  # fmt: skip
-    assert not line.alive.any() and line.taken.tolist() == [0]
+    assert not line.alive.any() and line.steps_done.tolist() == [0]
     assert parameters(line).item() == torch.tensor(float(start)).item()
 
 

@@ -47,9 +47,9 @@ def test_how_a_fit_is_cut_into_slices_changes_no_bit(most: int) -> None:
     whole, cut = engine_of(*PACK), engine_of(*PACK)
     rows, pieces = losses(drive(whole), 4), losses(drive(cut, most), 4)
     assert torch.equal(whole.model.parameters, cut.model.parameters)
-    assert torch.equal(whole.taken, cut.taken) and torch.equal(whole.status, cut.status)
+    assert torch.equal(whole.steps_done, cut.steps_done) and torch.equal(whole.status, cut.status)
     assert torch.equal(rows.nan_to_num(-1), pieces.nan_to_num(-1))
-    assert whole.step == cut.step == int(whole.taken.max()) == len(rows)
+    assert whole.step == cut.step == int(whole.steps_done.max()) == len(rows)
 
 
 def test_a_run_does_not_depend_on_its_pack() -> None:
@@ -59,7 +59,7 @@ def test_a_run_does_not_depend_on_its_pack() -> None:
         alone = engine_of(*PACK[:-1], f"seed={seed}")
         drive(alone)
         assert torch.equal(alone.model.parameters[0], among.model.parameters[seed])
-        assert alone.taken[0] == among.taken[seed]
+        assert alone.steps_done[0] == among.steps_done[seed]
 
 
 def test_the_history_holds_what_was_before_each_step() -> None:
@@ -76,20 +76,22 @@ def test_the_history_holds_what_was_before_each_step() -> None:
     assert_close(first.gradient_norm[0], torch.linalg.vector_norm(gradient, dim=1))
     assert first.rates.keys() == {"damping"} and (first.rates["damping"][0] >= 0).all()
     rows = losses(histories, 4)
-    for run, taken in enumerate(engine.taken.tolist()):
+    for run, taken in enumerate(engine.steps_done.tolist()):
         assert rows[:taken, run].isfinite().all() and rows[taken:, run].isnan().all()
         falls = rows[:taken, run].diff()
         assert (falls <= 0).all()
     assert [each.steps[0] for each in histories] == list(range(0, engine.step, 3))
     for each in histories:
-        assert each.runs.tolist() == [run for run, taken in enumerate(engine.taken) if taken > each.steps[0]]
+        assert each.runs.tolist() == [
+            run for run, taken in enumerate(engine.steps_done) if taken > each.steps[0]
+        ]
 
 
 def test_each_run_takes_at_most_its_own_number_of_steps() -> None:
     endless = [each for each in FIT if each != "loop.steps=500"]
     engine = engine_of(*endless, *saturating(100, 1), "pack.over={loop.steps: [1,3,500]}")
     drive(engine)
-    assert engine.taken[:2].tolist() == [1, 3] and 3 < engine.taken[2] < 500
+    assert engine.steps_done[:2].tolist() == [1, 3] and 3 < engine.steps_done[2] < 500
     exhausted, also, converged = engine.endings("")
     assert exhausted.outcome == also.outcome == Outcome.STOPPED and converged.outcome == Outcome.CONVERGED
     assert exhausted.message == "stopped after 1 of 1 step: it has not converged; raise loop.steps"
@@ -110,7 +112,7 @@ def test_what_starts_where_nothing_is_finite_is_not_alive() -> None:
     assert engine.alive.tolist() == [True, False] and not engine.done
     before = engine.model.parameters[1].detach().clone()
     drive(engine)
-    assert torch.equal(engine.model.parameters[1], before) and engine.taken[1] == 0
+    assert torch.equal(engine.model.parameters[1], before) and engine.steps_done[1] == 0
     assert engine.status[1] == Status.NOT_FINITE
     assert engine.endings("")[1].outcome == Outcome.FAILED
 
@@ -123,7 +125,7 @@ def test_loop_epochs_are_steps_on_all_samples() -> None:
 def test_tolerances_are_those_that_were_asked_for() -> None:
     engine = engine_of(*FIT, *saturating(100, 1), 'pack.over={optimizer.ftol: "1e-15,1e-2"}')
     drive(engine)
-    assert engine.taken[1] < engine.taken[0] and engine.status[1] == Status.COST
+    assert engine.steps_done[1] < engine.steps_done[0] and engine.status[1] == Status.COST
     assert engine.rules.ftol.tolist() == [1e-15, 1e-2]
 
 

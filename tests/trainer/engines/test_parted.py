@@ -22,7 +22,9 @@ RUNS = 'pack.over={seed: "range(0,7)"}'
 
 
 def parted_of(*overrides: str) -> PartedEngine:
-    return PartedEngine(*untrained(*overrides), "it was not among the best")
+    engine = make_engine(*untrained(*overrides))
+    assert isinstance(engine, PartedEngine)
+    return engine
 
 
 def drive(engine: Engine, until: int) -> list[History]:
@@ -44,9 +46,9 @@ def same(one: Engine, other: Engine) -> bool:
 
 def resumed(*overrides: str, at: tuple[int, ...], until: int, device: torch.device | str = "cpu") -> None:
     """An engine that another's memory was put into ends as that other does, and tells the same losses."""
-    pack, model, data = untrained(*overrides, device=device)
+    pack, model, data, choice = untrained(*overrides, device=device)
     runs = torch.arange(pack.runs, device=device)
-    whole, *pairs = (make_engine(pack, model.of(runs), data) for _ in range(1 + 2 * len(at)))
+    whole, *pairs = (make_engine(pack, model.of(runs), data, choice) for _ in range(1 + 2 * len(at)))
     told = losses(drive(whole, until))
     for step, cut, other in zip(at, pairs[::2], pairs[1::2], strict=True):
         drive(cut, step)
@@ -111,7 +113,7 @@ def test_what_remains_of_a_pack_trains_as_with_all_of_it(engine: str) -> None:
     early = copied(pruned)
     pruned.stop(torch.tensor([0, 1, 0, 1, 0, 0, 1]).bool(), rung=1)
     (told, *_) = drive(pruned, 40)
-    assert told.runs.tolist() == [0, 2, 4, 5] and len(pruned.parts) == 1
+    assert told.runs.tolist() == [0, 2, 4, 5] and len(pruned.shards) == 1
     pruned.stop(torch.tensor([1, 1, 0, 0, 0, 0, 0]).bool(), rung=2)
     drive(pruned, 60)
     left, gone = [2, 4, 5], [1, 3, 6]
@@ -119,7 +121,7 @@ def test_what_remains_of_a_pack_trains_as_with_all_of_it(engine: str) -> None:
         if name != "rungs":
             assert each[left].equal(whole.memory[name][left])
             assert each[gone].equal(early[name][gone])
-    endings = pruned.endings("")
+    endings = pruned.endings("", "it was not among the best")
     assert [ending.word for ending in endings] == [
         f"stopped at rung {rung}" if rung else "finished" for rung in (2, 1, 0, 1, 0, 0, 1)
     ]
@@ -132,7 +134,7 @@ def test_a_pack_that_lost_runs_goes_on_from_its_memory() -> None:
     drive(one, 20)
     one.stop(torch.arange(7) > 3, rung=1)
     other.restore(20, copied(one))
-    assert [part.runs.tolist() for part in other.parts] == [[0, 1, 2, 3]]
+    assert [part.runs.tolist() for part in other.shards] == [[0, 1, 2, 3]]
     drive(one, 60)
     drive(other, 60)
     assert same(one, other) and one.endings("") == other.endings("") and other.done
@@ -171,7 +173,7 @@ def test_too_large_packs_train_in_halves(monkeypatch: pytest.MonkeyPatch, fits: 
 
     monkeypatch.setattr(FusedEngine, "advance", short_of_memory)
     told = drive(halved, 600)
-    assert max(len(part.runs) for part in halved.parts) <= fits
+    assert max(len(part.runs) for part in halved.shards) <= fits
     assert same(whole, halved)
     assert sorted(told[-1].runs.tolist()) == list(range(7))
 
@@ -196,7 +198,7 @@ def test_packs_whose_engine_is_too_large_train_in_parts_from_the_start(
     again.restore(25, copied(halved))
     for engine in (halved, again):
         drive(engine, 60)
-        assert max(len(part.runs) for part in engine.parts) <= fits
+        assert max(len(part.runs) for part in engine.shards) <= fits
         assert same(whole, engine) and engine.endings("") == whole.endings("")
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from packtrain.trainer.engines.build import make_engine
+from packtrain.trainer.engines.build import first_order
 from packtrain.trainer.engines.outcome import Outcome
 from packtrain.trainer.engines.step import StepEngine
 from tests.helpers import assert_close
@@ -17,7 +17,7 @@ GAUSSIANS = ("experiment=gaussians", "data.size=250", "loop.batch_size=32", "com
 
 
 def engine_of(*overrides: str, device: torch.device | str = "cpu") -> StepEngine:
-    engine = make_engine(*untrained("engine=step", *overrides, device=device))
+    engine = first_order(*untrained("engine=step", *overrides, device=device))
     assert isinstance(engine, StepEngine)
     return engine
 
@@ -96,8 +96,8 @@ def test_a_diverging_run_is_frozen_and_harms_no_neighbour(device: torch.device) 
     losses = advance(engine, 40)
     assert losses.shape == (40, 3)
     assert engine.alive.tolist() == [True, False, True]
-    step = int(engine.taken[1])
-    assert step < 40 and engine.taken.tolist() == [40, step, 40]
+    step = int(engine.steps_done[1])
+    assert step < 40 and engine.steps_done.tolist() == [40, step, 40]
     assert losses[step + 1 :, 1].isnan().all() and losses[:step, 1].isfinite().all()
     parameters = engine.model.parameters.detach().cpu()
     assert parameters.isfinite().all()
@@ -111,7 +111,7 @@ def test_a_state_that_overflows_is_a_divergence() -> None:
     before = engine.model.parameters.detach().clone()
     engine.state["v"].fill_(torch.inf)
     advance(engine, 3)
-    assert not engine.alive.any() and not engine.training.any() and not engine.taken.any()
+    assert not engine.alive.any() and not engine.training.any() and not engine.steps_done.any()
     assert torch.equal(engine.model.parameters.detach(), before)
 
 
@@ -153,7 +153,7 @@ def test_the_history_holds_what_was_before_each_step() -> None:
 
 def test_endings_tell_the_runs_apart() -> None:
     engine = engine_of(*PRIMER, "pack.over={loop.steps: [10,20,20]}")
-    engine.taken = torch.tensor([10, 15, 7])
+    engine.steps_done = torch.tensor([10, 15, 7])
     engine.alive[2] = False
     found = engine.endings("asked to")
     assert [each.outcome for each in found] == [Outcome.FINISHED, Outcome.STOPPED, Outcome.DIVERGED]

@@ -15,7 +15,7 @@ from torch import Tensor
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.engines.base import put
 from packtrain.trainer.folder import checkpoint
-from packtrain.trainer.folder.checkpoint import Checkpoints, newest, read
+from packtrain.trainer.folder.checkpoint import Checkpoints, newest, part_of, read
 from packtrain.trainer.folder.seconds import Seconds
 from tests.strategies import few
 
@@ -30,11 +30,11 @@ class Counter:
 
     @property
     def memory(self) -> dict[str, Tensor]:
-        return {"numbers": self.numbers, "turned": self.numbers.T, "flags": self.flags}
+        numbers, flags = self.numbers, self.flags
+        return {"counter/numbers": numbers, "counter/turned": numbers.T, "counter/flags": flags}
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        self.numbers.copy_(memory["numbers"])
-        self.flags.copy_(memory["flags"])
+        put(part_of(memory, "counter"), {"numbers": self.numbers, "flags": self.flags})
 
     def count(self) -> None:
         self.numbers += 1
@@ -45,7 +45,7 @@ def written(folder: Path, *steps: int, keep: int = 2, told: list[str] | None = N
     """A part that has counted to the last of `steps`, and was saved at each."""
     part = Counter()
     told = [] if told is None else told
-    with Checkpoints(folder, ASKED, {"counter": part}, 1, keep, told.append) as checkpoints:
+    with Checkpoints(folder, ASKED, [part], 1, keep, told.append) as checkpoints:
         for step in range(1, steps[-1] + 1):
             part.count()
             if step in steps:
@@ -62,10 +62,10 @@ def test_the_last_ones_are_kept_and_the_newest_is_gone_on_from(tmp_path: Path) -
     assert files(tmp_path) == ["step-000000000007.safetensors", "step-000000000012.safetensors"]
     found = newest(tmp_path, pytest.fail)
     assert found and (found.step, found.seconds, found.asked) == (12, Seconds(6.0, 3.0, 1.0), ASKED)
-    checkpoints = Checkpoints(tmp_path, ASKED, {"counter": other}, 1, 2, pytest.fail)
+    checkpoints = Checkpoints(tmp_path, ASKED, [other], 1, 2, pytest.fail)
     checkpoints.restore(found)
     assert other.numbers.equal(part.numbers) and other.flags.equal(part.flags)
-    assert found.memory("counter")["turned"].equal(part.numbers.T) and checkpoints.spent == found.seconds
+    assert found.memory["counter/turned"].equal(part.numbers.T) and checkpoints.spent == found.seconds
 
 
 @few
@@ -135,14 +135,14 @@ def test_the_training_goes_on_while_a_checkpoint_is_written(
         keep(*given)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr(checkpoint, "_keep", slowly)
-    with Checkpoints(tmp_path, ASKED, {"counter": part}, 1, 2, pytest.fail) as checkpoints:
+    with Checkpoints(tmp_path, ASKED, [part], 1, 2, pytest.fail) as checkpoints:
         part.count()
         checkpoints.save(1, Seconds())
         part.count()  # while it waits
         assert files(tmp_path) == []
         may_write.set()
     found = newest(tmp_path, pytest.fail)
-    assert found and found.memory("counter")["numbers"].equal(torch.ones(3, 2))
+    assert found and found.memory["counter/numbers"].equal(torch.ones(3, 2))
 
 
 def test_what_cannot_be_written_is_told_and_the_one_before_stays(
@@ -177,7 +177,7 @@ def saved_steps(
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "_keep", lambda folder, found, keep: saved.append(found.step))
         patch.setattr(checkpoint, "time", clock := SimpleNamespace(perf_counter=lambda: 0.0))
-        with Checkpoints(folder, ASKED, {"counter": Counter()}, every, 2, pytest.fail) as checkpoints:
+        with Checkpoints(folder, ASKED, [Counter()], every, 2, pytest.fail) as checkpoints:
             for step, now in enumerate(seconds, 1):
                 clock.perf_counter = lambda now=now: now
                 checkpoints.save_if_due(step, Seconds(now))
@@ -196,7 +196,7 @@ def test_they_are_due_after_so_many_steps_or_seconds_or_never(
 
 def test_slices_end_where_one_is_due() -> None:
     def next_after(step: int, every: float | None) -> int:
-        return Checkpoints(Path(), ASKED, {}, every, 2, pytest.fail).next(step)
+        return Checkpoints(Path(), ASKED, [], every, 2, pytest.fail).next(step)
 
     assert [next_after(step, 100) for step in (0, 99, 100)] == [100, 100, 200]
     assert next_after(5, 30.0) == next_after(5, None) > 1 << 60
@@ -205,18 +205,18 @@ def test_slices_end_where_one_is_due() -> None:
 def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
     part = written(tmp_path, 1)
     found = read(tmp_path / "step-000000000001.safetensors")
-    assert found.tensors.keys() == {"counter/numbers", "counter/turned", "counter/flags"}
-    assert found.memory("counter")["flags"].equal(part.flags)
+    assert found.memory.keys() == {"counter/numbers", "counter/turned", "counter/flags"}
+    assert found.memory["counter/flags"].equal(part.flags)
 
 
 def test_tensors_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     class Other(Counter):
         def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-            put(memory, {"numbers": torch.zeros(4, 2)})
+            put(part_of(memory, "counter"), {"numbers": torch.zeros(4, 2)})
 
     written(tmp_path, 1)
     found = newest(tmp_path, pytest.fail)
-    checkpoints = Checkpoints(tmp_path, ASKED, {"counter": Other()}, 1, 2, pytest.fail)
+    checkpoints = Checkpoints(tmp_path, ASKED, [Other()], 1, 2, pytest.fail)
     assert found
-    with pytest.raises(UserError, match=r"doesn't fit this training: counter: numbers has to be .*\[4, 2\]"):
+    with pytest.raises(UserError, match=r"doesn't fit this training: numbers has to be .*\[4, 2\]"):
         checkpoints.restore(found)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from packtrain.trainer.folder.checkpoint import read
+from packtrain.trainer.folder.checkpoint import part_of, read
 from packtrain.trainer.folder.lock import locked
 from packtrain.trainer.folder.resuming import NUMBERS, _differences
-from packtrain.trainer.loop.stop import Stop
+from packtrain.trainer.loop.stop import Signals
 from tests.helpers import Command, result_in
 from tests.trainer.curves import scalars
 
@@ -38,12 +38,12 @@ def stopped_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None, signal.
     def at(slices: int | None, sent: signal.Signals = signal.SIGTERM) -> None:
         left = iter(range(slices or 0, -1, -1))
 
-        def reason(stop: Stop) -> str:
+        def reason(signals: Signals) -> str:
             if slices is not None and next(left, None) == 0:
                 signal.raise_signal(sent)
-            return f"{stop.signal.name} came" if stop.signal else ""
+            return f"{signals.received.name} came" if signals.received else ""
 
-        monkeypatch.setattr(Stop, "reason", reason)
+        monkeypatch.setattr(Signals, "reason", property(reason))
 
     return at
 
@@ -63,7 +63,7 @@ def outcome_in(folder: Path) -> dict[str, Any]:
             steps = [step for step, _ in points]
             assert len(set(steps)) == len(steps), f"{tag} has a step twice"
     newest = read(max((folder / "checkpoint").glob("*.safetensors")))
-    engine = {name: each.tolist() for name, each in newest.memory("engine").items()}
+    engine = {name: each.tolist() for name, each in part_of(newest.memory, "engine").items()}
     tables = (folder / "runs.csv").read_text(), (folder / "model.safetensors").read_bytes()
     return {"result": result, "curves": curves, "engine": engine, "tables": tables}
 

@@ -12,8 +12,8 @@ from safetensors import safe_open
 
 import packtrain
 from packtrain.kernels.common.errors import UserError
-from packtrain.trainer.folder.ranking import Objective
-from packtrain.trainer.folder.trained import best_first, summary
+from packtrain.trainer.folder.ranking import Objective, best_first
+from packtrain.trainer.folder.result import summary
 from tests.helpers import Command, assert_close, result_in
 
 SMALL = ("loop.epochs=null", "loop.steps=5", "loop.batch_size=64")
@@ -163,7 +163,7 @@ def test_a_failing_write_leaves_the_old_file(
     assert cli("experiment=debug").code == 0
     before = files()
     with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
-        patch.setattr(f"packtrain.trainer.folder.trained.{writer}", fail)
+        patch.setattr(f"packtrain.trainer.folder.write.{writer}", fail)
         cli("resume=out", "loop.steps=70")
     assert files()["result.json"] == before["result.json"]
     assert not list((tmp_path / "out").glob(".*.[0-9]*"))

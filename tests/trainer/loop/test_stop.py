@@ -1,24 +1,24 @@
-"""What ends a training early."""
+"""Signals that end a training early."""
 
 import signal
 import threading
 
 import pytest
 
-from packtrain.trainer.loop.stop import Stop
+from packtrain.trainer.loop.stop import Signals
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_is_a_wish(sent: signal.Signals, code: int) -> None:
-    with Stop(None) as stop:
-        assert stop.reason() == "" and stop.exit_code == 0
+    with Signals() as signals:
+        assert signals.reason == "" and signals.exit_code == 0
         signal.raise_signal(sent)
-        assert stop.reason() == f"{sent.name} came"
-    assert stop.exit_code == code
+        assert signals.reason == f"{sent.name} came"
+    assert signals.exit_code == code
 
 
 def test_a_second_sigint_stops_at_once() -> None:
-    with Stop(None):
+    with Signals():
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
@@ -26,24 +26,19 @@ def test_a_second_sigint_stops_at_once() -> None:
 
 def test_handlers_are_put_back() -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with Stop(None):
+    with Signals():
         assert signal.getsignal(signal.SIGINT) != before[0]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
-def test_the_time_limit() -> None:
-    assert Stop(1e-9).reason() == "loop.max_seconds=1e-09 was reached"
-    assert Stop(1e9).reason() == ""
-
-
-def test_outside_the_main_thread_only_the_time_counts() -> None:
-    reasons: list[str] = []
+def test_outside_the_main_thread_no_signal_is_caught() -> None:
+    handlers: list[object] = []
 
     def body() -> None:
-        with Stop(1e-9) as stop:
-            reasons.append(stop.reason())
+        with Signals():
+            handlers.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=body)
     thread.start()
     thread.join()
-    assert reasons == ["loop.max_seconds=1e-09 was reached"]
+    assert handlers == [signal.getsignal(signal.SIGTERM)]

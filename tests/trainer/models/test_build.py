@@ -101,7 +101,7 @@ def test_squared_errors_on_one_hot_labels(loss: str) -> None:
         (("~experiment", "data=gaussians", *pair), 2),
         (("experiment=gaussians", *iris), 3),
     ):
-        _, model, found = untrained(*asked, f"model.loss={loss}", "compute.backend=reference")
+        _, model, found, _ = untrained(*asked, f"model.loss={loss}", "compute.backend=reference")
         assert found.one_hot and found.targets.sum(1).eq(1).all() and found.targets.shape[1] == classes
         worth = evaluate(model, found)
         outputs = model.predict(found.inputs).detach()[0]

@@ -17,10 +17,11 @@ from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.data.dataset import Dataset
 from packtrain.trainer.data.sources import load
 from packtrain.trainer.engines.base import History
-from packtrain.trainer.engines.devices import prepare_compute
-from packtrain.trainer.engines.parted import PartedEngine
+from packtrain.trainer.engines.build import make_engine
+from packtrain.trainer.engines.choose import choose
+from packtrain.trainer.engines.devices import make_compute
 from packtrain.trainer.engines.step import StepEngine
-from packtrain.trainer.loop.stop import Stop
+from packtrain.trainer.loop.stop import Signals
 from packtrain.trainer.models.base import Model
 from packtrain.trainer.models.build import make_graph, new_model
 from packtrain.trainer.models.evaluate import Evaluation, evaluate, evaluate_only
@@ -39,11 +40,12 @@ HALVING = "search.pruner=halving"
 
 def judge_of(*overrides: str) -> Judge:
     pack = pack_of(*GAUSSIANS, *QUICK, SEEDS, "compute.device=cpu", *overrides)
-    compute = prepare_compute(pack.config.compute)
+    compute = make_compute(pack.config.compute)
     graph = make_graph(pack.config.model)
     data = load(pack.config.data, graph, pack.config.model.loss, compute.device, compute.dtype)
-    model = new_model(pack, graph, data.train, compute.dtype, compute.backend)
-    judge = make_judge(PartedEngine(pack, model, data.train, why(pack.config.search)), pack, data)
+    choice = choose(pack.config, graph, data.train, compute)
+    model = new_model(pack, graph, data.train, compute.dtype, choice.backend)
+    judge = make_judge(make_engine(pack, model, data.train, choice), pack, data)
     assert judge
     judge.engine.advance(4)  # the first rung of 27 runs
     return judge
@@ -162,12 +164,12 @@ def test_a_pack_that_was_interrupted_stops_the_same_runs(
     assert cli(*GAUSSIANS, *given, "hydra.run.dir=whole").code == 0
     looks = itertools.count()
 
-    def reason(self: Stop) -> str:
-        self.signal = signal.SIGTERM if next(looks) >= 6 else None
-        return "SIGTERM came" if self.signal else ""
+    def reason(self: Signals) -> str:
+        self.received = signal.SIGTERM if next(looks) >= 6 else None
+        return "SIGTERM came" if self.received else ""
 
     with monkeypatch.context() as patch:
-        patch.setattr(Stop, "reason", reason)
+        patch.setattr(Signals, "reason", property(reason))
         assert cli(*GAUSSIANS, *given, "hydra.run.dir=cut").code == 143
     assert 4 < result_in(tmp_path / "cut")["steps"] < 90
     ended = cli("resume=cut")
@@ -184,7 +186,7 @@ def test_a_stopped_run_is_validated_while_it_trains_and_where_it_ended(
         measured.append(int(runs.sum()))
         return evaluate_only(model, data, runs)
 
-    monkeypatch.setattr("packtrain.trainer.console.monitor.evaluate_only", count)
+    monkeypatch.setattr("packtrain.trainer.loop.validation.evaluate_only", count)
     asked = ("data.validation=0.3", "monitor=default", "monitor.validate_every=12", "monitor.progress=false")
     assert cli(*GAUSSIANS, *QUICK[1:], SEEDS, HALVING, *asked, "hydra.run.dir=out").code == 0
     assert measured == [9, 3, 3, 1, 1, 1, 1]

@@ -9,7 +9,10 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from packtrain.trainer.loop import train as train_module
+from packtrain.trainer.console.training import train
+from packtrain.trainer.folder.checkpoint import Checkpoints
+from packtrain.trainer.loop.stop import Signals
+from packtrain.trainer.session import Session
 from tests.helpers import Command, result_in
 from tests.trainer.sweep.test_sweep import BRIEF, rows_in
 from tests.trainer.terminal.test_resume import finished
@@ -70,13 +73,12 @@ def test_a_search_that_was_stopped_goes_on_as_it_would_have(
     assert cli(*asked, "search.rounds=4", "hydra.run.dir=whole").code == 0
     rounds = iter(range(9))
 
-    def train(*given: object) -> str:
+    def stopped_once(session: Session, checkpoints: Checkpoints, signals: Signals) -> None:
         if next(rounds) == 1:
             signal.raise_signal(signal.SIGTERM)
-            return "SIGTERM came"
-        return train_module.train(*given)  # pyright: ignore[reportArgumentType]
+        train(session, checkpoints, signals)
 
-    monkeypatch.setattr("packtrain.trainer.console.training.train", train)
+    monkeypatch.setattr("packtrain.trainer.console.training.train", stopped_once)
     ended = cli(*asked, "search.rounds=3", "hydra.run.dir=cut")
     assert ended.code == 143 and "packtrain resume=cut trains what is left" in ended.out
     assert "the search was stopped before its end" in ended.out

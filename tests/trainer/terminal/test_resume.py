@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from packtrain.trainer.console.training import train
+from packtrain.trainer.folder.checkpoint import Checkpoints
+from packtrain.trainer.loop.stop import Signals
+from packtrain.trainer.session import Session
 from tests.helpers import Command, result_in
 from tests.trainer.sweep.test_sweep import BRIEF, QUICK, rows_in
 
@@ -97,9 +101,9 @@ def test_a_pack_that_a_signal_stopped_goes_on_from_anywhere(
         "model: {expressions: ['xv = a*xt']}\ndata: {path: configs/points.csv, columns: {xt: t, xv: v}}\n"
     )
 
-    def stopped(*given: object) -> str:
+    def stopped(session: Session, checkpoints: Checkpoints, signals: Signals) -> None:
         signal.raise_signal(signal.SIGTERM)
-        return "SIGTERM came"
+        train(session, checkpoints, signals)
 
     asked = ("--config-dir", "configs", "experiment=mine", "loop.batch_size=3", "loop.steps=4", *QUICK)
     with monkeypatch.context() as patch:

@@ -1,0 +1,329 @@
+"""A session: one training, whatever door it came by, and whatever else runs in the process."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import torch
+from torch import Tensor
+
+from packtrain.kernels.common.errors import UserError
+from packtrain.trainer.config.pack import Pack
+from packtrain.trainer.config.schema import (
+    Config,
+    DataConfig,
+    LoopConfig,
+    ModelConfig,
+    MonitorConfig,
+    OptimizerConfig,
+    PackConfig,
+)
+from packtrain.trainer.data.dataset import Data, Dataset
+from packtrain.trainer.engines.choose import Choice
+from packtrain.trainer.engines.devices import Compute
+from packtrain.trainer.engines.step import StepEngine
+from packtrain.trainer.folder.result import Result
+from packtrain.trainer.folder.write import write
+from packtrain.trainer.loop.slices import SLICE_SECONDS
+from packtrain.trainer.models.evaluate import Evaluation
+from packtrain.trainer.session import Session
+from tests.helpers import Command, result_in
+from tests.trainer.configs import pack_of
+
+CPU = Compute(torch.device("cpu"), torch.float64, "cpu")
+
+
+class Driven:
+    """An engine that only counts."""
+
+    def __init__(self, steps: list[int], horizon: int = 16, dies_at: int | None = None) -> None:
+        self.steps = torch.tensor(steps)
+        self.steps_done = torch.zeros_like(self.steps)
+        self.alive = torch.ones(len(steps), dtype=torch.bool)
+        self.step, self.block, self.dies_at = 0, horizon, dies_at
+        self.slices: list[int] = []
+
+    @property
+    def done(self) -> bool:
+        return self.step >= int(self.steps.max()) or not bool(self.alive.any())
+
+    @property
+    def horizon(self) -> int:
+        return self.step - self.step % self.block + self.block
+
+    def advance(self, until: int) -> SimpleNamespace:
+        assert self.step < until <= self.horizon
+        self.slices.append(until - self.step)
+        self.step = until
+        self.steps_done = torch.minimum(self.steps, torch.tensor(until))
+        if self.dies_at is not None and until >= self.dies_at:
+            self.alive[:] = False
+        return SimpleNamespace(last=torch.zeros(len(self.steps)))
+
+
+def session_of(engine: Driven, *overrides: str, validate_every: int = 1000) -> tuple[Session, list[int]]:
+    """A session that drives `engine`, and the steps at which it validates."""
+    validated: list[int] = []
+    nothing = Evaluation(torch.zeros(1), {})
+    data = Data(Dataset(torch.zeros(1, 1), torch.zeros(1, 1), ("x",), ("y",)), None)
+    session = Session(pack_of(*overrides), CPU, data, Choice("step", "reference"), cast(Any, engine), nothing)
+    session.validation = cast(
+        Any,
+        SimpleNamespace(
+            next=lambda step: step - step % validate_every + validate_every,
+            measure=lambda runs=None: validated.append(engine.step),
+        ),
+    )
+    return session, validated
+
+
+def drive(session: Session, until: Callable[[Session], bool] = lambda _: False) -> None:
+    while not session.done and not until(session):
+        session.advance()
+
+
+def clock(monkeypatch: pytest.MonkeyPatch, engine: Driven, seconds: Callable[[int], float]) -> None:
+    """Time that passes with steps alone: a slice of n takes seconds(n)."""
+    now = [0.0]
+    advance = engine.advance
+
+    def advanced(until: int) -> SimpleNamespace:
+        now[0] += seconds(until - engine.step)
+        return advance(until)
+
+    monkeypatch.setattr(engine, "advance", advanced)
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+
+
+def test_all_steps_are_taken_and_never_past_the_horizon() -> None:
+    engine = Driven([40, 100])
+    session, validated = session_of(engine)
+    drive(session)
+    assert engine.step == session.step == 100 == sum(engine.slices) and not validated
+
+
+def test_slices_double_while_they_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Driven([1000], horizon=10_000)
+    session, _ = session_of(engine, validate_every=10_000)
+    clock(monkeypatch, engine, lambda steps: 1e-3)
+    drive(session)
+    assert engine.slices == [1, 2, 4, 8, 16, 32, 64, 128, 256, 489]
+
+
+def test_slices_are_halved_where_they_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Driven([40], horizon=10_000)
+    session, _ = session_of(engine, validate_every=10_000)
+    clock(monkeypatch, engine, lambda steps: 0.15 * steps * SLICE_SECONDS)
+    drive(session)
+    assert engine.slices == [1, 2, 4, 8, 4, 8, 4, 8, 1]
+
+
+def test_a_slice_is_a_step_where_a_step_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Driven([5])
+    session, _ = session_of(engine)
+    clock(monkeypatch, engine, lambda steps: 2 * SLICE_SECONDS)
+    drive(session)
+    assert engine.slices == [1, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("every", "expected"), [(25, [25, 50, 75, 100]), (30, [30, 60, 90])])
+def test_validation_comes_at_its_steps(every: int, expected: list[int]) -> None:
+    session, validated = session_of(Driven([100]), validate_every=every)
+    drive(session)
+    assert validated == expected
+
+
+def test_a_slice_ends_where_it_is_asked_to() -> None:
+    engine = Driven([100])
+    session, _ = session_of(engine)
+    while not session.done:
+        session.advance(session.step - session.step % 7 + 7)
+    ends = [sum(engine.slices[: i + 1]) for i in range(len(engine.slices))]
+    assert {step for step in range(7, 100, 7)} <= {*ends}
+
+
+def test_a_session_that_was_ended_is_done() -> None:
+    engine = Driven([100])
+    session, _ = session_of(engine)
+    drive(session, until=lambda session: session.step >= 10)
+    session.end("asked to")
+    assert session.done and 10 <= engine.step < 100
+
+
+def test_a_dead_pack_is_not_trained_on() -> None:
+    engine = Driven([100], dies_at=10)
+    session, _ = session_of(engine)
+    drive(session)
+    assert 10 <= engine.step < 100 and not session.reason
+
+
+def test_the_time_limit_counts_what_earlier_parts_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Driven([100])
+    session, _ = session_of(engine, "loop.max_seconds=8.5")
+    clock(monkeypatch, engine, lambda steps: 1.0)
+    drive(session)
+    assert session.reason == "loop.max_seconds=8.5 was reached" and session.seconds.train == 9
+    again, _ = session_of(Driven([100]), "loop.max_seconds=8.5")
+    again.add_seconds(session.seconds)
+    assert again.done
+
+
+def test_an_engine_that_is_done_in_time_has_no_other_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Driven([3])
+    session, _ = session_of(engine, "loop.max_seconds=1")
+    clock(monkeypatch, engine, lambda steps: 1.0)
+    drive(session)
+    assert session.reason == "loop.max_seconds=1 was reached" or engine.done
+
+
+def line(**more: Any) -> Config:
+    """y = 2 x + 1, by plain values of Python."""
+    x = [0.5 * i for i in range(12)]
+    return Config(
+        name="line",
+        model=ModelConfig("expression", expressions=["xy = a*x + b"], **more.pop("model", {})),
+        data=DataConfig("table", table={"x": x, "xy": [2 * each + 1 for each in x]}, validation=0.25),
+        optimizer=OptimizerConfig("adam", lr=0.1),
+        loop=LoopConfig(steps=120, batch_size=4),
+        monitor=MonitorConfig(every=10, validate_every=50),
+        **more,
+    )
+
+
+def trained(pack: Pack | Config, keep_curves: bool = False) -> Result:
+    session = Session.prepare(pack, keep_curves=keep_curves)
+    drive(session)
+    return session.result()
+
+
+def test_a_config_of_plain_values_is_trained_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = trained(line(pack=PackConfig(over={"optimizer.lr": [0.1, 0.2], "seed": "range(0,2)"})))
+    assert result.summary["outcomes"] == {"finished": 4} and len(result.rows) == 4
+    best = result.rows[result.best_run or 0]["parameters"]
+    assert best["a"]["value"] == pytest.approx(2, abs=0.2)
+    assert result.trained.predict({"x": [10.0]}, run="best") == pytest.approx(21, abs=2)
+    assert list(tmp_path.iterdir()) == [] and capfd.readouterr() == ("", "")
+    assert result.curves is None
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (Config(), "data.kind is missing: it is one of ground_truth, gaussians, file, table, sklearn"),
+        (line(model={"initial": {"q": 1}}), "model.initial: the equations have no parameter 'q'"),
+        (line(pack=PackConfig(over={"model.loss": ["mse"]})), "model.loss can't differ between the runs"),
+    ],
+)
+def test_a_config_that_makes_no_sense_is_one_sentence(config: Config, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        Session.prepare(config)
+
+
+def test_data_of_ones_own_take_the_place_of_the_configs() -> None:
+    x = torch.linspace(0, 1, 9)[:, None]
+    mine = Data(Dataset(x, 5 * x, ("x",), ("xy",)), None)
+    config = line()
+    config.optimizer = OptimizerConfig("levenberg_marquardt")
+    config.loop.batch_size = "full"
+    session = Session.prepare(config, mine)
+    drive(session)
+    assert session.result().rows[0]["parameters"]["a"]["value"] == pytest.approx(5)
+
+
+def test_curves_are_kept_where_they_are_wanted() -> None:
+    curves = trained(line(pack=PackConfig(over={"loop.steps": [35, 120]})), keep_curves=True).curves
+    assert curves and curves.steps.tolist() == list(range(0, 120, 10))
+    assert curves.series.keys() == {"loss", "gradient_norm", "lr"}
+    loss = curves.series["loss"]
+    assert loss.shape == (12, 2) and loss.isnan().sum(0).tolist() == [8, 0]
+    assert float(loss[-1, 1]) < float(loss[0, 1])
+
+
+def test_a_result_that_is_looked_at_early_says_so_and_changes_nothing() -> None:
+    config = line()
+    session = Session.prepare(config)
+    drive(session, until=lambda session: session.step >= 20)
+    early = session.result()
+    assert early.rows[0]["outcome"] == "stopped early"
+    assert "its result was asked for before its end" in early.rows[0]["message"]
+    drive(session)
+    assert session.result().rows == trained(config).rows
+
+
+def test_a_memory_goes_on_bit_for_bit() -> None:
+    pack = pack_of("experiment=gaussians", "loop.steps=60", "data.size=200", "loop.batch_size=32")
+    whole, cut, other = (Session.prepare(pack) for _ in range(3))
+    drive(whole)
+    drive(cut, until=lambda session: session.step >= 16)
+    other.restore(cut.step, {name: tensor.clone() for name, tensor in cut.memory.items()})
+    drive(other)
+    assert same(whole, other) and whole.result().rows == other.result().rows
+
+
+def same(one: Session, other: Session) -> bool:
+    pairs = zip(one.memory.items(), other.memory.items(), strict=True)
+    return all(a == b and torch.equal(x, y) for (a, x), (b, y) in pairs)
+
+
+TURNS = {
+    "fp64": ("experiment=primer", "data.size=300", "loop.batch_size=64", "compute.precision=fp64"),
+    "bf16": ("experiment=gaussians", "data.size=300", "loop.batch_size=64", "compute.precision=bf16"),
+    "fit": ("experiment=fit",),
+}
+
+
+def test_sessions_of_different_precision_take_turns_and_end_as_they_do_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Slice by slice in one process; torch's setting is each one's own inside, and nobody's outside."""
+    rounding: set[tuple[torch.dtype, str]] = set()
+    step = StepEngine._step
+
+    def noted(engine: StepEngine) -> None:
+        rounding.add((engine.model.parameters.dtype, torch.get_float32_matmul_precision()))
+        step(engine)
+
+    monkeypatch.setattr(StepEngine, "_step", noted)
+    packs = [pack_of(*overrides, "loop.steps=40", "engine=step") for overrides in TURNS.values()]
+    alone = [trained(pack) for pack in packs]
+    for other in ("high", "highest"):
+        torch.set_float32_matmul_precision(other)
+        sessions = [Session.prepare(pack) for pack in packs]
+        while any(not session.done for session in sessions):
+            for session in sessions:
+                if not session.done:
+                    session.advance()
+                assert torch.get_float32_matmul_precision() == other
+        for session, expected in zip(sessions, alone, strict=True):
+            result = session.result()
+            assert result.rows == expected.rows
+            assert torch.equal(result.model.parameters, expected.model.parameters)
+    assert rounding == {(torch.float64, "highest"), (torch.float32, "high")}
+
+
+def test_a_session_and_the_command_come_to_the_same(cli: Command, tmp_path: Path) -> None:
+    asked = ("experiment=debug", "compute.device=cpu")
+    assert cli(*asked).code == 0
+    result = trained(pack_of(*asked))
+    (tmp_path / "mine").mkdir()
+    write(tmp_path / "mine", result)
+    ours, theirs = (result_in(tmp_path / each) for each in ("mine", "out"))
+    assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
+    for name in ("runs.csv", "model.safetensors"):
+        assert (tmp_path / "mine" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+
+
+def test_too_little_memory_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session.prepare(line())
+
+    def no_memory(until: int) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(session.engine, "advance", no_memory)
+    with pytest.raises(UserError, match="the device's memory is too small for this training"):
+        session.advance()

@@ -1,0 +1,118 @@
+"""What came of a training, in memory: a row a run, and what result.json says of all of them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from ..config.pack import Pack
+from ..data.dataset import Dataset
+from ..engines.base import Engine
+from ..engines.choose import Choice
+from ..engines.curves import Curves
+from ..engines.devices import Compute
+from ..engines.outcome import Ending
+from ..models.base import Model
+from ..models.evaluate import Evaluation
+from .ranking import LISTED_BEST, LISTED_RUNS, Objective, Row, best_first, best_run, counted
+from .seconds import Seconds
+from .trained import Trained
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a session came to: `rows`, one a run, and `summary`, which is result.json.
+
+    `model` holds the parameters of every run [R, P], `data` is what they were trained on, and `objective`
+    what the runs are ranked by, None for their loss. `curves` are the recorded steps, where they were kept.
+    """
+
+    pack: Pack
+    rows: list[Row]
+    summary: Row
+    model: Model
+    data: Dataset
+    objective: Objective | None = None
+    curves: Curves | None = None
+
+    @property
+    def best_run(self) -> int | None:
+        """The index of the best run, None where none is of use."""
+        return self.summary["best_run"]
+
+    @cached_property
+    def trained(self) -> Trained:
+        """The models, which predict."""
+        data = self.data
+        names = data.input_names, data.target_names
+        return Trained(self.model, self.summary, *names, data.mean, data.std)
+
+
+def run_rows(
+    pack: Pack,
+    model: Model,
+    endings: list[Ending],
+    before: Evaluation,
+    after: Evaluation,
+    validation: Evaluation | None,
+) -> list[Row]:
+    """One entry of result.json's `run` for each run. Metrics are the validation part's where there is one."""
+    judged = validation or after
+    first, last = before.loss.tolist(), after.loss.tolist()
+    held_out = validation.loss.tolist() if validation else [None] * pack.runs
+    metrics = {name: values.tolist() for name, values in judged.metrics.items()}
+    fitted = {name: model.named()[name].tolist() for name in model.scalars}
+    return [
+        {
+            "index": run,
+            "values": pack.values(run),
+            "outcome": endings[run].word,
+            "message": endings[run].message,
+            "steps": endings[run].step,
+            "loss": {
+                "train": {"first": first[run], "last": last[run]},
+                "validation": held_out[run],
+            },
+            "metrics": {name: values[run] for name, values in metrics.items()},
+            "parameters": {name: {"value": values[run], "stderr": None} for name, values in fitted.items()},
+        }
+        for run in range(pack.runs)
+    ]
+
+
+def head(pack: Pack, compute: Compute, engine: Engine, choice: Choice, seconds: Seconds) -> Row:
+    """result.json without its runs: what ran, where and why so, and how long it took."""
+    return {
+        "experiment": pack.config.name,
+        "device": compute.name,
+        "backend": engine.backend,
+        "engine": engine.kind,
+        "why": choice.why,
+        "graph": "static" if engine.capture else "dynamic",
+        "precision": pack.config.compute.precision,
+        "runs": pack.runs,
+        "steps": engine.step,
+        "samples": int(engine.steps_done.sum()) * engine.order.batch,
+        "seconds": seconds.rounded,
+    }
+
+
+def summary(
+    about: Mapping[str, Any],
+    rows: list[Row],
+    together: Mapping[str, Any] | None = None,
+    objective: Objective | None = None,
+) -> Row:
+    """result.json: `about`, the outcomes counted, the best run, and the runs (the ten best of many).
+
+    `together` is what the engine says of all runs.
+    """
+    ranked = best_first(rows, objective)
+    return {
+        **about,
+        "outcomes": counted(row["outcome"] for row in rows),
+        "best_run": best_run(ranked, objective),
+        **({"objective": asdict(objective)} if objective else {}),
+        **(together or {}),
+        "run": rows if len(rows) <= LISTED_RUNS else ranked[:LISTED_BEST],
+    }

@@ -1,0 +1,45 @@
+"""A result, written into its run folder: result.json, runs.csv and model.safetensors."""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from safetensors.torch import save
+
+from .atomic import replace, replace_json
+from .ranking import Row, finite, flat
+from .result import Result
+
+
+def write(folder: Path, result: Result) -> None:
+    """Writes the three files into `folder`, each whole or not at all; result.json, the last, says it is done.
+
+    Raises OSError, with the file's name, where one can't be written.
+    """
+    replace(folder / "model.safetensors", lambda file: _save_model(file, result))
+    replace(folder / "runs.csv", lambda file: _save_rows(file, result.rows))
+    replace_json(folder / "result.json", finite(result.summary))
+
+
+def _save_model(file: Path, result: Result) -> None:
+    data, config = result.data, result.pack.config
+    tensors = {name: part.detach().contiguous().cpu() for name, part in result.model.named().items()}
+    if data.mean is not None and data.std is not None:
+        tensors |= {"inputs.mean": data.mean.cpu(), "inputs.std": data.std.cpu()}
+    about = {
+        "model": asdict(config.model),
+        "precision": config.compute.precision,
+        "inputs": data.input_names,
+        "targets": data.target_names,
+    }
+    file.write_bytes(save(tensors, {"packtrain": json.dumps(about)}))
+
+
+def _save_rows(file: Path, rows: Sequence[Row]) -> None:
+    lines = [flat(row) for row in rows]
+    with file.open("w", newline="") as out:
+        writer = csv.DictWriter(out, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)

@@ -1,0 +1,20 @@
+"""How many steps a training makes at a time, between two looks at the clock and at signals."""
+
+SLICE_SECONDS = 0.2
+
+
+class Slices:
+    """Slices of `count` steps, which take about SLICE_SECONDS: twice as many after a quick one, else half."""
+
+    def __init__(self) -> None:
+        self.count = 1
+
+    def adapt(self, seconds: float) -> None:
+        """After a slice that took `seconds`.
+
+        >>> slices = Slices()
+        >>> slices.adapt(0.001)
+        >>> slices.count
+        2
+        """
+        self.count = 2 * self.count if seconds < SLICE_SECONDS else max(1, self.count // 2)

@@ -1,0 +1,52 @@
+"""Runs measured on the part of the data that is held out, every so many steps and at the end."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from ..data.dataset import Dataset
+from ..engines.base import Engine
+from ..folder.checkpoint import NEVER
+from ..models.evaluate import Evaluation, evaluate, evaluate_only
+
+
+class Validation:
+    """Measures the runs of `engine` on `data`, which may be None; due every so many steps.
+
+    `memory` says at which step each run was measured last: {"validated": [R]}, -1 for never.
+    """
+
+    def __init__(self, engine: Engine, data: Dataset | None, every: int) -> None:
+        self.engine, self.data, self.every = engine, data, every
+        self.memory = {"validated": torch.full_like(engine.steps, -1)}
+        self.latest: tuple[int, Evaluation] | None = None  # of all runs, and at which step
+
+    def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
+        """Takes up the state that was saved after `step` steps."""
+        self.memory["validated"].copy_(memory["validated"])
+
+    def next(self, step: int) -> int:
+        """The step after `step` at which a validation is due."""
+        return step - step % self.every + self.every if self.data else NEVER
+
+    def measure(self, runs: Tensor | None = None) -> tuple[Evaluation, Tensor] | None:
+        """Loss and metrics of all runs, or of those marked [R], and which [R] of them are new.
+
+        A run is new that has made a step since it was measured last. None where there is nothing to measure.
+        """
+        if self.data is None or (runs is not None and not runs.any()):
+            return None
+        evaluation = self._evaluate(self.data, runs)
+        steps, validated = self.engine.steps_done, self.memory["validated"]
+        new = (self.engine.alive if runs is None else runs) & (steps > validated)
+        validated.copy_(steps.where(new, validated))
+        return evaluation, new
+
+    def _evaluate(self, data: Dataset, runs: Tensor | None) -> Evaluation:
+        """What all runs came to, which is measured once a step, or those marked alone."""
+        if runs is not None and not runs.all():
+            return evaluate_only(self.engine.model, data, runs)
+        if self.latest is None or self.latest[0] < self.engine.step:
+            self.latest = self.engine.step, evaluate(self.engine.model, data)
+        return self.latest[1]

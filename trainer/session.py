@@ -1,0 +1,224 @@
+"""A training, from config and data to results: the one path of every door."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from ..kernels.common import compiling
+from ..kernels.common.errors import UserError
+from .config.pack import Pack, make_pack
+from .config.schema import Config
+from .data.dataset import Data
+from .data.sources import load
+from .engines.base import Engine
+from .engines.build import make_engine
+from .engines.choose import Choice, check_backend, choose
+from .engines.curves import Curves
+from .engines.devices import Compute, make_compute
+from .folder.checkpoint import NEVER, part_of
+from .folder.ranking import Objective, finite
+from .folder.result import Result, head, run_rows, summary
+from .folder.seconds import Seconds, Stopwatch
+from .loop.slices import Slices
+from .loop.validation import Validation
+from .loop.watch import Watcher
+from .models.build import make_graph, new_model
+from .models.evaluate import Evaluation, evaluate
+from .pruning.judge import Judge, make_judge, why
+from .pruning.objective import chosen_objective
+
+LOOKED_AT = "its result was asked for before its end"
+NO_MEMORY = (
+    "the device's memory is too small for this training, even in parts: take a smaller "
+    "loop.batch_size or data.size, fewer runs, or compute.device=cpu"
+)
+
+
+def load_data(pack: Pack) -> Data:
+    """What the pack's config says that it trains on, on its device. Raises UserError or ExpressionError."""
+    config, compute = pack.config, make_compute(pack.config.compute)
+    check_backend(config.compute.backend, compute.device)
+    graph, outputs = make_graph(config.model), (config.model.widths or [None])[-1]
+    with compute.entered():
+        return load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs)
+
+
+class Session:
+    """A training that can be begun, advanced, looked at and ended.
+
+        session = Session.prepare(pack)
+        while not session.done:
+            session.advance()
+        result = session.result()
+
+    It prints nothing, writes no file, reads no signal, and leaves torch as it was: sessions of different
+    precision and device can take turns in one process, and each ends with the bits that it has alone.
+    `watchers` are told of each slice and validation, `curves` for one: what was recorded, if it is kept.
+    `choice` says what computes, and why. Made by `prepare`.
+    """
+
+    def __init__(
+        self, pack: Pack, compute: Compute, data: Data, choice: Choice, engine: Engine, before: Evaluation
+    ) -> None:
+        config = pack.config
+        self.pack, self.compute, self.data, self.choice, self.engine = pack, compute, data, choice, engine
+        self.before = before
+        self.objective: Objective | None = chosen_objective(config)
+        self.judge: Judge | None = make_judge(engine, pack, data)
+        self.validation = Validation(engine, data.validation, config.monitor.validate_every)
+        self.curves: Curves | None = None
+        self.watchers: list[Watcher] = []
+        self.slices, self.stopwatch = Slices(), Stopwatch()
+        self.reason, self.interrupted = "", False
+
+    @classmethod
+    def prepare(cls, pack: Pack | Config, data: Data | None = None, keep_curves: bool = False) -> "Session":
+        """A training before its first step: data, models, engine, and what the runs are worth untrained.
+
+        A Config is a pack by itself, as its `pack.over` says. `data` are those of the config, unless given.
+        With `keep_curves` the losses that are recorded stay in memory, as `curves`.
+        Raises UserError or ExpressionError for what can't be trained.
+
+        >>> from packtrain.trainer.config.schema import *
+        >>> config = Config(
+        ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
+        ...     data=DataConfig("table", table={"x": [1, 2, 3], "xy": [2, 4, 6]}),
+        ...     optimizer=OptimizerConfig("levenberg_marquardt"),
+        ...     loop=LoopConfig(steps=50, batch_size="full"),
+        ... )
+        >>> session = Session.prepare(config)
+        >>> while not session.done:
+        ...     session.advance()
+        >>> session.result().rows[0]["parameters"]["a"]["value"]
+        2.0
+        """
+        pack = pack if isinstance(pack, Pack) else make_pack(pack)
+        config, stopwatch = pack.config, Stopwatch()
+        compute = make_compute(config.compute)
+        with stopwatch.running(), at_work(compute):
+            data = load_data(pack) if data is None else data.to(compute.device, compute.dtype)
+            graph = make_graph(config.model)
+            choice = choose(config, graph, data.train, compute)
+            model = new_model(pack, graph, data.train, compute.dtype, choice.backend)
+            engine = make_engine(pack, model, data.train, choice)
+            before = evaluate(model, data.train, metrics=False)
+            session = cls(pack, compute, data, choice, engine, before)
+        session.stopwatch.seconds = stopwatch.seconds
+        if keep_curves:
+            session.curves = Curves(pack.runs)
+            session.watchers.append(session.curves)
+        return session
+
+    @property
+    def step(self) -> int:
+        """The steps that have been made."""
+        return self.engine.step
+
+    @property
+    def done(self) -> bool:
+        """No run has a step to take, or the training was ended."""
+        return bool(self.reason) or self.engine.done
+
+    @property
+    def seconds(self) -> Seconds:
+        """What the training has taken so far."""
+        return self.stopwatch.seconds
+
+    def advance(self, until: int = NEVER) -> None:
+        """Makes one slice of steps, up to the step `until` at most; then runs are validated, and some let go.
+
+        A slice takes about a fifth of a second. loop.max_seconds ends the training after one.
+        """
+        assert not self.done
+        engine, judge = self.engine, self.judge
+        pause = self.validation.next(engine.step)
+        rung = judge.next(engine.step) if judge else NEVER
+        most = min(until, pause, rung, int(engine.steps.max()), engine.horizon)
+        with self.stopwatch.running(training=True), at_work(self.compute):
+            self._make_steps(min(engine.step + self.slices.count, most))
+            evaluation = self._validate(engine.steps_done == engine.step) if engine.step == pause else None
+            if judge and engine.step == rung and not engine.done:
+                judge.judge(evaluation)
+        self._end_in_time()
+
+    def _make_steps(self, until: int) -> None:
+        began = compiling.clock()
+        history = self.engine.advance(until)
+        history.last.cpu()  # waits for the device, so that the clock is right
+        for watcher in self.watchers:
+            watcher.record(history)
+        self.slices.adapt(compiling.clock() - began)
+
+    def _validate(self, runs: Tensor | None = None) -> Evaluation | None:
+        """What all runs, or those marked [R], are worth on the validation part, if there is one."""
+        measured = self.validation.measure(runs)
+        if measured is None:
+            return None
+        for watcher in self.watchers:
+            watcher.validated(*measured)
+        return measured[0]
+
+    def _end_in_time(self) -> None:
+        limit = self.pack.config.loop.max_seconds
+        if limit is not None and not self.done and self.seconds.train > limit:
+            self.end(f"loop.max_seconds={limit:g} was reached")
+
+    def end(self, reason: str, interrupted: bool = False) -> None:
+        """Ends the training where it stands; runs with steps to go say the `reason`.
+
+        `interrupted` says that it is to go on one day.
+        """
+        self.reason, self.interrupted = reason, interrupted
+
+    def result(self) -> Result:
+        """What came of the runs where they stand, measured now over all data."""
+        engine, model = self.engine, self.engine.model
+        reason = self.reason or ("" if engine.done else LOOKED_AT)
+        with self.stopwatch.running(), at_work(self.compute):
+            validation = self._validate()
+            after = evaluate(model, self.data.train)
+            endings = engine.endings(reason, why(self.pack.config.search))
+            rows = run_rows(self.pack, model, endings, self.before, after, validation)
+            together = engine.report(rows)
+        rows = finite(rows)
+        about = head(self.pack, self.compute, engine, self.choice, self.seconds)
+        if self.data.notes:
+            about["notes"] = list(self.data.notes)
+        about["interrupted"] = self.interrupted
+        result = summary(about, rows, together, self.objective)
+        return Result(self.pack, rows, result, model, self.data.train, self.objective, self.curves)
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """All that steps change, live tensors by name: with the step, enough to go on, bit for bit."""
+        parts = {"engine": self.engine, "monitor": self.validation, "judge": self.judge}
+        memories = {name: part.memory for name, part in parts.items() if part}
+        return {f"{part}/{name}": each for part, memory in memories.items() for name, each in memory.items()}
+
+    def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
+        """Takes up the state that was saved after `step` steps.
+
+        Raises ValueError or KeyError where the memory is another training's.
+        """
+        with at_work(self.compute):
+            self.engine.restore(step, part_of(memory, "engine"))
+            self.validation.restore(step, part_of(memory, "monitor"))
+            if self.judge:
+                self.judge.restore(step, part_of(memory, "judge"))
+
+    def add_seconds(self, spent: Seconds) -> None:
+        """Counts what earlier parts of the training took, loop.max_seconds among what they count for."""
+        self.stopwatch.seconds += spent
+        self._end_in_time()
+
+
+@contextmanager
+def at_work(compute: Compute) -> Iterator[None]:
+    """Inside `with`, torch computes on the device as it was asked to. Raises UserError without memory."""
+    try:
+        with compute.entered():
+            yield
+    except torch.OutOfMemoryError:
+        raise UserError(NO_MEMORY) from None
