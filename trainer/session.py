@@ -55,7 +55,7 @@ class Session:
 
     It prints nothing, writes no file, reads no signal, and leaves torch as it was: sessions of different
     precision and device can take turns in one process, and each ends with the bits that it has alone.
-    `watchers` are told of each slice and validation, `curves` for one: what was recorded, if it is kept.
+    `watchers` hear of each slice and validation; `curves` is one of them, where they are kept in memory.
     `choice` says what computes, and why. Made by `prepare`.
     """
 
@@ -194,8 +194,11 @@ class Session:
     def memory(self) -> dict[str, Tensor]:
         """All that steps change, live tensors by name: with the step, enough to go on, bit for bit."""
         parts = {"engine": self.engine, "monitor": self.validation, "judge": self.judge}
-        memories = {name: part.memory for name, part in parts.items() if part}
-        return {f"{part}/{name}": each for part, memory in memories.items() for name, each in memory.items()}
+        tensors: dict[str, Tensor] = {}
+        for name, part in parts.items():
+            if part:
+                tensors |= {f"{name}/{key}": tensor for key, tensor in part.memory.items()}
+        return tensors
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
         """Takes up the state that was saved after `step` steps.

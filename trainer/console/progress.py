@@ -31,13 +31,13 @@ class ProgressLine:
             TextColumn("training"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[told]}"),
+            TextColumn("{task.fields[status]}"),
             TimeRemainingColumn(),
             console=console,
             transient=True,
             disable=not (shown and console.is_terminal),
         )
-        self.task = self.bar.add_task("training", total=steps, told="")
+        self.task = self.bar.add_task("training", total=steps, status="")
 
     def start(self) -> None:
         self.bar.start()
@@ -46,10 +46,10 @@ class ProgressLine:
         self.bar.stop()
 
     def update(self, step: int, loss: float, samples_per_second: float) -> None:
-        told = f"loss {loss:.4g}  {samples_per_second:.3g} samples/s"
-        self.bar.update(self.task, completed=step, told=told)
+        status = f"loss {loss:.4g}  {samples_per_second:.3g} samples/s"
+        self.bar.update(self.task, completed=step, status=status)
         now = time.perf_counter()
         self.started = now if self.started is None else self.started
         if self.shown and not self.console.is_terminal and now - self.started > self.due:
             self.due *= SPACING
-            self.console.print(f"step {step:,} of {self.steps:,}  {told}", highlight=False)
+            self.console.print(f"step {step:,} of {self.steps:,}  {status}", highlight=False)

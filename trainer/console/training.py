@@ -37,8 +37,8 @@ class Ended:
 def run(pack: Pack, folder: Path, console: Console, command: Typed | None = None) -> Ended:
     """Trains `pack`, writes its results into `folder`, and prints the closing table.
 
-    Where `folder` has a checkpoint of this training, it goes on from there. `command` is what asked for it;
-    a part of a sweep has none, and one line is printed.
+    Where `folder` has a checkpoint of this training, it goes on from there. `command` is the one that was
+    typed; a part of a sweep has none, and one line is printed.
 
     Raises UserError or ExpressionError for what can't be trained, before anything is written, and where
     another process or another training has the folder.

@@ -21,15 +21,14 @@ UNKNOWN = "look at the data and at the starting values"
 
 
 def why_not_begun(model: Model, data: Dataset, runs: Tensor) -> dict[int, str]:
-    """What keeps each of the runs [R] that are marked from its first step, at its starting values."""
-    known: dict[tuple[float, ...], str] = {}
-    found = {}
-    for run in runs.nonzero()[:, 0].tolist():
-        values = tuple(model.parameters[run].tolist())
-        if values not in known:
-            known[values] = _why_not_begun(model, data, run)
-        found[run] = known[values]
-    return found
+    """What keeps each of the runs [R] that are marked from its first step, at its starting values.
+
+    Runs that start alike are looked at once.
+    """
+    starts = {run: tuple(model.parameters[run].tolist()) for run in runs.nonzero()[:, 0].tolist()}
+    first = {values: run for run, values in reversed(starts.items())}
+    reasons = {values: _why_not_begun(model, data, run) for values, run in first.items()}
+    return {run: reasons[values] for run, values in starts.items()}
 
 
 def _why_not_begun(model: Model, data: Dataset, run: int) -> str:
@@ -40,7 +39,13 @@ def _why_not_begun(model: Model, data: Dataset, run: int) -> str:
 
 
 def fault_in(graph: Graph, parameters: Tensor, data: Dataset) -> str:
-    """'row 1: (k/xd)^n is infinite', or ''."""
+    """Where an equation or a derivative isn't finite at these parameters [P], or ''.
+
+    >>> from packtrain.kernels.language import parse
+    >>> data = Dataset(torch.tensor([[1.0], [0.0]]), torch.zeros(2, 1), ("xd",), ("xt",))
+    >>> fault_in(parse("xt = k/xd"), torch.tensor([2.0]), data)
+    'row 2: k/xd is infinite'
+    """
     data = data.counted
     few = len(graph.program) * len(graph.parameters) <= MAX_SLOPES
     fault = first_fault(graph, parameters, data.inputs, derivatives=few)
@@ -48,7 +53,13 @@ def fault_in(graph: Graph, parameters: Tensor, data: Dataset) -> str:
 
 
 def too_far(graph: Graph, parameters: Tensor, data: Dataset) -> str:
-    """'row 1: xy is 1e+160 ...', the farthest from its target; '' where squares are finite."""
+    """The output that is so far from its target that the square isn't finite, or ''.
+
+    >>> from packtrain.kernels.language import parse
+    >>> data = Dataset(torch.tensor([[1.0]]), torch.zeros(1, 1), ("x",), ("xy",))
+    >>> too_far(parse("xy = a*x"), torch.tensor([1e30]), data)
+    'row 1: xy is 1e+30 where the data have 0, too far for a square in float32: start nearer, or take ...'
+    """
     data = data.counted
     outputs = predict(graph, parameters[None], data.inputs)[0]
     if outputs.shape != data.targets.shape:
@@ -66,7 +77,13 @@ def too_far(graph: Graph, parameters: Tensor, data: Dataset) -> str:
 
 
 def fault_beyond(graph: Graph, parameters: Tensor, direction: Tensor, data: Dataset) -> str:
-    """The fault that is met first on the way from `parameters` [P] along `direction` [P], or ''."""
+    """The fault that is met first on the way from `parameters` [P] along `direction` [P], or ''.
+
+    >>> from packtrain.kernels.language import parse
+    >>> data = Dataset(torch.ones(1, 1), torch.zeros(1, 1), ("x",), ("xy",))
+    >>> fault_beyond(parse("xy = log(a*x)"), torch.tensor([1e-3]), torch.tensor([-1.0]), data)
+    'row 1: log(a*x) is minus infinity'
+    """
     for share in BEYOND:
         if fault := fault_in(graph, parameters + share * direction, data):
             return fault
@@ -74,7 +91,12 @@ def fault_beyond(graph: Graph, parameters: Tensor, direction: Tensor, data: Data
 
 
 def far_from_0(data: Dataset) -> str:
-    """How to write equations of an input that varies little about a value far from 0; '' where none does."""
+    """How to write equations of an input that varies little about a value far from 0; '' where none does.
+
+    >>> data = Dataset(torch.tensor([[2000.0], [2010.0]]), torch.zeros(2, 1), ("year",), ("y",))
+    >>> far_from_0(data)
+    ': year lies between 2000 and 2010; write the equations about the middle, with (year - 2005) for year'
+    """
     inputs = data.inputs.double()
     middle, spread = inputs.mean(0), inputs.amax(0) - inputs.amin(0)
     offset = torch.where(spread > 0, middle.abs() / spread, 0)

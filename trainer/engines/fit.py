@@ -72,22 +72,22 @@ def add_reports(rows: list[Row], engine: Fits) -> None:
     statuses = [Status(code) for code in engine.status.tolist()]
     for runs, at_end in engine.solver.solutions():
         linear = Linear(*(part.cpu() for part in at_end))
-        free, held = _free(engine, runs)
+        free, at_bound = _free(engine, runs)
         dead = _dead(engine, runs, linear, samples.size)
-        found = infer(linear.root.masked_fill(dead[:, None], 0), free)
+        inference = infer(linear.root.masked_fill(dead[:, None], 0), free)
         for place, run in enumerate(runs.tolist()):
-            fit = _quality(float(linear.rss[place]), int(found.rank[place]), samples)
+            fit = _quality(float(linear.rss[place]), int(inference.rank[place]), samples)
             rows[run]["fit"] = {
                 "criterion": statuses[run].name.lower(),
                 "iterations": rows[run]["steps"],
                 **fit,
                 **_nothing_known(),
             }
-            for each in rows[run]["parameters"].values():
-                each |= {"stderr": None, "ci95": None}
+            for parameter in rows[run]["parameters"].values():
+                parameter |= {"stderr": None, "ci95": None}
             if engine.model.scalars and math.isfinite(fit["rss"]):
-                known = free[place].tolist(), held[place].tolist()
-                _add_parameters(rows[run], found, place, *known, statuses[run] in CONVERGED)
+                masks = free[place].tolist(), at_bound[place].tolist()
+                _add_parameters(rows[run], inference, place, *masks, statuses[run] in CONVERGED)
             rows[run]["fit"]["notes"] = list(_notes(rows[run]["fit"], statuses[run], samples, eps))
 
 
@@ -106,8 +106,8 @@ def _free(engine: Fits, runs: Tensor) -> tuple[Tensor, Tensor]:
     """Which parameters a fit was free to move at its end, and which a bound held: [R, P] each."""
     rules = engine.rules.of(runs)
     parameters = engine.model.parameters.detach()[runs].double()
-    held = rules.moves & ((parameters <= rules.lower) | (parameters >= rules.upper))
-    return (rules.moves & ~held).cpu(), held.cpu()
+    at_bound = rules.moves & ((parameters <= rules.lower) | (parameters >= rules.upper))
+    return (rules.moves & ~at_bound).cpu(), at_bound.cpu()
 
 
 def _dead(engine: Fits, runs: Tensor, linear: Linear, size: float) -> Tensor:
@@ -137,16 +137,16 @@ def _nothing_known() -> Row:
 
 
 def _add_parameters(
-    row: Row, found: Inference, place: int, free: list[bool], held: list[bool], converged: bool
+    row: Row, inference: Inference, place: int, free: list[bool], at_bound: list[bool], converged: bool
 ) -> None:
     parameters, fit = row["parameters"], row["fit"]
     names = list(parameters)
-    fit["fixed"] = [n for n, f, h in zip(names, free, held, strict=True) if not (f or h)]
-    fit["at_bound"] = [n for n, h in zip(names, held, strict=True) if h]
+    fit["fixed"] = [n for n, f, b in zip(names, free, at_bound, strict=True) if not (f or b)]
+    fit["at_bound"] = [n for n, b in zip(names, at_bound, strict=True) if b]
     if not converged:
         return
-    shared = found.undetermined[place].tolist()
-    covariance = fit["residual_std"] ** 2 * found.unscaled[place]
+    shared = inference.undetermined[place].tolist()
+    covariance = fit["residual_std"] ** 2 * inference.unscaled[place]
     known = [f and not u for f, u in zip(free, shared, strict=True)]
     for name, is_known, variance in zip(names, known, covariance.diagonal().tolist(), strict=True):
         if is_known:
@@ -155,10 +155,10 @@ def _add_parameters(
         fit["correlation"] = _correlation(names, known, covariance)
     fit["undetermined"] = [n for n, u in zip(names, shared, strict=True) if u]
     values = torch.tensor([parameters[name]["value"] for name in names], dtype=torch.float64)
-    for c in combinations(found, place) if any(shared) else []:
+    for c in combinations(inference, place) if any(shared) else []:
         value = float(c @ values)
-        told = _uncertainty(value, float(c @ covariance @ c), fit)
-        fit["combinations"].append({"combination": _sum(names, c.tolist()), "value": value, **told})
+        uncertainty = _uncertainty(value, float(c @ covariance @ c), fit)
+        fit["combinations"].append({"combination": _sum(names, c.tolist()), "value": value, **uncertainty})
 
 
 def _correlation(names: list[str], known: list[bool], covariance: Tensor) -> Row:
@@ -196,10 +196,10 @@ def _notes(fit: Row, status: Status, samples: Samples, eps: float) -> Iterator[s
     if status not in CONVERGED:
         yield "the fit has not converged, so nothing is said of how uncertain its parameters are"
     if fit["undetermined"]:
-        told = _listed([each["combination"] for each in fit["combinations"]])
+        determined = _listed([each["combination"] for each in fit["combinations"]])
         alone = _listed(fit["undetermined"])
-        if told:
-            yield f"near this solution the data determine {told}, but not {alone} by themselves"
+        if determined:
+            yield f"near this solution the data determine {determined}, but not {alone} by themselves"
         else:
             yield f"near this solution the data say nothing about {alone}"
         if samples.offset:

@@ -32,7 +32,7 @@ class Minibatches:
             return replace(self.everything, shuffle=self._shuffle(first))
         if self.order.seeds is None or self.inputs.is_cuda:
             indices = self.order.indices(first, first + self.rows)
-            return Batches(_taken(self.inputs, indices), _taken(self.targets, indices))
+            return Batches(_gathered(self.inputs, indices), _gathered(self.targets, indices))
         gather(self.inputs, self.targets, self._shuffle(first), first, self.room)
         return self.room
 
@@ -47,7 +47,7 @@ class Minibatches:
         return Shuffle(keys, epochs.start, self.order.batch)
 
 
-def _taken(samples: Tensor, indices: Tensor) -> Tensor:
+def _gathered(samples: Tensor, indices: Tensor) -> Tensor:
     """[V, N] and [S, B] -> [S, V, B]."""
     return samples[:, indices].transpose(0, 1).contiguous()
 

@@ -45,5 +45,5 @@ class Ending:
     def message(self) -> str:
         text = self.outcome.sentence
         reason = f" ({self.reason})" if self.outcome is Outcome.DIVERGED and self.reason else self.reason
-        told = text.format(step=self.step, steps=self.steps, reason=reason, rung=self.rung)
-        return re.sub(r"\b1 steps", "1 step", told)
+        message = text.format(step=self.step, steps=self.steps, reason=reason, rung=self.rung)
+        return re.sub(r"\b1 steps", "1 step", message)

@@ -87,11 +87,11 @@ class PartedEngine:
     def horizon(self) -> int:
         """The step up to which one call of `advance` may go."""
         engines = [shard.engine for shard in self._busy()]
-        return min(min(each.horizon, int(each.steps.max())) for each in engines)
+        return min(min(engine.horizon, int(engine.steps.max())) for engine in engines)
 
     def advance(self, until_step: int) -> History:
         """Trains every run that was not stopped up to `until_step` and says what happened on the way."""
-        histories = [each for shard in self._busy() for each in self._advance(shard, until_step)]
+        histories = [made for shard in self._busy() for made in self._advance(shard, until_step)]
         self.step = until_step
         return _joined(histories)
 
@@ -128,7 +128,7 @@ class PartedEngine:
     def _advance(self, shard: Shard, until_step: int) -> list[History]:
         """The shard's steps: where the memory doesn't hold them, those of its halves, from the same start."""
         changes = self.guarded and self._is_whole(shard)
-        before = {name: each.clone() for name, each in self.state.items()} if changes else {}
+        before = {name: part.clone() for name, part in self.state.items()} if changes else {}
         try:
             history = shard.engine.advance(until_step)
         except torch.OutOfMemoryError:
@@ -141,7 +141,7 @@ class PartedEngine:
         halves = self._halves(shard.runs)
         place = self.shards.index(shard)
         self.shards[place : place + 1] = halves
-        return [each for half in halves for each in self._advance(half, until_step)]
+        return [made for half in halves for made in self._advance(half, until_step)]
 
     def _regroup(self) -> None:
         """Engines for the runs that were not stopped alone."""
@@ -189,8 +189,8 @@ class PartedEngine:
     def _put(self, shard: Shard) -> None:
         """Notes where the shard's runs stand."""
         if not self._is_whole(shard):
-            for name, each in shard.engine.memory.items():
-                self.state[name][shard.runs] = each
+            for name, part in shard.engine.memory.items():
+                self.state[name][shard.runs] = part
 
 
 def _joined(histories: Sequence[History]) -> History:
@@ -200,9 +200,9 @@ def _joined(histories: Sequence[History]) -> History:
     first = histories[0]
 
     def cat(name: str, axis: int) -> Tensor:
-        return torch.cat([getattr(each, name) for each in histories], axis)
+        return torch.cat([getattr(history, name) for history in histories], axis)
 
-    rates = {name: torch.cat([each.rates[name] for each in histories], 1) for name in first.rates}
+    rates = {name: torch.cat([history.rates[name] for history in histories], 1) for name in first.rates}
     return History(
         first.steps,
         cat("runs", 0),
@@ -211,5 +211,5 @@ def _joined(histories: Sequence[History]) -> History:
         rates,
         cat("scalars", 1),
         cat("last", 0),
-        sum(each.samples for each in histories),
+        sum(history.samples for history in histories),
     )

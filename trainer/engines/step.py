@@ -102,8 +102,8 @@ class StepEngine(TabulatedEngine):
     def _keep(self, loss: Tensor, new: Tensor, state: State, active: Tensor) -> None:
         """Takes the step in each run in which all of it is finite; a run in which it isn't has diverged."""
         finite = torch.cat([loss[:, None], new, *state.values()], 1).isfinite().all(1)
-        kept = active & finite
-        self.alive &= kept | ~active
-        self.steps_done += kept
+        going = active & finite
+        self.alive &= going | ~active
+        self.steps_done += going
         for old, value in [(self.model.parameters, new), *((self.state[k], state[k]) for k in state)]:
-            old.copy_(torch.where(kept[:, None], value, old))
+            old.copy_(torch.where(going[:, None], value, old))

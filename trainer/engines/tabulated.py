@@ -133,7 +133,7 @@ class TabulatedEngine(ABC):
         """What was recorded since the step `start`."""
         first = self.block * self.capacity
         steps = recorded(start, self.step, self.every)
-        rows = slice(*(len(recorded(first, each, self.every)) for each in (start, self.step)))
+        rows = slice(*(len(recorded(first, end, self.every)) for end in (start, self.step)))
         loss, norm, scalars = (part[rows].clone() for part in self.history)
         lr = self.tables[1][steps.start - first : self.step - first : self.every, self.rates.setting]
         samples = (self.step - start) * self.model.runs * self.order.batch

@@ -1,4 +1,4 @@
-"""What may watch a training: it is told of each slice, and of each validation."""
+"""What may watch a training."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from ..models.evaluate import Evaluation
 
 
 class Watcher(Protocol):
-    """Whoever is told what happens in a Session, such as TensorBoard's curves or a progress line."""
+    """Hears of each slice and each validation of a Session, as TensorBoard and a progress line do."""
 
     def record(self, history: History) -> None:
         """A slice of steps was made."""

@@ -58,7 +58,7 @@ class Judge:
 
 
 def make_judge(engine: Engine, pack: Pack, data: Data) -> Judge | None:
-    """The judge that search.pruner asks for, of all runs of the pack. Raises UserError."""
+    """The judge that search.pruner asks for, of all runs of the pack; None without one. Raises UserError."""
     if pack.config.search.pruner is None:
         return None
     assert isinstance(engine, PartedEngine)

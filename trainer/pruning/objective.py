@@ -10,14 +10,24 @@ DIRECTIONS = {"minimize": False, "maximize": True}
 
 
 def chosen_objective(config: Config) -> Objective | None:
-    """What the runs are ranked by; None where nothing but the loss is asked for. Raises UserError."""
+    """What the runs are ranked by; None where nothing but the loss is asked for. Raises UserError.
+
+    >>> chosen_objective(Config()) is None
+    True
+    """
     plain = config.search.objective == "loss" and config.search.direction is None
     return None if plain else make_objective(config)
 
 
 def make_objective(config: Config) -> Objective:
-    """What search.objective and search.direction ask for. Raises UserError."""
-    name, held = config.search.objective, config.data.validation > 0
+    """What search.objective and search.direction ask for. Raises UserError.
+
+    >>> config = Config()
+    >>> config.data.validation = 0.2
+    >>> make_objective(config)
+    Objective(name='loss.validation', maximized=False)
+    """
+    name, validated = config.search.objective, config.data.validation > 0
     names = [
         "loss",
         "loss.validation",
@@ -29,13 +39,13 @@ def make_objective(config: Config) -> Objective:
             f"search.objective is one of {', '.join(names)} with model.loss={config.model.loss}; "
             f"got {name!r}{nearest(name, names)}"
         )
-    if name == "loss.validation" and not held:
+    if name == "loss.validation" and not validated:
         raise UserError(
             "search.objective=loss.validation needs a part held out, as with data.validation=0.2; "
             "loss.train needs none"
         )
     if name == "loss":
-        name = "loss.validation" if held else "loss.train"
-    asked = config.search.direction
-    maximized = name in MAXIMIZED if asked is None else choose(DIRECTIONS, asked, "search.direction")
+        name = "loss.validation" if validated else "loss.train"
+    direction = config.search.direction
+    maximized = name in MAXIMIZED if direction is None else choose(DIRECTIONS, direction, "search.direction")
     return Objective(name, maximized)

@@ -119,18 +119,28 @@ class Patience(Pruner):
 
 
 def make_pruner(config: Config, steps: Tensor) -> Pruner:
-    """The pruner that search.pruner names, for runs of `steps` [R]."""
-    asked, last = config.search, int(steps.max())
-    if asked.pruner == "halving":
-        first = asked.min_steps or first_rung(last, len(steps), asked.reduction_factor)
-        return Halving(geometric(first, last, asked.reduction_factor), asked.reduction_factor)
+    """The pruner that search.pruner names, for runs of `steps` [R].
+
+    >>> config = Config()
+    >>> config.search.pruner = "halving"
+    >>> make_pruner(config, torch.full((9,), 90)).rungs
+    [10, 30]
+    """
+    search, last = config.search, int(steps.max())
+    if search.pruner == "halving":
+        first = search.min_steps or first_rung(last, len(steps), search.reduction_factor)
+        return Halving(geometric(first, last, search.reduction_factor), search.reduction_factor)
     every = config.monitor.validate_every
-    rungs = range(-(-(asked.min_steps or every) // every) * every, last, every)
-    return Median(rungs, steps) if asked.pruner == "median" else Patience(rungs, asked.patience, steps)
+    rungs = range(-(-(search.min_steps or every) // every) * every, last, every)
+    return Median(rungs, steps) if search.pruner == "median" else Patience(rungs, search.patience, steps)
 
 
 def first_rung(last: int, runs: int, factor: int) -> int:
-    """The first of as many rungs as leave one of the `runs`, MOST_RUNGS at most, the last at last/factor."""
+    """The first of as many rungs as leave one of the `runs`, MOST_RUNGS at most, the last at last/factor.
+
+    >>> first_rung(last=2000, runs=81, factor=3)
+    75
+    """
     count = 1
     while count < MOST_RUNGS and factor ** (count + 1) <= runs:
         count += 1
@@ -138,7 +148,11 @@ def first_rung(last: int, runs: int, factor: int) -> int:
 
 
 def geometric(first: int, last: int, factor: int) -> list[int]:
-    """first * factor^k below `last`, k = 0, 1, ..."""
+    """first * factor^k below `last`, k = 0, 1, ...
+
+    >>> geometric(75, 2000, 3)
+    [75, 225, 675]
+    """
     rungs = []
     while first < last:
         rungs.append(first)
