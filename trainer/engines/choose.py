@@ -95,12 +95,19 @@ def choose(config: Config, graph: Graph | None, data: Dataset, compute: Compute)
     """The first way in the table that the config allows, that can train `data`, and that pays.
 
     Where none pays, the first that can: it was asked for. Raises UserError where none can.
+
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.config.schema import LoopConfig
+    >>> data = Dataset(torch.zeros(9, 1), torch.zeros(9, 1), ("x",), ("xy",))
+    >>> cpu = Compute(torch.device("cpu"), torch.float32, "cpu")
+    >>> choose(Config(loop=LoopConfig(batch_size=4)), parse("xy = a*x"), data, cpu)
+    Choice(engine='fused', backend='numba', why='')
     """
     check_backend(config.compute.backend, compute.device)
     fits = config.optimizer.kind in LEAST_SQUARES
     samples, outputs = len(data.counted if fits else data), data.targets.shape[1]
     task = Task(config, graph, compute.device, compute.dtype, samples, outputs)
-    allowed = [way for way in ways_of(task) if _is_allowed(way, task)]
+    allowed = [way for way in _ways(task) if _is_allowed(way, task)]
     able = [way for way in allowed if not way.refusal(task)]
     if not able:
         raise UserError(_none_can(allowed, task))
