@@ -21,7 +21,7 @@ from packtrain.trainer.config.pack import Pack, make_pack
 from packtrain.trainer.data.dataset import Dataset
 from packtrain.trainer.data.sources import load
 from packtrain.trainer.engines.base import Engine
-from packtrain.trainer.engines.build import make_engine
+from packtrain.trainer.engines.build import first_order
 from packtrain.trainer.engines.choose import choose
 from packtrain.trainer.engines.devices import make_compute
 from packtrain.trainer.models.build import make_graph, new_model
@@ -57,7 +57,7 @@ def new_engine(pack: Pack, data: Dataset) -> Engine:
     graph, compute = make_graph(pack.config.model), make_compute(pack.config.compute)
     choice = choose(pack.config, graph, data, compute)
     model = new_model(pack, graph, data, compute.dtype, choice.backend)
-    return make_engine(pack, model, data, choice)
+    return first_order(pack, model, data, choice)
 
 
 def trained(device: str, steps: int, over: str, *more: str) -> tuple[float, torch.Tensor]:

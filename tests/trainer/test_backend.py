@@ -72,7 +72,8 @@ def test_a_large_fit_sums_its_normal_equations_in_triton(cli: Command, tmp_path:
 
 
 def test_a_large_fit_through_triton(cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["packtrain.kernels.least_squares.linearize"], "LARGE", 100)
+    for name in ("kernels.least_squares.linearize", "trainer.engines.ways"):
+        monkeypatch.setattr(sys.modules[f"packtrain.{name}"], "LARGE", 100)
     found = []
     for backend in ("reference", "triton"):
         ended = cli(*LARGE_FIT, "data.size=700", f"compute.backend={backend}", f"hydra.run.dir={backend}")

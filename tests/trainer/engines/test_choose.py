@@ -5,7 +5,7 @@ import torch
 
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.data.dataset import Dataset
-from packtrain.trainer.engines import choose as module
+from packtrain.trainer.engines import ways
 from packtrain.trainer.engines.choose import Choice, check_backend, choose
 from packtrain.trainer.engines.devices import Compute
 from packtrain.trainer.models.build import make_graph
@@ -37,7 +37,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def memory(monkeypatch: pytest.MonkeyPatch, kilobytes: int) -> None:
-    monkeypatch.setattr(module, "_memory_of_a_block", lambda _: kilobytes << 10)
+    monkeypatch.setattr(ways, "_memory_of_a_block", lambda _: kilobytes << 10)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a small GPU")
 
 
@@ -99,7 +99,7 @@ def test_what_is_not_obvious_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_fits_are_compiled_where_each_is_large() -> None:
     """How many there are is no matter: what a fit comes to must not depend on its pack."""
-    rows = module.COMPILED_WORK // 3
+    rows = ways.COMPILED_WORK // 3
     assert chosen(*FIT, samples=rows) == Choice("step", "reference")
     assert chosen(*FIT, samples=rows + 1) == Choice("fused", "numba")
     single = chosen(*FIT, "compute.precision=fp32", samples=rows + 1)

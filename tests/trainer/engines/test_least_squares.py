@@ -156,9 +156,9 @@ def test_small_fits_are_not_worth_compiling_and_large_ones_are(monkeypatch: pyte
     """However many there are."""
     assert engine_of(*DANWOOD).backend == "reference"
     many = 'pack.over={seed: "range(0,3000)"}'
-    monkeypatch.setattr("packtrain.trainer.engines.build.COMPILED_WORK", 6 * 3 + 1)
+    monkeypatch.setattr("packtrain.trainer.engines.ways.COMPILED_WORK", 6 * 3 + 1)
     assert engine_of(*DANWOOD, many).backend == "reference"
-    monkeypatch.setattr("packtrain.trainer.engines.build.COMPILED_WORK", 6 * 3)
+    monkeypatch.setattr("packtrain.trainer.engines.ways.COMPILED_WORK", 6 * 3)
     assert engine_of(*DANWOOD).backend == "numba"
     assert engine_of(*DANWOOD, "compute.precision=fp32").backend == "reference"
     assert engine_of(*DANWOOD, "compute.backend=reference").backend == "reference"
@@ -186,7 +186,7 @@ def test_a_time_limit_stops_early_with_results(cli: Command, tmp_path: Path) -> 
     assert found["outcomes"] == {"stopped early": 4}
     run = found["run"][0]
     assert "loop.max_seconds=1e-09 was reached" in run["message"] and run["fit"]["criterion"] == "running"
-    assert run["steps"] == 0 and run["loss"]["train"]["last"] == run["loss"]["train"]["first"]
+    assert run["steps"] == 1 and run["loss"]["train"]["last"] <= run["loss"]["train"]["first"]
 
 
 def test_the_validation_part_ranks_the_runs(cli: Command, tmp_path: Path) -> None:
