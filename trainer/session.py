@@ -37,7 +37,17 @@ NO_MEMORY = (
 
 
 def load_data(pack: Pack) -> Data:
-    """What the pack's config says that it trains on, on its device. Raises UserError or ExpressionError."""
+    """What the pack's config says that it trains on, on its device. Raises UserError or ExpressionError.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> config = Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"], initial={"a": 1}),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=9),
+    ... )
+    >>> load_data(make_pack(config)).train.targets.tolist()
+    [[2.0], [4.0]]
+    """
     config, compute = pack.config, make_compute(pack.config.compute)
     check_backend(config.compute.backend, compute.device)
     graph, outputs = make_graph(config.model), (config.model.widths or [None])[-1]
@@ -219,7 +229,12 @@ class Session:
 
 @contextmanager
 def at_work(compute: Compute) -> Iterator[None]:
-    """Inside `with`, torch computes on the device as it was asked to. Raises UserError without memory."""
+    """Inside `with`, torch computes on the device as it was asked to. Raises UserError where memory is short.
+
+    >>> with at_work(Compute(torch.device("cpu"), torch.float32, "cpu", "high")):
+    ...     torch.get_float32_matmul_precision()
+    'high'
+    """
     try:
         with compute.entered():
             yield

@@ -14,7 +14,11 @@ SPACING = 1.5  # each further line waits so many times longer
 
 
 def telling_of_compiling(console: Console, shown: bool) -> AbstractContextManager[None]:
-    """Within, a line says so when something begins to be compiled, which takes seconds."""
+    """Inside `with`, a line says so when something begins to be compiled, which takes seconds.
+
+    >>> with telling_of_compiling(Console(), shown=False):
+    ...     pass
+    """
     if not shown:
         return nullcontext()
     return compiling.telling(lambda: console.print(COMPILES, highlight=False))

@@ -42,6 +42,19 @@ def run(pack: Pack, folder: Path, console: Console, command: Typed | None = None
 
     Raises UserError or ExpressionError for what can't be trained, before anything is written, and where
     another process or another training has the folder.
+
+    >>> import io, tempfile
+    >>> from packtrain.trainer.config.pack import make_pack
+    >>> from packtrain.trainer.config.schema import *
+    >>> config = Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"], initial={"a": 1}),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("levenberg_marquardt"), loop=LoopConfig(batch_size="full", steps=9),
+    ... )
+    >>> config.monitor = MonitorConfig(tensorboard=False, progress=False)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run(make_pack(config), Path(folder) / "out", Console(file=io.StringIO()))
+    Ended(code=0, interrupted=False)
     """
     with locked(folder), telling_of_compiling(console, pack.config.monitor.progress):
         session = _prepare(pack)
@@ -75,14 +88,30 @@ def _prepare(pack: Pack) -> Session:
 
 
 def say_notes(notes: Iterable[str]) -> None:
-    """Says what a reader should know before the training."""
+    """Says what a reader should know before the training, on stderr and in the log.
+
+    >>> say_notes([])
+    """
     for note in notes:
         log.warning("%s", note)
         print(f"packtrain: note: {note}", file=sys.stderr)
 
 
 def train(session: Session, checkpoints: Checkpoints, signals: Signals) -> None:
-    """Advances the session to its end, or until a signal comes; where it stands then is in a checkpoint."""
+    """Advances the session to its end, or until a signal comes; where it stands then is in a checkpoint.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> config = Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"], initial={"a": 1}),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=9),
+    ... )
+    >>> session = Session.prepare(config)
+    >>> with Checkpoints(Path(), {}, [session], None, 2, print) as checkpoints:
+    ...     train(session, checkpoints, Signals())
+    >>> session.step
+    9
+    """
     while not session.done:
         if reason := signals.reason:
             session.end(reason, interrupted=True)

@@ -32,6 +32,18 @@ def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Engi
     """The engine that trains `model` on `data` in the way of `choice`. Raises UserError.
 
     One of first order trains in parts where the device's memory asks for it, and can let runs go.
+
+    >>> from packtrain.trainer.session import Session
+    >>> from packtrain.trainer.config.schema import *
+    >>> config = Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"], initial={"a": 1}),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=9),
+    ... )
+    >>> session = Session.prepare(config)
+    >>> engine = make_engine(session.pack, session.engine.model, session.data.train, session.choice)
+    >>> engine.kind, engine.horizon
+    ('fused', 9)
     """
     if pack.config.optimizer.kind in LEAST_SQUARES:
         return _least_squares(pack, model, data, choice)
@@ -44,7 +56,20 @@ def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Engi
 
 
 def first_order(pack: Pack, model: Model, data: Dataset, choice: Choice) -> TabulatedEngine:
-    """One engine for all runs of the pack, the step engine or the fused one. Raises UserError."""
+    """One engine for all runs of the pack, the step engine or the fused one. Raises UserError.
+
+    >>> from packtrain.trainer.session import Session
+    >>> from packtrain.trainer.config.schema import *
+    >>> config = Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"], initial={"a": 1}),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=9),
+    ... )
+    >>> session = Session.prepare(config)
+    >>> given = session.pack, session.engine.model, session.data.train
+    >>> first_order(*given, Choice("step", "reference")).advance(1).steps
+    range(0, 1, 20)
+    """
     config, device = pack.config, data.inputs.device
     order = _order(pack, data)
     steps = _steps(pack, order)

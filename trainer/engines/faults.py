@@ -24,6 +24,12 @@ def why_not_begun(model: Model, data: Dataset, runs: Tensor) -> dict[int, str]:
     """What keeps each of the runs [R] that are marked from its first step, at its starting values.
 
     Runs that start alike are looked at once.
+
+    >>> from packtrain.kernels.language import parse
+    >>> data = Dataset(torch.zeros(1, 1), torch.zeros(1, 1), ("x",), ("xy",))
+    >>> model = ExpressionModel(parse("xy = a/x"), torch.tensor([[2.0], [3.0]]), "mse", None)
+    >>> why_not_begun(model, data, torch.tensor([False, True]))
+    {1: 'row 1: a/x is infinite'}
     """
     starts = {run: tuple(model.parameters[run].tolist()) for run in runs.nonzero()[:, 0].tolist()}
     first = {values: run for run, values in reversed(starts.items())}

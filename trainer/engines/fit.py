@@ -65,6 +65,22 @@ def add_reports(rows: list[Row], engine: Fits) -> None:
     residual variance s^2 = RSS / (n - k), shared by all outputs; covariance s^2 (J^T J)^+;
     AIC = n ln(RSS / n) + 2 k and BIC = n ln(RSS / n) + k ln n. A fit that has not converged gets no
     standard errors: they are those of a minimum.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> config = Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"], loss="sse"),
+    ...     data=DataConfig("table", table={"x": [1, 2, 3], "xy": [1, 2, 4]}),
+    ...     optimizer=OptimizerConfig("levenberg_marquardt"),
+    ...     loop=LoopConfig(batch_size="full", steps=50),
+    ...     compute=ComputeConfig(device="cpu", precision="fp64"),
+    ... )
+    >>> session = Session.prepare(config)
+    >>> while not session.done:
+    ...     session.advance()
+    >>> row = session.result().rows[0]  # which add_reports has added to
+    >>> print(round(row["fit"]["rss"], 4), round(row["parameters"]["a"]["stderr"], 4))
+    0.3571 0.1129
     """
     standardized = engine.data.mean is not None
     samples = _samples(engine.problem, standardized, "" if standardized else far_from_0(engine.data))
@@ -221,7 +237,10 @@ def _listed(words: list[str]) -> str:
 
 
 def starts_report(rows: list[Row], engine: Fits) -> Row | None:
-    """What model.starts found: the minima by their loss, least first, and how many starts ended in each."""
+    """What model.starts found: the minima by their loss, least first, and how many starts ended in each.
+
+    >>> starts_report([{"values": {"seed": 0}}], engine=None)  # of runs that are no starts, nothing
+    """
     if START not in rows[0]["values"]:
         return None
     good = {status.name.lower() for status in CONVERGED}

@@ -53,5 +53,10 @@ def _gathered(samples: Tensor, indices: Tensor) -> Tensor:
 
 
 def copied(order: Order) -> bool:
-    """The minibatches of a step are copied."""
+    """The minibatches of a step are copied.
+
+    >>> import torch
+    >>> copied(Order(size=9, batch=9, seeds=None, device=torch.device("cpu")))
+    False
+    """
     return not (order.whole or order.own)

@@ -158,7 +158,16 @@ class TabulatedEngine(ABC):
 def endings_of(
     model: Model, data: Dataset, alive: Tensor, steps_done: Tensor, steps: Tensor, reason: str
 ) -> list[Ending]:
-    """How runs [R] ended that have done `steps_done` of their `steps`, [R] each."""
+    """How runs [R] ended that have done `steps_done` of their `steps`, [R] each.
+
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.models.expression import ExpressionModel
+    >>> model = ExpressionModel(parse("xy = a*x"), torch.ones(1, 1), "mse", None)
+    >>> data = Dataset(torch.ones(1, 1), torch.ones(1, 1), ("x",), ("xy",))
+    >>> alive, nine = torch.tensor([True]), torch.tensor([9])
+    >>> endings_of(model, data, alive, nine - 1, nine, "SIGINT came")[0].message
+    'stopped after 8 of 9 steps: SIGINT came'
+    """
     begun = why_not_begun(model, data, ~alive & (steps_done == 0))
 
     def ending(run: int, alive: bool, done: int, steps: int) -> Ending:

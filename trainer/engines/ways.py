@@ -76,7 +76,14 @@ class Way:
 
 
 def ways_of(task: Task) -> Sequence[Way]:
-    """The ways that there are for a task, the preferred ones first."""
+    """The ways that there are for a task, the preferred ones first.
+
+    >>> from packtrain.trainer.config.schema import OptimizerConfig
+    >>> config = Config(optimizer=OptimizerConfig("gauss_newton"))
+    >>> task = Task(config, None, torch.device("cpu"), torch.float64, samples=9, outputs=1)
+    >>> [(way.engine, way.backend) for way in ways_of(task)]
+    [('step', 'triton'), ('fused', 'numba'), ('step', 'reference')]
+    """
     return FITS if task.is_fit else DESCENTS
 
 

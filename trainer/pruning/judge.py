@@ -58,7 +58,12 @@ class Judge:
 
 
 def make_judge(engine: Engine, pack: Pack, data: Data) -> Judge | None:
-    """The judge that search.pruner asks for, of all runs of the pack; None without one. Raises UserError."""
+    """The judge that search.pruner asks for, of all runs of the pack; None without one. Raises UserError.
+
+    >>> from packtrain.trainer.config.schema import Config
+    >>> make_judge(engine=None, pack=Pack(Config(), {}, 1), data=None) is None
+    True
+    """
     if pack.config.search.pruner is None:
         return None
     assert isinstance(engine, PartedEngine)
