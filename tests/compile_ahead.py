@@ -266,7 +266,7 @@ def main() -> None:
         run: list[Report] = []
         for architecture in ARCHITECTURES:
             setattr(JITFunction, "run", record(run, architecture))  # noqa: B010
-            launch.is_hopper = lambda _, architecture=architecture: architecture >= 90
+            launch.has_tensor_descriptors = lambda _, architecture=architecture: architecture >= 90
             CASES[case["case"]](**{name: value for name, value in case.items() if name != "case"})
         print(json.dumps([asdict(each) for each in run]), flush=True)
 

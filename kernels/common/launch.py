@@ -60,9 +60,17 @@ def processors(tensor: Tensor) -> int:
     return torch.cuda.get_device_properties(tensor.device).multi_processor_count
 
 
-def is_hopper(tensor: Tensor) -> bool:
-    """The tensor's GPU has Hopper's instructions and memory; what is interpreted is cut up as there."""
-    return tensor.device.type != "cuda" or torch.cuda.get_device_capability(tensor.device)[0] in (9, 10)
+def has_tensor_descriptors(tensor: Tensor) -> bool:
+    """Whether kernels may use tensor descriptors, and tiles that need 227 KB of shared memory.
+
+    True for GPUs of compute capability 9.x and 10.x (Hopper and Blackwell of data centers), and for the
+    CPU, where kernels are interpreted and cut up as there. False for 8.x, and for 12.x, whose shared
+    memory is 99 KB.
+    """
+    if tensor.device.type != "cuda":
+        return True
+    major, _ = torch.cuda.get_device_capability(tensor.device)
+    return major in (9, 10)
 
 
 def tuned(
