@@ -1,16 +1,24 @@
 """Triton's cache: what is damaged is compiled again, and where it can't be written nothing is kept."""
 
+import ast
 import errno
+import importlib
+import inspect
 import os
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
 import torch
+import triton
+from packaging.requirements import Requirement
+from packaging.version import Version
 from triton import knobs
 from triton.runtime.cache import FileCacheManager, get_cache_manager
 
 from packtrain.kernels.common import launch, source_cache, triton_cache
+from tests.helpers import ROOT
 from tests.kernels.common.test_kept import DAMAGES
 
 KEY = "ab" * 32
@@ -38,6 +46,93 @@ def put() -> dict[str, str]:
 def found() -> dict[str, str] | None:
     with triton_cache.kept():
         return get_cache_manager(KEY).get_group("k.json")
+
+
+# What the cache, and the tests' interpreter and emulator, override or replace inside Triton, which promises
+# none of it: module -> name -> parameters.
+PATCHED: dict[str, dict[str, str]] = {
+    "triton.runtime.cache": {
+        "FileCacheManager.__init__": "self, key, override, dump",
+        "FileCacheManager.get_file": "self, filename",
+        "FileCacheManager.get_group": "self, filename",
+        "FileCacheManager.put": "self, data, filename, binary",
+        "FileCacheManager.put_group": "self, filename, group",
+    },
+    "triton.runtime.interpreter": {
+        "_get_np_dtype": "tt_dtype",
+        "_patch_lang": "fn",
+        "InterpreterBuilder.create_dot": "self, a, b, d, input_precision, max_num_imprecise_acc",
+        "InterpreterBuilder.cast_impl": "self, src, dst_type",
+        "GridExecutor.__call__": "self, *args_dev, **kwargs",
+        "InterpretedFunction.__call__": "self, *args, **kwargs",
+        "InterpretedFunction.rewrite": "self",
+    },
+    "triton.runtime.jit": {"JITFunction.run": "self, *args, grid, warmup, **kwargs"},
+    "triton.runtime.autotuner": {
+        "Autotuner.run": "self, *args, **kwargs",
+        "Autotuner.prune_configs": "self, kwargs",
+    },
+}
+
+
+def parameters(module: str) -> dict[str, str]:
+    """Function or Class.method -> its parameters, as the module's file has them, patched or not."""
+    tree = ast.parse(inspect.getsource(importlib.import_module(module)))
+    owners = [("", tree), *((f"{part.name}.", part) for part in tree.body if isinstance(part, ast.ClassDef))]
+    return {
+        f"{prefix}{part.name}": _bare(part.args)
+        for prefix, owner in owners
+        for part in owner.body
+        if isinstance(part, ast.FunctionDef)
+    }
+
+
+def _bare(arguments: ast.arguments) -> str:
+    """Without types and defaults."""
+    for argument in ast.walk(arguments):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    arguments.defaults, arguments.kw_defaults = [], [None] * len(arguments.kwonlyargs)
+    return ast.unparse(arguments)
+
+
+def differences(patched: dict[str, dict[str, str]]) -> list[str]:
+    """A sentence for each part of the Triton that is installed that isn't as it is patched."""
+    there = {module: parameters(module) for module in patched}
+    return [
+        f"Triton {triton.__version__}: {module}.{name} takes ({there[module].get(name, 'nothing: it is gone')})"
+        f", and kernels/common/triton_cache.py or the tests' interpreter or emulator needs ({expected})"
+        for module, names in patched.items()
+        for name, expected in names.items()
+        if there[module].get(name) != expected
+    ]
+
+
+def test_what_is_patched_inside_triton_is_as_expected() -> None:
+    assert not differences(PATCHED)
+    assert knobs.cache.manager_class is None
+
+
+@pytest.mark.parametrize("name", ["FileCacheManager.put", "FileCacheManager.put_all"])
+def test_a_triton_that_is_another_inside_is_told_in_a_sentence(name: str) -> None:
+    (sentence,) = differences({"triton.runtime.cache": {name: "self, data"}})
+    takes = "(self, data, filename, binary)" if name.endswith("put") else "(nothing: it is gone)"
+    assert f"triton.runtime.cache.{name} takes {takes}" in sentence and "needs (self, data)" in sentence
+
+
+def test_only_tritons_that_are_tested_may_be_installed() -> None:
+    """Up to the minor version of constraints.txt."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (allowed,) = [line for line in map(Requirement, project["dependencies"]) if line.name == "triton"]
+    pins = (ROOT / "constraints.txt").read_text().splitlines()
+    (tested,) = [Requirement(pin).specifier for pin in pins if pin.startswith("triton==")]
+    version = Version(next(iter(tested)).version)
+    next_minor = f"{version.major}.{version.minor + 1}.0"
+    candidates = ["3.5.9", "3.6.0", str(version), next_minor]
+    assert list(allowed.specifier.filter(candidates)) == candidates[1:3]
+        "3.6.0",
+        str(version),
+    ]
 
 
 def test_what_was_put_is_found(cache: Path) -> None:
