@@ -45,7 +45,7 @@ class Finite:
         self.known = dict.fromkeys(_finite_with(roots, order), True)
         for part in [part for part in self.known if part.op in ("div", "log")]:
             self.known |= dict.fromkeys(_partials(part), True)
-        for part in order:
+        for part in [part for part in order if part not in self.known]:
             self(part)
 
     def __call__(self, part: Expr) -> bool:

@@ -118,7 +118,7 @@ class Graph:
             raise ExpressionError(f"no parameter reaches {', '.join(self.outputs)}: nothing to learn")
 
     def is_variable(self, word: str) -> bool:
-        """Whether `word` is a variable, and no parameter."""
+        """Whether `word` is a variable rather than a parameter."""
         return is_variable(word, self.declared)
 
     def is_parameter(self, part: Expr) -> bool:
