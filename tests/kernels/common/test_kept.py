@@ -53,7 +53,7 @@ def cache(compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     """A copy of it."""
     folder = shutil.copytree(compiled, tmp_path / "cache")
     monkeypatch.setenv("PACKTRAIN_CACHE", str(folder))
-    monkeypatch.setattr(source_cache, "_told", {})
+    monkeypatch.setattr(source_cache, "_reasons", {})
     return folder
 
 
@@ -194,7 +194,7 @@ def test_files_may_have_a_largest_size(limit: int, below: str, cache: Path) -> N
 def test_a_cache_that_is_a_file(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("mine")
     for name, why in ((tmp_path / "file", "File exists"), (tmp_path / "file" / "below", "Not a directory")):
-        monkeypatch.setattr(source_cache, "_told", {})
+        monkeypatch.setattr(source_cache, "_reasons", {})
         monkeypatch.setenv("PACKTRAIN_CACHE", str(name))
         assert both(loaded()) == (6, 3.5)
         assert source_cache.untold() == told(name, why)

@@ -28,7 +28,7 @@ KEY = "ab" * 32
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Triton's folder, not yet there."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "triton"))
-    monkeypatch.setattr(source_cache, "_told", {})
+    monkeypatch.setattr(source_cache, "_reasons", {})
     return tmp_path / "triton"
 
 

@@ -77,7 +77,7 @@ def test_a_row_has_the_same_sum_in_any_pack(backend: str, dtype: torch.dtype, de
     ("old", "new"),
     [
         ("i * BLOCK_S + tl.arange(0, BLOCK_S)", "i + tl.arange(0, BLOCK_S)"),
-        ("tl.sum(found.to(tl.float64), 0) / count", "tl.sum(found.to(tl.float64), 0)"),
+        ("tl.sum(terms.to(tl.float64), 0) / count", "tl.sum(terms.to(tl.float64), 0)"),
         ("(run * parts + s[:, None]) * M", "s[:, None] * M"),
     ],
 )
