@@ -22,10 +22,10 @@ def test_tensor_descriptors_are_of_compute_capability_9_and_10(
 
 
 def test_what_is_interpreted_has_tensor_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And CUDA, which may not be there, isn't asked."""
+    """And CUDA, which may not be there, isn't called."""
 
     def refuse(*_: object) -> None:
-        raise AssertionError("CUDA was asked")
+        raise AssertionError("CUDA was called")
 
     monkeypatch.setattr(torch.cuda, "get_device_capability", refuse)
     assert launch.has_tensor_descriptors(torch.empty(1))

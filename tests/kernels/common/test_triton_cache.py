@@ -43,7 +43,7 @@ def put() -> dict[str, str]:
     return group
 
 
-def found() -> dict[str, str] | None:
+def get() -> dict[str, str] | None:
     with triton_cache.kept():
         return get_cache_manager(KEY).get_group("k.json")
 
@@ -98,13 +98,13 @@ def _bare(arguments: ast.arguments) -> str:
 
 def differences(patched: dict[str, dict[str, str]]) -> list[str]:
     """A sentence for each part of the Triton that is installed that isn't as it is patched."""
-    found = {module: parameters(module) for module in patched}
+    inside = {module: parameters(module) for module in patched}
     return [
-        f"Triton {triton.__version__}: {module}.{name} takes ({found[module].get(name, 'nothing: gone')}), "
+        f"Triton {triton.__version__}: {module}.{name} takes ({inside[module].get(name, 'nothing: gone')}), "
         f"and kernels/common/triton_cache.py or the tests' interpreter or emulator needs ({expected})"
         for module, names in patched.items()
         for name, expected in names.items()
-        if found[module].get(name) != expected
+        if inside[module].get(name) != expected
     ]
 
 
@@ -133,9 +133,9 @@ def test_only_tritons_that_are_tested_may_be_installed() -> None:
 
 
 def test_what_was_put_is_found(cache: Path) -> None:
-    assert found() is None
+    assert get() is None
     group = put()
-    assert found() == group and group.keys() == {"k.cubin", "k.json"}
+    assert get() == group and group.keys() == {"k.cubin", "k.json"}
     assert Path(group["k.json"]).read_text() == "{}" * 40
     with triton_cache.kept():
         assert get_cache_manager(KEY).get_file("k.json") == group["k.json"]
@@ -145,28 +145,28 @@ def test_what_was_put_is_found(cache: Path) -> None:
 
 def test_what_is_damaged_is_as_if_it_were_not_there(cache: Path) -> None:
     put()
-    names = [each for each in cache.rglob("*") if each.is_file()]
+    names = [path for path in cache.rglob("*") if path.is_file()]
     assert len(names) == 6  # a binary, a text, their group, and a seal of each
     for name in names:
         content = name.read_bytes()
         for damage in DAMAGES.values():
             name.write_bytes(damage(content))
-            assert found() is None
+            assert get() is None
             name.write_bytes(content)
         name.unlink()
-        assert found() is None
-        assert put() == found()
+        assert get() is None
+        assert put() == get()
 
 
 def test_where_nothing_can_be_written_a_folder_serves_that_ends_with_the_process(cache: Path) -> None:
     cache.write_text("mine")
     group = put()
-    assert not any(Path(each).is_relative_to(cache) for each in group.values())
+    assert not any(Path(path).is_relative_to(cache) for path in group.values())
     assert source_cache.untold().startswith(f"can't write the cache {cache}")
-    assert found() == group and cache.read_text() == "mine"
+    assert get() == group and cache.read_text() == "mine"
     triton_cache._temporary().cleanup()
     triton_cache._temporary.cache_clear()
-    assert not any(Path(each).exists() for each in group.values())
+    assert not any(Path(path).exists() for path in group.values())
 
 
 def test_a_disk_that_fills_up_costs_what_is_put_then(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,9 +179,9 @@ def test_a_disk_that_fills_up_costs_what_is_put_then(cache: Path, monkeypatch: p
 
     monkeypatch.setattr(FileCacheManager, "put", full)
     group = put()
-    assert all(Path(each).exists() for each in group.values())
+    assert all(Path(path).exists() for path in group.values())
     assert "No space left on device; what is compiled is not kept" in source_cache.untold()
-    assert found() is None
+    assert get() is None
 
 
 def test_what_is_set_is_set_back(cache: Path) -> None:

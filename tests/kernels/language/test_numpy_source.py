@@ -44,8 +44,8 @@ def check(graph: Graph, folder: Path, seed: int = 0) -> None:
     module = imported(numpy_source(graph, graph.definitions, values), folder)
     inputs = [case.inputs[:, i].numpy() for i in range(len(graph.inputs))]
     with np.errstate(all="ignore"):
-        found = module.predict(*inputs)
-    outputs = found if isinstance(found, tuple) else (found,)
+        result = module.predict(*inputs)
+    outputs = result if isinstance(result, tuple) else (result,)
     expected = predict(graph, case.parameters, case.inputs)[0]
     for output, column in zip(outputs, expected.unbind(-1), strict=True):
         assert_close(torch.from_numpy(np.array(output, float)).expand(5), column)
