@@ -12,12 +12,14 @@ class KnownGradientFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, variable: Tensor, value: Tensor, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """`value`, as a tensor of its own."""
         ctx.save_for_backward(gradient)
         return value.view_as(value)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """slope [R] * gradient [R, ...]."""
         (gradient,) = ctx.saved_tensors
         return slope.view(-1, *[1] * (gradient.dim() - 1)) * gradient, None, None
 

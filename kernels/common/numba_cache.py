@@ -41,6 +41,8 @@ class _Beside(InTreeCacheLocator):
 
 
 class _Results(CompileResultCacheImpl):
+    """Compiled functions, to be found in the folder of _Beside and nowhere else."""
+
     _locator_classes = (_Beside,)
 
 
@@ -77,6 +79,8 @@ class _Sealed(IndexDataCacheFile):
 
 
 class _Kept(FunctionCache):
+    """Numba's cache of a function, in sealed files: what can't be read or written is compiled again."""
+
     _impl_class = _Results
 
     def __init__(self, py_func: Callable[..., Any]) -> None:

@@ -13,8 +13,8 @@ def loss_and_gradient(
 ) -> tuple[Tensor, Tensor]:
     """(L, dL/dp), with the partials (f(u + delta) - f(u)) / delta.
 
-    They are those of each variable by each name in its own expression; the chain rule along the graph, from
-    the outputs back, makes the gradient of them.
+    Each variable has one by each name in its own expression; the chain rule along the graph, from the outputs
+    back, makes the gradient of them.
     parameters [R, P], inputs [B, V] or [R, B, V], targets likewise -> [R], [R, P].
 
     >>> import torch

@@ -20,6 +20,7 @@ class QuantizeFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, backend: str) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """y, and keeps the error for the gradient."""
         quantized, error = _forward(backend)(x)
         ctx.save_for_backward(error)
         return quantized
@@ -27,6 +28,7 @@ class QuantizeFunction(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """dL/dy + error."""
         (error,) = ctx.saved_tensors
         return slope + error, None
 
