@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from tests.helpers import ROOT
+from tests.helpers import IMPORTABLE, ROOT
 
 ARCHITECTURES = (80, 90)
 MOST_SHARED = {80: 163 << 10, 90: 227 << 10}
@@ -66,6 +66,7 @@ def _asked(case: dict[str, Any]) -> list[dict[str, Any]]:
 def _compiler() -> tuple[subprocess.Popen[str], IO[str]]:
     """The process that compiles, and where it writes its errors."""
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    environment["PYTHONPATH"] = str(IMPORTABLE)
     errors = tempfile.NamedTemporaryFile("w", prefix="compile-ahead-")  # noqa: SIM115 (it lives as long as the process)
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.compile_ahead"],
@@ -266,7 +267,7 @@ def main() -> None:
         run: list[Report] = []
         for architecture in ARCHITECTURES:
             setattr(JITFunction, "run", record(run, architecture))  # noqa: B010
-            launch.is_hopper = lambda _, architecture=architecture: architecture >= 90
+            launch.has_tensor_descriptors = lambda _, architecture=architecture: architecture >= 90
             CASES[case["case"]](**{name: value for name, value in case.items() if name != "case"})
         print(json.dumps([asdict(each) for each in run]), flush=True)
 

@@ -1,1 +1,1 @@
-"""What all kernels share: errors, gradients, launches, and caches of what is compiled."""
+"""What all kernels share: errors, gradients, launches, threads, and caches of what is compiled."""

@@ -1,4 +1,4 @@
-"""What compiling costs this process, whoever asks for it: Numba and Triton report to two stopwatches."""
+"""How long this process compiles: Numba and Triton report to two stopwatches."""
 
 import threading
 import time
@@ -9,11 +9,11 @@ from typing import Any
 
 
 class _Stopwatch:
-    """Counts the seconds between `begin` and `end`, of nested pairs and those of other threads once."""
+    """Counts the seconds between `begin` and `end`; pairs inside one another, or in several threads, once."""
 
-    def __init__(self, tell: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, begun: Callable[[], object] = lambda: None) -> None:
         self.seconds, self.depth, self.since = 0.0, 0, 0.0
-        self.tell, self.lock = tell, threading.Lock()
+        self.begun, self.lock = begun, threading.Lock()
 
     def begin(self) -> None:
         with self.lock:
@@ -21,7 +21,7 @@ class _Stopwatch:
             if self.depth > 1:
                 return
             self.since = time.perf_counter()
-        self.tell()
+        self.begun()
 
     def end(self) -> None:
         with self.lock:
@@ -32,47 +32,65 @@ class _Stopwatch:
     def add(self, seconds: float) -> None:
         with self.lock:
             self.seconds += seconds
-        self.tell()
+        self.begun()
 
 
-_told: list[Callable[[], object]] = []  # who waits to be told that something is compiled
+_callbacks: list[Callable[[], object]] = []  # called once, when something begins to be compiled
 
 
-def _tell() -> None:
-    """Each is told once."""
-    while _told:
-        _told.pop()()
+def _call_back() -> None:
+    while _callbacks:
+        _callbacks.pop()()
 
 
-_compiling = _Stopwatch(_tell)
+_compiling = _Stopwatch(_call_back)
 _busy = _Stopwatch()  # compiling, or loading what was compiled
 
 
 def seconds() -> float:
-    """How long this process has compiled so far."""
+    """How long this process has compiled so far.
+
+    >>> from packtrain.kernels.common import compiling
+    >>> compiling.seconds() >= 0
+    True
+    """
     return _compiling.seconds
 
 
 def clock() -> float:
-    """time.perf_counter(), but standing still while something is compiled, or loaded that was."""
+    """time.perf_counter(), but it stands still while something is compiled, or loaded that was.
+
+    >>> from packtrain.kernels.common import compiling
+    >>> compiling.clock() <= compiling.clock()
+    True
+    """
     now = _busy.since if _busy.depth else time.perf_counter()
     return now - _busy.seconds
 
 
 @contextmanager
-def telling(tell: Callable[[], object]) -> Iterator[None]:
-    """Within, `tell()` is called when something begins to be compiled, the first time."""
-    _told.append(tell)
+def telling(callback: Callable[[], object]) -> Iterator[None]:
+    """Within it, `callback` is called when something begins to be compiled, once.
+
+    >>> from packtrain.kernels.common import compiling
+    >>> with compiling.telling(lambda: print("compiling ...")):
+    ...     pass
+    """
+    _callbacks.append(callback)
     try:
         yield
     finally:
-        if tell in _told:
-            _told.remove(tell)
+        if callback in _callbacks:
+            _callbacks.remove(callback)
 
 
 @cache
 def watch_numba() -> None:
-    """From now on what Numba does is counted."""
+    """From now on Numba's seconds are counted.
+
+    >>> from packtrain.kernels.common import compiling
+    >>> compiling.watch_numba()
+    """
     from numba.core import event  # noqa: PLC0415 (numba takes a second to import)
 
     class Listener(event.Listener):
@@ -91,7 +109,11 @@ def watch_numba() -> None:
 
 @cache
 def watch_triton() -> None:
-    """From now on what Triton does is counted; whoever listened before is still told."""
+    """From now on Triton's seconds are counted. A listener that was there before is still called.
+
+    >>> from packtrain.kernels.common import compiling
+    >>> compiling.watch_triton()
+    """
     from triton import knobs  # noqa: PLC0415 (triton takes a second to import)
 
     before = knobs.compilation.listener

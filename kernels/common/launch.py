@@ -1,4 +1,4 @@
-"""What every launcher asks of its tensors, its grid and its kernel."""
+"""What all launchers share: what they ask of tensors, and how they launch a kernel."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,13 +25,19 @@ DTYPES = {
 
 
 def aligned(tensor: Tensor) -> Tensor:
-    """`tensor`, contiguous and aligned, so that one compiled kernel (and one order of sums) serves all."""
+    """`tensor`, contiguous and aligned, so that one compiled kernel (and one order of sums) serves all.
+
+    >>> import torch
+    >>> from packtrain.kernels.common.launch import aligned
+    >>> aligned(torch.ones(3, 2).T).is_contiguous()
+    True
+    """
     tensor = tensor.contiguous()
     return tensor.clone() if tensor.data_ptr() % ALIGNMENT else tensor
 
 
 def launch(kernel: Any, programs: int, *arguments: Any, **options: Any) -> None:
-    """`kernel` on a grid of its first axis alone, on the device of its first argument.
+    """Runs so many programs of `kernel`, a grid of one axis, on the device of the first argument.
 
     Multiply-adds are fused, whatever Triton's default is.
     """
@@ -44,34 +50,63 @@ def launch(kernel: Any, programs: int, *arguments: Any, **options: Any) -> None:
 
 
 def parts(size: int, each: int) -> int:
-    """How many parts of `each` make `size`, the last perhaps not whole."""
+    """How many parts of `each` make `size`; the last one may be smaller.
+
+    >>> from packtrain.kernels.common.launch import parts
+    >>> parts(10, 4)
+    3
+    """
     return -(-size // each)
 
 
 def power_of_2(size: int) -> int:
-    """The least power of 2 that is not below `size`."""
+    """The least power of 2 that is not below `size`.
+
+    >>> from packtrain.kernels.common.launch import power_of_2
+    >>> power_of_2(5)
+    8
+    """
     return 1 << (size - 1).bit_length()
 
 
 def processors(tensor: Tensor) -> int:
-    """The multiprocessors of the tensor's GPU; 1 on the CPU, where kernels are interpreted."""
+    """How many multiprocessors the tensor's GPU has; 1 on the CPU, where kernels are interpreted.
+
+    >>> import torch
+    >>> from packtrain.kernels.common.launch import processors
+    >>> processors(torch.ones(1))
+    1
+    """
     if tensor.device.type != "cuda":
         return 1
     return torch.cuda.get_device_properties(tensor.device).multi_processor_count
 
 
-def is_hopper(tensor: Tensor) -> bool:
-    """The tensor's GPU has Hopper's instructions and memory; what is interpreted is cut up as there."""
-    return tensor.device.type != "cuda" or torch.cuda.get_device_capability(tensor.device)[0] in (9, 10)
+def has_tensor_descriptors(tensor: Tensor) -> bool:
+    """Whether kernels may use tensor descriptors, and tiles that need 227 KB of shared memory.
+
+    True for GPUs of compute capability 9.x and 10.x (Hopper and Blackwell of data centers), and for the
+    CPU, where kernels are interpreted and cut up as there. False for 8.x, and for 12.x, whose shared
+    memory is 99 KB.
+
+    >>> import torch
+    >>> from packtrain.kernels.common.launch import has_tensor_descriptors
+    >>> has_tensor_descriptors(torch.ones(1))
+    True
+    """
+    if tensor.device.type != "cuda":
+        return True
+    major, _ = torch.cuda.get_device_capability(tensor.device)
+    return major in (9, 10)
 
 
 def tuned(
     kernel: Any, choices: Sequence[triton.Config], key: Sequence[str], prune: Callable[..., Any] | None = None
 ) -> Any:
-    """`kernel` with the quickest of `choices` for each `key`, found when first launched and kept on disk.
+    """`kernel` with the fastest of `choices` for each `key`, measured at the first launch and kept on disk.
 
-    `choices` leave the order of every sum alone, so that which is taken changes no bit. Interpreted,
-    the first is taken.
+    `choices` leave the order of every sum alone, so the choice changes no bit. Interpreted, it is the
+    first. `prune` drops those that can't serve.
     """
     prune_by = None if prune is None else {"early_config_prune": prune}
     choices = choices[:1] if INTERPRETED else choices
@@ -79,6 +114,6 @@ def tuned(
 
 
 def check_device(tensor: Tensor, what: str, instead: str) -> None:
-    """Raises UserError where Triton can't run: on the CPU, unless it interprets."""
+    """Raises UserError where Triton can't run `what`: on the CPU, unless it interprets. `instead` can."""
     if tensor.device.type != "cuda" and not INTERPRETED:
         raise UserError(f"{what} runs on CUDA, and its input is on {tensor.device}; {instead} runs anywhere")

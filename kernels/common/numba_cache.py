@@ -1,4 +1,7 @@
-"""What Numba compiled, kept beside generated sources: no damaged file and no full disk ends a training."""
+"""What Numba compiled, kept beside generated sources: neither a damaged file nor a full disk ends a training.
+
+Numba's own cache is used, with files that end in a digest; its classes have no documented way to do so.
+"""
 
 import hashlib
 import io
@@ -14,7 +17,12 @@ from . import source_cache
 
 
 def kept(function: Callable[..., Any]) -> Any:
-    """`function` as Numba compiles it, without the lock of Python, once for each kind of arguments."""
+    """`function` compiled by Numba, once for each kind of arguments. It runs without Python's lock.
+
+    >>> from packtrain.kernels.common.numba_cache import kept
+    >>> kept(lambda x: 2 * x)(21)
+    42
+    """
     compiled: Any = njit(function, nogil=True, error_model="numpy")
     with suppress(OSError, RuntimeError):  # a source without a file: it is compiled, and not kept
         compiled._cache = _Kept(function)
@@ -22,7 +30,7 @@ def kept(function: Callable[..., Any]) -> Any:
 
 
 class _Beside(InTreeCacheLocator):
-    """The __pycache__ beside the source, whether or not it can be written."""
+    """The __pycache__ beside the source, even if it can't be written."""
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> "_Beside":
@@ -33,21 +41,23 @@ class _Beside(InTreeCacheLocator):
 
 
 class _Results(CompileResultCacheImpl):
+    """Compiled functions, to be found in the folder of _Beside and nowhere else."""
+
     _locator_classes = (_Beside,)
 
 
 class _Sealed(IndexDataCacheFile):
-    """Files that end in a digest of what comes before: one that was cut short or changed is as if not there.
+    """Files that end in a digest of what comes before: one that is cut short or changed counts as missing.
 
-    With its data stands what they were compiled for, since two processes may choose one name for two kinds.
+    A file also holds the key that its data were compiled for: two processes may give one name to two keys.
     """
 
     def save(self, key: Any, data: Any) -> None:
         super().save(key, (key, data))
 
     def load(self, key: Any) -> Any:
-        found = super().load(key)
-        return found[1] if found is not None and found[0] == key else None
+        entry = super().load(key)
+        return entry[1] if entry is not None and entry[0] == key else None
 
     def _load_index(self) -> dict[Any, str]:
         try:
@@ -69,19 +79,20 @@ class _Sealed(IndexDataCacheFile):
 
 
 class _Kept(FunctionCache):
+    """Numba's cache of a function, in sealed files: what can't be read or written is compiled again."""
+
     _impl_class = _Results
 
     def __init__(self, py_func: Callable[..., Any]) -> None:
         super().__init__(py_func)
-        where = self._impl.locator
-        self._cache_file = _Sealed(where.get_cache_path(), self._impl.filename_base, where.get_source_stamp())
+        locator = self._impl.locator
+        folder, stamp = locator.get_cache_path(), locator.get_source_stamp()
+        self._cache_file = _Sealed(folder, self._impl.filename_base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
-        except (
-            Exception
-        ):  # other versions of what it was pickled with, say: it is compiled again, and replaced
+        except Exception:  # pickled by another version, say: it is compiled again, and replaced
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:

@@ -1,4 +1,4 @@
-"""Generated source -> an imported module, by way of a file named after its content."""
+"""Generated source -> an imported module, through a file named after its content."""
 
 import hashlib
 import importlib.util
@@ -14,16 +14,20 @@ from .errors import UserError
 
 OTHERS, OTHERS_WRITE = stat.S_IRWXG | stat.S_IRWXO, stat.S_IWGRP | stat.S_IWOTH
 NOWHERE = Path(os.devnull, "packtrain")  # no file can be there
-_told: dict[str, bool] = {}  # the first reason why something is not kept, and whether untold() has told it
+_reasons: dict[str, bool] = {}  # the first reason why something isn't kept -> whether untold() has given it
 
 
 def folder() -> Path:
     """Where generated sources are kept: $PACKTRAIN_CACHE, else packtrain/ in the user's cache folder.
 
-    A user without a home has none.
+    NOWHERE for a user without a home.
+
+    >>> from packtrain.kernels.common import source_cache
+    >>> source_cache.folder().is_absolute()
+    True
     """
-    if named := os.environ.get("PACKTRAIN_CACHE"):
-        return Path(named)
+    if chosen := os.environ.get("PACKTRAIN_CACHE"):
+        return Path(chosen)
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "packtrain"
     except RuntimeError:  # Python's, which finds no home
@@ -31,7 +35,7 @@ def folder() -> Path:
 
 
 class _Loader(InspectLoader):
-    """Compiles the text itself whenever it is imported: a .pyc beside its file might be damaged."""
+    """Compiles the text at each import: a .pyc beside its file might be damaged."""
 
     def __init__(self, source: str, file: Path) -> None:
         self.source, self.file = source, file
@@ -44,9 +48,14 @@ class _Loader(InspectLoader):
 
 
 def load(source: str) -> ModuleType:
-    """The module of `source`, whose file is written once, safe for several processes at once.
+    """The module of `source`. Its file is written once, and several processes may do so at the same time.
 
-    Caches lie beside that file. Where it can't be written, nothing is kept, and untold() says why.
+    What is compiled of it is cached beside that file. Where it can't be written nothing is kept, and
+    untold() says why. Raises UserError where others could write to the folder.
+
+    >>> from packtrain.kernels.common import source_cache
+    >>> source_cache.load("def double(x): return 2 * x").double(21)
+    42
     """
     name = f"packtrain_{hashlib.sha256(source.encode()).hexdigest()[:32]}"
     if name in sys.modules:
@@ -65,21 +74,43 @@ def load(source: str) -> ModuleType:
 
 
 def version(*files: Path) -> str:
-    """A hash of what generated code calls: the caches of its compiled form must not outlive that."""
+    """A hash of the files that generated code imports, to stand in its text: compiled code that is cached
+    must not outlive them.
+
+    >>> from pathlib import Path
+    >>> from packtrain.kernels.common import source_cache
+    >>> len(source_cache.version(Path(source_cache.__file__)))
+    64
+    """
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def not_kept(error: Exception, where: str = "") -> None:
-    """Notes why what was compiled can't be kept in the folder `where`."""
+    """Notes for untold() why what was compiled can't be kept in the folder `where`.
+
+    >>> from unittest.mock import patch
+    >>> from packtrain.kernels.common import source_cache
+    >>> with patch.dict(source_cache._reasons, clear=True):
+    ...     source_cache.not_kept(OSError(28, "No space left on device"), "/cache")
+    ...     source_cache.untold()
+    "can't write the cache /cache: No space left on device; what is compiled is not kept"
+    """
     why = (isinstance(error, OSError) and error.strerror) or error
-    if not _told:
-        _told[f"can't write the cache {where or folder()}: {why}; what is compiled is not kept"] = False
+    if not _reasons:
+        _reasons[f"can't write the cache {where or folder()}: {why}; what is compiled is not kept"] = False
 
 
 def untold() -> str:
-    """Why what was compiled is not kept; '' where it is, or where this was said before."""
-    new = [reason for reason, told in _told.items() if not told]
-    _told.update(dict.fromkeys(new, True))
+    """Why what was compiled isn't kept, once; '' where it is, or this was asked before.
+
+    >>> from unittest.mock import patch
+    >>> from packtrain.kernels.common import source_cache
+    >>> with patch.dict(source_cache._reasons, {"the disk is full": False}, clear=True):
+    ...     source_cache.untold(), source_cache.untold()
+    ('the disk is full', '')
+    """
+    new = [reason for reason, given in _reasons.items() if not given]
+    _reasons.update(dict.fromkeys(new, True))
     return "".join(new)
 
 
@@ -93,20 +124,20 @@ def _written(name: str, source: str) -> Path:
 
 
 def _private(where: Path) -> Path:
-    """The folder `where`, made of mode 0700, which a folder of the user's own gets that others may read.
+    """The folder `where`, made if it isn't there, which the user alone can read and write from now on.
 
     What lies in it is run: sources are imported, and Numba unpickles what it compiled. Raises UserError
     where somebody else could have put it there.
     """
     where.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = where.stat()
-    if found.st_uid != os.geteuid() or found.st_mode & OTHERS_WRITE:
+    status = where.stat()
+    if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
         raise UserError(
             f"the cache {where} holds code that is run, and others than you can write there: "
             f"delete it, or let PACKTRAIN_CACHE name a folder of your own"
         )
-    if found.st_mode & OTHERS:
-        with suppress(OSError):  # what only reads can stay as it is
+    if status.st_mode & OTHERS:
+        with suppress(OSError):  # on a file system that is read alone it can stay as it is
             where.chmod(0o700)
     return where
 

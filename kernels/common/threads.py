@@ -1,4 +1,4 @@
-"""Work shared out to threads: for compiled functions that let go of Python's lock."""
+"""Work shared among threads: for compiled functions, which release Python's lock."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +9,20 @@ import torch
 
 from . import compiling
 
-PARTS = 4  # a thread: some take longer than others
+PARTS = 4  # for each thread: some take longer than others
 
 
 def share(total: int, work: Callable[[int, int], object]) -> None:
-    """work(start, stop) for parts of range(total), on as many threads as torch has."""
+    """Calls work(start, stop) for the parts of range(total), on as many threads as torch has.
+
+    >>> from packtrain.kernels.common.threads import share
+    >>> squares = [0] * 5
+    >>> def work(start, stop):
+    ...     squares[start:stop] = [n * n for n in range(start, stop)]
+    >>> share(5, work)
+    >>> squares
+    [0, 1, 4, 9, 16]
+    """
     compiling.watch_numba()
     threads = torch.get_num_threads()
     if threads == 1 or total <= 1:
@@ -21,8 +30,8 @@ def share(total: int, work: Callable[[int, int], object]) -> None:
         return
     parts = min(total, PARTS * threads)
     bounds = [total * part // parts for part in range(parts + 1)]
-    for each in [_pool(threads).submit(work, *pair) for pair in pairwise(bounds)]:
-        each.result()
+    for future in [_pool(threads).submit(work, *pair) for pair in pairwise(bounds)]:
+        future.result()
 
 
 @cache

@@ -1,4 +1,8 @@
-"""Triton's own cache, for our launches: no damaged file, full disk or missing home ends a training."""
+"""Triton's cache, for our launches: no damaged file, full disk or missing home ends a training.
+
+It extends Triton's own manager of files, which may change with any version: pyproject.toml allows those that
+are tested.
+"""
 
 import hashlib
 import json
@@ -18,7 +22,14 @@ SEAL = ".sha256"  # names the file beside each that holds its digest
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """What Triton compiles in here is kept in sealed files; not where a user has named another manager."""
+    """Within it, what Triton compiles is kept in sealed files, unless the user has chosen another manager.
+
+    >>> from triton import knobs
+    >>> from packtrain.kernels.common import triton_cache
+    >>> with triton_cache.kept():
+    ...     knobs.cache.manager_class.__name__
+    'Sealed'
+    """
     if knobs.cache.manager_class is not None:
         yield
         return
@@ -30,9 +41,9 @@ def kept() -> Iterator[None]:
 
 
 class Sealed(FileCacheManager):
-    """Files with digests beside them: what was cut short or changed is as if it were not there.
+    """Files with digests beside them: what is cut short or changed counts as missing.
 
-    Where the folder can't be written, a temporary one that ends with the process takes its place.
+    Where the folder can't be written, a temporary one takes its place, which ends with the process.
     """
 
     def __init__(self, key: str, override: bool = False, dump: bool = False) -> None:
@@ -42,16 +53,18 @@ class Sealed(FileCacheManager):
             self._leave(error)
 
     def get_file(self, filename: str) -> str | None:
+        """The path of a whole file, else None."""
         path = super().get_file(filename)
         return path if path and _whole(Path(path)) else None
 
     def get_group(self, filename: str) -> dict[str, str] | None:
-        """The files that were put as one, or None unless all of them are whole."""
+        """name -> path of the files that were put together, or None unless all of them are whole."""
         path = self.get_file(f"__grp__{filename}")
         group = json.loads(Path(path).read_text())["child_paths"] if path else {}
-        return group if group and all(_whole(Path(each)) for each in group.values()) else None
+        return group if group and all(_whole(Path(member)) for member in group.values()) else None
 
     def put(self, data: object, filename: str, binary: bool = True) -> str:
+        """Writes a file and its digest; in the temporary folder, where this one can't be written."""
         try:
             return self._put(data, filename)
         except OSError as error:

@@ -11,14 +11,17 @@ from ..language.expr import Expr, walk
 from ..language.graph import Graph
 from .reference import bind, evaluate
 
-BLOCK = 1 << 14  # samples that are looked at together
+BLOCK = 1 << 14  # samples that are evaluated together
 SHOWN = 60  # characters of a part
 WORDS = {math.inf: "infinite", -math.inf: "minus infinity"}
 
 
 @dataclass(frozen=True)
 class Fault:
-    """The part whose operands are finite while it is not, at a `sample`, and what needs it."""
+    """At `sample`, `part` has a `value` that isn't finite, though its operands are.
+
+    needed_by: ', which the derivative by n needs', or '' where an output does.
+    """
 
     sample: int
     part: str
@@ -32,9 +35,15 @@ class Fault:
 
 
 def first_fault(graph: Graph, parameters: Tensor, inputs: Tensor, derivatives: bool = True) -> Fault | None:
-    """The first sample where an output isn't finite, or if `derivatives` one of its slopes; None without.
+    """The fault at the first sample where an output, or if `derivatives` a slope, isn't finite; else None.
 
     parameters [P] of one run, finite; inputs [N, V].
+
+    >>> import torch
+    >>> from packtrain.kernels.expression.fault import first_fault
+    >>> from packtrain.kernels.language import parse
+    >>> str(first_fault(parse("xy = a*log(x)"), torch.ones(1), torch.tensor([[2.0], [-1.0]])))
+    'log(x) is not a number'
     """
     wanted = [*_outputs(graph), *(_slopes(graph) if derivatives else ())]
     program = walk(*(part for part, _ in wanted))
@@ -45,9 +54,9 @@ def first_fault(graph: Graph, parameters: Tensor, inputs: Tensor, derivatives: b
         bad = torch.stack([~values[part].isfinite().expand(1, len(block))[0] for part, _ in wanted])
         if bool(bad.any()):
             sample = int(bad.any(0).nonzero()[0])
-            part, needed_by = wanted[int(bad[:, sample].nonzero()[0])]
-            begun = _begun_by(part, {each: _at(value, sample) for each, value in values.items()})
-            return Fault(start + sample, str(begun), _at(values[begun], sample), needed_by)
+            root, needed_by = wanted[int(bad[:, sample].nonzero()[0])]
+            part = _origin(root, {part: _at(value, sample) for part, value in values.items()})
+            return Fault(start + sample, str(part), _at(values[part], sample), needed_by)
     return None
 
 
@@ -65,7 +74,7 @@ def _at(value: Tensor, sample: int) -> float:
     return float(value[0, sample if value.shape[1] > 1 else 0])
 
 
-def _begun_by(part: Expr, values: Mapping[Expr, float]) -> Expr:
+def _origin(part: Expr, values: Mapping[Expr, float]) -> Expr:
     """From a part that isn't finite down to the first one that has finite operands."""
     while worse := [arg for arg in part.args if not math.isfinite(values[arg])]:
         part = worse[0]

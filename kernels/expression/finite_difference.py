@@ -11,11 +11,19 @@ from .reference import Values, bind, chained, evaluate, stack
 def loss_and_gradient(
     graph: Graph, parameters: Tensor, inputs: Tensor, targets: Tensor, loss: str, delta: float
 ) -> tuple[Tensor, Tensor]:
-    """(L, dL/dp) with each vertex-to-vertex partial as (f(u + delta) - f(u)) / delta.
+    """(L, dL/dp), with the partials (f(u + delta) - f(u)) / delta.
 
-    The partials are those of each variable by each name in its own expression; the chain rule along
-    the graph, from the outputs back, makes the gradient of them. Shapes as in the reference:
+    Each variable has one by each name in its own expression; the chain rule along the graph, from the outputs
+    back, makes the gradient of them.
     parameters [R, P], inputs [B, V] or [R, B, V], targets likewise -> [R], [R, P].
+
+    >>> import torch
+    >>> from packtrain.kernels.expression.finite_difference import loss_and_gradient
+    >>> from packtrain.kernels.language import parse
+    >>> graph, one = parse("xy = a*x"), torch.ones(1, 1, dtype=torch.float64)
+    >>> value, gradient = loss_and_gradient(graph, 3 * one, one, one, "mse", delta=0.5)
+    >>> value.tolist(), gradient.tolist()
+    ([4.0], [[4.0]])
     """
     values = bind(graph, parameters, inputs)
     for variable, expression in graph.definitions:

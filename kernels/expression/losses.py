@@ -1,4 +1,4 @@
-"""The losses as lines of generated code: l of a sample, and its derivative s0, ... by each output."""
+"""The losses as lines of generated code: a sample's loss l, and its derivatives s0, s1, ... by outputs."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,7 +8,14 @@ Equals = Callable[[int, str, str], str]  # (class, a, b) -> the text of a where 
 
 
 def loss_lines(loss: str, outputs: Sequence[str], table: Table, equals: Equals) -> list[str]:
-    """Lines over the outputs' texts, the targets t0, ... and the constants `zero` and `one`."""
+    """Lines over the texts of the outputs, the targets t0, t1, ... and the constants `zero` and `one`.
+
+    `table` writes operations, and `equals` the comparison with a class.
+
+    >>> from packtrain.kernels.expression.losses import loss_lines
+    >>> loss_lines("mse", ["y"], {}, lambda k, a, b: "")
+    ['e0 = y - t0', 'l = e0 * e0', 's0 = e0 + e0']
+    """
     if loss == "cross_entropy":
         return _cross_entropy(outputs, table, equals)
     return _squared_errors(outputs)
@@ -25,7 +32,7 @@ def _squared_errors(outputs: Sequence[str]) -> list[str]:
 
 
 def _cross_entropy(outputs: Sequence[str], table: Table, equals: Equals) -> list[str]:
-    """l = log sum exp(y) - y_t, with the largest y taken out for safety."""
+    """l = log sum exp(y) - y_t, with the largest y subtracted first, so that exp can't overflow."""
     places = range(len(outputs))
     lines = [f"top = {outputs[0]} + zero"]
     lines += [f"top = {table['max']('top', y)}" for y in outputs[1:]]

@@ -1,8 +1,11 @@
-"""A graph -> Numba source text: its predictions, the sums of its loss and gradient, the rows of [J | e]."""
+"""A graph -> Numba source text: predictions, the sums of a loss and its gradient, or rows of [J | e].
 
-from collections.abc import Callable, Mapping
+Each module's text is a template, whose gaps are filled with the statements of a graph.
+"""
 
-from ..language.expr import Expr, walk
+from collections.abc import Callable
+
+from ..language.expr import walk
 from ..language.graph import Graph
 from .losses import loss_lines
 from .statements import BOTH, INPUTS, call, indented, leaves, statements
@@ -20,8 +23,8 @@ from packtrain.kernels.common.numba_cache import kept
 '''
 
 
-# op -> the text of its value, given the texts of its operands; NaN goes through relu, min and max.
-# `zero` and `one` are numbers of the parameters' type.
+# op -> the text of its value, given the texts of its operands. A comparison with NaN is false: relu, min and
+# max test for it, so that it stays. `zero` and `one` are numbers of the parameters' type.
 NUMBA: dict[str, Callable[..., str]] = {
     "add": lambda x, y: f"{x} + {y}",
     "sub": lambda x, y: f"{x} - {y}",
@@ -44,7 +47,7 @@ NUMBA: dict[str, Callable[..., str]] = {
 
 SUMS = """
 @njit(error_model="numpy", fastmath={{"contract", "reassoc", "arcp", "nsz"}})
-def sums(p, x, t, start, stop, found):
+def sums(p, x, t, start, stop, gradient):
     f = p.dtype.type
     zero, one = f(0.0), f(1.0)
 {outside}
@@ -69,41 +72,41 @@ def block_of(data, first, block):
 LOSS = """
 
 @kept
-def loss_and_gradient(start, stop, p, x, t, found):
-    blocks = found.shape[1]
+def loss_and_gradient(start, stop, p, x, t, partial):
+    blocks = partial.shape[1]
     x_block = np.empty((x.shape[2], {block}), x.dtype)
     t_block = np.empty((t.shape[2], {block}), t.dtype)
     for task in range(start, stop):
         run, block = task // blocks, task % blocks
-        first, sums_of = block * {block}, found[run, block]
+        first, own = block * {block}, partial[run, block]
         size = min({block}, x.shape[1] - first)
         block_of(x[run % x.shape[0]], first, x_block)
         block_of(t[run % t.shape[0]], first, t_block)
-        sums_of[0] = sums(p[run], x_block, t_block, 0, size, sums_of[1:])
+        own[0] = sums(p[run], x_block, t_block, 0, size, own[1:])
 """
 
 TOTAL = """
 
 @kept
-def total(start, stop, found, divisor, out):
+def total(start, stop, partial, divisor, out):
     for run in range(start, stop):
-        for column in range(found.shape[2]):
-            sum_of = 0.0
-            for block in range(found.shape[1]):
-                sum_of += found[run, block, column]
-            out[run, column] = sum_of / divisor
+        for column in range(partial.shape[2]):
+            value = 0.0
+            for block in range(partial.shape[1]):
+                value += partial[run, block, column]
+            out[run, column] = value / divisor
 """
 
 LOSS_OF_A_COLUMN = """
 
 @kept
-def loss_and_gradient(start, stop, p, x, t, found):
-    blocks = found.shape[1]
+def loss_and_gradient(start, stop, p, x, t, partial):
+    blocks = partial.shape[1]
     for task in range(start, stop):
         run, block = task // blocks, task % blocks
-        first, sums_of = block * {block}, found[run, block]
+        first, own = block * {block}, partial[run, block]
         last = min(first + {block}, x.shape[2])
-        sums_of[0] = sums(p[run], x[run % x.shape[0]], t[run % t.shape[0]], first, last, sums_of[1:])
+        own[0] = sums(p[run], x[run % x.shape[0]], t[run % t.shape[0]], first, last, own[1:])
 """
 
 PREDICT = """
@@ -133,55 +136,6 @@ def predict(start, stop, p, x, y):
 """
 
 
-def loss_source(graph: Graph, loss: str) -> str:
-    """The module of the sums of a loss and its gradient: over blocks of samples, and over the blocks.
-
-    loss_and_gradient(start, stop, p, x, t, found) makes found [R, blocks, 1 + P] from p [R, P],
-    x [R or 1, B, V] and t [R or 1, B, T], or with one_column(graph) both [R or 1, 1, B], which are read
-    where they lie; of its R blocks tasks it does those from `start` to `stop` - 1.
-    total(start, stop, found, divisor, out) adds the blocks of these runs in their order, in float64, and
-    divides: out [R, 1 + P].
-    """
-    blocks = LOSS_OF_A_COLUMN if one_column(graph) else BLOCK_OF + LOSS
-    return HEADER + sums_source(graph, loss) + blocks.format(block=BLOCK) + TOTAL
-
-
-def one_column(graph: Graph) -> bool:
-    """One input and one output: the samples of each lie side by side as they are."""
-    return len(graph.inputs) == len(graph.outputs) == 1
-
-
-def predict_source(graph: Graph) -> str:
-    """The module that defines predict(start, stop, p, x, y): x [R or 1, B, V] -> y [R, B, T], by blocks.
-
-    Of R blocks tasks it does those from `start` to `stop` - 1.
-    """
-    texts, levels = leaves(graph)
-    lines = statements(graph.program, texts, levels, NUMBA, "f({})".format)
-    outside = [*_parameters(graph), *(line for level in lines[:INPUTS] for line in level)]
-    loop = [f"x{i} = x[{i}, n]" for i in range(len(graph.inputs))] + lines[INPUTS] + lines[BOTH]
-    loop += [f"y[{k}, n] = {texts[graph.lowered[output]]}" for k, output in enumerate(graph.outputs)]
-    body = {"outside": indented(outside, 1), "loop": indented(loop, 2), "block": BLOCK}
-    return HEADER + BLOCK_OF + PREDICT.format(**body)
-
-
-def rows_source(graph: Graph) -> str:
-    """The module that defines rows(p, x, t, w, start, stop, columns, offset) -> sum of e^2.
-
-    For samples start..stop-1 of one run (p [P], x [N, V], t [N, T], w [N] or [0] for none) it writes
-    each sample's T rows of [J | e], e = sqrt(w) (y - t), into columns [P + 1, M] from `offset` on.
-    No name of the user's stands in the text.
-    """
-    texts, levels = leaves(graph)
-    lines = statements([*graph.program, *graph.jacobian_program], texts, levels, NUMBA)
-    outside = [
-        "zero, one = 0.0, 1.0",
-        *_parameters(graph),
-        *(line for level in lines[:INPUTS] for line in level),
-    ]
-    return HEADER + _function(graph, outside, [*lines[INPUTS], *lines[BOTH]], texts)
-
-
 ROWS = """
 @njit(error_model="numpy", fastmath={{"contract"}})
 def rows(p, x, t, w, start, stop, columns, offset):
@@ -202,40 +156,60 @@ def rows(p, x, t, w, start, stop, columns, offset):
 """
 
 
-def _function(graph: Graph, outside: list[str], body: list[str], texts: Mapping[Expr, str]) -> str:
-    size, targets = len(graph.parameters), len(graph.outputs)
-    loop = [*(f"x{i} = x[n, {i}]" for i in range(len(graph.inputs))), *body]
-    for k, (output, slopes) in enumerate(zip(graph.outputs, graph.jacobian, strict=True)):
-        loop += [f"m = offset + (n - start) * {targets} + {k}"]
-        loop += [f"columns[{i}, m] = {texts[part]}" for i, part in enumerate(slopes)]
-        loop += [f"columns[{size}, m] = {texts[graph.lowered[output]]} - t[n, {k}]"]
-    return ROWS.format(
-        outside=indented(outside, 1),
-        loop=indented(loop, 2),
-        targets=targets,
-        width=size + 1,
-        weighed=NUMBA["chain"]("root", "v"),
-    )
+def loss_source(graph: Graph, loss: str) -> str:
+    """The module that sums a loss and its gradient, over blocks of samples and then over the blocks.
+
+    loss_and_gradient(start, stop, p, x, t, partial) fills partial [R, blocks, 1 + P] from p [R, P],
+    x [R or 1, B, V] and t [R or 1, B, T], or if one_column(graph) both [R or 1, 1, B], which are read where
+    they lie. Of its R blocks tasks it does those from `start` to `stop` - 1.
+
+    total(start, stop, partial, divisor, out) adds the blocks of runs `start` to `stop` - 1 in their order, in
+    float64, and divides: out [R, 1 + P].
+
+    >>> from packtrain.kernels.expression.numba_source import loss_source
+    >>> from packtrain.kernels.language import parse
+    >>> "e0 = v3 - t0" in loss_source(parse("xy = a*x"), "mse")
+    True
+    """
+    blocks = LOSS_OF_A_COLUMN if one_column(graph) else BLOCK_OF + LOSS
+    return HEADER + sums_source(graph, loss) + blocks.format(block=BLOCK) + TOTAL
+
+
+def one_column(graph: Graph) -> bool:
+    """Whether there is one input and one output: then the samples of each lie side by side as they are.
+
+    >>> from packtrain.kernels.expression.numba_source import one_column
+    >>> from packtrain.kernels.language import parse
+    >>> one_column(parse("xy = a*x")), one_column(parse("xy = a*x1 + x2"))
+    (True, False)
+    """
+    return len(graph.inputs) == len(graph.outputs) == 1
 
 
 def sums_source(graph: Graph, loss: str) -> str:
-    """The function sums(p, x, t, start, stop, found): the loss's sum over some samples, and its gradient's.
+    """The function sums(p, x, t, start, stop, gradient) -> the loss's sum over samples start..stop-1.
 
-    p [P], x [V, B], t [T, B], found [P], all in the parameters' precision.
+    p [P], x [V, B], t [T, B]; it fills gradient [P], a sum too. All are in the parameters' precision.
+
+    >>> from packtrain.kernels.expression.numba_source import sums_source
+    >>> from packtrain.kernels.language import parse
+    >>> "g0 += " in sums_source(parse("xy = a*x"), "mse")
+    True
     """
     texts, levels = leaves(graph)
     constant = "f({})".format
     forward = statements(graph.program, texts, levels, NUMBA, constant)
     outputs = [texts[graph.lowered[output]] for output in graph.outputs]
     backward = statements(walk(*graph.gradient), texts, levels, NUMBA, constant)
-    columns = 1 if loss == "cross_entropy" else len(outputs)
-    outside = [
-        *_parameters(graph),
-        *(line for part in (forward, backward) for level in part[:INPUTS] for line in level),
+    inputs, targets = range(len(graph.inputs)), range(1 if loss == "cross_entropy" else len(outputs))
+    slopes = range(len(graph.gradient))
+    # Counted from 0, since from a start of unknown sign a loop isn't vectorized.
+    columns = [f"x_{i} = x[{i}, start:stop]" for i in inputs] + [
+        f"t_{i} = t[{i}, start:stop]" for i in targets
     ]
     loop = [
-        *(f"x{i} = x_{i}[n]" for i in range(len(graph.inputs))),
-        *(f"t{i} = t_{i}[n]" for i in range(columns)),
+        *(f"x{i} = x_{i}[n]" for i in inputs),
+        *(f"t{i} = t_{i}[n]" for i in targets),
         *forward[INPUTS],
         *forward[BOTH],
         *loss_lines(loss, outputs, NUMBA, lambda k, a, b: f"({a} if t0 == {k} else {b})"),
@@ -244,19 +218,66 @@ def sums_source(graph: Graph, loss: str) -> str:
         *backward[BOTH],
         *(f"g{i} += {texts[root]}" for i, root in enumerate(graph.gradient)),
     ]
-    # Counted from 0, since from a start of unknown sign a loop isn't vectorized.
-    read = [
-        *(f"x_{i} = x[{i}, start:stop]" for i in range(len(graph.inputs))),
-        *(f"t_{i} = t[{i}, start:stop]" for i in range(columns)),
-    ]
     return SUMS.format(
-        outside=indented(outside, 1),
-        zeros=indented(["total = zero", *(f"g{i} = zero" for i in range(len(graph.gradient)))], 1),
-        columns=indented(read, 1),
+        outside=indented(_outside(graph, forward, backward), 1),
+        zeros=indented(["total = zero", *(f"g{i} = zero" for i in slopes)], 1),
+        columns=indented(columns, 1),
         loop=indented(loop, 2),
-        results=indented([f"found[{i}] = g{i}" for i in range(len(graph.gradient))], 1),
+        results=indented([f"gradient[{i}] = g{i}" for i in slopes], 1),
     )
 
 
-def _parameters(graph: Graph) -> list[str]:
-    return [f"p{i} = p[{i}]" for i in range(len(graph.parameters))]
+def predict_source(graph: Graph) -> str:
+    """The module that defines predict(start, stop, p, x, y): x [R or 1, B, V] -> y [R, B, T], by blocks.
+
+    Of R blocks tasks it does those from `start` to `stop` - 1.
+
+    >>> from packtrain.kernels.expression.numba_source import predict_source
+    >>> from packtrain.kernels.language import parse
+    >>> "v3 = p0 * x0" in predict_source(parse("xy = a*x"))
+    True
+    """
+    texts, levels = leaves(graph)
+    lines = statements(graph.program, texts, levels, NUMBA, "f({})".format)
+    loop = [
+        *(f"x{i} = x[{i}, n]" for i in range(len(graph.inputs))),
+        *lines[INPUTS],
+        *lines[BOTH],
+        *(f"y[{k}, n] = {texts[graph.lowered[output]]}" for k, output in enumerate(graph.outputs)),
+    ]
+    outside = indented(_outside(graph, lines), 1)
+    return HEADER + BLOCK_OF + PREDICT.format(outside=outside, loop=indented(loop, 2), block=BLOCK)
+
+
+def rows_source(graph: Graph) -> str:
+    """The module that defines rows(p, x, t, w, start, stop, columns, offset) -> sum of e^2.
+
+    For samples start..stop-1 of one run (p [P], x [N, V], t [N, T], w [N] or [0] for none) it writes
+    each sample's T rows of [J | e], e = sqrt(w) (y - t), into columns [P + 1, M] from `offset` on.
+
+    >>> from packtrain.kernels.expression.numba_source import rows_source
+    >>> from packtrain.kernels.language import parse
+    >>> "columns[1, m] = v3 - t[n, 0]" in rows_source(parse("xy = a*x"))
+    True
+    """
+    texts, levels = leaves(graph)
+    lines = statements([*graph.program, *graph.jacobian_program], texts, levels, NUMBA)
+    size, targets = len(graph.parameters), len(graph.outputs)
+    loop = [*(f"x{i} = x[n, {i}]" for i in range(len(graph.inputs))), *lines[INPUTS], *lines[BOTH]]
+    for k, (output, slopes) in enumerate(zip(graph.outputs, graph.jacobian, strict=True)):
+        loop += [f"m = offset + (n - start) * {targets} + {k}"]
+        loop += [f"columns[{i}, m] = {texts[slope]}" for i, slope in enumerate(slopes)]
+        loop += [f"columns[{size}, m] = {texts[graph.lowered[output]]} - t[n, {k}]"]
+    return HEADER + ROWS.format(
+        outside=indented(["zero, one = 0.0, 1.0", *_outside(graph, lines)], 1),
+        loop=indented(loop, 2),
+        targets=targets,
+        width=size + 1,
+        weighed=NUMBA["chain"]("root", "v"),
+    )
+
+
+def _outside(graph: Graph, *programs: list[list[str]]) -> list[str]:
+    """What stands before the loop over samples: the parameters, and what depends on them or on nothing."""
+    parameters = [f"p{i} = p[{i}]" for i in range(len(graph.parameters))]
+    return [*parameters, *(line for lines in programs for level in lines[:INPUTS] for line in level)]

@@ -44,21 +44,33 @@ TORCH: dict[str, Callable[..., Any]] = {
 
 
 def chained(left: Tensor, right: Tensor) -> Tensor:
-    """left * right, and 0 where a factor is exactly 0, whatever the other is."""
+    """left * right, and 0 where a factor is exactly 0, even if the other is infinite or NaN.
+
+    >>> import torch
+    >>> from packtrain.kernels.expression.reference import chained
+    >>> chained(torch.tensor([0.0, 2.0]), torch.tensor([torch.inf, 3.0])).tolist()
+    [0.0, 6.0]
+    """
     return (left * right).masked_fill((left == 0) | (right == 0), 0)
 
 
-TAKES_NUMBERS = {"add", "sub", "mul", "div", "pow"}
+TAKES_NUMBERS = {"add", "sub", "mul", "div", "pow"}  # whose right operand may be a plain number
 
-Values = dict[Expr, Tensor]
+Values = dict[Expr, Tensor]  # part -> its value, which broadcasts to [R, B]
 
 
 def predict(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
-    """y = f(x; p): parameters [R, P], inputs [B, V] or [R, B, V] -> outputs [R, B, T]."""
+    """y = f(x; p): parameters [R, P], inputs [B, V] or [R, B, V] -> outputs [R, B, T].
+
+    >>> import torch
+    >>> from packtrain.kernels.expression.reference import predict
+    >>> from packtrain.kernels.language import parse
+    >>> predict(parse("xy = a*x"), torch.tensor([[3.0]]), torch.tensor([[1.0], [2.0]])).tolist()
+    [[[3.0], [6.0]]]
+    """
     values = bind(graph, parameters, inputs)
     evaluate(graph.program, values)
-    found = [values[graph.lowered[output]] for output in graph.outputs]
-    return stack(found, parameters, inputs)
+    return stack([values[graph.lowered[output]] for output in graph.outputs], parameters, inputs)
 
 
 def loss_and_gradient(
@@ -66,7 +78,14 @@ def loss_and_gradient(
 ) -> tuple[Tensor, Tensor]:
     """(L, dL/dp): parameters [R, P], inputs [B, V] or [R, B, V], targets likewise -> [R], [R, P].
 
-    The gradient is `graph.gradient`, which the derivative table made; torch's autograd takes no part.
+    The gradient is `graph.gradient`, made by the table of derivatives; torch's autograd takes no part.
+
+    >>> import torch
+    >>> from packtrain.kernels.expression.reference import loss_and_gradient
+    >>> from packtrain.kernels.language import parse
+    >>> graph, one = parse("xy = a*x"), torch.ones(1, 1)
+    >>> [part.tolist() for part in loss_and_gradient(graph, 3 * one, one, one, "mse")]
+    [[4.0], [[4.0]]]
     """
     values = bind(graph, parameters, inputs)
     evaluate(graph.program, values)
@@ -79,7 +98,14 @@ def loss_and_gradient(
 
 
 def jacobian(graph: Graph, parameters: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """(y, dy/dp): parameters [R, P], inputs [B, V] or [R, B, V] -> [R, B, T], [R, B, T, P]."""
+    """(y, dy/dp): parameters [R, P], inputs [B, V] or [R, B, V] -> [R, B, T], [R, B, T, P].
+
+    >>> import torch
+    >>> from packtrain.kernels.expression.reference import jacobian
+    >>> from packtrain.kernels.language import parse
+    >>> [part.tolist() for part in jacobian(parse("xy = a*x^2"), torch.ones(1, 1), torch.tensor([[2.0]]))]
+    [[[[4.0]]], [[[[4.0]]]]]
+    """
     values = bind(graph, parameters, inputs)
     evaluate(graph.program, values)
     evaluate(graph.jacobian_program, values)
@@ -89,14 +115,31 @@ def jacobian(graph: Graph, parameters: Tensor, inputs: Tensor) -> tuple[Tensor, 
 
 
 def bind(graph: Graph, parameters: Tensor, inputs: Tensor) -> Values:
-    """The leaves: a parameter is [R, 1], an input [1, B] or [R, B]."""
+    """leaf -> its value: a parameter's is [R, 1], an input's [1, B] or [R, B].
+
+    >>> import torch
+    >>> from packtrain.kernels.expression.reference import bind
+    >>> from packtrain.kernels.language import parse
+    >>> values = bind(parse("xy = a*x"), torch.ones(3, 1), torch.ones(5, 1))
+    >>> {str(leaf): list(value.shape) for leaf, value in values.items()}
+    {'a': [3, 1], 'x': [1, 5]}
+    """
     per_run = inputs if inputs.dim() == 3 else inputs[None]
     leaves = {name(p): parameters[:, i, None] for i, p in enumerate(graph.parameters)}
     return leaves | {name(x): per_run[:, :, i] for i, x in enumerate(graph.inputs)}
 
 
 def evaluate(program: Iterable[Expr], values: Values) -> None:
-    """Adds the value of each part of `program`, in order, to `values`, which holds the leaves."""
+    """Adds the value of each part of `program`, in order, to `values`, which holds the leaves.
+
+    >>> import torch
+    >>> from packtrain.kernels.expression.reference import evaluate
+    >>> from packtrain.kernels.language.expr import name, walk
+    >>> a = name("a")
+    >>> evaluate(walk(a * a), values := {a: torch.tensor([[3.0]])})
+    >>> values[a * a].item()
+    9.0
+    """
     like = next(iter(values.values()))
     for part in program:
         if part not in values:
@@ -104,7 +147,13 @@ def evaluate(program: Iterable[Expr], values: Values) -> None:
 
 
 def stack(columns: Iterable[Tensor], parameters: Tensor, inputs: Tensor) -> Tensor:
-    """Columns that broadcast to [R, B] -> [R, B, columns]."""
+    """Columns that broadcast to [R, B] -> [R, B, columns].
+
+    >>> import torch
+    >>> from packtrain.kernels.expression.reference import stack
+    >>> list(stack([torch.ones(1, 5), torch.ones(3, 1)], torch.ones(3, 7), torch.ones(5, 2)).shape)
+    [3, 5, 2]
+    """
     shape = parameters.shape[0], inputs.shape[-2]
     return torch.stack([column.expand(shape) for column in columns], -1)
 

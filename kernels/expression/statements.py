@@ -1,4 +1,4 @@
-"""A program -> assignments, sorted by what they depend on: what every generated backend writes down."""
+"""A program -> assignments, sorted by what they depend on: the lines that generated kernels are made of."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -7,12 +7,18 @@ from ..language.graph import Graph, cotangent
 
 Table = Mapping[str, Callable[..., str]]  # op -> the text of its value, given the texts of its operands
 
-NOTHING, PARAMETERS, INPUTS, BOTH = range(4)  # what a value depends on: bits, so that | joins them
-MOST_POWER = 16  # up to which an integer power is a few multiplications
+NOTHING, PARAMETERS, INPUTS, BOTH = range(4)  # levels, what a value depends on: bits, so that | joins them
+MOST_POWER = 16  # the largest integer power that is written as multiplications
 
 
 def leaves(graph: Graph) -> tuple[dict[Expr, str], dict[Expr, int]]:
-    """The texts p0, x0 and s0 of parameters, inputs and cotangents, and what they depend on."""
+    """leaf -> its text, p0, x0 or s0 for parameters, inputs and cotangents, and leaf -> its level.
+
+    >>> from packtrain.kernels.expression.statements import leaves
+    >>> from packtrain.kernels.language import parse
+    >>> list(leaves(parse("xy = a*x"))[0].values())
+    ['p0', 'x0', 's0']
+    """
     texts = {name(p): f"p{i}" for i, p in enumerate(graph.parameters)}
     texts |= {name(x): f"x{i}" for i, x in enumerate(graph.inputs)}
     texts |= {cotangent(o): f"s{i}" for i, o in enumerate(graph.outputs)}
@@ -27,10 +33,17 @@ def statements(
     table: Table,
     number: Callable[[str], str] = str,
 ) -> list[list[str]]:
-    """Assignments v0 = ... for each part of `program`, in order, by level: NOTHING to BOTH.
+    """Assignments v3 = ... for the parts of `program` in order, a list for each level from NOTHING to BOTH.
 
-    `texts` and `levels` hold what has been written, the leaves at first, and get what is written here.
-    `number` writes a constant, given its digits.
+    `texts` and `levels` hold the leaves and what has been written before; what is written here is added to
+    them. `table` writes operations, and `number` a constant, given its digits.
+
+    >>> from packtrain.kernels.expression.statements import leaves, statements
+    >>> from packtrain.kernels.language import parse
+    >>> graph = parse("xy = exp(a)*x")
+    >>> table = {"exp": "exp({})".format, "mul": "{} * {}".format}
+    >>> statements(graph.program, *leaves(graph), table)
+    [[], ['v3 = exp(p0)'], [], ['v4 = v3 * x0']]
     """
     lines: list[list[str]] = [[], [], [], []]
     for part in program:
@@ -56,7 +69,13 @@ def _assignments(part: Expr, texts: Mapping[Expr, str], table: Table) -> list[st
 
 
 def integer_power(part: Expr) -> int | None:
-    """n, where `part` is x^n for an integer from 2 to MOST_POWER, or one below 0 of that size."""
+    """n, where `part` is x^n with an integer n of 2 to MOST_POWER or -1 to -MOST_POWER; else None.
+
+    >>> from packtrain.kernels.expression.statements import integer_power
+    >>> from packtrain.kernels.language.expr import name, number
+    >>> integer_power(name("x") ** number(3)), integer_power(name("x") ** number(0.5))
+    (3, None)
+    """
     if part.op != "pow" or part.args[1].op != "number":
         return None
     power = constant(part.args[1])
@@ -76,10 +95,20 @@ def _multiplications(target: str, base: str, power: int, table: Table) -> list[s
 
 
 def call(function: str) -> Callable[..., str]:
-    """A row of a table: the call of `function` with the operands."""
+    """A row of a table: the call of `function` with the operands.
+
+    >>> from packtrain.kernels.expression.statements import call
+    >>> call("exp")("v0")
+    'exp(v0)'
+    """
     return lambda *args: f"{function}({', '.join(args)})"
 
 
 def indented(lines: Iterable[str], levels: int) -> str:
-    """The lines as one text, so many levels deep."""
+    """The lines as one text, each indented by so many levels.
+
+    >>> from packtrain.kernels.expression.statements import indented
+    >>> indented(["a = 1", "b = 2"], 1)
+    '    a = 1\\n    b = 2'
+    """
     return "\n".join("    " * levels + line for line in lines)

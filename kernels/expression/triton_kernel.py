@@ -1,7 +1,7 @@
-"""Expression graphs on the GPU, through kernels that are generated for each graph.
+"""Expression graphs on the GPU: kernels generated for each graph.
 
-One program goes over some blocks of samples for some of the runs. Each block's sums are stored by
-themselves and added in a second pass, so which program computes a block changes no bit.
+A program computes some blocks of samples for some of the runs. The sums of each block are stored apart and
+added in a second pass, so it changes no bit which program computes a block.
 """
 
 from functools import cache
@@ -19,11 +19,11 @@ from .triton_source import loss_source, predict_source, squares_source
 
 WARP = 32
 REGISTERS = 128  # of a thread, for values: the compiler needs others
-MOST_A_THREAD = 16  # samples
-PROGRAMS_A_PROCESSOR = 64  # about twice what runs at a time
-MOST_RUNS = 64  # for which one program uses the samples that it loaded
-MOST_BLOCKS = 64  # of one program
-MOST_NUMBERS = 1 << 28  # among the sums of all blocks that are in memory at a time
+MOST_A_THREAD = 16  # samples of a thread
+PROGRAMS_A_PROCESSOR = 64  # about twice as many as run at a time
+MOST_RUNS = 64  # of a program: it uses the samples that it loaded for each of them
+MOST_BLOCKS = 64  # of a program
+MOST_NUMBERS = 1 << 28  # of the blocks' sums that are in memory at a time
 
 
 def predict(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
@@ -43,15 +43,17 @@ def loss_and_gradient(
     samples = inputs.shape[-2]
     count = samples * terms(loss, len(graph.outputs)) or 1
     columns, dtype = 1 + parameters.shape[1], parameters.dtype
-    found = _sums(module, module.loss_and_gradient, parameters, inputs, targets, None, columns, dtype, count)
-    return found[:, 0], found[:, 1:]
+    sums = _sums(module, module.loss_and_gradient, parameters, inputs, targets, None, columns, dtype, count)
+    return sums[:, 0], sums[:, 1:]
 
 
 def squares(
     graph: Graph, parameters: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor | None
 ) -> Tensor:
-    """[J | e]^T [J | e], e = sqrt(w) (y - t): parameters [R, P], inputs [B, V] or [R, B, V], targets and
-    weights [B] or [R, B] likewise -> [R, P + 1, P + 1] in float64.
+    """[J | e]^T [J | e], where J = sqrt(w) dy/dp and e = sqrt(w) (y - t).
+
+    parameters [R, P], inputs [B, V] or [R, B, V], targets likewise, weights [B] or [R, B] or None
+    -> [R, P + 1, P + 1] in float64.
     """
     shared = inputs.dim() == targets.dim() == 2 and (weights is None or weights.dim() == 1)
     module = _squares(graph, shared, weights is not None)
@@ -59,9 +61,9 @@ def squares(
     columns = size * (size + 1) // 2
     sums = _sums(module, module.squares, parameters, inputs, targets, weights, columns, dtype, 1)
     row, column = torch.triu_indices(size, size, device=parameters.device)
-    found = sums.new_empty(len(parameters), size, size)
-    found[:, row, column] = found[:, column, row] = sums
-    return found
+    products = sums.new_empty(len(parameters), size, size)
+    products[:, row, column] = products[:, column, row] = sums
+    return products
 
 
 def _sums(
@@ -77,26 +79,21 @@ def _sums(
 ) -> Tensor:
     """The sums of a kernel over all samples, divided by `count`: [R, columns] in `dtype`.
 
-    So many runs at a time as the sums of their blocks fit in memory.
+    It takes as many runs at a time as have sums of blocks that fit in memory.
     """
     block = _block(module, dtype.itemsize)
     blocks = launch.parts(inputs.shape[-2], block)
     together = max(1, MOST_NUMBERS // max(1, blocks * columns))
-    found = []
-    for runs in _slices(len(parameters), together):
-        x, t, w = (
-            each if each is None or each.dim() == dims else each[runs]
-            for each, dims in ((inputs, 2), (targets, 2), (weights, 1))
-        )
-        part = parameters.new_empty(len(parameters[runs]), blocks, columns, dtype=dtype)
-        assert x is not None
-        _launch(kernel, parameters[runs], x, t, w, part, block)
-        found.append(sum_parts(part, dtype, count))
-    return found[0] if len(found) == 1 else torch.cat(found)
-
-
-def _slices(size: int, each: int) -> list[slice]:
-    return [slice(start, start + each) for start in range(0, max(1, size), each)]
+    sums = []
+    for start in range(0, max(1, len(parameters)), together):
+        runs = slice(start, start + together)
+        x = inputs if inputs.dim() == 2 else inputs[runs]
+        t = targets if targets.dim() == 2 else targets[runs]
+        w = weights if weights is None or weights.dim() == 1 else weights[runs]
+        partial = parameters.new_empty(len(parameters[runs]), blocks, columns, dtype=dtype)
+        _launch(kernel, parameters[runs], x, t, w, partial, block)
+        sums.append(sum_parts(partial, dtype, count))
+    return sums[0] if len(sums) == 1 else torch.cat(sums)
 
 
 @cache
@@ -115,7 +112,7 @@ def _squares(graph: Graph, shared: bool, weighted: bool) -> ModuleType:
 
 
 def _block(module: ModuleType, itemsize: int) -> int:
-    """Samples of one block, a warp's: as many as its registers hold, a matter of graph and dtype alone."""
+    """Samples of one block, a warp's: as many as its registers hold. Graph and dtype alone decide."""
     a_sample = module.LIVE * (itemsize // 4)
     a_thread = max(1, min(MOST_A_THREAD, REGISTERS // a_sample))
     return WARP * (1 << (a_thread.bit_length() - 1))
@@ -142,7 +139,7 @@ def _launch(
     parameters, inputs = launch.aligned(parameters.detach()), launch.aligned(inputs)
     targets = inputs if targets is None else launch.aligned(targets)
     weights = inputs if weights is None else launch.aligned(weights)
-    x_run, t_run = (each[0].numel() if each.dim() == 3 else 0 for each in (inputs, targets))
+    x_run, t_run = (data[0].numel() if data.dim() == 3 else 0 for data in (inputs, targets))
     w_run = samples if weights.dim() == 2 else 0
     launch.launch(
         kernel, groups * launch.parts(blocks, blocks_each),

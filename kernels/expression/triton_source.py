@@ -1,4 +1,4 @@
-"""A graph -> Triton source text: kernels that go over the samples once, for R runs at once."""
+"""A graph -> Triton source text: kernels that go over the samples once, for R runs together."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -19,10 +19,12 @@ from triton.language.extra import libdevice
 
 
 def _choose(sign: str) -> Callable[..., str]:
+    """The row of min or max: x where it compares so or is NaN, else y, be that NaN or not."""
     return lambda x, y: f"tl.where({x} {sign} {y}, {x}, tl.where({x} != {x}, {x}, {y}))"
 
 
-# op -> the text of its value, given the texts of its operands; NaN goes through relu, min and max.
+# op -> the text of its value, given the texts of its operands. A comparison with NaN is false: relu tests for
+# what becomes 0, min and max for NaN, so that it stays.
 TRITON: dict[str, Callable[..., str]] = {
     "add": lambda x, y: f"{x} + {y}",
     "sub": lambda x, y: f"{x} - {y}",
@@ -78,7 +80,13 @@ LIVE = {live}
 
 
 def predict_source(graph: Graph, shared: bool) -> str:
-    """The module that defines predict: out [R, N, T], the graph's outputs."""
+    """The module that defines predict: out [R, N, T], the graph's outputs. `shared`: runs share the inputs.
+
+    >>> from packtrain.kernels.expression.triton_source import predict_source
+    >>> from packtrain.kernels.language import parse
+    >>> "v3 = p0 * x0" in predict_source(parse("xy = a*x"), shared=True)
+    True
+    """
     writer = _Writer(graph, shared)
     writer.compute(graph.program)
     width = len(graph.outputs)
@@ -91,7 +99,12 @@ def predict_source(graph: Graph, shared: bool) -> str:
 def loss_source(graph: Graph, loss: str, shared: bool) -> str:
     """The module that defines loss_and_gradient: sums over each block of samples, out [R, blocks, 1 + P].
 
-    The sums of the loss and of its gradient, both still to be divided by how many they are a mean of.
+    They are the sums of the loss and of its gradient, not yet divided where the loss is a mean.
+
+    >>> from packtrain.kernels.expression.triton_source import loss_source
+    >>> from packtrain.kernels.language import parse
+    >>> "e0 = v3 - t0" in loss_source(parse("xy = a*x"), "mse", shared=True)
+    True
     """
     writer = _Writer(graph, shared, targets=1 if loss == "cross_entropy" else len(graph.outputs))
     writer.compute(graph.program)
@@ -108,7 +121,12 @@ def squares_source(graph: Graph, shared: bool, weighted: bool) -> str:
 
     They are the K = (P + 1)(P + 2) / 2 products of the columns of [J | e] with one another: the upper
     triangle of [J | e]^T [J | e], row by row. J are the outputs' derivatives, e = y - t, both times
-    sqrt(w) where `weighted`. Products and sums are in float64: what they are solved for is small beside them.
+    sqrt(w) if `weighted`. Products and sums are in float64: what they are solved for is small beside them.
+
+    >>> from packtrain.kernels.expression.triton_source import squares_source
+    >>> from packtrain.kernels.language import parse
+    >>> squares_source(parse("xy = a*x"), shared=True, weighted=False).count("tl.store")
+    3
     """
     writer = _Writer(graph, shared, len(graph.outputs), weighted)
     writer.compute(graph.program)
@@ -116,8 +134,8 @@ def squares_source(graph: Graph, shared: bool, weighted: bool) -> str:
     columns = [[] for _ in range(size)]
     for k, row in enumerate(graph.jacobian):
         writer.compute(walk(*row))
-        found = [*(writer.texts[part] for part in row), f"({writer.outputs[k]} - t{k})"]
-        for i, text in enumerate(found):
+        texts = [*(writer.texts[part] for part in row), f"({writer.outputs[k]} - t{k})"]
+        for i, text in enumerate(texts):
             value = TRITON["chain"]("root", text) if weighted else f"{text} + zero"
             writer.body.append(f"j{i}_{k} = ({value}).to(tl.float64)")
             columns[i].append(f"j{i}_{k}")
@@ -131,8 +149,8 @@ def squares_source(graph: Graph, shared: bool, weighted: bool) -> str:
 class _Writer:
     """Writes one kernel: what depends on nothing, on a run, on a block of samples, or on both.
 
-    Where the runs share their data (`shared`), a block is loaded, and what depends on inputs alone is
-    computed, once for all of a program's runs.
+    If the runs share their data (`shared`), a block is loaded once for all of a program's runs, and what
+    depends on inputs alone is computed once, too.
     """
 
     def __init__(self, graph: Graph, shared: bool, targets: int = 0, weighted: bool = False) -> None:
@@ -149,15 +167,17 @@ class _Writer:
 
     @property
     def size(self) -> int:
+        """How many parameters there are."""
         return len(self.graph.parameters)
 
     @property
     def data(self) -> list[str]:
-        """Where what depends on the samples alone is written."""
+        """The lines of what depends on the samples alone."""
         return self.block if self.shared else self.body
 
     @property
     def outputs(self) -> list[str]:
+        """The outputs' texts."""
         return [self.texts[self.graph.lowered[output]] for output in self.graph.outputs]
 
     def _load(self, letter: str, columns: int) -> None:
@@ -167,7 +187,7 @@ class _Writer:
             self.data.append(f"{letter}{i} = tl.load({at}, mask=inside, other=0)")
 
     def compute(self, program: Iterable[Expr]) -> None:
-        """Writes what `program` needs and isn't there yet."""
+        """Writes those parts of `program` that aren't written yet."""
         number = "tl.full((), {}, dtype)".format
         lines = statements(program, self.texts, self.levels, TRITON, number)
         self.constants += lines[NOTHING]
@@ -180,6 +200,7 @@ class _Writer:
         self.body.append(f"tl.store({at}, tl.sum(tl.where(inside, {value}, {zero}), 0))")
 
     def kernel(self, name: str) -> str:
+        """The text of the kernel, and how many registers a sample takes."""
         return KERNEL.format(
             plain=NOT_SPECIALIZED,
             name=name,
@@ -192,9 +213,13 @@ class _Writer:
 
 
 def most_alive(lines: Sequence[str]) -> int:
-    """How many of the lines' values have to be kept at once: what registers are planned by.
+    """How many of the lines' values are needed at once: the registers that a sample takes.
 
     The circular functions count for many: they reduce large arguments in a table on the stack.
+
+    >>> from packtrain.kernels.expression.triton_source import most_alive
+    >>> most_alive(["v1 = p0 * x0", "v2 = v1 * x1", "v3 = v2 + v1"])
+    3
     """
     used = [set(VALUE.findall(line)) for line in lines]
     last = {value: i for i, values in enumerate(used) for value in values}

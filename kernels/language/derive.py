@@ -1,7 +1,7 @@
-"""Derivatives of expressions: one table of partial derivatives, and two walks, from either end.
+"""Derivatives of expressions: one table of partial derivatives, and the chain rule in both directions.
 
-Their products are those of `Finite.chain`: (k*x)^n has the slope 0 at x = 0, where 0 meets an infinite
-partial.
+`reverse` starts at the roots and gives gradients; `forward` starts at the leaves and gives Jacobians. Both
+multiply by `Finite.chain`, in which a factor that is 0 wins over one that is infinite.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -10,16 +10,12 @@ from .expr import ONE, ZERO, Expr, node, number, walk
 from .finite import Finite
 
 HALF, TWO = number(0.5), number(2)
-LINEAR = "add", "sub", "neg"  # whose partials are numbers
-MOST_SLOPES = 100_000  # of parts by leaves: a graph of more is derived from its roots down alone
+LINEAR = "add", "sub", "neg"  # their partials are numbers
+MOST_SLOPES = 100_000  # parts times leaves: in larger graphs `reverse` never turns to `forward`
 
 
 def _sign(x: Expr) -> Expr:
     return node("sign", x)
-
-
-def _f(op: str, *args: Expr) -> Expr:
-    return node(op, *args)
 
 
 def _power_slope(x: Expr, y: Expr) -> Expr:
@@ -28,53 +24,62 @@ def _power_slope(x: Expr, y: Expr) -> Expr:
     return y * rest if y.op == "number" else node("chain", y, rest)
 
 
-# d op(x, y) / d x and / d y. At a kink: relu takes 0, abs takes 0, min and max share alike.
+# op -> d op(x, y) / d x and d op(x, y) / d y. At their kinks relu and abs have the slope 0, and min and max
+# give half to either side.
 PARTIALS: dict[str, Callable[..., tuple[Expr, ...]]] = {
     "add": lambda x, y: (ONE, ONE),
     "sub": lambda x, y: (ONE, -ONE),
     "mul": lambda x, y: (y, x),
     "div": lambda x, y: (ONE / y, -(x / y / y)),
     "neg": lambda x: (-ONE,),
-    "pow": lambda x, y: (_power_slope(x, y), _f("plogx", x**y, x)),
-    "exp": lambda x: (_f("exp", x),),
+    "pow": lambda x, y: (_power_slope(x, y), node("plogx", x**y, x)),
+    "exp": lambda x: (node("exp", x),),
     "log": lambda x: (ONE / x,),
-    "sqrt": lambda x: (HALF / _f("sqrt", x),),
+    "sqrt": lambda x: (HALF / node("sqrt", x),),
     "abs": lambda x: (_sign(x),),
-    "sin": lambda x: (_f("cos", x),),
-    "cos": lambda x: (-_f("sin", x),),
-    "tan": lambda x: (ONE + _f("tan", x) ** TWO,),
-    "asin": lambda x: (ONE / _f("sqrt", ONE - x**TWO),),
-    "acos": lambda x: (-(ONE / _f("sqrt", ONE - x**TWO)),),
+    "sin": lambda x: (node("cos", x),),
+    "cos": lambda x: (-node("sin", x),),
+    "tan": lambda x: (ONE + node("tan", x) ** TWO,),
+    "asin": lambda x: (ONE / node("sqrt", ONE - x**TWO),),
+    "acos": lambda x: (-(ONE / node("sqrt", ONE - x**TWO)),),
     "atan": lambda x: (ONE / (ONE + x**TWO),),
-    "sinh": lambda x: (_f("cosh", x),),
-    "cosh": lambda x: (_f("sinh", x),),
-    "tanh": lambda x: (ONE - _f("tanh", x) ** TWO,),
-    "sigmoid": lambda x: (_f("sigmoid", x) * (ONE - _f("sigmoid", x)),),
-    "relu": lambda x: (_sign(_f("relu", x)),),
-    "softplus": lambda x: (_f("sigmoid", x),),
+    "sinh": lambda x: (node("cosh", x),),
+    "cosh": lambda x: (node("sinh", x),),
+    "tanh": lambda x: (ONE - node("tanh", x) ** TWO,),
+    "sigmoid": lambda x: (node("sigmoid", x) * (ONE - node("sigmoid", x)),),
+    "relu": lambda x: (_sign(node("relu", x)),),
+    "softplus": lambda x: (node("sigmoid", x),),
     "min": lambda x, y: (HALF * (ONE - _sign(x - y)), HALF * (ONE + _sign(x - y))),
     "max": lambda x, y: (HALF * (ONE + _sign(x - y)), HALF * (ONE - _sign(x - y))),
 }
 
 
 def reverse(seeds: Mapping[Expr, Expr], wanted: Collection[Expr]) -> dict[Expr, Expr]:
-    """d(sum of root * seed) / d leaf for each wanted leaf: the chain rule, from the roots down.
+    """leaf -> the sum over the roots of seed * d root / d leaf: the chain rule, from the roots down.
 
-    Parts that no wanted leaf feeds get no derivative. A wanted leaf that feeds no root gets 0. Where a
-    partial may be infinite and a leaf feeds its operand in several ways, as in sqrt(a*x^2 - a*x), that
-    operand is derived from the leaves up: infinity minus infinity would be NaN.
+    `seeds` are root -> seed, and `wanted` the leaves. A leaf that no root depends on gets 0.
+
+    An operand that a leaf reaches along several paths, and whose partial may be infinite, as the one of
+    sqrt(a*x^2 - a*x), is derived from the leaves up instead. Down from the root, the paths would be infinity
+    and minus infinity, whose sum is NaN; up from the leaf they cancel before they meet infinity.
+
+    >>> from packtrain.kernels.language.derive import reverse
+    >>> from packtrain.kernels.language.expr import ONE, name, node
+    >>> a, x = name("a"), name("x")
+    >>> str(reverse({node("sin", a * x): ONE}, [a])[a])
+    'cos(a*x)*x'
     """
     order = walk(*seeds)
     finite = Finite(seeds, order)
-    fed, several = _feeding(order, wanted)
-    partials = {part: PARTIALS[part.op](*part.args) for part in order if part.args and fed[part]}
+    reaching, several = _reaching(order, wanted)
+    partials = {part: PARTIALS[part.op](*part.args) for part in order if part.args and reaching[part]}
     slopes = _slopes_of_risky(partials, several, wanted, finite) if several else {}
     cotangents: dict[Expr, Expr] = dict(seeds)
     for part in reversed(order):
         if part not in partials or part not in cotangents:
             continue
         for arg, partial in zip(part.args, partials[part], strict=True):
-            if not fed[arg]:
+            if not reaching[arg]:
                 continue
             product = finite.chain(cotangents[part], partial)
             if arg in slopes and not finite(partial):
@@ -82,18 +87,18 @@ def reverse(seeds: Mapping[Expr, Expr], wanted: Collection[Expr]) -> dict[Expr, 
                     cotangents[leaf] = finite.add(cotangents.get(leaf), finite.chain(product, slope))
             else:
                 cotangents[arg] = finite.add(cotangents.get(arg), product)
-    return {leaf: cotangents.get(leaf, ZERO) if leaf in fed else ZERO for leaf in wanted}
+    return {leaf: cotangents.get(leaf, ZERO) if leaf in reaching else ZERO for leaf in wanted}
 
 
 def _slopes_of_risky(
     partials: Mapping[Expr, tuple[Expr, ...]], several: set[Expr], wanted: Collection[Expr], finite: Finite
 ) -> dict[Expr, dict[Expr, Expr]]:
-    """The slopes by the wanted leaves of operands that one feeds in several ways under a wild partial."""
+    """operand -> its slopes by the leaves, for those in `several` whose partial may be infinite."""
     risky = {
         arg: None
-        for part, found in partials.items()
+        for part, own in partials.items()
         if part.op not in LINEAR
-        for arg, partial in zip(part.args, found, strict=True)
+        for arg, partial in zip(part.args, own, strict=True)
         if arg in several and not finite(partial)
     }
     if not risky or len(partials) * len(wanted) > MOST_SLOPES:
@@ -101,28 +106,35 @@ def _slopes_of_risky(
     return dict(zip(risky, forward(risky, wanted, finite), strict=True))
 
 
-def _feeding(order: Iterable[Expr], wanted: Iterable[Expr]) -> tuple[dict[Expr, int], set[Expr]]:
-    """The wanted leaves that feed each part, a bit each, and the parts that one feeds in several ways."""
+def _reaching(order: Iterable[Expr], wanted: Iterable[Expr]) -> tuple[dict[Expr, int], set[Expr]]:
+    """part -> the leaves that reach it, a bit each; and the parts that one reaches along several paths."""
     bits = {leaf: 1 << place for place, leaf in enumerate(wanted)}
-    fed: dict[Expr, int] = {}
+    reaching: dict[Expr, int] = {}
     several: set[Expr] = set()
     for part in order:
-        fed[part] = bits.get(part, 0)
+        reaching[part] = bits.get(part, 0)
         for arg in part.args:
-            if fed[part] & fed[arg] or arg in several:
+            if reaching[part] & reaching[arg] or arg in several:
                 several.add(part)
-            fed[part] |= fed[arg]
-    return fed, several
+            reaching[part] |= reaching[arg]
+    return reaching, several
 
 
 def forward(
     roots: Iterable[Expr], wanted: Iterable[Expr], finite: Finite | None = None
 ) -> list[dict[Expr, Expr]]:
-    """d root / d leaf of each root, for the wanted leaves that feed it: the chain rule, from the leaves up.
+    """leaf -> d root / d leaf, one mapping a root: the chain rule, from the leaves up.
 
-    The slopes of each part are known as soon as the part is: with many roots and few leaves (the
-    samples' residuals and the parameters) this is the cheaper direction. `finite` knows what is, else the
-    roots tell.
+    Leaves that a root does not depend on are left out. The slopes of a part are known as soon as the part is,
+    so this is the cheaper direction if there are many roots and few leaves (the residuals of all samples and
+    the parameters). `finite` is made from the roots unless given.
+
+    >>> from packtrain.kernels.language.derive import forward
+    >>> from packtrain.kernels.language.expr import name, node
+    >>> a, x = name("a"), name("x")
+    >>> [slopes] = forward([node("sin", a * x)], [a])
+    >>> str(slopes[a])
+    'cos(a*x)*x'
     """
     roots = list(roots)
     order = walk(*roots)
@@ -131,10 +143,10 @@ def forward(
     for part in order:
         if part in slopes:
             continue
-        found = slopes[part] = {}
+        own = slopes[part] = {}
         if not any(slopes[arg] for arg in part.args):
             continue
         for arg, partial in zip(part.args, PARTIALS[part.op](*part.args), strict=True):
             for leaf, slope in slopes[arg].items():
-                found[leaf] = finite.add(found.get(leaf), finite.chain(partial, slope))
+                own[leaf] = finite.add(own.get(leaf), finite.chain(partial, slope))
     return [slopes[root] for root in roots]

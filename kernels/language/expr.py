@@ -9,11 +9,13 @@ from .notation import LANGUAGE, Notation, Written
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Expr:
-    """op(args...), or a leaf: `number`, `name`, or the `cotangent` of an output.
+    """op(args...), or a leaf: a `number`, a `name`, or the `cotangent` of an output.
 
-    Made by `node`, which returns the same object for the same expression; so `is` compares, and a
+    Made by `node`, which returns the same object for the same expression: so `is` compares, and a
     dictionary keyed by expressions finds common subexpressions. The arithmetic operators simplify
     as they build (1*x is x); `node` keeps what it is given.
+
+    op: a name in `ops.OPS`, or of a leaf. args: the operands. value: what a leaf holds.
     """
 
     op: str
@@ -56,23 +58,39 @@ _interned: WeakValueDictionary[tuple, Expr] = WeakValueDictionary()
 
 
 def node(op: str, *args: Expr, value: float | str | None = None) -> Expr:
-    """The one expression op(args). A minus before a number belongs to the number."""
+    """The one expression op(args). A minus before a number belongs to the number.
+
+    >>> from packtrain.kernels.language.expr import name, node, number
+    >>> x = name("x")
+    >>> node("sin", x) is node("sin", x), node("neg", number(2)) is number(-2)
+    (True, True)
+    """
     if op == "neg" and args[0].op == "number":
         return number(-constant(args[0]))
     key = (op, args, repr(value))  # repr tells 0.0 from -0.0
-    found = _interned.get(key)
-    if found is None:
-        found = _interned[key] = Expr(op, args, value)
-    return found
+    expression = _interned.get(key)
+    if expression is None:
+        expression = _interned[key] = Expr(op, args, value)
+    return expression
 
 
 def number(value: float) -> Expr:
-    """The constant `value`."""
+    """The constant `value`.
+
+    >>> from packtrain.kernels.language.expr import number
+    >>> str(number(0.5))
+    '0.5'
+    """
     return node("number", value=float(value))
 
 
 def name(text: str) -> Expr:
-    """The variable or parameter called `text`."""
+    """The variable or parameter called `text`.
+
+    >>> from packtrain.kernels.language.expr import name
+    >>> str(name("a") * name("x"))
+    'a*x'
+    """
     return node("name", value=text)
 
 
@@ -80,7 +98,13 @@ ZERO, ONE, MINUS_ONE = number(0), number(1), number(-1)
 
 
 def walk(*roots: Expr) -> list[Expr]:
-    """Every node under `roots` once, operands before what uses them, left to right."""
+    """Every node under `roots` once, operands before what uses them, left to right.
+
+    >>> from packtrain.kernels.language.expr import name, walk
+    >>> a, x = name("a"), name("x")
+    >>> [str(part) for part in walk(a * x + a)]
+    ['a', 'x', 'a*x', 'a*x + a']
+    """
     order: dict[Expr, None] = {}
     stack = list(reversed(roots))
     while stack:
@@ -94,12 +118,23 @@ def walk(*roots: Expr) -> list[Expr]:
 
 
 def names(*roots: Expr) -> list[str]:
-    """The names under `roots`, in order of appearance."""
+    """The names under `roots`, in order of appearance.
+
+    >>> from packtrain.kernels.language.expr import name, names
+    >>> names(name("a") * name("x") + name("a"))
+    ['a', 'x']
+    """
     return [str(leaf.value) for leaf in walk(*roots) if leaf.op == "name"]
 
 
 def substitute(roots: Iterable[Expr], leaves: Mapping[str, Expr]) -> list[Expr]:
-    """`roots` with each name in `leaves` replaced by its expression."""
+    """`roots` with each name in `leaves` replaced by its expression.
+
+    >>> from packtrain.kernels.language.expr import name, number, substitute
+    >>> [root] = substitute([name("a") * name("x")], {"a": number(2)})
+    >>> str(root)
+    '2*x'
+    """
     roots = list(roots)
     if not leaves:
         return roots
@@ -113,13 +148,23 @@ def substitute(roots: Iterable[Expr], leaves: Mapping[str, Expr]) -> list[Expr]:
 
 
 def constant(leaf: Expr) -> float:
-    """The value of a number."""
+    """The value of a number.
+
+    >>> from packtrain.kernels.language.expr import constant, number
+    >>> constant(number(2))
+    2.0
+    """
     assert isinstance(leaf.value, float)
     return leaf.value
 
 
 def written(root: Expr, notation: Notation = LANGUAGE) -> str:
-    """The text of an expression."""
+    """The text of an expression, by a table op -> text.
+
+    >>> from packtrain.kernels.language.expr import name, number, written
+    >>> written((name("a") + name("b")) ** number(2))
+    '(a + b)^2'
+    """
     texts: dict[Expr, Written] = {}
     for part in walk(root):
         operands = [texts[arg] for arg in part.args] if part.args else [part.value]

@@ -1,44 +1,64 @@
-"""Which expressions are finite wherever a loss is, and the chain rule's product where one may not be."""
+"""The chain rule's product, and which of its factors may be infinite.
+
+exp(-k/x) is flat at x = 0: its slope by k is 0. But the chain rule multiplies exp(-inf) = 0 by -1/0, and
+0 times infinity is NaN. Hence in a product of the chain rule a factor that is exactly 0 wins, whatever the
+other one is: the operations `gate` and `chain` of `ops`. They cost a comparison a sample, and most products
+don't need them: none of their factors is infinite, or only where the loss isn't finite either. `Finite`
+knows which.
+"""
 
 from collections.abc import Iterable, Sequence
 
 from .expr import ONE, ZERO, Expr, constant, node
 
-# Operations that make something finite of all that is finite, overflow of sums and products apart. Outside
-# its domain sqrt, asin and acos are NaN, which is then the loss's matter.
-KEEPS = {
+# Operations whose result is finite if all operands are (but for overflow of sums and products). sqrt, asin
+# and acos are NaN outside their domain; then the loss is, too.
+FINITE_OF_FINITE = {
     "number", "name", "cotangent", "add", "sub", "mul", "neg", "abs", "sign", "min", "max", "relu",
     "softplus", "sin", "cos", "tan", "atan", "tanh", "sigmoid", "sqrt", "asin", "acos",
 }  # fmt: skip
-# Operations that are not finite where an operand isn't: the loss then isn't either.
-SHOWS = {
+# Operations whose result isn't finite if an operand isn't.
+INFINITE_OF_INFINITE = {
     "add", "sub", "mul", "neg", "abs", "sqrt", "log", "sin", "cos", "tan", "asin", "acos", "sinh", "cosh",
 }  # fmt: skip
 
 
 class Finite:
-    """finite(part): `part` is finite wherever all of `roots` are, as far as its operations tell.
+    """finite(part): whether `part` is finite at each sample where all of `roots` are. False if in doubt.
 
-    Of exp(z) that is added to an output it is known, and of 1/v where u/v is; of z^n at z = 0 it isn't.
-    `order` is what walk makes of the roots.
+    A part is finite
+    - if a root could not be finite without it, as exp(z) in the root exp(z) + b;
+    - if its operands are and its operation keeps that, as sin(z) of a finite z;
+    - if it is a partial derivative of a u/v or log(v) that is: 1/v is as finite as u/v.
+
+    `roots` are the outputs, and `order` is `walk(*roots)`.
+
+    >>> from packtrain.kernels.language.expr import name, node, walk
+    >>> from packtrain.kernels.language.finite import Finite
+    >>> growth, b = node("exp", name("z")), name("b")
+    >>> seen, hidden = growth + b, node("tanh", growth)
+    >>> Finite([seen], walk(seen))(growth), Finite([hidden], walk(hidden))(growth)
+    (True, False)
     """
 
     def __init__(self, roots: Iterable[Expr], order: Sequence[Expr]) -> None:
-        self.known = dict.fromkeys(_shown(roots, order), True)
+        self.known = dict.fromkeys(_finite_with(roots, order), True)
         for part in [part for part in self.known if part.op in ("div", "log")]:
-            self.known |= dict.fromkeys(_finite_with(part), True)
+            self.known |= dict.fromkeys(_partials(part), True)
         for part in [part for part in order if part not in self.known]:
             self(part)
 
     def __call__(self, part: Expr) -> bool:
         if part not in self.known:
-            self.known[part] = (part.op in KEEPS or _keeps_by_number(part)) and all(map(self, part.args))
+            keeps = part.op in FINITE_OF_FINITE or _by_number(part)
+            self.known[part] = keeps and all(map(self, part.args))
         return self.known[part]
 
     def chain(self, left: Expr, right: Expr) -> Expr:
-        """left*right as the chain rule means it: a factor that is exactly 0 wins over one that isn't finite.
+        """left*right, where a factor that is exactly 0 wins over one that is infinite or NaN.
 
-        Where both factors are finite it is the plain product.
+        A plain product if both are known to be finite, `gate` with the finite one first if one is, else
+        `chain`.
         """
         if left is ONE or right is ONE:
             return right if left is ONE else left
@@ -51,38 +71,41 @@ class Finite:
         return node("gate", right, left) if self(right) else node("chain", left, right)
 
     def add(self, total: Expr | None, term: Expr) -> Expr:
-        """total + term, known from now on: sums grow long, and are asked about from their ends."""
+        """total + term, or `term` where there is no total yet.
+
+        The sum is looked at at once: seen first at the end of a long one, it would need deep recursion.
+        """
         if total is None:
             return term
-        found = total + term
-        self(found)
-        return found
+        longer = total + term
+        self(longer)
+        return longer
 
 
-def _shown(roots: Iterable[Expr], order: Sequence[Expr]) -> list[Expr]:
-    """The parts that make a root infinite or NaN where they are."""
-    shown = dict.fromkeys(roots)
+def _finite_with(roots: Iterable[Expr], order: Sequence[Expr]) -> list[Expr]:
+    """The roots, and the parts without which one could not be finite."""
+    needed = dict.fromkeys(roots)
     for part in reversed(order):
-        if part not in shown:
+        if part not in needed:
             continue
-        if part.op in SHOWS:
-            shown |= dict.fromkeys(part.args)
-        elif part.op == "div" or _keeps_by_number(part):
-            shown[part.args[0]] = None
-    return list(shown)
+        if part.op in INFINITE_OF_INFINITE:
+            needed |= dict.fromkeys(part.args)
+        elif part.op == "div" or _by_number(part):
+            needed[part.args[0]] = None
+    return list(needed)
 
 
-def _finite_with(part: Expr) -> tuple[Expr, ...]:
-    """What is finite where a quotient or a logarithm is, though its operations don't tell: its partials."""
+def _partials(part: Expr) -> tuple[Expr, ...]:
+    """1/v of log(v); 1/v and u/v/v of u/v."""
     if part.op == "log":
         return (ONE / part.args[0],)
     above, below = part.args
     return ONE / below, above / below / below
 
 
-def _keeps_by_number(part: Expr) -> bool:
+def _by_number(part: Expr) -> bool:
     """A quotient by a number other than 0, or a power by a positive integer."""
     if part.op not in ("div", "pow") or part.args[1].op != "number":
         return False
-    size = constant(part.args[1])
-    return size != 0 if part.op == "div" else size > 0 and size == int(size)
+    value = constant(part.args[1])
+    return value != 0 if part.op == "div" else value > 0 and value == int(value)

@@ -1,4 +1,4 @@
-"""The expression graph: variables, each with one expression, in topological order."""
+"""The expression graph: variables, each with one expression, in topological order; and its derivatives."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from ..common.errors import UserError, nearest
 from .derive import forward, reverse
 from .expr import ONE, ZERO, Expr, name, names, node, substitute, walk
 
-MAX_SLOPES = 1_000_000  # of a graph's parts by its parameters, which its Jacobian is made of
+MAX_SLOPES = 1_000_000  # parts times parameters of the largest graph whose Jacobian is written down
 SHOWN = 70  # characters of a long line that are shown to either side of a caret
 
 
@@ -24,28 +24,47 @@ def _caret(line: str, column: int) -> str:
     start = max(0, column - SHOWN)
     before = "..." if start else ""
     after = "..." if len(line) > column + SHOWN else ""
-    shown = "".join(each if each.isprintable() else " " for each in line[start : column + SHOWN])
+    characters = line[start : column + SHOWN]
+    shown = "".join(character if character.isprintable() else " " for character in characters)
     return f"  {before}{shown}{after}\n  {' ' * (len(before) + column - start)}^"
 
 
 def point_at(line: str, word: str, start: int = 0) -> tuple[str, int]:
-    """`line`, and where `word` stands in it, from `start` on, as a whole name."""
-    found = re.compile(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])").search(line, start)
-    return line, found.start() if found else 0
+    """`line`, and the column of the whole name `word` in it, from `start` on; 0 where it isn't there.
+
+    >>> from packtrain.kernels.language.graph import point_at
+    >>> point_at("xy = ab*x + b", "b")
+    ('xy = ab*x + b', 12)
+    """
+    match = re.compile(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])").search(line, start)
+    return line, match.start() if match else 0
 
 
 def is_variable(word: str, declared: Collection[str]) -> bool:
-    """Names that begin with x are variables, unless `declared` parameters; all others are parameters."""
+    """Names that begin with x are variables, unless `declared` parameters; all others are parameters.
+
+    >>> from packtrain.kernels.language.graph import is_variable
+    >>> [is_variable(word, declared=["x0"]) for word in ("x", "x0", "a")]
+    [True, False, False]
+    """
     return word.startswith("x") and word not in declared
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A DAG of variables: `definitions` in topological order, and the variables that are outputs.
+    """A DAG of variables, each with its expression.
 
-    Names that begin with x are variables, but for the `declared` parameters. No derivative is taken by the
-    parameters that are `fixed`: it is 0. Two graphs are equal when their definitions, outputs, declared and
-    fixed parameters are. `str(graph)` is its text.
+    definitions: (variable, expression), in topological order. outputs: the variables compared with the data.
+    lines: variable -> its equation as it was written, for errors. declared: the parameters whose names begin
+    with x. fixed: the parameters whose derivatives are 0. All but `lines` make two graphs equal, and
+    `str(graph)` is the text.
+
+    >>> from packtrain.kernels.language import parse
+    >>> graph = parse("xz = a*x + b\\nxy = exp(xz)")
+    >>> graph.inputs, graph.parameters, graph.outputs
+    (('x',), ('a', 'b'), ('xy',))
+    >>> [str(slope) for row in graph.jacobian for slope in row]
+    ['exp(a*x + b)*x', 'exp(a*x + b)']
     """
 
     definitions: tuple[tuple[str, Expr], ...]
@@ -62,12 +81,15 @@ class Graph:
         lines: Mapping[str, str],
         declared: Iterable[str] = (),
     ) -> "Graph":
-        """The graph of `definitions`, checked; `lines` are what errors show. Raises ExpressionError."""
+        """The graph of `definitions` in any order; without `outputs`, those that no expression uses.
+
+        Raises ExpressionError: a cycle, no output, no parameter, a name that is not there.
+        """
         uses = {variable: names(expression) for variable, expression in definitions.items()}
         order = _topological(uses, lines)
         used = {word for words in uses.values() for word in words}
-        found = tuple(outputs or (v for v in order if v not in used))
-        graph = cls(tuple((v, definitions[v]) for v in order), found, dict(lines), tuple(declared))
+        outputs = tuple(outputs or (v for v in order if v not in used))
+        graph = cls(tuple((v, definitions[v]) for v in order), outputs, dict(lines), tuple(declared))
         graph._check()
         return graph
 
@@ -96,20 +118,20 @@ class Graph:
             raise ExpressionError(f"no parameter reaches {', '.join(self.outputs)}: nothing to learn")
 
     def is_variable(self, word: str) -> bool:
-        """`word` is no parameter."""
+        """Whether `word` is a variable rather than a parameter."""
         return is_variable(word, self.declared)
 
     def is_parameter(self, part: Expr) -> bool:
-        """`part` is a parameter's leaf."""
+        """Whether `part` is a parameter."""
         return part.op == "name" and not self.is_variable(str(part.value))
 
     def declaring(self, word: str) -> str:
-        """How a name that begins with x becomes a parameter."""
+        """What to write in a config so that `word`, which begins with x, is a parameter."""
         return f"make {word} a parameter with 'model.parameters=[{', '.join([*self.declared, word])}]'"
 
     @cached_property
     def expressions(self) -> dict[str, Expr]:
-        """Each dependent variable's expression, in topological order."""
+        """Dependent variable -> its expression, in topological order."""
         return dict(self.definitions)
 
     @cached_property
@@ -146,7 +168,7 @@ class Graph:
 
     @cached_property
     def lowered(self) -> dict[str, Expr]:
-        """Each dependent variable in terms of inputs and parameters alone; equal parts are shared."""
+        """Dependent variable -> its value in terms of inputs and parameters alone; equal parts are shared."""
         values: dict[str, Expr] = {}
         for variable, expression in self.definitions:
             (values[variable],) = substitute([expression], values)
@@ -155,7 +177,8 @@ class Graph:
     def partials(self) -> dict[str, dict[str, str]]:
         """variable -> name -> d variable / d name, as text, for each name in its own expression."""
         return {
-            v: {str(leaf): str(partial) for leaf, partial in _local(e).items()} for v, e in self.definitions
+            v: {str(leaf): str(partial) for leaf, partial in reverse({e: ONE}, _leaves(e)).items()}
+            for v, e in self.definitions
         }
 
     @cached_property
@@ -165,35 +188,35 @@ class Graph:
         for output in self.outputs:
             root = self.lowered[output]
             seeds[root] = seeds.get(root, ZERO) + cotangent(output)
-        found = reverse(seeds, self._free)
-        return tuple(found.get(name(parameter), ZERO) for parameter in self.parameters)
+        slopes = reverse(seeds, self._free)
+        return tuple(slopes.get(name(parameter), ZERO) for parameter in self.parameters)
 
     @cached_property
     def program(self) -> list[Expr]:
-        """Every part of the outputs, operands first: what a backend executes for a prediction."""
+        """Every part of the outputs, operands first: what a backend computes to predict."""
         return walk(*(self.lowered[output] for output in self.outputs))
 
     @cached_property
     def gradient_program(self) -> list[Expr]:
-        """What a backend executes, after `program`, for the gradient."""
+        """What a backend computes after `program` for the gradient."""
         done = set(self.program)
         return [part for part in walk(*self.gradient) if part not in done]
 
     @cached_property
     def jacobian(self) -> tuple[tuple[Expr, ...], ...]:
-        """d output / d parameter: for each of `outputs`, one expression for each of `parameters`."""
+        """d output / d parameter, T rows of P expressions. Raises ExpressionError if it is too large."""
         self._check_slopes()
         leaves = [name(parameter) for parameter in self.parameters]
-        found = forward([self.lowered[output] for output in self.outputs], self._free)
-        return tuple(tuple(slopes.get(leaf, ZERO) for leaf in leaves) for slopes in found)
+        rows = forward([self.lowered[output] for output in self.outputs], self._free)
+        return tuple(tuple(slopes.get(leaf, ZERO) for leaf in leaves) for slopes in rows)
 
     @cached_property
     def _free(self) -> list[Expr]:
-        """The leaves by which derivatives are taken."""
+        """The parameters that are not fixed, as leaves."""
         return [name(parameter) for parameter in self.parameters if parameter not in self.fixed]
 
     def _check_slopes(self) -> None:
-        """A product of P parameters has P^2 derivatives of its parts: so many are not written down."""
+        """Each part has a slope by each parameter: of a product of P parameters that is about P^2."""
         most = MAX_SLOPES // len(self.program)
         if len(self.parameters) > most:
             raise ExpressionError(
@@ -204,28 +227,31 @@ class Graph:
 
     @cached_property
     def jacobian_program(self) -> list[Expr]:
-        """What a backend executes, after `program`, for the Jacobian."""
+        """What a backend computes after `program` for the Jacobian."""
         done = set(self.program)
         return [part for part in walk(*(e for row in self.jacobian for e in row)) if part not in done]
 
     def where(self, word: str) -> tuple[str, int]:
         """The first line that holds `word`, and its column: what ExpressionError shows."""
-        found = next((v for v, e in self.definitions if v == word or word in names(e)), None)
-        return ("", 0) if found is None else point_at(self.lines[found], word)
+        variable = next((v for v, e in self.definitions if v == word or word in names(e)), None)
+        return ("", 0) if variable is None else point_at(self.lines[variable], word)
 
     def __str__(self) -> str:
         return "\n".join(f"{v} = {e}" for v, e in self.definitions)
 
 
 def cotangent(output: str) -> Expr:
-    """The leaf that stands for d loss / d output."""
+    """The leaf that stands for d loss / d output.
+
+    >>> from packtrain.kernels.language.graph import cotangent
+    >>> cotangent("xy").op
+    'cotangent'
+    """
     return node("cotangent", value=output)
 
 
-def _local(expression: Expr) -> dict[Expr, Expr]:
-    leaves = [name(word) for word in names(expression)]
-    found = reverse({expression: ONE}, leaves)
-    return {leaf: found[leaf] for leaf in leaves}
+def _leaves(expression: Expr) -> list[Expr]:
+    return [name(word) for word in names(expression)]
 
 
 def _topological(uses: Mapping[str, Sequence[str]], lines: Mapping[str, str]) -> list[str]:

@@ -6,8 +6,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from .expr import Expr, names, written
-from .notation import Notation, Written, atom, binary, call, negation, signed, wrap
-from .ops import ADDITIVE, ATOM, MULTIPLICATIVE, POWER
+from .notation import (
+    ADDITIVE,
+    ATOM,
+    MULTIPLICATIVE,
+    POWER,
+    Notation,
+    Written,
+    atom,
+    binary,
+    call,
+    negation,
+    signed,
+    wrap,
+)
 
 DIGITS = 6
 PARENTHESES = (r"\left(", r"\right)")
@@ -26,15 +38,23 @@ GREEK = (
 
 
 def latex(definitions: Iterable[tuple[str, Expr]]) -> str:
-    r"""The equations `variable &= expression`, lines of an align environment."""
+    r"""The equations `variable &= expression`, lines of an align environment.
+
+    Numbers have 6 digits; a Greek letter's name is the letter, and what follows a letter is its index.
+
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.kernels.language.latex import latex
+    >>> print(latex(parse("xy = alpha*sqrt(x1)").definitions))
+    x_{y} &= \alpha \cdot \sqrt{x_{1}}
+    """
     equations = list(definitions)
     words = dict.fromkeys(word for v, e in equations for word in (v, *names(e)))
-    known = _names(words)
-    notation = {**NOTATION, "name": lambda word: atom(known[word])}
-    return " \\\\\n".join(f"{known[v]} &= {written(e, notation)}" for v, e in equations)
+    texts = _names(words)
+    notation = {**NOTATION, "name": lambda word: atom(texts[word])}
+    return " \\\\\n".join(f"{texts[v]} &= {written(e, notation)}" for v, e in equations)
 
 
-def _size(size: float) -> Written:
+def _number(size: float) -> Written:
     if size == math.pi:
         return atom(r"\pi")
     digits, _, exponent = f"{size:.{DIGITS}g}".partition("e")
@@ -46,7 +66,7 @@ def _power(base: Written, exponent: Written) -> Written:
 
 
 NOTATION: Notation = {
-    "number": signed(_size),
+    "number": signed(_number),
     "add": binary(" + ", ADDITIVE, PARENTHESES),
     "sub": binary(" - ", ADDITIVE, PARENTHESES),
     "mul": binary(r" \cdot ", MULTIPLICATIVE, PARENTHESES),
@@ -61,9 +81,9 @@ NOTATION: Notation = {
 
 def _names(words: Iterable[str]) -> Mapping[str, str]:
     """b1 and b_1 are both b with an index, unless a graph has both: then they stand as they are."""
-    found = {word: _name(word) for word in words}
-    count = Counter(found.values())
-    return {word: text if count[text] == 1 else _upright(word) for word, text in found.items()}
+    texts = {word: _name(word) for word in words}
+    count = Counter(texts.values())
+    return {word: text if count[text] == 1 else _upright(word) for word, text in texts.items()}
 
 
 def _name(word: str) -> str:

@@ -1,25 +1,41 @@
-"""How expressions are written down: op -> its text and precedence, given those of its operands."""
+"""How expressions are written: a table op -> row, and a row makes the text of op(operands) from theirs.
+
+The functions here make rows. LANGUAGE is the table that `parse` reads back; latex and numpy_source have
+their own.
+"""
 
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .ops import ADDITIVE, ATOM, FUNCTIONS, MULTIPLICATIVE, POWER, UNARY
+from .ops import FUNCTIONS
+
+ADDITIVE, MULTIPLICATIVE, UNARY, POWER, ATOM = 1, 2, 3, 4, 5  # precedences: the larger binds tighter
 
 Written = tuple[str, int]  # a text and its precedence
-Notation = Mapping[str, Callable[..., Written]]  # a leaf's row takes its value
+Notation = Mapping[str, Callable[..., Written]]  # a row takes its operands, that of a leaf the leaf's value
 Parentheses = tuple[str, str]
 
 ROUND: Parentheses = ("(", ")")
 
 
 def atom(value: Any) -> Written:
-    """A leaf, written as it is."""
+    """A leaf, written as it is.
+
+    >>> from packtrain.kernels.language.notation import atom
+    >>> atom("x")
+    ('x', 5)
+    """
     return str(value), ATOM
 
 
 def signed(size: Callable[[float], Written]) -> Callable[[float], Written]:
-    """The row of a number, given how its size is written."""
+    """The row of a number, given how its absolute value is written.
+
+    >>> from packtrain.kernels.language.notation import atom, signed
+    >>> signed(atom)(-2.0)
+    ('-2.0', 3)
+    """
 
     def write(value: float) -> Written:
         text, precedence = size(abs(value))
@@ -29,7 +45,13 @@ def signed(size: Callable[[float], Written]) -> Callable[[float], Written]:
 
 
 def binary(symbol: str, precedence: int, parentheses: Parentheses = ROUND) -> Callable[..., Written]:
-    """The row of an operator that groups to the left."""
+    """The row of an operator that groups to the left.
+
+    >>> from packtrain.kernels.language.notation import ADDITIVE, atom, binary
+    >>> minus = binary(" - ", ADDITIVE)
+    >>> minus(atom("a"), minus(atom("b"), atom("c")))
+    ('a - (b - c)', 1)
+    """
 
     def write(left: Written, right: Written) -> Written:
         least = ATOM if right[0].startswith("-") else precedence + 1
@@ -39,23 +61,43 @@ def binary(symbol: str, precedence: int, parentheses: Parentheses = ROUND) -> Ca
 
 
 def power(symbol: str) -> Callable[..., Written]:
-    """The row of ^, which groups to the right and binds tighter than a minus on its left."""
+    """The row of ^, which groups to the right and binds tighter than a minus on its left.
+
+    >>> from packtrain.kernels.language.notation import atom, negation, power
+    >>> power("^")(negation()(atom("a")), negation()(atom("b")))
+    ('(-a)^-b', 4)
+    """
     return lambda base, exponent: (f"{wrap(base, ATOM)}{symbol}{wrap(exponent, UNARY)}", POWER)
 
 
 def negation(parentheses: Parentheses = ROUND) -> Callable[..., Written]:
-    """The row of a minus before an operand."""
+    """The row of a minus before an operand.
+
+    >>> from packtrain.kernels.language.notation import atom, negation
+    >>> negation()(atom("a"))
+    ('-a', 3)
+    """
     return lambda operand: ("-" + wrap(operand, POWER, parentheses), UNARY)
 
 
 def call(function: str, parentheses: Parentheses = ROUND) -> Callable[..., Written]:
-    """The row of a function."""
+    """The row of a function.
+
+    >>> from packtrain.kernels.language.notation import atom, call
+    >>> call("max")(atom("a"), atom("b"))
+    ('max(a, b)', 5)
+    """
     before, after = parentheses
     return lambda *args: (f"{function}{before}{', '.join(text for text, _ in args)}{after}", ATOM)
 
 
 def wrap(operand: Written, least: int, parentheses: Parentheses = ROUND) -> str:
-    """The operand's text, in parentheses where it binds less than `least`."""
+    """The operand's text, in parentheses where it binds less than `least`.
+
+    >>> from packtrain.kernels.language.notation import ADDITIVE, MULTIPLICATIVE, wrap
+    >>> wrap(("a + b", ADDITIVE), MULTIPLICATIVE)
+    '(a + b)'
+    """
     text, precedence = operand
     return text if precedence >= least else f"{parentheses[0]}{text}{parentheses[1]}"
 
@@ -75,7 +117,6 @@ LANGUAGE: Notation = {
     "neg": negation(),
     "pow": power("^"),
     **{function: call(function) for function in (*FUNCTIONS, "sign")},
-    # x^y's derivative by y: x^y*log(x), but 0 where x^y is, or where x is and x^y is finite
     "plogx": lambda p, x: binary("*", MULTIPLICATIVE)(p, call("log")(x)),
     **dict.fromkeys(("gate", "chain"), binary("*", MULTIPLICATIVE)),
 }

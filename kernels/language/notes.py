@@ -1,4 +1,4 @@
-"""What a reader of equations would take for something else: said, not refused."""
+"""Sentences about names that a reader may take for something else: said, not refused."""
 
 from collections.abc import Iterable
 
@@ -9,27 +9,29 @@ from .graph import Graph
 def notes(graph: Graph, columns: Iterable[str] = ()) -> list[str]:
     """A sentence for each parameter that looks like a constant, or like a variable.
 
-    `columns` are the names of what the data has.
+    `columns` are the names of the data's columns.
+
+    >>> from packtrain.kernels.language import notes, parse
+    >>> notes(parse("xy = e^(b*x)"))
+    ['e is a parameter here; exp(x) is the function']
     """
     return [*_constants(graph), *_variables(graph, list(columns))]
 
 
 def _constants(graph: Graph) -> list[str]:
-    """e as the base of a power, and pi in other letters."""
+    """e as the base of a power, and pi in capitals."""
     parts = walk(*graph.expressions.values())
     bases = {str(part.args[0].value) for part in parts if part.op == "pow" and part.args[0].op == "name"}
-    found = [
-        f"{p} is a parameter here; exp(x) is the function"
-        for p in graph.parameters
-        if p in bases & {"e", "E"}
-    ]
-    return found + [
-        f"{p} is a parameter here; the number is pi" for p in graph.parameters if p.lower() == "pi"
+    like_e = [p for p in graph.parameters if p in bases & {"e", "E"}]
+    like_pi = [p for p in graph.parameters if p.lower() == "pi"]
+    return [
+        *(f"{p} is a parameter here; exp(x) is the function" for p in like_e),
+        *(f"{p} is a parameter here; the number is pi" for p in like_pi),
     ]
 
 
 def _variables(graph: Graph, columns: list[str]) -> list[str]:
-    """Parameters that are called like a column, or like a column or an input in other letters."""
+    """Parameters named like a column, or like a column or an input but for capitals."""
     free = [p for p in graph.parameters if p not in graph.declared]
     known = dict.fromkeys([*columns, *graph.inputs])
     alike = {p: p if p in known else next((w for w in known if w.lower() == p.lower()), None) for p in free}

@@ -6,14 +6,13 @@ from math import pi
 
 from .expr import Expr, written
 from .graph import Graph
-from .notation import LANGUAGE, Notation, Written, atom, call, power, signed, wrap
-from .ops import MULTIPLICATIVE, POWER
+from .notation import LANGUAGE, MULTIPLICATIVE, POWER, Notation, Written, atom, call, power, signed, wrap
 
 ALIKE = ("exp", "log", "sqrt", "abs", "sin", "cos", "tan", "sinh", "cosh", "tanh")
-TAKEN = {"np", "float", "each", "predict"}
+RESERVED = {"np", "float", "each", "predict"}  # the source's own names
 
 
-def _size(size: float) -> Written:
+def _number(size: float) -> Written:
     return atom("np.pi" if size == pi else repr(size).removesuffix(".0"))
 
 
@@ -23,7 +22,7 @@ def _sigmoid(operand: Written) -> Written:
 
 NUMPY: Notation = {
     **LANGUAGE,
-    "number": signed(_size),
+    "number": signed(_number),
     "pow": power("**"),
     **{function: call(f"np.{function}") for function in ALIKE},
     **{f"a{function}": call(f"np.arc{function}") for function in ("sin", "cos", "tan")},
@@ -38,35 +37,41 @@ NUMPY: Notation = {
 def numpy_source(graph: Graph, definitions: Iterable[tuple[str, Expr]], values: Mapping[str, float]) -> str:
     """The module that defines predict(inputs..., parameters=values...) -> the outputs.
 
-    `definitions` are the graph's, or what stands for them. Names are the user's own, with a _ added
-    where Python has another use for one.
+    `definitions` are the graph's, or those that replace them; `values` the parameters' defaults. Names are
+    the user's own, with a _ added to those that Python or the source itself uses.
+
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.kernels.language.numpy_source import numpy_source
+    >>> graph = parse("xy = a*exp(x)")
+    >>> print(numpy_source(graph, graph.definitions, {"a": 2.0}).splitlines()[6])
+        xy = a*np.exp(x)
     """
     equations = list(definitions)
     words = [*graph.inputs, *graph.parameters, *(variable for variable, _ in equations)]
-    known = _identifiers(words)
-    notation = {**NUMPY, "name": lambda word: atom(known[word])}
-    given = ", ".join(known[word] for word in words[: -len(equations)])
-    inputs = [known[word] for word in graph.inputs]
-    defaults = [f"{known[word]}={value!r}" for word, value in values.items()]
-    outputs = ", ".join(known[word] for word in graph.outputs)
+    identifiers = _identifiers(words)
+    notation = {**NUMPY, "name": lambda word: atom(identifiers[word])}
+    arguments = ", ".join(identifiers[word] for word in words[: -len(equations)])
+    inputs = [identifiers[word] for word in graph.inputs]
+    defaults = [f"{identifiers[word]}={value!r}" for word, value in values.items()]
+    outputs = ", ".join(identifiers[word] for word in graph.outputs)
     lines = [
         "import numpy as np",
         "",
         "",
         f"def predict({', '.join(inputs + defaults)}):",
         f'    """{outputs} of numbers or arrays."""',
-        f"    [{given}] = [np.asarray(each, float) for each in [{given}]]",
-        *(f"    {known[variable]} = {written(e, notation)}" for variable, e in equations),
+        f"    [{arguments}] = [np.asarray(each, float) for each in [{arguments}]]",
+        *(f"    {identifiers[variable]} = {written(e, notation)}" for variable, e in equations),
         f"    return {outputs}",
     ]
     return "\n".join(lines) + "\n"
 
 
 def _identifiers(words: Iterable[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    identifiers: dict[str, str] = {}
     for word in words:
         text = word
-        while keyword.iskeyword(text) or text in TAKEN or text in found.values():
+        while keyword.iskeyword(text) or text in RESERVED or text in identifiers.values():
             text += "_"
-        found[word] = text
-    return found
+        identifiers[word] = text
+    return identifiers

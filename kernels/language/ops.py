@@ -1,6 +1,13 @@
-"""The operations of the expression language: name, arity and how each is written.
+"""The operations of the expression language: an operation is a name, the `op` of an `Expr`.
 
-Every stage (derivatives, torch, and each generated backend) has one table with a row for each of these names.
+What it means stands in tables, each with a row for every name:
+
+    derive.PARTIALS                     its partial derivatives
+    notation.LANGUAGE                   its text; so do latex.NOTATION and numpy_source.NUMPY
+    expression.reference.TORCH          its value, by definition
+    expression.{numba,triton}_source    its value in generated code
+
+So a new operation is a name here and a row in each of them; tests compare them.
 """
 
 from dataclasses import dataclass
@@ -8,23 +15,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """One operation: `symbol` is how it is written between its operands, None for a function call."""
+    """An operation on `arity` operands, written with `symbol`, or as a function call where that is None."""
 
     name: str
     arity: int
     symbol: str | None = None
-    precedence: int = 5
 
-
-ADDITIVE, MULTIPLICATIVE, UNARY, POWER, ATOM = 1, 2, 3, 4, 5
 
 OPERATORS = (
-    Op("add", 2, "+", ADDITIVE),
-    Op("sub", 2, "-", ADDITIVE),
-    Op("mul", 2, "*", MULTIPLICATIVE),
-    Op("div", 2, "/", MULTIPLICATIVE),
-    Op("neg", 1, "-", UNARY),
-    Op("pow", 2, "^", POWER),
+    Op("add", 2, "+"),
+    Op("sub", 2, "-"),
+    Op("mul", 2, "*"),
+    Op("div", 2, "/"),
+    Op("neg", 1, "-"),
+    Op("pow", 2, "^"),
 )
 
 UNARY_FUNCTIONS = (
@@ -33,8 +37,12 @@ UNARY_FUNCTIONS = (
 )  # fmt: skip
 FUNCTIONS = {name: Op(name, 1) for name in UNARY_FUNCTIONS} | {name: Op(name, 2) for name in ("min", "max")}
 
-# Derivatives need four more: the language doesn't offer them. plogx(p, x) is p log x; gate and chain are
-# products, 0 where the first, and where either factor is 0, whatever the other is.
-INTERNAL = (Op("sign", 1), *(Op(name, 2, "*", MULTIPLICATIVE) for name in ("plogx", "gate", "chain")))
+# Only derivatives hold these; nobody can write them.
+INTERNAL = (
+    Op("sign", 1),  # -1, 0 or 1; NaN of NaN
+    Op("plogx", 2, "*"),  # p*log(x): 0 where p is 0, and where x is 0 while p is finite
+    Op("gate", 2, "*"),  # x*y: 0 where x is 0, even if y is infinite or NaN
+    Op("chain", 2, "*"),  # x*y: 0 where x or y is 0, even if the other is infinite or NaN
+)
 
 OPS = {op.name: op for op in (*OPERATORS, *FUNCTIONS.values(), *INTERNAL)}

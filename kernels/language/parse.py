@@ -1,4 +1,12 @@
-"""Text -> graph. A recursive-descent parser, bounded in length and depth, that points at what it refuses."""
+"""Text -> graph: a recursive-descent parser, bounded in length and depth, that points at what it refuses.
+
+assignment = name "=" expression
+expression = term {("+" | "-") term}
+term       = unary {("*" | "/") unary}
+unary      = "-" unary | power
+power      = atom [("^" | "**") unary]
+atom       = number | name | function "(" expression {"," expression} ")" | "(" expression ")"
+"""
 
 import math
 import re
@@ -9,7 +17,7 @@ from .expr import Expr, name, node, number
 from .graph import ExpressionError, Graph, is_variable, point_at
 from .ops import FUNCTIONS
 
-ELSEWHERE = {  # what functions are called in other languages
+ELSEWHERE = {  # a function's name in other languages -> what it is here
     "ln": "log(x), the natural logarithm", "log10": "log(x)/log(10)", "log2": "log(x)/log(2)",
     "log1p": "log(1 + x)", "expm1": "exp(x) - 1", "pow": "x^y", "power": "x^y", "sqr": "x^2", "square": "x^2",
     "cbrt": "x^(1/3)", "fabs": "abs", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "tg": "tan",
@@ -34,7 +42,16 @@ def parse(
 
     Names that begin with x are variables, the others and those `declared` are learnable parameters.
     `outputs` are the variables compared with the data; without them, those that no expression uses.
-    Raises ExpressionError, a sentence with a caret under the fault.
+    Raises ExpressionError: a sentence, and a caret under the fault.
+
+    >>> from packtrain.kernels.language import parse
+    >>> parse("xz = bc*xx + xy").parameters
+    ('bc',)
+    >>> parse("xz = bc*xx + 2x")
+    Traceback (most recent call last):
+    packtrain...ExpressionError: expected an operator or the end of the line, got 'x'
+      xz = bc*xx + 2x
+                    ^
     """
     lines = [line for item in _items(text) for line in item.splitlines() if line.strip()]
     _check_length(lines)
@@ -81,15 +98,15 @@ class _Line:
         self.depth = 0
 
     def _tokens(self) -> list[tuple[str, str, int]]:
-        found, at = [], 0
+        tokens, at = [], 0
         while at < len(self.line):
             match = TOKEN.match(self.line, at)
             if match is None:
                 raise self._foreign(at)
             if match.lastgroup != "space":
-                found.append((str(match.lastgroup), match.group(), at))
+                tokens.append((str(match.lastgroup), match.group(), at))
             at = match.end()
-        return [*found, ("end", "the end of the line", len(self.line))]
+        return [*tokens, ("end", "the end of the line", len(self.line))]
 
     def _foreign(self, at: int) -> ExpressionError:
         character = self.line[at]
@@ -104,6 +121,7 @@ class _Line:
 
     @property
     def token(self) -> str:
+        """What comes next: a symbol, or `number`, `name` or `end`."""
         kind, text, _ = self.tokens[self.position]
         return text if kind == "symbol" else kind
 
@@ -113,16 +131,17 @@ class _Line:
 
     def _expect(self, symbol: str, where: str) -> None:
         if self.token != symbol:
-            raise self._error(f"expected '{symbol}' {where}, got {self._found()}")
+            raise self._error(f"expected '{symbol}' {where}, got {self._got()}")
         self._next()
 
-    def _found(self) -> str:
+    def _got(self) -> str:
         kind, text, _ = self.tokens[self.position]
         return text if kind == "end" else f"'{text}'"
 
     def assignment(self) -> tuple[str, Expr]:
+        """`variable = expression`, to the end of the line."""
         if self.token != "name":
-            raise self._error(f"expected a variable to define, as in 'xy = a*x', got {self._found()}")
+            raise self._error(f"expected a variable to define, as in 'xy = a*x', got {self._got()}")
         variable = self.tokens[0][1]
         if variable in self.declared:
             raise self._error(f"{variable} can't be defined: model.parameters makes it a parameter")
@@ -134,10 +153,11 @@ class _Line:
         self._expect("=", f"after {variable}")
         expression = self.expression()
         if self.token != "end":
-            raise self._error(f"expected an operator or the end of the line, got {self._found()}")
+            raise self._error(f"expected an operator or the end of the line, got {self._got()}")
         return variable, expression
 
     def expression(self) -> Expr:
+        """Terms, with + and - between them."""
         left = self.term()
         while self.token in ("+", "-"):
             op = "add" if self._next() == "+" else "sub"
@@ -145,6 +165,7 @@ class _Line:
         return left
 
     def term(self) -> Expr:
+        """Factors, with * and / between them."""
         left = self.unary()
         while self.token in ("*", "/"):
             op = "mul" if self._next() == "*" else "div"
@@ -158,13 +179,14 @@ class _Line:
         self.depth += 1
         if self.token == "-":
             self._next()
-            found = node("neg", self.unary())
+            expression = node("neg", self.unary())
         else:
-            found = self.power()
+            expression = self.power()
         self.depth -= 1
-        return found
+        return expression
 
     def power(self) -> Expr:
+        """An atom, perhaps with an exponent."""
         base = self.atom()
         if self.token not in ("^", "**"):
             return base
@@ -172,12 +194,13 @@ class _Line:
         return node("pow", base, self.unary())
 
     def atom(self) -> Expr:
+        """A number, a name, a call or what is in parentheses."""
         if self.token == "number":
             return self._number()
         if self.token == "name":
             return self._name()
         if self.token != "(":
-            raise self._error(f"expected a number, a name or '(', got {self._found()}")
+            raise self._error(f"expected a number, a name or '(', got {self._got()}")
         self._next()
         inside = self.expression()
         self._expect(")", "to close the parenthesis")
@@ -186,7 +209,7 @@ class _Line:
     def _number(self) -> Expr:
         value = float(self.tokens[self.position][1])
         if not math.isfinite(value):
-            raise self._error(f"{self._found()} is too large for a 64-bit number")
+            raise self._error(f"{self._got()} is too large for a 64-bit number")
         self._next()
         return number(value)
 

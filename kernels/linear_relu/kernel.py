@@ -33,7 +33,7 @@ def _loads(configs: list[triton.Config], named: dict[str, Any], **meta: Any) -> 
     """Those of LOADS that serve: tensor descriptors need a Hopper GPU and rows of whole 16 bytes."""
     rows = [(named["a_ptr"], meta["A_COLS"]), (named["b_ptr"], meta["B_COLS"])]
     whole = all(table.element_size() * columns % launch.ALIGNMENT == 0 for table, columns in rows)
-    serve = whole and launch.is_hopper(named["a_ptr"])
+    serve = whole and launch.has_tensor_descriptors(named["a_ptr"])
     return [each for each in configs if serve or not each.kwargs["DESCRIPTORS"]]
 
 
@@ -113,7 +113,7 @@ def linear_relu_bwd(
     y = None if y is None else launch.aligned(y)
     how = _format(product, x.dtype)
     tile = tiles.backward_tile(
-        how["PRECISION"], x.itemsize, dy.itemsize, features, outputs, launch.is_hopper(x)
+        how["PRECISION"], x.itemsize, dy.itemsize, features, outputs, launch.has_tensor_descriptors(x)
     )
     if tile is not None:
         return dx, _bwd_in_one_pass(x, weight, y, dy, dx, mask_input, want_db, tile, how, dtype)
@@ -182,7 +182,7 @@ def _bwd_by_products(
             dy, weight, dx, samples, outputs, how,
             b_depth_first=True, mask=y, out_mask=x if mask_input else None,
         )  # fmt: skip
-    tile = tiles.product_tile(how["PRECISION"], x.itemsize, dy.itemsize, launch.is_hopper(x))
+    tile = tiles.product_tile(how["PRECISION"], x.itemsize, dy.itemsize, launch.has_tensor_descriptors(x))
     depth = tiles.part_rows(
         samples, tile.depth, launch.parts(outputs, tile.rows) * launch.parts(features, tile.cols)
     )
@@ -216,12 +216,12 @@ def _multiply(
 ) -> None:
     """out [R, S, M, N] = A B^T: see linear_relu_product_kernel."""
     n = out.shape[-1]
-    tile = tiles.product_tile(how["PRECISION"], b.itemsize, a.itemsize, launch.is_hopper(a))
+    tile = tiles.product_tile(how["PRECISION"], b.itemsize, a.itemsize, launch.has_tensor_descriptors(a))
     runs, depth = runs or len(out), part_depth or _whole(k, tile.depth)
     parts = launch.parts(k, depth)
     count = runs * parts * launch.parts(m, tile.rows) * launch.parts(n, tile.cols)
     if a.device.type == "cuda":
-        if launch.is_hopper(a):
+        if launch.has_tensor_descriptors(a):
             triton.set_allocator(_scratch)
         count = min(count, tile.programs_a_processor * launch.processors(a))
     launch.launch(

@@ -1,4 +1,4 @@
-"""Losses and their gradients."""
+"""Losses and their gradients by the outputs."""
 
 from .function import loss
 from .reference import LOSSES, TERMS, terms

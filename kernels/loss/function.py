@@ -8,10 +8,16 @@ from .reference import LOSSES, Total, total_reference
 
 
 def loss(outputs: Tensor, targets: Tensor, kind: str, backend: str = "reference") -> Tensor:
-    """L(y, t) for every run: y [R, B, T], t as the loss of that `kind` takes it -> [R].
+    """L(y, t) of each run, differentiable by y once: y [R, B, T], t [B, T] or [R, B, T] -> [R].
 
-    `backend` is reference, or triton: then the order of the sum depends on the samples alone, where
-    torch's depends on the number of runs.
+    kind: mse, sse or cross_entropy, whose t are class indices [B, 1] or [R, B, 1].
+    backend: reference, or triton, where the order of the sum depends on the number of samples alone; torch's
+    also depends on the number of runs.
+
+    >>> import torch
+    >>> from packtrain.kernels.loss import loss
+    >>> loss(torch.tensor([[[3.0], [1.0]]]), torch.zeros(2, 1), "mse").tolist()
+    [5.0]
     """
     with torch.no_grad():
         value, gradient = LOSSES[kind](outputs, targets, _total(backend))

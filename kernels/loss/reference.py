@@ -10,19 +10,43 @@ Loss = Callable[..., tuple[Tensor, Tensor]]  # (outputs, targets, total) -> valu
 
 
 def total_reference(terms: Tensor, count: int) -> Tensor:
-    """sum(terms) / count of each run: [R, S] -> [R]."""
+    """sum(terms) / count of each run: [R, S] -> [R].
+
+    >>> import torch
+    >>> from packtrain.kernels.loss.reference import total_reference
+    >>> total_reference(torch.tensor([[1.0, 2.0, 3.0]]), 2).tolist()
+    [3.0]
+    """
     return terms.sum(1) / count
 
 
 def mse_reference(outputs: Tensor, targets: Tensor, total: Total = total_reference) -> tuple[Tensor, Tensor]:
-    """L = mean((y - t)^2) over samples and targets: y [R, B, T], t [B, T] or [R, B, T] -> [R], [R, B, T]."""
+    """L = mean((y - t)^2) over samples and targets, and dL/dy.
+
+    y [R, B, T], t [B, T] or [R, B, T] -> [R], [R, B, T].
+
+    >>> import torch
+    >>> from packtrain.kernels.loss.reference import mse_reference
+    >>> value, slope = mse_reference(torch.tensor([[[3.0], [1.0]]]), torch.zeros(2, 1))
+    >>> value.tolist(), slope.tolist()
+    ([5.0], [[[3.0], [1.0]]])
+    """
     error = outputs - targets
     count = error.shape[1] * error.shape[2]
     return total(error.square().flatten(1), count), error * (2 / count)
 
 
 def sse_reference(outputs: Tensor, targets: Tensor, total: Total = total_reference) -> tuple[Tensor, Tensor]:
-    """L = sum((y - t)^2) over samples and targets: y [R, B, T], t [B, T] or [R, B, T] -> [R], [R, B, T]."""
+    """L = sum((y - t)^2) over samples and targets, and dL/dy.
+
+    y [R, B, T], t [B, T] or [R, B, T] -> [R], [R, B, T].
+
+    >>> import torch
+    >>> from packtrain.kernels.loss.reference import sse_reference
+    >>> value, slope = sse_reference(torch.tensor([[[3.0], [1.0]]]), torch.zeros(2, 1))
+    >>> value.tolist(), slope.tolist()
+    ([10.0], [[[6.0], [2.0]]])
+    """
     error = outputs - targets
     return total(error.square().flatten(1), 1), error * 2
 
@@ -30,9 +54,15 @@ def sse_reference(outputs: Tensor, targets: Tensor, total: Total = total_referen
 def cross_entropy_reference(
     outputs: Tensor, targets: Tensor, total: Total = total_reference
 ) -> tuple[Tensor, Tensor]:
-    """L = mean(-log softmax(y)[t]) over samples.
+    """L = mean(-log softmax(y)[t]) over samples, and dL/dy = (softmax(y) - [t]) / B.
 
     Logits y [R, B, T], class indices t [B, 1] or [R, B, 1] -> [R], [R, B, T].
+
+    >>> import torch
+    >>> from packtrain.kernels.loss.reference import cross_entropy_reference
+    >>> _, slope = cross_entropy_reference(torch.zeros(1, 1, 2), torch.tensor([[0]]))
+    >>> slope.tolist()
+    [[[-0.5, 0.5]]]
     """
     log_share = torch.log_softmax(outputs, -1)
     classes = targets.expand(*outputs.shape[:2], 1)
@@ -42,18 +72,35 @@ def cross_entropy_reference(
 
 
 def squared_errors(outputs: Tensor, targets: Tensor) -> Tensor:
-    """(y - t)^2, what mse and sse add up: [R, B, T]."""
+    """(y - t)^2, the terms of mse and sse: y [R, B, T], t [B, T] or [R, B, T] -> [R, B, T].
+
+    >>> import torch
+    >>> from packtrain.kernels.loss.reference import squared_errors
+    >>> squared_errors(torch.tensor([[[3.0]]]), torch.zeros(1, 1)).tolist()
+    [[[9.0]]]
+    """
     return (outputs - targets).square()
 
 
 def surprise(outputs: Tensor, targets: Tensor) -> Tensor:
-    """-log softmax(y)[t], what cross_entropy adds up: [R, B, 1]."""
+    """-log softmax(y)[t], the terms of cross_entropy: y [R, B, T], t [B, 1] or [R, B, 1] -> [R, B, 1].
+
+    >>> import torch
+    >>> from packtrain.kernels.loss.reference import surprise
+    >>> surprise(torch.zeros(1, 1, 4), torch.tensor([[2]])).exp().tolist()
+    [[[4.0]]]
+    """
     classes = targets.expand(*outputs.shape[:2], 1)
     return -torch.log_softmax(outputs, -1).gather(-1, classes)
 
 
 def terms(loss: str, outputs: int) -> int:
-    """How many terms a sample with so many outputs adds to the mean that a loss is; 0 where it is a sum."""
+    """How many terms each sample adds to a loss that is their mean; 0 for a loss that is a sum.
+
+    >>> from packtrain.kernels.loss import terms
+    >>> terms("mse", outputs=3), terms("cross_entropy", outputs=3), terms("sse", outputs=3)
+    (3, 1, 0)
+    """
     return {"mse": outputs, "sse": 0, "cross_entropy": 1}[loss]
 
 

@@ -1,4 +1,4 @@
-"""The uint8 cast that keeps its rounding error and adds it to the gradient."""
+"""The cast to uint8 whose rounding error is added to the gradient."""
 
 from .function import QuantizeFunction, quantize
 

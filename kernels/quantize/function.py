@@ -13,14 +13,14 @@ from .reference import quantize_reference
 class QuantizeFunction(torch.autograd.Function):
     """y = uint8(x), dL/dx = dL/dy + (x - y): the rounding error is added to the gradient.
 
-    The cast cuts off the fraction, so inside [0, 256) the error lies in [0, 1). It saturates: all
-    below 0 becomes 0 with the (negative) error x, all from 256 on becomes 255 with the error x - 255.
-    So an x outside the range feels a gradient that grows with its distance and, in descent, pulls it
-    back. NaN stays NaN.
+    The cast drops the fraction, so the error of an x in [0, 256) lies in [0, 1). It saturates: an x below 0
+    becomes 0, and its error is x; an x of 256 or more becomes 255, and its error is x - 255. Outside the
+    range the gradient thus grows with the distance, and descent pulls x back. NaN stays NaN.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, backend: str) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """y, and keeps the error for the gradient."""
         quantized, error = _forward(backend)(x)
         ctx.save_for_backward(error)
         return quantized
@@ -28,6 +28,7 @@ class QuantizeFunction(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """dL/dy + error."""
         (error,) = ctx.saved_tensors
         return slope + error, None
 
@@ -35,7 +36,15 @@ class QuantizeFunction(torch.autograd.Function):
 def quantize(x: Tensor, backend: str = "reference") -> Tensor:
     """y = uint8(x) of any shape, whose gradient is dL/dy + (x - y); see QuantizeFunction.
 
-    `backend` is reference, or triton: cast and error in one pass.
+    backend: reference, or triton, which computes y and the error in one pass.
+
+    >>> import torch
+    >>> from packtrain.kernels.quantize import quantize
+    >>> x = torch.tensor([2.75, -1.0, 300.0], requires_grad=True)
+    >>> y = quantize(x)
+    >>> y.sum().backward()
+    >>> y.tolist(), x.grad.tolist()
+    ([2.0, 0.0, 255.0], [1.75, 0.0, 46.0])
     """
     return QuantizeFunction.apply(x, backend)  # pyright: ignore[reportReturnType]
 

@@ -1,4 +1,4 @@
-"""Quantization to 8 bits on the GPU: the cast and its rounding error in one pass."""
+"""Quantization to 8 bits on the GPU: the cast and its rounding error, in one pass."""
 
 import torch
 import triton
@@ -12,20 +12,20 @@ BLOCK = 1024
 
 @triton.jit(do_not_specialize=["size"])
 def quantize_kernel(x_ptr, quantized_ptr, error_ptr, size, BLOCK: tl.constexpr):
-    """q = x as a saturating cast to uint8 and back leaves it, e = x - q, of BLOCK numbers."""
+    """q = x after a saturating cast to uint8 and back, e = x - q: BLOCK numbers."""
     start = tl.program_id(0).to(tl.int64) * BLOCK
     n = tl.arange(0, BLOCK)
     inside = n < tl.minimum(size - start, BLOCK).to(tl.int32)
     x = tl.load(x_ptr + start + n, mask=inside, other=0.0)
     wide = x if x.dtype == tl.float64 else x.to(tl.float32)
-    kept = tl.where(wide < 0, 0.0, tl.where(wide > 255, 255.0, wide))  # NaN stays NaN
-    quantized = tl.floor(kept)
+    clamped = tl.where(wide < 0, 0.0, tl.where(wide > 255, 255.0, wide))  # NaN stays NaN
+    quantized = tl.floor(clamped)
     tl.store(quantized_ptr + start + n, quantized.to(x.dtype), mask=inside)
     tl.store(error_ptr + start + n, (wide - quantized).to(x.dtype), mask=inside)
 
 
 def quantize_fwd(x: Tensor) -> tuple[Tensor, Tensor]:
-    """(q, e) of any shape: see quantize_reference."""
+    """(q, e) of any shape, as quantize_reference defines them."""
     x = launch.aligned(x)
     quantized, error = torch.empty_like(x), torch.empty_like(x)
     if x.numel():

@@ -1,4 +1,4 @@
-"""Stateless random numbers and permutations."""
+"""Stateless random numbers and permutations: functions of (seed, purpose, step, position)."""
 
 from .reference import Purpose, epoch_keys, latin_hypercube, normal, permutation, uniform
 

@@ -1,11 +1,11 @@
-"""The permutations of kernels.random in Numba: the same integers, a stretch of an epoch at a time."""
+"""The permutations of `reference` in Numba: the same integers, a stretch of an epoch at a time."""
 
 import numpy as np
 from numba import njit
 
 from .reference import FEISTEL_ROUNDS, LEAST_BITS, MIX, WEYL
 
-CHUNK = 1024  # places whose halves lie in the first-level cache
+CHUNK = 1024  # places whose halves fit in the first-level cache
 
 FIRST, SECOND, STEP = np.uint32(MIX[0]), np.uint32(MIX[1]), np.uint32(WEYL[0])
 
@@ -14,7 +14,7 @@ FIRST, SECOND, STEP = np.uint32(MIX[0]), np.uint32(MIX[1]), np.uint32(WEYL[0])
 def samples(keys, epoch, size, start, index):
     """index[n] = the sample at place start + n of a stream of epochs of `size` samples each.
 
-    keys [E, 4] are those of the epochs from `epoch` on: see kernels.random.epoch_keys.
+    keys [E, 4] are those of the epochs from `epoch` on, made by epoch_keys.
     """
     done = 0
     while done < index.size:
@@ -39,7 +39,7 @@ def stretch(key, size, position, index):
 
 @njit(error_model="numpy")
 def walk(key, bits, size, index):
-    """Sends what lies outside [0, size) on, all at once and again, until it lands inside."""
+    """Applies the network again to what lies outside [0, size), until it lands inside."""
     places, values, count = np.empty(index.size, np.int64), np.empty(index.size, np.int64), 0
     for n in range(index.size):
         if index[n] >= size:

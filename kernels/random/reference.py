@@ -1,7 +1,7 @@
 """Stateless randomness: integers that are a function of (seed, purpose, step, position) alone.
 
-The generator is Philox-4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011),
-whose 32-bit words are held here in int64, since torch has no unsigned arithmetic to speak of.
+The generator is Philox-4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011). Its
+32-bit words are int64 here, since torch has little arithmetic of unsigned integers.
 """
 
 import math
@@ -16,7 +16,7 @@ WEYL = 0x9E3779B9, 0xBB67AE85
 ROUNDS = 10
 
 FEISTEL_ROUNDS = 8
-LEAST_BITS = 5  # smaller networks don't reach all orders alike
+LEAST_BITS = 5  # smaller networks don't make all orders equally often
 MIX = 0x85EBCA6B, 0xC2B2AE35  # the multipliers of MurmurHash3's finalizer
 
 
@@ -33,7 +33,14 @@ class Purpose(IntEnum):
 
 
 def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
-    """Philox-4x32-10: four counter words and two key words, each int64 below 2^32 -> four words."""
+    """Philox-4x32-10: four counter words and two key words, each int64 below 2^32 -> four words.
+
+    >>> import torch
+    >>> from packtrain.kernels.random.reference import philox
+    >>> zero = torch.zeros((), dtype=torch.int64)
+    >>> [hex(word) for word in philox((zero, zero, zero, zero), (zero, zero))]
+    ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
+    """
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(ROUNDS):
@@ -49,7 +56,13 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[Tensor, Te
 
 
 def words(seed: Tensor, purpose: Purpose, step: Tensor, position: Tensor) -> tuple[Tensor, ...]:
-    """Four random words in [0, 2^32) for each broadcast (seed, step, position), int64, none negative."""
+    """Four random words in [0, 2^32) for each (seed, step, position), broadcast: int64, none negative.
+
+    >>> import torch
+    >>> from packtrain.kernels.random.reference import Purpose, words
+    >>> [word.item() >> 24 for word in words(torch.tensor(1), Purpose.DATA, torch.tensor(0), torch.tensor(0))]
+    [12, 133, 102, 145]
+    """
     seed, step, position = torch.broadcast_tensors(seed, step, position)
     stream = torch.full_like(step, int(purpose))
     counter = position & WORD, position >> 32, step & WORD, (step >> 32) ^ (stream << 24)
@@ -60,6 +73,11 @@ def uniform(seed: Tensor, purpose: Purpose, start: int, stop: int, dtype: torch.
     """U[0, 1) at positions start..stop-1 of each seed's stream: seed [...] -> [..., stop - start].
 
     Multiples of 2^-24, so that float32 and float64 hold the same numbers.
+
+    >>> import torch
+    >>> from packtrain.kernels.random import Purpose, uniform
+    >>> uniform(torch.tensor([0, 1]), Purpose.DATA, 0, 2, torch.float32).tolist()
+    [[0.4720029830932617, 0.3425612449645996], [0.04726862907409668, 0.5197890996932983]]
     """
     position = torch.arange(start // 4, -(-stop // 4), device=seed.device)
     four = words(seed[..., None], purpose, torch.zeros_like(position), position)
@@ -70,7 +88,12 @@ def uniform(seed: Tensor, purpose: Purpose, start: int, stop: int, dtype: torch.
 def normal(seed: Tensor, purpose: Purpose, start: int, stop: int, dtype: torch.dtype) -> Tensor:
     """N(0, 1) at positions start..stop-1 of each seed's stream: seed [...] -> [..., stop - start].
 
-    By Box and Muller's transform of two uniform numbers each.
+    Each is Box and Muller's transform of two uniform numbers.
+
+    >>> import torch
+    >>> from packtrain.kernels.random import Purpose, normal
+    >>> [round(x, 3) for x in normal(torch.tensor(0), Purpose.NOISE, 0, 3, torch.float64).tolist()]
+    [-1.151, -1.756, 1.031]
     """
     pairs = uniform(seed, purpose, 2 * start, 2 * stop, dtype).unflatten(-1, (-1, 2))
     radius = (-2 * torch.log1p(-pairs[..., 0])).sqrt()
@@ -78,10 +101,15 @@ def normal(seed: Tensor, purpose: Purpose, start: int, stop: int, dtype: torch.d
 
 
 def latin_hypercube(seed: Tensor, size: int, dimensions: int) -> Tensor:
-    """`size` points of [0, 1)^K, K = `dimensions`, spread evenly along each: seed [] -> [size, K].
+    """`size` points of [0, 1)^K, K = `dimensions`, spread evenly along each dimension: seed [] -> [size, K].
 
-    Of `size` equal strata of a dimension each holds one point, at random within it; which one is a
-    permutation of each dimension's own. McKay, Beckman and Conover (1979).
+    Each dimension is cut into `size` equal strata. Each stratum holds one point, at a random place; which
+    one is a permutation, another for each dimension. McKay, Beckman and Conover (1979).
+
+    >>> import torch
+    >>> from packtrain.kernels.random import latin_hypercube
+    >>> (latin_hypercube(torch.tensor(0), 4, 2) * 4).long().sort(0).values.T.tolist()
+    [[0, 1, 2, 3], [0, 1, 2, 3]]
     """
     places = torch.arange(size * dimensions, device=seed.device)
     stratum = permutation(seed, Purpose.STRATA, places, size).view(dimensions, size).T
@@ -90,10 +118,15 @@ def latin_hypercube(seed: Tensor, size: int, dimensions: int) -> Tensor:
 
 
 def permutation(seed: Tensor, purpose: Purpose, stream: Tensor, size: int) -> Tensor:
-    """The samples at places `stream` [...] of an endless stream of epochs -> [*seed.shape, ...].
+    """The samples at places `stream` [...] of an endless sequence of epochs -> [*seed.shape, ...].
 
-    Each epoch is an order of [0, size) of its own, keyed by (seed, purpose, epoch) and computed on
-    the fly: a Feistel network over a power of two, repeated wherever it lands outside (cycle walking).
+    Each epoch is an order of [0, size) of its own, with keys from (seed, purpose, epoch). It is never stored:
+    a Feistel network permutes a power of two, and is applied again to what lands outside (cycle walking).
+
+    >>> import torch
+    >>> from packtrain.kernels.random import Purpose, permutation
+    >>> permutation(torch.tensor(0), Purpose.ORDER, torch.arange(10), 5).view(2, 5).tolist()
+    [[3, 1, 2, 4, 0], [0, 1, 4, 3, 2]]
     """
     epoch, position = stream // size, stream % size
     first, last = int(epoch.min()), int(epoch.max())
@@ -108,13 +141,24 @@ def permutation(seed: Tensor, purpose: Purpose, stream: Tensor, size: int) -> Te
 
 
 def epoch_keys(seed: Tensor, purpose: Purpose, first: int, stop: int) -> Tensor:
-    """The keys of the orders of epochs first..stop-1: seed [...] -> words [..., stop - first, 4]."""
+    """The keys of the orders of epochs first..stop-1: seed [...] -> words [..., stop - first, 4].
+
+    >>> import torch
+    >>> from packtrain.kernels.random import Purpose, epoch_keys
+    >>> list(epoch_keys(torch.tensor([0, 1, 2]), Purpose.ORDER, 0, 5).shape)
+    [3, 5, 4]
+    """
     span = torch.arange(first, stop, device=seed.device)
     return torch.stack(words(seed[..., None], purpose, span, torch.zeros_like(span)), -1)
 
 
 def network_bits(size: int) -> int:
-    """The width of the Feistel network whose power of two holds [0, size)."""
+    """The bits of the Feistel network that permutes [0, size).
+
+    >>> from packtrain.kernels.random.reference import network_bits
+    >>> network_bits(1000)
+    10
+    """
     return max(LEAST_BITS, (size - 1).bit_length())
 
 

@@ -1,4 +1,4 @@
-"""The permutations of kernels.random in Triton: the same integers, for a block of places at a time."""
+"""The permutations of `reference` in Triton: the same integers, for a block of places at a time."""
 
 # pyright: reportOperatorIssue=false, reportGeneralTypeIssues=false
 # (Triton's types are those of its own Python front end)
@@ -16,8 +16,7 @@ FIRST, SECOND = tl.constexpr(MIX[0]), tl.constexpr(MIX[1])
 def samples(place, key_ptr, size, BITS: tl.constexpr):
     """The samples at places [BLOCK] from 0 to 2 size - 1, counted from the beginning of an epoch.
 
-    key_ptr [2, 4] are the keys of that epoch and the next: see kernels.random.epoch_keys. BITS is
-    network_bits(size).
+    key_ptr [2, 4] are the keys of that epoch and the next, made by epoch_keys. BITS is network_bits(size).
     """
     later = place >= size
     key = key_ptr + tl.where(later, 4, 0)

@@ -1,4 +1,4 @@
-"""Sums in an order that depends on the number of their terms alone."""
+"""Sums whose order depends on the number of their terms alone."""
 
 from .function import sum_in_order
 

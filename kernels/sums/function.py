@@ -4,9 +4,14 @@ from torch import Tensor
 
 
 def sum_in_order(terms: Tensor, backend: str = "reference") -> Tensor:
-    """The sum of each row of `terms` [R, S], in its dtype: [R], in an order that S alone decides.
+    """The sum of each row: terms [R, S] -> [R] in their dtype, in an order that depends on S alone.
 
-    torch's own sums go by the number of rows too: threads share one long row, and no row of many.
+    torch's own sums depend on R too: several threads share a long row, but not one of many rows.
+
+    >>> import torch
+    >>> from packtrain.kernels.sums import sum_in_order
+    >>> sum_in_order(torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])).tolist()
+    [6.0, 15.0]
     """
     if backend == "triton":
         from .kernel import sum_parts  # noqa: PLC0415 (triton is slow to import)
@@ -16,11 +21,11 @@ def sum_in_order(terms: Tensor, backend: str = "reference") -> Tensor:
 
 
 def _by_halves(terms: Tensor) -> Tensor:
-    """The second half is added to the first, as long as there are two."""
+    """Adds the second half to the first, until one number is left."""
     size = terms.shape[1]
     if size <= 1:
         return terms.sum(1)
     half = size - size // 2
-    found = terms[:, :half].clone()
-    found[:, : size - half] += terms[:, half:]
-    return _by_halves(found)
+    sums = terms[:, :half].clone()
+    sums[:, : size - half] += terms[:, half:]
+    return _by_halves(sums)

@@ -30,8 +30,8 @@ def use(monkeypatch: pytest.MonkeyPatch, user: ModuleType, name: str, old: str, 
     """Lets `user` launch an edited copy of its kernel `name`, autotuned if the original is."""
     kernel: Any = getattr(user, name)
     plain = kernel.fn if hasattr(kernel, "configs") else kernel
-    home = importlib.import_module(plain.fn.__module__)
-    copy = getattr(edited(home, old, new), plain.fn.__name__)
+    module = importlib.import_module(plain.fn.__module__)
+    copy = getattr(edited(module, old, new), plain.fn.__name__)
     if hasattr(kernel, "configs"):
         monkeypatch.setattr(kernel, "fn", copy)
     else:

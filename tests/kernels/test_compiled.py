@@ -31,11 +31,11 @@ def trainings(text: list[str], **more: Any) -> dict[str, Any]:
 
 def sound(*cases: dict[str, Any]) -> list[Report]:
     """The reports of `cases`: kernels for both architectures, without spills, atomics or too much memory."""
-    found = compiled(cases)
-    for case, reports in zip(cases, found, strict=True):
+    results = compiled(cases)
+    for case, reports in zip(cases, results, strict=True):
         assert {report.architecture for report in reports} == {80, 90}
         assert all(report.sound for report in reports), (case, [r for r in reports if not r.sound])
-    return [report for reports in found for report in reports]
+    return [report for reports in results for report in reports]
 
 
 def by_tensor_cores(report: Report) -> bool:

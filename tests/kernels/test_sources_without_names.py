@@ -51,8 +51,8 @@ def _expressions(graph: Graph, names: Mapping[str, str]) -> list[Expr]:
 def hostile_names(graph: Graph) -> dict[str, str]:
     """A hostile name for each of the graph's."""
     variables = [*graph.inputs, *graph.expressions]
-    found = dict(zip(variables, HOSTILE_VARIABLES, strict=False))
-    return found | dict(zip(graph.parameters, HOSTILE, strict=False))
+    words = dict(zip(variables, HOSTILE_VARIABLES, strict=False))
+    return words | dict(zip(graph.parameters, HOSTILE, strict=False))
 
 
 @few

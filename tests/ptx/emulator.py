@@ -44,7 +44,7 @@ def install(architecture: int) -> None:
     """In place of a GPU, and of Triton's interpreter: tensors on the CPU are taken."""
     gpu.architecture = architecture
     launch.INTERPRETED = True
-    launch.is_hopper = lambda _: gpu.architecture >= 90
+    launch.has_tensor_descriptors = lambda _: gpu.architecture >= 90
     setattr(JITFunction, "run", launch_kernel)  # noqa: B010 (pyright compares signatures)
     setattr(Autotuner, "run", _first_choice)  # noqa: B010
 

@@ -28,15 +28,15 @@ def double(start, stop, x):
 
 
 @pytest.fixture
-def told() -> Iterator[list[float]]:
-    """The seconds of compiling, as they were whenever somebody was told of it."""
-    found: list[float] = []
-    with compiling.telling(lambda: found.append(compiling.seconds())):
-        yield found
+def calls() -> Iterator[list[float]]:
+    """The seconds of compiling, at each call of what listens."""
+    seconds: list[float] = []
+    with compiling.telling(lambda: seconds.append(compiling.seconds())):
+        yield seconds
 
 
 def test_each_type_of_numbers_is_compiled_and_told(
-    told: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    calls: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PACKTRAIN_CACHE", str(tmp_path))
     module = source_cache.load(SOURCE.format(number=time.time_ns()))
@@ -47,10 +47,10 @@ def test_each_type_of_numbers_is_compiled_and_told(
         assert compiling.seconds() - before <= time.perf_counter() - began, "what is within counts once"
         return compiling.seconds() - before
 
-    assert compiled(np.float32) > 0 and len(told) == 1
+    assert compiled(np.float32) > 0 and len(calls) == 1
     assert compiled(np.float32) == 0
-    with compiling.telling(lambda: told.append(0)):
-        assert compiled(np.float64) > 0 and len(told) == 2
+    with compiling.telling(lambda: calls.append(0)):
+        assert compiled(np.float64) > 0 and len(calls) == 2
         assert compiled(np.float64) == 0
 
 
@@ -70,7 +70,7 @@ def test_the_clock_stands_still_meanwhile(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_triton_is_counted_and_its_listener_still_told(
-    told: list[float], monkeypatch: pytest.MonkeyPatch
+    calls: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[bool] = []
     monkeypatch.setattr(knobs.compilation, "listener", lambda *, cache_hit, **about: heard.append(cache_hit))
@@ -80,7 +80,7 @@ def test_triton_is_counted_and_its_listener_still_told(
     listener = knobs.compilation.listener
     assert listener is not None
     listener(**about, cache_hit=True)
-    assert compiling.seconds() == before and not told
+    assert compiling.seconds() == before and not calls
     listener(**about, cache_hit=False)
-    assert compiling.seconds() == pytest.approx(before + 2) and len(told) == 1 and heard == [True, False]
+    assert compiling.seconds() == pytest.approx(before + 2) and len(calls) == 1 and heard == [True, False]
     assert compiling.clock() < began - 3, "what is loaded stops the clock too"

@@ -53,7 +53,7 @@ def cache(compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     """A copy of it."""
     folder = shutil.copytree(compiled, tmp_path / "cache")
     monkeypatch.setenv("PACKTRAIN_CACHE", str(folder))
-    monkeypatch.setattr(source_cache, "_told", {})
+    monkeypatch.setattr(source_cache, "_reasons", {})
     return folder
 
 
@@ -72,8 +72,8 @@ def hits(module: ModuleType) -> int:
 
 
 def file(cache: Path, pattern: str) -> Path:
-    (found,) = cache.rglob(pattern)
-    return found
+    (path,) = cache.rglob(pattern)
+    return path
 
 
 def test_what_is_kept_is_not_compiled_again(cache: Path) -> None:
@@ -81,7 +81,7 @@ def test_what_is_kept_is_not_compiled_again(cache: Path) -> None:
     assert list(cache.rglob("*.nbi"))
     assert both(module) == (6, 3.5) and hits(module) == 2
     assert source_cache.untold() == ""
-    assert {each.suffix for each in cache.rglob("*.*")} == {".py", ".nbi", ".nbc"}
+    assert {path.suffix for path in cache.rglob("*.*")} == {".py", ".nbi", ".nbc"}
 
 
 @pytest.mark.parametrize("pattern", ["*.nbi", "*.1.nbc", "*.2.nbc", "*.py"])
@@ -143,7 +143,7 @@ def no_room(number: int, monkeypatch: pytest.MonkeyPatch, part: str = "") -> Ite
         yield
 
 
-def told(folder: Path, why: str) -> str:
+def reason(folder: Path, why: str) -> str:
     return f"can't write the cache {folder}: {why}; what is compiled is not kept"
 
 
@@ -166,9 +166,9 @@ def test_without_room_it_is_compiled_and_not_kept_and_told_once(
         for _ in range(2):
             assert both(loaded()) == (6, 3.5)
     where = cache / "__pycache__" if part else cache
-    assert source_cache.untold() == told(where, os.strerror(number)) and source_cache.untold() == ""
+    assert source_cache.untold() == reason(where, os.strerror(number)) and source_cache.untold() == ""
     assert both(loaded()) == (6, 3.5)  # there is room again
-    assert {each.suffix for each in cache.rglob("*.*")} == {".py", ".nbi", ".nbc"}
+    assert {path.suffix for path in cache.rglob("*.*")} == {".py", ".nbi", ".nbc"}
 
 
 def test_what_only_reads_is_read(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,17 +187,17 @@ def test_files_may_have_a_largest_size(limit: int, below: str, cache: Path) -> N
         assert both(loaded()) == (6, 3.5)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert source_cache.untold() == told(cache / below, os.strerror(errno.EFBIG))
+    assert source_cache.untold() == reason(cache / below, os.strerror(errno.EFBIG))
     assert not list(cache.rglob(".*")) and not list(cache.rglob("*.tmp.*"))
 
 
 def test_a_cache_that_is_a_file(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("mine")
     for name, why in ((tmp_path / "file", "File exists"), (tmp_path / "file" / "below", "Not a directory")):
-        monkeypatch.setattr(source_cache, "_told", {})
+        monkeypatch.setattr(source_cache, "_reasons", {})
         monkeypatch.setenv("PACKTRAIN_CACHE", str(name))
         assert both(loaded()) == (6, 3.5)
-        assert source_cache.untold() == told(name, why)
+        assert source_cache.untold() == reason(name, why)
     assert (tmp_path / "file").read_text() == "mine"
 
 

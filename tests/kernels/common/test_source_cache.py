@@ -171,12 +171,12 @@ def test_two_processes_at_once_load_the_same(cache: Path) -> None:
         )
         for _ in range(2)
     ]
-    for each in started:
-        assert each.stdin is not None
-        each.stdin.write(source)
-        each.stdin.close()
-        each.stdin = None
-    assert [each.communicate(timeout=60)[0].strip() for each in started] == ["3", "3"]
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write(source)
+        process.stdin.close()
+        process.stdin = None
+    assert [process.communicate(timeout=60)[0].strip() for process in started] == ["3", "3"]
     assert only(cache).read_text() == source
 
 

@@ -36,7 +36,7 @@ def every_operation() -> list[Case]:
     First all of them at positive numbers below 1, then those that are defined everywhere at both signs.
     """
     cases = [_of_operations(list(OFFERED)), _of_operations([op for op in OFFERED if op not in PARTIAL])]
-    positive, signed = (replace(each, parameters=0.4 * each.parameters) for each in cases)
+    positive, signed = (replace(case, parameters=0.4 * case.parameters) for case in cases)
     return [replace(positive, parameters=positive.parameters.abs(), inputs=positive.inputs.abs()), signed]
 
 
@@ -105,11 +105,11 @@ def assert_exact(case: Case) -> int:
 
 def slopes_by_autograd(case: Case) -> Tensor:
     """dy/dp [R, B, T, P] of the reference's prediction, by torch's own autograd."""
-    found = torch.autograd.functional.jacobian(
+    slopes = torch.autograd.functional.jacobian(
         lambda p: predict(case.graph, p, case.inputs).sum(0), case.parameters
     )
-    assert isinstance(found, Tensor)
-    return found.permute(2, 0, 1, 3)
+    assert isinstance(slopes, Tensor)
+    return slopes.permute(2, 0, 1, 3)
 
 
 def assert_jacobian_exact(case: Case) -> int:

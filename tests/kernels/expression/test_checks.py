@@ -44,16 +44,18 @@ def edited(function: Callable[..., Any], edit: Callable[[Tensor], Tensor], place
     """`function`, whose result (the one at `place`, of several) is edited."""
 
     def wrong(*args: Any) -> Any:
-        found = function(
+        result = function(
             *(
-                each.double() if isinstance(each, Tensor) and each.is_floating_point() else each
-                for each in args
+                argument.double()
+                if isinstance(argument, Tensor) and argument.is_floating_point()
+                else argument
+                for argument in args
             )
         )
         dtype = args[1].dtype
         if place is None:
-            return edit(found.to(dtype))
-        return tuple((edit(each) if i == place else each).to(dtype) for i, each in enumerate(found))
+            return edit(result.to(dtype))
+        return tuple((edit(part) if i == place else part).to(dtype) for i, part in enumerate(result))
 
     return wrong
 
@@ -101,11 +103,11 @@ def test_a_wrong_jacobian_is_not_exact(
 
 def test_what_is_out_of_range_need_not_be_finite() -> None:
     known = torch.tensor([1.0, 1e300, torch.nan, torch.inf, 4.0], dtype=torch.float64)
-    found = torch.tensor([1.0, torch.inf, 3.0, 5.0, 4.0])
-    actual, expected = finite(found, known)
+    computed = torch.tensor([1.0, torch.inf, 3.0, 5.0, 4.0])
+    actual, expected = finite(computed, known)
     assert actual.tolist() == expected.tolist() == [0.25, 1.0]
     with pytest.raises(AssertionError, match="1 of 3 numbers that are known aren't finite"):
-        finite(found.double(), known)
+        finite(computed.double(), known)
 
 
 @pytest.mark.parametrize("check", [assert_close, assert_near])

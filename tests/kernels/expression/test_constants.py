@@ -26,7 +26,7 @@ def test_constants_are_fitted_to_samples(backend: ModuleType, per_run: bool) -> 
 
 def test_their_normal_equations() -> None:
     case = data(GRAPH, "mse", 2, 130, False, seed=2)
-    found = triton_kernel.squares(GRAPH, case.parameters, case.inputs, case.targets, None)
+    products = triton_kernel.squares(GRAPH, case.parameters, case.inputs, case.targets, None)
     outputs, slopes = reference.jacobian(GRAPH, case.parameters, case.inputs)
     rows = torch.cat([slopes, (outputs - case.targets)[..., None]], -1).flatten(1, 2)
-    assert_close(found, rows.mT @ rows)
+    assert_close(products, rows.mT @ rows)

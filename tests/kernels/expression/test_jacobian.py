@@ -102,8 +102,8 @@ def test_the_program_of_the_jacobian_follows_that_of_the_prediction() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_jacobian_keeps_the_dtype(dtype: torch.dtype) -> None:
     case = data(parse(PRIMER), "sse", 2, samples=3, per_run=False, seed=1)
-    found = jacobian(case.graph, case.parameters.to(dtype), case.inputs.to(dtype))
-    assert [each.dtype for each in found] == [dtype, dtype]
+    parts = jacobian(case.graph, case.parameters.to(dtype), case.inputs.to(dtype))
+    assert [part.dtype for part in parts] == [dtype, dtype]
 
 
 def test_a_run_that_is_not_finite_leaves_its_neighbours_untouched() -> None:

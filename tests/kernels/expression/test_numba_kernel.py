@@ -38,8 +38,8 @@ def test_relu_has_no_zero_with_a_sign() -> None:
     """1/relu(a*x) is one infinity where a*x is 0 of either sign."""
     parameters = torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
     inputs = torch.tensor([[0.0], [-0.0], [2.0]], dtype=torch.float64)
-    found = numba_kernel.predict(parse("xy = relu(a*x)"), parameters, inputs)[..., 0]
-    assert found.tolist() == [[0, 0, 0], [0, 0, 2]] and not found.signbit().any()
+    outputs = numba_kernel.predict(parse("xy = relu(a*x)"), parameters, inputs)[..., 0]
+    assert outputs.tolist() == [[0, 0, 0], [0, 0, 2]] and not outputs.signbit().any()
 
 
 def test_all_cores_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,8 +48,8 @@ def test_all_cores_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = [numba_kernel.loss_and_gradient(case.graph, p[None], *given[2:]) for p in given[1]]
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     value, gradient = numba_kernel.loss_and_gradient(*given)
-    assert value.equal(torch.cat([each[0] for each in alone]))
-    assert gradient.equal(torch.cat([each[1] for each in alone]))
+    assert value.equal(torch.cat([run[0] for run in alone]))
+    assert gradient.equal(torch.cat([run[1] for run in alone]))
 
 
 def test_every_operation() -> None:

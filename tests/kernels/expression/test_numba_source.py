@@ -43,7 +43,7 @@ def filled(rows: Rows, case: Case, run: int, weights: Tensor | None = None) -> t
     root = torch.empty(0, dtype=torch.float64) if weights is None else weights
     with np.errstate(all="ignore"):
         total = rows(
-            *(each.contiguous().numpy() for each in (case.parameters[run], inputs, targets, root)),
+            *(tensor.contiguous().numpy() for tensor in (case.parameters[run], inputs, targets, root)),
             0,
             len(inputs),
             columns,
@@ -56,10 +56,10 @@ def expected(case: Case, run: int, weights: Tensor | None = None) -> Tensor:
     """[J | e], [P + 1, N T], by the reference."""
     outputs, slopes = jacobian(case.graph, case.parameters, case.inputs)
     errors = outputs - case.targets
-    found = torch.cat([slopes, errors[..., None]], -1)[run]
+    columns = torch.cat([slopes, errors[..., None]], -1)[run]
     if weights is not None:
-        found = found * weights.sqrt()[:, None, None]
-    return found.flatten(0, 1).T
+        columns = columns * weights.sqrt()[:, None, None]
+    return columns.flatten(0, 1).T
 
 
 def same(actual: Tensor, expected: Tensor) -> None:
@@ -119,8 +119,8 @@ def test_a_part_of_the_samples_goes_where_it_is_told() -> None:
     case = data(parse("xy = a*exp(b*x)\nxz = b*x + c"), "sse", 1, samples=9, per_run=False, seed=1)
     weights = torch.linspace(0.5, 2, 9, dtype=torch.float64)
     columns = np.full((4, 20), -77.0)
-    given = [each.numpy() for each in (case.parameters[0], case.inputs, case.targets, weights)]
-    total = interpreted(case.graph)(*given, 3, 7, columns, 5)
+    arrays = [tensor.numpy() for tensor in (case.parameters[0], case.inputs, case.targets, weights)]
+    total = interpreted(case.graph)(*arrays, 3, 7, columns, 5)
     wanted = expected(case, 0, weights)[:, 6:14]
     assert_close(torch.from_numpy(columns[:, 5:13]), wanted)
     assert (columns[:, :5] == -77).all() and (columns[:, 13:] == -77).all()

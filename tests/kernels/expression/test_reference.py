@@ -192,12 +192,12 @@ def test_gradients_come_without_torchs_autograd(monkeypatch: pytest.MonkeyPatch)
     expected = autograd(case)
 
     def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("torch's autograd was asked")
+        raise AssertionError("torch's autograd was called")
 
     monkeypatch.setattr(torch.autograd, "grad", refuse)
     monkeypatch.setattr(torch.autograd, "backward", refuse)
     monkeypatch.setattr(torch.autograd.graph, "_engine_run_backward", refuse)
-    with pytest.raises(AssertionError, match="was asked"):
+    with pytest.raises(AssertionError, match="was called"):
         torch.ones(1, requires_grad=True).sum().backward()
     with torch.inference_mode():
         value, slope = loss_and_gradient(case.graph, case.parameters, case.inputs, case.targets, case.loss)

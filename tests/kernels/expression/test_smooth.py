@@ -81,16 +81,16 @@ def _renamed(text: str, words: dict[str, str]) -> str:
 
 
 def _words(text: str) -> list[str]:
-    spaced = "".join(each if each.isalnum() or each in "_." else f" {each} " for each in text)
+    spaced = "".join(c if c.isalnum() or c in "_." else f" {c} " for c in text)
     return spaced.split()
 
 
 @pytest.mark.parametrize("key", SMOOTH)
 def test_forward_and_reverse(key: str) -> None:
     text, parameters, at, slopes = SMOOTH[key]
-    values, found = jacobian(parse(text), tensor([parameters]), tensor([[at]]))
+    values, forward = jacobian(parse(text), tensor([parameters]), tensor([[at]]))
     assert values.isfinite().all()
-    assert_close(found[0, 0, 0], tensor(slopes))
+    assert_close(forward[0, 0, 0], tensor(slopes))
     backward = reference.loss_and_gradient(
         parse(text), tensor([parameters]), tensor([[at]]), tensor([[0]]), "sse"
     )
@@ -101,8 +101,8 @@ def test_forward_and_reverse(key: str) -> None:
 @pytest.mark.parametrize("backend", [reference, numba_kernel, triton_kernel])
 def test_the_gradient_of_each_backend(backend: ModuleType, dtype: torch.dtype) -> None:
     case, slopes = all_at_once()
-    given = (each.to(dtype) for each in (case.parameters, case.inputs, case.targets))
-    gradient = backend.loss_and_gradient(case.graph, *given, "sse")[1][0]
+    tensors = (part.to(dtype) for part in (case.parameters, case.inputs, case.targets))
+    gradient = backend.loss_and_gradient(case.graph, *tensors, "sse")[1][0]
     assert_close(gradient, _of_squares(case, slopes), dtype)
 
 
@@ -131,25 +131,12 @@ def test_a_sample_of_weight_0_is_out_whatever_it_is() -> None:
         return jacobian(graph, p, x)
 
     for way in (by_qr, by_normal_equations):
-        for found, expected in zip(way(model, parameters, whole), way(model, parameters, part), strict=True):
-            assert_close(found.abs(), expected.abs())
+        for actual, expected in zip(way(model, parameters, whole), way(model, parameters, part), strict=True):
+            assert_close(actual.abs(), expected.abs())
     columns = torch.full((3, 5), torch.nan, dtype=torch.float64)
     rows = source_cache.load(rows_source(graph)).rows
-    total = rows(
-        *(
-            each.numpy()
-            for each in (
-                parameters[0],
-                inputs,
-                targets,
-                weights,
-            )
-        ),
-        0,
-        5,
-        columns.numpy(),
-        0,
-    )
+    arrays = [part.numpy() for part in (parameters[0], inputs, targets, weights)]
+    total = rows(*arrays, 0, 5, columns.numpy(), 0)
     assert math.isfinite(total) and not columns[:, :2].any() and columns[:, 2:].isfinite().all()
     squares = triton_kernel.squares(graph, parameters, inputs, targets, weights)
     assert_close(squares[0], columns @ columns.T)
@@ -160,11 +147,11 @@ def test_a_plain_product_stays_one_where_no_factor_can_be_infinite() -> None:
     finite = Finite([], [])
     wild = [node("exp", a), node("div", a, b), node("pow", a, b), node("pow", a, number(-1)), node("log", a)]
     tame = [a, node("div", a, number(2)), node("pow", a, number(3)), node("tanh", a), node("sub", a, b)]
-    assert {finite.chain(b, each).op for each in tame} == {"mul"}
-    for each in wild:
-        assert finite.chain(b, each) is finite.chain(each, b) is node("gate", b, each)
-        assert finite.chain(b, node("tanh", each)).op == "gate"
-        assert finite.chain(wild[0], each).op == "chain"
+    assert {finite.chain(b, part).op for part in tame} == {"mul"}
+    for part in wild:
+        assert finite.chain(b, part) is finite.chain(part, b) is node("gate", b, part)
+        assert finite.chain(b, node("tanh", part)).op == "gate"
+        assert finite.chain(wild[0], part).op == "chain"
     assert finite.chain(ZERO, wild[0]) is finite.chain(wild[0], number(-0.0)) is ZERO
     assert finite.chain(ONE, wild[0]) is wild[0] and finite.chain(number(2), wild[0]).op == "mul"
     assert str(finite.chain(-b, wild[0])) == "-(b*exp(a))"
@@ -198,8 +185,8 @@ def test_a_parameter_that_is_fixed_is_not_differentiated() -> None:
     given = tensor([[2, 3]]), tensor([[-1.5]])
     assert jacobian(graph, *given)[1].tolist() == [[[[-(1.5**3), 0]]]]
     for backend in (reference, numba_kernel, triton_kernel):
-        found = backend.loss_and_gradient(graph, *given, tensor([[0]]), "sse")[1]
-        assert_close(found, tensor([[2 * 2 * 1.5**6, 0]]))
+        gradient = backend.loss_and_gradient(graph, *given, tensor([[0]]), "sse")[1]
+        assert_close(gradient, tensor([[2 * 2 * 1.5**6, 0]]))
 
 
 @st.composite
@@ -227,9 +214,9 @@ def backward(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
     leaves = [name(parameter) for parameter in graph.parameters]
     values, rows = bind(graph, parameters, inputs), []
     for output in graph.outputs:
-        found = reverse({graph.lowered[output]: ONE}, set(leaves))
-        evaluate(walk(*found.values()), values)
-        rows.append(torch.cat([values[found[leaf]].flatten() for leaf in leaves]))
+        slopes = reverse({graph.lowered[output]: ONE}, set(leaves))
+        evaluate(walk(*slopes.values()), values)
+        rows.append(torch.cat([values[slopes[leaf]].flatten() for leaf in leaves]))
     return torch.stack(rows)
 
 
@@ -256,11 +243,11 @@ def test_random_graphs_at_0_1_and_far_out(given: tuple[Graph, Tensor, Tensor]) -
     graph, parameters, inputs = given
     slopes, down = jacobian(graph, parameters, inputs)[1][0, 0], backward(graph, parameters, inputs)
     for column in range(parameters.shape[1]):
-        found, change = quotients(graph, parameters, inputs, column)
-        agree = (found - found[0]).abs().amax(0) <= 1e-2 * found[0].abs()
+        expected, change = quotients(graph, parameters, inputs, column)
+        agree = (expected - expected[0]).abs().amax(0) <= 1e-2 * expected[0].abs()
         assert slopes[agree, column].isfinite().all() and down[agree, column].isfinite().all()
         if tied(graph, parameters, inputs):
             continue
         seen = agree & (change.amin(0) > 1e-6) & (largest(graph, parameters, inputs) < 1e9)
-        for each in (slopes, down):
-            torch.testing.assert_close(each[seen, column], found[1, seen], rtol=2e-2, atol=0)
+        for actual in (slopes, down):
+            torch.testing.assert_close(actual[seen, column], expected[1, seen], rtol=2e-2, atol=0)

@@ -78,8 +78,8 @@ def test_relu_has_no_zero_with_a_sign() -> None:
     """1/relu(a*x) is one infinity where a*x is 0 of either sign."""
     parameters = torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
     inputs = torch.tensor([[0.0], [-0.0], [2.0]], dtype=torch.float64)
-    found = triton_kernel.predict(parse("xy = relu(a*x)"), parameters, inputs)[..., 0]
-    assert found.tolist() == [[0, 0, 0], [0, 0, 2]] and not found.signbit().any()
+    result = triton_kernel.predict(parse("xy = relu(a*x)"), parameters, inputs)[..., 0]
+    assert result.tolist() == [[0, 0, 0], [0, 0, 2]] and not result.signbit().any()
 
 
 def test_every_operation_has_a_row() -> None:
@@ -118,13 +118,13 @@ def test_a_run_is_the_same_in_any_pack(per_run: bool, device: torch.device) -> N
     case = primer("mse", 64, 1500, per_run)
     parameters, inputs, targets = of(case, torch.float32, device)
 
-    def found(runs: slice) -> tuple[Tensor, Tensor]:
-        own, wanted = (each[runs] if per_run else each for each in (inputs, targets))
+    def result(runs: slice) -> tuple[Tensor, Tensor]:
+        own, wanted = (data[runs] if per_run else data for data in (inputs, targets))
         return triton_kernel.loss_and_gradient(case.graph, parameters[runs], own, wanted, "mse")
 
-    whole = found(slice(0, 64))
+    whole = result(slice(0, 64))
     for runs in (slice(9, 10), slice(8, 11)):
-        assert all(a.equal(b[runs]) for a, b in zip(found(runs), whole, strict=True))
+        assert all(a.equal(b[runs]) for a, b in zip(result(runs), whole, strict=True))
 
 
 @pytest.mark.emulated
@@ -134,8 +134,8 @@ def test_how_blocks_are_shared_out_changes_no_bit(monkeypatch: pytest.MonkeyPatc
     expected = triton_kernel.loss_and_gradient(*given)
     for name, value in (("PROGRAMS_A_PROCESSOR", 1), ("MOST_RUNS", 1), ("MOST_BLOCKS", 1)):
         monkeypatch.setattr(triton_kernel, name, value)
-        found = triton_kernel.loss_and_gradient(*given)
-        assert all(a.equal(b) for a, b in zip(found, expected, strict=True))
+        result = triton_kernel.loss_and_gradient(*given)
+        assert all(a.equal(b) for a, b in zip(result, expected, strict=True))
 
 
 def test_an_empty_batch_has_no_loss_and_no_gradient() -> None:
@@ -153,8 +153,8 @@ def test_inputs_that_are_not_contiguous_or_aligned_give_the_same(device: torch.d
     expected = triton_kernel.loss_and_gradient(case.graph, parameters, inputs, targets, "mse")
     strided = targets.t().contiguous().t()
     odd = torch.cat([inputs.new_zeros(1, 1), inputs])[1:]
-    found = triton_kernel.loss_and_gradient(case.graph, parameters, odd, strided, "mse")
-    assert all(a.equal(b) for a, b in zip(found, expected, strict=True))
+    result = triton_kernel.loss_and_gradient(case.graph, parameters, odd, strided, "mse")
+    assert all(a.equal(b) for a, b in zip(result, expected, strict=True))
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -182,14 +182,14 @@ def test_normal_equations(weighted: bool, per_run: bool, dtype: torch.dtype, dev
     case = primer("sse", 3, 140, per_run)
     parameters, inputs, targets = of(case, dtype, device)
     weights = inputs[..., 0].abs() if weighted else None
-    found = triton_kernel.squares(case.graph, parameters, inputs, targets, weights)
+    result = triton_kernel.squares(case.graph, parameters, inputs, targets, weights)
     outputs, jacobian = reference.jacobian(case.graph, parameters.double(), inputs.double())
     columns = torch.cat([jacobian, (outputs - targets.double())[..., None]], -1)
     if weights is not None:
         columns *= weights.double().sqrt()[..., None, None]
     columns = columns.flatten(1, 2)
-    assert found.dtype == torch.float64
-    assert_near(found, columns.mT @ columns, dtype)
+    assert result.dtype == torch.float64
+    assert_near(result, columns.mT @ columns, dtype)
 
 
 def test_normal_equations_of_float32_data_are_summed_in_float64(device: torch.device) -> None:
@@ -254,7 +254,7 @@ def test_a_graphs_replay_is_the_eager_step() -> None:
     expected = triton_kernel.loss_and_gradient(*given)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        found = triton_kernel.loss_and_gradient(*given)
+        result = triton_kernel.loss_and_gradient(*given)
     graph.replay()
     torch.cuda.synchronize()
-    assert all(a.equal(b) for a, b in zip(found, expected, strict=True))
+    assert all(a.equal(b) for a, b in zip(result, expected, strict=True))

@@ -21,9 +21,9 @@ def by_table(op: str, at: Sequence[float]) -> list[float]:
     """d op / d argument for each argument, by the table."""
     leaves = (a, b)[: len(at)]
     values = {leaf: torch.tensor([[v]], dtype=torch.float64) for leaf, v in zip(leaves, at, strict=True)}
-    found = PARTIALS[op](*leaves)
-    evaluate(walk(*found), values)
-    return [float(values[part]) for part in found]
+    partials = PARTIALS[op](*leaves)
+    evaluate(walk(*partials), values)
+    return [float(values[part]) for part in partials]
 
 
 def by_torch(op: str, at: Sequence[float]) -> list[float]:
@@ -51,9 +51,9 @@ def test_the_gradient_of_each_operation_is_exact(op: str) -> None:
 @pytest.mark.parametrize("op", PARTIALS)
 def test_a_slightly_wrong_row_is_rejected(op: str, argument: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(*args: Expr) -> tuple[Expr, ...]:
-        found = list(right(*args))
-        found[argument % len(found)] = node("mul", number(1 + 1e-6), found[argument % len(found)])
-        return tuple(found)
+        partials = list(right(*args))
+        partials[argument % len(partials)] = node("mul", number(1 + 1e-6), partials[argument % len(partials)])
+        return tuple(partials)
 
     right = PARTIALS[op]
     monkeypatch.setitem(PARTIALS, op, wrong)
@@ -149,9 +149,9 @@ def test_reverse_of_a_root_that_is_wanted_itself_is_its_seed() -> None:
 
 
 def test_reverse_leaves_out_what_no_wanted_leaf_feeds() -> None:
-    found = reverse({node("mul", node("exp", x), a): ONE}, {a})
-    assert list(found) == [a]
-    assert str(found[a]) == "exp(x)"
+    slopes = reverse({node("mul", node("exp", x), a): ONE}, {a})
+    assert list(slopes) == [a]
+    assert str(slopes[a]) == "exp(x)"
 
 
 def test_a_root_inside_another_root_gets_both_derivatives() -> None:

@@ -49,9 +49,9 @@ def test_an_expression_cannot_be_changed() -> None:
 def test_expressions_that_nobody_holds_are_forgotten() -> None:
     gc.collect()
     before = len(_interned)
-    held = chain(50)
+    root = chain(50)
     assert len(_interned) >= before + 50
-    del held
+    del root
     gc.collect()
     assert len(_interned) <= before
 

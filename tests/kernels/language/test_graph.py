@@ -187,18 +187,18 @@ def test_a_declared_parameter_begins_with_x() -> None:
     assert plain.inputs == ("x", "x0") and plain != graph and hash(plain) != hash(graph)
     other = parse("xy = a/(1 + exp(-(x - c)/s))")
     assert str(graph).replace("x0", "c") == str(other) and [*map(str, graph.gradient)] == [
-        str(each).replace("(x - c)", "(x - x0)") for each in other.gradient
+        str(slope).replace("(x - c)", "(x - x0)") for slope in other.gradient
     ]
 
 
 @pytest.mark.parametrize(
-    ("text", "declared", "told"),
+    ("text", "declared", "message"),
     [
         ("xy = a*x", ["x0"], r"the equations have no name 'x0' on the right.*they have a, x"),
         ("xy = a*x", ["xy"], r"xy can't be defined: model.parameters makes it a parameter"),
         ("xy = a*x0\nxz = xy", ["xy"], r"xy can't be defined"),
     ],
 )
-def test_what_cannot_be_declared_is_refused(text: str, declared: list[str], told: str) -> None:
-    with pytest.raises(ExpressionError, match=told):
+def test_what_cannot_be_declared_is_refused(text: str, declared: list[str], message: str) -> None:
+    with pytest.raises(ExpressionError, match=message):
         parse(text, declared=declared)

@@ -10,7 +10,7 @@ RULE = "is a parameter here: only names that begin with x are variables"
 
 
 @pytest.mark.parametrize(
-    ("equation", "columns", "told"),
+    ("equation", "columns", "expected"),
     [
         ("xy = a*e^(b*x)", [], ["e is a parameter here; exp(x) is the function"]),
         ("xy = a*e**(-x)", [], ["e is a parameter here; exp(x) is the function"]),
@@ -25,8 +25,8 @@ RULE = "is a parameter here: only names that begin with x are variables"
         ("xy = exp(a*x)*x^b", ["x", "xy"], []),
     ],
 )  # fmt: skip
-def test_a_name_that_is_not_what_it_looks_like_is_told(equation: str, columns: Any, told: list[str]) -> None:
-    assert notes(parse(equation), columns) == told
+def test_a_name_that_misleads_is_noted(equation: str, columns: Any, expected: list[str]) -> None:
+    assert notes(parse(equation), columns) == expected
 
 
 def test_a_declared_parameter_is_meant() -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import math
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ def check(graph: Graph, folder: Path, seed: int = 0) -> None:
     module = imported(numpy_source(graph, graph.definitions, values), folder)
     inputs = [case.inputs[:, i].numpy() for i in range(len(graph.inputs))]
     with np.errstate(all="ignore"):
-        found = module.predict(*inputs)
-    outputs = found if isinstance(found, tuple) else (found,)
+        result = module.predict(*inputs)
+    outputs = result if isinstance(result, tuple) else (result,)
     expected = predict(graph, case.parameters, case.inputs)[0]
     for output, column in zip(outputs, expected.unbind(-1), strict=True):
         assert_close(torch.from_numpy(np.array(output, float)).expand(5), column)
@@ -60,6 +61,13 @@ def test_the_function_gives_what_the_reference_gives(folder: Path, graph: Graph,
 def test_every_function_is_written(function: str, folder: Path) -> None:
     args = ", ".join("ax"[: FUNCTIONS[function].arity]).replace("a", "a*x")
     check(parse(f"xy = {function}({args})/a - x^2^a"), folder)
+
+
+def test_nan_goes_through_relu_min_and_max(folder: Path) -> None:
+    graph = parse("xr = relu(a*x)\nxm = min(a*x, 1)\nxn = min(1, a*x)\nxo = max(a*x, 1)\nxp = max(1, a*x)")
+    module = imported(numpy_source(graph, graph.definitions, {"a": 1.0}), folder)
+    for output in module.predict(np.array([math.nan, 0.5])):
+        assert np.isnan(output).tolist() == [True, False]
 
 
 def test_words_that_python_uses_get_a_mark(folder: Path) -> None:

@@ -119,10 +119,10 @@ def test_a_text_may_be_as_long_as_the_limit_and_no_longer() -> None:
     longest = "xy = a" + "+a" * ((MAX_LENGTH - 6) // 2)
     assert len(longest) == MAX_LENGTH
     assert parse(longest).parameters == ("a",)
-    told = "expected at most 8,000 characters of equations, got {}\n  {}\n  {}^"
+    message = "expected at most 8,000 characters of equations, got {}\n  {}\n  {}^"
     shown = "..." + longest[-SHOWN:]
-    assert refusal(longest + " ") == told.format("8,001", shown + " ", " " * len(shown))
-    assert refusal([longest, "xz=1"]) == told.format("8,004", "xz=1", "")
+    assert refusal(longest + " ") == message.format("8,001", shown + " ", " " * len(shown))
+    assert refusal([longest, "xz=1"]) == message.format("8,004", "xz=1", "")
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def test_triton_adds_the_same_loss_in_an_order_of_the_samples_alone(
     kind: str, per_run: bool, device: torch.device
 ) -> None:
     outputs, targets = drawn(R, B, T).to(device), targets_of(kind, per_run).to(device)
-    found = loss(outputs, targets, kind, "triton")
-    assert_close(found, loss(outputs, targets, kind))
+    value = loss(outputs, targets, kind, "triton")
+    assert_close(value, loss(outputs, targets, kind))
     alone = loss(outputs[1:2], targets[1:2] if per_run else targets, kind, "triton")
-    assert alone.equal(found[1:2])
+    assert alone.equal(value[1:2])

@@ -56,7 +56,10 @@ def test_inputs_that_are_not_contiguous_or_aligned_give_the_same(device: torch.d
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("(wide - quantized)", "(quantized - wide)"), ("tl.floor(kept)", "tl.floor(kept + 0.5)")],
+    [
+        ("(wide - quantized)", "(quantized - wide)"),
+        ("tl.floor(clamped)", "tl.floor(clamped + 0.5)"),
+    ],
 )
 def test_a_wrong_kernel_is_rejected(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.linspace(-10, 300, 77)

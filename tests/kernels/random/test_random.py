@@ -106,14 +106,14 @@ def test_philox_is_the_plain_one(counter: list[int], key: list[int]) -> None:
 @many
 @given(st.integers(0, 2**63 - 1), st.sampled_from(Purpose), st.integers(0, 2**55), st.integers(0, 2**63 - 1))
 def test_words_are_the_plain_ones(seed: int, purpose: Purpose, step: int, position: int) -> None:
-    found = words(torch.tensor(seed), purpose, torch.tensor(step), torch.tensor(position))
-    assert [int(word) for word in found] == plain_words(seed, purpose, step, position)
+    result = words(torch.tensor(seed), purpose, torch.tensor(step), torch.tensor(position))
+    assert [int(word) for word in result] == plain_words(seed, purpose, step, position)
 
 
 def test_words_broadcast_seed_step_and_position() -> None:
-    found = words(SEEDS[:, None, None], Purpose.NOISE, torch.arange(4)[:, None], torch.arange(5))
-    assert [word.shape for word in found] == [(3, 4, 5)] * 4
-    assert [int(word[2, 3, 1]) for word in found] == plain_words(2**40 + 3, Purpose.NOISE, 3, 1)
+    result = words(SEEDS[:, None, None], Purpose.NOISE, torch.arange(4)[:, None], torch.arange(5))
+    assert [word.shape for word in result] == [(3, 4, 5)] * 4
+    assert [int(word[2, 3, 1]) for word in result] == plain_words(2**40 + 3, Purpose.NOISE, 3, 1)
 
 
 def test_uniform_numbers_are_the_words_in_order() -> None:

@@ -25,12 +25,12 @@ def test_a_stretch_that_goes_on_into_the_next_epoch(size: int, device: torch.dev
     seed, epoch, count = torch.tensor(2**40 + 3, device=device), 5, min(size, 100)
     keys = epoch_keys(seed, Purpose.ORDER, epoch, epoch + 2)
     for start in {0, size // 2, size - 1}:
-        found = torch.empty(count, dtype=torch.int64, device=device)
+        result = torch.empty(count, dtype=torch.int64, device=device)
         launch.launch(
             samples_kernel,
             1,
             keys,
-            found,
+            result,
             start,
             count,
             size,
@@ -39,4 +39,4 @@ def test_a_stretch_that_goes_on_into_the_next_epoch(size: int, device: torch.dev
             num_warps=1,
         )
         stream = torch.arange(start, start + count, device=device) + epoch * size
-        assert found.equal(permutation(seed, Purpose.ORDER, stream, size))
+        assert result.equal(permutation(seed, Purpose.ORDER, stream, size))

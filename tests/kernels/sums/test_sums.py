@@ -30,11 +30,11 @@ def test_parts_are_added(runs: int, parts: int, columns: int, device: torch.devi
     for dtype in (torch.float32, torch.float64):
         part = drawn(runs, parts, columns, dtype=dtype, device=device)
         for count in (1, 7):
-            found = sum_parts(part, dtype, count)
-            assert found.dtype == dtype and found.shape == (runs, columns)
+            total = sum_parts(part, dtype, count)
+            assert total.dtype == dtype and total.shape == (runs, columns)
             expected = sum_parts_reference(part, dtype, count)
             if expected.numel():
-                assert_near(found, expected)
+                assert_near(total, expected)
 
 
 @pytest.mark.emulated
@@ -66,18 +66,18 @@ def test_what_is_not_finite_shows(device: torch.device) -> None:
 def test_a_row_has_the_same_sum_in_any_pack(backend: str, dtype: torch.dtype, device: torch.device) -> None:
     for size in (0, 1, 2, 3, 64, 1001, 40_000 if backend == "reference" else 600):
         terms = drawn(5, size, dtype=dtype, device=device)
-        given = terms.clone()
-        found = sum_in_order(terms, backend)
-        assert found.dtype == dtype and terms.equal(given)
-        assert_near(found, terms.double().sum(1), dtype)
-        assert torch.cat([sum_in_order(row, backend) for row in terms.split(1)]).equal(found)
+        before = terms.clone()
+        total = sum_in_order(terms, backend)
+        assert total.dtype == dtype and terms.equal(before)
+        assert_near(total, terms.double().sum(1), dtype)
+        assert torch.cat([sum_in_order(row, backend) for row in terms.split(1)]).equal(total)
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
         ("i * BLOCK_S + tl.arange(0, BLOCK_S)", "i + tl.arange(0, BLOCK_S)"),
-        ("tl.sum(found.to(tl.float64), 0) / count", "tl.sum(found.to(tl.float64), 0)"),
+        ("tl.sum(terms.to(tl.float64), 0) / count", "tl.sum(terms.to(tl.float64), 0)"),
         ("(run * parts + s[:, None]) * M", "s[:, None] * M"),
     ],
 )

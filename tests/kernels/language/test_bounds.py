@@ -64,11 +64,11 @@ def refusal(text: str) -> list[str]:
     return [message, line, caret]
 
 
-@pytest.mark.parametrize(("marked", "told"), PAYLOADS.items(), ids=ascii)
-def test_what_broke_other_evaluators_is_refused_with_a_caret(marked: str, told: str) -> None:
+@pytest.mark.parametrize(("marked", "expected"), PAYLOADS.items(), ids=ascii)
+def test_what_broke_other_evaluators_is_refused_with_a_caret(marked: str, expected: str) -> None:
     before, _, after = marked.partition("@")
     message, line, caret = refusal(before + after)
-    assert told in message
+    assert expected in message
     assert caret.index("^") - 2 == len(before)
     assert line.isprintable(), "a terminal would obey what is shown"
 
@@ -144,10 +144,10 @@ def test_a_jacobian_too_large_to_write_down_is_refused() -> None:
 
 def test_ten_thousand_random_texts_are_parsed_or_refused() -> None:
     """`python -m scripts.bench.trust parser` takes a million."""
-    found = fuzz_parser.fuzz(10_000, seed=1)
-    assert found.others == []
-    assert found.refused + found.accepted == 10_000
-    assert found.accepted > 1_500
+    result = fuzz_parser.fuzz(10_000, seed=1)
+    assert result.others == []
+    assert result.refused + result.accepted == 10_000
+    assert result.accepted > 1_500
 
 
 def test_the_fuzzer_reports_what_else_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,8 +155,8 @@ def test_the_fuzzer_reports_what_else_is_raised(monkeypatch: pytest.MonkeyPatch)
         return parse(text) if "sin" not in text else [][1]
 
     monkeypatch.setattr(fuzz_parser, "parse", broken)
-    found = fuzz_parser.fuzz(100, seed=1)
-    assert found.others and {kind for kind, _ in found.others} == {"IndexError"}
+    result = fuzz_parser.fuzz(100, seed=1)
+    assert result.others and {kind for kind, _ in result.others} == {"IndexError"}
 
 
 def test_the_fuzzer_draws_the_same_texts_for_the_same_seed() -> None:

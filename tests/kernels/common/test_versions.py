@@ -1,0 +1,20 @@
+"""Which versions may be installed of what is patched inside."""
+
+import tomllib
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from tests.helpers import ROOT
+
+
+def test_only_tritons_that_are_tested_may_be_installed() -> None:
+    """Up to the minor version of constraints.txt."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (allowed,) = [line for line in map(Requirement, project["dependencies"]) if line.name == "triton"]
+    pins = (ROOT / "constraints.txt").read_text().splitlines()
+    (tested,) = [Requirement(pin).specifier for pin in pins if pin.startswith("triton==")]
+    version = Version(next(iter(tested)).version)
+    next_minor = f"{version.major}.{version.minor + 1}.0"
+    candidates = ["3.5.9", "3.6.0", str(version), next_minor]
+    assert list(allowed.specifier.filter(candidates)) == candidates[1:3]

@@ -1,0 +1,26 @@
+"""The language is text and graphs: it knows no backend, and no array."""
+
+import sys
+
+from tests.test_architecture import imported, trees
+
+ROOM = "packtrain.kernels.language"
+ALLOWED = f"{ROOM}.", "packtrain.kernels.common.errors."
+
+
+def strangers(imports: list[str]) -> list[str]:
+    """Those that are neither of the language nor in Python's library."""
+    foreign = [name for name in imports if name.partition(".")[0] not in sys.stdlib_module_names]
+    return [name for name in foreign if not name.startswith(ALLOWED)]
+
+
+def test_the_language_imports_itself_and_pythons_library() -> None:
+    modules = {name: tree for name, tree in trees().items() if name == ROOM or name.startswith(f"{ROOM}.")}
+    imports = [name for module, tree in modules.items() for name, _ in imported(module, tree)]
+    assert len(modules) > 8 and len(imports) > 50
+    assert strangers(imports) == []
+
+
+def test_a_backend_would_be_seen() -> None:
+    planted = ["packtrain.kernels.expression.reference", "torch", "numpy.float64"]
+    assert strangers(["math", f"{ROOM}.expr.node", *planted]) == planted
