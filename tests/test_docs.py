@@ -162,7 +162,11 @@ def listed(title: str) -> set[str]:
     [
         ("How to add an operation", r"\bsoftplus\b", 9),
         ("How to add a loss", r"\b(sse|cross_entropy)\b", 16),
-        ("How to add an optimizer", r"\badamw\b|\bbeta2\b|[\"']adam[\"']", 10),
+        (
+            "How to add an optimizer",
+            r"adamw|[\"']adam[\"']|kind: adam|def adam\(|[\"']optimizer\.beta1[\"']",
+            10,
+        ),
         ("How to add a data source", r"\bsklearn\b|[\"']data\.noise[\"']", 4),
     ],
 )
