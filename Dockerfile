@@ -10,7 +10,7 @@ RUN useradd --create-home packtrain
 WORKDIR /home/packtrain
 ENV PATH=/opt/packtrain/bin:$PATH PYTHONUNBUFFERED=1
 
-COPY pyproject.toml constraints.txt README.md /src/
+COPY pyproject.toml constraints.txt README.md LICENSE /src/
 COPY conf /src/conf
 COPY kernels /src/kernels
 COPY trainer /src/trainer

@@ -1,0 +1,177 @@
+"""The pages are true: links lead somewhere, what they name is there, commands compose, lists are whole."""
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from packtrain.trainer.config.schema import all_fields, is_per_run
+from packtrain.trainer.sweep.grid import make_grid
+from tests.helpers import ROOT
+from tests.trainer.configs import pack_of
+
+README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
+PAGES = [README, CONTRIBUTING, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+CONFIG = ROOT / "docs" / "reference" / "config.md"
+
+FENCED = re.compile(r"^```.*?^```", re.M | re.S)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+INLINE = re.compile(r"`([^`\n]+)`")
+NAMED = re.compile(r"(?:conf|kernels|trainer|scripts|tests|docs|\.ci|\.src)/[\w./-]*")
+RUN_AS = re.compile(r"python -m ((?:scripts|tests|packtrain)[\w.]*)")
+EXAMPLES = ("conf/experiment/", "conf/train.yaml")  # configs that use what there is
+ELSEWHERE = {"show", "export", "-sc"}  # commands that train nothing
+OPEN_ENDED = re.compile(r"FOLDER|glob\(|\[CHOICE|^-|resume=")  # for a person to fill in, or nothing to train
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return FENCED.sub("", page.read_text())
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of its headings, as the site and code hosts make them."""
+    titles = re.findall(r"^#+ (.*)$", prose(page), re.M)
+    words = [re.sub(r"[^\w\s-]", "", title.replace("`", "").lower()).strip() for title in titles]
+    return {re.sub(r"\s+", "-", text) for text in words}
+
+
+def broken(page: Path, text: str) -> list[str]:
+    """The links to files or headings that aren't there; links to the network are not followed."""
+    wrong = []
+    for target in LINK.findall(text):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        if not file.is_relative_to(ROOT) or not file.exists() or (anchor and anchor not in anchors(file)):
+            wrong.append(target)
+    return wrong
+
+
+def missing(text: str) -> list[str]:
+    """The files, folders and modules that are named in code, and aren't there."""
+    words = [word for words in INLINE.findall(text) for word in words.split()]
+    paths = [word for word in words if NAMED.fullmatch(word) and not (ROOT / word).exists()]
+    return paths + [name for name in RUN_AS.findall(text) if not is_module(name)]
+
+
+def is_module(name: str) -> bool:
+    """`python -m name` would find something to run."""
+    path = (ROOT / ".src" if name.startswith("packtrain") else ROOT).joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__main__.py").exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere_and_files_are_there(page: Path) -> None:
+    assert broken(page, prose(page)) == []
+    assert missing(page.read_text()) == []
+
+
+def test_what_is_lost_would_be_found() -> None:
+    links = "[a](docs/start.md) [b](docs/begin.md) [c](docs/start.md#install) [d](docs/start.md#no) [e](/etc)"
+    assert broken(README, links) == ["docs/begin.md", "docs/start.md#no", "/etc"]
+    names = "`kernels/loss/` `kernels/lost/` `pytest tests/lost.py`"
+    assert missing(names) == ["kernels/lost/", "tests/lost.py"]
+    assert missing("python -m packtrain, python -m scripts.audit, python -m scripts.lost") == ["scripts.lost"]
+    assert sum(len(LINK.findall(prose(page))) for page in PAGES) > 80
+    assert sum(len(NAMED.findall(page.read_text())) for page in PAGES) > 120
+
+
+def test_every_page_of_the_site_is_in_its_table_of_contents() -> None:
+    listed = re.findall(r'"([\w/-]+\.md)"', (ROOT / "zensical.toml").read_text())
+    assert sorted(listed) == sorted(str(page.relative_to(ROOT / "docs")) for page in PAGES[3:])
+
+
+def commands() -> Iterator[str]:
+    """Every command on the pages that trains something, whole as it is written."""
+    for page in PAGES:
+        text = page.read_text()
+        blocks = "\n".join(FENCED.findall(text)).replace("\\\n", " ").splitlines()
+        lines = [*blocks, *INLINE.findall(prose(page))]
+        found = [line.partition("packtrain ")[2] for line in lines if line.startswith("packtrain ")]
+        yield from (each for each in found if each and not OPEN_ENDED.search(each.removeprefix("-m ")))
+
+
+COMMANDS = sorted({command for command in commands() if shlex.split(command)[0] not in ELSEWHERE})
+
+
+def test_the_pages_have_commands() -> None:
+    assert len(COMMANDS) >= 15
+    assert any(command.startswith("-m ") for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_on_the_pages_asks_for_what_can_be_trained(command: str) -> None:
+    words = [word for word in shlex.split(command, comments=True) if not word.startswith("hydra")]
+    if words[0] != "-m":
+        assert pack_of(*words).runs
+        return
+    grid = make_grid(OverridesParser.create().parse_overrides(words[1:]))
+    for choices in grid.combinations():
+        assert pack_of(*grid.shared, *(choice.override for choice in choices)).runs
+
+
+def test_the_reference_of_the_config_has_every_field() -> None:
+    fields = dict(all_fields())
+    lines = [line for line in CONFIG.read_text().splitlines() if line.startswith("| `")]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    told = {name.strip("`"): cells for name, *cells in rows if name.strip("`") in fields or "." in name}
+    assert sorted(told) == sorted(fields)
+    for name, (_, *kinds, about) in told.items():
+        known = fields[name].get("kinds") or fields[name].get("pruners") or ()
+        assert ", ".join(kinds) == ", ".join(known), name
+        entry = f"{name}.entry" if fields[name].get("mapping") else name
+        assert ("**per run**" in about) == is_per_run(entry), name
+
+
+def code(path: Path) -> str:
+    """What a file says without its comments and docstrings."""
+    if path.suffix != ".py":
+        return path.read_text()
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+            and ast.get_docstring(node) is not None
+        ):
+            node.body[0] = ast.Pass()
+    return ast.unparse(tree)
+
+
+def places(pattern: str) -> set[str]:
+    """The files of conf, kernels and trainer that name it, but for configs that only use it."""
+    files = [path for folder in ("conf", "kernels", "trainer") for path in (ROOT / folder).rglob("*")]
+    named = [path for path in files if path.suffix in (".py", ".yaml") and re.search(pattern, code(path))]
+    found = {str(path.relative_to(ROOT)) for path in named}
+    return {path for path in found if not path.startswith(EXAMPLES)}
+
+
+def listed(title: str) -> set[str]:
+    """The files of conf, kernels and trainer in the numbered steps of a section of CONTRIBUTING."""
+    section = CONTRIBUTING.read_text().partition(f"## {title}\n")[2].partition("\n## ")[0]
+    steps = re.findall(r"^\d+\. .*$", section, re.M)
+    named = [word for step in steps for word in INLINE.findall(step) if NAMED.fullmatch(word)]
+    return {word for word in named if word.startswith(("conf/", "kernels/", "trainer/"))}
+
+
+@pytest.mark.parametrize(
+    ("title", "pattern", "least"),
+    [
+        ("How to add an operation", r"\bsoftplus\b", 9),
+        ("How to add a loss", r"\b(sse|cross_entropy)\b", 16),
+        (
+            "How to add an optimizer",
+            r"adamw|[\"']adam[\"']|kind: adam|def adam\(|[\"']optimizer\.beta1[\"']",
+            10,
+        ),
+        ("How to add a data source", r"\bsklearn\b|[\"']data\.noise[\"']", 4),
+    ],
+)
+def test_the_lists_of_places_are_whole(title: str, pattern: str, least: int) -> None:
+    assert len(listed(title)) >= least
+    assert listed(title) == places(pattern)
