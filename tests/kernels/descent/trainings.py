@@ -148,12 +148,37 @@ def by_triton(
     device: torch.device = CPU,
 ) -> Trained:
     """Through the kernel, so many steps a launch; those that `every` divides are recorded."""
+    descent, block = prepared(training, dtype, every, device)
+    steps = len(training.wanted)
+    for first in range(0, steps, each):
+        descent.advance(block, slice(first, min(first + each, steps)))
+    runs, record = descent.runs, descent.record
+    recorded = len(record.losses) - 1
+    losses, norms, path = (part[:recorded] for part in (record.losses, record.norms, record.path))
+    assert not record.losses[recorded].any() and not record.path[recorded].any()
+    trained = Trained(
+        runs.parameters, descent.states, losses, norms, path, record.last, runs.alive, runs.taken
+    )
+    return moved_to(CPU, trained)
+
+
+def first_gradient(training: Training, dtype: torch.dtype) -> Tensor:
+    """The gradient of the first step as the kernel computes it: [R, P] in float64."""
+    descent, block = prepared(training, dtype, 1, CPU)
+    descent.advance(block, slice(0, 1))
+    return descent.gradient
+
+
+def prepared(
+    training: Training, dtype: torch.dtype, every: int, device: torch.device
+) -> tuple[TritonDescent, Block]:
+    """The training before its first step, and the block of all its steps."""
     parameters = training.parameters.to(dtype).clone()
     size, steps = len(parameters), len(training.wanted)
     columns = torch.arange(0, parameters.shape[1], 2)
-    kept, step = -(-steps // every), torch.arange(steps)
+    recorded, step = -(-steps // every), torch.arange(steps)
     losses, norms, path = (
-        torch.zeros(kept + 1, size, *more, dtype=dtype) for more in ((), (), (len(columns),))
+        torch.zeros(recorded + 1, size, *more, dtype=dtype) for more in ((), (), (len(columns),))
     )
     optimizer, clip = training.optimizer_of(dtype), training.clip
     runs = Runs(
@@ -168,15 +193,8 @@ def by_triton(
     record = Record(losses, norms, path, columns, last=torch.empty(size, dtype=dtype))
     runs, record = moved_to(device, runs), moved_to(device, record)
     descent = TritonDescent(training.kernel, optimizer.kind, runs, record, training.divisor)
-    slots = (step // every).masked_fill(step % every != 0, kept)
-    block = moved_to(device, Block(0, batches(training, dtype), training.table(dtype), slots))
-    for first in range(0, steps, each):
-        descent.advance(block, slice(first, min(first + each, steps)))
-    losses, norms, path = record.losses, record.norms, record.path
-    assert not losses[kept].any() and not path[kept].any()
-    states, last, alive, taken = descent.states, record.last, runs.alive, runs.taken
-    found = Trained(runs.parameters, states, losses[:kept], norms[:kept], path[:kept], last, alive, taken)
-    return moved_to(CPU, found)
+    slots = (step // every).masked_fill(step % every != 0, recorded)
+    return descent, moved_to(device, Block(0, batches(training, dtype), training.table(dtype), slots))
 
 
 def moved_to(device: torch.device, given: T) -> T:
@@ -217,3 +235,14 @@ def check(training: Training, dtype: torch.dtype = torch.float64, device: torch.
     states = expected.states if expected.states.numel() else torch.zeros_like(found.states)
     assert_near(found.states, states, dtype)
     return found
+
+
+def check_nan(training: Training, dtype: torch.dtype = torch.float64, product: str = "ieee") -> None:
+    """The first step's loss and gradient are NaN where the definition's are, and nowhere else."""
+    loss, gradient = training.loss_and_gradient(training.parameters.double(), *minibatch(training, 0))
+    assert loss.isnan().any() and gradient.isnan().any()
+    actual = by_triton(training, dtype).losses[0], first_gradient(training, dtype)
+    digits = {"ieee": dtype, "bf16": torch.bfloat16}.get(product, product)
+    for found, expected in zip(actual, (loss, gradient), strict=True):
+        assert found.isnan().equal(expected.isnan())
+        assert_near(found.nan_to_num(0), expected.nan_to_num(0), digits)

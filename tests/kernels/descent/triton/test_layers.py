@@ -21,7 +21,7 @@ from packtrain.trainer.models.mlp import layout
 from tests.helpers import assert_near
 from tests.kernels import edited
 from tests.kernels.descent import trainings
-from tests.kernels.descent.trainings import CPU, Training, by_torch, by_triton, check
+from tests.kernels.descent.trainings import CPU, Training, by_torch, by_triton, check, check_nan
 
 pytestmark = pytest.mark.usefixtures("poisoned")
 
@@ -81,6 +81,19 @@ def training(
     )
 
 
+def with_nan(given: Training, where: str) -> Training:
+    """`given`, a NaN among what goes into a ReLU of its first run: by a weight, or by one run's input.
+
+    The NaN weight is of one hidden feature, whose own gradient passes through its ReLU alone.
+    """
+    parameters, inputs = given.parameters.clone(), given.inputs.clone()
+    if where == "weight":
+        parameters[0, 0] = torch.nan
+    else:
+        inputs[3, 0] = torch.nan
+    return replace(given, parameters=parameters, inputs=inputs)
+
+
 @pytest.fixture
 def scratch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Perceptrons of few features keep their values in scratch memory too, in tiles, blocks and chunks."""
@@ -128,6 +141,50 @@ def test_formats(product: str, widths: tuple[int, ...]) -> None:
 @pytest.mark.usefixtures("scratch")
 def test_layers_in_scratch_memory(given: dict[str, Any]) -> None:
     check(training(*given.pop("widths"), **{"size": 200, "batch": 150, **given}))
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("where", ["weight", "input"])
+@pytest.mark.parametrize(
+    ("widths", "loss"), [((2, 7, 3), "mse"), ((9, 20, 5, 2), "cross_entropy"), ((3, 40, 2), "mse")]
+)
+def test_nan_reaches_the_loss_and_the_gradient(widths: tuple[int, ...], loss: str, where: str) -> None:
+    check_nan(with_nan(training(*widths, loss=loss), where), torch.float32)
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("where", ["weight", "input"])
+@pytest.mark.parametrize(("product", "itemsize"), [("ieee", 8), ("tf32", 4), ("bf16", 4)])
+def test_nan_passes_through_every_format(product: str, itemsize: int, where: str) -> None:
+    given = with_nan(training(3, 10, 7, 2, product=product, itemsize=itemsize), where)
+    check_nan(given, {8: torch.float64, 4: torch.float32}[itemsize], product)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("return tl.where(z <= 0, 0.0, z)", "return tl.where(z > 0, z, 0.0)"),
+        ("tl.where(x <= 0, 0.0, dx)", "tl.where(x > 0, dx, 0.0)"),
+    ],
+)
+@pytest.mark.parametrize("widths", [(2, 7, 3), (9, 20, 5, 2)])
+def test_a_layer_that_loses_nan_is_rejected(old: str, new: str, widths: tuple[int, ...]) -> None:
+    given = with_nan(training(*widths), "weight")
+    wrong = given.edited(triton_layers.__name__, edited.edited(triton_layers, old, new).__name__)
+    with pytest.raises(AssertionError):
+        check_nan(wrong)
+
+
+@pytest.mark.usefixtures("scratch")
+def test_a_layer_in_scratch_memory_that_loses_nan_is_rejected() -> None:
+    given = with_nan(training(2, 20, 7, 3), "weight")
+    check_nan(given)
+    loses = edited.edited(triton_layers, "return tl.where(z <= 0, 0.0, z)", "return tl.where(z > 0, z, 0.0)")
+    forward = edited.edited(triton_wide, "from .layers import", f"from {loses.__name__} import")
+    backward = edited.edited(triton_wide, "tl.where(shut, 0.0, dx)", "tl.where(tl.load(at) > 0, dx, 0.0)")
+    for wrong in (forward, backward):
+        with pytest.raises(AssertionError):
+            check_nan(given.edited(triton_wide.__name__, wrong.__name__))
 
 
 @pytest.mark.parametrize("hidden", [10, 64])
