@@ -80,7 +80,7 @@ class Trained:
     path: Tensor
     last: Tensor
     alive: Tensor
-    taken: Tensor
+    count: Tensor
 
     def equals(self, other: "Trained") -> bool:
         return all(
@@ -90,10 +90,10 @@ class Trained:
 
     def of(self, runs: slice | Tensor) -> "Trained":
         """Some of the runs."""
-        first = (self.parameters, self.states, self.last, self.alive, self.taken)
-        p, states, last, alive, taken = (each[runs] for each in first)
+        first = (self.parameters, self.states, self.last, self.alive, self.count)
+        p, states, last, alive, count = (each[runs] for each in first)
         losses, norms, path = (each[:, runs] for each in (self.losses, self.norms, self.path))
-        return Trained(p, states, losses, norms, path, last, alive, taken)
+        return Trained(p, states, losses, norms, path, last, alive, count)
 
 
 def bits(numbers: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ def by_torch(training: Training) -> Trained:
     )
     p = training.parameters.double()
     state = optimizer.start(p)
-    alive, taken = torch.ones(len(p), dtype=torch.bool), torch.zeros(len(p), dtype=torch.int64)
+    alive, count = torch.ones(len(p), dtype=torch.bool), torch.zeros(len(p), dtype=torch.int64)
     losses, norms, path = [], [], []
     for step in range(len(wanted)):
         path.append(p)
@@ -125,12 +125,12 @@ def by_torch(training: Training) -> Trained:
         new, moved = optimizer.update(p, gradient, state, table[step][..., None])
         finite = torch.cat([loss[:, None], new, *moved.values()], 1).isfinite().all(1)
         kept = active & finite
-        alive, taken = alive & (kept | ~active), taken + kept
+        alive, count = alive & (kept | ~active), count + kept
         p = torch.where(kept[:, None], new, p)
         state = {name: torch.where(kept[:, None], moved[name], state[name]) for name in state}
     return Trained(
         p, torch.stack([*state.values()], 1), torch.stack(losses), torch.stack(norms), torch.stack(path),
-        losses[-1], alive, taken,
+        losses[-1], alive, count,
     )  # fmt: skip
 
 
@@ -157,7 +157,7 @@ def by_triton(
     losses, norms, path = (part[:recorded] for part in (record.losses, record.norms, record.path))
     assert not record.losses[recorded].any() and not record.path[recorded].any()
     trained = Trained(
-        runs.parameters, descent.states, losses, norms, path, record.last, runs.alive, runs.taken
+        runs.parameters, descent.states, losses, norms, path, record.last, runs.alive, runs.count
     )
     return moved_to(CPU, trained)
 
@@ -186,7 +186,7 @@ def prepared(
         optimizer.constants,
         setting=torch.arange(size),
         steps=training.steps,
-        taken=torch.zeros(size, dtype=torch.int64),
+        count=torch.zeros(size, dtype=torch.int64),
         alive=torch.ones(size, dtype=torch.bool),
         clip=None if clip is None else clip.to(dtype),
     )
@@ -228,7 +228,7 @@ def batches(training: Training, dtype: torch.dtype) -> Batches:
 def check(training: Training, dtype: torch.dtype = torch.float64, device: torch.device = CPU) -> Trained:
     """Triton's training is the definition's, to the end."""
     found, expected = by_triton(training, dtype, device=device), by_torch(training)
-    assert found.alive.equal(expected.alive) and found.taken.equal(expected.taken)
+    assert found.alive.equal(expected.alive) and found.count.equal(expected.count)
     for name in ("parameters", "losses", "norms", "last"):
         assert_near(getattr(found, name), getattr(expected, name), dtype)
     assert_near(found.path, expected.path[..., ::2], dtype)

@@ -129,7 +129,7 @@ def test_a_layer_that_loses_nan_is_rejected(old: str, new: str) -> None:
     [
         ("y[o, n] = start", "y[o, n] = zero"),
         ("zero if x[i, n] <= zero else dx[i, n]", "dx[i, n]"),
-        ("dz[k, n] /= share", "dz[k, n] /= one"),
+        ("dz[k, n] /= sum_of_exp", "dz[k, n] /= one"),
     ],
 )
 def test_a_wrong_layer_is_rejected(old: str, new: str) -> None:

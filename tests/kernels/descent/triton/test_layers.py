@@ -12,7 +12,7 @@ from packtrain.kernels.descent.triton import layers as triton_layers
 from packtrain.kernels.descent.triton import layers_source as triton_layers_source
 from packtrain.kernels.descent.triton import wide as triton_wide
 from packtrain.kernels.descent.triton.descent import TritonDescent
-from packtrain.kernels.descent.triton.layers_source import Tiles, layers_training
+from packtrain.kernels.descent.triton.layers_source import ScratchTiles, layers_training
 from packtrain.kernels.descent.triton.source import Cut
 from packtrain.kernels.linear_relu.reference import linear_relu_chain_reference
 from packtrain.kernels.loss import loss as loss_of
@@ -97,8 +97,8 @@ def with_nan(given: Training, where: str) -> Training:
 @pytest.fixture
 def scratch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Perceptrons of few features keep their values in scratch memory too, in tiles, blocks and chunks."""
-    monkeypatch.setattr(triton_layers_source, "FITS", {})
-    monkeypatch.setitem(triton_layers_source.WIDE, "ieee", Tiles(16, 32, Cut(64, 8)))
+    monkeypatch.setattr(triton_layers_source, "REGISTER_TILES", {})
+    monkeypatch.setitem(triton_layers_source.SCRATCH_TILES, "ieee", ScratchTiles(16, 32, Cut(64, 8)))
     monkeypatch.setattr(triton_descent, "BLOCKS_A_CHUNK", 2)
 
 
@@ -120,7 +120,7 @@ def test_orders_chunks_and_layers_without_a_bias(order: str, monkeypatch: pytest
 @pytest.mark.parametrize("widths", [(3, 16, 5, 2), (3, 64, 64, 2)])
 @pytest.mark.parametrize("product", ["ieee", "tf32", "bf16"])
 def test_formats(product: str, widths: tuple[int, ...]) -> None:
-    """One step: rounded slopes point where others do, and Adam magnifies what is small."""
+    """One step: a rounded gradient points where the exact one does, and Adam magnifies what is small."""
     given = replace(training(*widths, product=product, runs=1, steps=(1,)), optimizer="sgd", hyper=SGD)
     found, expected = by_triton(given, torch.float32), by_torch(given)
     for name in ("losses", "norms", "states"):
@@ -268,8 +268,8 @@ def test_diverging_neighbours_change_no_bit() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("dw2 = weight_slopes(dw2, d2, a1", "dw2 = weight_slopes(dw2, d2, a1 * 1.01"),
-        ("d1 = input_slopes(w2, d2, a1", "d1 = input_slopes(w2, d2, a1 + 1"),
+        ("dw2 = weight_gradient(dw2, d2, a1", "dw2 = weight_gradient(dw2, d2, a1 * 1.01"),
+        ("d1 = input_gradient(w2, d2, a1", "d1 = input_gradient(w2, d2, a1 + 1"),
         ("db1 += ", "db1 = "),
         ("a1 = relu(z1)", "a1 = (z1)"),
         ("dw1, chunk, scale", "dw1, 0, scale"),
@@ -291,7 +291,7 @@ def test_a_wrong_gradient_is_rejected(old: str, new: str, monkeypatch: pytest.Mo
         ("top = tl.max(y, 0)", "top = tl.min(y, 0)"),
         ("return tl.where(z <= 0, 0.0, z)", "return tl.where(z <= 0.5, 0.0, z)"),
         ("tl.where(x <= 0, 0.0, dx)", "dx"),
-        ("before + slopes", "slopes"),
+        ("before + sums", "sums"),
     ],
 )
 def test_a_wrong_layer_is_rejected(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,11 +313,11 @@ def test_a_wrong_layer_is_rejected(old: str, new: str, monkeypatch: pytest.Monke
         ("tl.dot(tl.trans(w), dz", "tl.dot(tl.trans(w * 1.01), dz"),
         ("shut = tl.load(at) <= 0", "shut = tl.load(at) <= 0.5"),
         ("dw = tl.where(first, 0.0, tl.load(at))", "dw = tl.load(at) * 0"),
-        ("tl.where(first, 0.0, tl.load(at)) + slopes", "slopes"),
+        ("tl.where(first, 0.0, tl.load(at)) + sums", "sums"),
         ("db += tl.sum(da", "db = tl.sum(da"),
-        ("db += tl.sum(dy", "db = tl.sum(dy"),
+        ("db += tl.sum(part", "db = tl.sum(part"),
         ("total += l", "total = l"),
-        ("before + slopes.to", "slopes.to"),
+        ("before + sums.to", "sums.to"),
         ("left - 1", "left - 2"),
     ],
 )
