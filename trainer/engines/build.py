@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ...kernels.common.errors import UserError
-from ...kernels.least_squares import Problem, Rules, TorchSolver, is_large
+from ...kernels.least_squares import Problem, Rules, Solver, TorchSolver, is_large
 from ...kernels.least_squares.linearize import LARGE, Squares
 from ..config.pack import Pack
 from ..config.schema import LEAST_SQUARES, per_run_fields
@@ -18,7 +18,7 @@ from ..models.expression import ExpressionModel, bounds_of, moving
 from ..optimizers import OPTIMIZERS, SCHEDULES, Rates
 from .base import Engine
 from .fusing import fused_backend
-from .least_squares import LeastSquaresEngine, Solver
+from .least_squares import LeastSquaresEngine
 from .step import StepEngine
 from .tabulated import TabulatedEngine
 
@@ -122,7 +122,7 @@ def _rules(pack: Pack, model: Model, problem: Problem, steps: Tensor) -> Rules:
         radius=_values(pack, "optimizer.radius", device),
         lower=bounds[0].expand(runs, size),
         upper=bounds[1].expand(runs, size),
-        moves=torch.tensor(moves, device=device).expand(runs, size),
+        free=torch.tensor(moves, device=device).expand(runs, size),
         steps=steps,
         size=problem.size.expand(runs),
     )

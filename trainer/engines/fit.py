@@ -10,10 +10,10 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from ...kernels.least_squares import CONVERGED, Problem, Status
+from ...kernels.least_squares.criteria import negligible, rounding_of
 from ...kernels.least_squares.inference import Inference, combinations, infer, sum_of_rows
 from ...kernels.least_squares.linearize import Linear
 from ...kernels.least_squares.method import ROUNDINGS
-from ...kernels.least_squares.reference import rounding_of, vanished
 from ..config.pack import START
 from .faults import far_from_0
 from .least_squares import LeastSquaresEngine
@@ -91,8 +91,8 @@ def _free(engine: LeastSquaresEngine, runs: Tensor) -> tuple[Tensor, Tensor]:
     """Which parameters a fit was free to move at its end, and which a bound held: [R, P] each."""
     rules = engine.rules.of(runs)
     parameters = engine.model.parameters.detach()[runs].double()
-    held = rules.moves & ((parameters <= rules.lower) | (parameters >= rules.upper))
-    return (rules.moves & ~held).cpu(), held.cpu()
+    held = rules.free & ((parameters <= rules.lower) | (parameters >= rules.upper))
+    return (rules.free & ~held).cpu(), held.cpu()
 
 
 def _dead(engine: LeastSquaresEngine, runs: Tensor, linear: Linear, size: float) -> Tensor:
@@ -101,7 +101,7 @@ def _dead(engine: LeastSquaresEngine, runs: Tensor, linear: Linear, size: float)
     norm = sum_of_rows(linear.root.square()).sqrt()
     slope = sum_of_rows(linear.projected[..., None] * linear.root)
     rounding = rounding_of(linear.rss, torch.full_like(linear.rss, size), engine.model.parameters.dtype)
-    return vanished(norm, slope, value, scale, rounding)
+    return negligible(norm, slope, value, scale, rounding)
 
 
 def _quality(rss: float, k: int, samples: Samples) -> Report:

@@ -237,12 +237,9 @@ def check(training: Training, dtype: torch.dtype = torch.float64, device: torch.
     return found
 
 
-def check_nan(training: Training, dtype: torch.dtype = torch.float64, product: str = "ieee") -> None:
+def check_nan(training: Training, dtype: torch.dtype = torch.float64) -> None:
     """The first step's loss and gradient are NaN where the definition's are, and nowhere else."""
     loss, gradient = training.loss_and_gradient(training.parameters.double(), *minibatch(training, 0))
     assert loss.isnan().any() and gradient.isnan().any()
-    actual = by_triton(training, dtype).losses[0], first_gradient(training, dtype)
-    digits = {"ieee": dtype, "bf16": torch.bfloat16}.get(product, product)
-    for found, expected in zip(actual, (loss, gradient), strict=True):
-        assert found.isnan().equal(expected.isnan())
-        assert_near(found.nan_to_num(0), expected.nan_to_num(0), digits)
+    assert by_triton(training, dtype).losses[0].isnan().equal(loss.isnan())
+    assert first_gradient(training, dtype).isnan().equal(gradient.isnan())

@@ -80,7 +80,7 @@ def far_away(kind: Kind, name: str, runs: int, by: float = 1.7e9) -> tuple[Probl
     start = starts(kind, runs)
     start[:, place] = by
     given = rules(problem, start)
-    given.moves[:, place] = False
+    given.free[:, place] = False
     return Problem(far, problem.targets), start, given, near
 
 
@@ -105,7 +105,7 @@ def rules(problem: Problem, start: Tensor, tolerance: float = 1e-14, steps: int 
         radius=torch.full_like(each, 100.0),
         lower=-bound,
         upper=bound,
-        moves=torch.ones(runs, size, dtype=torch.bool),
+        free=torch.ones(runs, size, dtype=torch.bool),
         steps=torch.full((runs,), steps),
         size=problem.size.expand(runs).clone(),
     )

@@ -11,9 +11,11 @@ from torch import Tensor
 from packtrain.kernels.expression.reference import jacobian
 from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.least_squares import Problem, Rules, Status
-from packtrain.kernels.least_squares.linearize import Linear, linearize
+from packtrain.kernels.least_squares.fits import Fits
+from packtrain.kernels.least_squares.linearize import linearize
 from packtrain.kernels.least_squares.method import FAR
-from packtrain.kernels.least_squares.reference import Fits, iterate
+from packtrain.kernels.least_squares.problem import Linear
+from packtrain.kernels.least_squares.reference import iterate
 from tests.helpers import assert_close
 from tests.kernels.least_squares.fits import KINDS, bounded, rules, samples, starts, tensor
 
@@ -278,16 +280,16 @@ def test_rounding_is_no_end_where_the_parameter_promises_far_more(
 
 
 def test_a_fixed_parameter_counts_for_nothing_in_the_reach_of_the_others() -> None:
-    def ended(value: float, moves: bool) -> Status:
+    def ended(value: float, free: bool) -> Status:
         fits = replace(
             stand(1.0),
             parameters=tensor([[value, 1.0]]),
             root=tensor([[[1.0, 0.0], [0.0, 1.0]]]),
             projected=tensor([[0.0, 1e-3]]),
-            scale=tensor([[float(moves), 1.0]]),
+            scale=tensor([[float(free), 1.0]]),
         )
         given = rules(Problem(torch.zeros(1, 1), torch.ones(1, 1)), fits.parameters, 0.0)
-        given.moves[0, 0] = moves
+        given.free[0, 0] = free
         linear = Linear(tensor([1 - 1e-6]), fits.root, tensor([[0.0, 1e-4]]))
         given = replace(given, xtol=tensor([1e-8]))
         return Status(int(iterate(fits, given, True, lambda _: linear).status))
@@ -342,7 +344,7 @@ def test_a_fit_that_has_ended_stays_as_it_is(damped: bool) -> None:
 def test_a_parameter_that_does_not_move_stays_exactly(damped: bool) -> None:
     problem, _ = line()
     given = rules(problem, near(3))
-    given.moves[1, 0] = given.moves[2, 1] = False
+    given.free[1, 0] = given.free[2, 1] = False
     one = One(LINE, problem, near(3), given, damped)
     found = near(3)
     for _ in range(3):
@@ -358,7 +360,7 @@ def test_a_parameter_that_does_not_move_stays_exactly(damped: bool) -> None:
 def test_a_parameter_that_does_not_move_may_lie_outside_its_bounds(damped: bool) -> None:
     problem, _ = line()
     given = bounded(rules(problem, near(3)), lower=[[1.0, -9.0]])
-    given.moves[:, 0] = False
+    given.free[:, 0] = False
     one = One(LINE, problem, near(3), given, damped)
     assert (one.step().parameters[:, 0] == 0.7).all()
 
