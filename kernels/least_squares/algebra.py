@@ -110,8 +110,9 @@ def damped_step(
     >>> import torch
     >>> from packtrain.kernels.least_squares.algebra import damped_step
     >>> one = torch.ones(1, 1, dtype=torch.float64)
-    >>> damped_step(one[None], -3 * one, one == 0, one, radius=2 * one[0], damping=0 * one[0])[:2]
-    (tensor([[2.]], dtype=torch.float64), tensor([0.5000], dtype=torch.float64))
+    >>> step, damping, _ = damped_step(one[None], -3 * one, one == 0, one, 2 * one[0], damping=0 * one[0])
+    >>> round(step.item(), 6), round(damping.item(), 6)
+    (2.0, 0.5)
     """
     held = fixed.to(root.dtype)
     step, left = solve(root, projected, held)

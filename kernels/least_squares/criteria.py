@@ -21,16 +21,15 @@ def judge(fits: Fits, rules: Rules, step: Step, rss: Tensor, radius: Tensor) -> 
     `radius` [R] is the new trust radius.
 
     >>> import torch
+    >>> from packtrain.kernels.least_squares import Problem, Rules, Status
     >>> from packtrain.kernels.least_squares.criteria import judge
     >>> from packtrain.kernels.least_squares.fits import Fits
-    >>> from packtrain.kernels.least_squares.method import Status
-    >>> from packtrain.kernels.least_squares.problem import Linear, Rules
+    >>> from packtrain.kernels.least_squares.problem import Linear
     >>> from packtrain.kernels.least_squares.reference import propose
-    >>> one, inf = torch.ones(1, dtype=torch.float64), torch.full((1, 1), torch.inf)
-    >>> rules = Rules(1e-8 * one, 1e-8 * one, 1e-8 * one, one, -inf, inf, one[None] > 0, one, one)
+    >>> one = torch.ones(1, dtype=torch.float64)
+    >>> rules = Rules.unbounded(Problem(one[None], one[None]), one[None])
     >>> fits = Fits.start(one[None], Linear(one, one[None, None], 1e-9 * one[None]), rules, damped=True)
-    >>> step = propose(fits, rules, damped=True)
-    >>> Status(int(judge(fits, rules, step, one, fits.radius)))
+    >>> Status(int(judge(fits, rules, propose(fits, rules, damped=True), one, fits.radius)))
     <Status.GRADIENT: 1>
     """
     dtype = fits.parameters.dtype
@@ -97,7 +96,7 @@ def attainable_reduction(root: Tensor, projected: Tensor, norm: Tensor, toleranc
     >>> import torch
     >>> from packtrain.kernels.least_squares.criteria import attainable_reduction
     >>> root, projected = torch.tensor([[[2.0, 0.0], [0.0, 0.0]]]), torch.tensor([[3.0, 1.0]])
-    >>> attainable_reduction(root, projected, norm=torch.tensor([[2.0, 0.0]]), tolerance=1e-6)
+    >>> attainable_reduction(root, projected, norm=torch.tensor([[2.0, 0.0]]), tolerance=1e-6).round(decimals=3)
     tensor([9.])
     """
     step, _ = solve(root, projected, torch.where(norm > 0, tolerance * norm, 1))

@@ -82,8 +82,9 @@ def combinations(inference: Inference, run: int) -> list[Tensor]:
     >>> import torch
     >>> from packtrain.kernels.least_squares.inference import combinations, infer
     >>> root = torch.tensor([[[2.0, 6.0], [0.0, 0.0]]], dtype=torch.float64)  # of y = 2 (a + 3 b)
-    >>> combinations(infer(root, free=torch.ones(1, 2, dtype=torch.bool)), run=0)
-    [tensor([1.0000, 3.0000], dtype=torch.float64)]
+    >>> inference = infer(root, free=torch.ones(1, 2, dtype=torch.bool))
+    >>> [coefficients.round(decimals=6).tolist() for coefficients in combinations(inference, run=0)]
+    [[1.0, 3.0]]
     """
     involved = inference.undetermined[run].nonzero()[:, 0]
     if not len(involved):

@@ -64,7 +64,7 @@ def by_qr(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Li
     >>> from packtrain.kernels.least_squares.problem import Problem
     >>> line = lambda p, x: (p[:, None] * x, x.expand(len(p), -1, -1)[..., None])  # y = p x
     >>> x = torch.tensor([[3.0], [4.0]], dtype=torch.float64)
-    >>> by_qr(line, torch.zeros(1, 1, dtype=torch.float64), Problem(x, x)).root.abs()
+    >>> by_qr(line, torch.zeros(1, 1, dtype=torch.float64), Problem(x, x)).root.abs().round(decimals=6)
     tensor([[[5.]]], dtype=torch.float64)
     """
     size = parameters.shape[1]
@@ -86,7 +86,7 @@ def by_normal_equations(model: OutputsAndJacobian, parameters: Tensor, problem: 
     >>> from packtrain.kernels.least_squares.problem import Problem
     >>> line = lambda p, x: (p[:, None] * x, x.expand(len(p), -1, -1)[..., None])  # y = p x
     >>> x = torch.tensor([[3.0], [4.0]], dtype=torch.float64)
-    >>> by_normal_equations(line, torch.zeros(1, 1, dtype=torch.float64), Problem(x, x)).root.abs()
+    >>> by_normal_equations(line, torch.zeros(1, 1, dtype=torch.float64), Problem(x, x)).root.abs().round(decimals=6)
     tensor([[[5.]]], dtype=torch.float64)
     """
     total = parameters.new_zeros(len(parameters), *[parameters.shape[1] + 1] * 2, dtype=torch.float64)
@@ -118,7 +118,7 @@ def triangle(columns: Tensor) -> Tensor:
 
     >>> import torch
     >>> from packtrain.kernels.least_squares.linearize import triangle
-    >>> triangle(torch.tensor([[[3.0, 3.0], [4.0, 4.0]]])).abs()
+    >>> triangle(torch.tensor([[[3.0, 3.0], [4.0, 4.0]]])).abs().round(decimals=4)
     tensor([[[5., 5.],
              [0., 0.]]])
     """

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
+import torch
 from torch import Tensor
 
 Record = TypeVar("Record", bound=Any)
@@ -69,6 +70,29 @@ class Rules:
     free: Tensor
     steps: Tensor
     size: Tensor
+
+    @classmethod
+    def unbounded(
+        cls,
+        problem: Problem,
+        parameters: Tensor,
+        tolerance: float = 1e-8,
+        radius: float = 100,
+        steps: int = 200,
+    ) -> Self:
+        """Rules for fits from `parameters` [R, P] that are all free and have no bounds.
+
+        >>> import torch
+        >>> from packtrain.kernels.least_squares import Problem, Rules
+        >>> Rules.unbounded(Problem(torch.zeros(4, 1), torch.ones(4, 1)), torch.zeros(1, 2)).size
+        tensor([2.], dtype=torch.float64)
+        """
+        runs = len(parameters)
+        each = parameters.new_full((runs,), tolerance, dtype=torch.float64)
+        bound = parameters.new_full(parameters.shape, torch.inf, dtype=torch.float64)
+        most, size = torch.full_like(each, steps, dtype=torch.int64), problem.size.expand(runs).clone()
+        factor, free = torch.full_like(each, radius), torch.ones_like(bound, dtype=torch.bool)
+        return cls(each, each, each, factor, -bound, bound, free, most, size)
 
     def of(self, runs: Tensor) -> Self:
         """The rules of these runs."""

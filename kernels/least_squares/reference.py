@@ -18,15 +18,15 @@ def iterate(fits: Fits, rules: Rules, damped: bool, evaluate: Callable[[Tensor],
     `evaluate` linearizes at trial parameters [R, P]. `damped`: Levenberg-Marquardt, else Gauss-Newton.
 
     >>> import torch
+    >>> from packtrain.kernels.least_squares import Problem, Rules, linearize
     >>> from packtrain.kernels.least_squares.fits import Fits
-    >>> from packtrain.kernels.least_squares.problem import Linear, Rules
     >>> from packtrain.kernels.least_squares.reference import iterate
-    >>> one, inf = torch.ones(1, dtype=torch.float64), torch.full((1, 1), torch.inf)
-    >>> rules = Rules(1e-8 * one, 1e-8 * one, 1e-8 * one, one, -inf, inf, one[None] > 0, one, one)
-    >>> linear = lambda p: Linear((p[:, 0] - 5) ** 2 + 1, one[None, None], p - 5)  # e = (p - 5, 1)
-    >>> fits = Fits.start(one[None], linear(one[None]), rules, damped=False)
-    >>> iterate(fits, rules, damped=False, evaluate=linear).parameters
-    tensor([[5.]], dtype=torch.float64)
+    >>> x, p = torch.tensor([[1.0], [2.0]], dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
+    >>> problem, model = Problem(x, 5 * x), lambda p, x: (p[:, None] * x, x[None, ..., None])  # y = p x
+    >>> evaluate, rules = lambda p: linearize(model, p, problem), Rules.unbounded(problem, p)
+    >>> fits = iterate(Fits.start(p, evaluate(p), rules, damped=False), rules, False, evaluate)
+    >>> round(fits.parameters.item(), 6)
+    5.0
     """
     step = propose(fits, rules, damped)
     there = evaluate(step.trial)
@@ -53,13 +53,14 @@ def propose(fits: Fits, rules: Rules, damped: bool) -> Step:
     """The step of the movable parameters within the trust radius, then projected on the bounds.
 
     >>> import torch
+    >>> from packtrain.kernels.least_squares import Problem, Rules
     >>> from packtrain.kernels.least_squares.fits import Fits
-    >>> from packtrain.kernels.least_squares.problem import Linear, Rules
+    >>> from packtrain.kernels.least_squares.problem import Linear
     >>> from packtrain.kernels.least_squares.reference import propose
-    >>> one, inf = torch.ones(1, dtype=torch.float64), torch.full((1, 1), torch.inf)
-    >>> rules = Rules(1e-8 * one, 1e-8 * one, 1e-8 * one, one, -inf, inf, one[None] > 0, one, one)
-    >>> fits = Fits.start(one[None], Linear(17 * one, one[None, None], -4 * one[None]), rules, damped=False)
-    >>> step = propose(fits, rules, damped=False)
+    >>> one = torch.ones(1, dtype=torch.float64)
+    >>> rules = Rules.unbounded(Problem(one[None], one[None]), one[None])
+    >>> fits = Fits.start(one[None], Linear(17 * one, one[None, None], -4 * one[None]), rules, damped=True)
+    >>> step = propose(fits, rules, damped=True)
     >>> step.trial.item(), step.predicted.item()
     (5.0, 16.0)
     """

@@ -32,6 +32,15 @@ class TorchSolver:
 
     `damped`: Levenberg-Marquardt, else Gauss-Newton. `squares` makes the normal equations of a large problem
     where it is given, else they are made by the model.
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares import Problem, Rules, TorchSolver
+    >>> line = lambda p, x: (p[:, None] * x, x.expand(len(p), -1, -1)[..., None])  # y = p x
+    >>> x, p = torch.tensor([[1.0], [2.0]], dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
+    >>> problem = Problem(x, 5 * x)
+    >>> trials = TorchSolver(line, problem, p, Rules.unbounded(problem, p), damped=True).advance(20)
+    >>> round(p.item(), 6)
+    5.0
     """
 
     def __init__(

@@ -21,13 +21,12 @@ def is_saddle(
     place a saddle or a maximum.
 
     >>> import torch
-    >>> from packtrain.kernels.least_squares.problem import Problem, Rules
+    >>> from packtrain.kernels.least_squares import Problem, Rules
     >>> from packtrain.kernels.least_squares.verify import is_saddle
-    >>> model = lambda p, x: ((p * p)[:, None].expand(1, 3, 1), (2 * p)[:, None, None].expand(1, 3, 1, 1))
-    >>> one, inf = torch.ones(1, dtype=torch.float64), torch.full((1, 1), torch.inf)
-    >>> rules = Rules(one, one, one, one, -inf, inf, one[None] > 0, one, one)
-    >>> problem = Problem(torch.zeros(3, 1).double(), torch.ones(3, 1).double())  # y = p^2 is to be 1
-    >>> is_saddle(model, 0 * one[None], problem, rules, silent=one[None] > 0)
+    >>> model = lambda p, x: (p[:, None] ** 2 + 0 * x, 2 * p[:, None, None] + 0 * x[..., None])  # y = p^2
+    >>> ones, start = torch.ones(3, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
+    >>> problem = Problem(ones, ones)
+    >>> is_saddle(model, start, problem, Rules.unbounded(problem, start), silent=start == 0)
     tensor([True])
     """
     negative = [
@@ -78,11 +77,11 @@ def status_in_double(
     negligible only because they are orthogonal to e.
 
     >>> import torch
-    >>> from packtrain.kernels.least_squares.method import Status
-    >>> from packtrain.kernels.least_squares.problem import Linear, Rules
+    >>> from packtrain.kernels.least_squares import Problem, Rules, Status
+    >>> from packtrain.kernels.least_squares.problem import Linear
     >>> from packtrain.kernels.least_squares.verify import status_in_double
-    >>> one, inf = torch.ones(1, dtype=torch.float64), torch.full((1, 1), torch.inf)
-    >>> rules = Rules(one, one, one, one, -inf, inf, one[None] > 0, one, one)
+    >>> one = torch.ones(1, dtype=torch.float64)
+    >>> rules = Rules.unbounded(Problem(one[None], one[None]), one[None])
     >>> linear, converged = Linear(one, one[None, None], 0.5 * one[None]), torch.tensor([Status.COST])
     >>> Status(int(status_in_double(one[None], one[None], linear, rules, converged, torch.float32)))
     <Status.STUCK: 6>

@@ -95,20 +95,7 @@ def tensor(values: object) -> Tensor:
 
 def rules(problem: Problem, start: Tensor, tolerance: float = 1e-14, steps: int = 200) -> Rules:
     """The rules of free fits from `start` [R, P]."""
-    runs, size = start.shape
-    each = torch.full((runs,), tolerance, dtype=torch.float64)
-    bound = torch.full((runs, size), INF, dtype=torch.float64)
-    return Rules(
-        ftol=each,
-        xtol=each,
-        gtol=each,
-        radius=torch.full_like(each, 100.0),
-        lower=-bound,
-        upper=bound,
-        free=torch.ones(runs, size, dtype=torch.bool),
-        steps=torch.full((runs,), steps),
-        size=problem.size.expand(runs).clone(),
-    )
+    return Rules.unbounded(problem, start, tolerance, steps=steps)
 
 
 def bounded(given: Rules, lower: object = -INF, upper: object = INF) -> Rules:
