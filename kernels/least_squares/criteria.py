@@ -96,7 +96,7 @@ def attainable_reduction(root: Tensor, projected: Tensor, norm: Tensor, toleranc
     >>> import torch
     >>> from packtrain.kernels.least_squares.criteria import attainable_reduction
     >>> root, projected = torch.tensor([[[2.0, 0.0], [0.0, 0.0]]]), torch.tensor([[3.0, 1.0]])
-    >>> attainable_reduction(root, projected, norm=torch.tensor([[2.0, 0.0]]), tolerance=1e-6).round(decimals=3)
+    >>> attainable_reduction(root, projected, torch.tensor([[2.0, 0.0]]), 1e-6).round(decimals=3)
     tensor([9.])
     """
     step, _ = solve(root, projected, torch.where(norm > 0, tolerance * norm, 1))

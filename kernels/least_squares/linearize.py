@@ -86,7 +86,8 @@ def by_normal_equations(model: OutputsAndJacobian, parameters: Tensor, problem: 
     >>> from packtrain.kernels.least_squares.problem import Problem
     >>> line = lambda p, x: (p[:, None] * x, x.expand(len(p), -1, -1)[..., None])  # y = p x
     >>> x = torch.tensor([[3.0], [4.0]], dtype=torch.float64)
-    >>> by_normal_equations(line, torch.zeros(1, 1, dtype=torch.float64), Problem(x, x)).root.abs().round(decimals=6)
+    >>> linear = by_normal_equations(line, torch.zeros(1, 1, dtype=torch.float64), Problem(x, x))
+    >>> linear.root.abs().round(decimals=6)
     tensor([[[5.]]], dtype=torch.float64)
     """
     total = parameters.new_zeros(len(parameters), *[parameters.shape[1] + 1] * 2, dtype=torch.float64)

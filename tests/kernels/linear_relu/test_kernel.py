@@ -252,7 +252,7 @@ LOSE_NAN = [
     ("linear_relu_bwd_kernel", "tl.where(x.to(SUM) <= 0, 0.0, dx)", "tl.where(x.to(SUM) > 0, dx, 0.0)"),
     ("_product", "tl.where(total_mn <= 0, 0.0, total_mn)", "tl.where(total_mn > 0, total_mn, 0.0)"),
     ("_product", "mask.to(SUM) <= 0, 0.0, a.to(SUM))", "mask.to(SUM) > 0, a.to(SUM), 0.0)"),
-    ("_product", "tl.where(kept <= 0, 0.0, total_mn)", "tl.where(kept > 0, total_mn, 0.0)"),
+    ("_product", "tl.where(out_mask <= 0, 0.0, total_mn)", "tl.where(out_mask > 0, total_mn, 0.0)"),
 ]
 
 
@@ -302,7 +302,7 @@ EDITS = [
         "if SUMS and n == 0:\n                total_m",
         "if SUMS and n == 1:\n                total_m",
     ),
-    ("_product", "tl.where(kept <= 0, 0.0, total_mn)", "total_mn + 0.0 * kept"),
+    ("_product", "tl.where(out_mask <= 0, 0.0, total_mn)", "total_mn + 0.0 * out_mask"),
     ("_product", "first_m + inside", "0 * first_m + inside"),
 ]
 
