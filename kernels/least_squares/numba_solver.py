@@ -37,7 +37,7 @@ class NumbaSolver:
 
     @property
     def memory(self) -> dict[str, Tensor]:
-        """All that changes, by name."""
+        """All that changes: tensors [R, ...] by name, which are written to restore it."""
         names = "parameters", "state", "scale", "status", "taken"
         return {name: getattr(self, name) for name in names}
 

@@ -88,11 +88,19 @@ class Rules:
         tensor([2.], dtype=torch.float64)
         """
         runs = len(parameters)
-        each = parameters.new_full((runs,), tolerance, dtype=torch.float64)
         bound = parameters.new_full(parameters.shape, torch.inf, dtype=torch.float64)
-        most, size = torch.full_like(each, steps, dtype=torch.int64), problem.size.expand(runs).clone()
-        factor, free = torch.full_like(each, radius), torch.ones_like(bound, dtype=torch.bool)
-        return cls(each, each, each, factor, -bound, bound, free, most, size)
+        tol = bound.new_full((runs,), tolerance)
+        return cls(
+            ftol=tol,
+            xtol=tol,
+            gtol=tol,
+            radius=torch.full_like(tol, radius),
+            lower=-bound,
+            upper=bound,
+            free=torch.ones_like(bound, dtype=torch.bool),
+            steps=torch.full_like(tol, steps, dtype=torch.int64),
+            size=problem.size.expand(runs).clone(),
+        )
 
     def of(self, runs: Tensor) -> Self:
         """The rules of these runs."""
@@ -145,14 +153,16 @@ class Trials:
 class Solver(Protocol):
     """R fits that are advanced in place: `parameters` [R, P], and the trial steps made so far, `taken` [R].
 
-    `memory` is all that changes: tensors [R, ...] by name, which are written to restore it.
+    Its parameters are changed in their own memory, which a model may share.
     """
 
     parameters: Tensor
     taken: Tensor
 
     @property
-    def memory(self) -> dict[str, Tensor]: ...
+    def memory(self) -> dict[str, Tensor]:
+        """All that changes: tensors [R, ...] by name, which are written to restore it."""
+        ...
 
     @property
     def status(self) -> Tensor:

@@ -62,14 +62,17 @@ class TorchSolver:
 
     @property
     def status(self) -> Tensor:
+        """A Status for each run, [R]."""
         return self.fits.status
 
     @property
     def scale(self) -> Tensor:
+        """The largest norm so far of each column of the Jacobian, [R, P]."""
         return self.fits.scale
 
     @property
     def memory(self) -> dict[str, Tensor]:
+        """All that changes: tensors [R, ...] by name, which are written to restore it."""
         return {"taken": self.taken} | {f.name: getattr(self.fits, f.name) for f in fields(self.fits)}
 
     def advance(self, count: int) -> Trials:

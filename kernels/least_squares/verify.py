@@ -51,11 +51,11 @@ def _curves_down(
     """
     hessian, size = (parameters.new_zeros(*parameters.shape, parameters.shape[1]) for _ in range(2))
     for column in silent.any(0).nonzero()[:, 0].tolist():
-        beside = parameters.clone()
-        beside[:, column] += share * torch.where(parameters == 0, 1, parameters.abs())[:, column]
-        step = (beside - parameters)[:, column, None]
-        linear = by_qr(model, beside, problem)
-        within = ((rules.lower <= beside) & (beside <= rules.upper)).all(1, keepdim=True)
+        displaced = parameters.clone()
+        displaced[:, column] += share * torch.where(parameters == 0, 1, parameters.abs())[:, column]
+        step = (displaced - parameters)[:, column, None]
+        linear = by_qr(model, displaced, problem)
+        within = ((rules.lower <= displaced) & (displaced <= rules.upper)).all(1, keepdim=True)
         both = silent & silent[:, [column]] & within & linear.rss.isfinite()[:, None]
         gradient = (linear.projected[:, None] @ linear.root)[:, 0]
         norm = linear.root.square().sum(1).sqrt() * linear.rss.sqrt()[:, None]

@@ -28,6 +28,7 @@ class LinearReLUFunction(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        """Saves the input, the layers' outputs and the weights."""
         x, ctx.relu_last, ctx.product, *layers = inputs
         y, *hidden = output
         ctx.mark_non_differentiable(*hidden)
@@ -38,6 +39,7 @@ class LinearReLUFunction(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor | None, *_: Any) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Gradients of x and of each weight and bias, from the last layer to the first."""
         count = len(ctx.biased)
         if dy is None:
             return (None,) * (3 + 2 * count)
@@ -62,6 +64,7 @@ class LinearReLUFunction(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *_: Any) -> Any:
+        """Raises UserError: the axis of runs takes the place of vmap."""
         raise UserError(
             "linear_relu has an axis of runs, so vmap has nothing to add: "
             "stack the weights into [R, O, I] and the inputs into [R, B, I]"

@@ -17,11 +17,11 @@ def linear_relu_chain(
 ) -> Tensor:
     """h <- max(0, h W^T + b) layer after layer from h = x; without `relu_last` the last is linear.
 
-    x [B, I] shared by the runs or [R, B, I]; each layer's weight [R, O, I] and bias [R, O] or None -> [R,
-    B, O] in the dtype of the weights. NaN stays NaN. `product` is the format that operands are multiplied
-    in, one of PRODUCTS; sums and gradients of weights keep the weights' dtype. `backend` is reference
-    (torch), or triton (CUDA), which keeps the values between layers in the format of the product too;
-    torch refuses to differentiate twice through it.
+    x [B, I] shared by the runs or [R, B, I]; each layer's weight [R, O, I] and bias [R, O] or None ->
+    [R, B, O] in the dtype of the weights. NaN stays NaN. `product` is the format that operands are
+    multiplied in, one of PRODUCTS; sums and gradients of weights keep the weights' dtype. `backend` is
+    reference (torch), or triton (CUDA), which keeps the values between layers in the format of the product
+    too; torch refuses to differentiate twice through it.
 
     Raises UserError: shapes that don't fit together, an unknown product, triton on a CPU.
 

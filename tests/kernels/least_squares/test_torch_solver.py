@@ -167,7 +167,7 @@ def boxed(text: str, runs: int, seed: int) -> tuple[Problem, Tensor, Rules]:
 def test_where_one_parameter_alone_could_do_better_no_fit_has_converged(
     text: str, tolerance: float, damped: bool
 ) -> None:
-    """A joint step that bounds cut may promise nothing while a step of one parameter would help."""
+    """A joint step that bounds cut may predict no reduction while a step of one parameter would help."""
     problem, start, given = boxed(text, 40, TEXTS.index(text))
     same = torch.full_like(given.ftol, tolerance)
     given = replace(given, ftol=same, xtol=same, gtol=same)
