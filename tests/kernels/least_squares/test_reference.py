@@ -208,7 +208,7 @@ def test_the_radius_follows_the_trial(there: float, radius: float, expected: flo
 
 @pytest.mark.parametrize(("there", "expected"), [(0.6, 0.5), (0.01, None), (0.9, 0.25)])
 def test_the_radius_of_a_damped_step(there: float, expected: float | None) -> None:
-    """A step cut to 0.5 predicts a reduction by 1 - 0.25: half of that keeps the radius, most of it doubles the step."""
+    """A step cut to 0.5 predicts 1 - 0.25: half of that keeps the radius, most of it doubles the step."""
     found = tried(stand(1.0, radius=tensor([0.5])), there)
     assert found.damping.item() > 0
     length = found.parameters.abs().item()
