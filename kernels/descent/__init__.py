@@ -1,1 +1,1 @@
-"""Whole trainings as one compiled loop: minibatch, loss, gradient and update of every step of every run."""
+"""Whole trainings as one compiled loop: minibatch, loss, gradient and update, step after step."""

@@ -1,4 +1,4 @@
-"""What compiled trainings are given: the runs, a block of steps, and where what happens is recorded."""
+"""What a compiled training is given: the runs, a block of steps, and where losses are recorded."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,21 +6,23 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+STATES = {"sgd": ("velocity",), "adam": ("m", "v")}  # the state of each optimizer: tensors [R, P]
+
 
 @dataclass(frozen=True)
 class Runs:
-    """R runs of one model, which compiled trainings change in place.
+    """R runs of one model, which a compiled training changes in place.
 
-    parameters [R, P]; `constants` [R, C] of the optimizer's update, and which of the U columns of its
-    tables each run takes, `setting` [R]; how many steps it is to make, `steps` [R], and has made, `taken`
-    [R]; which haven't diverged, `alive` [R]; `clip` [R], the largest norm of a gradient, or None.
+    parameters [R, P]; `constants` [R, C] of the optimizer's update, and the column `setting` [R] of its
+    tables [.., U] that each run uses; the number of steps to make, `steps` [R], and made so far, `count` [R];
+    `alive` [R], False once a run has diverged; `clip` [R], the largest norm of a gradient, or None.
     """
 
     parameters: Tensor
     constants: Tensor
     setting: Tensor
     steps: Tensor
-    taken: Tensor
+    count: Tensor
     alive: Tensor
     clip: Tensor | None
 
@@ -42,7 +44,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Shuffle:
-    """An order of its own for each run: step s takes places s B ... of the run's stream of epochs.
+    """The samples in an order of each run's own: step s takes places s B ... of the run's stream of epochs.
 
     `keys` [R, E, 4] are the permutation keys of E epochs from `epoch` on; B is `batch`.
     """
@@ -54,7 +56,7 @@ class Shuffle:
 
 @dataclass(frozen=True)
 class Batches:
-    """inputs [S, V, B] and targets [S, T, B] of each row of a block, or [1, ...] of all rows.
+    """inputs [S, V, B] and targets [S, T, B], a minibatch for each row of a block, or [1, ...] for all.
 
     With a `shuffle` they are all samples, [1, V, N] and [1, T, N], of which each run takes its own.
     """
@@ -70,8 +72,8 @@ class Batches:
 
     @property
     def bytes_a_step(self) -> int:
-        """How much of inputs and targets a step reads."""
-        a_sample = sum(each.shape[1] * each.itemsize for each in (self.inputs, self.targets))
+        """The bytes of inputs and targets that a step reads."""
+        a_sample = sum(part.shape[1] * part.itemsize for part in (self.inputs, self.targets))
         return self.batch * a_sample
 
     @property
@@ -84,7 +86,7 @@ class Batches:
 class Block:
     """S steps from the step `first` on, a row each: minibatches, the update's coefficients `table` [S, K, U].
 
-    `slots` [S] are the rows of the Record into which each goes.
+    `slots` [S] are the rows of the Record into which each goes; its last row, H - 1, stands for none.
     """
 
     first: int
@@ -94,10 +96,10 @@ class Block:
 
 
 class Descent(Protocol):
-    """Steps of one optimizer on one loss; `states` [R, K, P] are what the optimizer remembers."""
+    """The training of R runs by one optimizer on one loss; `states` [R, K, P] is the optimizer's state."""
 
     states: Tensor
 
     def advance(self, block: Block, rows: slice) -> None:
-        """The steps of these rows of the block."""
+        """Makes the steps in `rows` of the block."""
         ...

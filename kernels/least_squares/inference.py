@@ -1,7 +1,7 @@
-"""What a fit's Jacobian says about its parameters: how uncertain they are, and what the data can't tell.
+"""What a fit's Jacobian says of its parameters: their covariance, and what the data leave undetermined.
 
-All of it is linear: it holds near the solution. The source of the formulas is Bates and Watts,
-"Nonlinear Regression Analysis and Its Applications" (1988), chapter 2.
+It is linear inference, which holds near the solution: Bates and Watts, "Nonlinear Regression Analysis and Its
+Applications" (1988), chapter 2; ranks by the SVD, as in Golub and Van Loan, "Matrix Computations".
 """
 
 from dataclasses import dataclass, fields
@@ -11,20 +11,19 @@ from torch import Tensor
 
 from ..sums import sum_in_order
 
-LEAST = (
-    torch.finfo(torch.float64).eps ** 0.75
-)  # singular value, of the scaled J's largest, told from rounding
-UNDETERMINED = 1e-5  # a parameter's share in a direction that the data don't determine
+EPS = torch.finfo(torch.float64).eps
+LEAST = EPS**0.75  # of the scaled J's largest singular value: smaller ones count as zero
+UNDETERMINED = 1e-5  # a parameter's share in a direction of the null space: more, and it isn't determined
 
 
 @dataclass(frozen=True)
 class Inference:
     """R fits at their solutions.
 
-    `rank` [R] is how many directions the data determine; `unscaled` [R, P, P] is (J^T J)^+, the
-    covariance a unit of residual variance; `undetermined` [R, P] says which free parameters take part
-    in a direction that the data leave open. `directions` [R, P, P] holds in its rows the unit vectors
-    of all directions, in parameters times `norm` [R, P]; the first `rank` are determined.
+    `rank` [R] is the rank of J; `unscaled` [R, P, P] is (J^T J)^+, the covariance for a residual variance
+    of 1; `undetermined` [R, P] are the free parameters that take part in its null space. The rows of
+    `directions` [R, P, P] are the right singular vectors of J, in parameters times `norm` [R, P], the
+    norms of its columns: the data determine the first `rank`, the others span the null space.
     """
 
     rank: Tensor
@@ -35,17 +34,30 @@ class Inference:
 
 
 def infer(root: Tensor, free: Tensor) -> Inference:
-    """From A [R, P, P] with A^T A = J^T J, by QR, and the parameters that are `free` [R, P].
+    """From `root`, A [R, P, P] with A^T A = J^T J, and the parameters that are `free` [R, P].
 
     Columns are scaled to norm 1, so that units don't matter; singular values at most LEAST times
-    the largest count as zero. One fit after another, since what LAPACK rounds depends on where a matrix lies.
+    the largest count as zero. One fit after another, since LAPACK's rounding depends on a matrix's address.
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares.inference import infer
+    >>> root = torch.tensor([[[2.0, 2.0], [0.0, 0.0]]], dtype=torch.float64)  # two equal columns
+    >>> inference = infer(root, free=torch.ones(1, 2, dtype=torch.bool))
+    >>> inference.rank, inference.undetermined
+    (tensor([1]), tensor([[True, True]]))
     """
-    found = [_infer(*each) for each in zip(root.split(1), free.split(1), strict=True)]
-    return Inference(*(torch.cat([getattr(each, f.name) for each in found]) for f in fields(Inference)))
+    fits = [_infer(*fit) for fit in zip(root.split(1), free.split(1), strict=True)]
+    return Inference(*(torch.cat([getattr(fit, f.name) for fit in fits]) for f in fields(Inference)))
 
 
 def sum_of_rows(matrix: Tensor) -> Tensor:
-    """[R, M, P] -> [R, P], each with the same bits in any pack."""
+    """The sums over rows, [R, M, P] -> [R, P], with the same bits in any pack.
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares.inference import sum_of_rows
+    >>> sum_of_rows(torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]))
+    tensor([[4., 6.]])
+    """
     return sum_in_order(matrix.mT.flatten(0, 1)).view(matrix.shape[0], -1)
 
 
@@ -61,21 +73,28 @@ def _infer(root: Tensor, free: Tensor) -> Inference:
     return Inference(known.sum(1), half @ half.mT, free & (share > UNDETERMINED), directions, norm)
 
 
-def combinations(found: Inference, run: int) -> list[Tensor]:
-    """The combinations of the undetermined parameters that the data do determine, of one run.
+def combinations(inference: Inference, run: int) -> list[Tensor]:
+    """The linear combinations of a run's undetermined parameters that the data do determine.
 
-    Each is [P] coefficients, the first that isn't 0 being 1; together they are the row space of J on
-    the undetermined parameters, in reduced echelon form. What is next to 0 is so in units of `norm`.
+    Each is [P] coefficients, of which the first nonzero is 1. Together they are the row space of J on the
+    undetermined parameters, in reduced row echelon form; coefficients count as 0 in units of `norm`.
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares.inference import combinations, infer
+    >>> root = torch.tensor([[[2.0, 6.0], [0.0, 0.0]]], dtype=torch.float64)  # of y = 2 (a + 3 b)
+    >>> inference = infer(root, free=torch.ones(1, 2, dtype=torch.bool))
+    >>> [coefficients.round(decimals=6).tolist() for coefficients in combinations(inference, run=0)]
+    [[1.0, 3.0]]
     """
-    involved = found.undetermined[run].nonzero()[:, 0]
+    involved = inference.undetermined[run].nonzero()[:, 0]
     if not len(involved):
         return []
-    open_ones = found.directions[run, int(found.rank[run]) :][:, involved]
+    open_ones = inference.directions[run, int(inference.rank[run]) :][:, involved]
     _, values, directions = torch.linalg.svd(open_ones)
     rows = []
     for row in _echelon(directions[int((values > UNDETERMINED).sum()) :]):
-        whole = row.new_zeros(found.directions.shape[-1])
-        scaled = row * found.norm[run, involved]
+        whole = row.new_zeros(inference.directions.shape[-1])
+        scaled = row * inference.norm[run, involved]
         whole[involved] = scaled / scaled[int(row.nonzero()[0])]
         rows.append(whole)
     return rows

@@ -1,13 +1,15 @@
-"""Residuals and Jacobian -> the P x P problem that a step solves: by QR, or by normal equations."""
+"""Residuals and Jacobian -> the linear problem that a step solves: by QR, or by normal equations.
+
+Golub, "Numerical methods for solving linear least squares problems" (1965).
+"""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..expression.reference import chained
-from .problem import Problem
+from .problem import Linear, Problem
 
 # f(parameters [R, P], inputs [B, V] or [R, B, V]) -> outputs [R, B, T], their Jacobian [R, B, T, P]
 OutputsAndJacobian = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -15,19 +17,7 @@ OutputsAndJacobian = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 Squares = Callable[[Tensor, Problem], Tensor]
 
 LARGE = 1 << 20  # numbers of one run's [J | e], beyond which normal equations take the place of QR
-BLOCK = 1 << 14  # samples that are taken at a time
-
-
-class Linear(NamedTuple):
-    """e(p + s) ~ e + J s of R fits, in float64: `rss` [R] is |e|^2, `root` [R, P, P] A, `projected` [R, P] c.
-
-    A is upper triangular, A^T A = J^T J and A^T c = J^T e, so that |J s + e|^2 = |A s + c|^2 + a
-    constant. `rss` is infinite where a residual or a derivative is not finite.
-    """
-
-    rss: Tensor
-    root: Tensor
-    projected: Tensor
+BLOCK = 1 << 14  # samples that are linearized at a time
 
 
 def linearize(
@@ -35,10 +25,17 @@ def linearize(
 ) -> Linear:
     """The linear problem of e = sqrt(w) (y - t) at `parameters` [R, P].
 
-    Small problems take the QR of [J | e], which never squares the condition number; large ones, whose
-    [J | e] has more than LARGE numbers, the quicker sums of [J | e]^T [J | e]. Both go over blocks of
-    samples, in their order. The switch is a matter of N, T and P alone, never of R. `squares` makes
-    those sums where it is given.
+    A small problem takes the QR of [J | e], which doesn't square the condition number; a large one, whose
+    [J | e] has more than LARGE numbers, the faster sums of [J | e]^T [J | e], by `squares` where it is given.
+    Both go over blocks of samples in their order. The choice depends on N, T and P alone, never on R.
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares.linearize import linearize
+    >>> from packtrain.kernels.least_squares.problem import Problem
+    >>> line = lambda p, x: (p[:, None] * x, x.expand(len(p), -1, -1)[..., None])  # y = p x
+    >>> x = torch.tensor([[1.0], [2.0]], dtype=torch.float64)
+    >>> linearize(line, torch.zeros(1, 1, dtype=torch.float64), Problem(x, 3 * x)).rss
+    tensor([45.], dtype=torch.float64)
     """
     if not is_large(problem, parameters.shape[1]):
         return by_qr(model, parameters, problem)
@@ -48,25 +45,51 @@ def linearize(
 
 
 def is_large(problem: Problem, size: int) -> bool:
-    """[J | e] of one run, for `size` parameters, is summed rather than decomposed."""
+    """Whether a fit of `size` parameters is linearized by normal equations rather than by QR.
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares.linearize import is_large
+    >>> from packtrain.kernels.least_squares.problem import Problem
+    >>> [is_large(Problem(torch.zeros(n, 1), torch.zeros(n, 1)), size=3) for n in (1000, 1_000_000)]
+    [False, True]
+    """
     return problem.rows * (size + 1) > LARGE
 
 
 def by_qr(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Linear:
-    """The linear problem by QR, each block of samples under the triangle of those before."""
+    """The linear problem by QR, each block of samples under the triangle of those before.
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares.linearize import by_qr
+    >>> from packtrain.kernels.least_squares.problem import Problem
+    >>> line = lambda p, x: (p[:, None] * x, x.expand(len(p), -1, -1)[..., None])  # y = p x
+    >>> x = torch.tensor([[3.0], [4.0]], dtype=torch.float64)
+    >>> by_qr(line, torch.zeros(1, 1, dtype=torch.float64), Problem(x, x)).root.abs().round(decimals=6)
+    tensor([[[5.]]], dtype=torch.float64)
+    """
     size = parameters.shape[1]
     rss = parameters.new_zeros(len(parameters), dtype=torch.float64)
-    found = parameters.new_zeros(len(parameters), 0, size + 1)
+    upper = parameters.new_zeros(len(parameters), 0, size + 1)
     for columns in _blocks(model, parameters, problem):
         rss += columns[..., -1].double().square().sum(1)
-        found = triangle(torch.cat([found, columns], 1) if found.shape[1] else columns)
-    missing = max(0, size - found.shape[1])
-    found = torch.nn.functional.pad(found[:, :size], (0, 0, 0, missing)).double()
-    return _checked(rss, found)
+        upper = triangle(torch.cat([upper, columns], 1) if upper.shape[1] else columns)
+    missing = max(0, size - upper.shape[1])
+    upper = torch.nn.functional.pad(upper[:, :size], (0, 0, 0, missing)).double()
+    return _checked(rss, upper)
 
 
 def by_normal_equations(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Linear:
-    """The linear problem by the sums of [J | e]^T [J | e]: its condition number is squared."""
+    """The linear problem by the sums of [J | e]^T [J | e], which square its condition number.
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares.linearize import by_normal_equations
+    >>> from packtrain.kernels.least_squares.problem import Problem
+    >>> line = lambda p, x: (p[:, None] * x, x.expand(len(p), -1, -1)[..., None])  # y = p x
+    >>> x = torch.tensor([[3.0], [4.0]], dtype=torch.float64)
+    >>> linear = by_normal_equations(line, torch.zeros(1, 1, dtype=torch.float64), Problem(x, x))
+    >>> linear.root.abs().round(decimals=6)
+    tensor([[[5.]]], dtype=torch.float64)
+    """
     total = parameters.new_zeros(len(parameters), *[parameters.shape[1] + 1] * 2, dtype=torch.float64)
     for columns in _blocks(model, parameters, problem):
         total += columns.double().mT @ columns.double()
@@ -92,29 +115,36 @@ def _columns(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) ->
 
 
 def triangle(columns: Tensor) -> Tensor:
-    """R of the QR decomposition of [R, M, K]: [R, K, K], or [R, M, K] where M < K."""
+    """R of the QR decomposition of [R, M, K]: [R, K, K], or [R, M, K] where M < K.
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares.linearize import triangle
+    >>> triangle(torch.tensor([[[3.0, 3.0], [4.0, 4.0]]])).abs().round(decimals=4)
+    tensor([[[5., 5.],
+             [0., 0.]]])
+    """
     return torch.geqrf(columns)[0][:, : columns.shape[-1]].triu()
 
 
-def _checked(rss: Tensor, found: Tensor) -> Linear:
+def _checked(rss: Tensor, upper: Tensor) -> Linear:
     """The linear problem of triangles [R, P, P + 1]; zero where something isn't finite."""
-    finite = rss.isfinite() & found.isfinite().all(2).all(1)
-    found = found.masked_fill(~finite[:, None, None], 0)
-    return Linear(rss.masked_fill(~finite, torch.inf), found[..., :-1], found[..., -1])
+    finite = rss.isfinite() & upper.isfinite().all(2).all(1)
+    upper = upper.masked_fill(~finite[:, None, None], 0)
+    return Linear(rss.masked_fill(~finite, torch.inf), upper[..., :-1], upper[..., -1])
 
 
 def _of_sums(total: Tensor) -> Linear:
-    """A root of J^T J by its eigenvalues; directions below the rounding of the sums are left out."""
+    """A root of J^T J by its eigenvalues, without those below the rounding error of the sums."""
     rss = total[:, -1, -1]
     finite = total.isfinite().all((1, 2))
     total = total.masked_fill(~finite[:, None, None], 0)
-    gram, slope = total[:, :-1, :-1], total[:, :-1, -1]
+    gram, gradient = total[:, :-1, :-1], total[:, :-1, -1]
     norm = gram.diagonal(dim1=1, dim2=2).sqrt()
     norm = norm.masked_fill(norm == 0, 1)
     values, vectors = torch.linalg.eigh(gram / (norm[:, :, None] * norm[:, None]))
     least = values[:, -1:] * gram.shape[1] * torch.finfo(torch.float64).eps
     size = torch.where(values > least, values, 0).sqrt()
     root = size[:, :, None] * vectors.mT * norm[:, None]
-    projected = (vectors.mT @ (slope / norm)[..., None])[..., 0] / size
-    found = triangle(torch.cat([root, projected.masked_fill(size == 0, 0)[..., None]], -1))
-    return _checked(torch.where(finite, rss, torch.inf), found)
+    projected = (vectors.mT @ (gradient / norm)[..., None])[..., 0] / size
+    upper = triangle(torch.cat([root, projected.masked_fill(size == 0, 0)[..., None]], -1))
+    return _checked(torch.where(finite, rss, torch.inf), upper)

@@ -1,6 +1,6 @@
-"""Small linear algebra in Numba, and the two kinds of step that are made of it.
+"""Small linear algebra of one fit in Numba, and the two kinds of step; algebra.py is its twin.
 
-All numbers are float64. A matrix is kept by columns, `columns` [K, M], so that a column is contiguous.
+All numbers are float64. A matrix is stored by columns, `columns` [K, M], so that a column is contiguous.
 """
 
 from math import isfinite, sqrt
@@ -31,7 +31,8 @@ def dot(columns, a, b, start, stop):
 def triangularize(columns, rows, pivots):
     """Householder's QR of the first `rows` rows, in place, for the first `pivots` columns.
 
-    What is left below the diagonal of those columns stands for zeros.
+    What remains below the diagonal of those columns stands for zeros. Golub and Van Loan, "Matrix
+    Computations", 5.2.
     """
     for k in range(min(pivots, rows)):
         norm = sqrt(dot(columns, k, k, k, rows))
@@ -58,7 +59,7 @@ def norm_of(weight, vector):
 
 @exact
 def newton(work, weight, step, length, radius, inner):
-    """How far Newton's iteration moves the damping, so that `length` = |weight s| becomes the radius."""
+    """Newton's change of the damping, so that `length` = |weight s| becomes the radius: as in lmpar."""
     size = step.size
     total = 0.0
     for k in range(size):
@@ -71,10 +72,10 @@ def newton(work, weight, step, length, radius, inner):
 
 
 def made_for(called: Any) -> Any:
-    """`exact`, for functions that are made anew for each `called`: named after the module of its own.
+    """The decorator `exact` for a function that is made anew for each `called`, and named after its module.
 
-    Numba names machine code by module, function and a counter of its process. Code from the caches of two
-    processes may so have one name, and the first that is loaded then serves for both.
+    Numba names machine code by module, function and a counter of its process. So code from the caches of two
+    processes may have one name, and the first that is loaded would serve for both.
     """
 
     def compiled(function: Any) -> Any:
@@ -85,12 +86,12 @@ def made_for(called: Any) -> Any:
 
 
 def make_steps(triangularize: Any) -> Any:
-    """The two kinds of step, and what the best one promises, over a QR of [P + 1, M] columns."""
+    """damped_step, shortened_step and attainable_reduction, over a compiled QR of columns [P + 1, M]."""
     made = made_for(triangularize)
 
     @made
     def solve(root, free, diagonal, work, step):
-        """step: the s of free columns that minimizes |A s + c|^2 + |diagonal s|^2; `work`: its triangle."""
+        """Writes s of free columns that minimizes |A s + c|^2 + |diagonal s|^2; `work` gets the triangle."""
         size = step.size
         plain = True
         for k in range(size):
@@ -110,8 +111,8 @@ def make_steps(triangularize: Any) -> Any:
             step[k] = value / work[k, k]
 
     @made
-    def damped_step(root, free, weight, radius, damping, work, diagonal, step, inner, slope):
-        """step: Gauss-Newton's where it lies within the radius, else a damped one -> its damping."""
+    def damped_step(root, free, weight, radius, damping, work, diagonal, step, inner, gradient):
+        """Writes the Gauss-Newton step where it lies within the radius, else a damped one -> its damping."""
         size = step.size
         for k in range(size):
             diagonal[k] = 0.0
@@ -125,7 +126,7 @@ def make_steps(triangularize: Any) -> Any:
         total = 0.0
         for k in range(size):
             if free[k]:
-                total += (slope[k] / weight[k]) ** 2
+                total += (gradient[k] / weight[k]) ** 2
         high = sqrt(total) / radius if total > 0.0 else TINY / min(radius, NEAR)
         damping = min(max(damping, low), high)
         excess = 0.0
@@ -150,7 +151,7 @@ def make_steps(triangularize: Any) -> Any:
 
     @made
     def shortened_step(root, free, weight, radius, work, diagonal, step):
-        """step: Gauss-Newton's, no longer than the radius -> whether the problem is singular."""
+        """Writes the Gauss-Newton step, cut to the radius -> whether A has not full rank."""
         size = step.size
         for k in range(size):
             diagonal[k] = 0.0
@@ -165,25 +166,25 @@ def make_steps(triangularize: Any) -> Any:
         return False
 
     @made
-    def promised(root, live, norm, work, diagonal, step, enough):
-        """By how much the linear model would lower |e|^2 at best, by the `live` columns.
+    def attainable_reduction(root, significant, norm, work, diagonal, step, enough):
+        """The largest reduction of |A s + c|^2, by the Gauss-Newton step of the `significant` columns.
 
-        Where all columns together can't by more than `enough`, that is all that is said.
+        |c|^2 is an upper bound of it, and is returned instead where it is at most `enough`.
         """
         size = step.size
-        most = dot(root, size, size, 0, size)
-        if most <= enough:
-            return most
+        bound = dot(root, size, size, 0, size)
+        if bound <= enough:
+            return bound
         for k in range(size):
             diagonal[k] = LEAST * norm[k]
-        solve(root, live, diagonal, work, step)
-        promise = 0.0
+        solve(root, significant, diagonal, work, step)
+        reduction = 0.0
         for i in range(size):
             change = 0.0
             for k in range(size):
-                if live[k]:
+                if significant[k]:
                     change += root[k, i] * step[k]
-            promise -= change * (change + 2 * root[size, i])
-        return promise
+            reduction -= change * (change + 2 * root[size, i])
+        return reduction
 
-    return damped_step, shortened_step, promised
+    return damped_step, shortened_step, attainable_reduction

@@ -1,4 +1,4 @@
-"""R fits of an expression graph through Numba, on the CPU: one compiled loop for all steps of all fits."""
+"""R fits of an expression graph through Numba, on the CPU: one compiled loop makes their steps."""
 
 from collections.abc import Iterator
 
@@ -9,14 +9,13 @@ from torch import Tensor
 from ..common import source_cache
 from ..common.threads import share
 from ..language import Graph
-from .linearize import Linear
 from .method import Status
 from .numba_source import source
-from .problem import Problem, Rules, Trials
+from .problem import Linear, Problem, Rules, Trials
 
 
 class NumbaSolver:
-    """As TorchSolver, for a graph: parameters, samples and rules in float64 on the CPU."""
+    """A Solver, as TorchSolver, of a graph: parameters, samples and rules in float64 on the CPU."""
 
     def __init__(
         self, graph: Graph, problem: Problem, parameters: Tensor, rules: Rules, damped: bool
@@ -38,7 +37,7 @@ class NumbaSolver:
 
     @property
     def memory(self) -> dict[str, Tensor]:
-        """All that changes, by name."""
+        """All that changes: tensors [R, ...] by name, which are written to restore it."""
         names = "parameters", "state", "scale", "status", "taken"
         return {name: getattr(self, name) for name in names}
 
@@ -48,16 +47,16 @@ class NumbaSolver:
         everyone = len(runs) == len(self.status)
         rules = self.rules
         changed = tuple(self.memory.values())
-        p, state, scale, status, taken = (each if everyone else each[runs] for each in changed)
-        given = self.tolerances, rules.lower, rules.upper, rules.moves, rules.steps
-        tolerances, lower, upper, moves, steps = (each if everyone else each[runs] for each in given)
+        p, state, scale, status, taken = (part if everyone else part[runs] for part in changed)
+        limits = self.tolerances, rules.lower, rules.upper, rules.free, rules.steps
+        tolerances, lower, upper, free, steps = (part if everyone else part[runs] for part in limits)
         history = np.empty((len(runs), count, 3))
         path = np.empty((len(runs), count, p.shape[1]))
         arguments = (
             self.damped,
-            *(_array(each) for each in (p, state, scale, tolerances, lower, upper, moves)),
-            *(_array(each if everyone or len(each) == 1 else each[runs]) for each in self.samples),
-            *(_array(each) for each in (status, taken, steps)),
+            *(_array(part) for part in (p, state, scale, tolerances, lower, upper, free)),
+            *(_array(part if everyone or len(part) == 1 else part[runs]) for part in self.samples),
+            *(_array(part) for part in (status, taken, steps)),
             history,
             path,
         )
@@ -69,17 +68,17 @@ class NumbaSolver:
         return Trials(runs, rss, gradient, damping, torch.from_numpy(path).transpose(0, 1))
 
     def solutions(self) -> Iterator[tuple[Tensor, Linear]]:
-        """All runs, and their linear problems where they stand."""
+        """All runs [R], and their linear problems at `parameters`."""
         runs, size = self.parameters.shape
         root, rss = np.empty((runs, size + 1, size)), np.empty(runs)
-        arguments = *(_array(each) for each in (self.parameters, *self.samples)), root, rss
+        arguments = *(_array(part) for part in (self.parameters, *self.samples)), root, rss
         share(runs, lambda start, stop: self.code.solutions(start, stop, *arguments))
         columns = torch.from_numpy(root)
         yield torch.arange(runs), Linear(torch.from_numpy(rss), columns[:, :size].mT, columns[:, size])
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    """The same memory as an array, in C order (a copy of what isn't changed in place, where need be)."""
+    """The same memory as an array in C order; a copy where it isn't contiguous: what changes is."""
     return np.ascontiguousarray(tensor.detach().numpy())
 
 

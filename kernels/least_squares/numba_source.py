@@ -8,6 +8,18 @@ from ..language.graph import Graph
 
 UNROLLED = 12  # parameters up to which the QR is written out: each pass then serves all columns at once
 
+CALLED = [
+    Path(__file__).with_name(f"{name}.py")
+    for name in ("numba_kernel", "numba_linearize", "numba_criteria", "numba_algebra", "method")
+]
+
+IMPORTS = """
+from packtrain.kernels.least_squares.numba_criteria import EXHAUSTED, RUNNING
+from packtrain.kernels.least_squares.numba_kernel import make_fit
+from packtrain.kernels.least_squares.numba_linearize import room_for
+"""
+TRIANGULARIZE = "from packtrain.kernels.least_squares.numba_algebra import triangularize\n"
+
 ADVANCE = """
 
 evaluate, finish, fit = make_fit(rows, triangularize)
@@ -15,19 +27,19 @@ evaluate, finish, fit = make_fit(rows, triangularize)
 
 @kept
 def advance(
-    start, stop, damped, p, state, scale, rule, lower, upper, moves, x, t, w, status, taken, steps, history,
+    start, stop, damped, p, state, scale, rule, lower, upper, free, x, t, w, status, count, steps, history,
     path,
 ):
     for r in range(start, stop):
         done = 0
-        left = min(history.shape[1], steps[r] - taken[r])
+        left = min(history.shape[1], steps[r] - count[r])
         if status[r] == RUNNING and left > 0:
             done, status[r] = fit(
-                damped, p[r], state[r], scale[r], rule[r], lower[r], upper[r], moves[r],
+                damped, p[r], state[r], scale[r], rule[r], lower[r], upper[r], free[r],
                 x[r % x.shape[0]], t[r % t.shape[0]], w[r % w.shape[0]], left, history[r], path[r],
             )
-            taken[r] += done
-            if status[r] == RUNNING and taken[r] == steps[r]:
+            count[r] += done
+            if status[r] == RUNNING and count[r] == steps[r]:
                 status[r] = EXHAUSTED
         history[r, done:] = nan
         path[r, done:] = nan
@@ -46,23 +58,24 @@ def solutions(start, stop, p, x, t, w, root, rss):
 def source(graph: Graph) -> str:
     """The module that defines advance(...): up to S trial steps of fits start..stop-1, as make_fit's `fit`.
 
-    And solutions(...): |e|^2 at p, rss [R], and the columns of A and c, root [R, P + 1, P].
+    It also defines solutions(...): |e|^2 at p, rss [R], and the columns of A and c, root [R, P + 1, P].
 
-    p, scale, lower, upper, moves [R, P], state [R, 2], rule [R, 5], status, taken, steps [R],
+    p, scale, lower, upper, free [R, P], state [R, 2], rule [R, 5], status, count, steps [R],
     x [1 or R, N, V], t [1 or R, N, T], w [1 or R, N or 0], history [R, S, 3], path [R, S, P].
+
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.kernels.least_squares.numba_source import source
+    >>> [name for name in ("rows", "advance", "solutions") if f"def {name}(" in source(parse("xy = a*x + b"))]
+    ['rows', 'advance', 'solutions']
     """
     size = len(graph.parameters)
     written = _triangularize(size) if size <= UNROLLED else ""
-    names = ["EXHAUSTED", "RUNNING", "make_fit", "room_for", *([] if written else ["triangularize"])]
-    imports = f"from packtrain.kernels.least_squares.numba_kernel import {', '.join(names)}\n"
-    files = (Path(__file__).with_name(name) for name in ("numba_kernel.py", "numba_algebra.py", "method.py"))
-    return (
-        f"# over {source_cache.version(*files)}\n" + rows_source(graph) + f"\n\n{imports}" + written + ADVANCE
-    )
+    imports = IMPORTS + ("" if written else TRIANGULARIZE)
+    return f"# over {source_cache.version(*CALLED)}\n{rows_source(graph)}\n{imports}{written}{ADVANCE}"
 
 
 def _triangularize(size: int) -> str:
-    """`numba_kernel.triangularize` for [J | e] of P = `size`: two passes over the rows for each column."""
+    """`numba_algebra.triangularize` for [J | e] of P = `size`: two passes over the rows for each column."""
     lines = [
         "",
         "",

@@ -1,8 +1,10 @@
-"""What R fits are fitted to, and what they go by."""
+"""What R fits are fitted to, by which rules, and the protocol of what fits them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
+import torch
 from torch import Tensor
 
 Record = TypeVar("Record", bound=Any)
@@ -12,7 +14,7 @@ Record = TypeVar("Record", bound=Any)
 class Problem:
     """Samples: inputs [N, V] or [R, N, V], targets [N, T] or [R, N, T], weights None, [N] or [R, N].
 
-    What the fits make small is |e|^2, e = sqrt(w) (y - t).
+    The fits minimize |e|^2, e = sqrt(w) (y - t).
     """
 
     inputs: Tensor
@@ -26,7 +28,7 @@ class Problem:
 
     @property
     def size(self) -> Tensor:
-        """|sqrt(w) t|, [] or [R], in float64: how finely a sum of squares is rounded."""
+        """|sqrt(w) t|, [] or [R], in float64: it sets the rounding error of |e|^2."""
         squares = self.targets.double().square().sum(-1)
         return (squares if self.weights is None else self.weights * squares).sum(-1).sqrt()
 
@@ -51,12 +53,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Rules:
-    """What R fits go by, in float64.
+    """The tolerances and constraints of R fits, in float64.
 
-    `ftol`, `xtol`, `gtol` [R] are MINPACK's tolerances, `radius` [R] its `factor`: the first trust
-    radius, relative to the scaled parameters, or to a thousandth of `size` where that is more.
-    `lower`, `upper` [R, P] are bounds, `moves` [R, P] says which parameters may change; `steps` [R] is
-    the most trial steps, `size` [R] is Problem.size.
+    `ftol`, `xtol`, `gtol` [R] are MINPACK's tolerances. `radius` [R] is its `factor`: the first trust
+    radius, in units of the scaled parameters, or of a thousandth of `size` where that is more. `lower`,
+    `upper` [R, P] are bounds, `free` [R, P] says which parameters are fitted; `steps` [R] is the most
+    trial steps, `size` [R] is Problem.size.
     """
 
     ftol: Tensor
@@ -65,18 +67,73 @@ class Rules:
     radius: Tensor
     lower: Tensor
     upper: Tensor
-    moves: Tensor
+    free: Tensor
     steps: Tensor
     size: Tensor
+
+    @classmethod
+    def unbounded(
+        cls,
+        problem: Problem,
+        parameters: Tensor,
+        tolerance: float = 1e-8,
+        radius: float = 100,
+        steps: int = 200,
+    ) -> Self:
+        """Rules for fits from `parameters` [R, P] that are all free and have no bounds.
+
+        >>> import torch
+        >>> from packtrain.kernels.least_squares import Problem, Rules
+        >>> Rules.unbounded(Problem(torch.zeros(4, 1), torch.ones(4, 1)), torch.zeros(1, 2)).size
+        tensor([2.], dtype=torch.float64)
+        """
+        runs = len(parameters)
+        bound = parameters.new_full(parameters.shape, torch.inf, dtype=torch.float64)
+        tol = bound.new_full((runs,), tolerance)
+        return cls(
+            ftol=tol,
+            xtol=tol,
+            gtol=tol,
+            radius=torch.full_like(tol, radius),
+            lower=-bound,
+            upper=bound,
+            free=torch.ones_like(bound, dtype=torch.bool),
+            steps=torch.full_like(tol, steps, dtype=torch.int64),
+            size=problem.size.expand(runs).clone(),
+        )
 
     def of(self, runs: Tensor) -> Self:
         """The rules of these runs."""
         return of_runs(self, runs)
 
+    def movable(self, parameters: Tensor, gradient: Tensor) -> Tensor:
+        """Which free parameters [R, P] aren't held by an active bound: one that -gradient would cross."""
+        held_low = (parameters <= self.lower) & (gradient > 0)
+        held_high = (parameters >= self.upper) & (gradient < 0)
+        return self.free & ~(held_low | held_high)
+
 
 def of_runs(record: Record, runs: Tensor) -> Record:
-    """A dataclass of tensors [R, ...] -> the same of these runs."""
-    return type(record)(**{each.name: getattr(record, each.name)[runs] for each in fields(record)})
+    """A dataclass of tensors [R, ...] -> the same of these runs.
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares.problem import Trials, of_runs
+    >>> of_runs(Trials(*torch.arange(15).view(5, 3)), torch.tensor([2, 0])).damping
+    tensor([11,  9])
+    """
+    return type(record)(**{field.name: getattr(record, field.name)[runs] for field in fields(record)})
+
+
+class Linear(NamedTuple):
+    """e(p + s) ~ e + J s of R fits, in float64: `rss` [R] is |e|^2, `root` [R, P, P] A, `projected` [R, P] c.
+
+    A is upper triangular, A^T A = J^T J and A^T c = J^T e, so that |J s + e|^2 = |A s + c|^2 + a
+    constant. `rss` is infinite where a residual or a derivative is not finite.
+    """
+
+    rss: Tensor
+    root: Tensor
+    projected: Tensor
 
 
 @dataclass(frozen=True)
@@ -91,3 +148,36 @@ class Trials:
     gradient: Tensor
     damping: Tensor
     parameters: Tensor
+
+
+class Solver(Protocol):
+    """R fits that are advanced in place: `parameters` [R, P], and the trial steps made so far, `taken` [R].
+
+    Its parameters are changed in their own memory, which a model may share.
+    """
+
+    parameters: Tensor
+    taken: Tensor
+
+    @property
+    def memory(self) -> dict[str, Tensor]:
+        """All that changes: tensors [R, ...] by name, which are written to restore it."""
+        ...
+
+    @property
+    def status(self) -> Tensor:
+        """A Status for each run, [R]."""
+        ...
+
+    @property
+    def scale(self) -> Tensor:
+        """The largest norm so far of each column of the Jacobian, [R, P]."""
+        ...
+
+    def advance(self, count: int) -> Trials:
+        """Makes up to `count` trial steps of every running fit."""
+        ...
+
+    def solutions(self) -> Iterator[tuple[Tensor, Linear]]:
+        """The runs [K], some at a time or all, and their linear problems at `parameters`, in float64."""
+        ...

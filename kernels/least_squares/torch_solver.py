@@ -6,27 +6,41 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
-from .linearize import BLOCK, Linear, OutputsAndJacobian, Squares, by_qr, linearize
+from .fits import Fits
+from .linearize import BLOCK, OutputsAndJacobian, Squares, by_qr, linearize
 from .method import Status
-from .problem import Problem, Rules, Trials
-from .reference import Fits, iterate
+from .problem import Linear, Problem, Rules, Trials
+from .reference import iterate
 
 MOST_NUMBERS = 1 << 23  # in the Jacobians of the fits that are advanced together
 
 
 def together(problem: Problem, size: int) -> int:
-    """How many fits of `size` parameters are linearized at a time."""
+    """How many fits of `size` parameters are linearized at a time.
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares import Problem, together
+    >>> together(Problem(torch.zeros(1000, 1), torch.zeros(1000, 1)), size=3)
+    2090
+    """
     rows = min(problem.rows, BLOCK * problem.targets.shape[-1])
     return max(1, MOST_NUMBERS // ((rows + size) * (size + 1)))
 
 
 class TorchSolver:
-    """Fits `model` to `problem` from `parameters` [R, P], which are changed in place.
+    """A Solver: fits `model` to `problem` from `parameters` [R, P], which are changed in place.
 
-    `squares` makes a large problem's normal equations, where there is something better than the model.
+    `damped`: Levenberg-Marquardt, else Gauss-Newton. `squares` makes the normal equations of a large problem
+    where it is given, else they are made by the model.
 
-    `status` [R] and `taken` [R], the trial steps made, say where each fit stands; `scale` [R, P] is the
-    largest norm so far of each column of its Jacobian; `memory` is all that changes, by name.
+    >>> import torch
+    >>> from packtrain.kernels.least_squares import Problem, Rules, TorchSolver
+    >>> line = lambda p, x: (p[:, None] * x, x.expand(len(p), -1, -1)[..., None])  # y = p x
+    >>> x, p = torch.tensor([[1.0], [2.0]], dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
+    >>> problem = Problem(x, 5 * x)
+    >>> trials = TorchSolver(line, problem, p, Rules.unbounded(problem, p), damped=True).advance(20)
+    >>> round(p.item(), 6)
+    5.0
     """
 
     def __init__(
@@ -48,14 +62,17 @@ class TorchSolver:
 
     @property
     def status(self) -> Tensor:
+        """A Status for each run, [R]."""
         return self.fits.status
 
     @property
     def scale(self) -> Tensor:
+        """The largest norm so far of each column of the Jacobian, [R, P]."""
         return self.fits.scale
 
     @property
     def memory(self) -> dict[str, Tensor]:
+        """All that changes: tensors [R, ...] by name, which are written to restore it."""
         return {"taken": self.taken} | {f.name: getattr(self.fits, f.name) for f in fields(self.fits)}
 
     def advance(self, count: int) -> Trials:
@@ -71,7 +88,7 @@ class TorchSolver:
         return trials
 
     def solutions(self) -> Iterator[tuple[Tensor, Linear]]:
-        """Some runs [K] at a time, and their linear problems where they stand, by QR in float64."""
+        """Some runs [K] at a time, and their linear problems at `parameters`, by QR in float64."""
         parameters, problem = self.parameters.double(), self.problem.double()
         for runs in torch.arange(len(parameters), device=parameters.device).split(self.together):
             yield runs, by_qr(self.model, parameters[runs], problem.of(runs))
@@ -83,7 +100,7 @@ class TorchSolver:
         return Fits.start(parameters, linear, self.rules.of(runs), self.damped)
 
     def _advance(self, runs: Tensor, places: Tensor, trials: Trials) -> None:
-        """Trial steps of `runs`, recorded at `places`; what has ended leaves once it is a quarter."""
+        """Trial steps of `runs`, recorded at `places`; once a quarter have ended they are left out."""
         fits, rules, problem = self.fits.of(runs), self.rules.of(runs), self.problem.of(runs)
         taken = self.taken[runs]
 

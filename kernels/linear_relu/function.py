@@ -18,11 +18,18 @@ def linear_relu_chain(
     """h <- max(0, h W^T + b) layer after layer from h = x; without `relu_last` the last is linear.
 
     x [B, I] shared by the runs or [R, B, I]; each layer's weight [R, O, I] and bias [R, O] or None ->
-    [R, B, O] in the dtype of the weights. `product` is the format that operands are multiplied in, one
-    of PRODUCTS; sums and gradients of weights keep the weights' dtype. `backend` is reference (torch),
-    or triton (CUDA), which keeps the values between layers in the format of the product too. NaN stays
-    NaN. Raises UserError on shapes that don't fit together; differentiating twice through Triton is
-    refused by torch.
+    [R, B, O] in the dtype of the weights. NaN stays NaN. `product` is the format that operands are
+    multiplied in, one of PRODUCTS; sums and gradients of weights keep the weights' dtype. `backend` is
+    reference (torch), or triton (CUDA), which keeps the values between layers in the format of the product
+    too; torch refuses to differentiate twice through it.
+
+    Raises UserError: shapes that don't fit together, an unknown product, triton on a CPU.
+
+    >>> import torch
+    >>> from packtrain.kernels.linear_relu import linear_relu_chain
+    >>> x, weight = torch.tensor([[1.0, -2.0]]), torch.ones(3, 2, 2)  # one sample, three runs
+    >>> linear_relu_chain(x, [(weight, None), (weight, torch.ones(3, 2))], relu_last=False).shape
+    torch.Size([3, 1, 2])
     """
     choose(PRODUCTS, product, "product")
     _check_shapes(x, layers)
@@ -36,7 +43,13 @@ def linear_relu(
     product: str = "ieee",
     backend: str = "reference",
 ) -> Tensor:
-    """y = max(0, x W^T + b): the chain of one layer."""
+    """y = max(0, x W^T + b): the chain of one layer.
+
+    >>> import torch
+    >>> from packtrain.kernels.linear_relu import linear_relu
+    >>> linear_relu(torch.tensor([[1.0, -2.0]]), torch.tensor([[[1.0, 1.0], [1.0, -1.0]]]))
+    tensor([[[0., 3.]]])
+    """
     return linear_relu_chain(x, [(weight, bias)], True, product, backend)
 
 
@@ -47,7 +60,13 @@ def linear(
     product: str = "ieee",
     backend: str = "reference",
 ) -> Tensor:
-    """y = x W^T + b: the chain of one layer, without its ReLU."""
+    """y = x W^T + b: the chain of one layer, without its ReLU.
+
+    >>> import torch
+    >>> from packtrain.kernels.linear_relu import linear
+    >>> linear(torch.tensor([[1.0, -2.0]]), torch.tensor([[[1.0, 1.0], [1.0, -1.0]]]))
+    tensor([[[-1.,  3.]]])
+    """
     return linear_relu_chain(x, [(weight, bias)], False, product, backend)
 
 

@@ -1,7 +1,7 @@
 """Linear layers with ReLU on the GPU: the launchers of their kernels, as operators of torch.
 
-The kernels are in narrow.py and wide.py, how they are cut up is in tiles.py. Only the activated
-output of a layer is kept: where it is positive, the gradient passes.
+The kernels are in narrow.py and wide.py, how they are cut up is in tiles.py. Only the output of a layer's
+ReLU is kept: the gradient is 0 where that is at most 0, and passes where it is NaN.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ GROUP = 8  # rows of tiles that are computed together, so that they find their o
 
 STAGES = 3  # of the narrow kernels' pipelines
 
-# What autotuning may choose from for the products of wide layers: no choice changes the order of a sum.
+# What autotuning may choose for the products of wide layers: nothing here changes the order of a sum.
 LOADS = [
     triton.Config({"DESCRIPTORS": by_descriptor}, num_stages=stages, num_warps=None)  # pyright: ignore
     for by_descriptor, stages in ((False, 3), (True, 3), (True, 4))
@@ -30,11 +30,11 @@ LOADS = [
 
 
 def _loads(configs: list[triton.Config], named: dict[str, Any], **meta: Any) -> list[triton.Config]:
-    """Those of LOADS that serve: tensor descriptors need a Hopper GPU and rows of whole 16 bytes."""
+    """Those of LOADS that are possible: tensor descriptors need a Hopper GPU and rows of whole 16 bytes."""
     rows = [(named["a_ptr"], meta["A_COLS"]), (named["b_ptr"], meta["B_COLS"])]
     whole = all(table.element_size() * columns % launch.ALIGNMENT == 0 for table, columns in rows)
-    serve = whole and launch.has_tensor_descriptors(named["a_ptr"])
-    return [each for each in configs if serve or not each.kwargs["DESCRIPTORS"]]
+    possible = whole and launch.has_tensor_descriptors(named["a_ptr"])
+    return [config for config in configs if possible or not config.kwargs["DESCRIPTORS"]]
 
 
 _product = launch.tuned(
@@ -46,7 +46,7 @@ _product = launch.tuned(
 
 
 def _format(product: str, dtype: torch.dtype) -> dict[str, Any]:
-    """How operands of `dtype` are multiplied and sums kept, as the kernels take it."""
+    """The kernels' arguments that say how operands of `dtype` are multiplied and summed."""
     return {
         "PRODUCT": launch.DTYPES[dtype],
         "PRECISION": "tf32" if product == "tf32" and dtype == torch.float32 else "ieee",
@@ -58,7 +58,10 @@ def _format(product: str, dtype: torch.dtype) -> dict[str, Any]:
 def linear_relu_fwd(
     x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool, product: str, dtype: torch.dtype
 ) -> Tensor:
-    """x [B, I] or [R, B, I], weight [R, O, I], bias [R, O] -> y [R, B, O] in `dtype`."""
+    """y = x W^T + b, or max(0, x W^T + b) with `relu`: x [B, I] or [R, B, I] -> y [R, B, O] in `dtype`.
+
+    weight [R, O, I] is rounded to the dtype of x; bias [R, O] or None.
+    """
     runs, outputs, features = weight.shape
     samples = x.shape[-2]
     y = x.new_empty(runs, samples, outputs, dtype=dtype)
@@ -99,10 +102,11 @@ def linear_relu_bwd(
     want_db: bool,
     product: str,
 ) -> tuple[Tensor, Tensor]:
-    """dz = dy where y > 0 (all of it without y); dx = dz W [R, B, I], and dw = dz^T x beside db = sum dz.
+    """dx = dz W [R, B, I], and dW = dz^T x beside db = sum dz [R, O I (+ O)], of dz = dy, 0 where y <= 0.
 
-    dw and, if `want_db`, db are [R, O I (+ O)]: sums of parts, cut by B alone and added in their order.
-    With `mask_input` dx is 0 where x is: the backward of the ReLU that made x. Unwanted, dx is empty.
+    Without y, dz = dy. With `mask_input` dx is 0 where x <= 0: the backward pass of the ReLU that made x.
+    dx is empty unless `want_dx`, db is left out unless `want_db`. Sums are of parts, cut by B alone and
+    added in order.
     """
     runs, outputs, features = weight.shape
     dx = x.new_empty((runs, x.shape[-2], features) if want_dx else 0)

@@ -6,7 +6,7 @@ import triton.language as tl
 
 @triton.jit
 def _rows(ptr, start, stop, COLS: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr):
-    """Rows start..stop-1 of a table of COLS columns, 0 beyond: [BLOCK_R, BLOCK_C]."""
+    """Rows start..stop-1 of a table of COLS columns as a tile [BLOCK_R, BLOCK_C], 0 outside."""
     r, c, left = tl.arange(0, BLOCK_R), tl.arange(0, BLOCK_C), tl.minimum(stop - start, BLOCK_R).to(tl.int32)
     inside = (r[:, None] < left) & (c[None, :] < COLS)
     return tl.load(ptr + start * COLS + r[:, None] * COLS + c[None, :], mask=inside, other=0.0)
@@ -27,7 +27,7 @@ def linear_relu_fwd_kernel(
     PRODUCT: tl.constexpr, PRECISION: tl.constexpr, SUM: tl.constexpr,
     BLOCK_B: tl.constexpr, BLOCK_I: tl.constexpr, BLOCK_O: tl.constexpr,
 ):  # fmt: skip
-    """y = relu(x W^T + b) of `rows` samples of one run."""
+    """y = x W^T + b, or with RELU max(0, x W^T + b), of `rows` samples of one run."""
     program = tl.program_id(0).to(tl.int64)
     run, first, zero = program % runs, program // runs * rows, program * 0
     x_ptr += 0 if SHARED else run * samples * I
@@ -53,7 +53,7 @@ def linear_relu_bwd_kernel(
     PRODUCT: tl.constexpr, PRECISION: tl.constexpr, SUM: tl.constexpr,
     BLOCK_B: tl.constexpr, BLOCK_I: tl.constexpr, BLOCK_O: tl.constexpr,
 ):  # fmt: skip
-    """dx of one part of one run's samples, and the part's sums dz^T x and dz: part [R, S, O I + O]."""
+    """dx of one part of one run's samples, and the part's dz^T x and sum dz: part [R, S, O I + O]."""
     program = tl.program_id(0).to(tl.int64)
     run, part, zero = program % runs, program // runs, program * 0
     x_ptr += 0 if SHARED else run * samples * I

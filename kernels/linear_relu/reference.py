@@ -7,8 +7,8 @@ from torch import Tensor
 
 Layer = tuple[Tensor, Tensor | None]  # weight [R, O, I], bias [R, O]
 
-# In what format the operands of a product are multiplied, None for their own. Float32 operands are
-# rounded to tf32 by the GPU's matrix units; the reference leaves that to torch's setting.
+# The dtype that the operands of a product are rounded to, None for their own. To tf32 float32 operands are
+# rounded by the GPU's matrix units; the reference leaves that to torch's setting.
 PRODUCTS: dict[str, torch.dtype | None] = {
     "ieee": None,
     "tf32": None,
@@ -22,6 +22,11 @@ def linear_reference(x: Tensor, weight: Tensor, bias: Tensor | None = None, prod
 
     The operands of the product are rounded to the format `product`, one of PRODUCTS; sums, bias,
     result and gradients keep the weight's dtype.
+
+    >>> import torch
+    >>> from packtrain.kernels.linear_relu.reference import linear_reference
+    >>> linear_reference(torch.tensor([[1.0, -2.0]]), torch.tensor([[[3.0, 1.0]]]), torch.tensor([[0.5]]))
+    tensor([[[1.5000]]])
     """
     runs, outputs, features = weight.shape
     left, right = _rounded(x, PRODUCTS[product]), _rounded(weight, PRODUCTS[product])
@@ -36,14 +41,28 @@ def linear_reference(x: Tensor, weight: Tensor, bias: Tensor | None = None, prod
 def linear_relu_reference(
     x: Tensor, weight: Tensor, bias: Tensor | None = None, product: str = "ieee"
 ) -> Tensor:
-    """y = max(0, x W^T + b), NaN staying NaN; shapes as in linear_reference."""
+    """y = max(0, x W^T + b), NaN staying NaN; shapes as in linear_reference.
+
+    >>> import torch
+    >>> from packtrain.kernels.linear_relu.reference import linear_relu_reference
+    >>> linear_relu_reference(torch.tensor([[-1.0], [torch.nan]]), torch.ones(1, 1, 1))
+    tensor([[[0.],
+             [nan]]])
+    """
     return torch.relu(linear_reference(x, weight, bias, product))
 
 
 def linear_relu_chain_reference(
     x: Tensor, layers: Sequence[Layer], relu_last: bool = True, product: str = "ieee"
 ) -> Tensor:
-    """One layer after another, with ReLU between them and, if `relu_last`, after the last."""
+    """One layer after another, with ReLU between them and, if `relu_last`, after the last.
+
+    >>> import torch
+    >>> from packtrain.kernels.linear_relu.reference import linear_relu_chain_reference
+    >>> weight = -torch.ones(1, 1, 1)
+    >>> linear_relu_chain_reference(torch.tensor([[-2.0]]), [(weight, None)] * 2, relu_last=False)
+    tensor([[[-2.]]])
+    """
     for number, (weight, bias) in enumerate(layers, 1):
         layer = linear_relu_reference if relu_last or number < len(layers) else linear_reference
         x = layer(x, weight, bias, product)
@@ -51,5 +70,5 @@ def linear_relu_chain_reference(
 
 
 def _rounded(x: Tensor, dtype: torch.dtype | None) -> Tensor:
-    """x with the digits that `dtype` holds; its gradient is not rounded."""
+    """x rounded to `dtype`; its gradient is not rounded."""
     return x if dtype is None else x + (x.to(dtype).to(x.dtype) - x).detach()

@@ -1,9 +1,8 @@
 """How the work of a linear layer is cut up: a table by (product, I, O, B), never by the number of runs.
 
-What a table chooses here changes the order of sums, so it is fixed. What leaves that order alone (how
-many stages a loop is pipelined in, whether tiles come by pointers or by tensor descriptors, how many
-programs there are) is left to autotuning or to the device. All of it compiles for sm_80 and sm_90
-without spills.
+What is chosen here changes the order of sums, so it is fixed. What leaves that order alone (the stages of a
+pipelined loop, loads by pointers or tensor descriptors, the number of programs) is left to autotuning or to
+the device. All of it compiles for sm_80 and sm_90 without spills.
 """
 
 from dataclasses import dataclass
@@ -11,14 +10,14 @@ from dataclasses import dataclass
 from ..common import launch
 
 NARROW = 128  # features up to which a layer's weight may be one tile, held through a pass over the samples
-LEAST_ROWS = 512  # samples of one part of a weight's gradient, so that parts are few beside activations
-MOST_PARTS = 256  # of a weight's gradient: about two for each processor of an H100, and one round of sums
+LEAST_ROWS = 512  # samples of one part of a weight's gradient: the parts' memory is small beside the samples'
+MOST_PARTS = 256  # of a weight's gradient: about two for each processor of an H100
 SHORTEST_DOT = 16
 
 
 @dataclass(frozen=True)
 class Tile:
-    """rows x cols of a result, `depth` at a time, by `warps` warps; several programs share a processor."""
+    """rows x cols of a result, `depth` at a time, by `warps` warps; so many programs share a processor."""
 
     rows: int
     cols: int
@@ -28,12 +27,22 @@ class Tile:
 
 
 def padded(features: int) -> int:
-    """The side of the tile that holds `features`."""
+    """The side of the tile that holds `features`: a power of 2, as tl.dot needs it.
+
+    >>> from packtrain.kernels.linear_relu.tiles import padded
+    >>> [padded(features) for features in (3, 16, 17)]
+    [16, 16, 32]
+    """
     return max(SHORTEST_DOT, launch.power_of_2(features))
 
 
 def forward_tile(precision: str, itemsize: int, features: int, outputs: int) -> Tile | None:
-    """The tile of the narrow forward pass, samples x outputs; None where the layer is wide."""
+    """The tile of the narrow forward pass, samples x outputs; None where the layer is wide.
+
+    >>> from packtrain.kernels.linear_relu.tiles import forward_tile
+    >>> forward_tile("ieee", itemsize=4, features=10, outputs=64), forward_tile("ieee", 4, 10, 65)
+    (Tile(rows=64, cols=64, depth=16, warps=8, programs_a_processor=1), None)
+    """
     side = max(padded(features), padded(outputs))
     if side > (64 if itemsize == 8 or (itemsize == 4 and precision == "ieee") else NARROW):
         return None
@@ -42,14 +51,18 @@ def forward_tile(precision: str, itemsize: int, features: int, outputs: int) -> 
 
 
 def backward_tile(
-    precision: str, itemsize: int, slope_itemsize: int, features: int, outputs: int, hopper: bool
+    precision: str, itemsize: int, dy_itemsize: int, features: int, outputs: int, hopper: bool
 ) -> Tile | None:
     """The tile of the one-pass backward, samples x features; None where it would spill, or the layer is wide.
 
-    `itemsize` is that of x and of the weight in a product, `slope_itemsize` that of dy.
+    `itemsize` is that of x and of the weight in a product, `dy_itemsize` that of dy.
+
+    >>> from packtrain.kernels.linear_relu.tiles import backward_tile
+    >>> backward_tile("ieee", 2, 2, features=10, outputs=64, hopper=True)
+    Tile(rows=64, cols=64, depth=64, warps=8, programs_a_processor=1)
     """
     side = max(padded(features), padded(outputs))
-    largest = max(itemsize, slope_itemsize)
+    largest = max(itemsize, dy_itemsize)
     if largest == 2 and side <= (NARROW if hopper else 64):
         return Tile(64, side, side, 8 if side > 32 else 4)
     if largest == 4 and side <= (64 if hopper or (itemsize == 4 and precision == "ieee") else 32):
@@ -57,9 +70,14 @@ def backward_tile(
     return None
 
 
-def product_tile(precision: str, itemsize: int, slope_itemsize: int, hopper: bool) -> Tile:
-    """The tile of one product of a wide layer; its two item sizes are as for backward_tile."""
-    if itemsize == slope_itemsize == 2:
+def product_tile(precision: str, itemsize: int, dy_itemsize: int, hopper: bool) -> Tile:
+    """The tile of one product of a wide layer; its two item sizes are as for backward_tile.
+
+    >>> from packtrain.kernels.linear_relu.tiles import product_tile
+    >>> product_tile("ieee", 2, 2, hopper=True)
+    Tile(rows=128, cols=128, depth=64, warps=8, programs_a_processor=1)
+    """
+    if itemsize == dy_itemsize == 2:
         return Tile(128, 128, 64 if hopper else 32, 8)
     if itemsize == 2 and not hopper:
         return Tile(64, 64, 32, 4, 2)
@@ -69,6 +87,11 @@ def product_tile(precision: str, itemsize: int, slope_itemsize: int, hopper: boo
 
 
 def part_rows(samples: int, multiple: int, tiles: int = 1) -> int:
-    """Samples of one part of a weight's gradient of `tiles` tiles: a multiple of `multiple`."""
+    """Samples of one part of a weight's gradient of `tiles` tiles: a multiple of `multiple`.
+
+    >>> from packtrain.kernels.linear_relu.tiles import part_rows
+    >>> [part_rows(samples, multiple=64) for samples in (100, 10_000, 1_000_000)]
+    [512, 512, 3968]
+    """
     rows = max(LEAST_ROWS, launch.parts(samples, max(1, MOST_PARTS // tiles)))
     return launch.parts(rows, multiple) * multiple

@@ -59,13 +59,12 @@ def linear_relu_product_kernel(
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, GROUP: tl.constexpr,
     DESCRIPTORS: tl.constexpr,
 ):  # fmt: skip
-    """out [R, S, M, N] = A B^T of each part of the depth K, and SUMS: [R, S, M], those of A's rows.
+    """out [R, S, M, N] = A B^T of each part of the depth K; with SUMS, sums [R, S, M] of A's rows.
 
-    A part is `steps` times BLOCK_K deep.
-
-    A is [M, K] and B [N, K], each stored so or DEPTH_FIRST, as its transpose. MASK: A counts only
-    where mask > 0. Then bias, RELU, and MASK_OUT: out counts only where out_mask > 0.
-    Each program computes one tile after another; GROUP rows of tiles share the L2 cache.
+    A is [M, K] and B [N, K], each stored so or DEPTH_FIRST, as its transpose; a part is `steps` times
+    BLOCK_K deep. With MASK A is 0 where mask <= 0. Then bias and RELU; with MASK_OUT out is 0 where
+    out_mask <= 0. A mask that is NaN lets pass. Each program computes one tile after another; GROUP rows
+    of tiles share the L2 cache.
     """
     a_rows = k_size if A_DEPTH_FIRST else m_size
     b_rows = k_size if B_DEPTH_FIRST else tl.full((), N, tl.int32)
@@ -116,8 +115,8 @@ def linear_relu_product_kernel(
         start = (outside * m_size + m) * N + n
         offsets = tl.arange(0, BLOCK_M)[:, None] * N + tl.arange(0, BLOCK_N)[None, :]
         if MASK_OUT:
-            kept = tl.load(out_mask_ptr + start + offsets, mask=in_out, other=0.0).to(SUM)
-            total_mn = tl.where(kept <= 0, 0.0, total_mn)
+            out_mask = tl.load(out_mask_ptr + start + offsets, mask=in_out, other=0.0).to(SUM)
+            total_mn = tl.where(out_mask <= 0, 0.0, total_mn)
         tl.store(out_ptr + start + offsets, total_mn.to(out_ptr.dtype.element_ty), mask=in_out)
         if SUMS and n == 0:
             tl.store(sums_ptr + outside * m_size + rows, total_m, mask=rows < m_size)

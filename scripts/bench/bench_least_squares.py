@@ -158,7 +158,7 @@ def _rules(problem: Problem, parameters: torch.Tensor) -> Rules:
         radius=one,
         lower=-bound,
         upper=bound,
-        moves=torch.ones_like(bound, dtype=torch.bool),
+        free=torch.ones_like(bound, dtype=torch.bool),
         steps=torch.full((runs,), STEPS, device=parameters.device),
         size=problem.size,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from scripts.bench import record
 
 FOLDERS = "trainer", "kernels"
-MASK = r"(?:self\.|engine\.)?(?:alive|active|wanted|kept|moves|finite|running|takes)\b(?:\[[^\]]*:[^\]]*\])?"
+MASK = r"(?:self\.|engine\.)?(?:alive|active|wanted|kept|accepted|finite|running)\b(?:\[[^\]]*:[^\]]*\])?"
 VALUE = r"[^,()]+(?:\([^()]*\))?"
 RULES: dict[str, list[tuple[str, str]]] = {
     "fsync": [(r"^(\s*)(?:os\.fsync|_sync)\(.*\)$", r"\1pass")],

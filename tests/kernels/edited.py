@@ -16,10 +16,10 @@ def edited(module: ModuleType, old: str, new: str) -> ModuleType:
     """A copy of `module` in which `old`, which it must hold, is `new`."""
     source = inspect.getsource(module)
     assert old in source, f"{module.__name__} has no {old!r} to edit"
-    return source_cache.load(_importable(source.replace(old, new), module))
+    return source_cache.load(importable(source.replace(old, new), module))
 
 
-def _importable(source: str, module: ModuleType) -> str:
+def importable(source: str, module: ModuleType) -> str:
     """The source of `module`, its imports as they are written in a file that is in no package."""
     return re.sub(
         r"^(\s*from )(\.+[\w.]*)", lambda m: m[1] + resolve_name(m[2], module.__package__), source, flags=re.M

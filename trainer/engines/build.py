@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...kernels.common.errors import UserError
-from ...kernels.least_squares import Problem, Rules, TorchSolver
+from ...kernels.least_squares import Problem, Rules, Solver, TorchSolver
 from ...kernels.least_squares.linearize import Squares
 from ..config.pack import Pack
 from ..config.schema import LEAST_SQUARES, per_run_fields
@@ -19,7 +19,7 @@ from ..models.expression import ExpressionModel, bounds_of, moving
 from ..optimizers import OPTIMIZERS, SCHEDULES, Rates
 from .base import Engine
 from .choose import Choice
-from .least_squares import LeastSquaresEngine, Solver
+from .least_squares import LeastSquaresEngine
 from .parted import PartedEngine
 from .step import StepEngine
 from .tabulated import TabulatedEngine
@@ -148,7 +148,7 @@ def _rules(pack: Pack, model: Model, problem: Problem, steps: Tensor) -> Rules:
         radius=_values(pack, "optimizer.radius", device),
         lower=bounds[0].expand(runs, size),
         upper=bounds[1].expand(runs, size),
-        moves=torch.tensor(moves, device=device).expand(runs, size),
+        free=torch.tensor(moves, device=device).expand(runs, size),
         steps=steps,
         size=problem.size.expand(runs),
     )

@@ -9,11 +9,11 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
-from ...kernels.least_squares import CONVERGED, Problem, Rules, Status
+from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status
+from ...kernels.least_squares.criteria import negligible, rounding_of
 from ...kernels.least_squares.inference import Inference, combinations, infer, sum_of_rows
 from ...kernels.least_squares.linearize import Linear
 from ...kernels.least_squares.method import ROUNDINGS
-from ...kernels.least_squares.reference import rounding_of, vanished
 from ..config.pack import START
 from ..data.dataset import Dataset
 from ..models.base import Model
@@ -36,7 +36,7 @@ class Fits(Protocol):
     data: Dataset
     problem: Problem
     rules: Rules
-    solver: Any
+    solver: Solver
 
     @property
     def status(self) -> Tensor: ...
@@ -122,8 +122,8 @@ def _free(engine: Fits, runs: Tensor) -> tuple[Tensor, Tensor]:
     """Which parameters a fit was free to move at its end, and which a bound held: [R, P] each."""
     rules = engine.rules.of(runs)
     parameters = engine.model.parameters.detach()[runs].double()
-    at_bound = rules.moves & ((parameters <= rules.lower) | (parameters >= rules.upper))
-    return (rules.moves & ~at_bound).cpu(), at_bound.cpu()
+    at_bound = rules.free & ((parameters <= rules.lower) | (parameters >= rules.upper))
+    return (rules.free & ~at_bound).cpu(), at_bound.cpu()
 
 
 def _dead(engine: Fits, runs: Tensor, linear: Linear, size: float) -> Tensor:
@@ -132,7 +132,7 @@ def _dead(engine: Fits, runs: Tensor, linear: Linear, size: float) -> Tensor:
     norm = sum_of_rows(linear.root.square()).sqrt()
     slope = sum_of_rows(linear.projected[..., None] * linear.root)
     rounding = rounding_of(linear.rss, torch.full_like(linear.rss, size), engine.model.parameters.dtype)
-    return vanished(norm, slope, value, scale, rounding)
+    return negligible(norm, slope, value, scale, rounding)
 
 
 def _quality(rss: float, k: int, samples: Samples) -> Row:

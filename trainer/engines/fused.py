@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ...kernels.descent.block import Block, Descent, Record, Runs
+from ...kernels.descent.block import STATES, Block, Descent, Record, Runs
 from ...kernels.descent.numba import source as numba_source
-from ...kernels.descent.numba.descent import STATES, NumbaDescent
+from ...kernels.descent.numba.descent import NumbaDescent
 from ...kernels.loss import terms
 from ..models.base import Model
 from ..models.expression import ExpressionModel

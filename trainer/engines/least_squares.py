@@ -1,14 +1,12 @@
 """The engine of least-squares fits: trial steps of every run on all samples, until each has converged."""
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from ...kernels.least_squares import CONVERGED, Problem, Rules, Status, Trials, by_qr, is_large, together
-from ...kernels.least_squares.beside import falls_beside, status_in_double
-from ...kernels.least_squares.linearize import Linear
+from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status, by_qr, is_large, together
+from ...kernels.least_squares.verify import is_saddle, status_in_double
 from ..data.dataset import Dataset
 from ..data.order import Order
 from ..models.base import Model
@@ -37,37 +35,6 @@ REASONS = {
     Status.SADDLE: "this is no minimum, the sum of squares falls beside it",
     Status.EXHAUSTED: "it has not converged; raise loop.steps",
 }
-
-
-class Solver(Protocol):
-    """Fits that are advanced in place: `parameters` and `scale` [R, P], `status` and `taken` [R].
-
-    `memory` is all that changes, live tensors [R, ...] by name.
-    """
-
-    parameters: Tensor
-    taken: Tensor
-
-    @property
-    def memory(self) -> dict[str, Tensor]: ...
-
-    @property
-    def status(self) -> Tensor:
-        """A Status for each run."""
-        ...
-
-    @property
-    def scale(self) -> Tensor:
-        """The largest norm so far of each column of the Jacobian."""
-        ...
-
-    def advance(self, count: int) -> Trials:
-        """Makes up to `count` trial steps of every running fit."""
-        ...
-
-    def solutions(self) -> Iterator[tuple[Tensor, Linear]]:
-        """The runs [K], some at a time or all, and their linear problems where they stand, in float64."""
-        ...
 
 
 class LeastSquaresEngine:
@@ -175,7 +142,7 @@ class LeastSquaresEngine:
         """Where a derivative was 0 all along, the sum of squares may fall beside."""
         if len(runs):
             given = *self._in_double(runs), self.rules.of(runs), self._silent[runs]
-            falls = falls_beside(self.model.jacobian, *given)
+            falls = is_saddle(self.model.jacobian, *given)
             self.status[runs[falls]] = Status.SADDLE
 
     def _in_double(self, runs: Tensor) -> tuple[Tensor, Problem]:
@@ -184,7 +151,7 @@ class LeastSquaresEngine:
     @property
     def _silent(self) -> Tensor:
         """The free parameters by which every derivative has been 0 all along: [R, P]."""
-        return self.rules.moves & (self.solver.scale == 0)
+        return self.rules.free & (self.solver.scale == 0)
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
         """Takes up the state that was saved after `step` steps; fits go on that have more steps now."""
@@ -239,11 +206,11 @@ class LeastSquaresEngine:
 
     def _descent(self, run: int) -> Tensor:
         """Where the sum of squares falls, as far as the parameters of a fit reach: [P]."""
-        one = torch.tensor([run], device=self.rules.moves.device)
+        one = torch.tensor([run], device=self.rules.free.device)
         (parameters, problem), scale = self._in_double(one), self.solver.scale[one].double()
         linear = by_qr(self.model.jacobian, parameters, problem)
         slope = (linear.projected[:, None] @ linear.root)[:, 0]
-        weight = torch.where(self.rules.moves[one] & (scale > 0), 1 / scale, 0)
+        weight = torch.where(self.rules.free[one] & (scale > 0), 1 / scale, 0)
         direction = -slope * weight.square()
         length = torch.linalg.vector_norm(direction * scale)
         reach = torch.linalg.vector_norm(parameters * scale)

@@ -1,21 +1,20 @@
-"""Whole trainings of R runs through Numba, on the CPU: each run by itself, the runs over the cores."""
+"""Whole trainings of R runs through Numba, on the CPU: the cores share the runs."""
 
 import numpy as np
 from torch import Tensor
 
 from ...common import source_cache
 from ...common.threads import share
-from ..block import Block, Record, Runs
+from ..block import STATES, Block, Record, Runs
 
-CACHED = 1 << 18  # bytes of minibatches that stay in a core's second-level cache
-STATES = {"sgd": ("velocity",), "adam": ("m", "v")}  # tensors [R, P] that an optimizer remembers
+CACHED = 1 << 18  # bytes of minibatches that fit a core's second-level cache
 
 
 class NumbaDescent:
-    """Steps of one optimizer on one loss: `runs` and `states` [R, K, P] change in place.
+    """Descent through Numba: `runs` and `states` [R, K, P] change in place.
 
-    `source` is graph_training or layers_training of that optimizer; `divisor` is how many terms the loss
-    of a sample is a mean of, 0 where it is a sum.
+    `source` is graph_training(...) or layers_training(...) for that optimizer. The loss of a sample is a
+    mean of `divisor` terms, or, with 0, a sum.
     """
 
     def __init__(self, source: str, optimizer: str, runs: Runs, record: Record, divisor: int) -> None:
@@ -26,15 +25,15 @@ class NumbaDescent:
         self.states = runs.parameters.new_zeros(size, len(STATES[optimizer]), numbers)
         self.divisor = divisor
         clip = runs.parameters.new_empty(0) if runs.clip is None else runs.clip
-        changed = runs.parameters, self.states, runs.alive, runs.taken
-        given = runs.constants, runs.setting, runs.steps, clip
+        changed = runs.parameters, self.states, runs.alive, runs.count
+        settings = runs.constants, runs.setting, runs.steps, clip
         recorded = record.losses, record.norms, record.path, record.columns, record.last
-        self.arrays = [_array(each) for each in (*changed, *given, *recorded)]
+        self.arrays = [_array(part) for part in (*changed, *settings, *recorded)]
 
     def advance(self, block: Block, rows: slice) -> None:
-        """The steps of these rows of the block."""
+        """Makes the steps in `rows` of the block."""
         batches = block.batches
-        given = batches.inputs, batches.targets, batches.keys, block.table, block.slots
+        arrays = batches.inputs, batches.targets, batches.keys, block.table, block.slots
         numbers = (
             batches.shuffle.epoch if batches.shuffle else 0,
             batches.batch,
@@ -44,7 +43,7 @@ class NumbaDescent:
             rows.stop,
             max(1, CACHED // batches.bytes_a_step),
         )
-        arguments = *self.arrays, *map(_array, given), *numbers
+        arguments = *self.arrays, *map(_array, arrays), *numbers
         share(len(self.runs.parameters), lambda start, stop: self.code.advance(start, stop, *arguments))
 
 

@@ -1,4 +1,4 @@
-"""A shared order's minibatches, gathered once for all runs by compiled loops on the CPU."""
+"""The minibatches of an order that all runs share, gathered by a compiled loop on the CPU."""
 
 from pathlib import Path
 
@@ -33,12 +33,20 @@ def gather(start, stop, x, t, keys, epoch, first, x_out, t_out):
 
 
 def gather(inputs: Tensor, targets: Tensor, shuffle: Shuffle, first: int, out: Batches) -> None:
-    """The minibatches of the steps from `first` on, in the order of `shuffle`, whose keys are [E, 4].
+    """Writes the minibatches of the steps from `first` on into `out`, in the order of `shuffle`.
 
-    inputs [V, N], targets [T, N] -> `out`, [S, V, B] and [S, T, B].
+    inputs [V, N], targets [T, N], the shuffle's keys [E, 4] -> `out`, [S, V, B] and [S, T, B].
+
+    >>> import torch
+    >>> from packtrain.kernels.descent.block import Batches, Shuffle
+    >>> from packtrain.kernels.descent.numba.gather import gather
+    >>> x, out = torch.arange(4.0)[None], Batches(torch.empty(2, 1, 2), torch.empty(2, 1, 2))
+    >>> gather(x, -x, Shuffle(torch.ones(1, 4, dtype=torch.int64), epoch=0, batch=2), 0, out)
+    >>> out.inputs.flatten().sort().values, out.inputs.equal(-out.targets)
+    (tensor([0., 1., 2., 3.]), True)
     """
-    given = inputs, targets, shuffle.keys, out.inputs, out.targets
-    x, t, keys, x_out, t_out = (each.numpy() for each in given)
+    tensors = inputs, targets, shuffle.keys, out.inputs, out.targets
+    x, t, keys, x_out, t_out = (tensor.numpy() for tensor in tensors)
     code = source_cache.load(SOURCE)
     share(
         len(x_out),

@@ -1,14 +1,15 @@
-"""Linear layers and losses of one run in Numba, over a block of samples: values are [features, samples].
+"""Linear layers and losses of one run in Numba, for a block of samples: values are [features, samples].
 
-Samples lie side by side, so that every inner loop runs over them. `weight` and `bias` are where a layer's
-weight [O, I] and bias [O] begin among the run's parameters, bias -1 for none.
+Samples lie side by side, so that every inner loop runs over them. `weight` and `bias` are the offsets of a
+layer's weight [O, I] and bias [O] in the run's parameters p; -1 for no bias. dz and dx are derivatives of the
+loss by z and x.
 """
 
 from math import exp, isnan, log
 
 from numba import njit
 
-TOGETHER = 8  # 8 shares of up to 10,000 classes each don't overflow float32
+TOGETHER = 8  # sums of up to 10,000 classes: their product doesn't overflow float32
 
 exact = njit(error_model="numpy", fastmath={"contract"})
 summed = njit(error_model="numpy", fastmath={"contract", "reassoc", "arcp", "nsz"})
@@ -16,7 +17,7 @@ summed = njit(error_model="numpy", fastmath={"contract", "reassoc", "arcp", "nsz
 
 @exact
 def forward(p, weight, bias, x, y, relu):
-    """y = W x + b, with ReLU or without; four features at a time."""
+    """y = W x + b, or max(0, W x + b) with `relu`, NaN staying NaN; four features at a time."""
     zero = p.dtype.type(0.0)
     features = x.shape[0]
     for o in range(y.shape[0]):
@@ -38,25 +39,25 @@ def forward(p, weight, bias, x, y, relu):
 
 
 @summed
-def backward(p, weight, bias, x, dz, found):
-    """dW = dz x^T and db = sum dz, into `found`, which is laid out as p."""
+def backward(p, weight, bias, x, dz, gradient):
+    """Writes dW = dz x^T and db = sum dz into `gradient`, laid out as p."""
     features = x.shape[0]
     for o in range(dz.shape[0]):
         for i in range(features):
             total = p.dtype.type(0.0)
             for n in range(dz.shape[1]):
                 total += dz[o, n] * x[i, n]
-            found[weight + o * features + i] = total
+            gradient[weight + o * features + i] = total
         if bias >= 0:
             total = p.dtype.type(0.0)
             for n in range(dz.shape[1]):
                 total += dz[o, n]
-            found[bias + o] = total
+            gradient[bias + o] = total
 
 
 @exact
 def to_inputs(p, weight, x, dz, dx):
-    """dx = W^T dz where x > 0: the slopes of the layer before, whose ReLU made x."""
+    """dz of the layer before, whose ReLU made x: W^T dz, 0 where x <= 0; where x is NaN, not 0."""
     zero = p.dtype.type(0.0)
     features = x.shape[0]
     for i in range(features):
@@ -72,7 +73,7 @@ def to_inputs(p, weight, x, dz, dx):
 
 @summed
 def squared_errors(y, t, dz):
-    """sum (y - t)^2, and its slopes 2 (y - t)."""
+    """sum (y - t)^2, and its derivatives 2 (y - t)."""
     total = y.dtype.type(0.0)
     for k in range(y.shape[0]):
         for n in range(y.shape[1]):
@@ -84,24 +85,24 @@ def squared_errors(y, t, dz):
 
 @exact
 def cross_entropy(y, t, dz):
-    """sum log sum exp(y) - y_t, and its slopes softmax(y) - (1 at t).
+    """sum log sum exp(y) - y_t, and its derivatives softmax(y) - (1 at t).
 
-    One logarithm serves TOGETHER samples: that of the product of their shares, each from 1 to the number
-    of classes.
+    One logarithm serves TOGETHER samples: that of the product of their sums of exp(y - max y), each from 1 to
+    the number of classes.
     """
     one, total = y.dtype.type(1.0), y.dtype.type(0.0)
     product = one
     for n in range(y.shape[1]):
         top = y[0, n]
         for k in range(1, y.shape[0]):
-            top = top if top > y[k, n] or isnan(top) else y[k, n]
-        share = y.dtype.type(0.0)
+            top = top if top > y[k, n] else y[k, n]
+        sum_of_exp = y.dtype.type(0.0)
         for k in range(y.shape[0]):
             dz[k, n] = exp(y[k, n] - top)
-            share += dz[k, n]
+            sum_of_exp += dz[k, n]
         for k in range(y.shape[0]):
-            dz[k, n] /= share
-        product *= share
+            dz[k, n] /= sum_of_exp
+        product *= sum_of_exp
         if n % TOGETHER == TOGETHER - 1:
             total += log(product)
             product = one

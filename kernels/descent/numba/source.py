@@ -22,14 +22,14 @@ from packtrain.kernels.random.numba_permutation import samples
 
 
 @njit(error_model="numpy")
-def loss_and_gradient(p, x, t, divisor, found, gradient, totals):
+def loss_and_gradient(p, x, t, divisor, part, gradient, totals):
     value = 0.0
     for i in range(p.size):
         totals[i] = 0.0
     for start in range(0, x.shape[1], {block}):
-        value += sums(p, x, t, start, min(start + {block}, x.shape[1]), found)
+        value += sums(p, x, t, start, min(start + {block}, x.shape[1]), part)
         for i in range(p.size):
-            totals[i] += found[i]
+            totals[i] += part[i]
     for i in range(p.size):
         gradient[i] = totals[i] / divisor
     return p.dtype.type(value / divisor)
@@ -44,25 +44,25 @@ def gather(data, index, batch):
 
 @kept
 def advance(
-    start, stop, parameters, states, alive, taken, constants, setting, steps, clip, losses, norms, path,
+    start, stop, parameters, states, alive, count, constants, setting, steps, clip, losses, norms, path,
     columns, last, x, t, keys, table, slots, epoch, batch, divisor, origin, first, end, together,
 ):
     own = batch if keys.size > 0 else 0
     index = np.empty(own, np.int64)
     x_own = np.empty((x.shape[1], own), x.dtype)
     t_own = np.empty((t.shape[1], own), t.dtype)
-    found = np.empty_like(parameters[0])
+    part = np.empty_like(parameters[0])
     gradient = np.empty_like(parameters[0])
     totals = np.empty(gradient.size)
     new = np.empty_like(gradient)
-    moved = np.empty_like(states[0])
-    kept = losses.shape[0] - 1
+    new_state = np.empty_like(states[0])
+    recorded = losses.shape[0] - 1
     for top in range(first, end, together):
         for r in range(start, stop):
             p, state, which = parameters[r], states[r], setting[r]
             for row in range(top, min(top + together, end)):
                 slot = slots[row]
-                if slot < kept:
+                if slot < recorded:
                     losses[slot, r] = nan
                     for i in range(columns.size):
                         path[slot, r, i] = p[columns[i]]
@@ -73,21 +73,21 @@ def advance(
                     samples(keys[r], epoch, x.shape[2], (origin + row) * batch, index)
                     gather(x[0], index, x_own)
                     gather(t[0], index, t_own)
-                    loss = loss_and_gradient(p, x_own, t_own, divisor, found, gradient, totals)
+                    loss = loss_and_gradient(p, x_own, t_own, divisor, part, gradient, totals)
                 else:
                     step = row % x.shape[0]
-                    loss = loss_and_gradient(p, x[step], t[step], divisor, found, gradient, totals)
+                    loss = loss_and_gradient(p, x[step], t[step], divisor, part, gradient, totals)
                 norm = p.dtype.type(norm_of(gradient))
                 last[r] = loss
-                if slot < kept:
+                if slot < recorded:
                     losses[slot, r], norms[slot, r] = loss, norm
                 if clip.size > 0 and norm > clip[r]:
                     for i in range(p.size):
                         gradient[i] *= clip[r] / (norm + p.dtype.type(1e-6))
-                update(p, gradient, state, constants, r, table, row, which, new, moved)
-                if all_finite(loss, new, moved):
-                    take(p, new, state, moved)
-                    taken[r] += 1
+                update(p, gradient, state, constants, r, table, row, which, new, new_state)
+                if all_finite(loss, new, new_state):
+                    take(p, new, state, new_state)
+                    count[r] += 1
                 else:
                     alive[r] = False
 """
@@ -97,36 +97,49 @@ from packtrain.kernels.descent.numba.layers import backward, cross_entropy, forw
 
 
 @njit(error_model="numpy")
-def sums(p, x, t, start, stop, found):
+def sums(p, x, t, start, stop, gradient):
 {body}
     return total
 """
 
 
 def graph_training(graph: Graph, loss: str, optimizer: str) -> str:
-    """The training of an expression graph: see _training."""
+    """The module that trains an expression graph: see _training for what it defines.
+
+    >>> from packtrain.kernels.descent.numba.source import graph_training
+    >>> from packtrain.kernels.language import parse
+    >>> "def advance(" in graph_training(parse("xy = a*x + b"), "mse", "adam")
+    True
+    """
     return _training(sums_source(graph, loss), optimizer)
 
 
 def layers_training(widths: Sequence[int], bias: bool, loss: str, optimizer: str) -> str:
-    """The training of a perceptron, laid out as weight_0 [O, I], bias_0 [O], weight_1, ...: see _training."""
+    """The module that trains an MLP, see _training; p is weight_0 [O, I], bias_0 [O], weight_1, ...
+
+    >>> from packtrain.kernels.descent.numba.source import layers_training
+    >>> source = layers_training([2, 8, 1], bias=True, loss="mse", optimizer="sgd")
+    >>> print(*(line.strip() for line in source.splitlines() if line.startswith("    forward")), sep="\\n")
+    forward(p, 0, 16, a0, a1, True)
+    forward(p, 24, 32, a1, a2, False)
+    """
     return _training(_layers_sums(widths, bias, loss), optimizer)
 
 
 def _training(sums: str, optimizer: str) -> str:
-    """The module that defines advance(...): rows first..end-1 of a Block for runs start..stop-1, in place.
+    """The module that defines advance(...): makes rows first..end-1 of a Block for runs start..stop-1.
 
-    `sums` defines sums(p, x, t, start, stop, found): the sum of the loss over some samples, and those of
-    its gradient, which are divided by `divisor`. Each run in turn makes `together` steps, whose minibatches
-    then still lie in a cache. The other arguments are the fields of Runs, Record, Block and Batches, and
-    states [R, K, P], what the optimizer remembers.
+    The source `sums` defines sums(p, x, t, start, stop, gradient): it returns the loss and writes its
+    gradient, both summed over samples start..stop-1; advance divides them by `divisor`. Each run in turn
+    makes `together` steps, so that their minibatches stay in a cache. The other arguments are the fields of
+    Runs, Record, Block and Batches, and the optimizer's states [R, K, P].
     """
     advance = ADVANCE.format(optimizer=optimizer, block=BLOCK)
     return f"# over {source_cache.version(*CALLED)}\n{HEADER}{sums}{advance}"
 
 
 def _layers_sums(widths: Sequence[int], bias: bool, loss: str) -> str:
-    """The sums of a perceptron: forward through its layers, the loss, and back."""
+    """The sums of an MLP: forward through its layers, the loss, and back."""
     places, at = [], 0
     for features, outputs in pairwise(widths):
         weight, at = at, at + outputs * features
@@ -142,7 +155,7 @@ def _layers_sums(widths: Sequence[int], bias: bool, loss: str) -> str:
     kind = "cross_entropy" if loss == "cross_entropy" else "squared_errors"
     lines += [f"d{last} = np.empty_like(a{last})", f"total = {kind}(a{last}, t[:, start:stop], d{last})"]
     for layer, (weight, bias_at) in reversed(list(enumerate(places, 1))):
-        lines += [f"backward(p, {weight}, {bias_at}, a{layer - 1}, d{layer}, found)"]
+        lines += [f"backward(p, {weight}, {bias_at}, a{layer - 1}, d{layer}, gradient)"]
         if layer > 1:
             lines += [
                 f"d{layer - 1} = np.empty_like(a{layer - 1})",

@@ -1,27 +1,26 @@
-"""Whole trainings of R runs through Triton, on the GPU: one program a run."""
+"""Whole trainings of R runs through Triton, on the GPU: a program for each run."""
 
 import torch
 from torch import Tensor
 
 from ...common import launch, source_cache
 from ...random.reference import network_bits
-from ..block import Batches, Block, Record, Runs
-from ..numba.descent import STATES
+from ..block import STATES, Batches, Block, Record, Runs
 from . import update as triton_update
 from .kernel import advance_kernel
 from .source import Training
 
-LARGE = 1024  # samples of a step that may be worth more warps
-LEAST = 32  # samples of a block, where there are fewer
-BLOCKS_A_CHUNK = 32  # whose sums are kept in the parameters' own precision
+LARGE = 1024  # samples of a step, from which on it is cut as `large`
+LEAST = 32  # samples of a block, padded where there are fewer
+BLOCKS_A_CHUNK = 32  # summed in the parameters' precision; sums of chunks are added in float64
 
 
 class TritonDescent:
-    """Steps of one optimizer on one loss: `runs` and `states` [R, K, P] change in place.
+    """Descent through Triton: `runs` and `states` [R, K, P] change in place.
 
-    `training` is graph_training or layers_training; `divisor` is how many terms the loss of a sample is a
-    mean of, 0 where it is a sum. How a step is cut is a matter of the training and of B alone, so that a
-    run is the same in every pack.
+    `training` is graph_training(...) or layers_training(...). The loss of a sample is a mean of `divisor`
+    terms, or, with 0, a sum. How a step is cut depends on the training and B alone, so that a run is the same
+    in every pack. Raises UserError on a CPU.
     """
 
     def __init__(self, training: Training, optimizer: str, runs: Runs, record: Record, divisor: int) -> None:
@@ -33,15 +32,16 @@ class TritonDescent:
         self.states = runs.parameters.new_zeros(size, len(STATES[optimizer]), numbers)
         self.gradient = runs.parameters.new_empty(size, numbers, dtype=torch.float64)
         self.scratch = runs.parameters.new_empty(size, training.scratch)
-        changed = runs.parameters, self.states, self.gradient, self.scratch, runs.alive, runs.taken
-        given = runs.constants, runs.setting, runs.steps, runs.parameters if runs.clip is None else runs.clip
+        changed = runs.parameters, self.states, self.gradient, self.scratch, runs.alive, runs.count
+        clip = runs.parameters if runs.clip is None else runs.clip
+        settings = runs.constants, runs.setting, runs.steps, clip
         recorded = record.losses, record.norms, record.path, record.columns, record.last
-        self.arrays = *changed, *given, *recorded
-        assert all(each.is_contiguous() for each in self.arrays), "kernels write into this memory"
+        self.arrays = *changed, *settings, *recorded
+        assert all(part.is_contiguous() for part in self.arrays), "kernels write into this memory"
         assert runs.parameters.data_ptr() % launch.ALIGNMENT == 0
 
     def advance(self, block: Block, rows: slice) -> None:
-        """The steps of these rows of the block."""
+        """Makes the steps in `rows` of the block."""
         batches, parameters = block.batches, self.runs.parameters
         x, t = launch.aligned(batches.inputs), launch.aligned(batches.targets)
         own, samples, columns = batches.shuffle is not None, x.shape[2], len(self.record.columns)
@@ -64,10 +64,10 @@ class TritonDescent:
 
 
 def _step(data: Tensor) -> int:
-    """Numbers from one row of minibatches to the next: 0 where one serves all."""
+    """The stride from one minibatch to the next, in numbers: 0 where one serves all rows."""
     return data[0].numel() if len(data) > 1 else 0
 
 
 def _epochs(batches: Batches) -> tuple[int, int]:
-    """The first epoch of the keys, and how many there are."""
+    """The first epoch of the keys, and the number of epochs."""
     return (batches.shuffle.epoch, batches.keys.shape[1]) if batches.shuffle else (0, 0)

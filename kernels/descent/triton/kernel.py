@@ -4,27 +4,28 @@ import triton
 import triton.language as tl
 
 NOT_SPECIALIZED = [
-    "runs", "settings", "kept", "columns", "origin", "first", "end", "batch", "size", "x_step", "t_step",
+    "runs", "settings", "capacity", "columns", "origin", "first", "end", "batch", "size", "x_step", "t_step",
     "divisor", "epoch", "epochs",
 ]  # fmt: skip
 
 
 @triton.jit(do_not_specialize=NOT_SPECIALIZED)
 def advance_kernel(
-    p_ptr, state_ptr, gradient_ptr, scratch_ptr, alive_ptr, taken_ptr, constants_ptr, setting_ptr,
+    p_ptr, state_ptr, gradient_ptr, scratch_ptr, alive_ptr, count_ptr, constants_ptr, setting_ptr,
     steps_ptr, clip_ptr, loss_ptr, norm_ptr, path_ptr, columns_ptr, last_ptr, x_ptr, t_ptr, key_ptr,
     table_ptr, slots_ptr,
-    runs, settings, kept, columns, origin, first, end, batch, size, x_step, t_step, divisor, epoch, epochs,
+    runs, settings, capacity, columns, origin, first, end, batch, size, x_step, t_step, divisor, epoch,
+    epochs,
     loss_and_gradient: tl.constexpr, update: tl.constexpr,
     P: tl.constexpr, K: tl.constexpr, SCRATCH: tl.constexpr, CONSTANTS: tl.constexpr,
     COEFFICIENTS: tl.constexpr, CLIP: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr,
     COLUMNS: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
-    """Rows first..end-1 of a Block of steps of one run: pointers are to fields of Runs, Record and Block.
+    """Trains one run through rows first..end-1 of a Block; pointers are to fields of Runs, Record and Block.
 
     loss_and_gradient(...) returns the step's loss and writes its gradient into the run's row of gradient
-    [R, P]; it has SCRATCH numbers of memory for what registers don't hold. Barriers stand between what some
-    threads write and others read. Steps whose slot is `kept` or more are not recorded.
+    [R, P]; what registers don't hold lies in SCRATCH numbers of memory. A barrier stands between a write by
+    some threads and a read by others. Steps whose slot is `capacity` are not recorded.
     """
     run = tl.program_id(0).to(tl.int64)
     p, gradient, state = p_ptr + run * P, gradient_ptr + run * P, state_ptr + run * K * P
@@ -39,12 +40,12 @@ def advance_kernel(
         clip = tl.load(clip_ptr + run)
     column = tl.arange(0, COLUMNS)
     which = tl.load(columns_ptr + column, mask=column < columns, other=0)
-    steps, taken = tl.load(steps_ptr + run), tl.load(taken_ptr + run)
+    steps, count = tl.load(steps_ptr + run), tl.load(count_ptr + run)
     alive = tl.load(alive_ptr + run) != 0
     loss = tl.full((), float("nan"), dtype)
     for row in range(first, end):
         slot = tl.load(slots_ptr + row)
-        recorded, at = slot < kept, slot * runs + run
+        recorded, at = slot < capacity, slot * runs + run
         shown = (column < columns) & recorded
         tl.store(path_ptr + at * columns + column, tl.load(p + which, mask=shown, other=0.0), mask=shown)
         active = alive & (origin + row < steps)
@@ -62,15 +63,15 @@ def advance_kernel(
         tl.store(loss_ptr + at, loss, mask=recorded)
         tl.store(norm_ptr + at, norm, mask=recorded & active)
         shrink = tl.where(norm > clip, clip / (norm + 1e-6), 1.0)
-        moves = _take(
+        accepted = _take(
             p, gradient, state, constants, table + row * settings * COEFFICIENTS, settings, shrink,
             active & _is_finite(loss), update, P, K, LANES,
         )  # fmt: skip
         tl.debug_barrier()
-        alive = tl.where(active, moves, alive)
-        taken += moves.to(tl.int64)
+        alive = tl.where(active, accepted, alive)
+        count += accepted.to(tl.int64)
     tl.store(alive_ptr + run, alive)
-    tl.store(taken_ptr + run, taken)
+    tl.store(count_ptr + run, count)
     tl.store(last_ptr + run, loss)
 
 
@@ -90,27 +91,27 @@ def _take(
     p, gradient, state, constants, now, settings, shrink, active,
     update: tl.constexpr, P: tl.constexpr, K: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
-    """Updates parameters and state where all that is new is finite, and says whether it was.
+    """Updates parameters and state if all new values are finite; returns whether it did.
 
-    Where LANES hold all of it, what is new is computed once, and is kept until that is known.
+    The values are computed again for the update, unless LANES hold all of them.
     """
     wrong = tl.zeros([LANES], tl.int32)
     for start in range(0, P, LANES):
         lane = start + tl.arange(0, LANES)
-        new, moved = _updated(p, gradient, state, lane, constants, now, settings, shrink, update, P)
+        new, new_state = _updated(p, gradient, state, lane, constants, now, settings, shrink, update, P)
         finite = _is_finite(new)
         for k in tl.static_range(K):
-            finite = finite & _is_finite(moved[k])
+            finite = finite & _is_finite(new_state[k])
         wrong = tl.where((lane < P) & (finite == 0), 1, wrong)
-    moves = active & (tl.max(wrong, 0) == 0)
+    accepted = active & (tl.max(wrong, 0) == 0)
     for start in range(0, P, LANES):
         lane = start + tl.arange(0, LANES)
-        new, moved = _updated(p, gradient, state, lane, constants, now, settings, shrink, update, P)
+        new, new_state = _updated(p, gradient, state, lane, constants, now, settings, shrink, update, P)
         tl.debug_barrier()
-        tl.store(p + lane, new, mask=moves & (lane < P))
+        tl.store(p + lane, new, mask=accepted & (lane < P))
         for k in tl.static_range(K):
-            tl.store(state + k * P + lane, moved[k], mask=moves & (lane < P))
-    return moves
+            tl.store(state + k * P + lane, new_state[k], mask=accepted & (lane < P))
+    return accepted
 
 
 @triton.jit

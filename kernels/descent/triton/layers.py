@@ -1,8 +1,8 @@
-"""Linear layers and losses of one run in Triton, over a block of samples: values are [features, BLOCK].
+"""Linear layers and losses of one run in Triton, for a block of samples: values are [features, BLOCK].
 
-AT is where a layer's weight [O, I] or bias [O] begins among the run's parameters. Tiles are as large as
-powers of two, and 0 beyond what they hold. Products are of operands in the format PRODUCT, and summed in
-the parameters' own.
+AT is the offset of a layer's weight [O, I] or bias [O] in the run's parameters. The sides of a tile are
+powers of two; it is 0 outside the matrix that it holds. Operands are multiplied in the format PRODUCT,
+products summed in the parameters' dtype. dz and dx are derivatives of the loss by z and x.
 """
 
 # pyright: reportArgumentType=false, reportGeneralTypeIssues=false, reportIndexIssue=false
@@ -16,12 +16,14 @@ import triton.language as tl
 def weight_of(
     p, AT: tl.constexpr, O: tl.constexpr, I: tl.constexpr, BLOCK_O: tl.constexpr, BLOCK_I: tl.constexpr
 ):
+    """A weight [O, I] as a tile."""
     o, i = tl.arange(0, BLOCK_O)[:, None], tl.arange(0, BLOCK_I)[None, :]
     return tl.load(p + AT + o * I + i, mask=(o < O) & (i < I), other=0.0)
 
 
 @triton.jit
 def bias_of(p, AT: tl.constexpr, O: tl.constexpr, BLOCK_O: tl.constexpr):
+    """A bias [O] as a tile."""
     o = tl.arange(0, BLOCK_O)
     return tl.load(p + AT + o, mask=o < O, other=0.0)
 
@@ -43,14 +45,15 @@ def linear(weight, x, bias, PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
 
 @triton.jit
 def relu(z):
-    return tl.where(z <= 0, 0.0, z)  # NaN stays NaN
+    """max(0, z), NaN staying NaN."""
+    return tl.where(z <= 0, 0.0, z)
 
 
 @triton.jit
 def linear_of_few(
     p, x, size, at, bias, AT: tl.constexpr, O: tl.constexpr, I: tl.constexpr, PRODUCT: tl.constexpr
 ):
-    """W x + b of the samples `at` of x [I, size], without a product of tiles."""
+    """W x + b of the samples `at` of x [I, size]; I is so small that no tiles are multiplied."""
     o = tl.arange(0, bias.shape[0])
     z = tl.zeros([bias.shape[0], at.shape[0]], bias.dtype) + bias[:, None]
     for i in tl.static_range(I):
@@ -61,38 +64,39 @@ def linear_of_few(
 
 @triton.jit
 def rounded(x, PRODUCT: tl.constexpr):
-    """x as products take it, in its own format again."""
+    """x rounded to PRODUCT, in the dtype of x."""
     return x.to(PRODUCT).to(x.dtype)
 
 
 @triton.jit
 def product(a, b):
-    """a b, rounded. Threads that add up the same numbers would else round differently, each its own last."""
+    """a b, rounded, so that it isn't fused with the sum: threads that sum in another order would differ."""
     return tl.fma(a, b, tl.zeros(a.shape, a.dtype))
 
 
 @triton.jit
-def weight_slopes(total, dz, x, PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
-    """total + dz x^T."""
+def weight_gradient(total, dz, x, PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
+    """total + dz x^T, the gradient of W summed over samples."""
     return tl.dot(
         dz.to(PRODUCT), tl.trans(x.to(PRODUCT)), total, input_precision=PRECISION, out_dtype=total.dtype
     )
 
 
 @triton.jit
-def weight_slopes_of_few(total, dz, x, size, at, I: tl.constexpr, PRODUCT: tl.constexpr):
+def weight_gradient_of_few(total, dz, x, size, at, I: tl.constexpr, PRODUCT: tl.constexpr):
+    """total + dz x^T of the samples `at` of x [I, size], as linear_of_few."""
     column = tl.arange(0, total.shape[1])[None, :]
     dz = rounded(dz, PRODUCT)
     for i in tl.static_range(I):
-        column_of_x = rounded(tl.load(x + i * size + at), PRODUCT)[None, :]
-        slopes = tl.sum(product(dz, tl.broadcast_to(column_of_x, dz.shape)), 1)
-        total += tl.where(column == i, slopes[:, None], 0.0)
+        row = rounded(tl.load(x + i * size + at), PRODUCT)[None, :]
+        sums = tl.sum(product(dz, tl.broadcast_to(row, dz.shape)), 1)
+        total += tl.where(column == i, sums[:, None], 0.0)
     return total
 
 
 @triton.jit
-def input_slopes(weight, dz, x, PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
-    """W^T dz where x > 0: the slopes of the layer before, whose ReLU made x."""
+def input_gradient(weight, dz, x, PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
+    """dz of the layer before, whose ReLU made x: W^T dz, 0 where x <= 0; where x is NaN, not 0."""
     dx = tl.dot(
         tl.trans(weight.to(PRODUCT)), dz.to(PRODUCT), input_precision=PRECISION, out_dtype=weight.dtype
     )
@@ -101,7 +105,7 @@ def input_slopes(weight, dz, x, PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
 
 @triton.jit
 def squared_errors(y, t, size, at, inside, T: tl.constexpr):
-    """sum (y - t)^2 of each sample, and its slopes 2 (y - t)."""
+    """sum (y - t)^2 of each sample, and its derivatives 2 (y - t)."""
     target = columns(t, size, at, T, y.shape[0])
     error = tl.where(inside[None, :], y - target, 0.0)
     return tl.sum(error * error, 0), error + error
@@ -109,7 +113,7 @@ def squared_errors(y, t, size, at, inside, T: tl.constexpr):
 
 @triton.jit
 def cross_entropy(y, t, size, at, inside, T: tl.constexpr):
-    """log sum exp(y) - y_t of each sample, and its slopes softmax(y) - (1 at t)."""
+    """log sum exp(y) - y_t of each sample, and its derivatives softmax(y) - (1 at t)."""
     k = tl.arange(0, y.shape[0])[:, None]
     hit = k == tl.load(t + at).to(tl.int32)[None, :]
     y = tl.where(k < T, y, float("-inf"))
@@ -117,26 +121,27 @@ def cross_entropy(y, t, size, at, inside, T: tl.constexpr):
     parts = tl.exp(y - top[None, :])
     share = tl.sum(parts, 0)
     loss = tl.log(share) + top - tl.sum(tl.where(hit, y, 0.0), 0)
-    slopes = parts / share[None, :] - tl.where(hit, 1.0, 0.0)
-    return tl.where(inside, loss, 0.0), tl.where(inside[None, :], slopes, 0.0)
+    dy = parts / share[None, :] - tl.where(hit, 1.0, 0.0)
+    return tl.where(inside, loss, 0.0), tl.where(inside[None, :], dy, 0.0)
 
 
 @triton.jit
-def add_weight(gradient, AT: tl.constexpr, O: tl.constexpr, I: tl.constexpr, slopes, chunk, scale):
-    """Adds the slopes of one chunk of samples, scaled, to those of the chunks before."""
-    o, i = tl.arange(0, slopes.shape[0])[:, None], tl.arange(0, slopes.shape[1])[None, :]
+def add_weight(gradient, AT: tl.constexpr, O: tl.constexpr, I: tl.constexpr, sums, chunk, scale):
+    """Adds a weight's gradient over one chunk of samples, scaled, to that of the chunks before."""
+    o, i = tl.arange(0, sums.shape[0])[:, None], tl.arange(0, sums.shape[1])[None, :]
     inside = (o < O) & (i < I)
-    _add(gradient + AT + o * I + i, slopes, inside, chunk, scale)
+    _add(gradient + AT + o * I + i, sums, inside, chunk, scale)
 
 
 @triton.jit
-def add_bias(gradient, AT: tl.constexpr, O: tl.constexpr, slopes, chunk, scale):
-    o = tl.arange(0, slopes.shape[0])
-    _add(gradient + AT + o, slopes, o < O, chunk, scale)
+def add_bias(gradient, AT: tl.constexpr, O: tl.constexpr, sums, chunk, scale):
+    """As add_weight, of a bias."""
+    o = tl.arange(0, sums.shape[0])
+    _add(gradient + AT + o, sums, o < O, chunk, scale)
 
 
 @triton.jit
-def _add(at, slopes, inside, chunk, scale):
+def _add(at, sums, inside, chunk, scale):
     before = tl.load(at, mask=inside & (chunk > 0), other=0.0)
     tl.debug_barrier()  # several threads may load what one of them stores
-    tl.store(at, before + slopes.to(tl.float64) * scale, mask=inside)
+    tl.store(at, before + sums.to(tl.float64) * scale, mask=inside)

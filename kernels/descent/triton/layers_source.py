@@ -1,4 +1,4 @@
-"""A perceptron and a loss -> the Triton source text of one step's loss and gradient, for triton_kernel."""
+"""An MLP and a loss -> the Triton source text of one step's loss and gradient, which kernel.py calls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ...expression.statements import indented
 from .source import Cut, Training
 
 SHORTEST_DOT = 16
-FEW = 4  # inputs, up to which a first layer is no product of tiles
+FEW = 4  # inputs, up to which the first layer multiplies no tiles
 LANES = 256  # parameters that are updated at a time
 
 # product -> the format of its operands, and how they are multiplied in it
@@ -23,15 +23,19 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class RegisterTile:
-    """How perceptrons are cut that don't spill so: of so many layers and inputs at most."""
+    """The cut of an MLP whose values stay in registers: weights, activations and sums, each a tile.
+
+    It compiles without spills for up to `layers` layers and `inputs` inputs.
+    """
 
     cut: Cut
     layers: int
     inputs: int
 
 
-# (product, side of the largest tile), found by compiling for sm_80 and sm_90, with an order of each run's own
-FITS = {
+# By (product, side of the largest tile), found by compiling for sm_80 and sm_90, with an order of each run's
+# own. Any other MLP would spill, and keeps its values in scratch memory.
+REGISTER_TILES = {
     ("ieee", 16): RegisterTile(Cut(32, 8), 3, 16),
     ("ieee", 32): RegisterTile(Cut(16, 8), 3, 32),
     ("bf16", 16): RegisterTile(Cut(32, 4), 2, 2),
@@ -40,10 +44,10 @@ FITS = {
 
 
 @dataclass(frozen=True)
-class Tiles:
-    """How perceptrons are cut that keep their values in scratch memory.
+class ScratchTiles:
+    """The cut of an MLP whose values lie in scratch memory.
 
-    Weights are cut into tiles of side x side, and a block's samples by `span` for products.
+    Weights are multiplied in tiles of side x side, with `span` samples at a time.
     """
 
     side: int
@@ -51,21 +55,21 @@ class Tiles:
     cut: Cut
 
 
-WIDE = {
-    "fp64": Tiles(64, 32, Cut(64, 8)),
-    "ieee": Tiles(32, 32, Cut(128, 8)),
-    "tf32": Tiles(64, 64, Cut(128, 8)),
-    "bf16": Tiles(64, 128, Cut(256, 8)),
+SCRATCH_TILES = {
+    "fp64": ScratchTiles(64, 32, Cut(64, 8)),
+    "ieee": ScratchTiles(32, 32, Cut(128, 8)),
+    "tf32": ScratchTiles(64, 64, Cut(128, 8)),
+    "bf16": ScratchTiles(64, 128, Cut(256, 8)),
 }
 
-LAYERS = '''"""Generated from a perceptron; the file is named after this text."""
+LAYERS = '''"""Generated from an MLP; the file is named after this text."""
 
 import triton
 import triton.language as tl
 
 from packtrain.kernels.descent.triton.layers import (
-    add_bias, add_weight, bias_of, columns, input_slopes, linear, linear_of_few, relu, weight_of,
-    weight_slopes, weight_slopes_of_few, {loss},
+    add_bias, add_weight, bias_of, columns, input_gradient, linear, linear_of_few, relu, weight_of,
+    weight_gradient, weight_gradient_of_few, {loss},
 )
 from packtrain.kernels.random.triton_permutation import samples as permuted
 
@@ -93,7 +97,7 @@ def loss_and_gradient(
 '''
 
 
-WIDE_LAYERS = '''"""Generated from a perceptron; the file is named after this text."""
+WIDE_LAYERS = '''"""Generated from an MLP; the file is named after this text."""
 
 import triton
 import triton.language as tl
@@ -125,7 +129,7 @@ def loss_and_gradient(
 
 @dataclass(frozen=True)
 class Layer:
-    """O outputs of I features: where its weight [O, I] and its bias begin among the parameters."""
+    """Layer `number`, from 1: the offsets of its weight [O, I] and its bias [O] in the parameters."""
 
     number: int
     I: int
@@ -135,22 +139,32 @@ class Layer:
 
     @property
     def few(self) -> bool:
-        """Its inputs are those of the network, and are few."""
+        """Whether its inputs are the network's own, and few."""
         return self.number == 1 and self.I <= FEW
 
     @property
     def tile(self) -> tuple[int, int]:
-        """The sides of the tile that holds its weight."""
+        """The sides of the tile that holds its weight, [O, I] padded."""
         return padded(self.O), launch.power_of_2(self.I) if self.few else padded(self.I)
 
 
 def padded(features: int) -> int:
-    """The side of the tile that holds `features`."""
+    """The side of the tile that holds `features`: a power of 2, as tl.dot needs it.
+
+    >>> from packtrain.kernels.descent.triton.layers_source import padded
+    >>> [padded(features) for features in (3, 16, 17)]
+    [16, 16, 32]
+    """
     return max(SHORTEST_DOT, launch.power_of_2(features))
 
 
 def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:
-    """The layers, laid out as weight_0 [O, I], bias_0 [O], weight_1, ..."""
+    """The layers of an MLP whose parameters are weight_0 [O, I], bias_0 [O], weight_1, ...
+
+    >>> from packtrain.kernels.descent.triton.layers_source import layers_of
+    >>> layers_of([2, 8, 1], bias=True)[1]
+    Layer(number=2, I=8, O=1, weight=24, bias=32)
+    """
     layers, at = [], 0
     for number, (features, outputs) in enumerate(pairwise(widths), 1):
         end = at + outputs * features
@@ -162,18 +176,22 @@ def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:
 def layers_training(
     widths: Sequence[int], bias: bool, loss: str, product: str = "ieee", itemsize: int = 4
 ) -> Training:
-    """The module that defines loss_and_gradient(...) of a perceptron, as that of graph_training.
+    """The module that defines loss_and_gradient(...) of an MLP, as that of graph_training.
 
-    Products take their operands in the format `product`, "ieee" for the parameters' own of `itemsize` bytes.
-    Where its values fit into registers it is written out, layer by layer; else triton_wide does the work.
-    A weight's sums are kept in the parameters' precision over each CHUNK of samples, and in float64 over
-    the chunks. The samples of the last block that are missing stand in as the last one, with no slopes.
+    Operands of products are rounded to the format `product`; "ieee" is the parameters' own, of `itemsize`
+    bytes. If its values fit into registers, the layers are written out one after another; else wide.py loops
+    over them. A weight's gradient is summed in the parameters' precision over each CHUNK of samples, and in
+    float64 over the chunks. The last block is filled up with its last sample, whose derivatives are 0 there.
+
+    >>> from packtrain.kernels.descent.triton.layers_source import layers_training
+    >>> [layers_training([2, width, 1], bias=True, loss="mse").scratch for width in (32, 33)]
+    [0, 57600]
     """
     layers, kind = layers_of(widths, bias), "cross_entropy" if loss == "cross_entropy" else "squared_errors"
     product = "fp64" if itemsize == 8 else product
     how = "{}, '{}'".format(*FORMATS[product])
-    fit = _fit(widths, product)
-    if not fit:
+    tile = _register_tile(widths, product)
+    if not tile:
         return _wide_training(layers, kind, product, how)
     loop = [line for layer in layers for line in _forward(layer, len(layers), how)]
     loop += [f"l, d{len(layers)} = {kind}(z{len(layers)}, t, size, at, inside, {widths[-1]})", "total += l"]
@@ -184,25 +202,20 @@ def layers_training(
         loop=indented(loop, 3),
         sums=indented([line for layer in layers for line in _sums(layer)], 2),
     )
-    return Training(source, fit.cut, fit.cut, LANES)
+    return Training(source, tile.cut, tile.cut, LANES)
 
 
-def _fit(widths: Sequence[int], product: str) -> RegisterTile | None:
-    """How a perceptron is cut whose values stay in registers; None where they would spill."""
-    fit = FITS.get((product, _side(widths)))
-    fits = fit is not None and len(widths) - 1 <= fit.layers and widths[0] <= fit.inputs
-    return fit if fits else None
-
-
-def _side(widths: Sequence[int]) -> int:
-    """The side of the largest tile."""
-    return max(map(padded, widths))
+def _register_tile(widths: Sequence[int], product: str) -> RegisterTile | None:
+    """The cut of an MLP whose values stay in registers; None where they would spill."""
+    tile = REGISTER_TILES.get((product, max(map(padded, widths))))
+    fits = tile is not None and len(widths) - 1 <= tile.layers and widths[0] <= tile.inputs
+    return tile if fits else None
 
 
 def _wide_training(layers: list[Layer], kind: str, product: str, how: str) -> Training:
-    """That of a perceptron that keeps its values in scratch memory."""
-    first, last, count, tiles = layers[0], layers[-1], len(layers), WIDE[product]
-    width, block = max(padded(max(each.I, each.O)) for each in layers), tiles.cut.block
+    """The module of an MLP that keeps its values in scratch memory."""
+    first, last, count, tiles = layers[0], layers[-1], len(layers), SCRATCH_TILES[product]
+    width, block = max(padded(max(layer.I, layer.O)) for layer in layers), tiles.cut.block
     source = WIDE_LAYERS.format(
         loss=kind,
         first=f"{first.weight}, {first.O}, {first.I}",
@@ -223,7 +236,7 @@ def _wide_training(layers: list[Layer], kind: str, product: str, how: str) -> Tr
 
 
 def _places(layers: list[Layer]) -> list[str]:
-    """From the first layer's place to that of `layer`."""
+    """Statements that turn the first layer's offset and sizes into those of `layer`."""
     return [
         f"{name} = tl.where(layer == {number}, {value}, {name})"
         for number, layer in enumerate(layers[1:], 1)
@@ -232,7 +245,7 @@ def _places(layers: list[Layer]) -> list[str]:
 
 
 def _forward(layer: Layer, last: int, how: str) -> list[str]:
-    """From the layer's inputs, a0 or the values of the layer before, to its values z, and a = relu(z)."""
+    """z = W a + b of a layer from the activations a before it, and a = relu(z)."""
     l, shape, (rows, columns) = layer.number, f"{layer.weight}, {layer.O}, {layer.I}", layer.tile
     operand = how.split(",")[0]
     zero = f"tl.zeros([{rows}], dtype)"
@@ -248,13 +261,13 @@ def _forward(layer: Layer, last: int, how: str) -> list[str]:
 
 
 def _backward(layer: Layer, how: str) -> list[str]:
-    """From the slopes d of the layer's values to those of its parameters, and of the values before."""
+    """From d, the derivative by the layer's z, those by its weight and bias, and by the z before it."""
     l, operand = layer.number, how.split(",")[0]
     lines = [] if layer.bias is None else [f"db{l} += tl.sum(d{l}, 1)"]
     if layer.few:
-        return [*lines, f"dw{l} = weight_slopes_of_few(dw{l}, d{l}, x, size, at, {layer.I}, {operand})"]
-    lines.append(f"dw{l} = weight_slopes(dw{l}, d{l}, a{l - 1}, {how})")
-    return lines if l == 1 else [*lines, f"d{l - 1} = input_slopes(w{l}, d{l}, a{l - 1}, {how})"]
+        return [*lines, f"dw{l} = weight_gradient_of_few(dw{l}, d{l}, x, size, at, {layer.I}, {operand})"]
+    lines.append(f"dw{l} = weight_gradient(dw{l}, d{l}, a{l - 1}, {how})")
+    return lines if l == 1 else [*lines, f"d{l - 1} = input_gradient(w{l}, d{l}, a{l - 1}, {how})"]
 
 
 def _zeros(layer: Layer) -> list[str]:

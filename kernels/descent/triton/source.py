@@ -1,4 +1,4 @@
-"""A model and a loss -> the Triton source text of one step's loss and gradient, as triton_kernel calls it."""
+"""A graph and a loss -> the Triton source text of one step's loss and gradient, which kernel.py calls."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from ...expression.triton_source import HEADER, TRITON, most_alive
 from ...language.expr import Expr, walk
 from ...language.graph import Graph
 
-ROOMY = 128  # registers of a thread, for what the gradient of one sample keeps at once
-CROWDED = 640  # of a `frugal` gradient, most of which are not needed at once: beyond, registers don't suffice
-REGISTERS = 64  # of a thread, for samples and the sums over them
+ROOMY = 128  # registers of a thread, for the values and sums of one sample; beyond, the writer is `frugal`
+CROWDED = 640  # live values of a `frugal` gradient, in registers; beyond, it isn't trained in one kernel
+REGISTERS = 64  # of a thread, for the samples that it takes at once and the sums over them
 MOST_A_THREAD = 8  # samples
 WARP = 32
 WARPS = 4  # that share a step of many samples
@@ -50,7 +50,7 @@ def loss_and_gradient(
 
 @dataclass(frozen=True)
 class Cut:
-    """A step's samples are taken `block` at a time by so many warps."""
+    """A step's samples are taken `block` at a time, by `warps` warps."""
 
     block: int
     warps: int
@@ -58,10 +58,10 @@ class Cut:
 
 @dataclass(frozen=True)
 class Training:
-    """The module that defines loss_and_gradient(...), and how it is cut up.
+    """The `source` of a module that defines loss_and_gradient(...), and how its work is cut.
 
-    `small` is how a step of few samples is cut and `large` one of many; `lanes` parameters are updated at
-    a time; a run's program needs so many numbers of `scratch` memory.
+    A step of few samples is cut as `small`, one of many as `large`; `lanes` parameters are updated at a time;
+    `scratch` is how many numbers of memory a run's program needs.
     """
 
     source: str
@@ -78,6 +78,12 @@ def graph_training(graph: Graph, loss: str, itemsize: int) -> Training:
     its gradient [P]. Sums are taken in the parameters' precision within each lane of each CHUNK of samples,
     then over the lanes, and in float64 over the chunks. With OWN the samples are those at places
     `offset`... of the epoch of `keys` and the next.
+
+    >>> from packtrain.kernels.descent.triton.source import graph_training
+    >>> from packtrain.kernels.language import parse
+    >>> training = graph_training(parse("xy = a*x + b"), "mse", itemsize=4)
+    >>> training.small, training.large, training.lanes
+    (Cut(block=256, warps=1), Cut(block=1024, warps=4), 2)
     """
     writer = _writer(graph, loss, itemsize)
     source = HEADER + GRAPH.format(
@@ -94,7 +100,13 @@ def graph_training(graph: Graph, loss: str, itemsize: int) -> Training:
 
 
 def graph_refusal(graph: Graph, loss: str, itemsize: int) -> str:
-    """Why a graph isn't trained in one kernel, or ''."""
+    """Why a graph isn't trained in one kernel, or ''.
+
+    >>> from packtrain.kernels.descent.triton.source import graph_refusal
+    >>> from packtrain.kernels.language import parse
+    >>> graph_refusal(parse("xy = a*x + b"), "mse", itemsize=4)
+    ''
+    """
     writer = _writer(graph, loss, itemsize)
     if writer.frugal and writer.live * itemsize // 4 > CROWDED:
         return "its equations need more registers than a program has"
@@ -110,10 +122,10 @@ def _writer(graph: Graph, loss: str, itemsize: int) -> "_Writer":
 class _Writer:
     """Writes the loss and the gradient of a block of samples.
 
-    Where registers are many, each lane adds up the gradients of its own samples. A `frugal` writer keeps
-    neither such sums nor parameters nor values for longer than it must: a block's gradient is summed over
-    the lanes as soon as it is known; parameters are read again for each block, and after the loss, behind
-    barriers that keep the compiler from doing so once; and the gradient computes anew what it needs.
+    By default each lane adds up the gradients of its own samples. A `frugal` writer saves registers: it sums
+    each derivative over the lanes as soon as it is known; it reads the parameters again for each block and
+    after the loss, behind barriers, without which the compiler would read them once; and the gradient
+    computes again what the loss computed.
     """
 
     def __init__(self, graph: Graph, loss: str, frugal: bool) -> None:
@@ -133,7 +145,7 @@ class _Writer:
 
     @property
     def live(self) -> int:
-        """How many numbers of a sample are kept at once, its sums left out."""
+        """The most values of a sample that are live at once, its sums left out."""
         return most_alive(self.loop)
 
     def _load(self, letter: str, columns: int) -> None:
@@ -141,14 +153,14 @@ class _Writer:
             self.loop.append(f"{letter}{i} = tl.load({letter} + {i} * size + at, mask=inside, other=0)")
 
     def _begin(self) -> None:
-        """Nothing is computed yet."""
+        """Forgets what has been computed."""
         self.texts, self.levels = leaves(self.graph)
         self.loaded: set[Expr] = set()
         if self.frugal:
             self.loop.append("tl.debug_barrier()")
 
     def _compute(self, program: Iterable[Expr]) -> None:
-        """Writes what `program` needs and isn't there yet."""
+        """Writes those statements of `program` that aren't there yet."""
         once = self.loop if self.frugal else self.outside
         for part in program:
             if self.graph.is_parameter(part) and part not in self.loaded:
@@ -165,15 +177,15 @@ class _Writer:
         self.loop.append("total += tl.where(inside, l, zero)")
 
     def _write_gradient(self) -> None:
-        """One sum for each slope: of a block, or of what each lane has added up."""
+        """A sum over the lanes for each derivative: of a block, or of what each lane has added up."""
         sums = self.loop if self.frugal else self.sums
-        sums.append("found = tl.zeros([LANES], dtype)")
+        sums.append("part = tl.zeros([LANES], dtype)")
         for i, root in enumerate(self.graph.gradient):
             self._compute(walk(root))
-            slope = f"tl.where(inside, {self.texts[root]}, zero)"
+            derivative = f"tl.where(inside, {self.texts[root]}, zero)"
             if not self.frugal:
                 self.zeros.append(f"g{i} = zero")
-                self.loop.append(f"g{i} += {slope}")
-                slope = f"g{i}"
-            sums.append(f"found = tl.where(lane == {i}, tl.sum({slope}, 0), found)")
-        sums.append("totals += found.to(tl.float64)")
+                self.loop.append(f"g{i} += {derivative}")
+                derivative = f"g{i}"
+            sums.append(f"part = tl.where(lane == {i}, tl.sum({derivative}, 0), part)")
+        sums.append("totals += part.to(tl.float64)")

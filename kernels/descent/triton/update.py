@@ -1,8 +1,8 @@
-"""The optimizers' updates in Triton, as trainer's optimizers make them: of parameters of any shape.
+"""The optimizers' updates in Triton, of parameters of any shape; trainer's optimizers define them, in torch.
 
-Each returns the new parameters and a tuple of the new state. `state` points to the parameters' own
-first state, the next is `size` further; `constants` to the run's hyperparameters, `now` to the step's
-coefficients, `settings` apart.
+Each returns the new parameters and a tuple of the new states. `state` points to the parameters' first state,
+the next is `size` further on; `constants` to the run's hyperparameters, `now` to the step's coefficients,
+which are `settings` apart.
 """
 
 import triton

@@ -1,13 +1,17 @@
-"""The loss and gradient of one run's perceptron in Triton whose layers are too wide for registers.
+"""The loss and gradient of one run's MLP in Triton whose layers are too wide for registers.
 
-Layers are padded to WIDTH features, 0 beyond their own, and their weights are tiles of SIDE x SIDE. Between
-tiles all is in the program's scratch memory: weights in the format of products; for a BLOCK of samples
-the values that come into each layer [WIDTH, BLOCK], which their slopes replace on the way back; and the
-slopes of the parameters, summed over a CHUNK. Barriers stand between what some threads write and others
-read or write. The parts are functions by themselves: of one large function, the compiler would keep all
-their addresses in registers; barriers stand between them too, since it doesn't see that one part may write
-to the shared memory that another still reads. place(layer) says where a layer's weight [O, I] begins among
-the parameters, and O and I.
+Layers are padded with zeros to WIDTH features, and weights are multiplied in tiles of SIDE x SIDE. The
+program's scratch memory holds
+
+- weight_sums and bias_sums, the gradients summed over a CHUNK of samples, and the biases;
+- the last layer's outputs and the targets of a BLOCK of samples;
+- the weights, in the format of products;
+- the input of each layer [WIDTH, BLOCK], in that format, which its derivative replaces on the way back.
+
+A barrier stands between a write by some threads and a read or write by others. Each part is a function that
+isn't inlined: in one large function the compiler would keep all addresses in registers. There are barriers
+between these functions too, since the compiler doesn't see that one may write to shared memory that
+another still reads. place(layer) returns the offset of a layer's weight [O, I] in the parameters, O and I.
 """
 
 # pyright: reportArgumentType=false, reportGeneralTypeIssues=false, reportIndexIssue=false
@@ -31,10 +35,10 @@ def wide_loss_and_gradient(
     V: tl.constexpr, T: tl.constexpr, ROWS_T: tl.constexpr, WIDTH: tl.constexpr, SIDE: tl.constexpr,
     MOST: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
-    """scale times the loss, and its gradient, as loss_and_gradient of triton_source."""
+    """scale times the loss, and its gradient: as loss_and_gradient of source.graph_training."""
     SPAN: tl.constexpr = MOST if MOST < BLOCK else BLOCK
-    weight_slopes, bias_slopes = scratch, scratch + LAYERS * WIDTH * WIDTH
-    biases = bias_slopes + LAYERS * WIDTH
+    weight_sums, bias_sums = scratch, scratch + LAYERS * WIDTH * WIDTH
+    biases = bias_sums + LAYERS * WIDTH
     outputs = biases + LAYERS * WIDTH
     targets = outputs + WIDTH * BLOCK
     weights = (targets + WIDTH * BLOCK).to(tl.pointer_type(PRODUCT), bitcast=True)
@@ -52,19 +56,19 @@ def wide_loss_and_gradient(
             for layer in range(LAYERS):
                 _forward(weights, biases, values, outputs, layer, PRECISION, LAYERS, WIDTH, SIDE, BLOCK, SPAN)
                 tl.debug_barrier()
-            slopes = values + LAYERS * WIDTH * BLOCK
-            last_bias = bias_slopes + (LAYERS - 1) * WIDTH
-            value += _losses(outputs, targets, slopes, last_bias, left, first, loss, T, WIDTH, BLOCK)
+            dy = values + LAYERS * WIDTH * BLOCK
+            last_bias = bias_sums + (LAYERS - 1) * WIDTH
+            value += _losses(outputs, targets, dy, last_bias, left, first, loss, T, WIDTH, BLOCK)
             tl.debug_barrier()
             for back in range(LAYERS):
                 layer = LAYERS - 1 - back
-                _add_weight_slopes(weight_slopes, values, layer, first, PRECISION, WIDTH, SIDE, BLOCK, SPAN)
+                _add_weight_sums(weight_sums, values, layer, first, PRECISION, WIDTH, SIDE, BLOCK, SPAN)
                 if layer > 0:
                     tl.debug_barrier()
-                    _backward(weights, values, bias_slopes, layer, first, PRECISION, WIDTH, SIDE, BLOCK, SPAN)
+                    _backward(weights, values, bias_sums, layer, first, PRECISION, WIDTH, SIDE, BLOCK, SPAN)
                     tl.debug_barrier()
         tl.debug_barrier()
-        _add_gradient(gradient, weight_slopes, bias_slopes, place, chunk == 0, scale, LAYERS, BIAS, WIDTH)
+        _add_gradient(gradient, weight_sums, bias_sums, place, chunk == 0, scale, LAYERS, BIAS, WIDTH)
     return value * scale
 
 
@@ -99,7 +103,7 @@ def _copy_samples(
     x, t, values, targets, keys, place, size, left, V: tl.constexpr, ROWS_T: tl.constexpr,
     WIDTH: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """`left` samples of x [V, size] and t [ROWS_T, size] from `place` on; the last stands in for more."""
+    """Copies `left` samples of x [V, size] and t [ROWS_T, size] from `place` on, the last up to BLOCK."""
     at = place + tl.minimum(tl.arange(0, BLOCK), left - 1)
     if OWN:
         at = permuted(at, keys, size, BITS)
@@ -109,10 +113,10 @@ def _copy_samples(
 
 @triton.jit
 def _copy_rows(x, size, at, copy, V: tl.constexpr, HEIGHT: tl.constexpr):
-    """The samples `at` of x [V, size], and rows of 0 up to HEIGHT."""
+    """Copies the samples `at` of x [V, size], and rows of 0 up to HEIGHT."""
     for row in range(0, HEIGHT, ROWS):
-        found = columns(x + row * size, size, at, V - row, ROWS)
-        tl.store(_tile(copy, row, 0, at.shape[0], ROWS, at.shape[0]), found.to(copy.dtype.element_ty))
+        tile = columns(x + row * size, size, at, V - row, ROWS)
+        tl.store(_tile(copy, row, 0, at.shape[0], ROWS, at.shape[0]), tile.to(copy.dtype.element_ty))
 
 
 @triton.jit(noinline=True)
@@ -120,7 +124,7 @@ def _forward(
     weights, biases, values, outputs, layer, PRECISION: tl.constexpr, LAYERS: tl.constexpr,
     WIDTH: tl.constexpr, SIDE: tl.constexpr, BLOCK: tl.constexpr, SPAN: tl.constexpr,
 ):  # fmt: skip
-    """W a + b of a layer: behind a ReLU among the values, and of the last to the outputs."""
+    """W a + b of a layer: through a ReLU to the next layer's input; of the last layer to the outputs."""
     for o in range(0, WIDTH, SIDE):
         b = tl.load(biases + layer * WIDTH + o + tl.arange(0, SIDE))
         for n in range(0, BLOCK, SPAN):
@@ -138,31 +142,31 @@ def _forward(
 
 @triton.jit(noinline=True)
 def _losses(
-    outputs, targets, slopes, bias_slopes, left, first, loss: tl.constexpr, T: tl.constexpr,
+    outputs, targets, dy, bias_sums, left, first, loss: tl.constexpr, T: tl.constexpr,
     WIDTH: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """The sum of a block's losses, in float64; stores its slopes, and adds them to those of the last bias."""
+    """The sum of a block's losses, in float64; stores the derivatives dy, and adds them to the last db."""
     total, db = tl.zeros([SOME], outputs.dtype.element_ty), tl.zeros([WIDTH], outputs.dtype.element_ty)
     for some in range(0, BLOCK, SOME):
         n = some + tl.arange(0, SOME)
         y = columns(outputs, BLOCK, n, WIDTH, WIDTH)
-        l, dy = loss(y, targets, BLOCK, n, n < left, T)
-        tl.store(_tile(slopes, 0, some, BLOCK, WIDTH, SOME), dy.to(slopes.dtype.element_ty))
+        l, part = loss(y, targets, BLOCK, n, n < left, T)
+        tl.store(_tile(dy, 0, some, BLOCK, WIDTH, SOME), part.to(dy.dtype.element_ty))
         total += l
-        db += tl.sum(dy, 1)
-    _add(bias_slopes + tl.arange(0, WIDTH), db, first)
+        db += tl.sum(part, 1)
+    _add(bias_sums + tl.arange(0, WIDTH), db, first)
     return tl.sum(total, 0).to(tl.float64)
 
 
 @triton.jit(noinline=True)
-def _add_weight_slopes(
-    weight_slopes, values, layer, first, PRECISION: tl.constexpr,
+def _add_weight_sums(
+    weight_sums, values, layer, first, PRECISION: tl.constexpr,
     WIDTH: tl.constexpr, SIDE: tl.constexpr, BLOCK: tl.constexpr, SPAN: tl.constexpr,
 ):  # fmt: skip
-    """dz a^T of a layer, where its outputs' slopes dz are."""
+    """Adds dz a^T of a layer to its weight's gradient."""
     for o in range(0, WIDTH, SIDE):
         for i in range(0, WIDTH, SIDE):
-            at = _tile(weight_slopes, layer * WIDTH + o, i, WIDTH, SIDE, SIDE)
+            at = _tile(weight_sums, layer * WIDTH + o, i, WIDTH, SIDE, SIDE)
             dw = tl.where(first, 0.0, tl.load(at))
             for n in range(0, BLOCK, SPAN):
                 dz = tl.load(_tile(values, (layer + 1) * WIDTH + o, n, BLOCK, SIDE, SPAN))
@@ -173,12 +177,12 @@ def _add_weight_slopes(
 
 @triton.jit(noinline=True)
 def _backward(
-    weights, values, bias_slopes, layer, first, PRECISION: tl.constexpr,
+    weights, values, bias_sums, layer, first, PRECISION: tl.constexpr,
     WIDTH: tl.constexpr, SIDE: tl.constexpr, BLOCK: tl.constexpr, SPAN: tl.constexpr,
 ):  # fmt: skip
-    """W^T dz of a layer where a > 0, in place of its inputs a: the slopes of the layer before."""
+    """dz of the layer before replaces its output a: W^T dz, 0 where a <= 0; where a is NaN, not 0."""
     for i in range(0, WIDTH, SIDE):
-        db = tl.zeros([SIDE], bias_slopes.dtype.element_ty)
+        db = tl.zeros([SIDE], bias_sums.dtype.element_ty)
         for n in range(0, BLOCK, SPAN):
             at = _tile(values, layer * WIDTH + i, n, BLOCK, SIDE, SPAN)
             shut = tl.load(at) <= 0
@@ -191,38 +195,38 @@ def _backward(
             db += tl.sum(da.to(db.dtype), 1)
             tl.debug_barrier()
             tl.store(at, da)
-        _add(bias_slopes + (layer - 1) * WIDTH + i + tl.arange(0, SIDE), db, first)
+        _add(bias_sums + (layer - 1) * WIDTH + i + tl.arange(0, SIDE), db, first)
 
 
 @triton.jit
-def _add(at, slopes, first):
-    """Adds to the slopes of the blocks before; the first block's stand for themselves."""
-    total = tl.where(first, 0.0, tl.load(at)) + slopes
+def _add(at, sums, first):
+    """Adds to the sums of the blocks before; those of the first block replace what lies there."""
+    total = tl.where(first, 0.0, tl.load(at)) + sums
     tl.debug_barrier()  # several threads may load what one of them stores
     tl.store(at, total)
 
 
 @triton.jit(noinline=True)
 def _add_gradient(
-    gradient, weight_slopes, bias_slopes, place: tl.constexpr, first, scale,
+    gradient, weight_sums, bias_sums, place: tl.constexpr, first, scale,
     LAYERS: tl.constexpr, BIAS: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
-    """Adds the slopes of one chunk of samples, scaled, to those of the chunks before."""
+    """Adds the gradient over one chunk of samples, scaled, to that of the chunks before."""
     every = tl.arange(0, WIDTH)
     for layer in range(LAYERS):
         begin, O, I = place(layer)
         for row in range(0, WIDTH, ROWS):
             o = row + tl.arange(0, ROWS)[:, None]
-            slopes = tl.load(_tile(weight_slopes, layer * WIDTH + row, 0, WIDTH, ROWS, WIDTH))
+            sums = tl.load(_tile(weight_sums, layer * WIDTH + row, 0, WIDTH, ROWS, WIDTH))
             inside = (o < O) & (every[None, :] < I)
-            _add_scaled(gradient + begin + o * I + every[None, :], slopes, inside, first, scale)
+            _add_scaled(gradient + begin + o * I + every[None, :], sums, inside, first, scale)
         if BIAS:
-            slopes = tl.load(bias_slopes + layer * WIDTH + every)
-            _add_scaled(gradient + begin + O * I + every, slopes, every < O, first, scale)
+            sums = tl.load(bias_sums + layer * WIDTH + every)
+            _add_scaled(gradient + begin + O * I + every, sums, every < O, first, scale)
 
 
 @triton.jit
-def _add_scaled(at, slopes, inside, first, scale):
+def _add_scaled(at, sums, inside, first, scale):
     before = tl.load(at, mask=inside & (first == 0), other=0.0)
     tl.debug_barrier()
-    tl.store(at, before + slopes.to(tl.float64) * scale, mask=inside)
+    tl.store(at, before + sums.to(tl.float64) * scale, mask=inside)

@@ -80,7 +80,7 @@ class Trained:
     path: Tensor
     last: Tensor
     alive: Tensor
-    taken: Tensor
+    count: Tensor
 
     def equals(self, other: "Trained") -> bool:
         return all(
@@ -90,10 +90,10 @@ class Trained:
 
     def of(self, runs: slice | Tensor) -> "Trained":
         """Some of the runs."""
-        first = (self.parameters, self.states, self.last, self.alive, self.taken)
-        p, states, last, alive, taken = (each[runs] for each in first)
+        first = (self.parameters, self.states, self.last, self.alive, self.count)
+        p, states, last, alive, count = (each[runs] for each in first)
         losses, norms, path = (each[:, runs] for each in (self.losses, self.norms, self.path))
-        return Trained(p, states, losses, norms, path, last, alive, taken)
+        return Trained(p, states, losses, norms, path, last, alive, count)
 
 
 def bits(numbers: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ def by_torch(training: Training) -> Trained:
     )
     p = training.parameters.double()
     state = optimizer.start(p)
-    alive, taken = torch.ones(len(p), dtype=torch.bool), torch.zeros(len(p), dtype=torch.int64)
+    alive, count = torch.ones(len(p), dtype=torch.bool), torch.zeros(len(p), dtype=torch.int64)
     losses, norms, path = [], [], []
     for step in range(len(wanted)):
         path.append(p)
@@ -125,12 +125,12 @@ def by_torch(training: Training) -> Trained:
         new, moved = optimizer.update(p, gradient, state, table[step][..., None])
         finite = torch.cat([loss[:, None], new, *moved.values()], 1).isfinite().all(1)
         kept = active & finite
-        alive, taken = alive & (kept | ~active), taken + kept
+        alive, count = alive & (kept | ~active), count + kept
         p = torch.where(kept[:, None], new, p)
         state = {name: torch.where(kept[:, None], moved[name], state[name]) for name in state}
     return Trained(
         p, torch.stack([*state.values()], 1), torch.stack(losses), torch.stack(norms), torch.stack(path),
-        losses[-1], alive, taken,
+        losses[-1], alive, count,
     )  # fmt: skip
 
 
@@ -148,12 +148,37 @@ def by_triton(
     device: torch.device = CPU,
 ) -> Trained:
     """Through the kernel, so many steps a launch; those that `every` divides are recorded."""
+    descent, block = prepared(training, dtype, every, device)
+    steps = len(training.wanted)
+    for first in range(0, steps, each):
+        descent.advance(block, slice(first, min(first + each, steps)))
+    runs, record = descent.runs, descent.record
+    recorded = len(record.losses) - 1
+    losses, norms, path = (part[:recorded] for part in (record.losses, record.norms, record.path))
+    assert not record.losses[recorded].any() and not record.path[recorded].any()
+    trained = Trained(
+        runs.parameters, descent.states, losses, norms, path, record.last, runs.alive, runs.count
+    )
+    return moved_to(CPU, trained)
+
+
+def first_gradient(training: Training, dtype: torch.dtype) -> Tensor:
+    """The gradient of the first step as the kernel computes it: [R, P] in float64."""
+    descent, block = prepared(training, dtype, 1, CPU)
+    descent.advance(block, slice(0, 1))
+    return descent.gradient
+
+
+def prepared(
+    training: Training, dtype: torch.dtype, every: int, device: torch.device
+) -> tuple[TritonDescent, Block]:
+    """The training before its first step, and the block of all its steps."""
     parameters = training.parameters.to(dtype).clone()
     size, steps = len(parameters), len(training.wanted)
     columns = torch.arange(0, parameters.shape[1], 2)
-    kept, step = -(-steps // every), torch.arange(steps)
+    recorded, step = -(-steps // every), torch.arange(steps)
     losses, norms, path = (
-        torch.zeros(kept + 1, size, *more, dtype=dtype) for more in ((), (), (len(columns),))
+        torch.zeros(recorded + 1, size, *more, dtype=dtype) for more in ((), (), (len(columns),))
     )
     optimizer, clip = training.optimizer_of(dtype), training.clip
     runs = Runs(
@@ -161,22 +186,15 @@ def by_triton(
         optimizer.constants,
         setting=torch.arange(size),
         steps=training.steps,
-        taken=torch.zeros(size, dtype=torch.int64),
+        count=torch.zeros(size, dtype=torch.int64),
         alive=torch.ones(size, dtype=torch.bool),
         clip=None if clip is None else clip.to(dtype),
     )
     record = Record(losses, norms, path, columns, last=torch.empty(size, dtype=dtype))
     runs, record = moved_to(device, runs), moved_to(device, record)
     descent = TritonDescent(training.kernel, optimizer.kind, runs, record, training.divisor)
-    slots = (step // every).masked_fill(step % every != 0, kept)
-    block = moved_to(device, Block(0, batches(training, dtype), training.table(dtype), slots))
-    for first in range(0, steps, each):
-        descent.advance(block, slice(first, min(first + each, steps)))
-    losses, norms, path = record.losses, record.norms, record.path
-    assert not losses[kept].any() and not path[kept].any()
-    states, last, alive, taken = descent.states, record.last, runs.alive, runs.taken
-    found = Trained(runs.parameters, states, losses[:kept], norms[:kept], path[:kept], last, alive, taken)
-    return moved_to(CPU, found)
+    slots = (step // every).masked_fill(step % every != 0, recorded)
+    return descent, moved_to(device, Block(0, batches(training, dtype), training.table(dtype), slots))
 
 
 def moved_to(device: torch.device, given: T) -> T:
@@ -210,10 +228,18 @@ def batches(training: Training, dtype: torch.dtype) -> Batches:
 def check(training: Training, dtype: torch.dtype = torch.float64, device: torch.device = CPU) -> Trained:
     """Triton's training is the definition's, to the end."""
     found, expected = by_triton(training, dtype, device=device), by_torch(training)
-    assert found.alive.equal(expected.alive) and found.taken.equal(expected.taken)
+    assert found.alive.equal(expected.alive) and found.count.equal(expected.count)
     for name in ("parameters", "losses", "norms", "last"):
         assert_near(getattr(found, name), getattr(expected, name), dtype)
     assert_near(found.path, expected.path[..., ::2], dtype)
     states = expected.states if expected.states.numel() else torch.zeros_like(found.states)
     assert_near(found.states, states, dtype)
     return found
+
+
+def check_nan(training: Training, dtype: torch.dtype = torch.float64) -> None:
+    """The first step's loss and gradient are NaN where the definition's are, and nowhere else."""
+    loss, gradient = training.loss_and_gradient(training.parameters.double(), *minibatch(training, 0))
+    assert loss.isnan().any() and gradient.isnan().any()
+    assert by_triton(training, dtype).losses[0].isnan().equal(loss.isnan())
+    assert first_gradient(training, dtype).isnan().equal(gradient.isnan())

@@ -80,7 +80,7 @@ def far_away(kind: Kind, name: str, runs: int, by: float = 1.7e9) -> tuple[Probl
     start = starts(kind, runs)
     start[:, place] = by
     given = rules(problem, start)
-    given.moves[:, place] = False
+    given.free[:, place] = False
     return Problem(far, problem.targets), start, given, near
 
 
@@ -95,20 +95,7 @@ def tensor(values: object) -> Tensor:
 
 def rules(problem: Problem, start: Tensor, tolerance: float = 1e-14, steps: int = 200) -> Rules:
     """The rules of free fits from `start` [R, P]."""
-    runs, size = start.shape
-    each = torch.full((runs,), tolerance, dtype=torch.float64)
-    bound = torch.full((runs, size), INF, dtype=torch.float64)
-    return Rules(
-        ftol=each,
-        xtol=each,
-        gtol=each,
-        radius=torch.full_like(each, 100.0),
-        lower=-bound,
-        upper=bound,
-        moves=torch.ones(runs, size, dtype=torch.bool),
-        steps=torch.full((runs,), steps),
-        size=problem.size.expand(runs).clone(),
-    )
+    return Rules.unbounded(problem, start, tolerance, steps=steps)
 
 
 def bounded(given: Rules, lower: object = -INF, upper: object = INF) -> Rules:

@@ -11,10 +11,18 @@ from torch import Tensor
 
 from packtrain.kernels.common import source_cache
 from packtrain.kernels.language import Graph, parse
-from packtrain.kernels.least_squares import Problem, Rules, Status, TorchSolver, numba_algebra, numba_kernel
-from packtrain.kernels.least_squares.linearize import Linear
+from packtrain.kernels.least_squares import (
+    Problem,
+    Rules,
+    Status,
+    TorchSolver,
+    numba_algebra,
+    numba_criteria,
+    numba_linearize,
+)
 from packtrain.kernels.least_squares.numba_solver import NumbaSolver
 from packtrain.kernels.least_squares.numba_source import UNROLLED, source
+from packtrain.kernels.least_squares.problem import Linear
 from tests.helpers import assert_close
 from tests.kernels.least_squares.fits import (
     KINDS,
@@ -46,7 +54,7 @@ MANY = Kind(
     -3,
     3,
 )
-LONG = numba_kernel.BLOCK * 2 + 301
+LONG = numba_linearize.BLOCK * 2 + 301
 
 both = pytest.mark.parametrize("damped", [True, False], ids=["LM", "GN"])
 
@@ -234,7 +242,7 @@ def test_a_start_on_a_bound_takes_the_steps_of_batched() -> None:
 @both
 def test_fixed_parameters_do_not_move(damped: bool) -> None:
     def hold(given: Rules) -> Rules:
-        given.moves[1, 3] = given.moves[2, 0] = False
+        given.free[1, 3] = given.free[2, 0] = False
         return given
 
     found = agree(PEAK, samples(PEAK, 3), 3, damped, hold)
@@ -264,7 +272,7 @@ def test_a_huge_parameter_that_is_fixed_ends_no_fit(tolerance: float, damped: bo
 
 def test_a_fixed_parameter_may_lie_outside_its_bounds() -> None:
     def hold(given: Rules) -> Rules:
-        given.moves[:, 0] = False
+        given.free[:, 0] = False
         return bounded(given, lower=[2.5, -9, -9, -9])
 
     found = agree(PEAK, samples(PEAK, 2), 2, change=hold)
@@ -300,7 +308,7 @@ def test_a_singular_jacobian_ends_gauss_newton_alone(damped: bool) -> None:
     problem, start = samples(PEAK, 2), starts(PEAK, 2)
     start[:, 0] = 0
     given = rules(problem, start)
-    given.moves[:, 0] = False
+    given.free[:, 0] = False
     found = fit(PEAK.graph, problem, start, given, damped, NumbaSolver)
     assert found.converged if damped else found.status.tolist() == [Status.SINGULAR] * 2
     batched = fit(PEAK.graph, problem, start, given, damped)
@@ -348,7 +356,7 @@ def test_when_some_fits_have_ended_the_others_go_on_as_before(kind: Kind, own: s
     given = replace(
         rules(problem, start), steps=torch.tensor([4, 200, 1, 200, 7, 200]), radius=tensor(range(1, 7))
     )
-    given.moves[1, 0] = given.moves[4, 1] = False
+    given.free[1, 0] = given.free[4, 1] = False
     given.upper[3, 0] = start[3, 0] + 0.1
     whole = fit(kind.graph, problem, start, given, damped, NumbaSolver)
     fits = make(NumbaSolver, kind.graph, problem, start, given, damped)
@@ -427,40 +435,40 @@ def test_samples_may_have_any_layout() -> None:
 
 
 NO_END = dict.fromkeys(
-    ["is_orthogonal", "is_cost", "is_rounding", "short", "refused", "singular", "far", "hidden"], False
-) | {"finite": True, "minimum": True}  # fmt: skip
+    ["orthogonal", "flat", "rounded", "short", "singular", "contradicted", "hidden"], False
+) | {"improved": True, "finite": True, "minimum": True}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("holds", "fails", "expected"),
     [
         ("", "", Status.RUNNING),
-        ("is_orthogonal", "", Status.GRADIENT),
-        ("is_orthogonal", "minimum", Status.RUNNING),
-        ("singular is_cost", "", Status.SINGULAR),
-        ("is_cost", "", Status.COST),
-        ("is_cost far", "", Status.RUNNING),
-        ("is_cost", "minimum", Status.RUNNING),
-        ("is_rounding refused", "", Status.ROUNDING),
-        ("is_rounding refused far", "", Status.RUNNING),
-        ("is_rounding refused", "minimum", Status.RUNNING),
+        ("orthogonal", "", Status.GRADIENT),
+        ("orthogonal", "minimum", Status.RUNNING),
+        ("singular flat", "", Status.SINGULAR),
+        ("flat", "", Status.COST),
+        ("flat contradicted", "", Status.RUNNING),
+        ("flat", "minimum", Status.RUNNING),
+        ("rounded", "improved", Status.ROUNDING),
+        ("rounded contradicted", "improved", Status.RUNNING),
+        ("rounded", "improved minimum", Status.RUNNING),
         ("short", "", Status.STEP),
         ("short", "minimum", Status.RUNNING),
-        ("short refused far", "", Status.STEP),
-        ("short refused", "finite", Status.STEP),
-        ("short refused far", "finite", Status.STUCK),
-        ("short refused far", "minimum", Status.STUCK),
-        ("short refused far hidden", "minimum", Status.HIDDEN),
-        ("short refused far hidden", "minimum finite", Status.STUCK),
+        ("short contradicted", "improved", Status.STEP),
+        ("short", "improved finite", Status.STEP),
+        ("short contradicted", "improved finite", Status.STUCK),
+        ("short contradicted", "improved minimum", Status.STUCK),
+        ("short contradicted hidden", "improved minimum", Status.HIDDEN),
+        ("short contradicted hidden", "improved minimum finite", Status.STUCK),
     ],
 )
 def test_the_criteria(holds: str, fails: str, expected: Status) -> None:
     given = NO_END | dict.fromkeys(holds.split(), True) | dict.fromkeys(fails.split(), False)
-    assert Status(numba_kernel.judge.py_func(**given)) is expected
+    assert Status(numba_criteria.judge.py_func(**given)) is expected
 
 
 @pytest.mark.parametrize(
-    ("promise", "ftol", "gtol", "expected"),
+    ("attainable", "ftol", "gtol", "expected"),
     [
         (0.99e-4, 0, 0, True),  # a cosine of 1e-3
         (1.01e-4, 0, 0, False),
@@ -472,9 +480,9 @@ def test_the_criteria(holds: str, fails: str, expected: Status) -> None:
         (1.01, 1, 1, False),
     ],
 )
-def test_what_counts_as_a_minimum(promise: float, ftol: float, gtol: float, expected: bool) -> None:
+def test_what_counts_as_a_minimum(attainable: float, ftol: float, gtol: float, expected: bool) -> None:
     """The sum of squares is 100."""
-    assert (promise <= numba_kernel.limit_of.py_func(100.0, 1e-9, ftol, gtol)) is expected
+    assert (attainable <= numba_criteria.largest_allowed.py_func(100.0, 1e-9, ftol, gtol)) is expected
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

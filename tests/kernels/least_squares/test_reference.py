@@ -1,4 +1,4 @@
-"""One iteration at a time; test_batched has fits from start to end."""
+"""One iteration at a time; test_torch_solver has fits from start to end."""
 
 import math
 from dataclasses import fields, replace
@@ -11,9 +11,11 @@ from torch import Tensor
 from packtrain.kernels.expression.reference import jacobian
 from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.least_squares import Problem, Rules, Status
-from packtrain.kernels.least_squares.linearize import Linear, linearize
+from packtrain.kernels.least_squares.fits import Fits
+from packtrain.kernels.least_squares.linearize import linearize
 from packtrain.kernels.least_squares.method import FAR
-from packtrain.kernels.least_squares.reference import Fits, iterate
+from packtrain.kernels.least_squares.problem import Linear
+from packtrain.kernels.least_squares.reference import iterate
 from tests.helpers import assert_close
 from tests.kernels.least_squares.fits import KINDS, bounded, rules, samples, starts, tensor
 
@@ -24,18 +26,18 @@ both = pytest.mark.parametrize("damped", [True, False], ids=["LM", "GN"])
 
 
 class One:
-    """Fits that iterate one trial step at a time; `asked` are the trials."""
+    """Fits that iterate one trial step at a time; `trials` are their parameters."""
 
     def __init__(
         self, graph: Graph, problem: Problem, start: Tensor, given: Rules | None = None, damped: bool = True
     ) -> None:
         self.model, self.problem, self.damped = partial(jacobian, graph), problem, damped
         self.rules = given or rules(problem, start)
-        self.asked: list[Tensor] = []
+        self.trials: list[Tensor] = []
         self.fits = Fits.start(start, linearize(self.model, start, problem), self.rules, damped)
 
     def evaluate(self, parameters: Tensor) -> Linear:
-        self.asked.append(parameters)
+        self.trials.append(parameters)
         return linearize(self.model, parameters, self.problem)
 
     def step(self) -> Fits:
@@ -75,7 +77,7 @@ def test_a_fit_that_has_ended_changes_no_more() -> None:
     before = one.fits
     before.status = before.status.masked_fill(ended, Status.EXHAUSTED)
     after = one.step()
-    for name in (each.name for each in fields(before)):
+    for name in (field.name for field in fields(before)):
         assert getattr(after, name)[ended].equal(getattr(before, name)[ended]), name
     assert not (after.parameters == before.parameters)[~ended].any()
 
@@ -109,7 +111,7 @@ def test_a_damped_step_is_as_long_as_the_radius_and_solves_the_damped_equations(
     one = One(LINE, problem, near(3), given)
     before = one.fits
     after = one.step()
-    step = one.asked[0] - before.parameters
+    step = one.trials[0] - before.parameters
     assert ((after.scale * step).norm(dim=1) / before.radius - 1).abs().max() <= 0.1
     assert (after.damping > 0).all()
     gram = before.root.mT @ before.root + torch.diag_embed(after.damping[:, None] * after.scale**2)
@@ -150,7 +152,7 @@ def stand(rss: float, root: float = 1.0, projected: float = 1.0, **others: objec
 
 
 def near_its_end() -> Fits:
-    """One whose step is short, and promises a hundred-millionth of the sum of squares."""
+    """One whose step is short, and predicts a reduction by a hundred-millionth of the sum of squares."""
     return stand(1.0, projected=1e-4, parameters=tensor([[1e6]]))
 
 
@@ -161,19 +163,19 @@ def plain(tolerance: float = 0.0) -> Rules:
     return rules(problem, one, tolerance)
 
 
-def told(rss: float) -> Linear:
+def linear_at(rss: float) -> Linear:
     return Linear(tensor([rss]), tensor([[[1.0]]]), tensor([[0.5]]))
 
 
 def tried(fits: Fits, there: float, given: Rules | None = None, damped: bool = True) -> Fits:
     """One iteration that finds the sum of squares `there`."""
-    return iterate(fits, given or plain(), damped, lambda _: told(there))
+    return iterate(fits, given or plain(), damped, lambda _: linear_at(there))
 
 
 @both
 @pytest.mark.parametrize("there", [1.0, 2.0, torch.inf])
 def test_a_trial_that_is_not_better_is_not_taken(there: float, damped: bool) -> None:
-    """At s = -1 the model promises rss 0 from 1."""
+    """At s = -1 the model predicts rss 0 from 1."""
     found = tried(stand(1.0), there, damped=damped)
     assert found.parameters.item() == 0 and found.rss.item() == 1 and found.projected.item() == 1
     assert found.status.item() == Status.RUNNING
@@ -190,7 +192,7 @@ def test_a_trial_that_is_better_is_taken_with_its_linear_problem(damped: bool) -
 @pytest.mark.parametrize(
     ("there", "radius", "expected"),
     [
-        (0.05, 100.0, 2.0),  # kept its promise: twice the step
+        (0.05, 100.0, 2.0),  # as predicted: twice the step
         (0.5, 100.0, 2.0),  # half of it, undamped
         (0.8, 100.0, 50.0 / 10),  # a fifth: half of 10 times the step at most
         (0.8, 2.0, 1.0),  # a fifth: half the radius
@@ -206,7 +208,7 @@ def test_the_radius_follows_the_trial(there: float, radius: float, expected: flo
 
 @pytest.mark.parametrize(("there", "expected"), [(0.6, 0.5), (0.01, None), (0.9, 0.25)])
 def test_the_radius_of_a_damped_step(there: float, expected: float | None) -> None:
-    """A step cut to 0.5 promises 1 - 0.25: half of that keeps the radius, most of it doubles the step."""
+    """A step cut to 0.5 predicts 1 - 0.25: half of that keeps the radius, most of it doubles the step."""
     found = tried(stand(1.0, radius=tensor([0.5])), there)
     assert found.damping.item() > 0
     length = found.parameters.abs().item()
@@ -256,8 +258,8 @@ def test_each_criterion(fits: Fits, there: float, given: Rules, status: Status) 
 
 
 @pytest.mark.parametrize(("projected", "status"), [(0.99, Status.COST), (1.01, Status.RUNNING)])
-def test_a_cut_step_is_no_end_where_the_parameter_promises_far_more(projected: float, status: Status) -> None:
-    """The bound cuts the step to 1e-5, which promises 2e-5 of the 1e-2 that ftol lets pass; see FAR."""
+def test_a_cut_step_is_no_end_where_far_more_is_attainable(projected: float, status: Status) -> None:
+    """The bound cuts the step to 1e-5, which predicts 2e-5 of the 1e-2 that ftol lets pass; see FAR."""
     given = bounded(replace(plain(), ftol=tensor([1e-6])), lower=-1e-5)
     fits = stand(1e4, projected=projected)
     assert Status(int(tried(fits, 1e4 - 2e-5, given).status)) is status
@@ -266,10 +268,8 @@ def test_a_cut_step_is_no_end_where_the_parameter_promises_far_more(projected: f
 @pytest.mark.parametrize(
     ("times", "cut", "whole"), [(0.99, Status.ROUNDING, Status.STEP), (1.01, Status.RUNNING, Status.STUCK)]
 )
-def test_rounding_is_no_end_where_the_parameter_promises_far_more(
-    times: float, cut: Status, whole: Status
-) -> None:
-    """Lost in the rounding of rss = 1 is 5 eps, above what a step promises that a bound cuts to 1e-11."""
+def test_rounding_is_no_end_where_far_more_is_attainable(times: float, cut: Status, whole: Status) -> None:
+    """The rounding error of rss = 1 is 5 eps, above the predicted reduction of a step cut to 1e-11."""
     projected = times * (FAR * 5 * torch.finfo(torch.float64).eps) ** 0.5
     given = bounded(plain(), lower=-1e-11)
     assert Status(int(tried(stand(1.0, projected=projected), 1.0, given).status)) is cut
@@ -278,16 +278,16 @@ def test_rounding_is_no_end_where_the_parameter_promises_far_more(
 
 
 def test_a_fixed_parameter_counts_for_nothing_in_the_reach_of_the_others() -> None:
-    def ended(value: float, moves: bool) -> Status:
+    def ended(value: float, free: bool) -> Status:
         fits = replace(
             stand(1.0),
             parameters=tensor([[value, 1.0]]),
             root=tensor([[[1.0, 0.0], [0.0, 1.0]]]),
             projected=tensor([[0.0, 1e-3]]),
-            scale=tensor([[float(moves), 1.0]]),
+            scale=tensor([[float(free), 1.0]]),
         )
         given = rules(Problem(torch.zeros(1, 1), torch.ones(1, 1)), fits.parameters, 0.0)
-        given.moves[0, 0] = moves
+        given.free[0, 0] = free
         linear = Linear(tensor([1 - 1e-6]), fits.root, tensor([[0.0, 1e-4]]))
         given = replace(given, xtol=tensor([1e-8]))
         return Status(int(iterate(fits, given, True, lambda _: linear).status))
@@ -342,7 +342,7 @@ def test_a_fit_that_has_ended_stays_as_it_is(damped: bool) -> None:
 def test_a_parameter_that_does_not_move_stays_exactly(damped: bool) -> None:
     problem, _ = line()
     given = rules(problem, near(3))
-    given.moves[1, 0] = given.moves[2, 1] = False
+    given.free[1, 0] = given.free[2, 1] = False
     one = One(LINE, problem, near(3), given, damped)
     found = near(3)
     for _ in range(3):
@@ -358,7 +358,7 @@ def test_a_parameter_that_does_not_move_stays_exactly(damped: bool) -> None:
 def test_a_parameter_that_does_not_move_may_lie_outside_its_bounds(damped: bool) -> None:
     problem, _ = line()
     given = bounded(rules(problem, near(3)), lower=[[1.0, -9.0]])
-    given.moves[:, 0] = False
+    given.free[:, 0] = False
     one = One(LINE, problem, near(3), given, damped)
     assert (one.step().parameters[:, 0] == 0.7).all()
 
@@ -369,7 +369,7 @@ def test_trials_are_projected_on_the_bounds(damped: bool) -> None:
     one = One(LINE, problem, near(3), bounded(rules(problem, near(3)), upper=[[9.0, 0.9]]), damped)
     assert (best[:, 1] > 0.9).all()
     one.step()
-    assert (one.asked[0][:, 1] == 0.9).all()
+    assert (one.trials[0][:, 1] == 0.9).all()
     for _ in range(20):
         one.step()
     held = problem.targets[..., 0] - 0.9

@@ -167,7 +167,7 @@ def boxed(text: str, runs: int, seed: int) -> tuple[Problem, Tensor, Rules]:
 def test_where_one_parameter_alone_could_do_better_no_fit_has_converged(
     text: str, tolerance: float, damped: bool
 ) -> None:
-    """A joint step that bounds cut may promise nothing while a step of one parameter would help."""
+    """A joint step that bounds cut may predict no reduction while a step of one parameter would help."""
     problem, start, given = boxed(text, 40, TEXTS.index(text))
     same = torch.full_like(given.ftol, tolerance)
     given = replace(given, ftol=same, xtol=same, gtol=same)
@@ -225,12 +225,12 @@ def test_bounds_are_each_runs_own() -> None:
 def test_fixed_parameters_do_not_move(damped: bool) -> None:
     problem, start = samples(PEAK, 3), starts(PEAK, 3)
     given = rules(problem, start)
-    given.moves[1, 3:] = False
-    given.moves[2, 0] = False
+    given.free[1, 3:] = False
+    given.free[2, 0] = False
     found = fit(PEAK.graph, problem, start, given, damped)
     assert found.converged
-    assert (found.parameters == start)[~given.moves].all()
-    assert not (found.parameters == start)[given.moves].any()
+    assert (found.parameters == start)[~given.free].all()
+    assert not (found.parameters == start)[given.free].any()
     less = parse("xy = h*exp(-((x - m)/s)^2)")
     assert_near(
         found.parameters[[1], :3], by_curve_fit(less, problem.of(torch.tensor([1])), start[[1], :3]), 1e-7
@@ -263,7 +263,7 @@ def test_a_huge_parameter_that_is_fixed_ends_no_fit(tolerance: float, damped: bo
 def test_all_parameters_may_be_fixed(damped: bool) -> None:
     problem, start = samples(DECAY, 2), starts(DECAY, 2)
     given = rules(problem, start)
-    given.moves[0] = False
+    given.free[0] = False
     found = fit(DECAY.graph, problem, start, given, damped)
     assert found.converged and found.parameters[0].equal(start[0])
 
@@ -409,7 +409,7 @@ def test_a_pack_is_the_same_when_only_a_part_fits(
 def test_a_fit_does_not_depend_on_its_neighbours(damped: bool) -> None:
     problem, start = samples(SINE, 5), starts(SINE, 5)
     given = bounded(rules(problem, start), upper=[[9, 9, 9, 9]] * 4 + [[1.9, 9, 9, 9]])
-    given.moves[3, 3] = False
+    given.free[3, 3] = False
     together = fit(SINE.graph, problem, start, given, damped)
     for run in range(5):
         own = torch.tensor([run])

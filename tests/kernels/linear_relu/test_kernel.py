@@ -205,13 +205,66 @@ def test_a_run_is_the_same_in_any_pack(
         assert all(a.equal(b[runs]) for a, b in zip(of(runs), whole, strict=True))
 
 
+NARROW, WIDE = (5, 6, 7), (3, 130, 140, 2)
+
+
+def with_nan(
+    widths: tuple[int, ...], where: str, device: torch.device, dtype: torch.dtype, product: str = "ieee"
+) -> tuple[Tensor, list[Layer]]:
+    """Three runs, a NaN in the second: in one weight of the first layer, or in one input of one sample."""
+    x, layers = made(3, 20, widths, False, dtype, device, product)
+    if where == "weight":
+        layers[0][0][1, 2, 1] = torch.nan
+    else:
+        x[1, 7, 1] = torch.nan
+    return x, layers
+
+
 @pytest.mark.emulated
 @pytest.mark.parametrize("relu", [True, False])
-def test_nan_stays_nan_and_in_its_run(relu: bool, device: torch.device) -> None:
-    x, ((weight, bias),) = made(3, 20, (4, 3), True, torch.float32, device)
+@pytest.mark.parametrize("sizes", [(4, 3), (4, 130)], ids=["narrow", "wide"])
+def test_nan_stays_nan_and_in_its_run(relu: bool, sizes: tuple[int, int], device: torch.device) -> None:
+    x, ((weight, bias),) = made(3, 20, sizes, True, torch.float32, device)
     weight[1, 2, 3] = torch.nan
     y = (linear_relu if relu else linear)(x, weight, bias, backend="triton")
     assert y[1, :, 2].isnan().all() and int(y.isnan().sum()) == 20
+
+
+@pytest.mark.parametrize("where", ["weight", "input"])
+@pytest.mark.parametrize("relu_last", [True, False])
+@pytest.mark.parametrize("widths", [NARROW, WIDE], ids=["narrow", "wide"])
+@pytest.mark.parametrize(("dtype", "product"), FORMATS)
+def test_nan_reaches_the_output_and_every_gradient(
+    dtype: torch.dtype,
+    product: str,
+    widths: tuple[int, ...],
+    relu_last: bool,
+    where: str,
+    device: torch.device,
+) -> None:
+    """As in the definition: the gradient of a hidden feature that is NaN passes through its ReLU."""
+    check(*with_nan(widths, where, device, dtype, product), relu_last, product)
+
+
+LOSE_NAN = [
+    ("linear_relu_fwd_kernel", "tl.where(y <= 0, 0.0, y)", "tl.where(y > 0, y, 0.0)"),
+    ("linear_relu_bwd_kernel", "tl.where(y <= 0, 0.0, dz)", "tl.where(y > 0, dz, 0.0)"),
+    ("linear_relu_bwd_kernel", "tl.where(x.to(SUM) <= 0, 0.0, dx)", "tl.where(x.to(SUM) > 0, dx, 0.0)"),
+    ("_product", "tl.where(total_mn <= 0, 0.0, total_mn)", "tl.where(total_mn > 0, total_mn, 0.0)"),
+    ("_product", "mask.to(SUM) <= 0, 0.0, a.to(SUM))", "mask.to(SUM) > 0, a.to(SUM), 0.0)"),
+    ("_product", "tl.where(out_mask <= 0, 0.0, total_mn)", "tl.where(out_mask > 0, total_mn, 0.0)"),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new"), LOSE_NAN)
+def test_a_kernel_that_loses_nan_is_rejected(
+    name: str, old: str, new: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = with_nan(WIDE if name == "_product" else NARROW, "weight", device, torch.float32)
+    check(*given)
+    edited.use(monkeypatch, kernel, name, old, new)
+    with pytest.raises(AssertionError):
+        check(*given)
 
 
 def test_gradients_of_what_nobody_asks_for_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +302,7 @@ EDITS = [
         "if SUMS and n == 0:\n                total_m",
         "if SUMS and n == 1:\n                total_m",
     ),
-    ("_product", "tl.where(kept <= 0, 0.0, total_mn)", "total_mn + 0.0 * kept"),
+    ("_product", "tl.where(out_mask <= 0, 0.0, total_mn)", "total_mn + 0.0 * out_mask"),
     ("_product", "first_m + inside", "0 * first_m + inside"),
 ]
 

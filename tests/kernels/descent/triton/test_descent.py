@@ -124,7 +124,7 @@ def test_diverging_neighbours_change_no_bit() -> None:
     found = check(replace(calm, lr=calm.lr.masked_fill(wild, 1e200)))
     alone = by_triton(calm)
     assert found.alive.equal(~wild) and found.parameters.isfinite().all() and found.states.isfinite().all()
-    assert found.last.isnan().equal(wild) and (found.taken < alone.taken).equal(wild)
+    assert found.last.isnan().equal(wild) and (found.count < alone.count).equal(wild)
     assert found.of(~wild).equals(alone.of(~wild))
 
 
@@ -157,7 +157,7 @@ def test_a_graph_of_many_values() -> None:
         ("lane == 3, tl.sum(g3", "lane == 3, tl.sum(g2"),
         ("at = permuted(tl.where(inside, offset + at, 0)", "at = permuted(tl.where(inside, at, 0)"),
         ("value * scale", "value"),
-        ("totals += found", "totals = found"),
+        ("totals += part", "totals = part"),
     ],
 )
 def test_a_wrong_gradient_is_rejected(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,9 +189,9 @@ def test_a_wrong_update_is_rejected(name: str, old: str, new: str, monkeypatch: 
     ("old", "new"),
     [
         ("clip / (norm", "2 * clip / (norm"),
-        ("mask=moves & (lane < P)", "mask=lane < P"),
+        ("mask=accepted & (lane < P)", "mask=lane < P"),
         ("(finite == 0)", "(finite == 2)"),
-        ("alive = tl.where(active, moves, alive)", "alive = alive"),
+        ("alive = tl.where(active, accepted, alive)", "alive = alive"),
     ],
 )
 def test_a_wrong_step_is_rejected(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:

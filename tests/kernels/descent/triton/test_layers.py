@@ -12,7 +12,7 @@ from packtrain.kernels.descent.triton import layers as triton_layers
 from packtrain.kernels.descent.triton import layers_source as triton_layers_source
 from packtrain.kernels.descent.triton import wide as triton_wide
 from packtrain.kernels.descent.triton.descent import TritonDescent
-from packtrain.kernels.descent.triton.layers_source import Tiles, layers_training
+from packtrain.kernels.descent.triton.layers_source import ScratchTiles, layers_training
 from packtrain.kernels.descent.triton.source import Cut
 from packtrain.kernels.linear_relu.reference import linear_relu_chain_reference
 from packtrain.kernels.loss import loss as loss_of
@@ -21,7 +21,7 @@ from packtrain.trainer.models.mlp import layout
 from tests.helpers import assert_near
 from tests.kernels import edited
 from tests.kernels.descent import trainings
-from tests.kernels.descent.trainings import CPU, Training, by_torch, by_triton, check
+from tests.kernels.descent.trainings import CPU, Training, by_torch, by_triton, check, check_nan
 
 pytestmark = pytest.mark.usefixtures("poisoned")
 
@@ -81,11 +81,24 @@ def training(
     )
 
 
+def with_nan(given: Training, where: str) -> Training:
+    """`given`, a NaN among what goes into a ReLU of its first run: by a weight, or by one run's input.
+
+    The NaN weight is of one hidden feature, whose own gradient passes through its ReLU alone.
+    """
+    parameters, inputs = given.parameters.clone(), given.inputs.clone()
+    if where == "weight":
+        parameters[0, 0] = torch.nan
+    else:
+        inputs[3, 0] = torch.nan
+    return replace(given, parameters=parameters, inputs=inputs)
+
+
 @pytest.fixture
 def scratch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Perceptrons of few features keep their values in scratch memory too, in tiles, blocks and chunks."""
-    monkeypatch.setattr(triton_layers_source, "FITS", {})
-    monkeypatch.setitem(triton_layers_source.WIDE, "ieee", Tiles(16, 32, Cut(64, 8)))
+    monkeypatch.setattr(triton_layers_source, "REGISTER_TILES", {})
+    monkeypatch.setitem(triton_layers_source.SCRATCH_TILES, "ieee", ScratchTiles(16, 32, Cut(64, 8)))
     monkeypatch.setattr(triton_descent, "BLOCKS_A_CHUNK", 2)
 
 
@@ -107,7 +120,7 @@ def test_orders_chunks_and_layers_without_a_bias(order: str, monkeypatch: pytest
 @pytest.mark.parametrize("widths", [(3, 16, 5, 2), (3, 64, 64, 2)])
 @pytest.mark.parametrize("product", ["ieee", "tf32", "bf16"])
 def test_formats(product: str, widths: tuple[int, ...]) -> None:
-    """One step: rounded slopes point where others do, and Adam magnifies what is small."""
+    """One step: a rounded gradient points where the exact one does, and Adam magnifies what is small."""
     given = replace(training(*widths, product=product, runs=1, steps=(1,)), optimizer="sgd", hyper=SGD)
     found, expected = by_triton(given, torch.float32), by_torch(given)
     for name in ("losses", "norms", "states"):
@@ -128,6 +141,50 @@ def test_formats(product: str, widths: tuple[int, ...]) -> None:
 @pytest.mark.usefixtures("scratch")
 def test_layers_in_scratch_memory(given: dict[str, Any]) -> None:
     check(training(*given.pop("widths"), **{"size": 200, "batch": 150, **given}))
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("where", ["weight", "input"])
+@pytest.mark.parametrize(
+    ("widths", "loss"), [((2, 7, 3), "mse"), ((9, 20, 5, 2), "cross_entropy"), ((3, 40, 2), "mse")]
+)
+def test_nan_reaches_the_loss_and_the_gradient(widths: tuple[int, ...], loss: str, where: str) -> None:
+    check_nan(with_nan(training(*widths, loss=loss), where), torch.float32)
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("where", ["weight", "input"])
+@pytest.mark.parametrize(("product", "itemsize"), [("ieee", 8), ("tf32", 4), ("bf16", 4)])
+def test_nan_passes_through_every_format(product: str, itemsize: int, where: str) -> None:
+    given = with_nan(training(3, 10, 7, 2, product=product, itemsize=itemsize), where)
+    check_nan(given, {8: torch.float64, 4: torch.float32}[itemsize])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("return tl.where(z <= 0, 0.0, z)", "return tl.where(z > 0, z, 0.0)"),
+        ("tl.where(x <= 0, 0.0, dx)", "tl.where(x > 0, dx, 0.0)"),
+    ],
+)
+@pytest.mark.parametrize("widths", [(2, 7, 3), (9, 20, 5, 2)])
+def test_a_layer_that_loses_nan_is_rejected(old: str, new: str, widths: tuple[int, ...]) -> None:
+    given = with_nan(training(*widths), "weight")
+    wrong = given.edited(triton_layers.__name__, edited.edited(triton_layers, old, new).__name__)
+    with pytest.raises(AssertionError):
+        check_nan(wrong)
+
+
+@pytest.mark.usefixtures("scratch")
+def test_a_layer_in_scratch_memory_that_loses_nan_is_rejected() -> None:
+    given = with_nan(training(2, 20, 7, 3), "weight")
+    check_nan(given)
+    loses = edited.edited(triton_layers, "return tl.where(z <= 0, 0.0, z)", "return tl.where(z > 0, z, 0.0)")
+    forward = edited.edited(triton_wide, "from .layers import", f"from {loses.__name__} import")
+    backward = edited.edited(triton_wide, "tl.where(shut, 0.0, dx)", "tl.where(tl.load(at) > 0, dx, 0.0)")
+    for wrong in (forward, backward):
+        with pytest.raises(AssertionError):
+            check_nan(given.edited(triton_wide.__name__, wrong.__name__))
 
 
 @pytest.mark.parametrize("hidden", [10, 64])
@@ -211,8 +268,8 @@ def test_diverging_neighbours_change_no_bit() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("dw2 = weight_slopes(dw2, d2, a1", "dw2 = weight_slopes(dw2, d2, a1 * 1.01"),
-        ("d1 = input_slopes(w2, d2, a1", "d1 = input_slopes(w2, d2, a1 + 1"),
+        ("dw2 = weight_gradient(dw2, d2, a1", "dw2 = weight_gradient(dw2, d2, a1 * 1.01"),
+        ("d1 = input_gradient(w2, d2, a1", "d1 = input_gradient(w2, d2, a1 + 1"),
         ("db1 += ", "db1 = "),
         ("a1 = relu(z1)", "a1 = (z1)"),
         ("dw1, chunk, scale", "dw1, 0, scale"),
@@ -234,7 +291,7 @@ def test_a_wrong_gradient_is_rejected(old: str, new: str, monkeypatch: pytest.Mo
         ("top = tl.max(y, 0)", "top = tl.min(y, 0)"),
         ("return tl.where(z <= 0, 0.0, z)", "return tl.where(z <= 0.5, 0.0, z)"),
         ("tl.where(x <= 0, 0.0, dx)", "dx"),
-        ("before + slopes", "slopes"),
+        ("before + sums", "sums"),
     ],
 )
 def test_a_wrong_layer_is_rejected(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,11 +313,11 @@ def test_a_wrong_layer_is_rejected(old: str, new: str, monkeypatch: pytest.Monke
         ("tl.dot(tl.trans(w), dz", "tl.dot(tl.trans(w * 1.01), dz"),
         ("shut = tl.load(at) <= 0", "shut = tl.load(at) <= 0.5"),
         ("dw = tl.where(first, 0.0, tl.load(at))", "dw = tl.load(at) * 0"),
-        ("tl.where(first, 0.0, tl.load(at)) + slopes", "slopes"),
+        ("tl.where(first, 0.0, tl.load(at)) + sums", "sums"),
         ("db += tl.sum(da", "db = tl.sum(da"),
-        ("db += tl.sum(dy", "db = tl.sum(dy"),
+        ("db += tl.sum(part", "db = tl.sum(part"),
         ("total += l", "total = l"),
-        ("before + slopes.to", "slopes.to"),
+        ("before + sums.to", "sums.to"),
         ("left - 1", "left - 2"),
     ],
 )

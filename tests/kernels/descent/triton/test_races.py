@@ -27,7 +27,8 @@ EVERY = range(inspect.getsource(triton_kernel).count(BARRIER))
 def without(module: ModuleType, number: int) -> ModuleType:
     """A copy of `module` that lacks one of its barriers."""
     parts = inspect.getsource(module).split(BARRIER)
-    return source_cache.load(BARRIER.join(parts[: number + 1]) + "pass" + BARRIER.join(parts[number + 1 :]))
+    source = BARRIER.join(parts[: number + 1]) + "pass" + BARRIER.join(parts[number + 1 :])
+    return source_cache.load(edited.importable(source, module))
 
 
 @pytest.mark.parametrize("number", EVERY)
