@@ -8,6 +8,8 @@ import yaml
 
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.config.pack import Pack, make_pack
+from packtrain.trainer.config.precedence import OF_EQUATIONS
+from packtrain.trainer.config.schema import Config
 from tests.helpers import Command
 from tests.trainer.configs import compose
 
@@ -17,7 +19,7 @@ STARTS = {"pack": {"over": {"model.initial.ab": "1,2", "schedule.warmup_steps": 
 
 def pack_after(said: dict[str, Any], folder: Path, *typed: str) -> Pack:
     """The pack of an experiment that says so, and of what is typed."""
-    (folder / "experiment").mkdir()
+    (folder / "experiment").mkdir(parents=True)
     mine = {"defaults": ["primer", "_self_"], **said}
     (folder / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{yaml.safe_dump(mine)}")
     return make_pack(compose(f"hydra.searchpath=[{folder}]", "experiment=mine", *typed), typed)
@@ -70,6 +72,35 @@ def test_what_is_typed_counts(
         for part in path.split(".") if path != "over" else ():
             found = getattr(found, part)
         assert found == value, path
+
+
+ABOUT_EQUATIONS: dict[str, Any] = {
+    "model.outputs": ["xw"],
+    "model.parameters": ["xp"],
+    "model.initial": {"ab": 1},
+    "model.bounds": {"ab": [0, 2]},
+    "model.fixed": ["ab"],
+    "data.truth": {"ab": 1},
+    "data.columns": {"xa": "a"},
+    "data.table": {"xa": [1, 2], "xw": [1, 2]},
+}
+
+
+def test_what_is_said_about_equations_is_all_of_it() -> None:
+    assert set(ABOUT_EQUATIONS) == set(OF_EQUATIONS)
+
+
+@pytest.mark.parametrize("path", ABOUT_EQUATIONS)
+def test_equations_that_are_typed_leave_what_an_experiment_says_of_its_own(path: str, tmp_path: Path) -> None:
+    group, field = path.split(".")
+    said = {group: {field: ABOUT_EQUATIONS[path]}}
+    data = "table" if path in ("data.columns", "data.table") else "ground_truth"
+    fit = f"data={data}", "optimizer=levenberg_marquardt", "loop.batch_size=full"
+    own = pack_after(said, tmp_path / "own", *fit).config
+    mine = pack_after(said, tmp_path / "mine", *fit, 'model.expressions=["xy = a*x"]').config
+    before, after, default = (getattr(getattr(config, group), field) for config in (own, mine, Config()))
+    assert before == said[group][field] or before.items() >= said[group][field].items()
+    assert after == default
 
 
 @pytest.mark.parametrize(
