@@ -3,31 +3,26 @@
 import math
 import os
 import re
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 from unicodedata import normalize
-from zipfile import BadZipFile, ZipFile, is_zipfile
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from ...kernels.common.errors import UserError, choose
+from .foreign import UNREADABLE
 from .memory import available_memory, check_memory
 from .table import Table
 
 NUMBER = 8  # bytes: numbers become float64
 Columns = tuple[dict[str, np.ndarray], dict[str, str]]  # by name, and why some of those names can't be used
-# What reading a damaged file raises; RuntimeError: an archive that is encrypted or packed in a strange way.
-UNREADABLE = (
-    OSError, EOFError, ValueError, RuntimeError, MemoryError, BadZipFile, zlib.error, pyarrow.ArrowException,
-    SafetensorError,
-)  # fmt: skip
 
 
 def read(path: str | None) -> Table:
@@ -46,7 +41,7 @@ def read(path: str | None) -> Table:
         _check_size(file, size(file))
         columns, refused = reader(file)
         return Table(str(file), columns, refused)
-    except UNREADABLE as error:
+    except (*UNREADABLE, pyarrow.ArrowException) as error:
         if isinstance(error, UserError):
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from ...kernels.common.errors import UserError
+from ..data.foreign import UNREADABLE
 from .atomic import remove_drafts, replace
 from .places import NAMES
 from .seconds import Seconds
 
 FORMAT = 1  # of the files
 NEVER = 1 << 62
-UNREADABLE = OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError
 Tell = Callable[[str], object]  # says a sentence to whoever watches
 
 

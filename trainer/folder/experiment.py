@@ -5,17 +5,15 @@ from dataclasses import Field, asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from ...kernels.common.errors import UserError
 from ..config.interpolation import put
 from ..config.pack import START, Pack, make_pack
 from ..config.schema import LEAST_SQUARES, Config
+from ..data.foreign import UNREADABLE
 
 PACKAGE = "# @package _global_"
-UNREADABLE = OSError, ValueError, TypeError, RecursionError, yaml.YAMLError, OmegaConfBaseException
 
 
 def experiment_of(folder: Path, run: int) -> str:

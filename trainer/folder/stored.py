@@ -11,6 +11,7 @@ import pyarrow
 from pyarrow import csv
 
 from ...kernels.common.errors import UserError
+from ..data.foreign import UNREADABLE
 from .command import read_command
 from .experiment import read_pack
 from .plan import Plan, read_plan
@@ -72,7 +73,7 @@ def read_stored(folder: Path) -> Stored:
         lines = read_table(folder / "runs.csv").to_pylist()
         check_characters(folder / "runs.csv")
         return checked(Stored(folder, result, lines or [{}], plan))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except UNREADABLE as error:
         hint = f"; packtrain resume={folder} finishes its sweep" if plan else ""
         raise UserError(f"{folder} holds no finished training or sweep ({error}){hint}") from None
 

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -21,6 +20,7 @@ from ...kernels.common.errors import UserError
 from ..config import schema
 from ..config.pack import Pack
 from ..data.dataset import Dataset
+from ..data.foreign import UNREADABLE
 from ..engines.base import Engine
 from ..engines.devices import Compute
 from ..engines.outcome import Ending
@@ -32,17 +32,6 @@ from .plan import FILE as SWEEP
 from .ranking import LISTED_BEST, LISTED_RUNS, Objective, best_first, best_run, counted, finite, flat
 from .seconds import Seconds
 from .stored import read_stored
-
-FOREIGN = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    SafetensorError,
-    OmegaConfBaseException,
-)  # what reading another file than ours raises
 
 REAL = "biuf"  # kinds of NumPy's types
 
@@ -246,7 +235,7 @@ def _load(folder: Path) -> Trained:
             about = json.loads(file.metadata()["packtrain"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return _trained(result, about, tensors)
-    except FOREIGN as error:
+    except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         of_sweep = "; of a sweep say which run, as in run='best'" if (folder / SWEEP).exists() else ""
         raise UserError(f"{folder} holds no finished training: {reason}{of_sweep}") from None
