@@ -73,9 +73,12 @@ def _alone(pack: Pack, run: int, cwd: Path | None) -> Config:
 def _start(pack: Pack, run: int) -> dict[str, float]:
     """Where one of several starts began, as starting values."""
     # torch takes seconds, and other runs don't need it
-    from ..models.build import starting_values  # noqa: PLC0415 (see above)
+    from ..models.build import make_graph  # noqa: PLC0415 (see above)
+    from ..models.initial import starting_values  # noqa: PLC0415 (see above)
 
-    return {f"model.initial.{name}": value for name, value in starting_values(pack, run).items()}
+    graph = make_graph(pack.config.model)
+    assert graph is not None, "an MLP has one start"
+    return {f"model.initial.{name}": value for name, value in starting_values(pack, graph, run).items()}
 
 
 def _of_use(config: Config) -> dict[str, Any]:
