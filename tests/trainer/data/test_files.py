@@ -19,7 +19,7 @@ from packtrain.kernels.common.errors import UserError
 from packtrain.kernels.language import parse
 from packtrain.trainer.data import files
 from packtrain.trainer.data.files import READERS, read
-from packtrain.trainer.data.table import select
+from packtrain.trainer.data.select import select
 
 COLUMNS = {"x": np.array([0.5, 1.5, 2.5]), "count": np.array([1, 2, 3])}
 

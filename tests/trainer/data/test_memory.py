@@ -8,7 +8,9 @@ import torch
 
 from packtrain.kernels.common.errors import UserError
 from packtrain.kernels.language import parse
-from packtrain.trainer.data import memory, table
+from packtrain.trainer.data import memory
+from packtrain.trainer.data import select as selecting
+from packtrain.trainer.data.table import Table
 from packtrain.trainer.models import build
 from tests.trainer.configs import untrained
 
@@ -65,8 +67,8 @@ def test_on_cuda_the_device_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_columns_that_are_used_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = {name: np.zeros(1000) for name in ("x", "xy", "unused")}
-    monkeypatch.setattr(table, "available_memory", lambda: 4 * 8000)
-    assert len(table.select(table.Table("t.csv", columns), {}, parse("xy = a*x"), False)) == 1000
-    monkeypatch.setattr(table, "available_memory", lambda: 4 * 8000 - 1)
+    monkeypatch.setattr(selecting, "available_memory", lambda: 4 * 8000)
+    assert len(selecting.select(Table("t.csv", columns), {}, parse("xy = a*x"), False)) == 1000
+    monkeypatch.setattr(selecting, "available_memory", lambda: 4 * 8000 - 1)
     with pytest.raises(UserError, match=r"t.csv takes 0.0 GB in memory.*: take fewer rows or columns"):
-        table.select(table.Table("t.csv", columns), {}, parse("xy = a*x"), False)
+        selecting.select(Table("t.csv", columns), {}, parse("xy = a*x"), False)
