@@ -9,7 +9,8 @@ from typing import Any
 
 from ...kernels.common.errors import UserError
 from ..config.checks import checkpoint_interval
-from ..config.pack import Pack, flatten
+from ..config.overrides import flatten
+from ..config.pack import Pack
 from ..config.schema import Config
 from ..data.dataset import Data
 from ..data.digest import digest

@@ -7,7 +7,8 @@ import yaml
 from omegaconf import OmegaConf
 
 from packtrain.kernels.common.errors import UserError
-from packtrain.trainer.config.checks import NUMBERS, check
+from packtrain.trainer.config.checks import check
+from packtrain.trainer.config.ranges import NUMBERS
 from packtrain.trainer.config.schema import KINDS, Config, all_fields, is_per_run, per_run_fields
 from tests.helpers import Command
 from tests.trainer.configs import CONF, compose, pack_of
