@@ -24,6 +24,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     `given` are the fields and groups on the command line, `varied` the fields that differ between the runs.
 
     >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.checks import check
     >>> from packtrain.trainer.config.schema import KINDS, Config
     >>> first = {group: {"kind": kinds[0]} for group, kinds in KINDS.items()}
     >>> cfg = OmegaConf.merge(OmegaConf.structured(Config), first, {"loop": {"steps": 10, "order": "any"}})
@@ -56,6 +57,7 @@ def file_name(name: str) -> str:
 
     Hydra makes the output folder before a config is checked, so train.yaml calls this in the folder's name.
 
+    >>> from packtrain.trainer.config.checks import file_name
     >>> file_name("primer")
     'primer'
     """
@@ -138,6 +140,7 @@ def _check_length(loop: LoopConfig, varied: bool) -> None:
 def checkpoint_interval(every: int | str | None) -> float | None:
     """checkpoint.every: an int of steps, or a float of seconds. Raises UserError.
 
+    >>> from packtrain.trainer.config.checks import checkpoint_interval
     >>> checkpoint_interval(100), checkpoint_interval("30s"), checkpoint_interval(None)
     (100, 30.0, None)
     """

@@ -19,6 +19,7 @@ FOREIGN = re.compile(r"[^A-Za-z0-9_/\\+.$%*@?|:\s-]")  # Hydra's grammar has no 
 def quoted(text: str) -> str:
     """`text` as one string of Hydra's override grammar.
 
+    >>> from packtrain.trainer.config.grammar import quoted
     >>> print(quoted('a "b"'))
     "a \\"b\\""
     """
@@ -28,6 +29,7 @@ def quoted(text: str) -> str:
 def with_quotes(override: str) -> str:
     """The override, with quotes around texts that Hydra couldn't read without, where quotes mend it.
 
+    >>> from packtrain.trainer.config.grammar import with_quotes
     >>> print(with_quotes("data.columns={x: größe}"))
     data.columns={x: "größe"}
     """
@@ -39,6 +41,7 @@ def with_quotes(override: str) -> str:
 def is_readable(override: str) -> bool:
     """Whether Hydra can read the override.
 
+    >>> from packtrain.trainer.config.grammar import is_readable
     >>> is_readable("seed=3"), is_readable("model.loss=(y - t)")
     (True, False)
     """

@@ -21,6 +21,7 @@ def following(cfg: DictConfig, varied: Values, among: Collection[Keys] = ()) -> 
     are looked at, or all where there are none.
 
     >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import following
     >>> cfg = OmegaConf.create({"lr": 0.1, "eps": "${lr}", "seed": 0, "pack": {"over": {}}})
     >>> following(cfg, {"lr": 0.1, "seed": 0})
     {('eps',): {'lr'}}
@@ -34,6 +35,7 @@ def follows(cfg: DictConfig, text: Any, varied: Values) -> bool:
     """Whether the interpolations in `text` come to something else where one of `varied` does.
 
     >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import follows
     >>> cfg = OmegaConf.create({"lr": 0.1, "seed": 0, "pack": {"over": {}}})
     >>> follows(cfg, "${lr}", {"lr": 0.1}), follows(cfg, "${lr}", {"seed": 0})
     (True, False)
@@ -45,6 +47,7 @@ def evaluated(cfg: DictConfig, text: Any) -> Any:
     """What a value with interpolations comes to in `cfg`.
 
     >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import evaluated
     >>> evaluated(OmegaConf.create({"seed": 7, "pack": {}}), "${seed},9")
     '7,9'
     """
@@ -56,6 +59,7 @@ def evaluated(cfg: DictConfig, text: Any) -> Any:
 def is_interpolated(value: Any) -> bool:
     """There is a ${...} in it, at any depth.
 
+    >>> from packtrain.trainer.config.interpolation import is_interpolated
     >>> is_interpolated([1, "${seed}"]), is_interpolated([1, 2])
     (True, False)
     """
@@ -70,6 +74,7 @@ def in_each(
     Raises UserError for a value that its field can't take.
 
     >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import in_each
     >>> in_each(OmegaConf.create({"lr": 0.1, "eps": "${lr}"}), {"lr": [0.2, 0.3]}, 2, [("eps",)])
     {'eps': [0.2, 0.3]}
     """
@@ -89,6 +94,7 @@ def settled(cfg: DictConfig, varied: Values) -> DictConfig:
     """The same config, whose only interpolations are those that follow some of `varied`.
 
     >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import settled
     >>> cfg = OmegaConf.create({"lr": 0.1, "seed": 0, "eps": "${lr}", "n": "${seed}", "pack": {"over": {}}})
     >>> OmegaConf.to_container(settled(cfg, {"lr": 0.1}))
     {'lr': 0.1, 'seed': 0, 'eps': '${lr}', 'n': 0, 'pack': {'over': {}}}
@@ -107,6 +113,7 @@ def settled(cfg: DictConfig, varied: Values) -> DictConfig:
 def dotted(place: Keys) -> str:
     """The field's name.
 
+    >>> from packtrain.trainer.config.interpolation import dotted
     >>> dotted(("optimizer", "lr"))
     'optimizer.lr'
     """
@@ -117,6 +124,7 @@ def interpolated(cfg: DictConfig, place: Keys = ()) -> Iterator[Keys]:
     """The places of the fields that are interpolations, or lists that hold some; Hydra's own left out.
 
     >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import interpolated
     >>> list(interpolated(OmegaConf.create({"a": 1, "b": {"c": "${a}"}})))
     [('b', 'c')]
     """
@@ -135,6 +143,7 @@ def raw(cfg: DictConfig, place: Keys) -> Any:
     """What stands at `place`, interpolations as they are written.
 
     >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import raw
     >>> raw(OmegaConf.create({"a": 1, "b": {"c": "${a}"}}), ("b", "c"))
     '${a}'
     """
@@ -148,6 +157,7 @@ def at(cfg: DictConfig, place: Keys) -> Any:
     """The value at `place`, interpolations resolved.
 
     >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import at
     >>> at(OmegaConf.create({"a": 1, "b": {"c": "${a}"}}), ("b", "c"))
     1
     """
@@ -159,6 +169,7 @@ def put(cfg: DictConfig, values: Values) -> None:
     """Sets fields of `cfg` to these values.
 
     >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import put
     >>> cfg = OmegaConf.create({"optimizer": {"lr": 0.1}})
     >>> put(cfg, {"optimizer.lr": 0.2})
     >>> cfg

@@ -20,6 +20,7 @@ def check_kind(group: str, node: Any, given: Collection[str], varied: Collection
     `given` are the fields and groups on the command line, `varied` the fields that differ between the runs.
     What an experiment says is left behind where the command line has `group=...`.
 
+    >>> from packtrain.trainer.config.kinds import check_kind
     >>> from packtrain.trainer.config.schema import EngineConfig
     >>> check_kind("engine", EngineConfig("step", capture=False), (), ())  # a field of engine=step
     """
@@ -43,6 +44,7 @@ def check_pruner(search: SearchConfig, given: Collection[str]) -> None:
 
     What an experiment says is left behind where the command line, `given`, has search.pruner=...
 
+    >>> from packtrain.trainer.config.kinds import check_pruner
     >>> from packtrain.trainer.config.schema import SearchConfig
     >>> check_pruner(SearchConfig("grid", pruner="halving", reduction_factor=4), ())
     """

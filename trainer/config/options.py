@@ -12,6 +12,7 @@ CONF = Path(__file__).parents[2] / "conf"
 def groups() -> list[str]:
     """The names of the choices: the folders of conf/.
 
+    >>> from packtrain.trainer.config.options import groups
     >>> "optimizer" in groups()
     True
     """
@@ -22,6 +23,7 @@ def groups() -> list[str]:
 def options(group: str) -> dict[str, dict[str, Any]]:
     """option -> its fields, as its file has them.
 
+    >>> from packtrain.trainer.config.options import options
     >>> options("engine")["fused"]
     {'kind': 'fused'}
     """

@@ -9,6 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 def given_by(overrides: Sequence[str]) -> dict[str, str]:
     """field or group -> the override that gives it a value.
 
+    >>> from packtrain.trainer.config.overrides import given_by
     >>> given_by(["seed=3", "optimizer={lr: 3}"])
     {'seed': 'seed=3', 'optimizer.lr': 'optimizer={lr: 3}'}
     """
@@ -19,6 +20,7 @@ def given_by(overrides: Sequence[str]) -> dict[str, str]:
 def flatten(nested: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """(dotted field, value) of a mapping whose keys are fields or parts of them.
 
+    >>> from packtrain.trainer.config.overrides import flatten
     >>> list(flatten({"optimizer": {"lr": 3}, "loop.steps": 9}))
     [('optimizer.lr', 3), ('loop.steps', 9)]
     """

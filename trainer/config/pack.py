@@ -65,6 +65,7 @@ def make_pack(cfg: DictConfig, overrides: Sequence[str] = ()) -> Pack:
     given twice, an empty product, or a config that can't be trained.
 
     >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.pack import make_pack
     >>> from packtrain.trainer.config.schema import KINDS, Config
     >>> first = {group: {"kind": kinds[0]} for group, kinds in KINDS.items()}
     >>> over = {"loop": {"steps": 10}, "pack": {"over": {"seed": "0,1", "optimizer.lr": "1e-3,1e-2"}}}
@@ -124,6 +125,7 @@ def refuse_apart(cfg: DictConfig, varied: Mapping[str, Any]) -> dict[Keys, set[s
     Raises UserError where such a field can't differ between the runs of a pack.
 
     >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.pack import refuse_apart
     >>> from packtrain.trainer.config.schema import Config
     >>> cfg = OmegaConf.merge(OmegaConf.structured(Config), {"optimizer": {"eps": "${optimizer.lr}"}})
     >>> refuse_apart(cfg, {"optimizer.lr": 0.1})

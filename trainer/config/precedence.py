@@ -25,6 +25,7 @@ Given = Mapping[str, str]  # field or group -> what was typed
 def is_typed(given: Given, path: str, prefixes: Sequence[str] = VARIED) -> bool:
     """The command line says what the field at `path` is, or what it is in each run.
 
+    >>> from packtrain.trainer.config.precedence import is_typed
     >>> is_typed({"pack.over.seed": 'pack.over={seed: "1,2"}'}, "seed"), is_typed({"seed": "seed=3"}, "name")
     (True, False)
     """
@@ -36,6 +37,7 @@ def as_chosen(cfg: DictConfig, given: Given) -> DictConfig:
     """The config with the options that were typed, where an experiment changed what tells them apart.
 
     >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.precedence import as_chosen
     >>> cfg = OmegaConf.create({"compute": {"device": "cuda"}})  # an experiment's, and compute=cpu is typed
     >>> as_chosen(cfg, {"compute": "compute=cpu"}).compute.device
     'cpu'
@@ -54,6 +56,7 @@ def left_of(over: Mapping[str, Any], config: Any, given: Given, where: str = "pa
 
     Raises UserError where the command line varies a field, and gives it a value too.
 
+    >>> from packtrain.trainer.config.precedence import left_of
     >>> from packtrain.trainer.config.schema import Config
     >>> left_of({"seed": "0,1", "optimizer.lr": "0.1,0.2"}, Config(), {"seed": "seed=7"})
     {'optimizer.lr': '0.1,0.2'}
@@ -95,6 +98,7 @@ def _belongs(path: str, kind: str) -> bool:
 def forget(config: Config, given: Given) -> None:
     """Unsets the fields of `config` in which an experiment contradicts what was typed. Raises UserError.
 
+    >>> from packtrain.trainer.config.precedence import forget
     >>> from packtrain.trainer.config.schema import Config, LoopConfig
     >>> config = Config(loop=LoopConfig(steps=1000, epochs=5))  # steps are the experiment's
     >>> forget(config, {"loop.epochs": "loop.epochs=5"})

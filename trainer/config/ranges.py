@@ -53,6 +53,7 @@ NUMBERS: dict[str, Range] = {
 def check_number(path: str, value: Any) -> None:
     """Raises UserError where `value` is out of the range of the field at `path`; null is in each.
 
+    >>> from packtrain.trainer.config.ranges import check_number
     >>> check_number("optimizer.lr", 0.1)
     >>> check_number("optimizer.beta1", 2.0)
     Traceback (most recent call last):
@@ -68,6 +69,7 @@ def check_number(path: str, value: Any) -> None:
 def check_numbers(config: Config) -> None:
     """Raises UserError at the first field of `config` that is out of its range.
 
+    >>> from packtrain.trainer.config.ranges import check_numbers
     >>> from packtrain.trainer.config.schema import Config
     >>> check_numbers(Config(seed=-1))
     Traceback (most recent call last):

@@ -29,6 +29,7 @@ JUDGED = ("pruner", "reduction_factor", "patience", "min_steps", "objective", "d
 def per_run(default: Any, *kinds: str) -> Any:
     """A dataclass field that may differ between the runs of a pack, and belongs to these kinds of its group.
 
+    >>> from packtrain.trainer.config.schema import per_run
     >>> dict(per_run(0.1, "sgd", "adam").metadata)
     {'per_run': True, 'kinds': ('sgd', 'adam')}
     """
@@ -38,6 +39,7 @@ def per_run(default: Any, *kinds: str) -> Any:
 def only(default: Any, *kinds: str) -> Any:
     """A dataclass field that belongs to these kinds of its group.
 
+    >>> from packtrain.trainer.config.schema import only
     >>> dict(only(None, "mlp").metadata)
     {'kinds': ('mlp',)}
     """
@@ -49,6 +51,7 @@ def only(default: Any, *kinds: str) -> Any:
 def pruning(default: Any, *pruners: str) -> Any:
     """A dataclass field that belongs to these pruners.
 
+    >>> from packtrain.trainer.config.schema import pruning
     >>> dict(pruning(3, "halving").metadata)
     {'pruners': ('halving',)}
     """
@@ -58,6 +61,7 @@ def pruning(default: Any, *pruners: str) -> Any:
 def mapping(*kinds: str, per_run: bool = False) -> Any:
     """A dataclass field that maps names of the user's own: of parameters, columns or fields.
 
+    >>> from packtrain.trainer.config.schema import mapping
     >>> dict(mapping("file").metadata)
     {'kinds': ('file',), 'per_run': False, 'mapping': True}
     """
@@ -267,6 +271,7 @@ class Config:
 def all_fields(schema: Any = Config, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """(dotted path, metadata) of every field below `schema`.
 
+    >>> from packtrain.trainer.config.schema import all_fields
     >>> next(all_fields())
     ('name', {'type': <class 'str'>})
     """
@@ -281,6 +286,7 @@ def all_fields(schema: Any = Config, prefix: str = "") -> Iterator[tuple[str, di
 def is_integer(path: str) -> bool:
     """The field at `path` holds integers and nothing else but null.
 
+    >>> from packtrain.trainer.config.schema import is_integer
     >>> is_integer("seed"), is_integer("loop.steps"), is_integer("optimizer.lr")
     (True, True, False)
     """
@@ -291,6 +297,7 @@ def is_integer(path: str) -> bool:
 def per_run_fields() -> list[str]:
     """The fields that may stand in pack.over, those of a mapping as `field.*`.
 
+    >>> from packtrain.trainer.config.schema import per_run_fields
     >>> per_run_fields()[:3]
     ['seed', 'model.initial.*', 'optimizer.lr']
     """
@@ -301,6 +308,7 @@ def per_run_fields() -> list[str]:
 def is_per_run(path: str) -> bool:
     """The field at `path` may differ between the runs of a pack.
 
+    >>> from packtrain.trainer.config.schema import is_per_run
     >>> is_per_run("seed"), is_per_run("model.initial.a"), is_per_run("model.kind")
     (True, True, False)
     """

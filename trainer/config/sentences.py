@@ -18,6 +18,7 @@ def sentence(error: BaseException) -> str:
 
     >>> from omegaconf import OmegaConf
     >>> from packtrain.trainer.config.schema import Config
+    >>> from packtrain.trainer.config.sentences import sentence
     >>> try:
     ...     OmegaConf.structured(Config).sede = 3
     ... except Exception as error:
@@ -48,6 +49,7 @@ def sentence(error: BaseException) -> str:
 def known_fields() -> list[str]:
     """Every field and group by its dotted name.
 
+    >>> from packtrain.trainer.config.sentences import known_fields
     >>> {"seed", "optimizer.lr", "optimizer"} <= set(known_fields())
     True
     """

@@ -21,6 +21,7 @@ MOST_RUNS = 1 << 20
 def expand(path: str, value: Any) -> list[Any]:
     """The values that one entry of pack.over names, one at least. Raises UserError where it names none.
 
+    >>> from packtrain.trainer.config.values import expand
     >>> expand("seed", "range(0,3)"), expand("optimizer.lr", "1e-3,1e-2"), expand("seed", 7)
     ([0, 1, 2], [0.001, 0.01], [7])
     """
@@ -37,6 +38,7 @@ def typed(cfg: DictConfig, path: str, values: list[Any], where: str = "pack.over
 
     >>> from omegaconf import OmegaConf
     >>> from packtrain.trainer.config.schema import Config
+    >>> from packtrain.trainer.config.values import typed
     >>> typed(OmegaConf.structured(Config), "optimizer.lr", [1, "1e-3"])
     [1.0, 0.001]
     """

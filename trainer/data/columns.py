@@ -37,6 +37,7 @@ def find_columns(table: Table, names: Mapping[str, Any], graph: Graph | None, cl
 
     >>> import numpy as np
     >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.data.columns import find_columns
     >>> from packtrain.trainer.data.table import Table
     >>> table = Table("points.csv", {"time": np.zeros(2), "xy": np.zeros(2)})
     >>> find_columns(table, {"x": "time"}, parse("xy = a*x"), classes=False)

@@ -92,7 +92,7 @@ def prepare(whole: Dataset, seed: int, validation: float, standardize: bool) -> 
     A fraction above 0 holds out one sample at least. Raises UserError where none is left to train on.
 
     >>> import torch
-    >>> from packtrain.trainer.data.dataset import Dataset
+    >>> from packtrain.trainer.data.dataset import Dataset, prepare
     >>> whole = Dataset(torch.arange(10.0)[:, None], torch.zeros(10, 1), ("x",), ("xy",))
     >>> data = prepare(whole, seed=0, validation=0.2, standardize=True)
     >>> len(data.train), len(data.validation), data.train.inputs.mean().abs().item() < 1e-6
@@ -127,7 +127,7 @@ def rounded(data: Dataset, dtype: torch.dtype) -> Iterator[str]:
     """What the cast to `dtype` costs, a sentence a column. Raises UserError where that is too much.
 
     >>> import torch
-    >>> from packtrain.trainer.data.dataset import Dataset
+    >>> from packtrain.trainer.data.dataset import Dataset, rounded
     >>> data = Dataset(torch.rand(10, 1).double(), torch.zeros(10, 1).double(), ("x",), ("xy",))
     >>> list(rounded(data, torch.float32))
     []

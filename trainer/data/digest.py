@@ -18,6 +18,7 @@ def digest(data: Data) -> str:
 
     >>> import torch
     >>> from packtrain.trainer.data.dataset import Data, Dataset
+    >>> from packtrain.trainer.data.digest import digest
     >>> data = Data(Dataset(torch.zeros(2, 1), torch.ones(2, 1), ("x",), ("y",)), None)
     >>> digest(data)
     '5fe3bd76d64b5b3efcf47cfe40dc39ea'

@@ -29,6 +29,7 @@ def read(path: str | None) -> Table:
     """The columns of the file at `path`. Raises UserError where there is none or it can't be read.
 
     >>> import pathlib, tempfile
+    >>> from packtrain.trainer.data.files import read
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = pathlib.Path(folder, "points.csv").write_text("x,y\\n1,2\\n3,4\\n")
     ...     read(f"{folder}/points.csv").columns["y"].tolist()

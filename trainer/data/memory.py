@@ -16,6 +16,7 @@ def available_memory(device: torch.device | None = None) -> int:
 
     On CUDA the driver says. Where the system doesn't say, all that there is.
 
+    >>> from packtrain.trainer.data.memory import available_memory
     >>> available_memory() > 0
     True
     """
@@ -40,6 +41,7 @@ def _left(group: Path, without: int) -> int:
 def check_memory(needed: int, free: int, what: str, mend: str) -> None:
     """Raises UserError where `what` takes more bytes than are `free`; `mend` says how to need fewer.
 
+    >>> from packtrain.trainer.data.memory import check_memory
     >>> check_memory(1_000_000_000, 2_000_000_000, "training", "take fewer runs")  # there is room
     """
     if needed > free:

@@ -17,6 +17,7 @@ class Order:
     and None the order in which the samples stand.
 
     >>> import torch
+    >>> from packtrain.trainer.data.order import Order
     >>> order = Order(size=5, batch=2, seeds=None, device=torch.device("cpu"))
     >>> order.indices(0, 3).tolist()
     [[0, 1], [2, 3], [4, 0]]

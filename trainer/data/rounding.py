@@ -46,6 +46,7 @@ def loss_of(exact: np.ndarray, cast: np.ndarray) -> Loss | None:
     Where most values merge beside a smaller offset there is a loss that is not large.
 
     >>> import numpy as np
+    >>> from packtrain.trainer.data.rounding import loss_of
     >>> times = np.array([1700000000.0, 1700000001.0, 1700000002.0])
     >>> loss_of(times, times.astype(np.float32)).large, loss_of(times - times[0], times - times[0])
     (True, None)

@@ -31,6 +31,7 @@ def select(
 
     >>> import numpy as np
     >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.data.select import select
     >>> from packtrain.trainer.data.table import Table
     >>> table = Table("points.csv", {"time": np.array([1, 2]), "xy": np.array([3, 5])})
     >>> data = select(table, {"x": "time"}, parse("xy = a*x + b"), classes=False)

@@ -39,6 +39,7 @@ def load(
     >>> import torch
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.config.schema import DataConfig
+    >>> from packtrain.trainer.data.sources import load
     >>> config = DataConfig("table", table={"x": [1, 2, 3, 4], "xy": [2, 4, 6, 8]}, validation=0.25)
     >>> data = load(config, parse("xy = a*x"), "mse", torch.device("cpu"), torch.float32)
     >>> len(data.train), len(data.validation)
@@ -86,6 +87,7 @@ def ground_truth(config: DataConfig, graph: Graph, device: torch.device, dtype: 
     >>> import torch
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.config.schema import DataConfig
+    >>> from packtrain.trainer.data.sources import ground_truth
     >>> config = DataConfig("ground_truth", size=3, truth={"a": 2})
     >>> data = ground_truth(config, parse("xy = a*x"), torch.device("cpu"), torch.float64)
     >>> data.inputs.shape, torch.equal(data.targets, 2 * data.inputs)
@@ -158,6 +160,7 @@ def gaussians(config: DataConfig) -> Table:
     Raises UserError.
 
     >>> from packtrain.trainer.config.schema import DataConfig
+    >>> from packtrain.trainer.data.sources import gaussians
     >>> table = gaussians(DataConfig("gaussians", size=5, means=[[0, 0], [9, 9]]))
     >>> table.names, table.columns["target"].tolist()
     (['x1', 'x2', 'target'], [0, 1, 0, 1, 0])
@@ -206,6 +209,7 @@ def _covariances(config: DataConfig, means: np.ndarray) -> np.ndarray:
 def sklearn_set(name: str | None) -> Table:
     """One of scikit-learn's bundled data sets: its features, and `target`. Raises UserError.
 
+    >>> from packtrain.trainer.data.sources import sklearn_set
     >>> sklearn_set("iris").shown
     'sepal_length_(cm), sepal_width_(cm), petal_length_(cm), petal_width_(cm), target'
     """

@@ -111,6 +111,7 @@ ONE_HOT = {"accuracy": Metric(_hits)}
 def metrics_of(loss: str, one_hot: bool = False) -> dict[str, Metric]:
     """What the predictions of a model with this loss are judged by beside it: name -> Metric.
 
+    >>> from packtrain.trainer.models.base import metrics_of
     >>> list(metrics_of("cross_entropy")), list(metrics_of("mse"))
     (['accuracy'], ['rmse', 'mae'])
     """

@@ -26,6 +26,7 @@ def make_graph(config: ModelConfig) -> Graph | None:
     """The graph of an expression model, None for an MLP. Raises UserError or ExpressionError.
 
     >>> from packtrain.trainer.config.schema import ModelConfig
+    >>> from packtrain.trainer.models.build import make_graph
     >>> graph = make_graph(ModelConfig("expression", expressions="xy = a*x + b"))
     >>> graph.inputs, graph.parameters, graph.outputs
     (('x',), ('a', 'b'), ('xy',))
@@ -49,6 +50,7 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
     >>> from packtrain.trainer.config.pack import Pack
     >>> from packtrain.trainer.config.schema import Config, ModelConfig
     >>> from packtrain.trainer.data.dataset import Dataset
+    >>> from packtrain.trainer.models.build import new_model
     >>> pack = Pack(Config(model=ModelConfig("expression", initial={"a": 3})), {"seed": [0, 1]}, 2)
     >>> data = Dataset(torch.ones(4, 1), torch.ones(4, 1), ("x",), ("xy",))
     >>> new_model(pack, parse("xy = a*x"), data, torch.float32, "reference").parameters.tolist()
@@ -75,6 +77,7 @@ def make_layout(config: ModelConfig, graph: Graph | None) -> dict[str, tuple[int
     """The names and shapes of one run's parameters, in the order in which a model holds them.
 
     >>> from packtrain.trainer.config.schema import ModelConfig
+    >>> from packtrain.trainer.models.build import make_layout
     >>> make_layout(ModelConfig("mlp", widths=[2, 3]), None)
     {'weight_0': (3, 2), 'bias_0': (3,)}
     """
@@ -95,6 +98,7 @@ def build(
     >>> import torch
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.config.schema import ModelConfig
+    >>> from packtrain.trainer.models.build import build
     >>> model = build(ModelConfig("expression"), parse("xy = a*x"), torch.tensor([[2.0]]), "fp32")
     >>> model.predict(torch.tensor([[1.0], [5.0]])).tolist()
     [[[2.0], [10.0]]]

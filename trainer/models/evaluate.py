@@ -32,6 +32,7 @@ def evaluate(model: Model, data: Dataset, metrics: bool = True) -> Evaluation:
     >>> import torch
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.data.dataset import Dataset
+    >>> from packtrain.trainer.models.evaluate import evaluate
     >>> from packtrain.trainer.models.expression import ExpressionModel
     >>> model = ExpressionModel(parse("xy = a*x"), torch.tensor([[2.0], [3.0]]), "mse", None)
     >>> data = Dataset(torch.tensor([[1.0], [2.0]]), torch.tensor([[2.0], [4.0]]), ("x",), ("xy",))
@@ -55,6 +56,7 @@ def evaluate_only(model: Model, data: Dataset, runs: Tensor, metrics: bool = Tru
     >>> import torch
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.data.dataset import Dataset
+    >>> from packtrain.trainer.models.evaluate import evaluate_only
     >>> from packtrain.trainer.models.expression import ExpressionModel
     >>> model = ExpressionModel(parse("xy = a*x"), torch.tensor([[2.0], [3.0]]), "mse", None)
     >>> data = Dataset(torch.tensor([[1.0], [2.0]]), torch.tensor([[2.0], [4.0]]), ("x",), ("xy",))

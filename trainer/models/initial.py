@@ -22,6 +22,7 @@ def starting_values(pack: Pack, graph: Graph, run: int) -> dict[str, float]:
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.config.pack import Pack
     >>> from packtrain.trainer.config.schema import Config
+    >>> from packtrain.trainer.models.initial import starting_values
     >>> pack = Pack(Config(), {"seed": [0, 1], "model.initial.a": [2, 3], "model.initial.b": [5, 5]}, 2)
     >>> starting_values(pack, parse("xy = a*x + b"), 1)
     {'a': 3.0, 'b': 5.0}
@@ -38,6 +39,7 @@ def initial_parameters(pack: Pack, graph: Graph, seeds: Tensor) -> Tensor:
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.config.pack import Pack
     >>> from packtrain.trainer.config.schema import Config
+    >>> from packtrain.trainer.models.initial import initial_parameters
     >>> pack = Pack(Config(), {"model.initial.a": [2, 3]}, 2)
     >>> initial_parameters(pack, parse("xy = a*x"), torch.tensor([0, 0])).tolist()
     [[2.0], [3.0]]
@@ -60,6 +62,7 @@ def initial_values(
     >>> import torch
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.config.schema import ModelConfig
+    >>> from packtrain.trainer.models.initial import initial_values
     >>> drawn = torch.tensor([[0.5, 0.25]])
     >>> initial_values(ModelConfig("expression"), parse("xy = a*x + b"), {"a": [[10, 20]]}, drawn).tolist()
     [[15.0, 0.25]]
@@ -92,6 +95,7 @@ def draws(config: ModelConfig, graph: Graph, seeds: Tensor, starts: Tensor) -> T
     >>> import torch
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.config.schema import ModelConfig
+    >>> from packtrain.trainer.models.initial import draws
     >>> config, graph = ModelConfig("expression", starts=4), parse("xy = a*x + b")
     >>> points = draws(config, graph, torch.tensor([7, 7, 7, 7]), torch.tensor([0, 1, 2, 3]))
     >>> sorted((points[:, 0] * 4).int().tolist())
@@ -110,6 +114,7 @@ def bounds_of(config: ModelConfig, graph: Graph) -> tuple[list[float], list[floa
 
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.config.schema import ModelConfig
+    >>> from packtrain.trainer.models.initial import bounds_of
     >>> bounds_of(ModelConfig("expression", bounds={"a": [0, None]}), parse("xy = a*x + b"))
     ([0.0, -inf], [inf, inf])
     """
@@ -125,6 +130,7 @@ def moving(graph: Graph) -> list[bool]:
 
     >>> from dataclasses import replace
     >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.models.initial import moving
     >>> moving(replace(parse("xy = a*x + b"), fixed=frozenset(["a"])))
     [False, True]
     """
@@ -138,6 +144,7 @@ def check_names(field: str, names: Iterable[str], graph: Graph) -> None:
     """Raises UserError for a name in `field` that is no parameter of the graph.
 
     >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.models.initial import check_names
     >>> check_names("model.fixed", ["b"], parse("xy = a*x"))
     Traceback (most recent call last):
     packtrain.kernels.common.errors.UserError: model.fixed: the equations have no parameter 'b'; they have a

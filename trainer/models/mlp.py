@@ -85,6 +85,7 @@ class MLPModel(Model):
 def layout(widths: Sequence[int], bias: bool) -> dict[str, tuple[int, ...]]:
     """The shapes of weight_l [O, I] and bias_l [O] of each layer l, by name.
 
+    >>> from packtrain.trainer.models.mlp import layout
     >>> layout([2, 10, 3], bias=False)
     {'weight_0': (10, 2), 'weight_1': (3, 10)}
     """
@@ -100,6 +101,7 @@ def initial_weights(widths: Sequence[int], bias: bool, seeds: Tensor, dtype: tor
     """The starting parameters [R, P]: uniform in +-1/sqrt(I), as in torch.nn.Linear, by each run's seed.
 
     >>> import torch
+    >>> from packtrain.trainer.models.mlp import initial_weights
     >>> weights = initial_weights([4, 3], False, torch.tensor([0, 1]), torch.float32)
     >>> weights.shape, bool((weights.abs() <= 0.5).all())
     (torch.Size([2, 12]), True)

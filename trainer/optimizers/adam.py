@@ -58,6 +58,7 @@ def adamw(hyper: Hyper, like: Tensor) -> Adam:
     """AdamW: Adam with decoupled weight decay.
 
     >>> import torch
+    >>> from packtrain.trainer.optimizers.adam import adamw
     >>> values = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.1}
     >>> rule = adamw(lambda name: torch.tensor([values[name]], dtype=torch.float64), torch.ones(1, 2))
     >>> rule.table(lr=torch.tensor([[0.5]]), step=torch.tensor([0]))[0, 2].item()  # 1 - lr w
@@ -72,6 +73,7 @@ def power(base: Tensor, exponent: Tensor) -> Tensor:
     Products alone round alike wherever a number stands in a tensor; torch.pow does not.
 
     >>> import torch
+    >>> from packtrain.trainer.optimizers.adam import power
     >>> power(torch.tensor([2.0, 3.0]), torch.tensor([[0], [5]])).tolist()
     [[1.0, 1.0], [32.0, 243.0]]
     """

@@ -37,6 +37,7 @@ def column(values: Tensor, like: Tensor) -> Tensor:
     """[R] -> [R, 1] in the dtype of the parameters, `like`.
 
     >>> import torch
+    >>> from packtrain.trainer.optimizers.base import column
     >>> column(torch.tensor([1.0, 2.0], dtype=torch.float64), torch.zeros(2, 5))
     tensor([[1.],
             [2.]])

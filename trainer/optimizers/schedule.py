@@ -17,6 +17,7 @@ def constant(hyper: Hyper, steps: Tensor) -> Schedule:
     """1 at every step.
 
     >>> import torch
+    >>> from packtrain.trainer.optimizers.schedule import constant
     >>> constant(lambda name: torch.tensor([]), torch.tensor([100]))(torch.tensor([0, 99])).tolist()
     [[1.0], [1.0]]
     """
@@ -27,6 +28,7 @@ def linear_warmup(hyper: Hyper, steps: Tensor) -> Schedule:
     """From start_factor to 1 in warmup_steps, then 1, as torch's LinearLR.
 
     >>> import torch
+    >>> from packtrain.trainer.optimizers.schedule import linear_warmup
     >>> values = {"start_factor": torch.tensor([0.5]), "warmup_steps": torch.tensor([4.0])}
     >>> linear_warmup(values.__getitem__, torch.tensor([100]))(torch.tensor([0, 2, 4, 9])).flatten().tolist()
     [0.5, 0.75, 1.0, 1.0]
@@ -46,6 +48,7 @@ def cosine(hyper: Hyper, steps: Tensor) -> Schedule:
     As torch's CosineAnnealingLR with eta_min = final_factor * lr, after a LinearLR of warmup_steps.
 
     >>> import torch
+    >>> from packtrain.trainer.optimizers.schedule import cosine
     >>> values = {"start_factor": 1.0, "warmup_steps": 0.0, "final_factor": 0.0}
     >>> factor = cosine(lambda name: torch.tensor([values[name]]).double(), torch.tensor([100]))
     >>> [round(value, 6) for value in factor(torch.tensor([0, 50, 100])).flatten().tolist()]
@@ -68,6 +71,7 @@ def half_cosine(done: Tensor) -> Tensor:
     Sums and products alone round alike wherever a number stands in a tensor; torch.cos does not.
 
     >>> import torch
+    >>> from packtrain.trainer.optimizers.schedule import half_cosine
     >>> half_cosine(torch.tensor([0.0, 0.25, 1.0], dtype=torch.float64)).tolist()
     [1.0, 0.8535533905932737, 0.0]
     """
