@@ -13,7 +13,7 @@ from tests.trainer.configs import compose, pack_of
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "message"),
     [
         (
             "loop.order=shard",
@@ -43,13 +43,13 @@ from tests.trainer.configs import compose, pack_of
         ("model.initial=null", "model.initial maps names to values"),
     ],
 )
-def test_a_word_that_is_none_is_refused(override: str, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_word_that_is_none_is_refused(override: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         pack_of(override)
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         (("loop.steps=null",), "say how long to train: loop.steps=1000 or loop.epochs=10"),
         (
@@ -62,8 +62,8 @@ def test_a_word_that_is_none_is_refused(override: str, told: str) -> None:
         ),
     ],
 )
-def test_a_length_is_given_once(overrides: tuple[str, ...], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_length_is_given_once(overrides: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         pack_of(*overrides)
 
 

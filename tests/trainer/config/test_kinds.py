@@ -9,7 +9,7 @@ from tests.trainer.configs import pack_of
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         (("optimizer.momentum=0.9",), "optimizer.momentum is for optimizer=sgd, and this run has"),
         (("optimizer={momentum: 0.9}",), "optimizer.momentum is for optimizer=sgd, and this run has"),
@@ -25,8 +25,8 @@ from tests.trainer.configs import pack_of
         (("+new.key=3",), "there is no field new"),
     ],
 )
-def test_a_field_that_has_no_place_is_refused(overrides: tuple[str, ...], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_field_that_has_no_place_is_refused(overrides: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         pack_of(*overrides)
 
 

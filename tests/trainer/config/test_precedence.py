@@ -104,7 +104,7 @@ def test_equations_that_are_typed_leave_what_an_experiment_says_of_its_own(path:
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "message"),
     [
         (("loop.steps=3", "loop.epochs=5"), "loop.steps=3 and loop.epochs=5 both say how long to train"),
         (("data=file", "data.path=a.csv", "data.table={x: [1]}"), "data.path and data.table both say"),
@@ -112,8 +112,8 @@ def test_equations_that_are_typed_leave_what_an_experiment_says_of_its_own(path:
         (("optimizer=levenberg_marquardt", "schedule.warmup_steps=3"), "schedule.warmup_steps is about"),
     ],
 )
-def test_what_is_typed_twice_is_told(typed: tuple[str, ...], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_what_is_typed_twice_is_told(typed: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         make_pack(compose(*typed), typed)
 
 
@@ -131,9 +131,9 @@ def test_a_typed_value_leaves_a_space_of_the_experiment(cli: Command, tmp_path: 
         "pack: {over: {seed: null}}\nloop: {steps: null, epochs: 1}\n"
         f"search: {{space: {{{space}}}, runs_per_round: 2}}\n"
     )
-    asked = ("--config-dir", "configs", "experiment=mine", "monitor=quiet")
-    ended = cli(*asked, "optimizer.lr=0.5", "loop.steps=3")
+    overrides = ("--config-dir", "configs", "experiment=mine", "monitor=quiet")
+    ended = cli(*overrides, "optimizer.lr=0.5", "loop.steps=3")
     assert ended.code == 0, ended.err
     assert "optimizer.lr" not in (tmp_path / "out" / "runs.csv").read_text().splitlines()[0]
-    ended = cli(*asked, "optimizer.lr=0.5", "optimizer.beta1=0.9")
+    ended = cli(*overrides, "optimizer.lr=0.5", "optimizer.beta1=0.9")
     assert ended.code == 2 and "needs a space" in ended.err and not (tmp_path / "out").exists()

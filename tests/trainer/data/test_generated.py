@@ -27,13 +27,13 @@ def load(
     graph: Graph | None = GRAPH,
     loss: str = "mse",
     dtype: torch.dtype = torch.float64,
-    **asked: Any,
+    **fields: Any,
 ) -> Data:
-    return sources.load(schema.DataConfig(kind=kind, **asked), graph, loss, CPU, dtype)
+    return sources.load(schema.DataConfig(kind=kind, **fields), graph, loss, CPU, dtype)
 
 
-def made(dtype: torch.dtype = torch.float64, **asked: Any) -> Dataset:
-    return load("ground_truth", dtype=dtype, **({"size": 1000, "truth": TRUTH} | asked)).train
+def made(dtype: torch.dtype = torch.float64, **fields: Any) -> Dataset:
+    return load("ground_truth", dtype=dtype, **({"size": 1000, "truth": TRUTH} | fields)).train
 
 
 def test_targets_are_the_equations_of_the_inputs() -> None:
@@ -81,7 +81,7 @@ def test_the_samples_depend_on_the_seed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("fields", "message"),
     [
         ({"truth": {"a": 1}}, r"data.truth gives a value to each .*\(a, b\); missing: b; unknown: none"),
         ({"truth": TRUTH | {"c": 1}}, "missing: none; unknown: c"),
@@ -98,9 +98,9 @@ def test_the_samples_depend_on_the_seed() -> None:
         ({"loss": "cross_entropy"}, "data=ground_truth makes numbers, and model.loss=cross_entropy"),
     ],
 )
-def test_ground_truth_that_cant_be_made_is_refused(asked: dict[str, Any], told: str) -> None:
-    with pytest.raises(UserError, match=told) as refused:
-        load("ground_truth", **({"size": 10, "truth": TRUTH} | asked))
+def test_ground_truth_that_cant_be_made_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message) as refused:
+        load("ground_truth", **({"size": 10, "truth": TRUTH} | fields))
     assert "\n" not in str(refused.value)
 
 

@@ -26,7 +26,7 @@ def test_the_limit_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("overrides", "message"),
     [
         (["data.size=100000000000"], r"data.size=100000000000 takes 800.0 GB.*available: make fewer samples"),
         (["experiment=gaussians", "data.size=100000000000"], r"data.size=100000000000 takes .*GB"),
@@ -36,19 +36,19 @@ def test_the_limit_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.Mon
         ),
     ],
 )
-def test_what_is_too_large_is_one_sentence(asked: list[str], told: str) -> None:
-    with pytest.raises(UserError, match=told):
-        untrained(*asked)
+def test_what_is_too_large_is_one_sentence(overrides: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        untrained(*overrides)
 
 
 def test_runs_and_states_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model of 87,042 float32 numbers a run."""
     base = "experiment=gaussians", "data.size=40", "loop.batch_size=8", "model.widths=[2,256,256,70,2]"
 
-    def serves(free: float, *asked: str) -> bool:
+    def serves(free: float, *overrides: str) -> bool:
         monkeypatch.setattr(build, "available_memory", lambda device: int(free * 4 * size))
         try:
-            untrained(*base, *asked)
+            untrained(*base, *overrides)
         except UserError as error:
             assert "GB in memory" in str(error)
             return False
@@ -56,8 +56,8 @@ def test_runs_and_states_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
     size = untrained(*base)[1].parameters.numel()
     sgd, pack = "optimizer=sgd", 'pack.over={seed: "range(0,4)"}'
-    for asked, copies in (((sgd,), 5), ((sgd, "optimizer.momentum=0.9"), 10), ((), 15), ((pack,), 60)):
-        assert serves(copies + 0.1, *asked) and not serves(copies - 0.1, *asked)
+    for overrides, copies in (((sgd,), 5), ((sgd, "optimizer.momentum=0.9"), 10), ((), 15), ((pack,), 60)):
+        assert serves(copies + 0.1, *overrides) and not serves(copies - 0.1, *overrides)
 
 
 def test_on_cuda_the_device_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ def test_class_labels_become_indices_in_sorted_order(labels: Any, names: tuple[s
 
 
 @pytest.mark.parametrize(
-    ("cell", "told"),
+    ("cell", "message"),
     [
         ("abc", "got 'abc'"),
         ("1,5", "got '1,5'"),
@@ -82,12 +82,12 @@ def test_class_labels_become_indices_in_sorted_order(labels: Any, names: tuple[s
         ({"a": 1}, "got {'a': 1}"),
     ],
 )
-def test_a_cell_that_is_no_number_is_named_with_row_and_column(cell: Any, told: str) -> None:
+def test_a_cell_that_is_no_number_is_named_with_row_and_column(cell: Any, message: str) -> None:
     column = np.array([1.0, None, 3.0], dtype=object)
     column[1] = cell
     with pytest.raises(UserError) as refused:
         select(Table("points.csv", {"x": column, "xb": np.ones(3), "xy": np.ones(3)}), {}, GRAPH, False)
-    assert str(refused.value) == f"points.csv, row 2, column x: expected a finite number, {told}"
+    assert str(refused.value) == f"points.csv, row 2, column x: expected a finite number, {message}"
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -107,7 +107,7 @@ def test_a_missing_label_is_refused(cells: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "message"),
     [
         ({"x": "tim"}, r"no column 'tim' for x \(did you mean time\?\); it has time, xb, xy, target"),
         ({}, "no column 'x' for x.*data.columns={x: COLUMN}"),
@@ -116,13 +116,13 @@ def test_a_missing_label_is_refused(cells: Any) -> None:
         ({"x": None}, "no column 'None' for x"),
     ],
 )
-def test_a_graph_without_its_column_is_refused(columns: dict[str, Any], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_graph_without_its_column_is_refused(columns: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         select(table(time=[1], xb=[1], xy=[1], target=[1]), columns, GRAPH, False)
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "message"),
     [
         ({"targets": "labe"}, r"no column 'labe' for the targets.*did you mean label\?"),
         ({}, "no column 'target' for the targets: name it with 'data.columns={targets: COLUMN}'"),
@@ -132,8 +132,8 @@ def test_a_graph_without_its_column_is_refused(columns: dict[str, Any], told: st
         ({"x": "a"}, "data.columns of an MLP has inputs, targets and weights; got 'x'"),
     ],
 )
-def test_an_mlp_without_its_column_is_refused(columns: dict[str, Any], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_an_mlp_without_its_column_is_refused(columns: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         select(table(a=[1], b=[3], label=[2]), columns, None, True)
 
 

@@ -25,9 +25,9 @@ def load(
     graph: Graph | None = GRAPH,
     loss: str = "mse",
     dtype: torch.dtype = torch.float64,
-    **asked: Any,
+    **fields: Any,
 ) -> Data:
-    return sources.load(schema.DataConfig(kind=kind, **asked), graph, loss, CPU, dtype)
+    return sources.load(schema.DataConfig(kind=kind, **fields), graph, loss, CPU, dtype)
 
 
 def test_a_file_is_read_for_a_graph_and_for_an_mlp(tmp_path: Path) -> None:
@@ -43,10 +43,10 @@ def test_a_file_is_read_for_a_graph_and_for_an_mlp(tmp_path: Path) -> None:
 def test_a_csv_cell_is_named_with_file_row_and_column(cell: str, tmp_path: Path) -> None:
     path = tmp_path / "points.csv"
     path.write_text(f"x,xb,xy,xz\n1,2,3,4\n1,{cell},3,4\n")
-    told = {"": "nothing", "nan": "nan"}.get(cell, f"'{cell}'")
+    message = {"": "nothing", "nan": "nan"}.get(cell, f"'{cell}'")
     with pytest.raises(UserError) as refused:
         load("file", path=str(path))
-    assert str(refused.value) == f"{path}, row 2, column xb: expected a finite number, got {told}"
+    assert str(refused.value) == f"{path}, row 2, column xb: expected a finite number, got {message}"
 
 
 def test_an_empty_label_of_a_csv_is_refused(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_table_stands_in_the_config() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "message"),
     [
         ({}, "data.table is empty"),
         ({"x": [], "xy": []}, "data.table is empty"),
@@ -92,8 +92,8 @@ def test_a_table_stands_in_the_config() -> None:
         ({"x": {"a": 1}, "xy": [1]}, "data.table: x is a list"),
     ],
 )
-def test_a_table_that_is_none_is_refused(table: dict[str, Any], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_table_that_is_none_is_refused(table: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         load("table", parse("xy = a*x"), table=table)
 
 

@@ -20,9 +20,9 @@ SEEDS = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=5)
 
 
 def start(seeds: list[int], initial: dict[str, Any] | None = None, default: Any = (0, 1)) -> torch.Tensor:
-    asked = schema.ModelConfig("expression", initial_range=list(default))
+    config = schema.ModelConfig("expression", initial_range=list(default))
     given = torch.tensor(seeds)
-    return initial_values(asked, GRAPH, initial or {}, draws(asked, GRAPH, given, torch.zeros_like(given)))
+    return initial_values(config, GRAPH, initial or {}, draws(config, GRAPH, given, torch.zeros_like(given)))
 
 
 @few
@@ -75,13 +75,13 @@ def test_what_bounds_nothing_is_refused(given: Any) -> None:
     ],
 )  # fmt: skip
 def test_parameters_start_within_their_bounds(initial: Any, within: bool) -> None:
-    asked = schema.ModelConfig("expression", initial_range=[0, 1], bounds={"b": [-1, 2]})
+    config = schema.ModelConfig("expression", initial_range=[0, 1], bounds={"b": [-1, 2]})
     drawn = torch.zeros(1, 3, dtype=torch.float64)
     if within:
-        initial_values(asked, GRAPH, {"b": [initial]}, drawn)
+        initial_values(config, GRAPH, {"b": [initial]}, drawn)
         return
     with pytest.raises(UserError, match=r"model\.bounds keeps b within \[-1, 2\], and it starts at"):
-        initial_values(asked, GRAPH, {"b": [initial]}, drawn)
+        initial_values(config, GRAPH, {"b": [initial]}, drawn)
 
 
 def test_seeds_and_parameters_start_apart() -> None:
@@ -102,7 +102,7 @@ def test_a_range_scales_the_draw_of_the_seed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("initial", "default", "told"),
+    ("initial", "default", "message"),
     [
         ({"aa": [1]}, (0, 1), "model.initial: the equations have no parameter 'aa'.*they have a, b, c"),
         ({"a": ["x"]}, (0, 1), r"model.initial.a is a number or a range \[low, high\]; got 'x'"),
@@ -116,6 +116,6 @@ def test_a_range_scales_the_draw_of_the_seed() -> None:
         ({}, (1,), "model.initial_range is a number or a range"),
     ],
 )
-def test_a_start_that_is_none_is_refused(initial: dict[str, Any], default: Any, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_start_that_is_none_is_refused(initial: dict[str, Any], default: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         start([0], initial, default)
