@@ -1,14 +1,16 @@
 """The schema of a run: one dataclass a config group; checks.py makes the checks that types can't.
 
-A field made by `per_run` may differ between the runs of a pack; a field made by `only` belongs to
-some kinds of its group. Everything else is structure.
+Fields made by `per_run` may differ between the runs of a pack, those made by `only` belong to some kinds of
+their group. Everything else is structure.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
-from omegaconf import MISSING, DictConfig
+from omegaconf import MISSING
+
+from .fields import mapping, only, per_run, pruning
 
 KINDS: dict[str, tuple[str, ...]] = {
     "model": ("expression", "mlp"),
@@ -24,51 +26,6 @@ SEARCHES = ("random", "optuna")
 PRUNERS = ("halving", "median", "patience")
 # The fields of search by which a pruner judges runs.
 JUDGED = ("pruner", "reduction_factor", "patience", "min_steps", "objective", "direction")
-
-
-def per_run(default: Any, *kinds: str) -> Any:
-    """A dataclass field that may differ between the runs of a pack, and belongs to these kinds of its group.
-
-    >>> from packtrain.trainer.config.schema import per_run
-    >>> dict(per_run(0.1, "sgd", "adam").metadata)
-    {'per_run': True, 'kinds': ('sgd', 'adam')}
-    """
-    return field(default=default, metadata={"per_run": True, "kinds": kinds})
-
-
-def only(default: Any, *kinds: str) -> Any:
-    """A dataclass field that belongs to these kinds of its group.
-
-    >>> from packtrain.trainer.config.schema import only
-    >>> dict(only(None, "mlp").metadata)
-    {'kinds': ('mlp',)}
-    """
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata={"kinds": kinds})
-    return field(default=default, metadata={"kinds": kinds})
-
-
-def pruning(default: Any, *pruners: str) -> Any:
-    """A dataclass field that belongs to these pruners.
-
-    >>> from packtrain.trainer.config.schema import pruning
-    >>> dict(pruning(3, "halving").metadata)
-    {'pruners': ('halving',)}
-    """
-    return field(default=default, metadata={"pruners": pruners})
-
-
-def mapping(*kinds: str, per_run: bool = False) -> Any:
-    """A dataclass field that maps names of the user's own: of parameters, columns or fields.
-
-    >>> from packtrain.trainer.config.schema import mapping
-    >>> dict(mapping("file").metadata)
-    {'kinds': ('file',), 'per_run': False, 'mapping': True}
-    """
-    return field(
-        default_factory=lambda: DictConfig({}, flags={"struct": False}),
-        metadata={"kinds": kinds, "per_run": per_run, "mapping": True},
-    )
 
 
 @dataclass
