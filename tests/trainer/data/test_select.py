@@ -106,47 +106,9 @@ def test_a_missing_label_is_refused(cells: Any) -> None:
         select(table(x=[1, 2, 3], target=cells), {}, None, True)
 
 
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ({"x": "tim"}, r"no column 'tim' for x \(did you mean time\?\); it has time, xb, xy, target"),
-        ({}, "no column 'x' for x.*data.columns={x: COLUMN}"),
-        ({"y": "time"}, "no input or output 'y'.*they have x, xb, xy"),
-        ({"b": "time"}, "b is a parameter.*begin with x.*'data.columns={xb: time}'"),
-        ({"x": None}, "no column 'None' for x"),
-    ],
-)
-def test_a_graph_without_its_column_is_refused(columns: dict[str, Any], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        select(table(time=[1], xb=[1], xy=[1], target=[1]), columns, GRAPH, False)
-
-
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ({"targets": "labe"}, r"no column 'labe' for the targets.*did you mean label\?"),
-        ({}, "no column 'target' for the targets: name it with 'data.columns={targets: COLUMN}'"),
-        ({"targets": []}, "no column 'target' for the targets"),
-        ({"targets": ["a", "label"]}, "cross_entropy takes one column of class labels; got a, label"),
-        ({"targets": "label", "inputs": ["aa"]}, "no column 'aa' for the inputs"),
-        ({"x": "a"}, "data.columns of an MLP has inputs, targets and weights; got 'x'"),
-    ],
-)
-def test_an_mlp_without_its_column_is_refused(columns: dict[str, Any], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        select(table(a=[1], b=[3], label=[2]), columns, None, True)
-
-
-def test_a_graph_of_classes_names_its_targets() -> None:
-    with pytest.raises(UserError, match=r"no column 'target' for the targets: name it with"):
-        select(table(x=[1], k=[1]), {}, LOGITS, True)
-    with pytest.raises(UserError, match=r"no input or output 'target' \(did you mean targets\?\)"):
-        select(table(x=[1], k=[1]), {"target": "k"}, LOGITS, True)
-
-
-def test_targets_alone_are_refused() -> None:
-    with pytest.raises(UserError, match=r"points.csv has no column left for the inputs"):
-        select(table(target=[1]), {}, None, False)
+def test_several_columns_of_class_labels_are_refused() -> None:
+    with pytest.raises(UserError, match="cross_entropy takes one column of class labels; got a, label"):
+        select(table(a=[1], b=[3], label=[2]), {"targets": ["a", "label"]}, None, True)
 
 
 def test_complex_numbers_are_refused() -> None:
