@@ -23,6 +23,7 @@ from .seconds import Seconds
 
 FORMAT = 1  # of the files
 NEVER = 1 << 62
+NO_ROOM = MemoryError, RuntimeError  # Python's and torch's, which say nothing against the file
 Tell = Callable[[str], object]  # says a sentence to whoever watches
 
 
@@ -138,7 +139,8 @@ class Checkpoints:
 def newest(folder: Path, tell: Tell) -> Checkpoint | None:
     """The newest checkpoint in `folder` that can be read and whose checksum is right; None without.
 
-    `tell` gets a sentence for each newer one, which is renamed to step-N.unreadable.
+    `tell` gets a sentence for each newer one, which is renamed to step-N.unreadable. Raises MemoryError or
+    RuntimeError where there is no room to read it.
 
     >>> from pathlib import Path
     >>> from packtrain.trainer.folder.checkpoint import newest
@@ -149,6 +151,8 @@ def newest(folder: Path, tell: Tell) -> Checkpoint | None:
         try:
             return read(file)
         except UNREADABLE as error:
+            if type(error) in NO_ROOM:
+                raise
             tell(f"{file} is no checkpoint that can be used ({error}): looking for the one before it")
             with suppress(OSError):
                 file.rename(file.with_suffix(".unreadable"))
