@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
 
-from packtrain.trainer.folder.checkpoint import NAMES, UNREADABLE, Checkpoint, part_of, read
+from packtrain.trainer.data.foreign import UNREADABLE
+from packtrain.trainer.folder.checkpoint import NAMES, Checkpoint, part_of, read
 from packtrain.trainer.folder.curves import messages
 
 SPEED = "speed/samples_per_second"

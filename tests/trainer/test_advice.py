@@ -165,23 +165,23 @@ CASES: list[tuple[tuple[str, ...], str, tuple[str, ...]]] = [
 ]
 
 
-def followed(asked: tuple[str, ...], changes: tuple[str, ...]) -> list[str]:
+def followed(overrides: tuple[str, ...], changes: tuple[str, ...]) -> list[str]:
     """The arguments with these added (in the place of others of their field) and taken away."""
-    found = [each for each in asked if f"-{each}" not in changes]
+    found = [each for each in overrides if f"-{each}" not in changes]
     for added in (each[1:] for each in changes if each.startswith("+")):
         field = added.partition("=")[0]
         found = [each for each in found if each.partition("=")[0] != field] + [added]
     return found
 
 
-def last_of_each(asked: Any) -> list[str]:
+def last_of_each(overrides: Any) -> list[str]:
     """A field that is given twice has its last value."""
-    return list({each.partition("=")[0]: each for each in asked}.values())
+    return list({each.partition("=")[0]: each for each in overrides}.values())
 
 
-@pytest.mark.parametrize(("asked", "advice", "changes"), CASES)
+@pytest.mark.parametrize(("overrides", "advice", "changes"), CASES)
 def test_advice_that_is_followed_serves(
-    asked: tuple[str, ...],
+    overrides: tuple[str, ...],
     advice: str,
     changes: tuple[str, ...],
     tmp_path: Path,
@@ -190,7 +190,7 @@ def test_advice_that_is_followed_serves(
     monkeypatch.chdir(tmp_path)
     Path("points.csv").write_text("x,xy\n1,2\n2,4\n")
     with pytest.raises(UserError, match=re.escape(advice)):
-        make_engine(*untrained(*last_of_each(asked)))
-    engine = make_engine(*untrained(*last_of_each(followed(asked, changes))))
+        make_engine(*untrained(*last_of_each(overrides)))
+    engine = make_engine(*untrained(*last_of_each(followed(overrides, changes))))
     engine.advance(1)
     assert engine.model.parameters.isfinite().all()

@@ -1,17 +1,13 @@
 """The checks of a config that types can't make, each with a sentence."""
 
-import math
 import re
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import fields
-from typing import Any
-
-from omegaconf import DictConfig
 
 from ...kernels.common.errors import UserError, choose, nearest
-from .options import options
-from .schema import KINDS, LEAST_SQUARES, PRUNERS, Config, LoopConfig, SearchConfig
+from .kinds import check_kind, check_pruner
+from .ranges import check_numbers
+from .schema import KINDS, LEAST_SQUARES, Config, LoopConfig
 
 LOSSES = ("mse", "sse", "cross_entropy")
 GRADIENTS = ("exact", "finite_difference")
@@ -22,17 +18,26 @@ PRECISIONS = ("fp64", "fp32", "tf32", "bf16")
 LONGEST_NAME = 200  # bytes: file systems take 255
 
 
-def check(config: Config, asked: Collection[str] = (), varied: Collection[str] = ()) -> None:
+def check(config: Config, given: Collection[str] = (), varied: Collection[str] = ()) -> None:
     """Raises UserError at the first thing in `config` that can't be trained.
 
-    `asked` are the fields and groups on the command line, `varied` those that differ between the runs.
+    `given` are the fields and groups on the command line, `varied` the fields that differ between the runs.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.checks import check
+    >>> from packtrain.trainer.config.schema import KINDS, Config
+    >>> first = {group: {"kind": kinds[0]} for group, kinds in KINDS.items()}
+    >>> cfg = OmegaConf.merge(OmegaConf.structured(Config), first, {"loop": {"steps": 10, "order": "any"}})
+    >>> check(OmegaConf.to_object(cfg))
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: loop.order is one of shared, own, sequential; got 'any'
     """
     file_name(config.name)
     for group in KINDS:
-        _check_kind(group, getattr(config, group), asked, varied)
+        check_kind(group, getattr(config, group), given, varied)
     _check_words(config)
-    _check_pruner(config.search, asked)
-    _check_numbers(config)
+    check_pruner(config.search, given)
+    check_numbers(config)
     _check_length(config.loop, "loop.steps" in varied)
     _check_batch(config.loop.batch_size)
     checkpoint_interval(config.checkpoint.every)
@@ -42,15 +47,19 @@ def check(config: Config, asked: Collection[str] = (), varied: Collection[str] =
             "an expression graph takes fp32 or fp64"
         )
     if config.optimizer.kind in LEAST_SQUARES:
-        _check_least_squares(config, {*asked, *varied})
+        _check_least_squares(config, {*given, *varied})
     else:
         _check_first_order(config)
 
 
 def file_name(name: str) -> str:
-    """`name`, which can be one part of a path and no more. Raises UserError where it can't.
+    """`name`, if it can be the name of a folder. Raises UserError where it can't.
 
-    Hydra makes the output folder before a config is checked, so train.yaml asks for this there.
+    Hydra makes the output folder before a config is checked, so train.yaml calls this in the folder's name.
+
+    >>> from packtrain.trainer.config.checks import file_name
+    >>> file_name("primer")
+    'primer'
     """
     if not name.isprintable() or "/" in name or name.strip() in ("", ".", ".."):
         raise UserError(
@@ -62,6 +71,7 @@ def file_name(name: str) -> str:
 
 
 def _check_least_squares(config: Config, named: Collection[str]) -> None:
+    """`named` are the fields that the command line or the pack names."""
     kind, model = config.optimizer.kind, config.model
     if model.loss not in ("mse", "sse"):
         raise UserError(
@@ -99,57 +109,6 @@ def _check_first_order(config: Config) -> None:
             )
 
 
-def _check_kind(group: str, node: Any, asked: Collection[str], varied: Collection[str]) -> None:
-    """Refuses a field of another kind, unless `group=...` on the command line left an experiment's behind."""
-    choose(dict.fromkeys(KINDS[group]), node.kind, f"{group}.kind")
-    for each in fields(node):
-        kinds, path = each.metadata.get("kinds"), f"{group}.{each.name}"
-        if each.metadata.get("mapping"):
-            _check_mapping(path, getattr(node, each.name))
-        if not kinds or node.kind in kinds:
-            continue
-        named = any(other == path or other.startswith(f"{path}.") for other in (*asked, *varied))
-        left = group in asked or _is_left(group, each, getattr(node, each.name))
-        if named or not left:
-            raise UserError(
-                f"{path} is for {group}={' or '.join(kinds)}, and this run has {group}={node.kind}"
-            )
-
-
-def _is_left(group: str, field: Any, value: Any) -> bool:
-    """Nobody asked for the value: it is the default, or that of an option which an experiment went past."""
-    return value == _default(field) or any(each.get(field.name) == value for each in options(group).values())
-
-
-def _check_pruner(search: SearchConfig, asked: Collection[str]) -> None:
-    """Refuses a field of another pruner, unless `search.pruner=...` left an experiment's behind."""
-    if search.pruner:
-        choose(dict.fromkeys(PRUNERS), search.pruner, "search.pruner")
-    elif search.kind == "grid":
-        for name in [each for each in ("objective", "direction") if f"search.{each}" in asked]:
-            raise UserError(f"search.{name} is for a search or a pruner, and this run has neither")
-    for each in fields(search):
-        pruners, path = each.metadata.get("pruners"), f"search.{each.name}"
-        if not pruners or search.pruner in pruners:
-            continue
-        left_behind = {"search", "search.pruner"} & {*asked}
-        if path in asked or (getattr(search, each.name) != each.default and not left_behind):
-            raise UserError(
-                f"{path} is for search.pruner={' or '.join(pruners)}, "
-                f"and this run has search.pruner={search.pruner or 'null'}"
-            )
-
-
-def _check_mapping(path: str, given: Any) -> None:
-    if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
-        raise UserError(f"{path} maps names to values, as in {{name: value}}; got {given}")
-
-
-def _default(each: Any) -> Any:
-    made = each.default_factory() if callable(each.default_factory) else each.default
-    return dict(made) if isinstance(made, DictConfig) else made
-
-
 def _check_words(config: Config) -> None:
     for path, known in (
         ("model.loss", LOSSES),
@@ -163,65 +122,6 @@ def _check_words(config: Config) -> None:
         choose(dict.fromkeys(known), getattr(getattr(config, group), leaf), path)
 
 
-# field -> (holds, what is expected)
-AT_LEAST_0 = (lambda v: v >= 0, "0 or more")
-ABOVE_0 = (lambda v: v > 0, "more than 0")
-BELOW_1 = (lambda v: 0 <= v < 1, "at least 0 and below 1")
-NUMBERS: dict[str, tuple[Any, str]] = {
-    "seed": (lambda v: 0 <= v < 2**63, "an integer from 0 to 2^63-1"),
-    "data.seed": (lambda v: 0 <= v < 2**63, "an integer from 0 to 2^63-1"),
-    "data.size": ABOVE_0,
-    "data.noise": AT_LEAST_0,
-    "data.validation": BELOW_1,
-    "model.grad_delta": ABOVE_0,
-    "model.starts": ABOVE_0,
-    "optimizer.lr": AT_LEAST_0,
-    "optimizer.weight_decay": AT_LEAST_0,
-    "optimizer.clip_norm": ABOVE_0,
-    "optimizer.momentum": AT_LEAST_0,
-    "optimizer.beta1": BELOW_1,
-    "optimizer.beta2": BELOW_1,
-    "optimizer.eps": AT_LEAST_0,
-    "optimizer.ftol": AT_LEAST_0,
-    "optimizer.xtol": AT_LEAST_0,
-    "optimizer.gtol": AT_LEAST_0,
-    "optimizer.radius": ABOVE_0,
-    "schedule.warmup_steps": AT_LEAST_0,
-    "schedule.start_factor": (lambda v: 0 < v <= 1, "more than 0 and at most 1"),
-    "schedule.final_factor": AT_LEAST_0,
-    "loop.steps": ABOVE_0,
-    "loop.epochs": ABOVE_0,
-    "loop.max_seconds": ABOVE_0,
-    "checkpoint.keep": ABOVE_0,
-    "search.max_pack": ABOVE_0,
-    "search.rounds": ABOVE_0,
-    "search.runs_per_round": ABOVE_0,
-    "search.reduction_factor": (lambda v: v >= 2, "2 or more"),
-    "search.patience": ABOVE_0,
-    "search.min_steps": ABOVE_0,
-    "search.seed": (lambda v: 0 <= v < 2**63, "an integer from 0 to 2^63-1"),
-    "monitor.every": ABOVE_0,
-    "monitor.validate_every": ABOVE_0,
-}
-
-
-def check_number(path: str, value: Any) -> None:
-    """Raises UserError where a numeric field's value is out of its range."""
-    holds, expected = NUMBERS.get(path, (lambda _: True, ""))
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"{path} is a finite number; got {value}")
-    if value is not None and not holds(value):
-        raise UserError(f"{path} is {expected}; got {value}")
-
-
-def _check_numbers(config: Config) -> None:
-    for path in NUMBERS:
-        node: Any = config
-        for part in path.split("."):
-            node = getattr(node, part)
-        check_number(path, node)
-
-
 def _check_length(loop: LoopConfig, varied: bool) -> None:
     if loop.steps is None and loop.epochs is None and not varied:
         raise UserError("say how long to train: loop.steps=1000 or loop.epochs=10")
@@ -233,13 +133,18 @@ def _check_length(loop: LoopConfig, varied: bool) -> None:
 
 
 def checkpoint_interval(every: int | str | None) -> float | None:
-    """checkpoint.every: a number of steps, or as a float the seconds of `30s`. Raises UserError."""
+    """checkpoint.every: an int of steps, or a float of seconds. Raises UserError.
+
+    >>> from packtrain.trainer.config.checks import checkpoint_interval
+    >>> checkpoint_interval(100), checkpoint_interval("30s"), checkpoint_interval(None)
+    (100, 30.0, None)
+    """
     if every is None or (isinstance(every, int) and every > 0):
         return every
-    found = re.fullmatch(r"([0-9.]+) ?s", str(every))
+    seconds = re.fullmatch(r"([0-9.]+) ?s", str(every))
     with suppress(ValueError):
-        if found and float(found[1]) > 0:
-            return float(found[1])
+        if seconds and float(seconds[1]) > 0:
+            return float(seconds[1])
     raise UserError(
         f"checkpoint.every is a number of steps, or seconds as in 30s, or null for none; got {every!r}"
     )

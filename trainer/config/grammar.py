@@ -17,19 +17,34 @@ FOREIGN = re.compile(r"[^A-Za-z0-9_/\\+.$%*@?|:\s-]")  # Hydra's grammar has no 
 
 
 def quoted(text: str) -> str:
-    """`text` as one string of Hydra's override grammar."""
+    """`text` as one string of Hydra's override grammar.
+
+    >>> from packtrain.trainer.config.grammar import quoted
+    >>> print(quoted('a "b"'))
+    "a \\"b\\""
+    """
     return QuotedString(text, Quote.double).with_quotes()
 
 
 def with_quotes(override: str) -> str:
-    """The override, with quotes around texts whose characters can't stand without, where that mends it."""
+    """The override, with quotes around texts that Hydra couldn't read without, where quotes mend it.
+
+    >>> from packtrain.trainer.config.grammar import with_quotes
+    >>> print(with_quotes("data.columns={x: größe}"))
+    data.columns={x: "größe"}
+    """
     field, equals, value = override.partition("=")
     spelled = f"{field}{equals}{''.join(_spelled(value))}"
     return spelled if spelled != override and is_readable(spelled) else override
 
 
 def is_readable(override: str) -> bool:
-    """It is of Hydra's grammar."""
+    """Whether Hydra can read the override.
+
+    >>> from packtrain.trainer.config.grammar import is_readable
+    >>> is_readable("seed=3"), is_readable("model.loss=(y - t)")
+    (True, False)
+    """
     try:
         OverridesParser.create().parse_override(override)
         return True

@@ -15,70 +15,119 @@ OVER = "pack", "over"
 
 
 def following(cfg: DictConfig, varied: Values, among: Collection[Keys] = ()) -> dict[Keys, set[str]]:
-    """The places of the fields that follow some of `varied`, and which: of all fields, or those `among` some.
+    """The places of the fields that take their values from some of `varied`, and from which of these.
 
-    `varied` has one of the values of each field that differs between the runs.
+    `varied` maps each field that differs between the runs to one of its values. Only the places `among` some
+    are looked at, or all where there are none.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import following
+    >>> cfg = OmegaConf.create({"lr": 0.1, "eps": "${lr}", "seed": 0, "pack": {"over": {}}})
+    >>> following(cfg, {"lr": 0.1, "seed": 0})
+    {('eps',): {'lr'}}
     """
-    places = [each for each in among or interpolated(cfg) if each[:2] != OVER and dotted(each) not in varied]
-    return {place: found for place in places if (found := _sources(cfg, varied, lambda c, p=place: at(c, p)))}
+    places = [p for p in among or interpolated(cfg) if p[:2] != OVER and dotted(p) not in varied]
+    sources = {place: _sources(cfg, varied, lambda c, p=place: at(c, p)) for place in places}
+    return {place: followed for place, followed in sources.items() if followed}
 
 
 def follows(cfg: DictConfig, text: Any, varied: Values) -> bool:
-    """Whether the interpolations in `text` come to something else where one of `varied` does."""
+    """Whether the interpolations in `text` come to something else where one of `varied` does.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import follows
+    >>> cfg = OmegaConf.create({"lr": 0.1, "seed": 0, "pack": {"over": {}}})
+    >>> follows(cfg, "${lr}", {"lr": 0.1}), follows(cfg, "${lr}", {"seed": 0})
+    (True, False)
+    """
     return bool(_sources(cfg, varied, lambda probe: evaluated(probe, text)))
 
 
 def evaluated(cfg: DictConfig, text: Any) -> Any:
-    """What a value with interpolations comes to in `cfg`."""
+    """What a value with interpolations comes to in `cfg`.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import evaluated
+    >>> evaluated(OmegaConf.create({"seed": 7, "pack": {}}), "${seed},9")
+    '7,9'
+    """
     probe = copy.deepcopy(cfg)
     probe.pack.over = {"value": text}
     return at(probe, (*OVER, "value"))
 
 
 def is_interpolated(value: Any) -> bool:
-    """There is a ${...} in it, at any depth."""
+    """There is a ${...} in it, at any depth.
+
+    >>> from packtrain.trainer.config.interpolation import is_interpolated
+    >>> is_interpolated([1, "${seed}"]), is_interpolated([1, 2])
+    (True, False)
+    """
     return "${" in str(value)
 
 
 def in_each(
     cfg: DictConfig, over: Mapping[str, list[Any]], runs: int, places: Collection[Keys]
 ) -> dict[str, list[Any]]:
-    """The value at each of the `places` in each run, in which the fields of `over` have theirs.
+    """The values of the fields at `places` in each run, where `over` has those of the fields they follow.
 
     Raises UserError for a value that its field can't take.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import in_each
+    >>> in_each(OmegaConf.create({"lr": 0.1, "eps": "${lr}"}), {"lr": [0.2, 0.3]}, 2, [("eps",)])
+    {'eps': [0.2, 0.3]}
     """
     probe, known = copy.deepcopy(cfg), {}
-    found: dict[str, list[Any]] = {dotted(place): [] for place in places}
+    in_runs: dict[str, list[Any]] = {dotted(place): [] for place in places}
     for run in range(runs):
-        values = {path: each[run] for path, each in over.items()}
+        values = {path: of_field[run] for path, of_field in over.items()}
         if (key := repr(values)) not in known:
             put(probe, values)
             known[key] = {dotted(place): _at(probe, place) for place in places}
         for path, value in known[key].items():
-            found[path].append(value)
-    return found
+            in_runs[path].append(value)
+    return in_runs
 
 
 def settled(cfg: DictConfig, varied: Values) -> DictConfig:
-    """The same config, whose only interpolations are those that follow some of `varied`."""
+    """The same config, whose only interpolations are those that follow some of `varied`.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import settled
+    >>> cfg = OmegaConf.create({"lr": 0.1, "seed": 0, "eps": "${lr}", "n": "${seed}", "pack": {"over": {}}})
+    >>> OmegaConf.to_container(settled(cfg, {"lr": 0.1}))
+    {'lr': 0.1, 'seed': 0, 'eps': '${lr}', 'n': 0, 'pack': {'over': {}}}
+    """
     places = list(interpolated(cfg))
     if not places:
         return cfg
-    kept, found = following(cfg, varied), copy.deepcopy(cfg)
+    followers, result = following(cfg, varied), copy.deepcopy(cfg)
     for place in places:
-        stays = place in kept or dotted(place) in varied
+        stays = place in followers or dotted(place) in varied
         if not stays and not (place[:2] == OVER and follows(cfg, raw(cfg, place), varied)):
-            _parent(found, place)[place[-1]] = at(cfg, place)
-    return found
+            _parent(result, place)[place[-1]] = at(cfg, place)
+    return result
 
 
 def dotted(place: Keys) -> str:
-    """The field's name."""
+    """The field's name.
+
+    >>> from packtrain.trainer.config.interpolation import dotted
+    >>> dotted(("optimizer", "lr"))
+    'optimizer.lr'
+    """
     return ".".join(place)
 
 
 def interpolated(cfg: DictConfig, place: Keys = ()) -> Iterator[Keys]:
-    """The places of the fields that are interpolations or lists that hold some; Hydra's own aside."""
+    """The places of the fields that are interpolations, or lists that hold some; Hydra's own left out.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import interpolated
+    >>> list(interpolated(OmegaConf.create({"a": 1, "b": {"c": "${a}"}})))
+    [('b', 'c')]
+    """
     for key in cfg:
         node: Any = cfg._get_node(key)
         here = (*place, str(key))
@@ -91,7 +140,13 @@ def interpolated(cfg: DictConfig, place: Keys = ()) -> Iterator[Keys]:
 
 
 def raw(cfg: DictConfig, place: Keys) -> Any:
-    """What stands there, interpolations as they are written."""
+    """What stands at `place`, interpolations as they are written.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import raw
+    >>> raw(OmegaConf.create({"a": 1, "b": {"c": "${a}"}}), ("b", "c"))
+    '${a}'
+    """
     node: Any = _parent(cfg, place)._get_node(place[-1])
     if isinstance(node, ListConfig) and isinstance(node._content, list):
         return OmegaConf.to_container(node, resolve=False)
@@ -99,13 +154,27 @@ def raw(cfg: DictConfig, place: Keys) -> Any:
 
 
 def at(cfg: DictConfig, place: Keys) -> Any:
-    """The value there."""
+    """The value at `place`, interpolations resolved.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import at
+    >>> at(OmegaConf.create({"a": 1, "b": {"c": "${a}"}}), ("b", "c"))
+    1
+    """
     node: Any = _parent(cfg, place)[place[-1]]
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
 def put(cfg: DictConfig, values: Values) -> None:
-    """Gives fields their values."""
+    """Sets fields of `cfg` to these values.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.interpolation import put
+    >>> cfg = OmegaConf.create({"optimizer": {"lr": 0.1}})
+    >>> put(cfg, {"optimizer.lr": 0.2})
+    >>> cfg
+    {'optimizer': {'lr': 0.2}}
+    """
     for path, value in values.items():
         OmegaConf.update(cfg, path, value)
 
@@ -125,7 +194,7 @@ def _parent(cfg: DictConfig, place: Keys) -> Any:
 
 
 def _sources(cfg: DictConfig, varied: Values, read: Callable[[DictConfig], Any]) -> set[str]:
-    """Those of `varied` without which something else is read, or nothing."""
+    """Those of `varied` without which `read` returns something else, or fails."""
     probe = copy.deepcopy(cfg)
     put(probe, varied)
     before = _outcome(read, probe)

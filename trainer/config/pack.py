@@ -7,19 +7,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from ...kernels.common.errors import UserError, nearest
-from .checks import check, check_number
+from .checks import check
 from .interpolation import Keys, dotted, evaluated, following, follows, in_each, is_interpolated, put, raw
+from .overrides import flatten, given_by
 from .precedence import as_chosen, forget, left_of
-from .schema import KINDS, SEARCHES, Config, is_per_run, per_run_fields
+from .schema import KINDS, SEARCHES, Config, is_per_run
+from .values import MOST_RUNS, expand, typed
 
-MOST_RUNS = 1 << 20
 NO_SCHEMA = (
     "--config-path and --config-name take the place of Packtrain's own configs, and this one has not all of "
     "theirs: put a file of yours into FOLDER/experiment/NAME.yaml, its first line '# @package _global_', and "
@@ -30,14 +27,14 @@ START = "start"  # what tells the runs of model.starts apart
 
 @dataclass(frozen=True)
 class Pack:
-    """R runs of one config: `over` holds, for each field that varies, its value in each run."""
+    """R runs of one config: `over` maps each field that varies to its value in each run."""
 
     config: Config
     over: dict[str, list[Any]]
     runs: int
 
     def of(self, runs: Sequence[int]) -> "Pack":
-        """These runs alone."""
+        """The pack of these runs alone."""
         over = {path: [values[run] for run in runs] for path, values in self.over.items()}
         return Pack(self.config, over, len(runs))
 
@@ -46,11 +43,11 @@ class Pack:
         return {path: values[index] for path, values in self.over.items()}
 
     def first(self) -> dict[str, Any]:
-        """The fields that differ, with their values in the first run."""
+        """The fields that differ between the runs, with their values in the first."""
         return {path: values[0] for path, values in self.over.items() if path != START}
 
     def each(self, path: str) -> list[Any]:
-        """The value of the field at `path` in each run."""
+        """The value of the field at `path` in each run, R of them."""
         if path in self.over:
             return self.over[path]
         value: Any = self.config
@@ -60,12 +57,21 @@ class Pack:
 
 
 def make_pack(cfg: DictConfig | Config, overrides: Sequence[str] = ()) -> Pack:
-    """The runs that a composed config asks for: the product of pack.over's values and model.starts.
+    """The runs of a config, composed or made in Python: the product of pack.over's values and model.starts.
 
     With pack.zip, pack.over's values stand side by side instead, the first of each field in the first run.
     `overrides` is the command line: a plain value there beats an experiment's pack.over.
     Raises UserError for a field that can't differ inside a pack, a value of the wrong type, a field
     given twice, an empty product, or a config that can't be trained.
+
+    >>> from packtrain.trainer.config.pack import make_pack
+    >>> from packtrain.trainer.config.schema import *
+    >>> config = Config(
+    ...     model=ModelConfig("mlp"), data=DataConfig("gaussians"), optimizer=OptimizerConfig("sgd"),
+    ...     loop=LoopConfig(steps=10), pack=PackConfig(over={"seed": "0,1", "optimizer.lr": "1e-3,1e-2"}),
+    ... )
+    >>> make_pack(config).over
+    {'seed': [0, 0, 1, 1], 'optimizer.lr': [0.001, 0.01, 0.001, 0.01]}
     """
     if isinstance(cfg, Config):
         cfg = _structured(cfg)
@@ -74,11 +80,11 @@ def make_pack(cfg: DictConfig | Config, overrides: Sequence[str] = ()) -> Pack:
     _refuse_unknown(cfg, Config)
     given = given_by(overrides)
     cfg = as_chosen(cfg, given)
-    values = {path: _expand(path, value) for path, value in _asked(cfg, given).items()}
+    values = {path: expand(path, value) for path, value in _over(cfg, given).items()}
     starts = OmegaConf.select(cfg, "model.starts")
     if _count(values, cfg.pack.zip) * max(1, starts) > MOST_RUNS:
         raise UserError(f"pack.over and model.starts ask for more runs than a pack may hold, {MOST_RUNS:,}")
-    over = {path: typed(cfg, path, each) for path, each in values.items()}
+    over = {path: typed(cfg, path, of_field) for path, of_field in values.items()}
     rows = _rows(over, cfg.pack.zip)
     if starts > 1:
         over[START] = list(range(starts))
@@ -117,19 +123,29 @@ def _followers(cfg: DictConfig, columns: Mapping[str, list[Any]], runs: int) -> 
     sources = refuse_apart(cfg, {path: values[0] for path, values in varied.items()})
     inside = [path for path, values in varied.items() if any(map(is_interpolated, values))]
     places = [*sources, *(tuple(path.split(".")) for path in inside)]
-    needed = varied if inside else {path: varied[path] for each in sources.values() for path in each}
-    found = in_each(cfg, needed, runs, places) if places else {}
-    for path, values in found.items():
+    needed = varied if inside else {path: varied[path] for paths in sources.values() for path in paths}
+    followers = in_each(cfg, needed, runs, places) if places else {}
+    for path, values in followers.items():
         typed(cfg, path, values)
-    return found
+    return followers
 
 
 def refuse_apart(cfg: DictConfig, varied: Mapping[str, Any]) -> dict[Keys, set[str]]:
-    """What follows the fields that differ, and which. Raises UserError where it can't differ itself."""
+    """The places of the fields that follow some of `varied`, and which of these.
+
+    Raises UserError where such a field can't differ between the runs of a pack.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.pack import refuse_apart
+    >>> from packtrain.trainer.config.schema import Config
+    >>> cfg = OmegaConf.merge(OmegaConf.structured(Config), {"optimizer": {"eps": "${optimizer.lr}"}})
+    >>> refuse_apart(cfg, {"optimizer.lr": 0.1})
+    {('optimizer', 'eps'): {'optimizer.lr'}}
+    """
     sources = following(cfg, varied) if varied else {}
-    for place, found in sources.items():
+    for place, followed in sources.items():
         if not is_per_run(dotted(place)):
-            raise UserError(_apart(cfg, place, found))
+            raise UserError(_apart(cfg, place, followed))
     return sources
 
 
@@ -154,12 +170,12 @@ def _config(cfg: DictConfig, columns: Mapping[str, list[Any]], over: Collection[
 
 def _count(values: Mapping[str, Sequence[Any]], side_by_side: bool) -> int:
     """The combinations of the fields' `values`."""
-    counts = {path: len(each) for path, each in values.items()}
+    counts = {path: len(of_field) for path, of_field in values.items()}
     if not side_by_side:
         return math.prod(counts.values())
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{count} of {path}" for path, count in counts.items())
-        raise UserError(f"pack.zip takes as many values of each field in pack.over; got {told}")
+        listed = ", ".join(f"{count} of {path}" for path, count in counts.items())
+        raise UserError(f"pack.zip takes as many values of each field in pack.over; got {listed}")
     return max(counts.values(), default=1)
 
 
@@ -170,20 +186,20 @@ def _rows(over: Mapping[str, list[Any]], side_by_side: bool) -> list[tuple[Any, 
     return list(itertools.product(*over.values()))
 
 
-def _sliced(rows: list[tuple[Any, ...]], asked: list[int] | None) -> list[tuple[Any, ...]]:
-    """The rows that pack.slice=[from, to) leaves."""
-    if asked is None:
+def _sliced(rows: list[tuple[Any, ...]], part: list[int] | None) -> list[tuple[Any, ...]]:
+    """The rows that pack.slice, `part`, leaves."""
+    if part is None:
         return rows
-    if len(asked) != 2 or not 0 <= asked[0] < asked[1] <= len(rows):
+    if len(part) != 2 or not 0 <= part[0] < part[1] <= len(rows):
         raise UserError(
-            f"pack.slice is [from, to) with 0 <= from < to <= {len(rows)}, the runs there are; got {asked}"
+            f"pack.slice is [from, to) with 0 <= from < to <= {len(rows)}, the runs there are; got {part}"
         )
-    return rows[slice(*asked)]
+    return rows[slice(*part)]
 
 
 def _refuse_unknown(cfg: DictConfig, schema: type, prefix: str = "") -> None:
-    """Hydra lets `+new.key=3` past the schema; we don't."""
-    known = {each.name: each.default_factory for each in fields(schema)}
+    """Raises UserError for a field that isn't in the schema, such as Hydra makes for `+new.key=3`."""
+    known = {field.name: field.default_factory for field in fields(schema)}
     for key in cfg:
         if key not in known:
             paths = [f"{prefix}{name}" for name in known]
@@ -193,22 +209,7 @@ def _refuse_unknown(cfg: DictConfig, schema: type, prefix: str = "") -> None:
             _refuse_unknown(cfg[key], inner, f"{prefix}{key}.")
 
 
-def flatten(over: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """{optimizer: {lr: v}} and {optimizer.lr: v} are the same."""
-    for key, value in over.items():
-        if isinstance(value, dict):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def given_by(overrides: Sequence[str]) -> dict[str, str]:
-    """field or group -> the override that gives it a value: optimizer={lr: 3} gives optimizer.lr."""
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    return {path: str(o.input_line) for o in parsed for path, _ in flatten({o.key_or_group: o.value()})}
-
-
-def _asked(cfg: DictConfig, given: Mapping[str, str]) -> dict[str, Any]:
+def _over(cfg: DictConfig, given: Mapping[str, str]) -> dict[str, Any]:
     """pack.over without the fields to which the command line gives one plain value."""
     if not OmegaConf.is_dict(cfg.pack.over):
         raise UserError(
@@ -223,54 +224,5 @@ def _asked(cfg: DictConfig, given: Mapping[str, str]) -> dict[str, Any]:
 
 def _resolved(cfg: DictConfig, path: str, value: Any, over: Mapping[str, Any]) -> Any:
     """`value` without interpolations, but for those that differ between the runs."""
-    others = {each: OmegaConf.select(cfg, each) for each in over if each != path and is_per_run(each)}
+    others = {field: OmegaConf.select(cfg, field) for field in over if field != path and is_per_run(field)}
     return evaluated(cfg, value) if is_interpolated(value) and not follows(cfg, value, others) else value
-
-
-def typed(cfg: DictConfig, path: str, values: list[Any], where: str = "pack.over") -> list[Any]:
-    """The values of one field of a pack, checked against the schema. Raises UserError, which says `where`."""
-    if not is_per_run(path):
-        allowed = per_run_fields()
-        raise UserError(
-            f"{where}: {path} can't differ between the runs of a pack{nearest(path, allowed)}; "
-            f"{', '.join(sorted(allowed))} can"
-        )
-    probe, found = copy.deepcopy(cfg), []
-    for each in values:
-        if is_interpolated(each):  # its value in each run is checked when it is known
-            found.append(each)
-            continue
-        try:
-            OmegaConf.update(probe, path, each)
-        except OmegaConfBaseException as error:
-            raise UserError(f"{where}: {path}: {str(error).splitlines()[0]}") from None
-        typed = OmegaConf.select(probe, path)
-        found.append(OmegaConf.to_container(typed) if OmegaConf.is_config(typed) else typed)
-        check_number(path, found[-1])
-    if path == "loop.steps" and None in found:
-        raise UserError(f"{where}: loop.steps is the number of steps of each run; got null")
-    return found
-
-
-def _expand(path: str, value: Any) -> list[Any]:
-    """The values of one field, one at least."""
-    values = _read(path, value)
-    if not values:
-        raise UserError(f"pack.over: {path}: {value!r} names no value, so the pack would be empty")
-    return values
-
-
-def _read(path: str, value: Any) -> list[Any]:
-    """The values that Hydra's sweep syntax names: '1,2', 'range(0,8)', a list, or one value."""
-    if not isinstance(value, str):
-        return value if isinstance(value, list) else [value]
-    try:
-        parsed = OverridesParser.create().parse_override(f"{path}={value}")
-        if not parsed.is_sweep_override():
-            given = parsed.value()
-            return given if isinstance(given, list) else [given]
-        values = itertools.islice(parsed.sweep_iterator(), MOST_RUNS + 1)
-        return [Override._convert_value(each) for each in values]
-    except HydraException as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"pack.over: {path}: {value!r} can't be read as values ({reason})") from None

@@ -1,4 +1,7 @@
-"""What is typed beats what an experiment says, also where two fields say the same thing."""
+"""What is typed beats what an experiment says, also where two fields say the same thing.
+
+`given` maps each field or group on the command line to the override that names it; see overrides.given_by.
+"""
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,26 +23,43 @@ Given = Mapping[str, str]  # field or group -> what was typed
 
 
 def is_typed(given: Given, path: str, prefixes: Sequence[str] = VARIED) -> bool:
-    """The command line says what the field at `path` is, or what it is in each run."""
+    """The command line says what the field at `path` is, or what it is in each run.
+
+    >>> from packtrain.trainer.config.precedence import is_typed
+    >>> is_typed({"pack.over.seed": 'pack.over={seed: "1,2"}'}, "seed"), is_typed({"seed": "seed=3"}, "name")
+    (True, False)
+    """
     names = [f"{prefix}{path}" for prefix in prefixes]
-    return any(each == name or each.startswith(f"{name}.") for each in given for name in names)
+    return any(field == name or field.startswith(f"{name}.") for field in given for name in names)
 
 
 def as_chosen(cfg: DictConfig, given: Given) -> DictConfig:
-    """The config in which the options that were typed are what they are, whatever an experiment says."""
+    """The config with the options that were typed, where an experiment changed what tells them apart.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.precedence import as_chosen
+    >>> cfg = OmegaConf.create({"compute": {"device": "cuda"}})  # an experiment's, and compute=cpu is typed
+    >>> as_chosen(cfg, {"compute": "compute=cpu"}).compute.device
+    'cpu'
+    """
     chosen = {path: value for path, value in _chosen(given) if OmegaConf.select(cfg, path) != value}
     if not chosen:
         return cfg
-    found = copy.deepcopy(cfg)
+    result = copy.deepcopy(cfg)
     for path, value in chosen.items():
-        OmegaConf.update(found, path, value)
-    return found
+        OmegaConf.update(result, path, value)
+    return result
 
 
 def left_of(over: Mapping[str, Any], config: Any, given: Given, where: str = "pack.over") -> dict[str, Any]:
-    """What the command line leaves of the fields that an experiment varies there.
+    """What the command line leaves of the fields that an experiment varies in `where`, `over`.
 
-    Raises UserError where it varies a field, and gives it a value too.
+    Raises UserError where the command line varies a field, and gives it a value too.
+
+    >>> from packtrain.trainer.config.precedence import left_of
+    >>> from packtrain.trainer.config.schema import Config
+    >>> left_of({"seed": "0,1", "optimizer.lr": "0.1,0.2"}, Config(), {"seed": "seed=7"})
+    {'optimizer.lr': '0.1,0.2'}
     """
     for path in over.keys() & given.keys():
         if _is_there(path, given, where):
@@ -56,7 +76,7 @@ def _is_there(path: str, given: Given, where: str) -> bool:
 
 
 def _is_beaten(path: str, config: Any, given: Given) -> bool:
-    """Something typed leaves no place for the values that an experiment gives to the field at `path`."""
+    """Something that was typed rules out the values that an experiment gives to the field at `path`."""
     group = path.partition(".")[0]
     least_squares = "optimizer" in given and config.optimizer.kind in LEAST_SQUARES
     return (
@@ -70,27 +90,35 @@ def _is_beaten(path: str, config: Any, given: Given) -> bool:
 
 def _belongs(path: str, kind: str) -> bool:
     """A group of this `kind` has the field at `path`."""
-    kinds = {each: meta.get("kinds") for each, meta in all_fields()}
-    known = kinds.get(path) or kinds.get(path.rpartition(".")[0])
-    return not known or kind in known
+    kinds = {field: meta.get("kinds") for field, meta in all_fields()}
+    its_kinds = kinds.get(path) or kinds.get(path.rpartition(".")[0])
+    return not its_kinds or kind in its_kinds
 
 
 def forget(config: Config, given: Given) -> None:
-    """Leaves behind what an experiment says where something typed says it otherwise. Raises UserError."""
+    """Unsets the fields of `config` in which an experiment contradicts what was typed. Raises UserError.
+
+    >>> from packtrain.trainer.config.precedence import forget
+    >>> from packtrain.trainer.config.schema import Config, LoopConfig
+    >>> config = Config(loop=LoopConfig(steps=1000, epochs=5))  # steps are the experiment's
+    >>> forget(config, {"loop.epochs": "loop.epochs=5"})
+    >>> config.loop.steps, config.loop.epochs
+    (None, 5)
+    """
     _forget_length(config, given)
     _forget_file(config, given)
     for path in _forgotten(given):
         group, leaf = path.split(".")
-        node, kept = getattr(config, group), [each for each in given if each.startswith(f"{path}.")]
+        node, typed = getattr(config, group), [field for field in given if field.startswith(f"{path}.")]
         value = getattr(node, leaf)
         if isinstance(value, dict):
-            setattr(node, leaf, {key: v for key, v in value.items() if f"{path}.{key}" in kept})
+            setattr(node, leaf, {key: v for key, v in value.items() if f"{path}.{key}" in typed})
         elif path not in given:
             setattr(node, leaf, [] if isinstance(value, list) and leaf != "outputs" else None)
 
 
 def _forget_length(config: Config, given: Given) -> None:
-    """loop.steps and loop.epochs both say how long to train."""
+    """loop.steps and loop.epochs both say how long to train: the one that was typed counts."""
     steps, epochs = is_typed(given, "loop.steps"), is_typed(given, "loop.epochs")
     if steps and not epochs and not (config.loop.steps is None and "loop.steps" in given):
         config.loop.epochs = None
@@ -99,7 +127,7 @@ def _forget_length(config: Config, given: Given) -> None:
 
 
 def _forget_file(config: Config, given: Given) -> None:
-    """data.path and data.table both say what the data are."""
+    """data.path and data.table both say what the data are: a table that was typed counts."""
     if not is_typed(given, "data.table") or config.data.path is None:
         return
     if is_typed(given, "data.path"):
@@ -108,13 +136,13 @@ def _forget_file(config: Config, given: Given) -> None:
 
 
 def _forgotten(given: Given) -> tuple[str, ...]:
-    """Equations or a table of one's own leave those of the experiment, and what it says about them."""
-    typed_table = any(each.startswith("data.table.") for each in given)
+    """The fields of an experiment that go with its equations or its table, where others were typed."""
+    typed_table = any(field.startswith("data.table.") for field in given)
     return OF_EQUATIONS if "model.expressions" in given else ("data.table",) if typed_table else ()
 
 
 def _chosen(given: Given) -> Iterator[tuple[str, Any]]:
-    """What tells the options of a group apart is as the option that was typed says."""
+    """(field, value) of what tells an option that was typed from the others of its group."""
     for group in set(groups()) & given.keys() - {"experiment"}:
         if (option := given[group].rpartition("=")[2]) in (known := options(group)):
             for leaf in _telling(group, list(known.values())):
@@ -126,4 +154,5 @@ def _telling(group: str, options: list[dict[str, Any]]) -> list[str]:
     """The fields by which the options of a group are told apart."""
     if group in KINDS:
         return ["kind"]
-    return [leaf for leaf in options[0] if any(each[leaf] != options[0][leaf] for each in options)]
+    first = options[0]
+    return [leaf for leaf in first if any(option[leaf] != first[leaf] for option in options)]

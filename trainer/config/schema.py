@@ -1,14 +1,16 @@
 """The schema of a run: one dataclass a config group; checks.py makes the checks that types can't.
 
-A field made by `per_run` may differ between the runs of a pack; a field made by `only` belongs to
-some kinds of its group. Everything else is structure.
+Fields made by `per_run` may differ between the runs of a pack, those made by `only` belong to some kinds of
+their group. Everything else is structure.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
-from omegaconf import MISSING, DictConfig
+from omegaconf import MISSING
+
+from .fields import mapping, only, per_run, pruning
 
 KINDS: dict[str, tuple[str, ...]] = {
     "model": ("expression", "mlp"),
@@ -22,36 +24,17 @@ FIRST_ORDER = ("sgd", "adam", "adamw")
 LEAST_SQUARES = ("levenberg_marquardt", "gauss_newton")
 SEARCHES = ("random", "optuna")
 PRUNERS = ("halving", "median", "patience")
-JUDGED = ("pruner", "reduction_factor", "patience", "min_steps", "objective", "direction")  # by, of search
-
-
-def per_run(default: Any, *kinds: str) -> Any:
-    """A field that may differ between the runs of a pack."""
-    return field(default=default, metadata={"per_run": True, "kinds": kinds})
-
-
-def only(default: Any, *kinds: str) -> Any:
-    """A field that belongs to these kinds of its group."""
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata={"kinds": kinds})
-    return field(default=default, metadata={"kinds": kinds})
-
-
-def pruning(default: Any, *pruners: str) -> Any:
-    """A field that belongs to these pruners."""
-    return field(default=default, metadata={"pruners": pruners})
-
-
-def mapping(*kinds: str, per_run: bool = False) -> Any:
-    """A mapping whose keys are the user's own: names of parameters, columns or fields."""
-    return field(
-        default_factory=lambda: DictConfig({}, flags={"struct": False}),
-        metadata={"kinds": kinds, "per_run": per_run, "mapping": True},
-    )
+# The fields of search by which a pruner judges runs.
+JUDGED = ("pruner", "reduction_factor", "patience", "min_steps", "objective", "direction")
 
 
 @dataclass
 class ModelConfig:
+    """What trains: equations or an MLP, its loss, and where its parameters start.
+
+    conf/model/{expression,mlp}.yaml say what each field means.
+    """
+
     kind: str = MISSING
     loss: str = "mse"
     expressions: Any = only(None, "expression")
@@ -71,6 +54,11 @@ class ModelConfig:
 
 @dataclass
 class DataConfig:
+    """What it trains on: where the samples come from, and which are held out.
+
+    conf/data/{ground_truth,gaussians,file,table,sklearn}.yaml say what each field means.
+    """
+
     kind: str = MISSING
     seed: int = 0
     validation: float = 0.0
@@ -89,6 +77,11 @@ class DataConfig:
 
 @dataclass
 class OptimizerConfig:
+    """The rule by which parameters change, and its hyperparameters.
+
+    conf/optimizer/{sgd,adam,adamw,levenberg_marquardt,gauss_newton}.yaml say what each field means.
+    """
+
     kind: str = MISSING
     lr: float = per_run(1e-3, *FIRST_ORDER)
     weight_decay: float = per_run(0.0, *FIRST_ORDER)
@@ -106,6 +99,11 @@ class OptimizerConfig:
 
 @dataclass
 class ScheduleConfig:
+    """The factor of optimizer.lr at each step.
+
+    conf/schedule/{constant,linear_warmup,cosine}.yaml say what each field means.
+    """
+
     kind: str = "constant"
     warmup_steps: int = per_run(0, "linear_warmup", "cosine")
     start_factor: float = per_run(0.01, "linear_warmup", "cosine")
@@ -114,12 +112,22 @@ class ScheduleConfig:
 
 @dataclass
 class EngineConfig:
+    """What executes the steps: a Python loop, or a kernel of many steps.
+
+    conf/engine/{step,fused,auto}.yaml say what each field means.
+    """
+
     kind: str = "auto"
     capture: bool = only(True, "step", "auto")
 
 
 @dataclass
 class ComputeConfig:
+    """What computes a step, where, and with how many bits.
+
+    conf/compute/{auto,cpu,cuda}.yaml say what each field means.
+    """
+
     device: str = "auto"
     backend: str = "auto"
     precision: str = "fp32"
@@ -127,6 +135,11 @@ class ComputeConfig:
 
 @dataclass
 class MonitorConfig:
+    """What is recorded and shown while it trains, and how often.
+
+    conf/monitor/{default,quiet}.yaml say what each field means.
+    """
+
     every: int = 20
     validate_every: int = 200
     tensorboard: bool = True
@@ -135,6 +148,11 @@ class MonitorConfig:
 
 @dataclass
 class LoopConfig:
+    """How long to train, on minibatches of which size and in which order.
+
+    conf/train.yaml says what each field means.
+    """
+
     steps: int | None = per_run(None)
     epochs: float | None = None
     batch_size: int | str = 256
@@ -144,12 +162,22 @@ class LoopConfig:
 
 @dataclass
 class CheckpointConfig:
+    """When the state of a training is saved, and how many of the last checkpoints are kept.
+
+    conf/train.yaml says what each field means.
+    """
+
     every: int | str | None = "30s"
     keep: int = 2
 
 
 @dataclass
 class PackConfig:
+    """What differs between the runs of a pack.
+
+    conf/train.yaml says what each field means.
+    """
+
     over: dict[str, Any] = mapping()
     zip: bool = False
     slice: list[int] | None = None
@@ -157,6 +185,11 @@ class PackConfig:
 
 @dataclass
 class SearchConfig:
+    """Which values are tried where nobody lists them, and which runs go on.
+
+    conf/search/{grid,random,optuna}.yaml say what each field means.
+    """
+
     kind: str = "grid"
     max_pack: int | None = only(None, "grid")
     space: dict[str, Any] = mapping(*SEARCHES)
@@ -193,29 +226,49 @@ class Config:
 
 
 def all_fields(schema: Any = Config, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """(dotted path, metadata) of every field below `schema`."""
-    for each in fields(schema):
-        inner = each.default_factory
+    """(dotted path, metadata) of every field below `schema`.
+
+    >>> from packtrain.trainer.config.schema import all_fields
+    >>> next(all_fields())
+    ('name', {'type': <class 'str'>})
+    """
+    for entry in fields(schema):
+        inner = entry.default_factory
         if isinstance(inner, type) and is_dataclass(inner):
-            yield from all_fields(inner, f"{prefix}{each.name}.")
+            yield from all_fields(inner, f"{prefix}{entry.name}.")
         else:
-            yield prefix + each.name, {"type": each.type, **each.metadata}
+            yield prefix + entry.name, {"type": entry.type, **entry.metadata}
 
 
 def is_integer(path: str) -> bool:
-    """The field at `path` holds integers and nothing else but null."""
-    types = {each: meta["type"] for each, meta in all_fields()}
+    """The field at `path` holds integers and nothing else but null.
+
+    >>> from packtrain.trainer.config.schema import is_integer
+    >>> is_integer("seed"), is_integer("loop.steps"), is_integer("optimizer.lr")
+    (True, True, False)
+    """
+    types = {field: meta["type"] for field, meta in all_fields()}
     return types.get(path) in (int, int | None)
 
 
 def per_run_fields() -> list[str]:
-    """The fields that may stand in pack.over; a mapping's entries stand for `field.*`."""
+    """The fields that may stand in pack.over, those of a mapping as `field.*`.
+
+    >>> from packtrain.trainer.config.schema import per_run_fields
+    >>> per_run_fields()[:3]
+    ['seed', 'model.initial.*', 'optimizer.lr']
+    """
     varying = [(path, meta) for path, meta in all_fields() if meta.get("per_run")]
     return [f"{path}.*" if meta.get("mapping") else path for path, meta in varying]
 
 
 def is_per_run(path: str) -> bool:
-    """The field at `path` may differ between the runs of a pack."""
+    """The field at `path` may differ between the runs of a pack.
+
+    >>> from packtrain.trainer.config.schema import is_per_run
+    >>> is_per_run("seed"), is_per_run("model.initial.a"), is_per_run("model.kind")
+    (True, True, False)
+    """
     return any(
-        path == each or (each.endswith("*") and path.startswith(each[:-1])) for each in per_run_fields()
+        path == name or (name.endswith("*") and path.startswith(name[:-1])) for name in per_run_fields()
     )

@@ -14,7 +14,17 @@ from .schema import all_fields, is_per_run
 
 
 def sentence(error: BaseException) -> str:
-    """What went wrong, where, and how to mend it, in one sentence."""
+    """What went wrong, where, and how to mend it, in one sentence.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.schema import Config
+    >>> from packtrain.trainer.config.sentences import sentence
+    >>> try:
+    ...     OmegaConf.structured(Config).sede = 3
+    ... except Exception as error:
+    ...     print(sentence(error).partition(";")[0])
+    there is no field sede (did you mean seed?)
+    """
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
@@ -22,12 +32,12 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, OverrideParseException):
         return _unreadable(error)
     text = str(error)
-    if found := re.match(r"UserError raised while resolving interpolation: (.*)", text):
-        return found[1]
-    if found := re.match(r"Ambiguous value for argument '(.*)'|Sweep parameters '(.*)' requires", text):
-        return _several(found[1] or found[2])
-    if found := re.match(r"Could not override '(.*?)'", text):
-        return _no_field(found[1])
+    if match := re.match(r"UserError raised while resolving interpolation: (.*)", text):
+        return match[1]
+    if match := re.match(r"Ambiguous value for argument '(.*)'|Sweep parameters '(.*)' requires", text):
+        return _several(match[1] or match[2])
+    if match := re.match(r"Could not override '(.*?)'", text):
+        return _no_field(match[1])
     if text.startswith("Config group override must be"):
         return "a choice takes the name of one of its options, as in optimizer=sgd; '~experiment' takes none"
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
@@ -37,7 +47,12 @@ def sentence(error: BaseException) -> str:
 
 
 def known_fields() -> list[str]:
-    """Every field and group by its dotted name."""
+    """Every field and group by its dotted name.
+
+    >>> from packtrain.trainer.config.sentences import known_fields
+    >>> {"seed", "optimizer.lr", "optimizer"} <= set(known_fields())
+    True
+    """
     return [path for path, _ in all_fields()] + groups()
 
 

@@ -17,11 +17,12 @@ BLOCK = 1 << 18  # places of a permutation computed at a time, so that they stay
 class Dataset:
     """inputs [N, V] and targets [N, T]; for classification, targets [N, 1] of class indices.
 
-    `one_hot` targets are of classes too: 1 in a sample's own column, else 0; for both, `target_names` are
-    the classes. `told` says where the numbers of an input or target come from, for people.
-    `mean` and `std` [V], in float64, are what the inputs were standardized with, where they were.
-    `weights` [N], in float64, multiply the squared errors of a least-squares fit, where there are any.
-    `rows` [N] are the samples' places in what they were drawn from, where those are not 0, 1, ...
+    `one_hot` targets are of classes too: 1 in the column of a sample's class, else 0. With either,
+    `target_names` are the classes.
+    `mean` and `std` [V], in float64: the inputs were standardized with them. None: they were not.
+    `weights` [N], in float64, multiply the squared errors of a least-squares fit. None: there are none.
+    `rows` [N] are the samples' rows, from 0, in what they were taken from. None: 0, 1, ..., N - 1.
+    `origins` says of inputs and targets where their numbers come from, for people.
     """
 
     inputs: Tensor
@@ -33,35 +34,35 @@ class Dataset:
     weights: Tensor | None = None
     rows: Tensor | None = None
     one_hot: bool = False
-    told: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     @property
     def counted(self) -> "Dataset":
-        """The samples that count: those whose weight isn't 0."""
+        """The samples that count: those whose weight isn't 0, which are all where there are no weights."""
         if self.weights is None or bool(self.weights.all()):
             return self
         return self.part(self.weights.nonzero()[:, 0])
 
     def part(self, index: Tensor | slice) -> "Dataset":
-        """The samples at `index`."""
+        """The samples at `index`: of indices, a mask [N], or a slice."""
         weights = None if self.weights is None else self.weights[index]
         rows = self._places(index) if self.rows is None else self.rows[index]
         targets = self.targets[index]
         return replace(self, inputs=self.inputs[index], targets=targets, weights=weights, rows=rows)
 
     def _places(self, index: Tensor | slice) -> Tensor:
-        """The rows at `index` in data that are as they came."""
+        """The rows at `index` where the samples are as they came."""
         return torch.arange(*index.indices(len(self))) if isinstance(index, slice) else index
 
     def row(self, sample: int) -> int:
-        """The number of a sample's row, from 1, where the data came from."""
+        """The number of a sample's row, from 1, in what the data were taken from."""
         return 1 + (sample if self.rows is None else int(self.rows[sample]))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Dataset":
-        """The same on `device`, with `dtype` for all but class indices."""
+        """The same on `device`, the inputs and targets as `dtype`, but for class indices."""
         targets = self.targets.to(device, dtype if self.targets.is_floating_point() else None)
         weights = None if self.weights is None else self.weights.to(device)
         return replace(self, inputs=self.inputs.to(device, dtype), targets=targets, weights=weights)
@@ -73,10 +74,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Data:
-    """What a run trains on, and what it is judged by, if anything is held out.
-
-    `notes` are sentences about them that a person should read.
-    """
+    """The training part, the validation part that is held out, if any, and `notes`: sentences for people."""
 
     train: Dataset
     validation: Dataset | None
@@ -92,34 +90,48 @@ def prepare(whole: Dataset, seed: int, validation: float, standardize: bool) -> 
     """Holds out a `validation` fraction, drawn by `seed`; standardizes by the training part alone.
 
     A fraction above 0 holds out one sample at least. Raises UserError where none is left to train on.
+
+    >>> import torch
+    >>> from packtrain.trainer.data.dataset import Dataset, prepare
+    >>> whole = Dataset(torch.arange(10.0)[:, None], torch.zeros(10, 1), ("x",), ("xy",))
+    >>> data = prepare(whole, seed=0, validation=0.2, standardize=True)
+    >>> len(data.train), len(data.validation), data.train.inputs.mean().abs().item() < 1e-6
+    (8, 2, True)
     """
-    train, held = _split(whole, seed, validation)
+    train, validated = _split(whole, seed, validation)
     if standardize:
         mean = train.inputs.mean(0, dtype=torch.float64)
         std = (train.inputs - mean).square().mean(0).sqrt()
         varies = train.inputs.amax(0) > train.inputs.amin(0)
         std = torch.where(varies, std, torch.ones_like(std))  # a constant column becomes 0
-        train, held = train.standardized(mean, std), held and held.standardized(mean, std)
-    return Data(train, held)
+        train, validated = train.standardized(mean, std), validated and validated.standardized(mean, std)
+    return Data(train, validated)
 
 
 def _split(whole: Dataset, seed: int, validation: float) -> tuple[Dataset, Dataset | None]:
     if validation == 0:
         return whole, None
-    held = max(1, round(validation * len(whole)))
-    if held == len(whole):
+    count = max(1, round(validation * len(whole)))
+    if count == len(whole):
         raise UserError(
-            f"data.validation={validation:g} holds out all of the {held} samples: leave some to train on"
+            f"data.validation={validation:g} holds out all of the {count} samples: leave some to train on"
         )
     device = whole.inputs.device
     key, places = torch.tensor(seed, device=device), torch.arange(len(whole), device=device)
     parts = [permutation(key, Purpose.SPLIT, part, len(whole)) for part in places.split(BLOCK)]
     order = torch.cat(parts)
-    return whole.part(order[held:]), whole.part(order[:held])
+    return whole.part(order[count:]), whole.part(order[:count])
 
 
 def rounded(data: Dataset, dtype: torch.dtype) -> Iterator[str]:
-    """What the cast to `dtype` costs, a sentence a column. Raises UserError where that is too much."""
+    """What the cast to `dtype` costs, a sentence a column. Raises UserError where that is too much.
+
+    >>> import torch
+    >>> from packtrain.trainer.data.dataset import Dataset, rounded
+    >>> data = Dataset(torch.rand(10, 1).double(), torch.zeros(10, 1).double(), ("x",), ("xy",))
+    >>> list(rounded(data, torch.float32))
+    []
+    """
     digits, scaled = str(dtype).removeprefix("torch."), data.mean is not None
     for names, part, is_input in (
         (data.input_names, data.inputs, True),
@@ -131,8 +143,8 @@ def rounded(data: Dataset, dtype: torch.dtype) -> Iterator[str]:
             exact = part[:, i]
             lost = loss_of(exact.numpy(), exact.to(dtype).numpy())
             mend = "compute.precision=fp64" + (" or data.standardize=true" if is_input and not scaled else "")
-            told = f"{data.told.get(name, name)}: {digits} has not enough digits: {lost}; {mend} "
+            text = f"{data.origins.get(name, name)}: {digits} has not enough digits: {lost}; {mend} "
             if lost and lost.large:
-                raise UserError(f"{told}keeps them apart")
+                raise UserError(f"{text}keeps them apart")
             if lost:
-                yield f"{told}would keep them apart"
+                yield f"{text}would keep them apart"

@@ -1,37 +1,40 @@
-"""Files of data -> tables: CSV, Parquet, NPZ and safetensors, told apart by their endings."""
+"""Files of data -> tables: CSV, Parquet, NPZ and safetensors, by the endings of their names."""
 
 import math
 import os
 import re
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 from unicodedata import normalize
-from zipfile import BadZipFile, ZipFile, is_zipfile
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from ...kernels.common.errors import UserError, choose
+from .foreign import UNREADABLE
 from .memory import available_memory, check_memory
 from .table import Table
 
 NUMBER = 8  # bytes: numbers become float64
-Columns = tuple[dict[str, np.ndarray], dict[str, str]]  # by name, and why some of those names can't be used
-# What reading a damaged file raises; RuntimeError: an archive that is encrypted or packed in a strange way.
-UNREADABLE = (
-    OSError, EOFError, ValueError, RuntimeError, MemoryError, BadZipFile, zlib.error, pyarrow.ArrowException,
-    SafetensorError,
-)  # fmt: skip
+Columns = tuple[dict[str, np.ndarray], dict[str, str]]  # by name, and name -> why it can't be used
 
 
 def read(path: str | None) -> Table:
-    """The columns of the file at `path`. Raises UserError where there is none or it can't be read."""
+    """The columns of the file at `path`. Raises UserError where there is none or it can't be read.
+
+    >>> import pathlib, tempfile
+    >>> from packtrain.trainer.data.files import read
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = pathlib.Path(folder, "points.csv").write_text("x,y\\n1,2\\n3,4\\n")
+    ...     read(f"{folder}/points.csv").columns["y"].tolist()
+    [2, 4]
+    """
     if path is None:
         raise UserError("data=file needs a file: add data.path=FILE")
     file = Path(os.path.expanduser(path))
@@ -46,7 +49,7 @@ def read(path: str | None) -> Table:
         _check_size(file, size(file))
         columns, refused = reader(file)
         return Table(str(file), columns, refused)
-    except UNREADABLE as error:
+    except (*UNREADABLE, pyarrow.ArrowException) as error:
         if isinstance(error, UserError):
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -93,32 +96,35 @@ def _cells(column: pyarrow.ChunkedArray) -> np.ndarray:
 
 
 def _once(columns: Iterable[tuple[str, np.ndarray | str]]) -> Columns:
-    """The columns, and for names that two have, or that stand for a reason, why they can't be used."""
-    found: dict[str, np.ndarray] = {}
+    """The columns by name. Refused are names that two have, and those with a reason in a column's place."""
+    kept: dict[str, np.ndarray] = {}
     refused: dict[str, str] = {}
     for name, column in columns:
         name = normalize("NFC", name)
-        if name in found:
+        if name in kept:
             refused[name] = f"two columns are called {name}"
         if isinstance(column, str):
             refused[name] = column
         else:
-            found[name] = column
-    return found, refused
+            kept[name] = column
+    return kept, refused
 
 
 def _npz_size(file: Path) -> int:
-    """Of the arrays, each of which has to be as large as its shape says: that much is reserved for it."""
+    """The bytes of the arrays. Raises ValueError where one isn't as large as its shape says.
+
+    NumPy reserves what the shape says before it reads.
+    """
     if not is_zipfile(file):
         raise ValueError("it is no archive of arrays, as np.savez writes them")
     with ZipFile(file) as archive:
         for member in archive.infolist():
             with archive.open(member) as array:
                 shape, dtype = _header(array)
-                held = member.file_size - array.tell()
-            if not dtype.hasobject and math.prod(shape) * dtype.itemsize != held:
+                size = member.file_size - array.tell()
+            if not dtype.hasobject and math.prod(shape) * dtype.itemsize != size:
                 raise ValueError(
-                    f"{member.filename} has {held:,} bytes, which is not {dtype} of shape {shape}"
+                    f"{member.filename} has {size:,} bytes, which is not {dtype} of shape {shape}"
                 )
         return sum(member.file_size for member in archive.infolist())
 
@@ -170,7 +176,7 @@ def _columns(name: str, array: np.ndarray | str) -> list[tuple[str, np.ndarray |
     return [(name, f"the array {name} has the shape {shape or 'of one number'}: expected N or NxK")]
 
 
-# ending -> (the bytes of memory that a file takes at least, by what it says of itself, its columns)
+# ending -> (the least bytes of memory that a file takes, by what it says of itself; its reader)
 READERS: dict[str, tuple[Callable[[Path], int], Callable[[Path], Columns]]] = {
     ".csv": (lambda file: file.stat().st_size, _csv),
     ".parquet": (_parquet_size, _parquet),

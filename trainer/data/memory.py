@@ -1,4 +1,4 @@
-"""How much memory there is: asked before much is taken, since the system kills who takes too much."""
+"""How much memory is available: checked before much is taken, since the system kills who takes too much."""
 
 import os
 import re
@@ -12,15 +12,19 @@ LIMIT = Path("/sys/fs/cgroup")  # of a container
 
 
 def available_memory(device: torch.device | None = None) -> int:
-    """Bytes that can be had: without swapping, and within a container's limit; on CUDA as the driver says.
+    """The bytes of memory that are available: without swapping, and within a container's limit.
 
-    All that there are where the system doesn't say.
+    On CUDA the driver says. Where the system doesn't say, all that there is.
+
+    >>> from packtrain.trainer.data.memory import available_memory
+    >>> available_memory() > 0
+    True
     """
     if device is not None and device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     about = Path("/proc/meminfo")
-    found = re.search(r"MemAvailable: *(\d+) kB", about.read_text()) if about.exists() else None
-    free = int(found[1]) << 10 if found else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    line = re.search(r"MemAvailable: *(\d+) kB", about.read_text()) if about.exists() else None
+    free = int(line[1]) << 10 if line else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return min(free, _left(LIMIT, free))
 
 
@@ -35,7 +39,11 @@ def _left(group: Path, without: int) -> int:
 
 
 def check_memory(needed: int, free: int, what: str, mend: str) -> None:
-    """Raises UserError where `what` takes more bytes than are `free`; `mend` says how to need fewer."""
+    """Raises UserError where `what` takes more bytes than are `free`; `mend` says how to need fewer.
+
+    >>> from packtrain.trainer.data.memory import check_memory
+    >>> check_memory(1_000_000_000, 2_000_000_000, "training", "take fewer runs")  # there is room
+    """
     if needed > free:
         raise UserError(
             f"{what} takes {needed / 1e9:,.1f} GB in memory, and {free / 1e9:,.1f} GB are available: {mend}"

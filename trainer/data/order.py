@@ -10,11 +10,17 @@ from ...kernels.random import Purpose, permutation
 
 @dataclass(frozen=True)
 class Order:
-    """An endless stream of epochs, each a new permutation of all samples, cut into minibatches.
+    """An endless stream of epochs, each a new permutation of all N samples, cut into minibatches of B.
 
-    A minibatch that reaches the end of an epoch goes on into the next, so all are of one size and
-    every sample is seen once an epoch. `seeds` is one key ([], the order is shared by the pack), one
-    a run ([R], each run has its own), or None (as the samples stand).
+    A minibatch that reaches the end of an epoch goes on into the next, so that all are of one size and
+    every sample is seen once an epoch. `seeds` [] give an order that the pack shares, [R] each run its own,
+    and None the order in which the samples stand.
+
+    >>> import torch
+    >>> from packtrain.trainer.data.order import Order
+    >>> order = Order(size=5, batch=2, seeds=None, device=torch.device("cpu"))
+    >>> order.indices(0, 3).tolist()
+    [[0, 1], [2, 3], [4, 0]]
     """
 
     size: int
@@ -24,12 +30,12 @@ class Order:
 
     @property
     def whole(self) -> bool:
-        """Each minibatch is the whole data set, which is then taken as it stands."""
+        """Whether each minibatch is the whole data set, taken as it stands."""
         return self.batch == self.size
 
     @property
     def own(self) -> bool:
-        """Each run has its own order."""
+        """Whether each run has its own order."""
         return self.seeds is not None and self.seeds.dim() == 1
 
     @property
@@ -49,5 +55,5 @@ class Order:
         stream = steps[:, None] * self.batch + torch.arange(self.batch, device=self.device)
         if self.seeds is None:
             return stream % self.size
-        found = permutation(self.seeds, Purpose.ORDER, stream, self.size)
-        return found if found.dim() == 2 else found.transpose(0, 1)
+        samples = permutation(self.seeds, Purpose.ORDER, stream, self.size)
+        return samples if samples.dim() == 2 else samples.transpose(0, 1)

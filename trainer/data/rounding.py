@@ -7,13 +7,14 @@ import numpy as np
 DISTORTED = 2.0**-10  # mean rounding error, in parts of the spread
 MERGED = 0.5  # of the different values
 TINY = float(np.finfo(np.float64).tiny)
-OFFSET = 2.0**10, 2.0**4  # times the spread: of fp32's 24 bits, 10 or 4 are spent on what all values share
+OFFSET = 2.0**10, 2.0**4  # times the spread: 10 or 4 of fp32's 24 bits go into what all values share
 
 
 @dataclass(frozen=True)
 class Loss:
-    """Of `different` values so many are `left`; `error` is how far a value moves, `spread` how far they lie
-    from their mean, each in the mean. `large` says that it matters.
+    """Of `different` values, `left` stay apart; `large` says that the loss matters.
+
+    `error` is how far a value moves, `spread` how far it lies from the mean, each averaged over the values.
     """
 
     different: int
@@ -33,14 +34,22 @@ class Loss:
 
 
 def loss_of(exact: np.ndarray, cast: np.ndarray) -> Loss | None:
-    """What is lost between a column's `exact` values [N] and what they are `cast` to; None for nothing much.
+    """What the `exact` values [N] of a column lose when they are `cast`; None where that is next to nothing.
 
-    All floating-point numbers are rounded, and random ones collide: that is no loss while rounding is small
-    beside how far the values lie apart. It is `large` where a value moves by more than a thousandth
-    (DISTORTED) of their mean distance from their mean; or where most of the different values merge (MERGED)
-    and it is the column's offset that takes the digits: the largest value is a thousand spreads or more
-    (OFFSET), so that centred values would stay apart. Where most merge beside a smaller offset, that is
-    told, and not `large`. Overflow is.
+    All floating-point numbers are rounded, and random ones collide: that is no loss as long as rounding is
+    small beside the spread of the values. A loss is `large`
+
+    - where a value moves by more than a thousandth (DISTORTED) of the spread, or overflows;
+    - where most of the different values merge (MERGED) because the column's offset takes the digits: the
+      largest value is a thousand spreads (OFFSET) or more, so that centred values would stay apart.
+
+    Where most values merge beside a smaller offset there is a loss that is not large.
+
+    >>> import numpy as np
+    >>> from packtrain.trainer.data.rounding import loss_of
+    >>> times = np.array([1700000000.0, 1700000001.0, 1700000002.0])
+    >>> loss_of(times, times.astype(np.float32)).large, loss_of(times - times[0], times - times[0])
+    (True, None)
     """
     if not len(exact) or ((exact == exact[0]).all() and np.isfinite(cast[0])):
         return None

@@ -15,7 +15,8 @@ from ..config.schema import LEAST_SQUARES, per_run_fields
 from ..data.dataset import Dataset
 from ..data.order import Order
 from ..models.base import Model
-from ..models.expression import ExpressionModel, bounds_of, moving
+from ..models.expression import ExpressionModel
+from ..models.initial import bounds_of, moving
 from ..optimizers import OPTIMIZERS, SCHEDULES, Rates
 from .base import Engine
 from .choose import Choice

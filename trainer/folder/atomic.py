@@ -1,4 +1,4 @@
-"""Files that a reader sees whole or not at all, whatever ends the writer."""
+"""Files that a reader sees whole or not at all, however the writer ends."""
 
 import json
 import os
@@ -11,9 +11,18 @@ DRAFT = re.compile(r"\..+\.[0-9]+")  # the name of a file that is being written:
 
 
 def replace(file: Path, save: Callable[[Path], Any]) -> None:
-    """`save` writes beside `file`; what it wrote is on the disk before it takes the name of `file`.
+    """`save` writes a draft beside `file`, which takes its name when it is on the disk.
 
-    Raises OSError, with `file` as its filename, where that can't be done; `file` is then as it was.
+    Permissions are those of a new file. Raises OSError, with `file` as its filename, where it can't be
+    written; `file` is then as it was.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.atomic import replace
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     replace(Path(folder, "a.txt"), lambda draft: draft.write_text("whole"))
+    ...     Path(folder, "a.txt").read_text()
+    'whole'
     """
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
@@ -31,20 +40,39 @@ def replace(file: Path, save: Callable[[Path], Any]) -> None:
 
 
 def replace_json(file: Path, content: Any) -> None:
-    """`content` as JSON in `file`. Raises ValueError for a number that JSON doesn't have."""
+    """Writes `content` as JSON. Raises OSError, and ValueError for a number that JSON doesn't have.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.atomic import replace_json
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     replace_json(Path(folder, "a.json"), [1, None])
+    ...     Path(folder, "a.json").read_text().split()
+    ['[', '1,', 'null', ']']
+    """
     text = json.dumps(content, indent=1, allow_nan=False)
     replace(file, lambda draft: draft.write_text(text + "\n"))
 
 
 def remove_drafts(folder: Path) -> None:
-    """What a process that was killed had begun to write."""
+    """Removes the drafts of a process that was killed.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.atomic import remove_drafts
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, ".result.json.4711").touch()
+    ...     remove_drafts(Path(folder))
+    ...     list(Path(folder).iterdir())
+    []
+    """
     for file in folder.glob(".*"):
         if DRAFT.fullmatch(file.name):
             file.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:
-    """What is in a file, or which names are in a folder, survives a power failure from here on."""
+    """Makes what is in a file, or which names are in a folder, survive a power failure."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -53,7 +81,7 @@ def _sync(path: Path) -> None:
 
 
 def _umask() -> int:
-    """What the user denies to others: safetensors' files would be denied all."""
+    """The permissions that new files lack; those of safetensors lack all but the user's own."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

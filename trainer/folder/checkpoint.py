@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from ...kernels.common.errors import UserError
+from ..data.foreign import UNREADABLE
 from .atomic import remove_drafts, replace
 from .places import NAMES
 from .seconds import Seconds
 
 FORMAT = 1  # of the files
 NEVER = 1 << 62
-UNREADABLE = OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError
+NO_ROOM = MemoryError, RuntimeError  # Python's and torch's, which say nothing against the file
 Tell = Callable[[str], object]  # says a sentence to whoever watches
 
 
@@ -63,10 +64,10 @@ class Checkpoint:
 class Checkpoints:
     """Writes checkpoints of a training's `parts` into `folder`, and keeps the last `keep` of them.
 
-    One is due `every` so many steps, or seconds where that is a float; never, where it is None. A thread
-    writes what was copied from the device, while the training goes on. What can't be written is told, and
-    the checkpoint before it stays. Inside `with`, at whose end what is being written is waited for.
-    `spent` is what the training had taken at the one that the parts went on from.
+    One is due after `every` steps, an int, or seconds, a float; never where it is None. A thread writes a
+    copy of the parts' tensors while the training goes on. Where it can't, `tell` gets a sentence, and the
+    checkpoint before it stays. The end of `with` waits for what is being written.
+    `spent` are the seconds of the training up to the checkpoint that was restored.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class Checkpoints:
         self.thread.shutdown()
 
     def restore(self, found: Checkpoint) -> None:
-        """Puts the parts where they stood then. Raises UserError where it isn't of these parts."""
+        """Restores the state of all parts. Raises UserError where the checkpoint doesn't fit them."""
         try:
             for part in self.parts:
                 part.restore(found.step, found.memory)
@@ -104,11 +105,11 @@ class Checkpoints:
         self.saved, self.spent = found.step, found.seconds
 
     def next(self, step: int) -> int:
-        """The step after `step` at which one is due."""
+        """The next step after `step` at which one is due."""
         return step - step % self.every + self.every if isinstance(self.every, int) else NEVER
 
     def save_if_due(self, step: int, seconds: Seconds) -> None:
-        """Saves where one is due; the writing goes on in the background."""
+        """Saves the parts where a checkpoint is due; a thread writes it."""
         if isinstance(self.every, int):
             due = step % self.every == 0
         else:
@@ -117,7 +118,7 @@ class Checkpoints:
             self.save(step, seconds)
 
     def save(self, step: int, seconds: Seconds) -> None:
-        """Saves the parts as they are after `step` steps, unless that was done."""
+        """Saves the parts as they are after `step` steps, unless they were saved there."""
         if self.every is None or step == self.saved:
             return
         self.wait()
@@ -131,7 +132,7 @@ class Checkpoints:
         self.saved, self.clock = step, time.perf_counter()
 
     def wait(self) -> None:
-        """Returns when nothing is being written any more, and tells what went wrong."""
+        """Waits until nothing is being written, and tells what went wrong."""
         writing, self.writing = self.writing, None
         if writing is None:
             return
@@ -139,16 +140,27 @@ class Checkpoints:
             writing.result()
         except OSError as error:
             newest = max(self.folder.glob(NAMES), default=None)
-            kept = f"{newest.name} is the newest" if newest else "there is none yet"
-            self.tell(f"can't write a checkpoint into {self.folder} ({error.strerror}); {kept}")
+            left = f"{newest.name} is the newest" if newest else "there is none yet"
+            self.tell(f"can't write a checkpoint into {self.folder} ({error.strerror}); {left}")
 
 
 def newest(folder: Path, tell: Tell) -> Checkpoint | None:
-    """The newest checkpoint in `folder` that verifies; those after it are told, and set aside."""
+    """The newest checkpoint in `folder` that can be read and whose checksum is right; None without.
+
+    `tell` gets a sentence for each newer one, which is renamed to step-N.unreadable. Raises MemoryError or
+    RuntimeError where there is no room to read it.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.checkpoint import newest
+    >>> newest(Path("nowhere"), print) is None
+    True
+    """
     for file in sorted(folder.glob(NAMES), reverse=True):
         try:
             return read(file)
         except UNREADABLE as error:
+            if type(error) in NO_ROOM:
+                raise
             tell(f"{file} is no checkpoint that can be used ({error}): looking for the one before it")
             with suppress(OSError):
                 file.rename(file.with_suffix(".unreadable"))
@@ -156,7 +168,19 @@ def newest(folder: Path, tell: Tell) -> Checkpoint | None:
 
 
 def read(file: Path) -> Checkpoint:
-    """The checkpoint in `file`. Raises ValueError where its checksum is wrong, and others of UNREADABLE."""
+    """The checkpoint in `file`. Raises ValueError where its checksum is wrong, and others of UNREADABLE.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.checkpoint import Checkpoints, read
+    >>> from packtrain.trainer.folder.seconds import Seconds
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with Checkpoints(Path(folder), {"seed": 0}, {}, every=10, keep=2, tell=print) as checkpoints:
+    ...         checkpoints.save(10, Seconds(total=3.0))
+    ...     checkpoint = read(Path(folder, "step-000000000010.safetensors"))
+    >>> checkpoint.step, checkpoint.seconds.total, checkpoint.asked
+    (10, 3.0, {'seed': 0})
+    """
     with safe_open(file, "pt") as opened:
         text, checksum = (opened.metadata()[key] for key in ("packtrain", "sha256"))
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
@@ -168,9 +192,9 @@ def read(file: Path) -> Checkpoint:
     return Checkpoint(int(about["step"]), _seconds(about["seconds"]), dict(about["asked"]), tensors)
 
 
-def _seconds(told: Any) -> Seconds:
-    """What a checkpoint says; earlier versions of packtrain told those of training alone."""
-    return Seconds(**told) if isinstance(told, dict) else Seconds(float(told), float(told))
+def _seconds(saved: Any) -> Seconds:
+    """The seconds in a checkpoint; earlier versions of packtrain saved one number, those of its steps."""
+    return Seconds(**saved) if isinstance(saved, dict) else Seconds(float(saved), float(saved))
 
 
 def _keep(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
@@ -188,7 +212,7 @@ def _checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of the text, and of each tensor's name, type, shape and numbers."""
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
-        each = tensors[name]
-        digest.update(f"{name} {each.dtype} {tuple(each.shape)}".encode())
-        digest.update(each.numpy().tobytes())
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()

@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ...kernels.common.errors import UserError
+from ..data.foreign import UNREADABLE
 from .atomic import replace_json
 
 FILE = "command.json"
@@ -51,5 +52,5 @@ def read_command(folder: Path) -> Typed | None:
         if not all(isinstance(each, str) for each in texts):
             raise TypeError(f"a command is made of texts, and it has {texts}")
         return found
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{file} is not what packtrain wrote there: {error}") from None

@@ -16,7 +16,12 @@ MOST_POINTS = 500
 
 
 def run_name(run: int, runs: int) -> str:
-    """The folder of one run among those of its pack; a single run has the pack's."""
+    """The folder of one run's event files below those of its pack; a single run has the pack's.
+
+    >>> from packtrain.trainer.folder.curves import run_name
+    >>> run_name(7, runs=64), run_name(0, runs=1)
+    ('run-0007', '.')
+    """
     return f"run-{run:04d}" if runs > 1 else "."
 
 
@@ -24,26 +29,44 @@ def read_curve(folder: Path, tag: str) -> np.ndarray:
     """[2, S]: the steps of the scalar `tag` and its values there; of more than MOST_POINTS some, evenly.
 
     Checksums are not looked at: TensorBoard's own reader computes each in Python, in nine times the time.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.curves import read_curve
+    >>> read_curve(Path("nowhere"), "loss/train").shape
+    (2, 0)
     """
     files = sorted(folder.glob("events.out.tfevents.*"))
-    found = [each for file in files for each in messages(file.read_bytes()) if tag.encode() in each]
-    events = [Event.FromString(each) for each in found[:: -(-len(found) // MOST_POINTS) or 1] + found[-1:]]
-    points = {e.step: each.simple_value for e in events for each in e.summary.value if each.tag == tag}
+    texts = [text for file in files for text in messages(file.read_bytes()) if tag.encode() in text]
+    some = texts[:: -(-len(texts) // MOST_POINTS) or 1] + texts[-1:]
+    events = [Event.FromString(text) for text in some]
+    points = {e.step: value.simple_value for e in events for value in e.summary.value if value.tag == tag}
     return np.array(sorted(points.items()), float).reshape(-1, 2).T
 
 
 def last_step(folder: Path) -> int | None:
-    """The last step that the event files of a run tell of, None without."""
+    """The last step in the event files of a run, None without.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.curves import last_step
+    >>> last_step(Path("nowhere")) is None
+    True
+    """
     try:
         files = [file.read_bytes() for file in folder.glob("events.out.tfevents.*")]
-        last = [each for file in files for each in deque(messages(file), 1)]
-        return max((Event.FromString(each).step for each in last), default=None)
+        last = [text for file in files for text in deque(messages(file), 1)]
+        return max((Event.FromString(text).step for text in last), default=None)
     except (OSError, DecodeError):  # what is there is something else
         return None
 
 
 def messages(records: bytes) -> Iterator[bytes]:
-    """The messages of the records that are whole."""
+    """The messages of the records that are whole: each has a header, its message and a footer.
+
+    >>> from packtrain.trainer.folder.curves import messages
+    >>> record = (3).to_bytes(8, "little") + b"...." + b"abc" + b"...."
+    >>> list(messages(record + record[:-1]))
+    [b'abc']
+    """
     at = HEADER
     while at <= len(records):
         (size,) = struct.unpack_from("<Q", records, at - HEADER)

@@ -1,38 +1,68 @@
-"""What one run of a pack was, as an experiment: a config that trains it again, alone, bit for bit."""
+"""One run of a pack as an experiment: a config that trains it again, alone, bit for bit."""
 
 from collections.abc import Iterator
 from dataclasses import Field, asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from ...kernels.common.errors import UserError
 from ..config.interpolation import put
 from ..config.pack import START, Pack, make_pack
 from ..config.schema import LEAST_SQUARES, Config
+from ..data.foreign import UNREADABLE
 
 PACKAGE = "# @package _global_"
-UNREADABLE = OSError, ValueError, TypeError, RecursionError, yaml.YAMLError, OmegaConfBaseException
 
 
 def experiment_of(folder: Path, run: int) -> str:
-    """The file FOLDER/experiment/NAME.yaml that `--config-dir FOLDER experiment=NAME` trains as that run was.
+    """The text of an experiment's file that trains as that `run` of the training in `folder` was trained.
 
-    What the run had no use for isn't there. Raises UserError.
+    In MINE/experiment/NAME.yaml it is what `--config-dir MINE experiment=NAME` takes. Fields that the run has
+    no use for are left out. Raises UserError.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.schema import KINDS
+    >>> from packtrain.trainer.folder.experiment import experiment_of
+    >>> config = {group: {"kind": kinds[0]} for group, kinds in KINDS.items()}
+    >>> config |= {"loop": {"steps": 10}, "pack": {"over": {"seed": "5,6"}}}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, ".hydra").mkdir()
+    ...     OmegaConf.save(config, Path(folder, ".hydra", "config.yaml"))
+    ...     OmegaConf.save([], Path(folder, ".hydra", "overrides.yaml"))
+    ...     text = experiment_of(Path(folder), 1)
+    >>> text.splitlines()[:3]
+    ['# @package _global_', 'name: run', 'seed: 6']
     """
     return f"{PACKAGE}\n{OmegaConf.to_yaml(OmegaConf.create(_of_use(run_config(folder, run))))}"
 
 
 def run_config(folder: Path, run: int) -> Config:
-    """The config of one run of a pack: its own values, and nothing to vary. Raises UserError."""
+    """The config of one `run` of the training in `folder`: its own values, and nothing to vary.
+
+    Raises UserError.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.experiment import run_config
+    >>> run_config(Path("x"), 0)
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: x has no folder .hydra, which says how its runs were configured
+    """
     return _alone(read_pack(folder), run, _started_in(folder))
 
 
 def read_pack(folder: Path) -> Pack:
-    """The pack that the training in `folder` was asked for. Raises UserError."""
+    """The pack that was trained in `folder`, as its .hydra says. Raises UserError.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.experiment import read_pack
+    >>> read_pack(Path("x"))
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: x has no folder .hydra, which says how its runs were configured
+    """
     if not (folder / ".hydra").is_dir():
         raise UserError(f"{folder} has no folder .hydra, which says how its runs were configured")
     config: Any = _loaded(folder, "config")
@@ -40,12 +70,12 @@ def read_pack(folder: Path) -> Pack:
 
 
 def _loaded(folder: Path, name: str) -> Any:
-    """One of the files that say how a folder's runs were configured. Raises UserError."""
+    """The config, or the overrides, in .hydra. Raises UserError."""
     try:
-        found = OmegaConf.load(folder / ".hydra" / f"{name}.yaml")
+        content = OmegaConf.load(folder / ".hydra" / f"{name}.yaml")
         if name == "config":
-            return OmegaConf.merge(OmegaConf.structured(Config), found)
-        typed: Any = OmegaConf.to_container(found)  # interpolations as they were typed
+            return OmegaConf.merge(OmegaConf.structured(Config), content)
+        typed: Any = OmegaConf.to_container(content)  # interpolations as they were typed
         return list(map(str, typed))
     except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
@@ -53,16 +83,16 @@ def _loaded(folder: Path, name: str) -> Any:
 
 
 def _started_in(folder: Path) -> Path | None:
-    """Where the command was given: what relative paths are relative to."""
+    """The folder in which the command was given, to which relative paths are relative."""
     file = folder / ".hydra" / "hydra.yaml"
-    found = OmegaConf.select(OmegaConf.load(file), "hydra.runtime.cwd") if file.exists() else None
-    return Path(str(found)) if found else None
+    cwd = OmegaConf.select(OmegaConf.load(file), "hydra.runtime.cwd") if file.exists() else None
+    return Path(str(cwd)) if cwd else None
 
 
 def _alone(pack: Pack, run: int, cwd: Path | None) -> Config:
-    found = OmegaConf.structured(Config)
+    known = OmegaConf.structured(Config)
     values = pack.values(run) | ({} if pack.config.model.starts == 1 else _start(pack, run))
-    merged = OmegaConf.merge(found, asdict(pack.config) | {"pack": asdict(Config().pack)})
+    merged = OmegaConf.merge(known, asdict(pack.config) | {"pack": asdict(Config().pack)})
     put(merged, {field: value for field, value in values.items() if field != START})  # pyright: ignore[reportArgumentType]
     config: Any = OmegaConf.to_object(merged)
     config.model.starts = 1
@@ -73,31 +103,34 @@ def _alone(pack: Pack, run: int, cwd: Path | None) -> Config:
 
 
 def _start(pack: Pack, run: int) -> dict[str, float]:
-    """Where one of several starts began, as starting values."""
+    """The starting values of one of several starts, as fields."""
     # torch takes seconds, and other runs don't need it
-    from ..models.build import starting_values  # noqa: PLC0415 (see above)
+    from ..models.build import make_graph  # noqa: PLC0415 (see above)
+    from ..models.initial import starting_values  # noqa: PLC0415 (see above)
 
-    return {f"model.initial.{name}": value for name, value in starting_values(pack, run).items()}
+    graph = make_graph(pack.config.model)
+    assert graph is not None, "an MLP has one start"
+    return {f"model.initial.{name}": value for name, value in starting_values(pack, graph, run).items()}
 
 
 def _of_use(config: Config) -> dict[str, Any]:
     """The fields that the run has a use for."""
-    found = dict(_used("", config))
-    del found["pack"]
+    used = dict(_used("", config))
+    del used["pack"]
     if config.search.pruner != "patience":  # the others compare runs
-        found["search"] = {"kind": "grid"}
+        used["search"] = {"kind": "grid"}
     if config.optimizer.kind in LEAST_SQUARES:
-        found["schedule"] = {"kind": "constant"}
-    return found
+        used["schedule"] = {"kind": "constant"}
+    return used
 
 
 def _used(group: str, node: Any) -> Iterator[tuple[str, Any]]:
-    for each in fields(node):
-        value, path = getattr(node, each.name), f"{group}{each.name}"
+    for field in fields(node):
+        value, path = getattr(node, field.name), f"{group}{field.name}"
         if is_dataclass(value):
-            yield each.name, dict(_used(f"{path}.", value))
-        elif _is_of_use(path, each, node):
-            yield each.name, value
+            yield field.name, dict(_used(f"{path}.", value))
+        elif _is_of_use(path, field, node):
+            yield field.name, value
 
 
 def _is_of_use(path: str, field: Field[Any], node: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ...kernels.common.errors import UserError
+from ..data.foreign import UNREADABLE
 from .atomic import replace_json
 from .ranking import Objective, objective_in
 
@@ -97,7 +98,7 @@ def read_plan(root: Path) -> Plan | None:
         packs = [_pack(**each) for each in found["packs"]]
         files = {str(file): str(digest) for file, digest in found.get("files", {}).items()}
         return Plan(Asked(**found["asked"]), found["typed"], found["cwd"], packs, objective_in(found), files)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{root / FILE} is no plan of a sweep: {error}") from None
 
 
@@ -147,7 +148,7 @@ def read_result(folder: Path) -> dict[str, Any]:
     file = folder / "result.json"
     try:
         return dict(json.loads(file.read_text())) if file.exists() else {}
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{file} is no result of a training: {error}") from None
 
 

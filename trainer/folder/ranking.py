@@ -1,4 +1,4 @@
-"""The rows of a result, one a run: as result.json nests them, as runs.csv flattens them, ranked."""
+"""The rows of a result, one a run: nested as in result.json, flat as in runs.csv, and ranked."""
 
 import math
 from collections import Counter
@@ -19,7 +19,12 @@ PLACE = "index", "pack", "run"  # columns that say where a row belongs
 
 
 def counted(outcomes: Iterable[str]) -> dict[str, int]:
-    """How many there are of each outcome: the finished ones first, rung after rung last."""
+    """How many there are of each outcome: the finished ones first, rung after rung last.
+
+    >>> from packtrain.trainer.folder.ranking import counted
+    >>> counted(["stopped at rung 2", "finished", "stopped at rung 1", "finished"])
+    {'finished': 2, 'stopped at rung 1': 1, 'stopped at rung 2': 1}
+    """
     counts = Counter(outcomes)
     return {word: counts[word] for word in sorted(counts, key=lambda w: (w != "finished", len(w), w))}
 
@@ -37,7 +42,7 @@ class Objective:
 
     @property
     def column(self) -> str:
-        """Where it stands in runs.csv."""
+        """Its column in runs.csv."""
         return "loss.train.last" if self.name == "loss.train" else self.name
 
     def of(self, row: Row) -> float | None:
@@ -48,43 +53,83 @@ class Objective:
         return value if isinstance(value, (int, float)) else None
 
     def rank(self, row: Row) -> tuple[bool, float]:
-        """Less for a better run; runs of no use come last."""
+        """What rows are sorted by: less for a better run; runs of no use come last."""
         value = self.of(row)
         return value is None, (-1 if self.maximized else 1) * (value or 0.0)
 
 
 def loss_of(rows: Sequence[Row]) -> Objective:
-    """What ranks runs that nothing else is asked of: the loss, on the validation part where there is one."""
-    held = any(row["loss"]["validation"] is not None for row in rows)
-    return Objective("loss.validation" if held else "loss.train")
+    """The objective where none is given: the loss, of the validation part where there is one.
+
+    >>> from packtrain.trainer.folder.ranking import loss_of
+    >>> loss_of([{"loss": {"train": {"first": 4.0, "last": 1.0}, "validation": None}}]).name
+    'loss.train'
+    """
+    validated = any(row["loss"]["validation"] is not None for row in rows)
+    return Objective("loss.validation" if validated else "loss.train")
 
 
 def best_first(rows: Sequence[Row], objective: Objective | None = None) -> list[Row]:
-    """The rows by the objective, where that is equal (and without one) by their loss; unusable runs last."""
+    """The rows by the objective, where that is equal (and without one) by their loss; unusable runs last.
+
+    >>> from packtrain.trainer.folder.ranking import best_first
+    >>> def row(index, loss, outcome="finished"):
+    ...     losses = {"train": {"first": 4.0, "last": loss}, "validation": None}
+    ...     return {"index": index, "outcome": outcome, "message": "", "steps": 9, "loss": losses}
+    >>> [r["index"] for r in best_first([row(0, None, "diverged"), row(1, 2.0), row(2, 1.0)])]
+    [2, 1, 0]
+    """
     by_loss = sorted(rows, key=loss_of(rows).rank)
     return sorted(by_loss, key=objective.rank) if objective else by_loss
 
 
 def lines_best_first(lines: Sequence[Row], objective: Objective | None = None) -> list[Row]:
-    """Lines of runs.csv, ranked as their rows are."""
+    """Lines of runs.csv, ranked as their rows are.
+
+    >>> from packtrain.trainer.folder.ranking import lines_best_first
+    >>> line = {"outcome": "finished", "message": "", "steps": 9, "loss.train.first": 4.0}
+    >>> line |= {"loss.validation": None}
+    >>> lines = [{"index": 0, **line, "loss.train.last": 2.0}, {"index": 1, **line, "loss.train.last": 1.0}]
+    >>> [ranked["index"] for ranked in lines_best_first(lines)]
+    [1, 0]
+    """
     by_index = {line["index"]: line for line in lines}
     return [by_index[row["index"]] for row in best_first([nested(line) for line in lines], objective)]
 
 
 def best_run(ranked: Sequence[Row], objective: Objective | None = None) -> int | None:
-    """The index of the first of the ranked rows, None where it is of no use."""
+    """The index of the first of the ranked rows, None where it is of no use.
+
+    >>> from packtrain.trainer.folder.ranking import best_run
+    >>> loss = {"train": {"first": 4.0, "last": 1.0}, "validation": None}
+    >>> best_run([{"index": 7, "outcome": "finished", "loss": loss}])
+    7
+    >>> best_run([{"index": 7, "outcome": "diverged", "loss": loss}]) is None
+    True
+    """
     usable = ranked and (objective or loss_of(ranked)).of(ranked[0]) is not None
     return ranked[0]["index"] if usable else None
 
 
 def objective_in(result: Mapping[str, Any]) -> Objective | None:
-    """What a sweep's result.json, or its plan, says that its runs are ranked by; None where it doesn't."""
-    found = result.get("objective")
-    return Objective(**found) if found else None
+    """The objective in a sweep's result.json, or in its plan; None where there is none.
+
+    >>> from packtrain.trainer.folder.ranking import objective_in
+    >>> objective_in({"objective": {"name": "metrics.accuracy", "maximized": True}})
+    Objective(name='metrics.accuracy', maximized=True)
+    """
+    fields = result.get("objective")
+    return Objective(**fields) if fields else None
 
 
 def no_best(rows: list[Row]) -> str:
-    """Why no run can be used, and what may help."""
+    """Why no run is of use, and what may help.
+
+    >>> from packtrain.trainer.folder.ranking import no_best
+    >>> loss = {"train": {"first": 4.0, "last": 9.0}, "validation": None}
+    >>> no_best([{"index": 0, "outcome": "diverged", "message": "at step 7", "steps": 7, "loss": loss}])
+    'every run diverged: try a smaller optimizer.lr'
+    """
     if all(row["loss"]["train"]["first"] is None for row in rows):
         first = "no run has a finite loss before its first step: look at the data and the starting values"
         return f"{first}; run {rows[0]['index']}: {rows[0]['message']}"
@@ -98,7 +143,14 @@ def no_best(rows: list[Row]) -> str:
 
 
 def flat(row: Row) -> Row:
-    """A row of runs.csv."""
+    """A row as a line of runs.csv, with the report of its fit.
+
+    >>> from packtrain.trainer.folder.ranking import flat
+    >>> loss = {"train": {"first": 4.0, "last": 1.0}, "validation": None}
+    >>> row = {"index": 0, "values": {"seed": 7}, "outcome": "finished", "message": "", "steps": 9}
+    >>> list(flat(row | {"loss": loss, "metrics": {}, "parameters": {"a": {"value": 2.0}}}))[-3:]
+    ['loss.train.last', 'loss.validation', 'parameters.a']
+    """
     return {
         "index": row["index"],
         **row["values"],
@@ -109,33 +161,41 @@ def flat(row: Row) -> Row:
         "loss.train.last": row["loss"]["train"]["last"],
         "loss.validation": row["loss"]["validation"],
         **{f"metrics.{name}": value for name, value in row["metrics"].items()},
-        **{f"parameters.{name}": each["value"] for name, each in row["parameters"].items()},
+        **{f"parameters.{name}": about["value"] for name, about in row["parameters"].items()},
         **(_flat_fit(row) if "fit" in row else {}),
     }
 
 
 def _flat_fit(row: Row) -> Row:
     """A fit's columns: each parameter's uncertainty, and what is a number or a list of names."""
-    found: Row = {}
-    for name, each in row["parameters"].items():
-        low, high = each["ci95"] or (None, None)
-        found |= {f"stderr.{name}": each["stderr"], f"ci95.{name}.low": low, f"ci95.{name}.high": high}
+    columns: Row = {}
+    for name, about in row["parameters"].items():
+        low, high = about["ci95"] or (None, None)
+        columns |= {f"stderr.{name}": about["stderr"], f"ci95.{name}.low": low, f"ci95.{name}.high": high}
     if len(row["parameters"]) <= CORRELATED:
         correlation = row["fit"]["correlation"]
         for a, b in combinations(row["parameters"], 2):
-            found[f"correlation.{a}.{b}"] = correlation.get(a, {}).get(b)
+            columns[f"correlation.{a}.{b}"] = correlation.get(a, {}).get(b)
     for name, value in row["fit"].items():
         if name == "notes":
-            found["fit.notes"] = "; ".join(value)
+            columns["fit.notes"] = "; ".join(value)
         elif isinstance(value, list) and name != "combinations":
-            found[f"fit.{name}"] = " ".join(value)
+            columns[f"fit.{name}"] = " ".join(value)
         elif not isinstance(value, (list, dict)):
-            found[f"fit.{name}"] = value
-    return found
+            columns[f"fit.{name}"] = value
+    return columns
 
 
 def nested(line: Mapping[str, Any]) -> Row:
-    """A line of runs.csv, its values typed, as result.json has it; but for the report of a fit."""
+    """A line of runs.csv, its values typed, as a row of result.json, without the report of a fit.
+
+    >>> from packtrain.trainer.folder.ranking import nested
+    >>> line = {"index": 0, "seed": 7, "outcome": "finished", "message": "", "steps": 9}
+    >>> line |= {"loss.train.first": 4.0, "loss.train.last": 1.0, "loss.validation": None}
+    >>> row = nested(line | {"parameters.a": 2.0})
+    >>> row["values"], row["loss"]["train"]["last"], row["parameters"]["a"]["value"]
+    ({'seed': 7}, 1.0, 2.0)
+    """
     columns = list(line)
     varied = [name for name in columns[: columns.index("outcome")] if name not in PLACE]
     fitted = _below(line, "parameters.")
@@ -161,9 +221,14 @@ def _below(line: Mapping[str, Any], prefix: str) -> Row:
 
 
 def finite(value: Any) -> Any:
-    """Numbers that are not finite become null, everywhere below `value`."""
+    """`value`, in which numbers that are not finite are None, at any depth.
+
+    >>> from packtrain.trainer.folder.ranking import finite
+    >>> finite({"loss": [1.0, float("nan")]})
+    {'loss': [1.0, None]}
+    """
     if isinstance(value, dict):
-        return {key: finite(each) for key, each in value.items()}
+        return {key: finite(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [finite(each) for each in value]
+        return [finite(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""A training and what its folder holds: it goes on from its own checkpoint, and from no other's."""
+"""A training goes on from the checkpoint in its folder, and from no other training's."""
 
 import hashlib
 import json
@@ -9,7 +9,8 @@ from typing import Any
 
 from ...kernels.common.errors import UserError
 from ..config.checks import checkpoint_interval
-from ..config.pack import Pack, flatten
+from ..config.overrides import flatten
+from ..config.pack import Pack
 from ..config.schema import Config
 from ..data.dataset import Data
 from ..data.digest import digest
@@ -25,13 +26,21 @@ FREE = (
 SHOWN = 5
 ENGINE, SAMPLES = "what trains", "the data"
 NUMBERS = "the numbers of its data, which have changed since"
-UNTOLD = "pack.over", NUMBERS  # digests, which say nothing to a person
+UNTOLD = "pack.over", NUMBERS  # digests, whose values say nothing to a person
 
 Asked = dict[str, Any]
 
 
 def asked_of(pack: Pack) -> Asked:
-    """Every field of the config by its dotted name, and what varies (by its SHA-256)."""
+    """Every field of the config by its dotted name, the number of runs, and a SHA-256 of what varies.
+
+    >>> from packtrain.trainer.config.pack import Pack
+    >>> from packtrain.trainer.config.schema import Config
+    >>> from packtrain.trainer.folder.resuming import asked_of
+    >>> fields = asked_of(Pack(Config(seed=3), {}, 1))
+    >>> fields["seed"], fields["optimizer.lr"], fields["runs"]
+    (3, 0.001, 1)
+    """
     over = {path: values for path, values in pack.over.items() if path not in FREE}
     digest = hashlib.sha256(json.dumps(over, default=str).encode()).hexdigest()
     fields = {path: value for path, value in flatten(asdict(pack.config)) if not path.startswith("pack.over")}
@@ -70,27 +79,32 @@ def _done_by(engine: Engine, data: Data) -> Asked:
 def checkpoint_of(folder: Path, asked: Asked, tell: Tell) -> Checkpoint | None:
     """The checkpoint from which the training in `folder` goes on, None where there is none.
 
-    Raises UserError where it is of a training that was asked for otherwise.
+    Raises UserError where it is of another training, whose fields differ from those `asked` for here.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.resuming import checkpoint_of
+    >>> checkpoint_of(Path("nowhere"), {"seed": 3}, print) is None
+    True
     """
-    found = newest(folder / CHECKPOINTS, tell)
-    if found and (told := _differences(found.asked, asked)):
+    checkpoint = newest(folder / CHECKPOINTS, tell)
+    if checkpoint and (fields := _differences(checkpoint.asked, asked)):
         raise UserError(
-            f"{folder} holds another training, which differs in {told}: take another hydra.run.dir, "
+            f"{folder} holds another training, which differs in {fields}: take another hydra.run.dir, "
             "or delete that one"
         )
-    return found
+    return checkpoint
 
 
 def _differences(there: Asked, here: Asked) -> str:
-    """The fields that are not the same there and here, but for those that may change; '' where all are.
+    """The fields that differ, as text, '' where none does; those that may change (FREE) are left out.
 
-    A checkpoint of a version that had no such field was trained with its default. What trains, and on
-    what, is compared where it is known here.
+    Where a checkpoint lacks a field, its version of packtrain trained with what is now the default. What
+    trains, and on what, is compared where it is known here.
     """
     defaults = json.loads(json.dumps(dict(flatten(asdict(Config()))), default=str))
     fields = {**here, **{path: None for path in there if path not in (ENGINE, SAMPLES, NUMBERS)}}
     known = {path: there.get(path, defaults.get(path, here.get(path))) for path in fields}
     paths = [path for path, value in known.items() if path not in FREE and value != here.get(path)]
-    told = [path if path in UNTOLD else f"{path} ({known[path]} there)" for path in paths]
-    more = [f"{len(told) - SHOWN} more"] if len(told) > SHOWN else []
-    return ", ".join([*told[:SHOWN], *more])
+    texts = [path if path in UNTOLD else f"{path} ({known[path]} there)" for path in paths]
+    more = [f"{len(texts) - SHOWN} more"] if len(texts) > SHOWN else []
+    return ", ".join([*texts[:SHOWN], *more])

@@ -1,4 +1,4 @@
-"""A result folder, of a training or of a sweep, as it is read back."""
+"""The result folder of a training or of a sweep, read back."""
 
 import json
 import re
@@ -11,6 +11,7 @@ import pyarrow
 from pyarrow import csv
 
 from ...kernels.common.errors import UserError
+from ..data.foreign import UNREADABLE
 from .command import read_command
 from .experiment import read_pack
 from .plan import Plan, read_plan
@@ -35,7 +36,7 @@ LINE: dict[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class Stored:
-    """The `result` and the `lines` of runs.csv, their values typed; `plan` where it is a sweep's."""
+    """`result` is result.json, `lines` are those of runs.csv, their values typed; a sweep has a `plan`."""
 
     folder: Path
     result: dict[str, Any]
@@ -43,16 +44,16 @@ class Stored:
     plan: Plan | None
 
     def line(self, run: str) -> Row:
-        """The line of one run, by its index or 'best'. Raises UserError where there is none."""
+        """The line of one run, by its index or "best". Raises UserError where there is none."""
         if not self.lines:
             raise UserError(f"run={run}: {self.folder} has no run yet that has ended")
         index = str(self.result["best_run"]) if run == "best" else run
-        found = next((line for line in self.lines if str(line["index"]) == index), None)
-        if found is None:
+        match = next((line for line in self.lines if str(line["index"]) == index), None)
+        if match is None:
             first, last = self.lines[0]["index"], self.lines[-1]["index"]
             best = "" if self.result["best_run"] is None else f", and {self.result['best_run']} is the best"
             raise UserError(f"run={run}: {self.folder} has the runs {first} to {last}{best}")
-        return found
+        return match
 
     def place(self, line: Row) -> tuple[Path, int]:
         """The folder of a run's pack, and its index there."""
@@ -63,7 +64,14 @@ class Stored:
 
 
 def read_stored(folder: Path) -> Stored:
-    """What is in `folder`. Raises UserError where no training or sweep has ended."""
+    """What is in `folder`. Raises UserError where no training or sweep has ended.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.stored import read_stored
+    >>> read_stored(Path("x"))
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: x holds no finished training or sweep: it has no result.json
+    """
     plan = read_plan(folder)
     if not (folder / "result.json").exists():
         raise UserError(_no_result(folder, plan))
@@ -72,7 +80,7 @@ def read_stored(folder: Path) -> Stored:
         lines = read_table(folder / "runs.csv").to_pylist()
         check_characters(folder / "runs.csv")
         return checked(Stored(folder, result, lines or [{}], plan))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except UNREADABLE as error:
         hint = f"; packtrain resume={folder} finishes its sweep" if plan else ""
         raise UserError(f"{folder} holds no finished training or sweep ({error}){hint}") from None
 
@@ -88,7 +96,17 @@ def _no_result(folder: Path, plan: Plan | None) -> str:
 
 
 def checked(stored: Stored) -> Stored:
-    """What was read may be somebody else's. Raises ValueError and TypeError where it isn't as we write it."""
+    """`stored`, whose files may be somebody else's. Raises ValueError or TypeError where they aren't ours.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.stored import Stored, checked
+    >>> result = dict.fromkeys(["experiment", "device", "precision"], "a")
+    >>> result |= dict.fromkeys(["runs", "steps", "samples"], 1)
+    >>> result |= {"seconds": {"train": 1.0}, "outcomes": {}, "best_run": "../x", "run": []}
+    >>> checked(Stored(Path("out"), result, [], None))
+    Traceback (most recent call last):
+    ValueError: result.json: best_run is '../x'
+    """
     _check("result.json", stored.result, HEAD)
     _check("result.json: seconds", stored.result["seconds"], SECONDS)
     objective_in(stored.result)
@@ -97,28 +115,57 @@ def checked(stored: Stored) -> Stored:
     return stored
 
 
-def _check(file: str, given: Any, expected: Mapping[str, tuple[type, ...]]) -> None:
-    """Raises ValueError where `given` isn't as we write it: it may be somebody else's."""
+def _check(file: str, content: Any, expected: Mapping[str, tuple[type, ...]]) -> None:
+    """Raises ValueError where a value in `content` has another type than `expected`, or isn't printable."""
     for name, types in expected.items():
-        found = dict(given).get(name)
-        if not isinstance(found, types) or (isinstance(found, str) and not found.isprintable()):
-            raise ValueError(f"{file}: {name} is {found!r}")
+        value = dict(content).get(name)
+        if not isinstance(value, types) or (isinstance(value, str) and not value.isprintable()):
+            raise ValueError(f"{file}: {name} is {value!r}")
 
 
 def check_characters(file: Path) -> None:
-    """Raises ValueError for characters that a terminal obeys."""
-    if found := re.search(rb"[\0-\x08\x0e-\x1f\x7f]", file.read_bytes()):
-        raise ValueError(f"{file.name} has the control character {found[0]!r}")
+    """Raises ValueError for characters that a terminal obeys.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.stored import check_characters
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "runs.csv").write_bytes(b"a,b\\n\\x1b[2J,3\\n")
+    ...     check_characters(Path(folder, "runs.csv"))
+    Traceback (most recent call last):
+    ValueError: runs.csv has the control character b'\\x1b'
+    """
+    if match := re.search(rb"[\0-\x08\x0e-\x1f\x7f]", file.read_bytes()):
+        raise ValueError(f"{file.name} has the control character {match[0]!r}")
 
 
 def read_table(file: Path) -> pyarrow.Table:
-    """A runs.csv. Types are those that hold all values of a column: the whole file is one block."""
+    """A runs.csv, read as one block, so that the type of a column holds all its values.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.stored import read_table
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "runs.csv").write_text("index,loss\\n0,1.5\\n1,\\n")
+    ...     read_table(Path(folder, "runs.csv")).to_pylist()
+    [{'index': 0, 'loss': 1.5}, {'index': 1, 'loss': None}]
+    """
     whole = csv.ReadOptions(block_size=file.stat().st_size + 1)
     return csv.read_csv(file, whole, csv.ParseOptions(newlines_in_values=True))
 
 
 def steps_made(folder: Path) -> str:
-    """How far the training in `folder` has come, as in 'step 1,200 of 4,000'; '' where nothing tells."""
+    """How far the training in `folder` has come, as in 'step 1,200 of 4,000'; '' where nothing tells.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.stored import steps_made
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, "checkpoint").mkdir()
+    ...     Path(folder, "checkpoint", "step-000000001200.safetensors").touch()
+    ...     steps_made(Path(folder))
+    'step 1,200'
+    """
     try:
         pack = read_pack(folder)
     except UserError:

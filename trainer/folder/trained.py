@@ -11,34 +11,27 @@ from typing import Any
 import numpy as np
 import torch
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
 from ...kernels.common.errors import UserError
 from ..config import schema
+from ..data.foreign import UNREADABLE
 from ..models.base import Model
 from ..models.build import build, make_graph, make_layout
 from .plan import FILE as SWEEP
 from .stored import read_stored
-
-FOREIGN = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    SafetensorError,
-    OmegaConfBaseException,
-)  # what reading another file than ours raises
 
 REAL = "biuf"  # kinds of NumPy's types
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The models of a finished run folder; where no run is said, `run` is meant, which is None for all."""
+    """The models of a finished training: R runs, of which `run` is meant where none is named, None for all.
+
+    `result` is result.json; `inputs` and `targets` are names of columns. `mean` and `std` [V] are what
+    inputs were standardized with, None where they weren't.
+    """
 
     model: Model
     result: dict[str, Any]
@@ -50,21 +43,22 @@ class Trained:
 
     @property
     def best_run(self) -> int | None:
-        """The index of the best run, None where all diverged."""
+        """The index of the best run, None where no run is of use."""
         return self.result["best_run"]
 
     def parameters(self, run: int | str | None = None) -> dict[str, Tensor]:
-        """The parameters by name, [R, ...] each, or those of one run: a number, or "best"."""
+        """The parameters by name, [R, ...] each, or those of one `run`: see `predict`. Raises UserError."""
         run = self._place(run)
         named = {name: part.detach() for name, part in self.model.named().items()}
         return named if run is None else {name: part[run] for name, part in named.items()}
 
     @torch.no_grad()
     def predict(self, inputs: Any, run: int | str | None = None) -> Tensor:
-        """Outputs [R, B, T], or [B, T] of one run, for raw inputs: [B, V], or a mapping of names to [B].
+        """Outputs [R, B, T], or [B, T] of one `run`, a number or "best".
 
-        `run` is a number or "best". Inputs are standardized here as they were in training. Raises UserError
-        for a run that isn't there, missing names, another number of columns or what isn't real numbers.
+        The inputs are [B, V], or a mapping of their names to [B]; they are standardized here, as they were in
+        training. Raises UserError for a run that isn't there, missing names, another number of columns, or
+        what isn't real numbers.
         """
         run = self._place(run)
         x = self._inputs(inputs)
@@ -100,28 +94,42 @@ class Trained:
 
     def _numbers(self, *values: Any) -> list[Tensor]:
         try:
-            found = [_real(each) for each in values]
+            tensors = [_real(value) for value in values]
         except (TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"the inputs {', '.join(self.inputs)} are numbers: {error}") from None
-        if len({each.shape for each in found}) > 1:
-            shapes = ", ".join(str(list(each.shape)) for each in found)
+        if len({tensor.shape for tensor in tensors}) > 1:
+            shapes = ", ".join(str(list(tensor.shape)) for tensor in tensors)
             raise UserError(f"the inputs {', '.join(self.inputs)} are of one length; got {shapes}")
-        return [each.reshape(-1) if each.dim() == 0 else each for each in found]
+        return [tensor.reshape(-1) if tensor.dim() == 0 else tensor for tensor in tensors]
 
 
 def _real(values: Any) -> Tensor:
-    """As float64. Raises TypeError and ValueError for what isn't real numbers."""
-    given = values if isinstance(values, Tensor) else np.asarray(values)
-    is_real = not given.is_complex() if isinstance(given, Tensor) else given.dtype.kind in REAL
+    """As float64. Raises TypeError or ValueError for what isn't real numbers."""
+    array = values if isinstance(values, Tensor) else np.asarray(values)
+    is_real = not array.is_complex() if isinstance(array, Tensor) else array.dtype.kind in REAL
     if not is_real:
-        raise TypeError(f"expected real ones, got {str(given.dtype).removeprefix('torch.')}")
-    return torch.as_tensor(given, dtype=torch.float64)
+        raise TypeError(f"expected real ones, got {str(array.dtype).removeprefix('torch.')}")
+    return torch.as_tensor(array, dtype=torch.float64)
 
 
 def load(folder: str | Path, run: int | str | None = None) -> Trained:
-    """The trained models in a run folder, on the CPU; with a `run`, a number or "best", of that run alone.
+    """The trained models in a run folder, on the CPU; with a `run`, a number or "best", that run's.
 
-    A sweep's folder serves too, with a `run`. Raises UserError where there is none.
+    A sweep's folder needs a `run`. Raises UserError where there is no such folder or run.
+
+    >>> import json, tempfile, torch
+    >>> from pathlib import Path
+    >>> from safetensors.torch import save_file
+    >>> from packtrain.trainer.folder.trained import load
+    >>> about = {"model": {"kind": "expression", "expressions": "xy = a*x"}, "precision": "fp32"}
+    >>> about |= {"inputs": ["x"], "targets": ["xy"]}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file, tensors = Path(folder, "model.safetensors"), {"a": torch.tensor([2.0, 3.0])}
+    ...     save_file(tensors, file, {"packtrain": json.dumps(about)})
+    ...     _ = Path(folder, "result.json").write_text('{"best_run": 1}')
+    ...     trained = load(folder)
+    >>> trained.predict({"x": [1, 10]}, run="best").tolist()
+    [[3.0], [30.0]]
     """
     folder = Path(folder)
     if run is None:
@@ -138,7 +146,7 @@ def _load(folder: Path) -> Trained:
             about = json.loads(file.metadata()["packtrain"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return _trained(result, about, tensors)
-    except FOREIGN as error:
+    except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         of_sweep = "; of a sweep say which run, as in run='best'" if (folder / SWEEP).exists() else ""
         raise UserError(f"{folder} holds no finished training: {reason}{of_sweep}") from None
@@ -147,16 +155,16 @@ def _load(folder: Path) -> Trained:
 def _trained(result: dict[str, Any], about: dict[str, Any], tensors: dict[str, Tensor]) -> Trained:
     """What a run folder holds; types and shapes are checked, since it may be somebody else's."""
     known = OmegaConf.structured(schema.ModelConfig)
-    asked: Any = OmegaConf.to_object(OmegaConf.merge(known, about["model"]))
+    config: Any = OmegaConf.to_object(OmegaConf.merge(known, about["model"]))
     inputs, targets = tuple(map(str, about["inputs"])), tuple(map(str, about["targets"]))
     mean, std = (tensors.pop(f"inputs.{name}", None) for name in ("mean", "std"))
-    graph = make_graph(asked)
-    features = (asked.widths or [0])[0] if graph is None else len(graph.inputs)
-    shapes = [each.shape for each in (mean, std) if each is not None]
+    graph = make_graph(config)
+    features = (config.widths or [0])[0] if graph is None else len(graph.inputs)
+    shapes = [tensor.shape for tensor in (mean, std) if tensor is not None]
     if len(inputs) != features or any(shape != (features,) for shape in shapes):
         raise ValueError(f"its model has {features} inputs, and its data {len(inputs)} ({shapes})")
-    parts = [_part(tensors, *each) for each in make_layout(asked, graph).items()]
-    model = build(asked, graph, torch.cat(parts, 1), about["precision"])
+    parts = [_part(tensors, name, shape) for name, shape in make_layout(config, graph).items()]
+    model = build(config, graph, torch.cat(parts, 1), about["precision"])
     return Trained(model, {"best_run": None, **result}, inputs, targets, mean, std)
 
 

@@ -7,7 +7,17 @@ from .places import CHECKPOINTS, CURVES, NAMES, SUMMARY
 
 
 def how_far(folder: Path, steps: int | None) -> str:
-    """'step 1,200 of 4,000', where it is to make so many `steps`; '' where nothing tells."""
+    """'step 1,200 of 4,000', where it is to make so many `steps`; '' where nothing tells.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.underway import how_far
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(folder, "checkpoint").mkdir()
+    ...     Path(folder, "checkpoint", "step-000000001200.safetensors").touch()
+    ...     how_far(Path(folder), 4000)
+    'step 1,200 of 4,000'
+    """
     step = _step(folder)
     if step is None:
         return ""
@@ -18,6 +28,6 @@ def _step(folder: Path) -> int | None:
     """The last step that a checkpoint or an event file tells of."""
     counts = [file.stem.partition("-")[2] for file in (folder / CHECKPOINTS).glob(NAMES)]
     curves = folder / CURVES
-    told = last_step(curves / SUMMARY if (curves / SUMMARY).is_dir() else curves)
-    known = [int(count) for count in counts if count.isdigit()] + ([] if told is None else [told])
+    recorded = last_step(curves / SUMMARY if (curves / SUMMARY).is_dir() else curves)
+    known = [int(count) for count in counts if count.isdigit()] + ([] if recorded is None else [recorded])
     return max(known, default=None)

@@ -12,10 +12,10 @@ from torch import Tensor
 
 
 class Model(ABC):
-    """R runs of one model. `parameters` [R, P] is one tensor, so that an optimizer has one thing to update.
+    """R runs of one model, whose `parameters` [R, P] are one tensor: what an optimizer updates.
 
-    `layout` names its parts, in order, with their shapes in one run. `backend` says what computes the
-    loss, its gradient and predictions: reference, triton or numba.
+    `layout` maps the names of its parts, in order, to their shapes in one run. `backend` computes the loss,
+    its gradient and predictions: reference, triton or numba. `one_hot`: so are the targets it is trained on.
     """
 
     def __init__(
@@ -26,14 +26,15 @@ class Model(ABC):
         self.layout = dict(layout)
         self.loss_kind = loss
         self.backend = backend
-        self.one_hot = False  # the targets that it is trained on are
+        self.one_hot = False
 
     @property
     def runs(self) -> int:
+        """R."""
         return self.parameters.shape[0]
 
     def of(self, runs: Tensor) -> Self:
-        """The same model with a copy of the parameters of these runs alone."""
+        """The same model with a copy of the parameters of these `runs` alone: indices, or a mask [R]."""
         part = copy(self)
         part.parameters = self.parameters.detach()[runs].requires_grad_()
         return part
@@ -53,21 +54,21 @@ class Model(ABC):
     @property
     @abstractmethod
     def width(self) -> int:
-        """The most numbers that one sample of one run becomes on its way: what memory is planned by."""
+        """The most numbers that one sample of one run becomes on its way: memory is planned by it."""
 
     @property
     def one_by_one(self) -> bool:
-        """A run's predictions have the same bits in any pack only where they are made alone."""
+        """Whether runs must be predicted one at a time for a run to have the same bits in any pack."""
         return False
 
     @property
     def scalars(self) -> dict[str, int]:
-        """The parts that are one number a run, which are worth a curve of their own: name -> column."""
+        """The parts that are one number a run, each of which gets a curve: name -> column."""
         return {}
 
     @property
     def metrics(self) -> dict[str, "Metric"]:
-        """What predictions are judged by beside the loss."""
+        """What predictions are judged by beside the loss; see `metrics_of`."""
         return metrics_of(self.loss_kind, self.one_hot)
 
     def named(self) -> dict[str, Tensor]:
@@ -99,7 +100,7 @@ REGRESSION = {
 
 
 def _hits(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Of one-hot targets: 1 where the largest output is that of the sample's class; for each output alike."""
+    """For one-hot targets: 1 where the largest output is that of the sample's class, for each output."""
     hits = outputs.argmax(-1, keepdim=True) == targets.argmax(-1, keepdim=True)
     return hits.to(outputs.dtype).expand(outputs.shape)
 
@@ -108,7 +109,12 @@ ONE_HOT = {"accuracy": Metric(_hits)}
 
 
 def metrics_of(loss: str, one_hot: bool = False) -> dict[str, Metric]:
-    """What the predictions of a model with this loss are judged by beside it."""
+    """What the predictions of a model with this loss are judged by beside it: name -> Metric.
+
+    >>> from packtrain.trainer.models.base import metrics_of
+    >>> list(metrics_of("cross_entropy")), list(metrics_of("mse"))
+    (['accuracy'], ['rmse', 'mae'])
+    """
     if loss == "cross_entropy":
         return CLASSIFICATION
     return REGRESSION | ONE_HOT if one_hot else REGRESSION

@@ -9,114 +9,128 @@ from torch import Tensor
 
 from ...kernels.common.errors import UserError
 from ...kernels.language import Graph, parse
-from ..config import schema
-from ..config.pack import START, Pack
+from ..config.pack import Pack
+from ..config.schema import ModelConfig
 from ..data.dataset import Dataset
 from ..data.memory import available_memory, check_memory
 from .base import Model
-from .expression import ExpressionModel, check_names, draws, initial_values
+from .expression import ExpressionModel
+from .initial import check_names, initial_parameters
 from .mlp import MLPModel, initial_weights, layout
 
 NARROW = 128  # features of a layer, up to which no step makes copies
-COPIES = 5  # of what is kept, that a step of wide layers makes, as measured
+COPIES = 5  # that a step of wide layers makes of the parameters and their optimizer's state, as measured
 
 
-def make_graph(asked: schema.ModelConfig) -> Graph | None:
-    """The graph of an expression model, None for an MLP. Raises UserError or ExpressionError."""
-    if asked.kind != "expression":
+def make_graph(config: ModelConfig) -> Graph | None:
+    """The graph of an expression model, None for an MLP. Raises UserError or ExpressionError.
+
+    >>> from packtrain.trainer.config.schema import ModelConfig
+    >>> from packtrain.trainer.models.build import make_graph
+    >>> graph = make_graph(ModelConfig("expression", expressions="xy = a*x + b"))
+    >>> graph.inputs, graph.parameters, graph.outputs
+    (('x',), ('a', 'b'), ('xy',))
+    """
+    if config.kind != "expression":
         return None
-    if not asked.expressions:
+    if not config.expressions:
         raise UserError("model=expression needs equations: add 'model.expressions=[\"xy = a*x + b\"]'")
-    if not isinstance(asked.expressions, (str, list)):
-        raise UserError(f"model.expressions is a text or a list of equations; got {asked.expressions!r}")
-    graph = parse(asked.expressions, asked.outputs, asked.parameters)
-    check_names("model.fixed", asked.fixed, graph)
-    return replace(graph, fixed=frozenset(asked.fixed))
+    if not isinstance(config.expressions, (str, list)):
+        raise UserError(f"model.expressions is a text or a list of equations; got {config.expressions!r}")
+    graph = parse(config.expressions, config.outputs, config.parameters)
+    check_names("model.fixed", config.fixed, graph)
+    return replace(graph, fixed=frozenset(config.fixed))
 
 
 def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype, backend: str) -> Model:
-    """The untrained model of every run in `pack`, on the data's device. Raises UserError."""
-    asked = pack.config.model
-    device = data.inputs.device
+    """The untrained model of every run in `pack`, on the data's device. Raises UserError.
+
+    >>> import torch
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.config.pack import Pack
+    >>> from packtrain.trainer.config.schema import Config, ModelConfig
+    >>> from packtrain.trainer.data.dataset import Dataset
+    >>> from packtrain.trainer.models.build import new_model
+    >>> pack = Pack(Config(model=ModelConfig("expression", initial={"a": 3})), {"seed": [0, 1]}, 2)
+    >>> data = Dataset(torch.ones(4, 1), torch.ones(4, 1), ("x",), ("xy",))
+    >>> new_model(pack, parse("xy = a*x"), data, torch.float32, "reference").parameters.tolist()
+    [[3.0], [3.0]]
+    """
+    config, device = pack.config.model, data.inputs.device
     seeds = torch.tensor(pack.each("seed"), device=device)
     if graph is not None:
-        _check_memory(pack, make_layout(asked, graph), device, dtype)
-        start = _initial(pack, graph, seeds).to(dtype)
-        _check_classes("the equations have", len(graph.outputs), data, asked.loss)
+        _check_memory(pack, make_layout(config, graph), device, dtype)
+        start = initial_parameters(pack, graph, seeds).to(dtype)
+        _check_classes("the equations have", len(graph.outputs), data, config.loss)
     else:
-        widths = _check_widths(asked, data)
-        _check_memory(pack, layout(widths, asked.bias), device, dtype)
-        start = initial_weights(widths, asked.bias, seeds, dtype)
-    model = build(asked, graph, start, pack.config.compute.precision, backend)
+        widths = _check_widths(config, data)
+        _check_memory(pack, layout(widths, config.bias), device, dtype)
+        start = initial_weights(widths, config.bias, seeds, dtype)
+    model = build(config, graph, start, pack.config.compute.precision, backend)
     model.one_hot = data.one_hot
     return model
 
 
-def starting_values(pack: Pack, run: int) -> dict[str, float]:
-    """Where the parameters of a run's equations begin, to the last bit."""
-    graph, alone = make_graph(pack.config.model), pack.of([run])
-    assert graph is not None
-    values = _initial(alone, graph, torch.tensor(alone.each("seed")))[0].tolist()
-    return dict(zip(graph.parameters, values, strict=True))
+def make_layout(config: ModelConfig, graph: Graph | None) -> dict[str, tuple[int, ...]]:
+    """The names and shapes of one run's parameters, in the order in which a model holds them.
 
-
-def _initial(pack: Pack, graph: Graph, seeds: Tensor) -> Tensor:
-    """The starting values [R, P] of equations, in float64. Raises UserError."""
-    asked = pack.config.model
-    initial = {parameter: [value] * pack.runs for parameter, value in asked.initial.items()} | {
-        path.removeprefix("model.initial."): values
-        for path, values in pack.over.items()
-        if path.startswith("model.initial.")
-    }
-    starts = torch.tensor(pack.over.get(START, [0] * pack.runs), device=seeds.device)
-    return initial_values(asked, graph, initial, draws(asked, graph, seeds, starts))
-
-
-def make_layout(asked: schema.ModelConfig, graph: Graph | None) -> dict[str, tuple[int, ...]]:
-    """The names and shapes of one run's parameters, in the order in which a model holds them."""
+    >>> from packtrain.trainer.config.schema import ModelConfig
+    >>> from packtrain.trainer.models.build import make_layout
+    >>> make_layout(ModelConfig("mlp", widths=[2, 3]), None)
+    {'weight_0': (3, 2), 'bias_0': (3,)}
+    """
     if graph is not None:
         return {parameter: () for parameter in graph.parameters}
-    return layout(asked.widths or [], asked.bias)
+    return layout(config.widths or [], config.bias)
 
 
 def build(
-    asked: schema.ModelConfig,
+    config: ModelConfig,
     graph: Graph | None,
     parameters: Tensor,
     precision: str,
     backend: str = "reference",
 ) -> Model:
-    """The model that `asked` describes, with these parameters [R, P]."""
+    """The model that `config` describes, with these parameters [R, P].
+
+    >>> import torch
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.config.schema import ModelConfig
+    >>> from packtrain.trainer.models.build import build
+    >>> model = build(ModelConfig("expression"), parse("xy = a*x"), torch.tensor([[2.0]]), "fp32")
+    >>> model.predict(torch.tensor([[1.0], [5.0]])).tolist()
+    [[[2.0], [10.0]]]
+    """
     if graph is not None:
-        delta = asked.grad_delta if asked.gradient == "finite_difference" else None
-        return ExpressionModel(graph, parameters, asked.loss, delta, backend)
+        delta = config.grad_delta if config.gradient == "finite_difference" else None
+        return ExpressionModel(graph, parameters, config.loss, delta, backend)
     product = precision if precision in ("tf32", "bf16") else "ieee"
     served = "triton" if backend == "triton" else "reference"  # Numba trains MLPs, and has no single layers
-    assert asked.widths is not None
-    return MLPModel(parameters, asked.widths, asked.bias, asked.loss, asked.quantize, product, served)
+    assert config.widths is not None
+    return MLPModel(parameters, config.widths, config.bias, config.loss, config.quantize, product, served)
 
 
 def _check_memory(
-    pack: Pack, parts: Mapping[str, tuple[int, ...]], device: torch.device, dtype: torch.dtype
+    pack: Pack, shapes: Mapping[str, tuple[int, ...]], device: torch.device, dtype: torch.dtype
 ) -> None:
     """Raises UserError where the parameters of all runs, with what training makes of them, have no room.
 
-    On CUDA runs can be trained some at a time, so that of them all only what is kept counts.
+    On CUDA a pack can be trained some runs at a time, so that only parameters and state count for all runs.
     """
-    size, runs = sum(map(math.prod, parts.values())), pack.runs
+    size, runs = sum(map(math.prod, shapes.values())), pack.runs
     optimizer = pack.config.optimizer.kind
     remembers = optimizer == "sgd" and any(pack.each("optimizer.momentum"))
-    kept = {"sgd": 2 if remembers else 1, "adam": 3, "adamw": 3}.get(optimizer, 1)
-    wide = max(map(max, filter(None, parts.values())), default=1) > NARROW
+    states = {"sgd": 2 if remembers else 1, "adam": 3, "adamw": 3}.get(optimizer, 1)  # and parameters
+    wide = max(map(max, filter(None, shapes.values())), default=1) > NARROW
     at_once = 1 if device.type == "cuda" else runs
-    copies = max(kept * runs, (COPIES * kept if wide else kept + 1) * at_once)
+    copies = max(states * runs, (COPIES * states if wide else states + 1) * at_once)
     what = f"training {size:,} parameters" + (f" in {runs:,} runs" if runs > 1 else "")
-    mend = "take fewer runs" if len(parts) == size else "make model.widths smaller, or take fewer runs"
+    mend = "take fewer runs" if len(shapes) == size else "make model.widths smaller, or take fewer runs"
     check_memory(copies * size * dtype.itemsize, available_memory(device), what, mend)
 
 
-def _check_widths(asked: schema.ModelConfig, data: Dataset) -> list[int]:
-    widths = asked.widths
+def _check_widths(config: ModelConfig, data: Dataset) -> list[int]:
+    widths = config.widths
     if not widths or len(widths) < 2 or min(widths) < 1:
         raise UserError(f"model.widths is [inputs, hidden..., outputs], such as [2, 10, 2]; got {widths}")
     if widths[0] != len(data.input_names):
@@ -124,10 +138,10 @@ def _check_widths(asked: schema.ModelConfig, data: Dataset) -> list[int]:
             f"model.widths begins with the number of inputs: the data have {len(data.input_names)}, "
             f"got {widths[0]}"
         )
-    for layer in asked.quantize:
+    for layer in config.quantize:
         if not 0 <= layer < len(widths) - 1:
             raise UserError(f"model.quantize lists layers from 0 to {len(widths) - 2}; got {layer}")
-    _check_classes("model.widths ends with", widths[-1], data, asked.loss)
+    _check_classes("model.widths ends with", widths[-1], data, config.loss)
     return widths
 
 

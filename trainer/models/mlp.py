@@ -17,9 +17,10 @@ BLOCK = 1 << 20  # numbers drawn at a time
 
 
 class MLPModel(Model):
-    """R perceptrons of `widths` [in, hidden..., out]; the layers in `quantized` get their input as uint8.
+    """R perceptrons of `widths` [inputs, hidden..., outputs], with ReLU between their layers.
 
-    `product` is the format in which matrix products take their operands, "ieee" for the parameters' own.
+    The layers in `quantized` get their input as uint8. `product` is the format in which matrix products
+    take their operands: "tf32", "bf16", or "ieee" for the parameters' own.
     """
 
     def __init__(
@@ -39,15 +40,19 @@ class MLPModel(Model):
         self.product = product
 
     def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """L for every run, [R]; see Model.loss."""
         return loss(self.predict(inputs), targets, self.loss_kind, self.backend)
 
     def predict(self, inputs: Tensor) -> Tensor:
+        """Outputs [R, B, T]; see Model.predict."""
         return self._outputs(self.parameters, inputs, self.backend)
 
     def jacobian(self, parameters: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """(y, dy/dp), [R, B, T] and [R, B, T, P]; see Model.jacobian."""
+
         def outputs(flat: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:
-            found = self._outputs(flat[None], sample[None], "reference")[0, 0]
-            return found, found
+            values = self._outputs(flat[None], sample[None], "reference")[0, 0]
+            return values, values
 
         per_sample = torch.func.jacrev(outputs, has_aux=True)
         per_run = torch.func.vmap(per_sample, (None, 0))
@@ -68,16 +73,22 @@ class MLPModel(Model):
 
     @property
     def width(self) -> int:
+        """The features of the widest layer."""
         return max(self.widths)
 
     @property
     def one_by_one(self) -> bool:
-        """Torch's products on the CPU round by the number of runs."""
+        """True on the CPU, where the rounding of torch's products depends on the number of runs."""
         return self.backend != "triton" and not self.parameters.is_cuda
 
 
 def layout(widths: Sequence[int], bias: bool) -> dict[str, tuple[int, ...]]:
-    """weight_l [O, I] and bias_l [O] of each layer l."""
+    """The shapes of weight_l [O, I] and bias_l [O] of each layer l, by name.
+
+    >>> from packtrain.trainer.models.mlp import layout
+    >>> layout([2, 10, 3], bias=False)
+    {'weight_0': (10, 2), 'weight_1': (3, 10)}
+    """
     shapes: dict[str, tuple[int, ...]] = {}
     for layer, (features, outputs) in enumerate(pairwise(widths)):
         shapes[f"weight_{layer}"] = (outputs, features)
@@ -87,16 +98,23 @@ def layout(widths: Sequence[int], bias: bool) -> dict[str, tuple[int, ...]]:
 
 
 def initial_weights(widths: Sequence[int], bias: bool, seeds: Tensor, dtype: torch.dtype) -> Tensor:
-    """The starting parameters [R, P]: uniform in +-1/sqrt(I), as in torch.nn.Linear, by each run's seed."""
+    """The starting parameters [R, P]: uniform in +-1/sqrt(I), as in torch.nn.Linear, by each run's seed.
+
+    >>> import torch
+    >>> from packtrain.trainer.models.mlp import initial_weights
+    >>> weights = initial_weights([4, 3], False, torch.tensor([0, 1]), torch.float32)
+    >>> weights.shape, bool((weights.abs() <= 0.5).all())
+    (torch.Size([2, 12]), True)
+    """
     shapes = layout(widths, bias)
     sizes = [math.prod(shape) for shape in shapes.values()]
-    found = torch.empty(len(seeds), sum(sizes), dtype=dtype, device=seeds.device)
+    parameters = torch.empty(len(seeds), sum(sizes), dtype=dtype, device=seeds.device)
     block, start = max(1, BLOCK // len(seeds)), 0
-    for name, part in zip(shapes, found.split(sizes, 1), strict=True):
+    for name, part in zip(shapes, parameters.split(sizes, 1), strict=True):
         # the bound as float32 has it
         bound = torch.tensor(widths[int(name.rpartition("_")[2])] ** -0.5).double()
         for some in part.split(block, 1):
             drawn = uniform(seeds, Purpose.INITIAL, start, start + some.shape[1], torch.float64)
             some.copy_((2 * drawn - 1) * bound)
             start += some.shape[1]
-    return found
+    return parameters

@@ -1,4 +1,4 @@
-"""Optimizers and schedules: one table of builders each."""
+"""The rules by which parameters change, and learning-rate schedules: one table of builders each."""
 
 from collections.abc import Callable
 

@@ -10,9 +10,9 @@ Hyper = Callable[[str], Tensor]  # the name of a hyperparameter -> its value in 
 
 
 class Optimizer(Protocol):
-    """R optimizers at once. Every hyperparameter is a tensor [R]; state is named tensors [R, P].
+    """R optimizers at once. Every hyperparameter is a tensor [R]; the state is tensors [R, P] by name.
 
-    `kind` and `constants` [R, C], what doesn't depend on the step, are what a compiled update takes.
+    A compiled update takes the `kind` and the `constants` [R, C], which don't depend on the step.
     """
 
     kind: str
@@ -34,5 +34,12 @@ class Optimizer(Protocol):
 
 
 def column(values: Tensor, like: Tensor) -> Tensor:
-    """[R] -> [R, 1] in the dtype of the parameters."""
+    """[R] -> [R, 1] in the dtype of the parameters, `like`.
+
+    >>> import torch
+    >>> from packtrain.trainer.optimizers.base import column
+    >>> column(torch.tensor([1.0, 2.0], dtype=torch.float64), torch.zeros(2, 5))
+    tensor([[1.],
+            [2.]])
+    """
     return values.to(like.dtype)[:, None]

@@ -1,4 +1,4 @@
-"""What the steps of a pack take that depends on the step alone, computed once for runs of one setting."""
+"""Learning rates and coefficients of steps, computed once for all runs of the same hyperparameters."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,10 +10,11 @@ from .schedule import Schedule
 
 
 class Rates:
-    """Learning rates and coefficients of the U different settings; `setting` [R] says which each run has.
+    """Learning rates and coefficients of the U different settings; `setting` [R] is each run's.
 
-    `values` are the hyperparameters of optimizer and schedule by name, [R] each; `steps` [R] how many each
-    run is to make. Both are built for the settings as they are for runs.
+    A setting is a run's hyperparameters and number of steps: `values` has those of the optimizer and the
+    schedule by name, [R] each, and `steps` is [R]. `optimizer` and `schedule` build both, here for settings
+    in the place of runs.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from .base import Hyper, State, column
 
 
 class SGD:
-    """v <- m v + g + w p;  p <- p - lr v, as torch.optim.SGD. Nesterov steps along g + m v instead."""
+    """v <- m v + g + w p;  p <- p - lr v, as torch.optim.SGD. With nesterov, p <- p - lr (g + w p + m v)."""
 
     kind = "sgd"
 
@@ -22,14 +22,17 @@ class SGD:
         self.constants = torch.cat(columns, 1)
 
     def start(self, parameters: Tensor) -> State:
+        """v = 0, [R, P]; no state where no run has momentum."""
         return {"velocity": torch.zeros_like(parameters)} if self.remembers else {}
 
     def table(self, lr: Tensor, step: Tensor) -> Tensor:
+        """lr, [S, 1, R]."""
         return lr[:, None]
 
     def update(
         self, parameters: Tensor, gradient: Tensor, state: Mapping[str, Tensor], now: Tensor
     ) -> tuple[Tensor, State]:
+        """See the class."""
         (lr,) = now
         gradient = gradient + self.weight_decay * parameters
         if not self.remembers:

@@ -13,7 +13,8 @@ from rich.console import Console
 from ...kernels.common.errors import UserError
 from ..config import schema
 from ..config.interpolation import settled
-from ..config.pack import Pack, given_by, make_pack, refuse_apart
+from ..config.overrides import given_by
+from ..config.pack import Pack, make_pack, refuse_apart
 from ..config.precedence import left_of
 from ..console.fit import number
 from ..console.report import next_steps

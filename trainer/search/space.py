@@ -8,8 +8,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ...kernels.common.errors import UserError, nearest
-from ..config.pack import flatten, typed
+from ..config.overrides import flatten
 from ..config.schema import is_integer
+from ..config.values import typed
 
 WHERE = "search.space"
 INTERVAL, CHOICES = ("low", "high", "log", "integer"), ("choices",)

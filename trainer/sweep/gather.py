@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from ...kernels.common.errors import UserError
 from ..console.report import shown
+from ..data.foreign import UNREADABLE
 from ..folder import seconds
 from ..folder.atomic import replace
 from ..folder.plan import Plan, PlannedPack, read_result
@@ -30,7 +31,6 @@ from ..folder.ranking import (
 from ..folder.stored import Stored, check_characters, checked, read_table
 
 Result = dict[str, Any]
-DAMAGE = OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, csv.Error
 ADDED = "runs", "steps", "samples"
 NAMED = "experiment", "device", "backend", "engine", "graph", "precision"
 
@@ -48,7 +48,7 @@ def so_far(root: Path, plan: Plan) -> Stored:
             check_characters(table)
             lines = read_table(table).to_pylist() if ended else []
         return checked(Stored(root, summary(ended, found, plan.objective), lines, plan))
-    except DAMAGE as error:
+    except UNREADABLE as error:
         raise UserError(f"{root} holds results that can't be read: {error!r}") from None
 
 

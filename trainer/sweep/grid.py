@@ -9,7 +9,7 @@ from hydra.core.override_parser.types import Override, Transformer
 
 from ...kernels.common.errors import UserError
 from ..config.grammar import quoted
-from ..config.pack import flatten
+from ..config.overrides import flatten
 from ..config.schema import is_per_run
 
 OVER = "pack.over"

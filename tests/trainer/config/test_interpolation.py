@@ -61,7 +61,7 @@ def test_values_can_come_from_outside_the_config(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         (("data.seed=${seed}", SEEDS), r"data.seed=\$\{seed\} takes its value from seed, which differs"),
         (("name=run_${seed}", "experiment=debug"), "name=.* takes its value from seed.* with -m"),
@@ -71,15 +71,15 @@ def test_values_can_come_from_outside_the_config(monkeypatch: pytest.MonkeyPatch
         (("optimizer.momentum=${seed}", SEEDS), "optimizer.momentum is for optimizer=sgd"),
     ],
 )
-def test_what_cant_follow_is_told(overrides: tuple[str, ...], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_what_cant_follow_is_told(overrides: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         pack_of(*overrides)
 
 
 def test_a_settled_config_keeps_what_follows_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = ("data.seed=${oc.env:MINE}", "optimizer.lr=${seed}", SEEDS)
+    overrides = ("data.seed=${oc.env:MINE}", "optimizer.lr=${seed}", SEEDS)
     monkeypatch.setenv("MINE", "8")
-    cfg = compose(*asked)
+    cfg = compose(*overrides)
     found = settled(cfg, {"seed": 3})
     monkeypatch.setenv("MINE", "9")
     assert found.data.seed == 8 and list(interpolated(found)) == [("optimizer", "lr")]
@@ -89,8 +89,8 @@ def test_a_settled_config_keeps_what_follows_and_nothing_else(monkeypatch: pytes
 
 
 def test_a_sweep_has_what_hydras_own_sweeper_would_have(cli: Command, tmp_path: Path) -> None:
-    asked = ("experiment=gaussians", "data.size=64", "loop.batch_size=16", "loop.steps=3", *QUICK)
-    sweep = ("-m", *asked, "seed=1,2", "data.seed=${seed}", "optimizer.lr=0.${seed}")
+    overrides = ("experiment=gaussians", "data.size=64", "loop.batch_size=16", "loop.steps=3", *QUICK)
+    sweep = ("-m", *overrides, "seed=1,2", "data.seed=${seed}", "optimizer.lr=0.${seed}")
     assert cli(*sweep, HERE).code == 0
     assert cli(*sweep, "hydra.sweep.dir=basic", "hydra/sweeper=basic").code == 0
     for pack in "01":
@@ -103,8 +103,8 @@ def test_a_sweep_has_what_hydras_own_sweeper_would_have(cli: Command, tmp_path: 
 
 
 def test_folders_are_named_by_what_differs(cli: Command, tmp_path: Path) -> None:
-    asked = ("-m", *BRIEF, "optimizer=adam,adamw", "seed=1,2", "optimizer.lr=0.1,0.2")
-    assert cli(*asked, "hydra.sweep.subdir=${optimizer.kind}_${seed}", HERE).code == 0
+    overrides = ("-m", *BRIEF, "optimizer=adam,adamw", "seed=1,2", "optimizer.lr=0.1,0.2")
+    assert cli(*overrides, "hydra.sweep.subdir=${optimizer.kind}_${seed}", HERE).code == 0
     packs = [row["pack"] for row in rows_in(tmp_path / "sweep")]
     assert packs == [f"{kind}_{seed}" for kind in ("adam", "adamw") for seed in (1, 2) for _ in range(2)]
 

@@ -8,6 +8,8 @@ import yaml
 
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.config.pack import Pack, make_pack
+from packtrain.trainer.config.precedence import OF_EQUATIONS
+from packtrain.trainer.config.schema import Config
 from tests.helpers import Command
 from tests.trainer.configs import compose
 
@@ -17,7 +19,7 @@ STARTS = {"pack": {"over": {"model.initial.ab": "1,2", "schedule.warmup_steps": 
 
 def pack_after(said: dict[str, Any], folder: Path, *typed: str) -> Pack:
     """The pack of an experiment that says so, and of what is typed."""
-    (folder / "experiment").mkdir()
+    (folder / "experiment").mkdir(parents=True)
     mine = {"defaults": ["primer", "_self_"], **said}
     (folder / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{yaml.safe_dump(mine)}")
     return make_pack(compose(f"hydra.searchpath=[{folder}]", "experiment=mine", *typed), typed)
@@ -72,8 +74,37 @@ def test_what_is_typed_counts(
         assert found == value, path
 
 
+ABOUT_EQUATIONS: dict[str, Any] = {
+    "model.outputs": ["xw"],
+    "model.parameters": ["xp"],
+    "model.initial": {"ab": 1},
+    "model.bounds": {"ab": [0, 2]},
+    "model.fixed": ["ab"],
+    "data.truth": {"ab": 1},
+    "data.columns": {"xa": "a"},
+    "data.table": {"xa": [1, 2], "xw": [1, 2]},
+}
+
+
+def test_what_is_said_about_equations_is_all_of_it() -> None:
+    assert set(ABOUT_EQUATIONS) == set(OF_EQUATIONS)
+
+
+@pytest.mark.parametrize("path", ABOUT_EQUATIONS)
+def test_equations_that_are_typed_leave_what_an_experiment_says_of_its_own(path: str, tmp_path: Path) -> None:
+    group, field = path.split(".")
+    said = {group: {field: ABOUT_EQUATIONS[path]}}
+    data = "table" if path in ("data.columns", "data.table") else "ground_truth"
+    fit = f"data={data}", "optimizer=levenberg_marquardt", "loop.batch_size=full"
+    own = pack_after(said, tmp_path / "own", *fit).config
+    mine = pack_after(said, tmp_path / "mine", *fit, 'model.expressions=["xy = a*x"]').config
+    before, after, default = (getattr(getattr(config, group), field) for config in (own, mine, Config()))
+    assert before == said[group][field] or before.items() >= said[group][field].items()
+    assert after == default
+
+
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "message"),
     [
         (("loop.steps=3", "loop.epochs=5"), "loop.steps=3 and loop.epochs=5 both say how long to train"),
         (("data=file", "data.path=a.csv", "data.table={x: [1]}"), "data.path and data.table both say"),
@@ -81,8 +112,8 @@ def test_what_is_typed_counts(
         (("optimizer=levenberg_marquardt", "schedule.warmup_steps=3"), "schedule.warmup_steps is about"),
     ],
 )
-def test_what_is_typed_twice_is_told(typed: tuple[str, ...], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_what_is_typed_twice_is_told(typed: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         make_pack(compose(*typed), typed)
 
 
@@ -100,9 +131,9 @@ def test_a_typed_value_leaves_a_space_of_the_experiment(cli: Command, tmp_path: 
         "pack: {over: {seed: null}}\nloop: {steps: null, epochs: 1}\n"
         f"search: {{space: {{{space}}}, runs_per_round: 2}}\n"
     )
-    asked = ("--config-dir", "configs", "experiment=mine", "monitor=quiet")
-    ended = cli(*asked, "optimizer.lr=0.5", "loop.steps=3")
+    overrides = ("--config-dir", "configs", "experiment=mine", "monitor=quiet")
+    ended = cli(*overrides, "optimizer.lr=0.5", "loop.steps=3")
     assert ended.code == 0, ended.err
     assert "optimizer.lr" not in (tmp_path / "out" / "runs.csv").read_text().splitlines()[0]
-    ended = cli(*asked, "optimizer.lr=0.5", "optimizer.beta1=0.9")
+    ended = cli(*overrides, "optimizer.lr=0.5", "optimizer.beta1=0.9")
     assert ended.code == 2 and "needs a space" in ended.err and not (tmp_path / "out").exists()

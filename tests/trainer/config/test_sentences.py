@@ -60,13 +60,13 @@ WRONG = [
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"), WRONG, ids=[" ".join(overrides)[:30] for overrides, _ in WRONG]
+    ("overrides", "message"), WRONG, ids=[" ".join(overrides)[:30] for overrides, _ in WRONG]
 )
-def test_a_wrong_command_line_comes_to_one_sentence(overrides: list[str], told: str) -> None:
+def test_a_wrong_command_line_comes_to_one_sentence(overrides: list[str], message: str) -> None:
     with pytest.raises((UserError, ValueError, CompactHydraException, OmegaConfBaseException)) as refused:
         make_graph(pack_of(*overrides).config.model)
     said = sentence(refused.value)
-    assert told in said
+    assert message in said
     assert "\n" not in said and "Traceback" not in said and "hydra" not in said.lower()
 
 

@@ -19,7 +19,7 @@ from packtrain.kernels.common.errors import UserError
 from packtrain.kernels.language import parse
 from packtrain.trainer.data import files
 from packtrain.trainer.data.files import READERS, read
-from packtrain.trainer.data.table import select
+from packtrain.trainer.data.select import select
 
 COLUMNS = {"x": np.array([0.5, 1.5, 2.5]), "count": np.array([1, 2, 3])}
 
@@ -96,7 +96,7 @@ def sentence_of(path: Path | str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (b"", "is empty: expected named columns with at least one row"),
         (b"x,xy\n", "is empty: expected named columns with at least one row"),
@@ -109,10 +109,10 @@ def sentence_of(path: Path | str) -> str:
         (bytes(range(256)), "can't be read as csv"),
     ],
 )
-def test_a_csv_that_is_no_table_is_refused(text: bytes, told: str, tmp_path: Path) -> None:
+def test_a_csv_that_is_no_table_is_refused(text: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_bytes(text)
     said = sentence_of(tmp_path / "bad.csv")
-    assert str(tmp_path / "bad.csv") in said and told in said
+    assert str(tmp_path / "bad.csv") in said and message in said
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".npz", ".safetensors"])
@@ -232,7 +232,7 @@ def test_pickles_are_never_opened(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "message"),
     [
         ({"x": np.zeros((2, 2, 2))}, "the array x has the shape 2x2x2: expected N or NxK"),
         ({"x": np.float64(3)}, "the array x has the shape of one number: expected N or NxK"),
@@ -243,11 +243,11 @@ def test_pickles_are_never_opened(tmp_path: Path) -> None:
     ],
 )
 def test_arrays_that_are_no_columns_are_refused(
-    suffix: str, columns: dict[str, Any], told: str, tmp_path: Path
+    suffix: str, columns: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     WRITERS[suffix](tmp_path / f"bad{suffix}", columns)
     said = sentence_of(tmp_path / f"bad{suffix}")
-    assert str(tmp_path / f"bad{suffix}") in said and told in said
+    assert str(tmp_path / f"bad{suffix}") in said and message in said
 
 
 def test_what_is_not_used_may_be_of_any_kind(tmp_path: Path) -> None:

@@ -78,8 +78,8 @@ def test_most_of_a_fine_column_may_merge_without_harm_and_is_told() -> None:
     assert lost(1.7e9 + 10 * np.arange(1_000_000)) == "note"
 
 
-def of(table: dict[str, Any], dtype: torch.dtype = torch.float32, graph: Any = GRAPH, **asked: Any) -> Data:
-    data = schema.DataConfig(kind="table", table=table, **asked)
+def of(table: dict[str, Any], dtype: torch.dtype = torch.float32, graph: Any = GRAPH, **fields: Any) -> Data:
+    data = schema.DataConfig(kind="table", table=table, **fields)
     return load(data, graph, "mse", torch.device("cpu"), dtype)
 
 

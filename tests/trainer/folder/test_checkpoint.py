@@ -220,3 +220,18 @@ def test_tensors_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     assert found
     with pytest.raises(UserError, match=r"doesn't fit this training: numbers has to be .*\[4, 2\]"):
         checkpoints.restore(found)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't allocate memory")])
+def test_without_room_to_read_it_a_checkpoint_is_left_where_it_is(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(file: Path) -> None:
+        raise error
+
+    written(tmp_path, 1, 2)
+    before = files(tmp_path)
+    with monkeypatch.context() as patch, pytest.raises(type(error)):
+        patch.setattr(checkpoint, "read", fail)
+        newest(tmp_path, pytest.fail)
+    assert files(tmp_path) == before and newest(tmp_path, pytest.fail)

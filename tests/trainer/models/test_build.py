@@ -64,7 +64,7 @@ def test_cross_entropy_takes_equations_with_an_output_a_class() -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         (("~experiment",), "model=expression needs equations"),
         (("~experiment", "model.expressions=3"), "model.expressions is a text or a list of equations; got 3"),
@@ -84,9 +84,9 @@ def test_cross_entropy_takes_equations_with_an_output_a_class() -> None:
         ((*MLP, "model.quantize=[-1]"), "model.quantize lists layers from 0 to 1; got -1"),
     ],
 )
-def test_a_model_that_cant_be_is_refused(overrides: tuple[str, ...], told: str) -> None:
+def test_a_model_that_cant_be_is_refused(overrides: tuple[str, ...], message: str) -> None:
     given = data(2, ("0", "1")) if MLP[0] in overrides else data()
-    with pytest.raises(UserError, match=told) as refused:
+    with pytest.raises(UserError, match=message) as refused:
         model_of(*overrides, given=given)
     assert "\n" not in str(refused.value)
 

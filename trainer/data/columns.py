@@ -1,0 +1,139 @@
+"""data.columns: which column of a table holds each input, the targets and the weights."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+from unicodedata import normalize
+
+from ...kernels.common.errors import UserError, nearest
+from ...kernels.language import ExpressionError, Graph
+from .table import Table
+
+TARGET = "target"
+TARGETS = "targets"
+WEIGHTS = "weights"
+THE_TARGETS = "the targets: name it with 'data.columns={targets: COLUMN}'"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """input -> its column, target -> its column, and the column of the weights, if any."""
+
+    inputs: dict[str, str]
+    targets: dict[str, str]
+    weights: str | None
+
+    @property
+    def used(self) -> list[str]:
+        """The names of all that are used."""
+        weights = [] if self.weights is None else [self.weights]
+        return [*self.inputs.values(), *self.targets.values(), *weights]
+
+
+def find_columns(table: Table, names: Mapping[str, Any], graph: Graph | None, classes: bool) -> Columns:
+    """The columns that data.columns, `names`, means for a graph, or for an MLP where that is None.
+
+    With `classes` the targets are one column of class labels. Raises UserError.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.data.columns import find_columns
+    >>> from packtrain.trainer.data.table import Table
+    >>> table = Table("points.csv", {"time": np.zeros(2), "xy": np.zeros(2)})
+    >>> find_columns(table, {"x": "time"}, parse("xy = a*x"), classes=False)
+    Columns(inputs={'x': 'time'}, targets={'xy': 'xy'}, weights=None)
+    """
+    names = {word: _normal(column) for word, column in names.items()}
+    weights = names.pop(WEIGHTS, None)
+    if classes and weights is not None:
+        raise UserError("data.columns: weights belong to squared errors, and cross_entropy has none")
+    inputs, targets = (
+        _of_features(table, names, weights) if graph is None else _of_graph(table, names, graph, classes)
+    )
+    return Columns(inputs, targets, None if weights is None else str(weights))
+
+
+def _of_graph(
+    table: Table, names: Mapping[str, Any], graph: Graph, classes: bool
+) -> tuple[dict[str, str], dict[str, str]]:
+    """variable -> column, for the inputs and for the targets."""
+    known = (*graph.inputs, TARGETS) if classes else (*graph.inputs, *graph.outputs, TARGETS)
+    for word in names:
+        if word not in known:
+            raise UserError(_unknown(word, names[word], known, graph))
+    inputs = {word: _of_variable(table, names, graph, word) for word in graph.inputs}
+    if classes or _names_targets(table, names, graph):
+        targets = _targets(table, names)
+        one_an_output = not classes and len(targets) == len(graph.outputs)
+        return inputs, dict(zip(graph.outputs if one_an_output else targets, targets, strict=True))
+    return inputs, {word: _of_variable(table, names, graph, word) for word in graph.outputs}
+
+
+def _unknown(word: str, column: Any, known: Collection[str], graph: Graph) -> str:
+    """What is wrong with a word on the left of data.columns."""
+    if word in graph.parameters and word not in graph.declared:
+        return (
+            f"data.columns: {word} is a parameter, since only names that begin with x are variables: "
+            f"write x{word} for it, in the equations and in 'data.columns={{x{word}: {column}}}'"
+        )
+    return (
+        f"data.columns: the equations have no input or output {word!r}{nearest(word, (*known, WEIGHTS))}; "
+        f"they have {', '.join(known)}; weights may name a column too"
+    )
+
+
+def _names_targets(table: Table, names: Mapping[str, Any], graph: Graph) -> bool:
+    """The targets are named as a whole, or the table has a column for them and none for any output."""
+    if TARGETS in names:
+        return True
+    return TARGET in table.columns and not any(w in names or w in table.names for w in graph.outputs)
+
+
+def _of_variable(table: Table, names: Mapping[str, Any], graph: Graph, word: str) -> str:
+    """The column of the variable `word`. Raises ExpressionError, which points at it in the equations."""
+    name = str(names.get(word, word))
+    if name not in table.names:
+        learned = f", or {graph.declaring(word)}" if word in graph.inputs else ""
+        raise ExpressionError(
+            f"{table.source} has no column {name!r} for {word}{nearest(name, table.names)}; it has "
+            f"{table.shown}: map one with 'data.columns={{{word}: COLUMN}}'{learned}",
+            *graph.where(word),
+        )
+    return name
+
+
+def _of_features(
+    table: Table, names: Mapping[str, Any], weights: Any
+) -> tuple[dict[str, str], dict[str, str]]:
+    """feature -> column, for the inputs and for the targets of an MLP."""
+    for word in names:
+        if word not in ("inputs", TARGETS):
+            raise UserError(f"data.columns of an MLP has inputs, targets and weights; got {word!r}")
+    targets = _targets(table, names)
+    rest = [name for name in table.names if name not in targets and name != weights]
+    inputs = _listed(names.get("inputs") or rest)
+    if len(set(inputs)) < len(inputs):
+        raise UserError(f"data.columns names an input twice: {', '.join(inputs)}")
+    if not inputs:
+        raise UserError(f"{table.source} has no column left for the inputs")
+    for name in inputs:
+        table.column(name, "the inputs")
+    return {name: name for name in inputs}, {name: name for name in targets}
+
+
+def _targets(table: Table, names: Mapping[str, Any]) -> list[str]:
+    targets = _listed(names.get(TARGETS) or TARGET)
+    for name in targets:
+        table.column(name, THE_TARGETS)
+    return targets
+
+
+def _listed(names: Any) -> list[str]:
+    return [str(name) for name in names] if isinstance(names, (list, tuple)) else [str(names)]
+
+
+def _normal(names: Any) -> Any:
+    """Accents as files' columns have them: e and a combining accent become one accented e."""
+    if isinstance(names, (list, tuple)):
+        return [_normal(name) for name in names]
+    return normalize("NFC", names) if isinstance(names, str) else names
