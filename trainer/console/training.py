@@ -21,7 +21,7 @@ from ..engines.least_squares import LeastSquaresEngine
 from ..engines.parted import PartedEngine
 from ..folder import trained as results
 from ..folder.checkpoint import Stateful
-from ..folder.command import Typed, write_command
+from ..folder.command import Command, write_command
 from ..folder.lock import locked
 from ..folder.ranking import finite, no_best
 from ..folder.resuming import going_on
@@ -47,7 +47,7 @@ class Ended:
     interrupted: bool
 
 
-def run(pack: Pack, folder: Path, console: Console, command: Typed | None = None) -> Ended:
+def run(pack: Pack, folder: Path, console: Console, command: Command | None = None) -> Ended:
     """Trains `pack`, writes its results into `folder`, and prints the closing table.
 
     Where `folder` has a checkpoint of this training, it goes on from there. `command` is what asked for it;
@@ -73,7 +73,7 @@ def tell_notes(notes: Iterable[str]) -> None:
         print(f"packtrain: note: {note}", file=sys.stderr)
 
 
-def _run(pack: Pack, folder: Path, console: Console, command: Typed | None) -> Ended:
+def _run(pack: Pack, folder: Path, console: Console, command: Command | None) -> Ended:
     watch = Stopwatch()
     asked = pack.config
     compute = prepare_compute(asked.compute)

@@ -24,7 +24,7 @@ from ..config.pack import Pack, make_pack
 from ..config.sentences import known_fields, sentence
 from ..console.tables import new_console
 from ..engines.outcome import PackFailed
-from ..folder.command import typed_for
+from ..folder.command import command_of
 from .command_line import for_hydra
 from .hydra import lend_plugins, register
 from .resume import resumed
@@ -72,7 +72,7 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, alone: bool) -> 
     pack = make_pack(cfg, overrides)
     _settle(cfg, pack, folder)
     if pack.config.search.kind == "grid":
-        return run(pack, folder, new_console(), typed_for(HydraConfig.instance().cfg) if alone else None)
+        return run(pack, folder, new_console(), command_of(HydraConfig.instance().cfg) if alone else None)
     return search(cfg, pack, overrides, folder, new_console())
 
 

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from ...kernels.common.errors import UserError
 from ..config.grammar import quoted
-from ..folder.command import typed_for
+from ..folder.command import command_of
 from ..folder.lock import FILE, locked
 
 BY_TIME = "${now:"
@@ -22,7 +22,7 @@ def take_folder(config: DictConfig, kind: str, written: Sequence[str] = ()) -> "
     the same second gets a number at its end. The config says so from then on, those of a sweep's jobs too.
     """
     asked, node = Path(str(config.hydra[kind].dir)), config.hydra[kind]._get_node("dir")
-    typed = {each.partition("=")[0].lstrip("+") for each in typed_for(config).typed}
+    typed = {each.partition("=")[0].lstrip("+") for each in command_of(config).typed}
     if BY_TIME not in str(node._value()) or f"hydra.{kind}.dir" in typed:
         return Place(asked, written)
     for number in itertools.count(1):

@@ -22,6 +22,7 @@ USAGE = (
     "[limit=N] [run=N]"
 )
 LIMIT = "20"
+UNDER_WAY = "running", "interrupted", "cut short"
 
 
 def show(arguments: Sequence[str]) -> None:
@@ -74,7 +75,7 @@ def _packs(folder: Path, plan: Plan) -> list[Column]:
 def _state(root: Path, pack: PlannedPack) -> str:
     """How far it has come; of one with steps to go, also the step."""
     word = state(root, pack)
-    step = steps_made(root / pack.folder) if word in ("begun", "interrupted") else ""
+    step = steps_made(root / pack.folder) if word in UNDER_WAY else ""
     return f"{word}, {step}" if step else word
 
 

@@ -125,7 +125,7 @@ def test_a_search_that_is_under_way_shows_its_packs_and_the_runs_so_far(cli: Com
         told = cli("show", "out", f"limit={limit}")
         assert told.code == 0 and "resume  packtrain resume=out trains what is left" in told.out, told.err
         packs = re.findall(r"^ +(\d) +4 +(\w.*?) *$", told.out, re.MULTILINE)
-        states = "finished", "begun, step 4 of 4", "interrupted, step 4 of 4", "waiting"
+        states = "finished", "cut short, step 4 of 4", "interrupted, step 4 of 4", "waiting"
         assert packs == [(str(pack), state) for pack, state in enumerate(states)]
         assert first_column(told.out) == shown
     assert "debug: 2 packs, 8 runs (8 finished)" in told.out
@@ -137,7 +137,7 @@ def test_without_a_run_that_has_ended_one_sentence_says_so(cli: Command, tmp_pat
     for file in tmp_path.rglob("result.json"):
         file.unlink()
     told = cli("show", "sweep")
-    assert told.code == 0 and "begun" in told.out and "resume=sweep" in told.out
+    assert told.code == 0 and "cut short, step 4 of 4" in told.out and "resume=sweep" in told.out
     for arguments, why in (
         (("show", "sweep", "run=0"), "run=0: sweep has no run yet that has ended"),
         (
