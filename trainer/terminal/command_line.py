@@ -8,13 +8,19 @@ from hydra._internal.utils import get_args_parser
 
 from ...kernels.common.errors import UserError
 from ..config.grammar import with_quotes
+from ..config.sentences import known_fields
 
 
 def for_hydra(arguments: Sequence[str]) -> list[str]:
     """The command line with its options first, and with quotes around the values that need some.
 
-    Raises UserError for an option that there isn't, or a value that it can't have.
+    Raises UserError for an option that there isn't, a value that it can't have, and a field with dashes.
+
+    >>> from packtrain.trainer.terminal.command_line import for_hydra
+    >>> for_hydra(["seed=1,2", "-m", "name=größe"])
+    ['--multirun', 'seed=1,2', 'name="größe"']
     """
+    _refuse_dashes(arguments)
     parser = get_args_parser()
     parser.error = _refuse  # pyright: ignore[reportAttributeAccessIssue]
     given = dict(parser.parse_intermixed_args(list(arguments))._get_kwargs())
@@ -23,6 +29,13 @@ def for_hydra(arguments: Sequence[str]) -> list[str]:
         what = "is a file" if Path(folder).exists() else "isn't there"
         raise UserError(f"--config-dir takes a folder of configs, and {folder} {what}")
     return [*_options(given), *map(with_quotes, overrides)]
+
+
+def _refuse_dashes(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        field = argument.removeprefix("--").partition("=")[0]
+        if argument.startswith("--") and field in known_fields():
+            raise UserError(f"choices and fields have no dashes: {field}=..., got {argument}")
 
 
 def _refuse(message: str) -> NoReturn:
