@@ -18,6 +18,13 @@ def locked(folder: Path) -> Iterator[None]:
     """Inside `with`, `folder` is this process's; the system lets go of it however the process ends.
 
     Raises UserError where another process has it, or where nothing can be written.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from packtrain.trainer.folder.lock import locked
+    >>> with TemporaryDirectory() as folder, locked(Path(folder) / "new"):
+    ...     [path.name for path in Path(folder).rglob("*")]
+    ['new', '.lock']
     """
     lock = FileLock(folder / FILE)
     try:

@@ -23,12 +23,12 @@ def for_hydra(arguments: Sequence[str]) -> list[str]:
     _refuse_dashes(arguments)
     parser = get_args_parser()
     parser.error = _refuse  # pyright: ignore[reportAttributeAccessIssue]
-    given = dict(parser.parse_intermixed_args(list(arguments))._get_kwargs())
-    overrides = given.pop("overrides")
-    if (folder := given["config_dir"]) is not None and not Path(folder).is_dir():
+    options = dict(parser.parse_intermixed_args(list(arguments))._get_kwargs())
+    overrides = options.pop("overrides")
+    if (folder := options["config_dir"]) is not None and not Path(folder).is_dir():
         what = "is a file" if Path(folder).exists() else "isn't there"
         raise UserError(f"--config-dir takes a folder of configs, and {folder} {what}")
-    return [*_options(given), *map(with_quotes, overrides)]
+    return [*_spelled(options), *map(with_quotes, overrides)]
 
 
 def _refuse_dashes(arguments: Sequence[str]) -> None:
@@ -42,8 +42,9 @@ def _refuse(message: str) -> NoReturn:
     raise UserError(f"{message}; packtrain --hydra-help lists the options")
 
 
-def _options(given: dict[str, str | bool | None]) -> Iterator[str]:
-    for name, value in given.items():
+def _spelled(options: dict[str, str | bool | None]) -> Iterator[str]:
+    """The options as one types them."""
+    for name, value in options.items():
         if value is not None and value is not False:
             option = f"--{name.replace('_', '-')}"
             yield option if value is True else f"{option}={value}"

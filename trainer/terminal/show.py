@@ -31,6 +31,12 @@ def show(
 
     Runs are sorted by the column `sort`, downwards with a minus, else the best first; without a `limit` all
     are printed. Raises UserError.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.terminal.show import show
+    >>> show(Path("nowhere"), sort="seed")
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: nowhere holds no finished training or sweep: ...
     """
     plan, console = read_plan(folder), new_console()
     underway = plan if plan and not has_ended(folder, plan) else None
@@ -57,8 +63,8 @@ def _list(
     head_lines(console, stored.result)
     if shown:
         columns = [*([sort.removeprefix("-")] if sort else []), *(one.column for one in conditions)]
-        first = [{column: line[column] for column in columns} for line in shown]
-        print_runs(console, [nested(line) for line in shown], objective, first)
+        wanted = [{column: line[column] for column in columns} for line in shown]
+        print_runs(console, [nested(line) for line in shown], objective, wanted)
     if conditions:
         print_plain(console, f"  {len(lines):,} of {len(stored.lines):,} runs match")
     for sentence in filter(None, (one.why_none(stored.lines) for one in conditions)):
