@@ -69,6 +69,7 @@ EXPORT = "expected packtrain export FOLDER [run=N | run=best] [to=FOLDER]"
         ("show nowhere", "with the folder of a training or a sweep; nowhere is no folder\n"),
         ("show . --srot seed", "[run=N]; got --srot (did you mean --sort?)\n"),
         ("show . --lmit=3", "[run=N]; got --lmit=3 (did you mean --limit?)\n"),
+        ("show . --so seed", "[run=N]; got --so (did you mean --sort?)\n"),
         ("show . -x", "[run=N]; got -x\n"),
         ("show . --sort", "argument --sort: expected one argument; packtrain show --help explains\n"),
         ("show . limit=few", "limit is a number of runs, or all; got 'few'\n"),
@@ -125,7 +126,10 @@ def test_examples_in_the_help_are_read(tmp_path: Path, capsys: pytest.CaptureFix
         assert len(examples) > 1
         for words in examples:
             assert words[:3] == ["packtrain", command, "FOLDER"]
-            assert read([str(tmp_path), *(word.strip("'") for word in words[3:])])["folder"] == tmp_path
+            given = read([str(tmp_path), *(word.strip("'") for word in words[3:])])
+            assert given["folder"] == tmp_path
+            columns = {text.partition("=")[0].partition("<")[0] for text in given.get("conditions", [])}
+            assert columns <= {"outcome", "seed", "optimizer.lr"}
 
 
 def test_a_parser_raises_user_errors_alone(tmp_path: Path) -> None:
