@@ -122,7 +122,7 @@ def test_examples_in_the_help_are_read(tmp_path: Path, capsys: pytest.CaptureFix
         with pytest.raises(SystemExit):
             read(["--help"])
         lines = capsys.readouterr().out.partition("examples:\n")[2].splitlines()
-        examples = [line.partition("   ")[0].split() for line in map(str.strip, lines) if line]
+        examples = [line.partition("  ")[0].split() for line in map(str.strip, lines) if line]
         assert len(examples) > 1
         for words in examples:
             assert words[:3] == ["packtrain", command, "FOLDER"]
