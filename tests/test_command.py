@@ -9,13 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import hydra
 import pytest
 import torch
 
-import packtrain
 from packtrain.trainer.folder.trained import write
-from tests.helpers import IMPORTABLE, ROOT, Command, Ended, result_in
+from tests.helpers import IMPORTABLE, ROOT, Command, result_in
 
 BRIEF = ("experiment=debug", "loop.steps=4")
 
@@ -127,13 +125,6 @@ def test_help_names_every_choice(process: Command) -> None:
     for group in (path for path in (ROOT / "conf").iterdir() if path.is_dir() and path.name[0] != "_"):
         options = ", ".join(sorted(option.stem for option in group.glob("*.yaml")))
         assert f"{group.name}: {options}" in ended.out
-
-
-def test_the_version_is_ours_with_hydras_behind_it(process: Command, cli: Command) -> None:
-    told = f"packtrain {packtrain.__version__} (Hydra {hydra.__version__})\n"
-    assert process("--version") == Ended(0, told, "")
-    assert cli("seed=3", "--version").out == told
-    assert "\npacktrain --version  " in process("--help").out
 
 
 def test_cfg_job_prints_the_whole(process: Command) -> None:

@@ -15,16 +15,16 @@ GLANCE = 0.1  # seconds for which a folder may seem taken because another proces
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Inside `with`, `folder` is this process's; the system lets go of it however the process ends.
+    """Inside `with`, only this process writes into `folder`; however it ends, the system lets go of it.
 
     Raises UserError where another process has it, or where nothing can be written.
 
+    >>> import tempfile
     >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
     >>> from packtrain.trainer.folder.lock import locked
-    >>> with TemporaryDirectory() as folder, locked(Path(folder) / "new"):
-    ...     [path.name for path in Path(folder).rglob("*")]
-    ['new', '.lock']
+    >>> with tempfile.TemporaryDirectory() as folder, locked(Path(folder, "out")):
+    ...     Path(folder, "out").is_dir()
+    True
     """
     lock = FileLock(folder / FILE)
     try:
