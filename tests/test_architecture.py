@@ -17,7 +17,7 @@ ROOMS = (
 ALLOWED = {
     "conf": set(),
     "kernels": {"kernels"},
-    "trainer": {"kernels", "trainer"},
+    "trainer": {"kernels", "trainer", "__version__"},
     "__init__": {"trainer"},
     "__main__": {"trainer"},
 }

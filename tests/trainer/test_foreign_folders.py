@@ -17,7 +17,8 @@ from safetensors.torch import save_file
 import packtrain
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.console.training import run
-from packtrain.trainer.folder.plan import FILE, Asked, Plan, PlannedPack, read_plan, write_plan
+from packtrain.trainer.folder.command import Command as Started
+from packtrain.trainer.folder.plan import FILE, Plan, PlannedPack, read_plan, write_plan
 from packtrain.trainer.folder.ranking import Objective
 from tests.helpers import Command
 from tests.trainer.configs import compose, pack_of
@@ -139,10 +140,10 @@ def test_a_file_of_something_else_in_a_sweep_that_is_under_way_is_one_sentence(
     values = {"name": "\x1b[2J"}
     packs = [PlannedPack(folder, [], values, first, 3) for folder, first in (("0", 0), ("1", 3))]
     shutil.copytree(trained, tmp_path / "out" / "0")
-    write_plan(tmp_path / "out", Plan(Asked("train", [], []), [], ".", packs, Objective("metrics.rmse")))
+    write_plan(tmp_path / "out", Plan(Started("train", [], [], "."), [], packs, Objective("metrics.rmse")))
     assert "holds results that can't be read" in is_refused(cli, "show", "out")
     packs = [replace(pack, values={}) if pack.folder == "0" else pack for pack in packs]
-    write_plan(tmp_path / "out", Plan(Asked("train", [], []), [], ".", packs, Objective("metrics.rmse")))
+    write_plan(tmp_path / "out", Plan(Started("train", [], [], "."), [], packs, Objective("metrics.rmse")))
     told = cli("show", "out").out
     assert "waiting" in told and r"name=\x1b[2J" in told and "\x1b" not in told
     ends = []
@@ -164,7 +165,7 @@ def test_what_a_terminal_or_rich_would_obey_is_refused_or_shown_as_it_is(honest:
 
 
 def plan_of(folder: str) -> Plan:
-    return Plan(Asked("train", [], []), [], ".", [PlannedPack(folder, [], {}, 0, 3)])
+    return Plan(Started("train", [], [], "."), [], [PlannedPack(folder, [], {}, 0, 3)])
 
 
 @pytest.mark.parametrize("folder", ["../x", "a/../../x", "/etc", "..", "a\n", "\0"])

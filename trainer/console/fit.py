@@ -1,4 +1,4 @@
-"""The closing table's lines about a least-squares fit, and about the minima of several starts."""
+"""The closing table's part about a least-squares fit, and about the minima of several starts."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,18 +11,35 @@ SHOWN_MINIMA = 5
 
 
 def number(value: Any) -> str:
-    """Five digits, or '-' for what is not known."""
+    """Five digits of a float, '-' for None, and anything else as it is.
+
+    >>> from packtrain.trainer.console.fit import number
+    >>> number(3.14159265), number(64), number(None)
+    ('3.1416', '64', '-')
+    """
     return "-" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def uncertain(value: Any, about: dict[str, Any]) -> str:
-    """'0.769 ± 0.018', or the value alone where no standard error is known."""
+    """The value with its standard error, or alone where none is known.
+
+    >>> from packtrain.trainer.console.fit import uncertain
+    >>> uncertain(0.7688, {"stderr": 0.01828}), uncertain(0.7688, {"stderr": None})
+    ('0.7688 ± 0.018', '0.7688')
+    """
     stderr = about.get("stderr")
     return number(value) if stderr is None else f"{number(value)} ± {stderr:.2g}"
 
 
 def fit_lines(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(label, text) of each line that one run's fit adds to its table."""
+    """(label, text) of each line that one run's fit adds to its table.
+
+    >>> from packtrain.trainer.console.fit import fit_lines
+    >>> fit = {"rss": 0.5, "residual_std": 0.1, "degrees_of_freedom": 4, "r_squared": 0.99}
+    >>> fit |= {"aic": -1.0, "bic": 2.0, "notes": []}
+    >>> dict(fit_lines({"fit": fit}))["residual std"]
+    '0.1 (4 degrees of freedom)'
+    """
     fit = row["fit"]
     yield "sum of squares", number(fit["rss"])
     yield (
@@ -30,13 +47,28 @@ def fit_lines(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
         f"{number(fit['residual_std'])} ({number(fit['degrees_of_freedom'])} degrees of freedom)",
     )
     yield "R^2", "-" if fit["r_squared"] is None else f"{fit['r_squared']:.8g}"
-    yield "AIC, BIC", ", ".join("-" if each is None else f"{each:.2f}" for each in (fit["aic"], fit["bic"]))
+    criteria = fit["aic"], fit["bic"]
+    yield "AIC, BIC", ", ".join("-" if value is None else f"{value:.2f}" for value in criteria)
     for note in fit["notes"]:
         yield "note", note
 
 
 def print_parameters(console: Console, row: dict[str, Any]) -> None:
-    """A fit's parameters with their uncertainties, and their correlations where they have room."""
+    """Prints a fit's parameters with their uncertainties, and their correlations where they have room.
+
+    `row` is a run in result.json, as of all functions here that take one.
+
+    >>> from rich.console import Console
+    >>> from packtrain.trainer.console.fit import print_parameters
+    >>> fit = {"fixed": [], "at_bound": [], "undetermined": [], "combinations": [], "correlation": {}}
+    >>> row = {"parameters": {"a": {"value": 2.0, "stderr": 0.1, "ci95": [1.7, 2.3]}}, "fit": fit}
+    >>> print_parameters(Console(), row)  # doctest: +NORMALIZE_WHITESPACE
+    <BLANKLINE>
+      parameter   value   std error   95 % from    to
+     ─────────────────────────────────────────────────
+      a               2         0.1         1.7   2.3
+    <BLANKLINE>
+    """
     first, *others = parameter_columns(row)
     for block in blocks(first, others, console.width):
         print_columns(console, block)
@@ -48,22 +80,29 @@ def print_parameters(console: Console, row: dict[str, Any]) -> None:
 
 
 def parameter_columns(row: dict[str, Any]) -> list[Column]:
-    """A line for each parameter, and each combination that stands for undetermined ones."""
+    """A line for each parameter, and for each combination that stands for undetermined ones.
+
+    >>> from packtrain.trainer.console.fit import parameter_columns
+    >>> fit = {"fixed": ["a"], "at_bound": [], "undetermined": [], "combinations": []}
+    >>> row = {"parameters": {"a": {"value": 2.0, "stderr": None}}, "fit": fit}
+    >>> [column.texts[0] for column in parameter_columns(row)][:3]
+    ['a', '2', 'fixed']
+    """
     fit = row["fit"]
     alone = {
         **dict.fromkeys(fit["fixed"], "fixed"),
         **dict.fromkeys(fit["at_bound"], "at a bound"),
         **dict.fromkeys(fit["undetermined"], "undetermined"),
     }
-    combined = {each["combination"]: each for each in fit["combinations"]}
-    lines = [_parameter(name, each, alone) for name, each in (row["parameters"] | combined).items()]
+    combined = {combination["combination"]: combination for combination in fit["combinations"]}
+    lines = [_parameter(name, about, alone) for name, about in (row["parameters"] | combined).items()]
     labels = "parameter", "value", "std error", "95 % from", "to"
     first, *others = zip(labels, zip(*lines, strict=True), strict=True)
-    return [Column(*first, "left"), *(Column(*each) for each in others)]
+    return [Column(*first, "left"), *(Column(*column) for column in others)]
 
 
 def _parameter(name: str, about: dict[str, Any], alone: Mapping[str, str]) -> tuple[str, ...]:
-    """Its name, value, standard error and interval; or why there are none, where it is `alone`."""
+    """Its name, value, standard error and interval; or why it has none, by `alone`."""
     if name in alone:
         return name, _digits(about["value"]), alone[name], "", ""
     interval = about.get("ci95") or [None, None]
@@ -71,30 +110,41 @@ def _parameter(name: str, about: dict[str, Any], alone: Mapping[str, str]) -> tu
 
 
 def correlation_columns(row: dict[str, Any]) -> list[Column]:
-    """The correlations between the parameters, a line for each; none of one alone."""
+    """The correlations between the parameters, a line for each; none of one parameter alone.
+
+    >>> from packtrain.trainer.console.fit import correlation_columns
+    >>> row = {"fit": {"correlation": {"a": {"a": 1.0, "b": -0.5}, "b": {"a": -0.5, "b": 1.0}}}}
+    >>> [(column.label, column.texts) for column in correlation_columns(row)]
+    [('correlation', ['a', 'b']), ('a', ('1.0000', '-0.5000')), ('b', ('-0.5000', '1.0000'))]
+    """
     correlation = row["fit"]["correlation"]
     if len(correlation) < 2:
         return []
     lines = [["-" if r is None else f"{r:.4f}" for r in others.values()] for others in correlation.values()]
     columns = zip(correlation, zip(*lines, strict=True), strict=True)
-    return [Column("correlation", list(correlation), "left"), *(Column(*each) for each in columns)]
+    return [Column("correlation", list(correlation), "left"), *(Column(*column) for column in columns)]
 
 
-def starts_line(found: dict[str, Any]) -> str:
-    """How many of several starts ended in which minimum."""
-    minima = found["minima"]
+def starts_line(multi_start: dict[str, Any]) -> str:
+    """How many of several starts ended in which minimum, by `multi_start` of result.json.
+
+    >>> from packtrain.trainer.console.fit import starts_line
+    >>> starts_line({"starts": 8, "converged": 7, "minima": [{"starts": 7, "loss": 0.5}], "found": 1})
+    '7 of 8 starts reached the least loss, 0.5; 1 did not converge'
+    """
+    starts, minima = multi_start["starts"], multi_start["minima"]
     if not minima:
-        return f"none of the {found['starts']:,} starts converged"
+        return f"none of the {starts:,} starts converged"
     best, *others = minima
-    told = f"{best['starts']:,} of {found['starts']:,} starts reached the least loss, {best['loss']:.6g}"
+    text = f"{best['starts']:,} of {starts:,} starts reached the least loss, {best['loss']:.6g}"
     if others:
-        listed = ", ".join(f"{each['loss']:.6g} ({each['starts']:,})" for each in others[:SHOWN_MINIMA])
-        told += f"; other minima: {listed}{', ...' if found['found'] > SHOWN_MINIMA + 1 else ''}"
-    if failed := found["starts"] - found["converged"]:
-        told += f"; {failed:,} did not converge"
-    if lower := found.get("lower"):
-        told += f", {lower['starts']:,} of them at a lower loss (run {lower['run']}: {lower['loss']:.6g})"
-    return told
+        listed = ", ".join(f"{other['loss']:.6g} ({other['starts']:,})" for other in others[:SHOWN_MINIMA])
+        text += f"; other minima: {listed}{', ...' if multi_start['found'] > SHOWN_MINIMA + 1 else ''}"
+    if failed := starts - multi_start["converged"]:
+        text += f"; {failed:,} did not converge"
+    if lower := multi_start.get("lower"):
+        text += f", {lower['starts']:,} of them at a lower loss (run {lower['run']}: {lower['loss']:.6g})"
+    return text
 
 
 def _digits(value: Any) -> str:

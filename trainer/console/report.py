@@ -1,4 +1,7 @@
-"""The closing table: how the runs ended, what they learned, and where to look next."""
+"""The closing table: how the runs ended, what they learned, and where to look next.
+
+`result` is the content of a result.json, a row is one of its runs.
+"""
 
 import shlex
 from collections import Counter
@@ -28,7 +31,28 @@ WORTH_A_LINE = 0.05  # seconds of compiling
 
 
 def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict], folder: Path) -> None:
-    """Prints what `result.json` says, for a person: one run in full, or the best of many."""
+    """Prints a result for a person, of one run in full or of the best of many, and what to type next.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.console.report import closing_table
+    >>> from packtrain.trainer.console.tables import new_console
+    >>> loss = {"train": {"first": 4.0, "last": 0.5}, "validation": None}
+    >>> row = {"index": 0, "values": {}, "loss": loss, "metrics": {}, "parameters": {}}
+    >>> row |= {"outcome": "finished", "message": "trained all of its 2 steps"}
+    >>> result = {"experiment": "debug", "runs": 1, "outcomes": {"finished": 1}, "steps": 2, "samples": 128}
+    >>> result |= {"seconds": {"train": 2.0}, "device": "cpu", "precision": "fp32"}
+    >>> closing_table(new_console(), result, [row], Path("out"))  # doctest: +NORMALIZE_WHITESPACE
+    <BLANKLINE>
+    debug: 1 run (1 finished); 2 steps, 128 samples in 2.0 s (64 samples/s) on cpu, fp32
+    <BLANKLINE>
+      loss before   4
+      loss after    0.5
+      outcome       finished: trained all of its 2 steps
+    <BLANKLINE>
+     results  out
+       watch  tensorboard --logdir out/tensorboard
+         use  packtrain.load('out').predict(inputs)
+    """
     results_table(console, result, rows)
     folder = shown(folder)
     steps = {
@@ -42,7 +66,25 @@ def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict],
 
 
 def results_table(console: Console, result: Mapping[str, Any], rows: list[dict]) -> None:
-    """The headline, and the best of its runs; `rows` are all of them, or the best."""
+    """Prints the headline, and the best of the `rows`, which are those of all runs or of the best.
+
+    >>> from packtrain.trainer.console.report import results_table
+    >>> from packtrain.trainer.console.tables import new_console
+    >>> loss = {"train": {"first": 4.0, "last": 0.5}, "validation": None}
+    >>> row = {"index": 0, "values": {}, "loss": loss, "metrics": {"mae": 0.25}, "parameters": {}}
+    >>> row |= {"outcome": "stopped early", "message": "SIGINT came"}
+    >>> result = {"experiment": "debug", "runs": 1, "outcomes": {"stopped early": 1}, "steps": 2}
+    >>> result |= {"samples": 128, "seconds": {"train": 2.0}, "device": "cpu", "precision": "fp32"}
+    >>> results_table(new_console(), result, [row])  # doctest: +NORMALIZE_WHITESPACE
+    <BLANKLINE>
+    debug: 1 run (1 stopped early); 2 steps, 128 samples in 2.0 s (64 samples/s) on cpu, fp32
+    <BLANKLINE>
+      loss before   4
+      loss after    0.5
+      mae           0.25
+      outcome       stopped early: SIGINT came
+    <BLANKLINE>
+    """
     console.print()
     head_lines(console, result)
     objective = objective_in(result)
@@ -55,29 +97,60 @@ def results_table(console: Console, result: Mapping[str, Any], rows: list[dict])
             print_plain(console, f"  run {ranked[0]['index']}: {note}")
     if result["runs"] > SHOWN_RUNS:
         print_plain(console, f"  the best {SHOWN_RUNS} of {result['runs']:,} runs; runs.csv has all")
-    if found := result.get("multi_start"):
-        print_plain(console, f"  starts  {starts_line(found)}")
+    if multi_start := result.get("multi_start"):
+        print_plain(console, f"  starts  {starts_line(multi_start)}")
 
 
 def pack_line(console: Console, result: Mapping[str, Any], folder: Path) -> None:
-    """What one of the packs of a sweep came to."""
+    """Prints one line about a pack of a sweep: its headline, and where its folder is.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.console.report import pack_line
+    >>> from packtrain.trainer.console.tables import new_console
+    >>> result = {"experiment": "debug", "runs": 3, "outcomes": {"finished": 3}, "steps": 1, "samples": 96}
+    >>> result |= {"seconds": {"train": 2.0}, "device": "cpu", "precision": "fp32"}
+    >>> pack_line(new_console(), result, Path("sweep/0"))
+    debug: 3 runs (3 finished); 1 step, 96 samples in 2.0 s (48 samples/s) on cpu, fp32: sweep/0
+    """
     print_plain(console, f"{headline(result)}: {shown(folder)}")
 
 
 def next_steps(console: Console, **steps: str) -> None:
-    """Where the results are, and what to type next."""
+    """Prints where the results are, and what to type next: a line for each label and its text.
+
+    >>> from packtrain.trainer.console.report import next_steps
+    >>> from packtrain.trainer.console.tables import new_console
+    >>> next_steps(new_console(), results="out", watch="tensorboard --logdir out")
+     results  out
+       watch  tensorboard --logdir out
+    """
     for label, text in steps.items():
         print_plain(console, f"{label:>8}  {text}")
 
 
 def shown(folder: Path) -> Path:
-    """`folder` as one types it here."""
+    """`folder` as one types it here: relative to the working directory, where it is below that.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.console.report import shown
+    >>> print(shown(Path.cwd() / "outputs" / "primer"), shown(Path("/elsewhere")))
+    outputs/primer /elsewhere
+    """
     here = Path.cwd()
     return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def head_lines(console: Console, result: Mapping[str, Any]) -> None:
-    """The headline, and what compiling took beside it."""
+    """Prints the headline, and what compiling took beside it.
+
+    >>> from packtrain.trainer.console.report import head_lines
+    >>> from packtrain.trainer.console.tables import new_console
+    >>> result = {"experiment": "debug", "runs": 3, "outcomes": {"finished": 3}, "steps": 1, "samples": 96}
+    >>> result |= {"seconds": {"train": 2.0, "compile": 1.25}, "device": "cpu", "precision": "fp32"}
+    >>> head_lines(new_console(), result)
+    debug: 3 runs (3 finished); 1 step, 96 samples in 2.0 s (48 samples/s) on cpu, fp32
+      and 1.2 s for compiling, once for these equations or widths
+    """
     print_plain(console, headline(result))
     compiled = result["seconds"].get("compile") or 0.0
     if compiled >= WORTH_A_LINE:
@@ -85,7 +158,13 @@ def head_lines(console: Console, result: Mapping[str, Any]) -> None:
 
 
 def headline(result: Mapping[str, Any]) -> str:
-    """One line: what ran, how it ended, how fast."""
+    """One line: what ran, how it ended, how fast.
+
+    >>> from packtrain.trainer.console.report import headline
+    >>> result = {"experiment": "debug", "runs": 3, "outcomes": {"finished": 3}, "steps": 1, "samples": 96}
+    >>> headline(result | {"seconds": {"train": 2.0}, "device": "cpu", "precision": "fp32"})
+    'debug: 3 runs (3 finished); 1 step, 96 samples in 2.0 s (48 samples/s) on cpu, fp32'
+    """
     outcomes = ", ".join(f"{n:,} {word}" for word, n in result["outcomes"].items())
     runs = "1 run" if result["runs"] == 1 else f"{result['runs']:,} runs"
     packs = f"{result['packs']:,} packs, " if result.get("packs", 1) > 1 else ""
@@ -100,33 +179,44 @@ def headline(result: Mapping[str, Any]) -> str:
 
 
 def _print_one(console: Console, row: Row) -> None:
-    """One run in full; a fit has tables of its parameters and their correlations of their own."""
+    """Prints one run in full; of a fit, the parameters and their correlations have tables of their own."""
     cells, is_fit = _cells(row), "fit" in row
     if is_fit and row["parameters"]:
         print_parameters(console, row)
         cells = {key: text for key, text in cells.items() if not key.startswith(PARAMETERS)}
-    told = [(label, cells[key]) for key, label in labels(cells).items()]
-    told += fit_lines(row) if is_fit else ()
-    print_pairs(console, [*told, ("outcome", f"{row['outcome']}: {row['message']}")])
+    pairs = [(label, cells[key]) for key, label in labels(cells).items()]
+    pairs += fit_lines(row) if is_fit else ()
+    print_pairs(console, [*pairs, ("outcome", f"{row['outcome']}: {row['message']}")])
 
 
 def print_runs(
-    console: Console, rows: Sequence[Row], objective: Objective | None = None, asked: Sequence[Row] = ()
+    console: Console, rows: Sequence[Row], objective: Objective | None = None, wanted: Sequence[Row] = ()
 ) -> None:
-    """A line a run, and the columns that were `asked` for (their values in each row) first.
+    """Prints a line for each run; the columns that are `wanted` (with the values of each row) come first.
 
-    They stay, as do what varies, what ranks the runs and up to MOST_PARAMETERS parameters: what has no room
-    goes on below. Other columns are shown where there is room, and else named.
+    These are always shown, as are what varies, what ranks the runs and up to MOST_PARAMETERS parameters:
+    what has no room goes on below. Other columns are shown where there is room, and else named.
+
+    >>> from packtrain.trainer.console.report import print_runs
+    >>> from packtrain.trainer.console.tables import new_console
+    >>> loss = {"train": {"first": 4.0, "last": 0.5}, "validation": None}
+    >>> row = {"index": 7, "values": {"seed": 3}, "loss": loss, "metrics": {}, "parameters": {}}
+    >>> print_runs(new_console(), [row | {"outcome": "finished"}])  # doctest: +NORMALIZE_WHITESPACE
+    <BLANKLINE>
+      run   seed   loss after   loss before
+     ───────────────────────────────────────
+        7      3          0.5             4
+    <BLANKLINE>
     """
     mixed = len({row["outcome"] for row in rows}) > 1
     by = (objective or loss_of(rows)).column
-    lines = [_line(row, mixed, by, more) for row, more in zip(rows, asked or [{}] * len(rows), strict=True)]
-    called = labels(key for line in lines for key in line)
-    columns = {key: Column(label, [line.get(key, "-") for line in lines]) for key, label in called.items()}
-    lasting = {by, *_lasting(rows[0]), *(key for more in asked for key in more)}
+    lines = [_line(row, mixed, by, more) for row, more in zip(rows, wanted or [{}] * len(rows), strict=True)]
+    label_of = labels(key for line in lines for key in line)
+    columns = {key: Column(label, [line.get(key, "-") for line in lines]) for key, label in label_of.items()}
+    lasting = {by, *_lasting(rows[0]), *(key for more in wanted for key in more)}
     first, width = columns.pop(INDEX), console.width
-    *above, last = blocks(first, [each for key, each in columns.items() if key in lasting], width)
-    others = [each for key, each in columns.items() if key not in lasting]
+    *above, last = blocks(first, [column for key, column in columns.items() if key in lasting], width)
+    others = [column for key, column in columns.items() if key not in lasting]
     shown = filled(last, others, width)
     for block in (*above, shown):
         print_columns(console, block)
@@ -135,7 +225,7 @@ def print_runs(
 
 
 def _lasting(row: Row) -> Iterator[str]:
-    """The columns that are shown whatever the room, beside those that are asked for."""
+    """The columns that are shown whatever the room, beside those that are wanted."""
     yield from ("outcome", *row["values"])
     if len(row["parameters"]) <= MOST_PARAMETERS:
         yield from (f"{PARAMETERS}{name}" for name in row["parameters"])
@@ -143,23 +233,23 @@ def _lasting(row: Row) -> Iterator[str]:
 
 def _named(columns: Sequence[Column]) -> str:
     """The first of their labels, and how many more there are."""
-    told = [each.label for each in columns[:MOST_NAMED]]
-    return ", ".join([*told, *([f"{len(columns) - MOST_NAMED} more"] if len(columns) > MOST_NAMED else [])])
+    names = [column.label for column in columns[:MOST_NAMED]]
+    return ", ".join([*names, *([f"{len(columns) - MOST_NAMED} more"] if len(columns) > MOST_NAMED else [])])
 
 
-def _line(row: Row, mixed: bool, by: str, asked: Row) -> dict[str, str]:
+def _line(row: Row, mixed: bool, by: str, wanted: Row) -> dict[str, str]:
     """The cells of a run, what matters most first; its outcome only where outcomes are `mixed`."""
     cells = _cells(row)
     others = [key for key in cells if key.startswith("metrics.") and key != by]
     after = [AFTER] if "loss.validation" in cells and by != AFTER else []  # it doesn't rank the runs
     less = {key: cells.pop(key) for key in (*after, *others, BEFORE)}
     outcome = {"outcome": row["outcome"]} if mixed else {}
-    wanted = {key: number(value) for key, value in asked.items()}
-    return {INDEX: str(row["index"])} | outcome | wanted | cells | less
+    first = {key: number(value) for key, value in wanted.items()}
+    return {INDEX: str(row["index"])} | outcome | first | cells | less
 
 
 def _cells(row: Row) -> dict[str, str]:
-    """What a person looks at, by its column in runs.csv."""
+    """The texts that a person looks at, by their columns in runs.csv."""
     train = row["loss"]["train"]
     cells = {path: number(value) for path, value in row["values"].items()}
     cells |= {BEFORE: number(train["first"]), AFTER: number(train["last"])}
@@ -167,11 +257,18 @@ def _cells(row: Row) -> dict[str, str]:
         cells["loss.validation"] = number(row["loss"]["validation"])
     cells |= {f"metrics.{name}": number(value) for name, value in row["metrics"].items()}
     fitted = row["parameters"].items()
-    return cells | {f"{PARAMETERS}{name}": uncertain(each["value"], each) for name, each in fitted}
+    return cells | {f"{PARAMETERS}{name}": uncertain(about["value"], about) for name, about in fitted}
 
 
 def labels(columns: Iterable[str]) -> dict[str, str]:
-    """What each column of runs.csv is called here: its own name where a short one would not be its alone."""
-    short = {each: each.removeprefix("metrics.").removeprefix(PARAMETERS) for each in columns}
-    taken = Counter([*short.values(), *LABELS.values()])
-    return {each: LABELS.get(each) or (name if taken[name] == 1 else each) for each, name in short.items()}
+    """The label of each column of runs.csv: a short one, unless that could be another column's.
+
+    >>> from packtrain.trainer.console.report import labels
+    >>> labels(["index", "metrics.mae", "parameters.run"])
+    {'index': 'run', 'metrics.mae': 'mae', 'parameters.run': 'parameters.run'}
+    """
+    short = {column: column.removeprefix("metrics.").removeprefix(PARAMETERS) for column in columns}
+    count = Counter([*short.values(), *LABELS.values()])
+    return {
+        column: LABELS.get(column) or (name if count[name] == 1 else column) for column, name in short.items()
+    }

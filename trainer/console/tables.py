@@ -1,4 +1,4 @@
-"""Tables of which nothing is cut: one that is too wide for a terminal goes on below, in a pipe none is."""
+"""Tables of which nothing is cut: what is too wide for a terminal goes on below; a pipe has no width."""
 
 import os
 import shutil
@@ -26,6 +26,7 @@ class Column:
 
     @property
     def width(self) -> int:
+        """Characters, with the gap before it."""
         return GAP + max(map(cell_len, [self.label, *self.texts]))
 
 
@@ -33,6 +34,10 @@ def new_console() -> Console:
     """A console that prints text as it is: on a terminal as wide as that, in a pipe without bounds.
 
     COLUMNS=0 is no width: the terminal is asked, as without it. Nor is less than LEAST.
+
+    >>> from packtrain.trainer.console.tables import new_console
+    >>> new_console().print("[bold] is no markup here")
+    [bold] is no markup here
     """
     given = [os.environ.get(name, "") for name in ("COLUMNS", "LINES")]
     unknown = any(text.isdigit() and int(text) == 0 for text in given)
@@ -44,43 +49,78 @@ def new_console() -> Console:
 
 
 def fits(columns: Sequence[Column], width: int) -> bool:
-    """There are columns, and they have room side by side."""
-    return bool(columns) and EDGES + sum(each.width for each in columns) - 1 <= width
+    """Whether there are columns, and they have room side by side in `width` characters.
+
+    >>> from packtrain.trainer.console.tables import Column, fits
+    >>> columns = [Column("run", ["0"]), Column("seed", ["12"])]
+    >>> fits(columns, 14), fits(columns, 13), fits([], 80)
+    (True, False, False)
+    """
+    return bool(columns) and EDGES + sum(column.width for column in columns) - 1 <= width
 
 
 def blocks(first: Column, columns: Sequence[Column], width: int) -> Iterator[list[Column]]:
-    """As many columns side by side as there is room for, one at least, each time after the `first`."""
+    """The columns in blocks that have room in `width`, each after the `first`, with one at least.
+
+    >>> from packtrain.trainer.console.tables import Column, blocks
+    >>> run, *others = (Column(label, ["0"]) for label in ("run", "seed", "lr", "loss"))
+    >>> [[column.label for column in block] for block in blocks(run, others, width=20)]
+    [['run', 'seed', 'lr'], ['run', 'loss']]
+    """
     block = [first]
-    for each in columns:
-        if len(block) > 1 and not fits([*block, each], width):
+    for column in columns:
+        if len(block) > 1 and not fits([*block, column], width):
             yield block
             block = [first]
-        block.append(each)
+        block.append(column)
     yield block
 
 
 def filled(columns: Sequence[Column], others: Sequence[Column], width: int) -> list[Column]:
-    """`columns`, and the first of the `others` for which there is room beside them."""
+    """`columns`, and the first of the `others` for which there is room beside them.
+
+    >>> from packtrain.trainer.console.tables import Column, filled
+    >>> run, *others = (Column(label, ["0"]) for label in ("run", "seed", "lr", "loss"))
+    >>> [column.label for column in filled([run], others, width=20)]
+    ['run', 'seed', 'lr']
+    """
     shown = list(columns)
-    for each in others:
-        if not fits([*shown, each], width):
+    for column in others:
+        if not fits([*shown, column], width):
             break
-        shown.append(each)
+        shown.append(column)
     return shown
 
 
 def print_columns(console: Console, columns: Sequence[Column]) -> None:
-    """One table; a column that is wider than the console is folded."""
+    """Prints one table; a column that is wider than the console is folded.
+
+    >>> from packtrain.trainer.console.tables import Column, new_console, print_columns
+    >>> print_columns(new_console(), [Column("run", ["0", "1"])])  # doctest: +NORMALIZE_WHITESPACE
+    <BLANKLINE>
+      run
+     ─────
+        0
+        1
+    <BLANKLINE>
+    """
     table = Table(box=box.SIMPLE)
-    for each in columns:
-        table.add_column(Text(each.label), justify=each.justify, overflow="fold")
-    for line in zip(*(each.texts for each in columns), strict=True):
+    for column in columns:
+        table.add_column(Text(column.label), justify=column.justify, overflow="fold")
+    for line in zip(*(column.texts for column in columns), strict=True):
         table.add_row(*map(Text, line))
     console.print(table)
 
 
 def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
-    """A line for each label and its text."""
+    """Prints a line for each label and its text.
+
+    >>> from packtrain.trainer.console.tables import new_console, print_pairs
+    >>> print_pairs(new_console(), [("loss", "0.5")])  # doctest: +NORMALIZE_WHITESPACE
+    <BLANKLINE>
+      loss   0.5
+    <BLANKLINE>
+    """
     table = Table(box=box.SIMPLE, show_header=False)
     table.add_column(style="bold", overflow="fold")
     table.add_column(overflow="fold")
@@ -90,5 +130,10 @@ def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def print_plain(console: Console, text: str) -> None:
-    """A line that is for the terminal to wrap, so that it can be copied."""
+    """Prints a line that is for the terminal to wrap, so that it can be copied.
+
+    >>> from packtrain.trainer.console.tables import new_console, print_plain
+    >>> print_plain(new_console(), "results  outputs/primer")
+    results  outputs/primer
+    """
     console.print(text, highlight=False, soft_wrap=True, markup=False)

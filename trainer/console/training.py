@@ -11,7 +11,7 @@ from rich.console import Console
 from ...kernels.common import source_cache
 from ..config.pack import Pack
 from ..folder.checkpoint import Checkpoints
-from ..folder.command import Typed, write_command
+from ..folder.command import Command, write_command
 from ..folder.lock import locked
 from ..folder.ranking import no_best
 from ..folder.result import Result
@@ -34,7 +34,7 @@ class Ended:
     interrupted: bool
 
 
-def run(pack: Pack, folder: Path, console: Console, command: Typed | None = None) -> Ended:
+def run(pack: Pack, folder: Path, console: Console, command: Command | None = None) -> Ended:
     """Trains `pack`, writes its results into `folder`, and prints the closing table.
 
     Where `folder` has a checkpoint of this training, it goes on from there. `command` is the one that was

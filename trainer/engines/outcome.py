@@ -5,10 +5,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class PackFailed(Exception):
-    """A job of a sweep has no run worth keeping, and why: the sweep goes on, and exits with 1."""
-
-
 class Outcome(Enum):
     """Each outcome with its sentence; `{step}`, `{steps}` and `{rung}` are the run's own."""
 

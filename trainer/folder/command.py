@@ -1,4 +1,4 @@
-"""The command that started a training, kept in its folder, so that `resume=FOLDER` can give it again."""
+"""The command that started a training or a sweep: its folder keeps it, and `resume=FOLDER` gives it again."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -15,42 +15,71 @@ FILE = "command.json"
 
 
 @dataclass(frozen=True)
-class Typed:
-    """The overrides that were `typed`, the config and the folders they are about, and where: `cwd`."""
+class Command:
+    """The overrides that were `typed`, the config and the folders they are about, and where: `cwd`.
+
+    Raises TypeError where one of them is no text, as in a file that somebody else wrote.
+    """
 
     config_name: str
     config_dirs: list[str]
     typed: list[str]
     cwd: str
 
+    def __post_init__(self) -> None:
+        texts = [self.config_name, self.cwd, *self.config_dirs, *self.typed]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError(f"a command is made of texts, and it has {texts}")
 
-def typed_for(job: Any) -> Typed:
-    """What a job's config, Hydra's part included, was composed for."""
-    dirs = [str(each.path) for each in job.hydra.runtime.config_sources if each.provider == "command-line"]
-    typed: Any = OmegaConf.to_container(job.hydra.overrides)
+
+def command_of(job: Any) -> Command:
+    """The command that a job's config, Hydra's part included, was composed for.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.folder.command import command_of
+    >>> runtime = {"cwd": "/me", "config_sources": [{"provider": "command-line", "path": "configs"}]}
+    >>> overrides = {"task": ["seed=3"], "hydra": ["hydra.run.dir=out"]}
+    >>> hydra = {"runtime": runtime, "overrides": overrides, "job": {"config_name": "train"}}
+    >>> command_of(OmegaConf.create({"hydra": hydra}))
+    Command(config_name='train', config_dirs=['configs'], typed=['seed=3', 'hydra.run.dir=out'], cwd='/me')
+    """
+    sources = job.hydra.runtime.config_sources
+    dirs = [str(source.path) for source in sources if source.provider == "command-line"]
+    typed: Any = OmegaConf.to_container(job.hydra.overrides)  # interpolations as they were typed
     overrides = typed["task"] + typed["hydra"]
-    return Typed(str(job.hydra.job.config_name), dirs, overrides, str(job.hydra.runtime.cwd))
+    return Command(str(job.hydra.job.config_name), dirs, overrides, str(job.hydra.runtime.cwd))
 
 
-def write_command(folder: Path, command: Typed) -> None:
-    """Keeps the command, unless the folder has one: what goes on was asked for by the first."""
+def write_command(folder: Path, command: Command) -> None:
+    """Writes the command into `folder`, unless one is there: what goes on was asked for by the first.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from packtrain.trainer.folder.command import Command, read_command, write_command
+    >>> with TemporaryDirectory() as folder:
+    ...     write_command(Path(folder), Command("train", [], ["seed=3"], "/me"))
+    ...     write_command(Path(folder), Command("train", [], ["seed=4"], "/me"))
+    ...     read_command(Path(folder)).typed
+    ['seed=3']
+    """
     if not (folder / FILE).exists():
         replace_json(folder / FILE, asdict(command))
 
 
-def read_command(folder: Path) -> Typed | None:
+def read_command(folder: Path) -> Command | None:
     """The command that started the training in `folder`, None where there is none.
 
     Raises UserError for a file that is something else.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.command import read_command
+    >>> read_command(Path("nowhere")) is None
+    True
     """
     file = folder / FILE
     if not file.exists():
         return None
     try:
-        found = Typed(**json.loads(file.read_text()))
-        texts = [found.config_name, found.cwd, *found.config_dirs, *found.typed]
-        if not all(isinstance(each, str) for each in texts):
-            raise TypeError(f"a command is made of texts, and it has {texts}")
-        return found
+        return Command(**json.loads(file.read_text()))
     except UNREADABLE as error:
         raise UserError(f"{file} is not what packtrain wrote there: {error}") from None

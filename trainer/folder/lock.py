@@ -1,5 +1,6 @@
 """One process at a time writes into a folder."""
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from filelock import FileLock, Timeout
 from ...kernels.common.errors import UserError
 
 FILE = ".lock"
+GLANCE = 0.1  # seconds for which a folder may seem taken because another process looks whether it is
 
 
 @contextmanager
@@ -27,7 +29,7 @@ def locked(folder: Path) -> Iterator[None]:
     lock = FileLock(folder / FILE)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=GLANCE)
     except Timeout:
         raise UserError(
             f"{folder} is being written by another packtrain: wait for its end, or take another folder"
@@ -38,3 +40,30 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_locked(folder: Path) -> bool | None:
+    """Whether a process has `folder`; None where none ever had it, or where nothing tells.
+
+    It writes nothing there.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from packtrain.trainer.folder.lock import is_locked, locked
+    >>> with TemporaryDirectory() as folder:
+    ...     print(is_locked(Path(folder)))
+    ...     with locked(Path(folder)):
+    ...         print(is_locked(Path(folder)))
+    ...     print(is_locked(Path(folder)))
+    None
+    True
+    False
+    """
+    try:
+        with (folder / FILE).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None

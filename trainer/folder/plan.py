@@ -14,18 +14,11 @@ from omegaconf import DictConfig
 from ...kernels.common.errors import UserError
 from ..data.foreign import UNREADABLE
 from .atomic import replace_json
+from .command import Command
+from .lock import is_locked
 from .ranking import Objective, objective_in
 
 FILE = "sweep.json"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a sweep was asked for by, and must be asked for by to go on."""
-
-    config_name: str
-    config_dirs: list[str]
-    overrides: list[str]
 
 
 @dataclass(frozen=True)
@@ -33,7 +26,7 @@ class PlannedPack:
     """One job: its folder in the sweep's, the overrides that compose its config, its structural `values`.
 
     Its runs have the indices first .. first + runs - 1 in the sweep. Where its config can't be trained,
-    `refused` says why, and there are no runs.
+    `refused` says why, and there are no runs. Raises UserError for a folder outside the sweep's.
     """
 
     folder: str
@@ -52,32 +45,32 @@ class PlannedPack:
 
     @property
     def name(self) -> str:
-        """What tells it apart, as one types it."""
+        """Its structural values as one types them: 'optimizer=adam data.seed=1'."""
         return " ".join(f"{field}={value}" for field, value in self.values.items())
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked, what was typed for it and where (`cwd`), and the packs.
+    """The `command` that started a sweep, the `overrides` that make it, and its packs.
 
-    They are a grid's; or the rounds of a search, which has an `objective`. `files` are those of data that
-    the packs train on, each with its digest.
+    A sweep goes on for a command with the same config and `overrides` alone. Its packs are those of a grid,
+    or the rounds of a search, which has an `objective`. `files` maps each file of data that the packs train
+    on to its digest.
     """
 
-    asked: Asked
-    typed: list[str]
-    cwd: str
+    command: Command
+    overrides: list[str]
     packs: list[PlannedPack]
     objective: Objective | None = None
     files: dict[str, str] = field(default_factory=dict)
 
     @property
     def folder_field(self) -> str:
-        """The field of Hydra's that says where it is."""
+        """Hydra's field that names the folder of the sweep."""
         return "hydra.run.dir" if self.objective else "hydra.sweep.dir"
 
     def place(self, index: int) -> tuple[PlannedPack, int]:
-        """The pack of the sweep's run `index`, and which of its runs that is."""
+        """The pack of the sweep's run `index`, and the run's index in that pack. Raises UserError."""
         for pack in self.packs:
             if pack.first <= index < pack.first + pack.runs:
                 return pack, index - pack.first
@@ -85,19 +78,47 @@ class Plan:
 
 
 def write_plan(root: Path, plan: Plan) -> None:
-    """Writes the plan into the sweep's folder, whole or not at all."""
-    replace_json(root / FILE, asdict(plan))
+    """Writes the plan into the sweep's folder, whole or not at all.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from packtrain.trainer.folder.command import Command
+    >>> from packtrain.trainer.folder.plan import Plan, read_plan, write_plan
+    >>> plan = Plan(Command("train", [], ["seed=1,2"], "/me"), ["seed=1,2"], packs=[])
+    >>> with TemporaryDirectory() as root:
+    ...     write_plan(Path(root), plan)
+    ...     read_plan(Path(root)) == plan
+    True
+    """
+    command, packs = plan.command, [asdict(pack) for pack in plan.packs]
+    asked = {"config_name": command.config_name, "config_dirs": command.config_dirs}
+    content = {
+        "asked": asked | {"overrides": plan.overrides},
+        "typed": command.typed,
+        "cwd": command.cwd,
+        "packs": packs,
+        "objective": asdict(plan.objective) if plan.objective else None,
+        "files": plan.files,
+    }
+    replace_json(root / FILE, content)
 
 
 def read_plan(root: Path) -> Plan | None:
-    """The plan of the sweep in `root`, None where there is none. Raises UserError for what is no plan."""
+    """The plan of the sweep in `root`, None where there is none. Raises UserError for what is no plan.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.plan import read_plan
+    >>> read_plan(Path("nowhere")) is None
+    True
+    """
     if not (root / FILE).exists():
         return None
     try:
-        found = json.loads((root / FILE).read_text())
-        packs = [_pack(**each) for each in found["packs"]]
-        files = {str(file): str(digest) for file, digest in found.get("files", {}).items()}
-        return Plan(Asked(**found["asked"]), found["typed"], found["cwd"], packs, objective_in(found), files)
+        content = json.loads((root / FILE).read_text())
+        asked, packs = content["asked"], [_pack(**pack) for pack in content["packs"]]
+        files = {str(file): str(digest) for file, digest in content.get("files", {}).items()}
+        command = Command(asked["config_name"], asked["config_dirs"], content["typed"], content["cwd"])
+        return Plan(command, asked["overrides"], packs, objective_in(content), files)
     except UNREADABLE as error:
         raise UserError(f"{root / FILE} is no plan of a sweep: {error}") from None
 
@@ -107,18 +128,35 @@ def _pack(first: int, runs: int, **given: Any) -> PlannedPack:
     return PlannedPack(first=operator.index(first), runs=operator.index(runs), **given)
 
 
-def check_same(root: Path, plan: Plan, asked: Asked) -> None:
-    """Raises UserError where the sweep in `root` was asked for by another command."""
-    if plan.asked != asked:
+def check_same(root: Path, plan: Plan, command: Command, overrides: list[str]) -> None:
+    """Raises UserError where the sweep in `root` is of another config, or of other overrides.
+
+    >>> from dataclasses import replace
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.command import Command
+    >>> from packtrain.trainer.folder.plan import Plan, check_same
+    >>> command = Command("train", [], ["seed=1,2"], "/me")
+    >>> plan = Plan(command, ["seed=1,2"], packs=[])
+    >>> check_same(Path("sweep"), plan, replace(command, cwd="/elsewhere"), ["seed=1,2"])
+    """
+    was = plan.command.config_name, plan.command.config_dirs, plan.overrides
+    if was != (command.config_name, command.config_dirs, overrides):
         raise UserError(
-            f"{root} holds another sweep, of {' '.join(plan.asked.overrides) or 'the defaults'}: "
+            f"{root} holds another sweep, of {' '.join(plan.overrides) or 'the defaults'}: "
             f"take another {plan.folder_field}, or finish that one with packtrain resume={root}"
         )
 
 
 def digests(configs: Iterable[DictConfig]) -> dict[str, str]:
-    """The files of data that these configs name, each with the digest of its bytes."""
-    paths = {str(each.data.path): None for each in configs if each.data.kind == "file" and each.data.path}
+    """The files of data that these configs name, each with the digest of its bytes; '' for an unreadable one.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.folder.plan import digests
+    >>> digests([OmegaConf.create({"data": {"kind": "file", "path": "nowhere.csv"}})])
+    {'nowhere.csv': ''}
+    """
+    data = [config.data for config in configs]
+    paths = dict.fromkeys(str(part.path) for part in data if part.kind == "file" and part.path)
     return {path: _digest(path) for path in paths}
 
 
@@ -132,11 +170,17 @@ def _digest(path: str) -> str:
 
 
 def check_files(root: Path, plan: Plan) -> None:
-    """Raises UserError where packs are left to be trained, and a file of their data isn't what it was."""
-    changed = [
-        path for path, digest in plan.files.items() if unfinished(root, plan) and _digest(path) != digest
-    ]
-    if changed:
+    """Raises UserError where packs are left to be trained, and a file of their data isn't what it was.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.command import Command
+    >>> from packtrain.trainer.folder.plan import Plan, check_files
+    >>> ended = Plan(Command("train", [], [], "."), [], packs=[], files={"points.csv": "c0ffee"})
+    >>> check_files(Path("sweep"), ended)
+    """
+    if not unfinished(root, plan):
+        return
+    if changed := [path for path, digest in plan.files.items() if _digest(path) != digest]:
         raise UserError(
             f"{' and '.join(changed)} changed since the sweep in {root} began, and what is left would be "
             f"trained on other data: take another {plan.folder_field}"
@@ -144,7 +188,13 @@ def check_files(root: Path, plan: Plan) -> None:
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """A pack's result.json, {} where there is none yet. Raises UserError for what is none."""
+    """A pack's result.json, {} where there is none yet. Raises UserError for what is none.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.plan import read_result
+    >>> read_result(Path("nowhere"))
+    {}
+    """
     file = folder / "result.json"
     try:
         return dict(json.loads(file.read_text())) if file.exists() else {}
@@ -153,27 +203,61 @@ def read_result(folder: Path) -> dict[str, Any]:
 
 
 def is_finished(folder: Path) -> bool:
-    """The pack in `folder` has its results, and no signal had cut its training short."""
+    """Whether the pack in `folder` has its results, and no signal had cut its training short.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.plan import is_finished
+    >>> is_finished(Path("nowhere"))
+    False
+    """
     return read_result(folder).get("interrupted") is False
 
 
 def state(root: Path, pack: PlannedPack) -> str:
-    """How far a pack has come, in a word or two."""
+    """How far a pack has come, in a word or two.
+
+    'running' is what a process is at, 'interrupted' what a signal ended with results, and 'cut short' what a
+    process left without any; 'begun' is a folder that no training has taken yet.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.plan import PlannedPack, state
+    >>> state(Path("sweep"), PlannedPack("0", ["seed=1,2"], {}, first=0, runs=2))
+    'waiting'
+    """
     folder = root / pack.folder
     if pack.refused:
         return "left out"
     if is_finished(folder):
         return "finished"
+    if locked := is_locked(folder):
+        return "running"
     if (folder / "result.json").exists():
         return "interrupted"
+    if locked is False:
+        return "cut short"
     return "begun" if folder.exists() else "waiting"
 
 
 def unfinished(root: Path, plan: Plan) -> list[PlannedPack]:
-    """The packs that are still to be trained."""
+    """The packs that are still to be trained.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.command import Command
+    >>> from packtrain.trainer.folder.plan import Plan, PlannedPack, unfinished
+    >>> packs = [PlannedPack("0", [], {}, 0, 2), PlannedPack("1", [], {}, 2, 0, refused="no data")]
+    >>> [pack.folder for pack in unfinished(Path("sweep"), Plan(Command("train", [], [], "."), [], packs))]
+    ['0']
+    """
     return [pack for pack in plan.packs if not (pack.refused or is_finished(root / pack.folder))]
 
 
 def has_ended(root: Path, plan: Plan) -> bool:
-    """No pack is left to be trained, and the runs of all stand in one table."""
+    """Whether no pack is left to be trained, and the runs of all stand in one table.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.command import Command
+    >>> from packtrain.trainer.folder.plan import Plan, has_ended
+    >>> has_ended(Path("nowhere"), Plan(Command("train", [], [], "."), [], packs=[]))
+    False
+    """
     return (root / "runs.csv").exists() and not unfinished(root, plan)

@@ -1,4 +1,4 @@
-"""The picture of a sweep: loss curves, the objective against each field that varied, all fields at once."""
+"""The picture of a sweep, strip below strip: loss curves, the objective by each field, all fields at once."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -23,45 +23,54 @@ Values = list[Any]
 
 
 def draw(ranked: Sequence[Row], objective: Objective, curves: Sequence[np.ndarray], file: Path) -> bool:
-    """Draws the lines of a runs.csv and `curves` [2, S] of some of them, both the best first, as PNG.
+    """Draws the lines of a runs.csv and the `curves` [2, S] of some of them, both the best first, as PNG.
 
-    -> whether there was anything to draw: a curve, or a field that varied. Raises ModuleNotFoundError
-    without matplotlib.
+    A curve is S steps and the training losses there. -> whether there was anything to draw: a curve, or a
+    field that varied. Raises ModuleNotFoundError without matplotlib.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.ranking import Objective
+    >>> from packtrain.trainer.pictures.sweep import draw
+    >>> draw([], Objective("loss.train"), [], Path("nothing.png"))
+    False
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 (an optional dependency, and slow)
 
     fields = varied(ranked)[:MOST_PANELS]
-    parts = list(_parts(ranked[:MOST_DOTS][::-1], fields, objective.column, curves[::-1]))  # the best on top
-    if not parts:
+    worst_first = ranked[:MOST_DOTS][::-1], curves[::-1]  # so that the best is drawn on top
+    strips = list(_strips(*worst_first, fields, objective.column))
+    if not strips:
         return False
-    heights = [part.height for part in parts]
+    heights = [strip.height for strip in strips]
     size = WIDTH * max(LEAST_ACROSS, _across(fields)), HEIGHT * sum(heights)
     figure = Figure(figsize=size, layout="constrained")
-    places = figure.subfigures(len(parts), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for place, part in zip(places, parts, strict=True):
-        part.draw(place)
+    subfigures = figure.subfigures(len(strips), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for subfigure, strip in zip(subfigures, strips, strict=True):
+        strip.draw(subfigure)
     replace(file, lambda draft: figure.savefig(draft, format="png", dpi=120))
     return True
 
 
 @dataclass(frozen=True)
 class Strip:
-    """A strip of the picture, `height` panels high."""
+    """A part of the picture, of its whole width: the `height` in panels, and what draws it in a subfigure."""
 
     height: int
     draw: Callable[[Any], None]
 
 
-def _parts(
-    lines: Sequence[Row], fields: Sequence[str], column: str, curves: Sequence[np.ndarray]
+def _strips(
+    lines: Sequence[Row], curves: Sequence[np.ndarray], fields: Sequence[str], column: str
 ) -> Iterator[Strip]:
+    """The curves, a panel for each field, and of more than two fields all at once."""
     if curves:
-        yield Strip(1, lambda part: _curves(part.subplots(), curves, _best(lines)))
+        yield Strip(1, lambda subfigure: _curves(subfigure.subplots(), curves, _best(lines)))
     if fields:
         down, across = math.ceil(len(fields) / ACROSS), _across(fields)
-        yield Strip(down, lambda part: _panels(_grid(part, down, across), lines, fields, column))
+        yield Strip(down, lambda subfigure: _panels(_grid(subfigure, down, across), lines, fields, column))
     if len(fields) > 2:
-        yield Strip(1, lambda part: _parallel(part.subplots(), lines[-MOST_LINES:], [*fields, column]))
+        columns = [*fields, column]
+        yield Strip(1, lambda subfigure: _parallel(subfigure.subplots(), lines[-MOST_LINES:], columns))
 
 
 def _best(lines: Sequence[Row]) -> str:
@@ -72,19 +81,33 @@ def _across(fields: Sequence[str]) -> int:
     return min(ACROSS, len(fields))
 
 
-def _grid(part: Any, down: int, across: int) -> Sequence[Any]:
-    return part.subplots(down, across, squeeze=False, sharey=True).ravel()
+def _grid(subfigure: Any, down: int, across: int) -> Sequence[Any]:
+    return subfigure.subplots(down, across, squeeze=False, sharey=True).ravel()
 
 
 def varied(lines: Sequence[Row]) -> list[str]:
-    """The fields whose values differ between the lines."""
+    """The fields whose values differ between the lines of a runs.csv.
+
+    >>> from packtrain.trainer.pictures.sweep import varied
+    >>> lines = [{"index": i, "seed": 3, "optimizer.lr": 0.1 * i, "outcome": "finished"} for i in (1, 2)]
+    >>> varied(lines)
+    ['optimizer.lr']
+    """
     columns = list(lines[0]) if lines else []
     fields = columns[: columns.index("outcome")] if lines else []
     return [name for name in fields if name not in PLACE and len({line[name] for line in lines}) > 1]
 
 
 def is_log(values: Values) -> bool:
-    """Numbers above 0 of several magnitudes, the middle one nearer to the geometric mean of the ends."""
+    """Whether an axis of these values is logarithmic.
+
+    It is where all are numbers above 0, the greatest is over ten times the least, and the middle one is
+    nearer to the geometric mean of these two than to their arithmetic mean.
+
+    >>> from packtrain.trainer.pictures.sweep import is_log
+    >>> is_log([0.001, 0.01, 0.1]), is_log([1, 2, 3])
+    (True, False)
+    """
     if not all(_is_number(value) and value > 0 for value in values):
         return False
     low, middle, high = min(values), sorted(values)[len(values) // 2], max(values)
@@ -92,21 +115,29 @@ def is_log(values: Values) -> bool:
 
 
 def is_wide(losses: Values) -> bool:
-    """Losses above 0 of three magnitudes or more, whose small ones a plain axis would not tell apart."""
+    """Whether losses are above 0 and differ by over 100 times: a plain axis would not tell small ones apart.
+
+    >>> from packtrain.trainer.pictures.sweep import is_wide
+    >>> is_wide([0.01, 5.0]), is_wide([1.0, 5.0])
+    (True, False)
+    """
     return 0 < 100 * min(losses) < max(losses)
 
 
 def places(values: Values, runs: Sequence[int]) -> tuple[list[float], list[str]]:
-    """Where the value of each of the `runs` stands; and of values that are not all numbers, their names.
+    """The places of the `values` of these `runs` on an axis; and the names there, unless all are numbers.
 
-    Those that are numbers come first, then the others in the order of the runs, which is the one that they
-    were given in, and null last.
+    Numbers come first, then the others in the order of the runs, which is that of the sweep, and null last.
+
+    >>> from packtrain.trainer.pictures.sweep import places
+    >>> places(["sgd", "adam", None], runs=[1, 0, 2])
+    ([1, 0, 2], ['adam', 'sgd', 'null'])
     """
     if all(map(_is_number, values)):
         return values, []
-    given = dict.fromkeys(value for _, value in sorted(zip(runs, values, strict=True), key=itemgetter(0)))
-    found = sorted(given, key=lambda v: (0, v) if _is_number(v) else (2 if v is None else 1, 0.0))
-    return [found.index(value) for value in values], [_text(value) for value in found]
+    by_run = dict.fromkeys(value for _, value in sorted(zip(runs, values, strict=True), key=itemgetter(0)))
+    order = sorted(by_run, key=lambda v: (0, v) if _is_number(v) else (2 if v is None else 1, 0.0))
+    return [order.index(value) for value in values], [_text(value) for value in order]
 
 
 def _is_number(value: Any) -> bool:
@@ -179,14 +210,15 @@ def _label(axes: Any, names: Sequence[str]) -> None:
 
 
 def _parallel(axes: Any, lines: Sequence[Row], columns: Sequence[str]) -> None:
-    """A line a run through its place in each column, the loss at the right."""
-    found = [_places(lines, column) for column in columns]
-    logs = [*(not names and is_log(at) for at, names in found[:-1]), is_wide(found[-1][0])]
-    shares = list(zip(*(_shares(at, log) for (at, _), log in zip(found, logs, strict=True)), strict=True))
-    for each in shares[:-1]:
-        axes.plot(each, color=OTHERS, linewidth=0.7, alpha=0.4)
-    axes.plot(shares[-1], color=BEST, linewidth=2)
-    for x, (at, names) in enumerate(found):
+    """A line for each run through its place in each column, the loss at the right."""
+    scales = [_places(lines, column) for column in columns]
+    logs = [*(not names and is_log(at) for at, names in scales[:-1]), is_wide(scales[-1][0])]
+    heights = [_shares(at, log) for (at, _), log in zip(scales, logs, strict=True)]
+    *others, best = zip(*heights, strict=True)
+    for run in others:
+        axes.plot(run, color=OTHERS, linewidth=0.7, alpha=0.4)
+    axes.plot(best, color=BEST, linewidth=2)
+    for x, (at, names) in enumerate(scales):
         foot, head = (names[0], names[-1]) if names else (number(min(at)), number(max(at)))
         axes.axvline(x, color=AXIS, linewidth=0.8)
         axes.text(x, -0.04, foot, ha="center", va="top", fontsize=7)
@@ -199,6 +231,6 @@ def _parallel(axes: Any, lines: Sequence[Row], columns: Sequence[str]) -> None:
 
 def _shares(at: list[float], log: bool) -> list[float]:
     """0 for the first place of an axis, 1 for its last."""
-    at = [math.log(each) for each in at] if log else at
+    at = [math.log(place) for place in at] if log else at
     low, high = min(at), max(at)
-    return [(each - low) / ((high - low) or 1) for each in at]
+    return [(place - low) / ((high - low) or 1) for place in at]

@@ -8,26 +8,34 @@ from cmaes import CMA
 
 from .space import Interval, Point
 
-SIGMA = 1 / 6  # of a unit interval, whose ends are then three of it from the middle, where the search begins
+SIGMA = 1 / 6  # of a unit interval: the search begins in the middle, three sigma from both ends
 SMALLEST = 4  # runs of a generation; fewer have no covariance
 
-Generation = Sequence[tuple[Point, float | None]]  # what each point came to, to be made small; None: nothing
+Generation = Sequence[tuple[Point, float | None]]  # each point with its cost; None: it has none
 
 
 def next_generation(
-    space: Mapping[str, Interval], seed: int, runs: int, told: Sequence[Generation]
+    space: Mapping[str, Interval], seed: int, runs: int, before: Sequence[Generation]
 ) -> list[Point]:
-    """The points of `runs` runs after the generations `told`, by these and (seed, their number) alone.
+    """The points of the `runs` runs that follow the generations `before`.
 
-    Points that came to nothing count as the worst of their generation.
+    They are a function of these and of (seed, the generation's number). Points without a cost count as the
+    worst of their generation.
     Source: N. Hansen, The CMA Evolution Strategy: A Tutorial, arXiv:1604.00772.
+
+    >>> from packtrain.trainer.search.evolution import next_generation
+    >>> from packtrain.trainer.search.space import Interval
+    >>> space = {"optimizer.lr": Interval(0.0, 1.0), "optimizer.beta1": Interval(0.8, 0.9)}
+    >>> first = next_generation(space, seed=0, runs=4, before=[])
+    >>> len(first), first == next_generation(space, seed=0, runs=4, before=[])
+    (4, True)
     """
     bounds = np.tile([0.0, 1.0], (len(space), 1))
     strategy = CMA(np.full(len(space), 0.5), SIGMA, bounds, population_size=runs)
-    for generation in told:
+    for generation in before:
         if any(value is not None for _, value in generation):
             strategy.tell([(_shares(space, point), _worst(value)) for point, value in generation])
-    (own,) = np.random.SeedSequence([seed, len(told)]).generate_state(1).tolist()
+    (own,) = np.random.SeedSequence([seed, len(before)]).generate_state(1).tolist()
     strategy.reseed_rng(own)
     return [_point(space, strategy.ask()) for _ in range(runs)]
 

@@ -8,7 +8,14 @@ from .space import Point, Space
 
 
 class RandomSearch:
-    """Points drawn from a space, each run's by a stream of its own."""
+    """Points drawn from a space, each run's from a stream of its own.
+
+    >>> from packtrain.trainer.search.random import RandomSearch
+    >>> from packtrain.trainer.search.space import Choices, Interval
+    >>> search = RandomSearch({"optimizer.lr": Interval(0.0, 1.0), "seed": Choices((1, 2))}, seed=0)
+    >>> search.ask(first=2, runs=2) == search.ask(first=0, runs=4)[2:]
+    True
+    """
 
     def __init__(self, space: Space, seed: int) -> None:
         self.space, self.seed = space, seed

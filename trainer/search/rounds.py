@@ -1,10 +1,10 @@
-"""What search=random and search=optuna do: round after round of suggestions, each trained as one pack."""
+"""What search=random and search=optuna do: rounds of suggested values, each trained as one pack."""
 
 import copy
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -19,7 +19,7 @@ from ..config.precedence import left_of
 from ..console.fit import number
 from ..console.report import next_steps
 from ..console.training import Ended, run
-from ..folder.command import typed_for
+from ..folder.command import command_of
 from ..folder.lock import locked
 from ..folder.plan import (
     Plan,
@@ -35,34 +35,33 @@ from ..folder.plan import (
 from ..folder.ranking import PRUNED, Objective, Row, lines_best_first, nested
 from ..folder.stored import read_table
 from ..pruning.objective import make_objective
-from ..sweep.planner import asked_by
 from ..sweep.report import report
 from .random import RandomSearch
 from .space import WHERE, Point, Space, read_space
 
 ROUNDS = "search.rounds"  # may differ when a search goes on
-RANKED = "objective", "direction"  # what the runs of a round are ranked by
+RANKED = "objective", "direction"  # the fields that rank the runs of a round
 
 
 class Searcher(Protocol):
-    """Where the values of the runs come from."""
+    """Suggests the values of the runs, and learns from their results."""
 
     def ask(self, first: int, runs: int) -> list[Point]:
-        """The points of the runs first .. first + runs - 1: the same ones whenever it is asked."""
+        """The points of the runs first .. first + runs - 1: the same ones at every call."""
         ...
 
     def tell(self, first: int, values: Sequence[float | None], pruned: Mapping[int, int]) -> None:
-        """What these runs came to, None where one is of no use.
+        """Takes the objective of the runs from `first` on, None for a run that can't be used.
 
-        `pruned` are those of them, counted from 0, that were stopped at a rung, each with its steps.
+        `pruned` maps those of them (counted from 0) that were stopped at a rung to their steps.
         """
         ...
 
 
 def search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, console: Console) -> Ended:
-    """Trains the rounds that a config asks for, writes and prints the results of all.
+    """Trains the rounds of the search in `cfg`, and writes and prints the results of all.
 
-    `pack` is the config's own, of one run. Rounds that are finished in `root` are not trained again.
+    `pack` is the pack of `cfg`, of one run. Rounds that are finished in `root` are not trained again.
     Raises UserError for a search that makes no sense, before anything is trained.
     """
     with locked(root):
@@ -89,8 +88,8 @@ def _search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, c
         pruned = {line["index"]: line["steps"] for line in lines if line["outcome"].startswith(PRUNED)}
         searcher.tell(planned.first, [objective.of(nested(line)) for line in lines], pruned)
     waiting = unfinished(root, plan)
-    report(root, plan, {each.folder: "the search was stopped before its end" for each in waiting})
-    best = _told(lines_best_first(_lines(root), objective)[0], space, objective)
+    report(root, plan, {planned.folder: "the search was stopped before its end" for planned in waiting})
+    best = _best(lines_best_first(_lines(root), objective)[0], space, objective)
     if best:
         next_steps(console, best=best)
     return Ended(code if waiting else int(not best), bool(waiting))
@@ -112,38 +111,36 @@ def _space(cfg: DictConfig, pack: Pack, given: Mapping[str, str]) -> Space:
 
 
 def _plan(
-    root: Path, cfg: DictConfig, asked: schema.SearchConfig, objective: Objective, overrides: Sequence[str]
+    root: Path, cfg: DictConfig, settings: schema.SearchConfig, objective: Objective, overrides: Sequence[str]
 ) -> Plan:
     """The rounds as packs of a sweep; a search that goes on may have more of them than before."""
-    job: Any = HydraConfig.instance().cfg
-    lasting = asked_by(job, [each for each in overrides if not each.startswith(f"{ROUNDS}=")])
+    command = command_of(HydraConfig.instance().cfg)
+    lasting = [override for override in overrides if not override.startswith(f"{ROUNDS}=")]
     before = read_plan(root)
     if before:
-        check_same(root, before, lasting)
-    rounds = max(asked.rounds, len(before.packs) if before else 0)
-    runs = asked.runs_per_round
+        check_same(root, before, command, lasting)
+    rounds = max(settings.rounds, len(before.packs) if before else 0)
+    runs = settings.runs_per_round
     packs = [PlannedPack(str(i), [], {}, i * runs, runs) for i in range(rounds)]
-    command = typed_for(job)
     files = before.files if before else digests([cfg])
-    return Plan(lasting, command.typed, command.cwd, packs, objective, files)
+    return Plan(command, lasting, packs, objective, files)
 
 
-def _searcher(asked: schema.Config, space: Space, objective: Objective, root: Path) -> Searcher:
-    if asked.search.kind == "random":
-        return RandomSearch(space, asked.search.seed)
+def _searcher(config: schema.Config, space: Space, objective: Objective, root: Path) -> Searcher:
+    if config.search.kind == "random":
+        return RandomSearch(space, config.search.seed)
     try:
         from .study import OptunaSearch  # noqa: PLC0415 (Optuna is an optional extra)
     except ModuleNotFoundError as error:
         raise UserError(f"search=optuna needs {error.name}: pip install 'packtrain[optuna]'") from None
-    return OptunaSearch(space, asked.search, objective.maximized, root, f"{asked.name}/{root.name}")
+    return OptunaSearch(space, config.search, objective.maximized, root, f"{config.name}/{root.name}")
 
 
 def _as_grid(cfg: DictConfig, points: Sequence[Point]) -> DictConfig:
-    """The config of a round: an ordinary pack, whose runs have the values of the points."""
+    """The config of a round: an ordinary pack, a run for each point."""
     round_cfg = copy.deepcopy(cfg)
     names = schema.JUDGED if cfg.search.pruner else RANKED
-    judged = {name: cfg.search[name] for name in names}
-    round_cfg.search = schema.SearchConfig("grid", **judged)
+    round_cfg.search = schema.SearchConfig("grid", **{name: cfg.search[name] for name in names})
     round_cfg.pack = schema.PackConfig(
         over={field: [point[field] for point in points] for field in points[0]}, zip=True
     )
@@ -153,14 +150,14 @@ def _as_grid(cfg: DictConfig, points: Sequence[Point]) -> DictConfig:
 
 
 def _train(cfg: DictConfig, overrides: Sequence[str], folder: Path, console: Console) -> Ended:
-    """Trains a round, in a folder that has what Hydra would write."""
-    kept = [each for each in overrides if not each.startswith("search")]
-    pack, asked = make_pack(cfg, kept), folder / ".hydra"
-    asked.mkdir(parents=True, exist_ok=True)
-    if (hydras := folder.parent / ".hydra" / "hydra.yaml").exists():
-        shutil.copy(hydras, asked)
-    OmegaConf.save(settled(cfg, pack.first()), asked / "config.yaml")
-    OmegaConf.save(OmegaConf.create(kept), asked / "overrides.yaml")
+    """Trains a round, in a folder that has the files that Hydra would write."""
+    others = [override for override in overrides if not override.startswith("search")]
+    pack, hydra = make_pack(cfg, others), folder / ".hydra"
+    hydra.mkdir(parents=True, exist_ok=True)
+    if (of_search := folder.parent / ".hydra" / "hydra.yaml").exists():
+        shutil.copy(of_search, hydra)
+    OmegaConf.save(settled(cfg, pack.first()), hydra / "config.yaml")
+    OmegaConf.save(OmegaConf.create(others), hydra / "overrides.yaml")
     return run(pack, folder, console)
 
 
@@ -168,8 +165,8 @@ def _lines(folder: Path) -> list[Row]:
     return read_table(folder / "runs.csv").to_pylist()
 
 
-def _told(line: Row, space: Space, objective: Objective) -> str:
-    """Which run it is, what it came to and where; '' where it is of no use."""
+def _best(line: Row, space: Space, objective: Objective) -> str:
+    """The run of a line, its objective and its point; '' where it can't be used."""
     value = objective.of(nested(line))
     point = " ".join(f"{field}={number(line[field])}" for field in space)
     return "" if value is None else f"run {line['index']}, with {objective.name} {number(value)}, has {point}"

@@ -20,7 +20,7 @@ EXAMPLE = "{optimizer.lr: {low: 1e-5, high: 1e-1, log: true}, optimizer.beta1: {
 
 @dataclass(frozen=True)
 class Interval:
-    """The numbers from `low` to `high`, both included: all alike, or with `log` all their logarithms."""
+    """The numbers from `low` to `high`, both included, drawn evenly; with `log` by their logarithms."""
 
     low: float
     high: float
@@ -28,19 +28,24 @@ class Interval:
     integer: bool = False
 
     def at(self, share: float) -> float:
-        """The number that has `share`, 0 <= share < 1, of the interval below it."""
+        """The number with `share`, 0 <= share < 1, of the interval below it.
+
+        >>> from packtrain.trainer.search.space import Interval
+        >>> Interval(0.0, 8.0).at(0.25), Interval(1, 4, integer=True).at(0.99)
+        (2.0, 4)
+        """
         low, high = self._ends()
         value = low + share * (high - low)
         value = math.exp(value) if self.log else value
         return min(max(round(value) if self.integer else value, self.low), self.high)
 
     def share(self, value: float) -> float:
-        """The share at which `value` is."""
+        """The share of the interval below `value`: the inverse of `at`."""
         low, high = self._ends()
         return ((math.log(value) if self.log else value) - low) / (high - low)
 
     def _ends(self) -> tuple[float, float]:
-        """On the scale that is even; around an integer there is as much of it as there is between two."""
+        """The ends on the scale that is drawn from evenly; an integer has half a unit on both sides."""
         margin = 0.5 if self.integer else 0.0
         low, high = self.low - margin, self.high + margin
         return (math.log(low), math.log(high)) if self.log else (low, high)
@@ -48,12 +53,17 @@ class Interval:
 
 @dataclass(frozen=True)
 class Choices:
-    """Some values, all alike."""
+    """Some values, each as likely as any other."""
 
     choices: tuple[Any, ...]
 
     def at(self, share: float) -> Any:
-        """The value that has `share`, 0 <= share < 1, of them before it."""
+        """The value with `share`, 0 <= share < 1, of the choices before it.
+
+        >>> from packtrain.trainer.search.space import Choices
+        >>> Choices(("adam", "sgd")).at(0.5)
+        'sgd'
+        """
         return self.choices[int(share * len(self.choices))]
 
 
@@ -62,53 +72,62 @@ Point = dict[str, Any]  # a value of each field
 
 
 def read_space(cfg: DictConfig) -> Space:
-    """What search.space asks for. Raises UserError for what is none, or has no values that a run can take."""
-    asked: dict[str, dict[str, Any]] = {}
+    """The space in search.space. Raises UserError for what is none, or has no values that a run can take.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.schema import Config
+    >>> from packtrain.trainer.search.space import read_space
+    >>> config = OmegaConf.structured(Config)
+    >>> config.search.space = {"optimizer.lr": {"low": 1e-4, "high": 1, "log": True}}
+    >>> read_space(config)
+    {'optimizer.lr': Interval(low=0.0001, high=1.0, log=True, integer=False)}
+    """
+    space: dict[str, dict[str, Any]] = {}
     for path, value in flatten(OmegaConf.to_container(cfg.search.space, resolve=True)):  # pyright: ignore[reportArgumentType]
         field, _, key = path.rpartition(".")
         if key in KEYS:
-            asked.setdefault(field, {})[key] = value
+            space.setdefault(field, {})[key] = value
         elif value is not None:
             raise UserError(
                 f"{WHERE} gives each field {', '.join(KEYS[:-1])} or {KEYS[-1]}, as in {EXAMPLE}; "
                 f"got {path}: {value}{nearest(key, KEYS)}"
             )
-    if not asked:
+    if not space:
         raise UserError(f"search={cfg.search.kind} needs a space, as in '{WHERE}={EXAMPLE}'")
-    return {field: _values(cfg, field, keys) for field, keys in asked.items()}
+    return {field: _values(cfg, field, given) for field, given in space.items()}
 
 
-def _values(cfg: DictConfig, field: str, asked: Mapping[str, Any]) -> Interval | Choices:
+def _values(cfg: DictConfig, field: str, given: Mapping[str, Any]) -> Interval | Choices:
     typed(cfg, field, [], WHERE)
-    if asked.keys() == {*CHOICES}:
-        return Choices(tuple(_choices(cfg, field, asked["choices"])))
-    if not {"low", "high"} <= asked.keys() <= {*INTERVAL}:
-        raise UserError(f"{WHERE}: {field} has a low and a high, or choices; got {', '.join(asked)}")
-    return _interval(cfg, field, {"log": False, "integer": is_integer(field), **asked})
+    if given.keys() == {*CHOICES}:
+        return Choices(tuple(_choices(cfg, field, given["choices"])))
+    if not {"low", "high"} <= given.keys() <= {*INTERVAL}:
+        raise UserError(f"{WHERE}: {field} has a low and a high, or choices; got {', '.join(given)}")
+    return _interval(cfg, field, {"log": False, "integer": is_integer(field), **given})
 
 
 def _choices(cfg: DictConfig, field: str, values: Any) -> list[Any]:
     if not isinstance(values, list) or not values:
         raise UserError(f"{WHERE}: {field}'s choices are a list of values, as in [0.8, 0.9]; got {values!r}")
-    if any(isinstance(each, (list, dict)) for each in values):
+    if any(isinstance(value, (list, dict)) for value in values):
         raise UserError(f"{WHERE}: {field}'s choices are single values; got {values}")
     return list(dict.fromkeys(typed(cfg, field, values, WHERE)))
 
 
-def _interval(cfg: DictConfig, field: str, asked: Mapping[str, Any]) -> Interval:
+def _interval(cfg: DictConfig, field: str, given: Mapping[str, Any]) -> Interval:
     for key in ("log", "integer"):
-        if not isinstance(asked[key], bool):
-            raise UserError(f"{WHERE}: {field}'s {key} is true or false; got {asked[key]!r}")
-    low, high = typed(cfg, field, [_end(field, key, asked) for key in ("low", "high")], WHERE)
+        if not isinstance(given[key], bool):
+            raise UserError(f"{WHERE}: {field}'s {key} is true or false; got {given[key]!r}")
+    low, high = typed(cfg, field, [_end(field, key, given) for key in ("low", "high")], WHERE)
     if low >= high:
         raise UserError(f"{WHERE}: {field}'s low is below its high; got {low} and {high}")
-    if asked["log"] and low <= 0:
+    if given["log"] and low <= 0:
         raise UserError(f"{WHERE}: {field} is drawn by its logarithm, so its low is above 0; got {low}")
-    return Interval(low, high, asked["log"], asked["integer"])
+    return Interval(low, high, given["log"], given["integer"])
 
 
-def _end(field: str, key: str, asked: Mapping[str, Any]) -> float:
-    value, integer = asked[key], asked["integer"]
+def _end(field: str, key: str, given: Mapping[str, Any]) -> float:
+    value, integer = given[key], given["integer"]
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if not is_number or (integer and value != int(value)):
         what = "an integer" if integer else "a finite number"

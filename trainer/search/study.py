@@ -1,4 +1,4 @@
-"""search=optuna: an Optuna study, asked for the runs of a round, and told what they came to."""
+"""search=optuna: an Optuna study, which suggests the runs of a round, and learns from their results."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -27,14 +27,14 @@ from .evolution import SMALLEST, Generation, next_generation
 from .space import Choices, Interval, Point, Space
 
 FILE = "study.db"
-RUN = "run"  # the attribute of a trial that says which run it is
+RUN = "run"  # the attribute of a trial with the index of its run
 STARTUP = 10  # random trials before TPE has something to model
 SMALLEST_GENERATION = 5
 CMAES = "cmaes"
 
 
 def _tpe(seed: int, runs: int) -> BaseSampler:
-    """With the constant liar: a run that is only suggested yet keeps others of its round away."""
+    """With the constant liar, by which the runs of a round keep away from one another."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return TPESampler(seed=seed, n_startup_trials=min(STARTUP, runs), constant_liar=True)
@@ -49,21 +49,23 @@ SAMPLERS: dict[str, Callable[[int, int], BaseSampler]] = {
 
 
 class OptunaSearch:
-    """The study `name` in search.storage, else in `folder`; the trial of each run has its index as `run`.
+    """The study `name` in search.storage, else in `folder`; each run is a trial with its index as `run`.
 
-    Each suggestion's sampler is seeded by (search.seed, run), or by its round: a search that goes on does so
-    as it would have.
+    Each suggestion's sampler is seeded by (search.seed, run), or by its round, so that a search that was
+    stopped goes on as it would have.
     Raises UserError for a space that the sampler can't search, and a database that can't be opened.
     """
 
-    def __init__(self, space: Space, asked: SearchConfig, maximized: bool, folder: Path, name: str) -> None:
-        if asked.sampler == CMAES:
-            _check(space, asked.runs_per_round)
+    def __init__(
+        self, space: Space, settings: SearchConfig, maximized: bool, folder: Path, name: str
+    ) -> None:
+        if settings.sampler == CMAES:
+            _check(space, settings.runs_per_round)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.asked, self.space = asked, space
+        self.settings, self.space = settings, space
         self.distributions = {field: _distribution(values) for field, values in space.items()}
         self.study = optuna.create_study(
-            storage=_open(asked.storage or f"sqlite:///{folder / FILE}"),
+            storage=_open(settings.storage or f"sqlite:///{folder / FILE}"),
             study_name=name,
             direction="maximize" if maximized else "minimize",
             load_if_exists=True,
@@ -73,15 +75,15 @@ class OptunaSearch:
         """The points of the runs first .. first + runs - 1, suggested now unless they were before."""
         self._drop_halves()
         known = self._known()
-        suggest = self._evolve if self.asked.sampler == CMAES else self._suggest
+        suggest = self._evolve if self.settings.sampler == CMAES else self._suggest
         return [
             dict(known[run].params) if run in known else suggest(run) for run in range(first, first + runs)
         ]
 
     def tell(self, first: int, values: Sequence[float | None], pruned: Mapping[int, int]) -> None:
-        """What these runs came to, None being a failure; those that were told before stay as they were.
+        """Takes the objective of the runs from `first` on, None for a failure; a second time changes nothing.
 
-        A sampler that models pruned trials takes their values for those of their last step.
+        `pruned` maps those that were stopped at a rung to their steps: their values are those of that step.
         """
         known = self._known()
         for run, value in enumerate(values):
@@ -101,35 +103,36 @@ class OptunaSearch:
         return {trial.user_attrs[RUN]: trial for trial in trials if RUN in trial.user_attrs}
 
     def _drop_halves(self) -> None:
-        """Trials that were begun and became no run, since the process ended there."""
+        """Fails the trials that became no run, because the process ended in between."""
         for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
             if RUN not in trial.user_attrs:
                 self.study.tell(trial.number, state=TrialState.FAIL)
 
     def _suggest(self, run: int) -> Point:
-        (seed,) = np.random.SeedSequence([self.asked.seed, run]).generate_state(1).tolist()
-        self.study.sampler = SAMPLERS[self.asked.sampler](seed, self.asked.runs_per_round)
+        (seed,) = np.random.SeedSequence([self.settings.seed, run]).generate_state(1).tolist()
+        self.study.sampler = SAMPLERS[self.settings.sampler](seed, self.settings.runs_per_round)
         trial = self.study.ask(self.distributions)
         trial.set_user_attr(RUN, run)
         return trial.params
 
     def _evolve(self, run: int) -> Point:
         """The run's point in its generation, which follows from the trials of those before."""
-        generation, place = divmod(run, self.asked.runs_per_round)
-        intervals = {field: each for field, each in self.space.items() if isinstance(each, Interval)}
-        told = self._generations(generation)
-        point = next_generation(intervals, self.asked.seed, self.asked.runs_per_round, told)[place]
+        generation, place = divmod(run, self.settings.runs_per_round)
+        intervals = {field: values for field, values in self.space.items() if isinstance(values, Interval)}
+        before = self._generations(generation)
+        point = next_generation(intervals, self.settings.seed, self.settings.runs_per_round, before)[place]
         running: Any = {"state": TrialState.RUNNING, "user_attrs": {RUN: run}}
         self.study.add_trial(create_trial(params=point, distributions=self.distributions, **running))
         return point
 
     def _generations(self, count: int) -> list[Generation]:
-        """What the first rounds came to."""
-        known, runs = self._known(), self.asked.runs_per_round
+        """The points of the first `count` rounds with their costs."""
+        known, runs = self._known(), self.settings.runs_per_round
         rounds = [[known[i * runs + place] for place in range(runs)] for i in range(count)]
-        return [[(trial.params, self._cost(trial)) for trial in each] for each in rounds]
+        return [[(trial.params, self._cost(trial)) for trial in trials] for trials in rounds]
 
     def _cost(self, trial: FrozenTrial) -> float | None:
+        """The value to be made small."""
         maximized = self.study.direction is StudyDirection.MAXIMIZE
         return -trial.value if maximized and trial.value is not None else trial.value
 

@@ -31,48 +31,73 @@ from ..folder.ranking import (
 from ..folder.stored import Stored, check_characters, checked, read_table
 
 Result = dict[str, Any]
-ADDED = "runs", "steps", "samples"
-NAMED = "experiment", "device", "backend", "engine", "graph", "precision"
+ADDED = "runs", "steps", "samples"  # fields of the packs' results that are added up
+NAMED = "experiment", "device", "backend", "engine", "graph", "precision"  # and that are listed
 
 
 def so_far(root: Path, plan: Plan) -> Stored:
-    """What a sweep has come to that isn't finished: a result and a table of the packs that have theirs.
+    """The results of a sweep that isn't finished: a result.json and a table of the packs that have theirs.
 
     Raises UserError where these are not as we write them.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.command import Command
+    >>> from packtrain.trainer.folder.plan import Plan, PlannedPack
+    >>> from packtrain.trainer.sweep.gather import so_far
+    >>> plan = Plan(Command("train", [], [], "."), [], [PlannedPack("0", [], {}, first=0, runs=2)])
+    >>> so_far(Path("sweep"), plan).lines
+    []
     """
-    ended, found = ended_packs(root, plan)
+    ended, results = ended_packs(root, plan)
     try:
         with TemporaryDirectory() as folder:
             table = Path(folder) / "runs.csv"
             _write_table(table, root, ended)
             check_characters(table)
             lines = read_table(table).to_pylist() if ended else []
-        return checked(Stored(root, summary(ended, found, plan.objective), lines, plan))
+        return checked(Stored(root, summary(ended, results, plan.objective), lines, plan))
     except UNREADABLE as error:
         raise UserError(f"{root} holds results that can't be read: {error!r}") from None
 
 
 def ended_packs(root: Path, plan: Plan) -> tuple[list[PlannedPack], dict[str, Result]]:
-    """The packs that have results, and these by folder: {} where there are none."""
-    found = {pack.folder: read_result(root / pack.folder) for pack in plan.packs}
-    return [pack for pack in plan.packs if found[pack.folder]], found
+    """The packs that have ended, and the result.json of every pack by its folder: {} where there is none.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.command import Command
+    >>> from packtrain.trainer.folder.plan import Plan, PlannedPack
+    >>> from packtrain.trainer.sweep.gather import ended_packs
+    >>> plan = Plan(Command("train", [], [], "."), [], [PlannedPack("0", [], {}, first=0, runs=2)])
+    >>> ended_packs(Path("sweep"), plan)
+    ([], {'0': {}})
+    """
+    results = {pack.folder: read_result(root / pack.folder) for pack in plan.packs}
+    return [pack for pack in plan.packs if results[pack.folder]], results
 
 
-def summary(packs: list[PlannedPack], found: Mapping[str, Result], objective: Objective | None) -> Result:
-    """result.json: what the packs have in common or in all, and the best of their runs."""
-    results = [found[pack.folder] for pack in packs]
-    outcomes = sum((Counter(each["outcomes"]) for each in results), Counter()).elements()
-    rows = [row for pack in packs for row in _listed(pack, found[pack.folder]["run"])]
-    objective = objective or _common(results) or loss_of(rows)
-    total = {name: sum(each[name] for each in results) for name in ADDED}
+def summary(packs: list[PlannedPack], results: Mapping[str, Result], objective: Objective | None) -> Result:
+    """The result.json of a sweep: what its `packs` have in common or in all, and the best of their runs.
+
+    `results` are those of the packs by folder. Without an `objective` the packs' own ranks the runs, where
+    they have the same, else the loss.
+
+    >>> from packtrain.trainer.folder.plan import PlannedPack
+    >>> from packtrain.trainer.sweep.gather import summary
+    >>> summary([], {}, None)["packs"]
+    0
+    """
+    of_packs = [results[pack.folder] for pack in packs]
+    outcomes = sum((Counter(result["outcomes"]) for result in of_packs), Counter()).elements()
+    rows = [row for pack in packs for row in _listed(pack, results[pack.folder]["run"])]
+    objective = objective or _common(of_packs) or loss_of(rows)
+    total = {name: sum(result[name] for result in of_packs) for name in ADDED}
+    spent = [result["seconds"] for result in of_packs]
     ranked = best_first(rows, objective)
     return {
-        **{name: ", ".join(dict.fromkeys(each[name] for each in results)) for name in NAMED},
+        **{name: ", ".join(dict.fromkeys(result[name] for result in of_packs)) for name in NAMED},
         "packs": len(packs),
         **total,
-        "seconds": {
-            name: round(sum(each["seconds"].get(name, 0.0) for each in results), 3) for name in seconds.NAMES
-        },
+        "seconds": {name: round(sum(part.get(name, 0.0) for part in spent), 3) for name in seconds.NAMES},
         "outcomes": counted(outcomes),
         "objective": asdict(objective),
         "best_run": best_run(ranked, objective),
@@ -81,9 +106,9 @@ def summary(packs: list[PlannedPack], found: Mapping[str, Result], objective: Ob
 
 
 def _common(results: Sequence[Result]) -> Objective | None:
-    """What the runs of all packs are ranked by, where that is one thing and not the loss."""
-    found = {*map(objective_in, results)}
-    return found.pop() if len(found) == 1 else None
+    """The objective of all packs, where they have the same one."""
+    objectives = {*map(objective_in, results)}
+    return objectives.pop() if len(objectives) == 1 else None
 
 
 def _listed(pack: PlannedPack, rows: list[Result]) -> Iterator[Result]:
@@ -94,7 +119,22 @@ def _listed(pack: PlannedPack, rows: list[Result]) -> Iterator[Result]:
 
 
 def write_runs(root: Path, packs: list[PlannedPack]) -> None:
-    """runs.csv, a row for each run of the `packs`, and the same as runs.parquet."""
+    """Writes runs.csv, a row for each run of the `packs`, and the same as runs.parquet.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from packtrain.trainer.folder.plan import PlannedPack
+    >>> from packtrain.trainer.sweep.gather import write_runs
+    >>> with TemporaryDirectory() as folder:
+    ...     root = Path(folder)
+    ...     (root / "1").mkdir()
+    ...     _ = (root / "1" / "runs.csv").write_text("index,outcome\\n0,finished\\n1,diverged\\n")
+    ...     write_runs(root, [PlannedPack("1", [], {"optimizer": "sgd"}, first=64, runs=2)])
+    ...     print((root / "runs.csv").read_text().strip())
+    index,pack,run,optimizer,outcome
+    64,1,0,sgd,finished
+    65,1,1,sgd,diverged
+    """
     replace(root / "runs.csv", lambda file: _write_table(file, root, packs))
     table = read_table(root / "runs.csv")
     replace(root / "runs.parquet", lambda file: parquet.write_table(table, file))
@@ -109,7 +149,14 @@ def _rows(root: Path, pack: PlannedPack) -> Iterator[dict[str, Any]]:
 
 
 def weave(columns: list[str], others: list[str]) -> None:
-    """Puts each of `others` that is new to `columns` after the one that it follows."""
+    """Inserts each of the `others` that is new to `columns` after the one that it follows in `others`.
+
+    >>> from packtrain.trainer.sweep.gather import weave
+    >>> columns = ["index", "seed", "outcome"]
+    >>> weave(columns, ["index", "optimizer.lr", "outcome"])
+    >>> columns
+    ['index', 'optimizer.lr', 'seed', 'outcome']
+    """
     place = 0
     for name in others:
         if name not in columns:
@@ -129,5 +176,11 @@ def _write_table(file: Path, root: Path, packs: list[PlannedPack]) -> None:
 
 
 def resume_step(root: Path) -> str:
-    """How a sweep goes on."""
+    """What to type for a sweep to go on, and what that does.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.sweep.gather import resume_step
+    >>> resume_step(Path("outputs/my sweep"))
+    "packtrain 'resume=outputs/my sweep' trains what is left"
+    """
     return f"packtrain {shlex.quote(f'resume={shown(root)}')} trains what is left"

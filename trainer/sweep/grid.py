@@ -17,7 +17,7 @@ OVER = "pack.over"
 
 @dataclass(frozen=True)
 class Choice:
-    """One value of a structural field: the override that makes it."""
+    """One value of a structural field, and the override that sets it."""
 
     field: str
     value: Any
@@ -26,9 +26,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class Grid:
-    """The product of the `structure` fields' choices; each pack is the product of what is in `shared`.
+    """The product of the choices of structural fields, a pack for each; `shared` makes the runs of each pack.
 
-    `shared` is the overrides that are `plain`, and what those that are `packed` make together.
+    `shared` are the overrides of all packs: the `plain` ones, and pack.over with the values of the `packed`.
     """
 
     shared: list[str]
@@ -42,54 +42,63 @@ class Grid:
 
     @property
     def fields(self) -> set[str]:
-        """What differs inside its packs."""
+        """The fields that differ inside its packs."""
         return set(map(_field, self.packed))
 
     def apart(self, fields: Collection[str]) -> "Grid":
-        """The grid inside one combination, in which some of the packed fields have a pack for each value."""
-        moved = [each for each in self.packed if _field(each) in fields]
-        kept = [each for each in self.packed if each not in moved]
-        return _grid(self.plain, kept, [_choices(each) for each in moved])
+        """The grid inside one combination in which these packed `fields` have a pack for each value."""
+        moved = [override for override in self.packed if _field(override) in fields]
+        others = [override for override in self.packed if override not in moved]
+        return _grid(self.plain, others, [_choices(override) for override in moved])
 
 
 def make_grid(overrides: Iterable[Override]) -> Grid:
-    """What the overrides ask for; the last one counts where a field is given twice, as in Hydra.
+    """The grid of a command's overrides; the last one counts where a field is given twice, as in Hydra.
 
     Raises UserError for an interval, for a field without values, and for one that is in pack.over too.
+
+    >>> from hydra.core.override_parser.overrides_parser import OverridesParser
+    >>> from packtrain.trainer.sweep.grid import make_grid
+    >>> typed = ["loop.steps=9", "seed=1,2", "optimizer=adam,sgd"]
+    >>> grid = make_grid(OverridesParser.create().parse_overrides(typed))
+    >>> grid.shared, [choice.override for choices in grid.combinations() for choice in choices]
+    (['loop.steps=9', 'pack.over={seed:"1,2"}'], ['optimizer=adam', 'optimizer=sgd'])
     """
-    asked = list(_last(overrides).values())
-    plain = [each for each in asked if not each.is_sweep_override()]
-    swept = [each for each in asked if each.is_sweep_override()]
-    packed = [each for each in swept if is_per_run(_field(each))]
-    return _grid(plain, packed, [_choices(each) for each in swept if each not in packed])
+    last = list(_last(overrides).values())
+    plain = [override for override in last if not override.is_sweep_override()]
+    swept = [override for override in last if override.is_sweep_override()]
+    packed = [override for override in swept if is_per_run(_field(override))]
+    return _grid(plain, packed, [_choices(override) for override in swept if override not in packed])
 
 
 def _grid(plain: list[Override], packed: list[Override], structure: list[list[Choice]]) -> Grid:
-    return Grid([str(each.input_line) for each in plain] + _over(packed, plain), structure, plain, packed)
+    shared = [str(override.input_line) for override in plain] + _over(packed, plain)
+    return Grid(shared, structure, plain, packed)
 
 
 def _last(overrides: Iterable[Override]) -> dict[str, Override]:
     """The last override of each field; those of pack.over add up."""
     last: dict[str, Override] = {}
-    for each in overrides:
-        last[str(each.input_line) if each.key_or_group == OVER else each.get_key_element()] = each
+    for override in overrides:
+        is_over = override.key_or_group == OVER
+        last[str(override.input_line) if is_over else override.get_key_element()] = override
     return last
 
 
 def _field(override: Override) -> str:
-    """What it gives values to."""
+    """The field that it gives values to."""
     return override.key_or_group.removeprefix(f"{OVER}.")
 
 
 def _over(packed: Sequence[Override], plain: Sequence[Override]) -> list[str]:
     """pack.over={...} with the values of the fields that may differ inside a pack."""
-    given = {path for each in plain for path, _ in flatten({each.key_or_group: each.value()})}
+    given = {path for override in plain for path, _ in flatten({override.key_or_group: override.value()})}
     over: dict[str, str] = {}
-    for each in packed:
-        field = _field(each)
+    for override in packed:
+        field = _field(override)
         if field in over or f"{OVER}.{field}" in given:
-            raise UserError(f"{field} is given twice: {each.input_line} and in {OVER}; keep one")
-        over[field] = quoted(_values(each))
+            raise UserError(f"{field} is given twice: {override.input_line} and in {OVER}; keep one")
+        over[field] = quoted(_values(override))
     return [f"{OVER}={{{','.join(f'{field}:{values}' for field, values in over.items())}}}"] if over else []
 
 

@@ -17,8 +17,8 @@ from ..config.interpolation import dotted, following, interpolated
 from ..config.pack import Pack, make_pack
 from ..config.schema import is_per_run
 from ..config.sentences import sentence
-from ..folder.command import typed_for
-from ..folder.plan import Asked, Plan, PlannedPack, digests
+from ..folder.command import command_of
+from ..folder.plan import Plan, PlannedPack, digests
 from .grid import Choice, Grid, make_grid
 
 SUBDIR = "hydra", "sweep", "subdir"
@@ -27,7 +27,10 @@ ComposedConfigs = dict[tuple[str, ...], DictConfig]  # by the overrides of their
 
 @dataclass(frozen=True)
 class Job:
-    """What becomes a pack: the config of its job and the overrides that composed it, or why it is refused."""
+    """A job to be, of one pack: the `overrides` that composed its `config`, its structural `values`.
+
+    It has `runs` of them, or none and the reason why its config is `refused`.
+    """
 
     overrides: list[str]
     values: dict[str, Any]
@@ -36,31 +39,23 @@ class Job:
     refused: str = ""
 
 
-def asked_by(config: DictConfig, overrides: list[str]) -> Asked:
-    """What must be the same for a sweep to go on."""
-    command = typed_for(config)
-    return Asked(command.config_name, command.config_dirs, overrides)
-
-
-def make_plan(loader: ConfigLoader, config: DictConfig, asked: Asked) -> tuple[Plan, ComposedConfigs]:
-    """The packs that were asked for, and the configs of their jobs.
+def make_plan(loader: ConfigLoader, config: DictConfig, overrides: list[str]) -> tuple[Plan, ComposedConfigs]:
+    """The plan of the packs that the `overrides` make, and the configs of their jobs.
 
     Raises UserError where none of them can be trained, or where two would share a folder; Hydra's
     exceptions where a config can't be composed.
     """
-    parsed = OverridesParser.create(config_loader=loader).parse_overrides(asked.overrides)
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(overrides)
     packs: list[PlannedPack] = []
     composed: ComposedConfigs = {}
-    for part in _parts(loader, config, make_grid(parsed)):
-        folder = _folder(part.config, len(packs))
-        overrides = [*part.overrides, f"hydra.sweep.subdir={quoted(folder)}"]
-        composed[tuple(overrides)] = part.config
+    for job in _jobs(loader, config, make_grid(parsed)):
+        folder = _folder(job.config, len(packs))
+        in_folder = [*job.overrides, f"hydra.sweep.subdir={quoted(folder)}"]
+        composed[tuple(in_folder)] = job.config
         first = packs[-1].first + packs[-1].runs if packs else 0
-        packs.append(PlannedPack(folder, overrides, part.values, first, part.runs, part.refused))
+        packs.append(PlannedPack(folder, in_folder, job.values, first, job.runs, job.refused))
     _check(packs)
-    command = typed_for(config)
-    files = digests(composed.values())
-    return Plan(asked, command.typed, command.cwd, packs, files=files), composed
+    return Plan(command_of(config), overrides, packs, files=digests(composed.values())), composed
 
 
 def _check(packs: list[PlannedPack]) -> None:
@@ -74,20 +69,20 @@ def _check(packs: list[PlannedPack]) -> None:
         )
 
 
-def _parts(
+def _jobs(
     loader: ConfigLoader, config: DictConfig, grid: Grid, chosen: tuple[Choice, ...] = ()
 ) -> Iterator[Job]:
-    """The packs of each combination of structure: one, or several.
+    """One job or several for each combination of structure.
 
-    Those are where search.max_pack cuts it, and where something follows a packed field, by ${...}, that
-    can't differ inside a pack.
+    Several where search.max_pack cuts it, and where a field that can't differ inside a pack follows one
+    that does, by ${...}.
     """
     for more in grid.combinations():
         choices = (*chosen, *more)
         overrides = [*grid.shared, *(choice.override for choice in choices)]
         composed = loader.load_sweep_config(config, overrides)
         if apart := _apart(composed, grid.fields):
-            yield from _parts(loader, config, grid.apart(apart), choices)
+            yield from _jobs(loader, config, grid.apart(apart), choices)
         else:
             yield from _cut(loader, config, Job(overrides, _values(choices), composed))
 
@@ -97,40 +92,40 @@ def _values(choices: Iterable[Choice]) -> dict[str, Any]:
 
 
 def _apart(config: DictConfig, fields: Collection[str]) -> set[str]:
-    """Those of the packed `fields` that something follows which can't differ inside a pack."""
+    """The packed `fields` that need a pack for each value: what follows them can't differ inside one."""
     varied = {field: OmegaConf.select(config, field) for field in fields}
     if not varied or config.pack.zip:
         return set()
-    found = following(config, varied, [*interpolated(config), SUBDIR])
-    return set().union(*(sources for place, sources in found.items() if not is_per_run(dotted(place))))
+    followers = following(config, varied, [*interpolated(config), SUBDIR])
+    return set().union(*(sources for place, sources in followers.items() if not is_per_run(dotted(place))))
 
 
-def _cut(loader: ConfigLoader, config: DictConfig, part: Job) -> Iterator[Job]:
-    """The part, or the parts that search.max_pack makes of it."""
+def _cut(loader: ConfigLoader, config: DictConfig, job: Job) -> Iterator[Job]:
+    """The job, or the jobs that search.max_pack makes of it."""
     try:
-        cuts = list(_cuts(_pack(part.config, part.overrides)))
+        cuts = list(_cuts(_pack(job.config, job.overrides)))
     except (UserError, OmegaConfBaseException) as error:
-        yield replace(part, refused=sentence(error))
+        yield replace(job, refused=sentence(error))
         return
     for start, stop in cuts:
         cut = [f"pack.slice=[{start},{stop}]"] if len(cuts) > 1 else []
-        own = loader.load_sweep_config(config, part.overrides + cut) if cut else part.config
-        yield Job(part.overrides + cut, part.values, own, stop - start)
+        own = loader.load_sweep_config(config, job.overrides + cut) if cut else job.config
+        yield Job(job.overrides + cut, job.values, own, stop - start)
 
 
 def _pack(config: DictConfig, overrides: list[str]) -> Pack:
-    """The pack that a job's config asks for."""
-    asked = copy.deepcopy(config)
-    with read_write(asked), open_dict(asked):
-        del asked["hydra"]
-    pack = make_pack(asked, overrides)
+    """The pack of a job's config. Raises UserError for one that can't be trained, or searches."""
+    ours = copy.deepcopy(config)
+    with read_write(ours), open_dict(ours):
+        del ours["hydra"]
+    pack = make_pack(ours, overrides)
     if (kind := pack.config.search.kind) != "grid":
         raise UserError(f"search={kind} is a sweep by itself, without -m; with -m, search=grid")
     return pack
 
 
 def _cuts(pack: Pack) -> Iterator[tuple[int, int]]:
-    """[from, to) of each part; the starts of one model stay together where they fit."""
+    """[from, to) of the runs in each cut; the starts of one model stay together where they fit."""
     most, starts = pack.config.search.max_pack or pack.runs, pack.config.model.starts
     size = most - most % starts if most >= starts else most
     for start in range(0, pack.runs, size):
@@ -138,7 +133,7 @@ def _cuts(pack: Pack) -> Iterator[tuple[int, int]]:
 
 
 def _folder(config: DictConfig, number: int) -> str:
-    """The job's folder in the sweep's, which its config then says too."""
+    """The folder of job `number` in the sweep's; its config says number and folder from then on."""
     with read_write(config), open_dict(config):
         config.hydra.job.num = config.hydra.job.id = number
         config.hydra.sweep.subdir = str(config.hydra.sweep.subdir)

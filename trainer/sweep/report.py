@@ -20,18 +20,31 @@ from ..tensorboard.image import write_image
 from .gather import Result, ended_packs, resume_step, summary, write_runs
 
 MOST_CURVES = 200  # beside the best
-HEADINGS = "failed pack", "", "because"
+HEADINGS = "failed pack", "", "because"  # of the table of packs that failed
 
 
 def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     """Writes runs.csv, runs.parquet and result.json into `root`, and prints them -> whether packs failed.
 
-    Where matplotlib is installed there is sweep.png too. `reasons` says why a pack has no results, where
-    that is known.
+    Where matplotlib is installed there is sweep.png too. `reasons` maps the folders of packs without results
+    to the reason, where that is known.
+
+    >>> from contextlib import redirect_stdout
+    >>> from io import StringIO
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from packtrain.trainer.folder.command import Command
+    >>> from packtrain.trainer.folder.plan import Plan, PlannedPack
+    >>> from packtrain.trainer.sweep.report import report
+    >>> plan = Plan(Command("train", [], [], "."), [], [PlannedPack("0", [], {}, first=0, runs=2)])
+    >>> with TemporaryDirectory() as root, redirect_stdout(StringIO()):
+    ...     failed = report(Path(root), plan, {"0": "its process was killed"})
+    >>> failed
+    True
     """
-    ended, found = ended_packs(root, plan)
-    failed = list(_failures(plan, found, reasons))
-    result: Result = summary(ended, found, plan.objective) | {"failed": failed}
+    ended, results = ended_packs(root, plan)
+    failed = list(_failures(plan, results, reasons))
+    result: Result = summary(ended, results, plan.objective) | {"failed": failed}
     if ended:
         write_runs(root, ended)
     replace_json(root / "result.json", result)
@@ -42,7 +55,7 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
 
 
 def _draw(root: Path, plan: Plan, objective: Objective) -> None:
-    """Draws the runs of use into sweep.png, which TensorBoard has too where it has their curves."""
+    """Draws the usable runs into sweep.png, which TensorBoard has too where it has their curves."""
     lines = lines_best_first(read_table(root / "runs.csv").to_pylist(), objective)
     usable = [line for line in lines if objective.of(nested(line)) is not None]
     curves, picture = _curves(root, plan, usable), root / "sweep.png"
@@ -51,18 +64,18 @@ def _draw(root: Path, plan: Plan, objective: Objective) -> None:
 
 
 def _curves(root: Path, plan: Plan, ranked: Sequence[Row]) -> list[np.ndarray]:
-    """The recorded losses of the best run and of others, evenly of all ranks; [] where none were recorded."""
+    """The recorded losses of the best run and of others, evenly over the ranks; [] where there are none."""
     ranks = np.unique(np.linspace(0, len(ranked) - 1, MOST_CURVES + 1).round().astype(int)) if ranked else []
     places = [plan.place(ranked[rank]["index"]) for rank in ranks]
     folders = [root / pack.folder / "tensorboard" / run_name(run, pack.runs) for pack, run in places]
-    found = [read_curve(folder, "loss/train") for folder in folders]
-    return found if any(curve.size for curve in found) else []
+    curves = [read_curve(folder, "loss/train") for folder in folders]
+    return curves if any(curve.size for curve in curves) else []
 
 
-def _failures(plan: Plan, found: Mapping[str, Result], reasons: Mapping[str, str]) -> Iterator[Result]:
+def _failures(plan: Plan, results: Mapping[str, Result], reasons: Mapping[str, str]) -> Iterator[Result]:
     """The packs without a run that can be used."""
     for pack in plan.packs:
-        result = found[pack.folder]
+        result = results[pack.folder]
         if not result:
             why = pack.refused or reasons.get(pack.folder) or "its process ended without results"
         elif result["best_run"] is None:
@@ -89,5 +102,5 @@ def _print(console: Console, root: Path, plan: Plan, result: Result) -> None:
 
 def _failed(failed: list[Result]) -> list[Column]:
     """A line for each pack that failed."""
-    texts = zip(*(each.values() for each in failed), strict=True)
+    texts = zip(*(pack.values() for pack in failed), strict=True)
     return [Column(label, text, "left") for label, text in zip(HEADINGS, texts, strict=True)]

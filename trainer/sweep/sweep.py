@@ -14,28 +14,33 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
+from ..folder.command import command_of
 from ..folder.lock import locked
-from ..folder.plan import Asked, Plan, PlannedPack, check_files, check_same, read_plan, unfinished, write_plan
-from .planner import ComposedConfigs, asked_by, make_plan
+from ..folder.plan import Plan, PlannedPack, check_files, check_same, read_plan, unfinished, write_plan
+from .planner import ComposedConfigs, make_plan
 
 log = logging.getLogger(__name__)
 FAILED = JobStatus.FAILED
 
 
 class Composed:
-    """A config loader that hands over the configs of jobs that were composed before."""
+    """A config loader that gives each config that was composed before once, instead of composing it again."""
 
     def __init__(self, loader: ConfigLoader, configs: ComposedConfigs) -> None:
         self.loader, self.configs = loader, configs
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        """The config of the job with these overrides."""
         known = self.configs.pop(tuple(sweep_overrides), None)
         return known or self.loader.load_sweep_config(master_config, sweep_overrides)
 
 
 @dataclass(frozen=True)
 class Launched:
-    """What a launcher returned, why it gave up, or that a signal `stopped` it, and the exit `code` then."""
+    """What a launcher returned, or `why` it returned nothing.
+
+    `stopped` tells that a signal ended it, and `code` the exit code then.
+    """
 
     jobs: list[JobReturn]
     why: str = ""
@@ -50,7 +55,7 @@ class Launched:
 
 
 class Sweep:
-    """The sweep that a command asks for, in the folder hydra.sweep.dir, which may hold a part of it."""
+    """The sweep of a command, in the folder hydra.sweep.dir; packs that are finished there stay."""
 
     def __init__(self, context: HydraContext, launcher: Launcher, config: DictConfig) -> None:
         self.context, self.launcher, self.config = context, launcher, config
@@ -67,7 +72,7 @@ class Sweep:
         with self._ended():
             plan = self._plan(overrides)
             with locked(self.root):
-                self._keep(plan)
+                self._write(plan)
                 waiting = unfinished(self.root, plan)
                 launched = self._launch(waiting)
                 failed = report(self.root, plan, launched.reasons(waiting))
@@ -77,7 +82,7 @@ class Sweep:
 
     @contextmanager
     def _ended(self) -> Iterator[None]:
-        """Tells Hydra's callbacks of an end that Hydra itself passes over."""
+        """Calls Hydra's callbacks at an end by an exception, where Hydra itself doesn't."""
         try:
             yield
         except BaseException:
@@ -87,15 +92,14 @@ class Sweep:
 
     def _plan(self, overrides: list[str]) -> Plan:
         """The plan in the folder, or a new one."""
-        asked = asked_by(self.config, overrides)
         if plan := read_plan(self.root):
-            check_same(self.root, plan, asked)
+            check_same(self.root, plan, command_of(self.config), overrides)
             check_files(self.root, plan)
             return plan
-        return self._new_plan(asked)
+        return self._new_plan(overrides)
 
-    def _new_plan(self, asked: Asked) -> Plan:
-        plan, composed = make_plan(self.context.config_loader, self.config, asked)
+    def _new_plan(self, overrides: list[str]) -> Plan:
+        plan, composed = make_plan(self.context.config_loader, self.config, overrides)
         if self.config.hydra.runtime.choices["hydra/launcher"] == "basic":  # its jobs run in this process
             launcher: Any = self.launcher
             loader: Any = Composed(self.context.config_loader, composed)
@@ -105,10 +109,10 @@ class Sweep:
                 log.warning("left out: %s: %s", pack.name, pack.refused)
         return plan
 
-    def _keep(self, plan: Plan) -> None:
-        """Writes a plan that is new."""
+    def _write(self, plan: Plan) -> None:
+        """Writes a plan that is new. Raises UserError where another sweep took the folder in the meantime."""
         if before := read_plan(self.root):
-            check_same(self.root, before, plan.asked)
+            check_same(self.root, before, plan.command, plan.overrides)
             return
         OmegaConf.save(self.config, self.root / "multirun.yaml")
         write_plan(self.root, plan)

@@ -1,4 +1,4 @@
-"""What a pack is in TensorBoard: curves of each run, and of many runs a summary and the best."""
+"""A pack in TensorBoard: the curves of each run, and of many runs a summary and the best."""
 
 import os
 import shutil
@@ -27,9 +27,9 @@ SHOWN_BEST = 10
 class Board:
     """Writes the event files of a pack below `folder`, after `begin` or `restore`.
 
-    A single run's stand in `folder` itself. Of many, each run has a folder, `summary` tells their
-    training losses in a few curves, and at the end the best ones are linked, by rank, below `best`:
-    above 500 runs TensorBoard shows none by itself.
+    A single run has its file in `folder` itself. Of many, each run has a folder, `summary` has a few curves
+    of all their training losses, and at the end the best runs are linked, by rank, below `best`: of more than
+    500 runs TensorBoard shows none by itself.
     """
 
     def __init__(self, folder: Path, pack: Pack, scalars: Sequence[str], validated: bool) -> None:
@@ -43,7 +43,7 @@ class Board:
         self.flush_due = time.perf_counter() + FLUSH_SECONDS
 
     def begin(self) -> None:
-        """Starts the curves anew."""
+        """Starts the curves anew: those of an earlier training in the folder go."""
         _clear(self.folder)
         self.files.begin()
         if self.many:
@@ -56,16 +56,16 @@ class Board:
 
     @property
     def memory(self) -> dict[str, Tensor]:
-        """What the event files hold."""
+        """What `restore` needs to go on from here."""
         return self.files.memory
 
     def restore(self, memory: Mapping[str, Tensor]) -> None:
-        """Goes on with the curves as they were then."""
+        """Restores the curves to what they were when `memory` was taken."""
         shutil.rmtree(self.folder / "best", ignore_errors=True)
         self.files.restore(memory)
 
     def record(self, history: History, speed: float) -> None:
-        """The recorded steps: loss, gradient norm, learning rate, speed and fitted parameters."""
+        """Adds the recorded steps: loss, gradient norm, learning rates, samples per second, parameters."""
         parts = history.scalars, history.loss, history.gradient_norm, *history.rates.values()
         scalars, loss, *others = (part.cpu().numpy() for part in parts)
         columns = np.stack([loss, *others, np.full_like(loss, speed)], -1)
@@ -74,29 +74,28 @@ class Board:
         steps, runs = np.broadcast_arrays(
             np.array(history.steps, np.int64)[:, None], history.runs.cpu().numpy()
         )
-        kept = np.isfinite(loss)
-        self.files.add(steps[kept], tags, np.concatenate([columns, scalars], -1)[kept], runs[kept])
+        finite = np.isfinite(loss)
+        self.files.add(steps[finite], tags, np.concatenate([columns, scalars], -1)[finite], runs[finite])
         if self.many:
             self._summarize(steps[:, 0], loss)
         self.flush_if_due()
 
-    def validate(self, steps: np.ndarray, found: Evaluation, marked: np.ndarray) -> None:
-        """Loss and metrics on the validation part after `steps` [R], of the runs that are marked [R]."""
-        columns = {"loss/validation": found.loss} | {
-            f"metrics/{name}": values for name, values in found.metrics.items()
-        }
+    def validate(self, steps: np.ndarray, evaluation: Evaluation, marked: np.ndarray) -> None:
+        """Adds loss and metrics on the validation part after `steps` [R], of the runs that are marked [R]."""
+        metrics = {f"metrics/{name}": values for name, values in evaluation.metrics.items()}
+        columns = {"loss/validation": evaluation.loss, **metrics}
         values = np.stack([column.cpu().numpy() for column in columns.values()], -1)
         runs = np.flatnonzero(marked)
         self.files.add(steps[runs], list(columns), values[runs], runs)
         self.flush_if_due()
 
     def end(self, steps: np.ndarray, parameters: np.ndarray) -> None:
-        """The parameters [R, C] that each run ended with, after its `steps` [R]."""
+        """Adds the parameters [R, C] of each run after its last step, `steps` [R], and writes all."""
         self._add_ends(steps, self.parameters, parameters)
         self.files.flush()
 
     def add_results(self, rows: list[dict[str, Any]], objective: Objective | None = None) -> None:
-        """What result.json's runs say: a row each in HParams, and which are the best by the objective."""
+        """Adds the `rows` of result.json to HParams, and links the best of them by the objective."""
         if self.pack.over:
             self._add_outcomes(rows)
         self.files.flush()
@@ -106,7 +105,7 @@ class Board:
             )
 
     def flush_if_due(self) -> None:
-        """Writes what is waiting, seldom where there are many files to open."""
+        """Writes what waits, unless that was done a moment ago; less often where there are many files."""
         now = time.perf_counter()
         if now > self.flush_due:
             self.files.flush()
@@ -130,7 +129,7 @@ class Board:
         self.files.add_summary(self.whole, hparams.experiment(self.pack, list(metrics)))
 
     def _add_ends(self, steps: np.ndarray, tags: Sequence[str], values: np.ndarray) -> None:
-        """The scalars `values` [R, T] of each run at its own step, where they are finite."""
+        """Adds the scalars `values` [R, T] of the runs at their own `steps` [R], where all are finite."""
         runs = np.flatnonzero(np.isfinite(values).all(1))
         self.files.add(steps[runs], tags, values[runs], runs)
 

@@ -58,9 +58,9 @@ class EventFiles:
         }
 
     def restore(self, memory: Mapping[str, Tensor]) -> None:
-        """Goes on as the files would have whose memory that was: what was written since then goes.
+        """Restores the files to what they were when `memory` was taken: what was written since is cut off.
 
-        Of a file that lost its end, what is whole of the rest stays.
+        Of a file that has lost its end since, the records that are whole stay.
         """
         waiting = memory["waiting"].split(memory["sizes"].tolist())
         for run, length in enumerate(memory["lengths"].tolist()):
@@ -70,9 +70,9 @@ class EventFiles:
         self.size = len(memory["waiting"])
 
     def add(self, steps: np.ndarray, tags: Sequence[str], values: np.ndarray, runs: np.ndarray) -> None:
-        """N points, each of one run: `values` [N, T] of the `tags` [T] at `steps` [N] of `runs` [N].
+        """Adds N points, each of one run: `values` [N, T] of the `tags` [T] at `steps` [N] of `runs` [N].
 
-        What is added at a time should be in the order of the steps.
+        They should be in the order of the steps.
         """
         if not tags:
             return
@@ -84,7 +84,7 @@ class EventFiles:
                 self._append(run, joined[place * size : (place + 1) * size])
 
     def add_summary(self, run: int, summary: Summary) -> None:
-        """Anything else about one run, such as its hyperparameters."""
+        """Adds anything else about one run, such as its hyperparameters."""
         self._append(run, record(Event(wall_time=time.time(), summary=summary)))
 
     def flush(self) -> None:
@@ -129,17 +129,28 @@ def _oldest(folder: Path) -> Path | None:
 
 
 def _cut(path: Path, length: int) -> int:
-    """Cuts an event file to `length`, or to the whole records of what is left of it; how long it is then."""
+    """Cuts an event file to `length`, or to its whole records where it is shorter -> its length then."""
     path.parent.mkdir(parents=True, exist_ok=True)
     size = path.stat().st_size if path.exists() else 0
-    kept = length if size >= length else whole_records(path) if size else 0
+    end = length if size >= length else whole_records(path) if size else 0
     with path.open("ab") as file:
-        file.truncate(kept)
-    return kept
+        file.truncate(end)
+    return end
 
 
 def whole_records(path: Path) -> int:
-    """Where the last of the whole records that the file begins with ends."""
+    """The bytes of the whole records at the beginning of the file.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from tensorboard.compat.proto.event_pb2 import Event
+    >>> from packtrain.trainer.tensorboard.events import record, whole_records
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "events"
+    ...     _ = file.write_bytes(record(Event(step=1)) + record(Event(step=2))[:-3])
+    ...     whole_records(file) == len(record(Event(step=1)))
+    True
+    """
     reader, end = PyRecordReader_New(str(path)), 0
     with suppress(DataLossError, OutOfRangeError):
         while True:
@@ -149,7 +160,13 @@ def whole_records(path: Path) -> int:
 
 
 def record(event: Event) -> bytes:
-    """`event` with the lengths and checksums that event files have around each."""
+    """`event` with the length and checksums that event files have around each.
+
+    >>> from tensorboard.compat.proto.event_pb2 import Event
+    >>> from packtrain.trainer.tensorboard.events import record
+    >>> len(record(Event(step=1))) - len(Event(step=1).SerializeToString())
+    16
+    """
     buffer = io.BytesIO()
     RecordWriter(buffer).write(event.SerializeToString())
     return buffer.getvalue()
@@ -158,11 +175,16 @@ def record(event: Event) -> bytes:
 def scalar_records(
     wall_time: float, steps: np.ndarray, tags: tuple[str, ...], values: np.ndarray
 ) -> np.ndarray:
-    """Records [N, bytes] of the events at `steps` [N], with one row each of `values` [N, T] as float32.
+    """Records [N, bytes] of N events: at each of the `steps` [N] a row of `values` [N, T] as float32.
 
-    The steps are of one size as varints, so the records differ in the bytes of step and values alone. A
-    CRC is linear: it changes by the XOR of what each byte's change contributes, which depends on that and
-    on how many bytes follow.
+    The steps take equally many bytes as varints, so the records differ in the bytes of step and values alone.
+    A CRC is linear: it changes by the XOR of a term for each changed byte, which depends on the change and on
+    how many bytes follow.
+
+    >>> import numpy as np
+    >>> from packtrain.trainer.tensorboard.events import scalar_records
+    >>> scalar_records(0.0, np.array([1, 2]), ("loss",), np.array([[0.5], [0.25]])).shape
+    (2, 33)
     """
     size = int(_varint_size(steps[0]))
     behind, contributions = _layout(tags, size)
@@ -180,7 +202,7 @@ def scalar_records(
 
 @lru_cache(maxsize=64)
 def _layout(tags: tuple[str, ...], size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of each byte of the step and of the values: how many bytes follow it; its 256 contributions."""
+    """For each byte of the step and of the values: how many bytes follow it; its 256 contributions."""
     summary = _summary(tags)
     ends = np.array([_summary(tags[: i + 1]).ByteSize() for i in range(len(tags))])
     behind_values = summary.ByteSize() - ends[:, None] + np.arange(4)[::-1]
@@ -194,7 +216,7 @@ def _layout(tags: tuple[str, ...], size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _batches(steps: np.ndarray) -> Iterator[np.ndarray]:
-    """The places of at most TOGETHER steps that are of one size as varints, small ones first."""
+    """The places of at most TOGETHER steps that take equally many bytes as varints, small ones first."""
     sizes = _varint_size(steps)
     for size in np.unique(sizes):
         places = np.flatnonzero(sizes == size)

@@ -1,4 +1,4 @@
-"""TensorBoard's HParams: a row a run, of what the pack varies and what came of it."""
+"""TensorBoard's HParams: a row for each run, with what the pack varies and what the run came to."""
 # protobuf makes its classes at run time:
 # pyright: reportAttributeAccessIssue=false
 
@@ -29,45 +29,75 @@ STATUS = {
 
 
 def values(pack: Pack) -> Iterator[dict[str, Any]]:
-    """The fields that vary with their values in each run: numbers, or else text in all runs."""
-    columns = {path: _column(each) for path, each in pack.over.items()}
+    """The fields that vary with their values in each run: numbers, or else text in all runs.
+
+    >>> from packtrain.trainer.config.pack import Pack
+    >>> from packtrain.trainer.config.schema import Config
+    >>> from packtrain.trainer.tensorboard.hparams import values
+    >>> list(values(Pack(Config(), {"optimizer.clip_norm": [None, 1.0]}, runs=2)))
+    [{'optimizer.clip_norm': 'None'}, {'optimizer.clip_norm': '1.0'}]
+    """
+    columns = {path: _column(values) for path, values in pack.over.items()}
     for row in zip(*columns.values(), strict=True):
         yield dict(zip(columns, row, strict=True))
 
 
 def metrics(rows: list[dict[str, Any]]) -> dict[str, list[float | None]]:
-    """tag -> its last value in each run, None where there is none: losses and metrics of result.json."""
+    """tag -> its last value in each run, None where there is none: losses and metrics of result.json.
+
+    >>> from packtrain.trainer.tensorboard.hparams import metrics
+    >>> loss = {"train": {"last": 0.5}, "validation": None}
+    >>> metrics([{"loss": loss, "metrics": {"mae": 0.25}}])
+    {'result/loss/train': [0.5], 'result/metrics/mae': [0.25]}
+    """
     tags = {
         "result/loss/train": [row["loss"]["train"]["last"] for row in rows],
         "result/loss/validation": [row["loss"]["validation"] for row in rows],
         **{f"result/metrics/{name}": [row["metrics"][name] for row in rows] for name in rows[0]["metrics"]},
     }
-    return {tag: column for tag, column in tags.items() if any(each is not None for each in column)}
+    return {tag: column for tag, column in tags.items() if any(value is not None for value in column)}
 
 
 def experiment(pack: Pack, tags: list[str]) -> Summary:
-    """The columns: what varies, and the metrics by their tags."""
-    varied = [_info(path, _column(each)) for path, each in pack.over.items()]
-    told = [MetricInfo(name=MetricName(tag=t), display_name=t.removeprefix("result/")) for t in tags]
-    about = HParamsPluginData(experiment=Experiment(hparam_infos=varied, metric_infos=told))
+    """The columns: what varies, and the metrics by their tags.
+
+    >>> from packtrain.trainer.config.pack import Pack
+    >>> from packtrain.trainer.config.schema import Config
+    >>> from packtrain.trainer.tensorboard.hparams import experiment
+    >>> experiment(Pack(Config(), {"seed": [1, 2]}, runs=2), ["result/loss/train"]).value[0].tag
+    '_hparams_/experiment'
+    """
+    varied = [_info(path, _column(values)) for path, values in pack.over.items()]
+    measured = [MetricInfo(name=MetricName(tag=t), display_name=t.removeprefix("result/")) for t in tags]
+    about = HParamsPluginData(experiment=Experiment(hparam_infos=varied, metric_infos=measured))
     return _summary(metadata.EXPERIMENT_TAG, about)
 
 
 def session_start(values: dict[str, Any], trial: str) -> Summary:
-    """A run's row begins; two files with the same trial are one row."""
+    """A run's row begins; two files with the same trial are one row.
+
+    >>> from packtrain.trainer.tensorboard.hparams import session_start
+    >>> session_start({"seed": 3}, trial="out/tensorboard/run-0003").value[0].tag
+    '_hparams_/session_start_info'
+    """
     return summary_v2.hparams_pb(values, trial_id=trial)
 
 
 def session_end(outcome: str) -> Summary:
-    """A run's row ends, with the status that its outcome stands for."""
+    """A run's row ends, with the status that its outcome stands for.
+
+    >>> from packtrain.trainer.tensorboard.hparams import session_end
+    >>> session_end("diverged").value[0].tag
+    '_hparams_/session_end_info'
+    """
     end = SessionEndInfo(status=STATUS.get(outcome, STATUS_UNKNOWN), end_time_secs=time.time())
     return _summary(metadata.SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=end))
 
 
 def _column(values: list[Any]) -> list[Any]:
     """Numbers as they are, all else as text."""
-    is_number = all(isinstance(each, (int, float)) for each in values)
-    return values if is_number else [str(each) for each in values]
+    is_number = all(isinstance(value, (int, float)) for value in values)
+    return values if is_number else [str(value) for value in values]
 
 
 def _info(path: str, column: list[Any]) -> HParamInfo:
@@ -82,5 +112,5 @@ def _info(path: str, column: list[Any]) -> HParamInfo:
 
 
 def _summary(tag: str, about: HParamsPluginData) -> Summary:
-    told = metadata.create_summary_metadata(about)
-    return Summary(value=[Summary.Value(tag=tag, metadata=told, tensor=metadata.NULL_TENSOR)])
+    content = metadata.create_summary_metadata(about)
+    return Summary(value=[Summary.Value(tag=tag, metadata=content, tensor=metadata.NULL_TENSOR)])

@@ -14,7 +14,18 @@ RGBA = 4
 
 
 def write_image(tag: str, png: Path) -> None:
-    """An event file beside `png` that holds it under `tag`, in place of any other that is there."""
+    """Writes an event file beside `png` that holds it under `tag`, in place of any other that is there.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from packtrain.trainer.tensorboard.image import write_image
+    >>> with TemporaryDirectory() as folder:
+    ...     png = Path(folder) / "sweep.png"
+    ...     _ = png.write_bytes(bytes(24))  # as far as it is read here
+    ...     write_image("sweep", png)
+    ...     len(list(Path(folder).glob("events.out.tfevents.*")))
+    1
+    """
     for old in png.parent.glob("events.out.tfevents.*"):
         old.unlink()
     content = png.read_bytes()

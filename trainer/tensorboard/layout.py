@@ -20,7 +20,12 @@ QUANTILES = {BEST: 0.0, LOW: 0.1, MEDIAN: 0.5, HIGH: 0.9}  # of the runs that st
 
 
 def loss_layout(validated: bool) -> Summary:
-    """One chart with the band of the quantiles, others that overlay the losses of all runs ticked."""
+    """A chart of the band between quantiles, and charts that overlay the losses of all runs that are ticked.
+
+    >>> from packtrain.trainer.tensorboard.layout import loss_layout
+    >>> loss_layout(validated=True).value[0].tag
+    'custom_scalars__config__'
+    """
     band = MarginChartContent.Series(value=MEDIAN, lower=LOW, upper=HIGH)
     charts = [
         Chart(title="median, 10 % to 90 % of the runs", margin=MarginChartContent(series=[band])),

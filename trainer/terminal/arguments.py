@@ -1,135 +1,131 @@
-"""The arguments of the subcommands `show` and `export`: a folder, options, conditions."""
+"""The arguments of `packtrain show` and `packtrain export`: --sort COLUMN, or as in Hydra sort=COLUMN."""
 
-import operator
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
+from typing import Any, NoReturn
 
 from ...kernels.common.errors import UserError, nearest
-from ..folder.ranking import Row
 
-COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "<=": operator.le,
-    ">=": operator.ge,
-    "!=": operator.ne,
-    "=": operator.eq,
-    "<": operator.lt,
-    ">": operator.gt,
-}
-CONDITION = re.compile(rf"([^=<>!]+)({'|'.join(COMPARISONS)})(.*)", re.DOTALL)
-MOST = 1 << 16  # values of one condition
-SHOWN = 6  # values of a column
+SHOW_OPTIONS, EXPORT_OPTIONS = ("sort", "limit", "run"), ("run", "to")
+SHOW_USAGE = (
+    "packtrain show FOLDER [COLUMN=VALUE,VALUE]... ['COLUMN<VALUE']... [sort=COLUMN] [sort=-COLUMN] "
+    "[limit=N] [run=N]"
+)
+EXPORT_USAGE = "packtrain export FOLDER [run=N | run=best] [to=FOLDER]"
+SHOW_HELP = """\
+Lists the runs of a training, a sweep or a search, the best first; or shows one run whole.
+A sweep that is still running can be looked at too.
+"""
+SHOW_EXAMPLES = """\
+An option may be written as a word, as in Hydra: sort=COLUMN is --sort COLUMN.
 
+examples:
+  packtrain show FOLDER                            the 20 best runs
+  packtrain show FOLDER sort=seed limit=all        all runs, by their seeds
+  packtrain show FOLDER sort=-metrics.accuracy     the most accurate first
+  packtrain show FOLDER outcome=finished seed=3,4  those that finished, of two seeds
+  packtrain show FOLDER 'optimizer.lr<0.01'        < and > stand in quotes: they mean something to the shell
+  packtrain show FOLDER run=17                     all that is known of run 17, and its config
+  packtrain show FOLDER run=best                   the same of the best run
+"""
+EXPORT_HELP = """\
+Writes one run's model into files that need no Packtrain to be read: its parameters as model.safetensors,
+its config as config.yaml, and of an expression graph the fitted equations as text, LaTeX and Python.
+"""
+EXPORT_EXAMPLES = """\
+An option may be written as a word, as in Hydra: run=17 is --run 17.
 
-def read_arguments(
-    arguments: Sequence[str], usage: str, options: Sequence[str]
-) -> tuple[Path, dict[str, str], list[str]]:
-    """The folder, the options NAME=VALUE among `options`, and what else was given. Raises UserError."""
-    if not arguments or not Path(arguments[0]).is_dir():
-        got = f"; {arguments[0]} is no folder" if arguments else ""
-        raise UserError(f"expected {usage}, with the folder of a training or a sweep{got}")
-    pairs = [(name, value) for name, _, value in (argument.partition("=") for argument in arguments[1:])]
-    given = {name: value for name, value in pairs if name in options}
-    return Path(arguments[0]), given, [a for a in arguments[1:] if a.partition("=")[0] not in options]
-
-
-@dataclass(frozen=True)
-class Condition:
-    """COLUMN=VALUE, COLUMN<VALUE, ... as `text` has it; for = and != VALUE may be several, as in seed=3,4."""
-
-    text: str
-    column: str
-    sign: str
-    values: tuple[str, ...]
-
-    def __call__(self, row: Row) -> bool:
-        """Whether it holds for a row."""
-        if self.sign == "!=":
-            return not any(_compares(row[self.column], "=", value) for value in self.values)
-        return any(_compares(row[self.column], self.sign, value) for value in self.values)
-
-    def why_none(self, rows: Sequence[Row]) -> str:
-        """The sentence that it holds for none of the rows, and what there is; '' where it holds for one."""
-        if any(map(self, rows)):
-            return ""
-        return f"{self.text} holds for no run: {self.column} is {_listed([row[self.column] for row in rows])}"
+examples:
+  packtrain export FOLDER                          the best run, into FOLDER/export/run-0017 if that is it
+  packtrain export FOLDER run=3 to=mine            run 3, into the folder mine
+"""
 
 
-def condition(text: str, columns: Sequence[str]) -> Condition:
-    """What `text` asks of a row with these columns. Raises UserError."""
-    found = CONDITION.fullmatch(text)
-    if found is None:
-        raise UserError(f"expected a condition such as outcome=finished or 'optimizer.lr<0.01', got {text!r}")
-    column, sign, value = found.groups()
-    check_column(column, columns)
-    if sign not in ("=", "!="):
-        if _number(value) is None:
-            raise UserError(f"{text}: expected a number after {sign}, got {value!r}")
-        return Condition(text, column, sign, (value,))
-    return Condition(text, column, sign, (value, *_each(value)))
+def read_show(arguments: Sequence[str]) -> dict[str, Any]:
+    """What `packtrain show ARGUMENTS` gives the function `show`, by name; limit=all is None.
+
+    Prints the help and raises SystemExit for --help. Raises UserError for what it doesn't take.
+
+    >>> from packtrain.trainer.terminal.arguments import read_show
+    >>> given = read_show([".", "sort=-steps", "seed=3,4", "--limit", "5"])
+    >>> given["conditions"], given["sort"], given["limit"], given["run"]
+    (['seed=3,4'], '-steps', 5, None)
+    """
+    parser = _Parser("packtrain show", SHOW_USAGE, SHOW_OPTIONS, SHOW_HELP, SHOW_EXAMPLES)
+    conditions = "only runs for which COLUMN=VALUE holds (or !=, <, <=, >, >=), by the columns of runs.csv"
+    parser.add_argument("conditions", metavar="CONDITION", nargs="*", help=conditions)
+    parser.add_argument("--sort", metavar="COLUMN", help="sort by this column; with a minus, downwards")
+    parser.add_argument("--limit", metavar="N", default="20", help="so many runs at most (20), or all")
+    parser.add_argument("--run", metavar="N", help="one run whole, by its index, or best")
+    given = parser.read(arguments)
+    return given | {"limit": _limit(given["limit"])}
 
 
-def _each(value: str) -> list[str]:
-    """The values that Hydra's sweep syntax names, as in 1,2 or range(0,8) or [2,10,2],[2,32,2]."""
-    try:
-        parsed = OverridesParser.create().parse_override(f"value={value}")
-        return list(islice(map(str, parsed.sweep_iterator()), MOST)) if parsed.is_sweep_override() else []
-    except (HydraException, OmegaConfBaseException):
-        return []
+def read_export(arguments: Sequence[str]) -> dict[str, Any]:
+    """What `packtrain export ARGUMENTS` gives the function `export`, by name.
+
+    Prints the help and raises SystemExit for --help. Raises UserError for what it doesn't take.
+
+    >>> from packtrain.trainer.terminal.arguments import read_export
+    >>> given = read_export([".", "run=3"])
+    >>> given["run"], given["to"]
+    ('3', None)
+    """
+    parser = _Parser("packtrain export", EXPORT_USAGE, EXPORT_OPTIONS, EXPORT_HELP, EXPORT_EXAMPLES)
+    parser.add_argument("--run", metavar="N", default="best", help="which run, by its index (default: best)")
+    parser.add_argument("--to", metavar="FOLDER", help="where the files go (default: in FOLDER/export)")
+    given = parser.read(arguments)
+    return given | {"to": Path(given["to"]) if given["to"] else None}
 
 
-def _compares(cell: Any, sign: str, value: str) -> bool:
-    """Numbers as numbers, all else as text."""
-    number = _number(value)
-    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
-        return number is not None and COMPARISONS[sign](cell, number)
-    return sign == "=" and _plain(_text(cell)) == _plain(value)
+class _Parser(ArgumentParser):
+    """A parser of FOLDER and options, whose mistakes are UserErrors."""
 
-
-def _plain(text: str) -> str:
-    """Without blanks, quotes and capitals; in lists numbers are told in one way, and null is one word."""
-    text = re.sub(r"[\s'\"]", "", text).lower()
-    if text[:1] not in ("[", "{"):
-        return text
-    return "".join(map(_word, re.split(r"([\[\]{},:])", text)))
-
-
-def _word(text: str) -> str:
-    number = _number(text)
-    return "null" if text == "none" else text if number is None else str(number)
-
-
-def _listed(cells: Sequence[Any]) -> str:
-    """The different cells, in their order; of many numbers the least and the greatest."""
-    found = [each for each in dict.fromkeys(cells) if each is not None] or [None]
-    if len(found) > SHOWN and not any(isinstance(each, str) for each in found):
-        return f"from {min(found):.5g} to {max(found):.5g}"
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return ", ".join(map(_text, found[:SHOWN])) + more
-
-
-def check_column(column: str, columns: Sequence[str]) -> None:
-    """Raises UserError where there is no such column."""
-    if column not in columns:
-        raise UserError(
-            f"there is no column {column}{nearest(column, columns)}; there are {', '.join(columns)}"
+    def __init__(self, command: str, usage: str, options: Sequence[str], about: str, examples: str) -> None:
+        super().__init__(
+            command, usage, about, examples, formatter_class=RawDescriptionHelpFormatter, allow_abbrev=False
         )
+        self.options = options
+        folder = "the folder of a training, a sweep or a search"
+        self.add_argument("folder", metavar="FOLDER", nargs="?", help=folder)
+
+    def read(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """The value of each argument, by name. Raises UserError."""
+        given, unknown = self.parse_known_intermixed_args(list(self._as_options(arguments)))
+        if unknown:
+            raise UserError(f"expected {self.usage}; got {unknown[0]}{self._nearest(unknown[0])}")
+        if given.folder is None or not Path(given.folder).is_dir():
+            got = f"; {given.folder} is no folder" if given.folder else ""
+            raise UserError(f"expected {self.usage}, with the folder of a training or a sweep{got}")
+        return {**given.__dict__, "folder": Path(given.folder)}
+
+    def error(self, message: str) -> NoReturn:
+        """Raises UserError."""
+        raise UserError(f"{message}; {self.prog} --help explains")
+
+    def _as_options(self, arguments: Sequence[str]) -> Iterator[str]:
+        """NAME=VALUE as --NAME=VALUE; so is --NAME VALUE, whose value may begin with a minus."""
+        words = iter(arguments)
+        for word in words:
+            if word.partition("=")[0] in self.options:
+                yield f"--{word}"
+            elif word in self._dashed() and (value := next(words, None)) is not None:
+                yield f"{word}={value}"
+            else:
+                yield word
+
+    def _nearest(self, word: str) -> str:
+        """The option that is most like a word that is none."""
+        return nearest(word.partition("=")[0], self._dashed() if word.startswith("-") else self.options)
+
+    def _dashed(self) -> list[str]:
+        return [f"--{option}" for option in self.options]
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
+def _limit(text: str) -> int | None:
+    if text == "all":
         return None
-
-
-def _text(cell: Any) -> str:
-    """As one types it: null for what is not known."""
-    return "null" if cell is None else str(cell).lower()
+    if not text.isdecimal():
+        raise UserError(f"limit is a number of runs, or all; got {text!r}")
+    return int(text)

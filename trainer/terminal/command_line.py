@@ -8,29 +8,43 @@ from hydra._internal.utils import get_args_parser
 
 from ...kernels.common.errors import UserError
 from ..config.grammar import with_quotes
+from ..config.sentences import known_fields
 
 
 def for_hydra(arguments: Sequence[str]) -> list[str]:
     """The command line with its options first, and with quotes around the values that need some.
 
-    Raises UserError for an option that there isn't, or a value that it can't have.
+    Raises UserError for an option that there isn't, a value that it can't have, and a field with dashes.
+
+    >>> from packtrain.trainer.terminal.command_line import for_hydra
+    >>> for_hydra(["seed=1,2", "-m", "name=größe"])
+    ['--multirun', 'seed=1,2', 'name="größe"']
     """
+    _refuse_dashes(arguments)
     parser = get_args_parser()
     parser.error = _refuse  # pyright: ignore[reportAttributeAccessIssue]
-    given = dict(parser.parse_intermixed_args(list(arguments))._get_kwargs())
-    overrides = given.pop("overrides")
-    if (folder := given["config_dir"]) is not None and not Path(folder).is_dir():
+    options = dict(parser.parse_intermixed_args(list(arguments))._get_kwargs())
+    overrides = options.pop("overrides")
+    if (folder := options["config_dir"]) is not None and not Path(folder).is_dir():
         what = "is a file" if Path(folder).exists() else "isn't there"
         raise UserError(f"--config-dir takes a folder of configs, and {folder} {what}")
-    return [*_options(given), *map(with_quotes, overrides)]
+    return [*_spelled(options), *map(with_quotes, overrides)]
+
+
+def _refuse_dashes(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        field = argument.removeprefix("--").partition("=")[0]
+        if argument.startswith("--") and field in known_fields():
+            raise UserError(f"choices and fields have no dashes: {field}=..., got {argument}")
 
 
 def _refuse(message: str) -> NoReturn:
     raise UserError(f"{message}; packtrain --hydra-help lists the options")
 
 
-def _options(given: dict[str, str | bool | None]) -> Iterator[str]:
-    for name, value in given.items():
+def _spelled(options: dict[str, str | bool | None]) -> Iterator[str]:
+    """The options as one types them."""
+    for name, value in options.items():
         if value is not None and value is not False:
             option = f"--{name.replace('_', '-')}"
             yield option if value is True else f"{option}={value}"

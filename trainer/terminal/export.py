@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -21,28 +20,31 @@ from ..folder.ranking import nested
 from ..folder.stored import read_stored
 from ..folder.trained import Trained, load
 from ..models.expression import ExpressionModel
-from .arguments import read_arguments
-
-USAGE = "packtrain export FOLDER [run=N | run=best] [to=FOLDER]"
 
 Definitions = list[tuple[str, Expr]]
 
 
-def export(arguments: Sequence[str]) -> None:
-    """Writes what `packtrain export ARGUMENTS` asks for, and prints what it wrote. Raises UserError."""
-    folder, options, rest = read_arguments(arguments, USAGE, ("run", "to"))
-    if rest:
-        raise UserError(f"expected {USAGE}; got {rest[0]}")
+def export(folder: Path, run: str = "best", to: Path | None = None) -> None:
+    """Writes the model of one `run` in `folder`, an index or 'best', into `to`, and prints what it wrote.
+
+    Without `to` that is FOLDER/export/run-NNNN. Raises UserError.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.terminal.export import export
+    >>> export(Path("nowhere"), run="best", to=Path("mine"))
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: nowhere holds no finished training or sweep: ...
+    """
     stored = read_stored(folder)
-    line = stored.line(options.get("run", "best"))
-    pack, run = stored.place(line)
-    to = Path(options["to"]) if options.get("to") else _inside(folder, f"export/run-{line['index']:04d}")
+    line = stored.line(run)
+    pack, index = stored.place(line)
+    to = to or _inside(folder, f"export/run-{line['index']:04d}")
     to.mkdir(parents=True, exist_ok=True)
     trained = load(pack)
-    texts = {"config.yaml": experiment_of(pack, run)}
+    texts = {"config.yaml": experiment_of(pack, index)}
     if isinstance(trained.model, ExpressionModel):
-        texts |= _equations(trained, run, nested(line)["parameters"])
-    replace(to / "model.safetensors", lambda file: _save_parameters(file, trained, run))
+        texts |= _equations(trained, index, nested(line)["parameters"])
+    replace(to / "model.safetensors", lambda file: _save_parameters(file, trained, index))
     for file, text in texts.items():
         replace(to / file, lambda draft, text=text: draft.write_text(text))
     console = new_console()
@@ -58,7 +60,7 @@ def _inside(folder: Path, below: str) -> Path:
 
 
 def _save_parameters(file: Path, trained: Trained, run: int) -> None:
-    """The run's parameters by name, without the axis of runs; for standardized inputs their mean and std."""
+    """Saves the run's parameters by name, without the axis of runs; for standardized inputs mean and std."""
     tensors = {name: part[run].contiguous() for name, part in trained.parameters().items()}
     if trained.mean is not None and trained.std is not None:
         tensors |= {"inputs.mean": trained.mean, "inputs.std": trained.std}
@@ -67,7 +69,7 @@ def _save_parameters(file: Path, trained: Trained, run: int) -> None:
 
 
 def _equations(trained: Trained, run: int, about: dict[str, dict]) -> dict[str, str]:
-    """file -> the fitted equations: as text, as LaTeX, and as a Python function."""
+    """file -> its content, the fitted equations: as text, as LaTeX, and as a Python function."""
     assert isinstance(trained.model, ExpressionModel)
     graph = trained.model.graph
     values = {name: float(value) for name, value in trained.parameters(run).items()}
@@ -75,8 +77,8 @@ def _equations(trained: Trained, run: int, about: dict[str, dict]) -> dict[str, 
         raise UserError(f"run {run} has parameters that are not finite numbers, so it has no equations")
     equations = _with_raw_inputs(trained, graph)
     fitted = _put(equations, {name: number(value) for name, value in values.items()})
-    told = [f"{name} = {uncertain(value, about[name])}" for name, value in values.items()]
-    text = "\n".join([*_lines(equations), "", *told, "", *_lines(fitted)])
+    parameters = [f"{name} = {uncertain(value, about[name])}" for name, value in values.items()]
+    text = "\n".join([*_lines(equations), "", *parameters, "", *_lines(fitted)])
     return {
         "equations.txt": text + "\n",
         "equations.tex": f"\\begin{{align*}}\n{latex(fitted)}\n\\end{{align*}}\n",

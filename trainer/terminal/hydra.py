@@ -1,4 +1,4 @@
-"""What Hydra is told of us: the schema of configs, the name of an output folder, and our sweeper."""
+"""What Hydra learns of us: the schema of configs, the resolver `file_name`, and our sweeper."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ PLUGINS = str(Path(__file__).with_name("plugins"))
 
 
 def register() -> None:
-    """Configs are composed of our schema from now on, and `hydra/sweeper=packed` is found."""
+    """From now on Hydra composes configs of our schema, and finds `hydra/sweeper=packed`."""
     if PLUGINS not in sys.path:
         sys.path.append(PLUGINS)
     ConfigStore.instance().store(name="schema", node=Config, provider="packtrain")
@@ -22,7 +22,7 @@ def register() -> None:
 
 
 def lend_plugins() -> None:
-    """The processes that a launcher starts find our sweeper too."""
+    """Processes that a launcher starts will find our sweeper too, by PYTHONPATH."""
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if PLUGINS not in paths:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*paths, PLUGINS]))

@@ -1,4 +1,9 @@
-"""The console script: Hydra composes a config, and it is trained. Every user error is one sentence."""
+"""The command `packtrain`: shows, exports, or has Hydra compose a config, which `task` trains.
+
+Its exit codes: 0 where all is well. 2, with one sentence, for a user's mistake: a UserError, and what Hydra,
+OmegaConf and YAML say of a config. 1, with a sentence, where no run can be used or a disk is full, and with a
+traceback for a mistake of ours. 130, 143 and 0 after SIGINT, SIGTERM and SIGUSR1.
+"""
 
 import errno
 import logging
@@ -6,6 +11,8 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,13 +25,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from packtrain import __version__
+
 from ...kernels.common.errors import UserError
 from ..config.interpolation import settled
 from ..config.pack import Pack, make_pack
-from ..config.sentences import known_fields, sentence
+from ..config.sentences import sentence
 from ..console.tables import new_console
-from ..engines.outcome import PackFailed
-from ..folder.command import typed_for
+from ..folder.command import command_of
+from .arguments import read_export, read_show
 from .command_line import for_hydra
 from .hydra import lend_plugins, register
 from .resume import resumed
@@ -34,79 +43,26 @@ if TYPE_CHECKING:
     from ..console.training import Ended
 
 log = logging.getLogger(__name__)
+MISTAKES = UserError, OmegaConfBaseException
 FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS
 UNWRITABLE = PermissionError, FileNotFoundError, NotADirectoryError, FileExistsError
 
 
-@hydra.main(version_base="1.3", config_path="pkg://packtrain.conf", config_name="train")
-def task(cfg: DictConfig) -> None:
-    """Trains what the composed config asks for, in Hydra's output folder."""
-    job = HydraConfig.get()
-    alone = job.mode != RunMode.MULTIRUN
-    try:
-        overrides: Any = OmegaConf.to_container(job.overrides.task)  # interpolations as they were typed
-        ended = _train(cfg, overrides, Path(job.runtime.output_dir), alone)
-    except (UserError, OmegaConfBaseException) as error:
-        if not alone:
-            raise PackFailed(sentence(error)) from None
-        if "folder" not in job.callbacks:  # in a config of the user's own, where nobody else tells it
-            _refuse(sentence(error))
-        raise
-    except Exception as error:
-        if alone:
-            _end_if_full(error)
-            raise
-        log.exception("the training failed")
-        raise PackFailed(f"{type(error).__name__}: {error}; its train.log has the traceback") from None
-    if ended.code == 1 and not alone:
-        raise PackFailed("no run of it can be used")
-    if ended.code or ended.interrupted:
-        sys.exit(ended.code)
-
-
-def _train(cfg: DictConfig, overrides: list[str], folder: Path, alone: bool) -> "Ended":
-    """Trains a pack, or the rounds of a search."""
-    from ..console.training import run  # noqa: PLC0415 (torch takes seconds: --help and the tab key don't wait for it)
-    from ..search.rounds import search  # noqa: PLC0415 (likewise)
-
-    pack = make_pack(cfg, overrides)
-    _settle(cfg, pack, folder)
-    if pack.config.search.kind == "grid":
-        return run(pack, folder, new_console(), typed_for(HydraConfig.instance().cfg) if alone else None)
-    return search(cfg, pack, overrides, folder, new_console())
-
-
-def _settle(cfg: DictConfig, pack: Pack, folder: Path) -> None:
-    """Keeps what interpolations such as the time came to, with the config."""
-    file = folder / str(HydraConfig.get().output_subdir) / "config.yaml"
-    if file.exists() and (found := settled(cfg, pack.first())) is not cfg:
-        OmegaConf.save(found, file)
-
-
 def main() -> None:
-    """`packtrain`: exits with 0, 130 or 143 after SIGINT or SIGTERM, 2 for a user's mistake, else 1."""
-    with lasting_output():
+    """`packtrain` with the arguments in sys.argv. Raises SystemExit with any exit code but 0."""
+    with lasting_output(), _stopping_at_once():
         _main()
 
 
 def _main() -> None:
-    before = {each: signal.signal(each, _stop_at_once) for each in (signal.SIGINT, signal.SIGUSR1)}
-    full = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets exceptions through to the lines below
-    # Torch's threads wait for one another by spinning: for long, where other programs hold the cores.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    register()
-    lend_plugins()
+    """Does what was typed; what is raised becomes a sentence and an exit code."""
+    full = os.environ.get("HYDRA_FULL_ERROR") == "1"  # the user wants tracebacks
+    _prepare()
     try:
-        if sys.argv[1:2] in (["show"], ["export"]):
-            _subcommand(sys.argv[1], sys.argv[2:])
-            return
-        _refuse_dashes(sys.argv[1:])
-        sys.argv[1:] = for_hydra(resumed(sys.argv[1:]))
-        task()
+        _dispatch(sys.argv[1:])
     except PackFailed:
         sys.exit(1)
-    except (UserError, CompactHydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+    except (*MISTAKES, CompactHydraException, yaml.YAMLError) as error:
         if full:
             raise
         _refuse(sentence(error))
@@ -122,21 +78,110 @@ def _main() -> None:
         raise
     except KeyboardInterrupt:
         _stop_at_once()
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
-def _subcommand(word: str, arguments: list[str]) -> None:
-    """`packtrain show FOLDER` and `packtrain export FOLDER`."""
-    if word == "show":
+def _dispatch(arguments: list[str]) -> None:
+    """Calls whom the first word names: `show`, `export`, or else Hydra, which calls `task`."""
+    if arguments[:1] == ["show"]:
+        given = read_show(arguments[1:])
         from .show import show  # noqa: PLC0415 (pyarrow takes half a second)
 
-        show(arguments)
-    else:
+        show(**given)
+    elif arguments[:1] == ["export"]:
+        given = read_export(arguments[1:])
         from .export import export  # noqa: PLC0415 (torch takes seconds)
 
-        export(arguments)
+        export(**given)
+    elif "--version" in arguments:
+        print(f"packtrain {__version__} (Hydra {hydra.__version__})")
+    else:
+        sys.argv[1:] = for_hydra(resumed(arguments))
+        task()
+
+
+def _prepare() -> None:
+    """Makes Hydra know our configs and our sweeper, and let exceptions through to `_main`."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    # Torch's threads wait for one another by spinning: for long, where other programs hold the cores.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    register()
+    lend_plugins()
+
+
+class PackFailed(Exception):
+    """A job of a sweep has no run worth keeping, and why: the sweep goes on, and exits with 1."""
+
+
+@hydra.main(version_base="1.3", config_path="pkg://packtrain.conf", config_name="train")
+def task(cfg: DictConfig) -> None:
+    """One job of Hydra's: trains what the composed config asks for, in Hydra's output folder.
+
+    Raises SystemExit with any exit code but 0; PackFailed where it is one of a sweep's jobs.
+    """
+    train = _one_of_many if HydraConfig.get().mode == RunMode.MULTIRUN else _alone
+    ended = train(cfg)
+    if ended.code or ended.interrupted:
+        sys.exit(ended.code)
+
+
+def _alone(cfg: DictConfig) -> "Ended":
+    """Trains. A mistake is told by the callback RefuseOccupied, which also puts the folder back."""
+    try:
+        return _train(cfg, alone=True)
+    except MISTAKES as error:
+        if "folder" not in HydraConfig.get().callbacks:  # in a config of the user's own
+            _refuse(sentence(error))
+        raise
+    except OSError as error:
+        _end_if_full(error)
+        raise
+
+
+def _one_of_many(cfg: DictConfig) -> "Ended":
+    """Trains a pack of a sweep; whatever goes wrong is this pack's failure. Raises PackFailed."""
+    try:
+        ended = _train(cfg, alone=False)
+    except MISTAKES as error:
+        raise PackFailed(sentence(error)) from None
+    except Exception as error:
+        log.exception("the training failed")
+        raise PackFailed(f"{type(error).__name__}: {error}; its train.log has the traceback") from None
+    if ended.code == 1:
+        raise PackFailed("no run of it can be used")
+    return ended
+
+
+def _train(cfg: DictConfig, alone: bool) -> "Ended":
+    """Trains a pack, or the rounds of a search."""
+    from ..console.training import run  # noqa: PLC0415 (torch takes seconds: --help and the tab key don't wait for it)
+    from ..search.rounds import search  # noqa: PLC0415 (likewise)
+
+    job = HydraConfig.get()
+    folder = Path(job.runtime.output_dir)
+    overrides: Any = OmegaConf.to_container(job.overrides.task)  # interpolations as they were typed
+    pack = make_pack(cfg, overrides)
+    _settle(cfg, pack, folder)
+    if pack.config.search.kind == "grid":
+        return run(pack, folder, new_console(), command_of(HydraConfig.instance().cfg) if alone else None)
+    return search(cfg, pack, overrides, folder, new_console())
+
+
+def _settle(cfg: DictConfig, pack: Pack, folder: Path) -> None:
+    """Writes the values of interpolations, such as the time, into the config that Hydra wrote."""
+    file = folder / str(HydraConfig.get().output_subdir) / "config.yaml"
+    if file.exists() and (config := settled(cfg, pack.first())) is not cfg:
+        OmegaConf.save(config, file)
+
+
+@contextmanager
+def _stopping_at_once() -> Iterator[None]:
+    """Inside `with`, SIGINT and SIGUSR1 end the process, but where a training takes them over."""
+    before = {number: signal.signal(number, _stop_at_once) for number in (signal.SIGINT, signal.SIGUSR1)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _stop_at_once(number: int = signal.SIGINT, frame: FrameType | None = None) -> NoReturn:
@@ -145,26 +190,19 @@ def _stop_at_once(number: int = signal.SIGINT, frame: FrameType | None = None) -
     os._exit(130 if number == signal.SIGINT else 0)
 
 
-def _refuse_dashes(arguments: list[str]) -> None:
-    for argument in arguments:
-        if argument.startswith("--") and argument[2:].partition("=")[0] in known_fields():
-            raise UserError(
-                f"choices and fields have no dashes: {argument[2:].partition('=')[0]}=..., got {argument}"
-            )
+def _refuse(reason: str) -> NoReturn:
+    print(f"packtrain: {reason}", file=sys.stderr)
+    sys.exit(2)
 
 
-def _in_task(error: BaseException) -> bool:
-    frames = traceback.walk_tb(error.__traceback__)
-    return any(frame.f_code.co_name == "task" and frame.f_code.co_filename == __file__ for frame, _ in frames)
-
-
-def _end_if_full(error: Exception) -> None:
-    """Ends with the exit code 1 and a sentence where what can't be written has no room."""
-    if isinstance(error, OSError) and error.errno in FULL:
+def _end_if_full(error: OSError) -> None:
+    """Ends with the exit code 1 and a sentence where there is no room for what is written."""
+    if error.errno in FULL:
         print(f"packtrain: can't write {error.filename or 'the results'}: {error.strerror}", file=sys.stderr)
         sys.exit(1)
 
 
-def _refuse(reason: str) -> NoReturn:
-    print(f"packtrain: {reason}", file=sys.stderr)
-    sys.exit(2)
+def _in_task(error: BaseException) -> bool:
+    """Whether `task` raised it."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code.co_name == "task" and frame.f_code.co_filename == __file__ for frame, _ in frames)

@@ -1,4 +1,4 @@
-"""What Hydra calls around a training: a folder that holds another one, or is refused, stays as it is."""
+"""What Hydra calls around a training: a folder of another training, or of a refused one, stays as it was."""
 
 import copy
 import sys
@@ -19,20 +19,21 @@ from ..folder.lock import locked
 from ..folder.plan import FILE as PLAN
 from .place import Place, take_folder
 
-ASKED = "config.yaml", "hydra.yaml", "overrides.yaml"  # what Hydra writes
+HYDRAS = "config.yaml", "hydra.yaml", "overrides.yaml"  # files that Hydra writes
 MISTAKES = UserError, OmegaConfBaseException
 
 
 class RefuseOccupied(Callback):
     """Ends the process with the exit code 2 where a training would disturb another in its folder.
 
-    What is refused later, when its data are read, leaves the folder as it was too. A folder that is named by
-    the time is a new one.
+    A training that is refused later, when its data are read, leaves the folder as it was too. A folder that
+    is named by the time is a new one.
     """
 
     place: Place
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Takes the folder, and refuses one with a sweep, or with another training, in it."""
         with _mistakes_refused():
             self.place = take_folder(config, "run", _written(config))
             if OmegaConf.select(config, "search.kind") == "grid":
@@ -42,16 +43,19 @@ class RefuseOccupied(Callback):
                     _check(self.place.folder, config)
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Puts the folder back where the training was refused, and says why."""
         if isinstance(error := kwargs["job_return"]._return_value, MISTAKES):
             self.place.put_back()
             _refuse(error)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Takes the folder, and refuses one with a training in it."""
         with _mistakes_refused():
             self.place = take_folder(config, "sweep")
             _refuse_other(self.place.folder, "sweep", "training", FILE)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Puts the folder back where the sweep was refused before it wrote anything."""
         if self.place.missing and not any(self.place.folder.glob("*")):
             self.place.put_back()
 
@@ -75,21 +79,22 @@ def _refuse(error: BaseException) -> NoReturn:
 def _written(config: DictConfig) -> list[str]:
     """The files that Hydra writes before a training is checked."""
     subdir, log = config.hydra.output_subdir, f"{config.hydra.job.name}.log"
-    return [log] if subdir is None else [log, *(f"{subdir}/{name}" for name in ASKED)]
+    return [log] if subdir is None else [log, *(f"{subdir}/{name}" for name in HYDRAS)]
 
 
 def _refuse_other(folder: Path, kind: str, other: str, file: str) -> None:
-    """Raises UserError where something of another kind is in the folder, by the `file` it begins with."""
+    """Raises UserError where the folder has the `file` with which something of the `other` kind begins."""
     if (folder / file).exists():
         raise UserError(f"{folder} holds a {other}: take another hydra.{kind}.dir, or delete that one")
 
 
 def _check(folder: Path, config: DictConfig) -> None:
+    """Raises UserError where the training in the folder is another than the config's."""
     # torch takes seconds, and --help and the tab key don't wait for it
     from ..folder.resuming import asked_of, checkpoint_of  # noqa: PLC0415 (see above)
 
-    asked = copy.deepcopy(config)
-    with read_write(asked), open_dict(asked):
-        del asked["hydra"]
+    ours = copy.deepcopy(config)
+    with read_write(ours), open_dict(ours):
+        del ours["hydra"]
     overrides: Any = OmegaConf.to_container(config.hydra.overrides.task)
-    checkpoint_of(folder, asked_of(make_pack(asked, overrides)), print)
+    checkpoint_of(folder, asked_of(make_pack(ours, overrides)), print)

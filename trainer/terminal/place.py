@@ -9,24 +9,32 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from ...kernels.common.errors import UserError
 from ..config.grammar import quoted
-from ..folder.command import typed_for
+from ..folder.command import command_of
 from ..folder.lock import FILE, locked
 
 BY_TIME = "${now:"
 
 
 def take_folder(config: DictConfig, kind: str, written: Sequence[str] = ()) -> "Place":
-    """The folder that hydra.run.dir or hydra.sweep.dir names, as it is before anything is `written` there.
+    """The folder that hydra.run.dir or hydra.sweep.dir names, as it is before the files `written` are there.
 
-    Where it is named by the time, and nobody typed it, it is a new one, which no other process has: one of
-    the same second gets a number at its end. The config says so from then on, those of a sweep's jobs too.
+    `kind` is 'run' or 'sweep'. Where the folder is named by the time, and nobody typed it, it is a new one
+    that no other process has: further ones of the same second end with a number. `config` says so from then
+    on, as do those of a sweep's jobs.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.terminal.place import take_folder
+    >>> hydra = {"run": {"dir": "out"}, "job": {"config_name": "train"}}
+    >>> hydra |= {"runtime": {"config_sources": [], "cwd": "/me"}, "overrides": {"task": [], "hydra": []}}
+    >>> print(take_folder(OmegaConf.create({"hydra": hydra}), "run").folder)
+    out
     """
-    asked, node = Path(str(config.hydra[kind].dir)), config.hydra[kind]._get_node("dir")
-    typed = {each.partition("=")[0].lstrip("+") for each in typed_for(config).typed}
+    named, node = Path(str(config.hydra[kind].dir)), config.hydra[kind]._get_node("dir")
+    typed = {override.partition("=")[0].lstrip("+") for override in command_of(config).typed}
     if BY_TIME not in str(node._value()) or f"hydra.{kind}.dir" in typed:
-        return Place(asked, written)
+        return Place(named, written)
     for number in itertools.count(1):
-        folder = asked if number == 1 else asked.with_name(f"{asked.name}-{number}")
+        folder = named if number == 1 else named.with_name(f"{named.name}-{number}")
         place = Place(folder, written)
         if _make(folder):
             _say(config, kind, folder)
@@ -35,7 +43,7 @@ def take_folder(config: DictConfig, kind: str, written: Sequence[str] = ()) -> "
 
 
 def _make(folder: Path) -> bool:
-    """Makes it, unless it is there."""
+    """Makes the folder, unless it is there -> whether it did."""
     while True:
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -55,18 +63,18 @@ def _say(config: DictConfig, kind: str, folder: Path) -> None:
 
 
 class Place:
-    """What a folder was before a command began in it: `written` are the files that it writes at first."""
+    """What a folder was before a command began in it, which writes the files `written` first."""
 
     def __init__(self, folder: Path, written: Sequence[str] = ()) -> None:
         self.folder = folder
-        files = [folder / each for each in (*written, FILE)]
+        files = [folder / name for name in (*written, FILE)]
         self.before = {file: file.read_bytes() if file.is_file() else None for file in files}
         folders = {file.parent for file in files} | {folder, *folder.parents}
-        deepest_first = sorted(folders, key=lambda each: len(each.parts), reverse=True)
-        self.missing = [each for each in deepest_first if not each.exists()]
+        deepest_first = sorted(folders, key=lambda path: len(path.parts), reverse=True)
+        self.missing = [path for path in deepest_first if not path.exists()]
 
     def put_back(self) -> None:
-        """Takes away what the command made, and nothing that was there or that another process has made."""
+        """Removes what the command made, and nothing that was there or that another process has made."""
         if self.folder.is_dir():
             with suppress(UserError), locked(self.folder):
                 for file, content in self.before.items():

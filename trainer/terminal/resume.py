@@ -6,26 +6,30 @@ from pathlib import Path
 
 from ...kernels.common.errors import UserError
 from ..config.grammar import quoted
-from ..folder.command import Typed, read_command
+from ..folder.command import read_command
 from ..folder.plan import FILE, Plan, read_plan
 
 WORD = "resume="
 
 
 def resumed(arguments: list[str]) -> list[str]:
-    """The command line that goes on with what is in FOLDER; without resume=FOLDER, `arguments`.
+    """The command line that goes on with the training or sweep in FOLDER; `arguments` without resume=FOLDER.
 
-    To a training's any field may be added, as loop.steps=20000; to a sweep's, Hydra's own, as
+    A training takes any other field too, as loop.steps=20000; a sweep takes Hydra's, as
     hydra/launcher=joblib. The working directory becomes that of the first command. Raises UserError where
-    there is nothing, and for what would change a sweep.
+    nothing has begun, and for what would change a sweep.
+
+    >>> from packtrain.trainer.terminal.resume import resumed
+    >>> resumed(["experiment=digits", "seed=3"])
+    ['experiment=digits', 'seed=3']
     """
-    found = [each for each in arguments if each.startswith(WORD)]
-    if not found:
+    words = [argument for argument in arguments if argument.startswith(WORD)]
+    if not words:
         return arguments
-    root = Path(found[-1].removeprefix(WORD).strip("'\"")).absolute()
-    added = [each for each in arguments if each not in (*found, "-m", "--multirun")]
+    root = Path(words[-1].removeprefix(WORD).strip("'\"")).absolute()
+    added = [argument for argument in arguments if argument not in (*words, "-m", "--multirun")]
     if plan := read_plan(root):
-        command = Typed(plan.asked.config_name, plan.asked.config_dirs, plan.typed, plan.cwd)
+        command = plan.command
         mode, folder = [] if plan.objective else ["-m"], plan.folder_field
         added = _of_a_sweep(root, plan, added)
     elif command := read_command(root):
@@ -33,17 +37,17 @@ def resumed(arguments: list[str]) -> list[str]:
     else:
         raise UserError(_nothing(root))
     _go_to(Path(command.cwd))
-    dirs = [word for each in command.config_dirs for word in ("--config-dir", each)]
-    fields = {each.partition("=")[0] for each in added}
-    kept = [each for each in command.typed if each.partition("=")[0] not in fields]
     name = ["--config-name", command.config_name]
-    return [*mode, *name, *dirs, *kept, *added, f"{folder}={quoted(str(root))}"]
+    dirs = [word for path in command.config_dirs for word in ("--config-dir", path)]
+    fields = {override.partition("=")[0] for override in added}
+    typed = [override for override in command.typed if override.partition("=")[0] not in fields]
+    return [*mode, *name, *dirs, *typed, *added, f"{folder}={quoted(str(root))}"]
 
 
 def _of_a_sweep(root: Path, plan: Plan, added: list[str]) -> list[str]:
-    """What may be added to a sweep's command."""
-    new = [each for each in added if each not in plan.typed]
-    if changed := [each for each in new if not each.startswith("hydra")]:
+    """What is new to a sweep's command. Raises UserError for anything but fields of Hydra's."""
+    new = [override for override in added if override not in plan.command.typed]
+    if changed := [override for override in new if not override.startswith("hydra")]:
         raise UserError(f"resume={root}: a sweep goes on as it was asked for, without {' '.join(changed)}")
     return new
 
@@ -55,7 +59,7 @@ def _nothing(root: Path) -> str:
 
 
 def _go_to(folder: Path) -> None:
-    """Relative paths mean what they meant."""
+    """Changes the working directory, so that relative paths mean what they meant."""
     if folder.is_dir() and folder != Path.cwd():
         print(f"packtrain: going on in {folder}, where it was started", file=sys.stderr)
         os.chdir(folder)

@@ -1,12 +1,11 @@
 """`packtrain show FOLDER`: the runs of a training or a sweep, sorted and filtered, or one of them whole."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from ...kernels.common.errors import UserError
 from ..console.fit import number
 from ..console.report import head_lines, next_steps, print_runs
 from ..console.tables import Column, new_console, print_columns, print_pairs, print_plain
@@ -15,47 +14,61 @@ from ..folder.plan import Plan, PlannedPack, has_ended, read_plan, state
 from ..folder.ranking import Objective, Row, lines_best_first, nested, objective_in
 from ..folder.stored import Stored, read_stored, steps_made
 from ..sweep.gather import resume_step, so_far
-from .arguments import check_column, condition, read_arguments
+from .arguments import SHOW_OPTIONS
+from .conditions import Condition, check_column, condition
 
-USAGE = (
-    "packtrain show FOLDER [COLUMN=VALUE,VALUE]... ['COLUMN<VALUE']... [sort=COLUMN] [sort=-COLUMN] "
-    "[limit=N] [run=N]"
-)
-LIMIT = "20"
+UNDER_WAY = "running", "interrupted", "cut short"  # states of packs that have made steps
 
 
-def show(arguments: Sequence[str]) -> None:
-    """Prints what `packtrain show ARGUMENTS` asks for. Raises UserError."""
-    folder, options, conditions = read_arguments(arguments, USAGE, ("sort", "limit", "run"))
+def show(
+    folder: Path,
+    conditions: Sequence[str] = (),
+    sort: str | None = None,
+    limit: int | None = 20,
+    run: str | None = None,
+) -> None:
+    """Prints the runs in `folder` for which the `conditions` hold, or one `run` whole: its index, or 'best'.
+
+    Runs are sorted by the column `sort`, downwards with a minus, else the best first; without a `limit` all
+    are printed. Raises UserError.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.terminal.show import show
+    >>> show(Path("nowhere"), sort="seed")
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: nowhere holds no finished training or sweep: ...
+    """
     plan, console = read_plan(folder), new_console()
     underway = plan if plan and not has_ended(folder, plan) else None
     stored = so_far(folder, underway) if underway else read_stored(folder)
-    if "run" in options:
-        _show_run(console, stored, options["run"])
+    if run is not None:
+        _show_run(console, stored, run)
         return
     if stored.lines:
-        _list(console, stored, options, conditions)
+        columns = list(stored.lines[0])
+        _list(console, stored, [condition(text, columns, SHOW_OPTIONS) for text in conditions], sort, limit)
     if underway:
         print_columns(console, _packs(folder, underway))
         next_steps(console, resume=resume_step(folder))
 
 
-def _list(console: Console, stored: Stored, options: Mapping[str, str], given: Sequence[str]) -> None:
-    """The runs that are asked for, in their order."""
-    objective, sort = objective_in(stored.result), options.get("sort")
-    conditions = [condition(each, list(stored.lines[0])) for each in given]
+def _list(
+    console: Console, stored: Stored, conditions: Sequence[Condition], sort: str | None, limit: int | None
+) -> None:
+    """The runs for which the conditions hold, in their order."""
+    objective = objective_in(stored.result)
     chosen = [line for line in stored.lines if all(holds(line) for holds in conditions)]
     lines = _ordered(chosen, list(stored.lines[0]), sort, objective)
-    shown = lines[: _limit(options.get("limit", LIMIT))]
+    shown = lines[:limit]
     head_lines(console, stored.result)
     if shown:
-        columns = [*([sort.removeprefix("-")] if sort else []), *(each.column for each in conditions)]
-        asked = [{column: line[column] for column in columns} for line in shown]
-        print_runs(console, [nested(line) for line in shown], objective, asked)
+        columns = [*([sort.removeprefix("-")] if sort else []), *(one.column for one in conditions)]
+        wanted = [{column: line[column] for column in columns} for line in shown]
+        print_runs(console, [nested(line) for line in shown], objective, wanted)
     if conditions:
         print_plain(console, f"  {len(lines):,} of {len(stored.lines):,} runs match")
-    for none in filter(None, (each.why_none(stored.lines) for each in conditions)):
-        print_plain(console, f"  {none}")
+    for sentence in filter(None, (one.why_none(stored.lines) for one in conditions)):
+        print_plain(console, f"  {sentence}")
     if len(shown) < len(lines):
         print_plain(console, f"  the first {len(shown):,}; limit=all shows all {len(lines):,}")
 
@@ -72,31 +85,23 @@ def _packs(folder: Path, plan: Plan) -> list[Column]:
 
 
 def _state(root: Path, pack: PlannedPack) -> str:
-    """How far it has come; of one with steps to go, also the step."""
+    """How far a pack has come; of one with steps to go, also the step."""
     word = state(root, pack)
-    step = steps_made(root / pack.folder) if word in ("begun", "interrupted") else ""
+    step = steps_made(root / pack.folder) if word in UNDER_WAY else ""
     return f"{word}, {step}" if step else word
 
 
 def _ordered(
-    lines: list[Row], columns: Sequence[str], asked: str | None, objective: Objective | None
+    lines: list[Row], columns: Sequence[str], sort: str | None, objective: Objective | None
 ) -> list[Row]:
-    """By the column `asked` for, upwards, or downwards with a minus; without one the best first."""
-    if asked is None:
+    """By the column `sort`, upwards, or downwards with a minus; without one the best first."""
+    if sort is None:
         return lines_best_first(lines, objective)
-    column = asked.removeprefix("-")
+    column = sort.removeprefix("-")
     check_column(column, columns)
     known = [line for line in lines if line[column] is not None]
     unknown = [line for line in lines if line[column] is None]
-    return sorted(known, key=lambda line: line[column], reverse=asked.startswith("-")) + unknown
-
-
-def _limit(text: str) -> int | None:
-    if text == "all":
-        return None
-    if not text.isdigit():
-        raise UserError(f"limit is a number of runs, or all; got {text!r}")
-    return int(text)
+    return sorted(known, key=lambda line: line[column], reverse=sort.startswith("-")) + unknown
 
 
 def _show_run(console: Console, stored: Stored, run: str) -> None:

@@ -14,13 +14,16 @@ class Lasting:
         self.stream = stream
 
     def write(self, text: str) -> int:
+        """As a stream does it."""
         self._try(lambda: self.stream.write(text))
         return len(text)
 
     def writelines(self, lines: Any) -> None:
+        """As a stream does it."""
         self._try(lambda: self.stream.writelines(lines))
 
     def flush(self) -> None:
+        """As a stream does it."""
         self._try(self.stream.flush)
 
     def __getattr__(self, name: str) -> Any:
@@ -37,7 +40,13 @@ class Lasting:
 
 @contextmanager
 def lasting_output() -> Iterator[None]:
-    """Inside `with`, what is printed is for whoever reads it, and without readers the work goes on."""
+    """Inside `with`, what is printed when its reader has gone is lost, and the work goes on.
+
+    >>> from packtrain.trainer.terminal.unread import lasting_output
+    >>> with lasting_output():
+    ...     print("read or not")
+    read or not
+    """
     with ExitStack() as both:
         for stream, redirect in ((sys.stdout, redirect_stdout), (sys.stderr, redirect_stderr)):
             if stream is not None:

@@ -1,121 +1,140 @@
-"""Conditions and options of the subcommands."""
+"""The options of `show` and `export`: as words in Hydra's way, or with dashes."""
 
-import operator
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from packtrain.kernels.common.errors import UserError
-from packtrain.trainer.terminal.arguments import COMPARISONS, condition, read_arguments
-from tests.strategies import few
+from packtrain.trainer.terminal.arguments import read_export, read_show
+from tests.helpers import IMPORTABLE, Command
 
-ROW: dict[str, Any] = {
-    "index": 3,
-    "optimizer.lr": 0.01,
-    "outcome": "finished",
-    "model.widths": "[2, 10, 2]",
-    "model.bounds": "{'a': [0.0, None]}",
-    "message": "Stopped, at last",
-    "nesterov": True,
-    "clip": None,
-}
+SHOWN: dict[str, Any] = {"conditions": [], "sort": None, "limit": 20, "run": None}
 
 
 @pytest.mark.parametrize(
-    ("text", "holds"),
+    ("typed", "expected"),
     [
-        ("index=3", True),
-        ("index=3.0", True),
-        ("index!=3", False),
-        ("optimizer.lr=1e-2", True),
-        ("optimizer.lr<0.02", True),
-        ("optimizer.lr>=0.02", False),
-        ("outcome=finished", True),
-        ("outcome=Finished", True),
-        ("outcome!=diverged", True),
-        ("model.widths=[2, 10, 2]", True),
-        ("model.widths=[2,10,2]", True),
-        ("model.widths= [2,10.0, 2]", True),
-        ("model.widths=[2,32,2],[2,10,2]", True),
-        ("model.widths!=[2,10,2]", False),
-        ("model.widths=[2,10]", False),
-        ("model.bounds={a:[0,null]}", True),
-        ("index=3,4", True),
-        ("index=1,2", False),
-        ("index!=3,4", False),
-        ("index!=1,2", True),
-        ("index=range(0,4)", True),
-        ("index=range(4,8)", False),
-        ("outcome=diverged,finished", True),
-        ("message=stopped, at last", True),
-        ("message=stopped", False),
-        ("message=a 'quoted", False),
-        ("nesterov=true", True),
-        ("nesterov=1", False),
-        ("clip=null", True),
-        ("clip!=null", False),
-        ("clip<3", False),
-        ("index=a", False),
-        ("outcome<3", False),
+        ([], {}),
+        (["sort=seed"], {"sort": "seed"}),
+        (["--sort", "seed"], {"sort": "seed"}),
+        (["--sort=seed"], {"sort": "seed"}),
+        (["sort=-metrics.mae"], {"sort": "-metrics.mae"}),
+        (["--sort", "-metrics.mae"], {"sort": "-metrics.mae"}),
+        (["--sort=-metrics.mae"], {"sort": "-metrics.mae"}),
+        (["limit=all"], {"limit": None}),
+        (["--limit", "all", "run=best"], {"limit": None, "run": "best"}),
+        (["limit=5", "limit=7"], {"limit": 7}),
+        (["a<3", "run=3", "outcome=finished"], {"run": "3", "conditions": ["a<3", "outcome=finished"]}),
+        (["seed=3,4", "--run", "17", "a!=-1"], {"run": "17", "conditions": ["seed=3,4", "a!=-1"]}),
+        (["run<3", "run!=1"], {"conditions": ["run<3", "run!=1"]}),
+        (
+            ["--limit", "5", "name=[2, 10, 2]"],
+            {"limit": 5, "conditions": ["name=[2, 10, 2]"]},
+        ),
     ],
 )
-def test_a_condition_holds_or_not(text: str, holds: bool) -> None:
-    assert condition(text, list(ROW))(ROW) == holds
-
-
-@few
-@given(
-    st.integers() | st.floats(allow_nan=False), st.floats(allow_nan=False), st.sampled_from([*COMPARISONS])
-)
-def test_numbers_are_compared_as_numbers(cell: float, value: float, sign: str) -> None:
-    names = {"<=": "le", ">=": "ge", "!=": "ne", "=": "eq", "<": "lt", ">": "gt"}
-    assert condition(f"a{sign}{value!r}", ["a"])({"a": cell}) == getattr(operator, names[sign])(cell, value)
+def test_options_are_words_or_have_dashes(typed: list[str], expected: dict[str, Any], tmp_path: Path) -> None:
+    read = read_show([str(tmp_path), *typed])
+    assert read == {"folder": tmp_path, **SHOWN, **expected}
+    if not read["conditions"]:
+        assert read_show([*typed, str(tmp_path)]) == read
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("typed", "expected"),
     [
-        ("lr=3", r"there is no column lr \(did you mean optimizer.lr\?\); there are index, optimizer.lr"),
-        ("outcome<a", "outcome<a: expected a number after <, got 'a'"),
-        ("finished", "expected a condition such as outcome=finished or 'optimizer.lr<0.01', got 'finished'"),
+        ([], {}),
+        (["run=best"], {}),
+        (["run=3", "to=mine"], {"run": "3", "to": Path("mine")}),
+        (["--to", "mine", "--run=3"], {"run": "3", "to": Path("mine")}),
+        (["to="], {}),
     ],
 )
-def test_what_is_no_condition_is_refused(text: str, told: str) -> None:
-    with pytest.raises(UserError, match=told):
-        condition(text, list(ROW))
+def test_export_takes_a_run_and_a_folder(typed: list[str], expected: dict[str, Any], tmp_path: Path) -> None:
+    assert read_export([str(tmp_path), *typed]) == {"folder": tmp_path, "run": "best", "to": None, **expected}
 
 
-def test_options_and_the_rest_are_told_apart(tmp_path: Path) -> None:
-    given = [str(tmp_path), "sort=-a", "run=3", "a<3", "outcome=finished"]
-    found = read_arguments(given, "usage", ("sort", "run"))
-    assert found == (tmp_path, {"sort": "-a", "run": "3"}, ["a<3", "outcome=finished"])
-    with pytest.raises(
-        UserError, match="expected usage, with the folder of a training or a sweep; x is no f"
-    ):
-        read_arguments(["x"], "usage", ())
-    with pytest.raises(UserError, match=r"expected usage, with the folder of a training or a sweep$"):
-        read_arguments([], "usage", ())
+SHOW = "expected packtrain show FOLDER [COLUMN=VALUE,VALUE]... "
+EXPORT = "expected packtrain export FOLDER [run=N | run=best] [to=FOLDER]"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("typed", "told"),
     [
-        ("index=3", ""),
-        ("index!=9", ""),
-        ("index=9", "index=9 holds for no run: index is from 0 to 7"),
-        ("index>7", "index>7 holds for no run: index is from 0 to 7"),
-        ("seed=a", "seed=a holds for no run: seed is 1, 0"),
-        ("kind=sgd", "kind=sgd holds for no run: kind is b, a"),
-        ("many=z", "many=z holds for no run: many is k0, k1, k2, k3, k4, k5 and 2 more"),
-        ("nothing=3", "nothing=3 holds for no run: nothing is null"),
+        ("show", f"{SHOW}"),
+        ("show", "[limit=N] [run=N], with the folder of a training or a sweep\n"),
+        ("show nowhere", "with the folder of a training or a sweep; nowhere is no folder\n"),
+        ("show . --srot seed", "[run=N]; got --srot (did you mean --sort?)\n"),
+        ("show . --lmit=3", "[run=N]; got --lmit=3 (did you mean --limit?)\n"),
+        ("show . --so seed", "[run=N]; got --so (did you mean --sort?)\n"),
+        ("show . -x", "[run=N]; got -x\n"),
+        ("show . --sort", "argument --sort: expected one argument; packtrain show --help explains\n"),
+        ("show . limit=few", "limit is a number of runs, or all; got 'few'\n"),
+        ("show . limit=³", "limit is a number of runs, or all; got '³'\n"),
+        ("export", f"{EXPORT}, with the folder of a training or a sweep\n"),
+        ("export nowhere", f"{EXPORT}, with the folder of a training or a sweep; nowhere is no folder\n"),
+        ("export . rn=3", f"{EXPORT}; got rn=3 (did you mean run?)\n"),
+        ("export . seed=3", f"{EXPORT}; got seed=3\n"),
+        ("export . --too=x", f"{EXPORT}; got --too=x (did you mean --to?)\n"),
     ],
 )
-def test_a_condition_that_holds_for_no_run_says_what_there_is(text: str, told: str) -> None:
-    rows: list[dict[str, Any]] = [
-        {"index": i, "seed": 1 - i % 2, "kind": "ba"[i % 2], "many": f"k{i}", "nothing": None}
-        for i in range(8)
-    ]
-    assert condition(text, list(rows[0])).why_none(rows) == told
+def test_a_mistake_is_one_sentence(typed: str, told: str, cli: Command) -> None:
+    ended = cli(*typed.split())
+    assert ended.code == 2 and ended.out == ""
+    assert ended.err.startswith("packtrain: ") and ended.err.count("\n") == 1 and told in ended.err
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+@pytest.mark.parametrize(
+    ("command", "known"),
+    [
+        ("show", ("packtrain show FOLDER 'optimizer.lr<0.01'", "--sort COLUMN", "--limit N", "--run N")),
+        ("export", ("packtrain export FOLDER run=3 to=mine", "--run N", "--to FOLDER")),
+    ],
+)
+def test_help_explains_with_examples(command: str, known: tuple[str, ...], option: str, cli: Command) -> None:
+    ended = cli(command, option)
+    assert ended.code == 0 and ended.err == ""
+    assert ended.out.startswith(f"usage: packtrain {command} FOLDER ")
+    assert all(text in ended.out for text in ("examples:", *known))
+    assert cli(command, ".", option).out == ended.out
+
+
+@pytest.mark.parametrize("typed", ["show --help", "export --help", "export nowhere", "--version", "--help"])
+def test_nothing_heavy_is_imported_to_say_so(typed: str, tmp_path: Path) -> None:
+    code = (
+        "import sys, atexit; from packtrain.trainer.terminal.main import main;"
+        "atexit.register(lambda: print(*sys.modules)); main()"
+    )
+    command = [sys.executable, "-c", code, *typed.split()]
+    done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(IMPORTABLE)}, capture_output=True)
+    assert done.returncode == (2 if "nowhere" in typed else 0), done.stderr
+    loaded = {*done.stdout.decode().splitlines()[-1].split()}
+    assert "packtrain.trainer.terminal.main" in loaded and not loaded & {"torch", "numba", "pyarrow"}
+
+
+def test_examples_in_the_help_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each, as it stands there."""
+    for command, read in (("show", read_show), ("export", read_export)):
+        with pytest.raises(SystemExit):
+            read(["--help"])
+        lines = capsys.readouterr().out.partition("examples:\n")[2].splitlines()
+        examples = [line.partition("  ")[0].split() for line in map(str.strip, lines) if line]
+        assert len(examples) > 1
+        for words in examples:
+            assert words[:3] == ["packtrain", command, "FOLDER"]
+            given = read([str(tmp_path), *(word.strip("'") for word in words[3:])])
+            assert given["folder"] == tmp_path
+            columns = {text.partition("=")[0].partition("<")[0] for text in given.get("conditions", [])}
+            assert columns <= {"outcome", "seed", "optimizer.lr"}
+
+
+def test_a_parser_raises_user_errors_alone(tmp_path: Path) -> None:
+    for typed in (["--"], ["--run"], ["-"], ["--sort="], ["-h="], ["--", "--sort"]):
+        try:
+            read_show([str(tmp_path), *typed])
+        except UserError as error:
+            assert "\n" not in str(error)

@@ -58,6 +58,8 @@ def test_a_killed_sweep_ends_as_an_uninterrupted_one(cli: Command, tmp_path: Pat
         killed(child, sweep, packs, delays.uniform(0, 0.1))
         assert kept.items() <= finished(sweep).items(), "a finished pack was trained again"
         kept = finished(sweep)
+        shown = cli("show", "sweep")
+        assert shown.code == 0 and "running" not in shown.out, "no process is at it"
     assert len(kept) >= 2
     ended = cli("resume=sweep")
     assert ended.code == 0, ended.err

@@ -19,6 +19,7 @@ from packtrain.trainer.config.pack import make_pack
 from packtrain.trainer.config.schema import Config
 from packtrain.trainer.console.training import run
 from packtrain.trainer.folder.experiment import run_config
+from packtrain.trainer.folder.lock import locked
 from packtrain.trainer.folder.stored import read_stored
 from tests.helpers import IMPORTABLE, TOLERANCE, Command, result_in
 from tests.trainer.sweep.test_sweep import BRIEF, HERE
@@ -47,6 +48,7 @@ def test_runs_are_listed_sorted_chosen_and_told_whole(show: Command, tmp_path: P
     assert sorted(first_column(listed.out)) == list(range(12))
     assert first_column(show("sort=index", "optimizer=adamw").out) == list(range(6, 12))
     down = show("sort=-index", "limit=2", "optimizer.lr<0.005").out
+    assert show("--sort", "-index", "optimizer.lr<0.005", "--limit", "2").out == down
     assert first_column(down) == [10, 8]
     assert "6 of 12 runs match" in down and "the first 2; limit=all shows all 6" in down
     nothing = show("index>100")
@@ -67,6 +69,8 @@ MISTAKES = {
     "limit=few": "limit is a number of runs, or all; got 'few'",
     "run=12": "run=12: sweep has the runs 0 to 11, and",
     "digits": "expected a condition such as",
+    "lmit=3": "there is no column lmit (did you mean limit?)",
+    "--lmit=3": "got --lmit=3 (did you mean --limit?)",
 }
 
 
@@ -125,10 +129,12 @@ def test_a_search_that_is_under_way_shows_its_packs_and_the_runs_so_far(cli: Com
         told = cli("show", "out", f"limit={limit}")
         assert told.code == 0 and "resume  packtrain resume=out trains what is left" in told.out, told.err
         packs = re.findall(r"^ +(\d) +4 +(\w.*?) *$", told.out, re.MULTILINE)
-        states = "finished", "begun, step 4 of 4", "interrupted, step 4 of 4", "waiting"
+        states = "finished", "cut short, step 4 of 4", "interrupted, step 4 of 4", "waiting"
         assert packs == [(str(pack), state) for pack, state in enumerate(states)]
         assert first_column(told.out) == shown
     assert "debug: 2 packs, 8 runs (8 finished)" in told.out
+    with locked(out / "1"):
+        assert re.search(r"^ +1 +4 +running, step 4 of 4 *$", cli("show", "out").out, re.MULTILINE)
     assert "packtrain.load('out/2').predict(inputs, run=1)" in cli("show", "out", "run=9").out
 
 
@@ -137,7 +143,7 @@ def test_without_a_run_that_has_ended_one_sentence_says_so(cli: Command, tmp_pat
     for file in tmp_path.rglob("result.json"):
         file.unlink()
     told = cli("show", "sweep")
-    assert told.code == 0 and "begun" in told.out and "resume=sweep" in told.out
+    assert told.code == 0 and "cut short, step 4 of 4" in told.out and "resume=sweep" in told.out
     for arguments, why in (
         (("show", "sweep", "run=0"), "run=0: sweep has no run yet that has ended"),
         (
@@ -168,10 +174,9 @@ def test_it_waits_for_no_heavy_library(cli: Command, tmp_path: Path) -> None:
     """Torch takes two seconds to import, and nothing that is shown needs it."""
     assert cli("-m", *BRIEF, HERE).code == 0
     (tmp_path / "sweep" / "runs.csv").unlink()
-    code = "import sys; from packtrain.trainer.terminal.show import show; show(sys.argv[1:]); "
-    code += "print(*sys.modules)"
+    code = "import sys; from packtrain.trainer.terminal.main import main; main(); print(*sys.modules)"
     for arguments in (["sweep"], ["sweep", "run=0"], ["sweep/0", "seed=0"]):
-        command = [sys.executable, "-c", code, *arguments]
+        command = [sys.executable, "-c", code, "show", *arguments]
         environment = {"PYTHONPATH": str(IMPORTABLE)}
         shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True)
         assert shown.returncode == 0, shown.stderr

@@ -14,6 +14,8 @@ from packtrain.trainer.sweep.sweep import Sweep
 
 @dataclass
 class PackedSweeperConf:
+    """The fields of hydra.sweeper."""
+
     _target_: str = "hydra_plugins.packed_sweeper.PackedSweeper"
     params: dict[str, Any] = field(default_factory=dict)  # values to sweep over
 
@@ -30,8 +32,10 @@ class PackedSweeper(Sweeper):
         self.params = [f"{path}={values}" for path, values in params.items()]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Prepares the sweep of the command."""
         launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
         self.prepared = Sweep(hydra_context, launcher, config)
 
     def sweep(self, arguments: list[str]) -> Any:
+        """Trains the sweep that the command's `arguments` make, with those in `params`."""
         return self.prepared.run([*self.params, *arguments])
