@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+from tests.gpu import device
 from tests.helpers import Command, assert_close, result_in
-from tests.ptx import device
 
 pytestmark = pytest.mark.only_emulated
 
