@@ -19,6 +19,7 @@ import pytest
 from tests.helpers import IMPORTABLE, ROOT, result_in, sources
 
 BUILT_FROM = "pyproject.toml", "README.md", ".src", "conf", "kernels", "trainer"
+LEFT_BEHIND = ignore_patterns("__pycache__", "*.egg-info")  # a list of files from an earlier build, say
 PIP = sys.executable if importlib.util.find_spec("pip") else "python3"  # some distributions leave it out
 DEPENDENCIES = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
 IMPORTS = """
@@ -65,7 +66,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     checkout, made = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("wheel")
     for name in BUILT_FROM:
         if (ROOT / name).is_dir():
-            copytree(ROOT / name, checkout / name, symlinks=True, ignore=ignore_patterns("__pycache__"))
+            copytree(ROOT / name, checkout / name, symlinks=True, ignore=LEFT_BEHIND)
         else:
             copy(ROOT / name, checkout)
     pip(sys.executable, "wheel", "--no-build-isolation", "--wheel-dir", made, checkout)
