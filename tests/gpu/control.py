@@ -9,21 +9,24 @@ from tests.gpu.text import Instruction
 
 
 def bra(frame: Frame, instruction: Instruction, active: Array) -> None:
+    """Active threads jump to the label; where others stay, the jumpers wait there until they are met."""
     (label,) = instruction.operands
     assert isinstance(label, str)
-    target, stay = frame.function.labels[label], frame.mask & ~active
-    if not stay.any():
+    target, staying = frame.function.labels[label], frame.mask & ~active
+    if not staying.any():
         frame.at = target
     elif active.any():
         frame.wait(target, active)
-        frame.mask = stay
+        frame.mask = staying
 
 
 def ret(frame: Frame, instruction: Instruction, active: Array) -> None:
+    """Active threads are done with the function."""
     frame.mask = frame.mask & ~active
 
 
 def trap(frame: Frame, instruction: Instruction, active: Array) -> None:
+    """Raises Fault: the kernel gives up."""
     if active.any():
         raise Fault("a trap")
 
@@ -31,17 +34,18 @@ def trap(frame: Frame, instruction: Instruction, active: Array) -> None:
 def call(frame: Frame, instruction: Instruction, active: Array) -> None:
     """call (results), name, (parameters)"""
     frame.need_all(active, "call a function")
-    *first, name, given = instruction.operands
+    *first, name, arguments = instruction.operands
     results = first[0] if first else ()
-    assert isinstance(name, str) and isinstance(given, tuple) and isinstance(results, tuple)
+    assert isinstance(name, str) and isinstance(arguments, tuple) and isinstance(results, tuple)
     function = frame.program.module.functions[name]
-    values = [frame.parameters[each] for each in given]
-    found = Frame(frame.program, function, dict(zip(function.parameters, values, strict=True))).run()
+    values = [frame.parameters[argument] for argument in arguments]
+    returned = Frame(frame.program, function, dict(zip(function.parameters, values, strict=True))).run()
     for mine, theirs in zip(results, function.results, strict=True):
-        frame.parameters[mine] = found[theirs]
+        frame.parameters[mine] = returned[theirs]
 
 
 def bar(frame: Frame, instruction: Instruction, active: Array) -> None:
+    """A barrier of all threads, or bar.warp of a warp's: the clock ticks for them."""
     clock = frame.program.clock
     if instruction.how[0] == "warp":
         frame.need_warps(active)
@@ -52,13 +56,13 @@ def bar(frame: Frame, instruction: Instruction, active: Array) -> None:
 
 
 def fence(frame: Frame, instruction: Instruction, active: Array) -> None:
-    """Orders what a thread does, which here is in order."""
+    """Orders what a thread does: nothing to do, since everything is executed in order here."""
 
 
 def add_with_carry(frame: Frame, instruction: Instruction, active: Array) -> None:
-    """mad.lo.cc, madc.hi and their like: sums of words, beyond which one is carried to the next."""
+    """add.cc, addc, mad.lo.cc, madc.hi, ...: sums of words with the carry of the sum before."""
     to, *operands = instruction.operands
-    values = [frame.value(each, WORD).astype("u8") for each in operands]
+    values = [frame.value(operand, WORD).astype("u8") for operand in operands]
     if instruction.name.startswith("mad"):
         product = values[0] * values[1]
         part = product >> np.uint64(32) if instruction.how[0] == "hi" else product & np.uint64(0xFFFFFFFF)

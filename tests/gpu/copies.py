@@ -10,6 +10,7 @@ from tests.gpu.text import Instruction
 
 
 def cp(frame: Frame, instruction: Instruction, active: Array) -> None:
+    """cp.async, its commit_group and its wait_group."""
     groups = frame.program.copies  # the last is open
     if instruction.how[1] == "commit_group":
         groups.append([])
@@ -26,15 +27,15 @@ def cp(frame: Frame, instruction: Instruction, active: Array) -> None:
 
 
 def _begun(frame: Frame, instruction: Instruction, active: Array) -> Copy:
-    """Reads at once as many bytes as each thread says, and 0 for the rest; until then garbage is there."""
-    target, source, size, *given = instruction.operands
+    """Begins a copy: reads at once, with 0 beyond each thread's size, and leaves garbage at the target."""
+    target, source, size, *smaller = instruction.operands
     width = int(str(size), 0)
     at, of, threads = (
         frame.addresses(target, active),
         frame.addresses(source, active),
         frame.program.every[active],
     )
-    wanted = frame.value(given[0], WORD)[active] if given else np.full(len(at), width)
+    wanted = frame.value(smaller[0], WORD)[active] if smaller else np.full(len(at), width)
     if (at % width).any() or (of[wanted > 0] % width).any():
         raise Fault(f"a copy begins at no multiple of {width}")
     content = np.zeros((len(at), width), np.uint8)

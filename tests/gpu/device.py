@@ -1,7 +1,7 @@
 """An imagined CUDA device: its tensors say that they are on cuda:0, and compute on the CPU.
 
-They refuse what CUDA refuses: to meet tensors of the CPU, to be read by NumPy, and to be waited for while
-a graph is captured.
+They refuse what CUDA refuses: to be combined with tensors of the CPU, to be read by NumPy, and to be waited
+for while a graph is captured.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ PROPERTIES = SimpleNamespace(
 
 @dataclass
 class Capture:
-    """What a graph repeats, `work` of one thread; if `strict`, no other may wait for the device meanwhile."""
+    """The `work` of one thread that a graph repeats; where `strict`, no other may wait for the device."""
 
     strict: bool
     thread: int = field(default_factory=threading.get_ident)
@@ -39,7 +39,7 @@ class Capture:
 
 
 capture: Capture | None = None
-inside = 0  # operators of ours, which launch kernels on the CPU's tensors
+inside = 0  # how many operators are running on the CPU's tensors: they may launch kernels on them
 
 
 def note(work: Callable[[], object]) -> None:
@@ -54,13 +54,13 @@ def wait(what: str) -> None:
         raise RuntimeError(f"operation not permitted when stream is capturing: {what}")
 
 
-def bare(given: Any) -> Any:
-    """With the CPU's tensors in place of ours."""
-    return tree_map_only(Imagined, lambda tensor: tensor.bare, given)
+def bare(values: Any) -> Any:
+    """`values` with the CPU's tensors in place of ours."""
+    return tree_map_only(Imagined, lambda tensor: tensor.bare, values)
 
 
 class Imagined(Tensor):
-    """A tensor on the imagined device; `bare` is that of the CPU which holds its numbers."""
+    """A tensor on the imagined device; `bare` is the CPU's tensor that holds its numbers."""
 
     bare: Tensor
     device = property(lambda _: CUDA)  # pyright: ignore[reportAssignmentType]
@@ -69,12 +69,12 @@ class Imagined(Tensor):
 
     @staticmethod
     def __new__(cls: type, numbers: Tensor) -> "Imagined":
-        made = Tensor._make_wrapper_subclass(
+        tensor = Tensor._make_wrapper_subclass(
             cls, numbers.size(), strides=numbers.stride(), storage_offset=numbers.storage_offset(),
             dtype=numbers.dtype, layout=numbers.layout, device=CPU,
         )  # fmt: skip
-        made.bare = numbers
-        return made
+        tensor.bare = numbers
+        return tensor
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -82,9 +82,9 @@ class Imagined(Tensor):
 
     def __getitem__(self, index: Any) -> Tensor:
         with _disable_current_modes():
-            found = Imagined(self.bare.detach()[bare(index)])
-        note(lambda: found.bare.copy_(self.bare[bare(index)]))
-        return found
+            part = Imagined(self.bare.detach()[bare(index)])
+        note(lambda: part.bare.copy_(self.bare[bare(index)]))
+        return part
 
     def __setitem__(self, index: Any, value: Any) -> None:
         with _disable_current_modes():
@@ -92,28 +92,34 @@ class Imagined(Tensor):
         note(lambda: self.bare.__setitem__(bare(index), bare(value)))
 
     def cpu(self, *_: Any, **__: Any) -> Tensor:
+        """A copy on the CPU. Raises RuntimeError during a capture."""
         wait("cpu")
         with _disable_current_modes():
             return self.bare.detach().clone()
 
     def to(self, *args: Any, **options: Any) -> Tensor:
+        """In another dtype, or on the CPU."""
         device, dtype, *_ = _nn._parse_to(*args, **{k: v for k, v in options.items() if k != "copy"})
         changed = self if dtype in (None, self.dtype) else torch.ops.aten._to_copy(self, dtype=dtype)
         return changed.cpu() if device is not None and device.type == "cpu" else changed
 
     def tolist(self) -> Any:
+        """Its numbers. Raises RuntimeError during a capture."""
         wait("tolist")
         return self.bare.tolist()
 
     def numpy(self, *_: Any, **__: Any) -> Any:
+        """Raises TypeError, as CUDA's tensors do."""
         raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() first.")
 
     __array__ = numpy
 
     def data_ptr(self) -> int:
+        """Where its numbers are on the CPU."""
         return self.bare.data_ptr()
 
     def untyped_storage(self) -> Any:
+        """The memory behind its numbers on the CPU."""
         return self.bare.untyped_storage()
 
     def __repr__(self, **_: Any) -> str:
@@ -121,7 +127,7 @@ class Imagined(Tensor):
 
 
 def execute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """An operator of torch or of ours, on the CPU's tensors. Raises RuntimeError where CUDA would."""
+    """Runs an operator, torch's or ours, on the CPU's tensors. Raises RuntimeError where CUDA would."""
     name = func._schema.name.partition("::")[2]
     leaves = tree_leaves((args, kwargs))
     ours = [leaf for leaf in leaves if isinstance(leaf, Imagined)]
@@ -134,14 +140,14 @@ def execute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         wait(name)
     device = kwargs.get("device")
     target = CUDA if device is None and ours else torch.device(device or "cpu")
-    given, options = bare(args), bare(kwargs) | ({"device": CPU} if device is not None else {})
-    found = _on_cpu(func, given, options)
-    old = {id(each.bare): each for each in ours}
-    results = [leaf for leaf in tree_leaves(found) if isinstance(leaf, Tensor)]
-    note(lambda: _repeat(func, given, options, results))
+    operands, options = bare(args), bare(kwargs) | ({"device": CPU} if device is not None else {})
+    result = _on_cpu(func, operands, options)
+    old = {id(tensor.bare): tensor for tensor in ours}
+    first = _tensors(result)
+    note(lambda: _repeat(func, operands, options, first))
     if target.type == "cpu":
-        return found
-    return tree_map_only(Tensor, lambda each: old[id(each)] if id(each) in old else Imagined(each), found)
+        return result
+    return tree_map_only(Tensor, lambda t: old[id(t)] if id(t) in old else Imagined(t), result)
 
 
 def _on_cpu(func: Any, args: Any, options: dict[str, Any]) -> Any:
@@ -153,22 +159,25 @@ def _on_cpu(func: Any, args: Any, options: dict[str, Any]) -> Any:
         inside -= 1
 
 
+def _tensors(values: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
+
+
 def _repeat(func: Any, args: Any, options: dict[str, Any], results: list[Tensor]) -> None:
-    """Once more, into the memory that it wrote the first time."""
-    found = [leaf for leaf in tree_leaves(_on_cpu(func, args, options)) if isinstance(leaf, Tensor)]
-    for old, new in zip(results, found, strict=True):
+    """Runs it once more, into the memory of its first `results`."""
+    for old, new in zip(results, _tensors(_on_cpu(func, args, options)), strict=True):
         if old.data_ptr() != new.data_ptr():
             old.copy_(new)
 
 
 class Everywhere(TorchDispatchMode):
-    """Tensors that are made on cuda are ours."""
+    """Makes tensors that are created on cuda ours."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         options = kwargs or {}
-        asked = options.get("device")
+        wanted = options.get("device")
         ours = any(isinstance(leaf, Imagined) for leaf in tree_leaves((args, options)))
-        if ours or (asked is not None and torch.device(asked).type == "cuda"):
+        if ours or (wanted is not None and torch.device(wanted).type == "cuda"):
             return execute(func, args, options)
         return func(*args, **options)
 
@@ -178,7 +187,8 @@ class Stream:
 
     def __init__(self, *_: Any) -> None: ...
 
-    def wait_stream(self, other: "Stream") -> None: ...
+    def wait_stream(self, other: "Stream") -> None:
+        """Does nothing."""
 
 
 class Event:
@@ -187,22 +197,26 @@ class Event:
     def __init__(self, **_: Any) -> None: ...
 
     def record(self) -> None:
+        """Notes the time."""
         self.at = time.perf_counter()
 
     def synchronize(self) -> None:
+        """Raises RuntimeError during a capture."""
         wait("synchronize")
 
     def elapsed_time(self, later: "Event") -> float:
+        """Milliseconds up to a later event."""
         return 1000 * (later.at - self.at)
 
 
 class Graph:
-    """Repeats what was captured. Capturing has done it once, so the first replay has nothing left to do."""
+    """Repeats what was captured. Capturing has run it once already, so the first replay does nothing."""
 
     work: list[Callable[[], object]]
     done = True
 
     def replay(self) -> None:
+        """Runs the captured work, but the first time."""
         done, self.done = self.done, False
         for work in [] if done else self.work:
             work()
@@ -210,6 +224,7 @@ class Graph:
 
 @contextlib.contextmanager
 def captured(graph: Graph, stream: Any = None, capture_error_mode: str = "global") -> Iterator[None]:
+    """In place of torch.cuda.graph."""
     global capture
     capture = Capture(strict=capture_error_mode == "global")
     try:
@@ -220,21 +235,21 @@ def captured(graph: Graph, stream: Any = None, capture_error_mode: str = "global
 
 
 def launched(kernel: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> None:
-    """In place of JITFunction.run."""
+    """In place of JITFunction.run: emulates the launch. Raises ValueError at a tensor of the CPU."""
     for value in (*args, *options.values()):
         if isinstance(value, Tensor) and not isinstance(value, Imagined) and not inside:
             raise ValueError("Pointer argument cannot be accessed from Triton (cpu tensor?)")
-    given, named = bare(args), bare(options)
+    operands, named = bare(args), bare(options)
 
     def work() -> None:
-        emulator.launch_kernel(kernel, *given, grid=grid, warmup=warmup, **named)
+        emulator.launch_kernel(kernel, *operands, grid=grid, warmup=warmup, **named)
 
     work()
     note(work)
 
 
 def imagine(monkeypatch: pytest.MonkeyPatch) -> TorchDispatchMode:
-    """Puts the device into torch and Triton; inside of the mode that is returned, tensors can be on it."""
+    """Puts the device into torch and Triton -> a mode, inside which tensors can be on it."""
     for name, stand_in in {
         "is_available": lambda: True, "device_count": lambda: 1, "set_device": lambda _: None,
         "get_device_name": lambda _=None: PROPERTIES.name, "get_device_properties": lambda _=None: PROPERTIES,
@@ -252,10 +267,10 @@ def imagine(monkeypatch: pytest.MonkeyPatch) -> TorchDispatchMode:
 
 
 def _making(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """torch.tensor moves to the device what it makes by ways that no mode sees."""
+    """torch.tensor or as_tensor, which move their result to the device in a way that no mode sees."""
 
-    def made(*args: Any, device: Any = None, **options: Any) -> Tensor:
-        made = make(*args, **options)
-        return made if device is None else torch.ops.aten._to_copy(made, device=torch.device(device))
+    def making(*args: Any, device: Any = None, **options: Any) -> Tensor:
+        tensor = make(*args, **options)
+        return tensor if device is None else torch.ops.aten._to_copy(tensor, device=torch.device(device))
 
-    return made
+    return making

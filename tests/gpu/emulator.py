@@ -20,7 +20,7 @@ NUMBERS = {"i32": "i4", "i64": "i8", "fp32": "f4", "fp64": "f8"}
 
 @dataclass
 class GPU:
-    """What is launched runs here; `architecture` is 80 or 90."""
+    """The GPU that launches are emulated on: its `architecture` is 80 or 90."""
 
     architecture: int = 90
 
@@ -41,7 +41,7 @@ compiled: dict[str, Code] = {}
 
 
 def install(architecture: int) -> None:
-    """In place of a GPU, and of Triton's interpreter: tensors on the CPU are taken."""
+    """Puts the emulator in place of a GPU: kernels then take tensors of the CPU."""
     gpu.architecture = architecture
     launch.INTERPRETED = True
     launch.is_hopper = lambda _: gpu.architecture >= 90
@@ -55,21 +55,23 @@ def _first_choice(tuner: Any, *args: Any, **options: Any) -> None:
 
 
 def launch_kernel(kernel: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> None:
-    """In place of JITFunction.run."""
-    made = specialized(kernel, args, options)
-    code = _compiled(made)
-    arena = Arena([value for value, _ in made.arguments if isinstance(value, Tensor)], code.module.tables)
-    parameters = [_parameter(value, kind, arena, code.threads) for value, kind in made.arguments]
+    """In place of JITFunction.run: compiles the kernel, and runs its PTX. Raises Fault: see machine.run."""
+    special = specialized(kernel, args, options)
+    code = _compiled(special)
+    arena = Arena([value for value, _ in special.arguments if isinstance(value, Tensor)], code.module.tables)
+    parameters = [_parameter(value, kind, arena, code.threads) for value, kind in special.arguments]
     parameters += [np.zeros(code.threads, "u8")] * 2  # Triton's own scratch memory
-    machine.run(Launch(code.module, grid[0], code.threads, code.shared, arena), parameters)
+    (programs,) = grid  # of one axis
+    machine.run(Launch(code.module, programs, code.threads, code.shared, arena), parameters)
     arena.take_back()
 
 
-def _compiled(made: Specialized) -> Code:
-    key = f"{made.name} {gpu.architecture}"
+def _compiled(special: Specialized) -> Code:
+    key = f"{special.name} {gpu.architecture}"
     if key not in compiled:
-        found = made.compiled(gpu.architecture)
-        compiled[key] = Code(parse(found.asm["ptx"]), WARP * found.metadata.num_warps, found.metadata.shared)
+        kernel = special.compiled(gpu.architecture)
+        about = kernel.metadata
+        compiled[key] = Code(parse(kernel.asm["ptx"]), WARP * about.num_warps, about.shared)
     return compiled[key]
 
 

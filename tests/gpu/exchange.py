@@ -1,4 +1,4 @@
-"""Loads and stores, numbers of other lanes, and registers that are cut or put together."""
+"""Loads and stores, numbers of other lanes, and registers that are packed or unpacked."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +12,7 @@ from tests.gpu.text import Address, Instruction
 
 
 def ld(frame: Frame, instruction: Instruction, active: Array) -> None:
+    """Loads one number a thread, or a vector of them, or a parameter."""
     kind, (to, address) = kind_of(instruction.how[-1]), instruction.operands
     assert isinstance(address, Address)
     if instruction.how[0] == "param":
@@ -36,6 +37,7 @@ def _load(frame: Frame, space: str, at: Array, width: int, active: Array, alignm
 
 
 def st(frame: Frame, instruction: Instruction, active: Array) -> None:
+    """Stores one number a thread, or a vector of them, or a parameter."""
     kind, (address, source) = kind_of(instruction.how[-1]), instruction.operands
     assert isinstance(address, Address)
     if instruction.how[0] == "param":
@@ -43,8 +45,8 @@ def st(frame: Frame, instruction: Instruction, active: Array) -> None:
         return
     sources = source if isinstance(source, tuple) else (source,)
     at, threads = frame.addresses(address, active), frame.program.every[active]
-    for i, each in enumerate(sources):
-        numbers = frame.value(each, kind).view(f"u{kind.itemsize}")[active]
+    for i, register in enumerate(sources):
+        numbers = frame.value(register, kind).view(f"u{kind.itemsize}")[active]
         here, alignment = at + i * kind.itemsize, kind.itemsize * (1 if i else len(sources))
         if instruction.how[0] == "local":
             bytes_of = numbers[:, None].view(np.uint8)
@@ -54,7 +56,7 @@ def st(frame: Frame, instruction: Instruction, active: Array) -> None:
 
 
 def mov(frame: Frame, instruction: Instruction, active: Array) -> None:
-    """Puts several registers into one, or takes one apart. What has no value yet may be put, as garbage."""
+    """Packs several registers into one, or unpacks one. A register without a value is packed as garbage."""
     to, source = instruction.operands
     whole = kind_of(instruction.how[-1].replace("u", "b").replace("f", "b"))
     several = to if isinstance(to, tuple) else source
@@ -63,13 +65,13 @@ def mov(frame: Frame, instruction: Instruction, active: Array) -> None:
     shifts = [whole.type(8 * part.itemsize * i) for i in range(len(several))]
     if isinstance(to, tuple):
         bits = frame.value(source, whole)
-        for each, shift in zip(to, shifts, strict=True):
-            frame.put(each, (bits >> shift).astype(part), active)
+        for register, shift in zip(to, shifts, strict=True):
+            frame.put(register, (bits >> shift).astype(part), active)
         return
     bits = frame.zeros(whole.str)
-    for each, shift in zip(several, shifts, strict=True):
-        unset = each.startswith("%r") and each not in frame.registers
-        bits |= (~frame.zeros(part.str) if unset else frame.value(each, part)).astype(whole) << shift
+    for register, shift in zip(several, shifts, strict=True):
+        unset = register.startswith("%r") and register not in frame.registers
+        bits |= (~frame.zeros(part.str) if unset else frame.value(register, part)).astype(whole) << shift
     frame.put(to, bits, active)
 
 
@@ -80,16 +82,16 @@ def cvta(frame: Frame, instruction: Instruction, active: Array) -> None:
 
 
 def setp(frame: Frame, instruction: Instruction, active: Array) -> None:
-    """Two comparisons of 16 bits each, to two predicates."""
+    """Compares both 16-bit halves of two words, into two predicates."""
     to, *operands = instruction.operands
     assert isinstance(to, str)
     compare = operation("setp", (instruction.how[0], "f32"))
     assert compare is not None
     kind = instruction.how[-1].removesuffix("x2")
-    words = [frame.value(each, WORD) for each in operands]
-    for shift, each in zip((0, 16), to.split("|"), strict=True):
+    words = [frame.value(operand, WORD) for operand in operands]
+    for shift, predicate in zip((0, 16), to.split("|"), strict=True):
         halves = [widened(word >> np.uint32(shift) & np.uint32(0xFFFF), kind) for word in words]
-        frame.put(each, compare.compute(*halves), active)
+        frame.put(predicate, compare.compute(*halves), active)
 
 
 def shfl(frame: Frame, instruction: Instruction, active: Array) -> None:
@@ -114,12 +116,12 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def redux(frame: Frame, instruction: Instruction, active: Array) -> None:
-    """The maximum, say, of a number of all lanes of the warp."""
+    """The maximum, minimum, sum or bitwise or of a number over all lanes of the warp."""
     to, source = instruction.operands[:2]
     frame.need_warps(active)
     kind = kind_of(instruction.how[-1])
-    found = REDUCTIONS[instruction.how[1]](frame.value(source, kind).reshape(-1, WARP), axis=1)
-    frame.put(to, np.repeat(found, WARP).astype(kind), active)
+    reduced = REDUCTIONS[instruction.how[1]](frame.value(source, kind).reshape(-1, WARP), axis=1)
+    frame.put(to, np.repeat(reduced, WARP).astype(kind), active)
 
 
 HANDLERS = {"ld": ld, "st": st, "mov": mov, "cvta": cvta, "setp": setp, "shfl": shfl, "redux": redux}

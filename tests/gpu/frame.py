@@ -15,10 +15,11 @@ TOGETHER = {"bar", "barrier", "call", "ldmatrix", "mma", "redux", "shfl", "stmat
 
 
 class Frame:
-    """`registers` [T] and `parameters` [T] by name, unsigned integers or bool.
+    """`registers` [T] and `parameters` [T] by name: unsigned integers or bool.
 
-    All threads execute an instruction at once. Those that have taken another branch are `waiting`, while
-    the threads that are the least far go on; before what threads do TOGETHER, they are `gathered`.
+    The threads of `mask` execute an instruction at once. After a branch the threads that are the least far go
+    first, while the others are `waiting` at their places. Before an instruction that threads execute
+    TOGETHER, those that come first are `gathered` there until the others have come or can't.
     """
 
     def __init__(self, program: Program, function: Function, parameters: dict[str, Array]) -> None:
@@ -31,7 +32,7 @@ class Frame:
         self.at = 0
 
     def run(self) -> dict[str, Array]:
-        """Goes through the function, and returns its parameters, results among them."""
+        """Executes the function -> its parameters, results among them. Raises Fault."""
         while self.waiting or self.gathered or self.mask.any():
             if self.waiting or self.gathered:
                 self._meet()
@@ -47,7 +48,7 @@ class Frame:
         return self.parameters
 
     def _meet(self) -> None:
-        """Goes on with the threads that are the least far, and those that are where they are."""
+        """Picks the threads that are the least far, and adds those that are at the same place."""
         groups = self.waiting or self.gathered
         if groups and (not self.mask.any() or (self.waiting and min(groups) < self.at)):
             if self.mask.any():
@@ -73,18 +74,18 @@ class Frame:
         if handler:
             handler(self, instruction, active)
             return
-        found = operation(instruction.name, instruction.how)
-        if found is None:
+        known = operation(instruction.name, instruction.how)
+        if known is None:
             raise Fault("no meaning is known of it")
         to, *operands = instruction.operands
-        values = [self.value(each, kind) for each, kind in zip(operands, found.takes, strict=True)]
-        self.put(to, found.compute(*values), active)
+        values = [self.value(operand, kind) for operand, kind in zip(operands, known.takes, strict=True)]
+        self.put(to, known.compute(*values), active)
 
     def _handler(self, instruction: Instruction) -> Handler | None:
         """What executes an instruction that is more than an operation."""
         name, how = instruction.name, instruction.how
         plain = {
-            "mov": not any(isinstance(each, tuple) for each in instruction.operands),
+            "mov": not any(isinstance(operand, tuple) for operand in instruction.operands),
             "setp": not how or not how[-1].endswith("x2"),
             "add": "cc" not in how,
             "mad": "cc" not in how,
@@ -92,16 +93,16 @@ class Frame:
         return None if plain.get(name) else self.program.handlers.get(name)
 
     def value(self, operand: Operand, kind: Kind) -> Array:
-        """The numbers [T] of an operand."""
+        """The numbers [T] of an operand. Raises Fault where a register has no value yet."""
         assert isinstance(operand, str)
-        found = self.registers.get(operand)
-        if found is None:
+        bits = self.registers.get(operand)
+        if bits is None:
             return self._constant(operand, kind)
-        if found.dtype == kind:
-            return found
-        if TRUTH in (found.dtype, kind):
-            return found.astype(kind)
-        return found.astype(f"u{kind.itemsize}", copy=False).view(kind)
+        if bits.dtype == kind:
+            return bits
+        if TRUTH in (bits.dtype, kind):
+            return bits.astype(kind)
+        return bits.astype(f"u{kind.itemsize}", copy=False).view(kind)
 
     def _constant(self, text: str, kind: Kind) -> Array:
         known = self.program.known.get(text)
@@ -112,7 +113,7 @@ class Frame:
         return np.full(self.program.threads, _bits(text, kind)).astype(f"u{kind.itemsize}").view(kind)
 
     def put(self, to: Operand, values: Array, active: Array) -> None:
-        """Puts numbers [T] into a register of the active threads; `_` is none."""
+        """Puts numbers [T] into a register of the active threads; the register `_` drops them."""
         assert isinstance(to, str)
         if to == "_":
             return
@@ -123,10 +124,11 @@ class Frame:
         self.registers[to] = values
 
     def zeros(self, kind: str) -> Array:
+        """A 0 for each thread [T]."""
         return np.zeros(self.program.threads, kind)
 
     def addresses(self, operand: Operand, active: Array) -> Array:
-        """Where the active threads read or write."""
+        """The addresses that the active threads read or write."""
         assert isinstance(operand, Address)
         return self.value(operand.base, ADDRESS)[active].astype("i8") + operand.offset
 

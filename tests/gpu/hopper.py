@@ -18,7 +18,7 @@ TENSOR_CORE = 10**6  # in place of a thread: only barriers order what it reads
 
 @dataclass(frozen=True)
 class Product:
-    """m x n x k of one group, whose threads are `part`; `turned` operands lie with k across."""
+    """The product of one group, whose threads are `part`; an operand that is `turned` lies with k across."""
 
     frame: Frame
     group: int
@@ -27,24 +27,25 @@ class Product:
 
     @property
     def part(self) -> slice:
+        """The threads of the group."""
         return slice(self.group * GROUP, (self.group + 1) * GROUP)
 
     def from_registers(self, registers: Operand) -> Array:
         """A [64, k]."""
         shape = "m16n8k8" if self.kind == "tf32" else "m16n8k16"
-        values = [each[self.part] for each in numbers(self.frame, registers, self.kind)]
+        values = [held[self.part] for held in numbers(self.frame, registers, self.kind)]
         return matrices(values, fragments(shape, self.kind)[0]).reshape(-1, self.k)
 
     def from_memory(self, descriptor: str, rows: int, turned: bool) -> Array:
-        """An operand [rows, k], where and how its descriptor says that it lies."""
+        """The operand [rows, k] that a descriptor describes."""
         bits = self.frame.value(descriptor, np.dtype("u8"))[self.part]
         if (bits != bits[0]).any():
             raise Fault("threads that multiply together differ in what")
         width = 4 if self.kind == "tf32" else 2
         reading = Reading(self.group, _places(int(bits[0]), rows, self.k, width, turned), width)
         self.frame.program.products.append(reading)
-        found = read(self.frame, reading)
-        values = (found & TF32).view("f4") if width == 4 else widened(found, self.kind)
+        bits = read(self.frame, reading)
+        values = (bits & TF32).view("f4") if width == 4 else widened(bits, self.kind)
         return values.astype("f8")
 
 
@@ -68,13 +69,14 @@ def _places(descriptor: int, rows: int, k: int, width: int, turned: bool) -> Arr
 
 
 def read(frame: Frame, reading: Reading) -> Array:
-    """The numbers; whoever writes there has to be behind a barrier."""
+    """The bits of the numbers [rows, k]. Raises Fault where a write to them is not ordered by a barrier."""
     at = reading.at.ravel()
     reader = np.full(len(at), TENSOR_CORE + WARP * reading.group)
     return frame.program.spaces["shared"].load(at, reading.width, reader).reshape(reading.at.shape)
 
 
 def wgmma(frame: Frame, instruction: Instruction, active: Array) -> None:
+    """A product, done at once; waiting reads its operands again, so that a write in between is a race."""
     frame.need_all(active, "multiply")
     if instruction.how[0] == "mma_async":
         _multiply(frame, instruction)
@@ -87,26 +89,25 @@ def wgmma(frame: Frame, instruction: Instruction, active: Array) -> None:
 def _multiply(frame: Frame, instruction: Instruction) -> None:
     """D = A B, to which D is added where `keep` says so."""
     m, n, k = map(int, re.findall(r"\d+", instruction.how[3]))
-    d, a, b, keep, _, _, *turns = (
-        instruction.operands
-    )  # turns: of A, if it is in memory, and of B; of tf32 none
+    # turns: that of A, where A is in memory, and that of B; tf32 has none
+    d, a, b, keep, _, _, *turns = instruction.operands
     turn_a, turn_b = len(turns) == 2 and turns[0] == "1", turns[-1:] == ["1"]
-    kept = frame.value(keep, TRUTH)
+    adds = frame.value(keep, TRUTH)
     assert isinstance(d, tuple) and isinstance(b, str)
-    results = [frame.value(each, SINGLE).copy() if kept.any() else frame.zeros("f4") for each in d]
+    results = [frame.value(register, SINGLE).copy() if adds.any() else frame.zeros("f4") for register in d]
     g, t = np.divmod(np.arange(GROUP) % WARP, 4)
     row = 16 * (np.arange(GROUP) // WARP) + g
     for group in range(frame.program.threads // GROUP):
         product = Product(frame, group, instruction.how[-1], k)
         in_memory = isinstance(a, str)
         left = product.from_memory(a, m, turn_a) if in_memory else product.from_registers(a)
-        found = left @ product.from_memory(b, n, turn_b).T
+        whole = left @ product.from_memory(b, n, turn_b).T
         part = product.part
         for i, result in enumerate(results):
-            mine = found[row + 8 * (i // 2 % 2), 8 * (i // 4) + 2 * t + i % 2]
-            result[part] = np.where(kept[part], mine + result[part], mine)
-    for each, result in zip(d, results, strict=True):
-        frame.put(each, result, frame.mask)
+            mine = whole[row + 8 * (i // 2 % 2), 8 * (i // 4) + 2 * t + i % 2]
+            result[part] = np.where(adds[part], mine + result[part], mine)
+    for register, result in zip(d, results, strict=True):
+        frame.put(register, result, frame.mask)
 
 
 HANDLERS = {"wgmma": wgmma}

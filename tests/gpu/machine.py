@@ -19,7 +19,7 @@ HANDLERS: dict[str, Handler] = {
 
 
 def run(launch: Launch, parameters: Sequence[Array]) -> None:
-    """Runs all programs with `parameters` [T], unsigned integers. Raises Fault at what none may do."""
+    """Runs all programs with `parameters` [T], unsigned integers. Raises Fault where a kernel is wrong."""
     entry = launch.module.functions["entry"]
     with np.errstate(all="ignore"):
         for number in range(launch.programs):

@@ -1,4 +1,4 @@
-"""Memory that notices: accesses outside of what was given, misaligned ones, and races between threads."""
+"""Memory that notices accesses outside of tensors, misaligned accesses, and races between threads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,18 +22,19 @@ class Fault(AssertionError):
 
 @dataclass
 class Clock:
-    """Which program runs, and how many barriers it has passed: with `all` threads, with those of a warp."""
+    """Which program runs, and how many barriers it has passed: of `all` threads, and of each warp."""
 
     program: int = 0
     all: int = 0
     warps: Array = field(default_factory=lambda: np.zeros(WARP, np.int64))
 
     def begin(self, program: int) -> None:
+        """Another program starts."""
         self.program = program
         self.all += 1
 
     def now(self, threads: Array) -> Array:
-        """The moment at which threads [T] are."""
+        """The moment [T] of each of these threads: two numbers, the barriers of all and of its warp."""
         return (self.all << 32) + self.warps[threads // WARP % WARP]
 
 
@@ -45,9 +46,8 @@ def warp_of(thread: Array) -> Array:
 class Memory:
     """`size` bytes, of which those that are `given` may be touched.
 
-    For each byte it is known who wrote it last, who read it last, and when. Of two threads that touch a
-    byte, one of them to write it, one must do so before a barrier and the other after it; programs have no
-    barrier in common.
+    It remembers of each byte who wrote it last, who read it last, and when. Where two threads touch a byte,
+    one of them to write it, a barrier must stand between; programs have no barrier in common.
     """
 
     def __init__(self, name: str, size: int, clock: Clock, given: bool = False) -> None:
@@ -60,7 +60,7 @@ class Memory:
         self.written_by, self.read_by = (np.full(len(self.bytes), NOBODY, np.int32) for _ in range(2))
 
     def load(self, at: Array, width: int, threads: Array, alignment: int = 0) -> Array:
-        """Numbers of `width` bytes [T] at addresses [T], as unsigned integers."""
+        """Numbers of `width` bytes [T] at addresses [T], as unsigned integers. Raises Fault."""
         places, who, now = self._places(at, width, alignment or width), threads[:, None], self._now(threads)
         self._refuse(self._foreign(self.written_by[places]), "reads what another program writes")
         raced = self._unordered(self.writer[places], self.written[places], who, now)
@@ -82,7 +82,7 @@ class Memory:
         self.reader[places[apart]] = MANY
 
     def store(self, at: Array, values: Array, threads: Array, alignment: int = 0) -> None:
-        """Writes numbers [T], unsigned integers, to addresses [T]."""
+        """Writes numbers [T], unsigned integers, to addresses [T]. Raises Fault."""
         width = values.itemsize
         places, who, now = self._places(at, width, alignment or width), threads[:, None], self._now(threads)
         for program in (self.written_by, self.read_by):
@@ -120,7 +120,7 @@ class Memory:
 
 
 class Arena:
-    """Global memory with copies of tensors and a module's tables in it."""
+    """Global memory that holds copies of tensors and a module's tables, with gaps between them."""
 
     def __init__(self, tensors: Sequence[Tensor], tables: Mapping[str, bytes]) -> None:
         self.clock = Clock()
@@ -145,7 +145,7 @@ class Arena:
         return self.places[storage] + tensor.data_ptr() - storage
 
     def take_back(self) -> None:
-        """Copies what kernels have written into the tensors."""
+        """Copies what the kernel has written back into the tensors."""
         for storage, tensor in self.tensors.items():
             content = _bytes(tensor)
             content[:] = self.memory.bytes[self.places[storage] :][: len(content)]

@@ -1,7 +1,7 @@
 """What PTX instructions compute of numbers: operation(name, how) -> a function of arrays [T].
 
 Registers hold unsigned integers; an operation takes and gives arrays of its own types. Approximate
-instructions are exact here.
+instructions (ex2.approx, div.full, ...) are computed as NumPy does, without their error.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def kind_of(text: str) -> Kind:
 
 @cache
 def operation(name: str, how: tuple[str, ...]) -> Operation | None:
-    """The operation of an instruction; None where it isn't one of numbers alone."""
+    """The operation of an instruction; None where none is known that computes with numbers alone."""
     if how and how[-1] in PACKED and name not in {"mov", "selp", "cvt", "setp"}:
         return None
     if name in SPECIAL:
@@ -186,7 +186,7 @@ def _cvt(how: tuple[str, ...]) -> Operation:
     if source == "bf16":
         return Operation(lambda a: widened(a, "bf16").astype(gives), (np.dtype("u2"),), gives)
     takes = kind_of(source)
-    rounding = next((ROUNDINGS[each] for each in how if each in ROUNDINGS), None)
+    rounding = next((ROUNDINGS[word] for word in how if word in ROUNDINGS), None)
     if rounding is None:
         return Operation(lambda a: a.astype(gives), (takes,), gives)
     if gives.kind == "f":

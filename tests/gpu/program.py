@@ -17,7 +17,7 @@ Handler = Callable[[Any, Any, Array], None]  # of a Frame, an Instruction and th
 
 @dataclass(frozen=True)
 class Copy:
-    """An asynchronous copy: what threads [T] write to addresses [T], bytes [T, W]."""
+    """An asynchronous copy: the bytes [T, W] that threads [T] write to addresses [T]."""
 
     at: Array
     content: Array
@@ -26,7 +26,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class Reading:
-    """Numbers in shared memory that the product of a group of threads may read until it is waited for."""
+    """The places of numbers in shared memory that a group's product reads, until it is waited for."""
 
     group: int
     at: Array
@@ -35,7 +35,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Launch:
-    """A module's kernel, started as so many programs of so many threads, with so much shared memory."""
+    """A launch of a module's kernel: how many programs, threads of each, and bytes of shared memory."""
 
     module: Module
     programs: int
@@ -45,11 +45,10 @@ class Launch:
 
 
 class Program:
-    """`every` thread [T] has a number, and `whole` [T] is the mask of all of them.
+    """One program: `every` are the numbers of its threads [T], `whole` [T] is the mask of all of them.
 
-    `spaces` are its memories, `known` the values of names that are no registers.
-
-    Of `copies` those of the last group are not committed yet; `products` are those to wait for.
+    `spaces` are its memories, `known` the values of names that are no registers. The last group of `copies`
+    is not committed yet; `products` are those that nobody has waited for yet.
     """
 
     def __init__(self, launch: Launch, number: int, handlers: Mapping[str, Handler]) -> None:
@@ -72,7 +71,7 @@ class Program:
         }  # fmt: skip
 
     def count(self, mask: Array) -> None:
-        """An instruction of these threads' warps."""
+        """Counts an instruction for each warp of the mask. Raises AssertionError beyond MOST."""
         whole = mask is self.whole
         self.issued += self.threads // WARP if whole else int(mask.reshape(-1, WARP).any(1).sum())
         assert self.issued < MOST, "a program doesn't end"

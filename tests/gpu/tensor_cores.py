@@ -1,7 +1,7 @@
 """Products of a warp's tensor cores, and the matrices that warps load and store, by PTX's manual.
 
-A fragment is a matrix as it lies in the registers of a warp: a list of the (row, column) of each number
-that a lane holds, for all lanes.
+A fragment says how a matrix lies in the registers of a warp: of each number that a lane holds, in order, the
+(row, column) for all lanes.
 """
 
 from functools import cache
@@ -21,7 +21,7 @@ TF32 = np.uint32(0xFFFFE000)  # the bits that tensor cores read of a float32
 
 @cache
 def fragments(shape: str, kind: str) -> tuple[Fragment, Fragment, Fragment]:
-    """How A, B and C lie: of mma.sync.SHAPE with operands of this type."""
+    """The fragments of A, B and C of mma.sync.SHAPE with operands of this type."""
     g, t = np.divmod(np.arange(WARP), 4)
     sums = [(g + 8 * (i // 2), 2 * t + i % 2) for i in range(4)]
     if shape == "m16n8k16" and kind in ("bf16", "f16"):
@@ -41,8 +41,8 @@ def mma(frame: Frame, instruction: Instruction, active: Array) -> None:
     shape, (kind, out) = instruction.how[2], instruction.how[-2:]
     how = fragments(shape, kind)
     a, b, c = (
-        matrices(numbers(frame, part, each), fragment)
-        for part, each, fragment in zip(operands, (kind, kind, out), how, strict=True)
+        matrices(numbers(frame, registers, format), fragment)
+        for registers, format, fragment in zip(operands, (kind, kind, out), how, strict=True)
     )
     product = (np.matmul(a, b) + c).astype(kind_of(out))
     assert isinstance(d, tuple)
@@ -51,11 +51,11 @@ def mma(frame: Frame, instruction: Instruction, active: Array) -> None:
 
 
 def numbers(frame: Frame, registers: Operand, kind: str) -> list[Array]:
-    """What each thread holds, in order: [T] each."""
+    """The numbers in these registers, in order, [T] each."""
     assert isinstance(registers, tuple)
     if kind in ("f32", "f64"):
-        return [frame.value(each, kind_of(kind)) for each in registers]
-    words = [frame.value(each, WORD) for each in registers]
+        return [frame.value(register, kind_of(kind)) for register in registers]
+    words = [frame.value(register, WORD) for register in registers]
     if kind == "tf32":
         return [(word & TF32).view("f4") for word in words]
     return [
@@ -66,14 +66,14 @@ def numbers(frame: Frame, registers: Operand, kind: str) -> list[Array]:
 def matrices(values: list[Array], fragment: Fragment) -> Array:
     """The matrix of each warp [W, rows, columns], in float64."""
     rows, columns = (1 + max(int(place[axis].max()) for place in fragment) for axis in (0, 1))
-    found = np.full((len(values[0]) // WARP, rows, columns), np.nan)
+    whole = np.full((len(values[0]) // WARP, rows, columns), np.nan)
     for value, (row, column) in zip(values, fragment, strict=True):
-        found[:, row, column] = value.reshape(-1, WARP)
-    return found
+        whole[:, row, column] = value.reshape(-1, WARP)
+    return whole
 
 
 def ldmatrix(frame: Frame, instruction: Instruction, active: Array) -> None:
-    """8 x 8 matrices of 16 bits, whose rows lie where lanes 0-7, 8-15, ... say."""
+    """Loads 8 x 8 matrices of 16 bits; lanes 0-7, 8-15, ... hold the addresses of their rows."""
     to, address = instruction.operands
     assert isinstance(to, tuple)
     for register, places in zip(to, _places(frame, instruction, address, len(to), active), strict=True):
@@ -85,7 +85,7 @@ def ldmatrix(frame: Frame, instruction: Instruction, active: Array) -> None:
 
 
 def stmatrix(frame: Frame, instruction: Instruction, active: Array) -> None:
-    """The other way around."""
+    """Stores 8 x 8 matrices of 16 bits, as ldmatrix loads them."""
     address, source = instruction.operands
     assert isinstance(source, tuple)
     for register, places in zip(
@@ -100,7 +100,7 @@ def stmatrix(frame: Frame, instruction: Instruction, active: Array) -> None:
 def _places(
     frame: Frame, instruction: Instruction, address: Any, count: int, active: Array
 ) -> list[tuple[Array, Array]]:
-    """Where the two numbers of each thread are, in each of `count` matrices."""
+    """The addresses of each thread's two numbers, in each of `count` matrices."""
     frame.need_warps(active)
     every = frame.program.every
     rows = frame.zeros("i8")
@@ -110,8 +110,8 @@ def _places(
     g, t = np.divmod(every % WARP, 4)
     first = every - every % WARP
     halves = [(2 * t + half, g) if "trans" in instruction.how else (g, 2 * t + half) for half in (0, 1)]
-    found = [[rows[first + 8 * i + row] + 2 * column for row, column in halves] for i in range(count)]
-    return [(low, high) for low, high in found]
+    places = [[rows[first + 8 * i + row] + 2 * column for row, column in halves] for i in range(count)]
+    return [(low, high) for low, high in places]
 
 
 HANDLERS = {"mma": mma, "ldmatrix": ldmatrix, "stmatrix": stmatrix}

@@ -32,7 +32,7 @@ KERNEL = """
 def run(
     *lines: str, numbers: int = THREADS, programs: int = 1, data: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """What a kernel makes of int32 numbers 0, 1, ...: %r1 is the thread, %rd3 where its number is."""
+    """Runs a kernel on the int32 numbers 0, 1, ...; %r1 is the thread, %rd3 the address of its number."""
     data = torch.arange(numbers, dtype=torch.int32) if data is None else data
     module = parse(KERNEL.format(body="\n".join(lines)))
     arena = Arena([data], module.tables)
@@ -43,24 +43,24 @@ def run(
 
 
 def test_each_thread_has_numbers_of_its_own() -> None:
-    found = run("ld.global.b32 %r3, [%rd3];", "mad.lo.s32 %r4, %r3, 3, -1;", "st.global.b32 [%rd3], %r4;")
-    assert found.equal(3 * torch.arange(THREADS, dtype=torch.int32) - 1)
+    result = run("ld.global.b32 %r3, [%rd3];", "mad.lo.s32 %r4, %r3, 3, -1;", "st.global.b32 [%rd3], %r4;")
+    assert result.equal(3 * torch.arange(THREADS, dtype=torch.int32) - 1)
 
 
 def test_threads_that_branch_meet_again() -> None:
-    found = run(
+    result = run(
         "setp.lt.s32 %p1, %r1, 40;", "@%p1 bra $few;", "mov.b32 %r3, 5;", "bra.uni $end;",
         "$few: ", "mov.b32 %r3, 9;", "$end: ", "bar.sync 0;", "st.global.b32 [%rd3], %r3;",
     )  # fmt: skip
-    assert found.tolist() == [9] * 40 + [5] * 24
+    assert result.tolist() == [9] * 40 + [5] * 24
 
 
 def test_a_loop_ends_for_each_thread_by_itself() -> None:
-    found = run(
+    result = run(
         "mov.b32 %r3, 0;", "$again: ", "add.s32 %r3, %r3, 2;", "setp.lt.u32 %p1, %r3, %r1;",
         "@%p1 bra $again;", "st.global.b32 [%rd3], %r3;",
     )  # fmt: skip
-    assert found.tolist() == [max(2, i + i % 2) for i in range(THREADS)]
+    assert result.tolist() == [max(2, i + i % 2) for i in range(THREADS)]
 
 
 def test_a_barrier_that_some_threads_miss_is_a_fault() -> None:
@@ -82,8 +82,8 @@ def test_what_another_thread_wrote_is_behind_a_barrier(space: str) -> None:
         f"st.{space}.b32 [{place}], %r1;", *SHIFTED, "cvt.u64.u32 %rd4, %r5;", "add.s64 %rd5, %rd1, %rd4;",
         "{}", f"ld.{space}.b32 %r6, [{neighbour}];", "bar.sync 0;", "st.global.b32 [%rd3], %r6;",
     )  # fmt: skip
-    found = run(*(line.format("bar.sync 0;") for line in lines))
-    assert found.tolist() == [*range(1, THREADS), 0]
+    result = run(*(line.format("bar.sync 0;") for line in lines))
+    assert result.tolist() == [*range(1, THREADS), 0]
     with pytest.raises(Fault, match=f"{space} memory: .* reads what another thread writes, and no barrier"):
         run(*(line.format("") for line in lines))
 
@@ -148,19 +148,39 @@ def test_a_register_is_not_read_before_it_is_written() -> None:
         run("add.s32 %r3, %r9, 1;")
 
 
+def test_a_trap_is_a_fault() -> None:
+    run("setp.lt.s32 %p1, %r1, 0;", "@%p1 trap;")
+    with pytest.raises(Fault, match="a trap: trap of kernel.py:7:5"):
+        run("setp.lt.s32 %p1, %r1, 1;", "@%p1 trap;")
+
+
+def test_a_program_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.gpu.program.MOST", 1000)
+    with pytest.raises(AssertionError, match="a program doesn't end"):
+        run("$again: ", "bra.uni $again;")
+
+
+@pytest.mark.parametrize(
+    "line", ["atom.global.add.u32 %r3, [%rd3], 1;", "cp.async.bulk.tensor.2d [%r2], [%rd3], [%r1];"]
+)
+def test_an_instruction_without_a_meaning_is_a_fault(line: str) -> None:
+    with pytest.raises(Fault, match=f"no meaning is known of it: {line.partition(' ')[0]} of kernel.py:7:5"):
+        run(line)
+
+
 def test_lanes_exchange_numbers() -> None:
-    found = run("shfl.sync.bfly.b32 %r3, %r1, 3, 31, -1;", "st.global.b32 [%rd3], %r3;")
-    assert found.tolist() == [i ^ 3 for i in range(THREADS)]
-    found = run("redux.sync.max.s32 %r3, %r1, -1;", "st.global.b32 [%rd3], %r3;")
-    assert found.tolist() == [31] * 32 + [63] * 32
+    result = run("shfl.sync.bfly.b32 %r3, %r1, 3, 31, -1;", "st.global.b32 [%rd3], %r3;")
+    assert result.tolist() == [i ^ 3 for i in range(THREADS)]
+    result = run("redux.sync.max.s32 %r3, %r1, -1;", "st.global.b32 [%rd3], %r3;")
+    assert result.tolist() == [31] * 32 + [63] * 32
 
 
 def test_tables_and_sums_that_carry() -> None:
-    found = run(
+    result = run(
         "mov.b64 %rd4, table;", "ld.global.nc.b32 %r3, [%rd4+4];", "mad.lo.cc.u32 %r4, %r3, -1, 8;",
         "madc.hi.u32 %r5, %r3, -1, 0;", "add.s32 %r6, %r4, %r5;", "st.global.b32 [%rd3], %r6;",
     )  # fmt: skip
-    assert found[0] == (7 * (2**32 - 1) + 8) % 2**32 + (7 * (2**32 - 1) + 8 >> 32)
+    assert result[0] == (7 * (2**32 - 1) + 8) % 2**32 + (7 * (2**32 - 1) + 8 >> 32)
 
 
 def test_copies_arrive_when_they_are_waited_for() -> None:
@@ -183,7 +203,7 @@ def test_a_product_of_tensor_cores_is_a_product() -> None:
     parts = [a[g, t], a[g + 8, t], a[g, t + 4], a[g + 8, t + 4], b[t, g], b[t + 4, g]]
     data = torch.cat([part.float() for part in parts]).view(torch.int32)
     loads = [f"ld.global.b32 %r1{i}, [%rd3+{256 * i}];" for i in range(6)]
-    found = run(
+    result = run(
         *loads, "mov.b32 %r9, 0f3F800000;",
         "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%r20, %r21, %r22, %r23}, "
         "{%r10, %r11, %r12, %r13}, {%r14, %r15}, {%r9, %r9, %r9, %r9};",
@@ -191,4 +211,4 @@ def test_a_product_of_tensor_cores_is_a_product() -> None:
     )  # fmt: skip
     c = (a @ b + 1).float()
     expected = [c[g, 2 * t], c[g, 2 * t + 1], c[g + 8, 2 * t], c[g + 8, 2 * t + 1]]
-    assert found.view(torch.float32)[: 4 * THREADS].equal(torch.cat(expected))
+    assert result.view(torch.float32)[: 4 * THREADS].equal(torch.cat(expected))

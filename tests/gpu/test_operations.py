@@ -17,13 +17,13 @@ SINGLES = st.floats(width=32, allow_nan=False)
 
 
 def computed(op: str, *operands: Any) -> Any:
-    """What the instruction makes of one number each."""
+    """The result of the instruction for one number an operand."""
     name, *how = op.split(".")
-    found = operation(name, tuple(how))
-    assert found is not None
+    known = operation(name, tuple(how))
+    assert known is not None
     with np.errstate(all="ignore"):
-        values = [np.array([x]).astype(kind) for x, kind in zip(operands, found.takes, strict=True)]
-        return found.compute(*values)[0]
+        values = [np.array([x]).astype(kind) for x, kind in zip(operands, known.takes, strict=True)]
+        return known.compute(*values)[0]
 
 
 def signed(word: int) -> int:

@@ -48,7 +48,7 @@ class Instruction:
 
 @dataclass
 class Function:
-    """Its instructions, and before which of them each label stands."""
+    """Its instructions, and the number of the one that each label stands before."""
 
     name: str
     parameters: list[str]
@@ -66,18 +66,18 @@ class Module:
 
 
 def parse(ptx: str) -> Module:
-    """The module that this text is."""
+    """Reads a module."""
     text = COMMENT.sub(r"\1", ptx)
-    found = {}
+    functions = {}
     for match in FUNCTION.finditer(text):
         kind, results, name, parameters = match.groups()
         body = _body(text, match.end())
         if body:
             function = Function(name, _names(parameters), _names(results or ""))
-            found["entry" if kind == "entry" else name] = function
+            functions["entry" if kind == "entry" else name] = function
             _read(body, function)
     tables = {name: bytes(int(part) for part in parts.split(",")) for name, parts in TABLE.findall(text)}
-    return Module(found, tables)
+    return Module(functions, tables)
 
 
 def _names(declared: str) -> list[str]:
@@ -106,7 +106,7 @@ def _read(body: str, function: Function) -> None:
         statement = STATEMENT.fullmatch(piece["statement"] or "")
         if statement:
             name, *how = statement["op"].split(".")
-            operands = tuple(_operand(each) for each in OPERAND.findall(statement["operands"]))
+            operands = tuple(_operand(part) for part in OPERAND.findall(statement["operands"]))
             guard, negated = statement["guard"] or "", statement["negated"] == "!"
             function.instructions.append(Instruction(name, tuple(how), operands, guard, negated, place))
 
