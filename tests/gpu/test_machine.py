@@ -150,7 +150,7 @@ def test_a_register_is_not_read_before_it_is_written() -> None:
 
 def test_a_trap_is_a_fault() -> None:
     run("setp.lt.s32 %p1, %r1, 0;", "@%p1 trap;")
-    with pytest.raises(Fault, match="a trap: trap of kernel.py:7:5"):
+    with pytest.raises(Fault, match=r"a trap: trap of kernel.py:7:5"):
         run("setp.lt.s32 %p1, %r1, 1;", "@%p1 trap;")
 
 
