@@ -30,14 +30,18 @@ KERNEL = """
 
 
 def run(
-    *lines: str, numbers: int = THREADS, programs: int = 1, data: torch.Tensor | None = None
+    *lines: str,
+    numbers: int = THREADS,
+    programs: int = 1,
+    threads: int = THREADS,
+    data: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Runs a kernel on the int32 numbers 0, 1, ...; %r1 is the thread, %rd3 the address of its number."""
     data = torch.arange(numbers, dtype=torch.int32) if data is None else data
     module = parse(KERNEL.format(body="\n".join(lines)))
     arena = Arena([data], module.tables)
-    parameters = [np.full(THREADS, arena.address(data), "u8")]
-    machine.run(Launch(module, programs, THREADS, 1024, arena), parameters)
+    parameters = [np.full(threads, arena.address(data), "u8")]
+    machine.run(Launch(module, programs, threads, 16 * threads, arena), parameters)
     arena.take_back()
     return data
 
@@ -212,3 +216,26 @@ def test_a_product_of_tensor_cores_is_a_product() -> None:
     c = (a @ b + 1).float()
     expected = [c[g, 2 * t], c[g, 2 * t + 1], c[g + 8, 2 * t], c[g + 8, 2 * t + 1]]
     assert result.view(torch.float32)[: 4 * THREADS].equal(torch.cat(expected))
+
+
+ONES = "mov.b32 %r4, 0f3F800000;", "shl.b32 %r5, %r1, 4;", "st.shared.v4.b32 [%r5], {%r4, %r4, %r4, %r4};"
+OPERANDS = 128 >> 4 << 16 | 256 >> 4 << 32  # from 0 on: bytes to the next 16 of a row, to the next 8 rows
+WGMMA = (
+    f"mov.b64 %rd4, {OPERANDS};", "setp.lt.s32 %p1, %r1, 0;", "wgmma.fence.sync.aligned;",
+    "wgmma.mma_async.sync.aligned.m64n8k8.f32.tf32.tf32 {%r10, %r11, %r12, %r13}, %rd4, %rd4, %p1, 1, 1;",
+    "wgmma.commit_group.sync.aligned;",
+)  # fmt: skip
+WAIT, STORE = "wgmma.wait_group.sync.aligned 0;", "st.global.b32 [%rd3], %r13;"
+
+
+def test_a_product_of_four_warps_is_a_product() -> None:
+    result = run(*ONES, "bar.sync 0;", *WGMMA, WAIT, STORE, numbers=128, threads=128)
+    assert result.view(torch.float32).eq(8).all()
+
+
+@pytest.mark.parametrize(
+    ("barrier", "between"), [("", ""), ("bar.sync 0;", ONES[-1])], ids=["too late", "too early"]
+)
+def test_operands_are_written_before_a_barrier_and_not_again(barrier: str, between: str) -> None:
+    with pytest.raises(Fault, match="another thread"):
+        run(*ONES, barrier, *WGMMA, between, WAIT, numbers=128, threads=128)
