@@ -56,10 +56,8 @@ def _run(arguments: argparse.Namespace) -> None:
             if measured["trouble"]:
                 print(f"{plot.label(measured)}: {measured['trouble']}")
         if arguments.out:
-            file = (
-                arguments.out if arguments.suite else arguments.out.with_stem(f"{arguments.out.stem}_{name}")
-            )
-            _write(file, name, rows)
+            file: Path = arguments.out
+            _write(file if arguments.suite else file.with_stem(f"{file.stem}_{name}"), name, rows)
 
 
 def _arguments() -> argparse.Namespace:

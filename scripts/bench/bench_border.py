@@ -38,6 +38,7 @@ from scripts.common.engines import train
 
 T = TypeVar("T")
 
+ENGINES = FUSED, STEP
 FEW = 8  # runs that are compared in float64
 JAX, JAX_STEPS = "jax", 100
 JAX_AT = "primer, 4096 x 8192"
@@ -69,10 +70,8 @@ def _measured(
     point: Point, device: str, most: int, repeats: int, trouble: list[str]
 ) -> dict[str, list[Spent]]:
     """What each way spent in every repeat; what stood in the way goes into `trouble`."""
-    engines = {
-        kind: tried(kind, partial(_warm, point, kind, device, most), trouble) for kind in (FUSED, STEP)
-    }
-    warm = {kind: engine for kind, engine in engines.items() if engine}
+    engines = [(kind, tried(kind, partial(_warm, point, kind, device, most), trouble)) for kind in ENGINES]
+    warm = {kind: engine for kind, engine in engines if engine}
     if len(warm) == 2 and not tried("the engines", partial(_agree, point, warm, device), trouble):
         return {}
     ways = {kind: engine.again for kind, engine in warm.items()}

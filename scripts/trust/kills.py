@@ -64,24 +64,24 @@ class Trial:
         base.mkdir()
         for name in "compiled", "whole":
             began = time.perf_counter()
-            code = ended(begin(self.life(base / name), self.output))
+            code = ended(begin(self.training(base / name), self.output))
             self.seconds = time.perf_counter() - began
             assert code == 0, self.output.read_text()
         self.whole = left_in(base / "whole")
 
-    def life(self, folder: Path) -> Callable[[], None]:
+    def training(self, folder: Path) -> Callable[[], None]:
         """What begins the training in `folder`, or resumes it there."""
         if any((folder / name).exists() for name in ("command.json", "sweep.json")):
             return packtrain(self.base, f"resume={folder}")
         return packtrain(self.base, *self.command, f"hydra.run.dir={folder}", f"hydra.sweep.dir={folder}")
 
-    def live(self, folder: Path, count: int = 0, end: Callable[[int], int] = ended) -> int:
+    def train(self, folder: Path, count: int = 0, end: Callable[[int], int] = ended) -> int:
         """Trains in `folder` until `end`, or its disk operation `count`, ends it -> its exit code."""
-        life = self.life(folder)
+        training = self.training(folder)
 
         def doomed() -> None:
             Failpoint(count)
-            life()
+            training()
 
         before = _steps(folder)
         code = end(begin(doomed, self.output))
@@ -119,7 +119,7 @@ def at_random(trial: Trial, kills: int, draw: random.Random) -> None:
     while trial.tally.kills < last:
         folder, code = trial.base / "cut", KILLED
         while code == KILLED:
-            code = trial.live(folder, end=soon if trial.tally.kills < last else ended)
+            code = trial.train(folder, end=soon if trial.tally.kills < last else ended)
         trial.compare(folder, code)
 
 
@@ -133,9 +133,9 @@ def at_everything(trial: Trial, begun: Path | None = None) -> int:
         folder, count = trial.base / "cut", count + 1
         if begun:
             shutil.copytree(begun, folder)
-        code = trial.live(folder, count)
+        code = trial.train(folder, count)
         first = first or count * bool(_steps(folder))
-        trial.compare(folder, trial.live(folder) if code == KILLED else code)
+        trial.compare(folder, trial.train(folder) if code == KILLED else code)
     return first
 
 
@@ -149,7 +149,7 @@ def figures(kills: int = 200, seed: int = 0) -> dict[str, object]:
         for command in POINTED:
             trial = Trial(next(places), command, pointed)
             begun, first = trial.base / "begun", at_everything(trial)
-            trial.live(begun, first)
+            trial.train(begun, first)
             trial.tally = going_on
             at_everything(trial, begun)
         at_random(Trial(next(places), SWEEP, swept), kills // 10, draw)

@@ -21,11 +21,16 @@ LENGTHS = f"{FUSED}test_runs_of_their_own_lengths_and_rates"
 INFINITE = f"{FUSED}test_whatever_is_infinite_the_step_is_not_taken"
 FINITE_AGAIN = f"{FUSED}test_a_run_that_diverged_stays_so_where_its_loss_is_finite_again"
 TESTS: dict[str, tuple[str, ...]] = {  # the first row that a file's path starts with
-    "trainer/folder/": ("tests/trainer/folder",),
+    "trainer/folder/atomic": ("tests/trainer/folder/test_atomic.py",),
+    "trainer/folder/checkpoint": ("tests/trainer/folder/test_checkpoint.py",),
+    "trainer/folder/resuming": (
+        "tests/trainer/folder/test_resuming.py::test_another_training_is_refused_before_it_changes_anything",
+    ),
+    "trainer/folder/curves": ("tests/trainer/folder/test_curves.py",),
     "trainer/loop/": ("tests/trainer/loop",),
-    "trainer/pruning/": ("tests/trainer/pruning",),
-    "trainer/tensorboard/": ("tests/trainer/tensorboard",),
-    "trainer/engines/parted.py": ("tests/trainer/engines/test_parted.py",),
+    "trainer/pruning/": ("tests/trainer/pruning/test_pruner.py",),
+    "trainer/tensorboard/": ("tests/trainer/tensorboard/test_events.py",),
+    "trainer/engines/parted": ("tests/trainer/engines/test_parted.py",),
     "trainer/engines/": ("tests/trainer/engines/test_step.py", DIVERGENCE),
     "kernels/common/": ("tests/kernels/common",),
     "kernels/descent/numba/": (INFINITE, FINITE_AGAIN, LENGTHS, DIVERGENCE),

@@ -35,8 +35,8 @@ def test_a_pack_that_is_killed_at_random_ends_as_one_that_is_not(tmp_path: Path)
 
 def test_a_kill_at_any_operation_of_a_save_costs_nothing(trial: Trial, tmp_path: Path) -> None:
     for count in SAVES[::4]:
-        assert trial.live(tmp_path / "cut", count) == KILLED
-        trial.compare(tmp_path / "cut", trial.live(tmp_path / "cut"))
+        assert trial.train(tmp_path / "cut", count) == KILLED
+        trial.compare(tmp_path / "cut", trial.train(tmp_path / "cut"))
     assert trial.tally == Tally(kills=5, ends=5)
 
 
@@ -46,7 +46,7 @@ def test_a_save_in_place_is_found_out(trial: Trial, tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr("packtrain.trainer.folder.checkpoint.replace", in_place)
     for count in SAVES[:6]:
-        trial.live(tmp_path / str(count), count)
+        trial.train(tmp_path / str(count), count)
     assert trial.tally.unloadable > 0
 
 
@@ -54,7 +54,7 @@ def test_curves_that_are_not_cut_are_found_out(
     trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "_cut", lambda path, length: path.stat().st_size)
-    trial.live(tmp_path / "cut", SAVES[-1])
-    trial.live(tmp_path / "cut")
-    trial.compare(tmp_path / "cut", trial.live(tmp_path / "cut"))
+    trial.train(tmp_path / "cut", SAVES[-1])
+    trial.train(tmp_path / "cut")
+    trial.compare(tmp_path / "cut", trial.train(tmp_path / "cut"))
     assert len(trial.tally.faults) == 1 and "points" in trial.tally.faults[0]
