@@ -5,7 +5,6 @@ No network is needed: the new environment borrows torch and all other dependenci
 packtrain stays unseen.
 """
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -20,7 +19,8 @@ from tests.helpers import IMPORTABLE, ROOT, result_in, sources
 
 BUILT_FROM = "pyproject.toml", "README.md", ".src", "conf", "kernels", "trainer"
 LEFT_BEHIND = ignore_patterns("__pycache__", "*.egg-info")  # a list of files from an earlier build, say
-PIP = sys.executable if importlib.util.find_spec("pip") else "python3"  # some distributions leave it out
+# As scripts/setup.sh looks for it: find_spec("pip") would break setuptools in this process, and torch.compile.
+PIP = sys.executable if Path(sys.executable).with_name("pip").exists() else "python3"
 DEPENDENCIES = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
 IMPORTS = """
 import json, sys
