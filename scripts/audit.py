@@ -2,8 +2,8 @@
 
     python -m scripts.audit
 
-Ends with 1 for an advisory that ACCEPTED doesn't answer. Where pip-audit can't be installed, or nobody
-tells what is known of the packages, one line says so, and it ends with 0.
+Exits with 1 for an advisory that is not in ACCEPTED. Where pip-audit can't be installed, or no service
+answers, one line says so, and it exits with 0.
 """
 
 import json
@@ -24,25 +24,26 @@ SECONDS = 60  # for each of the two
 
 
 def main() -> int:
+    """Prints what is known -> the exit code."""
     try:
         with TemporaryDirectory() as tool:
-            found = audit(Path(tool))
+            packages = audit(Path(tool))
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         print(f"pip-audit was left out: it can't be installed or run here ({type(error).__name__})")
         return 0
-    answered = [each for each in found if "skip_reason" not in each]
+    answered = [package for package in packages if "skip_reason" not in package]
     if not answered:
-        print(f"pip-audit was left out: nobody tells what is known of the {len(found)} packages")
+        print(f"pip-audit was left out: nobody tells what is known of the {len(packages)} packages")
         return 0
     open_ones = list(advisories(answered, ACCEPTED))
-    print(f"pip-audit: {len(open_ones)} known vulnerabilities in {len(answered)} of {len(found)} packages")
+    print(f"pip-audit: {len(open_ones)} known vulnerabilities in {len(answered)} of {len(packages)} packages")
     for line in open_ones:
         print(f"  {line}")
     return int(bool(open_ones))
 
 
 def audit(tool: Path) -> list[dict[str, Any]]:
-    """What pip-audit, put into the folder `tool` for this, says of each package."""
+    """Installs pip-audit into the folder `tool` -> what it says of each package."""
     _python(*INSTALL, "--target", str(tool), "pip-audit", path="").check_returncode()
     report = tool / "report.json"
     _python(*AUDIT, "-r", str(CONSTRAINTS), "-f", "json", "-o", str(report), path=str(tool))
@@ -56,12 +57,12 @@ def _python(module: str, *arguments: str, path: str) -> subprocess.CompletedProc
 
 
 def advisories(packages: Iterable[Mapping[str, Any]], accepted: Mapping[str, str]) -> Iterator[str]:
-    """A line for each advisory that isn't accepted under any of its names."""
+    """A line for each advisory that is accepted under none of its names."""
     for package in packages:
-        for each in package["vulns"]:
-            if not accepted.keys() & {each["id"], *each["aliases"]}:
-                fixed = ", ".join(each["fix_versions"]) or "no version yet"
-                yield f"{package['name']} {package['version']}: {each['id']}, fixed in {fixed}"
+        for advisory in package["vulns"]:
+            if not accepted.keys() & {advisory["id"], *advisory["aliases"]}:
+                fixed = ", ".join(advisory["fix_versions"]) or "no version yet"
+                yield f"{package['name']} {package['version']}: {advisory['id']}, fixed in {fixed}"
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ MOST_SHARED = {80: 163 << 10, 90: 227 << 10}
 
 @dataclass(frozen=True)
 class Report:
-    """What one compiled kernel is like: `matrix` are the instructions of the tensor cores it holds."""
+    """Figures of one compiled kernel: `matrix` are its instructions of the tensor cores."""
 
     kernel: str
     architecture: int
@@ -41,15 +41,16 @@ class Report:
 
     @property
     def sound(self) -> bool:
+        """No spills, no atomics, and no more shared memory than there is."""
         return not self.spills and not self.atomics and self.shared <= MOST_SHARED[self.architecture]
 
 
 def compiled(cases: Sequence[dict[str, Any]]) -> list[list[Report]]:
     """The reports of each case."""
-    return [[Report(**each) for each in _asked(case)] for case in cases]
+    return [[Report(**report) for report in _answer(case)] for case in cases]
 
 
-def _asked(case: dict[str, Any]) -> list[dict[str, Any]]:
+def _answer(case: dict[str, Any]) -> list[dict[str, Any]]:
     process, errors = _compiler()
     assert process.stdin is not None and process.stdout is not None
     process.stdin.write(f"{json.dumps(case)}\n")
@@ -136,8 +137,8 @@ def expression(
         triton_kernel.squares(graph, parameters, inputs, targets, torch.zeros(rows, dtype=kind))
     else:
         classes = torch.zeros(*rows, 1, dtype=torch.int64)
-        given = classes if loss == "cross_entropy" else targets
-        triton_kernel.loss_and_gradient(graph, parameters, inputs, given, loss)
+        wanted = classes if loss == "cross_entropy" else targets
+        triton_kernel.loss_and_gradient(graph, parameters, inputs, wanted, loss)
 
 
 def training(
@@ -152,9 +153,9 @@ def training(
 ) -> None:
     """A few steps of a graph's training in one launch."""
     graph, kind = parse(text, outputs), getattr(torch, dtype)
-    made = graph_training(graph, loss, kind.itemsize)
+    source = graph_training(graph, loss, kind.itemsize)
     parameters = torch.zeros(runs, len(graph.parameters), dtype=kind)
-    _descend(made, parameters, len(graph.inputs), len(graph.outputs), loss, optimizer, batch, own)
+    _descend(source, parameters, len(graph.inputs), len(graph.outputs), loss, optimizer, batch, own)
 
 
 def perceptron(
@@ -168,13 +169,13 @@ def perceptron(
 ) -> None:
     """A few steps of a perceptron's training in one launch."""
     kind = getattr(torch, dtype)
-    made = layers_training(widths, True, loss, product, kind.itemsize)
+    source = layers_training(widths, True, loss, product, kind.itemsize)
     size = sum(o * (i + 1) for i, o in itertools.pairwise(widths))
-    _descend(made, torch.zeros(3, size, dtype=kind), widths[0], widths[-1], loss, optimizer, batch, own)
+    _descend(source, torch.zeros(3, size, dtype=kind), widths[0], widths[-1], loss, optimizer, batch, own)
 
 
 def _descend(
-    made: Any, parameters: Any, inputs: int, outputs: int, loss: str, optimizer: str, batch: int, own: bool
+    source: Any, parameters: Any, inputs: int, outputs: int, loss: str, optimizer: str, batch: int, own: bool
 ) -> None:
     """Two steps through the kernel, on numbers that nobody reads."""
     size, kind = len(parameters), parameters.dtype
@@ -185,7 +186,7 @@ def _descend(
     settings = torch.zeros(size, constants, dtype=kind)
     runs = Runs(parameters, settings, whole, whole, whole, floats[0] > 0, floats[0])
     record = Record(floats, floats, torch.zeros(2, size, 2, dtype=kind), whole[:2], floats[0])
-    descent = TritonDescent(made, optimizer, runs, record, 1)
+    descent = TritonDescent(source, optimizer, runs, record, 1)
     shuffle = Shuffle(torch.zeros(size, 2, 4, dtype=torch.int64), 0, batch) if own else None
     table = torch.zeros(2, coefficients, size, dtype=kind)
     descent.advance(Block(0, Batches(x, t, shuffle), table, whole[:2]), slice(0, 2))
@@ -218,19 +219,19 @@ def record(run: list[Report], architecture: int) -> Callable[..., None]:
 known: dict[str, Report] = {}
 
 
-def _report(name: str, choice: str, architecture: int, made: Any) -> Report:
-    atomics = len(re.findall(r"\b(?:atom|red)\.", made.asm["ptx"]))
+def _report(name: str, choice: str, architecture: int, kernel: Any) -> Report:
+    atomics = len(re.findall(r"\b(?:atom|red)\.", kernel.asm["ptx"]))
     with tempfile.TemporaryDirectory() as folder:
         cubin = Path(folder, "k.cubin")
-        cubin.write_bytes(made.asm["cubin"])
+        cubin.write_bytes(kernel.asm["cubin"])
         usage = _tool("cuobjdump", "--dump-resource-usage", cubin)
         registers = int(_found(r"REG:(\d+)", usage))
         spills = 0
         if int(_found(r"STACK:(\d+)", usage)):
-            spills = _spills(made.asm["ptx"], architecture, Path(folder, "k.ptx"))
-        machine = _tool("cuobjdump", "--dump-sass", cubin) if "mma" in made.asm["ptx"] else ""
+            spills = _spills(kernel.asm["ptx"], architecture, Path(folder, "k.ptx"))
+        machine = _tool("cuobjdump", "--dump-sass", cubin) if "mma" in kernel.asm["ptx"] else ""
     matrix = sorted(set(re.findall(r"\b(?:HMMA|HGMMA|DMMA|IMMA)\.[\w.]+", machine)))
-    return Report(name, architecture, choice, spills, made.metadata.shared, atomics, registers, matrix)
+    return Report(name, architecture, choice, spills, kernel.metadata.shared, atomics, registers, matrix)
 
 
 def _spills(ptx: str, architecture: int, file: Path) -> int:
@@ -255,11 +256,12 @@ def _tool(name: str, *arguments: Any) -> str:
 
 
 CASES: dict[str, Callable[..., None]] = {
-    each.__name__: each for each in (linear_relu, expression, training, perceptron, quantize, atomic)
+    case.__name__: case for case in (linear_relu, expression, training, perceptron, quantize, atomic)
 }
 
 
 def main() -> None:
+    """Answers cases until the input ends."""
     launch.check_device = lambda *_: None
     setattr(Autotuner, "run", _every_choice)  # noqa: B010 (pyright compares signatures)
     for line in sys.stdin:
@@ -269,7 +271,7 @@ def main() -> None:
             setattr(JITFunction, "run", record(run, architecture))  # noqa: B010
             launch.has_tensor_descriptors = lambda _, architecture=architecture: architecture >= 90
             CASES[case["case"]](**{name: value for name, value in case.items() if name != "case"})
-        print(json.dumps([asdict(each) for each in run]), flush=True)
+        print(json.dumps([asdict(report) for report in run]), flush=True)
 
 
 def _every_choice(tuner: Any, *args: Any, **options: Any) -> None:

@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     architecture = config.getoption("emulate")
     if architecture:
-        from tests.ptx import emulator  # noqa: PLC0415 (Triton must not be set to interpret before)
+        from tests.gpu import emulator  # noqa: PLC0415 (Triton must not be set to interpret before)
 
         asked = config.option.markexpr.removesuffix(" and not only_emulated")
         config.option.markexpr = f"({asked}) and (emulated or only_emulated) and not gpu"

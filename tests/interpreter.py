@@ -36,7 +36,7 @@ def _by_numpy(function: Callable[..., Any]) -> Callable[..., tl.tensor]:
 
 
 def _float32(operand: TensorHandle) -> Any:
-    """The numbers of an operand; bfloat16's are held as bits."""
+    """The numbers of an operand; the interpreter stores bfloat16 as bits."""
     if operand.dtype.scalar is tl.bfloat16:
         return (operand.data.astype(np.uint32) << 16).view(np.float32)
     return operand.data

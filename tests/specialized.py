@@ -15,7 +15,7 @@ OPTIONS = "num_warps", "num_stages", "maxnreg", "enable_fp_fusion"
 
 @dataclass(frozen=True)
 class Specialized:
-    """`arguments` are those that the compiled kernel takes, each with its type."""
+    """A kernel to compile; `arguments` are (value, type) of those that it takes once compiled."""
 
     source: ASTSource
     options: dict[str, Any]
@@ -30,21 +30,19 @@ class Specialized:
 def specialized(kernel: Any, args: Any, options: dict[str, Any]) -> Specialized:
     """The kernel as JITFunction.run compiles it when it is called so."""
     named = {name: value for name, value in options.items() if name in kernel.arg_names}
-    given = inspect.signature(kernel.fn).bind(*args, **named).arguments
-    constants = {each.name: given[each.name] for each in kernel.params if each.is_constexpr}
-    plain = {each.name: mangle_type(given[each.name]) for each in kernel.params if not each.is_constexpr}
-    signature = {each.name: plain.get(each.name, "constexpr") for each in kernel.params}
+    values = inspect.signature(kernel.fn).bind(*args, **named).arguments
+    constants = {p.name: values[p.name] for p in kernel.params if p.is_constexpr}
+    plain = {p.name: mangle_type(values[p.name]) for p in kernel.params if not p.is_constexpr}
+    signature = {p.name: plain.get(p.name, "constexpr") for p in kernel.params}
     divisible = [
-        place
-        for place, each in enumerate(kernel.params)
-        if not each.is_constexpr and _divisible(given[each.name], each)
+        place for place, p in enumerate(kernel.params) if not p.is_constexpr and _divisible(values[p.name], p)
     ]
     attributes = {(place,): [["tt.divisibility", 16]] for place in divisible}
     how = {name: options[name] for name in OPTIONS if name in options}
     return Specialized(
         ASTSource(kernel, signature, constants, attributes),
         how,
-        [(given[name], kind) for name, kind in plain.items()],
+        [(values[name], kind) for name, kind in plain.items()],
         f"{kernel.fn.__module__}.{kernel.fn.__name__} {signature} {constants} {divisible} {how}",
     )
 

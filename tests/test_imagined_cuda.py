@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+from tests.gpu import device
 from tests.helpers import Command, assert_close, result_in
-from tests.ptx import device
 
 pytestmark = pytest.mark.only_emulated
 
@@ -42,8 +42,8 @@ def losses(result: dict[str, Any]) -> torch.Tensor:
 def same_as_on_the_cpu(cli: Command, folder: Path, *arguments: str) -> dict[str, Any]:
     on_cuda = ended(cli, folder, *arguments, "compute.device=cuda")
     assert on_cuda["device"] == device.PROPERTIES.name
-    given = [each for each in arguments if not each.startswith(("engine", "compute.backend"))]
-    assert_close(losses(on_cuda), losses(ended(cli, folder, *given)))
+    on_cpu = [word for word in arguments if not word.startswith(("engine", "compute.backend"))]
+    assert_close(losses(on_cuda), losses(ended(cli, folder, *on_cpu)))
     return on_cuda
 
 
@@ -62,8 +62,8 @@ def test_equations(way: tuple[str, ...], cli: Command, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("engine", ["fused", "step"])
 def test_perceptrons(engine: str, cli: Command, tmp_path: Path) -> None:
-    found = same_as_on_the_cpu(cli, tmp_path, *GAUSSIANS, f"engine={engine}")
-    assert (found["engine"], found["backend"]) == (engine, "triton")
+    result = same_as_on_the_cpu(cli, tmp_path, *GAUSSIANS, f"engine={engine}")
+    assert (result["engine"], result["backend"]) == (engine, "triton")
 
 
 def test_a_fit(cli: Command, tmp_path: Path) -> None:
@@ -72,10 +72,10 @@ def test_a_fit(cli: Command, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("engine", ["fused", "step"])
 def test_perceptrons_in_bf16(engine: str, cli: Command, tmp_path: Path) -> None:
-    given = *GAUSSIANS[:-2], "monitor=quiet"
-    asked = "compute.device=cuda", "compute.precision=bf16", f"engine={engine}"
-    on_cuda = losses(ended(cli, tmp_path, *given, *asked))
-    assert_close(on_cuda, losses(ended(cli, tmp_path, *given)), torch.bfloat16)
+    training = *GAUSSIANS[:-2], "monitor=quiet"
+    half = "compute.device=cuda", "compute.precision=bf16", f"engine={engine}"
+    on_cuda = losses(ended(cli, tmp_path, *training, *half))
+    assert_close(on_cuda, losses(ended(cli, tmp_path, *training)), torch.bfloat16)
 
 
 def test_a_graph_is_captured_while_another_thread_copies_from_the_device(
@@ -94,9 +94,9 @@ def test_a_graph_is_captured_while_another_thread_copies_from_the_device(
     ended(cli, tmp_path, *PRIMER, "compute.device=cuda", "engine=step")
 
 
-def test_a_training_is_gone_on_from_a_checkpoint(cli: Command, tmp_path: Path) -> None:
-    given = *PRIMER, "compute.device=cuda", "checkpoint.every=3", "checkpoint.keep=9"
-    whole = ended(cli, tmp_path, *given)
+def test_a_training_is_resumed_from_a_checkpoint(cli: Command, tmp_path: Path) -> None:
+    training = *PRIMER, "compute.device=cuda", "checkpoint.every=3", "checkpoint.keep=9"
+    whole = ended(cli, tmp_path, *training)
     _, *others = sorted((tmp_path / "out/checkpoint").glob("*.safetensors"))
     assert others
     for file in others:

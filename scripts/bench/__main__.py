@@ -19,42 +19,45 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from scripts.bench import bench_expression, bench_linear_relu, bench_mlp, limits, plot, record
+from scripts.bench import bench_expression, bench_linear_relu, bench_mlp, limits, plot
 from scripts.bench.case import FASTER, Case, row
+from scripts.common import record
 
 SUITES = {"linear_relu": bench_linear_relu, "mlp": bench_mlp, "expression": bench_expression}
 
 
 def main() -> None:
-    asked = _arguments()
-    if asked.device.startswith("cuda"):
-        torch.cuda.set_device(asked.device)
+    """Runs the suite that is named, else all."""
+    arguments = _arguments()
+    if arguments.device.startswith("cuda"):
+        torch.cuda.set_device(arguments.device)
         with torch.cuda.stream(torch.cuda.Stream()):  # the default one can't be captured
-            _run(asked)
+            _run(arguments)
     else:
-        _run(asked)
+        _run(arguments)
 
 
-def _run(asked: argparse.Namespace) -> None:
-    found = limits.measure(asked.device, ["bf16", "tf32", "fp32"] if asked.device != "cpu" else ["fp32"])
-    peaks = ", ".join(f"{name} {value / 1e12:.3g}" for name, value in found.matrix.items())
-    print(f"{record.where(asked.device)['device']}: copies at {found.bandwidth / 1e9:.4g} GB/s read and")
+def _run(arguments: argparse.Namespace) -> None:
+    formats = ["fp32"] if arguments.device == "cpu" else ["bf16", "tf32", "fp32"]
+    limit = limits.measure(arguments.device, formats)
+    peaks = ", ".join(f"{name} {value / 1e12:.3g}" for name, value in limit.matrix.items())
+    print(f"{record.where(arguments.device)['device']}: copies at {limit.bandwidth / 1e9:.4g} GB/s read and")
     print(f"written; matrix products at {peaks} TFLOP/s", flush=True)
-    for name in [asked.suite] if asked.suite else SUITES:
+    for name in [arguments.suite] if arguments.suite else SUITES:
         rows = [
-            _measured(case, found, asked)
-            for case in SUITES[name].cases(asked.device)
-            if asked.only in " ".join(map(str, case.what.values()))
+            _measured(case, limit, arguments)
+            for case in SUITES[name].cases(arguments.device)
+            if arguments.only in " ".join(map(str, case.what.values()))
         ]
         if not rows:
-            sys.exit(f"no case of {name} has {asked.only!r} in its name")
+            sys.exit(f"no case of {name} has {arguments.only!r} in its name")
         Console().print(_table(name, rows))
-        for each in rows:
-            if each["trouble"]:
-                print(f"{plot.label(each)}: {each['trouble']}")
-        if asked.out:
-            file = asked.out if asked.suite else asked.out.with_stem(f"{asked.out.stem}_{name}")
-            _write(file, name, rows)
+        for measured in rows:
+            if measured["trouble"]:
+                print(f"{plot.label(measured)}: {measured['trouble']}")
+        if arguments.out:
+            file: Path = arguments.out
+            _write(file if arguments.suite else file.with_stem(f"{file.stem}_{name}"), name, rows)
 
 
 def _arguments() -> argparse.Namespace:
@@ -69,8 +72,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measured(case: Case, found: limits.Limits, asked: argparse.Namespace) -> dict[str, Any]:
-    measured = row(case, found, asked.device, asked.repeats)
+def _measured(case: Case, limit: limits.Limits, arguments: argparse.Namespace) -> dict[str, Any]:
+    measured = row(case, limit, arguments.device, arguments.repeats)
     print(*case.what.values(), f"{measured['microseconds']} us", flush=True)
     return measured
 
@@ -80,20 +83,21 @@ def _table(name: str, rows: list[dict[str, Any]]) -> Table:
     peers = [key for key in _keys(rows) if key.startswith(FASTER)]
     for heading in ("case", "us", "of limit", *(key.removeprefix(FASTER) for key in peers)):
         table.add_column(heading, justify="left" if heading == "case" else "right", no_wrap=True)
-    for each in rows:
-        numbers = each["microseconds"], f"{each['fraction_of_limit']:.0%}", *(each.get(p, "") for p in peers)
-        table.add_row(plot.label(each), *map(str, numbers))
+    for measured in rows:
+        ratios = [measured.get(peer, "") for peer in peers]
+        numbers = measured["microseconds"], f"{measured['fraction_of_limit']:.0%}", *ratios
+        table.add_row(plot.label(measured), *map(str, numbers))
     return table
 
 
 def _keys(rows: list[dict[str, Any]]) -> list[str]:
     """The columns of all rows, in order; what went wrong last."""
-    keys = dict.fromkeys(key for each in rows for key in each if key != "trouble")
-    return [*keys, *(["trouble"] if any(each["trouble"] for each in rows) else [])]
+    keys = dict.fromkeys(key for measured in rows for key in measured if key != "trouble")
+    return [*keys, *(["trouble"] if any(measured["trouble"] for measured in rows) else [])]
 
 
 def _write(file: Path, name: str, rows: list[dict[str, Any]]) -> None:
-    record.write(file, [{key: each.get(key, "") for key in _keys(rows)} for each in rows])
+    record.write(file, [{key: measured.get(key, "") for key in _keys(rows)} for measured in rows])
     if importlib.util.find_spec("matplotlib") is None:
         print("no picture: pip install matplotlib")
         return

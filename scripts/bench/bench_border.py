@@ -5,10 +5,10 @@
 
 Trains the primer, gaussians (2-10-2) and five layers of 64 in bf16, in packs of 1 to 4,096 runs and
 minibatches of 256 to 65,536 samples, those with a target first. At each of these points engine=fused, and
-engine=step with its step captured, are made once. Past compiling, each trains from its start again and
+engine=step with its step captured, are built once. Once compiled, each trains from its start again and
 again, in shuffled order, over as many steps as take some time, at most STEPS. What counts is the training
-as a whole, with its gathering; of the fused engine also its launches alone, by which its run-samples a
-second are counted. At the first target JAX trains too, where it computes on the device.
+as a whole, gathering included; the fused engine's run-samples a second are counted by its launches alone.
+At the first target JAX trains too, where it computes on the device.
 
 A point has no figures where the engines' losses disagree after some steps, in the point's precision or (of
 equations) in float64. FILE.csv has each point as soon as it is measured. Exits with 1 where a point has no
@@ -28,15 +28,17 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from scripts.bench import border_points, jax_peer, record, timing
-from scripts.bench.bench_pack import train
+from scripts.bench import border_points, jax_peer, timing
 from scripts.bench.border_points import FUSED, STEP, Model, Point, Target
 from scripts.bench.case import FASTER, TOLERANCE, difference, first_line, short
 from scripts.bench.training_peers import by_jax
 from scripts.bench.warm import COMPARED, Spent, Warm
+from scripts.common import record
+from scripts.common.engines import train
 
 T = TypeVar("T")
 
+ENGINES = FUSED, STEP
 FEW = 8  # runs that are compared in float64
 JAX, JAX_STEPS = "jax", 100
 JAX_AT = "primer, 4096 x 8192"
@@ -47,32 +49,32 @@ COLUMNS = (
     "step_run_samples_per_second", "target", "reached", "trouble",
 )  # fmt: skip
 SPEED = "fused_run_samples_per_second"
-TOLD = "fused_steps", "fused_milliseconds", "faster_than_step", "faster_than_jax", "reached", "trouble"
+PRINTED = "fused_steps", "fused_milliseconds", "faster_than_step", "faster_than_jax", "reached", "trouble"
 
 
 def row(point: Point, device: str, most: int, repeats: int) -> dict[str, Any]:
     """What was measured of a point; blanks for what failed, and for all of it where the engines disagree."""
     trouble: list[str] = []
-    found: dict[str, Any] = dict.fromkeys(COLUMNS, "")
-    found |= {"model": point.model.name, "runs": point.runs, "batch": point.batch}
-    found |= {"precision": point.model.precision}
-    found |= _figures(point, _measured(point, device, most, repeats, trouble))
+    columns: dict[str, Any] = dict.fromkeys(COLUMNS, "")
+    columns |= {"model": point.model.name, "runs": point.runs, "batch": point.batch}
+    columns |= {"precision": point.model.precision}
+    columns |= _figures(point, _measured(point, device, most, repeats, trouble))
     target = border_points.target_of(point)
     if target:
-        reached = (found[SPEED] or 0) >= target.speed
-        found |= {"target": short(target.speed), "reached": "yes" if reached else "no"}
-    return found | {"trouble": "; ".join(trouble)} | record.where(device)
+        reached = (columns[SPEED] or 0) >= target.speed
+        columns |= {"target": short(target.speed), "reached": "yes" if reached else "no"}
+    return columns | {"trouble": "; ".join(trouble)} | record.where(device)
 
 
 def _measured(
     point: Point, device: str, most: int, repeats: int, trouble: list[str]
 ) -> dict[str, list[Spent]]:
     """What each way spent in every repeat; what stood in the way goes into `trouble`."""
-    made = {kind: tried(kind, partial(_warm, point, kind, device, most), trouble) for kind in (FUSED, STEP)}
-    warm = {kind: each for kind, each in made.items() if each}
+    engines = [(kind, tried(kind, partial(_warm, point, kind, device, most), trouble)) for kind in ENGINES]
+    warm = {kind: engine for kind, engine in engines if engine}
     if len(warm) == 2 and not tried("the engines", partial(_agree, point, warm, device), trouble):
         return {}
-    ways = {kind: each.again for kind, each in warm.items()}
+    ways = {kind: engine.again for kind, engine in warm.items()}
     if FUSED in warm and point.name == JAX_AT:
         peer = tried(JAX, partial(_jax, warm[FUSED], device, min(most, JAX_STEPS)), trouble)
         ways |= {JAX: peer} if peer else {}
@@ -93,7 +95,7 @@ def _warm(point: Point, kind: str, device: str, most: int) -> Warm:
 
 
 def _agree(point: Point, warm: dict[str, Warm], device: str) -> bool:
-    """True. Raises RuntimeError where losses are further apart than rounding takes them."""
+    """Returns True. Raises RuntimeError where the losses differ by more than rounding."""
     _check(difference(warm[STEP].losses, warm[FUSED].losses), point.model.precision)
     if point.model.exact:
         _check(_exactly(point.model, min(point.runs, FEW), point.batch, device), "fp64")
@@ -128,21 +130,22 @@ def _jax(ours: Warm, device: str, steps: int) -> Callable[[], Spent] | None:
 
 def _figures(point: Point, spent: dict[str, list[Spent]]) -> dict[str, Any]:
     """The columns of what was measured."""
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for kind in spent.keys() & {FUSED, STEP}:
-        found |= _of_engine(kind, spent[kind], point)
+        columns |= _of_engine(kind, spent[kind], point)
     if FUSED in spent:
-        found["fused_launches_milliseconds"] = short(_median([each.launches for each in spent[FUSED]]) * 1e3)
+        launches = _median([training.launches for training in spent[FUSED]])
+        columns["fused_launches_milliseconds"] = short(launches * 1e3)
         for peer in spent.keys() - {FUSED}:
-            found |= _ratio(FASTER + peer, spent[peer], spent[FUSED])
-    return found
+            columns |= _ratio(FASTER + peer, spent[peer], spent[FUSED])
+    return columns
 
 
 def _of_engine(kind: str, spent: Sequence[Spent], point: Point) -> dict[str, Any]:
-    steps, counted = spent[0].steps, _median([each.launches or each.seconds for each in spent])
+    steps, counted = spent[0].steps, _median([training.launches or training.seconds for training in spent])
     return {
         f"{kind}_steps": steps,
-        f"{kind}_milliseconds": short(_median([each.seconds for each in spent]) * 1e3),
+        f"{kind}_milliseconds": short(_median([training.seconds for training in spent]) * 1e3),
         f"{kind}_run_samples_per_second": short(steps * point.runs * point.batch / counted),
     }
 
@@ -158,21 +161,22 @@ def _median(values: Sequence[float]) -> float:
 
 
 def main() -> None:
-    asked = _arguments()
-    wanted = [point for point in border_points.points() if asked.only in point.name]
+    """Measures the points, prints the tables, and exits with 1 where figures or a target are missing."""
+    arguments = _arguments()
+    wanted = [point for point in border_points.points() if arguments.only in point.name]
     if not wanted:
-        sys.exit(f"no point has {asked.only!r} in its name")
+        sys.exit(f"no point has {arguments.only!r} in its name")
     rows: list[dict[str, Any]] = []
     try:
         for point in wanted:
-            rows.append(row(point, asked.device, asked.steps, asked.repeats))
-            if asked.out:
-                record.write(asked.out, rows)
+            rows.append(row(point, arguments.device, arguments.steps, arguments.repeats))
+            if arguments.out:
+                record.write(arguments.out, rows)
             print(_line(point, rows[-1]), flush=True)
     finally:
         for part in _summary(rows):
             Console().print(part)
-    sys.exit(any(not each["fused_milliseconds"] for each in rows) or bool(missed(rows)))
+    sys.exit(any(not measured["fused_milliseconds"] for measured in rows) or bool(missed(rows)))
 
 
 def _arguments() -> argparse.Namespace:
@@ -187,14 +191,14 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _line(point: Point, found: dict[str, Any]) -> str:
-    """What a point came to, for who waits."""
-    said = [f"{name} {found[name]}" for name in TOLD if found[name] != ""]
-    return f"{point.name}: {', '.join(said)}"
+def _line(point: Point, columns: dict[str, Any]) -> str:
+    """What a point came to, for whoever waits."""
+    figures = [f"{name} {columns[name]}" for name in PRINTED if columns[name] != ""]
+    return f"{point.name}: {', '.join(figures)}"
 
 
 def missed(rows: Sequence[dict[str, Any]]) -> list[Target]:
-    """The targets of which points were measured and none has reached it."""
+    """The targets that none of their measured points has reached."""
     return [target for target, rows in _by_target(rows) if not any(row["reached"] == "yes" for row in rows)]
 
 

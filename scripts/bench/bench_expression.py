@@ -40,6 +40,7 @@ MOST_NUMBERS = 1 << 31  # a peer that keeps every intermediate value takes up to
 
 
 def cases(device: str) -> Iterator[Case]:
+    """Each graph with each of SIZES: (R, B)."""
     for name, text in GRAPHS.items():
         for runs, samples in SIZES[torch.device(device).type]:
             yield _case(device, name, parse(text), runs, samples)
@@ -104,18 +105,18 @@ def _jax(graph: Graph) -> Callable[[Any, Any], Callable[..., Any]]:
         def loss(p: Any, x: Any, t: Any) -> Any:
             values = {word: p[i] for i, word in enumerate(graph.parameters)}
             values |= {word: x[:, i] for i, word in enumerate(graph.inputs)}
-            found: dict[Any, Any] = {}
+            results: dict[Any, Any] = {}
             for part in graph.program:
-                args = [found[arg] for arg in part.args]
+                args = [results[arg] for arg in part.args]
                 if part.op == "number":
-                    found[part] = constant(part)
+                    results[part] = constant(part)
                 elif part.op == "name":
-                    found[part] = values[str(part.value)]
+                    results[part] = values[str(part.value)]
                 elif part.op == "pow":
-                    found[part] = args[0] ** int(args[1])
+                    results[part] = args[0] ** int(args[1])
                 else:
-                    found[part] = (operators | functions)[part.op](*args)
-            outputs = [found[graph.lowered[output]] for output in graph.outputs]
+                    results[part] = (operators | functions)[part.op](*args)
+            outputs = [results[graph.lowered[output]] for output in graph.outputs]
             return sum(((y - t[:, k]) ** 2).mean() for k, y in enumerate(outputs)) / len(outputs)
 
         return jax.vmap(jax.value_and_grad(loss), (0, None, None))

@@ -22,9 +22,11 @@ from typing import Any
 import torch
 
 from packtrain.trainer.engines.tabulated import TabulatedEngine
-from scripts.bench import large_batches, record
-from scripts.bench.bench_pack import STEP, engine_of, trained
+from scripts.bench import large_batches
+from scripts.bench.bench_pack import STEP
 from scripts.bench.training_peers import by_jax, by_sklearn
+from scripts.common import record
+from scripts.common.engines import engine_of, trained
 
 SINGLE = 4
 FUSED = ("engine=fused",)
@@ -42,15 +44,18 @@ class Training:
     targets: Mapping[str, float]
 
     @property
-    def given(self) -> tuple[str, ...]:
+    def overrides(self) -> tuple[str, ...]:
+        """What its command line says."""
         loop = "loop.epochs=null", f"loop.batch_size={self.batch}", "monitor=quiet"
         return f"experiment={self.experiment}", *loop, "optimizer.lr=3e-3"
 
-    def seconds(self, steps: int, over: str, *way: str) -> tuple[float, torch.Tensor]:
-        return trained("cpu", steps, over, *self.given, *way)
+    def seconds(self, steps: int, seeds: str, *way: str) -> tuple[float, torch.Tensor]:
+        """Seconds of training these seeds, and the parameters [R, P]."""
+        return trained("cpu", steps, seeds, *self.overrides, *way)
 
-    def engine(self, steps: int, over: str, *more: str) -> TabulatedEngine:
-        engine = engine_of("cpu", steps, over, *self.given, *more)
+    def engine(self, steps: int, seeds: str, *overrides: str) -> TabulatedEngine:
+        """The engine of these seeds before its first step."""
+        engine = engine_of("cpu", steps, seeds, *self.overrides, *overrides)
         assert isinstance(engine, TabulatedEngine)
         return engine
 
@@ -79,17 +84,20 @@ def repeat(training: Training, steps: int, jax: Any) -> dict[str, float]:
 
 
 def one_by_one(training: Training, steps: int) -> float:
-    """Seconds of all runs, by SINGLE of them."""
-    made = min(training.runs, SINGLE)
-    return sum(training.seconds(steps, str(seed), *STEP)[0] for seed in range(made)) * training.runs / made
+    """Seconds of all runs one after another, extrapolated from SINGLE of them."""
+    count = min(training.runs, SINGLE)
+    return sum(training.seconds(steps, str(seed), *STEP)[0] for seed in range(count)) * training.runs / count
 
 
 def check_agreement(training: Training) -> None:
-    """All train to the same parameters in float64; in float32 the primer magnifies rounding."""
-    steps, over = 100, f"range(0,{min(8, training.runs)})"
-    fused, step = (training.seconds(steps, over, *way, EXACT)[1] for way in (FUSED, STEP))
+    """Raises AssertionError unless all train to the same parameters.
+
+    In float64, since the primer magnifies the rounding of float32.
+    """
+    steps, seeds = 100, f"range(0,{min(8, training.runs)})"
+    fused, step = (training.seconds(steps, seeds, *way, EXACT)[1] for way in (FUSED, STEP))
     torch.testing.assert_close(fused, step, rtol=1e-9, atol=1e-12)
-    jax = by_jax(training.engine(steps, over, *FUSED, EXACT), steps)
+    jax = by_jax(training.engine(steps, seeds, *FUSED, EXACT), steps)
     if jax:
         torch.testing.assert_close(jax()[1], step, rtol=1e-9, atol=1e-12)
 
@@ -99,15 +107,15 @@ def measure(training: Training, steps: int, repeats: int) -> tuple[dict[str, Any
     check_agreement(training)
     training.seconds(10, "0", *FUSED)  # compiles
     jax = by_jax(training.engine(steps, f"range(0,{training.runs})", *FUSED), steps)
-    found = [repeat(training, steps, jax) for _ in range(repeats)]
+    times = [repeat(training, steps, jax) for _ in range(repeats)]
     runs = f"{training.runs} runs" if training.runs > 1 else "1 run"
     row: dict[str, Any] = {
         "what": f"{training.experiment}, {runs} of {steps} steps of {training.batch} samples",
-        "milliseconds": round(record.quantiles([each["fused"] for each in found])[1] * 1e3, 1),
+        "milliseconds": round(record.quantiles([time["fused"] for time in times])[1] * 1e3, 1),
     }
     missed = []
-    for peer in found[0].keys() - {"fused"}:
-        low, middle, high = record.quantiles([each[peer] / each["fused"] for each in found])
+    for peer in times[0].keys() - {"fused"}:
+        low, middle, high = record.quantiles([time[peer] / time["fused"] for time in times])
         column = f"faster_than_{peer.replace(' ', '_')}"
         row |= {column: round(middle, 2), f"{column}_p20": round(low, 2), f"{column}_p80": round(high, 2)}
         if middle < training.targets.get(peer, 0):
@@ -116,7 +124,7 @@ def measure(training: Training, steps: int, repeats: int) -> tuple[dict[str, Any
 
 
 def rows(steps: int, repeats: int, missed: list[str]) -> Iterator[dict[str, Any]]:
-    """What is reported; what misses its target goes into `missed`."""
+    """The rows of the report; what misses its target goes into `missed`."""
     for training in TRAININGS:
         row, late = measure(training, steps, repeats)
         missed += late
@@ -127,25 +135,26 @@ def rows(steps: int, repeats: int, missed: list[str]) -> Iterator[dict[str, Any]
             f"{one_pass['what']}: {one_pass['fraction_of_limit']} of the limit, below {PASS_TARGET}"
         )
     yield one_pass
-    for each in large_batches.errors():
-        yield {"what": "float32's loss and gradient, in one batch", **each}
+    for error in large_batches.errors():
+        yield {"what": "float32's loss and gradient, in one batch", **error}
 
 
 def main() -> None:
+    """Measures and prints the rows, and exits with 1 where a ratio misses its target."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path)
-    asked = parser.parse_args()
-    told, missed = [], []
-    for row in rows(asked.steps, asked.repeats, missed):
+    arguments = parser.parse_args()
+    table, missed = [], []
+    for row in rows(arguments.steps, arguments.repeats, missed):
         for name, value in row.items():
             print(f"{name:>30}  {value}", flush=True)
-        told.append(row | record.where("cpu"))
-    if asked.out:
-        record.write(asked.out, told)
-    for each in missed:
-        print(f"missed: {each}")
+        table.append(row | record.where("cpu"))
+    if arguments.out:
+        record.write(arguments.out, table)
+    for sentence in missed:
+        print(f"missed: {sentence}")
     sys.exit(bool(missed))
 
 

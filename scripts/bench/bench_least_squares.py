@@ -5,11 +5,10 @@
 
 Two problems, each fit with data of its own: a Gaussian peak on 5 x 5 pixels with five parameters
 (the benchmark of Gpufit) and NIST's Misra1a with noise. All stop by the peers' default tolerances.
-Times fitting alone, from starting values to parameters, in shuffled order, after a first time that
-also compiles.
-Of many fits the peers make a part, since each of theirs takes as long as the next. A ratio is
-printed only where 99 % of the fits reach curve_fit's sum of squares to 1e-8. Exits with 1 where
-10,000 fits miss their target, which it names. Needs lmfit.
+Times fitting alone, from starting values to parameters, in shuffled order, after a first time that also
+compiles. The peers make only some of many fits, since each of theirs takes as long as the next. A ratio is
+printed only where 99 % of the fits reach curve_fit's sum of squares to 1e-8. Exits with 1 where 10,000 fits
+miss their target, which it names. Needs lmfit.
 """
 
 import argparse
@@ -30,7 +29,7 @@ from packtrain.kernels.expression import jacobian
 from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.least_squares import CONVERGED, Problem, Rules, Status, TorchSolver
 from packtrain.kernels.least_squares.numba_solver import NumbaSolver
-from scripts.bench import record
+from scripts.common import record
 
 TOLERANCE = 1.49012e-8  # curve_fit's ftol and xtol
 SAME = 1e-8
@@ -54,12 +53,13 @@ class Case:
 
     @property
     def graph(self) -> Graph:
+        """The equation, parsed."""
         return parse(self.text)
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a method found: parameters [K, P] of the first K fits, in the order of `start`."""
+    """What a method came to: parameters [K, P] of the first K fits, in the order of `start`."""
 
     seconds: float
     parameters: np.ndarray
@@ -99,37 +99,39 @@ def misra1a(fits: int) -> Case:
 
 
 def by_curve_fit(case: Case) -> Fitted:
-    start, found, calls, good = list(case.start.values()), [], 0, 0
+    """Scipy's curve_fit, fit after fit."""
+    start, fits, calls, good = list(case.start.values()), [], 0, 0
     began = time.perf_counter()
     for targets in case.targets[:MOST_CURVE_FITS]:
         values, _, about, _, end = curve_fit(case.function, case.inputs, targets, start, full_output=True)
-        found.append(values)
+        fits.append(values)
         calls += about["nfev"]
         good += end in (1, 2, 3, 4)
     seconds = time.perf_counter() - began
-    evaluations = calls / len(found) / (len(start) + 1)  # a step takes P more for its derivatives
-    return Fitted(seconds / len(found), np.array(found), evaluations, good / len(found))
+    evaluations = calls / len(fits) / (len(start) + 1)  # a step takes P more for its derivatives
+    return Fitted(seconds / len(fits), np.array(fits), evaluations, good / len(fits))
 
 
 def by_lmfit(case: Case) -> Fitted:
-    model, found, calls, good = lmfit.Model(case.function), [], 0, 0
+    """lmfit's Model.fit, fit after fit."""
+    model, fits, calls, good = lmfit.Model(case.function), [], 0, 0
     start = lmfit.create_params(**case.start)
     began = time.perf_counter()
     for targets in case.targets[:MOST_LMFITS]:
         result = model.fit(targets, start, x=case.inputs)
-        found.append([result.params[name].value for name in case.start])
+        fits.append([result.params[name].value for name in case.start])
         calls += result.nfev
         good += result.success
     seconds = time.perf_counter() - began
-    return Fitted(
-        seconds / len(found), np.array(found), calls / len(found) / (len(case.start) + 1), good / len(found)
-    )
+    evaluations = calls / len(fits) / (len(case.start) + 1)
+    return Fitted(seconds / len(fits), np.array(fits), evaluations, good / len(fits))
 
 
 def by_pack(case: Case, device: str, compiled: bool) -> Fitted:
+    """One pack of all fits, by the compiled solver or torch's."""
     graph = case.graph
     names, runs = list(case.start), len(case.targets)
-    inputs, targets = (torch.tensor(each, device=device) for each in (case.inputs, case.targets[..., None]))
+    inputs, targets = (torch.tensor(a, device=device) for a in (case.inputs, case.targets[..., None]))
     first = torch.tensor([case.start[p] for p in graph.parameters], dtype=torch.float64, device=device)
     began = time.perf_counter()
     problem, parameters = Problem(inputs, targets), first.repeat(runs, 1)
@@ -186,8 +188,8 @@ def measure(case: Case, repeats: int, device: str) -> list[dict[str, Any]]:
             seconds[name].append(methods[name]().seconds)
     reference = squares(case, warm["curve_fit"].parameters)
     rows = []
-    for name, found in warm.items():
-        mine = squares(case, found.parameters)
+    for name, fitted in warm.items():
+        mine = squares(case, fitted.parameters)
         shared = min(len(mine), len(reference))
         same = float(np.mean(np.abs(mine[:shared] / reference[:shared] - 1) <= SAME))
         low, middle, high = record.quantiles([1 / s for s in seconds[name]])
@@ -208,8 +210,8 @@ def measure(case: Case, repeats: int, device: str) -> list[dict[str, Any]]:
                 "fits_per_second": float(f"{middle:.4g}"),
                 "p20": float(f"{low:.4g}"),
                 "p80": float(f"{high:.4g}"),
-                "iterations": round(found.iterations, 2),
-                "converged": found.converged,
+                "iterations": round(fitted.iterations, 2),
+                "converged": fitted.converged,
                 "same_as_curve_fit": same,
                 **ratio,
             }
@@ -224,17 +226,18 @@ def missed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
+    """Measures and prints the rows, and exits with 1 where MANY fits miss their target."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--fits", default="1,100,10000")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     rows = []
     for make in (gaussian, misra1a):
-        for fits in map(int, asked.fits.split(",")):
-            found = measure(make(fits), asked.repeats, asked.device)
-            for row in found:
+        for fits in map(int, arguments.fits.split(",")):
+            measured = measure(make(fits), arguments.repeats, arguments.device)
+            for row in measured:
                 print(
                     f"{row['what']:>13} {row['fits']:>6} fits  {row['method']:<17} "
                     f"{row['fits_per_second']:>9,.0f}/s  {row['iterations']:>5} iterations  "
@@ -242,9 +245,9 @@ def main() -> None:
                     f"x lmfit {row['faster_than_lmfit']}",
                     flush=True,
                 )
-            rows += found
-    if asked.out:
-        record.write(asked.out, rows)
+            rows += measured
+    if arguments.out:
+        record.write(arguments.out, rows)
     for row in (late := missed(rows)):
         print(f"missed: {row['what']}, {row['method']}: {row['faster_than_curve_fit'] or 'no ratio'}")
     sys.exit(bool(late))

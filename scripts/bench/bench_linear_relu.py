@@ -22,6 +22,7 @@ Chain = Callable[[Tensor, Sequence[Tensor], Sequence[Tensor]], Tensor]
 
 
 def cases(device: str) -> Iterator[Case]:
+    """Three passes of each chain that fits into MOST_BYTES."""
     kind = torch.device(device).type
     batches, widths = SIZES[kind]
     for product in PRODUCTS[kind]:

@@ -18,6 +18,7 @@ HYPER = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 
 
 
 def cases(device: str) -> Iterator[Case]:
+    """Each width in each format with each minibatch."""
     kind = torch.device(device).type
     for product in PRODUCTS[kind]:
         for width in WIDTHS:
@@ -88,6 +89,6 @@ def _torch(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return [loss.detach()[None], torch.cat([each.detach().flatten() for each in model.parameters()])]
+        return [loss.detach()[None], torch.cat([part.detach().flatten() for part in model.parameters()])]
 
     return step

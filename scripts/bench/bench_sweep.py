@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from scripts.bench import record
+from scripts.common import record
 
 TARGET = 20.0
 COMMAND = (
@@ -25,7 +25,7 @@ COMMAND = (
 
 
 def seconds(*overrides: str) -> float:
-    """Of one command, in a new folder; what it compiles is kept, as it is for a user."""
+    """Seconds of one command in a new folder; what it compiles stays cached, as it does for a user."""
     paths = os.pathsep.join(filter(None, [str(record.ROOT / ".src"), os.environ.get("PYTHONPATH")]))
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
@@ -37,30 +37,31 @@ def seconds(*overrides: str) -> float:
 
 
 def main() -> None:
+    """Measures, prints the row, and exits with 1 beyond TARGET seconds."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=512)
     parser.add_argument("--jobs", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path)
-    asked = parser.parse_args()
-    runs = 3 * asked.seeds
+    arguments = parser.parse_args()
+    runs = 3 * arguments.seeds
     seconds("seed=0")  # compiles
     whole, single = [], []
-    for _ in range(asked.repeats):
-        whole.append(seconds("optimizer.lr=1e-4,1e-3,1e-2", f"seed=range(0,{asked.seeds})"))
-        single.append(seconds("hydra/sweeper=basic", "optimizer.lr=1e-4", f"seed=range(0,{asked.jobs})"))
-    ratios = [b / asked.jobs / (a / runs) for a, b in zip(whole, single, strict=True)]
+    for _ in range(arguments.repeats):
+        whole.append(seconds("optimizer.lr=1e-4,1e-3,1e-2", f"seed=range(0,{arguments.seeds})"))
+        single.append(seconds("hydra/sweeper=basic", "optimizer.lr=1e-4", f"seed=range(0,{arguments.jobs})"))
+    ratios = [b / arguments.jobs / (a / runs) for a, b in zip(whole, single, strict=True)]
     row = {
         "what": f"primer, {runs} runs of 1,000 steps, one command",
         "seconds": round(record.quantiles(whole)[1], 2),
-        f"basic_seconds_of_{asked.jobs}_runs": round(record.quantiles(single)[1], 2),
+        f"basic_seconds_of_{arguments.jobs}_runs": round(record.quantiles(single)[1], 2),
         "faster_than_basic_a_run": round(record.quantiles(ratios)[1], 1),
         **record.where("cpu"),
     }
     for name, value in row.items():
         print(f"{name:>30}  {value}")
-    if asked.out:
-        record.write(asked.out, [row])
+    if arguments.out:
+        record.write(arguments.out, [row])
     sys.exit(record.quantiles(whole)[1] > TARGET)
 
 

@@ -7,8 +7,8 @@ from functools import cache
 from packtrain.trainer.config.pack import Pack
 from packtrain.trainer.data.dataset import Dataset
 from packtrain.trainer.engines.tabulated import TabulatedEngine
-from scripts.bench.bench_pack import data_of, new_engine, pack_of
 from scripts.bench.case import randn
+from scripts.common.engines import data_of, new_engine, pack_of
 
 FUSED, STEP = "fused", "step"
 INTERPRETED = {FUSED: "triton", STEP: "reference"}  # backends on the CPU
@@ -18,14 +18,13 @@ RUNS, BATCHES = (1, 8, 64, 512, 4096), (256, 1024, 8192, 65536)
 
 @dataclass(frozen=True)
 class Model:
-    """What is trained: the overrides that ask for it, its precision, and the points.
+    """What is trained: its overrides, its precision, and the points.
 
-    `exact` says that both engines train it in float64 too. Where its data are `drawn`, they are normal
-    numbers; else those of its config.
+    `exact`: both engines train it in float64 too. `drawn`: its data are normal numbers, not its config's.
     """
 
     name: str
-    given: tuple[str, ...]
+    overrides: tuple[str, ...]
     precision: str = "fp32"
     exact: bool = False
     drawn: bool = False
@@ -49,7 +48,7 @@ MODELS = (
 
 @dataclass(frozen=True)
 class Point:
-    """R `runs` of a model in minibatches of B samples, `batch`."""
+    """A pack of `runs` of a model in minibatches of `batch` samples."""
 
     model: Model
     runs: int
@@ -57,10 +56,11 @@ class Point:
 
     @property
     def name(self) -> str:
+        """As in `primer, 8 x 256`."""
         return f"{self.model.name}, {self.runs} x {self.batch}"
 
     def engine(self, kind: str, device: str, precision: str) -> TabulatedEngine:
-        """FUSED or STEP, before its first step."""
+        """The engine FUSED or STEP before its first step."""
         pack = _largest(self.model, kind, device, precision).of(range(self.runs))
         loop = replace(pack.config.loop, batch_size=self.batch)
         pack = replace(pack, config=replace(pack.config, loop=loop))
@@ -78,6 +78,7 @@ class Target:
     sizes: tuple[tuple[int, int], ...]
 
     def covers(self, model: str, runs: int, batch: int) -> bool:
+        """Whether the point is one of its sizes."""
         return model == self.model and (runs, batch) in self.sizes
 
 
@@ -89,11 +90,12 @@ TARGETS = (
 
 
 def points() -> list[Point]:
-    """Those of targets first, so that what is cut off has them."""
+    """All points, those of targets first, so that a benchmark that is cut off has them."""
     return sorted(_points(), key=lambda point: target_of(point) is None)
 
 
 def target_of(point: Point) -> Target | None:
+    """The target that the point counts for, if any."""
     place = point.model.name, point.runs, point.batch
     return next((target for target in TARGETS if target.covers(*place)), None)
 
@@ -105,11 +107,11 @@ def _points() -> Iterator[Point]:
 
 @cache
 def _largest(model: Model, kind: str, device: str, precision: str) -> Pack:
-    """The pack of all runs, of which every point takes the first: composing takes long."""
+    """The pack of all runs; every point takes the first of them, since composing a pack takes long."""
     drawn = () if model.drawn else (f"data.size={model.samples}",)
     backend = "auto" if device.startswith("cuda") else INTERPRETED[kind]
     return pack_of(
-        *model.given, *drawn, f'pack.over={{seed: "range(0,{max(model.runs)})"}}', "loop.epochs=null",
+        *model.overrides, *drawn, f'pack.over={{seed: "range(0,{max(model.runs)})"}}', "loop.epochs=null",
         f"loop.steps={ENDLESS}", "schedule=constant", "optimizer.lr=3e-3", "monitor=quiet",
         f"engine={kind}", f"compute.device={device}", f"compute.backend={backend}",
         f"compute.precision={precision}",
@@ -118,7 +120,7 @@ def _largest(model: Model, kind: str, device: str, precision: str) -> Pack:
 
 @cache
 def _data(model: Model, device: str, precision: str) -> Dataset:
-    """All points of a model share them."""
+    """The data that all points of a model share."""
     pack = _largest(model, STEP, device, precision)
     if not model.drawn:
         return data_of(pack)

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scripts.bench import record, timing
+from scripts.bench import timing
 from scripts.bench.limits import Limits, precision
 from scripts.bench.timing import Way
+from scripts.common import record
 
 OURS = "packtrain"
 FASTER = "faster_than_"  # a column a peer
@@ -18,9 +19,10 @@ TOLERANCE = {"fp64": 1e-10, "fp32": 1e-4, "tf32": 1e-2, "bf16": 3e-2}  # of the 
 
 @dataclass(frozen=True)
 class Case:
-    """`ways` to the same numbers, OURS and its peers; `what` names the case; the fewest bytes and operations.
+    """`ways` to compute the same numbers: OURS and its peers. `what` names the case.
 
-    Two ways agree where the norm of their difference is within TOLERANCE of the norm.
+    `moved` and `operations` are the fewest bytes and operations that it takes; `product` is the format of its
+    products. Two ways agree where the norm of their difference is within TOLERANCE of the norm.
     """
 
     what: Mapping[str, Any]
@@ -32,7 +34,7 @@ class Case:
 
 
 def row(case: Case, limits: Limits, device: str, repeats: int) -> dict[str, Any]:
-    """What was measured; blanks for a peer whose numbers disagree with ours, or that failed."""
+    """What was measured; a peer whose numbers disagree with ours, or that failed, is blank."""
     torch.compiler.reset()  # what was compiled for other cases
     with precision(case.product):
         trouble = dict(_trouble(case))
@@ -46,7 +48,7 @@ def row(case: Case, limits: Limits, device: str, repeats: int) -> dict[str, Any]
         seconds = timing.rounds(prepared, device, repeats)
     nothing = [float("nan")]
     low, middle, high = record.quantiles(seconds.get(OURS, nothing))
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         **case.what,
         **record.where(device),
         "microseconds": short(middle * 1e6),
@@ -58,11 +60,11 @@ def row(case: Case, limits: Limits, device: str, repeats: int) -> dict[str, Any]
     for peer in case.ways:
         if peer in seconds and OURS in seconds and peer != OURS:
             ratios = [theirs / ours for theirs, ours in zip(seconds[peer], seconds[OURS], strict=True)]
-            found[FASTER + peer] = short(record.quantiles(ratios)[1])
-    free = seconds if device.startswith("cuda") else ()
-    apart = [f"{name}: not captured" for name in free if getattr(prepared[name], "uncaptured", False)]
-    found["trouble"] = "; ".join([*(f"{name}: {why}" for name, why in trouble.items()), *apart])
-    return found
+            result[FASTER + peer] = short(record.quantiles(ratios)[1])
+    on_cuda = seconds if device.startswith("cuda") else ()
+    uncaptured = [f"{name}: not captured" for name in on_cuda if getattr(prepared[name], "uncaptured", False)]
+    result["trouble"] = "; ".join([*(f"{name}: {why}" for name, why in trouble.items()), *uncaptured])
+    return result
 
 
 def _trouble(case: Case) -> Iterator[tuple[str, str]]:

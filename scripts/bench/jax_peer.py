@@ -16,7 +16,7 @@ PRECISION = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "default"}
 
 
 def load() -> Any:
-    """The module, which leaves memory to others."""
+    """The module `jax`, set to leave memory to others."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else it takes most of it
     import jax  # noqa: PLC0415  # pyright: ignore[reportMissingImports] (an optional peer)
 
@@ -24,27 +24,27 @@ def load() -> Any:
 
 
 def serves(device: str) -> bool:
-    """JAX is installed and computes on the kind of device that torch does."""
+    """Whether JAX is installed and computes on this kind of device."""
     return INSTALLED and load().default_backend() == ("gpu" if device.startswith("cuda") else "cpu")
 
 
 def way(
     make: Callable[[Any, Any], Callable[..., Any]], *operands: Tensor, product: str = "fp32"
 ) -> dict[str, Way]:
-    """{"jax": ...} of make(jax, jax.numpy), compiled, called with `operands`; nothing without JAX.
+    """{"jax": a way} that calls make(jax, jax.numpy), compiled, with `operands`; {} without JAX.
 
-    It runs on streams of its own and can't be captured: the host's part counts against it.
+    JAX runs on streams of its own and can't be captured: the host's part counts against it.
     """
     if not INSTALLED:
         return {}
     jax = load()
     function = jax.jit(make(jax, jax.numpy))
-    given = [jax.dlpack.from_dlpack(operand.detach().contiguous()) for operand in operands]
+    arrays = [jax.dlpack.from_dlpack(operand.detach().contiguous()) for operand in operands]
 
     def run() -> Sequence[Tensor]:
         with jax.default_matmul_precision(PRECISION[product]):
-            found = jax.block_until_ready(function(*given))
-        return [torch.from_dlpack(each) for each in found]
+            results = jax.block_until_ready(function(*arrays))
+        return [torch.from_dlpack(result) for result in results]
 
     run.uncaptured = True  # pyright: ignore[reportFunctionMemberAccess]
     return {"jax": run}

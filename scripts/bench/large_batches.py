@@ -12,7 +12,8 @@ from packtrain.kernels.common.threads import share
 from packtrain.kernels.expression.numba_kernel import loss_and_gradient
 from packtrain.kernels.expression.numba_source import BLOCK
 from packtrain.kernels.language import Graph, parse
-from scripts.bench import record, timing
+from scripts.bench import timing
+from scripts.common import record
 
 PRIMER = "xx = xa^2\nxy = ab*xx + ac*xa\nxz = bc*xx + xy\nxw = cd*xx + xz^3"
 SAMPLES = 1 << 24
@@ -30,10 +31,10 @@ def _read(data: np.ndarray, start: int, stop: int, sums: np.ndarray) -> None:
 
 
 def measure(repeats: int) -> dict[str, Any]:
-    """Seconds of a pass over SAMPLES of the primer, as a part of what reading and arithmetic take at least.
+    """The row of a pass over SAMPLES of the primer: its time, and the fraction of its limit that it reaches.
 
-    Reading: the machine's read bandwidth, by a sum over as many bytes. Arithmetic: the same loop over
-    samples that lie in the first-level cache, as many runs of one block as there are blocks.
+    The limit is the larger of two times. Reading: a sum over as many bytes. Arithmetic: the same loop over
+    samples in the first-level cache, as many runs of one block as there are blocks.
     """
     graph = parse(PRIMER)
     parameters, inputs, targets = _data(graph, SAMPLES)
@@ -50,14 +51,14 @@ def measure(repeats: int) -> dict[str, Any]:
         "arithmetic": lambda: loss_and_gradient(graph, copies, inputs[:BLOCK], targets[:BLOCK], "mse"),
     }
     prepared = {name: timing.prepare(way, "cpu") for name, way in ways.items()}
-    found = timing.rounds(prepared, "cpu", repeats)
-    floors = [max(each) for each in zip(found["reading"], found["arithmetic"], strict=True)]
-    parts = [floor / ours for floor, ours in zip(floors, found["pass"], strict=True)]
-    reading, arithmetic = (record.quantiles(found[name])[1] for name in ("reading", "arithmetic"))
+    seconds = timing.rounds(prepared, "cpu", repeats)
+    floors = map(max, seconds["reading"], seconds["arithmetic"])
+    parts = [floor / ours for floor, ours in zip(floors, seconds["pass"], strict=True)]
+    reading, arithmetic = (record.quantiles(seconds[name])[1] for name in ("reading", "arithmetic"))
     low, middle, high = record.quantiles(parts)
     return {
         "what": "loss and gradient of the primer, one pass over 2^24 samples",
-        "milliseconds": round(record.quantiles(found["pass"])[1] * 1e3, 2),
+        "milliseconds": round(record.quantiles(seconds["pass"])[1] * 1e3, 2),
         "reading_alone_milliseconds": round(reading * 1e3, 2),
         "gigabytes_a_second": round(2 * SAMPLES * 4 / reading / 1e9, 2),
         "arithmetic_alone_milliseconds": round(arithmetic * 1e3, 2),
@@ -71,7 +72,7 @@ def measure(repeats: int) -> dict[str, Any]:
 def errors() -> Iterator[dict[str, Any]]:
     """The relative error of float32's loss and gradient against float64, as batches grow.
 
-    Beside it that of adding the same samples one after another in float32.
+    Beside it the error of adding the same samples one after another in float32.
     """
     graph = parse(PRIMER)
     for power in EXACT:

@@ -25,11 +25,11 @@ class Limits:
 
 
 def measure(device: str, formats: list[str]) -> Limits:
-    """The limits of `device`, medians of several tries."""
+    """The limits of `device`: medians of several tries."""
     kind = torch.device(device).type
     numbers = torch.randn(COPY_NUMBERS[kind], device=device)
     copied = timing.median(_copy(numbers), device)
-    matrix = {each: _matrix_peak(device, MATRIX_SIDE[kind], each) for each in formats}
+    matrix = {name: _matrix_peak(device, MATRIX_SIDE[kind], name) for name in formats}
     return Limits(2 * numbers.nbytes / copied, matrix)
 
 

@@ -11,7 +11,7 @@ def label(row: dict[str, Any]) -> str:
 
 
 def draw(rows: Sequence[dict[str, Any]], file: Path, title: str) -> None:
-    """A bar a case, as long as its fraction of the limit, written as SVG. Needs matplotlib."""
+    """Draws a bar a case, as long as its fraction of the limit, into an SVG file. Needs matplotlib."""
     from matplotlib.figure import Figure  # noqa: PLC0415 (an optional dependency)
 
     names = [label(row) for row in rows]

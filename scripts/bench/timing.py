@@ -19,26 +19,29 @@ FLUSHED = 1 << 28  # bytes that are written between two timings: more than an L2
 
 
 def rounds(prepared: Mapping[str, Callable[[], object]], device: str, repeats: int) -> dict[str, list[float]]:
-    """Seconds of each of what `prepare` made, `repeats` times, every round in another order."""
+    """{way: its seconds in each of `repeats` rounds}; every round is in another order."""
     return shuffled({name: partial(once, way, device) for name, way in prepared.items()}, repeats)
 
 
 def shuffled(ways: Mapping[str, Callable[[], T]], repeats: int) -> dict[str, list[T]]:
-    """What each way gives, `repeats` times, every round in another order."""
-    found: dict[str, list[T]] = {name: [] for name in ways}
+    """{way: what it returned in each of `repeats` rounds}; every round is in another order."""
+    results: dict[str, list[T]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name in random.sample(list(ways), len(ways)):
-            found[name].append(ways[name]())
-    return found
+            results[name].append(ways[name]())
+    return results
 
 
 def median(way: Way, device: str, repeats: int = 10) -> float:
-    """The median of the seconds of one way."""
+    """The median seconds of one way."""
     return statistics.median(rounds({"": prepare(way, device)}, device, repeats)[""])
 
 
 def prepare(way: Way, device: str) -> Callable[[], object]:
-    """`way`, warmed up; on a GPU as a captured graph where that can be, so that no launch gap counts."""
+    """Warms `way` up -> what to time; on a GPU a captured graph, so that no launch gap counts.
+
+    A way that has the attribute `uncaptured` is not captured.
+    """
     for _ in range(WARM_UP):
         way()
     if not device.startswith("cuda") or getattr(way, "uncaptured", False):
@@ -63,7 +66,7 @@ def once(way: Callable[[], object], device: str) -> float:
 
 
 def mark(device: str) -> Mark:
-    """Now, by the clock; on a GPU when it comes to what is asked of it next."""
+    """Now, by the clock; on a GPU the moment that its stream comes to this point."""
     if not device.startswith("cuda"):
         return time.perf_counter()
     event = torch.cuda.Event(enable_timing=True)

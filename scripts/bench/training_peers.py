@@ -30,8 +30,8 @@ def by_jax(engine: TabulatedEngine, steps: int) -> Training | None:
     table = engine.rates(torch.arange(steps))[1].to(engine.model.parameters.dtype)
     coefficients = table[..., engine.rates.setting].permute(2, 0, 1)
     start, data = engine.model.parameters.detach().clone(), engine.data
-    given = start, data.inputs, data.targets, engine.order.indices(0, steps), coefficients
-    arrays = [jax.numpy.asarray(each.cpu().numpy()) for each in given]
+    numbers = start, data.inputs, data.targets, engine.order.indices(0, steps), coefficients
+    arrays = [jax.numpy.asarray(tensor.cpu().numpy()) for tensor in numbers]
     loss = _primer if isinstance(engine.model, ExpressionModel) else _perceptron
     constants = [float(value) for value in engine.optimizer.constants[0]]
     run = jax.jit(jax.vmap(_adam(jax, loss, constants), (0, None, None, None, 0)))
@@ -39,8 +39,8 @@ def by_jax(engine: TabulatedEngine, steps: int) -> Training | None:
 
     def training() -> tuple[float, Tensor]:
         began = time.perf_counter()
-        found = jax.block_until_ready(run(*arrays))
-        return time.perf_counter() - began, torch.from_dlpack(found)
+        parameters = jax.block_until_ready(run(*arrays))
+        return time.perf_counter() - began, torch.from_dlpack(parameters)
 
     return training
 
@@ -86,7 +86,7 @@ def _perceptron(jax: Any, p: Any, x: Any, t: Any) -> Any:
 
 
 def by_sklearn(engine: TabulatedEngine, steps: int, seed: int) -> tuple[float, float]:
-    """Seconds of one run of about as many steps of 2-10-2 through MLPClassifier, and its accuracy."""
+    """Seconds of one run of so many steps of 2-10-2 through MLPClassifier, and its accuracy."""
     inputs, targets = engine.data.inputs.numpy(), engine.data.targets[:, 0].numpy()
     batch = engine.order.batch
     epochs = math.ceil(steps / math.ceil(len(inputs) / batch))
@@ -100,5 +100,5 @@ def by_sklearn(engine: TabulatedEngine, steps: int, seed: int) -> tuple[float, f
         began = time.perf_counter()
         peer.fit(inputs, targets)
         seconds = time.perf_counter() - began
-    made = epochs * math.ceil(len(inputs) / batch)
-    return seconds * steps / made, float(peer.score(inputs, targets))
+    count = epochs * math.ceil(len(inputs) / batch)
+    return seconds * steps / count, float(peer.score(inputs, targets))

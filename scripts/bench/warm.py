@@ -6,7 +6,7 @@ from packtrain.kernels.descent.block import Block, Descent
 from packtrain.trainer.engines.fused import FusedEngine
 from packtrain.trainer.engines.tabulated import TabulatedEngine
 from scripts.bench import timing
-from scripts.bench.bench_pack import train
+from scripts.common.engines import train
 
 COMPARED = 5  # the step whose losses are compared; by then the step engine has replayed its graph
 ENOUGH = 0.05  # seconds
@@ -14,7 +14,7 @@ ENOUGH = 0.05  # seconds
 
 @dataclass(frozen=True)
 class Spent:
-    """What so many steps took, in seconds: the training as a whole, and the fused engine's launches."""
+    """The seconds of so many steps: the training as a whole, and the fused engine's launches alone."""
 
     steps: int
     seconds: float
@@ -22,6 +22,7 @@ class Spent:
 
     @property
     def a_step(self) -> float:
+        """Seconds of the training by step."""
         return self.seconds / self.steps
 
 
@@ -34,21 +35,22 @@ class Timed:
         self.marks: list[tuple[timing.Mark, timing.Mark]] = []
 
     def advance(self, block: Block, rows: slice) -> None:
+        """Launches, between two marks."""
         start = timing.mark(self.device)
         self.descent.advance(block, rows)
         self.marks.append((start, timing.mark(self.device)))
 
     def seconds(self) -> float:
-        """Of the launches since the last call."""
+        """Seconds of the launches since the last call."""
         marks, self.marks = self.marks, []
-        return sum(timing.between(*each) for each in marks)
+        return sum(timing.between(start, stop) for start, stop in marks)
 
 
 class Warm:
-    """An engine past its first steps, which trains from where it began again and again.
+    """An engine past its first steps, which trains again and again from where it began.
 
-    `losses` [R] are those of the step COMPARED. `steps` take ENOUGH seconds or more, or are `most`. Raises
-    RuntimeError where a run diverges: its steps would cost nothing more.
+    `losses` [R] are those of the step COMPARED. `steps` take at least ENOUGH seconds, or are `most`. Raises
+    RuntimeError where a run diverges: from then on its steps would cost nothing.
     """
 
     def __init__(self, engine: TabulatedEngine, device: str, most: int) -> None:
@@ -56,7 +58,7 @@ class Warm:
         self.timed: Timed | None = None
         if isinstance(engine, FusedEngine):
             self.timed = engine.descent = Timed(engine.descent, device)
-        self.start = {name: each.clone() for name, each in engine.memory.items()}
+        self.start = {name: numbers.clone() for name, numbers in engine.memory.items()}
         train(engine, COMPARED)
         self.losses = engine.last.clone()
         self.steps = self._enough(most)
@@ -72,7 +74,7 @@ class Warm:
         return count
 
     def _spent(self, steps: int) -> Spent:
-        """Of minibatches that no one has gathered yet: those of the next block on."""
+        """Trains so many steps on minibatches that are not gathered yet: those from the next block on."""
         self.engine.restore(self.engine.horizon, self.start)
         if self.timed:
             self.timed.marks.clear()

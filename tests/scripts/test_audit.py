@@ -1,4 +1,4 @@
-"""scripts.audit: what pip-audit says fails, unless it is answered; where it says nothing, one line does."""
+"""scripts.audit: an advisory fails unless it is accepted; where pip-audit says nothing, one line does."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ FAULTY = {"name": "rich", "version": "1.0", "vulns": [ADVISORY]}
 def ended(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], report: Any
 ) -> tuple[int, str]:
-    """The exit code and what was printed, of a pip-audit that writes `report`, or raises it."""
+    """The exit code and what is printed where pip-audit writes `report`, or raises it."""
 
     def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
         if isinstance(report, Exception):
@@ -32,7 +32,7 @@ def ended(
 
 
 @pytest.mark.parametrize(
-    ("report", "code", "said"),
+    ("report", "code", "printed"),
     [
         ([SAFE, SKIPPED], 0, "pip-audit: 0 known vulnerabilities in 1 of 2 packages\n"),
         (
@@ -49,20 +49,20 @@ def ended(
         ),
     ],
 )
-def test_what_it_came_to(
+def test_the_exit_code_and_what_is_printed(
     report: Any,
     code: int,
-    said: str,
+    printed: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert ended(monkeypatch, capsys, report) == (code, said)
+    assert ended(monkeypatch, capsys, report) == (code, printed)
 
 
 @pytest.mark.parametrize("name", ["PYSEC-1", "CVE-2026-1"])
-def test_an_advisory_that_is_answered_doesnt_fail(
+def test_an_accepted_advisory_doesnt_fail(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(audit.ACCEPTED, name, "we don't call it")
-    code, said = ended(monkeypatch, capsys, [FAULTY])
-    assert code == 0 and "0 known" in said
+    code, printed = ended(monkeypatch, capsys, [FAULTY])
+    assert code == 0 and "0 known" in printed

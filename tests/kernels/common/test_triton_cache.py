@@ -202,7 +202,7 @@ def test_a_launch_compiles_again_what_is_damaged(cache: Path, monkeypatch: pytes
 
     def launched() -> bool:
         """Whether a new process would find it."""
-        monkeypatch.setattr("tests.ptx.emulator.compiled", {})
+        monkeypatch.setattr("tests.gpu.emulator.compiled", {})
         x = torch.full((128,), 6.0)
         launch.launch(kernel, 1, x, 128, num_warps=1)
         assert x.eq(3).all()

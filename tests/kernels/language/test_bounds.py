@@ -10,7 +10,7 @@ import pytest
 from packtrain.kernels.language import ExpressionError, Graph, parse
 from packtrain.kernels.language.graph import MAX_SLOPES
 from packtrain.kernels.language.parse import MAX_LENGTH
-from scripts.bench import fuzz_parser
+from scripts.trust import fuzz_parser
 from tests.helpers import IMPORTABLE
 
 PARSER = str(IMPORTABLE / "packtrain" / "kernels" / "language")
@@ -143,7 +143,7 @@ def test_a_jacobian_too_large_to_write_down_is_refused() -> None:
 
 
 def test_ten_thousand_random_texts_are_parsed_or_refused() -> None:
-    """`python -m scripts.bench.trust parser` takes a million."""
+    """`python -m scripts.trust parser` takes a million."""
     result = fuzz_parser.fuzz(10_000, seed=1)
     assert result.others == []
     assert result.refused + result.accepted == 10_000

@@ -12,11 +12,11 @@ from packtrain.kernels.descent.triton import descent as triton_descent
 from packtrain.kernels.descent.triton import kernel as triton_kernel
 from packtrain.kernels.descent.triton import layers as triton_layers
 from packtrain.kernels.descent.triton import wide as triton_wide
+from tests.gpu.memory import Fault
 from tests.kernels import edited
 from tests.kernels.descent.trainings import by_triton
 from tests.kernels.descent.triton import test_descent as test_triton
 from tests.kernels.descent.triton import test_layers as test_triton_layers
-from tests.ptx.memory import Fault
 
 pytestmark = pytest.mark.only_emulated
 

@@ -1,0 +1,45 @@
+"""The benchmark of fits, small: what it compares has to agree, and a ratio needs that agreement."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from scripts.bench import bench_least_squares as bench
+
+
+@pytest.mark.parametrize("make", [bench.gaussian, bench.misra1a])
+def test_the_pack_and_lmfit_reach_what_curve_fit_reaches(make: Callable[[int], bench.Case]) -> None:
+    case = make(12)
+    reference = torch.tensor(bench.squares(case, bench.by_curve_fit(case).parameters))
+    for fitted in (bench.by_pack(case, "cpu", False), bench.by_lmfit(case)):
+        ours = torch.tensor(bench.squares(case, fitted.parameters))
+        torch.testing.assert_close(ours, reference, rtol=bench.SAME, atol=0)
+        assert fitted.converged == 1
+
+
+def test_no_ratio_where_the_fits_disagree(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_pack = bench.by_pack
+
+    def wrong(case: bench.Case, device: str, compiled: bool) -> bench.Fitted:
+        fitted = by_pack(case, device, False)
+        return bench.Fitted(fitted.seconds, fitted.parameters * 1.01, fitted.iterations, fitted.converged)
+
+    monkeypatch.setattr(bench, "by_pack", wrong)
+    rows = {row["method"]: row for row in bench.measure(bench.misra1a(3), 1, "cpu")}
+    assert rows["pack, numba"]["same_as_curve_fit"] == 0
+    assert rows["pack, numba"]["faster_than_curve_fit"] == ""
+    assert rows["lmfit"]["faster_than_curve_fit"] > 0
+
+
+def test_what_misses_its_target_is_named() -> None:
+    def row(fits: int, method: str, ratio: float | str) -> dict[str, object]:
+        return {"what": "peak", "fits": fits, "method": method, "faster_than_curve_fit": ratio}
+
+    good = [
+        row(10_000, "pack, torch, cpu", 15.0),
+        row(10_000, "pack, numba", 50.0),
+        row(10_000, "lmfit", 0.1),
+    ]
+    bad = [row(10_000, "pack, torch, cpu", 14.9), row(10_000, "pack, numba", "")]
+    assert bench.missed([*good, row(100, "pack, numba", 20.0), *bad]) == bad
