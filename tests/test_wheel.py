@@ -19,7 +19,7 @@ from tests.helpers import IMPORTABLE, ROOT, result_in, sources
 
 BUILT_FROM = "pyproject.toml", "README.md", ".src", "conf", "kernels", "trainer"
 LEFT_BEHIND = ignore_patterns("__pycache__", "*.egg-info")  # a list of files from an earlier build, say
-# As scripts/setup.sh looks for it: find_spec("pip") would break setuptools here, and torch.compile.
+# As scripts/setup.sh finds it: find_spec("pip") would break setuptools, and torch.compile, in this process.
 PIP = sys.executable if Path(sys.executable).with_name("pip").exists() else "python3"
 DEPENDENCIES = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
 IMPORTS = """

@@ -35,6 +35,7 @@ TESTS: dict[str, tuple[str, ...]] = {  # the first row that a file's path starts
     "kernels/common/": ("tests/kernels/common",),
     "kernels/descent/numba/": (INFINITE, FINITE_AGAIN, LENGTHS, DIVERGENCE),
     "kernels/descent/triton/": (INFINITE, *TRITON),
+    "kernels/least_squares/numba": ("tests/kernels/least_squares/test_numba_solver.py",),
     "kernels/least_squares/": ("tests/kernels/least_squares",),
 }
 SECONDS = 600  # of one mutant's tests; one that never ends has been noticed
