@@ -1,17 +1,59 @@
-"""The examples in docstrings say what is true."""
+"""The examples in docstrings say what is true, and every public function has one."""
 
+import ast
 import doctest
 import importlib
+from collections.abc import Iterator
 
 import pytest
 
 from tests.helpers import sources
-from tests.test_architecture import module
+from tests.test_architecture import module, trees
 
 MODULES = sorted(name for name in map(module, sources()) if "plugins" not in name and "__main__" not in name)
+COMPILED = ("triton.jit", "njit", "exact", "summed", "plain")  # decorators of what runs inside kernels
+# public functions without an example, by module -> why
+EXEMPT = {
+    "kernels.common.launch": "launches compiled kernels",
+    "kernels.expression.triton_kernel": "launches kernels: the public functions choose it on CUDA",
+    "kernels.least_squares.numba_algebra": "makes functions for compiled code",
+    "kernels.least_squares.numba_kernel": "likewise",
+    "kernels.least_squares.numba_linearize": "likewise",
+    "kernels.linear_relu.autograd": "launches kernels",
+    "kernels.linear_relu.kernel": "likewise",
+    "kernels.quantize.kernel": "likewise",
+    "kernels.sums.kernel": "likewise",
+    "trainer.search.rounds": "needs the job that Hydra runs",
+    "trainer.sweep.planner": "needs Hydra's config loader",
+    "trainer.terminal.hydra": "changes this process for good",
+    "trainer.terminal.main": "is the command",
+}
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_print_what_they_say(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     ended = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
     assert ended.failed == 0, capsys.readouterr().out
+
+
+def without_example(tree: ast.Module) -> Iterator[str]:
+    """The public functions of a module that have none, but for those that run inside kernels."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            decorators = [ast.unparse(each) for each in node.decorator_list]
+            compiled = any(each.startswith(COMPILED) for each in decorators)
+            if not compiled and ">>> " not in (ast.get_docstring(node) or ""):
+                yield node.name
+
+
+def test_every_public_function_has_an_example() -> None:
+    bare = {name: found for name, tree in trees().items() if (found := list(without_example(tree)))}
+    assert bare.keys() == {f"packtrain.{name}" for name in EXEMPT}, bare
+    functions = [n for tree in trees().values() for n in tree.body if isinstance(n, ast.FunctionDef)]
+    public = [each for each in functions if not each.name.startswith("_")]
+    assert len(public) > 250 and sum(map(len, bare.values())) < 30
+
+
+def test_a_function_without_one_would_be_found() -> None:
+    tree = ast.parse('def f():\n    """Nothing."""\n\n\n@triton.jit\ndef kernel():\n    """Inside."""\n')
+    assert list(without_example(tree)) == ["f"]

@@ -141,7 +141,7 @@ def shown(folder: Path) -> Path:
 
 
 def head_lines(console: Console, result: Mapping[str, Any]) -> None:
-    """Prints the headline, and what compiling took beside it.
+    """Prints the headline, what compiling took beside it, and why another engine trained than one expects.
 
     >>> from packtrain.trainer.console.report import head_lines
     >>> from packtrain.trainer.console.tables import new_console
@@ -155,6 +155,8 @@ def head_lines(console: Console, result: Mapping[str, Any]) -> None:
     compiled = result["seconds"].get("compile") or 0.0
     if compiled >= WORTH_A_LINE:
         print_plain(console, f"  and {compiled:.1f} s for compiling, once for these equations or widths")
+    if why := result.get("why"):
+        print_plain(console, f"  trained with engine={result['engine']} by {result['backend']}, {why}")
 
 
 def headline(result: Mapping[str, Any]) -> str:

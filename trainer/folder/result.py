@@ -56,7 +56,20 @@ def run_rows(
     after: Evaluation,
     validation: Evaluation | None,
 ) -> list[Row]:
-    """One entry of result.json's `run` for each run. Metrics are the validation part's where there is one."""
+    """One entry of result.json's `run` for each run. Metrics are the validation part's where there is one.
+
+    >>> import torch
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.config.schema import Config
+    >>> from packtrain.trainer.engines.outcome import Outcome
+    >>> from packtrain.trainer.models.expression import ExpressionModel
+    >>> model = ExpressionModel(parse("xy = a*x"), torch.tensor([[2.0]]), "mse", None)
+    >>> first, last = (Evaluation(torch.tensor([loss]), {}) for loss in (4.0, 1.0))
+    >>> pack, ending = Pack(Config(), {"seed": [7]}, 1), Ending(Outcome.FINISHED, 9, 9)
+    >>> row = run_rows(pack, model, [ending], first, last, None)[0]
+    >>> row["values"], row["loss"]["train"], row["parameters"]["a"]["value"]
+    ({'seed': 7}, {'first': 4.0, 'last': 1.0}, 2.0)
+    """
     judged = validation or after
     first, last = before.loss.tolist(), after.loss.tolist()
     held_out = validation.loss.tolist() if validation else [None] * pack.runs
@@ -81,7 +94,19 @@ def run_rows(
 
 
 def head(pack: Pack, compute: Compute, engine: Engine, choice: Choice, seconds: Seconds) -> Row:
-    """result.json without its runs: what ran, where and why so, and how long it took."""
+    """result.json without its runs: what ran, where and why so, and how long it took.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     name="line", model=ModelConfig("expression", expressions=["xy = a*x"]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=9),
+    ... ))
+    >>> about = head(session.pack, session.compute, session.engine, session.choice, Seconds(3.0, 2.0))
+    >>> about["experiment"], about["runs"], about["steps"], about["seconds"]["train"]
+    ('line', 1, 0, 2.0)
+    """
     return {
         "experiment": pack.config.name,
         "device": compute.name,
@@ -106,6 +131,11 @@ def summary(
     """result.json: `about`, the outcomes counted, the best run, and the runs (the ten best of many).
 
     `together` is what the engine says of all runs.
+
+    >>> loss = {"train": {"first": 4.0, "last": 1.0}, "validation": None}
+    >>> result = summary({"runs": 1}, [{"index": 0, "outcome": "finished", "loss": loss}])
+    >>> result["outcomes"], result["best_run"]
+    ({'finished': 1}, 0)
     """
     ranked = best_first(rows, objective)
     return {

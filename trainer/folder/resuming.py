@@ -53,6 +53,20 @@ def going_on(
     """The checkpoints of the training in `folder`; its `parts`, engine and all, go on from the newest.
 
     Raises UserError where that is of another training, or further than this one is to go.
+
+    >>> import tempfile
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> config = Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=9),
+    ... )
+    >>> session = Session.prepare(config)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     given = session.pack, Path(folder), session.data, session.engine, [session]
+    ...     going_on(*given, print).spent  # nothing was saved there
+    Seconds(total=0.0, train=0.0, compiling=0.0)
     """
     remove_drafts(folder)
     asked = asked_of(pack) | _done_by(engine, data)

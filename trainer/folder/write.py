@@ -17,6 +17,20 @@ def write(folder: Path, result: Result) -> None:
     """Writes the three files into `folder`, each whole or not at all; result.json, the last, says it is done.
 
     Raises OSError, with the file's name, where one can't be written.
+
+    >>> import tempfile
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> config = Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=9),
+    ... )
+    >>> session = Session.prepare(config)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(Path(folder), session.result())
+    ...     print(sorted(file.name for file in Path(folder).iterdir()))
+    ['model.safetensors', 'result.json', 'runs.csv']
     """
     replace(folder / "model.safetensors", lambda file: _save_model(file, result))
     replace(folder / "runs.csv", lambda file: _save_rows(file, result.rows))

@@ -95,6 +95,7 @@ def summary(packs: list[PlannedPack], results: Mapping[str, Result], objective: 
     ranked = best_first(rows, objective)
     return {
         **{name: ", ".join(dict.fromkeys(result[name] for result in of_packs)) for name in NAMED},
+        "why": "; ".join(dict.fromkeys(filter(None, (result.get("why") for result in of_packs)))),
         "packs": len(packs),
         **total,
         "seconds": {name: round(sum(part.get(name, 0.0) for part in spent), 3) for name in seconds.NAMES},
