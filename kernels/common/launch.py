@@ -45,7 +45,7 @@ def launch(kernel: Any, programs: int, *arguments: Any, **options: Any) -> None:
     compiling.watch_triton()
     first = arguments[0]
     device = torch.cuda.device(first.device if first.device.type == "cuda" else -1)  # -1: as it is
-    with device, triton_cache.kept():
+    with device, triton_cache.cached():
         kernel[(programs,)](*arguments, **options, enable_fp_fusion=True)
 
 

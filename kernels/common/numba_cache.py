@@ -16,11 +16,11 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataC
 from . import source_cache
 
 
-def kept(function: Callable[..., Any]) -> Any:
+def cached(function: Callable[..., Any]) -> Any:
     """`function` compiled by Numba, once for each kind of arguments. It runs without Python's lock.
 
-    >>> from packtrain.kernels.common.numba_cache import kept
-    >>> kept(lambda x: 2 * x)(21)
+    >>> from packtrain.kernels.common.numba_cache import cached
+    >>> cached(lambda x: 2 * x)(21)
     42
     """
     compiled: Any = njit(function, nogil=True, error_model="numpy")

@@ -21,12 +21,12 @@ SEAL = ".sha256"  # names the file beside each that holds its digest
 
 
 @contextmanager
-def kept() -> Iterator[None]:
+def cached() -> Iterator[None]:
     """Within it, what Triton compiles is kept in sealed files, unless the user has chosen another manager.
 
     >>> from triton import knobs
     >>> from packtrain.kernels.common import triton_cache
-    >>> with triton_cache.kept():
+    >>> with triton_cache.cached():
     ...     knobs.cache.manager_class.__name__
     'Sealed'
     """

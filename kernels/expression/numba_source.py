@@ -19,7 +19,7 @@ from math import acos, asin, atan, cos, cosh, exp, inf, isnan, log, log1p, nan, 
 import numpy as np
 from numba import njit
 
-from packtrain.kernels.common.numba_cache import kept
+from packtrain.kernels.common.numba_cache import cached
 '''
 
 
@@ -71,7 +71,7 @@ def block_of(data, first, block):
 
 LOSS = """
 
-@kept
+@cached
 def loss_and_gradient(start, stop, p, x, t, partial):
     blocks = partial.shape[1]
     x_block = np.empty((x.shape[2], {block}), x.dtype)
@@ -87,7 +87,7 @@ def loss_and_gradient(start, stop, p, x, t, partial):
 
 TOTAL = """
 
-@kept
+@cached
 def total(start, stop, partial, divisor, out):
     for run in range(start, stop):
         for column in range(partial.shape[2]):
@@ -99,7 +99,7 @@ def total(start, stop, partial, divisor, out):
 
 LOSS_OF_A_COLUMN = """
 
-@kept
+@cached
 def loss_and_gradient(start, stop, p, x, t, partial):
     blocks = partial.shape[1]
     for task in range(start, stop):
@@ -120,7 +120,7 @@ def values(p, x, size, y):
 {loop}
 
 
-@kept
+@cached
 def predict(start, stop, p, x, y):
     blocks = -(-y.shape[1] // {block})
     x_block = np.empty((x.shape[2], {block}), x.dtype)

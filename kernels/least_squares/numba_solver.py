@@ -26,7 +26,7 @@ class NumbaSolver:
         self.damped, self.rules = damped, rules
         self.parameters = parameters
         self.status = torch.full_like(rules.steps, Status.RUNNING)
-        self.taken = torch.zeros_like(rules.steps)
+        self.steps_done = torch.zeros_like(rules.steps)
         self.scale = torch.zeros_like(parameters)
         self.state = parameters.new_tensor([[torch.nan, 0.0]]).repeat(len(parameters), 1)
         self.tolerances = torch.stack([rules.ftol, rules.xtol, rules.gtol, rules.radius, rules.size], 1)
@@ -47,7 +47,7 @@ class NumbaSolver:
         everyone = len(runs) == len(self.status)
         rules = self.rules
         changed = tuple(self.memory.values())
-        p, state, scale, status, taken = (part if everyone else part[runs] for part in changed)
+        p, state, scale, status, steps_done = (part if everyone else part[runs] for part in changed)
         limits = self.tolerances, rules.lower, rules.upper, rules.free, rules.steps
         tolerances, lower, upper, free, steps = (part if everyone else part[runs] for part in limits)
         history = np.empty((len(runs), count, 3))
@@ -56,13 +56,13 @@ class NumbaSolver:
             self.damped,
             *(_array(part) for part in (p, state, scale, tolerances, lower, upper, free)),
             *(_array(part if everyone or len(part) == 1 else part[runs]) for part in self.samples),
-            *(_array(part) for part in (status, taken, steps)),
+            *(_array(part) for part in (status, steps_done, steps)),
             history,
             path,
         )
         share(len(runs), lambda start, stop: self.code.advance(start, stop, *arguments))
         if not everyone:
-            for whole, part in zip(changed, (p, state, scale, status, taken), strict=True):
+            for whole, part in zip(changed, (p, state, scale, status, steps_done), strict=True):
                 whole[runs] = part
         rss, gradient, damping = torch.from_numpy(history).permute(2, 1, 0)
         return Trials(runs, rss, gradient, damping, torch.from_numpy(path).transpose(0, 1))

@@ -25,7 +25,7 @@ ADVANCE = """
 evaluate, finish, fit = make_fit(rows, triangularize)
 
 
-@kept
+@cached
 def advance(
     start, stop, damped, p, state, scale, rule, lower, upper, free, x, t, w, status, count, steps, history,
     path,

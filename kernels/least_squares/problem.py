@@ -151,13 +151,13 @@ class Trials:
 
 
 class Solver(Protocol):
-    """R fits that are advanced in place: `parameters` [R, P], and the trial steps made so far, `taken` [R].
+    """R fits that are advanced in place: `parameters` [R, P]; `steps_done` [R] counts their trial steps.
 
     Its parameters are changed in their own memory, which a model may share.
     """
 
     parameters: Tensor
-    taken: Tensor
+    steps_done: Tensor
 
     @property
     def memory(self) -> dict[str, Tensor]:

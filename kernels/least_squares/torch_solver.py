@@ -56,7 +56,7 @@ class TorchSolver:
         self.squares = squares
         self.parameters = parameters
         self.together = together(problem, parameters.shape[1])
-        self.taken = torch.zeros_like(rules.steps)
+        self.steps_done = torch.zeros_like(rules.steps)
         parts = [self._start(runs) for runs in torch.arange(len(parameters)).split(self.together)]
         self.fits = Fits.join(parts)
 
@@ -73,7 +73,7 @@ class TorchSolver:
     @property
     def memory(self) -> dict[str, Tensor]:
         """All that changes: tensors [R, ...] by name, which are written to restore it."""
-        return {"taken": self.taken} | {f.name: getattr(self.fits, f.name) for f in fields(self.fits)}
+        return {"taken": self.steps_done} | {f.name: getattr(self.fits, f.name) for f in fields(self.fits)}
 
     def advance(self, count: int) -> Trials:
         """Makes up to `count` trial steps of every running fit."""
@@ -102,7 +102,7 @@ class TorchSolver:
     def _advance(self, runs: Tensor, places: Tensor, trials: Trials) -> None:
         """Trial steps of `runs`, recorded at `places`; once a quarter have ended they are left out."""
         fits, rules, problem = self.fits.of(runs), self.rules.of(runs), self.problem.of(runs)
-        taken = self.taken[runs]
+        steps_done = self.steps_done[runs]
 
         def evaluate(parameters: Tensor) -> Linear:
             return linearize(self.model, parameters, problem, self.squares)
@@ -110,8 +110,8 @@ class TorchSolver:
         for row in range(len(trials.rss)):
             running = fits.status == Status.RUNNING
             if int(running.sum()) <= 0.75 * len(runs):
-                self._put(runs, fits, taken)
-                runs, places, taken = runs[running], places[running], taken[running]
+                self._put(runs, fits, steps_done)
+                runs, places, steps_done = runs[running], places[running], steps_done[running]
                 fits, rules = fits.of(running), rules.of(running)
                 problem = self.problem.of(runs)
                 running = running[running]
@@ -119,14 +119,14 @@ class TorchSolver:
                 return
             before, fits = fits, iterate(fits, rules, self.damped, evaluate)
             _record(trials, row, places, before, fits.damping)
-            taken += running
-            used_up = (fits.status == Status.RUNNING) & (taken >= rules.steps)
+            steps_done += running
+            used_up = (fits.status == Status.RUNNING) & (steps_done >= rules.steps)
             fits.status = fits.status.masked_fill(used_up, Status.EXHAUSTED)
-        self._put(runs, fits, taken)
+        self._put(runs, fits, steps_done)
 
-    def _put(self, runs: Tensor, fits: Fits, taken: Tensor) -> None:
+    def _put(self, runs: Tensor, fits: Fits, steps_done: Tensor) -> None:
         self.fits.put(runs, fits)
-        self.taken[runs] = taken
+        self.steps_done[runs] = steps_done
 
 
 def _record(trials: Trials, row: int, places: Tensor, before: Fits, damping: Tensor) -> None:

@@ -146,7 +146,7 @@ def by_pack(case: Case, device: str, compiled: bool) -> Fitted:
     seconds = time.perf_counter() - began
     good = sum(int((solver.status == status).sum()) for status in CONVERGED)
     order = [graph.parameters.index(name) for name in names]
-    return Fitted(seconds / runs, values[:, order], float(solver.taken.double().mean()), good / runs)
+    return Fitted(seconds / runs, values[:, order], float(solver.steps_done.double().mean()), good / runs)
 
 
 def _rules(problem: Problem, parameters: torch.Tensor) -> Rules:

@@ -105,7 +105,7 @@ class Trial:
 def _steps(folder: Path) -> dict[str, int]:
     """The step of the newest checkpoint of each training."""
     ordered = sorted(checkpoints(folder), key=lambda checkpoint: checkpoint.step)
-    return {str(checkpoint.asked): checkpoint.step for checkpoint in ordered}
+    return {str(checkpoint.settings): checkpoint.step for checkpoint in ordered}
 
 
 def at_random(trial: Trial, kills: int, draw: random.Random) -> None:

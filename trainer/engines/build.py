@@ -16,7 +16,7 @@ from ..data.dataset import Dataset
 from ..data.order import Order
 from ..models.base import Model
 from ..models.expression import ExpressionModel
-from ..models.initial import bounds_of, moving
+from ..models.initial import bounds_of, free_parameters
 from ..optimizers import OPTIMIZERS, SCHEDULES, Rates
 from .base import Engine
 from .choose import Choice
@@ -137,10 +137,10 @@ def _check_size(pack: Pack, model: Model) -> None:
 def _rules(pack: Pack, model: Model, problem: Problem, steps: Tensor) -> Rules:
     runs, size = model.parameters.shape
     device = model.parameters.device
-    lower, upper, moves = [-math.inf] * size, [math.inf] * size, [True] * size
+    lower, upper, free = [-math.inf] * size, [math.inf] * size, [True] * size
     if isinstance(model, ExpressionModel):
         lower, upper = bounds_of(pack.config.model, model.graph)
-        moves = moving(model.graph)
+        free = free_parameters(model.graph)
     bounds = torch.tensor([lower, upper], dtype=model.parameters.dtype, device=device).double()
     return Rules(
         ftol=_values(pack, "optimizer.ftol", device),
@@ -149,7 +149,7 @@ def _rules(pack: Pack, model: Model, problem: Problem, steps: Tensor) -> Rules:
         radius=_values(pack, "optimizer.radius", device),
         lower=bounds[0].expand(runs, size),
         upper=bounds[1].expand(runs, size),
-        free=torch.tensor(moves, device=device).expand(runs, size),
+        free=torch.tensor(free, device=device).expand(runs, size),
         steps=steps,
         size=problem.size.expand(runs),
     )

@@ -89,8 +89,8 @@ def add_reports(rows: list[Row], engine: Fits) -> None:
     for runs, at_end in engine.solver.solutions():
         linear = Linear(*(part.cpu() for part in at_end))
         free, at_bound = _free(engine, runs)
-        dead = _dead(engine, runs, linear, samples.size)
-        inference = infer(linear.root.masked_fill(dead[:, None], 0), free)
+        dropped = _negligible(engine, runs, linear, samples.size)
+        inference = infer(linear.root.masked_fill(dropped[:, None], 0), free)
         for place, run in enumerate(runs.tolist()):
             fit = _quality(float(linear.rss[place]), int(inference.rank[place]), samples)
             rows[run]["fit"] = {
@@ -126,8 +126,8 @@ def _free(engine: Fits, runs: Tensor) -> tuple[Tensor, Tensor]:
     return (rules.free & ~at_bound).cpu(), at_bound.cpu()
 
 
-def _dead(engine: Fits, runs: Tensor, linear: Linear, size: float) -> Tensor:
-    """Columns that have vanished on the way: their directions say nothing; [R, P]."""
+def _negligible(engine: Fits, runs: Tensor, linear: Linear, size: float) -> Tensor:
+    """Which columns of the Jacobian are negligible at the end: their directions say nothing; [R, P]."""
     value, scale = engine.model.parameters.detach()[runs].double().cpu(), engine.solver.scale[runs].cpu()
     norm = sum_of_rows(linear.root.square()).sqrt()
     slope = sum_of_rows(linear.projected[..., None] * linear.root)

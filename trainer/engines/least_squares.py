@@ -72,7 +72,7 @@ class LeastSquaresEngine:
     @property
     def steps_done(self) -> Tensor:
         """The trial steps of each fit: [R]."""
-        return self.solver.taken
+        return self.solver.steps_done
 
     @property
     def alive(self) -> Tensor:

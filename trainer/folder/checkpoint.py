@@ -53,11 +53,11 @@ def part_of(memory: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training after `step` steps and `seconds`: what it was `asked` for, and the memory of its parts."""
+    """A training after `step` steps and `seconds`: its `settings`, and the memory of its parts."""
 
     step: int
     seconds: Seconds
-    asked: dict[str, Any]
+    settings: dict[str, Any]
     memory: Mapping[str, Tensor]
 
 
@@ -73,13 +73,13 @@ class Checkpoints:
     def __init__(
         self,
         folder: Path,
-        asked: dict[str, Any],
+        settings: dict[str, Any],
         parts: Sequence[Stateful],
         every: float | None,
         keep: int,
         tell: Tell,
     ) -> None:
-        self.folder, self.asked, self.parts = folder, asked, parts
+        self.folder, self.settings, self.parts = folder, settings, parts
         self.every, self.keep, self.tell = every, keep, tell
         self.saved, self.spent, self.clock = -1, Seconds(), time.perf_counter()
         self.thread = ThreadPoolExecutor(1)
@@ -95,14 +95,14 @@ class Checkpoints:
         self.wait()
         self.thread.shutdown()
 
-    def restore(self, found: Checkpoint) -> None:
+    def restore(self, checkpoint: Checkpoint) -> None:
         """Restores the state of all parts. Raises UserError where the checkpoint doesn't fit them."""
         try:
             for part in self.parts:
-                part.restore(found.step, found.memory)
+                part.restore(checkpoint.step, checkpoint.memory)
         except (ValueError, KeyError, RuntimeError) as error:
             raise UserError(f"{self.folder} doesn't fit this training: {error}") from None
-        self.saved, self.spent = found.step, found.seconds
+        self.saved, self.spent = checkpoint.step, checkpoint.seconds
 
     def next(self, step: int) -> int:
         """The next step after `step` at which one is due."""
@@ -127,7 +127,7 @@ class Checkpoints:
             for part in self.parts
             for name, tensor in part.memory.items()
         }
-        checkpoint = Checkpoint(step, seconds, self.asked, copies)
+        checkpoint = Checkpoint(step, seconds, self.settings, copies)
         self.writing = self.thread.submit(_keep, self.folder, checkpoint, self.keep)
         self.saved, self.clock = step, time.perf_counter()
 
@@ -178,7 +178,7 @@ def read(file: Path) -> Checkpoint:
     ...     with Checkpoints(Path(folder), {"seed": 0}, {}, every=10, keep=2, tell=print) as checkpoints:
     ...         checkpoints.save(10, Seconds(total=3.0))
     ...     checkpoint = read(Path(folder, "step-000000000010.safetensors"))
-    >>> checkpoint.step, checkpoint.seconds.total, checkpoint.asked
+    >>> checkpoint.step, checkpoint.seconds.total, checkpoint.settings
     (10, 3.0, {'seed': 0})
     """
     with safe_open(file, "pt") as opened:
@@ -201,7 +201,7 @@ def _keep(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
     """Writes a checkpoint, and then removes all but the last `keep`."""
     tensors = {name: each.cpu() for name, each in checkpoint.memory.items()}
     step, seconds = checkpoint.step, asdict(checkpoint.seconds)
-    text = json.dumps({"format": FORMAT, "step": step, "seconds": seconds, "asked": checkpoint.asked})
+    text = json.dumps({"format": FORMAT, "step": step, "seconds": seconds, "asked": checkpoint.settings})
     content = save(tensors, {"packtrain": text, "sha256": _checksum(text, tensors)})
     replace(folder / f"step-{step:012d}.safetensors", lambda draft: draft.write_bytes(content))
     for file in sorted(folder.glob(NAMES))[:-keep]:

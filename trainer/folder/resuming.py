@@ -28,16 +28,16 @@ ENGINE, SAMPLES = "what trains", "the data"
 NUMBERS = "the numbers of its data, which have changed since"
 UNTOLD = "pack.over", NUMBERS  # digests, whose values say nothing to a person
 
-Asked = dict[str, Any]
+Settings = dict[str, Any]
 
 
-def asked_of(pack: Pack) -> Asked:
+def settings_of(pack: Pack) -> Settings:
     """Every field of the config by its dotted name, the number of runs, and a SHA-256 of what varies.
 
     >>> from packtrain.trainer.config.pack import Pack
     >>> from packtrain.trainer.config.schema import Config
-    >>> from packtrain.trainer.folder.resuming import asked_of
-    >>> fields = asked_of(Pack(Config(seed=3), {}, 1))
+    >>> from packtrain.trainer.folder.resuming import settings_of
+    >>> fields = settings_of(Pack(Config(seed=3), {}, 1))
     >>> fields["seed"], fields["optimizer.lr"], fields["runs"]
     (3, 0.001, 1)
     """
@@ -69,18 +69,18 @@ def going_on(
     Seconds(total=0.0, train=0.0, compiling=0.0)
     """
     remove_drafts(folder)
-    asked = asked_of(pack) | _done_by(engine, data)
-    found = checkpoint_of(folder, asked, tell)
-    if found and found.step > (steps := int(engine.steps.max())):
-        raise UserError(f"{folder} has trained {found.step} steps already, and this asks for {steps}")
+    settings = settings_of(pack) | _done_by(engine, data)
+    checkpoint = checkpoint_of(folder, settings, tell)
+    if checkpoint and checkpoint.step > (steps := int(engine.steps.max())):
+        raise UserError(f"{folder} has trained {checkpoint.step} steps already, and this asks for {steps}")
     every, keep = checkpoint_interval(pack.config.checkpoint.every), pack.config.checkpoint.keep
-    checkpoints = Checkpoints(folder / CHECKPOINTS, asked, parts, every, keep, tell)
-    if found:
-        checkpoints.restore(found)
+    checkpoints = Checkpoints(folder / CHECKPOINTS, settings, parts, every, keep, tell)
+    if checkpoint:
+        checkpoints.restore(checkpoint)
     return checkpoints
 
 
-def _done_by(engine: Engine, data: Data) -> Asked:
+def _done_by(engine: Engine, data: Data) -> Settings:
     """What trains, and what it trains on."""
     inputs, targets = len(data.train.input_names), len(data.train.target_names)
     return {
@@ -90,10 +90,10 @@ def _done_by(engine: Engine, data: Data) -> Asked:
     }
 
 
-def checkpoint_of(folder: Path, asked: Asked, tell: Tell) -> Checkpoint | None:
+def checkpoint_of(folder: Path, settings: Settings, tell: Tell) -> Checkpoint | None:
     """The checkpoint from which the training in `folder` goes on, None where there is none.
 
-    Raises UserError where it is of another training, whose fields differ from those `asked` for here.
+    Raises UserError where it is of another training, whose fields differ from the `settings` here.
 
     >>> from pathlib import Path
     >>> from packtrain.trainer.folder.resuming import checkpoint_of
@@ -101,7 +101,7 @@ def checkpoint_of(folder: Path, asked: Asked, tell: Tell) -> Checkpoint | None:
     True
     """
     checkpoint = newest(folder / CHECKPOINTS, tell)
-    if checkpoint and (fields := _differences(checkpoint.asked, asked)):
+    if checkpoint and (fields := _differences(checkpoint.settings, settings)):
         raise UserError(
             f"{folder} holds another training, which differs in {fields}: take another hydra.run.dir, "
             "or delete that one"
@@ -109,7 +109,7 @@ def checkpoint_of(folder: Path, asked: Asked, tell: Tell) -> Checkpoint | None:
     return checkpoint
 
 
-def _differences(there: Asked, here: Asked) -> str:
+def _differences(there: Settings, here: Settings) -> str:
     """The fields that differ, as text, '' where none does; those that may change (FREE) are left out.
 
     Where a checkpoint lacks a field, its version of packtrain trained with what is now the default. What

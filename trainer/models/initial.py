@@ -125,13 +125,13 @@ def bounds_of(config: ModelConfig, graph: Graph) -> tuple[list[float], list[floa
     return [low for low, _ in bounds], [high for _, high in bounds]
 
 
-def moving(graph: Graph) -> list[bool]:
+def free_parameters(graph: Graph) -> list[bool]:
     """Which parameters model.fixed leaves free, [P]. Raises UserError where it leaves none.
 
     >>> from dataclasses import replace
     >>> from packtrain.kernels.language import parse
-    >>> from packtrain.trainer.models.initial import moving
-    >>> moving(replace(parse("xy = a*x + b"), fixed=frozenset(["a"])))
+    >>> from packtrain.trainer.models.initial import free_parameters
+    >>> free_parameters(replace(parse("xy = a*x + b"), fixed=frozenset(["a"])))
     [False, True]
     """
     free = [parameter not in graph.fixed for parameter in graph.parameters]

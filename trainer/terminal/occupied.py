@@ -91,10 +91,10 @@ def _refuse_other(folder: Path, kind: str, other: str, file: str) -> None:
 def _check(folder: Path, config: DictConfig) -> None:
     """Raises UserError where the training in the folder is another than the config's."""
     # torch takes seconds, and --help and the tab key don't wait for it
-    from ..folder.resuming import asked_of, checkpoint_of  # noqa: PLC0415 (see above)
+    from ..folder.resuming import checkpoint_of, settings_of  # noqa: PLC0415 (see above)
 
     ours = copy.deepcopy(config)
     with read_write(ours), open_dict(ours):
         del ours["hydra"]
     overrides: Any = OmegaConf.to_container(config.hydra.overrides.task)
-    checkpoint_of(folder, asked_of(make_pack(ours, overrides)), print)
+    checkpoint_of(folder, settings_of(make_pack(ours, overrides)), print)

@@ -14,11 +14,11 @@ PERMUTATION = Path(random.__file__).with_name("numba_permutation.py")
 SOURCE = f"""# over {source_cache.version(PERMUTATION)}
 import numpy as np
 
-from packtrain.kernels.common.numba_cache import kept
+from packtrain.kernels.common.numba_cache import cached
 from packtrain.kernels.random.numba_permutation import samples
 
 
-@kept
+@cached
 def gather(start, stop, x, t, keys, epoch, first, x_out, t_out):
     index = np.empty(x_out.shape[2], np.int64)
     for row in range(start, stop):

@@ -42,7 +42,7 @@ def gather(data, index, batch):
             batch[v, n] = data[v, index[n]]
 
 
-@kept
+@cached
 def advance(
     start, stop, parameters, states, alive, count, constants, setting, steps, clip, losses, norms, path,
     columns, last, x, t, keys, table, slots, epoch, batch, divisor, origin, first, end, together,

@@ -20,10 +20,10 @@ from packtrain.kernels.common import source_cache
 
 SOURCE = f'''"""{os.getpid()}"""
 
-from packtrain.kernels.common.numba_cache import kept
+from packtrain.kernels.common.numba_cache import cached
 
 
-@kept
+@cached
 def double(x):
     return x + x
 '''

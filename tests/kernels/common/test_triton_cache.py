@@ -29,7 +29,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def put() -> dict[str, str]:
-    with triton_cache.kept():
+    with triton_cache.cached():
         manager = get_cache_manager(KEY)
         group = {
             name: manager.put(data, name)
@@ -40,7 +40,7 @@ def put() -> dict[str, str]:
 
 
 def get() -> dict[str, str] | None:
-    with triton_cache.kept():
+    with triton_cache.cached():
         return get_cache_manager(KEY).get_group("k.json")
 
 
@@ -121,7 +121,7 @@ def test_what_was_put_is_found(cache: Path) -> None:
     group = put()
     assert get() == group and group.keys() == {"k.cubin", "k.json"}
     assert Path(group["k.json"]).read_text() == "{}" * 40
-    with triton_cache.kept():
+    with triton_cache.cached():
         assert get_cache_manager(KEY).get_file("k.json") == group["k.json"]
         assert get_cache_manager(KEY).get_file("other") is None
     assert source_cache.untold() == ""
@@ -169,14 +169,14 @@ def test_a_disk_that_fills_up_costs_what_is_put_then(cache: Path, monkeypatch: p
 
 
 def test_what_is_set_is_set_back(cache: Path) -> None:
-    with triton_cache.kept(), triton_cache.kept():
+    with triton_cache.cached(), triton_cache.cached():
         assert knobs.cache.manager_class is triton_cache.Sealed
     assert knobs.cache.manager_class is None and "TRITON_CACHE_MANAGER" not in os.environ
 
 
 def test_a_manager_of_the_users_own_stays(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRITON_CACHE_MANAGER", "triton.runtime.cache:FileCacheManager")
-    with triton_cache.kept():
+    with triton_cache.cached():
         assert knobs.cache.manager_class is FileCacheManager
 
 

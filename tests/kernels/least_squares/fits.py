@@ -112,13 +112,13 @@ class Fitted:
 
     parameters: Tensor
     status: Tensor
-    taken: Tensor
+    steps_done: Tensor
     trials: Trials
 
     @property
     def rss(self) -> Tensor:
         """|e|^2 before each fit's last trial step: [R]."""
-        last = (self.taken - 1).clamp(min=0)
+        last = (self.steps_done - 1).clamp(min=0)
         return self.trials.rss.gather(0, last[None])[0]
 
     @property
@@ -147,7 +147,7 @@ def fit(
     """The fits of `graph` from `start`, advanced by `slices` of trial steps."""
     fits = make(backend, graph, problem, start, given or rules(problem, start), damped)
     trials = joined([fits.advance(count) for count in slices], len(start))
-    return Fitted(fits.parameters.clone(), fits.status.clone(), fits.taken.clone(), trials)
+    return Fitted(fits.parameters.clone(), fits.status.clone(), fits.steps_done.clone(), trials)
 
 
 def joined(parts: Sequence[Trials], runs: int) -> Trials:

@@ -75,8 +75,8 @@ def agree(
     assert not (found.trials.rss[1:] > found.trials.rss[:-1]).any()
     assert_near(found.parameters, batched.parameters, 1e-7)
     assert_near(found.rss, batched.rss, 1e-10)
-    assert (found.taken - batched.taken).abs().max() <= 3
-    first = min(int(found.taken.min()), int(batched.taken.min()), 4)
+    assert (found.steps_done - batched.steps_done).abs().max() <= 3
+    first = min(int(found.steps_done.min()), int(batched.steps_done.min()), 4)
     for name in TRIED:
         ours, theirs = getattr(found.trials, name)[:first], getattr(batched.trials, name)[:first]
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-9)
@@ -171,7 +171,7 @@ def test_without_tolerances_a_fit_ends_where_rounding_begins(damped: bool) -> No
     problem, start = samples(PEAK, 6), starts(PEAK, 6)
     given = rules(problem, start, tolerance=0.0)
     found = fit(PEAK.graph, problem, start, given, damped, NumbaSolver)
-    assert found.converged and found.taken.max() < 60
+    assert found.converged and found.steps_done.max() < 60
     assert (found.status == Status.ROUNDING).any()
 
 
@@ -191,7 +191,7 @@ def test_trials_that_are_worse_are_refused(damped: bool) -> None:
         assert found.converged
         assert_near(found.rss, expected.rss, 1e-9)
         damping = found.trials.damping[:, 2].nan_to_num()
-        assert damping.any() and damping[found.taken[2] - 1] == 0
+        assert damping.any() and damping[found.steps_done[2] - 1] == 0
 
 
 @both
@@ -258,12 +258,12 @@ def test_a_huge_parameter_that_is_fixed_ends_no_fit(tolerance: float, damped: bo
     loose = torch.full_like(given.xtol, tolerance)
     given = replace(given, xtol=loose, ftol=loose)
     found = fit(PEAK.graph, problem, start, given, damped, NumbaSolver)
-    assert found.converged and found.taken.min() > 3
+    assert found.converged and found.steps_done.min() > 3
     assert (found.parameters[:, 1] == 1.7e9).all()
     here = start.clone()
     here[:, 1] = PEAK.truth[1]
     expected = fit(PEAK.graph, near, here, given, damped, NumbaSolver)
-    assert (found.taken - expected.taken).abs().max() <= 3
+    assert (found.steps_done - expected.steps_done).abs().max() <= 3
     moved = [0, 2, 3]
     assert_near(found.parameters[:, moved], expected.parameters[:, moved], 1e-5)
     batched = fit(PEAK.graph, problem, start, given, damped)
@@ -287,7 +287,7 @@ def test_a_start_that_is_not_finite_ends_alone(where: str, damped: bool) -> None
     size = problem.size
     (start if where == "start" else problem.targets[:, :, 0])[2, 1] = torch.nan
     dirty = fit(PEAK.graph, problem, start, replace(rules(problem, start), size=size), damped, NumbaSolver)
-    assert Status(int(dirty.status[2])) is Status.NOT_FINITE and dirty.taken[2] == 0
+    assert Status(int(dirty.status[2])) is Status.NOT_FINITE and dirty.steps_done[2] == 0
     others = [0, 1, 3]
     for name in ("parameters", "status", "taken"):
         assert getattr(dirty, name)[others].equal(getattr(clean, name)[others])
@@ -323,8 +323,8 @@ def test_a_fit_ends_with_its_steps(damped: bool) -> None:
     for slices in ((200,), (1,) * 60, (3, 7, 50)):
         found = fit(PEAK.graph, problem, start, given, damped, NumbaSolver, slices)
         assert found.status[:2].tolist() == [Status.EXHAUSTED] * 2
-        assert found.taken[:2].tolist() == [1, 4] and found.taken[2] > 4
-        assert found.trials.rss.isfinite().sum(0).equal(found.taken)
+        assert found.steps_done[:2].tolist() == [1, 4] and found.steps_done[2] > 4
+        assert found.trials.rss.isfinite().sum(0).equal(found.steps_done)
         assert found.parameters.equal(whole.parameters)
 
 
@@ -335,7 +335,7 @@ def test_cutting_a_fit_into_slices_changes_no_bit(kind: Kind, slices: tuple[int,
     problem, start = samples(kind, 3), starts(kind, 3)
     whole = fit(kind.graph, problem, start, damped=damped, backend=NumbaSolver, slices=(60,))
     cut = fit(kind.graph, problem, start, damped=damped, backend=NumbaSolver, slices=slices)
-    assert cut.status.equal(whole.status) and cut.taken.equal(whole.taken)
+    assert cut.status.equal(whole.status) and cut.steps_done.equal(whole.steps_done)
     assert cut.parameters.equal(whole.parameters)
     assert_same_trials(cut, whole)
 
@@ -362,7 +362,7 @@ def test_when_some_fits_have_ended_the_others_go_on_as_before(kind: Kind, own: s
     fits = make(NumbaSolver, kind.graph, problem, start, given, damped)
     parts, sizes = [], []
     for count in (1, 1, 3, 1, 1, 2, 200):
-        before, parameters, taken = fits.status.clone(), fits.parameters.clone(), fits.taken.clone()
+        before, parameters, taken = fits.status.clone(), fits.parameters.clone(), fits.steps_done.clone()
         parts.append(fits.advance(count))
         running = before == Status.RUNNING
         runs = parts[-1].runs
@@ -370,12 +370,14 @@ def test_when_some_fits_have_ended_the_others_go_on_as_before(kind: Kind, own: s
         assert runs.equal(running.nonzero()[:, 0]) and parts[-1].rss.shape == (count, len(runs))
         assert parts[-1].parameters[0].equal(parameters[runs])
         assert fits.parameters[~running].equal(parameters[~running])
-        assert fits.taken[~running].equal(taken[~running]) and fits.status[~running].equal(before[~running])
+        assert fits.steps_done[~running].equal(taken[~running]) and fits.status[~running].equal(
+            before[~running]
+        )
     assert sizes[:3] == [6, 5, 5] and 1 < sizes[3] < 5 and not (fits.status == Status.RUNNING).any()
     for name in ("parameters", "status", "taken"):
         assert getattr(fits, name).equal(getattr(whole, name))
     found = joined(parts, 6)
-    longest = int(whole.taken.max())
+    longest = int(whole.steps_done.max())
     for name in TRIED:
         ours, theirs = getattr(found, name)[:longest], getattr(whole.trials, name)[:longest]
         assert torch.equal(ours.nan_to_num(-7), theirs.nan_to_num(-7))
@@ -398,7 +400,7 @@ def test_trials_are_finite_while_a_fit_runs_and_nan_afterwards() -> None:
     found = fit(PEAK.graph, problem, start, backend=NumbaSolver)
     trials = found.trials
     assert trials.parameters[0].equal(start)
-    ended = torch.arange(200)[:, None] >= found.taken
+    ended = torch.arange(200)[:, None] >= found.steps_done
     for part in (trials.rss, trials.gradient, trials.damping, trials.parameters[..., 0]):
         assert part.shape == (200, 3) and (part.isnan() == ended).all()
 

@@ -40,7 +40,7 @@ def assert_falls(found: Fitted) -> None:
     """The sum of squares never rises from one trial to the next, in any run."""
     rss = found.trials.rss
     assert not (rss[1:] > rss[:-1]).any()
-    assert (rss.isfinite().sum(0) == found.taken).all()
+    assert (rss.isfinite().sum(0) == found.steps_done).all()
 
 
 @both
@@ -74,7 +74,7 @@ def test_a_linear_problem_takes_a_few_steps(damped: bool) -> None:
     assert_close(
         found.parameters, torch.linalg.lstsq(design.expand(3, -1, -1), problem.targets).solution[..., 0]
     )
-    assert found.converged and found.taken.max() <= 4
+    assert found.converged and found.steps_done.max() <= 4
 
 
 @both
@@ -82,7 +82,7 @@ def test_without_tolerances_a_fit_ends_where_rounding_begins(damped: bool) -> No
     problem, start = samples(PEAK, 6), starts(PEAK, 6)
     given = rules(problem, start, tolerance=0.0)
     found = fit(PEAK.graph, problem, start, given, damped)
-    assert found.converged and found.taken.max() < 60
+    assert found.converged and found.steps_done.max() < 60
     assert (found.status == Status.ROUNDING).any()
 
 
@@ -205,9 +205,9 @@ def test_gauss_newton_whose_steps_bounds_cut_is_stuck_and_says_so() -> None:
 def test_with_loose_tolerances_fits_converge_all_the_same(kind: Kind, damped: bool) -> None:
     problem, start = samples(kind, 4), starts(kind, 4)
     found = fit(kind.graph, problem, start, rules(problem, start, 1.5e-8), damped)
-    assert found.converged and found.taken.max() < 60
+    assert found.converged and found.steps_done.max() < 60
     best = fit(kind.graph, problem, start, damped=damped)
-    assert (found.taken <= best.taken).all()
+    assert (found.steps_done <= best.steps_done).all()
     outputs = predict(kind.graph, found.parameters, problem.inputs)
     assert_near((outputs - problem.targets).square().sum((1, 2)), best.rss, 1e-6)
     assert_near(found.parameters, best.parameters, 1e-3)
@@ -247,12 +247,12 @@ def test_a_huge_parameter_that_is_fixed_ends_no_fit(tolerance: float, damped: bo
     loose = torch.full_like(given.xtol, tolerance)
     given = replace(given, xtol=loose, ftol=loose)
     found = fit(kind.graph, problem, start, given, damped)
-    assert found.converged and found.taken.min() > 3
+    assert found.converged and found.steps_done.min() > 3
     assert (found.parameters[:, 2] == 1.7e9).all()
     here = starts(kind, 3)
     here[:, 2] = 0
     expected = fit(kind.graph, near, here, given, damped)
-    assert found.status.equal(expected.status) and found.taken.equal(expected.taken)
+    assert found.status.equal(expected.status) and found.steps_done.equal(expected.steps_done)
     moved = [0, 1, 3]
     assert_near(found.parameters[:, moved], expected.parameters[:, moved], 1e-7)
     less = parse("xy = a*exp(-k*x) + c")
@@ -281,7 +281,7 @@ def test_a_start_that_is_not_finite_ends_alone(where: str, poison: float, damped
         problem.targets[2, 5, 0] = poison
     dirty = fit(PEAK.graph, problem, start, replace(rules(problem, start), size=size), damped)
     others = [0, 1, 3]
-    assert Status(int(dirty.status[2])) is Status.NOT_FINITE and dirty.taken[2] == 0
+    assert Status(int(dirty.status[2])) is Status.NOT_FINITE and dirty.steps_done[2] == 0
     assert dirty.parameters[2].equal(start[2]) or where == "start"
     assert dirty.status[others].equal(clean.status[others])
     torch.testing.assert_close(dirty.parameters[others], clean.parameters[others], rtol=1e-12, atol=1e-13)
@@ -331,8 +331,8 @@ def test_a_fit_ends_with_its_steps(damped: bool) -> None:
     given = replace(rules(problem, start), steps=torch.tensor([1, 2, 200]))
     found = fit(SINE.graph, problem, start, given, damped)
     assert found.status[:2].tolist() == [Status.EXHAUSTED] * 2 and found.status[2] in (1, 2, 3, 4)
-    assert found.taken[:2].tolist() == [1, 2] and found.taken[2] > 2
-    assert found.trials.rss.isfinite().sum(0).equal(found.taken)
+    assert found.steps_done[:2].tolist() == [1, 2] and found.steps_done[2] > 2
+    assert found.trials.rss.isfinite().sum(0).equal(found.steps_done)
     free = fit(SINE.graph, problem, start, damped=damped, slices=(1, 1))
     assert_close(found.parameters[1], free.parameters[1])
 
@@ -350,7 +350,7 @@ def test_tolerances_are_each_runs_own() -> None:
     )
     found = fit(PEAK.graph, problem, start, given)
     assert found.status[1:].tolist() == [Status.COST, Status.STEP, Status.GRADIENT]
-    assert (found.taken[1:] < found.taken[0]).all()
+    assert (found.steps_done[1:] < found.steps_done[0]).all()
 
 
 @both
@@ -359,7 +359,7 @@ def test_cutting_a_fit_into_slices_changes_nothing(slices: tuple[int, ...], damp
     problem, start = samples(PEAK, 4), starts(PEAK, 4)
     whole = fit(PEAK.graph, problem, start, damped=damped, slices=(60,))
     cut = fit(PEAK.graph, problem, start, damped=damped, slices=slices)
-    assert cut.status.equal(whole.status) and cut.taken.equal(whole.taken)
+    assert cut.status.equal(whole.status) and cut.steps_done.equal(whole.steps_done)
     assert_close(cut.parameters, whole.parameters)
     for name in TRIED:
         assert_close(getattr(cut.trials, name), getattr(whole.trials, name))
@@ -376,16 +376,16 @@ def test_trials_are_of_the_fits_that_were_running(
     fits = make(TorchSolver, PEAK.graph, problem, start, given, damped)
     seen = []
     while len(running := (fits.status == Status.RUNNING).nonzero()[:, 0]):
-        before, taken, parameters = fits.status.clone(), fits.taken.clone(), fits.parameters.clone()
+        before, taken, parameters = fits.status.clone(), fits.steps_done.clone(), fits.parameters.clone()
         trials = fits.advance(2)
         seen.append(len(running))
         assert trials.runs.equal(running)
         assert trials.rss.shape == trials.gradient.shape == trials.damping.shape == (2, len(running))
         assert trials.parameters.shape == (2, len(running), 5)
         assert trials.parameters[0].equal(parameters[running])
-        assert trials.rss.isfinite().sum(0).equal((fits.taken - taken)[running])
+        assert trials.rss.isfinite().sum(0).equal((fits.steps_done - taken)[running])
         ended = before != Status.RUNNING
-        assert fits.parameters[ended].equal(parameters[ended]) and fits.taken[ended].equal(taken[ended])
+        assert fits.parameters[ended].equal(parameters[ended]) and fits.steps_done[ended].equal(taken[ended])
         assert fits.status[ended].equal(before[ended])
     assert seen[:4] == [5, 5, 3, 2]
 
@@ -401,7 +401,7 @@ def test_a_pack_is_the_same_when_only_a_part_fits(
     whole = fit(PEAK.graph, problem, start, given, damped)
     monkeypatch.setattr(batched, "MOST_NUMBERS", most)
     parts = fit(PEAK.graph, problem, start, given, damped, slices=(2, 198))
-    assert parts.status.equal(whole.status) and parts.taken.equal(whole.taken)
+    assert parts.status.equal(whole.status) and parts.steps_done.equal(whole.steps_done)
     assert_close(parts.parameters, whole.parameters)
 
 
@@ -425,7 +425,7 @@ def test_single_precision_converges(kind: Kind, damped: bool) -> None:
     single = Problem(problem.inputs.float(), problem.targets.float())
     found = fit(kind.graph, single, start.float(), rules(single, start, tolerance=1e-7), damped)
     assert found.parameters.dtype == torch.float32
-    assert found.converged and found.taken.max() < 60
+    assert found.converged and found.steps_done.max() < 60
     assert_near(found.parameters, fit(kind.graph, problem, start).parameters, 2e-4)
 
 
@@ -455,14 +455,14 @@ def test_trials_tell_how_each_fit_stood() -> None:
     found = fit(SINE.graph, problem, start)
     trials = found.trials
     assert trials.parameters[0].equal(start)
-    for row in range(int(found.taken.max())):
-        for run in (run for run in range(2) if row < found.taken[run]):
+    for row in range(int(found.steps_done.max())):
+        for run in (run for run in range(2) if row < found.steps_done[run]):
             own = problem.of(torch.tensor([run]))
             outputs, slopes = jacobian(SINE.graph, trials.parameters[row, [run]], own.inputs)
             errors = outputs - own.targets
             assert_close(trials.rss[row, run], errors.square().sum())
             assert_close(trials.gradient[row, run], (slopes * errors[..., None]).sum((1, 2)).norm())
-    ended = torch.arange(200)[:, None] >= found.taken
+    ended = torch.arange(200)[:, None] >= found.steps_done
     for part in (trials.rss, trials.gradient, trials.damping, trials.parameters[..., 0]):
         assert (part.isnan() == ended).all()
 

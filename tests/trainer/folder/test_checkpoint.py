@@ -61,7 +61,7 @@ def test_the_last_ones_are_kept_and_the_newest_is_gone_on_from(tmp_path: Path) -
     part, other = written(tmp_path, 3, 7, 12), Counter()
     assert files(tmp_path) == ["step-000000000007.safetensors", "step-000000000012.safetensors"]
     found = newest(tmp_path, pytest.fail)
-    assert found and (found.step, found.seconds, found.asked) == (12, Seconds(6.0, 3.0, 1.0), ASKED)
+    assert found and (found.step, found.seconds, found.settings) == (12, Seconds(6.0, 3.0, 1.0), ASKED)
     checkpoints = Checkpoints(tmp_path, ASKED, [other], 1, 2, pytest.fail)
     checkpoints.restore(found)
     assert other.numbers.equal(part.numbers) and other.flags.equal(part.flags)
