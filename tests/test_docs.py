@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -114,6 +115,17 @@ def test_a_command_on_the_pages_asks_for_what_can_be_trained(command: str) -> No
     grid = make_grid(OverridesParser.create().parse_overrides(words[1:]))
     for choices in grid.combinations():
         assert pack_of(*grid.shared, *(choice.override for choice in choices)).runs
+
+
+def test_a_session_from_python_is_as_the_page_says() -> None:
+    page = (ROOT / "docs" / "guides" / "python.md").read_text()
+    (code,) = re.findall(r"```python\n(from .*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    result = names["result"]
+    assert len(result.rows) == 8 and result.summary["outcomes"] == {"finished": 8}
+    assert result.curves.series["loss"].shape == (25, 8)
+    assert result.trained.predict({"x": [10.0]}, run="best").item() == pytest.approx(21, abs=0.5)
 
 
 def test_the_reference_of_the_config_has_every_field() -> None:
