@@ -21,8 +21,7 @@ from packtrain.kernels.language.expr import (
 a, b, x = name("a"), name("b"), name("x")
 
 
-def chain(length: int) -> Expr:
-    part = a
+def chain(length: int, part: Expr = a) -> Expr:
     for _ in range(length):
         part = node("sin", part)
     return part
@@ -49,7 +48,7 @@ def test_an_expression_cannot_be_changed() -> None:
 def test_expressions_that_nobody_holds_are_forgotten() -> None:
     gc.collect()
     before = len(_interned)
-    root = chain(50)
+    root = chain(50, name("nobody_else_has_this"))
     assert len(_interned) >= before + 50
     del root
     gc.collect()

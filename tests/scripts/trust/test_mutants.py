@@ -16,7 +16,7 @@ MUTANTS = mutants()
     [
         ("trainer/folder/atomic.py", "fsync", "os.fsync(handle)"),
         ("trainer/folder/atomic.py", "rename", "draft.replace(file)"),
-        ("trainer/folder/checkpoint.py", "checksum", "digest.update(each.numpy().tobytes())"),
+        ("trainer/folder/checkpoint.py", "checksum", "digest.update(tensor.numpy().tobytes())"),
         ("trainer/engines/step.py", "freeze mask", "active = wanted & self.alive"),
         ("kernels/descent/numba/source.py", "freeze mask", "alive[r] = False"),
         ("kernels/descent/triton/kernel.py", "freeze mask", "active = alive & (origin + row < steps)"),
