@@ -38,8 +38,13 @@ class NumbaSolver:
     @property
     def memory(self) -> dict[str, Tensor]:
         """All that changes: tensors [R, ...] by name, which are written to restore it."""
-        names = "parameters", "state", "scale", "status", "taken"
-        return {name: getattr(self, name) for name in names}
+        return {
+            "parameters": self.parameters,
+            "state": self.state,
+            "scale": self.scale,
+            "status": self.status,
+            "taken": self.steps_done,  # as it is called in checkpoints
+        }
 
     def advance(self, count: int) -> Trials:
         """Makes up to `count` trial steps of every running fit."""

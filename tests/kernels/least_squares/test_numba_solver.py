@@ -289,7 +289,7 @@ def test_a_start_that_is_not_finite_ends_alone(where: str, damped: bool) -> None
     dirty = fit(PEAK.graph, problem, start, replace(rules(problem, start), size=size), damped, NumbaSolver)
     assert Status(int(dirty.status[2])) is Status.NOT_FINITE and dirty.steps_done[2] == 0
     others = [0, 1, 3]
-    for name in ("parameters", "status", "taken"):
+    for name in ("parameters", "status", "steps_done"):
         assert getattr(dirty, name)[others].equal(getattr(clean, name)[others])
     assert dirty.trials.rss[:, 2].isnan().all()
 
@@ -374,7 +374,7 @@ def test_when_some_fits_have_ended_the_others_go_on_as_before(kind: Kind, own: s
             before[~running]
         )
     assert sizes[:3] == [6, 5, 5] and 1 < sizes[3] < 5 and not (fits.status == Status.RUNNING).any()
-    for name in ("parameters", "status", "taken"):
+    for name in ("parameters", "status", "steps_done"):
         assert getattr(fits, name).equal(getattr(whole, name))
     found = joined(parts, 6)
     longest = int(whole.steps_done.max())
@@ -391,7 +391,7 @@ def test_a_fit_is_the_same_to_the_bit_in_any_pack(count: int, first: int, weight
     own = torch.arange(first, first + count).flip(0)
     together = fit(PEAK.graph, problem, start, backend=NumbaSolver)
     alone = fit(PEAK.graph, problem.of(own), start[own], backend=NumbaSolver)
-    for name in ("parameters", "status", "taken"):
+    for name in ("parameters", "status", "steps_done"):
         assert getattr(alone, name).equal(getattr(together, name)[own])
 
 
