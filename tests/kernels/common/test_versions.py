@@ -2,19 +2,23 @@
 
 import tomllib
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 from tests.helpers import ROOT
 
 
-def test_only_tritons_that_are_tested_may_be_installed() -> None:
+@pytest.mark.parametrize(
+    ("package", "below", "first"), [("triton", "3.5.9", "3.6.0"), ("numba", "0.60", "0.61")]
+)
+def test_only_versions_that_are_tested_may_be_installed(package: str, below: str, first: str) -> None:
     """Up to the minor version of constraints.txt."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    (allowed,) = [line for line in map(Requirement, project["dependencies"]) if line.name == "triton"]
+    (allowed,) = [line for line in map(Requirement, project["dependencies"]) if line.name == package]
     pins = (ROOT / "constraints.txt").read_text().splitlines()
-    (tested,) = [Requirement(pin).specifier for pin in pins if pin.startswith("triton==")]
+    (tested,) = [Requirement(pin).specifier for pin in pins if pin.startswith(f"{package}==")]
     version = Version(next(iter(tested)).version)
     next_minor = f"{version.major}.{version.minor + 1}.0"
-    candidates = ["3.5.9", "3.6.0", str(version), next_minor]
+    candidates = [below, first, str(version), next_minor]
     assert list(allowed.specifier.filter(candidates)) == candidates[1:3]
