@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import torch
 
+from packtrain.trainer.session import Session
 from tests.gpu import device
 from tests.helpers import Command, assert_close, result_in
+from tests.trainer.configs import pack_of
 
 pytestmark = pytest.mark.only_emulated
 
@@ -135,3 +137,30 @@ def test_a_captured_graph_repeats_its_work_in_place() -> None:
     for _ in range(3):
         graph.replay()
     assert total.tolist() == [3, 6, 9]
+
+
+def test_sessions_on_two_devices_take_turns_and_end_as_they_do_alone() -> None:
+    """Slice by slice in one process, of different precision too."""
+    overrides = [
+        (*PRIMER, "compute.device=cuda"),
+        (*GAUSSIANS[:-2], "monitor=quiet", "compute.device=cuda", "compute.precision=bf16"),
+        (*PRIMER, "compute.device=cpu", "compute.precision=fp32"),
+    ]
+    packs = [pack_of(*each) for each in overrides]
+    alone = [advanced(Session.prepare(pack)).result() for pack in packs]
+    sessions = [Session.prepare(pack) for pack in packs]
+    while any(not session.done for session in sessions):
+        for session in sessions:
+            if not session.done:
+                session.advance()
+    for session, expected in zip(sessions, alone, strict=True):
+        result = session.result()
+        assert result.summary["device"] == expected.summary["device"]
+        assert result.rows == expected.rows
+        assert result.model.parameters.cpu().equal(expected.model.parameters.cpu())
+
+
+def advanced(session: Session) -> Session:
+    while not session.done:
+        session.advance()
+    return session
