@@ -265,6 +265,17 @@ def test_a_memory_goes_on_bit_for_bit() -> None:
     assert same(whole, other) and whole.result().rows == other.result().rows
 
 
+def test_a_memory_of_an_earlier_step_is_measured_anew() -> None:
+    """What the session was worth later is of no account."""
+    session, early = Session.prepare(line()), Session.prepare(line())
+    drive(early, until=lambda session: session.step >= 16)
+    memory = {name: tensor.clone() for name, tensor in early.memory.items()}
+    drive(session)
+    session.result()
+    session.restore(early.step, memory)
+    assert session.result().rows[0]["loss"] == early.result().rows[0]["loss"]
+
+
 def same(one: Session, other: Session) -> bool:
     pairs = zip(one.memory.items(), other.memory.items(), strict=True)
     return all(a == b and torch.equal(x, y) for (a, x), (b, y) in pairs)
