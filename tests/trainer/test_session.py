@@ -1,10 +1,17 @@
 """A session: one training, whatever door it came by, and whatever else runs in the process."""
 
+import logging
+import os
+import random
+import signal
+import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -286,6 +293,35 @@ TURNS = {
     "bf16": ("experiment=gaussians", "data.size=300", "loop.batch_size=64", "compute.precision=bf16"),
     "fit": ("experiment=fit",),
 }
+
+
+def process() -> dict[str, Any]:
+    """What a session could change for all others."""
+    random_state = torch.get_rng_state(), np.random.get_state()[1], random.getstate()
+    loggers = {name: logging.getLogger(name) for name in ["", *logging.root.manager.loggerDict]}
+    return {
+        "torch": (
+            torch.get_float32_matmul_precision(), torch.backends.cuda.matmul.allow_tf32,
+            torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_default_device(),
+            torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(),
+        ),
+        "random": tuple(map(repr, random_state)),
+        "numpy": np.geterr(),
+        "signals": [signal.getsignal(number) for number in signal.Signals if number != signal.SIGSTOP],
+        "logging": {name: (log.level, log.propagate, [*log.handlers]) for name, log in loggers.items()},
+        "python": (dict(os.environ), os.getcwd(), [*sys.path], [*warnings.filters]),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("overrides", TURNS.values(), ids=TURNS)
+@pytest.mark.parametrize("engine", ["step", "auto"])
+def test_a_session_leaves_the_process_as_it_was(overrides: tuple[str, ...], engine: str) -> None:
+    pack = pack_of(*overrides, "loop.steps=20", f"engine={engine}")
+    trained(pack)  # imports what it needs
+    torch.set_float32_matmul_precision("highest")
+    before = process()
+    trained(pack)
+    assert process() == before
 
 
 def test_sessions_of_different_precision_take_turns_and_end_as_they_do_alone(
