@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pickle
 import random
 import signal
 import sys
@@ -297,7 +298,7 @@ TURNS = {
 
 def process() -> dict[str, Any]:
     """What a session could change for all others."""
-    random_state = torch.get_rng_state(), np.random.get_state()[1], random.getstate()
+    random_states = torch.get_rng_state().tolist(), np.random.get_state(), random.getstate()
     loggers = {name: logging.getLogger(name) for name in ["", *logging.root.manager.loggerDict]}
     return {
         "torch": (
@@ -305,7 +306,7 @@ def process() -> dict[str, Any]:
             torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_default_device(),
             torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(),
         ),
-        "random": tuple(map(repr, random_state)),
+        "random": pickle.dumps(random_states),
         "numpy": np.geterr(),
         "signals": [signal.getsignal(number) for number in signal.Signals if number != signal.SIGSTOP],
         "logging": {name: (log.level, log.propagate, [*log.handlers]) for name, log in loggers.items()},
