@@ -181,6 +181,11 @@ def listed(title: str) -> set[str]:
             r"adamw|[\"']adam[\"']|kind: adam|def adam\(|[\"']optimizer\.beta1[\"']",
             10,
         ),
+        (
+            "How to add a schedule",
+            r"[\"']cosine[\"']|kind: cosine|def cosine\(|[\"']schedule\.final_factor[\"']",
+            5,
+        ),
         ("How to add a data source", r"\bsklearn\b|[\"']data\.noise[\"']", 4),
     ],
 )

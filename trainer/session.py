@@ -51,7 +51,7 @@ def load_data(pack: Pack) -> Data:
     config, compute = pack.config, make_compute(pack.config.compute)
     check_backend(config.compute.backend, compute.device)
     graph, outputs = make_graph(config.model), (config.model.widths or [None])[-1]
-    with compute.entered():
+    with at_work(compute):
         return load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs)
 
 
@@ -235,8 +235,20 @@ def at_work(compute: Compute) -> Iterator[None]:
     ...     torch.get_float32_matmul_precision()
     'high'
     """
+    with enough_memory(), compute.entered():
+        yield
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Inside `with`, too little memory on the device is a UserError.
+
+    >>> with enough_memory():
+    ...     raise torch.OutOfMemoryError  # doctest: +IGNORE_EXCEPTION_DETAIL
+    Traceback (most recent call last):
+    UserError: the device's memory is too small for this training
+    """
     try:
-        with compute.entered():
-            yield
+        yield
     except torch.OutOfMemoryError:
         raise UserError(NO_MEMORY) from None

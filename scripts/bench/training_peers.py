@@ -76,7 +76,7 @@ def _primer(jax: Any, p: Any, x: Any, t: Any) -> Any:
 
 
 def _perceptron(jax: Any, p: Any, x: Any, t: Any) -> Any:
-    """2-10-2 with cross-entropy, laid out as trainer.models.mlp.layout."""
+    """2-10-2 with cross-entropy, laid out as packtrain.trainer.models.mlp.layout."""
     weight_0, bias_0, weight_1, bias_1 = (
         p[start:stop].reshape(shape)
         for start, stop, shape in ((0, 20, (10, 2)), (20, 30, -1), (30, 50, (2, 10)), (50, 52, -1))

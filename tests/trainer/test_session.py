@@ -1,10 +1,18 @@
 """A session: one training, whatever door it came by, and whatever else runs in the process."""
 
+import logging
+import os
+import pickle
+import random
+import signal
+import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -265,6 +273,17 @@ def test_a_memory_goes_on_bit_for_bit() -> None:
     assert same(whole, other) and whole.result().rows == other.result().rows
 
 
+def test_a_memory_of_an_earlier_step_is_measured_anew() -> None:
+    """What the session was worth later is of no account."""
+    session, early = Session.prepare(line()), Session.prepare(line())
+    drive(early, until=lambda session: session.step >= 16)
+    memory = {name: tensor.clone() for name, tensor in early.memory.items()}
+    drive(session)
+    session.result()
+    session.restore(early.step, memory)
+    assert session.result().rows[0]["loss"] == early.result().rows[0]["loss"]
+
+
 def same(one: Session, other: Session) -> bool:
     pairs = zip(one.memory.items(), other.memory.items(), strict=True)
     return all(a == b and torch.equal(x, y) for (a, x), (b, y) in pairs)
@@ -275,6 +294,35 @@ TURNS = {
     "bf16": ("experiment=gaussians", "data.size=300", "loop.batch_size=64", "compute.precision=bf16"),
     "fit": ("experiment=fit",),
 }
+
+
+def process() -> dict[str, Any]:
+    """What a session could change for all others."""
+    random_states = torch.get_rng_state().tolist(), np.random.get_state(), random.getstate()
+    loggers = {name: logging.getLogger(name) for name in ["", *logging.root.manager.loggerDict]}
+    return {
+        "torch": (
+            torch.get_float32_matmul_precision(), torch.backends.cuda.matmul.allow_tf32,
+            torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_default_device(),
+            torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(),
+        ),
+        "random": pickle.dumps(random_states),
+        "numpy": np.geterr(),
+        "signals": [signal.getsignal(number) for number in signal.Signals if number != signal.SIGSTOP],
+        "logging": {name: (log.level, log.propagate, [*log.handlers]) for name, log in loggers.items()},
+        "python": (dict(os.environ), os.getcwd(), [*sys.path], [*warnings.filters]),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("overrides", TURNS.values(), ids=TURNS)
+@pytest.mark.parametrize("engine", ["step", "auto"])
+def test_a_session_leaves_the_process_as_it_was(overrides: tuple[str, ...], engine: str) -> None:
+    pack = pack_of(*overrides, "loop.steps=20", f"engine={engine}")
+    trained(pack)  # imports what it needs
+    torch.set_float32_matmul_precision("highest")
+    before = process()
+    trained(pack)
+    assert process() == before
 
 
 def test_sessions_of_different_precision_take_turns_and_end_as_they_do_alone(

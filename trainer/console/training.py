@@ -16,9 +16,10 @@ from ..folder.lock import locked
 from ..folder.ranking import no_best
 from ..folder.result import Result
 from ..folder.resuming import going_on
+from ..folder.seconds import Stopwatch
 from ..folder.write import write
 from ..loop.stop import Signals
-from ..session import Session, load_data
+from ..session import Session, enough_memory, load_data
 from .monitor import Monitor
 from .progress import telling_of_compiling
 from .report import closing_table, headline, pack_line
@@ -56,7 +57,7 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
     ...     run(make_pack(config), Path(folder) / "out", Console(file=io.StringIO()))
     Ended(code=0, interrupted=False)
     """
-    with locked(folder), telling_of_compiling(console, pack.config.monitor.progress):
+    with locked(folder), telling_of_compiling(console, pack.config.monitor.progress), enough_memory():
         session = _prepare(pack)
         monitor = Monitor(session, folder / "tensorboard", console)
         session.watchers.append(monitor)
@@ -79,9 +80,12 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
 
 def _prepare(pack: Pack) -> Session:
     """Says what a reader should know of the data before the training."""
-    data = load_data(pack)
+    loading = Stopwatch()
+    with loading.running():
+        data = load_data(pack)
     say_notes(data.notes)
     session = Session.prepare(pack, data)
+    session.add_seconds(loading.seconds)
     steps, name = session.engine.steps.max(), session.compute.name
     log.info("%s: %d runs of %d steps on %s", pack.config.name, pack.runs, steps, name)
     return session

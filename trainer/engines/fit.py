@@ -212,7 +212,7 @@ def _notes(fit: Row, status: Status, samples: Samples, eps: float) -> Iterator[s
     if status not in CONVERGED:
         yield "the fit has not converged, so nothing is said of how uncertain its parameters are"
     if fit["undetermined"]:
-        determined = _listed([each["combination"] for each in fit["combinations"]])
+        determined = _listed([entry["combination"] for entry in fit["combinations"]])
         alone = _listed(fit["undetermined"])
         if determined:
             yield f"near this solution the data determine {determined}, but not {alone} by themselves"
@@ -256,7 +256,7 @@ def starts_report(rows: list[Row], engine: Fits) -> Row | None:
             minima[-1]["starts"] += 1
             continue
         least = rss
-        values = {name: each["value"] for name, each in row["parameters"].items()}
+        values = {name: parameter["value"] for name, parameter in row["parameters"].items()}
         loss = row["loss"]["train"]["last"]
         minima.append({"loss": loss, "starts": 1, "run": row["index"], "parameters": values})
     return {

@@ -191,9 +191,8 @@ class LeastSquaresEngine:
             return ""
         parameters = self.model.parameters.detach()[run]
         if status == Status.SADDLE:
-            names = [
-                name for name, each in zip(self.model.layout, self._silent[run].tolist(), strict=True) if each
-            ]
+            silent = self._silent[run].tolist()
+            names = [name for name, is_silent in zip(self.model.layout, silent, strict=True) if is_silent]
             return f": every derivative by {' and '.join(names)} is 0 here; start elsewhere"
         if status == Status.NOT_FINITE:
             given = self.model.graph, parameters, self.data

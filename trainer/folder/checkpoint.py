@@ -199,7 +199,7 @@ def _seconds(saved: Any) -> Seconds:
 
 def _keep(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
     """Writes a checkpoint, and then removes all but the last `keep`."""
-    tensors = {name: each.cpu() for name, each in checkpoint.memory.items()}
+    tensors = {name: tensor.cpu() for name, tensor in checkpoint.memory.items()}
     step, seconds = checkpoint.step, asdict(checkpoint.seconds)
     text = json.dumps({"format": FORMAT, "step": step, "seconds": seconds, "asked": checkpoint.settings})
     content = save(tensors, {"packtrain": text, "sha256": _checksum(text, tensors)})

@@ -25,6 +25,7 @@ class Validation:
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
         """Takes up the state that was saved after `step` steps."""
         self.memory["validated"].copy_(memory["validated"])
+        self.latest = None
 
     def next(self, step: int) -> int:
         """The step after `step` at which a validation is due."""

@@ -75,6 +75,15 @@ def test_runs_are_judged_by_the_objective(given: tuple[str, ...]) -> None:
     assert stay.tolist() == sorted(costs.float().argsort(stable=True)[:9].tolist())
 
 
+def test_what_differs_by_the_order_of_sums_is_equal() -> None:
+    """Runs that are as good as each other to float32 stay by their index."""
+    judge = judge_of(HALVING, "data.validation=0.4")
+    loss = 1 + 1e-15 * torch.arange(27, 0, -1, dtype=torch.float64)
+    assert loss.unique().numel() > 20
+    judge.judge(Evaluation(loss, {}))
+    assert judge.engine.training.nonzero()[:, 0].tolist() == list(range(9))
+
+
 @pytest.mark.parametrize("given", MEASURED, ids=" ".join)
 def test_what_a_validation_found_is_not_measured_again(
     given: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
