@@ -211,10 +211,13 @@ class Session:
         return tensors
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Takes up the state that was saved after `step` steps.
+        """Takes up the state that was saved after `step` steps, whatever was reached or said since.
 
         Raises ValueError or KeyError where the memory is another training's.
         """
+        self.reason, self.interrupted = "", False
+        if self.curves:
+            self.curves.forget(step)
         with at_work(self.compute):
             self.engine.restore(step, part_of(memory, "engine"))
             self.validation.restore(step, part_of(memory, "monitor"))

@@ -284,6 +284,22 @@ def test_a_memory_of_an_earlier_step_is_measured_anew() -> None:
     assert session.result().rows[0]["loss"] == early.result().rows[0]["loss"]
 
 
+def test_a_session_that_is_put_back_forgets_what_came_after() -> None:
+    session = Session.prepare(line(), keep_curves=True)
+    drive(session, until=lambda session: session.step >= 15)
+    step, memory = session.step, {name: tensor.clone() for name, tensor in session.memory.items()}
+    drive(session, until=lambda session: session.step >= 60)
+    session.end("enough")
+    session.restore(step, memory)
+    assert not session.done
+    drive(session)
+    whole = trained(line(), keep_curves=True)
+    result = session.result()
+    assert result.rows == whole.rows and whole.curves and result.curves
+    assert result.curves.steps.equal(whole.curves.steps)
+    assert result.curves.series["loss"].equal(whole.curves.series["loss"])
+
+
 def same(one: Session, other: Session) -> bool:
     pairs = zip(one.memory.items(), other.memory.items(), strict=True)
     return all(a == b and torch.equal(x, y) for (a, x), (b, y) in pairs)

@@ -225,6 +225,16 @@ class Config:
     search: SearchConfig = field(default_factory=SearchConfig)
 
 
+def has_rates(config: Config) -> bool:
+    """Whether its optimizer has a learning rate, and so a schedule: fits have none.
+
+    >>> from packtrain.trainer.config.schema import Config, OptimizerConfig, has_rates
+    >>> has_rates(Config(optimizer=OptimizerConfig("gauss_newton")))
+    False
+    """
+    return config.optimizer.kind in FIRST_ORDER
+
+
 def all_fields(schema: Any = Config, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     """(dotted path, metadata) of every field below `schema`.
 

@@ -121,9 +121,11 @@ def train(session: Session, checkpoints: Checkpoints, signals: Signals) -> None:
             session.end(reason, interrupted=True)
             break
         session.advance(checkpoints.next(session.step))
-        checkpoints.save_if_due(session.step, session.seconds)
-    checkpoints.save(session.step, session.seconds)
-    checkpoints.wait()
+        with session.stopwatch.running(training=True):
+            checkpoints.save_if_due(session.step, session.seconds)
+    with session.stopwatch.running(training=True):
+        checkpoints.save(session.step, session.seconds)
+        checkpoints.wait()
 
 
 def _print(console: Console, result: Result, folder: Path, alone: bool) -> None:

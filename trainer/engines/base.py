@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -107,4 +107,13 @@ class Engine(Protocol):
 
     def report(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """Adds what it knows of each run to its row of result.json -> what it knows of them together."""
+        ...
+
+
+@runtime_checkable
+class PrunableEngine(Engine, Protocol):
+    """An engine that can let some of its runs go."""
+
+    def stop(self, runs: Tensor, rung: int) -> None:
+        """Lets the runs [R] that are marked go, at this rung (from 1)."""
         ...

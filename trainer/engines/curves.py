@@ -21,6 +21,12 @@ class Curves:
         columns = {"loss": history.loss, "gradient_norm": history.gradient_norm, **history.rates}
         self.slices.append((history.steps, {name: self._of_all(history, c) for name, c in columns.items()}))
 
+    def forget(self, step: int) -> None:
+        """Drops what was recorded from `step` on."""
+        for place, (steps, columns) in enumerate(self.slices):
+            count = sum(recorded < step for recorded in steps)
+            self.slices[place] = steps[:count], {name: column[:count] for name, column in columns.items()}
+
     def validated(self, evaluation: Evaluation, runs: Tensor) -> None:
         """Validations are not steps."""
 

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from ...kernels.common.errors import UserError
 from ..config.interpolation import put
 from ..config.pack import START, Pack, make_pack
-from ..config.schema import LEAST_SQUARES, Config
+from ..config.schema import Config, has_rates
 from ..data.foreign import UNREADABLE
 
 PACKAGE = "# @package _global_"
@@ -119,7 +119,7 @@ def _of_use(config: Config) -> dict[str, Any]:
     del used["pack"]
     if config.search.pruner != "patience":  # the others compare runs
         used["search"] = {"kind": "grid"}
-    if config.optimizer.kind in LEAST_SQUARES:
+    if not has_rates(config):
         used["schedule"] = {"kind": "constant"}
     return used
 

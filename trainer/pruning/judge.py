@@ -9,8 +9,7 @@ from torch import Tensor
 from ..config.pack import Pack
 from ..config.schema import SearchConfig
 from ..data.dataset import Data
-from ..engines.base import Engine
-from ..engines.parted import PartedEngine
+from ..engines.base import Engine, PrunableEngine
 from ..folder.ranking import Objective
 from ..models.evaluate import Evaluation, evaluate_only
 from .objective import make_objective
@@ -20,7 +19,7 @@ from .pruner import WHY, Pruner, make_pruner
 class Judge:
     """Stops runs of `engine` where its `pruner` says so, by their objective on `data`."""
 
-    def __init__(self, engine: PartedEngine, pruner: Pruner, objective: Objective, data: Data) -> None:
+    def __init__(self, engine: PrunableEngine, pruner: Pruner, objective: Objective, data: Data) -> None:
         self.engine, self.pruner, self.objective, self.data = engine, pruner, objective, data
         self.part = data.train if objective.name == "loss.train" else data.validation or data.train
 
@@ -66,7 +65,7 @@ def make_judge(engine: Engine, pack: Pack, data: Data) -> Judge | None:
     """
     if pack.config.search.pruner is None:
         return None
-    assert isinstance(engine, PartedEngine)
+    assert isinstance(engine, PrunableEngine)
     return Judge(engine, make_pruner(pack.config, engine.steps), make_objective(pack.config), data)
 
 
