@@ -22,8 +22,8 @@ def scaled(root, p, lower, upper, free, gradient, norm, movable, scale, weight):
     for k in range(size):
         gradient[k] = dot(root, k, size, 0, size)
         square += gradient[k] * gradient[k]
-        held = (p[k] <= lower[k] and gradient[k] > 0.0) or (p[k] >= upper[k] and gradient[k] < 0.0)
-        movable[k] = free[k] and not held
+        at_bound = (p[k] <= lower[k] and gradient[k] > 0.0) or (p[k] >= upper[k] and gradient[k] < 0.0)
+        movable[k] = free[k] and not at_bound
         norm[k] = sqrt(dot(root, k, k, 0, size)) if movable[k] else 0.0
         scale[k] = max(scale[k], norm[k])
         weight[k] = scale[k] if scale[k] > 0.0 else 1.0
@@ -60,7 +60,7 @@ def new_radius(radius, predicted, actual, rss, slope, length, damping):
 
 
 def make_fit(rows: Any, triangularize: Any) -> Any:
-    """A graph's `evaluate`, `finish` and `fit`; made here, unlike functions passed along, can be kept."""
+    """A graph's `evaluate`, `finish` and `fit`, as closures: Numba can't cache what takes functions."""
     made = made_for(rows)
     evaluate, finish = make_linearize(rows, triangularize)
     damped_step, shortened_step, attainable_reduction = make_steps(triangularize)
