@@ -1,4 +1,4 @@
-"""What all launchers share: what they ask of tensors, and how they launch a kernel."""
+"""What all launchers share: aligned tensors, sizes of tiles, and how a kernel is launched and tuned."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +15,7 @@ from .errors import UserError
 ALIGNMENT = 16  # bytes: Triton compiles another kernel for pointers that are not multiples of it
 MOST_PROGRAMS = 2**31 - 1  # of the first axis of a grid
 MOST_REGISTERS = 255  # of a thread: unasked, the compiler may take fewer and spill
+SHORTEST_DOT = 16  # of the sides of a tile that tl.dot takes
 INTERPRETED = knobs.runtime.interpret
 DTYPES = {
     torch.float64: tl.float64,
@@ -49,14 +50,24 @@ def launch(kernel: Any, programs: int, *arguments: Any, **options: Any) -> None:
         kernel[(programs,)](*arguments, **options, enable_fp_fusion=True)
 
 
-def parts(size: int, each: int) -> int:
-    """How many parts of `each` make `size`; the last one may be smaller.
+def parts(size: int, part: int) -> int:
+    """How many parts of the size `part` make `size`; the last one may be smaller.
 
     >>> from packtrain.kernels.common.launch import parts
     >>> parts(10, 4)
     3
     """
-    return -(-size // each)
+    return -(-size // part)
+
+
+def round_up(size: int, multiple: int) -> int:
+    """The least multiple of `multiple` that is not below `size`.
+
+    >>> from packtrain.kernels.common.launch import round_up
+    >>> round_up(5, 4)
+    8
+    """
+    return parts(size, multiple) * multiple
 
 
 def power_of_2(size: int) -> int:
@@ -67,6 +78,16 @@ def power_of_2(size: int) -> int:
     8
     """
     return 1 << (size - 1).bit_length()
+
+
+def padded(features: int) -> int:
+    """The side of the tile that holds `features`: a power of 2, as tl.dot needs it.
+
+    >>> from packtrain.kernels.common.launch import padded
+    >>> [padded(features) for features in (3, 16, 17)]
+    [16, 16, 32]
+    """
+    return max(SHORTEST_DOT, power_of_2(features))
 
 
 def processors(tensor: Tensor) -> int:
@@ -114,6 +135,9 @@ def tuned(
 
 
 def check_device(tensor: Tensor, what: str, instead: str) -> None:
-    """Raises UserError where Triton can't run `what`: on the CPU, unless it interprets. `instead` can."""
+    """Raises UserError where Triton can't run `what`: on the CPU, unless it interprets.
+
+    The message names `instead`, the setting that runs anywhere.
+    """
     if tensor.device.type != "cuda" and not INTERPRETED:
         raise UserError(f"{what} runs on CUDA, and its input is on {tensor.device}; {instead} runs anywhere")

@@ -13,9 +13,9 @@ STATES = {"sgd": ("velocity",), "adam": ("m", "v")}  # the state of each optimiz
 class Runs:
     """R runs of one model, which a compiled training changes in place.
 
-    parameters [R, P]; `constants` [R, C] of the optimizer's update, and the column `setting` [R] of its
-    tables [.., U] that each run uses; the number of steps to make, `steps` [R], and made so far, `count` [R];
-    `alive` [R], False once a run has diverged; `clip` [R], the largest norm of a gradient, or None.
+    `parameters` [R, P]; `constants` [R, C] are those of the optimizer's update, and `setting` [R] is the
+    column of Block.table that a run uses. A run makes `steps` [R] steps, and has made `count` [R]. `alive`
+    [R] is False once a run has diverged; `clip` [R] is the largest norm of a gradient, or None.
     """
 
     parameters: Tensor
@@ -29,10 +29,10 @@ class Runs:
 
 @dataclass(frozen=True)
 class Record:
-    """Where a step's loss and gradient norm go, [H, R], and the parameters `columns` [C] before it.
+    """What is recorded of H steps: `losses` and gradients' `norms` [H, R], and parameters before the step.
 
-    `path` [H, R, C] holds the latter. The loss of the latest step goes into `last` [R]. Losses are NaN
-    where a run was not trained.
+    `path` [H, R, C] holds those parameters, of the indices `columns` [C]. `last` [R] is the latest
+    step's loss, recorded or not. Losses are NaN where a run was not trained.
     """
 
     losses: Tensor
@@ -44,9 +44,9 @@ class Record:
 
 @dataclass(frozen=True)
 class Shuffle:
-    """The samples in an order of each run's own: step s takes places s B ... of the run's stream of epochs.
+    """An order of the samples for each run: step s takes places s B to (s + 1) B - 1 of its stream of epochs.
 
-    `keys` [R, E, 4] are the permutation keys of E epochs from `epoch` on; B is `batch`.
+    B is `batch`; `keys` [R, E, 4] are the permutation keys of E epochs from `epoch` on.
     """
 
     keys: Tensor
@@ -84,9 +84,10 @@ class Batches:
 
 @dataclass(frozen=True)
 class Block:
-    """S steps from the step `first` on, a row each: minibatches, the update's coefficients `table` [S, K, U].
+    """S steps from `first` on: minibatches, and the update's coefficients `table` [S, K, U] of U settings.
 
-    `slots` [S] are the rows of the Record into which each goes; its last row, H - 1, stands for none.
+    `slots` [S] are the rows of the Record that the steps are written to; H - 1 is for a step that is not
+    recorded.
     """
 
     first: int

@@ -11,10 +11,10 @@ from .reference import Values, bind, chained, evaluate, stack
 def loss_and_gradient(
     graph: Graph, parameters: Tensor, inputs: Tensor, targets: Tensor, loss: str, delta: float
 ) -> tuple[Tensor, Tensor]:
-    """(L, dL/dp), with the partials (f(u + delta) - f(u)) / delta.
+    """(L, dL/dp), where (f(u + delta) - f(u)) / delta stands for df/du.
 
-    Each variable has one by each name in its own expression; the chain rule along the graph, from the outputs
-    back, makes the gradient of them.
+    f is a variable's expression and u each name in it; the chain rule, from the outputs back along the graph,
+    turns these partial derivatives into the gradient.
     parameters [R, P], inputs [B, V] or [R, B, V], targets likewise -> [R], [R, P].
 
     >>> import torch

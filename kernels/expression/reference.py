@@ -11,6 +11,18 @@ from ..language.expr import Expr, constant, name
 from ..language.graph import Graph, cotangent
 from ..loss.reference import LOSSES
 
+
+def chained(left: Tensor, right: Tensor) -> Tensor:
+    """left * right, and 0 where a factor is exactly 0, even if the other is infinite or NaN.
+
+    >>> import torch
+    >>> from packtrain.kernels.expression.reference import chained
+    >>> chained(torch.tensor([0.0, 2.0]), torch.tensor([torch.inf, 3.0])).tolist()
+    [0.0, 6.0]
+    """
+    return (left * right).masked_fill((left == 0) | (right == 0), 0)
+
+
 TORCH: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "sub": operator.sub,
@@ -39,20 +51,8 @@ TORCH: dict[str, Callable[..., Any]] = {
     "sign": lambda x: torch.where(x.isnan(), x, torch.sign(x)),
     "plogx": lambda p, x: (p * torch.log(x)).masked_fill((p == 0) | ((x == 0) & p.isfinite()), 0),
     "gate": lambda x, y: (x * y).masked_fill(x == 0, 0),
-    "chain": lambda x, y: chained(x, y),
+    "chain": chained,
 }
-
-
-def chained(left: Tensor, right: Tensor) -> Tensor:
-    """left * right, and 0 where a factor is exactly 0, even if the other is infinite or NaN.
-
-    >>> import torch
-    >>> from packtrain.kernels.expression.reference import chained
-    >>> chained(torch.tensor([0.0, 2.0]), torch.tensor([torch.inf, 3.0])).tolist()
-    [0.0, 6.0]
-    """
-    return (left * right).masked_fill((left == 0) | (right == 0), 0)
-
 
 TAKES_NUMBERS = {"add", "sub", "mul", "div", "pow"}  # whose right operand may be a plain number
 

@@ -107,7 +107,7 @@ def _slopes_of_risky(
 
 
 def _reaching(order: Iterable[Expr], wanted: Iterable[Expr]) -> tuple[dict[Expr, int], set[Expr]]:
-    """part -> the leaves that reach it, a bit each; and the parts that one reaches along several paths."""
+    """part -> the leaves it depends on, a bit each; and the parts that a leaf reaches along several paths."""
     bits = {leaf: 1 << place for place, leaf in enumerate(wanted)}
     reaching: dict[Expr, int] = {}
     several: set[Expr] = set()

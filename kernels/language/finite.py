@@ -29,7 +29,7 @@ class Finite:
     A part is finite
     - if a root could not be finite without it, as exp(z) in the root exp(z) + b;
     - if its operands are and its operation keeps that, as sin(z) of a finite z;
-    - if it is a partial derivative of a u/v or log(v) that is: 1/v is as finite as u/v.
+    - if it is a partial derivative of a finite u/v or log(v): 1/v and u/v/v are finite where these are.
 
     `roots` are the outputs, and `order` is `walk(*roots)`.
 
@@ -73,7 +73,7 @@ class Finite:
     def add(self, total: Expr | None, term: Expr) -> Expr:
         """total + term, or `term` where there is no total yet.
 
-        The sum is looked at at once: seen first at the end of a long one, it would need deep recursion.
+        Whether each partial sum is finite is noted here: first asked of a long sum, it would recurse deeply.
         """
         if total is None:
             return term

@@ -35,10 +35,10 @@ def _variables(graph: Graph, columns: list[str]) -> list[str]:
     free = [p for p in graph.parameters if p not in graph.declared]
     known = dict.fromkeys([*columns, *graph.inputs])
     alike = {p: p if p in known else next((w for w in known if w.lower() == p.lower()), None) for p in free}
-    return [_variable(graph, p, word, columns) for p, word in alike.items() if word is not None]
+    return [_variable(graph, p, word) for p, word in alike.items() if word is not None]
 
 
-def _variable(graph: Graph, parameter: str, word: str, columns: list[str]) -> str:
+def _variable(graph: Graph, parameter: str, word: str) -> str:
     rule = f"{parameter} is a parameter here: only names that begin with x are variables"
     if graph.is_variable(word):
         return f"{rule}, as {word} is"

@@ -114,14 +114,14 @@ def damped_step(
     >>> round(step.item(), 6), round(damping.item(), 6)
     (2.0, 0.5)
     """
-    held = fixed.to(root.dtype)
-    step, left = solve(root, projected, held)
+    pins = fixed.to(root.dtype)
+    step, left = solve(root, projected, pins)
     length = norm_of(weight * step)
     outside = (~(length <= (1 + NEAR) * radius)).nonzero()[:, 0]
     damping = damping.clone()
     new = torch.zeros_like(damping)
     if len(outside):
-        operands = root, projected, held, weight, radius, damping, step, left
+        operands = root, projected, pins, weight, radius, damping, step, left
         step[outside], new[outside] = _search(*(operand[outside] for operand in operands))
     return step, new, torch.zeros_like(new, dtype=torch.bool)
 

@@ -16,9 +16,9 @@ from .problem import Rules
 
 
 def judge(fits: Fits, rules: Rules, step: Step, rss: Tensor, radius: Tensor) -> Tensor:
-    """The Status [R] after a trial `step` to the sum of squares `rss` [R]: of the first criterion that holds.
+    """The Status [R] of the first criterion that holds after a trial `step`.
 
-    `radius` [R] is the new trust radius.
+    `rss` [R] is the sum of squares at the trial parameters, `radius` [R] the new trust radius.
 
     >>> import torch
     >>> from packtrain.kernels.least_squares import Problem, Rules, Status
@@ -58,7 +58,7 @@ def judge(fits: Fits, rules: Rules, step: Step, rss: Tensor, radius: Tensor) -> 
 
 
 def rounding_of(rss: Tensor, size: Tensor, dtype: torch.dtype) -> Tensor:
-    """The rounding error of sums of squares `rss` [R], of outputs, or terms of outputs, of norm `size` [R].
+    """The rounding error of sums of squares `rss` [R]; `size` [R] is the norm of the outputs or their terms.
 
     >>> import torch
     >>> from packtrain.kernels.least_squares.criteria import rounding_of

@@ -89,8 +89,8 @@ def combinations(inference: Inference, run: int) -> list[Tensor]:
     involved = inference.undetermined[run].nonzero()[:, 0]
     if not len(involved):
         return []
-    open_ones = inference.directions[run, int(inference.rank[run]) :][:, involved]
-    _, values, directions = torch.linalg.svd(open_ones)
+    null_space = inference.directions[run, int(inference.rank[run]) :][:, involved]
+    _, values, directions = torch.linalg.svd(null_space)
     rows = []
     for row in _echelon(directions[int((values > UNDETERMINED).sum()) :]):
         whole = row.new_zeros(inference.directions.shape[-1])

@@ -60,7 +60,7 @@ def new_radius(radius, predicted, actual, rss, slope, length, damping):
 
 
 def make_fit(rows: Any, triangularize: Any) -> Any:
-    """A graph's `evaluate`, `finish` and `fit`; made here, unlike functions passed along, can be kept."""
+    """A graph's `evaluate`, `finish` and `fit`, as closures: Numba can't cache what takes functions."""
     made = made_for(rows)
     evaluate, finish = make_linearize(rows, triangularize)
     damped_step, shortened_step, attainable_reduction = make_steps(triangularize)

@@ -107,10 +107,10 @@ class Rules:
         return of_runs(self, runs)
 
     def movable(self, parameters: Tensor, gradient: Tensor) -> Tensor:
-        """Which free parameters [R, P] aren't held by an active bound: one that -gradient would cross."""
-        held_low = (parameters <= self.lower) & (gradient > 0)
-        held_high = (parameters >= self.upper) & (gradient < 0)
-        return self.free & ~(held_low | held_high)
+        """Which free parameters [R, P] may move: not those at a bound that a step along -gradient crosses."""
+        at_lower = (parameters <= self.lower) & (gradient > 0)
+        at_upper = (parameters >= self.upper) & (gradient < 0)
+        return self.free & ~(at_lower | at_upper)
 
 
 def of_runs(record: Record, runs: Tensor) -> Record:

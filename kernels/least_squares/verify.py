@@ -3,12 +3,13 @@
 import torch
 from torch import Tensor
 
+from .algebra import times
 from .criteria import attainable_reduction, negligible, rounding_of
 from .linearize import OutputsAndJacobian, by_qr
 from .method import COARSE, DETERMINED, FAR, SMALL, Status
 from .problem import Linear, Problem, Rules
 
-ASIDE = (1e-6, 1e-7)  # of a parameter, or of 1 where it is 0: two displacements that have to show the same
+DISPLACEMENTS = (1e-6, 1e-7)  # of a parameter, or of 1 where it is 0: curvature has to be seen by both
 
 
 def is_saddle(
@@ -32,7 +33,7 @@ def is_saddle(
     negative = [
         _curves_down(model, parameters, problem, rules, silent, sign * share)
         for sign in (1, -1)
-        for share in ASIDE
+        for share in DISPLACEMENTS
     ]
     return (negative[0] & negative[1]) | (negative[2] & negative[3])
 
@@ -57,7 +58,7 @@ def _curves_down(
         linear = by_qr(model, displaced, problem)
         within = ((rules.lower <= displaced) & (displaced <= rules.upper)).all(1, keepdim=True)
         both = silent & silent[:, [column]] & within & linear.rss.isfinite()[:, None]
-        gradient = (linear.projected[:, None] @ linear.root)[:, 0]
+        gradient = times(linear.projected, linear.root)
         norm = linear.root.square().sum(1).sqrt() * linear.rss.sqrt()[:, None]
         hessian[:, column] = torch.where(both, gradient / step, 0)
         size[:, column] = torch.where(both, norm / step.abs(), 0)
@@ -86,7 +87,7 @@ def status_in_double(
     >>> Status(int(status_in_double(one[None], one[None], linear, rules, converged, torch.float32)))
     <Status.STUCK: 6>
     """
-    gradient = (linear.projected[:, None] @ linear.root)[:, 0]
+    gradient = times(linear.projected, linear.root)
     root = linear.root * rules.movable(parameters, gradient)[:, None]
     norm = root.square().sum(1).sqrt()
     terms = (norm * parameters).square().sum(1).sqrt()

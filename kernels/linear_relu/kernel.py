@@ -75,12 +75,12 @@ def linear_relu_fwd(
         _multiply(x, weight, y, samples, features, how, bias=bias, relu=relu)
         return y
     programs = max(1, PROGRAMS_A_PROCESSOR * launch.processors(x) // runs)
-    rows = _whole(launch.parts(samples, programs), tile.rows)
+    rows = launch.round_up(launch.parts(samples, programs), tile.rows)
     launch.launch(
         linear_relu_fwd_kernel, runs * launch.parts(samples, rows),
         x, weight, weight if bias is None else bias, y, runs, samples, rows,
         I=features, O=outputs, SHARED=x.dim() == 2, BIAS=bias is not None, RELU=relu, **how,
-        BLOCK_B=tile.rows, BLOCK_I=tiles.padded(features), BLOCK_O=tiles.padded(outputs),
+        BLOCK_B=tile.rows, BLOCK_I=launch.padded(features), BLOCK_O=launch.padded(outputs),
         num_warps=tile.warps, num_stages=STAGES,
     )  # fmt: skip
     return y
@@ -162,7 +162,7 @@ def _bwd_in_one_pass(
         x, weight, dy if y is None else y, dy, dx, part, runs, samples, rows, parts,
         I=features, O=outputs, SHARED=x.dim() == 2, BIAS=want_db,
         MASK_OUTPUT=y is not None, MASK_INPUT=mask_input, WANT_DX=dx.numel() > 0, **how,
-        BLOCK_B=tile.rows, BLOCK_I=tiles.padded(features), BLOCK_O=tiles.padded(outputs),
+        BLOCK_B=tile.rows, BLOCK_I=launch.padded(features), BLOCK_O=launch.padded(outputs),
         num_warps=tile.warps, num_stages=STAGES,
     )  # fmt: skip
     return sum_parts(part, dtype)
@@ -221,7 +221,7 @@ def _multiply(
     """out [R, S, M, N] = A B^T: see linear_relu_product_kernel."""
     n = out.shape[-1]
     tile = tiles.product_tile(how["PRECISION"], b.itemsize, a.itemsize, launch.has_tensor_descriptors(a))
-    runs, depth = runs or len(out), part_depth or _whole(k, tile.depth)
+    runs, depth = runs or len(out), part_depth or launch.round_up(k, tile.depth)
     parts = launch.parts(k, depth)
     count = runs * parts * launch.parts(m, tile.rows) * launch.parts(n, tile.cols)
     if a.device.type == "cuda":
@@ -247,8 +247,3 @@ def _scratch(size: int, alignment: int, stream: int | None) -> Tensor:
 
 def _sum_dtype(how: dict[str, Any]) -> torch.dtype:
     return torch.float64 if how["SUM"] is tl.float64 else torch.float32
-
-
-def _whole(size: int, multiple: int) -> int:
-    """The next multiple of `multiple`."""
-    return launch.parts(size, multiple) * multiple

@@ -8,11 +8,11 @@ the device. All of it compiles for sm_80 and sm_90 without spills.
 from dataclasses import dataclass
 
 from ..common import launch
+from ..common.launch import padded
 
 NARROW = 128  # features up to which a layer's weight may be one tile, held through a pass over the samples
 LEAST_ROWS = 512  # samples of one part of a weight's gradient: the parts' memory is small beside the samples'
 MOST_PARTS = 256  # of a weight's gradient: about two for each processor of an H100
-SHORTEST_DOT = 16
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,6 @@ class Tile:
     depth: int
     warps: int
     programs_a_processor: int = 1
-
-
-def padded(features: int) -> int:
-    """The side of the tile that holds `features`: a power of 2, as tl.dot needs it.
-
-    >>> from packtrain.kernels.linear_relu.tiles import padded
-    >>> [padded(features) for features in (3, 16, 17)]
-    [16, 16, 32]
-    """
-    return max(SHORTEST_DOT, launch.power_of_2(features))
 
 
 def forward_tile(precision: str, itemsize: int, features: int, outputs: int) -> Tile | None:
@@ -94,4 +84,4 @@ def part_rows(samples: int, multiple: int, tiles: int = 1) -> int:
     [512, 512, 3968]
     """
     rows = max(LEAST_ROWS, launch.parts(samples, max(1, MOST_PARTS // tiles)))
-    return launch.parts(rows, multiple) * multiple
+    return launch.round_up(rows, multiple)

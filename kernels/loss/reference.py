@@ -64,11 +64,11 @@ def cross_entropy_reference(
     >>> slope.tolist()
     [[[-0.5, 0.5]]]
     """
-    log_share = torch.log_softmax(outputs, -1)
+    log_probability = torch.log_softmax(outputs, -1)
     classes = targets.expand(*outputs.shape[:2], 1)
-    value = -total(log_share.gather(-1, classes).flatten(1), outputs.shape[1])
-    surplus = log_share.exp().scatter_add(-1, classes, -torch.ones_like(outputs[..., :1]))
-    return value, surplus / outputs.shape[1]
+    value = -total(log_probability.gather(-1, classes).flatten(1), outputs.shape[1])
+    slope = log_probability.exp().scatter_add(-1, classes, -torch.ones_like(outputs[..., :1]))
+    return value, slope / outputs.shape[1]
 
 
 def squared_errors(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -82,12 +82,12 @@ def squared_errors(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs - targets).square()
 
 
-def surprise(outputs: Tensor, targets: Tensor) -> Tensor:
+def negative_log_likelihood(outputs: Tensor, targets: Tensor) -> Tensor:
     """-log softmax(y)[t], the terms of cross_entropy: y [R, B, T], t [B, 1] or [R, B, 1] -> [R, B, 1].
 
     >>> import torch
-    >>> from packtrain.kernels.loss.reference import surprise
-    >>> surprise(torch.zeros(1, 1, 4), torch.tensor([[2]])).exp().tolist()
+    >>> from packtrain.kernels.loss.reference import negative_log_likelihood
+    >>> negative_log_likelihood(torch.zeros(1, 1, 4), torch.tensor([[2]])).exp().tolist()
     [[[4.0]]]
     """
     classes = targets.expand(*outputs.shape[:2], 1)
@@ -112,5 +112,5 @@ LOSSES: dict[str, Loss] = {
 TERMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": squared_errors,
     "sse": squared_errors,
-    "cross_entropy": surprise,
+    "cross_entropy": negative_log_likelihood,
 }

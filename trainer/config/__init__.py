@@ -1,1 +1,1 @@
-"""What a run is asked to be: its fields, the checks of them, and the runs that they make."""
+"""The config of a training: its fields, their checks, and the pack of runs that it makes."""

@@ -15,10 +15,10 @@ OVER = "pack", "over"
 
 
 def following(cfg: DictConfig, varied: Values, among: Collection[Keys] = ()) -> dict[Keys, set[str]]:
-    """The places of the fields that take their values from some of `varied`, and from which of these.
+    """place -> the fields in `varied` from which the field there takes its value; only where there are some.
 
-    `varied` maps each field that differs between the runs to one of its values. Only the places `among` some
-    are looked at, or all where there are none.
+    `varied` maps each field that differs between the runs to one of its values. `among` are the places to
+    look at, all where it is empty.
 
     >>> from omegaconf import OmegaConf
     >>> from packtrain.trainer.config.interpolation import following
@@ -32,7 +32,7 @@ def following(cfg: DictConfig, varied: Values, among: Collection[Keys] = ()) -> 
 
 
 def follows(cfg: DictConfig, text: Any, varied: Values) -> bool:
-    """Whether the interpolations in `text` come to something else where one of `varied` does.
+    """Whether the value of `text` depends, through its interpolations, on one of `varied`.
 
     >>> from omegaconf import OmegaConf
     >>> from packtrain.trainer.config.interpolation import follows
@@ -44,7 +44,7 @@ def follows(cfg: DictConfig, text: Any, varied: Values) -> bool:
 
 
 def evaluated(cfg: DictConfig, text: Any) -> Any:
-    """What a value with interpolations comes to in `cfg`.
+    """The value of `text` in `cfg`, interpolations resolved.
 
     >>> from omegaconf import OmegaConf
     >>> from packtrain.trainer.config.interpolation import evaluated
@@ -57,7 +57,7 @@ def evaluated(cfg: DictConfig, text: Any) -> Any:
 
 
 def is_interpolated(value: Any) -> bool:
-    """There is a ${...} in it, at any depth.
+    """Whether `value` holds a ${...}, at any depth.
 
     >>> from packtrain.trainer.config.interpolation import is_interpolated
     >>> is_interpolated([1, "${seed}"]), is_interpolated([1, 2])
@@ -66,16 +66,16 @@ def is_interpolated(value: Any) -> bool:
     return "${" in str(value)
 
 
-def in_each(
+def values_in_runs(
     cfg: DictConfig, over: Mapping[str, list[Any]], runs: int, places: Collection[Keys]
 ) -> dict[str, list[Any]]:
-    """The values of the fields at `places` in each run, where `over` has those of the fields they follow.
+    """field -> its value in each run, for the fields at `places`; `over` has the values of those they follow.
 
     Raises UserError for a value that its field can't take.
 
     >>> from omegaconf import OmegaConf
-    >>> from packtrain.trainer.config.interpolation import in_each
-    >>> in_each(OmegaConf.create({"lr": 0.1, "eps": "${lr}"}), {"lr": [0.2, 0.3]}, 2, [("eps",)])
+    >>> from packtrain.trainer.config.interpolation import values_in_runs
+    >>> values_in_runs(OmegaConf.create({"lr": 0.1, "eps": "${lr}"}), {"lr": [0.2, 0.3]}, 2, [("eps",)])
     {'eps': [0.2, 0.3]}
     """
     probe, known = copy.deepcopy(cfg), {}
@@ -91,7 +91,7 @@ def in_each(
 
 
 def settled(cfg: DictConfig, varied: Values) -> DictConfig:
-    """The same config, whose only interpolations are those that follow some of `varied`.
+    """The same config, with all interpolations resolved but those that follow some of `varied`.
 
     >>> from omegaconf import OmegaConf
     >>> from packtrain.trainer.config.interpolation import settled

@@ -18,7 +18,7 @@ def check_kind(group: str, node: Any, given: Collection[str], varied: Collection
     """Raises UserError where a field of another kind than `node.kind` says something in the config's `group`.
 
     `given` are the fields and groups on the command line, `varied` the fields that differ between the runs.
-    What an experiment says is left behind where the command line has `group=...`.
+    Where the command line has `group=...`, what an experiment says of the group doesn't count.
 
     >>> from packtrain.trainer.config.kinds import check_kind
     >>> from packtrain.trainer.config.schema import EngineConfig
@@ -42,7 +42,7 @@ def check_kind(group: str, node: Any, given: Collection[str], varied: Collection
 def check_pruner(search: SearchConfig, given: Collection[str]) -> None:
     """Raises UserError where a field of another pruner than `search.pruner` says something.
 
-    What an experiment says is left behind where the command line, `given`, has search.pruner=...
+    Where the command line, `given`, has search.pruner=..., what an experiment says doesn't count.
 
     >>> from packtrain.trainer.config.kinds import check_pruner
     >>> from packtrain.trainer.config.schema import SearchConfig
@@ -67,7 +67,7 @@ def check_pruner(search: SearchConfig, given: Collection[str]) -> None:
 
 
 def _is_left(group: str, field: Field[Any], value: Any) -> bool:
-    """Nobody typed the value: it is the default, or that of an option which an experiment went past."""
+    """Whether nobody typed the value: it is the default, or that of an option that something replaced."""
     return value == _default(field) or any(o.get(field.name) == value for o in options(group).values())
 
 

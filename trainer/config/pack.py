@@ -11,7 +11,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from ...kernels.common.errors import UserError, nearest
 from .checks import check
-from .interpolation import Keys, dotted, evaluated, following, follows, in_each, is_interpolated, put, raw
+from .interpolation import (
+    Keys,
+    dotted,
+    evaluated,
+    following,
+    follows,
+    is_interpolated,
+    put,
+    raw,
+    values_in_runs,
+)
 from .overrides import flatten, given_by
 from .precedence import as_chosen, forget, left_of
 from .schema import KINDS, SEARCHES, Config, is_per_run
@@ -124,14 +134,14 @@ def _followers(cfg: DictConfig, columns: Mapping[str, list[Any]], runs: int) -> 
     inside = [path for path, values in varied.items() if any(map(is_interpolated, values))]
     places = [*sources, *(tuple(path.split(".")) for path in inside)]
     needed = varied if inside else {path: varied[path] for paths in sources.values() for path in paths}
-    followers = in_each(cfg, needed, runs, places) if places else {}
+    followers = values_in_runs(cfg, needed, runs, places) if places else {}
     for path, values in followers.items():
         typed(cfg, path, values)
     return followers
 
 
 def refuse_apart(cfg: DictConfig, varied: Mapping[str, Any]) -> dict[Keys, set[str]]:
-    """The places of the fields that follow some of `varied`, and which of these.
+    """place -> the fields in `varied` that the field there follows: see following.
 
     Raises UserError where such a field can't differ between the runs of a pack.
 
@@ -158,7 +168,7 @@ def _apart(cfg: DictConfig, place: Keys, sources: set[str]) -> str:
 
 
 def _config(cfg: DictConfig, columns: Mapping[str, list[Any]], over: Collection[str]) -> Config:
-    """The config of all runs; what follows a field that differs has its value in the first one."""
+    """The config of all runs; fields that follow one that differs have the values of the first run."""
     followed = {path: values[0] for path, values in columns.items() if path not in over}
     if followed:
         cfg = copy.deepcopy(cfg)
@@ -169,7 +179,7 @@ def _config(cfg: DictConfig, columns: Mapping[str, list[Any]], over: Collection[
 
 
 def _count(values: Mapping[str, Sequence[Any]], side_by_side: bool) -> int:
-    """The combinations of the fields' `values`."""
+    """The number of combinations of the fields' `values`."""
     counts = {path: len(of_field) for path, of_field in values.items()}
     if not side_by_side:
         return math.prod(counts.values())

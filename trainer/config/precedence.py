@@ -23,7 +23,7 @@ Given = Mapping[str, str]  # field or group -> what was typed
 
 
 def is_typed(given: Given, path: str, prefixes: Sequence[str] = VARIED) -> bool:
-    """The command line says what the field at `path` is, or what it is in each run.
+    """Whether the command line sets the field at `path`, or its values in the runs.
 
     >>> from packtrain.trainer.config.precedence import is_typed
     >>> is_typed({"pack.over.seed": 'pack.over={seed: "1,2"}'}, "seed"), is_typed({"seed": "seed=3"}, "name")
@@ -34,7 +34,7 @@ def is_typed(given: Given, path: str, prefixes: Sequence[str] = VARIED) -> bool:
 
 
 def as_chosen(cfg: DictConfig, given: Given) -> DictConfig:
-    """The config with the options that were typed, where an experiment changed what tells them apart.
+    """The config with the options that were typed, where an experiment changed the fields that define them.
 
     >>> from omegaconf import OmegaConf
     >>> from packtrain.trainer.config.precedence import as_chosen
@@ -52,7 +52,7 @@ def as_chosen(cfg: DictConfig, given: Given) -> DictConfig:
 
 
 def left_of(over: Mapping[str, Any], config: Any, given: Given, where: str = "pack.over") -> dict[str, Any]:
-    """What the command line leaves of the fields that an experiment varies in `where`, `over`.
+    """`over`, the fields varied in `where`, without those of an experiment that what was typed overrules.
 
     Raises UserError where the command line varies a field, and gives it a value too.
 
@@ -76,7 +76,7 @@ def _is_there(path: str, given: Given, where: str) -> bool:
 
 
 def _is_beaten(path: str, config: Any, given: Given) -> bool:
-    """Something that was typed rules out the values that an experiment gives to the field at `path`."""
+    """Whether something that was typed overrules an experiment's values of the field at `path`."""
     group = path.partition(".")[0]
     least_squares = "optimizer" in given and config.optimizer.kind in LEAST_SQUARES
     return (
@@ -89,7 +89,7 @@ def _is_beaten(path: str, config: Any, given: Given) -> bool:
 
 
 def _belongs(path: str, kind: str) -> bool:
-    """A group of this `kind` has the field at `path`."""
+    """Whether a group of this `kind` has the field at `path`."""
     kinds = {field: meta.get("kinds") for field, meta in all_fields()}
     its_kinds = kinds.get(path) or kinds.get(path.rpartition(".")[0])
     return not its_kinds or kind in its_kinds
@@ -142,16 +142,16 @@ def _forgotten(given: Given) -> tuple[str, ...]:
 
 
 def _chosen(given: Given) -> Iterator[tuple[str, Any]]:
-    """(field, value) of what tells an option that was typed from the others of its group."""
+    """(field, value) of the fields that define the options that were typed."""
     for group in set(groups()) & given.keys() - {"experiment"}:
         if (option := given[group].rpartition("=")[2]) in (known := options(group)):
-            for leaf in _telling(group, list(known.values())):
+            for leaf in _defining(group, list(known.values())):
                 if f"{group}.{leaf}" not in given:
                     yield f"{group}.{leaf}", known[option][leaf]
 
 
-def _telling(group: str, options: list[dict[str, Any]]) -> list[str]:
-    """The fields by which the options of a group are told apart."""
+def _defining(group: str, options: list[dict[str, Any]]) -> list[str]:
+    """The fields that define an option of a group: those in which its options differ."""
     if group in KINDS:
         return ["kind"]
     first = options[0]

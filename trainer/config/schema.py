@@ -251,7 +251,7 @@ def all_fields(schema: Any = Config, prefix: str = "") -> Iterator[tuple[str, di
 
 
 def is_integer(path: str) -> bool:
-    """The field at `path` holds integers and nothing else but null.
+    """Whether the field at `path` holds integers, or null, and nothing else.
 
     >>> from packtrain.trainer.config.schema import is_integer
     >>> is_integer("seed"), is_integer("loop.steps"), is_integer("optimizer.lr")
@@ -273,7 +273,7 @@ def per_run_fields() -> list[str]:
 
 
 def is_per_run(path: str) -> bool:
-    """The field at `path` may differ between the runs of a pack.
+    """Whether the field at `path` may differ between the runs of a pack.
 
     >>> from packtrain.trainer.config.schema import is_per_run
     >>> is_per_run("seed"), is_per_run("model.initial.a"), is_per_run("model.kind")

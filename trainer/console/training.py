@@ -15,7 +15,7 @@ from ..folder.command import Command, write_command
 from ..folder.lock import locked
 from ..folder.ranking import no_best
 from ..folder.result import Result
-from ..folder.resuming import going_on
+from ..folder.resuming import open_checkpoints
 from ..folder.seconds import Stopwatch
 from ..folder.write import write
 from ..loop.stop import Signals
@@ -62,7 +62,7 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
         monitor = Monitor(session, folder / "tensorboard", console)
         session.watchers.append(monitor)
         parts = [session, monitor]
-        checkpoints = going_on(pack, folder, session.data, session.engine, parts, monitor.say)
+        checkpoints = open_checkpoints(pack, folder, session.data, session.engine, parts, monitor.say)
         session.add_seconds(checkpoints.spent)
         if command:
             write_command(folder, command)

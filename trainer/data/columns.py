@@ -83,7 +83,7 @@ def _unknown(word: str, column: Any, known: Collection[str], graph: Graph) -> st
 
 
 def _names_targets(table: Table, names: Mapping[str, Any], graph: Graph) -> bool:
-    """The targets are named as a whole, or the table has a column for them and none for any output."""
+    """Whether targets are named as a whole, or the table has a column of that name and none for an output."""
     if TARGETS in names:
         return True
     return TARGET in table.columns and not any(w in names or w in table.names for w in graph.outputs)

@@ -98,14 +98,14 @@ def prepare(whole: Dataset, seed: int, validation: float, standardize: bool) -> 
     >>> len(data.train), len(data.validation), data.train.inputs.mean().abs().item() < 1e-6
     (8, 2, True)
     """
-    train, validated = _split(whole, seed, validation)
+    train, held_out = _split(whole, seed, validation)
     if standardize:
         mean = train.inputs.mean(0, dtype=torch.float64)
         std = (train.inputs - mean).square().mean(0).sqrt()
         varies = train.inputs.amax(0) > train.inputs.amin(0)
         std = torch.where(varies, std, torch.ones_like(std))  # a constant column becomes 0
-        train, validated = train.standardized(mean, std), validated and validated.standardized(mean, std)
-    return Data(train, validated)
+        train, held_out = train.standardized(mean, std), held_out and held_out.standardized(mean, std)
+    return Data(train, held_out)
 
 
 def _split(whole: Dataset, seed: int, validation: float) -> tuple[Dataset, Dataset | None]:

@@ -83,7 +83,7 @@ def _parquet(file: Path) -> Columns:
 
 def _arrow(table: pyarrow.Table) -> Columns:
     names = [name.strip() for name in table.column_names]
-    return _once(zip(names, map(_cells, table.columns), strict=True))
+    return _by_name(zip(names, map(_cells, table.columns), strict=True))
 
 
 def _cells(column: pyarrow.ChunkedArray) -> np.ndarray:
@@ -95,19 +95,19 @@ def _cells(column: pyarrow.ChunkedArray) -> np.ndarray:
     return cells
 
 
-def _once(columns: Iterable[tuple[str, np.ndarray | str]]) -> Columns:
-    """The columns by name. Refused are names that two have, and those with a reason in a column's place."""
-    kept: dict[str, np.ndarray] = {}
+def _by_name(columns: Iterable[tuple[str, np.ndarray | str]]) -> Columns:
+    """The columns by name, and those refused: names that two have, and columns that are a reason."""
+    usable: dict[str, np.ndarray] = {}
     refused: dict[str, str] = {}
     for name, column in columns:
         name = normalize("NFC", name)
-        if name in kept:
+        if name in usable:
             refused[name] = f"two columns are called {name}"
         if isinstance(column, str):
             refused[name] = column
         else:
-            kept[name] = column
-    return kept, refused
+            usable[name] = column
+    return usable, refused
 
 
 def _npz_size(file: Path) -> int:
@@ -164,7 +164,7 @@ def _safetensors(file: Path) -> Columns:
 
 def _flat(arrays: Iterable[tuple[str, np.ndarray | str]]) -> Columns:
     """x [N] stays a column; x [N, K] becomes the columns x_0 ... x_K-1."""
-    return _once(column for name, array in arrays for column in _columns(name, array))
+    return _by_name(column for name, array in arrays for column in _columns(name, array))
 
 
 def _columns(name: str, array: np.ndarray | str) -> list[tuple[str, np.ndarray | str]]:

@@ -1,4 +1,4 @@
-"""What reading a file raises that is damaged, or that somebody else wrote."""
+"""The errors that reading a file raises which is damaged, or which somebody else wrote."""
 
 import csv
 import zlib

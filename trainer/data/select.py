@@ -25,9 +25,9 @@ def select(
     name, or, for an MLP, `inputs` and `targets` to lists of columns; `weights` names a column for either.
 
     With `classes` the one target holds class labels, numbers or words, which become indices in sorted order.
-    Without, a graph none of whose outputs is a column takes the targets as an MLP does. And where one column
-    of targets has as many different values as the model has `outputs`, more than one, these are classes too:
-    the target of an output is 1 where the sample is of its class, else 0.
+    Without, a graph none of whose outputs is a column takes the targets as an MLP does. One column of targets
+    for a model of several `outputs` holds classes too, an output each: its target is 1 where the sample is of
+    that class, else 0.
 
     >>> import numpy as np
     >>> from packtrain.kernels.language import parse

@@ -34,7 +34,7 @@ class Stateful(Protocol):
     def memory(self) -> Mapping[str, Tensor]: ...
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Takes up its state after `step` steps; `memory` has that of others too.
+        """Restores the state saved after `step` steps; `memory` holds that of other parts too.
 
         Raises ValueError, KeyError or RuntimeError where it doesn't fit.
         """
@@ -168,7 +168,7 @@ def newest(folder: Path, tell: Tell) -> Checkpoint | None:
 
 
 def read(file: Path) -> Checkpoint:
-    """The checkpoint in `file`. Raises ValueError where its checksum is wrong, and others of UNREADABLE.
+    """The checkpoint in `file`. Raises one of UNREADABLE, such as ValueError where its checksum is wrong.
 
     >>> import tempfile
     >>> from pathlib import Path

@@ -16,7 +16,7 @@ FILE = "command.json"
 
 @dataclass(frozen=True)
 class Command:
-    """The overrides that were `typed`, the config and the folders they are about, and where: `cwd`.
+    """The overrides that were `typed`, the config and config folders they apply to, and the folder `cwd`.
 
     Raises TypeError where one of them is no text, as in a file that somebody else wrote.
     """
@@ -51,7 +51,7 @@ def command_of(job: Any) -> Command:
 
 
 def write_command(folder: Path, command: Command) -> None:
-    """Writes the command into `folder`, unless one is there: what goes on was asked for by the first.
+    """Writes the command into `folder`, unless one is there: a resumed training keeps its first.
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory

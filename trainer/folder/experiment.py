@@ -83,7 +83,7 @@ def _loaded(folder: Path, name: str) -> Any:
 
 
 def _started_in(folder: Path) -> Path | None:
-    """The folder in which the command was given, to which relative paths are relative."""
+    """The folder in which the command was given, against which relative paths are resolved."""
     file = folder / ".hydra" / "hydra.yaml"
     cwd = OmegaConf.select(OmegaConf.load(file), "hydra.runtime.cwd") if file.exists() else None
     return Path(str(cwd)) if cwd else None
@@ -134,7 +134,7 @@ def _used(group: str, node: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _is_of_use(path: str, field: Field[Any], node: Any) -> bool:
-    """The field belongs to what the group is, and says something there."""
+    """Whether the field belongs to the group's kind or pruner, and changes something there."""
     kinds, pruners = field.metadata.get("kinds"), field.metadata.get("pruners")
     if (kinds and node.kind not in kinds) or (pruners and node.pruner not in pruners):
         return False

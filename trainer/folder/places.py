@@ -1,4 +1,4 @@
-"""Where things lie in a run folder, for those who only look."""
+"""The names of folders and files in a run folder."""
 
 CHECKPOINTS, NAMES = "checkpoint", "step-*.safetensors"  # the folder, and its files
-CURVES, SUMMARY = "tensorboard", "summary"
+CURVES, SUMMARY = "tensorboard", "summary"  # the folder of the event files, and the whole pack's in it

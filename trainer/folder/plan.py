@@ -216,8 +216,8 @@ def is_finished(folder: Path) -> bool:
 def state(root: Path, pack: PlannedPack) -> str:
     """How far a pack has come, in a word or two.
 
-    'running' is what a process is at, 'interrupted' what a signal ended with results, and 'cut short' what a
-    process left without any; 'begun' is a folder that no training has taken yet.
+    'running': a process trains it; 'interrupted': a signal ended it, with results; 'cut short': its process
+    ended without results; 'begun': its folder is there, and no training has locked it yet.
 
     >>> from pathlib import Path
     >>> from packtrain.trainer.folder.plan import PlannedPack, state
@@ -252,7 +252,7 @@ def unfinished(root: Path, plan: Plan) -> list[PlannedPack]:
 
 
 def has_ended(root: Path, plan: Plan) -> bool:
-    """Whether no pack is left to be trained, and the runs of all stand in one table.
+    """Whether no pack is left to be trained, and runs.csv holds the runs of all.
 
     >>> from pathlib import Path
     >>> from packtrain.trainer.folder.command import Command

@@ -1,4 +1,4 @@
-"""What came of a training, in memory: a row a run, and what result.json says of all of them."""
+"""The result of a training, in memory: a row a run, and the content of result.json."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ from .trained import Trained
 
 @dataclass(frozen=True)
 class Result:
-    """What a session came to: `rows`, one a run, and `summary`, which is result.json.
+    """The result of a session: `rows`, one a run, and `summary`, which is result.json.
 
     `model` holds the parameters of every run [R, P], `data` is what they were trained on, and `objective`
     what the runs are ranked by, None for their loss. `curves` are the recorded steps, where they were kept.

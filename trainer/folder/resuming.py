@@ -1,4 +1,4 @@
-"""A training goes on from the checkpoint in its folder, and from no other training's."""
+"""Resuming a training from the checkpoint in its folder, and refusing that of another training."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ FREE = (
 SHOWN = 5
 ENGINE, SAMPLES = "what trains", "the data"
 NUMBERS = "the numbers of its data, which have changed since"
-UNTOLD = "pack.over", NUMBERS  # digests, whose values say nothing to a person
+HASHED = "pack.over", NUMBERS  # whose values are digests, which say nothing to a person
 
 Settings = dict[str, Any]
 
@@ -47,12 +47,12 @@ def settings_of(pack: Pack) -> Settings:
     return json.loads(json.dumps({**fields, "runs": pack.runs, "pack.over": digest}, default=str))
 
 
-def going_on(
+def open_checkpoints(
     pack: Pack, folder: Path, data: Data, engine: Engine, parts: Sequence[Stateful], tell: Tell
 ) -> Checkpoints:
-    """The checkpoints of the training in `folder`; its `parts`, engine and all, go on from the newest.
+    """The checkpoints of the training in `folder`, whose `parts` are restored from the newest.
 
-    Raises UserError where that is of another training, or further than this one is to go.
+    Raises UserError where that is of another training, or has more steps than this one makes.
 
     >>> import tempfile
     >>> from packtrain.trainer.config.schema import *
@@ -65,7 +65,7 @@ def going_on(
     >>> session = Session.prepare(config)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     given = session.pack, Path(folder), session.data, session.engine, [session]
-    ...     going_on(*given, print).spent  # nothing was saved there
+    ...     open_checkpoints(*given, print).spent  # nothing was saved there
     Seconds(total=0.0, train=0.0, compiling=0.0)
     """
     remove_drafts(folder)
@@ -119,6 +119,6 @@ def _differences(there: Settings, here: Settings) -> str:
     fields = {**here, **{path: None for path in there if path not in (ENGINE, SAMPLES, NUMBERS)}}
     known = {path: there.get(path, defaults.get(path, here.get(path))) for path in fields}
     paths = [path for path, value in known.items() if path not in FREE and value != here.get(path)]
-    texts = [path if path in UNTOLD else f"{path} ({known[path]} there)" for path in paths]
+    texts = [path if path in HASHED else f"{path} ({known[path]} there)" for path in paths]
     more = [f"{len(texts) - SHOWN} more"] if len(texts) > SHOWN else []
     return ", ".join([*texts[:SHOWN], *more])

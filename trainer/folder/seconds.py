@@ -1,4 +1,4 @@
-"""What a training takes: all its parts together, where it was stopped and went on."""
+"""The seconds that a training takes: added up where it was stopped and resumed."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ NAMES = "total", "train", "compile"  # in result.json
 
 @dataclass(frozen=True)
 class Seconds:
-    """In `total`; of these for steps, `train`; and for `compiling`, which isn't part of them."""
+    """The `total`, its part in steps, `train`, and its part in `compiling`, which `train` leaves out."""
 
     total: float = 0.0
     train: float = 0.0

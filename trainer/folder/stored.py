@@ -155,7 +155,7 @@ def read_table(file: Path) -> pyarrow.Table:
 
 
 def steps_made(folder: Path) -> str:
-    """How far the training in `folder` has come, as in 'step 1,200 of 4,000'; '' where nothing tells.
+    """The progress of the training in `folder`, as in 'step 1,200 of 4,000'; '' where no file says.
 
     >>> import tempfile
     >>> from pathlib import Path

@@ -1,4 +1,4 @@
-"""How far a training has come that has no results yet, as its folder tells."""
+"""The progress of a training that has no results yet, read from its folder."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from .places import CHECKPOINTS, CURVES, NAMES, SUMMARY
 
 
 def how_far(folder: Path, steps: int | None) -> str:
-    """'step 1,200 of 4,000', where it is to make so many `steps`; '' where nothing tells.
+    """The progress as 'step 1,200 of 4,000', where it makes so many `steps`; '' where no file says.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -25,7 +25,7 @@ def how_far(folder: Path, steps: int | None) -> str:
 
 
 def _step(folder: Path) -> int | None:
-    """The last step that a checkpoint or an event file tells of."""
+    """The last step in a checkpoint's name or an event file; None without."""
     counts = [file.stem.partition("-")[2] for file in (folder / CHECKPOINTS).glob(NAMES)]
     curves = folder / CURVES
     recorded = last_step(curves / SUMMARY if (curves / SUMMARY).is_dir() else curves)

@@ -105,9 +105,9 @@ def build(
         delta = config.grad_delta if config.gradient == "finite_difference" else None
         return ExpressionModel(graph, parameters, config.loss, delta, backend)
     product = precision if precision in ("tf32", "bf16") else "ieee"
-    served = "triton" if backend == "triton" else "reference"  # Numba trains MLPs, and has no single layers
+    of_layers = "triton" if backend == "triton" else "reference"  # Numba has whole trainings, no layers
     assert config.widths is not None
-    return MLPModel(parameters, config.widths, config.bias, config.loss, config.quantize, product, served)
+    return MLPModel(parameters, config.widths, config.bias, config.loss, config.quantize, product, of_layers)
 
 
 def _check_memory(

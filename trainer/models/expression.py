@@ -21,8 +21,8 @@ class ExpressionModel(Model):
         grad_delta: float | None,
         backend: str = "reference",
     ) -> None:
-        served = backend if grad_delta is None else "reference"
-        super().__init__(parameters, {p: () for p in graph.parameters}, loss, served)
+        backend = backend if grad_delta is None else "reference"
+        super().__init__(parameters, {p: () for p in graph.parameters}, loss, backend)
         self.graph = graph
         self.grad_delta = grad_delta
 

@@ -13,8 +13,8 @@ CACHED = 1 << 18  # bytes of minibatches that fit a core's second-level cache
 class NumbaDescent:
     """Descent through Numba: `runs` and `states` [R, K, P] change in place.
 
-    `source` is graph_training(...) or layers_training(...) for that optimizer. The loss of a sample is a
-    mean of `divisor` terms, or, with 0, a sum.
+    `source` is graph_training(...) or layers_training(...) for that optimizer. The loss is a mean of
+    `divisor` terms a sample, or with 0 a sum: see loss.terms.
     """
 
     def __init__(self, source: str, optimizer: str, runs: Runs, record: Record, divisor: int) -> None:

@@ -18,9 +18,9 @@ BLOCKS_A_CHUNK = 32  # summed in the parameters' precision; sums of chunks are a
 class TritonDescent:
     """Descent through Triton: `runs` and `states` [R, K, P] change in place.
 
-    `training` is graph_training(...) or layers_training(...). The loss of a sample is a mean of `divisor`
-    terms, or, with 0, a sum. How a step is cut depends on the training and B alone, so that a run is the same
-    in every pack. Raises UserError on a CPU.
+    `training` is graph_training(...) or layers_training(...). The loss is a mean of `divisor` terms a sample,
+    or with 0 a sum: see loss.terms. How a step is cut depends on the training and B alone, so that a run is
+    the same in every pack. Raises UserError on a CPU.
     """
 
     def __init__(self, training: Training, optimizer: str, runs: Runs, record: Record, divisor: int) -> None:

@@ -118,10 +118,10 @@ def cross_entropy(y, t, size, at, inside, T: tl.constexpr):
     hit = k == tl.load(t + at).to(tl.int32)[None, :]
     y = tl.where(k < T, y, float("-inf"))
     top = tl.max(y, 0)
-    parts = tl.exp(y - top[None, :])
-    share = tl.sum(parts, 0)
-    loss = tl.log(share) + top - tl.sum(tl.where(hit, y, 0.0), 0)
-    dy = parts / share[None, :] - tl.where(hit, 1.0, 0.0)
+    exps = tl.exp(y - top[None, :])
+    sum_of_exp = tl.sum(exps, 0)
+    loss = tl.log(sum_of_exp) + top - tl.sum(tl.where(hit, y, 0.0), 0)
+    dy = exps / sum_of_exp[None, :] - tl.where(hit, 1.0, 0.0)
     return tl.where(inside, loss, 0.0), tl.where(inside[None, :], dy, 0.0)
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ...common import launch
+from ...common.launch import padded
 from ...expression.statements import indented
 from .source import Cut, Training
 
-SHORTEST_DOT = 16
 FEW = 4  # inputs, up to which the first layer multiplies no tiles
 LANES = 256  # parameters that are updated at a time
 
@@ -146,16 +146,6 @@ class Layer:
     def tile(self) -> tuple[int, int]:
         """The sides of the tile that holds its weight, [O, I] padded."""
         return padded(self.O), launch.power_of_2(self.I) if self.few else padded(self.I)
-
-
-def padded(features: int) -> int:
-    """The side of the tile that holds `features`: a power of 2, as tl.dot needs it.
-
-    >>> from packtrain.kernels.descent.triton.layers_source import padded
-    >>> [padded(features) for features in (3, 16, 17)]
-    [16, 16, 32]
-    """
-    return max(SHORTEST_DOT, launch.power_of_2(features))
 
 
 def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:

@@ -287,7 +287,7 @@ def test_a_wrong_gradient_is_rejected(old: str, new: str, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("parts / share[None, :]", "parts"),
+        ("exps / sum_of_exp[None, :]", "exps"),
         ("top = tl.max(y, 0)", "top = tl.min(y, 0)"),
         ("return tl.where(z <= 0, 0.0, z)", "return tl.where(z <= 0.5, 0.0, z)"),
         ("tl.where(x <= 0, 0.0, dx)", "dx"),
