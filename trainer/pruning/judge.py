@@ -50,7 +50,7 @@ class Judge:
         return self.objective.name.startswith("metrics.")
 
     def _costs(self, evaluation: Evaluation) -> Tensor:
-        """The objective as a cost [R], small for a good run; in float32, as float64 sums depend on their order."""
+        """The objective as a cost [R], small for a good run; float32 hides in which order sums were taken."""
         name = self.objective.name.partition(".")[2]
         values = evaluation.metrics[name] if self._metrics else evaluation.loss
         costs = -values if self.objective.maximized else values
