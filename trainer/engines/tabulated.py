@@ -182,5 +182,5 @@ def endings_of(
 
 
 def _power_of_2(most: int) -> int:
-    """The largest power of 2 up to `most`, at least 1: so blocks of packs of any size end together."""
+    """The largest power of 2 up to `most`, at least 1: so that a longer block ends where shorter ones do."""
     return 1 << max(1, most).bit_length() - 1
