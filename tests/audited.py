@@ -72,12 +72,12 @@ def _path(details: tuple[Any, ...]) -> str:
 
 
 def main() -> None:
-    asked = json.loads(sys.argv[1])
+    request = json.loads(sys.argv[1])
     sys.path[0] = str(Path(__file__).parents[1] / ".src")
-    watch(tuple(asked["ours"]), tuple(asked["writable"]))
+    watch(tuple(request["ours"]), tuple(request["writable"]))
     from packtrain.trainer.terminal.main import main as cli  # noqa: PLC0415 (its imports are watched too)
 
-    for arguments in asked["commands"]:
+    for arguments in request["commands"]:
         sys.argv[1:] = arguments
         try:
             cli()

@@ -35,8 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if architecture:
         from tests.gpu import emulator  # noqa: PLC0415 (Triton must not be set to interpret before)
 
-        asked = config.option.markexpr.removesuffix(" and not only_emulated")
-        config.option.markexpr = f"({asked}) and (emulated or only_emulated) and not gpu"
+        marks = config.option.markexpr.removesuffix(" and not only_emulated")
+        config.option.markexpr = f"({marks}) and (emulated or only_emulated) and not gpu"
         emulator.install(architecture)
         return
     if config.option.markexpr == "gpu" and torch.cuda.is_available():
@@ -57,7 +57,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_
         subcommand = arguments[:1] in (("show",), ("export",))
         defaults = () if subcommand else ("compute.device=cpu", "hydra.run.dir=out")
         given = {argument.partition("=")[0] for argument in arguments}
-        missing = [each for each in defaults if each.partition("=")[0] not in given]
+        missing = [default for default in defaults if default.partition("=")[0] not in given]
         if "hydra.run.dir=out" in missing and "resume" not in given:
             shutil.rmtree("out", ignore_errors=True)
         monkeypatch.setattr(sys, "argv", ["packtrain", *arguments, *missing])

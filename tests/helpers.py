@@ -15,7 +15,7 @@ IMPORTABLE = ROOT / ".src"  # what holds the package, for PYTHONPATH
 
 def sources() -> list[Path]:
     """The files of the package, where they are, not where links lead to them."""
-    folders = [ROOT / each for each in ("conf", "kernels", "trainer")]
+    folders = [ROOT / name for name in ("conf", "kernels", "trainer")]
     linked = [path for folder in folders for path in folder.rglob("*.py")]
     return sorted([*(IMPORTABLE / "packtrain").glob("*.py"), *linked])
 

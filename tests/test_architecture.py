@@ -58,11 +58,11 @@ def imported(name: str, tree: ast.AST) -> Iterator[tuple[str, ast.stmt]]:
         if isinstance(node, ast.Import):
             yield from ((alias.name, node) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            home = _home(name, node)
-            yield from ((f"{home}.{alias.name}", node) for alias in node.names)
+            base = _base(name, node)
+            yield from ((f"{base}.{alias.name}", node) for alias in node.names)
 
 
-def _home(name: str, node: ast.ImportFrom) -> str:
+def _base(name: str, node: ast.ImportFrom) -> str:
     """The module that is imported from, its dots counted from `name`."""
     if not node.level:
         return f"{node.module}"
@@ -72,15 +72,15 @@ def _home(name: str, node: ast.ImportFrom) -> str:
 
 def inwards(name: str, tree: ast.AST) -> list[str]:
     """What it imports of ours."""
-    return [each for each, _ in imported(name, tree) if each.partition(".")[0] in OURS]
+    return [other for other, _ in imported(name, tree) if other.partition(".")[0] in OURS]
 
 
 def strays(name: str, tree: ast.AST) -> list[str]:
     """What it imports and must not: of another house, of a room above its own, of what kernels don't know."""
-    found = inwards(name, tree)
-    allowed = tuple(f"packtrain.{each}." for each in ALLOWED[house(name)])
-    wrong = [each for each in found if not f"{each}.".startswith(allowed)]
-    wrong += [each for each in found if each not in wrong and is_upwards(name, each)]
+    imports = inwards(name, tree)
+    allowed = tuple(f"packtrain.{part}." for part in ALLOWED[house(name)])
+    wrong = [other for other in imports if not f"{other}.".startswith(allowed)]
+    wrong += [other for other in imports if other not in wrong and is_upwards(name, other)]
     if house(name) == "kernels":
         wrong += [e for e, _ in imported(name, tree) if e.partition(".")[0] in FOREIGN_TO_KERNELS]
     return wrong
@@ -104,7 +104,7 @@ def _inner(tree: ast.AST) -> list[int]:
     functions = [
         n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
     ]
-    inner = [part for each in functions for part in ast.walk(each)]
+    inner = [part for function in functions for part in ast.walk(function)]
     return sorted({part.lineno for part in inner if isinstance(part, (ast.Import, ast.ImportFrom))})
 
 
@@ -119,18 +119,18 @@ def circle(needs: dict[str, set[str]]) -> set[str]:
 def needed(name: str, tree: ast.Module) -> set[str]:
     """Our modules that importing `name` imports."""
     top = {id(node) for node in tree.body}
-    found = {each for each, node in imported(name, tree) if id(node) in top}
-    return {each if each in trees() else each.rpartition(".")[0] for each in found} & trees().keys()
+    imports = {other for other, node in imported(name, tree) if id(node) in top}
+    return {other if other in trees() else other.rpartition(".")[0] for other in imports} & trees().keys()
 
 
 def test_imports_run_one_way() -> None:
     assert len(trees()) > 165
     seen = {name: inwards(name, tree) for name, tree in trees().items()}
     assert sum(map(len, seen.values())) > 750
-    assert sum(bool(found) for found in seen.values()) > 120
-    rooms = [room(each) for found in seen.values() for each in found if room(each)]
+    assert sum(bool(imports) for imports in seen.values()) > 120
+    rooms = [room(other) for imports in seen.values() for other in imports if room(other)]
     assert len(rooms) > 400 and set(rooms) <= set(ROOMS)
-    assert {name: found for name, tree in trees().items() if (found := strays(name, tree))} == {}
+    assert {name: wrong for name, tree in trees().items() if (wrong := strays(name, tree))} == {}
 
 
 def test_trainer_has_no_loose_files() -> None:
@@ -149,7 +149,7 @@ def test_an_import_inside_a_function_says_why() -> None:
     seen = [name for name, tree in trees().items() for _ in _inner(tree)]
     assert len(seen) > 10
     texts = {module(path): path.read_text() for path in sources()}
-    assert {name: found for name, tree in trees().items() if (found := unexplained(texts[name], tree))} == {}
+    assert {name: lines for name, tree in trees().items() if (lines := unexplained(texts[name], tree))} == {}
 
 
 LAUNCH, RANDOM, PACK = (

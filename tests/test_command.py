@@ -63,8 +63,8 @@ def test_a_mistake_is_one_sentence_and_exit_2(mistake: str, cli: Command, tmp_pa
 
 def test_results_are_written_as_designed(cli: Command, tmp_path: Path) -> None:
     assert cli(*BRIEF, 'pack.over={optimizer.lr: "0.1,0.2"}').code == 0
-    found = result_in(tmp_path / "out")
-    about = {key: found[key] for key in ("experiment", "backend", "engine", "precision", "runs", "steps")}
+    result = result_in(tmp_path / "out")
+    about = {key: result[key] for key in ("experiment", "backend", "engine", "precision", "runs", "steps")}
     assert about == {
         "experiment": "debug",
         "backend": "numba",
@@ -73,17 +73,17 @@ def test_results_are_written_as_designed(cli: Command, tmp_path: Path) -> None:
         "runs": 6,
         "steps": 4,
     }
-    assert found["graph"] == "dynamic"
-    assert found["samples"] == 6 * 4 * 64
-    assert set(found["seconds"]) == {"total", "train", "compile"}
-    first = found["run"][0]
+    assert result["graph"] == "dynamic"
+    assert result["samples"] == 6 * 4 * 64
+    assert set(result["seconds"]) == {"total", "train", "compile"}
+    first = result["run"][0]
     assert first["values"] == {"seed": 0, "optimizer.lr": 0.1}
     assert set(first["loss"]) == {"train", "validation"}
     assert set(first["parameters"]["ab"]) == {"value", "stderr"}
     with (tmp_path / "out" / "runs.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["index"] for row in rows] == list("012345")
-    assert float(rows[3]["parameters.ab"]) == found["run"][3]["parameters"]["ab"]["value"]
+    assert float(rows[3]["parameters.ab"]) == result["run"][3]["parameters"]["ab"]["value"]
     assert (tmp_path / "out" / "model.safetensors").exists()
     assert (tmp_path / "out" / ".hydra" / "overrides.yaml").exists()
     assert "debug: 6 runs" in (tmp_path / "out" / "train.log").read_text()
@@ -93,9 +93,9 @@ def test_every_run_diverging_is_exit_1_with_the_sentence(cli: Command, tmp_path:
     ended = cli(*BRIEF, "optimizer=sgd", "optimizer.lr=1e30", "loop.steps=50")
     assert ended.code == 1
     assert "every run diverged" in ended.err
-    found = result_in(tmp_path / "out")
-    assert found["outcomes"] == {"diverged": 3}
-    assert found["best_run"] is None
+    result = result_in(tmp_path / "out")
+    assert result["outcomes"] == {"diverged": 3}
+    assert result["best_run"] is None
 
 
 def test_a_disk_that_is_full_at_the_end_is_exit_1_with_one_sentence(
@@ -114,9 +114,9 @@ def test_a_disk_that_is_full_at_the_end_is_exit_1_with_one_sentence(
 
 def test_max_seconds_stops_early_with_results(cli: Command, tmp_path: Path) -> None:
     assert cli(*BRIEF, "loop.steps=1000000000", "loop.max_seconds=0.3").code == 0
-    found = result_in(tmp_path / "out")
-    assert found["outcomes"] == {"stopped early": 3}
-    assert "loop.max_seconds=0.3 was reached" in found["run"][0]["message"]
+    result = result_in(tmp_path / "out")
+    assert result["outcomes"] == {"stopped early": 3}
+    assert "loop.max_seconds=0.3 was reached" in result["run"][0]["message"]
 
 
 def test_help_names_every_choice(process: Command) -> None:
@@ -210,9 +210,9 @@ def test_a_signal_ends_the_run_with_results_written(sent: signal.Signals, code: 
     child.send_signal(sent)
     out, err = child.communicate(timeout=60)
     assert child.returncode == code, err
-    found = result_in(tmp_path / "out")
-    assert found["outcomes"] == {"stopped early": 1}
-    assert f"{sent.name} came" in found["run"][0]["message"]
+    result = result_in(tmp_path / "out")
+    assert result["outcomes"] == {"stopped early": 1}
+    assert f"{sent.name} came" in result["run"][0]["message"]
     assert "stopped early" in out
     assert err == ""
 

@@ -94,8 +94,10 @@ def commands() -> Iterator[str]:
         text = page.read_text()
         blocks = "\n".join(FENCED.findall(text)).replace("\\\n", " ").splitlines()
         lines = [*blocks, *INLINE.findall(prose(page))]
-        found = [line.partition("packtrain ")[2] for line in lines if line.startswith("packtrain ")]
-        yield from (each for each in found if each and not OPEN_ENDED.search(each.removeprefix("-m ")))
+        commands = [line.partition("packtrain ")[2] for line in lines if line.startswith("packtrain ")]
+        yield from (
+            command for command in commands if command and not OPEN_ENDED.search(command.removeprefix("-m "))
+        )
 
 
 COMMANDS = sorted({command for command in commands() if shlex.split(command)[0] not in ELSEWHERE})
@@ -132,9 +134,9 @@ def test_the_reference_of_the_config_has_every_field() -> None:
     fields = dict(all_fields())
     lines = [line for line in CONFIG.read_text().splitlines() if line.startswith("| `")]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-    told = {name.strip("`"): cells for name, *cells in rows if name.strip("`") in fields or "." in name}
-    assert sorted(told) == sorted(fields)
-    for name, (_, *kinds, about) in told.items():
+    documented = {name.strip("`"): cells for name, *cells in rows if name.strip("`") in fields or "." in name}
+    assert sorted(documented) == sorted(fields)
+    for name, (_, *kinds, about) in documented.items():
         known = fields[name].get("kinds") or fields[name].get("pruners") or ()
         assert ", ".join(kinds) == ", ".join(known), name
         entry = f"{name}.entry" if fields[name].get("mapping") else name
@@ -159,8 +161,8 @@ def places(pattern: str) -> set[str]:
     """The files of conf, kernels and trainer that name it, but for configs that only use it."""
     files = [path for folder in ("conf", "kernels", "trainer") for path in (ROOT / folder).rglob("*")]
     named = [path for path in files if path.suffix in (".py", ".yaml") and re.search(pattern, code(path))]
-    found = {str(path.relative_to(ROOT)) for path in named}
-    return {path for path in found if not path.startswith(EXAMPLES)}
+    paths = {str(path.relative_to(ROOT)) for path in named}
+    return {path for path in paths if not path.startswith(EXAMPLES)}
 
 
 def listed(title: str) -> set[str]:

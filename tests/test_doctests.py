@@ -40,17 +40,17 @@ def without_example(tree: ast.Module) -> Iterator[str]:
     """The public functions of a module that have none, but for those that run inside kernels."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-            decorators = [ast.unparse(each) for each in node.decorator_list]
-            compiled = any(each.startswith(COMPILED) for each in decorators)
+            decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+            compiled = any(decorator.startswith(COMPILED) for decorator in decorators)
             if not compiled and ">>> " not in (ast.get_docstring(node) or ""):
                 yield node.name
 
 
 def test_every_public_function_has_an_example() -> None:
-    bare = {name: found for name, tree in trees().items() if (found := list(without_example(tree)))}
+    bare = {name: missing for name, tree in trees().items() if (missing := list(without_example(tree)))}
     assert bare.keys() == {f"packtrain.{name}" for name in EXEMPT}, bare
     functions = [n for tree in trees().values() for n in tree.body if isinstance(n, ast.FunctionDef)]
-    public = [each for each in functions if not each.name.startswith("_")]
+    public = [function for function in functions if not function.name.startswith("_")]
     assert len(public) > 250 and sum(map(len, bare.values())) < 30
 
 

@@ -23,11 +23,11 @@ def test_every_experiment_runs_and_its_export_does_so_again(
 ) -> None:
     ended = cli(f"experiment={experiment}", *BRIEF, *SMALL.get(experiment, ()))
     assert ended.code == 0, ended.err
-    found = result_in(tmp_path / "out")
-    assert found["experiment"] == experiment
-    assert found["outcomes"] == {"finished": found["runs"]}
+    result = result_in(tmp_path / "out")
+    assert result["experiment"] == experiment
+    assert result["outcomes"] == {"finished": result["runs"]}
     assert f"{experiment}: " in ended.out
-    assert_trains_again("out", found["best_run"], cli, tmp_path)
+    assert_trains_again("out", result["best_run"], cli, tmp_path)
 
 
 def test_primer_loss_falls_by_five_orders_of_magnitude(cli: Command, tmp_path: Path) -> None:
@@ -44,7 +44,8 @@ def test_digits_reach_96_percent_on_the_held_out_part(cli: Command, tmp_path: Pa
 def test_danwood_reaches_the_certified_values(cli: Command, tmp_path: Path) -> None:
     assert cli("experiment=danwood").code == 0
     fitted = {
-        name: each["value"] for name, each in result_in(tmp_path / "out")["run"][0]["parameters"].items()
+        name: parameter["value"]
+        for name, parameter in result_in(tmp_path / "out")["run"][0]["parameters"].items()
     }
     assert fitted == pytest.approx({"b1": 0.769, "b2": 3.86}, rel=0.02)
 
@@ -52,9 +53,9 @@ def test_danwood_reaches_the_certified_values(cli: Command, tmp_path: Path) -> N
 def test_fit_gives_danwoods_certified_values_to_many_digits(cli: Command, tmp_path: Path) -> None:
     assert cli("experiment=fit").code == 0
     run = result_in(tmp_path / "out")["run"][0]
-    found = {name: (each["value"], each["stderr"]) for name, each in run["parameters"].items()}
-    assert found["b1"] == pytest.approx((7.6886226176e-01, 1.8281973860e-02), rel=1e-8)
-    assert found["b2"] == pytest.approx((3.8604055871, 5.1726610913e-02), rel=1e-8)
+    fitted = {name: (about["value"], about["stderr"]) for name, about in run["parameters"].items()}
+    assert fitted["b1"] == pytest.approx((7.6886226176e-01, 1.8281973860e-02), rel=1e-8)
+    assert fitted["b2"] == pytest.approx((3.8604055871, 5.1726610913e-02), rel=1e-8)
     assert run["fit"]["rss"] == pytest.approx(4.3173084083e-03, rel=1e-8)
 
 
@@ -83,13 +84,13 @@ MINE = ('model.expressions=["xy = b1*(1-exp(-b2*x))"]', "data.columns={x: x, xy:
 
 def test_fit_takes_equations_and_a_file_of_ones_own(cli: Command, tmp_path: Path) -> None:
     (tmp_path / "misra1a.csv").write_text(MISRA1A)
-    asked = ("experiment=fit", *MINE, "model.initial={b1: 500, b2: 0.0001}", "data.path=misra1a.csv")
-    ended = cli(*asked)
+    settings = ("experiment=fit", *MINE, "model.initial={b1: 500, b2: 0.0001}", "data.path=misra1a.csv")
+    ended = cli(*settings)
     assert ended.code == 0, ended.err
     run = result_in(tmp_path / "out")["run"][0]
-    found = {name: (each["value"], each["stderr"]) for name, each in run["parameters"].items()}
-    assert found["b1"] == pytest.approx((2.3894212918e02, 2.7070075241), rel=1e-7)
-    assert found["b2"] == pytest.approx((5.5015643181e-04, 7.2668688436e-06), rel=1e-7)
+    fitted = {name: (about["value"], about["stderr"]) for name, about in run["parameters"].items()}
+    assert fitted["b1"] == pytest.approx((2.3894212918e02, 2.7070075241), rel=1e-7)
+    assert fitted["b2"] == pytest.approx((5.5015643181e-04, 7.2668688436e-06), rel=1e-7)
     assert run["fit"]["degrees_of_freedom"] == 12
     for text in ("238.9421", "2.707", "0.0005501564", "12 degrees of freedom"):
         assert text in ended.out
@@ -119,13 +120,13 @@ def test_a_table_of_ones_own_keeps_the_experiments_equations(cli: Command, tmp_p
     table = "data.table={t: [1, 2, 4], v: [3, 12, 48]}"
     ended = cli("experiment=fit", table, "data.columns={x: t, xy: v}")
     assert ended.code == 0, ended.err
-    found = result_in(tmp_path / "out")["run"][0]["parameters"]
-    assert {name: each["value"] for name, each in found.items()} == pytest.approx({"b1": 3, "b2": 2})
+    parameters = result_in(tmp_path / "out")["run"][0]["parameters"]
+    assert {name: about["value"] for name, about in parameters.items()} == pytest.approx({"b1": 3, "b2": 2})
 
 
 def test_names_that_were_typed_and_are_unknown_are_refused(cli: Command) -> None:
-    asked = ('model.expressions=["xy = k*x^m"]', LAMP, "model.initial={k: 1, b2: 4}")
-    ended = cli("experiment=fit", *asked)
+    settings = ('model.expressions=["xy = k*x^m"]', LAMP, "model.initial={k: 1, b2: 4}")
+    ended = cli("experiment=fit", *settings)
     assert ended.code == 2 and "the equations have no parameter 'b2'" in ended.err
 
 

@@ -42,7 +42,7 @@ def test_the_numbers_of_a_straight_line_are_those_by_hand(cli: Command, tmp_path
     intervals = {
         name: [v - reach * errors[name], v + reach * errors[name]] for name, v in values(run).items()
     }
-    assert values(run, "ci95") == {name: EXACT(each, rel=1e-9) for name, each in intervals.items()}
+    assert values(run, "ci95") == {name: EXACT(interval, rel=1e-9) for name, interval in intervals.items()}
     assert fit["rss"] == EXACT(rss, rel=1e-10)
     assert fit["residual_std"] == EXACT(math.sqrt(variance), rel=1e-10)
     assert fit["degrees_of_freedom"] == 4
@@ -52,7 +52,7 @@ def test_the_numbers_of_a_straight_line_are_those_by_hand(cli: Command, tmp_path
     assert fit["correlation"]["a"]["b"] == EXACT(-x.mean() / math.sqrt((x**2).mean()), rel=1e-9)
     assert fit["iterations"] == run["steps"] and run["message"].startswith(f"converged after {run['steps']} ")
     assert fit["criterion"] in ("gradient", "cost", "step", "rounding")
-    assert [fit[each] for each in ("fixed", "at_bound", "undetermined", "combinations", "notes")] == [[]] * 5
+    assert [fit[name] for name in ("fixed", "at_bound", "undetermined", "combinations", "notes")] == [[]] * 5
 
 
 def test_mse_and_sse_are_one_fit(cli: Command, tmp_path: Path) -> None:
@@ -65,8 +65,8 @@ def test_mse_and_sse_are_one_fit(cli: Command, tmp_path: Path) -> None:
 
 def test_two_outputs_share_their_parameters(cli: Command, tmp_path: Path) -> None:
     z = [2.9, 5.2, 7.1, 12.8, 17.5, 25.1]
-    asked = equation('xy = a*x + b", "xz = c*x + b', {"a": 0, "b": 0, "c": 0}, x=X, xy=LINE, xz=z)
-    run = run_of(cli, tmp_path, *FIT, *asked)
+    settings = equation('xy = a*x + b", "xz = c*x + b', {"a": 0, "b": 0, "c": 0}, x=X, xy=LINE, xz=z)
+    run = run_of(cli, tmp_path, *FIT, *settings)
     rows = [[x, 1, 0] for x in X] + [[0, 1, x] for x in X]
     design, t = np.array(rows), np.array([*LINE, *z])
     expected, (rss,), *_ = np.linalg.lstsq(design, t)
@@ -114,21 +114,21 @@ def test_a_bound_that_nothing_meets_changes_nothing(cli: Command, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("columns", "left", "told"),
+    ("columns", "left", "note"),
     [
         ({"x": [2.0], "xy": [4.0]}, 0, "no more samples than parameters"),
         ({"x": [2.0, 3.0], "xy": [4.0, 7.0]}, 0, "no more samples than parameters"),
     ],
 )
 def test_as_many_samples_as_determined_directions_leave_no_uncertainty(
-    columns: Mapping[str, list[float]], left: int, told: str, cli: Command, tmp_path: Path
+    columns: Mapping[str, list[float]], left: int, note: str, cli: Command, tmp_path: Path
 ) -> None:
     run = run_of(cli, tmp_path, *FIT, *equation("xy = a*x + b", {"a": 0, "b": 0}, **columns))
     fit = run["fit"]
     assert fit["degrees_of_freedom"] == left and fit["residual_std"] is None
     assert set(values(run, "stderr").values()) == {None}
     assert set(values(run, "ci95").values()) == {None}
-    assert any(told in note for note in fit["notes"])
+    assert any(note in line for line in fit["notes"])
     assert fit["rss"] == pytest.approx(0, abs=1e-20)
     assert fit["undetermined"] == (["a", "b"] if len(columns["x"]) == 1 else [])
 
@@ -138,26 +138,28 @@ def test_fewer_samples_than_parameters_determine_combinations(cli: Command, tmp_
     run = run_of(cli, tmp_path, *FIT, *equation("xy = a*x^2+b*x+c", start, x=[1, 2], xy=[3, 5]))
     fit = run["fit"]
     assert fit["undetermined"] == ["a", "b", "c"] and fit["degrees_of_freedom"] == 0
-    assert [each["combination"] for each in fit["combinations"]] == ["a - 0.5*c", "b + 1.5*c"]
-    assert all(each["stderr"] is None and each["ci95"] is None for each in fit["combinations"])
+    assert [one["combination"] for one in fit["combinations"]] == ["a - 0.5*c", "b + 1.5*c"]
+    assert all(
+        combination["stderr"] is None and combination["ci95"] is None for combination in fit["combinations"]
+    )
 
 
 def test_samples_of_weight_0_count_for_nothing(cli: Command, tmp_path: Path) -> None:
     plain = run_of(cli, tmp_path, *FIT, *STRAIGHT)
-    asked = equation(
+    settings = equation(
         "xy = a*x + b",
         {"a": 0, "b": 0},
         x=(*X, 4.0, 6.0),
         xy=(*LINE, 1e3, -1e3),
         w=[1] * 6 + [0, 0],
     )
-    run = run_of(cli, tmp_path, *FIT, *asked, "data.columns={weights: w}", "model.loss=sse")
+    run = run_of(cli, tmp_path, *FIT, *settings, "data.columns={weights: w}", "model.loss=sse")
     assert values(run) == EXACT(values(plain), rel=1e-9)
     assert values(run, "stderr") == EXACT(values(plain, "stderr"), rel=1e-9)
     for name in ("rss", "residual_std", "degrees_of_freedom", "aic", "bic", "r_squared"):
         assert run["fit"][name] == EXACT(plain["fit"][name], rel=1e-9), name
     assert run["loss"]["train"]["last"] == EXACT(plain["fit"]["rss"], rel=1e-9)
-    mean = run_of(cli, tmp_path, *FIT, *asked, "data.columns={weights: w}", "model.loss=mse")
+    mean = run_of(cli, tmp_path, *FIT, *settings, "data.columns={weights: w}", "model.loss=mse")
     assert mean["loss"]["train"]["last"] == EXACT(plain["fit"]["rss"] / 6, rel=1e-9)
     assert mean["metrics"] == run["metrics"] == EXACT(plain["metrics"], rel=1e-9)
 
@@ -165,8 +167,8 @@ def test_samples_of_weight_0_count_for_nothing(cli: Command, tmp_path: Path) -> 
 @pytest.mark.parametrize("size", [1e-9, 1e9])
 def test_weights_say_how_samples_compare_and_no_more(size: float, cli: Command, tmp_path: Path) -> None:
     plain = run_of(cli, tmp_path, *FIT, *STRAIGHT)
-    asked = equation("xy = a*x + b", {"a": 0, "b": 0}, x=X, xy=LINE, w=[size] * 6)
-    run = run_of(cli, tmp_path, *FIT, *asked, "data.columns={weights: w}")
+    settings = equation("xy = a*x + b", {"a": 0, "b": 0}, x=X, xy=LINE, w=[size] * 6)
+    run = run_of(cli, tmp_path, *FIT, *settings, "data.columns={weights: w}")
     assert values(run) == EXACT(values(plain), rel=1e-8)
     assert values(run, "stderr") == EXACT(values(plain, "stderr"), rel=1e-8)
     assert run["fit"]["rss"] == EXACT(size * plain["fit"]["rss"], rel=1e-8)
@@ -181,18 +183,21 @@ def test_weights_say_how_samples_compare_and_no_more(size: float, cli: Command, 
 def test_the_primer_tells_what_its_data_determine(
     precision: str, size: int, near: float, cli: Command, tmp_path: Path
 ) -> None:
-    asked = ("optimizer=levenberg_marquardt", f"compute.precision={precision}", f"data.size={size}")
-    run = run_of(cli, tmp_path, *asked, "monitor=quiet")
-    found, stderr, fit = values(run), values(run, "stderr"), run["fit"]
-    assert found["ab"] + found["bc"] == pytest.approx(3, abs=near)
-    assert (found["ac"], found["cd"]) == pytest.approx((4, 3), abs=near)
+    settings = ("optimizer=levenberg_marquardt", f"compute.precision={precision}", f"data.size={size}")
+    run = run_of(cli, tmp_path, *settings, "monitor=quiet")
+    fitted, stderr, fit = values(run), values(run, "stderr"), run["fit"]
+    assert fitted["ab"] + fitted["bc"] == pytest.approx(3, abs=near)
+    assert (fitted["ac"], fitted["cd"]) == pytest.approx((4, 3), abs=near)
     assert fit["undetermined"] == ["ab", "bc"] and fit["degrees_of_freedom"] == size - 3
     assert stderr["ab"] is None and stderr["bc"] is None
     assert run["parameters"]["ab"]["ci95"] is run["parameters"]["bc"]["ci95"] is None
     assert stderr["ac"] >= 0 and stderr["cd"] >= 0
-    (told,) = fit["combinations"]
-    assert told["combination"] == "ab + bc" and told["value"] == pytest.approx(3, abs=near)
-    assert isinstance(told["stderr"], float) and told["ci95"][0] <= told["value"] <= told["ci95"][1]
+    (combination,) = fit["combinations"]
+    assert combination["combination"] == "ab + bc" and combination["value"] == pytest.approx(3, abs=near)
+    assert (
+        isinstance(combination["stderr"], float)
+        and combination["ci95"][0] <= combination["value"] <= combination["ci95"][1]
+    )
     assert fit["notes"] == [
         "near this solution the data determine ab + bc, but not ab and bc by themselves",
         "the residuals are as small as rounding, and so standard errors are those of rounding",
@@ -201,18 +206,18 @@ def test_the_primer_tells_what_its_data_determine(
 
 
 def test_a_combination_is_told_in_any_units(cli: Command, tmp_path: Path) -> None:
-    asked = equation("xy = (a + 1e9*b)*x", {"a": 1, "b": 1}, x=X, xy=LINE)
-    (told,) = run_of(cli, tmp_path, *FIT, *asked)["fit"]["combinations"]
-    assert told["combination"] == "a + 1e+09*b" and told["stderr"] is not None
+    settings = equation("xy = (a + 1e9*b)*x", {"a": 1, "b": 1}, x=X, xy=LINE)
+    (combination,) = run_of(cli, tmp_path, *FIT, *settings)["fit"]["combinations"]
+    assert combination["combination"] == "a + 1e+09*b" and combination["stderr"] is not None
 
 
 def test_the_standard_error_of_a_combination_is_that_of_the_sum(cli: Command, tmp_path: Path) -> None:
     one = run_of(cli, tmp_path, *FIT, *STRAIGHT)
     start = {"a": 0.2, "b": 0, "c": 0.3}
     two = run_of(cli, tmp_path, *FIT, *equation("xy = (a + 2*c)*x + b", start, x=X, xy=LINE))
-    (told,) = two["fit"]["combinations"]
-    assert told["combination"] == "a + 2*c" and two["fit"]["degrees_of_freedom"] == 4
-    assert {key: told[key] for key in ("value", "stderr", "ci95")} == {
+    (combination,) = two["fit"]["combinations"]
+    assert combination["combination"] == "a + 2*c" and two["fit"]["degrees_of_freedom"] == 4
+    assert {key: combination[key] for key in ("value", "stderr", "ci95")} == {
         key: EXACT(value, rel=1e-8) for key, value in one["parameters"]["a"].items()
     }
     assert two["parameters"]["b"]["stderr"] == EXACT(one["parameters"]["b"]["stderr"], rel=1e-8)
@@ -237,8 +242,8 @@ def test_what_the_data_leave_open_is_named(
     run = run_of(cli, tmp_path, *FIT, *equation(text, start, x=X, xy=LINE))
     assert run["fit"]["undetermined"] == undetermined
     assert len(run["fit"]["combinations"]) == combined
-    for name, each in run["parameters"].items():
-        assert (each["stderr"] is None) == (name in undetermined)
+    for name, parameter in run["parameters"].items():
+        assert (parameter["stderr"] is None) == (name in undetermined)
     if undetermined and not combined:
         assert run["fit"]["notes"] == [
             f"near this solution the data say nothing about {', '.join(undetermined)}"
@@ -248,16 +253,16 @@ def test_what_the_data_leave_open_is_named(
 
 
 def test_a_pack_of_fits_is_in_runs_csv(cli: Command, tmp_path: Path) -> None:
-    asked = equation("xy = a*x + b", {"b": 0}, x=X, xy=LINE)
-    found = result_of(cli, tmp_path, *FIT, *asked, 'pack.over={model.initial.a: "0,1,5"}')
+    settings = equation("xy = a*x + b", {"b": 0}, x=X, xy=LINE)
+    result = result_of(cli, tmp_path, *FIT, *settings, 'pack.over={model.initial.a: "0,1,5"}')
     with (tmp_path / "out" / "runs.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["model.initial.a"] for row in rows] == ["0", "1", "5"]
-    for row, run in zip(rows, found["run"], strict=True):
+    for row, run in zip(rows, result["run"], strict=True):
         assert row["message"] == run["message"] and row["outcome"] == "finished"
-        for name, each in run["parameters"].items():
-            assert float(row[f"stderr.{name}"]) == each["stderr"]
-            assert [float(row[f"ci95.{name}.{end}"]) for end in ("low", "high")] == each["ci95"]
+        for name, parameter in run["parameters"].items():
+            assert float(row[f"stderr.{name}"]) == parameter["stderr"]
+            assert [float(row[f"ci95.{name}.{end}"]) for end in ("low", "high")] == parameter["ci95"]
         assert {name for name in row if name.startswith("fit.")} == {
             f"fit.{name}"
             for name in (
@@ -279,21 +284,21 @@ def test_a_pack_of_fits_is_in_runs_csv(cli: Command, tmp_path: Path) -> None:
         assert float(row["fit.rss"]) == run["fit"]["rss"]
         a, b = run["parameters"]
         assert float(row[f"correlation.{a}.{b}"]) == run["fit"]["correlation"][a][b]
-        assert values(run) == EXACT(values(found["run"][0]), rel=1e-9)
+        assert values(run) == EXACT(values(result["run"][0]), rel=1e-9)
 
 
 def test_names_and_notes_are_in_runs_csv(cli: Command, tmp_path: Path) -> None:
     start = {"a": 0.2, "b": 0, "c": 0.3, "d": 1, "e": 0.1}
-    asked = equation("xy = (a + c)*x + b + d*x^2 + e", start, x=X, xy=LINE)
+    settings = equation("xy = (a + c)*x + b + d*x^2 + e", start, x=X, xy=LINE)
     limits = ("model.fixed=[b,d]", "model.bounds={e: [0, 0.1]}", "model.initial.d=0.1")
-    run = run_of(cli, tmp_path, *FIT, *asked, *limits)
+    run = run_of(cli, tmp_path, *FIT, *settings, *limits)
     assert run["fit"]["at_bound"] == ["e"], "the test's data changed"
     with (tmp_path / "out" / "runs.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert (row["fit.fixed"], row["fit.at_bound"], row["fit.undetermined"]) == ("b d", "e", "a c")
     assert row["fit.notes"] == "; ".join(run["fit"]["notes"]) and row["fit.notes"].count(";") == 1
-    told = [row[f"{each}.{name}{end}"] for name in "abcde" for each, end in EMPTY]
-    assert told == [""] * len(told)
+    cells = [row[f"{column}.{name}{end}"] for name in "abcde" for column, end in EMPTY]
+    assert cells == [""] * len(cells)
 
 
 EMPTY = (("stderr", ""), ("ci95", ".low"), ("ci95", ".high"))
@@ -317,17 +322,17 @@ MLP = ("model=mlp", "model.loss=mse", "model.widths=[1,2,1]")
 
 
 def test_every_fit_has_every_key(cli: Command, tmp_path: Path) -> None:
-    table = [each for each in STRAIGHT if each.startswith("data")]
+    table = [setting for setting in STRAIGHT if setting.startswith("data")]
     columns = "data.columns={inputs: x, targets: xy}"
-    asked: list[tuple[str, ...]] = [
+    commands: list[tuple[str, ...]] = [
         STRAIGHT,
         (*STRAIGHT, "loop.steps=1"),
         (*MLP, *table, columns, "loop.steps=20"),
         equation("xy = a*log(b + x)", {"a": 1, "b": -3}, x=X, xy=LINE),
     ]
     fits = []
-    for each in asked:
-        cli(*FIT, *each)
+    for settings in commands:
+        cli(*FIT, *settings)
         (run,) = result_in(tmp_path / "out")["run"]
         fits.append(run["fit"])
         assert run["fit"].keys() == ALWAYS
@@ -342,7 +347,7 @@ OPEN = "the fit has not converged, so nothing is said of how uncertain its param
 
 
 @pytest.mark.parametrize(
-    ("asked", "criterion"),
+    ("settings", "criterion"),
     [
         ((*saturating(200, 1), "loop.steps=2"), "exhausted"),
         ((*equation("xy = exp(a+b)*x", {"a": -2, "b": 1}, x=X, xy=LINE), "loop.steps=1"), "exhausted"),
@@ -350,9 +355,9 @@ OPEN = "the fit has not converged, so nothing is said of how uncertain its param
     ],
 )
 def test_a_fit_that_has_not_converged_says_nothing_of_its_parameters(
-    asked: tuple[str, ...], criterion: str, cli: Command, tmp_path: Path
+    settings: tuple[str, ...], criterion: str, cli: Command, tmp_path: Path
 ) -> None:
-    cli(*FIT, *asked)
+    cli(*FIT, *settings)
     (run,) = result_in(tmp_path / "out")["run"]
     fit = run["fit"]
     worse = ["R^2 is below 0: a constant would be closer to the data"] * (fit["r_squared"] < 0)
@@ -367,9 +372,9 @@ def test_a_plateau_says_nothing_about_the_rate(
 ) -> None:
     """Its column is of the order of 1e-40, or less: a change by its whole value moves no output."""
     run = run_of(cli, tmp_path, *FIT, *saturating(*start))
-    found, fit = values(run), run["fit"]
+    fitted, fit = values(run), run["fit"]
     mean, deviation = np.mean(BOD), np.std(BOD, ddof=1)
-    assert found["b1"] == EXACT(mean) and found["b2"] > 50
+    assert fitted["b1"] == EXACT(mean) and fitted["b2"] > 50
     assert fit["undetermined"] == ["b2"] and fit["combinations"] == [] and fit["degrees_of_freedom"] == 5
     assert fit["notes"] == ["near this solution the data say nothing about b2"]
     assert run["parameters"]["b1"]["stderr"] == EXACT(deviation / math.sqrt(6))
@@ -396,14 +401,14 @@ def test_standardized_inputs_are_told(cli: Command, tmp_path: Path) -> None:
 def test_targets_that_vary_by_rounding_have_no_r_squared(
     precision: str, cli: Command, tmp_path: Path
 ) -> None:
-    asked = equation("xy = a*x + b", {"a": 1, "b": 0}, x=X, xy=[0.1] * 6)
-    run = run_of(cli, tmp_path, *FIT, *asked, f"compute.precision={precision}")
+    settings = equation("xy = a*x + b", {"a": 1, "b": 0}, x=X, xy=[0.1] * 6)
+    run = run_of(cli, tmp_path, *FIT, *settings, f"compute.precision={precision}")
     assert run["fit"]["r_squared"] is None
     assert values(run) == pytest.approx({"a": 0, "b": 0.1}, abs=1e-6)
 
 
 def test_targets_that_hardly_vary_have_r_squared(cli: Command, tmp_path: Path) -> None:
-    flat = [1 + 1e-6 * each for each in LINE]
+    flat = [1 + 1e-6 * y for y in LINE]
     run = run_of(cli, tmp_path, *FIT, *equation("xy = a*x + b", {"a": 1, "b": 0}, x=X, xy=flat))
     plain = run_of(cli, tmp_path, *FIT, *STRAIGHT)
     assert run["fit"]["r_squared"] == EXACT(plain["fit"]["r_squared"], rel=1e-6)
@@ -412,18 +417,18 @@ def test_targets_that_hardly_vary_have_r_squared(cli: Command, tmp_path: Path) -
 def test_the_weights_of_an_mlp_are_no_input(cli: Command, tmp_path: Path) -> None:
     import packtrain  # noqa: PLC0415
 
-    asked = equation("xy = a*x", {}, x=X, xy=LINE, w=[1, 2, 0, 1, 1, 1])
-    table = [each for each in asked if each.startswith("data")]
-    found = result_of(
+    settings = equation("xy = a*x", {}, x=X, xy=LINE, w=[1, 2, 0, 1, 1, 1])
+    table = [setting for setting in settings if setting.startswith("data")]
+    result = result_of(
         cli, tmp_path, *FIT, *MLP, *table, "data.columns={targets: xy, weights: w}", "loop.steps=5"
     )
     assert packtrain.load(tmp_path / "out").inputs == ("x",)
-    assert found["run"][0]["fit"]["degrees_of_freedom"] <= 4, "a sample of weight 0 counts"
+    assert result["run"][0]["fit"]["degrees_of_freedom"] <= 4, "a sample of weight 0 counts"
 
 
 def test_weights_that_are_all_held_out_are_refused(cli: Command, tmp_path: Path) -> None:
-    asked = equation("xy = a*x", {"a": 1}, x=range(1, 11), xy=range(1, 11), w=[0] * 9 + [1])
-    weights = (*asked, "data.columns={weights: w}", "data.validation=0.5")
+    settings = equation("xy = a*x", {"a": 1}, x=range(1, 11), xy=range(1, 11), w=[0] * 9 + [1])
+    weights = (*settings, "data.columns={weights: w}", "data.validation=0.5")
     codes = set()
     for seed in range(6):
         ended = cli(*FIT, *weights, f"data.seed={seed}")

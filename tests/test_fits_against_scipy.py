@@ -118,7 +118,7 @@ def test_values_errors_and_correlations_are_scipys(
         gtol=1e-14,
         maxfev=5000,
     )
-    asked = equation(
+    settings = equation(
         peer.text,
         dict(zip(peer.names, peer.start, strict=True)),
         x=peer.x.tolist(),
@@ -126,13 +126,13 @@ def test_values_errors_and_correlations_are_scipys(
         w=peer.w.tolist(),
     )
     weights = ("data.columns={weights: w}",) if weighted else ()
-    run = run_of(cli, tmp_path, *FIT, *asked, *weights)
+    run = run_of(cli, tmp_path, *FIT, *settings, *weights)
     deviation = np.sqrt(covariance.diagonal())
     assert list(values(run).values()) == EXACT(expected.tolist(), rel=1e-7)
     assert list(values(run, "stderr").values()) == EXACT(deviation.tolist(), rel=1e-6)
     correlation = covariance / np.outer(deviation, deviation)
-    found = run["fit"]["correlation"]
-    assert [[found[a][b] for b in peer.names] for a in peer.names] == [
+    reported = run["fit"]["correlation"]
+    assert [[reported[a][b] for b in peer.names] for a in peer.names] == [
         EXACT(row, rel=1e-6) for row in correlation.tolist()
     ]
     rss = float((((peer.f(peer.x, *expected) - peer.y) ** 2) * (peer.w if weighted else 1)).sum())

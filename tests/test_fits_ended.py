@@ -37,8 +37,8 @@ def test_numbers_that_are_not_finite_are_null(
 
 
 def test_a_start_that_is_not_finite_fails_alone(cli: Command, tmp_path: Path) -> None:
-    asked = equation("xy = a*log(b + x)", {"a": 1}, x=X, xy=LINE)
-    packed = result_of(cli, tmp_path, *FIT, *asked, 'pack.over={model.initial.b: "0.5,-3,2"}')
+    settings = equation("xy = a*log(b + x)", {"a": 1}, x=X, xy=LINE)
+    packed = result_of(cli, tmp_path, *FIT, *settings, 'pack.over={model.initial.b: "0.5,-3,2"}')
     assert packed["outcomes"] == {"finished": 2, "failed": 1}
     bad = packed["run"][1]
     assert bad["outcome"] == "failed" and bad["steps"] == 0
@@ -46,20 +46,20 @@ def test_a_start_that_is_not_finite_fails_alone(cli: Command, tmp_path: Path) ->
     assert values(bad) == {"a": 1.0, "b": -3.0} and set(values(bad, "stderr").values()) == {None}
     assert bad["loss"]["train"] == {"first": None, "last": None}
     for place, b in ((0, 0.5), (2, 2)):
-        alone = run_of(cli, tmp_path, *FIT, *asked, f"model.initial.b={b}")
+        alone = run_of(cli, tmp_path, *FIT, *settings, f"model.initial.b={b}")
         assert packed["run"][place]["parameters"] == alone["parameters"]
         assert packed["run"][place]["fit"] == alone["fit"]
         assert packed["run"][place]["steps"] == alone["steps"]
 
 
 def test_where_no_start_is_finite_the_exit_code_is_1(cli: Command, tmp_path: Path) -> None:
-    asked = equation("xy = a*log(b + x)", {"a": 1, "b": -3}, x=X, xy=LINE)
-    ended = cli(*FIT, *asked)
+    settings = equation("xy = a*log(b + x)", {"a": 1, "b": -3}, x=X, xy=LINE)
+    ended = cli(*FIT, *settings)
     assert ended.code == 1 and "Traceback" not in ended.err
     assert ended.err.startswith("packtrain: ") and ended.err.count("\n") == 1
-    found = result_in(tmp_path / "out")
-    assert found["best_run"] is None and found["outcomes"] == {"failed": 1}
-    assert found["run"][0]["fit"]["criterion"] == "not_finite"
+    result = result_in(tmp_path / "out")
+    assert result["best_run"] is None and result["outcomes"] == {"failed": 1}
+    assert result["run"][0]["fit"]["criterion"] == "not_finite"
 
 
 def test_a_nan_among_the_data_is_exit_2(cli: Command, tmp_path: Path) -> None:
@@ -104,8 +104,10 @@ def test_a_column_of_constants_is_fitted_or_told(cli: Command, tmp_path: Path) -
     assert run["fit"]["r_squared"] is None
     run = run_of(cli, tmp_path, *FIT, *equation("xy = a*x + b", {"a": 1, "b": 0}, x=flat, xy=LINE))
     assert run["fit"]["undetermined"] == ["a", "b"]
-    (told,) = run["fit"]["combinations"]
-    assert told["combination"] == "a + 0.3333*b" and told["value"] == EXACT(np.mean(LINE) / 3, rel=1e-8)
+    (combination,) = run["fit"]["combinations"]
+    assert combination["combination"] == "a + 0.3333*b" and combination["value"] == EXACT(
+        np.mean(LINE) / 3, rel=1e-8
+    )
 
 
 def test_the_fitted_parameters_are_what_load_gives(cli: Command, tmp_path: Path) -> None:
@@ -113,8 +115,8 @@ def test_the_fitted_parameters_are_what_load_gives(cli: Command, tmp_path: Path)
 
     run = run_of(cli, tmp_path, *FIT, *STRAIGHT)
     outputs = packtrain.load(tmp_path / "out").predict({"x": [0.0, 1.0]}, run=0)
-    found = values(run)
-    assert outputs[:, 0].tolist() == EXACT([found["b"], found["a"] + found["b"]])
+    fitted = values(run)
+    assert outputs[:, 0].tolist() == EXACT([fitted["b"], fitted["a"] + fitted["b"]])
 
 
 REFUSED = [
@@ -153,30 +155,32 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("overrides", "told"), REFUSED, ids=[" ".join(each)[:50] for each, _ in REFUSED])
+@pytest.mark.parametrize(
+    ("overrides", "message"), REFUSED, ids=[" ".join(overrides)[:50] for overrides, _ in REFUSED]
+)
 def test_what_cant_be_fitted_is_one_sentence_and_exit_2(
-    overrides: tuple[str, ...], told: str, cli: Command, tmp_path: Path
+    overrides: tuple[str, ...], message: str, cli: Command, tmp_path: Path
 ) -> None:
-    asked = () if overrides[0] == "experiment=fit" else (*FIT, *STRAIGHT)
-    replaced = {each.partition("=")[0] for each in overrides}
-    kept = [each for each in asked if each.partition("=")[0] not in replaced]
-    ended = cli(*kept, *overrides)
-    assert ended.code == 2 and told in ended.err
+    settings = () if overrides[0] == "experiment=fit" else (*FIT, *STRAIGHT)
+    replaced = {setting.partition("=")[0] for setting in overrides}
+    others = [setting for setting in settings if setting.partition("=")[0] not in replaced]
+    ended = cli(*others, *overrides)
+    assert ended.code == 2 and message in ended.err
     assert ended.err.startswith("packtrain: ") and ended.err.count("\n") == 1
     assert not (tmp_path / "out" / "result.json").exists()
 
 
 @pytest.mark.parametrize(
-    ("weights", "told"),
+    ("weights", "message"),
     [
         ([1, -1, 1, 1, 1, 1], "data.table, row 2, column w: a weight is 0 or more, got -1"),
         ([0] * 6, "column w: every weight is 0, so there is nothing to fit"),
     ],
 )
-def test_weights_that_are_none_are_refused(weights: list[float], told: str, cli: Command) -> None:
-    asked = equation("xy = a*x + b", {}, x=X, xy=LINE, w=weights)
-    ended = cli(*FIT, *asked, "data.columns={weights: w}")
-    assert ended.code == 2 and told in ended.err
+def test_weights_that_are_none_are_refused(weights: list[float], message: str, cli: Command) -> None:
+    settings = equation("xy = a*x + b", {}, x=X, xy=LINE, w=weights)
+    ended = cli(*FIT, *settings, "data.columns={weights: w}")
+    assert ended.code == 2 and message in ended.err
 
 
 @pytest.mark.parametrize("setting", [("model.quantize=[0]",), ()], ids=["quantized", "large"])
@@ -186,7 +190,7 @@ def test_an_mlp_that_cant_be_fitted_is_refused(
     if not setting:
         monkeypatch.setattr("packtrain.trainer.engines.build.MOST_PARAMETERS", 6)
     mlp = ("model=mlp", "model.loss=mse", "model.widths=[1,2,1]", "data.columns={inputs: x, targets: xy}")
-    table = [each for each in STRAIGHT if each.startswith("data")]
+    table = [argument for argument in STRAIGHT if argument.startswith("data")]
     ended = cli(*FIT, *mlp, *table, *setting)
     assert ended.code == 2 and "try optimizer=adam" in ended.err
     assert ("model.quantize" if setting else "up to 6 parameters") in ended.err

@@ -28,8 +28,8 @@ def column(data: np.ndarray) -> list[float]:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_exponent_below_1_is_found_with_a_row_at_0(backend: str, cli: Command, tmp_path: Path) -> None:
-    asked = equation("xy = (k*x)^n", {"k": 0.8, "n": 2.4}, x=H, xy=ROOT)
-    run = run_of(cli, tmp_path, *FIT, *asked, f"compute.backend={backend}")
+    settings = equation("xy = (k*x)^n", {"k": 0.8, "n": 2.4}, x=H, xy=ROOT)
+    run = run_of(cli, tmp_path, *FIT, *settings, f"compute.backend={backend}")
     assert values(run)["n"] == pytest.approx(0.5, abs=0.03) and run["fit"]["rss"] < 1e-3
     assert values(run, "stderr")["n"] < 0.05
 
@@ -68,15 +68,15 @@ def test_formulas_of_the_trade_that_meet_0_or_overflow(
         engine.advance(engine.horizon)
     if expected:
         assert int(engine.status[0]) in CONVERGED
-        found = dict(zip(engine.model.layout, engine.model.parameters.tolist()[0], strict=True))
-        assert found == pytest.approx(expected, rel=1e-6)
+        fitted = dict(zip(engine.model.layout, engine.model.parameters.tolist()[0], strict=True))
+        assert fitted == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_what_is_fixed_needs_no_derivative(backend: str, cli: Command, tmp_path: Path) -> None:
     x = np.array([-2.0, -1.0, 1.0, 2.0, 3.0])
-    asked = equation("xy = a*x^n", {"a": 1, "n": 3}, x=column(x), xy=column(0.7 * x**3))
-    run = run_of(cli, tmp_path, *FIT, *asked, "model.fixed=[n]", f"compute.backend={backend}")
+    settings = equation("xy = a*x^n", {"a": 1, "n": 3}, x=column(x), xy=column(0.7 * x**3))
+    run = run_of(cli, tmp_path, *FIT, *settings, "model.fixed=[n]", f"compute.backend={backend}")
     assert values(run) == pytest.approx({"a": 0.7, "n": 3}) and run["fit"]["fixed"] == ["n"]
 
 
@@ -92,7 +92,7 @@ def test_a_wall_of_refused_steps_is_no_minimum(backend: str, cli: Command, tmp_p
 
 def test_nor_is_it_in_float32(cli: Command, tmp_path: Path) -> None:
     """Where the columns of the Jacobian differ by less than its rounding, the report would know better."""
-    fit = [each for each in FIT if "precision" not in each]
+    fit = [setting for setting in FIT if "precision" not in setting]
     ended = cli(*fit, *EXPLODING, "compute.precision=fp32", "loop.steps=100")
     (run,) = result_in(tmp_path / "out")["run"]
     assert ended.code == 1 and run["fit"]["criterion"] == "stuck"
@@ -125,9 +125,9 @@ def test_where_derivatives_are_0_from_the_start_it_is_looked_beside(
 
 @pytest.mark.parametrize("how", ["backend=reference", "backend=numba", "precision=fp32"])
 def test_a_minimum_where_a_derivative_vanishes_is_one(how: str, cli: Command, tmp_path: Path) -> None:
-    asked = equation("xy = c - k^2*x", {"c": 1, "k": 1}, x=X, xy=SCATTER)
-    fit = [each for each in FIT if how[:5] not in each]
-    run = run_of(cli, tmp_path, *fit, *asked, f"compute.{how}")
+    settings = equation("xy = c - k^2*x", {"c": 1, "k": 1}, x=X, xy=SCATTER)
+    fit = [setting for setting in FIT if how[:5] not in setting]
+    run = run_of(cli, tmp_path, *fit, *settings, f"compute.{how}")
     assert values(run)["k"] == pytest.approx(0, abs=1e-3 if "fp32" in how else 1e-6)
     assert values(run)["c"] == pytest.approx(np.mean(SCATTER))
     assert values(run, "stderr")["k"] is None and values(run, "stderr")["c"] is not None
@@ -166,11 +166,11 @@ def test_where_rounding_hides_all_the_sentence_says_how_to_write_it(degree: int,
 
 def test_written_so_it_converges(cli: Command, tmp_path: Path) -> None:
     """The advice, followed."""
-    asked = [
-        each.replace("xx^", "(xx - 1700000195)^").replace("*xx ", "*(xx - 1700000195) ")
-        for each in polynomial(3, SECONDS)
+    settings = [
+        setting.replace("xx^", "(xx - 1700000195)^").replace("*xx ", "*(xx - 1700000195) ")
+        for setting in polynomial(3, SECONDS)
     ]
-    assert run_of(cli, tmp_path, *FIT, *asked)["fit"]["residual_std"] == pytest.approx(0.05, rel=0.5)
+    assert run_of(cli, tmp_path, *FIT, *settings)["fit"]["residual_std"] == pytest.approx(0.05, rel=0.5)
 
 
 @pytest.mark.parametrize(
@@ -192,42 +192,42 @@ def test_a_fault_is_a_row_a_part_and_its_value(text: str, parameters: list[float
 
 @pytest.mark.parametrize("optimizer", ["levenberg_marquardt", "adam"])
 def test_a_start_that_is_not_finite_names_row_and_part(optimizer: str, cli: Command) -> None:
-    asked = equation("xy = a*log(k - x)", {"a": 1, "k": 9}, x=X, xy=SCATTER)
-    ended = cli(*FIT[:-1], f"optimizer={optimizer}", "loop.batch_size=full", *asked)
+    settings = equation("xy = a*log(k - x)", {"a": 1, "k": 9}, x=X, xy=SCATTER)
+    ended = cli(*FIT[:-1], f"optimizer={optimizer}", "loop.batch_size=full", *settings)
     assert ended.code == 1 and "row 6: log(k - x) is not a number" in ended.err
     assert "optimizer.lr" not in ended.err
 
 
 @pytest.mark.parametrize("optimizer", ["levenberg_marquardt", "adam"])
 def test_a_start_too_far_for_squares_names_row_and_output(optimizer: str, cli: Command) -> None:
-    asked = equation("xy = a*exp(b*x)", {"a": 1, "b": 36}, x=X, xy=SCATTER)
-    ended = cli(*FIT[:-1], f"optimizer={optimizer}", "loop.batch_size=full", *asked)
+    settings = equation("xy = a*exp(b*x)", {"a": 1, "b": 36}, x=X, xy=SCATTER)
+    ended = cli(*FIT[:-1], f"optimizer={optimizer}", "loop.batch_size=full", *settings)
     assert ended.code == 1 and "row 6: xy is 2.218e+156 where the data have 3.4, too far" in ended.err
     assert "optimizer.lr" not in ended.err
 
 
 def test_an_update_that_is_not_finite_names_eps(cli: Command) -> None:
     """A gradient that is 0, over 0."""
-    asked = equation("xy = a*x + 0*k", {"a": 1, "k": 9}, x=X, xy=SCATTER)
-    ended = cli(*FIT[:-1], "optimizer=adam", "optimizer.eps=0", "loop.batch_size=full", *asked)
+    settings = equation("xy = a*x + 0*k", {"a": 1, "k": 9}, x=X, xy=SCATTER)
+    ended = cli(*FIT[:-1], "optimizer=adam", "optimizer.eps=0", "loop.batch_size=full", *settings)
     assert ended.code == 1 and "larger optimizer.eps" in ended.err
 
 
 def test_rows_that_were_held_out_count(cli: Command) -> None:
     """The row is the file's, though a part of the samples is kept back."""
     x = [1.0, 2, 3, 4, 5, 6, 7, 8, 9, 99]
-    asked = equation("xy = a*log(k - x)", {"a": 1, "k": 50}, x=x, xy=x)
-    told = {
-        cli(*FIT, *asked, "data.validation=0.3", f"data.seed={seed}").err.partition("row ")[2][:3]
+    settings = equation("xy = a*log(k - x)", {"a": 1, "k": 50}, x=x, xy=x)
+    rows = {
+        cli(*FIT, *settings, "data.validation=0.3", f"data.seed={seed}").err.partition("row ")[2][:3]
         for seed in range(4)
     }
-    assert told <= {"10:", ""} and "10:" in told
+    assert rows <= {"10:", ""} and "10:" in rows
 
 
 def test_a_row_of_weight_0_is_out(cli: Command, tmp_path: Path) -> None:
     """Whatever its output and derivatives are: of fits, losses and metrics."""
-    asked = equation("xy = a*log(x)", {"a": 1}, x=[-1, 0, *X], xy=[0, 0, *SCATTER], w=[0, 0, *[1] * 6])
-    weighed = run_of(cli, tmp_path, *FIT, *asked, "data.columns={weights: w}")
+    settings = equation("xy = a*log(x)", {"a": 1}, x=[-1, 0, *X], xy=[0, 0, *SCATTER], w=[0, 0, *[1] * 6])
+    weighed = run_of(cli, tmp_path, *FIT, *settings, "data.columns={weights: w}")
     plain = run_of(cli, tmp_path, *FIT, *equation("xy = a*log(x)", {"a": 1}, x=X, xy=SCATTER))
     assert values(weighed) == pytest.approx(values(plain)) and weighed["fit"]["rss"] == pytest.approx(
         plain["fit"]["rss"]

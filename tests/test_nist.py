@@ -47,8 +47,8 @@ def read(name: str) -> Certified:
     for old, new in {"[": "(", "]": ")", "**": "^", "arctan": "atan"}.items():
         model = model.replace(old, new)
     row = re.compile(r"\s*(b\d+)\s*=" + r"\s+(\S+)" * 4 + r"\s*$")
-    found = [match.groups() for line in lines[last:60] if (match := row.match(line))]
-    parameters = {p: (float(a), float(b), float(value), float(sd)) for p, a, b, value, sd in found}
+    matches = [match.groups() for line in lines[last:60] if (match := row.match(line))]
+    parameters = {p: (float(a), float(b), float(value), float(sd)) for p, a, b, value, sd in matches}
     about = {
         match[1].lower(): float(match[2])
         for line in lines[last:60]
@@ -72,7 +72,7 @@ def test_a_fit_reaches_the_certified_values(name: str, start: int, cli: Command,
     known = read(name)
     with (tmp_path / "points.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["response", "predictor"], *known.samples])
-    starts = ", ".join(f"{parameter}: {each[start]!r}" for parameter, each in known.parameters.items())
+    starts = ", ".join(f"{parameter}: {values[start]!r}" for parameter, values in known.parameters.items())
     run = run_of(
         cli,
         tmp_path,
@@ -85,7 +85,7 @@ def test_a_fit_reaches_the_certified_values(name: str, start: int, cli: Command,
     )
     fit = run["fit"]
     assert run["parameters"].keys() == known.parameters.keys()
-    rss, deviation = (known.about[f"residual {each}"] for each in ("sum of squares", "standard deviation"))
+    rss, deviation = (known.about[f"residual {name}"] for name in ("sum of squares", "standard deviation"))
     assert digits(fit["rss"], rss) >= DIGITS
     assert digits(run["loss"]["train"]["last"], rss) >= DIGITS
     assert digits(fit["residual_std"], deviation) >= DIGITS
@@ -95,6 +95,6 @@ def test_a_fit_reaches_the_certified_values(name: str, start: int, cli: Command,
     )
     assert fit["undetermined"] == [] and fit["notes"] == []
     for parameter, (_, _, value, deviation) in known.parameters.items():
-        found = run["parameters"][parameter]
-        assert digits(found["value"], value) >= DIGITS, parameter
-        assert digits(found["stderr"], deviation) >= STDERR_DIGITS, parameter
+        fitted = run["parameters"][parameter]
+        assert digits(fitted["value"], value) >= DIGITS, parameter
+        assert digits(fitted["stderr"], deviation) >= STDERR_DIGITS, parameter

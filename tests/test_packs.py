@@ -56,32 +56,32 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def rows_of(folder: Path, asked: tuple[str, ...], runs: tuple[int, int]) -> tuple[list[Row], list[Row]]:
+def rows_of(folder: Path, settings: tuple[str, ...], runs: tuple[int, int]) -> tuple[list[Row], list[Row]]:
     """The rows of runs.csv and of result.json, but for the index, of some runs of the 64 as a pack."""
-    pack = pack_of(*asked, f"pack.slice=[{runs[0]},{runs[1]}]")
+    pack = pack_of(*settings, f"pack.slice=[{runs[0]},{runs[1]}]")
     assert pack.runs == runs[1] - runs[0]
     run(pack, folder, Console(quiet=True))
     with (folder / "runs.csv").open() as file:
         table = list(csv.DictReader(file))
-    found = result_in(folder)["run"]
-    assert len(table) == len(found) == pack.runs
-    return [without_index(row) for row in table], [without_index(row) for row in found]
+    listed = result_in(folder)["run"]
+    assert len(table) == len(listed) == pack.runs
+    return [without_index(row) for row in table], [without_index(row) for row in listed]
 
 
 def without_index(row: Row) -> Row:
     return {name: value for name, value in row.items() if name != "index"}
 
 
-def of_three_packs(folder: Path, *asked: str) -> Iterator[tuple[Any, Any]]:
+def of_three_packs(folder: Path, *settings: str) -> Iterator[tuple[Any, Any]]:
     """What a run has come to in a small pack, and in that of 64, pair by pair."""
-    found = {name: rows_of(folder / name, asked, runs) for name, runs in PACKS.items()}
+    packs = {name: rows_of(folder / name, settings, runs) for name, runs in PACKS.items()}
     for name, (first, last) in PACKS.items():
-        for rows, whole in zip(found[name], found["of 64"], strict=True):
+        for rows, whole in zip(packs[name], packs["of 64"], strict=True):
             yield from zip(rows, whole[first:last], strict=True)
 
 
-def check_bits(folder: Path, *asked: str) -> None:
-    for row, among in of_three_packs(folder, *asked):
+def check_bits(folder: Path, *settings: str) -> None:
+    for row, among in of_three_packs(folder, *settings):
         assert row == among
 
 
@@ -112,13 +112,13 @@ def test_the_reference_rounds_alike_in_any_pack(experiment: str, tmp_path: Path)
         assert close(row, among), (row, among)
 
 
-def close(found: Any, expected: Any) -> bool:
+def close(actual: Any, expected: Any) -> bool:
     """Equal, numbers within rounding: also those that stand in a text by themselves."""
-    if isinstance(found, dict):
-        return found.keys() == expected.keys() and all(close(found[key], expected[key]) for key in found)
-    if isinstance(found, list):
-        return len(found) == len(expected) and all(map(close, found, expected))
+    if isinstance(actual, dict):
+        return actual.keys() == expected.keys() and all(close(actual[key], expected[key]) for key in actual)
+    if isinstance(actual, list):
+        return len(actual) == len(expected) and all(map(close, actual, expected))
     try:
-        return float(found) == pytest.approx(float(expected), rel=1e-7, abs=1e-12)
+        return float(actual) == pytest.approx(float(expected), rel=1e-7, abs=1e-12)
     except (TypeError, ValueError):
-        return found == expected
+        return actual == expected

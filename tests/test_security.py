@@ -51,7 +51,7 @@ def suspicious(tree: ast.AST) -> Iterator[str]:
             yield from (alias.name for alias in node.names if alias.name.partition(".")[0] in MODULES)
         elif isinstance(node, ast.ImportFrom):
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from (each for each in names if each.partition(".")[0] in MODULES or each in FUNCTIONS)
+            yield from (name for name in names if name.partition(".")[0] in MODULES or name in FUNCTIONS)
         elif isinstance(node, ast.Attribute):
             if (written := ast.unparse(node)) in FUNCTIONS or node.attr in DUNDERS:
                 yield written
@@ -65,12 +65,12 @@ def suspicious(tree: ast.AST) -> Iterator[str]:
 
 
 def test_no_source_makes_code_of_text_or_opens_pickles() -> None:
-    found = {
+    findings = {
         f"{path.relative_to(ROOT)}: {what}"
         for path in SOURCES
         for what in suspicious(ast.parse(path.read_text()))
     }
-    assert found == ARGUED.keys()
+    assert findings == ARGUED.keys()
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_configs_name_no_classes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("name: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
         ("model: {_target_: os.getcwd}", "there is no field model._target_"),
@@ -138,13 +138,13 @@ def test_configs_name_no_classes() -> None:
     ],
 )
 def test_a_config_that_would_be_code_is_one_sentence(
-    text: str, told: str, cli: Command, tmp_path: Path
+    text: str, message: str, cli: Command, tmp_path: Path
 ) -> None:
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
     (tmp_path / "mine" / "experiment" / "hostile.yaml").write_text(f"# @package _global_\n{text}\n")
     ended = cli("--config-dir", str(tmp_path / "mine"), "experiment=hostile", "data.truth={a: 1}")
     assert ended.code == 2, ended
-    assert ended.err.startswith("packtrain: ") and told in ended.err
+    assert ended.err.startswith("packtrain: ") and message in ended.err
     assert "Traceback" not in ended.err
 
 
@@ -178,14 +178,14 @@ def audited(
 
     And in how much that was looked for: see tests/audited.py.
     """
-    asked = {
-        "ours": [f"{each}/" for each in ours],
+    request = {
+        "ours": [f"{root}/" for root in ours],
         "writable": [f"{folder}/", "/dev/null"],
         "commands": commands,
     }
     places = {"HOME": folder, "PACKTRAIN_CACHE": folder / "cache", "TMPDIR": folder, "PYTHONPATH": folder}
     done = subprocess.run(
-        [sys.executable, ROOT / "tests" / "audited.py", json.dumps(asked)],
+        [sys.executable, ROOT / "tests" / "audited.py", json.dumps(request)],
         cwd=folder,
         env={**os.environ, **places, "TRITON_INTERPRET": "0"},
         capture_output=True,
@@ -193,21 +193,21 @@ def audited(
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    return told["found"], told["seen"]
+    output = json.loads(done.stdout.splitlines()[-1])
+    return output["found"], output["seen"]
 
 
 def test_a_run_executes_no_text_and_writes_nowhere_else(tmp_path: Path) -> None:
     """Generated kernels are imported as files; what Numba unpickles lies in the user's own folder."""
     np.savez(tmp_path / "points.npz", x=np.arange(1.0, 7.0), y=0.77 * np.arange(1.0, 7.0) ** 3.9)
     ours = [PACKAGE, tmp_path / "cache"]
-    found, seen = audited(tmp_path, ours, COMMANDS)
-    assert found == []
-    assert sum(f"{PACKAGE / 'kernels'}/" in each for each in seen["modules"]) > 30
-    assert sum(f"{PACKAGE / 'trainer'}/" in each for each in seen["modules"]) > 50
-    assert sum(f"{tmp_path / 'cache'}/" in each for each in seen["modules"]) > 2
-    for each in ("graph", "mlp", "fit", "cache"):
-        assert sum(name.startswith(f"{tmp_path / each}/") for name in seen["written"]) > 3, each
+    findings, seen = audited(tmp_path, ours, COMMANDS)
+    assert findings == []
+    assert sum(f"{PACKAGE / 'kernels'}/" in module for module in seen["modules"]) > 30
+    assert sum(f"{PACKAGE / 'trainer'}/" in module for module in seen["modules"]) > 50
+    assert sum(f"{tmp_path / 'cache'}/" in module for module in seen["modules"]) > 2
+    for folder in ("graph", "mlp", "fit", "cache"):
+        assert sum(name.startswith(f"{tmp_path / folder}/") for name in seen["written"]) > 3, folder
 
 
 PLANTED = """
@@ -228,9 +228,9 @@ def test_a_run_that_did_would_be_found(tmp_path: Path) -> None:
     folder = tmp_path / "inside" / "hydra_plugins"
     folder.mkdir(parents=True)
     (folder / "planted.py").write_text(PLANTED)
-    found, seen = audited(tmp_path / "inside", [folder], [["--cfg", "job"]])
+    findings, seen = audited(tmp_path / "inside", [folder], [["--cfg", "job"]])
     assert seen["modules"] == [f"{folder / 'planted.py'}"]
-    assert {event for event, _, _ in found} == {
+    assert {event for event, _, _ in findings} == {
         "compile", "exec", "pickle.find_class", "subprocess.Popen", "os.system", "socket.bind", "open",
     }  # fmt: skip
     assert (tmp_path / "outside").exists()

@@ -71,9 +71,9 @@ def ask(cli: Command, tmp_path: Path) -> Iterator[Ask]:
         )
     try:
         until(lambda: " at http://" in log.read_text())
-        found = asking(log.read_text().partition(" at ")[2].split()[0])
-        until(lambda: len(found("runs")) == RUNS + 1 + BEST)
-        yield found
+        tensorboard = asking(log.read_text().partition(" at ")[2].split()[0])
+        until(lambda: len(tensorboard("runs")) == RUNS + 1 + BEST)
+        yield tensorboard
     finally:
         served.terminate()
         served.wait()
@@ -108,14 +108,14 @@ def float32(value: float) -> float:
 
 def check_hparams(ask: Ask, rows: list[dict[str, Any]]) -> None:
     """One line a run, with what varies, how it ended and what it came to."""
-    asked = {"startIndex": 0, "sliceSize": 1000, "allowedStatuses": STATUSES, "colParams": []}
-    groups = ask("plugin/hparams/session_groups", body=asked)["sessionGroups"]
-    found = {frozenset(group["hparams"].items()): group for group in groups}
-    assert len(groups) == len(found) == RUNS
+    request = {"startIndex": 0, "sliceSize": 1000, "allowedStatuses": STATUSES, "colParams": []}
+    groups = ask("plugin/hparams/session_groups", body=request)["sessionGroups"]
+    by_values = {frozenset(group["hparams"].items()): group for group in groups}
+    assert len(groups) == len(by_values) == RUNS
     for row in rows:
-        group = found[frozenset(row["values"].items())]
+        group = by_values[frozenset(row["values"].items())]
         assert {session["status"] for session in group["sessions"]} == {STATUS[row["outcome"]]}
-        values = {each["name"]["tag"]: each["value"] for each in group["metricValues"]}
+        values = {metric["name"]["tag"]: metric["value"] for metric in group["metricValues"]}
         expected = {
             "result/loss/train": row["loss"]["train"]["last"],
             "result/loss/validation": row["loss"]["validation"],
@@ -129,11 +129,11 @@ def check_layout(ask: Ask) -> None:
     (category,) = ask("plugin/custom_scalars/layout")["category"]
     band, *overlays = category["chart"]
     assert set(band["margin"]["series"][0].values()) <= set(ask("plugin/scalars/tags")["summary"])
-    found = [
+    charts = [
         (chart["title"], overlaid(ask, "summary", chart), overlaid(ask, "run-0000", chart))
         for chart in overlays
     ]
-    assert found == [
+    assert charts == [
         ("best and median", ["loss/train/best", "loss/train/median"], []),
         ("training", [], ["loss/train"]),
         ("validation", [], ["loss/validation"]),

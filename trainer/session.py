@@ -37,7 +37,7 @@ NO_MEMORY = (
 
 
 def load_data(pack: Pack) -> Data:
-    """What the pack's config says that it trains on, on its device. Raises UserError or ExpressionError.
+    """The data that the pack's config names, on its device. Raises UserError or ExpressionError.
 
     >>> from packtrain.trainer.config.schema import *
     >>> config = Config(
@@ -85,9 +85,9 @@ class Session:
 
     @classmethod
     def prepare(cls, pack: Pack | Config, data: Data | None = None, keep_curves: bool = False) -> "Session":
-        """A training before its first step: data, models, engine, and what the runs are worth untrained.
+        """A training before its first step: data, model, engine, and the losses at the starting values.
 
-        A Config is a pack by itself, as its `pack.over` says. `data` are those of the config, unless given.
+        A Config stands for the pack that its `pack.over` makes. Without `data` the config's are loaded.
         With `keep_curves` the losses that are recorded stay in memory, as `curves`.
         Raises UserError or ExpressionError for what can't be trained.
 
@@ -137,7 +137,7 @@ class Session:
         return self.stopwatch.seconds
 
     def advance(self, until: int = NEVER) -> None:
-        """Makes one slice of steps, up to the step `until` at most; then runs are validated, and some let go.
+        """Makes one slice of steps, up to the step `until` at most; then runs may be validated, and pruned.
 
         A slice takes about a fifth of a second. loop.max_seconds ends the training after one.
         """
@@ -162,7 +162,7 @@ class Session:
         self.slices.adapt(compiling.clock() - began)
 
     def _validate(self, runs: Tensor | None = None) -> Evaluation | None:
-        """What all runs, or those marked [R], are worth on the validation part, if there is one."""
+        """Evaluates all runs, or those marked [R], on the validation part, if there is one."""
         measured = self.validation.measure(runs)
         if measured is None:
             return None
@@ -178,12 +178,12 @@ class Session:
     def end(self, reason: str, interrupted: bool = False) -> None:
         """Ends the training where it stands; runs with steps to go say the `reason`.
 
-        `interrupted` says that it is to go on one day.
+        `interrupted` says that it may be resumed.
         """
         self.reason, self.interrupted = reason, interrupted
 
     def result(self) -> Result:
-        """What came of the runs where they stand, measured now over all data."""
+        """The results of the runs as they stand, measured now over all data."""
         engine, model = self.engine, self.engine.model
         reason = self.reason or ("" if engine.done else LOOKED_AT)
         with self.stopwatch.running(), at_work(self.compute):
@@ -211,7 +211,7 @@ class Session:
         return tensors
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Takes up the state that was saved after `step` steps, whatever was reached or said since.
+        """Restores the state saved after `step` steps, whatever was reached or said since.
 
         Raises ValueError or KeyError where the memory is another training's.
         """
@@ -225,14 +225,14 @@ class Session:
                 self.judge.restore(step, part_of(memory, "judge"))
 
     def add_seconds(self, spent: Seconds) -> None:
-        """Counts what earlier parts of the training took, loop.max_seconds among what they count for."""
+        """Adds the time of earlier parts of the training, which counts for loop.max_seconds too."""
         self.stopwatch.seconds += spent
         self._end_in_time()
 
 
 @contextmanager
 def at_work(compute: Compute) -> Iterator[None]:
-    """Inside `with`, torch computes on the device as it was asked to. Raises UserError where memory is short.
+    """Inside `with`, torch computes as `compute` says. Raises UserError where memory is short.
 
     >>> with at_work(Compute(torch.device("cpu"), torch.float32, "cpu", "high")):
     ...     torch.get_float32_matmul_precision()

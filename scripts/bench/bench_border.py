@@ -69,7 +69,7 @@ def row(point: Point, device: str, most: int, repeats: int) -> dict[str, Any]:
 def _measured(
     point: Point, device: str, most: int, repeats: int, trouble: list[str]
 ) -> dict[str, list[Spent]]:
-    """What each way spent in every repeat; what stood in the way goes into `trouble`."""
+    """What each way spent in every repeat; failures go into `trouble`."""
     engines = [(kind, tried(kind, partial(_warm, point, kind, device, most), trouble)) for kind in ENGINES]
     warm = {kind: engine for kind, engine in engines if engine}
     if len(warm) == 2 and not tried("the engines", partial(_agree, point, warm, device), trouble):

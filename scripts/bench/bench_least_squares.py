@@ -12,7 +12,6 @@ miss their target, which it names. Needs lmfit.
 """
 
 import argparse
-import random
 import sys
 import time
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from packtrain.kernels.expression import jacobian
 from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.least_squares import CONVERGED, Problem, Rules, Status, TorchSolver
 from packtrain.kernels.least_squares.numba_solver import NumbaSolver
+from scripts.bench import timing
 from scripts.common import record
 
 TOLERANCE = 1.49012e-8  # curve_fit's ftol and xtol
@@ -182,41 +182,44 @@ def measure(case: Case, repeats: int, device: str) -> list[dict[str, Any]]:
     if device == "cpu":
         methods["pack, numba"] = lambda: by_pack(case, device, True)
     warm = {name: method() for name, method in methods.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in methods}
-    for _ in range(repeats):
-        for name in random.sample(list(methods), len(methods)):
-            seconds[name].append(methods[name]().seconds)
+    repeated = timing.shuffled(methods, repeats)
+    seconds = {name: [fitted.seconds for fitted in results] for name, results in repeated.items()}
     reference = squares(case, warm["curve_fit"].parameters)
-    rows = []
-    for name, fitted in warm.items():
-        mine = squares(case, fitted.parameters)
-        shared = min(len(mine), len(reference))
-        same = float(np.mean(np.abs(mine[:shared] / reference[:shared] - 1) <= SAME))
-        low, middle, high = record.quantiles([1 / s for s in seconds[name]])
-        ratio = {
-            f"faster_than_{peer}": round(
-                record.quantiles([a / b for a, b in zip(seconds[peer], seconds[name], strict=True)])[1], 2
-            )
-            if same >= ENOUGH
-            else ""
-            for peer in ("curve_fit", "lmfit")
-        }
-        rows.append(
-            {
-                "what": case.name,
-                "fits": len(case.targets),
-                "method": name,
-                **record.where(device),
-                "fits_per_second": float(f"{middle:.4g}"),
-                "p20": float(f"{low:.4g}"),
-                "p80": float(f"{high:.4g}"),
-                "iterations": round(fitted.iterations, 2),
-                "converged": fitted.converged,
-                "same_as_curve_fit": same,
-                **ratio,
-            }
-        )
-    return rows
+    return [_row(case, name, fitted, reference, seconds, device) for name, fitted in warm.items()]
+
+
+def _row(
+    case: Case,
+    method: str,
+    fitted: Fitted,
+    reference: np.ndarray,
+    seconds: dict[str, list[float]],
+    device: str,
+) -> dict[str, Any]:
+    """The row of a method; its ratios are blank unless its fits reach the sums of squares `reference`."""
+    mine = squares(case, fitted.parameters)
+    shared = min(len(mine), len(reference))
+    same = float(np.mean(np.abs(mine[:shared] / reference[:shared] - 1) <= SAME))
+    low, middle, high = record.quantiles([1 / s for s in seconds[method]])
+    return {
+        "what": case.name,
+        "fits": len(case.targets),
+        "method": method,
+        **record.where(device),
+        "fits_per_second": float(f"{middle:.4g}"),
+        "p20": float(f"{low:.4g}"),
+        "p80": float(f"{high:.4g}"),
+        "iterations": round(fitted.iterations, 2),
+        "converged": fitted.converged,
+        "same_as_curve_fit": same,
+        "faster_than_curve_fit": _ratio(seconds["curve_fit"], seconds[method]) if same >= ENOUGH else "",
+        "faster_than_lmfit": _ratio(seconds["lmfit"], seconds[method]) if same >= ENOUGH else "",
+    }
+
+
+def _ratio(theirs: list[float], ours: list[float]) -> float:
+    """How many times faster ours is: the median over the rounds."""
+    return round(record.quantiles([a / b for a, b in zip(theirs, ours, strict=True)])[1], 2)
 
 
 def missed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

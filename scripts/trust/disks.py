@@ -87,7 +87,7 @@ def limits(whole: Path) -> range:
 
 
 def limit_files(limit: int) -> Callable[[], None]:
-    """What lets no file of the process that calls it grow beyond so many bytes."""
+    """A function that keeps every file of the process that calls it below so many bytes."""
 
     def limits() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

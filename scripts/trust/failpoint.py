@@ -23,7 +23,7 @@ class Failpoint:
             setattr(owner, name, self._guarded_write(getattr(owner, name)))
 
     def count_down(self, last: Callable[[], object] = lambda: None) -> None:
-        """Counts one more call; at the one that is meant it does `last`, and dies."""
+        """Counts one more call; at number `count` it does `last`, and dies."""
         self.left -= 1
         if self.left == 0:
             last()

@@ -91,7 +91,7 @@ class Trial:
         return code
 
     def compare(self, folder: Path, code: int) -> None:
-        """Counts a fault unless the training ended with 0 and left what the undisturbed one has left."""
+        """Counts a fault unless the training ended with 0 and left what the undisturbed one left."""
         self.tally.ends += 1
         left = left_in(folder) if code == 0 else {}
         if code:

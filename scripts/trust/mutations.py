@@ -66,7 +66,7 @@ def figures() -> dict[str, object]:
 
 
 def _noticed(mutant: Mutant, roots: "Queue[Path]") -> str:
-    """As `noticed`, in a copy that is free."""
+    """See `noticed`; takes a free copy, and gives it back."""
     root = roots.get()
     try:
         return noticed(mutant, root)

@@ -95,7 +95,7 @@ def figures(kills: int = 60) -> dict[str, object]:
 
 
 def unloadable(way: Way, kills: int, seed: int) -> int:
-    """After how many of the kills nothing loads that is whole."""
+    """The number of kills after which no whole state loads."""
     draw = random.Random(seed)
     return sum(not _survives(way, draw.uniform(0, LONGEST)) for _ in range(kills))
 

@@ -33,7 +33,7 @@ class Product:
     def from_registers(self, registers: Operand) -> Array:
         """A [64, k]."""
         shape = "m16n8k8" if self.kind == "tf32" else "m16n8k16"
-        values = [held[self.part] for held in numbers(self.frame, registers, self.kind)]
+        values = [of_all[self.part] for of_all in numbers(self.frame, registers, self.kind)]
         return matrices(values, fragments(shape, self.kind)[0]).reshape(-1, self.k)
 
     def from_memory(self, descriptor: str, rows: int, turned: bool) -> Array:

@@ -13,7 +13,6 @@ SHOWN_MINIMA = 5
 def number(value: Any) -> str:
     """Five digits of a float, '-' for None, and anything else as it is.
 
-    >>> from packtrain.trainer.console.fit import number
     >>> number(3.14159265), number(64), number(None)
     ('3.1416', '64', '-')
     """
@@ -23,7 +22,6 @@ def number(value: Any) -> str:
 def uncertain(value: Any, about: dict[str, Any]) -> str:
     """The value with its standard error, or alone where none is known.
 
-    >>> from packtrain.trainer.console.fit import uncertain
     >>> uncertain(0.7688, {"stderr": 0.01828}), uncertain(0.7688, {"stderr": None})
     ('0.7688 ± 0.018', '0.7688')
     """
@@ -34,7 +32,6 @@ def uncertain(value: Any, about: dict[str, Any]) -> str:
 def fit_lines(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """(label, text) of each line that one run's fit adds to its table.
 
-    >>> from packtrain.trainer.console.fit import fit_lines
     >>> fit = {"rss": 0.5, "residual_std": 0.1, "degrees_of_freedom": 4, "r_squared": 0.99}
     >>> fit |= {"aic": -1.0, "bic": 2.0, "notes": []}
     >>> dict(fit_lines({"fit": fit}))["residual std"]
@@ -58,8 +55,6 @@ def print_parameters(console: Console, row: dict[str, Any]) -> None:
 
     `row` is a run in result.json, as of all functions here that take one.
 
-    >>> from rich.console import Console
-    >>> from packtrain.trainer.console.fit import print_parameters
     >>> fit = {"fixed": [], "at_bound": [], "undetermined": [], "combinations": [], "correlation": {}}
     >>> row = {"parameters": {"a": {"value": 2.0, "stderr": 0.1, "ci95": [1.7, 2.3]}}, "fit": fit}
     >>> print_parameters(Console(), row)  # doctest: +NORMALIZE_WHITESPACE
@@ -82,7 +77,6 @@ def print_parameters(console: Console, row: dict[str, Any]) -> None:
 def parameter_columns(row: dict[str, Any]) -> list[Column]:
     """A line for each parameter, and for each combination that stands for undetermined ones.
 
-    >>> from packtrain.trainer.console.fit import parameter_columns
     >>> fit = {"fixed": ["a"], "at_bound": [], "undetermined": [], "combinations": []}
     >>> row = {"parameters": {"a": {"value": 2.0, "stderr": None}}, "fit": fit}
     >>> [column.texts[0] for column in parameter_columns(row)][:3]
@@ -112,7 +106,6 @@ def _parameter(name: str, about: dict[str, Any], alone: Mapping[str, str]) -> tu
 def correlation_columns(row: dict[str, Any]) -> list[Column]:
     """The correlations between the parameters, a line for each; none of one parameter alone.
 
-    >>> from packtrain.trainer.console.fit import correlation_columns
     >>> row = {"fit": {"correlation": {"a": {"a": 1.0, "b": -0.5}, "b": {"a": -0.5, "b": 1.0}}}}
     >>> [(column.label, column.texts) for column in correlation_columns(row)]
     [('correlation', ['a', 'b']), ('a', ('1.0000', '-0.5000')), ('b', ('-0.5000', '1.0000'))]
@@ -128,7 +121,6 @@ def correlation_columns(row: dict[str, Any]) -> list[Column]:
 def starts_line(multi_start: dict[str, Any]) -> str:
     """How many of several starts ended in which minimum, by `multi_start` of result.json.
 
-    >>> from packtrain.trainer.console.fit import starts_line
     >>> starts_line({"starts": 8, "converged": 7, "minima": [{"starts": 7, "loss": 0.5}], "found": 1})
     '7 of 8 starts reached the least loss, 0.5; 1 did not converge'
     """

@@ -36,7 +36,7 @@ class Monitor:
         self.progress = ProgressLine(console, int(engine.steps.max()), config.progress)
         self.clock = compiling.clock()
         self.resumed = False
-        self.problem = ""  # that was said
+        self.problem = ""  # the last one that was said
 
     def __enter__(self) -> "Monitor":
         if self.board and not self.resumed:
@@ -60,7 +60,7 @@ class Monitor:
         return {f"{PART}/{name}": tensor for name, tensor in memory.items()}
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Goes on from `step`, instead of from the beginning."""
+        """Restores the curves as they were at `step`, and says so."""
         self.resumed = True
         if self.board:
             self.board.restore(part_of(memory, PART))

@@ -33,8 +33,6 @@ WORTH_A_LINE = 0.05  # seconds of compiling
 def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict], folder: Path) -> None:
     """Prints a result for a person, of one run in full or of the best of many, and what to type next.
 
-    >>> from pathlib import Path
-    >>> from packtrain.trainer.console.report import closing_table
     >>> from packtrain.trainer.console.tables import new_console
     >>> loss = {"train": {"first": 4.0, "last": 0.5}, "validation": None}
     >>> row = {"index": 0, "values": {}, "loss": loss, "metrics": {}, "parameters": {}}
@@ -68,7 +66,6 @@ def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict],
 def results_table(console: Console, result: Mapping[str, Any], rows: list[dict]) -> None:
     """Prints the headline, and the best of the `rows`, which are those of all runs or of the best.
 
-    >>> from packtrain.trainer.console.report import results_table
     >>> from packtrain.trainer.console.tables import new_console
     >>> loss = {"train": {"first": 4.0, "last": 0.5}, "validation": None}
     >>> row = {"index": 0, "values": {}, "loss": loss, "metrics": {"mae": 0.25}, "parameters": {}}
@@ -104,8 +101,6 @@ def results_table(console: Console, result: Mapping[str, Any], rows: list[dict])
 def pack_line(console: Console, result: Mapping[str, Any], folder: Path) -> None:
     """Prints one line about a pack of a sweep: its headline, and where its folder is.
 
-    >>> from pathlib import Path
-    >>> from packtrain.trainer.console.report import pack_line
     >>> from packtrain.trainer.console.tables import new_console
     >>> result = {"experiment": "debug", "runs": 3, "outcomes": {"finished": 3}, "steps": 1, "samples": 96}
     >>> result |= {"seconds": {"train": 2.0}, "device": "cpu", "precision": "fp32"}
@@ -118,7 +113,6 @@ def pack_line(console: Console, result: Mapping[str, Any], folder: Path) -> None
 def next_steps(console: Console, **steps: str) -> None:
     """Prints where the results are, and what to type next: a line for each label and its text.
 
-    >>> from packtrain.trainer.console.report import next_steps
     >>> from packtrain.trainer.console.tables import new_console
     >>> next_steps(new_console(), results="out", watch="tensorboard --logdir out")
      results  out
@@ -131,8 +125,6 @@ def next_steps(console: Console, **steps: str) -> None:
 def shown(folder: Path) -> Path:
     """`folder` as one types it here: relative to the working directory, where it is below that.
 
-    >>> from pathlib import Path
-    >>> from packtrain.trainer.console.report import shown
     >>> print(shown(Path.cwd() / "outputs" / "primer"), shown(Path("/elsewhere")))
     outputs/primer /elsewhere
     """
@@ -143,7 +135,6 @@ def shown(folder: Path) -> Path:
 def head_lines(console: Console, result: Mapping[str, Any]) -> None:
     """Prints the headline, what compiling took beside it, and why another engine trained than one expects.
 
-    >>> from packtrain.trainer.console.report import head_lines
     >>> from packtrain.trainer.console.tables import new_console
     >>> result = {"experiment": "debug", "runs": 3, "outcomes": {"finished": 3}, "steps": 1, "samples": 96}
     >>> result |= {"seconds": {"train": 2.0, "compile": 1.25}, "device": "cpu", "precision": "fp32"}
@@ -162,7 +153,6 @@ def head_lines(console: Console, result: Mapping[str, Any]) -> None:
 def headline(result: Mapping[str, Any]) -> str:
     """One line: what ran, how it ended, how fast.
 
-    >>> from packtrain.trainer.console.report import headline
     >>> result = {"experiment": "debug", "runs": 3, "outcomes": {"finished": 3}, "steps": 1, "samples": 96}
     >>> headline(result | {"seconds": {"train": 2.0}, "device": "cpu", "precision": "fp32"})
     'debug: 3 runs (3 finished); 1 step, 96 samples in 2.0 s (48 samples/s) on cpu, fp32'
@@ -199,7 +189,6 @@ def print_runs(
     These are always shown, as are what varies, what ranks the runs and up to MOST_PARAMETERS parameters:
     what has no room goes on below. Other columns are shown where there is room, and else named.
 
-    >>> from packtrain.trainer.console.report import print_runs
     >>> from packtrain.trainer.console.tables import new_console
     >>> loss = {"train": {"first": 4.0, "last": 0.5}, "validation": None}
     >>> row = {"index": 7, "values": {"seed": 3}, "loss": loss, "metrics": {}, "parameters": {}}
@@ -265,7 +254,6 @@ def _cells(row: Row) -> dict[str, str]:
 def labels(columns: Iterable[str]) -> dict[str, str]:
     """The label of each column of runs.csv: a short one, unless that could be another column's.
 
-    >>> from packtrain.trainer.console.report import labels
     >>> labels(["index", "metrics.mae", "parameters.run"])
     {'index': 'run', 'metrics.mae': 'mae', 'parameters.run': 'parameters.run'}
     """

@@ -35,7 +35,6 @@ def new_console() -> Console:
 
     COLUMNS=0 is no width: the terminal is asked, as without it. Nor is less than LEAST.
 
-    >>> from packtrain.trainer.console.tables import new_console
     >>> new_console().print("[bold] is no markup here")
     [bold] is no markup here
     """
@@ -51,7 +50,6 @@ def new_console() -> Console:
 def fits(columns: Sequence[Column], width: int) -> bool:
     """Whether there are columns, and they have room side by side in `width` characters.
 
-    >>> from packtrain.trainer.console.tables import Column, fits
     >>> columns = [Column("run", ["0"]), Column("seed", ["12"])]
     >>> fits(columns, 14), fits(columns, 13), fits([], 80)
     (True, False, False)
@@ -62,7 +60,6 @@ def fits(columns: Sequence[Column], width: int) -> bool:
 def blocks(first: Column, columns: Sequence[Column], width: int) -> Iterator[list[Column]]:
     """The columns in blocks that have room in `width`, each after the `first`, with one at least.
 
-    >>> from packtrain.trainer.console.tables import Column, blocks
     >>> run, *others = (Column(label, ["0"]) for label in ("run", "seed", "lr", "loss"))
     >>> [[column.label for column in block] for block in blocks(run, others, width=20)]
     [['run', 'seed', 'lr'], ['run', 'loss']]
@@ -79,7 +76,6 @@ def blocks(first: Column, columns: Sequence[Column], width: int) -> Iterator[lis
 def filled(columns: Sequence[Column], others: Sequence[Column], width: int) -> list[Column]:
     """`columns`, and the first of the `others` for which there is room beside them.
 
-    >>> from packtrain.trainer.console.tables import Column, filled
     >>> run, *others = (Column(label, ["0"]) for label in ("run", "seed", "lr", "loss"))
     >>> [column.label for column in filled([run], others, width=20)]
     ['run', 'seed', 'lr']
@@ -95,7 +91,6 @@ def filled(columns: Sequence[Column], others: Sequence[Column], width: int) -> l
 def print_columns(console: Console, columns: Sequence[Column]) -> None:
     """Prints one table; a column that is wider than the console is folded.
 
-    >>> from packtrain.trainer.console.tables import Column, new_console, print_columns
     >>> print_columns(new_console(), [Column("run", ["0", "1"])])  # doctest: +NORMALIZE_WHITESPACE
     <BLANKLINE>
       run
@@ -115,7 +110,6 @@ def print_columns(console: Console, columns: Sequence[Column]) -> None:
 def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
     """Prints a line for each label and its text.
 
-    >>> from packtrain.trainer.console.tables import new_console, print_pairs
     >>> print_pairs(new_console(), [("loss", "0.5")])  # doctest: +NORMALIZE_WHITESPACE
     <BLANKLINE>
       loss   0.5
@@ -130,9 +124,8 @@ def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def print_plain(console: Console, text: str) -> None:
-    """Prints a line that is for the terminal to wrap, so that it can be copied.
+    """Prints a line unbroken, so that it can be copied: the terminal wraps it.
 
-    >>> from packtrain.trainer.console.tables import new_console, print_plain
     >>> print_plain(new_console(), "results  outputs/primer")
     results  outputs/primer
     """

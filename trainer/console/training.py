@@ -79,7 +79,7 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
 
 
 def _prepare(pack: Pack) -> Session:
-    """Says what a reader should know of the data before the training."""
+    """The session that trains `pack`, after saying what a reader should know of its data."""
     loading = Stopwatch()
     with loading.running():
         data = load_data(pack)
@@ -102,7 +102,7 @@ def say_notes(notes: Iterable[str]) -> None:
 
 
 def train(session: Session, checkpoints: Checkpoints, signals: Signals) -> None:
-    """Advances the session to its end, or until a signal comes; where it stands then is in a checkpoint.
+    """Advances the session to its end, or until a signal comes, and saves checkpoints, the last one then.
 
     >>> from packtrain.trainer.config.schema import *
     >>> config = Config(

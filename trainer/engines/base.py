@@ -1,4 +1,4 @@
-"""What every engine is to the rest: one verb, and what it hands over."""
+"""The interface of engines, and the history that each slice of steps hands over."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,10 +57,10 @@ def recorded(start: int, stop: int, every: int) -> range:
 class Engine(Protocol):
     """Executes steps, minibatch after minibatch, on every run of a pack.
 
-    `step` counts the steps done, `steps_done` [R] those of each run, of the `steps` [R] it is to take at
-    most; `alive` [R] says which haven't diverged, `training` [R] which have a step to take. `kind` and
-    `backend` say what executes, and `capture` that the step is a static graph. `memory` is all that the
-    steps change, live tensors [R, ...] by name: together with `step` enough to go on, bit for bit.
+    `step` counts the steps of the pack, `steps_done` [R] those of each run, which takes `steps` [R] at most.
+    `alive` [R] marks the runs that haven't diverged, `training` [R] those that have a step to take. `kind`
+    and `backend` say what executes, and `capture` that the step is a static graph. `memory` is all that the
+    steps change, live tensors [R, ...] by name: together with `step` enough to resume, bit for bit.
     """
 
     kind: str
@@ -98,15 +98,15 @@ class Engine(Protocol):
         ...
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Takes up the state that was saved after `step` steps."""
+        """Restores the state saved after `step` steps."""
         ...
 
     def endings(self, reason: str, pruned: str = "") -> list[Ending]:
-        """How each run ended; `reason` is why training stopped early, `pruned` why runs were let go."""
+        """How each run ended; `reason` is why training stopped early, `pruned` why runs were pruned."""
         ...
 
     def report(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Adds what it knows of each run to its row of result.json -> what it knows of them together."""
+        """Adds what it knows of each run to its row of result.json -> what it knows of all runs together."""
         ...
 
 

@@ -32,7 +32,7 @@ MOST_MATRICES = 1 << 27  # numbers in the P x P matrices of all fits
 def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Engine:
     """The engine that trains `model` on `data` in the way of `choice`. Raises UserError.
 
-    One of first order trains in parts where the device's memory asks for it, and can let runs go.
+    A first-order engine trains in parts where the device's memory is short, and can stop runs on the way.
 
     >>> from packtrain.trainer.session import Session
     >>> from packtrain.trainer.config.schema import *
@@ -195,7 +195,7 @@ def _order(pack: Pack, data: Dataset) -> Order:
 
 
 def _steps(pack: Pack, order: Order) -> Tensor:
-    """The number of steps of each run, [R]: as asked, or as many as the epochs take."""
+    """The number of steps of each run, [R]: loop.steps, or as many as the epochs take."""
     loop = pack.config.loop
     if loop.epochs is not None:
         whole = math.ceil(loop.epochs * order.size / order.batch)

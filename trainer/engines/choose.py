@@ -29,7 +29,7 @@ class Choice:
 def choose(config: Config, graph: Graph | None, data: Dataset, compute: Compute) -> Choice:
     """The first way in the table that the config allows, that can train `data`, and that pays.
 
-    Where none pays, the first that can: it was asked for. Raises UserError where none can.
+    Where none pays, the first that can, since the config asks for it. Raises UserError where none can.
 
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.config.schema import LoopConfig
@@ -71,7 +71,7 @@ def _is_allowed(way: Way, task: Task) -> bool:
 
 
 def _why_not(way: Way, task: Task) -> str:
-    """Why a way that comes first was passed over; '' where that goes without saying."""
+    """Why a preferred way was passed over; '' where no reason need be given."""
     doubt = way.doubt(task)
     reason = way.refusal(task) if doubt is None else doubt
     return reason and f"not engine={way.engine} by {way.backend}, since {reason}"

@@ -10,14 +10,14 @@ Series = dict[str, Tensor]
 
 
 class Curves:
-    """Collects what a session records, every so many steps; one of its watchers."""
+    """Collects the recorded steps of a session; one of its watchers."""
 
     def __init__(self, runs: int) -> None:
         self.runs = runs
         self.slices: list[tuple[range, Series]] = []
 
     def record(self, history: History) -> None:
-        """Takes up a slice."""
+        """Adds the recorded steps of a slice."""
         columns = {"loss": history.loss, "gradient_norm": history.gradient_norm, **history.rates}
         self.slices.append((history.steps, {name: self._of_all(history, c) for name, c in columns.items()}))
 
@@ -28,7 +28,7 @@ class Curves:
             self.slices[place] = steps[:count], {name: column[:count] for name, column in columns.items()}
 
     def validated(self, evaluation: Evaluation, runs: Tensor) -> None:
-        """Validations are not steps."""
+        """Does nothing: only steps are collected."""
 
     def _of_all(self, history: History, column: Tensor) -> Tensor:
         """[S, K] -> [S, R], NaN for runs that were not trained."""

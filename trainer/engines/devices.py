@@ -52,7 +52,7 @@ def make_compute(config: schema.ComputeConfig) -> Compute:
 
 
 def _device(name: str) -> torch.device:
-    """A CUDA device has a number."""
+    """The device of that name, a CUDA one with its number. Raises UserError."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -21,9 +21,9 @@ UNKNOWN = "look at the data and at the starting values"
 
 
 def why_not_begun(model: Model, data: Dataset, runs: Tensor) -> dict[int, str]:
-    """What keeps each of the runs [R] that are marked from its first step, at its starting values.
+    """run -> why it can't make a step from its starting values, for each that is marked in `runs` [R].
 
-    Runs that start alike are looked at once.
+    Runs with the same starting values are examined once.
 
     >>> from packtrain.kernels.language import parse
     >>> data = Dataset(torch.zeros(1, 1), torch.zeros(1, 1), ("x",), ("xy",))

@@ -127,7 +127,7 @@ def _free(engine: Fits, runs: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _negligible(engine: Fits, runs: Tensor, linear: Linear, size: float) -> Tensor:
-    """Which columns of the Jacobian are negligible at the end: their directions say nothing; [R, P]."""
+    """Which columns of the Jacobian are negligible at the end, so that they determine nothing: [R, P]."""
     value, scale = engine.model.parameters.detach()[runs].double().cpu(), engine.solver.scale[runs].cpu()
     norm = sum_of_rows(linear.root.square()).sqrt()
     slope = sum_of_rows(linear.projected[..., None] * linear.root)
@@ -247,8 +247,20 @@ def starts_report(rows: list[Row], engine: Fits) -> Row | None:
     ended = [row for row in rows if row["fit"]["criterion"] in good]
     ended.sort(key=lambda row: row["fit"]["rss"])
     noise = torch.finfo(engine.model.parameters.dtype).eps * float(engine.problem.size)
+    minima = _minima(ended, noise)
+    return {
+        "starts": len(rows),
+        "converged": len(ended),
+        "found": len(minima),
+        "minima": minima[:LISTED_MINIMA],
+        "lower": _lower(rows, ended),
+    }
+
+
+def _minima(ended: list[Row], noise: float) -> list[Row]:
+    """The different minima of converged fits, sorted by their sums of squares, with the starts in each."""
     minima: list[Row] = []
-    least = -math.inf  # of the minimum that was found last
+    least = -math.inf  # of the minimum that was added last
     for row in ended:
         rss = row["fit"]["rss"]
         rounding = ROUNDINGS * noise * math.sqrt(max(0, least)) + (EXACT * noise) ** 2
@@ -259,13 +271,7 @@ def starts_report(rows: list[Row], engine: Fits) -> Row | None:
         values = {name: parameter["value"] for name, parameter in row["parameters"].items()}
         loss = row["loss"]["train"]["last"]
         minima.append({"loss": loss, "starts": 1, "run": row["index"], "parameters": values})
-    return {
-        "starts": len(rows),
-        "converged": len(ended),
-        "found": len(minima),
-        "minima": minima[:LISTED_MINIMA],
-        "lower": _lower(rows, ended),
-    }
+    return minima
 
 
 def _lower(rows: list[Row], ended: list[Row]) -> Row | None:

@@ -40,8 +40,8 @@ REASONS = {
 class LeastSquaresEngine:
     """Makes trial steps of R fits through `solver`; see Engine. Fits that have ended cost nothing more.
 
-    `data` are what `problem` was made of, `scale` is the loss a unit of the sum of squares. The reference
-    and Triton take one step after another; Numba all steps of a call in one loop, which is the fused kind.
+    `data` are what `problem` was made of; the loss is `scale` times the sum of squares. The reference and
+    Triton take one step after another; Numba takes all steps of a call in one loop, which is the fused kind.
     """
 
     capture = False
@@ -121,7 +121,7 @@ class LeastSquaresEngine:
         )
 
     def _look_again(self, runs: Tensor) -> None:
-        """At those of `runs` that have converged, for what their criteria don't see."""
+        """Checks those of `runs` that have converged for what their criteria don't see."""
         if not isinstance(self.model, ExpressionModel):
             return
         converged = runs[torch.isin(self.status[runs], torch.tensor(CONVERGED, device=runs.device))]
@@ -132,14 +132,14 @@ class LeastSquaresEngine:
             self._look_beside(some[self._silent[some].any(1)])
 
     def _look_in_double(self, runs: Tensor) -> None:
-        """What is a minimum in float32, or by normal equations, may be none by the QR in float64."""
+        """Judges minima in float32, or by normal equations, once more: by the QR in float64."""
         parameters, problem = self._in_double(runs)
         linear, scale = by_qr(self.model.jacobian, parameters, problem), self.solver.scale[runs].double()
         given = parameters, scale, linear, self.rules.of(runs), self.status[runs]
         self.status[runs] = status_in_double(*given, self.model.parameters.dtype)
 
     def _look_beside(self, runs: Tensor) -> None:
-        """Where a derivative was 0 all along, the sum of squares may fall beside."""
+        """Finds saddles: where a derivative was 0 all along, the sum of squares may fall to its sides."""
         if len(runs):
             given = *self._in_double(runs), self.rules.of(runs), self._silent[runs]
             falls = is_saddle(self.model.jacobian, *given)
@@ -154,7 +154,7 @@ class LeastSquaresEngine:
         return self.rules.free & (self.solver.scale == 0)
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Takes up the state that was saved after `step` steps; fits go on that have more steps now."""
+        """Restores the state saved after `step` steps; fits that have more steps now go on."""
         put(memory, self.memory)
         more = (self.status == Status.EXHAUSTED) & (self.steps_done < self.steps)
         self.status.masked_fill_(more, Status.RUNNING)
@@ -184,7 +184,7 @@ class LeastSquaresEngine:
         return {"multi_start": starts} if starts else {}
 
     def _explanation(self, run: int, status: Status) -> str:
-        """What there is to say of the one fit that failed so."""
+        """What follows the reason of one fit that ended with this status, or ''."""
         if status == Status.HIDDEN:
             return far_from_0(self.data)
         if not isinstance(self.model, ExpressionModel):
@@ -204,7 +204,7 @@ class LeastSquaresEngine:
         return ""
 
     def _descent(self, run: int) -> Tensor:
-        """Where the sum of squares falls, as far as the parameters of a fit reach: [P]."""
+        """The direction in which a fit's sum of squares falls [P], as long as its parameters, both scaled."""
         one = torch.tensor([run], device=self.rules.free.device)
         (parameters, problem), scale = self._in_double(one), self.solver.scale[one].double()
         linear = by_qr(self.model.jacobian, parameters, problem)

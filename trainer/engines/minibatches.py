@@ -12,10 +12,10 @@ from ..data.order import Order
 
 
 class Minibatches:
-    """Those of `rows` steps at a time: copied once for all runs where they share an order.
+    """The minibatches of `rows` steps at a time: copied once for all runs where they share an order.
 
-    Where each run has an order of its own, the compiled loop computes it; it takes whole data sets as
-    they stand.
+    Where each run has its own order, the compiled loop computes it. Where each minibatch is the whole data
+    set, nothing is copied.
     """
 
     def __init__(self, data: Dataset, order: Order, rows: int) -> None:
@@ -25,7 +25,7 @@ class Minibatches:
         self.room = Batches(self._room(self.inputs), self._room(self.targets))
 
     def __call__(self, first: int) -> Batches:
-        """Those of the steps from `first` on, until the next call."""
+        """The minibatches of the steps from `first` on, valid until the next call."""
         if self.order.whole:
             return self.everything
         if self.order.own:
@@ -37,7 +37,7 @@ class Minibatches:
         return self.room
 
     def _room(self, samples: Tensor) -> Tensor:
-        """For copies."""
+        """Memory for the copies of `rows` minibatches: none where nothing is copied."""
         return samples.new_empty(self.rows if copied(self.order) else 0, len(samples), self.order.batch)
 
     def _shuffle(self, first: int) -> Shuffle:
@@ -53,7 +53,7 @@ def _gathered(samples: Tensor, indices: Tensor) -> Tensor:
 
 
 def copied(order: Order) -> bool:
-    """The minibatches of a step are copied.
+    """Whether minibatches are copied: not where each is the whole data set, or each run has its own order.
 
     >>> import torch
     >>> copied(Order(size=9, batch=9, seeds=None, device=torch.device("cpu")))

@@ -55,7 +55,7 @@ class PartedEngine:
 
     @property
     def guarded(self) -> bool:
-        """Memory that runs out is an exception here, so that there is something to go back to."""
+        """Whether memory that runs out is an exception here, after which smaller parts can be tried."""
         return self.model.parameters.is_cuda
 
     @property
@@ -96,12 +96,12 @@ class PartedEngine:
         return _joined(histories)
 
     def stop(self, runs: Tensor, rung: int) -> None:
-        """Lets the runs [R] that are marked go, at this rung (from 1)."""
+        """Stops the marked `runs` [R] at this rung, counted from 1."""
         self.rungs.masked_fill_(runs & (self.rungs == 0), rung)
         self._regroup()
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Takes up the state that was saved after `step` steps."""
+        """Restores the state saved after `step` steps."""
         put(memory, self.memory)
         self.step = step
         if self._is_whole(self.shards[0]) and not self.rungs.any():
@@ -110,7 +110,7 @@ class PartedEngine:
             self._regroup()
 
     def endings(self, reason: str, pruned: str = "") -> list[Ending]:
-        """How each run ended; `reason` is why training stopped early, `pruned` why runs were let go."""
+        """How each run ended; `reason` is why training stopped early, `pruned` why runs were pruned."""
         endings = endings_of(self.model, self.data, self.alive, self.steps_done, self.steps, reason)
         for run in self.rungs.nonzero()[:, 0].tolist():
             if endings[run].outcome is Outcome.STOPPED:
@@ -119,14 +119,14 @@ class PartedEngine:
         return endings
 
     def report(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Nothing more than their rows say."""
+        """Adds nothing to the rows."""
         return {}
 
     def _busy(self) -> list[Shard]:
         return [shard for shard in self.shards if not shard.engine.done]
 
     def _advance(self, shard: Shard, until_step: int) -> list[History]:
-        """The shard's steps: where the memory doesn't hold them, those of its halves, from the same start."""
+        """Makes the shard's steps; where the memory is too small, those of its halves from the same state."""
         changes = self.guarded and self._is_whole(shard)
         before = {name: part.clone() for name, part in self.state.items()} if changes else {}
         try:
@@ -144,7 +144,7 @@ class PartedEngine:
         return [made for half in halves for made in self._advance(half, until_step)]
 
     def _regroup(self) -> None:
-        """Engines for the runs that were not stopped alone."""
+        """Makes new engines, for the runs that were not stopped."""
         left = (self.rungs == 0).nonzero()[:, 0]
         self.shards = [
             shard for runs in left.split(self.most_runs) if len(runs) for shard in self._shards(runs)
@@ -183,11 +183,11 @@ class PartedEngine:
         return together | {"parameters": self.model.parameters.detach()}
 
     def _is_whole(self, shard: Shard) -> bool:
-        """What the shard's engine changes is the state of all runs."""
+        """Whether the shard's engine trains the model of all runs, and so changes `state` itself."""
         return shard.engine.model is self.model
 
     def _put(self, shard: Shard) -> None:
-        """Notes where the shard's runs stand."""
+        """Copies the memory of the shard's engine into that of all runs."""
         if not self._is_whole(shard):
             for name, part in shard.engine.memory.items():
                 self.state[name][shard.runs] = part

@@ -117,7 +117,7 @@ class TabulatedEngine(ABC):
         return self._history(start)
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Takes up the state that was saved after `step` steps."""
+        """Restores the state saved after `step` steps."""
         put(memory, self.memory)
         self.step = step
 
@@ -126,7 +126,7 @@ class TabulatedEngine(ABC):
         return endings_of(self.model, self.data, self.alive, self.steps_done, self.steps, reason)
 
     def report(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Nothing more than their rows say."""
+        """Adds nothing to the rows."""
         return {}
 
     def _history(self, start: int) -> History:
@@ -182,5 +182,5 @@ def endings_of(
 
 
 def _power_of_2(most: int) -> int:
-    """The largest up to `most`, at least 1: the blocks of fewer runs then end where those of more do."""
+    """The largest power of 2 up to `most`, at least 1: so that a longer block ends where shorter ones do."""
     return 1 << max(1, most).bit_length() - 1

@@ -10,9 +10,9 @@ from ...kernels.language import Graph
 from ...kernels.least_squares.linearize import LARGE
 from ..config.schema import LEAST_SQUARES, Config
 
-TILES = 163 << 10  # bytes of shared memory that the largest tiles of our kernels take, as sm_80 has them
-LARGEST = 1 << 16  # minibatch for which a run keeps to one core; the step engine shares larger ones out
-WIDEST = 128  # layer that compiled loops take
+TILES = 163 << 10  # bytes of shared memory that the largest tiles of our kernels take: as much as sm_80 has
+LARGEST = 1 << 16  # samples of a minibatch that stays on one core; the step engine shares larger ones out
+WIDEST = 128  # features of the widest layer that compiled loops take
 COMPILED_WORK = 1 << 22  # numbers in a fit's [J | e]: the reference then takes about as long as compiling
 MOST_DERIVATIVES = 64  # of one sample, all in registers: what Triton's normal equations take
 
@@ -57,7 +57,7 @@ class Task:
 
     @property
     def numbers(self) -> int:
-        """In the [J | e] of one fit of equations."""
+        """How many numbers [J | e] of one fit of equations has; 0 for an MLP."""
         return self.samples * self.outputs * (len(self.graph.parameters) + 1) if self.graph else 0
 
 
@@ -65,8 +65,8 @@ class Task:
 class Way:
     """One way to train.
 
-    `refusal(task)` says why it can't, '' where it can. `doubt(task)` says why it isn't taken unless asked
-    for: None where it is, '' where that goes without saying.
+    `refusal(task)` says why it can't, '' where it can. `doubt(task)` says why it isn't chosen unless
+    the config asks for it: None where it is, '' where no reason need be given.
     """
 
     engine: str

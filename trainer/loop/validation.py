@@ -23,7 +23,7 @@ class Validation:
         self.latest: tuple[int, Evaluation] | None = None  # of all runs, and at which step
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Takes up the state that was saved after `step` steps."""
+        """Restores the state saved after `step` steps."""
         self.memory["validated"].copy_(memory["validated"])
         self.latest = None
 
@@ -45,7 +45,7 @@ class Validation:
         return evaluation, new
 
     def _evaluate(self, data: Dataset, runs: Tensor | None) -> Evaluation:
-        """What all runs came to, which is measured once a step, or those marked alone."""
+        """Evaluates all runs, at most once a step, or only those that are marked."""
         if runs is not None and not runs.all():
             return evaluate_only(self.engine.model, data, runs)
         if self.latest is None or self.latest[0] < self.engine.step:

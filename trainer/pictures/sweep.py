@@ -28,9 +28,6 @@ def draw(ranked: Sequence[Row], objective: Objective, curves: Sequence[np.ndarra
     A curve is S steps and the training losses there. -> whether there was anything to draw: a curve, or a
     field that varied. Raises ModuleNotFoundError without matplotlib.
 
-    >>> from pathlib import Path
-    >>> from packtrain.trainer.folder.ranking import Objective
-    >>> from packtrain.trainer.pictures.sweep import draw
     >>> draw([], Objective("loss.train"), [], Path("nothing.png"))
     False
     """
@@ -88,7 +85,6 @@ def _grid(subfigure: Any, down: int, across: int) -> Sequence[Any]:
 def varied(lines: Sequence[Row]) -> list[str]:
     """The fields whose values differ between the lines of a runs.csv.
 
-    >>> from packtrain.trainer.pictures.sweep import varied
     >>> lines = [{"index": i, "seed": 3, "optimizer.lr": 0.1 * i, "outcome": "finished"} for i in (1, 2)]
     >>> varied(lines)
     ['optimizer.lr']
@@ -104,7 +100,6 @@ def is_log(values: Values) -> bool:
     It is where all are numbers above 0, the greatest is over ten times the least, and the middle one is
     nearer to the geometric mean of these two than to their arithmetic mean.
 
-    >>> from packtrain.trainer.pictures.sweep import is_log
     >>> is_log([0.001, 0.01, 0.1]), is_log([1, 2, 3])
     (True, False)
     """
@@ -117,7 +112,6 @@ def is_log(values: Values) -> bool:
 def is_wide(losses: Values) -> bool:
     """Whether losses are above 0 and differ by over 100 times: a plain axis would not tell small ones apart.
 
-    >>> from packtrain.trainer.pictures.sweep import is_wide
     >>> is_wide([0.01, 5.0]), is_wide([1.0, 5.0])
     (True, False)
     """
@@ -129,7 +123,6 @@ def places(values: Values, runs: Sequence[int]) -> tuple[list[float], list[str]]
 
     Numbers come first, then the others in the order of the runs, which is that of the sweep, and null last.
 
-    >>> from packtrain.trainer.pictures.sweep import places
     >>> places(["sgd", "adam", None], runs=[1, 0, 2])
     ([1, 0, 2], ['adam', 'sgd', 'null'])
     """

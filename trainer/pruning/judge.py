@@ -28,7 +28,7 @@ class Judge:
         return self.pruner.memory
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
-        """Takes up the state that was saved after `step` steps."""
+        """Restores the state saved after `step` steps."""
         self.pruner.restore(memory)
 
     def next(self, step: int) -> int:
@@ -36,7 +36,7 @@ class Judge:
         return self.pruner.next(step)
 
     def judge(self, validation: Evaluation | None) -> None:
-        """Stops runs at the engine's step; `validation` is what they are worth there, if that is known."""
+        """Stops runs at the engine's step; `validation` is the evaluation there, if there is one."""
         training = self.engine.training
         known = validation if self.part is self.data.validation else None
         evaluation = known or evaluate_only(self.engine.model, self.part, training, metrics=self._metrics)
@@ -49,7 +49,7 @@ class Judge:
         return self.objective.name.startswith("metrics.")
 
     def _costs(self, evaluation: Evaluation) -> Tensor:
-        """What is small for a good run [R]: in float32, where the order of sums in float64 doesn't show."""
+        """The objective as a cost [R], small for a good run; float32 hides in which order sums were taken."""
         name = self.objective.name.partition(".")[2]
         values = evaluation.metrics[name] if self._metrics else evaluation.loss
         costs = -values if self.objective.maximized else values

@@ -11,7 +11,7 @@ from ..config.schema import Config
 from ..engines.base import put
 from ..folder.checkpoint import NEVER
 
-LEAST_GAIN = 1e-6  # relative, of an improvement: what rounding makes of a loss is none
+LEAST_GAIN = 1e-6  # of a cost, relative: smaller ones may be rounding
 MOST_RUNGS = 3  # unless search.min_steps asks for more
 # why runs are stopped, in their outcome
 WHY = {
@@ -42,7 +42,7 @@ class Pruner(ABC):
         return bisect_right(self.rungs, step)
 
     def restore(self, memory: Mapping[str, Tensor]) -> None:
-        """Takes up a state that was saved."""
+        """Restores a saved state."""
         put(memory, self.memory)
 
     @abstractmethod
@@ -51,7 +51,7 @@ class Pruner(ABC):
 
 
 class Halving(Pruner):
-    """At each rung the best 1/factor of the runs that train stay, one at least; of equals the first.
+    """Keeps the best 1/factor of the runs that train at each rung, at least one; of equals the first.
 
     Successive halving (Jamieson and Talwalkar, AISTATS 2016) on the rungs of ASHA (Li et al., "A System for
     Massively Parallel Hyperparameter Tuning", MLSys 2020). ASHA promotes runs before a rung is complete, as
@@ -70,11 +70,11 @@ class Halving(Pruner):
 
 
 class Median(Pruner):
-    """At each rung the runs go whose least cost so far is above the median of all runs' mean costs so far.
+    """Stops the runs whose least cost so far is above the median of all runs' mean costs so far.
 
     A run that was stopped counts with the mean that it had, so that half of the pack is not stopped anew at
-    each rung. Of two medians the lower. The rule of Vizier (Golovin et al., KDD 2017), with the runs of the
-    pack in place of those that were completed before.
+    each rung. Of an even number of means the lower middle one is the median. The rule of Vizier (Golovin et
+    al., KDD 2017), with the runs of the pack in place of those that were completed before.
     """
 
     def __init__(self, rungs: Sequence[int], like: Tensor) -> None:
@@ -88,16 +88,16 @@ class Median(Pruner):
     def leaving(self, costs: Tensor, training: Tensor) -> Tensor:
         least, total, count = self.memory.values()
         finite = training & costs.isfinite()
-        known = costs.double()
-        least.copy_(torch.minimum(least, known))
-        total.add_(known.masked_fill(~finite, 0))
+        in_double = costs.double()
+        least.copy_(torch.minimum(least, in_double))
+        total.add_(in_double.masked_fill(~finite, 0))
         count.add_(finite)
         means = (total / count)[count > 0]
         return training & ~(finite & (least <= means.median())) if len(means) else training
 
 
 class Patience(Pruner):
-    """A run goes at the `patience`-th rung in a row whose cost is not below its least one before.
+    """Stops a run at the `patience`-th rung in a row at which its cost is not below its least before.
 
     That depends on the run alone, not on its pack.
     """

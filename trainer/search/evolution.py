@@ -23,8 +23,6 @@ def next_generation(
     worst of their generation.
     Source: N. Hansen, The CMA Evolution Strategy: A Tutorial, arXiv:1604.00772.
 
-    >>> from packtrain.trainer.search.evolution import next_generation
-    >>> from packtrain.trainer.search.space import Interval
     >>> space = {"optimizer.lr": Interval(0.0, 1.0), "optimizer.beta1": Interval(0.8, 0.9)}
     >>> first = next_generation(space, seed=0, runs=4, before=[])
     >>> len(first), first == next_generation(space, seed=0, runs=4, before=[])

@@ -10,7 +10,6 @@ from .space import Point, Space
 class RandomSearch:
     """Points drawn from a space, each run's from a stream of its own.
 
-    >>> from packtrain.trainer.search.random import RandomSearch
     >>> from packtrain.trainer.search.space import Choices, Interval
     >>> search = RandomSearch({"optimizer.lr": Interval(0.0, 1.0), "seed": Choices((1, 2))}, seed=0)
     >>> search.ask(first=2, runs=2) == search.ask(first=0, runs=4)[2:]

@@ -30,7 +30,6 @@ class Interval:
     def at(self, share: float) -> float:
         """The number with `share`, 0 <= share < 1, of the interval below it.
 
-        >>> from packtrain.trainer.search.space import Interval
         >>> Interval(0.0, 8.0).at(0.25), Interval(1, 4, integer=True).at(0.99)
         (2.0, 4)
         """
@@ -60,7 +59,6 @@ class Choices:
     def at(self, share: float) -> Any:
         """The value with `share`, 0 <= share < 1, of the choices before it.
 
-        >>> from packtrain.trainer.search.space import Choices
         >>> Choices(("adam", "sgd")).at(0.5)
         'sgd'
         """
@@ -74,9 +72,7 @@ Point = dict[str, Any]  # a value of each field
 def read_space(cfg: DictConfig) -> Space:
     """The space in search.space. Raises UserError for what is none, or has no values that a run can take.
 
-    >>> from omegaconf import OmegaConf
     >>> from packtrain.trainer.config.schema import Config
-    >>> from packtrain.trainer.search.space import read_space
     >>> config = OmegaConf.structured(Config)
     >>> config.search.space = {"optimizer.lr": {"low": 1e-4, "high": 1, "log": True}}
     >>> read_space(config)

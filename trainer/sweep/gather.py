@@ -40,10 +40,7 @@ def so_far(root: Path, plan: Plan) -> Stored:
 
     Raises UserError where these are not as we write them.
 
-    >>> from pathlib import Path
     >>> from packtrain.trainer.folder.command import Command
-    >>> from packtrain.trainer.folder.plan import Plan, PlannedPack
-    >>> from packtrain.trainer.sweep.gather import so_far
     >>> plan = Plan(Command("train", [], [], "."), [], [PlannedPack("0", [], {}, first=0, runs=2)])
     >>> so_far(Path("sweep"), plan).lines
     []
@@ -63,10 +60,7 @@ def so_far(root: Path, plan: Plan) -> Stored:
 def ended_packs(root: Path, plan: Plan) -> tuple[list[PlannedPack], dict[str, Result]]:
     """The packs that have ended, and the result.json of every pack by its folder: {} where there is none.
 
-    >>> from pathlib import Path
     >>> from packtrain.trainer.folder.command import Command
-    >>> from packtrain.trainer.folder.plan import Plan, PlannedPack
-    >>> from packtrain.trainer.sweep.gather import ended_packs
     >>> plan = Plan(Command("train", [], [], "."), [], [PlannedPack("0", [], {}, first=0, runs=2)])
     >>> ended_packs(Path("sweep"), plan)
     ([], {'0': {}})
@@ -81,8 +75,6 @@ def summary(packs: list[PlannedPack], results: Mapping[str, Result], objective: 
     `results` are those of the packs by folder. Without an `objective` the packs' own ranks the runs, where
     they have the same, else the loss.
 
-    >>> from packtrain.trainer.folder.plan import PlannedPack
-    >>> from packtrain.trainer.sweep.gather import summary
     >>> summary([], {}, None)["packs"]
     0
     """
@@ -122,10 +114,6 @@ def _listed(pack: PlannedPack, rows: list[Result]) -> Iterator[Result]:
 def write_runs(root: Path, packs: list[PlannedPack]) -> None:
     """Writes runs.csv, a row for each run of the `packs`, and the same as runs.parquet.
 
-    >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
-    >>> from packtrain.trainer.folder.plan import PlannedPack
-    >>> from packtrain.trainer.sweep.gather import write_runs
     >>> with TemporaryDirectory() as folder:
     ...     root = Path(folder)
     ...     (root / "1").mkdir()
@@ -152,7 +140,6 @@ def _rows(root: Path, pack: PlannedPack) -> Iterator[dict[str, Any]]:
 def weave(columns: list[str], others: list[str]) -> None:
     """Inserts each of the `others` that is new to `columns` after the one that it follows in `others`.
 
-    >>> from packtrain.trainer.sweep.gather import weave
     >>> columns = ["index", "seed", "outcome"]
     >>> weave(columns, ["index", "optimizer.lr", "outcome"])
     >>> columns
@@ -179,8 +166,6 @@ def _write_table(file: Path, root: Path, packs: list[PlannedPack]) -> None:
 def resume_step(root: Path) -> str:
     """What to type for a sweep to go on, and what that does.
 
-    >>> from pathlib import Path
-    >>> from packtrain.trainer.sweep.gather import resume_step
     >>> resume_step(Path("outputs/my sweep"))
     "packtrain 'resume=outputs/my sweep' trains what is left"
     """

@@ -58,7 +58,6 @@ def make_grid(overrides: Iterable[Override]) -> Grid:
     Raises UserError for an interval, for a field without values, and for one that is in pack.over too.
 
     >>> from hydra.core.override_parser.overrides_parser import OverridesParser
-    >>> from packtrain.trainer.sweep.grid import make_grid
     >>> typed = ["loop.steps=9", "seed=1,2", "optimizer=adam,sgd"]
     >>> grid = make_grid(OverridesParser.create().parse_overrides(typed))
     >>> grid.shared, [choice.override for choices in grid.combinations() for choice in choices]
@@ -86,7 +85,7 @@ def _last(overrides: Iterable[Override]) -> dict[str, Override]:
 
 
 def _field(override: Override) -> str:
-    """The field that it gives values to."""
+    """The field that the override gives values to."""
     return override.key_or_group.removeprefix(f"{OVER}.")
 
 

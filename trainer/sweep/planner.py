@@ -27,9 +27,9 @@ ComposedConfigs = dict[tuple[str, ...], DictConfig]  # by the overrides of their
 
 @dataclass(frozen=True)
 class Job:
-    """A job to be, of one pack: the `overrides` that composed its `config`, its structural `values`.
+    """A planned job: the `overrides` that composed its `config`, and the `values` of structural fields.
 
-    It has `runs` of them, or none and the reason why its config is `refused`.
+    Its pack has `runs` runs; or none, and `refused` says why the config can't be trained.
     """
 
     overrides: list[str]

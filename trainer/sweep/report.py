@@ -31,11 +31,9 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
 
     >>> from contextlib import redirect_stdout
     >>> from io import StringIO
-    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> from packtrain.trainer.folder.command import Command
-    >>> from packtrain.trainer.folder.plan import Plan, PlannedPack
-    >>> from packtrain.trainer.sweep.report import report
+    >>> from packtrain.trainer.folder.plan import PlannedPack
     >>> plan = Plan(Command("train", [], [], "."), [], [PlannedPack("0", [], {}, first=0, runs=2)])
     >>> with TemporaryDirectory() as root, redirect_stdout(StringIO()):
     ...     failed = report(Path(root), plan, {"0": "its process was killed"})

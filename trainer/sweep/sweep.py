@@ -24,7 +24,7 @@ FAILED = JobStatus.FAILED
 
 
 class Composed:
-    """A config loader that gives each config that was composed before once, instead of composing it again."""
+    """A config loader that returns configs that are composed already, each once; it composes all others."""
 
     def __init__(self, loader: ConfigLoader, configs: ComposedConfigs) -> None:
         self.loader, self.configs = loader, configs

@@ -43,7 +43,7 @@ class Board:
         self.flush_due = time.perf_counter() + FLUSH_SECONDS
 
     def begin(self) -> None:
-        """Starts the curves anew: those of an earlier training in the folder go."""
+        """Starts new curves, and removes those of an earlier training in the folder."""
         _clear(self.folder)
         self.files.begin()
         if self.many:
@@ -56,7 +56,7 @@ class Board:
 
     @property
     def memory(self) -> dict[str, Tensor]:
-        """What `restore` needs to go on from here."""
+        """What `restore` needs to continue from here."""
         return self.files.memory
 
     def restore(self, memory: Mapping[str, Tensor]) -> None:
@@ -152,7 +152,7 @@ def _link_or_copy(file: Path, link: Path) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """What an earlier training left goes."""
+    """Removes what an earlier training left."""
     for old in folder.rglob("events.out.tfevents.*"):
         old.unlink()
     shutil.rmtree(folder / "best", ignore_errors=True)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ..folder.curves import FOOTER, HEADER
 
-MOST_WAITING = 1 << 28  # bytes, before they are written unasked
+MOST_WAITING = 1 << 28  # bytes, before they are flushed without a call
 TOGETHER = 1 << 13  # records that are encoded at a time
 
 
@@ -41,7 +41,7 @@ class EventFiles:
         self.size, self.problem = 0, ""
 
     def begin(self) -> None:
-        """Starts the files anew."""
+        """Makes the folders, and writes the record that every event file begins with."""
         first = record(Event(wall_time=time.time(), file_version="brain.Event:2"))
         for run, path in enumerate(self.paths):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ class EventFiles:
                 self._give_up()
 
     def _give_up(self) -> None:
-        """Lets go what waits in vain."""
+        """Drops all that waits."""
         for waiting in self.waiting:
             waiting.clear()
         self.size = 0
@@ -141,10 +141,7 @@ def _cut(path: Path, length: int) -> int:
 def whole_records(path: Path) -> int:
     """The bytes of the whole records at the beginning of the file.
 
-    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
-    >>> from tensorboard.compat.proto.event_pb2 import Event
-    >>> from packtrain.trainer.tensorboard.events import record, whole_records
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder) / "events"
     ...     _ = file.write_bytes(record(Event(step=1)) + record(Event(step=2))[:-3])
@@ -162,8 +159,6 @@ def whole_records(path: Path) -> int:
 def record(event: Event) -> bytes:
     """`event` with the length and checksums that event files have around each.
 
-    >>> from tensorboard.compat.proto.event_pb2 import Event
-    >>> from packtrain.trainer.tensorboard.events import record
     >>> len(record(Event(step=1))) - len(Event(step=1).SerializeToString())
     16
     """
@@ -181,8 +176,6 @@ def scalar_records(
     A CRC is linear: it changes by the XOR of a term for each changed byte, which depends on the change and on
     how many bytes follow.
 
-    >>> import numpy as np
-    >>> from packtrain.trainer.tensorboard.events import scalar_records
     >>> scalar_records(0.0, np.array([1, 2]), ("loss",), np.array([[0.5], [0.25]])).shape
     (2, 33)
     """

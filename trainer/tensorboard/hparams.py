@@ -31,9 +31,7 @@ STATUS = {
 def values(pack: Pack) -> Iterator[dict[str, Any]]:
     """The fields that vary with their values in each run: numbers, or else text in all runs.
 
-    >>> from packtrain.trainer.config.pack import Pack
     >>> from packtrain.trainer.config.schema import Config
-    >>> from packtrain.trainer.tensorboard.hparams import values
     >>> list(values(Pack(Config(), {"optimizer.clip_norm": [None, 1.0]}, runs=2)))
     [{'optimizer.clip_norm': 'None'}, {'optimizer.clip_norm': '1.0'}]
     """
@@ -45,7 +43,6 @@ def values(pack: Pack) -> Iterator[dict[str, Any]]:
 def metrics(rows: list[dict[str, Any]]) -> dict[str, list[float | None]]:
     """tag -> its last value in each run, None where there is none: losses and metrics of result.json.
 
-    >>> from packtrain.trainer.tensorboard.hparams import metrics
     >>> loss = {"train": {"last": 0.5}, "validation": None}
     >>> metrics([{"loss": loss, "metrics": {"mae": 0.25}}])
     {'result/loss/train': [0.5], 'result/metrics/mae': [0.25]}
@@ -61,9 +58,7 @@ def metrics(rows: list[dict[str, Any]]) -> dict[str, list[float | None]]:
 def experiment(pack: Pack, tags: list[str]) -> Summary:
     """The columns: what varies, and the metrics by their tags.
 
-    >>> from packtrain.trainer.config.pack import Pack
     >>> from packtrain.trainer.config.schema import Config
-    >>> from packtrain.trainer.tensorboard.hparams import experiment
     >>> experiment(Pack(Config(), {"seed": [1, 2]}, runs=2), ["result/loss/train"]).value[0].tag
     '_hparams_/experiment'
     """
@@ -76,7 +71,6 @@ def experiment(pack: Pack, tags: list[str]) -> Summary:
 def session_start(values: dict[str, Any], trial: str) -> Summary:
     """A run's row begins; two files with the same trial are one row.
 
-    >>> from packtrain.trainer.tensorboard.hparams import session_start
     >>> session_start({"seed": 3}, trial="out/tensorboard/run-0003").value[0].tag
     '_hparams_/session_start_info'
     """
@@ -86,7 +80,6 @@ def session_start(values: dict[str, Any], trial: str) -> Summary:
 def session_end(outcome: str) -> Summary:
     """A run's row ends, with the status that its outcome stands for.
 
-    >>> from packtrain.trainer.tensorboard.hparams import session_end
     >>> session_end("diverged").value[0].tag
     '_hparams_/session_end_info'
     """

@@ -16,9 +16,7 @@ RGBA = 4
 def write_image(tag: str, png: Path) -> None:
     """Writes an event file beside `png` that holds it under `tag`, in place of any other that is there.
 
-    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
-    >>> from packtrain.trainer.tensorboard.image import write_image
     >>> with TemporaryDirectory() as folder:
     ...     png = Path(folder) / "sweep.png"
     ...     _ = png.write_bytes(bytes(24))  # as far as it is read here

@@ -22,7 +22,6 @@ QUANTILES = {BEST: 0.0, LOW: 0.1, MEDIAN: 0.5, HIGH: 0.9}  # of the runs that st
 def loss_layout(validated: bool) -> Summary:
     """A chart of the band between quantiles, and charts that overlay the losses of all runs that are ticked.
 
-    >>> from packtrain.trainer.tensorboard.layout import loss_layout
     >>> loss_layout(validated=True).value[0].tag
     'custom_scalars__config__'
     """

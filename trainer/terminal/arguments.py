@@ -47,7 +47,6 @@ def read_show(arguments: Sequence[str]) -> dict[str, Any]:
 
     Prints the help and raises SystemExit for --help. Raises UserError for what it doesn't take.
 
-    >>> from packtrain.trainer.terminal.arguments import read_show
     >>> given = read_show([".", "sort=-steps", "seed=3,4", "--limit", "5"])
     >>> given["conditions"], given["sort"], given["limit"], given["run"]
     (['seed=3,4'], '-steps', 5, None)
@@ -67,7 +66,6 @@ def read_export(arguments: Sequence[str]) -> dict[str, Any]:
 
     Prints the help and raises SystemExit for --help. Raises UserError for what it doesn't take.
 
-    >>> from packtrain.trainer.terminal.arguments import read_export
     >>> given = read_export([".", "run=3"])
     >>> given["run"], given["to"]
     ('3', None)

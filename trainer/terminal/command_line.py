@@ -16,7 +16,6 @@ def for_hydra(arguments: Sequence[str]) -> list[str]:
 
     Raises UserError for an option that there isn't, a value that it can't have, and a field with dashes.
 
-    >>> from packtrain.trainer.terminal.command_line import for_hydra
     >>> for_hydra(["seed=1,2", "-m", "name=größe"])
     ['--multirun', 'seed=1,2', 'name="größe"']
     """

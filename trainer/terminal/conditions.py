@@ -54,7 +54,6 @@ def condition(text: str, columns: Sequence[str], options: Sequence[str] = ()) ->
 
     Raises UserError for what is none, which suggests a column or one of the `options` for a misspelt name.
 
-    >>> from packtrain.trainer.terminal.conditions import condition
     >>> holds = condition("optimizer.lr<0.01", ["index", "optimizer.lr"])
     >>> holds({"index": 0, "optimizer.lr": 0.003}), holds({"index": 1, "optimizer.lr": 0.03})
     (True, False)
@@ -74,7 +73,6 @@ def condition(text: str, columns: Sequence[str], options: Sequence[str] = ()) ->
 def check_column(column: str, columns: Sequence[str], options: Sequence[str] = ()) -> None:
     """Raises UserError where there is no such column, with the nearest name, also of the `options`.
 
-    >>> from packtrain.trainer.terminal.conditions import check_column
     >>> check_column("seed", ["index", "seed"])
     """
     if column not in columns:

@@ -29,8 +29,6 @@ def export(folder: Path, run: str = "best", to: Path | None = None) -> None:
 
     Without `to` that is FOLDER/export/run-NNNN. Raises UserError.
 
-    >>> from pathlib import Path
-    >>> from packtrain.trainer.terminal.export import export
     >>> export(Path("nowhere"), run="best", to=Path("mine"))
     Traceback (most recent call last):
     packtrain.kernels.common.errors.UserError: nowhere holds no finished training or sweep: ...

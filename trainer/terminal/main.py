@@ -81,7 +81,7 @@ def _main() -> None:
 
 
 def _dispatch(arguments: list[str]) -> None:
-    """Calls whom the first word names: `show`, `export`, or else Hydra, which calls `task`."""
+    """Calls what the first word names: `show`, `export`, or else Hydra, which calls `task`."""
     if arguments[:1] == ["show"]:
         given = read_show(arguments[1:])
         from .show import show  # noqa: PLC0415 (pyarrow takes half a second)
@@ -125,7 +125,7 @@ def task(cfg: DictConfig) -> None:
 
 
 def _alone(cfg: DictConfig) -> "Ended":
-    """Trains. A mistake is told by the callback RefuseOccupied, which also puts the folder back."""
+    """Trains. A mistake is reported by the callback RefuseOccupied, which also puts the folder back."""
     try:
         return _train(cfg, alone=True)
     except MISTAKES as error:

@@ -26,8 +26,8 @@ MISTAKES = UserError, OmegaConfBaseException
 class RefuseOccupied(Callback):
     """Ends the process with the exit code 2 where a training would disturb another in its folder.
 
-    A training that is refused later, when its data are read, leaves the folder as it was too. A folder that
-    is named by the time is a new one.
+    A training that is refused later, when its data are read, leaves the folder as it was, too. Where the
+    folder is named by the time, a new one is made.
     """
 
     place: Place

@@ -23,7 +23,6 @@ def take_folder(config: DictConfig, kind: str, written: Sequence[str] = ()) -> "
     on, as do those of a sweep's jobs.
 
     >>> from omegaconf import OmegaConf
-    >>> from packtrain.trainer.terminal.place import take_folder
     >>> hydra = {"run": {"dir": "out"}, "job": {"config_name": "train"}}
     >>> hydra |= {"runtime": {"config_sources": [], "cwd": "/me"}, "overrides": {"task": [], "hydra": []}}
     >>> print(take_folder(OmegaConf.create({"hydra": hydra}), "run").folder)

@@ -19,7 +19,6 @@ def resumed(arguments: list[str]) -> list[str]:
     hydra/launcher=joblib. The working directory becomes that of the first command. Raises UserError where
     nothing has begun, and for what would change a sweep.
 
-    >>> from packtrain.trainer.terminal.resume import resumed
     >>> resumed(["experiment=digits", "seed=3"])
     ['experiment=digits', 'seed=3']
     """

@@ -32,8 +32,6 @@ def show(
     Runs are sorted by the column `sort`, downwards with a minus, else the best first; without a `limit` all
     are printed. Raises UserError.
 
-    >>> from pathlib import Path
-    >>> from packtrain.trainer.terminal.show import show
     >>> show(Path("nowhere"), sort="seed")
     Traceback (most recent call last):
     packtrain.kernels.common.errors.UserError: nowhere holds no finished training or sweep: ...

@@ -1,4 +1,4 @@
-"""Output that nobody reads any more, as in `packtrain --help | head -1`, ends nothing."""
+"""Output whose reader has gone, as in `packtrain --help | head -1`, is dropped without an error."""
 
 import os
 import sys
@@ -42,7 +42,6 @@ class Lasting:
 def lasting_output() -> Iterator[None]:
     """Inside `with`, what is printed when its reader has gone is lost, and the work goes on.
 
-    >>> from packtrain.trainer.terminal.unread import lasting_output
     >>> with lasting_output():
     ...     print("read or not")
     read or not
