@@ -225,6 +225,16 @@ def test_a_config_of_plain_values_is_trained_in_memory(
         (Config(), "data.kind is missing: it is one of ground_truth, gaussians, file, table, sklearn"),
         (line(model={"initial": {"q": 1}}), "model.initial: the equations have no parameter 'q'"),
         (line(pack=PackConfig(over={"model.loss": ["mse"]})), "model.loss can't differ between the runs"),
+        (Config(seed=cast("int", "q")), "^seed: Value 'q' of type 'str' could not be converted to Integer$"),
+        (
+            Config(loop=LoopConfig(steps=cast("int", 5.5))),
+            "^loop.steps: Value '5.5' of type 'float' could",
+        ),
+        (
+            Config(pack=PackConfig(over={"seed": range(3)})),
+            "^pack.over.seed: Value 'range' is not a",
+        ),
+        (Config(model=cast("ModelConfig", "mlp")), "^model: Invalid type assigned: str is not .*mlp$"),
     ],
 )
 def test_a_config_that_makes_no_sense_is_one_sentence(config: Config, sentence: str) -> None:

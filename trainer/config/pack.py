@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from ...kernels.common.errors import UserError, nearest
 from .checks import check
@@ -25,6 +26,7 @@ from .interpolation import (
 from .overrides import flatten, given_by
 from .precedence import as_chosen, forget, left_of
 from .schema import KINDS, SEARCHES, Config, is_per_run
+from .sentences import sentence
 from .values import MOST_RUNS, expand, typed
 
 NO_SCHEMA = (
@@ -109,11 +111,23 @@ def make_pack(cfg: DictConfig | Config, overrides: Sequence[str] = ()) -> Pack:
 
 
 def _structured(config: Config) -> DictConfig:
-    """A config that was made in Python, as composed ones are. Raises UserError where something is missing."""
-    cfg = OmegaConf.structured(config)
+    """A config that was made in Python, as composed ones are. Raises UserError where something is wrong."""
+    groups = {field.name: getattr(config, field.name) for field in fields(config)}
+    for name, group in groups.items():
+        if is_dataclass(group):
+            _composed(group, f"{name}.")
+    cfg = _composed(config)
     for path in sorted(OmegaConf.missing_keys(cfg)):
         raise UserError(f"{path} is missing: it is one of {', '.join(KINDS[path.partition('.')[0]])}")
     return cfg
+
+
+def _composed(config: Any, prefix: str = "") -> DictConfig:
+    """A config or one of its groups, whose fields begin with `prefix`. Raises UserError for a wrong type."""
+    try:
+        return OmegaConf.structured(config)
+    except OmegaConfBaseException as error:
+        raise UserError(prefix + sentence(error)) from None
 
 
 def _searched(config: Config) -> Iterator[str]:

@@ -103,13 +103,15 @@ class _Parser(ArgumentParser):
         raise UserError(f"{message}; {self.prog} --help explains")
 
     def _as_options(self, arguments: Sequence[str]) -> Iterator[str]:
-        """NAME=VALUE as --NAME=VALUE; so is --NAME VALUE, whose value may begin with a minus."""
+        """NAME=VALUE and --NAME VALUE as --NAME=VALUE; values and folders may begin with a minus."""
         words = iter(arguments)
         for word in words:
             if word.partition("=")[0] in self.options:
                 yield f"--{word}"
             elif word in self._dashed() and (value := next(words, None)) is not None:
                 yield f"{word}={value}"
+            elif word.startswith("-") and Path(word).is_dir():
+                yield f"./{word}"
             else:
                 yield word
 

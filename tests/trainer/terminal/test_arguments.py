@@ -138,3 +138,9 @@ def test_a_parser_raises_user_errors_alone(tmp_path: Path) -> None:
             read_show([str(tmp_path), *typed])
         except UserError as error:
             assert "\n" not in str(error)
+
+
+def test_a_folder_may_begin_with_a_minus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-q").mkdir()
+    assert read_show(["-q", "sort=seed"])["folder"] == read_export(["-q"])["folder"] == Path("-q")
