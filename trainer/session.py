@@ -104,7 +104,7 @@ class Session:
         >>> session.result().rows[0]["parameters"]["a"]["value"]
         2.0
         """
-        pack = pack if isinstance(pack, Pack) else make_pack(pack)
+        pack = _pack_of(pack)
         config, stopwatch = pack.config, Stopwatch()
         compute = make_compute(config.compute)
         with stopwatch.running(), at_work(compute):
@@ -141,7 +141,11 @@ class Session:
 
         A slice takes about a fifth of a second. loop.max_seconds ends the training after one.
         """
-        assert not self.done
+        if self.done or until <= self.step:
+            raise UserError(
+                f"advance makes steps after step {self.step:,} of a session that isn't done; this one is "
+                f"{'' if self.done else 'not '}done, and `until` is {until:,}"
+            )
         engine, judge = self.engine, self.judge
         pause = self.validation.next(engine.step)
         rung = judge.next(engine.step) if judge else NEVER
@@ -213,8 +217,10 @@ class Session:
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
         """Restores the state saved after `step` steps, whatever was reached or said since.
 
-        Raises ValueError or KeyError where the memory is another training's.
+        Raises ValueError or KeyError where the memory doesn't fit, or there is no such step.
         """
+        if not 0 <= step <= (last := int(self.engine.steps.max())):
+            raise UserError(f"step is 0 to {last:,}, the steps of this training; got {step:,}")
         self.reason, self.interrupted = "", False
         if self.curves:
             self.curves.forget(step)
@@ -228,6 +234,16 @@ class Session:
         """Adds the time of earlier parts of the training, which counts for loop.max_seconds too."""
         self.stopwatch.seconds += spent
         self._end_in_time()
+
+
+def _pack_of(given: Pack | Config) -> Pack:
+    """The pack that a session trains. Raises UserError for what is none, or many."""
+    if not isinstance(given, (Pack, Config)):
+        raise UserError(f"a session is prepared of a Config or a Pack; got {type(given).__name__}")
+    pack = given if isinstance(given, Pack) else make_pack(given)
+    if (kind := pack.config.search.kind) != "grid":
+        raise UserError(f"a session trains one pack, and search={kind} many, one after another: search=grid")
+    return pack
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from torch import Tensor
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.config.pack import Pack
 from packtrain.trainer.config.schema import (
+    ComputeConfig,
     Config,
     DataConfig,
     LoopConfig,
@@ -27,6 +28,7 @@ from packtrain.trainer.config.schema import (
     MonitorConfig,
     OptimizerConfig,
     PackConfig,
+    SearchConfig,
 )
 from packtrain.trainer.data.dataset import Data, Dataset
 from packtrain.trainer.engines.choose import Choice
@@ -231,8 +233,8 @@ def test_a_config_of_plain_values_is_trained_in_memory(
             "^loop.steps: Value '5.5' of type 'float' could",
         ),
         (
-            Config(pack=PackConfig(over={"seed": range(3)})),
-            "^pack.over.seed: Value 'range' is not a",
+            Config(pack=PackConfig(over={"seed": {1, 2}})),
+            "^pack.over.seed: Value 'set' is not a",
         ),
         (Config(model=cast("ModelConfig", "mlp")), "^model: Invalid type assigned: str is not .*mlp$"),
     ],
@@ -308,6 +310,34 @@ def test_a_session_that_is_put_back_forgets_what_came_after() -> None:
     assert result.rows == whole.rows and whole.curves and result.curves
     assert result.curves.steps.equal(whole.curves.steps)
     assert result.curves.series["loss"].equal(whole.curves.series["loss"])
+
+
+def test_what_makes_no_sense_of_a_session_is_one_sentence() -> None:
+    session = Session.prepare(line())
+    with pytest.raises(UserError, match="step is 0 to 120, the steps of this training; got 121"):
+        session.restore(121, session.memory)
+    double = line(compute=ComputeConfig(precision="fp64"))
+    with pytest.raises(ValueError, match=r"parameters has to be torch.float32 \[1, 2\]"):
+        session.restore(1, Session.prepare(double).memory)
+    with pytest.raises(UserError, match="this one is not done, and `until` is 0"):
+        session.advance(0)
+    drive(session)
+    with pytest.raises(UserError, match="this one is done"):
+        session.advance()
+    for given, name in (({}, "dict"), (None, "NoneType")):
+        with pytest.raises(UserError, match=f"of a Config or a Pack; got {name}"):
+            Session.prepare(cast(Any, given))
+    with pytest.raises(UserError, match="one pack, and search=random many"):
+        Session.prepare(line(search=SearchConfig("random")))
+
+
+def test_arrays_and_ranges_are_lists_in_a_config() -> None:
+    config = line(pack=PackConfig(over={"seed": range(3)}))
+    config.data.table = {name: np.array(column) for name, column in config.data.table.items()}
+    expected = trained(line(pack=PackConfig(over={"seed": [0, 1, 2]})))
+    assert trained(config).rows == expected.rows
+    config.data.table = {name: torch.tensor(column) for name, column in config.data.table.items()}
+    assert trained(config).rows == expected.rows
 
 
 def same(one: Session, other: Session) -> bool:

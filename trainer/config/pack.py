@@ -4,7 +4,7 @@ import copy
 import itertools
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -112,6 +112,7 @@ def make_pack(cfg: DictConfig | Config, overrides: Sequence[str] = ()) -> Pack:
 
 def _structured(config: Config) -> DictConfig:
     """A config that was made in Python, as composed ones are. Raises UserError where something is wrong."""
+    config = _plain(config)
     groups = {field.name: getattr(config, field.name) for field in fields(config)}
     for name, group in groups.items():
         if is_dataclass(group):
@@ -120,6 +121,18 @@ def _structured(config: Config) -> DictConfig:
     for path in sorted(OmegaConf.missing_keys(cfg)):
         raise UserError(f"{path} is missing: it is one of {', '.join(KINDS[path.partition('.')[0]])}")
     return cfg
+
+
+def _plain(value: Any) -> Any:
+    """`value` with lists in the place of arrays, tensors, tuples and ranges, everywhere below it."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{each.name: _plain(getattr(value, each.name)) for each in fields(value)})
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        return [_plain(part) for part in value]
+    to_list = getattr(value, "tolist", None)
+    return to_list() if callable(to_list) else value
 
 
 def _composed(config: Any, prefix: str = "") -> DictConfig:

@@ -40,9 +40,10 @@ def put(memory: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> None:
     [3.0, 4.0]
     """
     for name, part in into.items():
-        if name not in memory or memory[name].shape != part.shape:
+        given = memory.get(name)
+        if given is None or (given.dtype, given.shape) != (part.dtype, part.shape):
             raise ValueError(f"{name} has to be {part.dtype} {list(part.shape)}")
-        part.copy_(memory[name])
+        part.copy_(given)
 
 
 def recorded(start: int, stop: int, every: int) -> range:
