@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from packtrain.trainer.config.schema import all_fields, is_per_run
@@ -121,13 +122,16 @@ def test_a_command_on_the_pages_asks_for_what_can_be_trained(command: str) -> No
 
 def test_a_session_from_python_is_as_the_page_says() -> None:
     page = (ROOT / "docs" / "guides" / "python.md").read_text()
-    (code,) = re.findall(r"```python\n(from .*?)```", page, re.DOTALL)
+    in_memory, own_data = re.findall(r"```python\n(from .*?)```", page, re.DOTALL)
     names: dict[str, Any] = {}
-    exec(code, names)
+    exec(in_memory, names)
     result = names["result"]
     assert len(result.rows) == 8 and result.summary["outcomes"] == {"finished": 8}
     assert result.curves.series["loss"].shape == (25, 8)
     assert result.trained.predict({"x": [10.0]}, run="best").item() == pytest.approx(21, abs=0.5)
+    names |= {"inputs": torch.ones(3, 1), "targets": torch.ones(3, 1)}
+    exec(own_data, names)
+    assert not names["session"].done
 
 
 def test_the_reference_of_the_config_has_every_field() -> None:
