@@ -10,26 +10,14 @@ from hypothesis import strategies as st
 
 from packtrain.kernels.common.errors import UserError
 from packtrain.kernels.expression import expression
-from packtrain.kernels.language import Graph, parse
-from packtrain.trainer.config import schema
-from packtrain.trainer.data import generated, sources
-from packtrain.trainer.data.dataset import Data, Dataset
+from packtrain.kernels.language import parse
+from packtrain.trainer.data import generated
+from packtrain.trainer.data.dataset import Dataset
 from tests.helpers import assert_close
 from tests.strategies import few
+from tests.trainer.data.loading import GRAPH, load
 
-CPU = torch.device("cpu")
-GRAPH = parse(["xy = a*x + b*xb^2", "xz = xy + a*x"], ["xy", "xz"])
 TRUTH = {"a": 2, "b": 3}
-
-
-def load(
-    kind: str,
-    graph: Graph | None = GRAPH,
-    loss: str = "mse",
-    dtype: torch.dtype = torch.float64,
-    **fields: Any,
-) -> Data:
-    return sources.load(schema.DataConfig(kind=kind, **fields), graph, loss, CPU, dtype)
 
 
 def made(dtype: torch.dtype = torch.float64, **fields: Any) -> Dataset:

@@ -10,24 +10,9 @@ import pytest
 import torch
 
 from packtrain.kernels.common.errors import UserError
-from packtrain.kernels.language import Graph, parse
-from packtrain.trainer.config import schema
-from packtrain.trainer.data import sources
-from packtrain.trainer.data.dataset import Data
+from packtrain.kernels.language import parse
 from tests.helpers import assert_close
-
-CPU = torch.device("cpu")
-GRAPH = parse(["xy = a*x + b*xb^2", "xz = xy + a*x"], ["xy", "xz"])
-
-
-def load(
-    kind: str,
-    graph: Graph | None = GRAPH,
-    loss: str = "mse",
-    dtype: torch.dtype = torch.float64,
-    **fields: Any,
-) -> Data:
-    return sources.load(schema.DataConfig(kind=kind, **fields), graph, loss, CPU, dtype)
+from tests.trainer.data.loading import load
 
 
 def test_a_file_is_read_for_a_graph_and_for_an_mlp(tmp_path: Path) -> None:
