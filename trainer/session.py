@@ -13,8 +13,8 @@ from .config.schema import Config
 from .data.dataset import Data
 from .data.sources import load
 from .engines.base import Engine
-from .engines.build import make_engine
-from .engines.choose import Choice, check_backend, choose
+from .engines.build import make_engine, untrained
+from .engines.choose import Choice, check_backend
 from .engines.curves import Curves
 from .engines.devices import Compute, make_compute
 from .folder.checkpoint import NEVER, part_of
@@ -24,7 +24,7 @@ from .folder.seconds import Seconds, Stopwatch
 from .loop.slices import Slices
 from .loop.validation import Validation
 from .loop.watch import Watcher
-from .models.build import make_graph, new_model
+from .models.build import make_graph
 from .models.evaluate import Evaluation, evaluate
 from .pruning.judge import Judge, make_judge, why
 from .pruning.objective import chosen_objective
@@ -105,13 +105,10 @@ class Session:
         2.0
         """
         pack = _pack_of(pack)
-        config, stopwatch = pack.config, Stopwatch()
-        compute = make_compute(config.compute)
+        compute, stopwatch = make_compute(pack.config.compute), Stopwatch()
         with stopwatch.running(), at_work(compute):
             data = load_data(pack) if data is None else data.to(compute.device, compute.dtype)
-            graph = make_graph(config.model)
-            choice = choose(config, graph, data.train, compute)
-            model = new_model(pack, graph, data.train, compute.dtype, choice.backend)
+            model, choice = untrained(pack, data.train, compute)
             engine = make_engine(pack, model, data.train, choice)
             before = evaluate(model, data.train, metrics=False)
             session = cls(pack, compute, data, choice, engine, before)
@@ -221,14 +218,14 @@ class Session:
         """
         if not 0 <= step <= (last := int(self.engine.steps.max())):
             raise UserError(f"step is 0 to {last:,}, the steps of this training; got {step:,}")
-        self.reason, self.interrupted = "", False
-        if self.curves:
-            self.curves.forget(step)
         with at_work(self.compute):
             self.engine.restore(step, part_of(memory, "engine"))
             self.validation.restore(step, part_of(memory, "monitor"))
             if self.judge:
                 self.judge.restore(step, part_of(memory, "judge"))
+        self.reason, self.interrupted = "", False
+        if self.curves:
+            self.curves.forget(step)
 
     def add_seconds(self, spent: Seconds) -> None:
         """Adds the time of earlier parts of the training, which counts for loop.max_seconds too."""

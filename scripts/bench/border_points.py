@@ -7,8 +7,9 @@ from functools import cache
 from packtrain.trainer.config.pack import Pack
 from packtrain.trainer.data.dataset import Dataset
 from packtrain.trainer.engines.tabulated import TabulatedEngine
+from packtrain.trainer.session import load_data
 from scripts.bench.case import randn
-from scripts.common.engines import data_of, new_engine, pack_of
+from scripts.common.engines import new_engine, pack_of
 
 FUSED, STEP = "fused", "step"
 INTERPRETED = {FUSED: "triton", STEP: "reference"}  # backends on the CPU
@@ -123,7 +124,7 @@ def _data(model: Model, device: str, precision: str) -> Dataset:
     """The data that all points of a model share."""
     pack = _largest(model, STEP, device, precision)
     if not model.drawn:
-        return data_of(pack)
+        return load_data(pack).train
     widths = pack.config.model.widths
     assert widths
     sizes = widths[0], widths[-1]

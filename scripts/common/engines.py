@@ -7,12 +7,10 @@ from hydra import compose, initialize_config_dir
 
 from packtrain.trainer.config.pack import Pack, make_pack
 from packtrain.trainer.data.dataset import Dataset
-from packtrain.trainer.data.sources import load
 from packtrain.trainer.engines.base import Engine
-from packtrain.trainer.engines.build import first_order
-from packtrain.trainer.engines.choose import choose
+from packtrain.trainer.engines.build import first_order, untrained
 from packtrain.trainer.engines.devices import make_compute
-from packtrain.trainer.models.build import make_graph, new_model
+from packtrain.trainer.session import load_data
 from packtrain.trainer.terminal.hydra import register
 from scripts.common import record
 
@@ -31,22 +29,14 @@ def engine_of(device: str, steps: int, seeds: str, *overrides: str) -> Engine:
     """
     over = f'pack.over={{seed: "{seeds}"}}'
     pack = pack_of(over, f"loop.steps={steps}", f"compute.device={device}", *overrides)
-    return new_engine(pack, data_of(pack))
-
-
-def data_of(pack: Pack) -> Dataset:
-    """What the pack trains on, on its device."""
-    config, compute = pack.config, make_compute(pack.config.compute)
-    graph = make_graph(config.model)
-    return load(config.data, graph, config.model.loss, compute.device, compute.dtype).train
+    return new_engine(pack, load_data(pack).train)
 
 
 def new_engine(pack: Pack, data: Dataset) -> Engine:
     """The engine of a pack on these data, before its first step; torch rounds as it asks."""
-    graph, compute = make_graph(pack.config.model), make_compute(pack.config.compute)
+    compute = make_compute(pack.config.compute)
     torch.set_float32_matmul_precision(compute.matmul)
-    choice = choose(pack.config, graph, data, compute)
-    model = new_model(pack, graph, data, compute.dtype, choice.backend)
+    model, choice = untrained(pack, data, compute)
     return first_order(pack, model, data, choice)
 
 

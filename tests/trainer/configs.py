@@ -9,11 +9,11 @@ from omegaconf import DictConfig
 
 from packtrain.trainer.config.pack import Pack, make_pack
 from packtrain.trainer.data.dataset import Dataset
-from packtrain.trainer.data.sources import load
-from packtrain.trainer.engines.choose import Choice, choose
+from packtrain.trainer.engines import build
+from packtrain.trainer.engines.choose import Choice
 from packtrain.trainer.engines.devices import make_compute
 from packtrain.trainer.models.base import Model
-from packtrain.trainer.models.build import make_graph, new_model
+from packtrain.trainer.session import load_data
 from packtrain.trainer.terminal.hydra import register
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -34,9 +34,6 @@ def pack_of(*overrides: str) -> Pack:
 def untrained(*overrides: str, device: torch.device | str = "cpu") -> tuple[Pack, Model, Dataset, Choice]:
     """What `packtrain OVERRIDES` makes an engine of, with every step recorded."""
     pack = pack_of("monitor.every=1", *overrides, f"compute.device={device}")
-    compute = make_compute(pack.config.compute)
-    graph = make_graph(pack.config.model)
-    outputs = (pack.config.model.widths or [None])[-1]
-    data = load(pack.config.data, graph, pack.config.model.loss, compute.device, compute.dtype, outputs)
-    choice = choose(pack.config, graph, data.train, compute)
-    return pack, new_model(pack, graph, data.train, compute.dtype, choice.backend), data.train, choice
+    data = load_data(pack).train
+    model, choice = build.untrained(pack, data, make_compute(pack.config.compute))
+    return pack, model, data, choice

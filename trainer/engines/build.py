@@ -15,11 +15,13 @@ from ..config.schema import LEAST_SQUARES, per_run_fields
 from ..data.dataset import Dataset
 from ..data.order import Order
 from ..models.base import Model
+from ..models.build import make_graph, new_model
 from ..models.expression import ExpressionModel
 from ..models.initial import bounds_of, free_parameters
 from ..optimizers import OPTIMIZERS, SCHEDULES, Rates
 from .base import Engine
-from .choose import Choice
+from .choose import Choice, choose
+from .devices import Compute
 from .least_squares import LeastSquaresEngine
 from .parted import PartedEngine
 from .step import StepEngine
@@ -27,6 +29,23 @@ from .tabulated import TabulatedEngine
 
 MOST_PARAMETERS = 1000  # of a least-squares fit
 MOST_MATRICES = 1 << 27  # numbers in the P x P matrices of all fits
+
+
+def untrained(pack: Pack, data: Dataset, compute: Compute) -> tuple[Model, Choice]:
+    """The models of all runs before their first step, and what is to train them on `data`. Raises UserError.
+
+    >>> from packtrain.trainer.config.schema import Config, ModelConfig
+    >>> config = Config(model=ModelConfig("expression", expressions=["xy = a*x"], initial={"a": 3}))
+    >>> data = Dataset(torch.ones(256, 1), torch.ones(256, 1), ("x",), ("xy",))
+    >>> model, choice = untrained(
+    ...     Pack(config, {}, 1), data, Compute(torch.device("cpu"), torch.float32, "cpu")
+    ... )
+    >>> model.parameters.tolist(), choice.engine
+    ([[3.0]], 'fused')
+    """
+    graph = make_graph(pack.config.model)
+    choice = choose(pack.config, graph, data, compute)
+    return new_model(pack, graph, data, compute.dtype, choice.backend), choice
 
 
 def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Engine:

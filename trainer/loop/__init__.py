@@ -1,1 +1,1 @@
-"""The loop that advances a training, and what ends it early."""
+"""What a training goes by: its slices, validations, signals, and who watches it."""

@@ -15,18 +15,14 @@ from torch import Tensor
 import packtrain
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.data.dataset import Dataset
-from packtrain.trainer.data.sources import load
 from packtrain.trainer.engines.base import History
-from packtrain.trainer.engines.build import make_engine
-from packtrain.trainer.engines.choose import choose
-from packtrain.trainer.engines.devices import make_compute
 from packtrain.trainer.engines.step import StepEngine
 from packtrain.trainer.loop.stop import Signals
 from packtrain.trainer.models.base import Model
-from packtrain.trainer.models.build import make_graph, new_model
 from packtrain.trainer.models.evaluate import Evaluation, evaluate, evaluate_only
 from packtrain.trainer.pruning import judge as module
-from packtrain.trainer.pruning.judge import Judge, make_judge, why
+from packtrain.trainer.pruning.judge import Judge, why
+from packtrain.trainer.session import Session
 from tests.helpers import Command, assert_close, result_in
 from tests.trainer.configs import pack_of
 from tests.trainer.curves import scalars
@@ -40,12 +36,7 @@ HALVING = "search.pruner=halving"
 
 def judge_of(*overrides: str) -> Judge:
     pack = pack_of(*GAUSSIANS, *QUICK, SEEDS, "compute.device=cpu", *overrides)
-    compute = make_compute(pack.config.compute)
-    graph = make_graph(pack.config.model)
-    data = load(pack.config.data, graph, pack.config.model.loss, compute.device, compute.dtype)
-    choice = choose(pack.config, graph, data.train, compute)
-    model = new_model(pack, graph, data.train, compute.dtype, choice.backend)
-    judge = make_judge(make_engine(pack, model, data.train, choice), pack, data)
+    judge = Session.prepare(pack).judge
     assert judge
     judge.engine.advance(4)  # the first rung of 27 runs
     return judge
