@@ -11,6 +11,7 @@ from triton import knobs
 
 from packtrain.kernels.common import compiling, source_cache
 from packtrain.kernels.common.threads import share
+from tests.clocks import standing
 
 SOURCE = """from numba import njit
 
@@ -55,11 +56,7 @@ def test_each_type_of_numbers_is_compiled_and_told(
 
 
 def test_the_clock_stands_still_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    busy, compiled = compiling._Stopwatch(), compiling._Stopwatch()
-    monkeypatch.setattr(compiling, "_busy", busy)
-    monkeypatch.setattr(compiling, "_compiling", compiled)
+    now, compiled, busy = standing(monkeypatch)
     shown = []
     acts = [busy.begin, compiled.begin, busy.begin, compiled.end, busy.end, busy.end, list, busy.begin]
     for now[0], act in enumerate(acts):

@@ -1,19 +1,13 @@
 """What a training takes."""
 
-import time
-
 import pytest
 
-from packtrain.kernels.common import compiling
 from packtrain.trainer.folder.seconds import Seconds, Stopwatch
+from tests.clocks import standing
 
 
 def test_compiling_is_no_training_and_what_is_outside_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    compiled, busy = compiling._Stopwatch(), compiling._Stopwatch()
-    monkeypatch.setattr(compiling, "_compiling", compiled)
-    monkeypatch.setattr(compiling, "_busy", busy)
+    now, compiled, busy = standing(monkeypatch)
     watch = Stopwatch()
     watch.seconds = Seconds(10, 5, 2)  # of an earlier part
     with watch.running():
