@@ -84,6 +84,22 @@ def telling(callback: Callable[[], object]) -> Iterator[None]:
             _callbacks.remove(callback)
 
 
+@contextmanager
+def clock_stopped() -> Iterator[None]:
+    """Within it, clock() stands still: something is compiled that takes milliseconds.
+
+    >>> from packtrain.kernels.common import compiling
+    >>> with compiling.clock_stopped():
+    ...     compiling.clock() == compiling.clock()
+    True
+    """
+    _busy.begin()
+    try:
+        yield
+    finally:
+        _busy.end()
+
+
 @cache
 def watch_numba() -> None:
     """From now on Numba's seconds are counted.
