@@ -1,4 +1,4 @@
-"""What Numba compiled, kept beside generated sources: neither a damaged file nor a full disk ends a training.
+"""What Numba compiled, kept in the user's cache: neither a damaged file nor a full disk ends a training.
 
 Numba's own cache is used, with files that end in a digest; its classes have no documented way to do so.
 """
@@ -7,11 +7,12 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from numba import njit
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, InTreeCacheLocator
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 
 from . import source_cache
 
@@ -29,21 +30,42 @@ def cached(function: Callable[..., Any]) -> Any:
     return compiled
 
 
-class _Beside(InTreeCacheLocator):
-    """The __pycache__ beside the source, even if it can't be written."""
+class _InCache(_CacheLocator):
+    """A folder in the user's cache, even if it can't be written."""
+
+    def __init__(self, py_file: str) -> None:
+        self.file = Path(py_file)
+        self.folder = source_cache.private_folder()
 
     @classmethod
-    def from_function(cls, py_func: Any, py_file: str) -> "_Beside":
-        return cls(py_func, py_file)
+    def from_function(cls, py_func: Any, py_file: str) -> "_InCache":
+        return cls(py_file)
+
+    def get_cache_path(self) -> str:
+        return str(self.folder / "__pycache__")
 
     def ensure_cache_path(self) -> None:
         Path(self.get_cache_path()).mkdir(exist_ok=True)
 
+    def get_source_stamp(self) -> str:
+        """Changes with the file, and with all that Numba compiles of ours: what a function calls is in its code."""
+        return source_cache.version(self.file, *_ours())
+
+    def get_disambiguator(self) -> str:
+        return hashlib.sha256(str(self.file).encode()).hexdigest()[:16]
+
+
+@cache
+def _ours() -> list[Path]:
+    """The sources of this package that Numba compiles."""
+    package = Path(__file__).parent.parent
+    return [file for file in sorted(package.rglob("*.py")) if "numba" in file.read_text()]
+
 
 class _Results(CompileResultCacheImpl):
-    """Compiled functions, to be found in the folder of _Beside and nowhere else."""
+    """Compiled functions, to be found in the folder of _InCache and nowhere else."""
 
-    _locator_classes = (_Beside,)
+    _locator_classes = (_InCache,)
 
 
 class _Sealed(IndexDataCacheFile):

@@ -34,6 +34,30 @@ def folder() -> Path:
         return NOWHERE
 
 
+def private_folder() -> Path:
+    """The cache's folder, made if it isn't there, which the user alone can read and write from now on.
+
+    What lies in it is run: sources are imported, and Numba unpickles what it compiled. Raises UserError
+    where somebody else could have put it there, OSError where it can't be made.
+
+    >>> from packtrain.kernels.common import source_cache
+    >>> source_cache.private_folder() == source_cache.folder()
+    True
+    """
+    where = folder()
+    where.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = where.stat()
+    if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
+        raise UserError(
+            f"the cache {where} holds code that is run, and others than you can write there: "
+            f"delete it, or let PACKTRAIN_CACHE name a folder of your own"
+        )
+    if status.st_mode & OTHERS:
+        with suppress(OSError):  # on a file system that is read alone it can stay as it is
+            where.chmod(0o700)
+    return where
+
+
 class _Loader(InspectLoader):
     """Compiles the text at each import: a .pyc beside its file might be damaged."""
 
@@ -117,29 +141,10 @@ def untold() -> str:
 def _written(name: str, source: str) -> Path:
     """The file of this content in the cache; where that can't be written, a path that has no file."""
     try:
-        return _write(_private(folder()), name, source)
+        return _write(private_folder(), name, source)
     except OSError as error:
         not_kept(error)
         return NOWHERE / f"{name}.py"
-
-
-def _private(where: Path) -> Path:
-    """The folder `where`, made if it isn't there, which the user alone can read and write from now on.
-
-    What lies in it is run: sources are imported, and Numba unpickles what it compiled. Raises UserError
-    where somebody else could have put it there.
-    """
-    where.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = where.stat()
-    if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
-        raise UserError(
-            f"the cache {where} holds code that is run, and others than you can write there: "
-            f"delete it, or let PACKTRAIN_CACHE name a folder of your own"
-        )
-    if status.st_mode & OTHERS:
-        with suppress(OSError):  # on a file system that is read alone it can stay as it is
-            where.chmod(0o700)
-    return where
 
 
 def _write(where: Path, name: str, source: str) -> Path:

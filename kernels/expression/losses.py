@@ -42,3 +42,30 @@ def _cross_entropy(outputs: Sequence[str], table: Table, equals: Equals) -> list
     lines += [f"chosen = {equals(k, y, 'chosen')}" for k, y in enumerate(outputs)]
     lines += [f"l = {table['log']('z')} + top - chosen"]
     return lines + [f"s{k} = z{k} / z - {equals(k, 'one', 'zero')}" for k in places]
+
+
+def loss_and_slopes(loss, outputs, targets, table):
+    if loss == "cross_entropy":
+        return _of_classes(outputs, targets[0], table)
+    errors = [y - t for y, t in zip(outputs, targets, strict=True)]
+    value = errors[0] * errors[0]
+    for error in errors[1:]:
+        value = value + error * error
+    return value, [error + error for error in errors]
+
+
+def _of_classes(outputs, target, table):
+    from ..functions.vector import where
+
+    top = outputs[0]
+    for y in outputs[1:]:
+        top = table["max"](top, y)
+    parts = [table["exp"](y - top) for y in outputs]
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    chosen = outputs[0].number(0)
+    for k, y in enumerate(outputs):
+        chosen = where(target == k, y, chosen)
+    value = table["log"](total) + top - chosen
+    return value, [part / total - where(target == k, top.number(1), top.number(0)) for k, part in enumerate(parts)]

@@ -1,19 +1,22 @@
-"""Expression graphs on the CPU: loops generated for each graph and compiled by Numba.
+"""Expression graphs on the CPU: a graph's machine code, in loops that Numba compiled once for all graphs.
 
 The sums of blocks of samples are added in float64, in the order of the blocks, whichever thread made them.
 """
 
 from functools import cache
-from types import ModuleType
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from ..common import source_cache
+from ..common.llvm import MachineCode, compiled
 from ..common.threads import share
 from ..language.graph import Graph
 from ..loss import terms
-from .numba_source import BLOCK, loss_source, one_column, predict_source
+from . import numba_loops as loops
+from .llvm_source import BLOCK, predict_source, sums_source
+
+KINDS = {torch.float64: "double", torch.float32: "float"}
 
 
 def predict(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
@@ -26,9 +29,9 @@ def predict(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
     [[[3.0], [6.0]]]
     """
     out = parameters.new_empty(len(parameters), inputs.shape[-2], len(graph.outputs))
+    code = _predict(graph, KINDS[parameters.dtype]).address["predict"]
     arrays = _arrays(parameters, _per_run(inputs), out)
-    code = _predict(graph)
-    share(len(out) * -(-out.shape[1] // BLOCK), lambda start, stop: code.predict(start, stop, *arrays))
+    share(len(out) * -(-out.shape[1] // BLOCK), lambda start, stop: loops.predict(start, stop, code, *arrays))
     return out
 
 
@@ -46,18 +49,35 @@ def loss_and_gradient(
     """
     runs, samples = len(parameters), inputs.shape[-2]
     blocks = -(-samples // BLOCK)
-    x, t = _per_run(inputs), _per_run(targets)
-    if one_column(graph):
-        x, t = x.view(-1, 1, samples), t.view(-1, 1, samples)
-    partial = parameters.new_empty(runs, blocks, 1 + parameters.shape[1])
-    arrays = _arrays(parameters, x, t, partial)
-    code = _loss(graph, loss)
-    share(runs * blocks, lambda start, stop: code.loss_and_gradient(start, stop, *arrays))
+    x, t, loop = _per_run(inputs), _per_run(targets), loops.loss_and_gradient
+    if x.shape[2] == t.shape[2] == 1:
+        x, t, loop = x.view(-1, samples), t.view(-1, samples), loops.loss_and_gradient_of_a_column
+    partial = np.empty((runs, blocks, 1 + parameters.shape[1]))
+    code = sums(graph, loss, parameters.dtype).address["sums"]
+    arrays = *_arrays(parameters, x, t), partial
+    share(runs * blocks, lambda start, stop: loop(start, stop, code, *arrays))
     count = samples * terms(loss, len(graph.outputs)) or 1
     out = parameters.new_empty(runs, 1 + parameters.shape[1])
-    sums = *_arrays(partial), float(count), *_arrays(out)
-    share(runs, lambda start, stop: code.total(start, stop, *sums))
+    share(runs, lambda start, stop: loops.total(start, stop, partial, float(count), *_arrays(out)))
     return out[:, 0], out[:, 1:]
+
+
+@cache
+def sums(graph: Graph, loss: str, dtype: torch.dtype) -> MachineCode:
+    """The machine code of llvm_source's `sums`, for parameters of `dtype`.
+
+    >>> import torch
+    >>> from packtrain.kernels.expression.numba_kernel import sums
+    >>> from packtrain.kernels.language import parse
+    >>> list(sums(parse("xy = a*x"), "mse", torch.float64).address)
+    ['sums']
+    """
+    return compiled(sums_source(graph, loss, KINDS[dtype]), "sums")
+
+
+@cache
+def _predict(graph: Graph, kind: str) -> MachineCode:
+    return compiled(predict_source(graph, kind), "predict")
 
 
 def _per_run(data: Tensor) -> Tensor:
@@ -67,13 +87,3 @@ def _per_run(data: Tensor) -> Tensor:
 
 def _arrays(*tensors: Tensor) -> list[np.ndarray]:
     return [tensor.detach().contiguous().numpy() for tensor in tensors]
-
-
-@cache
-def _predict(graph: Graph) -> ModuleType:
-    return source_cache.load(predict_source(graph))
-
-
-@cache
-def _loss(graph: Graph, loss: str) -> ModuleType:
-    return source_cache.load(loss_source(graph, loss))

@@ -54,7 +54,7 @@ def source(function: Callable[..., Vector], arguments: int, kind: str, lanes: in
     loop.lines += [f"%next = add i64 %n, {lanes}", "%more = icmp slt i64 %next, %size"]
     loop.lines += ["br i1 %more, label %loop, label %end", "end:", "ret void"]
     pointers = ", ".join(f"ptr noalias %x{i}" for i in range(arguments))
-    module.define("loop", f"i64 %size, {pointers}, ptr noalias %y", [begin, loop])
+    module.define("loop", f"i64 %size, {pointers}, ptr noalias %y", [*begin.lines, *loop.lines])
     return module.text()
 
 

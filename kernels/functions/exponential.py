@@ -27,6 +27,8 @@ def scale(y, n):
 
 def exp(x: Vector) -> Vector:
     """e^x."""
+    if x.kind == "float":
+        return exp(x.to("double")).to("float")
     n = rint(x * LOG2_E)
     n = where(n > 1100.0, 1100.0, where(n < -1100.0, -1100.0, n))
     r = fma(n, -LN2_HIGH, x)

@@ -29,10 +29,13 @@ class Module:
         """The module's IR."""
         return "\n".join([*self.declarations, *self.functions, ""])
 
-    def define(self, name: str, parameters: str, places: "Sequence[Place]") -> None:
-        """Adds the function `name`, which returns nothing, from its places in order."""
-        lines = [f"  {line}" if not line.endswith(":") else line for p in places for line in p.lines]
-        body = "\n".join(lines)
+    def declare(self, function: str) -> None:
+        """Declares a function of LLVM's or of the C library, as `double @sin(double)`."""
+        self.declarations[f"declare {function}"] = None
+
+    def define(self, name: str, parameters: str, lines: "Sequence[str]") -> None:
+        """Adds the function `name`, which returns nothing."""
+        body = "\n".join(line if line.endswith(":") else f"  {line}" for line in lines)
         self.functions.append(f"define void @{name}({parameters}) nounwind {{\nentry:\n{body}\n}}")
 
 
@@ -221,6 +224,11 @@ class Vector:
             verb = "sitofp" if kind in SHORT else "sext" if wider else "trunc"
         return self._cast("uitofp" if self.kind == "i1" and kind in SHORT else verb, kind)
 
+    def binary(self, verb: str, other: "Vector") -> "Vector":
+        """IR's instruction `verb`, as "fadd contract", of this vector and another."""
+        a, b = together(self, other)
+        return a._like(a.place.value(f"{verb} {a.type} {a.text}, {b.text}"))
+
     def _cast(self, verb: str, kind: str) -> "Vector":
         to = f"<{self.lanes} x {kind}>"
         return Vector(
@@ -232,8 +240,7 @@ class Vector:
 
     def _arithmetic(self, of_floats: str, of_integers: str, other: "Vector | Number") -> "Vector":
         a, b = together(self, other)
-        text = a.place.value(f"{of_floats if a.is_float else of_integers} {a.type} {a.text}, {b.text}")
-        return a._like(text)
+        return a.binary(of_floats if a.is_float else of_integers, b)
 
     def _compare(self, of_floats: str, of_integers: str, other: "Vector | Number") -> "Vector":
         a, b = together(self, other)
@@ -258,12 +265,15 @@ def intrinsic(name: str, *operands: "Vector | Number") -> Vector:
     """LLVM's llvm.`name` of vectors of one kind."""
     vectors = together(*operands)
     like = vectors[0]
-    function = f"@llvm.{name}.v{like.lanes}{SHORT.get(like.kind, like.kind)}"
-    like.place.module.declarations[
-        f"declare {like.type} {function}({', '.join([like.type] * len(vectors))})"
-    ] = None
+    function = f"@llvm.{name}.{intrinsic_name(like)}"
+    like.place.module.declare(f"{like.type} {function}({', '.join([like.type] * len(vectors))})")
     arguments = ", ".join(f"{vector.type} {vector.text}" for vector in vectors)
     return like._like(like.place.value(f"call {like.type} {function}({arguments})"))
+
+
+def intrinsic_name(vector: Vector) -> str:
+    """The vector's type in the names of LLVM's intrinsics, as v8f64."""
+    return f"v{vector.lanes}{SHORT.get(vector.kind, vector.kind)}"
 
 
 def fma(a: "Vector | Number", b: "Vector | Number", c: "Vector | Number") -> Vector:
@@ -313,7 +323,7 @@ def lane_by_lane(function: str, *operands: Vector) -> Vector:
     vectors = together(*operands)
     like, place = vectors[0], vectors[0].place
     kind = like.kind
-    place.module.declarations[f"declare {kind} @{function}({', '.join([kind] * len(vectors))})"] = None
+    place.module.declare(f"{kind} @{function}({', '.join([kind] * len(vectors))})")
     result = "poison"
     for lane in range(like.lanes):
         lanes = [place.value(f"extractelement {v.type} {v.text}, i64 {lane}") for v in vectors]
@@ -325,7 +335,7 @@ def lane_by_lane(function: str, *operands: Vector) -> Vector:
 def any_lane(mask: Vector) -> str:
     """The name of an i1: whether the mask is true in a lane."""
     function = f"@llvm.vector.reduce.or.v{mask.lanes}i1"
-    mask.place.module.declarations[f"declare i1 {function}({mask.type})"] = None
+    mask.place.module.declare(f"i1 {function}({mask.type})")
     return mask.place.value(f"call i1 {function}({mask.type} {mask.text})")
 
 

@@ -1,0 +1,75 @@
+"""The loops over runs and blocks of samples around a graph's machine code, which has no loop over those."""
+
+import numpy as np
+from numba import njit
+
+from ..common.native import call
+from ..common.numba_cache import cached
+from .llvm_source import BLOCK
+
+
+@njit(error_model="numpy")
+def block_of(data, first, block):
+    """block [V, BLOCK] = samples first, first + 1, ... of data [B, V]."""
+    for v in range(block.shape[0]):
+        for n in range(min(block.shape[1], data.shape[0] - first)):
+            block[v, n] = data[first + n, v]
+
+
+@cached
+def loss_and_gradient(start, stop, sums, p, x, t, partial):
+    """partial [R, blocks, 1 + P] = the sums of each block, for tasks start..stop-1 of R blocks.
+
+    p [R, P], x [R or 1, B, V] and t [R or 1, B, T]; `sums` is the address of llvm_source's function.
+    """
+    blocks = partial.shape[1]
+    x_block = np.empty((x.shape[2], BLOCK), x.dtype)
+    t_block = np.empty((t.shape[2], BLOCK), t.dtype)
+    for task in range(start, stop):
+        run, block = task // blocks, task % blocks
+        first, own = block * BLOCK, partial[run, block]
+        size = min(BLOCK, x.shape[1] - first)
+        block_of(x[run % x.shape[0]], first, x_block)
+        block_of(t[run % t.shape[0]], first, t_block)
+        own[:] = 0.0
+        call(sums, (p[run], x_block, BLOCK, t_block, BLOCK, size, own, own))
+
+
+@cached
+def loss_and_gradient_of_a_column(start, stop, sums, p, x, t, partial):
+    """The same of one input and one target, x and t [R or 1, B], which are read where they lie."""
+    blocks = partial.shape[1]
+    for task in range(start, stop):
+        run, block = task // blocks, task % blocks
+        first, own = block * BLOCK, partial[run, block]
+        size = min(BLOCK, x.shape[1] - first)
+        own[:] = 0.0
+        x_block, t_block = x[run % x.shape[0], first:], t[run % t.shape[0], first:]
+        call(sums, (p[run], x_block, BLOCK, t_block, BLOCK, size, own, own))
+
+
+@cached
+def total(start, stop, partial, divisor, out):
+    """out [R, 1 + P] = the blocks' sums in their order, divided, for runs start..stop-1."""
+    for run in range(start, stop):
+        for column in range(partial.shape[2]):
+            value = 0.0
+            for block in range(partial.shape[1]):
+                value += partial[run, block, column]
+            out[run, column] = value / divisor
+
+
+@cached
+def predict(start, stop, values, p, x, y):
+    """y [R, B, T] = the outputs of x [R or 1, B, V], for tasks start..stop-1 of R blocks."""
+    blocks = -(-y.shape[1] // BLOCK)
+    x_block = np.zeros((x.shape[2], BLOCK), x.dtype)
+    y_block = np.empty((y.shape[2], BLOCK), y.dtype)
+    for task in range(start, stop):
+        run, first = task // blocks, task % blocks * BLOCK
+        size = min(BLOCK, y.shape[1] - first)
+        block_of(x[run % x.shape[0]], first, x_block)
+        call(values, (p[run], x_block, BLOCK, size, y_block, BLOCK))
+        for n in range(size):
+            for k in range(y.shape[2]):
+                y[run, first + n, k] = y_block[k, n]
