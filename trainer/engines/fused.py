@@ -6,7 +6,10 @@ from typing import Any
 
 from ...kernels.descent.block import STATES, Block, Descent, Record, Runs
 from ...kernels.descent.numba import source as numba_source
-from ...kernels.descent.numba.descent import NumbaDescent
+from ...kernels.descent.numba.descent import NumbaDescent, Sums
+from ...kernels.descent.numba.layers_descent import LayersDescent
+from ...kernels.expression.llvm_source import BLOCK
+from ...kernels.expression.numba_kernel import sums
 from ...kernels.loss import terms
 from ..models.base import Model
 from ..models.expression import ExpressionModel
@@ -60,11 +63,11 @@ Make = Callable[[Runs, Record, int], Descent]
 
 def _by_numba(model: Model, optimizer: str) -> Make:
     if isinstance(model, ExpressionModel):
-        source = numba_source.graph_training(model.graph, model.loss_kind, optimizer)
-    else:
-        assert isinstance(model, MLPModel)
-        source = numba_source.layers_training(model.widths, model.bias, model.loss_kind, optimizer)
-    return partial(NumbaDescent, source, optimizer)
+        code = sums(model.graph, model.loss_kind, model.parameters.dtype)
+        return partial(NumbaDescent, Sums(code, BLOCK), optimizer)
+    assert isinstance(model, MLPModel)
+    source = numba_source.layers_training(model.widths, model.bias, model.loss_kind, optimizer)
+    return partial(LayersDescent, source, optimizer)
 
 
 def _by_triton(model: Model, optimizer: str) -> Make:

@@ -1,26 +1,42 @@
-"""Whole trainings of R runs through Numba, on the CPU: the cores share the runs."""
+"""Whole trainings of R runs on the CPU, in a loop that Numba compiled once: the cores share the runs."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
-from ...common import source_cache
+from ...common.llvm import MachineCode
 from ...common.threads import share
 from ..block import STATES, Block, Record, Runs
+from .advance import ADAM, SGD, advance
 
 CACHED = 1 << 18  # bytes of minibatches that fit a core's second-level cache
+OPTIMIZERS = {"sgd": SGD, "adam": ADAM}
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A model's loss and gradient as machine code: sums(p, x, x_stride, t, t_stride, size, out, scratch).
+
+    It adds the loss and its gradient, summed over a block of at most `block` samples, to the 1 + P doubles of
+    out; expression.llvm_source.sums_source says more. It takes `room` numbers of scratch memory.
+    """
+
+    code: MachineCode
+    block: int
+    room: int = 0
 
 
 class NumbaDescent:
-    """Descent through Numba: `runs` and `states` [R, K, P] change in place.
+    """Descent on the CPU: `runs` and `states` [R, K, P] change in place.
 
-    `source` is graph_training(...) or layers_training(...) for that optimizer. The loss is a mean of
-    `divisor` terms a sample, or with 0 a sum: see loss.terms.
+    `sums` are the model's, in the parameters' precision. The loss is a mean of `divisor` terms a sample, or
+    with 0 a sum: see loss.terms.
     """
 
-    def __init__(self, source: str, optimizer: str, runs: Runs, record: Record, divisor: int) -> None:
+    def __init__(self, sums: Sums, optimizer: str, runs: Runs, record: Record, divisor: int) -> None:
         assert runs.parameters.device.type == "cpu"
-        self.code = source_cache.load(source)
-        self.runs = runs
+        self.runs, self.sums = runs, sums
         size, numbers = runs.parameters.shape
         self.states = runs.parameters.new_zeros(size, len(STATES[optimizer]), numbers)
         self.divisor = divisor
@@ -28,7 +44,8 @@ class NumbaDescent:
         changed = runs.parameters, self.states, runs.alive, runs.count
         settings = runs.constants, runs.setting, runs.steps, clip
         recorded = record.losses, record.norms, record.path, record.columns, record.last
-        self.arrays = [_array(part) for part in (*changed, *settings, *recorded)]
+        model = sums.code.address["sums"], sums.block, sums.room, OPTIMIZERS[optimizer]
+        self.arguments = *model, *(_array(part) for part in (*changed, *settings, *recorded))
 
     def advance(self, block: Block, rows: slice) -> None:
         """Makes the steps in `rows` of the block."""
@@ -43,8 +60,8 @@ class NumbaDescent:
             rows.stop,
             max(1, CACHED // batches.bytes_a_step),
         )
-        arguments = *self.arrays, *map(_array, arrays), *numbers
-        share(len(self.runs.parameters), lambda start, stop: self.code.advance(start, stop, *arguments))
+        arguments = *self.arguments, *map(_array, arrays), *numbers
+        share(len(self.runs.parameters), lambda start, stop: advance(start, stop, *arguments))
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -1,25 +1,15 @@
 """The minibatches of an order that all runs share, gathered by a compiled loop on the CPU."""
 
-from pathlib import Path
-
+import numpy as np
 from torch import Tensor
 
-from ... import random
-from ...common import source_cache
+from ...common.numba_cache import cached
 from ...common.threads import share
+from ...random.numba_permutation import samples
 from ..block import Batches, Shuffle
 
-PERMUTATION = Path(random.__file__).with_name("numba_permutation.py")
-
-SOURCE = f"""# over {source_cache.version(PERMUTATION)}
-import numpy as np
-
-from packtrain.kernels.common.numba_cache import cached
-from packtrain.kernels.random.numba_permutation import samples
-
-
 @cached
-def gather(start, stop, x, t, keys, epoch, first, x_out, t_out):
+def _gather(start, stop, x, t, keys, epoch, first, x_out, t_out):
     index = np.empty(x_out.shape[2], np.int64)
     for row in range(start, stop):
         samples(keys, epoch, x.shape[1], (first + row) * index.size, index)
@@ -29,7 +19,6 @@ def gather(start, stop, x, t, keys, epoch, first, x_out, t_out):
         for v in range(t.shape[0]):
             for n in range(index.size):
                 t_out[row, v, n] = t[v, index[n]]
-"""
 
 
 def gather(inputs: Tensor, targets: Tensor, shuffle: Shuffle, first: int, out: Batches) -> None:
@@ -47,8 +36,6 @@ def gather(inputs: Tensor, targets: Tensor, shuffle: Shuffle, first: int, out: B
     """
     tensors = inputs, targets, shuffle.keys, out.inputs, out.targets
     x, t, keys, x_out, t_out = (tensor.numpy() for tensor in tensors)
-    code = source_cache.load(SOURCE)
     share(
-        len(x_out),
-        lambda start, stop: code.gather(start, stop, x, t, keys, shuffle.epoch, first, x_out, t_out),
+        len(x_out), lambda start, stop: _gather(start, stop, x, t, keys, shuffle.epoch, first, x_out, t_out)
     )

@@ -1,0 +1,97 @@
+"""The whole training of R runs in Numba, around the machine code of a model's loss and gradient."""
+
+from math import nan
+
+import numpy as np
+from numba import njit
+
+from ...common.native import call
+from ...common.numba_cache import cached
+from ...random.numba_permutation import samples
+from .update import adam, all_finite, norm_of, sgd, take
+
+SGD, ADAM = 0, 1
+
+
+@njit(error_model="numpy")
+def loss_and_gradient(sums, block, p, x, t, divisor, total, scratch, gradient):
+    """The loss of one minibatch, x [V, B] and t [T, B], and its gradient: blocks are added in their order."""
+    total[:] = 0.0
+    size = x.shape[1]
+    for start in range(0, size, block):
+        count = min(block, size - start)
+        call(sums, (p, x[:, start:], size, t[:, start:], size, count, total, scratch))
+    for i in range(p.size):
+        gradient[i] = total[1 + i] / divisor
+    return p.dtype.type(total[0] / divisor)
+
+
+@njit(error_model="numpy")
+def gather(data, index, batch):
+    """batch [V, B] = the samples `index` of data [V, N]."""
+    for v in range(data.shape[0]):
+        for n in range(index.size):
+            batch[v, n] = data[v, index[n]]
+
+
+@cached
+def advance(
+    start, stop, sums, block, room, optimizer, parameters, states, alive, count, constants, setting, steps,
+    clip, losses, norms, path, columns, last, x, t, keys, table, slots, epoch, batch, divisor, origin, first,
+    end, together,
+):  # fmt: skip
+    """Makes rows first..end-1 of a Block for runs start..stop-1.
+
+    `sums`, the address of machine code, adds a block's loss and gradient, as llvm_source.sums_source says; a
+    block has at most `block` samples, and it takes `room` numbers of scratch memory. Each run in turn makes
+    `together` steps, so that their minibatches stay in a cache. The other arguments are the fields of Runs,
+    Record, Block and Batches, and the optimizer's states [R, K, P].
+    """
+    own = batch if keys.size > 0 else 0
+    index = np.empty(own, np.int64)
+    x_own = np.empty((x.shape[1], own), x.dtype)
+    t_own = np.empty((t.shape[1], own), t.dtype)
+    scratch = np.empty(room, parameters.dtype)
+    gradient = np.empty_like(parameters[0])
+    total = np.empty(1 + gradient.size)
+    new = np.empty_like(gradient)
+    new_state = np.empty_like(states[0])
+    recorded = losses.shape[0] - 1
+    for top in range(first, end, together):
+        for r in range(start, stop):
+            p, state, which = parameters[r], states[r], setting[r]
+            for row in range(top, min(top + together, end)):
+                slot = slots[row]
+                if slot < recorded:
+                    losses[slot, r] = nan
+                    for i in range(columns.size):
+                        path[slot, r, i] = p[columns[i]]
+                last[r] = nan
+                if not (alive[r] and origin + row < steps[r]):
+                    continue
+                if own > 0:
+                    samples(keys[r], epoch, x.shape[2], (origin + row) * batch, index)
+                    gather(x[0], index, x_own)
+                    gather(t[0], index, t_own)
+                    loss = loss_and_gradient(sums, block, p, x_own, t_own, divisor, total, scratch, gradient)
+                else:
+                    step = row % x.shape[0]
+                    loss = loss_and_gradient(
+                        sums, block, p, x[step], t[step], divisor, total, scratch, gradient
+                    )
+                norm = p.dtype.type(norm_of(gradient))
+                last[r] = loss
+                if slot < recorded:
+                    losses[slot, r], norms[slot, r] = loss, norm
+                if clip.size > 0 and norm > clip[r]:
+                    for i in range(p.size):
+                        gradient[i] *= clip[r] / (norm + p.dtype.type(1e-6))
+                if optimizer == SGD:
+                    sgd(p, gradient, state, constants, r, table, row, which, new, new_state)
+                else:
+                    adam(p, gradient, state, constants, r, table, row, which, new, new_state)
+                if all_finite(loss, new, new_state):
+                    take(p, new, state, new_state)
+                    count[r] += 1
+                else:
+                    alive[r] = False

@@ -1,0 +1,53 @@
+"""Whole trainings of R runs through Numba, on the CPU: the cores share the runs."""
+
+import numpy as np
+from torch import Tensor
+
+from ...common import source_cache
+from ...common.threads import share
+from ..block import STATES, Block, Record, Runs
+
+CACHED = 1 << 18  # bytes of minibatches that fit a core's second-level cache
+
+
+class LayersDescent:
+    """Descent through Numba: `runs` and `states` [R, K, P] change in place.
+
+    `source` is graph_training(...) or layers_training(...) for that optimizer. The loss is a mean of
+    `divisor` terms a sample, or with 0 a sum: see loss.terms.
+    """
+
+    def __init__(self, source: str, optimizer: str, runs: Runs, record: Record, divisor: int) -> None:
+        assert runs.parameters.device.type == "cpu"
+        self.code = source_cache.load(source)
+        self.runs = runs
+        size, numbers = runs.parameters.shape
+        self.states = runs.parameters.new_zeros(size, len(STATES[optimizer]), numbers)
+        self.divisor = divisor
+        clip = runs.parameters.new_empty(0) if runs.clip is None else runs.clip
+        changed = runs.parameters, self.states, runs.alive, runs.count
+        settings = runs.constants, runs.setting, runs.steps, clip
+        recorded = record.losses, record.norms, record.path, record.columns, record.last
+        self.arrays = [_array(part) for part in (*changed, *settings, *recorded)]
+
+    def advance(self, block: Block, rows: slice) -> None:
+        """Makes the steps in `rows` of the block."""
+        batches = block.batches
+        arrays = batches.inputs, batches.targets, batches.keys, block.table, block.slots
+        numbers = (
+            batches.shuffle.epoch if batches.shuffle else 0,
+            batches.batch,
+            float(batches.batch * self.divisor or 1),
+            block.first,
+            rows.start,
+            rows.stop,
+            max(1, CACHED // batches.bytes_a_step),
+        )
+        arguments = *self.arrays, *map(_array, arrays), *numbers
+        share(len(self.runs.parameters), lambda start, stop: self.code.advance(start, stop, *arguments))
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    """The tensor's own memory, as an array."""
+    assert tensor.is_contiguous(), "compiled loops write into this memory"
+    return tensor.detach().numpy()
