@@ -68,4 +68,6 @@ def _of_classes(outputs, target, table):
     for k, y in enumerate(outputs):
         chosen = where(target == k, y, chosen)
     value = table["log"](total) + top - chosen
-    return value, [part / total - where(target == k, top.number(1), top.number(0)) for k, part in enumerate(parts)]
+    return value, [
+        part / total - where(target == k, top.number(1), top.number(0)) for k, part in enumerate(parts)
+    ]

@@ -27,7 +27,9 @@ class SampleLoop:
 
     def parameter(self, pointer: str, index: int) -> Vector:
         """Number `index` behind `pointer`, the same for all samples."""
-        return self.before.load_splat(self.before.pointer(pointer, self.kind, str(index)), self.kind, self.lanes)
+        return self.before.load_splat(
+            self.before.pointer(pointer, self.kind, str(index)), self.kind, self.lanes
+        )
 
     def column(self, pointer: str, stride: str, index: int, kind: str) -> Vector:
         """The samples of column `index`, where columns are `stride` numbers of `kind` apart."""
@@ -40,7 +42,9 @@ class SampleLoop:
 
     def column_of(self, pointer: str, stride: str, index: int, kind: str = "") -> str:
         """Where column `index` begins."""
-        return self.before.pointer(pointer, kind or self.kind, self.before.value(f"mul i64 {stride}, {index}"))
+        return self.before.pointer(
+            pointer, kind or self.kind, self.before.value(f"mul i64 {stride}, {index}")
+        )
 
     def _end(self, pointer: str, start: str, kind: str) -> Vector:
         """What is left from `pointer` on, and where nothing is left, the number at `start`."""
@@ -48,13 +52,17 @@ class SampleLoop:
         other = place.load_splat(start, kind, self.lanes)
         function = f"@llvm.masked.load.{intrinsic_name(other)}.p0"
         place.module.declare(f"{other.type} {function}(ptr, i32, {mask.type}, {other.type})")
-        arguments = f"ptr {pointer}, i32 {BITS[kind] // 8}, {mask.type} {mask.text}, {other.type} {other.text}"
+        arguments = (
+            f"ptr {pointer}, i32 {BITS[kind] // 8}, {mask.type} {mask.text}, {other.type} {other.text}"
+        )
         return Vector(place, place.value(f"call {other.type} {function}({arguments})"), kind, self.lanes)
 
     def store(self, vector: Vector, pointer: str) -> None:
         """Writes the samples' values from `pointer` on, whose memory ends at a multiple of the lanes."""
         place = self.inside
-        place.store(Vector(place, vector.text, vector.kind, vector.lanes), place.pointer(pointer, vector.kind, "%n"))
+        place.store(
+            Vector(place, vector.text, vector.kind, vector.lanes), place.pointer(pointer, vector.kind, "%n")
+        )
 
     def sum(self, vector: Vector, pointer: str, index: int) -> None:
         """Adds the sum over the samples to the double number `index` behind `pointer`.
@@ -74,7 +82,13 @@ class SampleLoop:
 
     def define(self, name: str, parameters: str) -> str:
         """The module with the function `name` alone, which returns nothing."""
-        begin = ["br label %begin", "begin:", "br label %loop", "loop:", "%n = phi i64 [0, %begin], [%next, %latch]"]
+        begin = [
+            "br label %begin",
+            "begin:",
+            "br label %loop",
+            "loop:",
+            "%n = phi i64 [0, %begin], [%next, %latch]",
+        ]
         latch = ["br label %latch", "latch:", f"%next = add i64 %n, {self.lanes}"]
         latch += ["%more = icmp slt i64 %next, %size", "br i1 %more, label %loop, label %end", "end:"]
         lines = [*self.before.lines, *begin, *self.phis.lines, *self.inside.lines, *latch, *self.after.lines]

@@ -75,7 +75,9 @@ LLVM: dict[str, Callable[..., Vector]] = {
     "log": _log,
     "sqrt": sqrt,
     "abs": absolute,
-    **{name: _of_libm(name) for name in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh")},
+    **{
+        name: _of_libm(name) for name in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh")
+    },
     "sigmoid": _sigmoid,
     "relu": _relu,
     "softplus": _softplus,

@@ -4,11 +4,12 @@ All numbers are float64. A matrix is stored by columns, `columns` [K, M], so tha
 """
 
 from math import isfinite, sqrt
-from typing import Any
 
 import numpy as np
 from numba import njit
 
+from ..common.native import call
+from .llvm_algebra import LANES
 from .method import DETERMINED, NEAR, SEARCHES, SINGULAR_PIVOT
 
 TINY = float(np.finfo(np.float64).tiny)
@@ -28,24 +29,9 @@ def dot(columns, a, b, start, stop):
 
 
 @exact
-def triangularize(columns, rows, pivots):
-    """Householder's QR of the first `rows` rows, in place, for the first `pivots` columns.
-
-    What remains below the diagonal of those columns stands for zeros. Golub and Van Loan, "Matrix
-    Computations", 5.2.
-    """
-    for k in range(min(pivots, rows)):
-        norm = sqrt(dot(columns, k, k, k, rows))
-        if norm == 0.0:
-            continue
-        diagonal = -norm if columns[k, k] > 0.0 else norm
-        columns[k, k] -= diagonal
-        factor = -1.0 / (diagonal * columns[k, k])
-        for j in range(k + 1, columns.shape[0]):
-            scale = factor * dot(columns, k, j, k, rows)
-            for i in range(k, rows):
-                columns[j, i] -= scale * columns[k, i]
-        columns[k, k] = diagonal
+def whole(rows):
+    """The rows, filled up to a multiple of what triangularization() takes."""
+    return (rows + LANES - 1) // LANES * LANES
 
 
 @exact
@@ -71,120 +57,106 @@ def newton(work, weight, step, length, radius, inner):
     return (length - radius) / radius / total
 
 
-def made_for(called: Any) -> Any:
-    """The decorator `exact` for a function that is made anew for each `called`, and named after its module.
+@exact
+def solve(triangularize, root, free, diagonal, work, step):
+    """Writes s of free columns that minimizes |A s + c|^2 + |diagonal s|^2; `work` gets the triangle.
 
-    Numba names machine code by module, function and a counter of its process. So code from the caches of two
-    processes may have one name, and the first that is loaded would serve for both.
+    `triangularize` is an address, and `work` [P + 1, whole(2 P)], whose rows behind 2 P are 0.
     """
-
-    def compiled(function: Any) -> Any:
-        function.__qualname__ = f"{called.py_func.__module__}.{function.__name__}"
-        return exact(function)
-
-    return compiled
-
-
-def make_steps(triangularize: Any) -> Any:
-    """damped_step, shortened_step and attainable_reduction, over a compiled QR of columns [P + 1, M]."""
-    made = made_for(triangularize)
-
-    @made
-    def solve(root, free, diagonal, work, step):
-        """Writes s of free columns that minimizes |A s + c|^2 + |diagonal s|^2; `work` gets the triangle."""
-        size = step.size
-        plain = True
-        for k in range(size):
-            plain = plain and free[k] and diagonal[k] == 0.0
-        for k in range(size + 1):
-            for i in range(size):
-                work[k, i] = root[k, i] if k == size or free[k] else 0.0
-                work[k, size + i] = 0.0
-        if not plain:
-            for k in range(size):
-                work[k, size + k] = diagonal[k] if free[k] else 1.0
-            triangularize(work, 2 * size, size)
-        for k in range(size - 1, -1, -1):
-            value = -work[size, k]
-            for j in range(k + 1, size):
-                value -= work[j, k] * step[j]
-            step[k] = value / work[k, k]
-
-    @made
-    def damped_step(root, free, weight, radius, damping, work, diagonal, step, inner, gradient):
-        """Writes the Gauss-Newton step where it lies within the radius, else a damped one -> its damping."""
-        size = step.size
-        for k in range(size):
-            diagonal[k] = 0.0
-        solve(root, free, diagonal, work, step)
-        length = norm_of(weight, step)
-        if length <= (1 + NEAR) * radius:
-            return 0.0
-        low = newton(work, weight, step, length, radius, inner)
-        if not isfinite(low):
-            low = 0.0
-        total = 0.0
-        for k in range(size):
-            if free[k]:
-                total += (gradient[k] / weight[k]) ** 2
-        high = sqrt(total) / radius if total > 0.0 else TINY / min(radius, NEAR)
-        damping = min(max(damping, low), high)
-        excess = 0.0
-        for _ in range(SEARCHES):
-            if damping <= 0.0:
-                damping = max(1e-3 * high, TINY)
-            for k in range(size):
-                diagonal[k] = sqrt(damping) * weight[k]
-            solve(root, free, diagonal, work, step)
-            length = norm_of(weight, step)
-            before = excess
-            excess = length - radius
-            if abs(excess) <= NEAR * radius or (low == 0.0 and excess <= before and before < 0.0):
-                break
-            change = newton(work, weight, step, length, radius, inner)
-            if excess > 0.0:
-                low = max(low, damping)
-            if excess < 0.0:
-                high = min(high, damping)
-            damping = max(low, damping + change)
-        return damping
-
-    @made
-    def shortened_step(root, free, weight, radius, work, diagonal, step):
-        """Writes the Gauss-Newton step, cut to the radius -> whether A has not full rank."""
-        size = step.size
-        for k in range(size):
-            diagonal[k] = 0.0
-        solve(root, free, diagonal, work, step)
-        length = norm_of(weight, step)
-        if length > radius:
-            for k in range(size):
-                step[k] *= radius / length
-        for k in range(size):
-            if not abs(work[k, k]) > SINGULAR_PIVOT * sqrt(dot(work, k, k, 0, k + 1)):
-                return True
-        return False
-
-    @made
-    def attainable_reduction(root, significant, norm, work, diagonal, step, enough):
-        """The largest reduction of |A s + c|^2, by the Gauss-Newton step of the `significant` columns.
-
-        |c|^2 is an upper bound of it, and is returned instead where it is at most `enough`.
-        """
-        size = step.size
-        bound = dot(root, size, size, 0, size)
-        if bound <= enough:
-            return bound
-        for k in range(size):
-            diagonal[k] = LEAST * norm[k]
-        solve(root, significant, diagonal, work, step)
-        reduction = 0.0
+    size = step.size
+    plain = True
+    for k in range(size):
+        plain = plain and free[k] and diagonal[k] == 0.0
+    for k in range(size + 1):
         for i in range(size):
-            change = 0.0
-            for k in range(size):
-                if significant[k]:
-                    change += root[k, i] * step[k]
-            reduction -= change * (change + 2 * root[size, i])
-        return reduction
+            work[k, i] = root[k, i] if k == size or free[k] else 0.0
+            work[k, size + i] = 0.0
+    if not plain:
+        for k in range(size):
+            work[k, size + k] = diagonal[k] if free[k] else 1.0
+        call(triangularize, (work, work.shape[1], work.shape[1], size, size + 1))
+    for k in range(size - 1, -1, -1):
+        value = -work[size, k]
+        for j in range(k + 1, size):
+            value -= work[j, k] * step[j]
+        step[k] = value / work[k, k]
 
-    return damped_step, shortened_step, attainable_reduction
+
+@exact
+def damped_step(triangularize, root, free, weight, radius, damping, work, diagonal, step, inner, gradient):
+    """Writes the Gauss-Newton step where it lies within the radius, else a damped one -> its damping."""
+    size = step.size
+    for k in range(size):
+        diagonal[k] = 0.0
+    solve(triangularize, root, free, diagonal, work, step)
+    length = norm_of(weight, step)
+    if length <= (1 + NEAR) * radius:
+        return 0.0
+    low = newton(work, weight, step, length, radius, inner)
+    if not isfinite(low):
+        low = 0.0
+    total = 0.0
+    for k in range(size):
+        if free[k]:
+            total += (gradient[k] / weight[k]) ** 2
+    high = sqrt(total) / radius if total > 0.0 else TINY / min(radius, NEAR)
+    damping = min(max(damping, low), high)
+    excess = 0.0
+    for _ in range(SEARCHES):
+        if damping <= 0.0:
+            damping = max(1e-3 * high, TINY)
+        for k in range(size):
+            diagonal[k] = sqrt(damping) * weight[k]
+        solve(triangularize, root, free, diagonal, work, step)
+        length = norm_of(weight, step)
+        before = excess
+        excess = length - radius
+        if abs(excess) <= NEAR * radius or (low == 0.0 and excess <= before and before < 0.0):
+            break
+        change = newton(work, weight, step, length, radius, inner)
+        if excess > 0.0:
+            low = max(low, damping)
+        if excess < 0.0:
+            high = min(high, damping)
+        damping = max(low, damping + change)
+    return damping
+
+
+@exact
+def shortened_step(triangularize, root, free, weight, radius, work, diagonal, step):
+    """Writes the Gauss-Newton step, cut to the radius -> whether A has not full rank."""
+    size = step.size
+    for k in range(size):
+        diagonal[k] = 0.0
+    solve(triangularize, root, free, diagonal, work, step)
+    length = norm_of(weight, step)
+    if length > radius:
+        for k in range(size):
+            step[k] *= radius / length
+    for k in range(size):
+        if not abs(work[k, k]) > SINGULAR_PIVOT * sqrt(dot(work, k, k, 0, k + 1)):
+            return True
+    return False
+
+
+@exact
+def attainable_reduction(triangularize, root, significant, norm, work, diagonal, step, enough):
+    """The largest reduction of |A s + c|^2, by the Gauss-Newton step of the `significant` columns.
+
+    |c|^2 is an upper bound of it, and is returned instead where it is at most `enough`.
+    """
+    size = step.size
+    bound = dot(root, size, size, 0, size)
+    if bound <= enough:
+        return bound
+    for k in range(size):
+        diagonal[k] = LEAST * norm[k]
+    solve(triangularize, root, significant, diagonal, work, step)
+    reduction = 0.0
+    for i in range(size):
+        change = 0.0
+        for k in range(size):
+            if significant[k]:
+                change += root[k, i] * step[k]
+        reduction -= change * (change + 2 * root[size, i])
+    return reduction

@@ -1,14 +1,31 @@
 """The same method in Numba: each fit alone, from start to end; see reference.py for what is computed."""
 
-from math import inf, isfinite, sqrt
-from typing import Any
+from math import inf, isfinite, nan, sqrt
 
 import numpy as np
 
+from ..common.numba_cache import cached
 from .method import FAR, LEAST_REACH
-from .numba_algebra import dot, exact, made_for, make_steps, norm_of
-from .numba_criteria import GRADIENT, NOT_FINITE, RUNNING, judge, largest_allowed, largest_cosine, rounding_of
-from .numba_linearize import make_linearize, room_for
+from .numba_algebra import (
+    attainable_reduction,
+    damped_step,
+    dot,
+    exact,
+    norm_of,
+    shortened_step,
+    whole,
+)
+from .numba_criteria import (
+    EXHAUSTED,
+    GRADIENT,
+    NOT_FINITE,
+    RUNNING,
+    judge,
+    largest_allowed,
+    largest_cosine,
+    rounding_of,
+)
+from .numba_linearize import evaluate, finish, room_for
 
 
 @exact
@@ -59,87 +76,131 @@ def new_radius(radius, predicted, actual, rss, slope, length, damping):
     return factor * min(radius, 10 * length)
 
 
-def make_fit(rows: Any, triangularize: Any) -> Any:
-    """A graph's `evaluate`, `finish` and `fit`, as closures: Numba can't cache what takes functions."""
-    made = made_for(rows)
-    evaluate, finish = make_linearize(rows, triangularize)
-    damped_step, shortened_step, attainable_reduction = make_steps(triangularize)
+@exact
+def fit(
+    rows, triangularize, damped, p, state, scale, rule, lower, upper, free, x, t, w, count, history, path
+):
+    """Makes up to `count` trial steps of one fit, as reference.iterate -> how many, and its Status.
 
-    @made
-    def fit(damped, p, state, scale, rule, lower, upper, free, x, t, w, count, history, path):
-        """Makes up to `count` trial steps of one fit, as reference.iterate -> how many, and its Status.
+    p, scale [P] and state (radius, damping; radius NaN before the first step) are changed in place;
+    rule holds ftol, xtol, gtol, the first radius and |sqrt(w) t|. history [S, 3] gets |e|^2, |J^T e|
+    and the damping of each trial, path [S, P] the parameters before it.
+    """
+    size = p.size
+    columns = room_for(p, t)
+    work = np.zeros((size + 1, whole(2 * size)))
+    root = np.empty((size + 1, size))
+    there = np.empty((size + 1, size))
+    spare = np.empty((7, size))  # not unpacked in one line: Numba frees such views too early
+    step, trial, gradient = spare[0], spare[1], spare[2]
+    weight, diagonal, inner, norm = spare[3], spare[4], spare[5], spare[6]
+    movable = np.empty(size, dtype=np.bool_)
+    significant = np.empty(size, dtype=np.bool_)
+    ftol, xtol, gtol, first, extent = rule
 
-        p, scale [P] and state (radius, damping; radius NaN before the first step) are changed in place;
-        rule holds ftol, xtol, gtol, the first radius and |sqrt(w) t|. history [S, 3] gets |e|^2, |J^T e|
-        and the damping of each trial, path [S, P] the parameters before it.
-        """
-        size = p.size
-        columns = room_for(p, t)
-        work = np.empty((size + 1, 2 * size))
-        root = np.empty((size + 1, size))
-        there = np.empty((size + 1, size))
-        spare = np.empty((7, size))  # not unpacked in one line: Numba frees such views too early
-        step, trial, gradient = spare[0], spare[1], spare[2]
-        weight, diagonal, inner, norm = spare[3], spare[4], spare[5], spare[6]
-        movable = np.empty(size, dtype=np.bool_)
-        significant = np.empty(size, dtype=np.bool_)
-        ftol, xtol, gtol, first, extent = rule
+    rss, filled = evaluate(rows, triangularize, p, x, t, w, columns)
+    if not (isfinite(rss) and finish(triangularize, columns, filled, root)):
+        return 0, NOT_FINITE
+    for row in range(count):
+        steepness = scaled(root, p, lower, upper, free, gradient, norm, movable, scale, weight)
+        if not state[0] >= 0.0:
+            reach = max(norm_of(scale, p), LEAST_REACH * extent)
+            state[0] = first * (reach if reach > 0.0 else 1.0) if damped else inf
+        damping, singular = 0.0, False
+        if damped:
+            damping = damped_step(
+                triangularize,
+                root,
+                movable,
+                weight,
+                state[0],
+                state[1],
+                work,
+                diagonal,
+                step,
+                inner,
+                gradient,
+            )
+        else:
+            singular = shortened_step(triangularize, root, movable, weight, state[0], work, diagonal, step)
+        predicted, square = projected_on_bounds(root, p, lower, upper, movable, step, trial)
+        length = norm_of(weight, step)
+        tolerance, rounding = ftol * rss, rounding_of(rss, extent)
+        cosine = largest_cosine(p, gradient, norm, scale, rounding, significant)
+        near, allowed = FAR * (tolerance + rounding), largest_allowed(rss, rounding, ftol, gtol)
+        enough = min(near, allowed)
 
-        rss, filled = evaluate(p, x, t, w, columns)
-        if not (isfinite(rss) and finish(columns, filled, root)):
-            return 0, NOT_FINITE
-        for row in range(count):
-            steepness = scaled(root, p, lower, upper, free, gradient, norm, movable, scale, weight)
-            if not state[0] >= 0.0:
-                reach = max(norm_of(scale, p), LEAST_REACH * extent)
-                state[0] = first * (reach if reach > 0.0 else 1.0) if damped else inf
-            damping, singular = 0.0, False
-            if damped:
-                damping = damped_step(
-                    root, movable, weight, state[0], state[1], work, diagonal, step, inner, gradient
-                )
-            else:
-                singular = shortened_step(root, movable, weight, state[0], work, diagonal, step)
-            predicted, square = projected_on_bounds(root, p, lower, upper, movable, step, trial)
-            length = norm_of(weight, step)
-            tolerance, rounding = ftol * rss, rounding_of(rss, extent)
-            cosine = largest_cosine(p, gradient, norm, scale, rounding, significant)
-            near, allowed = FAR * (tolerance + rounding), largest_allowed(rss, rounding, ftol, gtol)
-            enough = min(near, allowed)
+        rss_there, filled = evaluate(rows, triangularize, trial, x, t, w, columns)
+        actual = rss - rss_there if isfinite(rss_there) else -inf
+        flat = max(abs(actual), abs(predicted)) <= tolerance and actual <= 2 * predicted
+        attainable = inf
+        if flat:
+            attainable = attainable_reduction(
+                triangularize, root, significant, norm, work, diagonal, inner, enough
+            )
+        if actual > 0.0 and not attainable <= enough and not finish(triangularize, columns, filled, there):
+            actual = -inf
+        slope = square + damping * length * length
+        radius = new_radius(state[0], predicted, actual, rss, slope, length, damping)
+        short = min(radius, length) <= xtol * norm_of(scale, p)
+        orthogonal = cosine <= gtol * sqrt(rss)
+        improved = actual > 0.0
+        rounded = not improved and abs(predicted) <= rounding
+        if not flat and (orthogonal or rounded or short):
+            attainable = attainable_reduction(
+                triangularize, root, significant, norm, work, diagonal, inner, enough
+            )
+        end = judge(
+            orthogonal, flat, rounded, short, improved, actual > -inf, singular, attainable <= allowed,
+            attainable > near, attainable <= FAR * rounding_of(rss, norm_of(norm, p)),
+        )  # fmt: skip
 
-            rss_there, filled = evaluate(trial, x, t, w, columns)
-            actual = rss - rss_there if isfinite(rss_there) else -inf
-            flat = max(abs(actual), abs(predicted)) <= tolerance and actual <= 2 * predicted
-            attainable = inf
-            if flat:
-                attainable = attainable_reduction(root, significant, norm, work, diagonal, inner, enough)
-            if actual > 0.0 and not attainable <= enough and not finish(columns, filled, there):
-                actual = -inf
-            slope = square + damping * length * length
-            radius = new_radius(state[0], predicted, actual, rss, slope, length, damping)
-            short = min(radius, length) <= xtol * norm_of(scale, p)
-            orthogonal = cosine <= gtol * sqrt(rss)
-            improved = actual > 0.0
-            rounded = not improved and abs(predicted) <= rounding
-            if not flat and (orthogonal or rounded or short):
-                attainable = attainable_reduction(root, significant, norm, work, diagonal, inner, enough)
-            end = judge(
-                orthogonal, flat, rounded, short, improved, actual > -inf, singular, attainable <= allowed,
-                attainable > near, attainable <= FAR * rounding_of(rss, norm_of(norm, p)),
-            )  # fmt: skip
-
-            history[row, 0], history[row, 1], history[row, 2] = rss, steepness, damping
+        history[row, 0], history[row, 1], history[row, 2] = rss, steepness, damping
+        for i in range(p.size):
+            path[row, i] = p[i]
+        state[0] = inf if not damped and improved else radius
+        state[1] = damping
+        if improved and end != GRADIENT:
             for i in range(p.size):
-                path[row, i] = p[i]
-            state[0] = inf if not damped and improved else radius
-            state[1] = damping
-            if improved and end != GRADIENT:
-                for i in range(p.size):
-                    p[i] = trial[i]
-                rss = rss_there
-                root, there = there, root
-            if end != RUNNING:
-                return row + 1, end
-        return count, RUNNING
+                p[i] = trial[i]
+            rss = rss_there
+            root, there = there, root
+        if end != RUNNING:
+            return row + 1, end
+    return count, RUNNING
 
-    return evaluate, finish, fit
+
+@cached
+def advance(
+    start, stop, rows, triangularize, damped, p, state, scale, rule, lower, upper, free, x, t, w, status, count,
+    steps, history, path,
+):  # fmt: skip
+    """Makes up to S trial steps of fits start..stop-1, as `fit`.
+
+    p, scale, lower, upper, free [R, P], state [R, 2], rule [R, 5], status, count, steps [R],
+    x [1 or R, V, N], t [1 or R, T, N], w [1 or R, N or 0], history [R, S, 3], path [R, S, P].
+    """
+    for r in range(start, stop):
+        done = 0
+        left = min(history.shape[1], steps[r] - count[r])
+        if status[r] == RUNNING and left > 0:
+            done, status[r] = fit(
+                rows, triangularize, damped, p[r], state[r], scale[r], rule[r], lower[r], upper[r], free[r],
+                x[r % x.shape[0]], t[r % t.shape[0]], w[r % w.shape[0]], left, history[r], path[r],
+            )  # fmt: skip
+            count[r] += done
+            if status[r] == RUNNING and count[r] == steps[r]:
+                status[r] = EXHAUSTED
+        history[r, done:] = nan
+        path[r, done:] = nan
+
+
+@cached
+def solutions(start, stop, rows, triangularize, p, x, t, w, root, rss):
+    """|e|^2 at p, rss [R], and the columns of A and c, root [R, P + 1, P], of fits start..stop-1."""
+    columns = room_for(p[0], t[0])
+    for r in range(start, stop):
+        own = x[r % x.shape[0]], t[r % t.shape[0]], w[r % w.shape[0]]
+        rss[r], filled = evaluate(rows, triangularize, p[r], own[0], own[1], own[2], columns)
+        if not finish(triangularize, columns, filled, root[r]):
+            rss[r], root[r] = inf, 0.0

@@ -1,59 +1,68 @@
-"""The linear problem of one fit in Numba, by QR: see linearize.py for what is computed."""
+"""The linear problem of one fit in Numba, by QR: see linearize.py for what is computed.
+
+`rows` and `triangularize` are addresses of machine code: llvm_source.rows_source and llvm_algebra say what of.
+"""
 
 from math import isfinite
-from typing import Any
 
 import numpy as np
 
-from .numba_algebra import exact, made_for
+from ..common.native import call
+from .numba_algebra import exact, whole
 
 BLOCK = 1024  # rows of [J | e] that are triangularized at a time
 
 
 @exact
+def samples_of(targets):
+    """The samples of a block, of `targets` rows each."""
+    return max(1, BLOCK // targets)
+
+
+@exact
 def room_for(p, t):
     """Memory for the `columns` of `evaluate`: a triangle, and under it a block of rows."""
-    return np.empty((p.size + 1, p.size + min(t.size, max(BLOCK, t.shape[1]))))
+    samples = min(t.shape[1], samples_of(t.shape[0]))
+    return np.empty((p.size + 1, whole(p.size) + t.shape[0] * whole(samples)))
 
 
-def make_linearize(rows: Any, triangularize: Any) -> Any:
-    """`evaluate` and `finish` of a graph, whose compiled `rows` writes rows of [J | e].
+@exact
+def evaluate(rows, triangularize, p, x, t, w, columns):
+    """|e|^2 at `p`, and the number of rows of `columns` that wait for `finish`; x [V, N], t [T, N], w [N or 0].
 
     Each block of rows is triangularized under the triangle of those before, so that the condition number
     isn't squared and memory is bounded. The last block waits for `finish`: a fit that ends with this
     evaluation needs no triangle.
     """
-    made = made_for(rows)
+    targets, samples, size = t.shape[0], t.shape[1], p.size
+    block = samples_of(targets)
+    rss = np.zeros(1)
+    filled = 0
+    for start in range(0, samples, block):
+        count = min(block, samples - start)
+        under = columns[:, filled:]
+        call(
+            rows,
+            (p, x[:, start:], samples, t[:, start:], samples, w[start:], count, under, columns.shape[1], rss),
+        )
+        filled += targets * whole(count)
+        if start + count < samples:
+            call(triangularize, (columns, columns.shape[1], filled, min(filled, size), size + 1))
+            filled = min(filled, whole(size))
+            for k in range(size + 1):
+                for i in range(min(k + 1, size), filled):
+                    columns[k, i] = 0.0
+    return rss[0], filled
 
-    @made
-    def evaluate(p, x, t, w, columns):
-        """|e|^2 at `p`, and the number of rows of `columns` that wait for `finish`."""
-        samples, targets, size = t.shape[0], t.shape[1], p.size
-        block = max(1, BLOCK // targets)
-        rss = 0.0
-        filled = 0
-        for start in range(0, samples, block):
-            stop = min(start + block, samples)
-            rss += rows(p, x, t, w, start, stop, columns, filled)
-            filled += (stop - start) * targets
-            if stop < samples:
-                triangularize(columns, filled, size)
-                filled = min(filled, size)
-                for k in range(size):
-                    for i in range(k + 1, filled):
-                        columns[k, i] = 0.0
-        return rss, filled
 
-    @made
-    def finish(columns, filled, root):
-        """Writes the columns of A and, last, c into root [P + 1, P]; returns whether they are finite."""
-        size = root.shape[1]
-        triangularize(columns, filled, size)
-        finite = True
-        for k in range(size + 1):
-            for i in range(size):
-                root[k, i] = columns[k, i] if i < filled and i <= k else 0.0
-                finite = finite and isfinite(root[k, i])
-        return finite
-
-    return evaluate, finish
+@exact
+def finish(triangularize, columns, filled, root):
+    """Writes the columns of A and, last, c into root [P + 1, P]; returns whether they are finite."""
+    size = root.shape[1]
+    call(triangularize, (columns, columns.shape[1], filled, min(filled, size), size + 1))
+    finite = True
+    for k in range(size + 1):
+        for i in range(size):
+            root[k, i] = columns[k, i] if i < filled and i <= k else 0.0
+            finite = finite and isfinite(root[k, i])
+    return finite

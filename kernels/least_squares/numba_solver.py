@@ -1,16 +1,19 @@
-"""R fits of an expression graph through Numba, on the CPU: one compiled loop makes their steps."""
+"""R fits of an expression graph on the CPU: a loop that Numba compiled once, around the graph's machine code."""
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..common import source_cache
+from ..common.llvm import MachineCode, compiled
 from ..common.threads import share
+from ..expression.llvm_source import rows_source
 from ..language import Graph
+from .llvm_algebra import triangularization
 from .method import Status
-from .numba_source import source
+from .numba_kernel import advance, solutions
 from .problem import Linear, Problem, Rules, Trials
 
 
@@ -22,7 +25,8 @@ class NumbaSolver:
     ) -> None:
         assert parameters.dtype == torch.float64 and parameters.device.type == "cpu"
         assert parameters.is_contiguous(), "the compiled loop writes into this memory"
-        self.code = source_cache.load(source(graph))
+        self.code = _rows(graph, problem.weights is not None)
+        self.compiled = self.code.address["rows"], triangularization().address["triangularize"]
         self.damped, self.rules = damped, rules
         self.parameters = parameters
         self.status = torch.full_like(rules.steps, Status.RUNNING)
@@ -31,9 +35,8 @@ class NumbaSolver:
         self.state = parameters.new_tensor([[torch.nan, 0.0]]).repeat(len(parameters), 1)
         self.tolerances = torch.stack([rules.ftol, rules.xtol, rules.gtol, rules.radius, rules.size], 1)
         weights = parameters.new_empty(0) if problem.weights is None else problem.weights
-        self.samples = [
-            _per_run(part, dims) for part, dims in ((problem.inputs, 3), (problem.targets, 3), (weights, 2))
-        ]
+        columns = (_per_run(data, 3).mT.contiguous() for data in (problem.inputs, problem.targets))
+        self.samples = [*columns, _per_run(weights, 2)]
 
     @property
     def memory(self) -> dict[str, Tensor]:
@@ -58,6 +61,7 @@ class NumbaSolver:
         history = np.empty((len(runs), count, 3))
         path = np.empty((len(runs), count, p.shape[1]))
         arguments = (
+            *self.compiled,
             self.damped,
             *(_array(part) for part in (p, state, scale, tolerances, lower, upper, free)),
             *(_array(part if everyone or len(part) == 1 else part[runs]) for part in self.samples),
@@ -65,7 +69,7 @@ class NumbaSolver:
             history,
             path,
         )
-        share(len(runs), lambda start, stop: self.code.advance(start, stop, *arguments))
+        share(len(runs), lambda start, stop: advance(start, stop, *arguments))
         if not everyone:
             for whole, part in zip(changed, (p, state, scale, status, steps_done), strict=True):
                 whole[runs] = part
@@ -76,10 +80,15 @@ class NumbaSolver:
         """All runs [R], and their linear problems at `parameters`."""
         runs, size = self.parameters.shape
         root, rss = np.empty((runs, size + 1, size)), np.empty(runs)
-        arguments = *(_array(part) for part in (self.parameters, *self.samples)), root, rss
-        share(runs, lambda start, stop: self.code.solutions(start, stop, *arguments))
+        arrays = *(_array(part) for part in (self.parameters, *self.samples)), root, rss
+        share(runs, lambda start, stop: solutions(start, stop, *self.compiled, *arrays))
         columns = torch.from_numpy(root)
         yield torch.arange(runs), Linear(torch.from_numpy(rss), columns[:, :size].mT, columns[:, size])
+
+
+@cache
+def _rows(graph: Graph, weighted: bool) -> MachineCode:
+    return compiled(rows_source(graph, weighted), "rows")
 
 
 def _array(tensor: Tensor) -> np.ndarray:

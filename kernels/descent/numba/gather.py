@@ -8,6 +8,7 @@ from ...common.threads import share
 from ...random.numba_permutation import samples
 from ..block import Batches, Shuffle
 
+
 @cached
 def _gather(start, stop, x, t, keys, epoch, first, x_out, t_out):
     index = np.empty(x_out.shape[2], np.int64)
