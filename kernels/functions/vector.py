@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-BITS = {"double": 64, "float": 32, "i64": 64, "i32": 32, "i16": 16, "i1": 1}
+BITS = {"double": 64, "float": 32, "i64": 64, "i32": 32, "i16": 16, "i8": 8, "i1": 1}
 SHORT = {"double": "f64", "float": "f32"}  # in the names of LLVM's intrinsics
 INTEGER = {"double": "i64", "float": "i32"}  # of the same size
 Number = float | int

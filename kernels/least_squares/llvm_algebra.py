@@ -1,4 +1,7 @@
-"""Householder's QR in LLVM IR, for columns of any number: Golub and Van Loan, "Matrix Computations", 5.2."""
+"""Small linear algebra of one fit in LLVM IR: Householder's QR, and a damped triangular system.
+
+Matrices are stored by columns, a `stride` of doubles apart. Golub and Van Loan, "Matrix Computations", 5.2.
+"""
 
 from functools import cache, partial
 
@@ -11,31 +14,82 @@ TOGETHER = (4, 2, 1)  # columns that one pass over the rows serves, as many as t
 
 
 @cache
-def triangularization() -> MachineCode:
-    """triangularize(columns, stride, rows, pivots, count), in place, of `count` columns, `stride` doubles apart.
+def algebra() -> MachineCode:
+    """triangularize(columns, stride, rows, pivots, count) and solve(root, free, diagonal, work, step, size, height).
 
-    It makes the first `pivots` columns upper triangular; what remains below their diagonals stands for zeros.
-    `rows` is a multiple of LANES, and at least as many as there are pivots.
+    triangularize: makes the first `pivots` of `count` columns upper triangular, in place; what remains below
+    their diagonals stands for zeros. `rows` is a multiple of LANES, and not less than `pivots`.
 
-    >>> from packtrain.kernels.least_squares.llvm_algebra import triangularization
-    >>> list(triangularization().address)
-    ['triangularize']
+    solve: writes the s [P] of the free columns that minimizes |A s + c|^2 + |diagonal s|^2, where `root`
+    [P + 1, height] holds the columns of A, upper triangular, and c; `size` is P, and `height` the same filled
+    up to a multiple of LANES. `work` [P + 1, 2 height] gets the triangle.
+
+    >>> from packtrain.kernels.least_squares.llvm_algebra import algebra
+    >>> list(algebra().address)
+    ['triangularize', 'solve']
     """
-    return compiled(source(), "triangularize")
+    return compiled(source(), "triangularize", "solve")
 
 
 def source() -> str:
-    """Its IR.
+    """Their IR.
 
     >>> from packtrain.kernels.least_squares.llvm_algebra import source
-    >>> "@triangularize" in source()
+    >>> "@solve" in source()
     True
     """
-    routine = Routine(Module())
+    module = Module()
+    _triangularize(module)
+    _solve(module)
+    return module.text()
+
+
+def _triangularize(module: Module) -> None:
+    routine = Routine(module)
     with routine.loop("%pivots") as k:
         _reflect(routine, k)
     routine.define("triangularize", "ptr noalias %columns, i64 %stride, i64 %rows, i64 %pivots, i64 %count")
-    return routine.body.module.text()
+
+
+def _solve(module: Module) -> None:
+    routine = Routine(module)
+    body = routine.body
+    rows = routine.multiply("%height", 2)
+    damped = routine.variable(body.number(0, "i64", 1))
+    with routine.loop("%size") as k:
+        free = body.load(routine.at("%free", "i8", k), "i8", 1) != 0
+        weight = where(free, body.load(routine.at("%diagonal", "double", k), "double", 1), 1.0)
+        damped.set(damped.get() | (weight != 0).to("i64"))
+        _copy(routine, k, rows, where(free, body.number(1, "double", 1), 0.0), weight)
+    _copy(routine, "%size", rows, body.number(1, "double", 1), body.number(0, "double", 1))
+    with routine.when(any_lane(damped.get() != 0)):
+        after = routine.add("%size", 1)
+        body.add(f"call void @triangularize(ptr %work, i64 {rows}, i64 {rows}, i64 %size, i64 {after})")
+    with routine.loop("%size") as done:
+        k = body.value(f"sub i64 %size, {routine.add(done, 1)}")
+        value = routine.variable(-_number(routine, "%size", rows, k))
+        with routine.loop("%size", start=routine.add(k, 1)) as j:
+            step = body.load(routine.at("%step", "double", j), "double", 1)
+            value.set(value.get() - _number(routine, j, rows, k) * step)
+        body.store(value.get() / _number(routine, k, rows, k), routine.at("%step", "double", k))
+    parameters = "ptr noalias %root, ptr noalias %free, ptr noalias %diagonal, ptr noalias %work, "
+    routine.define("solve", parameters + "ptr noalias %step, i64 %size, i64 %height")
+
+
+def _copy(routine: Routine, k: str, rows: str, factor: Vector, weight: Vector) -> None:
+    """Column k of `work`: that of `root` times the factor, and under it column k of the diagonal matrix."""
+    body = routine.body
+    column, factor, weight = body.splat(k, "i64", LANES), _spread(factor), _spread(weight)
+    with routine.loop("%height", LANES) as n:
+        above = body.load(routine.at("%root", "double", (k, "%height"), n), "double", LANES)
+        body.store(factor * above, routine.at("%work", "double", (k, rows), n))
+        diagonal = body.splat(n, "i64", LANES) + body.lanes(LANES) == column
+        body.store(where(diagonal, weight, 0), routine.at("%work", "double", (k, rows), n, "%height"))
+
+
+def _number(routine: Routine, column: str, rows: str, row: str) -> Vector:
+    """A number of `work`."""
+    return routine.body.load(routine.at("%work", "double", (column, rows), row), "double", 1)
 
 
 def _reflect(routine: Routine, k: str) -> None:

@@ -58,37 +58,21 @@ def newton(work, weight, step, length, radius, inner):
 
 
 @exact
-def solve(triangularize, root, free, diagonal, work, step):
+def solve(code, root, free, diagonal, work, step):
     """Writes s of free columns that minimizes |A s + c|^2 + |diagonal s|^2; `work` gets the triangle.
 
-    `triangularize` is an address, and `work` [P + 1, whole(2 P)], whose rows behind 2 P are 0.
+    `code` holds the addresses of a graph's rows, and of llvm_algebra's triangularize and solve.
     """
-    size = step.size
-    plain = True
-    for k in range(size):
-        plain = plain and free[k] and diagonal[k] == 0.0
-    for k in range(size + 1):
-        for i in range(size):
-            work[k, i] = root[k, i] if k == size or free[k] else 0.0
-            work[k, size + i] = 0.0
-    if not plain:
-        for k in range(size):
-            work[k, size + k] = diagonal[k] if free[k] else 1.0
-        call(triangularize, (work, work.shape[1], work.shape[1], size, size + 1))
-    for k in range(size - 1, -1, -1):
-        value = -work[size, k]
-        for j in range(k + 1, size):
-            value -= work[j, k] * step[j]
-        step[k] = value / work[k, k]
+    call(code[2], (root, free, diagonal, work, step, step.size, root.shape[1]))
 
 
 @exact
-def damped_step(triangularize, root, free, weight, radius, damping, work, diagonal, step, inner, gradient):
+def damped_step(code, root, free, weight, radius, damping, work, diagonal, step, inner, gradient):
     """Writes the Gauss-Newton step where it lies within the radius, else a damped one -> its damping."""
     size = step.size
     for k in range(size):
         diagonal[k] = 0.0
-    solve(triangularize, root, free, diagonal, work, step)
+    solve(code, root, free, diagonal, work, step)
     length = norm_of(weight, step)
     if length <= (1 + NEAR) * radius:
         return 0.0
@@ -107,7 +91,7 @@ def damped_step(triangularize, root, free, weight, radius, damping, work, diagon
             damping = max(1e-3 * high, TINY)
         for k in range(size):
             diagonal[k] = sqrt(damping) * weight[k]
-        solve(triangularize, root, free, diagonal, work, step)
+        solve(code, root, free, diagonal, work, step)
         length = norm_of(weight, step)
         before = excess
         excess = length - radius
@@ -123,12 +107,12 @@ def damped_step(triangularize, root, free, weight, radius, damping, work, diagon
 
 
 @exact
-def shortened_step(triangularize, root, free, weight, radius, work, diagonal, step):
+def shortened_step(code, root, free, weight, radius, work, diagonal, step):
     """Writes the Gauss-Newton step, cut to the radius -> whether A has not full rank."""
     size = step.size
     for k in range(size):
         diagonal[k] = 0.0
-    solve(triangularize, root, free, diagonal, work, step)
+    solve(code, root, free, diagonal, work, step)
     length = norm_of(weight, step)
     if length > radius:
         for k in range(size):
@@ -140,7 +124,7 @@ def shortened_step(triangularize, root, free, weight, radius, work, diagonal, st
 
 
 @exact
-def attainable_reduction(triangularize, root, significant, norm, work, diagonal, step, enough):
+def attainable_reduction(code, root, significant, norm, work, diagonal, step, enough):
     """The largest reduction of |A s + c|^2, by the Gauss-Newton step of the `significant` columns.
 
     |c|^2 is an upper bound of it, and is returned instead where it is at most `enough`.
@@ -151,7 +135,7 @@ def attainable_reduction(triangularize, root, significant, norm, work, diagonal,
         return bound
     for k in range(size):
         diagonal[k] = LEAST * norm[k]
-    solve(triangularize, root, significant, diagonal, work, step)
+    solve(code, root, significant, diagonal, work, step)
     reduction = 0.0
     for i in range(size):
         change = 0.0

@@ -77,9 +77,7 @@ def new_radius(radius, predicted, actual, rss, slope, length, damping):
 
 
 @exact
-def fit(
-    rows, triangularize, damped, p, state, scale, rule, lower, upper, free, x, t, w, count, history, path
-):
+def fit(code, damped, p, state, scale, rule, lower, upper, free, x, t, w, count, history, path):
     """Makes up to `count` trial steps of one fit, as reference.iterate -> how many, and its Status.
 
     p, scale [P] and state (radius, damping; radius NaN before the first step) are changed in place;
@@ -88,9 +86,10 @@ def fit(
     """
     size = p.size
     columns = room_for(p, t)
-    work = np.zeros((size + 1, whole(2 * size)))
-    root = np.empty((size + 1, size))
-    there = np.empty((size + 1, size))
+    work = np.empty((size + 1, 2 * whole(size)))
+    root = np.zeros((size + 1, whole(size)))
+    there = np.zeros((size + 1, whole(size)))
+    square_sum = np.empty(1)
     spare = np.empty((7, size))  # not unpacked in one line: Numba frees such views too early
     step, trial, gradient = spare[0], spare[1], spare[2]
     weight, diagonal, inner, norm = spare[3], spare[4], spare[5], spare[6]
@@ -98,8 +97,9 @@ def fit(
     significant = np.empty(size, dtype=np.bool_)
     ftol, xtol, gtol, first, extent = rule
 
-    rss, filled = evaluate(rows, triangularize, p, x, t, w, columns)
-    if not (isfinite(rss) and finish(triangularize, columns, filled, root)):
+    filled = evaluate(code, p, x, t, w, columns, square_sum)
+    rss = square_sum[0]
+    if not (isfinite(rss) and finish(code, columns, filled, root)):
         return 0, NOT_FINITE
     for row in range(count):
         steepness = scaled(root, p, lower, upper, free, gradient, norm, movable, scale, weight)
@@ -109,7 +109,7 @@ def fit(
         damping, singular = 0.0, False
         if damped:
             damping = damped_step(
-                triangularize,
+                code,
                 root,
                 movable,
                 weight,
@@ -122,7 +122,7 @@ def fit(
                 gradient,
             )
         else:
-            singular = shortened_step(triangularize, root, movable, weight, state[0], work, diagonal, step)
+            singular = shortened_step(code, root, movable, weight, state[0], work, diagonal, step)
         predicted, square = projected_on_bounds(root, p, lower, upper, movable, step, trial)
         length = norm_of(weight, step)
         tolerance, rounding = ftol * rss, rounding_of(rss, extent)
@@ -130,15 +130,14 @@ def fit(
         near, allowed = FAR * (tolerance + rounding), largest_allowed(rss, rounding, ftol, gtol)
         enough = min(near, allowed)
 
-        rss_there, filled = evaluate(rows, triangularize, trial, x, t, w, columns)
+        filled = evaluate(code, trial, x, t, w, columns, square_sum)
+        rss_there = square_sum[0]
         actual = rss - rss_there if isfinite(rss_there) else -inf
         flat = max(abs(actual), abs(predicted)) <= tolerance and actual <= 2 * predicted
         attainable = inf
         if flat:
-            attainable = attainable_reduction(
-                triangularize, root, significant, norm, work, diagonal, inner, enough
-            )
-        if actual > 0.0 and not attainable <= enough and not finish(triangularize, columns, filled, there):
+            attainable = attainable_reduction(code, root, significant, norm, work, diagonal, inner, enough)
+        if actual > 0.0 and not attainable <= enough and not finish(code, columns, filled, there):
             actual = -inf
         slope = square + damping * length * length
         radius = new_radius(state[0], predicted, actual, rss, slope, length, damping)
@@ -147,9 +146,7 @@ def fit(
         improved = actual > 0.0
         rounded = not improved and abs(predicted) <= rounding
         if not flat and (orthogonal or rounded or short):
-            attainable = attainable_reduction(
-                triangularize, root, significant, norm, work, diagonal, inner, enough
-            )
+            attainable = attainable_reduction(code, root, significant, norm, work, diagonal, inner, enough)
         end = judge(
             orthogonal, flat, rounded, short, improved, actual > -inf, singular, attainable <= allowed,
             attainable > near, attainable <= FAR * rounding_of(rss, norm_of(norm, p)),
@@ -172,7 +169,7 @@ def fit(
 
 @cached
 def advance(
-    start, stop, rows, triangularize, damped, p, state, scale, rule, lower, upper, free, x, t, w, status, count,
+    start, stop, code, damped, p, state, scale, rule, lower, upper, free, x, t, w, status, count,
     steps, history, path,
 ):  # fmt: skip
     """Makes up to S trial steps of fits start..stop-1, as `fit`.
@@ -185,7 +182,7 @@ def advance(
         left = min(history.shape[1], steps[r] - count[r])
         if status[r] == RUNNING and left > 0:
             done, status[r] = fit(
-                rows, triangularize, damped, p[r], state[r], scale[r], rule[r], lower[r], upper[r], free[r],
+                code, damped, p[r], state[r], scale[r], rule[r], lower[r], upper[r], free[r],
                 x[r % x.shape[0]], t[r % t.shape[0]], w[r % w.shape[0]], left, history[r], path[r],
             )  # fmt: skip
             count[r] += done
@@ -196,11 +193,11 @@ def advance(
 
 
 @cached
-def solutions(start, stop, rows, triangularize, p, x, t, w, root, rss):
+def solutions(start, stop, code, p, x, t, w, root, rss):
     """|e|^2 at p, rss [R], and the columns of A and c, root [R, P + 1, P], of fits start..stop-1."""
     columns = room_for(p[0], t[0])
     for r in range(start, stop):
         own = x[r % x.shape[0]], t[r % t.shape[0]], w[r % w.shape[0]]
-        rss[r], filled = evaluate(rows, triangularize, p[r], own[0], own[1], own[2], columns)
-        if not finish(triangularize, columns, filled, root[r]):
+        filled = evaluate(code, p[r], own[0], own[1], own[2], columns, rss[r : r + 1])
+        if not finish(code, columns, filled, root[r]):
             rss[r], root[r] = inf, 0.0

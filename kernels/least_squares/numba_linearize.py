@@ -1,6 +1,6 @@
 """The linear problem of one fit in Numba, by QR: see linearize.py for what is computed.
 
-`rows` and `triangularize` are addresses of machine code: llvm_source.rows_source and llvm_algebra say what of.
+`code` holds the addresses of a graph's rows, and of llvm_algebra's triangularize and solve.
 """
 
 from math import isfinite
@@ -27,8 +27,10 @@ def room_for(p, t):
 
 
 @exact
-def evaluate(rows, triangularize, p, x, t, w, columns):
-    """|e|^2 at `p`, and the number of rows of `columns` that wait for `finish`; x [V, N], t [T, N], w [N or 0].
+def evaluate(code, p, x, t, w, columns, rss):
+    """Writes |e|^2 at `p` into rss [1]; returns how many rows of `columns` wait for `finish`.
+
+    x [V, N], t [T, N], w [N or 0]; `columns` is room_for(p, t).
 
     Each block of rows is triangularized under the triangle of those before, so that the condition number
     isn't squared and memory is bounded. The last block waits for `finish`: a fit that ends with this
@@ -36,30 +38,30 @@ def evaluate(rows, triangularize, p, x, t, w, columns):
     """
     targets, samples, size = t.shape[0], t.shape[1], p.size
     block = samples_of(targets)
-    rss = np.zeros(1)
+    rss[0] = 0.0
     filled = 0
     for start in range(0, samples, block):
         count = min(block, samples - start)
         under = columns[:, filled:]
         call(
-            rows,
+            code[0],
             (p, x[:, start:], samples, t[:, start:], samples, w[start:], count, under, columns.shape[1], rss),
         )
         filled += targets * whole(count)
         if start + count < samples:
-            call(triangularize, (columns, columns.shape[1], filled, min(filled, size), size + 1))
+            call(code[1], (columns, columns.shape[1], filled, min(filled, size), size + 1))
             filled = min(filled, whole(size))
             for k in range(size + 1):
                 for i in range(min(k + 1, size), filled):
                     columns[k, i] = 0.0
-    return rss[0], filled
+    return filled
 
 
 @exact
-def finish(triangularize, columns, filled, root):
-    """Writes the columns of A and, last, c into root [P + 1, P]; returns whether they are finite."""
-    size = root.shape[1]
-    call(triangularize, (columns, columns.shape[1], filled, min(filled, size), size + 1))
+def finish(code, columns, filled, root):
+    """Writes the columns of A and, last, c into root [P + 1, P or more]; returns whether they are finite."""
+    size = columns.shape[0] - 1
+    call(code[1], (columns, columns.shape[1], filled, min(filled, size), size + 1))
     finite = True
     for k in range(size + 1):
         for i in range(size):

@@ -11,7 +11,7 @@ from ..common.llvm import MachineCode, compiled
 from ..common.threads import share
 from ..expression.llvm_source import rows_source
 from ..language import Graph
-from .llvm_algebra import triangularization
+from .llvm_algebra import algebra
 from .method import Status
 from .numba_kernel import advance, solutions
 from .problem import Linear, Problem, Rules, Trials
@@ -26,7 +26,7 @@ class NumbaSolver:
         assert parameters.dtype == torch.float64 and parameters.device.type == "cpu"
         assert parameters.is_contiguous(), "the compiled loop writes into this memory"
         self.code = _rows(graph, problem.weights is not None)
-        self.compiled = self.code.address["rows"], triangularization().address["triangularize"]
+        self.addresses = (self.code.address["rows"], *algebra().address.values())
         self.damped, self.rules = damped, rules
         self.parameters = parameters
         self.status = torch.full_like(rules.steps, Status.RUNNING)
@@ -61,7 +61,7 @@ class NumbaSolver:
         history = np.empty((len(runs), count, 3))
         path = np.empty((len(runs), count, p.shape[1]))
         arguments = (
-            *self.compiled,
+            self.addresses,
             self.damped,
             *(_array(part) for part in (p, state, scale, tolerances, lower, upper, free)),
             *(_array(part if everyone or len(part) == 1 else part[runs]) for part in self.samples),
@@ -81,7 +81,7 @@ class NumbaSolver:
         runs, size = self.parameters.shape
         root, rss = np.empty((runs, size + 1, size)), np.empty(runs)
         arrays = *(_array(part) for part in (self.parameters, *self.samples)), root, rss
-        share(runs, lambda start, stop: solutions(start, stop, *self.compiled, *arrays))
+        share(runs, lambda start, stop: solutions(start, stop, self.addresses, *arrays))
         columns = torch.from_numpy(root)
         yield torch.arange(runs), Linear(torch.from_numpy(rss), columns[:, :size].mT, columns[:, size])
 
