@@ -6,8 +6,7 @@ from itertools import combinations_with_replacement
 
 from ..language.expr import Expr, walk
 from ..language.graph import Graph
-from .losses import loss_lines
-from .statements import BOTH, INPUTS, NOTHING, PARAMETERS, call, indented, leaves, statements
+from .statements import BOTH, INPUTS, NOTHING, PARAMETERS, call, indented, leaves, loss_statements, statements
 
 HEADER = '''"""Generated from an expression graph; the file is named after this text."""
 
@@ -48,6 +47,8 @@ TRITON: dict[str, Callable[..., str]] = {
     "chain": lambda x, y: f"tl.where({x} == 0.0, 0.0, tl.where({y} == 0.0, 0.0, {x} * {y}))",
 }
 
+EQUALS = "tl.where({} == {}, {}, {})".format
+
 CIRCULAR = 24  # registers that sin, cos or tan takes of a sample
 
 PARAMETERS_OF_ALL = (
@@ -55,7 +56,7 @@ PARAMETERS_OF_ALL = (
 )
 NOT_SPECIALIZED = PARAMETERS_OF_ALL.split(", ")[5:]
 
-VALUE = re.compile(r"\b(?:[a-oq-z]\d+(?:_\d+)?|l|z|top|chosen)\b")  # p0, ... are one number each
+VALUE = re.compile(r"\b[a-oq-z]\d+(?:_\d+)?\b")  # p0, ... are one number each
 
 KERNEL = """
 @triton.jit(do_not_specialize={plain})
@@ -108,8 +109,10 @@ def loss_source(graph: Graph, loss: str, shared: bool) -> str:
     """
     writer = _Writer(graph, shared, targets=1 if loss == "cross_entropy" else len(graph.outputs))
     writer.compute(graph.program)
-    writer.body += loss_lines(loss, writer.outputs, TRITON, lambda k, a, b: f"tl.where(t0 == {k}, {a}, {b})")
-    writer.sum("l", 0, 1 + len(graph.parameters))
+    lines, value, cotangents = loss_statements(graph, loss, writer.texts, TRITON, EQUALS)
+    writer.texts |= cotangents
+    writer.body += lines
+    writer.sum(value, 0, 1 + len(graph.parameters))
     for i, root in enumerate(graph.gradient):
         writer.compute(walk(root))
         writer.sum(writer.texts[root], 1 + i, 1 + len(graph.parameters))
