@@ -1,0 +1,1 @@
+"""Elementary functions of vectors, as LLVM IR: what a formula's machine code is made of."""
