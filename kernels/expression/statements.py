@@ -98,7 +98,9 @@ def _assignments(part: Expr, texts: Mapping[Expr, str], table: Table) -> list[st
     power = integer_power(part)
     if power is not None:
         return _multiplications(target, texts[part.args[0]], power, table)
-    return [f"{target} = {table[part.op](*(texts[arg] for arg in part.args))}"]
+    lines = Lines(f"{target}_")
+    value = table[part.op](*lines.named(*(texts[arg] for arg in part.args)))
+    return [*lines.written, f"{target} = {value}"]
 
 
 def integer_power(part: Expr) -> int | None:

@@ -14,18 +14,13 @@ from packtrain.kernels.language.expr import name, node
 from tests.helpers import assert_close
 from tests.strategies import OFFERED, Case, data
 
-PARTIAL = (
-    "log",
-    "sqrt",
-    "asin",
-    "acos",
-    "pow",
-)  # operations that negative numbers, or those above 1, have no value of
+# Operations that negative numbers, or those above 1, have no value of.
+PARTIAL = ("log", "log1p", "log2", "log10", "sqrt", "asin", "acos", "atanh", "pow")
 
 
 def one_operation(op: str) -> Graph:
     """xy = op(a*x), or op(a*x, b*x)."""
-    args = [node("mul", name(parameter), name("x")) for parameter in "ab"[: OFFERED[op]]]
+    args = [node("mul", name(parameter), name("x")) for parameter in "abc"[: OFFERED[op]]]
     expression = node(op, *args)
     return Graph.build({"xy": expression}, None, {"xy": f"xy = {expression}"})
 
@@ -43,7 +38,7 @@ def every_operation() -> list[Case]:
 def _of_operations(ops: list[str]) -> Case:
     equations = {}
     for i, op in enumerate(ops):
-        args = [node("mul", name(f"{parameter}{i}"), name("x")) for parameter in "ab"[: OFFERED[op]]]
+        args = [node("mul", name(f"{parameter}{i}"), name("x")) for parameter in "abc"[: OFFERED[op]]]
         equations[f"x{i}"] = node(op, *args)
     lines = {variable: f"{variable} = {expression}" for variable, expression in equations.items()}
     graph = Graph.build(equations, list(equations), lines)

@@ -28,7 +28,7 @@ def wofz_real(u: Any, v: Any, m: Any) -> Any:
 
     >>> import cmath, math
     >>> from types import SimpleNamespace
-    >>> from packtrain.kernels.functions.faddeeva import wofz_real
+    >>> from packtrain.kernels.special.faddeeva import wofz_real
     >>> choose = lambda mask, a, b: a if mask else b
     >>> m = SimpleNamespace(exp=math.exp, sin=math.sin, cos=math.cos, abs=abs, where=choose)
     >>> abs(wofz_real(3.0, 0.0, m) / math.exp(-9) - 1) < 1e-14
@@ -44,7 +44,7 @@ def wofz_imag(u: Any, v: Any, m: Any) -> Any:
 
     >>> import math
     >>> from types import SimpleNamespace
-    >>> from packtrain.kernels.functions.faddeeva import wofz_imag
+    >>> from packtrain.kernels.special.faddeeva import wofz_imag
     >>> choose = lambda mask, a, b: a if mask else b
     >>> m = SimpleNamespace(exp=math.exp, sin=math.sin, cos=math.cos, abs=abs, where=choose)
     >>> round(wofz_imag(1.0, 0.0, m), 12)
@@ -58,7 +58,8 @@ def wofz_imag(u: Any, v: Any, m: Any) -> Any:
 class _Rule:
     """The rule for z = u + iv: its sum over the nodes, and its residue = size times a sum of waves.
 
-    w(z) is `scale` times the value at the `u` and `v` here. `u0` and `v0` are these, or 0 where the residue is.
+    w(z) is `scale` times the value at the `u` and `v` here. `u0` and `v0` are these, or 0 where the residue
+    is 0.
     """
 
     def __init__(self, u: Any, v: Any, m: Any) -> None:

@@ -1,6 +1,6 @@
 """The digamma function, over abstract numbers: tensors, vectors or text."""
 
-from math import log, pi, prod
+from math import pi
 from typing import Any
 
 SHIFT = 8  # the asymptotic series serves from here on: its first term left out is below 1e-16
@@ -15,8 +15,9 @@ def digamma(x: Any, m: Any) -> Any:
 
     >>> import math
     >>> from types import SimpleNamespace
-    >>> from packtrain.kernels.functions.digamma import digamma
-    >>> m = SimpleNamespace(log=math.log, tan=math.tan, round=round, where=lambda mask, a, b: a if mask else b)
+    >>> from packtrain.kernels.special.digamma import digamma
+    >>> choose = lambda mask, a, b: a if mask else b
+    >>> m = SimpleNamespace(log=math.log, tan=math.tan, round=round, where=choose)
     >>> round(digamma(1.0, m), 12), round(digamma(1.5, m), 12)
     (-0.577215664902, 0.036489973979)
     """

@@ -1,1 +1,0 @@
-"""Elementary functions of vectors, as LLVM IR: what a formula's machine code is made of."""
