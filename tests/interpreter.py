@@ -12,9 +12,12 @@ from triton.runtime import interpreter
 from triton.runtime.interpreter import GridExecutor, InterpretedFunction, InterpreterBuilder, TensorHandle
 
 NUMPY: dict[str, Callable[..., Any]] = {
-    **{name: getattr(np, name) for name in ("expm1", "log1p", "log10", "log2", "cbrt", "rint", "fmod", "hypot")},
-    **{name: getattr(np, name) for name in ("tan", "sinh", "cosh", "tanh")},
-    **{f"a{name}": getattr(np, f"arc{name}") for name in ("sin", "cos", "tan", "tan2", "sinh", "cosh", "tanh")},
+    **{
+        name: getattr(np, name) for name in ("expm1", "log1p", "log10", "log2", "cbrt", "tan", "sinh", "cosh")
+    },
+    **{name: getattr(np, name) for name in ("tanh", "hypot", "fmod", "rint")},
+    **{f"a{name}": getattr(np, f"arc{name}") for name in ("sin", "cos", "tan", "tan2")},
+    **{f"a{name}": getattr(np, f"arc{name}") for name in ("sinh", "cosh", "tanh")},
     **{name: getattr(special, name) for name in ("erf", "erfc", "erfcx", "j0", "j1")},
     "lgamma": special.gammaln,
     "sinpi": lambda x: np.sin(np.pi * (x - 2 * np.round(x / 2))),

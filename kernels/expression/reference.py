@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..special.faddeeva import wofz_imag, wofz_real
-from ..special.bessel import j0, j1, j1_over_x
-from ..special.sinc import sinc_slope
 from ..language.expr import Expr, constant, name
 from ..language.graph import Graph, cotangent
 from ..loss.reference import LOSSES
+from ..special.bessel import j0, j1, j1_over_x
+from ..special.faddeeva import wofz_imag, wofz_real
+from ..special.sinc import sinc_slope
 
 
 def chained(left: Tensor, right: Tensor) -> Tensor:
