@@ -6,19 +6,21 @@ from typing import Any
 
 import numpy as np
 import triton.language as tl
+from scipy import special
 from triton.language.extra import libdevice
 from triton.runtime import interpreter
 from triton.runtime.interpreter import GridExecutor, InterpretedFunction, InterpreterBuilder, TensorHandle
 
 NUMPY: dict[str, Callable[..., Any]] = {
-    "tan": np.tan,
-    "asin": np.arcsin,
-    "acos": np.arccos,
-    "atan": np.arctan,
-    "sinh": np.sinh,
-    "cosh": np.cosh,
-    "tanh": np.tanh,
-    "log1p": np.log1p,
+    **{
+        name: getattr(np, name) for name in ("expm1", "log1p", "log10", "log2", "cbrt", "tan", "sinh", "cosh")
+    },
+    **{name: getattr(np, name) for name in ("tanh", "hypot", "fmod", "rint")},
+    **{f"a{name}": getattr(np, f"arc{name}") for name in ("sin", "cos", "tan", "tan2")},
+    **{f"a{name}": getattr(np, f"arc{name}") for name in ("sinh", "cosh", "tanh")},
+    **{name: getattr(special, name) for name in ("erf", "erfc", "erfcx", "j0", "j1")},
+    "lgamma": special.gammaln,
+    "sinpi": lambda x: np.sin(np.pi * (x - 2 * np.round(x / 2))),
     "pow": np.power,
 }
 

@@ -17,7 +17,8 @@ few = settings(max_examples=50, deadline=None, derandomize=True)
 many = settings(few, max_examples=300)
 
 OFFERED = {op.name: op.arity for op in (*OPERATORS, *FUNCTIONS.values())}
-KINKED = ("abs", "relu", "min", "max")
+STEPS = ("lt", "le", "gt", "ge", "sign", "floor", "ceil", "round")  # their slope is 0 where it is defined
+KINKED = ("abs", "relu", "min", "max", "mod", "where", *STEPS)
 
 INPUTS = ("x", "xa", "x_2")
 PARAMETERS = ("a", "b", "c_1", "pie", "Exp", "sign")  # some look like words of the language
@@ -35,13 +36,15 @@ def _bounded(part: Expr) -> Expr:
 
 def tame(op: str, args: list[Expr]) -> list[Expr]:
     """`args`, moved to where `op` is finite and neither large nor steep."""
-    if op in ("log", "sqrt"):
+    if op in ("log", "log1p", "log2", "log10", "sqrt", "cbrt", "lgamma"):
         return [_positive(args[0])]
+    if op == "acosh":
+        return [node("add", _positive(args[0]), number(1))]
     if op == "pow":
         return [_positive(args[0]), _bounded(args[1])]
-    if op == "div":
+    if op in ("div", "mod", "atan2", "hypot"):
         return [args[0], _positive(args[1])]
-    if op in ("asin", "acos", "tan", "exp", "sinh", "cosh"):
+    if op in ("asin", "acos", "atanh", "tan", "exp", "expm1", "sinh", "cosh", "erfcx"):
         return [_bounded(args[0])]
     return args
 

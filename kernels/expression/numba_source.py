@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from ..language.expr import walk
 from ..language.graph import Graph
-from .losses import loss_lines
-from .statements import BOTH, INPUTS, call, indented, leaves, statements
+from .statements import BOTH, INPUTS, call, indented, leaves, loss_statements, statements
 
 BLOCK = 1024  # samples whose sums are kept in the parameters' own precision
 
@@ -199,9 +198,11 @@ def sums_source(graph: Graph, loss: str) -> str:
     texts, levels = leaves(graph)
     constant = "f({})".format
     forward = statements(graph.program, texts, levels, NUMBA, constant)
-    outputs = [texts[graph.lowered[output]] for output in graph.outputs]
+    equals = "{2} if {0} == {1} else {3}".format
+    errors, value, cotangents = loss_statements(graph, loss, texts, NUMBA, equals, constant)
+    texts |= cotangents
     backward = statements(walk(*graph.gradient), texts, levels, NUMBA, constant)
-    inputs, targets = range(len(graph.inputs)), range(1 if loss == "cross_entropy" else len(outputs))
+    inputs, targets = range(len(graph.inputs)), range(1 if loss == "cross_entropy" else len(graph.outputs))
     slopes = range(len(graph.gradient))
     # Counted from 0, since from a start of unknown sign a loop isn't vectorized.
     columns = [f"x_{i} = x[{i}, start:stop]" for i in inputs] + [
@@ -212,8 +213,8 @@ def sums_source(graph: Graph, loss: str) -> str:
         *(f"t{i} = t_{i}[n]" for i in targets),
         *forward[INPUTS],
         *forward[BOTH],
-        *loss_lines(loss, outputs, NUMBA, lambda k, a, b: f"({a} if t0 == {k} else {b})"),
-        "total += l",
+        *errors,
+        f"total += {value}",
         *backward[INPUTS],
         *backward[BOTH],
         *(f"g{i} += {texts[root]}" for i, root in enumerate(graph.gradient)),

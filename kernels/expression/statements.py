@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ..language.expr import Expr, constant, name
 from ..language.graph import Graph, cotangent
-
-Table = Mapping[str, Callable[..., str]]  # op -> the text of its value, given the texts of its operands
+from .losses import loss_and_slopes
+from .text import Lines, Table, Text
 
 NOTHING, PARAMETERS, INPUTS, BOTH = range(4)  # levels, what a value depends on: bits, so that | joins them
 MOST_POWER = 16  # the largest integer power that is written as multiplications
@@ -60,12 +60,47 @@ def statements(
     return lines
 
 
+def loss_statements(
+    graph: Graph,
+    loss: str,
+    texts: Mapping[Expr, str],
+    table: Table,
+    equals: Callable[[str, int, str, str], str],
+    number: Callable[[float], str] = repr,
+) -> tuple[list[str], str, dict[Expr, str]]:
+    """Assignments e0 = ... of a sample's loss, its text, and cotangent -> text.
+
+    `texts` holds the outputs; the targets are t0, t1, ... `equals(t, k, a, b)` writes a where t is the class
+    k, else b.
+
+    >>> from packtrain.kernels.expression.statements import leaves, loss_statements, statements
+    >>> from packtrain.kernels.language import parse
+    >>> graph = parse("xy = a*x")
+    >>> texts, levels = leaves(graph)
+    >>> lines = statements(graph.program, texts, levels, {"mul": "{} * {}".format})
+    >>> loss_statements(graph, "mse", texts, {}, lambda *_: "")[:2]
+    (['e0 = v3 - t0', 'e1 = e0 * e0', 'e2 = e0 + e0'], 'e1')
+    """
+    lines = Lines("e", number)
+
+    def choose(target: Text, k: int, a: Text | float, b: Text | float) -> Text:
+        return lines.assign(equals(str(target), k, lines.operand(a), lines.operand(b)))
+
+    outputs = lines.named(*(texts[graph.lowered[output]] for output in graph.outputs))
+    targets = lines.named(*(f"t{k}" for k in range(len(outputs))))
+    value, slopes = loss_and_slopes(loss, outputs, targets, lines.functions(table), choose)
+    cotangents = {cotangent(o): str(slope) for o, slope in zip(graph.outputs, slopes, strict=True)}
+    return lines.written, str(value), cotangents
+
+
 def _assignments(part: Expr, texts: Mapping[Expr, str], table: Table) -> list[str]:
     target = texts[part]
     power = integer_power(part)
     if power is not None:
         return _multiplications(target, texts[part.args[0]], power, table)
-    return [f"{target} = {table[part.op](*(texts[arg] for arg in part.args))}"]
+    lines = Lines(f"{target}_")
+    value = table[part.op](*lines.named(*(texts[arg] for arg in part.args)))
+    return [*lines.written, f"{target} = {value}"]
 
 
 def integer_power(part: Expr) -> int | None:
@@ -101,7 +136,7 @@ def call(function: str) -> Callable[..., str]:
     >>> call("exp")("v0")
     'exp(v0)'
     """
-    return lambda *args: f"{function}({', '.join(args)})"
+    return lambda *args: f"{function}({', '.join(map(str, args))})"
 
 
 def indented(lines: Iterable[str], levels: int) -> str:

@@ -1,57 +1,17 @@
-"""Derivatives of expressions: one table of partial derivatives, and the chain rule in both directions.
+"""Derivatives of expressions: the chain rule in both directions, over the table of partial derivatives.
 
 `reverse` starts at the roots and gives gradients; `forward` starts at the leaves and gives Jacobians. Both
 multiply by `Finite.chain`, in which a factor that is 0 wins over one that is infinite.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from .expr import ONE, ZERO, Expr, node, number, walk
+from .expr import ONE, ZERO, Expr, walk
 from .finite import Finite
+from .partials import PARTIALS
 
-HALF, TWO = number(0.5), number(2)
 LINEAR = "add", "sub", "neg"  # their partials are numbers
 MOST_SLOPES = 100_000  # parts times leaves: in larger graphs `reverse` never turns to `forward`
-
-
-def _sign(x: Expr) -> Expr:
-    return node("sign", x)
-
-
-def _power_slope(x: Expr, y: Expr) -> Expr:
-    """y x^(y-1): 0 at x = 0 where y is 0."""
-    rest = x ** (y - ONE)
-    return y * rest if y.op == "number" else node("chain", y, rest)
-
-
-# op -> d op(x, y) / d x and d op(x, y) / d y. At their kinks relu and abs have the slope 0, and min and max
-# give half to either side.
-PARTIALS: dict[str, Callable[..., tuple[Expr, ...]]] = {
-    "add": lambda x, y: (ONE, ONE),
-    "sub": lambda x, y: (ONE, -ONE),
-    "mul": lambda x, y: (y, x),
-    "div": lambda x, y: (ONE / y, -(x / y / y)),
-    "neg": lambda x: (-ONE,),
-    "pow": lambda x, y: (_power_slope(x, y), node("plogx", x**y, x)),
-    "exp": lambda x: (node("exp", x),),
-    "log": lambda x: (ONE / x,),
-    "sqrt": lambda x: (HALF / node("sqrt", x),),
-    "abs": lambda x: (_sign(x),),
-    "sin": lambda x: (node("cos", x),),
-    "cos": lambda x: (-node("sin", x),),
-    "tan": lambda x: (ONE + node("tan", x) ** TWO,),
-    "asin": lambda x: (ONE / node("sqrt", ONE - x**TWO),),
-    "acos": lambda x: (-(ONE / node("sqrt", ONE - x**TWO)),),
-    "atan": lambda x: (ONE / (ONE + x**TWO),),
-    "sinh": lambda x: (node("cosh", x),),
-    "cosh": lambda x: (node("sinh", x),),
-    "tanh": lambda x: (ONE - node("tanh", x) ** TWO,),
-    "sigmoid": lambda x: (node("sigmoid", x) * (ONE - node("sigmoid", x)),),
-    "relu": lambda x: (_sign(node("relu", x)),),
-    "softplus": lambda x: (node("sigmoid", x),),
-    "min": lambda x, y: (HALF * (ONE - _sign(x - y)), HALF * (ONE + _sign(x - y))),
-    "max": lambda x, y: (HALF * (ONE + _sign(x - y)), HALF * (ONE - _sign(x - y))),
-}
 
 
 def reverse(seeds: Mapping[Expr, Expr], wanted: Collection[Expr]) -> dict[Expr, Expr]:

@@ -10,16 +10,25 @@ knows which.
 from collections.abc import Iterable, Sequence
 
 from .expr import ONE, ZERO, Expr, constant, node
+from .partials import PARTIALS
 
-# Operations whose result is finite if all operands are (but for overflow of sums and products). sqrt, asin
-# and acos are NaN outside their domain; then the loss is, too.
-FINITE_OF_FINITE = {
-    "number", "name", "cotangent", "add", "sub", "mul", "neg", "abs", "sign", "min", "max", "relu",
-    "softplus", "sin", "cos", "tan", "atan", "tanh", "sigmoid", "sqrt", "asin", "acos",
+COMPARISONS = {"lt", "le", "gt", "ge"}  # finite of all operands, even of NaN
+# Operations whose result is finite if all operands are.
+BOUNDED = {
+    "number", "name", "cotangent", "neg", "abs", "sign", "floor", "ceil", "round", "min", "max", "where",
+    "relu", "softplus", "sigmoid", "sin", "cos", "tan", "sinc", "sinc_slope", "atan", "atan2", "tanh",
+    "asinh", "cbrt", "hypot", "erf", "erfc", "j0", "j1", "j1_over_x",
 }  # fmt: skip
+# Likewise, but for overflow, and NaN outside their domain: a loss that sees these isn't finite either.
+FAIL_OPENLY = {"add", "sub", "mul", "mod", "sqrt", "asin", "acos", "acosh", "wofz_real", "wofz_imag"}
 # Operations whose result isn't finite if an operand isn't.
 INFINITE_OF_INFINITE = {
-    "add", "sub", "mul", "neg", "abs", "sqrt", "log", "sin", "cos", "tan", "asin", "acos", "sinh", "cosh",
+    "add", "sub", "mul", "neg", "abs", "sqrt", "cbrt", "log", "log1p", "log10", "log2", "floor", "ceil",
+    "round", "sin", "cos", "tan", "asin", "acos", "sinh", "cosh", "asinh", "acosh", "atanh", "hypot",
+}  # fmt: skip
+# Operations whose partial derivatives are finite where their result is.
+SMOOTH_WHERE_FINITE = {
+    "div", "log", "log1p", "log10", "log2", "expm1", "sinh", "hypot", "atanh", "lgamma", "erfcx",
 }  # fmt: skip
 
 
@@ -28,7 +37,8 @@ class Finite:
 
     A part is finite
     - if a root could not be finite without it, as exp(z) in the root exp(z) + b;
-    - if its operands are and its operation keeps that, as sin(z) of a finite z;
+    - if its operands are and its operation keeps that, as sin(z) of a finite z; sqrt(z) does unless z < 0,
+      when the roots are NaN, too, if it isn't in a branch that `where` leaves out;
     - if it is a partial derivative of a finite u/v or log(v): 1/v and u/v/v are finite where these are.
 
     `roots` are the outputs, and `order` is `walk(*roots)`.
@@ -43,25 +53,31 @@ class Finite:
 
     def __init__(self, roots: Iterable[Expr], order: Sequence[Expr]) -> None:
         self.known = dict.fromkeys(_finite_with(roots, order), True)
-        for part in [part for part in self.known if part.op in ("div", "log")]:
-            self.known |= dict.fromkeys(_partials(part), True)
+        self.unseen = _unseen(roots, order)
+        for part in [part for part in self.known if part.op in SMOOTH_WHERE_FINITE]:
+            self.known |= dict.fromkeys(PARTIALS[part.op](*part.args), True)
         for part in [part for part in order if part not in self.known]:
             self(part)
 
     def __call__(self, part: Expr) -> bool:
         if part not in self.known:
-            keeps = part.op in FINITE_OF_FINITE or _by_number(part)
-            self.known[part] = keeps and all(map(self, part.args))
+            keeps = part.op in BOUNDED or (part not in self.unseen and _fails_openly(part))
+            self.known[part] = part.op in COMPARISONS or (keeps and all(map(self, part.args)))
         return self.known[part]
 
     def chain(self, left: Expr, right: Expr) -> Expr:
         """left*right, where a factor that is exactly 0 wins over one that is infinite or NaN.
 
         A plain product if both are known to be finite, `gate` with the finite one first if one is, else
-        `chain`.
+        `chain`. Where a factor chooses between 1 and 0, the other one is chosen, or 0.
         """
         if left is ONE or right is ONE:
             return right if left is ONE else left
+        if _chooses(left) or _chooses(right):
+            choice, other = (left, right) if _chooses(left) else (right, left)
+            return node(
+                "where", choice.args[0], *(other if each is ONE else ZERO for each in choice.args[1:])
+            )
         if left.op == "number" or right.op == "number":
             return ZERO if 0 in (left.value, right.value) else left * right
         if left.op == "neg" or right.op == "neg":
@@ -95,12 +111,28 @@ def _finite_with(roots: Iterable[Expr], order: Sequence[Expr]) -> list[Expr]:
     return list(needed)
 
 
-def _partials(part: Expr) -> tuple[Expr, ...]:
-    """1/v of log(v); 1/v and u/v/v of u/v."""
-    if part.op == "log":
-        return (ONE / part.args[0],)
-    above, below = part.args
-    return ONE / below, above / below / below
+def _unseen(roots: Iterable[Expr], order: Sequence[Expr]) -> set[Expr]:
+    """The parts that may be NaN while the roots are finite: those that only go through what drops NaN."""
+    seen = set(roots)
+    for part in reversed(order):
+        if part in seen and not _drops_nan(part):
+            seen.update(part.args)
+    return {part for part in order if part not in seen}
+
+
+def _drops_nan(part: Expr) -> bool:
+    """`where` leaves an operand out, comparisons with NaN are 0, NaN^0 and 1^NaN are 1."""
+    power = part.op == "pow" and (part.args[1].op != "number" or constant(part.args[1]) == 0)
+    return power or part.op in ("where", *COMPARISONS)
+
+
+def _fails_openly(part: Expr) -> bool:
+    return part.op in FAIL_OPENLY or _by_number(part)
+
+
+def _chooses(part: Expr) -> bool:
+    """Whether `part` is 1 or 0, as the slope of `where`."""
+    return part.op == "where" and set(part.args[1:]) == {ONE, ZERO}
 
 
 def _by_number(part: Expr) -> bool:

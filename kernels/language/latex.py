@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from .expr import Expr, names, written
 from .notation import (
@@ -14,7 +14,9 @@ from .notation import (
     Notation,
     Written,
     atom,
+    bare,
     binary,
+    bracketed,
     call,
     negation,
     signed,
@@ -23,11 +25,20 @@ from .notation import (
 
 DIGITS = 6
 PARENTHESES = (r"\left(", r"\right)")
+IVERSON = (r"\left[", r"\right]")  # a comparison in these is 1 or 0
+SIGNS = {"lt": "<", "le": r"\le", "gt": ">", "ge": r"\ge"}
+NAMES = ("relu", "softplus", "round", "sinc", "erf", "erfc", "erfcx", "atan2")
 FUNCTION_NAMES = {
     **{name: rf"\{name}" for name in ("exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "min", "max")},
     **{f"a{name}": rf"\arc{name}" for name in ("sin", "cos", "tan")},
-    **{name: rf"\mathrm{{{name}}}" for name in ("relu", "softplus")},
+    **{f"a{name}h": rf"\operatorname{{ar{name}h}}" for name in ("sin", "cos", "tan")},
+    **{name: rf"\operatorname{{{name}}}" for name in NAMES},
+    "sign": r"\operatorname{sgn}",
     "log": r"\ln",
+    "log2": r"\log_{2}",
+    "log10": r"\log_{10}",
+    "j0": "J_{0}",
+    "j1": "J_{1}",
     "sigmoid": r"\sigma",
 }
 GREEK = (
@@ -65,17 +76,54 @@ def _power(base: Written, exponent: Written) -> Written:
     return f"{wrap(base, ATOM, PARENTHESES)}^{{{exponent[0]}}}", POWER
 
 
+def _where(condition: Written, first: Written, second: Written) -> Written:
+    test = bare(condition, IVERSON)
+    test = test if test != condition[0] else rf"{test} \ne 0"
+    cases = rf"{first[0]} & \text{{if }} {test} \\ {second[0]} & \text{{otherwise}}"
+    return atom(rf"\begin{{cases}} {cases} \end{{cases}}")
+
+
+def _hypot(x: Written, y: Written) -> Written:
+    return atom(rf"\sqrt{{{_power(x, atom(2))[0]} + {_power(y, atom(2))[0]}}}")
+
+
+def _faddeeva(part: str) -> Callable[..., Written]:
+    """The real or imaginary part of w(u + iv)."""
+
+    def write(u: Written, v: Written) -> Written:
+        point = _add(u, _multiply(atom(r"\mathrm{i}"), v))
+        return call(rf"\operatorname{{{part}}} w", PARENTHESES)(point)
+
+    return write
+
+
+_add = binary(" + ", ADDITIVE, PARENTHESES)
+_subtract = binary(" - ", ADDITIVE, PARENTHESES)
+_multiply = binary(r" \cdot ", MULTIPLICATIVE, PARENTHESES)
+
 NOTATION: Notation = {
     "number": signed(_number),
-    "add": binary(" + ", ADDITIVE, PARENTHESES),
-    "sub": binary(" - ", ADDITIVE, PARENTHESES),
-    "mul": binary(r" \cdot ", MULTIPLICATIVE, PARENTHESES),
+    "add": _add,
+    "sub": _subtract,
+    "mul": _multiply,
+    "mod": binary(r" \mathbin{\mathrm{mod}} ", MULTIPLICATIVE, PARENTHESES),
     "div": lambda above, below: (rf"\frac{{{above[0]}}}{{{below[0]}}}", POWER),
     "neg": negation(PARENTHESES),
     "pow": _power,
+    **{op: bracketed(sign, IVERSON) for op, sign in SIGNS.items()},
+    "where": _where,
     **{function: call(text, PARENTHESES) for function, text in FUNCTION_NAMES.items()},
     "sqrt": lambda operand: atom(rf"\sqrt{{{operand[0]}}}"),
+    "cbrt": lambda operand: atom(rf"\sqrt[3]{{{operand[0]}}}"),
     "abs": lambda operand: atom(rf"\left|{operand[0]}\right|"),
+    "floor": lambda operand: atom(rf"\left\lfloor {operand[0]}\right\rfloor"),
+    "ceil": lambda operand: atom(rf"\left\lceil {operand[0]}\right\rceil"),
+    "hypot": _hypot,
+    "expm1": lambda operand: _subtract(call(r"\exp", PARENTHESES)(operand), atom(1)),
+    "log1p": lambda operand: call(r"\ln", PARENTHESES)(_add(atom(1), operand)),
+    "lgamma": lambda operand: atom(rf"\ln\left|\Gamma\left({operand[0]}\right)\right|"),
+    "wofz_real": _faddeeva("Re"),
+    "wofz_imag": _faddeeva("Im"),
 }
 
 

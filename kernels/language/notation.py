@@ -10,13 +10,15 @@ from typing import Any
 
 from .ops import FUNCTIONS
 
-ADDITIVE, MULTIPLICATIVE, UNARY, POWER, ATOM = 1, 2, 3, 4, 5  # precedences: the larger binds tighter
+COMPARISON, ADDITIVE, MULTIPLICATIVE, UNARY, POWER, ATOM = range(6)  # precedences: the larger binds tighter
+BRACKETED = ATOM + 1  # of a comparison in brackets that make it a number
 
 Written = tuple[str, int]  # a text and its precedence
 Notation = Mapping[str, Callable[..., Written]]  # a row takes its operands, that of a leaf the leaf's value
 Parentheses = tuple[str, str]
 
 ROUND: Parentheses = ("(", ")")
+COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
 def atom(value: Any) -> Written:
@@ -58,6 +60,40 @@ def binary(symbol: str, precedence: int, parentheses: Parentheses = ROUND) -> Ca
         return f"{wrap(left, precedence, parentheses)}{symbol}{wrap(right, least, parentheses)}", precedence
 
     return write
+
+
+def comparison(symbol: str) -> Callable[..., Written]:
+    """The row of a comparison, none of whose sides is one.
+
+    >>> from packtrain.kernels.language.notation import atom, comparison
+    >>> less = comparison("<")
+    >>> less(less(atom("a"), atom("b")), atom("c"))
+    ('(a < b) < c', 0)
+    """
+    return lambda left, right: (f"{wrap(left, ADDITIVE)} {symbol} {wrap(right, ADDITIVE)}", COMPARISON)
+
+
+def bracketed(symbol: str, brackets: Parentheses) -> Callable[..., Written]:
+    """The row of a comparison in brackets that make a number of it.
+
+    >>> from packtrain.kernels.language.notation import atom, bracketed
+    >>> bracketed("<", ("[", "]"))(atom("a"), atom("b"))
+    ('[a < b]', 6)
+    """
+    before, after = brackets
+    return lambda *sides: (f"{before}{comparison(symbol)(*sides)[0]}{after}", BRACKETED)
+
+
+def bare(operand: Written, brackets: Parentheses) -> str:
+    """The operand's text, without the brackets of a comparison.
+
+    >>> from packtrain.kernels.language.notation import atom, bare, bracketed
+    >>> bare(bracketed("<", ("[", "]"))(atom("a"), atom("b")), ("[", "]"))
+    'a < b'
+    """
+    text, precedence = operand
+    before, after = brackets
+    return text.removeprefix(before).removesuffix(after) if precedence == BRACKETED else text
 
 
 def power(symbol: str) -> Callable[..., Written]:
@@ -115,8 +151,12 @@ LANGUAGE: Notation = {
     "mul": binary("*", MULTIPLICATIVE),
     "div": binary("/", MULTIPLICATIVE),
     "neg": negation(),
+    "mod": binary(" % ", MULTIPLICATIVE),
     "pow": power("^"),
-    **{function: call(function) for function in (*FUNCTIONS, "sign")},
+    **{op: comparison(symbol) for op, symbol in COMPARISONS.items()},
+    **{function: call(function) for function in FUNCTIONS},
+    **{function: call(function) for function in ("digamma", "sinc_slope", "wofz_real", "wofz_imag")},
+    "j1_over_x": lambda x: binary("/", MULTIPLICATIVE)(call("j1")(x), x),
     "plogx": lambda p, x: binary("*", MULTIPLICATIVE)(p, call("log")(x)),
     **dict.fromkeys(("gate", "chain"), binary("*", MULTIPLICATIVE)),
 }

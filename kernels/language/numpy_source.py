@@ -1,15 +1,39 @@
 """A graph -> Python source text: one function of NumPy arrays, for people to read and to use elsewhere."""
 
 import keyword
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import pi
 
-from .expr import Expr, written
+from .expr import Expr, walk, written
 from .graph import Graph
-from .notation import LANGUAGE, MULTIPLICATIVE, POWER, Notation, Written, atom, call, power, signed, wrap
+from .notation import (
+    ADDITIVE,
+    COMPARISONS,
+    LANGUAGE,
+    MULTIPLICATIVE,
+    POWER,
+    Notation,
+    Written,
+    atom,
+    bare,
+    binary,
+    bracketed,
+    call,
+    power,
+    signed,
+    wrap,
+)
 
-ALIKE = ("exp", "log", "sqrt", "abs", "sin", "cos", "tan", "sinh", "cosh", "tanh")
-RESERVED = {"np", "float", "each", "predict"}  # the source's own names
+ALIKE = (
+    "exp", "expm1", "log", "log1p", "log10", "log2", "sqrt", "cbrt", "abs", "sign", "floor", "ceil", "round",
+    "sin", "cos", "tan", "sinh", "cosh", "tanh", "sinc", "hypot",
+)  # fmt: skip
+SPECIAL = {
+    **{name: name for name in ("erf", "erfc", "erfcx", "j0", "j1")},
+    **{"lgamma": "gammaln", "wofz_real": "wofz", "wofz_imag": "wofz"},
+}  # operation -> the function of scipy.special
+RESERVED = {"np", "special", "float", "each", "predict"}  # the source's own names
+NUMBER = ("np.float64(", ")")  # makes numbers of a comparison
 
 
 def _number(size: float) -> Written:
@@ -20,12 +44,32 @@ def _sigmoid(operand: Written) -> Written:
     return f"1/(1 + np.exp(-{wrap(operand, POWER)}))", MULTIPLICATIVE
 
 
+def _where(condition: Written, first: Written, second: Written) -> Written:
+    return call("np.where")(atom(bare(condition, NUMBER)), first, second)
+
+
+def _faddeeva(part: str) -> Callable[..., Written]:
+    """The real or imaginary part of w(u + iv)."""
+
+    def write(u: Written, v: Written) -> Written:
+        point = binary(" + ", ADDITIVE)(u, binary("*", MULTIPLICATIVE)(atom("1j"), v))
+        return atom(f"{call('special.wofz')(point)[0]}.{part}")
+
+    return write
+
+
 NUMPY: Notation = {
     **LANGUAGE,
     "number": signed(_number),
     "pow": power("**"),
     **{function: call(f"np.{function}") for function in ALIKE},
-    **{f"a{function}": call(f"np.arc{function}") for function in ("sin", "cos", "tan")},
+    **{f"a{function}": call(f"np.arc{function}") for function in ("sin", "cos", "tan", "tan2")},
+    **{f"a{function}": call(f"np.arc{function}") for function in ("sinh", "cosh", "tanh")},
+    **{op: call(f"special.{function}") for op, function in SPECIAL.items()},
+    **{op: bracketed(symbol, NUMBER) for op, symbol in COMPARISONS.items()},
+    "where": _where,
+    "wofz_real": _faddeeva("real"),
+    "wofz_imag": _faddeeva("imag"),
     "min": call("np.minimum"),
     "max": call("np.maximum"),
     "sigmoid": _sigmoid,
@@ -38,7 +82,8 @@ def numpy_source(graph: Graph, definitions: Iterable[tuple[str, Expr]], values: 
     """The module that defines predict(inputs..., parameters=values...) -> the outputs.
 
     `definitions` are the graph's, or those that replace them; `values` the parameters' defaults. Names are
-    the user's own, with a _ added to those that Python or the source itself uses.
+    the user's own, with a _ added to those that Python or the source itself uses. It imports NumPy, and of
+    SciPy `special` if it needs that.
 
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.kernels.language.numpy_source import numpy_source
@@ -54,8 +99,10 @@ def numpy_source(graph: Graph, definitions: Iterable[tuple[str, Expr]], values: 
     inputs = [identifiers[word] for word in graph.inputs]
     defaults = [f"{identifiers[word]}={value!r}" for word, value in values.items()]
     outputs = ", ".join(identifiers[word] for word in graph.outputs)
+    needs_scipy = any(part.op in SPECIAL for part in walk(*(e for _, e in equations)))
     lines = [
         "import numpy as np",
+        *(["from scipy import special"] if needs_scipy else []),
         "",
         "",
         f"def predict({', '.join(inputs + defaults)}):",

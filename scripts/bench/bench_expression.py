@@ -76,7 +76,7 @@ def _both(loss: Callable[[], Tensor], parameters: Tensor) -> Way:
 
 def _torch(graph: Graph) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """The mean squared error as one would write it in torch: a line an operation."""
-    table = {op: (lambda *args, op=op: f"torch.{op}({', '.join(args)})") for op in OPS}
+    table = {op: (lambda *args, op=op: f"torch.{op}({', '.join(map(str, args))})") for op in OPS}
     table |= {"neg": lambda x: f"-{x}"}
     texts, levels = leaves(graph)
     lines = [f"p{i} = p[:, {i}, None]" for i in range(len(graph.parameters))]

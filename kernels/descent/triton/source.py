@@ -4,9 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...common import launch
-from ...expression.losses import loss_lines
-from ...expression.statements import BOTH, INPUTS, NOTHING, PARAMETERS, indented, leaves, statements
-from ...expression.triton_source import HEADER, TRITON, most_alive
+from ...expression.statements import (
+    BOTH,
+    INPUTS,
+    NOTHING,
+    PARAMETERS,
+    indented,
+    leaves,
+    loss_statements,
+    statements,
+)
+from ...expression.triton_source import EQUALS, HEADER, TRITON, most_alive
 from ...language.expr import Expr, walk
 from ...language.graph import Graph
 
@@ -135,6 +143,7 @@ class _Writer:
         self.zeros: list[str] = []
         self.loop: list[str] = []
         self.sums: list[str] = []
+        self.cotangents: dict[Expr, str] = {}
         self._load("x", len(graph.inputs))
         self._load("t", 1 if loss == "cross_entropy" else len(graph.outputs))
         self._begin()
@@ -153,8 +162,9 @@ class _Writer:
             self.loop.append(f"{letter}{i} = tl.load({letter} + {i} * size + at, mask=inside, other=0)")
 
     def _begin(self) -> None:
-        """Forgets what has been computed."""
+        """Forgets what has been computed but for the loss."""
         self.texts, self.levels = leaves(self.graph)
+        self.texts |= self.cotangents
         self.loaded: set[Expr] = set()
         if self.frugal:
             self.loop.append("tl.debug_barrier()")
@@ -172,9 +182,9 @@ class _Writer:
 
     def _write_loss(self, loss: str) -> None:
         self._compute(self.graph.program)
-        outputs = [self.texts[self.graph.lowered[output]] for output in self.graph.outputs]
-        self.loop += loss_lines(loss, outputs, TRITON, lambda k, a, b: f"tl.where(t0 == {k}, {a}, {b})")
-        self.loop.append("total += tl.where(inside, l, zero)")
+        lines, value, self.cotangents = loss_statements(self.graph, loss, self.texts, TRITON, EQUALS)
+        self.texts |= self.cotangents
+        self.loop += [*lines, f"total += tl.where(inside, {value}, zero)"]
 
     def _write_gradient(self) -> None:
         """A sum over the lanes for each derivative: of a block, or of what each lane has added up."""

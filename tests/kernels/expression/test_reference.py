@@ -1,15 +1,19 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, target
+from scipy import special
 from torch import Tensor
 
 from packtrain.kernels.expression.reference import TORCH, evaluate, loss_and_gradient, predict
 from packtrain.kernels.language import parse
 from packtrain.kernels.language.expr import name
+from packtrain.kernels.language.notation import COMPARISONS
 from packtrain.kernels.language.ops import OPS
 from packtrain.kernels.loss.reference import LOSSES
 from tests.helpers import assert_close
@@ -25,8 +29,22 @@ BY_MATH: dict[str, Callable[..., float]] = {
     "div": lambda x, y: x / y,
     "neg": lambda x: -x,
     "pow": math.pow,
+    "mod": lambda x, y: x % y,
+    "lt": lambda x, y: float(x < y),
+    "le": lambda x, y: float(x <= y),
+    "gt": lambda x, y: float(x > y),
+    "ge": lambda x, y: float(x >= y),
+    "where": lambda c, x, y: x if c else y,
     "exp": math.exp,
+    "expm1": math.expm1,
     "log": math.log,
+    "log1p": math.log1p,
+    "log10": math.log10,
+    "log2": math.log2,
+    "cbrt": math.cbrt,
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "round": round,
     "sqrt": math.sqrt,
     "abs": math.fabs,
     "sin": math.sin,
@@ -38,9 +56,26 @@ BY_MATH: dict[str, Callable[..., float]] = {
     "sinh": math.sinh,
     "cosh": math.cosh,
     "tanh": math.tanh,
+    "asinh": math.asinh,
+    "acosh": math.acosh,
+    "atanh": math.atanh,
+    "atan2": math.atan2,
+    "hypot": math.hypot,
+    "sinc": np.sinc,
+    "sinc_slope": lambda x: (math.cos(math.pi * x) - np.sinc(x)) / x if x else 0.0,
     "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
     "relu": lambda x: max(x, 0.0),
     "softplus": lambda x: math.log1p(math.exp(x)),
+    "erf": math.erf,
+    "erfc": math.erfc,
+    "erfcx": special.erfcx,
+    "lgamma": math.lgamma,
+    "digamma": special.digamma,
+    "j0": special.j0,
+    "j1": special.j1,
+    "j1_over_x": lambda x: special.j1(x) / x if x else 0.5,
+    "wofz_real": lambda u, v: special.wofz(complex(u, v)).real,
+    "wofz_imag": lambda u, v: special.wofz(complex(u, v)).imag,
     "min": min,
     "max": max,
     "sign": lambda x: math.copysign(1.0, x) if x else 0.0,
@@ -50,7 +85,7 @@ BY_MATH: dict[str, Callable[..., float]] = {
 }
 
 PRIMER = "xx = xa^2\nxy = ab*xx + ac*xa\nxz = bc*xx + xy\nxw = cd*xx + xz^3"
-POINTS = (-2.5, -1.0, -0.3, 0.0, 0.2, 0.5, 1.0, 3.0)
+POINTS = (-2.5, -1.0, -0.3, 0.0, 0.2, 0.5, 1.0, 1.5, 3.0)
 
 
 def by_math(op: str, *args: float) -> float:
@@ -78,22 +113,34 @@ def test_every_operation_has_a_row() -> None:
 
 @pytest.mark.parametrize("op", TORCH)
 def test_each_operation_is_the_function_that_its_name_says(op: str) -> None:
-    points = [(p,) for p in POINTS] if OPS[op].arity == 1 else [(p, q) for p in POINTS for q in POINTS]
+    points = list(product(POINTS, repeat=OPS[op].arity))
     known = [point for point in points if not math.isnan(by_math(op, *point))]
     assert len(known) >= 3
     actual = torch.tensor([by_torch(op, *point) for point in known], dtype=torch.float64)
     assert_close(actual, torch.tensor([by_math(op, *point) for point in known], dtype=torch.float64))
 
 
-@pytest.mark.parametrize("op", ["log", "sqrt", "asin", "acos"])
+@pytest.mark.parametrize("op", ["log", "log1p", "log2", "log10", "sqrt", "asin", "acos", "acosh", "atanh"])
 def test_outside_the_domain_is_nan(op: str) -> None:
     assert math.isnan(by_torch(op, -1.5))
 
 
-@pytest.mark.parametrize("op", TORCH)
+@pytest.mark.parametrize("op", [op for op in TORCH if op not in (*COMPARISONS, "where")])
 def test_nan_propagates(op: str) -> None:
     assert math.isnan(by_torch(op, *[NAN, 2.0][: OPS[op].arity]))
     assert OPS[op].arity == 1 or math.isnan(by_torch(op, 2.0, NAN))
+
+
+@pytest.mark.parametrize("op", COMPARISONS)
+def test_nan_compares_with_nothing(op: str) -> None:
+    assert by_torch(op, NAN, 1) == by_torch(op, 1, NAN) == by_torch(op, NAN, NAN) == 0
+
+
+def test_where_takes_one_and_leaves_the_other_out() -> None:
+    assert (
+        by_torch("where", 1, 2, NAN) == by_torch("where", -0.5, 2, NAN) == by_torch("where", 0, NAN, 2) == 2
+    )
+    assert by_torch("where", NAN, 2, 3) == 2, "NaN isn't 0"
 
 
 @pytest.mark.parametrize(

@@ -216,8 +216,8 @@ def edit(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("s0 = e0 + e0", "s0 = e0 + 1.001 * e0"),
-        ("v20 = s1 * v19", "v20 = s1 * v18"),
+        ("e5 = e0 + e0", "e5 = e0 + 1.001 * e0"),
+        ("v20 = e6 * v19", "v20 = e6 * v18"),
         ("* 5 + 2, tl.sum(tl.where(inside, v23", "* 5 + 2, tl.sum(tl.where(inside, v22"),
         ("for block in range(first_block,", "for block in range(first_block + 1,"),
     ],

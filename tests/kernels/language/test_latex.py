@@ -54,6 +54,6 @@ def test_every_graph_can_be_set(graph: Graph) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_function_can_be_set(function: str) -> None:
-    args = ", ".join("ax"[: FUNCTIONS[function].arity])
+    args = ", ".join("axb"[: FUNCTIONS[function].arity])
     line = latex(parse(f"xy = {function}({args}) + a").definitions)
     assert mathtext.parse(f"${line.replace('&', '')}$").width > 0

@@ -59,7 +59,7 @@ def test_the_function_gives_what_the_reference_gives(folder: Path, graph: Graph,
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_function_is_written(function: str, folder: Path) -> None:
-    args = ", ".join("ax"[: FUNCTIONS[function].arity]).replace("a", "a*x")
+    args = ", ".join("axb"[: FUNCTIONS[function].arity]).replace("a", "a*x")
     check(parse(f"xy = {function}({args})/a - x^2^a"), folder)
 
 

@@ -152,7 +152,7 @@ def test_a_graph_of_many_values() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("s0 = e0 + e0", "s0 = e0 + 1.001 * e0"),
+        ("e5 = e0 + e0", "e5 = e0 + 1.001 * e0"),
         ("g2 += tl.where(inside, v24", "g2 += tl.where(inside, v20"),
         ("lane == 3, tl.sum(g3", "lane == 3, tl.sum(g2"),
         ("at = permuted(tl.where(inside, offset + at, 0)", "at = permuted(tl.where(inside, at, 0)"),
