@@ -1,41 +1,93 @@
-"""exp."""
+"""e^x and what is made of it, within 2 ulp."""
 
 import math
 
-from .vector import Vector, fma, rint, where
+from .arithmetic import (
+    LN2,
+    Pair,
+    clamped,
+    fast_two_sum,
+    format_of,
+    nearest,
+    polynomial,
+    power_of_two,
+    times_power_of_two,
+    two_over_two,
+)
+from .vector import Vector, absolute, fma, where
 
-LOG2_E = 1 / math.log(2)
-LN2_HIGH, LN2_LOW = float.fromhex("0x1.62e42fefa39efp-1"), float.fromhex("0x1.abc9e3b39803fp-56")
-TAYLOR = [1 / math.factorial(n) for n in range(2, 14)]
-
-
-def horner(x, coefficients):
-    value = x.number(coefficients[-1])
-    for c in reversed(coefficients[:-1]):
-        value = fma(value, x, c)
-    return value
-
-
-def scale(y, n):
-    """y * 2^n in two halves"""
-    i = n.to("i64")
-    half = i >> 1
-    a = ((half + 1023) << 52).as_floats("double")
-    b = ((i - half + 1023) << 52).as_floats("double")
-    return y * a * b
+# From python -m scripts.coefficients
+EXP = {
+    "double": [  # exp_double
+        1.0,
+        1.0,
+        0.5000000000000011,
+        0.1666666666666645,
+        0.04166666666652789,
+        0.008333333333477994,
+        0.001388888894406272,
+        0.00019841269533534095,
+        2.4801492713260933e-05,
+        2.7557567080270445e-06,
+        2.7630379457550537e-07,
+        2.5005195007718214e-08,
+    ],
+    "float": [  # exp_float
+        1.0,
+        1.0,
+        0.4999999403953552,
+        0.1666652113199234,
+        0.041668277233839035,
+        0.008368687704205513,
+        0.0013819769956171513,
+    ],
+}
+RANGE = {"double": (-746.0, 710.0), "float": (-104.0, 89.0)}  # beyond, e^x is 0 or infinite
 
 
 def exp(x: Vector) -> Vector:
     """e^x."""
-    if x.kind == "float":
-        return exp(x.to("double")).to("float")
-    n = rint(x * LOG2_E)
-    n = where(n > 1100.0, 1100.0, where(n < -1100.0, -1100.0, n))
-    r = fma(n, -LN2_HIGH, x)
-    r = fma(n, -LN2_LOW, r)
-    q = horner(r, TAYLOR)
-    y = fma(r * r, q, r) + 1.0
-    y = scale(y, n)
-    y = where(x > 709.79, math.inf, y)
-    y = where(x < -745.14, 0.0, y)
-    return y
+    r, n = reduced(clamped(x, *RANGE[x.kind]))
+    return times_power_of_two(polynomial(r, EXP[x.kind]), n.bits())
+
+
+def expm1(x: Vector) -> Vector:
+    """e^x - 1."""
+    r, n = reduced(clamped(x, -format_of(x).fraction, RANGE[x.kind][1]))
+    y = add_exp_rest(r + (1 - inverse_power(n)), r)
+    return where(x == 0, x, times_power_of_two(y, n.bits()))
+
+
+def sigmoid(x: Vector) -> Vector:
+    """1/(1 + e^-x)."""
+    y, y_low, n = exp_of_minus(x)
+    c = inverse_power(n)
+    d, d_low = fast_two_sum(x.number(1), y * c)
+    negative = x < 0
+    top = where(negative, y, 1), where(negative, y_low, 0)
+    q = two_over_two(top, (d, fma(y_low, c, d_low)))
+    return times_power_of_two(q, where(negative, -n.bits(), 0))
+
+
+def exp_of_minus(x: Vector) -> tuple[Vector, Vector, Vector]:
+    """e^-|x| = (high + low) 2^-n: high, low, and what `nearest` gives of n."""
+    r, n = reduced(clamped(absolute(x), 0, -RANGE[x.kind][0]))
+    return *fast_two_sum(1, add_exp_rest(-r, -r)), n
+
+
+def reduced(x: Vector) -> Pair:
+    """x = r + n log 2, |r| <= log(2)/2: r, and what `nearest` gives of n."""
+    n, shifted = nearest(x * (1 / math.log(2)))
+    high, low = LN2[x.kind]
+    return fma(n, -low, fma(n, -high, x)), shifted
+
+
+def add_exp_rest(start: Vector, r: Vector) -> Vector:
+    """start + (e^r - 1 - r) for |r| <= log(2)/2, rounded once if start is some r or more."""
+    return fma(r * r, polynomial(r, EXP[r.kind][2:]), start)
+
+
+def inverse_power(n: Vector) -> Vector:
+    """2^-n of what `nearest` gives of n; 0 where that is lost beside 1."""
+    digits = format_of(n).fraction + 2
+    return where(n > format_of(n).whole + digits, 0, power_of_two(-n.bits(), n.kind))
