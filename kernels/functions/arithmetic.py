@@ -1,0 +1,165 @@
+"""What elementary functions are made of: polynomials, sums of two numbers, powers of 2.
+
+A number more precise than its kind is a pair (high, low), high + low, |low| at most half an ulp of high: Dekker,
+"A floating-point technique for extending the available precision", 1971.
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .vector import Number, Vector, fma, where
+
+Pair = tuple[Vector, Vector]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How numbers of a kind are stored: sign, biased exponent, `fraction` bits."""
+
+    fraction: int
+    bias: int
+    codes: tuple[str, str]  # struct's, of a number and of an integer of its size
+
+    @property
+    def least(self) -> float:
+        """The least normal number."""
+        return 2.0 ** (1 - self.bias)
+
+    @property
+    def epsilon(self) -> float:
+        """The distance from 1 to the next number."""
+        return 2.0**-self.fraction
+
+    @property
+    def whole(self) -> float:
+        """Added to a number below 2^(fraction - 1), and taken away, it leaves a whole number; between the two
+        steps the bits end in it."""
+        return 1.5 * 2.0**self.fraction
+
+    def bits(self, value: float) -> int:
+        """The bits of `value` as an integer."""
+        number, integer = self.codes
+        return struct.unpack(integer, struct.pack(number, value))[0]
+
+
+FORMATS = {"double": Format(52, 1023, ("d", "q")), "float": Format(23, 127, ("f", "i"))}
+
+
+def format_of(x: Vector) -> Format:
+    """The format of a vector's numbers."""
+    return FORMATS[x.kind]
+
+
+def polynomial(x: Vector, coefficients: Sequence[Number]) -> Vector:
+    """c[0] + c[1] x + c[2] x^2 + ... by Horner's rule, an fma a step.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arithmetic import polynomial
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> of_arrays(lambda x: polynomial(x, [1, 2, 3]), np.array([0.0, 1.0, 10.0]))
+    array([  1.,   6., 321.])
+    """
+    value: Vector | Number = coefficients[-1]
+    for c in reversed(coefficients[:-1]):
+        value = fma(value, x, c)
+    return value if isinstance(value, Vector) else x.number(value)
+
+
+def two_sum(a: Vector, b: Vector | Number) -> Pair:
+    """a + b exactly, as a pair (Knuth's)."""
+    high = a + b
+    part = high - a
+    return high, (a - (high - part)) + (b - part)
+
+
+def fast_two_sum(a: Vector | Number, b: Vector) -> Pair:
+    """a + b exactly, as a pair, where |a| >= |b| or a = 0 (Dekker's)."""
+    high = a + b
+    return high, b - (high - a)
+
+
+def two_product(a: Vector, b: Vector | Number) -> Pair:
+    """a*b exactly, as a pair, unless it underflows."""
+    high = a * b
+    return high, fma(a, b, -high)
+
+
+def pair_times_pair(a: Pair, b: Pair) -> Pair:
+    """a*b as a pair, its relative error some 2^(2 - 2*digits)."""
+    high, low = two_product(a[0], b[0])
+    return fast_two_sum(high, fma(a[0], b[1], fma(a[1], b[0], low)))
+
+
+def clamped(x: Vector, low: float, high: float) -> Vector:
+    """x, or the bound that it passes; NaN stays NaN.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arithmetic import clamped
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> of_arrays(lambda x: clamped(x, -1, 1), np.array([-9.0, 0.5, np.nan]))
+    array([-1. ,  0.5,  nan])
+    """
+    x = where(x > high, high, x)
+    return where(x < low, low, x)
+
+
+def nearest(x: Vector) -> Pair:
+    """The whole number nearest to x (|x| < 2^(fraction - 1)), and a vector whose `bits` end in it (two's
+    complement): for `power_of_two` and `times_power_of_two`, or to look at its lowest bits.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arithmetic import nearest
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> of_arrays(lambda x: nearest(x)[0], np.array([-1.4, 1.6, 2.5]))
+    array([-1.,  2.,  2.])
+    """
+    shifted = x + format_of(x).whole
+    return shifted - format_of(x).whole, shifted
+
+
+def power_of_two(n: Vector, kind: str) -> Vector:
+    """2^n for integers n whose power is a normal number; only the lowest bits of n count."""
+    form = FORMATS[kind]
+    return ((n + form.bias) << form.fraction).as_floats(kind)
+
+
+def times_power_of_two(y: Vector, n: Vector) -> Vector:
+    """y * 2^n rounded once, 2^-2 <= |y| <= 4, for integers n from twice the least to twice the largest exponent;
+    only the lowest bits of n count. What is too large is infinite.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arithmetic import times_power_of_two
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> of_arrays(lambda n: times_power_of_two(n.number(1.5), n.to("i64")), np.array([-1074.0, 3, 1024]))
+    array([9.9e-324, 1.2e+001,      inf])
+    """
+    n = n + 2 * format_of(y).bias  # so that both halves are biased
+    half = n.shifted_right(1)
+    fraction = format_of(y).fraction
+    first, second = ((part << fraction).as_floats(y.kind) for part in (half, n - half))
+    return y * first * second
+
+
+def split(x: Vector, least: float = 0.5**0.5) -> Pair:
+    """x = m * 2^k for positive, finite x, subnormal ones too: m from `least` to below 2*least, and k.
+
+    Others give anything.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arithmetic import split
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> x = np.array([1.0, 12.0, 5e-324])
+    >>> of_arrays(lambda x: split(x)[0], x), of_arrays(lambda x: split(x)[1], x)
+    (array([1.  , 0.75, 1.  ]), array([    0.,     4., -1074.]))
+    """
+    form, start = format_of(x), format_of(x).bits(least)
+    small = x < form.least
+    lift = form.fraction + 2
+    x = where(small, x * 2.0**lift, x)
+    bits = x.bits() + ((form.bias << form.fraction) - start)
+    exponent = bits.shifted_right(form.fraction) | form.bits(2.0**form.fraction)
+    k = exponent.as_floats(x.kind) - where(
+        small, x.number(2.0**form.fraction + form.bias + lift), 2.0**form.fraction + form.bias
+    )
+    return ((bits & ((1 << form.fraction) - 1)) + start).as_floats(x.kind), k

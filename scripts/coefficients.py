@@ -1,0 +1,117 @@
+"""Coefficients of polynomials that come nearest to a function, as kernels/functions hold them.
+
+    python -m scripts.coefficients exp_double
+
+prints c[0] to c[degree] of the row `exp_double` of TABLES: the largest error |f(x) - c(x)| * weight(x) on the
+interval is the least possible (Remez), each coefficient rounded in turn from c[0] on, and those after it made again.
+The weight 1/f (unless given) asks for the least relative error.
+"""
+
+import math
+import sys
+from collections.abc import Callable
+
+import mpmath
+import numpy as np
+
+Function = Callable[[mpmath.mpf], mpmath.mpf]
+DIGITS = 60
+ROUNDS = 30  # of Remez's exchange; a handful suffices
+
+
+def minimax(
+    f: Function, low: float, high: float, degree: int, weight: Function | None = None, kind: str = "double"
+) -> tuple[list[float], float]:
+    """The coefficients c[0] to c[degree], numbers of `kind` (double, float), and the largest weighted error.
+
+    Where f can't be evaluated (0/0), it isn't looked at.
+
+    >>> from scripts.coefficients import minimax
+    >>> coefficients, error = minimax(lambda x: x**3, -1, 1, 2, weight=lambda x: 1)
+    >>> [round(c, 9) + 0 for c in coefficients], round(error, 9)
+    ([0.0, 0.75, 0.0], 0.25)
+    """
+    with mpmath.workdps(DIGITS):
+        points = _points(low, high, 40 * (degree + 2))
+        values = [f(x) for x in points]
+        weights = [abs(weight(x) if weight else 1 / value) for x, value in zip(points, values, strict=True)]
+        rest, coefficients = values, []
+        for n in range(degree + 1):
+            exact = _remez(points, rest, weights, degree - n)[0]
+            coefficients.append(_rounded(exact, kind))
+            rest = [(value - coefficients[-1]) / x for x, value in zip(points, rest, strict=True)]
+            weights = [w * abs(x) for x, w in zip(points, weights, strict=True)]
+        return coefficients, float(max(abs(r * w * x) for x, r, w in zip(points, rest, weights, strict=True)))
+
+
+def pair(value: Callable[[], mpmath.mpf]) -> tuple[float, float]:
+    """The value as the nearest double and what is left of it.
+
+    >>> from scripts.coefficients import pair
+    >>> import mpmath
+    >>> pair(lambda: mpmath.log(2))
+    (0.6931471805599453, 2.3190468138462996e-17)
+    """
+    with mpmath.workdps(DIGITS):
+        return float(value()), float(value() - float(value()))
+
+
+def _points(low: float, high: float, count: int) -> list[mpmath.mpf]:
+    """Chebyshev's, but for 0."""
+    middle, half = mpmath.mpf(low + high) / 2, mpmath.mpf(high - low) / 2
+    points = [middle - half * mpmath.cos(mpmath.pi * n / (count - 1)) for n in range(count)]
+    return [x for x in points if abs(x) > half / count**2]
+
+
+def _remez(points: list, values: list, weights: list, degree: int) -> list[mpmath.mpf]:
+    """The coefficients whose largest weighted error at the points is least."""
+    reference = [round(n * (len(points) - 1) / (degree + 1)) for n in range(degree + 2)]
+    coefficients = []
+    for _ in range(ROUNDS):
+        *coefficients, level = _levelled(points, values, weights, reference)
+        errors = [
+            (value - mpmath.polyval(coefficients[::-1], x)) * w
+            for x, value, w in zip(points, values, weights, strict=True)
+        ]
+        if max(map(abs, errors)) <= abs(level) * mpmath.mpf("1.0001"):
+            break
+        reference = _alternating(np.array(errors, dtype=object), degree + 2)
+    return coefficients
+
+
+def _levelled(points: list, values: list, weights: list, reference: list[int]) -> list[mpmath.mpf]:
+    """The coefficients whose weighted errors at the reference are +e, -e, +e ...; and e."""
+    rows = [
+        [*(points[at] ** n for n in range(len(reference) - 1)), (-1) ** order / weights[at]]
+        for order, at in enumerate(reference)
+    ]
+    return list(mpmath.lu_solve(mpmath.matrix(rows), mpmath.matrix([values[at] for at in reference])))
+
+
+def _alternating(errors: np.ndarray, count: int) -> list[int]:
+    """Where the errors are largest, `count` times with alternating signs."""
+    turns = [0, *(n for n in range(1, len(errors)) if (errors[n] > 0) != (errors[n - 1] > 0)), len(errors)]
+    peaks = [max(range(a, b), key=lambda n: abs(errors[n])) for a, b in zip(turns, turns[1:], strict=False)]
+    while len(peaks) > count:
+        peaks.pop(0 if abs(errors[peaks[0]]) < abs(errors[peaks[-1]]) else -1)
+    assert len(peaks) == count, "the interval has too few points, or the function is such a polynomial"
+    return peaks
+
+
+def _rounded(value: mpmath.mpf, kind: str) -> float:
+    return float(np.float32(value)) if kind == "float" else float(value)
+
+
+TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {}
+
+
+def main() -> None:
+    """Prints the tables that are named, or all."""
+    for name in sys.argv[1:] or TABLES:
+        coefficients, error = TABLES[name]()
+        print(f"{name}: largest error 2^{math.log2(error):.1f}")
+        print("".join(f"    {c!r},\n" for c in coefficients))
+
+
+if __name__ == "__main__":
+    main()
