@@ -93,7 +93,13 @@ def _alternating(errors: np.ndarray, count: int) -> list[int]:
     turns = [0, *(n for n in range(1, len(errors)) if (errors[n] > 0) != (errors[n - 1] > 0)), len(errors)]
     peaks = [max(range(a, b), key=lambda n: abs(errors[n])) for a, b in zip(turns, turns[1:], strict=False)]
     while len(peaks) > count:
-        peaks.pop(0 if abs(errors[peaks[0]]) < abs(errors[peaks[-1]]) else -1)
+        sizes = [abs(errors[peak]) for peak in peaks]
+        least = min(range(len(peaks)), key=sizes.__getitem__)
+        if len(peaks) == count + 1 or least in (0, len(peaks) - 1):
+            peaks.pop(0 if sizes[0] < sizes[-1] else -1)
+        else:  # its neighbours have one sign: the larger one stays
+            first = least if sizes[least + 1] < sizes[least - 1] else least - 1
+            del peaks[first : first + 2]
     assert len(peaks) == count, "the interval has too few points, or the function is such a polynomial"
     return peaks
 
@@ -102,7 +108,12 @@ def _rounded(value: mpmath.mpf, kind: str) -> float:
     return float(np.float32(value)) if kind == "float" else float(value)
 
 
-TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {}
+TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {
+    "exp_double": lambda: minimax(mpmath.exp, -0.347, 0.347, 11),
+    "exp_float": lambda: minimax(mpmath.exp, -0.347, 0.347, 6, kind="float"),
+    "exp_float5": lambda: minimax(mpmath.exp, -0.347, 0.347, 5, kind="float"),
+    "exp_double10": lambda: minimax(mpmath.exp, -0.347, 0.347, 10),
+}
 
 
 def main() -> None:
