@@ -108,11 +108,22 @@ def _rounded(value: mpmath.mpf, kind: str) -> float:
     return float(np.float32(value)) if kind == "float" else float(value)
 
 
+def _log_of_ratio(z: mpmath.mpf) -> mpmath.mpf:
+    """log((1 + s)/(1 - s)) = 2s + s z p(z), z = s^2: p, as log's kernel has it."""
+    s = mpmath.sqrt(z)
+    return (mpmath.log((1 + s) / (1 - s)) / s - 2) / z
+
+
+def _log1p_rest(f: mpmath.mpf) -> mpmath.mpf:
+    """log(1 + f) = f + f^2 p(f): p."""
+    return (mpmath.log1p(f) - f) / f**2
+
+
 TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {
     "exp_double": lambda: minimax(mpmath.exp, -0.347, 0.347, 11),
     "exp_float": lambda: minimax(mpmath.exp, -0.347, 0.347, 6, kind="float"),
-    "exp_float5": lambda: minimax(mpmath.exp, -0.347, 0.347, 5, kind="float"),
-    "exp_double10": lambda: minimax(mpmath.exp, -0.347, 0.347, 10),
+    "log_double": lambda: minimax(_log_of_ratio, 0, 0.0295, 6, lambda z: z),
+    "log_float": lambda: minimax(_log1p_rest, -0.293, 0.4143, 8, lambda f: f, kind="float"),
 }
 
 
