@@ -41,7 +41,7 @@ def minimax(
             coefficients.append(_rounded(exact, kind))
             rest = [(value - coefficients[-1]) / x for x, value in zip(points, rest, strict=True)]
             weights = [w * abs(x) for x, w in zip(points, weights, strict=True)]
-        return coefficients, float(max(abs(r * w * x) for x, r, w in zip(points, rest, weights, strict=True)))
+        return coefficients, float(max(abs(r * w) for r, w in zip(rest, weights, strict=True)))
 
 
 def pair(value: Callable[[], mpmath.mpf]) -> tuple[float, float]:
@@ -119,9 +119,25 @@ def _log1p_rest(f: mpmath.mpf) -> mpmath.mpf:
     return (mpmath.log1p(f) - f) / f**2
 
 
+def _log_of_ratio_rest(z: mpmath.mpf) -> mpmath.mpf:
+    """log((1 + s)/(1 - s)) = 2s (1 + z/3 + z^2 p(z)), z = s^2: p."""
+    s = mpmath.sqrt(z)
+    return (mpmath.log((1 + s) / (1 - s)) / (2 * s) - 1 - z / 3) / z**2
+
+
+def _tanh_rest(z: mpmath.mpf) -> mpmath.mpf:
+    """tanh(x) = x + x z p(z), z = x^2: p."""
+    x = mpmath.sqrt(z)
+    return (mpmath.tanh(x) / x - 1) / z
+
+
 TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {
     "exp_double": lambda: minimax(mpmath.exp, -0.347, 0.347, 11),
     "exp_float": lambda: minimax(mpmath.exp, -0.347, 0.347, 6, kind="float"),
+    "tanh_double": lambda: minimax(_tanh_rest, 0, 0.625**2, 10, lambda z: z),
+    "tanh_float": lambda: minimax(_tanh_rest, 0, 0.625**2, 4, lambda z: z, kind="float"),
+    "exp2_double": lambda: minimax(lambda x: mpmath.mpf(2) ** x, -0.501, 0.501, 11),
+    "log_rest_double": lambda: minimax(_log_of_ratio_rest, 0, 0.0295, 6, lambda z: z**2),
     "log_double": lambda: minimax(_log_of_ratio, 0, 0.0295, 6, lambda z: z),
     "log_float": lambda: minimax(_log1p_rest, -0.293, 0.4143, 8, lambda f: f, kind="float"),
 }
@@ -132,7 +148,7 @@ def main() -> None:
     for name in sys.argv[1:] or TABLES:
         coefficients, error = TABLES[name]()
         print(f"{name}: largest error 2^{math.log2(error):.1f}")
-        print("".join(f"    {c!r},\n" for c in coefficients))
+        print("\n".join(f"    {c!r}," for c in coefficients))
 
 
 if __name__ == "__main__":

@@ -44,6 +44,10 @@ class Format:
 
 
 FORMATS = {"double": Format(52, 1023, ("d", "q")), "float": Format(23, 127, ("f", "i"))}
+LN2 = {  # log(2): scripts.coefficients' pair(lambda: mpmath.log(2), kind)
+    "double": (0.6931471805599453, 2.3190468138462996e-17),
+    "float": (0.6931471824645996, -1.904654299957768e-09),
+}
 
 
 def format_of(x: Vector) -> Format:
@@ -89,6 +93,14 @@ def pair_times_pair(a: Pair, b: Pair) -> Pair:
     """a*b as a pair, its relative error some 2^(2 - 2*digits)."""
     high, low = two_product(a[0], b[0])
     return fast_two_sum(high, fma(a[0], b[1], fma(a[1], b[0], low)))
+
+
+def two_over_two(a: Pair, b: Pair) -> Vector:
+    """a/b rounded nearly once."""
+    reciprocal = 1 / b[0]
+    q = a[0] * reciprocal
+    rest = fma(-q, b[0], a[0]) + fma(-q, b[1], a[1])
+    return fma(rest, reciprocal, q)
 
 
 def clamped(x: Vector, low: float, high: float) -> Vector:

@@ -2,8 +2,19 @@
 
 import math
 
-from .arithmetic import Pair, clamped, nearest, polynomial, times_power_of_two
-from .vector import Vector, fma
+from .arithmetic import (
+    LN2,
+    Pair,
+    clamped,
+    fast_two_sum,
+    format_of,
+    nearest,
+    polynomial,
+    power_of_two,
+    times_power_of_two,
+    two_over_two,
+)
+from .vector import Vector, absolute, fma, where
 
 # From python -m scripts.coefficients
 EXP = {
@@ -31,14 +42,52 @@ EXP = {
         0.0013819769956171513,
     ],
 }
-LN2 = {"double": (math.log(2), 2.3190468138462996e-17), "float": (0.693147182464599609375, -1.904654323148236e-09)}
 RANGE = {"double": (-746.0, 710.0), "float": (-104.0, 89.0)}  # beyond, e^x is 0 or infinite
 
 
 def exp(x: Vector) -> Vector:
     """e^x."""
-    x = clamped(x, *RANGE[x.kind])
+    r, n = reduced(clamped(x, *RANGE[x.kind]))
+    return times_power_of_two(polynomial(r, EXP[x.kind]), n.bits())
+
+
+def expm1(x: Vector) -> Vector:
+    """e^x - 1."""
+    r, n = reduced(clamped(x, -format_of(x).fraction, RANGE[x.kind][1]))
+    y = add_exp_rest(r + (1 - inverse_power(n)), r)
+    return where(x == 0, x, times_power_of_two(y, n.bits()))
+
+
+def sigmoid(x: Vector) -> Vector:
+    """1/(1 + e^-x)."""
+    y, y_low, n = exp_of_minus(x)
+    c = inverse_power(n)
+    d, d_low = fast_two_sum(x.number(1), y * c)
+    negative = x < 0
+    top = where(negative, y, 1), where(negative, y_low, 0)
+    q = two_over_two(top, (d, fma(y_low, c, d_low)))
+    return times_power_of_two(q, where(negative, -n.bits(), 0))
+
+
+def exp_of_minus(x: Vector) -> tuple[Vector, Vector, Vector]:
+    """e^-|x| = (high + low) 2^-n: high, low, and what `nearest` gives of n."""
+    r, n = reduced(clamped(absolute(x), 0, -RANGE[x.kind][0]))
+    return *fast_two_sum(1, add_exp_rest(-r, -r)), n
+
+
+def reduced(x: Vector) -> Pair:
+    """x = r + n log 2, |r| <= log(2)/2: r, and what `nearest` gives of n."""
     n, shifted = nearest(x * (1 / math.log(2)))
     high, low = LN2[x.kind]
-    r = fma(n, -low, fma(n, -high, x))
-    return times_power_of_two(polynomial(r, EXP[x.kind]), shifted.bits())
+    return fma(n, -low, fma(n, -high, x)), shifted
+
+
+def add_exp_rest(start: Vector, r: Vector) -> Vector:
+    """start + (e^r - 1 - r) for |r| <= log(2)/2, rounded once if start is some r or more."""
+    return fma(r * r, polynomial(r, EXP[r.kind][2:]), start)
+
+
+def inverse_power(n: Vector) -> Vector:
+    """2^-n of what `nearest` gives of n; 0 where that is lost beside 1."""
+    digits = format_of(n).fraction + 2
+    return where(n > format_of(n).whole + digits, 0, power_of_two(-n.bits(), n.kind))

@@ -2,8 +2,8 @@
 
 import math
 
-from .arithmetic import polynomial, split
-from .exponential import LN2
+from .arithmetic import LN2, polynomial, split, times_power_of_two
+from .exponential import exp_of_minus
 from .vector import Vector, fma, where
 
 # From python -m scripts.coefficients
@@ -36,6 +36,16 @@ def log(x: Vector) -> Vector:
     high, low = LN2[x.kind]
     small = f + fma(k, low, log1p_rest(f))
     return _at_ends(x, fma(k, high, small))
+
+
+def softplus(x: Vector) -> Vector:
+    """log(1 + e^x)."""
+    y, y_low, n = exp_of_minus(x)
+    t, t_low = (times_power_of_two(part, -n.bits()) for part in (y, y_low))
+    large = t > math.sqrt(2) - 1
+    f, f_low = where(large, fma(t, 0.5, -0.5), t), where(large, t_low * 0.5, t_low)
+    high, low = (where(large, x.number(part), 0) for part in LN2[x.kind])
+    return where(x > 0, x, 0) + (high + (f + (f_low + (low + log1p_rest(f)))))
 
 
 def log1p_rest(f: Vector) -> Vector:
