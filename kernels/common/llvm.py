@@ -60,14 +60,17 @@ def _optimized(source: str) -> Any:
 
 @cache
 def _machine() -> Any:
-    """Code for this processor and all that it can do."""
+    """Code for this processor and all that it can do: constants are near it, where instructions read them."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_triple(llvm.get_process_triple())
     features = llvm.get_host_cpu_features().flatten()
-    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=2, jit=True)
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=features, opt=2, jit=True, codemodel="small"
+    )
 
 
 @cache
 def _linker() -> Any:
-    return llvm.create_lljit_compiler(_machine(), suppress_errors=True)
+    """It keeps code and constants of a module together."""
+    return llvm.create_lljit_compiler(_machine(), use_jit_link=True, suppress_errors=True)

@@ -6,6 +6,7 @@ parameters alone is computed before the loop.
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 from ..functions.loop import SampleLoop
 from ..functions.table import LLVM
@@ -67,7 +68,7 @@ def sums_source(graph: Graph, loss: str, kind: str) -> str:
         targets = [loop.column("%t", "%t_stride", 0, "i64")]
     else:
         targets = [loop.column("%t", "%t_stride", k, kind) for k in range(len(outputs))]
-    value, slopes = loss_and_slopes(loss, outputs, targets, LLVM)
+    value, slopes = loss_and_slopes(loss, outputs, targets, LLVM, partial(_of_class, outputs[0]))
     values |= {cotangent(o): slope for o, slope in zip(graph.outputs, slopes, strict=True)}
     evaluate(graph.gradient_program, values)
     for index, term in enumerate([value, *(values[root] for root in graph.gradient)]):
@@ -141,6 +142,11 @@ def _multiplied(base: Vector, power: int) -> Vector:
         if bit == "1":
             value = LLVM["mul"](value, base)
     return value if power > 0 else 1 / value
+
+
+def _of_class(like: Vector, target: Vector, k: int, a: Vector | float, b: Vector | float) -> Vector:
+    """a where the target is class k, else b."""
+    return where(target == k, a if isinstance(a, Vector) else like.number(a), b)
 
 
 def _leaves(graph: Graph, loop: SampleLoop) -> Values:

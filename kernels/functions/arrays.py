@@ -48,9 +48,10 @@ def source(function: Callable[..., Vector], arguments: int, kind: str, lanes: in
     module = Module()
     begin, loop = Place(module), Place(module, depth=1)
     begin.lines += ["%empty = icmp sle i64 %size, 0", "br i1 %empty, label %end, label %loop"]
-    loop.lines += ["loop:", "%n = phi i64 [0, %entry], [%next, %loop]"]
+    loop.lines += ["loop:", "%n = phi i64 [0, %entry], [%next, %last]"]
     values = [loop.load(loop.pointer(f"%x{i}", kind, "%n"), kind, lanes) for i in range(arguments)]
     loop.store(function(*values), loop.pointer("%y", kind, "%n"))
+    loop.lines += ["br label %last", "last:"]
     loop.lines += [f"%next = add i64 %n, {lanes}", "%more = icmp slt i64 %next, %size"]
     loop.lines += ["br i1 %more, label %loop, label %end", "end:", "ret void"]
     pointers = ", ".join(f"ptr noalias %x{i}" for i in range(arguments))

@@ -7,8 +7,9 @@ Nothing is contracted or reordered, unless it says so: (a*b) + c rounds twice, a
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from itertools import count
 
 BITS = {"double": 64, "float": 32, "i64": 64, "i32": 32, "i16": 16, "i8": 8, "i1": 1}
@@ -367,3 +368,32 @@ def constant(value: Number, kind: str) -> str:
     if kind == "float":
         value = struct.unpack("f", struct.pack("f", value))[0]
     return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
+
+
+def rarely(mask: Vector, rare: Callable[[], Vector], usual: Vector) -> Vector:
+    """`usual`; where the mask is true, rare(), whose code is passed over unless the mask is true in a lane.
+
+    It ends a block: what a loop's `phi` says of where its values come from needs a label of its own after it.
+    """
+    mask, usual = together(mask, usual)
+    place, n = mask.place, next(mask.place.module.names)
+    place.module.declarations["declare i1 @llvm.expect.i1(i1, i1)"] = None
+    needed = place.value(f"call i1 @llvm.expect.i1(i1 {any_lane(mask)}, i1 false)")
+    place.lines += [f"br label %before{n}", f"before{n}:", f"br i1 {needed}, label %rare{n}, label %after{n}"]
+    place.add(f"rare{n}:")
+    replaced = where(mask, rare(), usual)
+    place.lines += [f"br label %replaced{n}", f"replaced{n}:", f"br label %after{n}", f"after{n}:"]
+    sources = f"[{usual.text}, %before{n}], [{replaced.text}, %replaced{n}]"
+    return usual._like(place.value(f"phi {usual.type} {sources}"))
+
+
+def through_doubles(function: Callable[..., Vector]) -> Callable[..., Vector]:
+    """The function of doubles also for floats: computed in double, and rounded."""
+
+    @wraps(function)
+    def of_any_kind(*operands: Vector) -> Vector:
+        if operands[0].kind == "double":
+            return function(*operands)
+        return function(*(operand.to("double") for operand in operands)).to(operands[0].kind)
+
+    return of_any_kind

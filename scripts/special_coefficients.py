@@ -1,0 +1,119 @@
+"""Coefficients of trigonometric and special functions, as kernels/functions hold them.
+
+    python -m scripts.special_coefficients sine_double
+
+prints those of the row `sine_double` of TABLES; without a name all.
+"""
+
+import math
+import sys
+from collections.abc import Callable
+from itertools import zip_longest
+
+import mpmath
+from mpmath import cos, erf, erfc, exp, mpf, pi, sin, sqrt
+
+from scripts.coefficients import DIGITS, Function, minimax
+
+QUARTER = (
+    0.622  # (pi/4)^2 and a little more, since a multiple of pi/2 that is taken away may be the second nearest
+)
+
+
+def sine(x: mpf) -> mpf:
+    """sin(r) = r + r^3 sine(r^2)."""
+    return (sin(sqrt(x)) / sqrt(x) - 1) / x
+
+
+def cosine(x: mpf) -> mpf:
+    """cos(r) = 1 - r^2/2 + r^4 cosine(r^2)."""
+    return (cos(sqrt(x)) - 1 + x / 2) / x**2
+
+
+def half_turn_sine(x: mpf) -> mpf:
+    """sin(pi r)/pi = r + r^3 half_turn_sine(r^2)."""
+    return (sin(pi * sqrt(x)) / (pi * sqrt(x)) - 1) / x
+
+
+def half_turn_cosine(x: mpf) -> mpf:
+    """cos(pi r)/pi = 1/pi + r^2 half_turn_cosine(r^2)."""
+    return (cos(pi * sqrt(x)) - 1) / (pi * x)
+
+
+def sinc_slope(x: mpf) -> mpf:
+    """(d/dr sinc(r)) = r sinc_slope(r^2)."""
+    return (cos(pi * sqrt(x)) - sin(pi * sqrt(x)) / (pi * sqrt(x))) / x
+
+
+def erf_near(x: mpf) -> mpf:
+    """erf(r) = r + r erf_near(r^2)."""
+    return erf(sqrt(x)) / sqrt(x) - 1
+
+
+def erf_far(x: mpf) -> mpf:
+    """erf(x + 2) = 1 - exp(-(x + 2)^2) erf_far(x)."""
+    return erfc(x + 2) * exp((x + 2) ** 2)
+
+
+def _weight_far(x: mpf) -> mpf:
+    return exp(-((x + 2) ** 2)) / erf(x + 2)
+
+
+def scaled_complement(q: mpf) -> mpf:
+    """(x + 1/2) erfcx(x), where q = (x - 4)/(x + 4)."""
+    x = 4 * (1 + q) / (1 - q)
+    return (x + mpf(1) / 2) * erfc(x) * exp(x**2)
+
+
+def chebyshev(f: Function, degree: int) -> tuple[list[float], float]:
+    """The coefficients of x^0, x^1, ... of f's Chebyshev series in [-1, 1] up to `degree`, the first as
+    a pair; and how much the series leaves out."""
+    with mpmath.workdps(DIGITS):
+        n = 2 * degree + 2
+        angles = [pi * (k + mpf(1) / 2) / n for k in range(n)]
+        values = [f(cos(angle)) for angle in angles]
+        series = [2 * sum(y * cos(k * a) for y, a in zip(values, angles, strict=True)) / n for k in range(n)]
+        series[0] /= 2
+        exact = _powers(series[: degree + 1])
+        first, left_out = float(exact[0]), sum(map(abs, series[degree + 1 :]))
+        return [first, *map(float, [exact[0] - first, *exact[1:]])], float(left_out)
+
+
+def _powers(series: list[mpf]) -> list[mpf]:
+    """The coefficients of x^0, x^1, ... of a Chebyshev series."""
+    before, polynomial = [mpf(1)], [mpf(0), mpf(1)]
+    total = [mpf(0)] * len(series)
+    for c in series:
+        total = [a + c * b for a, b in zip_longest(total, before, fillvalue=0)]
+        following = [2 * b for b in [mpf(0), *polynomial]]
+        following = [a - b for a, b in zip_longest(following, before, fillvalue=0)]
+        before, polynomial = polynomial, following
+    return total
+
+
+TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {
+    "sine_double": lambda: minimax(sine, 0, QUARTER, 5, lambda x: x),
+    "sine_float": lambda: minimax(sine, 0, QUARTER, 2, lambda x: x, "float"),
+    "cosine_double": lambda: minimax(cosine, 0, QUARTER, 5, lambda x: x**2),
+    "cosine_float": lambda: minimax(cosine, 0, QUARTER, 2, lambda x: x**2, "float"),
+    "half_turn_sine": lambda: minimax(half_turn_sine, 0, 1 / 16, 5, lambda x: x),
+    "half_turn_cosine": lambda: minimax(half_turn_cosine, 0, 1 / 16, 6, lambda x: x),
+    "sinc_slope": lambda: minimax(sinc_slope, 0, 1 / 4, 8),
+    "erf_near_double": lambda: minimax(erf_near, 0, 1, 11, lambda x: 1 / (1 + erf_near(x))),
+    "erf_near_float": lambda: minimax(erf_near, 0, 1, 6, lambda x: 1 / (1 + erf_near(x)), "float"),
+    "erf_far_double": lambda: minimax(erf_far, -1, 3.95, 21, _weight_far),
+    "erf_far_float": lambda: minimax(erf_far, -1, 1.95, 8, _weight_far, "float"),
+    "scaled_complement": lambda: chebyshev(scaled_complement, 24),
+}
+
+
+def main() -> None:
+    """Prints the tables that are named, or all."""
+    for name in sys.argv[1:] or TABLES:
+        coefficients, error = TABLES[name]()
+        print(f"{name}: largest error 2^{math.log2(error):.1f}")
+        print("".join(f"    {c!r},\n" for c in coefficients))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Trigonometric functions against mpmath: everywhere, at special values, next to multiples of pi/2."""
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packtrain.kernels.functions.arrays import of_arrays
+from packtrain.kernels.functions.circular import LIMIT, cos, sin, tan
+from packtrain.kernels.functions.sinc import sinc, sinc_slope
+
+from .rows import TYPES, Row
+from .ulps import ulps
+
+
+def exact_sinc_slope(x: mpmath.mpf) -> mpmath.mpf:
+    """The derivative of sinc, near 0 by the first term of its series."""
+    if abs(x) < 1e-12:
+        return -(mpmath.pi**2) / 3 * x
+    with mpmath.extradps(30):
+        return (mpmath.cospi(x) - mpmath.sincpi(x)) / x
+
+
+ROWS = {
+    "sin": Row(sin, mpmath.sin, 1.6),
+    "cos": Row(cos, mpmath.cos, 1.6),
+    "tan": Row(tan, mpmath.tan, 1.3),
+    "sinc": Row(sinc, mpmath.sincpi, 2.0),
+    "sinc_slope": Row(sinc_slope, exact_sinc_slope, 1.6, low=-0.5, high=0.5),
+}
+OF_ANGLES = ["sin", "cos", "tan"]
+names = pytest.mark.parametrize("name", ROWS)
+kinds = pytest.mark.parametrize("kind", TYPES)
+
+
+@names
+@kinds
+def test_everywhere(name: str, kind: str) -> None:
+    ROWS[name].check(ROWS[name].arguments(kind))
+
+
+@pytest.mark.parametrize("name", OF_ANGLES)
+@kinds
+def test_next_to_multiples_and_around_the_limit(name: str, kind: str) -> None:
+    limit = LIMIT[kind]
+    multiples = np.float64(mpmath.pi / 2) * np.round(10.0 ** np.linspace(0, np.log10(limit) - 0.2, 600))
+    around = np.linspace(0.9 * limit, 1.1 * limit, 100)
+    ROWS[name].check(np.concatenate([multiples, around]).astype(TYPES[kind]))
+
+
+@names
+@given(data=st.data())
+def test_any_number(name: str, data: st.DataObject) -> None:
+    row, most = ROWS[name], np.finfo(np.float64).max
+    numbers = st.floats(max(row.low, -most), min(row.high, most))
+    row.check(np.array(data.draw(st.lists(numbers, min_size=1, max_size=20))))
+
+
+@names
+def test_float32_is_near_float64(name: str) -> None:
+    ROWS[name].check_floats()
+
+
+@names
+@kinds
+def test_bits_do_not_depend_on_the_lane_or_its_neighbours(name: str, kind: str) -> None:
+    ROWS[name].check_lanes(ROWS[name].arguments(kind)[::20])
+
+
+@kinds
+def test_two_in_one_loop_each_with_its_branch(kind: str) -> None:
+    x = ROWS["sin"].arguments(kind)
+    both = of_arrays(lambda x: sin(x) * cos(x), x)
+    np.testing.assert_array_equal(both, of_arrays(sin, x) * of_arrays(cos, x))
+
+
+@kinds
+@pytest.mark.parametrize("name", ["sin", "tan"])
+def test_odd_functions_at_special_values(name: str, kind: str) -> None:
+    tiny = float(np.finfo(TYPES[kind]).smallest_subnormal)
+    x = (0.0, -0.0, tiny, -tiny, np.inf, -np.inf, np.nan)
+    y = ROWS[name].values(kind, *x)
+    np.testing.assert_array_equal(y, [*x[:4], *[np.nan] * 3])
+    assert np.signbit(y[:4]).tolist() == [False, True, False, True]
+
+
+@kinds
+def test_even_functions_at_special_values(kind: str) -> None:
+    tiny = float(np.finfo(TYPES[kind]).smallest_subnormal)
+    for name in ("cos", "sinc"):
+        y = ROWS[name].values(kind, 0.0, -0.0, tiny, -tiny, np.inf, -np.inf, np.nan)
+        np.testing.assert_array_equal(y, [1, 1, 1, 1, *[np.nan] * 3])
+
+
+@kinds
+def test_sinc_vanishes_at_whole_numbers(kind: str) -> None:
+    assert not any(ROWS["sinc"].values(kind, 1, -2, 3, 1e6, 1e30))
+
+
+def test_sinc_slope_beyond_a_half_has_an_absolute_error() -> None:
+    x = np.concatenate([np.linspace(0.5, 20, 700), -(10.0 ** np.linspace(0, 15, 300))])
+    y = of_arrays(sinc_slope, x)
+    errors = ulps(y, exact_sinc_slope, x) * np.spacing(abs(y)) * abs(x)
+    assert errors.max() < 4e-16
