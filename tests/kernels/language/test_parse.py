@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from packtrain.kernels.expression.reference import predict
 from packtrain.kernels.language import ExpressionError, Graph, parse
-from packtrain.kernels.language.graph import SHOWN
+from packtrain.kernels.language.caret import SHOWN
 from packtrain.kernels.language.ops import FUNCTIONS
 from packtrain.kernels.language.parse import MAX_DEPTH, MAX_LENGTH
 from tests.strategies import OFFERED, graphs, many
