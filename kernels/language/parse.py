@@ -176,9 +176,7 @@ class _Line:
             return left
         op, right = COMPARISONS[self._next().text], self._sum()
         if self.symbol in COMPARISONS:
-            raise self.error(
-                "a comparison has two sides: multiply two, as in (a < b)*(b < c), or put one in parentheses"
-            )
+            raise self.error("a comparison has two sides: multiply two, as in (a < b)*(b < c)")
         return node(op, left, right)
 
     def _sum(self) -> Expr:

@@ -13,8 +13,8 @@ TOKEN = re.compile(
     r"|`(?P<quoted>[^`]*)`"
     r"|(?P<foreign>[=!]=|<>|&&?|\|\|?|[!?])"
     r"|(?P<symbol>\*\*|[<>]=?|[-+*/%^(),=;])"
-    r"|(?P<space>[ \t\r]+|#.*)",
-    re.ASCII | re.DOTALL,  # else \d takes the digits of every script
+    r"|(?P<space>[ \t\r]+)",
+    re.ASCII,  # else \d takes the digits of every script
 )
 
 
@@ -39,7 +39,7 @@ def tokens(line: str) -> list[Token]:
     ['y', '=', 'a', '*', 'wave length', 'the end of the line']
     """
     found, at = [], 0
-    while at < len(line):
+    while at < len(line) and line[at] != "#":
         match = TOKEN.match(line, at)
         if match is None:
             raise ExpressionError(_unknown(line, at), line, at)
@@ -51,7 +51,7 @@ def tokens(line: str) -> list[Token]:
         if kind != "space":
             found.append(Token(kind, text, at))
         at = match.end()
-    return [*found, Token("end", "the end of the line", len(line))]
+    return [*found, Token("end", "the end of the line", at)]
 
 
 def _name(line: str, text: str, at: int) -> str:
