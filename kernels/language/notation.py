@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .ops import FUNCTIONS
+from .ops import FUNCTIONS, RESERVED
 
 COMPARISON, ADDITIVE, MULTIPLICATIVE, UNARY, POWER, ATOM = range(6)  # precedences: the larger binds tighter
 BRACKETED = ATOM + 1  # of a comparison in brackets that make it a number
@@ -19,11 +19,6 @@ Notation = Mapping[str, Callable[..., Written]]  # a row takes its operands, tha
 Parentheses = tuple[str, str]
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
-# No names without backticks; a function that isn't here, as beta, may be a name where no ( follows.
-RESERVED = frozenset((
-    "pi", "exp", "log", "sqrt", "abs", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh",
-    "sigmoid", "relu", "softplus", "min", "max",
-))  # fmt: skip
 
 ROUND: Parentheses = ("(", ")")
 COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}

@@ -20,8 +20,7 @@ from .definitions import DEFINITIONS, READ, WRITABLE, Function
 from .elsewhere import FUNCTIONS, SYMBOLS
 from .expr import Expr, name, node, number, walk
 from .graph import Graph
-from .notation import RESERVED
-from .ops import OPERATORS
+from .ops import OPERATORS, RESERVED
 from .tokens import Token, tokens
 
 SUMS = {op.symbol: op.name for op in OPERATORS if op.name in ("add", "sub")}

@@ -12,8 +12,8 @@ from packtrain.kernels.expression.reference import predict
 from packtrain.kernels.language import ExpressionError, Graph, parse
 from packtrain.kernels.language.caret import SHOWN
 from packtrain.kernels.language.definitions import DEFINITIONS, WRITABLE
-from packtrain.kernels.language.notation import NAME, RESERVED
-from packtrain.kernels.language.ops import FUNCTIONS
+from packtrain.kernels.language.notation import NAME
+from packtrain.kernels.language.ops import FUNCTIONS, RESERVED
 from packtrain.kernels.language.parse import MAX_DEPTH, MAX_LENGTH, MAX_PARTS
 from tests.strategies import OFFERED, graphs, many
 
