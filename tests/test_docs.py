@@ -11,6 +11,7 @@ import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from packtrain.kernels.language.definitions import WRITABLE
 from packtrain.trainer.config.schema import all_fields, is_per_run
 from packtrain.trainer.sweep.grid import make_grid
 from tests.helpers import ROOT
@@ -175,6 +176,12 @@ def listed(title: str) -> set[str]:
     steps = re.findall(r"^\d+\. .*$", section, re.M)
     named = [word for step in steps for word in INLINE.findall(step) if NAMED.fullmatch(word)]
     return {word for word in named if word.startswith(("conf/", "kernels/", "trainer/"))}
+
+
+@pytest.mark.parametrize("page", ["docs/reference/expression-language.md", "conf/model/expression.yaml"])
+def test_every_function_of_the_language_is_listed(page: str) -> None:
+    words = set(re.findall(r"\w+", (ROOT / page).read_text()))
+    assert len(WRITABLE) > 50 and set(WRITABLE) - words == set()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from ..kernels.common import compiling
 from ..kernels.common.errors import UserError
 from .config.pack import Pack, make_pack
 from .config.schema import Config
+from .data.columns import mapped
 from .data.dataset import Data
 from .data.sources import load
 from .engines.base import Engine
@@ -50,7 +51,10 @@ def load_data(pack: Pack) -> Data:
     """
     config, compute = pack.config, make_compute(pack.config.compute)
     check_backend(config.compute.backend, compute.device)
-    graph, outputs = make_graph(config.model), (config.model.widths or [None])[-1]
+    graph, outputs = (
+        make_graph(config.model, mapped(config.data.columns)),
+        (config.model.widths or [None])[-1],
+    )
     with at_work(compute):
         return load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..language.expr import Expr, walk
+from ..language.expr import Expr, walk, written
 from ..language.graph import Graph
 from .reference import bind, evaluate
 
@@ -56,7 +56,7 @@ def first_fault(graph: Graph, parameters: Tensor, inputs: Tensor, derivatives: b
             sample = int(bad.any(0).nonzero()[0])
             root, needed_by = wanted[int(bad[:, sample].nonzero()[0])]
             part = _origin(root, {part: _at(value, sample) for part, value in values.items()})
-            return Fault(start + sample, str(part), _at(values[part], sample), needed_by)
+            return Fault(start + sample, written(part, most=SHOWN + 1), _at(values[part], sample), needed_by)
     return None
 
 

@@ -1,6 +1,7 @@
 """Equations: text -> graph -> partial derivatives, and back to text."""
 
-from .graph import ExpressionError, Graph
+from .caret import ExpressionError
+from .graph import Graph
 from .notes import notes
 from .parse import parse
 

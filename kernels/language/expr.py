@@ -158,8 +158,10 @@ def constant(leaf: Expr) -> float:
     return leaf.value
 
 
-def written(root: Expr, notation: Notation = LANGUAGE) -> str:
-    """The text of an expression, by a table op -> text.
+def written(root: Expr, notation: Notation = LANGUAGE, most: int | None = None) -> str:
+    """The text of an expression, by a table op -> text; its first `most` characters.
+
+    Equal parts are one object, so that the whole of a text may have no end: x*x of x*x of x*x.
 
     >>> from packtrain.kernels.language.expr import name, number, written
     >>> written((name("a") + name("b")) ** number(2))
@@ -168,5 +170,6 @@ def written(root: Expr, notation: Notation = LANGUAGE) -> str:
     texts: dict[Expr, Written] = {}
     for part in walk(root):
         operands = [texts[arg] for arg in part.args] if part.args else [part.value]
-        texts[part] = notation[part.op](*operands)
+        text, precedence = notation[part.op](*operands)
+        texts[part] = text[:most], precedence
     return texts[root][0]

@@ -1,53 +1,16 @@
 """The expression graph: variables, each with one expression, in topological order; and its derivatives."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ..common.errors import UserError, nearest
+from ..common.errors import nearest
+from .caret import ExpressionError, point_at, right_of
 from .derive import forward, reverse
-from .expr import ONE, ZERO, Expr, name, names, node, substitute, walk
+from .expr import ONE, ZERO, Expr, name, names, node, substitute, walk, written
+from .notation import LANGUAGE, quoted, spelled
 
 MAX_SLOPES = 1_000_000  # parts times parameters of the largest graph whose Jacobian is written down
-SHOWN = 70  # characters of a long line that are shown to either side of a caret
-
-
-class ExpressionError(UserError):
-    """What is wrong with an expression graph, with the line and a caret under the fault."""
-
-    def __init__(self, message: str, line: str | None = None, column: int = 0) -> None:
-        super().__init__(message if line is None else f"{message}\n{_caret(line, column)}")
-
-
-def _caret(line: str, column: int) -> str:
-    start = max(0, column - SHOWN)
-    before = "..." if start else ""
-    after = "..." if len(line) > column + SHOWN else ""
-    characters = line[start : column + SHOWN]
-    shown = "".join(character if character.isprintable() else " " for character in characters)
-    return f"  {before}{shown}{after}\n  {' ' * (len(before) + column - start)}^"
-
-
-def point_at(line: str, word: str, start: int = 0) -> tuple[str, int]:
-    """`line`, and the column of the whole name `word` in it, from `start` on; 0 where it isn't there.
-
-    >>> from packtrain.kernels.language.graph import point_at
-    >>> point_at("xy = ab*x + b", "b")
-    ('xy = ab*x + b', 12)
-    """
-    match = re.compile(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])").search(line, start)
-    return line, match.start() if match else 0
-
-
-def is_variable(word: str, declared: Collection[str]) -> bool:
-    """Names that begin with x are variables, unless `declared` parameters; all others are parameters.
-
-    >>> from packtrain.kernels.language.graph import is_variable
-    >>> [is_variable(word, declared=["x0"]) for word in ("x", "x0", "a")]
-    [True, False, False]
-    """
-    return word.startswith("x") and word not in declared
 
 
 @dataclass(frozen=True)
@@ -55,9 +18,9 @@ class Graph:
     """A DAG of variables, each with its expression.
 
     definitions: (variable, expression), in topological order. outputs: the variables compared with the data.
-    lines: variable -> its equation as it was written, for errors. declared: the parameters whose names begin
-    with x. fixed: the parameters whose derivatives are 0. All but `lines` make two graphs equal, and
-    `str(graph)` is the text.
+    lines: variable -> the line of its equation as it was written, for errors. declared: the parameters whose
+    names begin with x. variables: the inputs whose names don't. fixed: the parameters whose slopes are 0.
+    All but `lines` make two graphs equal. `str(graph)` is the text, in which `variables` stand in backticks.
 
     >>> from packtrain.kernels.language import parse
     >>> graph = parse("xz = a*x + b\\nxy = exp(xz)")
@@ -71,6 +34,7 @@ class Graph:
     outputs: tuple[str, ...]
     lines: Mapping[str, str] = field(compare=False, repr=False)
     declared: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
     fixed: frozenset[str] = frozenset()
 
     @classmethod
@@ -80,16 +44,21 @@ class Graph:
         outputs: Iterable[str] | None,
         lines: Mapping[str, str],
         declared: Iterable[str] = (),
+        variables: Collection[str] = (),
     ) -> "Graph":
         """The graph of `definitions` in any order; without `outputs`, those that no expression uses.
 
+        Names that begin with x are variables unless `declared` parameters; so are those that have a
+        definition, and those in `variables`, which may hold names that aren't there.
         Raises ExpressionError: a cycle, no output, no parameter, a name that is not there.
         """
         uses = {variable: names(expression) for variable, expression in definitions.items()}
         order = _topological(uses, lines)
-        used = {word for words in uses.values() for word in words}
-        outputs = tuple(outputs or (v for v in order if v not in used))
-        graph = cls(tuple((v, definitions[v]) for v in order), outputs, dict(lines), tuple(declared))
+        used = dict.fromkeys(word for variable in order for word in uses[variable])
+        outputs, declared = tuple(outputs or (v for v in order if v not in used)), tuple(declared)
+        told = {word for word in variables if not word.startswith("x")} - {*declared, *definitions}
+        others = tuple(word for word in used if word in told)
+        graph = cls(tuple((v, definitions[v]) for v in order), outputs, dict(lines), declared, others)
         graph._check()
         return graph
 
@@ -118,16 +87,41 @@ class Graph:
             raise ExpressionError(f"no parameter reaches {', '.join(self.outputs)}: nothing to learn")
 
     def is_variable(self, word: str) -> bool:
-        """Whether `word` is a variable rather than a parameter."""
-        return is_variable(word, self.declared)
+        """Whether `word` is a variable rather than a parameter.
+
+        >>> from packtrain.kernels.language import parse
+        >>> graph = parse("y = a*exp(-k*t) + xb", variables=["t"])
+        >>> [word for word in ("y", "a", "k", "t", "xb") if graph.is_variable(word)]
+        ['y', 't', 'xb']
+        """
+        if word in self.expressions or word in self.variables:
+            return True
+        return word.startswith("x") and word not in self.declared
 
     def is_parameter(self, part: Expr) -> bool:
         """Whether `part` is a parameter."""
         return part.op == "name" and not self.is_variable(str(part.value))
 
     def declaring(self, word: str) -> str:
-        """What to write in a config so that `word`, which begins with x, is a parameter."""
+        """What to do so that the input `word` is a parameter."""
+        if word in self.variables:
+            return f"make {word} a parameter: take it out of its backticks, model.variables and data.columns"
         return f"make {word} a parameter with 'model.parameters=[{', '.join([*self.declared, word])}]'"
+
+    def check_slopes(self) -> None:
+        """Raises ExpressionError, with a caret, where no parameter can be learned though some are free."""
+        free = [word for word in self.parameters if word not in self.fixed and name(word) in self._reached]
+        if free and len(self.flat) == len(free):
+            raise ExpressionError(
+                f"no parameter can be learned: {self.is_flat(free[0])}", *self.where(free[0])
+            )
+
+    def is_flat(self, parameter: str) -> str:
+        """The sentence about a parameter whose slope is 0."""
+        return (
+            f"the slope by {parameter} is 0 everywhere, as that of a comparison is: "
+            f"smooth the step, as in sigmoid((x - {parameter})/w)"
+        )
 
     @cached_property
     def expressions(self) -> dict[str, Expr]:
@@ -192,6 +186,23 @@ class Graph:
         return tuple(slopes.get(name(parameter), ZERO) for parameter in self.parameters)
 
     @cached_property
+    def flat(self) -> tuple[str, ...]:
+        """The free parameters that reach an output, and by which its slope is 0 everywhere.
+
+        >>> from packtrain.kernels.language import parse
+        >>> parse("xy = a*where(x < t, x, t)^2 + floor(b)").flat
+        ('b',)
+        """
+        slopes = zip(self.parameters, self.gradient, strict=True)
+        return tuple(
+            p for p, slope in slopes if slope is ZERO and p not in self.fixed and name(p) in self._reached
+        )
+
+    @cached_property
+    def _reached(self) -> frozenset[Expr]:
+        return frozenset(self.program)
+
+    @cached_property
     def program(self) -> list[Expr]:
         """Every part of the outputs, operands first: what a backend computes to predict."""
         return walk(*(self.lowered[output] for output in self.outputs))
@@ -234,10 +245,14 @@ class Graph:
     def where(self, word: str) -> tuple[str, int]:
         """The first line that holds `word`, and its column: what ExpressionError shows."""
         variable = next((v for v, e in self.definitions if v == word or word in names(e)), None)
-        return ("", 0) if variable is None else point_at(self.lines[variable], word)
+        if variable is None:
+            return "", 0
+        line = self.lines[variable]
+        return point_at(line, word, 0 if variable == word else right_of(line, variable))
 
     def __str__(self) -> str:
-        return "\n".join(f"{v} = {e}" for v, e in self.definitions)
+        named = {**LANGUAGE, "name": lambda word: quoted(word) if word in self.variables else spelled(word)}
+        return "\n".join(f"{spelled(v)[0]} = {written(e, named)}" for v, e in self.definitions)
 
 
 def cotangent(output: str) -> Expr:
@@ -269,7 +284,7 @@ def _topological(uses: Mapping[str, Sequence[str]], lines: Mapping[str, str]) ->
             elif needed in path:
                 cycle = [*list(path)[list(path).index(needed) :], needed]
                 line = lines[needed]
-                where = point_at(line, cycle[1], line.index("=") + 1)
+                where = point_at(line, cycle[1], right_of(line, needed))
                 raise ExpressionError(f"a cycle: {' needs '.join(cycle)}", *where)
             else:
                 path[needed] = iter(needs[needed])

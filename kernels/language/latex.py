@@ -10,6 +10,7 @@ from .notation import (
     ADDITIVE,
     ATOM,
     MULTIPLICATIVE,
+    NAME,
     POWER,
     Notation,
     Written,
@@ -40,6 +41,10 @@ FUNCTION_NAMES = {
     "j0": "J_{0}",
     "j1": "J_{1}",
     "sigmoid": r"\sigma",
+}
+SPECIAL = {
+    **{character: f"\\{character}" for character in "_{}$&#%"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
 }
 GREEK = (
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda",
@@ -135,7 +140,12 @@ def _names(words: Iterable[str]) -> Mapping[str, str]:
 
 
 def _name(word: str) -> str:
-    """A letter or a Greek letter's name, with what follows as its index; the a of the variable xa is one."""
+    """A letter or a Greek letter's name, with what follows as its index; the a of the variable xa is one.
+
+    What stands in backticks is text.
+    """
+    if not NAME.fullmatch(word):
+        return rf"\text{{{_escaped(word)}}}"
     match = re.fullmatch(r"(x(?=[A-Za-z])|[A-Za-z]+)_*(.*?)_*", word)
     assert match is not None
     base, index = match[1], match[2].replace("_", ",")
@@ -144,5 +154,9 @@ def _name(word: str) -> str:
 
 
 def _upright(text: str) -> str:
-    escaped = text.replace("_", r"\_")
-    return rf"\mathrm{{{escaped}}}"
+    return rf"\mathrm{{{_escaped(text)}}}"
+
+
+def _escaped(text: str) -> str:
+    """Text in which no character means anything to LaTeX."""
+    return "".join(SPECIAL.get(character, character) for character in text)

@@ -5,10 +5,11 @@ their own.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .ops import FUNCTIONS
+from .ops import FUNCTIONS, RESERVED
 
 COMPARISON, ADDITIVE, MULTIPLICATIVE, UNARY, POWER, ATOM = range(6)  # precedences: the larger binds tighter
 BRACKETED = ATOM + 1  # of a comparison in brackets that make it a number
@@ -16,6 +17,8 @@ BRACKETED = ATOM + 1  # of a comparison in brackets that make it a number
 Written = tuple[str, int]  # a text and its precedence
 Notation = Mapping[str, Callable[..., Written]]  # a row takes its operands, that of a leaf the leaf's value
 Parentheses = tuple[str, str]
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 
 ROUND: Parentheses = ("(", ")")
 COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
@@ -29,6 +32,26 @@ def atom(value: Any) -> Written:
     ('x', 5)
     """
     return str(value), ATOM
+
+
+def spelled(word: str) -> Written:
+    """A name, in backticks where it isn't read as one without.
+
+    >>> from packtrain.kernels.language.notation import spelled
+    >>> spelled("x_1"), spelled("wave length"), spelled("pi")
+    (('x_1', 5), ('`wave length`', 5), ('`pi`', 5))
+    """
+    return atom(word) if NAME.fullmatch(word) and word not in RESERVED else quoted(word)
+
+
+def quoted(word: str) -> Written:
+    """A name in backticks.
+
+    >>> from packtrain.kernels.language.notation import quoted
+    >>> quoted("t")
+    ('`t`', 5)
+    """
+    return atom(f"`{word}`")
 
 
 def signed(size: Callable[[float], Written]) -> Callable[[float], Written]:
@@ -144,7 +167,7 @@ def _digits(size: float) -> Written:
 
 LANGUAGE: Notation = {
     "number": signed(_digits),
-    "name": atom,
+    "name": spelled,
     "cotangent": atom,
     "add": binary(" + ", ADDITIVE),
     "sub": binary(" - ", ADDITIVE),

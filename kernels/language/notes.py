@@ -1,13 +1,15 @@
-"""Sentences about names that a reader may take for something else: said, not refused."""
+"""Sentences about parameters that look like something else, or can't be learned: said, not refused."""
 
 from collections.abc import Iterable
 
+from .definitions import WRITABLE
 from .expr import walk
 from .graph import Graph
+from .latex import GREEK
 
 
 def notes(graph: Graph, columns: Iterable[str] = ()) -> list[str]:
-    """A sentence for each parameter that looks like a constant, or like a variable.
+    """A sentence for each parameter that looks like a constant, a function or a variable, or has no slope.
 
     `columns` are the names of the data's columns.
 
@@ -15,7 +17,7 @@ def notes(graph: Graph, columns: Iterable[str] = ()) -> list[str]:
     >>> notes(parse("xy = e^(b*x)"))
     ['e is a parameter here; exp(x) is the function']
     """
-    return [*_constants(graph), *_variables(graph, list(columns))]
+    return [*_constants(graph), *_functions(graph), *_variables(graph, list(columns)), *_flat(graph)]
 
 
 def _constants(graph: Graph) -> list[str]:
@@ -30,6 +32,12 @@ def _constants(graph: Graph) -> list[str]:
     ]
 
 
+def _functions(graph: Graph) -> list[str]:
+    """Parameters named like a function, but for Greek letters: beta is one in most equations."""
+    named = [p for p in graph.parameters if p in WRITABLE and p not in GREEK]
+    return [f"{p} is a parameter here; {p}(...) is the function" for p in named]
+
+
 def _variables(graph: Graph, columns: list[str]) -> list[str]:
     """Parameters named like a column, or like a column or an input but for capitals."""
     free = [p for p in graph.parameters if p not in graph.declared]
@@ -39,7 +47,15 @@ def _variables(graph: Graph, columns: list[str]) -> list[str]:
 
 
 def _variable(graph: Graph, parameter: str, word: str) -> str:
-    rule = f"{parameter} is a parameter here: only names that begin with x are variables"
     if graph.is_variable(word):
-        return f"{rule}, as {word} is"
-    return f"{rule}; as x{parameter}, with 'data.columns={{x{parameter}: {word}}}', it is the column {word}"
+        return f"{parameter} is a parameter here, and {word} a variable"
+    named = ", ".join([*graph.variables, parameter])
+    told = f"model.variables=[{named}]" if parameter == word else f"data.columns={{{parameter}: {word}}}"
+    return f"{parameter} is a parameter here; with '{told}' it is the column {word}"
+
+
+def _flat(graph: Graph) -> list[str]:
+    """Parameters whose slope is 0 everywhere."""
+    return [
+        f"{p} can't be learned: {graph.is_flat(p)}, or give its value in model.initial" for p in graph.flat
+    ]

@@ -1,6 +1,7 @@
 """A graph -> Python source text: one function of NumPy arrays, for people to read and to use elsewhere."""
 
 import keyword
+import re
 from collections.abc import Callable, Iterable, Mapping
 from math import pi
 
@@ -11,6 +12,7 @@ from .notation import (
     COMPARISONS,
     LANGUAGE,
     MULTIPLICATIVE,
+    NAME,
     POWER,
     Notation,
     Written,
@@ -82,8 +84,8 @@ def numpy_source(graph: Graph, definitions: Iterable[tuple[str, Expr]], values: 
     """The module that defines predict(inputs..., parameters=values...) -> the outputs.
 
     `definitions` are the graph's, or those that replace them; `values` the parameters' defaults. Names are
-    the user's own, with a _ added to those that Python or the source itself uses. It imports NumPy, and of
-    SciPy `special` if it needs that.
+    the user's own, with a _ added to those that Python or the source itself uses, and a _ for what no
+    identifier can hold. It imports NumPy, and of SciPy `special` if it needs that.
 
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.kernels.language.numpy_source import numpy_source
@@ -115,10 +117,17 @@ def numpy_source(graph: Graph, definitions: Iterable[tuple[str, Expr]], values: 
 
 
 def _identifiers(words: Iterable[str]) -> dict[str, str]:
+    """A name for each word: its own where it can be."""
     identifiers: dict[str, str] = {}
-    for word in words:
-        text = word
+    for word in sorted(words, key=lambda word: not NAME.fullmatch(word)):
+        text = word if NAME.fullmatch(word) else _plain(word)
         while keyword.iskeyword(text) or text in RESERVED or text in identifiers.values():
             text += "_"
         identifiers[word] = text
     return identifiers
+
+
+def _plain(word: str) -> str:
+    """`wave length` -> wave_length; x before what doesn't begin with a letter then."""
+    text = re.sub(r"[^A-Za-z0-9]+", "_", word).strip("_")
+    return text if text[:1].isalpha() else f"x{text}"

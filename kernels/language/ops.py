@@ -52,6 +52,12 @@ FUNCTIONS = {
     "where": Op("where", 3),  # the second where the first isn't 0, else the third
 }
 
+# Never names, unless in backticks; a newer function, as erf, may be one where no ( follows.
+RESERVED = frozenset((
+    "pi", "exp", "log", "sqrt", "abs", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh",
+    "sigmoid", "relu", "softplus", "min", "max",
+))  # fmt: skip
+
 # Only derivatives and definitions hold these; nobody can write them.
 INTERNAL = (
     Op("plogx", 2, "*"),  # p*log(x): 0 where p is 0, and where x is 0 while p is finite

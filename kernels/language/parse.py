@@ -1,52 +1,53 @@
 """Text -> graph: a recursive-descent parser, bounded in length and depth, that points at what it refuses.
 
-assignment = name "=" expression
-expression = term {("+" | "-") term}
-term       = unary {("*" | "/") unary}
-unary      = "-" unary | power
+line       = [assignment] {";" [assignment]} ["#" comment]
+assignment = variable "=" expression
+expression = sum [("<" | "<=" | ">" | ">=") sum]
+sum        = term {("+" | "-") term}
+term       = unary {("*" | "/" | "%") unary}
+unary      = ("-" | "+") unary | power
 power      = atom [("^" | "**") unary]
-atom       = number | name | function "(" expression {"," expression} ")" | "(" expression ")"
+atom       = number | variable | function "(" expression {"," expression} ")" | "(" expression ")"
+variable   = name | "`" any name "`"
 """
 
 import math
-import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ..common.errors import nearest
-from .expr import Expr, name, node, number
-from .graph import ExpressionError, Graph, is_variable, point_at
-from .ops import FUNCTIONS
+from .caret import ExpressionError
+from .definitions import DEFINITIONS, READ, WRITABLE, Function
+from .elsewhere import FUNCTIONS, SYMBOLS
+from .expr import Expr, name, node, number, walk
+from .graph import Graph
+from .ops import OPERATORS, RESERVED
+from .tokens import Token, tokens
 
-ELSEWHERE = {  # a function's name in other languages -> what it is here
-    "ln": "log(x), the natural logarithm", "log10": "log(x)/log(10)", "log2": "log(x)/log(2)",
-    "log1p": "log(1 + x)", "expm1": "exp(x) - 1", "pow": "x^y", "power": "x^y", "sqr": "x^2", "square": "x^2",
-    "cbrt": "x^(1/3)", "fabs": "abs", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "tg": "tan",
-    "logistic": "sigmoid", "expit": "sigmoid", "minimum": "min", "maximum": "max", "inv": "1/x",
-}  # fmt: skip
+SUMS = {op.symbol: op.name for op in OPERATORS if op.name in ("add", "sub")}
+TERMS = {op.symbol: op.name for op in OPERATORS if op.name in ("mul", "div", "mod")}
+COMPARISONS = {op.symbol: op.name for op in OPERATORS if op.name in ("lt", "le", "gt", "ge")}
+
 MAX_LENGTH = 8_000  # characters of a graph
-MAX_DEPTH = 100  # parentheses, powers and minus signs inside one another
-
-TOKEN = re.compile(
-    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z][A-Za-z0-9_]*)"
-    r"|(?P<symbol>\*\*|[-+*/^(),=])"
-    r"|(?P<space>[ \t\r]+)",
-    re.ASCII,  # else \d takes the digits of every script
-)
+MAX_PARTS = 10_000  # of its equations, where functions that are formulas are written out
+MAX_DEPTH = 100  # parentheses, powers and signs inside one another
 
 
 def parse(
-    text: str | Sequence[str], outputs: Iterable[str] | None = None, declared: Sequence[str] = ()
+    text: str | Sequence[str],
+    outputs: Iterable[str] | None = None,
+    declared: Collection[str] = (),
+    variables: Iterable[str] = (),
 ) -> Graph:
-    """The graph of `xz = bc*xx + xy`, one assignment a line or list item.
+    """The graph of `xz = bc*xx + xy`, one assignment a line or list item, or several with ; between them.
 
-    Names that begin with x are variables, the others and those `declared` are learnable parameters.
+    Names that begin with x are variables, and so are names on the left of an equation, names in backticks,
+    and those in `variables`; the others, and those `declared`, are learnable parameters.
     `outputs` are the variables compared with the data; without them, those that no expression uses.
     Raises ExpressionError: a sentence, and a caret under the fault.
 
     >>> from packtrain.kernels.language import parse
-    >>> parse("xz = bc*xx + xy").parameters
-    ('bc',)
+    >>> parse("y = a*exp(-k*t)", variables=["t"]).parameters
+    ('a', 'k')
     >>> parse("xz = bc*xx + 2x")
     Traceback (most recent call last):
     packtrain...ExpressionError: expected an operator or the end of the line, got 'x'
@@ -55,13 +56,22 @@ def parse(
     """
     lines = [line for item in _items(text) for line in item.splitlines() if line.strip()]
     _check_length(lines)
-    definitions: dict[str, Expr] = {}
-    for line in lines:
-        variable, expression = _Line(line, declared).assignment()
-        if variable in definitions:
-            raise ExpressionError(f"{variable} is defined twice", *point_at(line, variable))
-        definitions[variable] = expression
-    return Graph.build(definitions, outputs, dict(zip(definitions, lines, strict=True)), declared)
+    readers = [_Line(line, declared) for line in lines]
+    definitions: dict[str, tuple[Expr, str]] = {}
+    left = MAX_PARTS
+    for reader in readers:
+        for variable, expression in reader.assignments(definitions):
+            left -= _parts(expression) if reader.expands else 0
+            if left < 0:
+                raise reader.error(
+                    f"more than {MAX_PARTS:,} operations and names, with functions such as silu written out",
+                    variable,
+                )
+            definitions[variable.text] = expression, reader.line
+    expressions = {variable: expression for variable, (expression, _) in definitions.items()}
+    origins = {variable: line for variable, (_, line) in definitions.items()}
+    quoted = {token.text for reader in readers for token in reader.tokens if token.kind == "quoted"}
+    return Graph.build(expressions, outputs, origins, declared, {*variables, *quoted})
 
 
 def _items(text: str | Sequence[str]) -> list[str]:
@@ -81,161 +91,182 @@ def _check_length(lines: Sequence[str]) -> None:
         left -= len(line)
 
 
+def _parts(root: Expr) -> int:
+    """The operations and names of an expression, written out: equal parts are one object, and many here."""
+    sizes: dict[Expr, int] = {}
+    for part in walk(root):
+        sizes[part] = 1 + sum(sizes[arg] for arg in part.args)
+    return sizes[root]
+
+
 def _meant(word: str) -> str:
     """' (did you mean ...?)', where other languages call a function so, or it is like one of ours."""
     low = word.lower()
-    same = low if low in FUNCTIONS else ELSEWHERE.get(low)
-    return f" (did you mean {same}?)" if same else nearest(word, FUNCTIONS)
+    same = low if low in WRITABLE else FUNCTIONS.get(low)
+    return f" (did you mean {same}?)" if same else nearest(word, WRITABLE)
 
 
 class _Line:
-    """One assignment, read from left to right."""
+    """A line of assignments, read from left to right."""
 
     def __init__(self, line: str, declared: Collection[str] = ()) -> None:
         self.line, self.declared = line, declared
-        self.tokens = self._tokens()
-        self.position = 0
-        self.depth = 0
+        self.tokens = tokens(line)
+        self.depth, self.expands = 0, False
+        self._go(0)
 
-    def _tokens(self) -> list[tuple[str, str, int]]:
-        tokens, at = [], 0
-        while at < len(self.line):
-            match = TOKEN.match(self.line, at)
-            if match is None:
-                raise self._foreign(at)
-            if match.lastgroup != "space":
-                tokens.append((str(match.lastgroup), match.group(), at))
-            at = match.end()
-        return [*tokens, ("end", "the end of the line", len(self.line))]
+    def error(self, message: str, token: Token | None = None) -> ExpressionError:
+        """With a caret under `token`, or under what comes next."""
+        return ExpressionError(message, self.line, (token or self.token).at)
 
-    def _foreign(self, at: int) -> ExpressionError:
-        character = self.line[at]
-        if not character.isascii():
-            return self._error(f"{character!r} (U+{ord(character):04X}) is not an ASCII character", at)
-        if character == "_":
-            return self._error("a name begins with a letter, not with '_'", at)
-        return self._error(f"unexpected character {character!r}", at)
+    def _go(self, position: int) -> None:
+        """To the token that comes next; `symbol` is '' where it is none."""
+        self.position, self.token = position, self.tokens[position]
+        self.symbol = self.token.text if self.token.kind == "symbol" else ""
 
-    def _error(self, message: str, at: int | None = None) -> ExpressionError:
-        return ExpressionError(message, self.line, self.tokens[self.position][2] if at is None else at)
-
-    @property
-    def token(self) -> str:
-        """What comes next: a symbol, or `number`, `name` or `end`."""
-        kind, text, _ = self.tokens[self.position]
-        return text if kind == "symbol" else kind
-
-    def _next(self) -> str:
-        self.position += 1
-        return self.tokens[self.position - 1][1]
+    def _next(self) -> Token:
+        token = self.token
+        self._go(self.position + 1)
+        return token
 
     def _expect(self, symbol: str, where: str) -> None:
-        if self.token != symbol:
-            raise self._error(f"expected '{symbol}' {where}, got {self._got()}")
+        if self.symbol != symbol:
+            raise self._unexpected(f"expected '{symbol}' {where}, got {self.token}")
         self._next()
 
-    def _got(self) -> str:
-        kind, text, _ = self.tokens[self.position]
-        return text if kind == "end" else f"'{text}'"
+    def _unexpected(self, message: str) -> ExpressionError:
+        """`message`, or what serves where a word of another language, as `and`, was met."""
+        for token in self.tokens[max(0, self.position - 1) : self.position + 1]:
+            if token.kind == "name" and token.text in SYMBOLS:
+                return self.error(f"there is no {token.text} here: {SYMBOLS[token.text]}", token)
+        return self.error(message)
 
-    def assignment(self) -> tuple[str, Expr]:
-        """`variable = expression`, to the end of the line."""
-        if self.token != "name":
-            raise self._error(f"expected a variable to define, as in 'xy = a*x', got {self._got()}")
-        variable = self.tokens[0][1]
-        if variable in self.declared:
-            raise self._error(f"{variable} can't be defined: model.parameters makes it a parameter")
-        if not is_variable(variable, self.declared):
-            raise self._error(
-                f"{variable} can't be defined: names on the left are variables and begin with x"
-            )
-        self._next()
-        self._expect("=", f"after {variable}")
-        expression = self.expression()
-        if self.token != "end":
-            raise self._error(f"expected an operator or the end of the line, got {self._got()}")
-        return variable, expression
+    def assignments(self, defined: Collection[str]) -> Iterator[tuple[Token, Expr]]:
+        """Each `variable = expression`, to the end of the line; `defined` are the variables that have one."""
+        while self.token.kind != "end":
+            if self.symbol == ";":
+                self._next()
+                continue
+            yield self._variable(defined), self.expression()
+            if self.symbol != ";" and self.token.kind != "end":
+                raise self._unexpected(f"expected an operator or the end of the line, got {self.token}")
+
+    def _variable(self, defined: Collection[str]) -> Token:
+        """The left side, and the = behind it."""
+        if self.token.kind not in ("name", "quoted"):
+            raise self.error(f"expected a variable to define, as in 'y = a*x', got {self.token}")
+        variable = self._next()
+        word, is_plain = variable.text, variable.kind == "name"
+        if word in self.declared:
+            message = f"{word} can't be defined: model.parameters makes it a parameter"
+            raise self.error(message, variable)
+        if is_plain and word in RESERVED:
+            kind = "a number" if word == "pi" else "a function"
+            raise self.error(f"{word} can't be defined: it is {kind}", variable)
+        if word in defined:
+            raise self.error(f"{word} is defined twice", variable)
+        self._expect("=", f"after {word}")
+        return variable
 
     def expression(self) -> Expr:
+        """A sum, or the comparison of two."""
+        left = self._sum()
+        if self.symbol not in COMPARISONS:
+            return left
+        op, right = COMPARISONS[self._next().text], self._sum()
+        if self.symbol in COMPARISONS:
+            raise self.error("a comparison has two sides: multiply two, as in (a < b)*(b < c)")
+        return node(op, left, right)
+
+    def _sum(self) -> Expr:
         """Terms, with + and - between them."""
-        left = self.term()
-        while self.token in ("+", "-"):
-            op = "add" if self._next() == "+" else "sub"
-            left = node(op, left, self.term())
+        left = self._term()
+        while self.symbol in SUMS:
+            left = node(SUMS[self._next().text], left, self._term())
         return left
 
-    def term(self) -> Expr:
-        """Factors, with * and / between them."""
-        left = self.unary()
-        while self.token in ("*", "/"):
-            op = "mul" if self._next() == "*" else "div"
-            left = node(op, left, self.unary())
+    def _term(self) -> Expr:
+        """Factors, with *, / and % between them."""
+        left = self._unary()
+        while self.symbol in TERMS:
+            left = node(TERMS[self._next().text], left, self._unary())
         return left
 
-    def unary(self) -> Expr:
+    def _unary(self) -> Expr:
         """Every way to nest passes through here, so here depth is counted."""
         if self.depth == MAX_DEPTH:
-            raise self._error(f"nested more than {MAX_DEPTH} deep")
+            raise self.error(f"nested more than {MAX_DEPTH} deep")
         self.depth += 1
-        if self.token == "-":
-            self._next()
-            expression = node("neg", self.unary())
+        if self.symbol in SUMS:
+            sign, operand = self._next().text, self._unary()
+            expression = node("neg", operand) if sign == "-" else operand
         else:
-            expression = self.power()
+            expression = self._power()
         self.depth -= 1
         return expression
 
-    def power(self) -> Expr:
+    def _power(self) -> Expr:
         """An atom, perhaps with an exponent."""
-        base = self.atom()
-        if self.token not in ("^", "**"):
+        base = self._atom()
+        if self.symbol not in ("^", "**"):
             return base
         self._next()
-        return node("pow", base, self.unary())
+        return node("pow", base, self._unary())
 
-    def atom(self) -> Expr:
+    def _atom(self) -> Expr:
         """A number, a name, a call or what is in parentheses."""
-        if self.token == "number":
-            return self._number()
-        if self.token == "name":
+        if self.token.kind == "name":
             return self._name()
-        if self.token != "(":
-            raise self._error(f"expected a number, a name or '(', got {self._got()}")
+        if self.token.kind == "number":
+            return self._number()
+        if self.token.kind == "quoted":
+            return self._quoted()
+        if self.symbol != "(":
+            raise self._unexpected(f"expected a number, a name or '(', got {self.token}")
         self._next()
         inside = self.expression()
         self._expect(")", "to close the parenthesis")
         return inside
 
     def _number(self) -> Expr:
-        value = float(self.tokens[self.position][1])
+        value = float(self.token.text)
         if not math.isfinite(value):
-            raise self._error(f"{self._got()} is too large for a 64-bit number")
+            raise self.error(f"{self.token} is too large for a 64-bit number")
         self._next()
         return number(value)
 
-    def _name(self) -> Expr:
-        at = self.position
-        word = self._next()
-        if self.token == "(":
-            return self._call(word, at)
-        if word in FUNCTIONS:
-            self.position = at
-            raise self._error(f"{word} is a function: expected {word}(...)")
-        return number(math.pi) if word == "pi" else name(word)
+    def _quoted(self) -> Expr:
+        if self.token.text in self.declared:
+            raise self.error(
+                f"{self.token.text} is in backticks, so a variable, and model.parameters makes it a parameter"
+            )
+        return name(self._next().text)
 
-    def _call(self, word: str, at: int) -> Expr:
-        if word not in FUNCTIONS:
-            self.position = at
-            known = ", ".join(sorted(FUNCTIONS))
-            raise self._error(f"unknown function {word}{_meant(word)}; there are {known}")
+    def _name(self) -> Expr:
+        word = self._next()
+        if self.symbol == "(":
+            return self._call(word)
+        if word.text == "pi":
+            return number(math.pi)
+        if word.text in RESERVED:
+            raise self.error(f"{word.text} is a function: expected {word.text}(...)", word)
+        return name(word.text)
+
+    def _call(self, word: Token) -> Expr:
+        function = self._function(word)
         self._next()
         args = [self.expression()]
-        while self.token == ",":
+        while self.symbol == ",":
             self._next()
             args.append(self.expression())
-        self._expect(")", f"to close {word}(")
-        if len(args) != FUNCTIONS[word].arity:
-            self.position = at
-            expected = "1 argument" if FUNCTIONS[word].arity == 1 else "2 arguments"
-            raise self._error(f"{word} takes {expected}, got {len(args)}")
-        return node(word, *args)
+        self._expect(")", f"to close {word.text}(")
+        if len(args) < function.least or (len(args) > function.least and not function.more):
+            raise self.error(f"{word.text} takes {function.takes}, got {len(args)}", word)
+        self.expands |= word.text in DEFINITIONS
+        return function.expand(*args)
+
+    def _function(self, word: Token) -> Function:
+        if word.text not in READ:
+            known = ", ".join(sorted(WRITABLE))
+            raise self.error(f"unknown function {word.text}{_meant(word.text)}; there are {known}", word)
+        return READ[word.text]

@@ -14,13 +14,30 @@ from typing import TypeVar
 from packtrain.kernels.expression import triton_source
 from packtrain.kernels.expression.numba_source import loss_source, predict_source, rows_source
 from packtrain.kernels.language import ExpressionError, Graph, parse
-from packtrain.kernels.language.ops import FUNCTIONS
+from packtrain.kernels.language.definitions import WRITABLE
 from packtrain.kernels.language.parse import MAX_LENGTH
 
 T = TypeVar("T")
 
-LEAVES = ("x", "xa", "x_2", "xy", "a", "b", "c1", "Exp", "pi", "0", "1", "2.5", ".5", "1e-3", "3")
-SYMBOLS = (*"+-*/^(),=_. \t\r\n\0\x1b", "**")
+LEAVES = (
+    "`wave length`",
+    "x",
+    "xa",
+    "x_2",
+    "xy",
+    "a",
+    "b",
+    "c1",
+    "Exp",
+    "pi",
+    "0",
+    "1",
+    "2.5",
+    ".5",
+    "1e-3",
+    "3",
+)
+SYMBOLS = (*"+-*/%^(),=_.;#`<> \t\r\n\0\x1b", "**", "<=", ">=")
 HOSTILE = (
     "__class__", "x.__class__.__mro__", "lambda: 0", "[x for x in a]", "{0.__init__}", "%s", "f'{a}'", '"""',
     "\\101", "0o17", "0x1f", "1_000", "1j", "x if a else b", "x;y", "import os", "#", "@", "`", "$(id)", "é",
@@ -29,8 +46,10 @@ HOSTILE = (
 )  # fmt: skip
 FORMS = (
     "{} + {}", "{} - {}", "{}*{}", "{}/{}", "{}^{}", "({} + {})", "({} * {})", "-{}", "-({})", "{}**2",
-    *(f"{name}({', '.join(['{}'] * op.arity)})" for name, op in FUNCTIONS.items()),
+    "+{}", "{} % {}", "({} < {})", "{} >= {}",
+    *(f"{name}({', '.join(['{}'] * (row.least + row.more))})" for name, row in WRITABLE.items()),
 )  # fmt: skip
+MOST_ARGUMENTS = 3
 DEPTH = 4  # of a random equation
 
 
@@ -129,7 +148,7 @@ def _equations(draw: random.Random) -> str:
 def _expression(draw: random.Random, depth: int) -> str:
     if depth == 0 or draw.random() < 0.2:
         return draw.choice(LEAVES)
-    return draw.choice(FORMS).format(*(_expression(draw, depth - 1) for _ in range(2)))
+    return draw.choice(FORMS).format(*(_expression(draw, depth - 1) for _ in range(MOST_ARGUMENTS)))
 
 
 def _damaged(draw: random.Random) -> str:
@@ -155,6 +174,8 @@ def _bytes(draw: random.Random) -> str:
 
 def _repeated(draw: random.Random) -> str:
     """One piece over and over; now and then about as often as a graph may be long."""
-    piece = draw.choice([*SYMBOLS, *HOSTILE, *(f"{f}(" for f in FUNCTIONS), "+a", "*x", "-(", "a^", "xy=a\n"])
+    piece = draw.choice(
+        [*SYMBOLS, *HOSTILE, *(f"{f}(" for f in WRITABLE), "+a", "*x", "-(", "a^", "xy=a\n", "silu(", "y=a;"]
+    )
     sizes = (200, 2000, MAX_LENGTH - 10, MAX_LENGTH + 10) if draw.random() < 0.05 else (5, 20, 60)
     return "xy=a" + piece * (draw.choice(sizes) // len(piece))

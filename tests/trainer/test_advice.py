@@ -123,14 +123,14 @@ CASES: list[tuple[tuple[str, ...], str, tuple[str, ...]]] = [
         ("+model.initial.b1=[0, 10]",),
     ),
     (
-        (*LINE, POINTS, "model.expressions=['xy = a*ln(x + 1)']"),
-        "log(x), the natural logarithm",
-        ("+model.expressions=['xy = a*log(x + 1)']",),
+        (*LINE, POINTS, "model.expressions=['xy = a*(0 < x < 2)']"),
+        "multiply two, as in (a < b)*(b < c)",
+        ("+model.expressions=['xy = a*(0 < x)*(x < 2)']",),
     ),
     (
-        (*LINE, POINTS, "model.expressions=['xy = a*log10(x + 1)']"),
-        "log(x)/log(10)",
-        ("+model.expressions=['xy = a*(log(x + 1)/log(10))']",),
+        (*LINE, POINTS, "model.expressions=['xy = a*pow(x, 2)']"),
+        "x^y",
+        ("+model.expressions=['xy = a*(x^2)']",),
     ),
     (
         (*LINE, POINTS, "model.expressions=['xy = a*Arctan(x)']"),
@@ -149,8 +149,28 @@ CASES: list[tuple[tuple[str, ...], str, tuple[str, ...]]] = [
     ),
     (
         (*LINE, POINTS, "model.expressions=['y = a*x']"),
-        "names on the left are variables and begin with x",
-        ("+model.expressions=['xy = a*x']",),
+        "'data.columns={y: COLUMN}'",
+        ("+data.columns={y: xy}",),
+    ),
+    (
+        (*LINE, POINTS, "model.expressions=['xy = a*x + b*`the time`']"),
+        "'data.columns={the time: COLUMN}'",
+        ("+data.columns={the time: x}",),
+    ),
+    (
+        (*LINE, POINTS, "model.expressions=['xy = (x > a)*x']"),
+        "smooth the step, as in sigmoid((x - a)/w)",
+        ("+model.expressions=['xy = sigmoid((x - a)/w)*x']",),
+    ),
+    (
+        (*LINE, POINTS, "model.expressions=['xy = a*x']", "model.variables=[x, b]"),
+        "model.variables: the equations have no name 'b'; they have x, xy, a",
+        ("+model.variables=[x]",),
+    ),
+    (
+        (*LINE, POINTS, "model.expressions=['xy = a*x']", "model.variables=[x]", "model.parameters=[x]"),
+        "model.variables and model.parameters both name x: keep one",
+        ("-model.parameters=[x]",),
     ),
     (
         (*LINE, POINTS, "model.expressions=['xy = x']"),

@@ -65,6 +65,6 @@ def test_a_typing_mistake_is_told(cli: Command, tmp_path: Path) -> None:
         "~experiment", "model.expressions=['xy = a*X + b']", "data=table", "monitor=quiet",
         "data.table={x: [1, 2, 3], xy: [1, 2, 3]}", *SECOND,
     )  # fmt: skip
-    message = "X is a parameter here: only names that begin with x are variables, as x is"
+    message = "X is a parameter here, and x a variable"
     assert ended.code == 0 and f"packtrain: note: {message}\n" in ended.err
     assert result_in(tmp_path / "out")["notes"] == [message]

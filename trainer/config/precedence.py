@@ -14,7 +14,7 @@ from .options import groups, options
 from .schema import KINDS, LEAST_SQUARES, Config, all_fields
 
 OF_EQUATIONS = (
-    "model.outputs", "model.parameters", "model.initial", "model.bounds", "model.fixed",
+    "model.outputs", "model.parameters", "model.variables", "model.initial", "model.bounds", "model.fixed",
     "data.truth", "data.columns", "data.table",
 )  # fmt: skip
 VARIED = "", "pack.over.", "search.space."  # where a field's values may stand

@@ -1,6 +1,6 @@
 """data.columns: which column of a table holds each input, the targets and the weights."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from unicodedata import normalize
@@ -30,6 +30,16 @@ class Columns:
         return [*self.inputs.values(), *self.targets.values(), *weights]
 
 
+def mapped(names: Iterable[str]) -> list[str]:
+    """The names that data.columns maps, which are variables.
+
+    >>> from packtrain.trainer.data.columns import mapped
+    >>> mapped({"t": "time", "weights": "w"})
+    ['t']
+    """
+    return [word for word in names if word not in (TARGETS, WEIGHTS)]
+
+
 def find_columns(table: Table, names: Mapping[str, Any], graph: Graph | None, classes: bool) -> Columns:
     """The columns that data.columns, `names`, means for a graph, or for an MLP where that is None.
 
@@ -43,7 +53,7 @@ def find_columns(table: Table, names: Mapping[str, Any], graph: Graph | None, cl
     >>> find_columns(table, {"x": "time"}, parse("xy = a*x"), classes=False)
     Columns(inputs={'x': 'time'}, targets={'xy': 'xy'}, weights=None)
     """
-    names = {word: _normal(column) for word, column in names.items()}
+    names = {_normal(word): _normal(column) for word, column in names.items()}
     weights = names.pop(WEIGHTS, None)
     if classes and weights is not None:
         raise UserError("data.columns: weights belong to squared errors, and cross_entropy has none")
@@ -60,7 +70,7 @@ def _of_graph(
     known = (*graph.inputs, TARGETS) if classes else (*graph.inputs, *graph.outputs, TARGETS)
     for word in names:
         if word not in known:
-            raise UserError(_unknown(word, names[word], known, graph))
+            raise UserError(_unknown(word, known, graph))
     inputs = {word: _of_variable(table, names, graph, word) for word in graph.inputs}
     if classes or _names_targets(table, names, graph):
         targets = _targets(table, names)
@@ -69,13 +79,10 @@ def _of_graph(
     return inputs, {word: _of_variable(table, names, graph, word) for word in graph.outputs}
 
 
-def _unknown(word: str, column: Any, known: Collection[str], graph: Graph) -> str:
+def _unknown(word: str, known: Collection[str], graph: Graph) -> str:
     """What is wrong with a word on the left of data.columns."""
-    if word in graph.parameters and word not in graph.declared:
-        return (
-            f"data.columns: {word} is a parameter, since only names that begin with x are variables: "
-            f"write x{word} for it, in the equations and in 'data.columns={{x{word}: {column}}}'"
-        )
+    if word in graph.parameters:
+        return f"data.columns: {word} has no column, since model.parameters makes it a parameter: keep one"
     return (
         f"data.columns: the equations have no input or output {word!r}{nearest(word, (*known, WEIGHTS))}; "
         f"they have {', '.join(known)}; weights may name a column too"

@@ -12,6 +12,7 @@ from ...kernels.least_squares import Problem, Rules, Solver, TorchSolver
 from ...kernels.least_squares.linearize import Squares
 from ..config.pack import Pack
 from ..config.schema import LEAST_SQUARES, per_run_fields
+from ..data.columns import mapped
 from ..data.dataset import Dataset
 from ..data.order import Order
 from ..models.base import Model
@@ -43,7 +44,7 @@ def untrained(pack: Pack, data: Dataset, compute: Compute) -> tuple[Model, Choic
     >>> model.parameters.tolist(), choice.engine
     ([[3.0]], 'fused')
     """
-    graph = make_graph(pack.config.model)
+    graph = make_graph(pack.config.model, mapped(pack.config.data.columns))
     choice = choose(pack.config, graph, data, compute)
     return new_model(pack, graph, data, compute.dtype, choice.backend), choice
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from safetensors.torch import save
 
+from ..models.base import Model
+from ..models.expression import ExpressionModel
 from .atomic import replace, replace_json
 from .ranking import Row, finite, flat
 from .result import Result
@@ -43,12 +45,17 @@ def _save_model(file: Path, result: Result) -> None:
     if data.mean is not None and data.std is not None:
         tensors |= {"inputs.mean": data.mean.cpu(), "inputs.std": data.std.cpu()}
     about = {
-        "model": asdict(config.model),
+        "model": asdict(config.model) | _variables(result.model),
         "precision": config.compute.precision,
         "inputs": data.input_names,
         "targets": data.target_names,
     }
     file.write_bytes(save(tensors, {"packtrain": json.dumps(about)}))
+
+
+def _variables(model: Model) -> dict[str, list[str]]:
+    """The graph's, which data.columns may name too."""
+    return {"variables": list(model.graph.variables)} if isinstance(model, ExpressionModel) else {}
 
 
 def _save_rows(file: Path, rows: Sequence[Row]) -> None:

@@ -1,13 +1,13 @@
 """config.model -> a model, checked against the data it is to be trained on."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from ...kernels.common.errors import UserError
+from ...kernels.common.errors import UserError, nearest
 from ...kernels.language import Graph, parse
 from ..config.pack import Pack
 from ..config.schema import ModelConfig
@@ -22,8 +22,10 @@ NARROW = 128  # features of a layer, up to which no step makes copies
 COPIES = 5  # that a step of wide layers makes of the parameters and their optimizer's state, as measured
 
 
-def make_graph(config: ModelConfig) -> Graph | None:
+def make_graph(config: ModelConfig, mapped: Iterable[str] = ()) -> Graph | None:
     """The graph of an expression model, None for an MLP. Raises UserError or ExpressionError.
+
+    `mapped` are the names that data.columns maps: variables, as those in model.variables are.
 
     >>> from packtrain.trainer.config.schema import ModelConfig
     >>> from packtrain.trainer.models.build import make_graph
@@ -37,9 +39,27 @@ def make_graph(config: ModelConfig) -> Graph | None:
         raise UserError("model=expression needs equations: add 'model.expressions=[\"xy = a*x + b\"]'")
     if not isinstance(config.expressions, (str, list)):
         raise UserError(f"model.expressions is a text or a list of equations; got {config.expressions!r}")
-    graph = parse(config.expressions, config.outputs, config.parameters)
+    variables = {*config.variables, *mapped} - {*config.parameters}
+    graph = parse(config.expressions, config.outputs, config.parameters, variables)
+    _check_variables(config, graph)
     check_names("model.fixed", config.fixed, graph)
-    return replace(graph, fixed=frozenset(config.fixed))
+    graph = replace(graph, fixed=frozenset(config.fixed))
+    graph.check_slopes()
+    return graph
+
+
+def _check_variables(config: ModelConfig, graph: Graph) -> None:
+    """Raises UserError for a name in model.variables that is a parameter, or isn't there."""
+    known = (*graph.inputs, *graph.expressions)
+    for word in config.variables:
+        if word in config.parameters:
+            raise UserError(f"model.variables and model.parameters both name {word}: keep one")
+        if word not in known:
+            names = (*known, *graph.parameters)
+            raise UserError(
+                f"model.variables: the equations have no name {word!r}{nearest(word, names)}; they have "
+                f"{', '.join(names)}"
+            )
 
 
 def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype, backend: str) -> Model:

@@ -32,10 +32,11 @@ PAYLOADS = {
     "xy = @'a'": 'unexpected character "\'"',
     'xy = @"%s"': "unexpected character '\"'",
     "xy = f@'{a}'": 'unexpected character "\'"',
-    "xy = @`a`": "unexpected character '`'",
+    "xy = a*@`x": "expected another ` that closes this one",
     "xy = a@$(id)": "unexpected character '$'",
-    "xy = a @# b": "unexpected character '#'",
-    "xy = a@; import os": "unexpected character ';'",
+    "xy = a + @# b": "expected a number, a name or '(', got the end of the line",
+    "xy = a; import @os": "expected '=' after import, got 'os'",
+    "xy = a*@`\x1b[2J`": "backticks hold the name of a column, of printable characters",
     "xy = a @:= b": "unexpected character ':'",
     "xy = a @@ x": "unexpected character '@'",
     "xy = @\\141": "unexpected character '\\\\'",
@@ -44,7 +45,7 @@ PAYLOADS = {
     "xy = 0@x1f*a": "expected an operator or the end of the line, got 'x1f'",
     "xy = 1@_000*a": "a name begins with a letter, not with '_'",
     "xy = 1@j*a": "expected an operator or the end of the line, got 'j'",
-    "xy = a @if x else b": "expected an operator or the end of the line, got 'if'",
+    "xy = a @if x else b": "there is no if here",
     "xy = @\uff45val(a)": "'\uff45' (U+FF45) is not an ASCII character",
     "xy = a@\u202e": "'\\u202e' (U+202E) is not an ASCII character",
     "xy = a@\u200b": "'\\u200b' (U+200B) is not an ASCII character",
@@ -104,7 +105,23 @@ def chained(piece: str, length: int) -> str:
     return text
 
 
-@pytest.mark.parametrize("piece", ["+a", "*x", "-x^2", "+sin(x)", "+a#", "*a#", "\nxb# = a", "+(a+(x*b))"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "+a",
+        "*x",
+        "-x^2",
+        "+sin(x)",
+        "+a#",
+        "*a#",
+        "\nxb# = a",
+        "+(a+(x*b))",
+        "%x",
+        ";y#=a<x",
+        "+min(a,b,x)",
+        "+`a b`",
+    ],
+)
 def test_the_work_is_linear_in_the_length(piece: str) -> None:
     """The parser's and that of derivatives: of four times the text, four times the work."""
     short, long = (

@@ -3,7 +3,10 @@ import math
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from packtrain.kernels.language import Graph
 from packtrain.kernels.language.expr import (
     MINUS_ONE,
     ONE,
@@ -16,7 +19,9 @@ from packtrain.kernels.language.expr import (
     number,
     substitute,
     walk,
+    written,
 )
+from tests.strategies import few, graphs
 
 a, b, x = name("a"), name("b"), name("x")
 
@@ -154,3 +159,10 @@ def test_text_has_the_parentheses_it_needs(part: Expr, text: str) -> None:
 @pytest.mark.parametrize("use", [str, walk, names, lambda part: substitute([part], {"a": b})])
 def test_depth_costs_no_stack(use: Callable[[Expr], object]) -> None:
     assert use(chain(5_000))
+
+
+@few
+@given(graphs(), st.integers(1, 30))
+def test_the_beginning_of_a_text_is_that_of_the_whole(graph: Graph, most: int) -> None:
+    for _, expression in graph.definitions:
+        assert written(expression, most=most) == str(expression)[:most]

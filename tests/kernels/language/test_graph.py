@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 
 from packtrain.kernels.language import ExpressionError, Graph, parse
+from packtrain.kernels.language.caret import point_at
 from packtrain.kernels.language.expr import name, names
-from packtrain.kernels.language.graph import point_at
 from tests.strategies import few, graphs
 
 PRIMER = """

@@ -1,5 +1,7 @@
 import math
+import re
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 import torch
@@ -8,12 +10,15 @@ from hypothesis import strategies as st
 
 from packtrain.kernels.expression.reference import predict
 from packtrain.kernels.language import ExpressionError, Graph, parse
-from packtrain.kernels.language.graph import SHOWN
-from packtrain.kernels.language.ops import FUNCTIONS
-from packtrain.kernels.language.parse import MAX_DEPTH, MAX_LENGTH
+from packtrain.kernels.language.caret import SHOWN
+from packtrain.kernels.language.definitions import DEFINITIONS, WRITABLE
+from packtrain.kernels.language.notation import NAME
+from packtrain.kernels.language.ops import FUNCTIONS, RESERVED
+from packtrain.kernels.language.parse import MAX_DEPTH, MAX_LENGTH, MAX_PARTS
 from tests.strategies import OFFERED, graphs, many
 
-ALL_FUNCTIONS = ", ".join(sorted(FUNCTIONS))
+ALL_FUNCTIONS = ", ".join(sorted(WRITABLE))
+CHAIN = "a comparison has two sides: multiply two, as in (a < b)*(b < c)"
 
 
 def refusal(text: Any, outputs: Any = None) -> str:
@@ -35,30 +40,54 @@ def value(text: str) -> float:
         ("xy = a*xa\nxa = x + @xb\nxb = exp(xa)", "a cycle: xa needs xb needs xa"),
         ("xa = a*@xa", "a cycle: xa needs xa"),
         ("xy = a*x\n @xy = b", "xy is defined twice"),
-        ("@y = a*x", "y can't be defined: names on the left are variables and begin with x"),
-        ("@pi = a*x", "pi can't be defined: names on the left are variables and begin with x"),
-        ("@exp = a*x", "exp can't be defined: names on the left are variables and begin with x"),
+        ("xz = a; @xz = b", "xz is defined twice"),
+        ("xc = b; xa = a*@xb; xb = xa # xa", "a cycle: xa needs xb needs xa"),
+        ("@pi = a*x", "pi can't be defined: it is a number"),
+        ("@exp = a*x", "exp can't be defined: it is a function"),
         (
             "xy = a*@sine(x)",
-            f"unknown function sine (did you mean sin or sinh or asin?); there are {ALL_FUNCTIONS}",
+            f"unknown function sine (did you mean sin or sinh or sinc?); there are {ALL_FUNCTIONS}",
         ),
         ("xy = @a(x + 1)", f"unknown function a; there are {ALL_FUNCTIONS}"),
         ("xy = a*@pi(x)", f"unknown function pi; there are {ALL_FUNCTIONS}"),
-        ("xy = a*@min(x)", "min takes 2 arguments, got 1"),
-        ("xy = a*@max(x, a, 1)", "max takes 2 arguments, got 3"),
+        ("xy = a*@min(x)", "min takes 2 or more arguments, got 1"),
+        ("xy = a*@where(x < 1, 1)", "where takes 3 arguments, got 2"),
+        ("xy = a*@clip(x, 1, 2, 3)", "clip takes 3 arguments, got 4"),
+        ("xy = @arctan2(x, a)", f"unknown function arctan2 (did you mean atan2?); there are {ALL_FUNCTIONS}"),
+        ("xy = @If(x, a)", f"unknown function If (did you mean where(c, a, b)?); there are {ALL_FUNCTIONS}"),
         ("xy = a + @sin(x, a)", "sin takes 1 argument, got 2"),
         ("xy = a*@sin + 1", "sin is a function: expected sin(...)"),
         ("@xy = x + pi", "a graph needs a parameter to learn: a name that does not begin with x"),
-        ("xy = a*@µ", "'µ' (U+00B5) is not an ASCII character"),
+        ("xy = a*@µ", "'µ' (U+00B5) is not an ASCII character; a name with others stands in backticks"),
         ("xy = a*x@²", "'²' (U+00B2) is not an ASCII character"),
         ("xy = a*x + @٣", "'٣' (U+0663) is not an ASCII character"),
         ("xy = a*x + 1@３", "'３' (U+FF13) is not an ASCII character"),
         ("xy = a @− x", "'−' (U+2212) is not an ASCII character"),
         ("xy = a*x@\u00a0+ 1", "'\\xa0' (U+00A0) is not an ASCII character"),
-        ("xy = a@%2", "unexpected character '%'"),
+        ("xy = a%@", "expected a number, a name or '(', got the end of the line"),
         ("xy = a@[0]", "unexpected character '['"),
         ("xy = a + @.", "unexpected character '.'"),
-        ("xy = a*x@; xz = b", "unexpected character ';'"),
+        ("xy = a*x; xz = b @c", "expected an operator or the end of the line, got 'c'"),
+        ("xy = a*x; xz@; xw = b", "expected '=' after xz, got ';'"),
+        ("xy = sin(a@; xz = b", "expected ')' to close sin(, got ';'"),
+        ("xy = a + @# b", "expected a number, a name or '(', got the end of the line"),
+        ("xy = a < b @< x", CHAIN),
+        ("xy = where(x < a @>= b, 1, 2)", CHAIN),
+        ("xy = a @== b", "there is no == here: comparisons are <, <=, > and >=, and an equation has one ="),
+        ("xy = a @!= b", "there is no != here: comparisons are <, <=, > and >=, and an equation has one ="),
+        ("xy = (a < b) @and x", "there is no and here: multiply comparisons, as in (a < b)*(b < c)"),
+        ("xy = a @|| x", "there is no || here: take the larger of two comparisons, as in max(a < b, b < c)"),
+        ("xy = a + @not x", "there is no not here: turn a comparison round, or take 1 - (a < b)"),
+        ("xy = a @if x", "there is no if here: where(c, a, b) is a where the comparison c holds, else b"),
+        ("xy = a @? x", "there is no ? here: where(c, a, b) is a where the comparison c holds, else b"),
+        ("xy = a*@`b", "expected another ` that closes this one"),
+        ("xy = a*@` `", "backticks hold the name of a column, of printable characters"),
+        (
+            "xy = a*@`b\N{RIGHT-TO-LEFT OVERRIDE}`",
+            "backticks hold the name of a column, of printable characters",
+        ),
+        ("xy = a*@`b\N{GREEK VARIA}`", "backticks hold the name of a column, of printable characters"),
+        ("xy = `a` @`b`", "expected an operator or the end of the line, got 'b'"),
         ("xy = a*@_x", "a name begins with a letter, not with '_'"),
         ("@_x = a", "a name begins with a letter, not with '_'"),
         ("xy = (a + x@", "expected ')' to close the parenthesis, got the end of the line"),
@@ -69,7 +98,7 @@ def value(text: str) -> float:
         ("xy = a + @", "expected a number, a name or '(', got the end of the line"),
         ("xy = @", "expected a number, a name or '(', got the end of the line"),
         ("xy = a + @*x", "expected a number, a name or '(', got '*'"),
-        ("xy = a*@+x", "expected a number, a name or '(', got '+'"),
+        ("xy = a*@/x", "expected a number, a name or '(', got '/'"),
         ("xy = a^@", "expected a number, a name or '(', got the end of the line"),
         ("xy = sin(@)", "expected a number, a name or '(', got ')'"),
         ("xy = min(a, @)", "expected a number, a name or '(', got ')'"),
@@ -81,14 +110,14 @@ def value(text: str) -> float:
         ("xy@", "expected '=' after xy, got the end of the line"),
         ("xy @+ a", "expected '=' after xy, got '+'"),
         ("xy @a", "expected '=' after xy, got 'a'"),
-        ("@= a", "expected a variable to define, as in 'xy = a*x', got '='"),
-        ("@2 = a", "expected a variable to define, as in 'xy = a*x', got '2'"),
+        ("@= a", "expected a variable to define, as in 'y = a*x', got '='"),
+        ("@2 = a", "expected a variable to define, as in 'y = a*x', got '2'"),
         ("xy = a*@1e999", "'1e999' is too large for a 64-bit number"),
     ],
 )
 def test_refuses_with_a_sentence_and_a_caret(marked: str, message: str) -> None:
     line = next(line for line in marked.splitlines() if "@" in line)
-    shown = line.replace("@", "").replace("\u00a0", " ")
+    shown = "".join(c if c.isprintable() else " " for c in line.replace("@", "").replace("\u00a0", " "))
     assert refusal(marked.replace("@", "")) == f"{message}\n  {shown}\n  {' ' * line.index('@')}^"
 
 
@@ -126,10 +155,11 @@ def test_a_text_may_be_as_long_as_the_limit_and_no_longer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("opening", "closing"), [("(", ")"), ("-", ""), ("a^", ""), ("a**", ""), ("sin(", ")"), ("-(", ")")]
+    ("opening", "closing"),
+    [("(", ")"), ("-", ""), ("a^", ""), ("a**", ""), ("sin(", ")"), ("-(", ")"), ("+", ""), ("square(", ")")],
 )
 def test_nests_as_deep_as_the_limit_and_no_deeper(opening: str, closing: str) -> None:
-    levels = len(opening.replace("**", "^").replace("sin", "").replace("a", ""))
+    levels = len(re.sub("sin|square|a", "", opening.replace("**", "^")))
 
     def nested(times: int) -> str:
         return "xy = " + opening * times + "a" + closing * times
@@ -181,6 +211,24 @@ def test_a_caret_stands_right_behind_tabs() -> None:
         ("((a))", "a"),
         ("a*3.141592653589793", "a*pi"),
         ("a\t+\tb", "a+b"),
+        ("+a", "a"),
+        ("a - +b", "a - b"),
+        ("+-+a^+x", "-(a^x)"),
+        ("a % b*x", "(a % b)*x"),
+        ("a*b % x", "(a*b) % x"),
+        ("-a % b", "(-a) % b"),
+        ("a % b^2", "a % (b^2)"),
+        ("a + b < x - 1", "(a + b) < (x - 1)"),
+        ("a < -x", "a < (-x)"),
+        ("where(a*x <= b, x, -x)", "where((a*x) <= b, (x), (-x))"),
+        ("a # + b", "a"),
+        ("ln(a)", "log(a)"),
+        ("square(a + x)", "(a + x)^2"),
+        ("clip(a, 1, x)", "min(max(a, 1), x)"),
+        ("min(a, b, x)", "min(min(a, b), x)"),
+        ("max(a, b, x, 1)", "max(max(a, b), max(x, 1))"),
+        ("silu(a)", "a*sigmoid(a)"),
+        ("a*`x`", "a*x"),
     ],
 )
 def test_operators_bind_as_in_mathematics(text: str, same: str) -> None:
@@ -268,8 +316,105 @@ def only_refuses(text: str | list[str], outputs: list[str] | None = None) -> Non
         assert graph.parameters and graph.outputs
 
 
+FILLED = {  # a definition -> arguments, so that all of them are used
+    1: "a*x", 2: "a, b*x", 3: "x, a, b"
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("function", DEFINITIONS)
+def test_a_definition_is_written_as_what_it_stands_for(function: str) -> None:
+    graph = parse(f"xy = {function}({FILLED[DEFINITIONS[function].least]})^2 + c")
+    assert function in ("min", "max") or function not in str(graph)
+    assert graph.parameters[-1] == "c" and "a" in graph.parameters
+    assert parse(str(graph)) == graph
+
+
+@pytest.mark.parametrize("count", [3, 7, 64, 1000])
+def test_min_and_max_of_many_are_not_nested_deeply(count: int) -> None:
+    graph = parse(f"xy = max({','.join(['x*a'] * (count - 1))},b)")
+    assert parse(str(graph)) == graph if len(str(graph)) < MAX_LENGTH else count == 1000
+    assert value(f"min({', '.join(map(str, range(count, 0, -1)))})") == 1
+
+
+@pytest.mark.parametrize("function", ["silu", "logit", "gelu"])
+def test_definitions_that_double_their_argument_are_bounded(function: str) -> None:
+    """Equal parts are one object, but written out they aren't."""
+
+    def nested(levels: int) -> str:
+        return f"xy = a*x; xz = {f'{function}(' * levels}b*xy{')' * levels}"
+
+    assert len(str(parse(nested(8)))) < 10 * MAX_PARTS
+    message, _, caret = refusal(nested(60)).split("\n")
+    assert message == f"more than {MAX_PARTS:,} operations and names, with functions such as silu written out"
+    assert caret.index("^") == 2 + nested(60).index("xz")
+    several = "\n".join(nested(8).replace("xy", f"xy{i}").replace("xz", f"xz{i}") for i in range(90))
+    assert refusal(several).startswith(message)
+
+
+def test_a_new_function_may_still_be_a_name() -> None:
+    """Equations of older versions hold parameters that were no functions then."""
+    graph = parse("xy = beta*x + sec/round - where")
+    assert graph.parameters == ("beta", "sec", "round", "where")
+    assert parse("beta = a*beta(x, 1)").outputs == ("beta",)
+
+
+def test_variables_are_on_the_left_or_told_or_in_backticks() -> None:
+    graph = parse("y = a*exp(-k*t) + `dark current`; z = y + t", variables=["t", "elsewhere"])
+    assert graph.inputs == graph.variables == ("t", "dark current")
+    assert graph.parameters == ("a", "k") and graph.outputs == ("z",)
+    assert str(graph) == "y = a*exp(-k*`t`) + `dark current`\nz = y + `t`"
+    assert parse(str(graph)) == graph
+
+
+def test_a_name_is_a_variable_everywhere_where_it_is_in_backticks_once() -> None:
+    assert parse("y = a*t; z = b*`t`").inputs == ("t",)
+
+
+def test_a_name_in_backticks_is_what_a_file_calls_it() -> None:
+    assert parse("y = a*` ho\u0308he/m `").inputs == ("h\u00f6he/m",)
+    assert parse("`log; = #` = a*x").outputs == ("log; = #",)
+
+
+def test_a_name_in_backticks_is_no_parameter() -> None:
+    with pytest.raises(ExpressionError, match=r"x0 is in backticks, so a variable, and model.parameters"):
+        parse("y = a*`x0`", declared=["x0"])
+
+
+def test_semicolons_and_comments_are_no_equations() -> None:
+    assert parse("# a line; of words\n\n ;y = a*x;; # b\n;").definitions == parse("y = a*x").definitions
+
+
+def test_a_caret_is_under_the_equation_that_is_meant() -> None:
+    graph = parse("xb = a; `x c` = b*xb; y = xb + `x c`*b")
+    line = graph.lines["y"]
+    assert [graph.where(word)[1] for word in ("a", "b", "x c", "y")] == [
+        line.index("a"), line.index("b*"), line.index("`"), line.index("y")
+    ]  # fmt: skip
+
+
+LETTERS = st.characters(categories=["L", "N", "P", "S", "Zs"], exclude_characters="`")
+QUOTED = st.text(LETTERS, min_size=1, max_size=8).map(lambda text: normalize("NFC", text).strip())
+
+
+@many
+@given(graphs(), st.lists(QUOTED.filter(lambda word: word and "`" not in word), min_size=2, max_size=2))
+def test_columns_of_any_name_are_read_back(graph: Graph, words: list[str]) -> None:
+    text = "\n".join(f"{variable} = `{words[0]}` + ({e}) < `{words[1]}`" for variable, e in graph.definitions)
+    again = parse(text, graph.outputs)
+    assert set(words) <= {*again.inputs, *again.expressions}
+    assert parse(str(again), graph.outputs) == again
+
+
+def test_names_are_written_in_backticks_where_they_must() -> None:
+    words = ["t", "pi", "exp", "a b", "2theta", "é"]
+    text = str(parse(" + ".join(["y = a", *(f"`{word}`" for word in words)])))
+    assert [word for word in words if f"`{word}`" in text] == words
+    kept = str(parse("y = a + t + `t_1`"))
+    assert kept == "y = a + t + `t_1`" and NAME.fullmatch("t_1") and "t_1" not in RESERVED
+
+
 WORDS = ["x", "xy", "a", "pi", "1", ".5", "2e", "1e400", "é", "٣"]
-TOKENS = [*"+-*/^(),=._ \n\t\r\f\0", "**", *FUNCTIONS, *WORDS]
+TOKENS = [*"+-*/%^(),=._;#`<> \n\t\r\f\0", "**", "<=", ">=", *WRITABLE, *WORDS]
 soup = st.lists(st.sampled_from(TOKENS), max_size=30).map("".join)
 equation = st.tuples(st.sampled_from(["xy = ", "xz = a + ", "xy=x+"]), soup).map("".join)
 wanted = st.none() | st.lists(st.sampled_from(["xy", "xz", "x", "", "é"]), max_size=2)
@@ -287,7 +432,28 @@ def test_any_soup_of_tokens_is_parsed_or_refused(text: str | list[str], outputs:
     only_refuses(text, outputs)
 
 
-@pytest.mark.parametrize("token", ["(", "-", "a^", "a+", "a*", "sin(", "min(a,", ")", "a ", "=", "xy=a\n"])
+@pytest.mark.parametrize(
+    "token",
+    [
+        "(",
+        "-",
+        "a^",
+        "a+",
+        "a*",
+        "sin(",
+        "min(a,",
+        ")",
+        "a ",
+        "=",
+        "xy=a\n",
+        "+",
+        "a<",
+        "silu(",
+        "`",
+        ";",
+        "y=a;",
+    ],
+)
 def test_ten_thousand_characters_of_one_token_are_parsed_or_refused(token: str) -> None:
     only_refuses(f"xy = {token * (9_000 // len(token))}a")
 

@@ -77,6 +77,7 @@ def test_what_is_typed_counts(
 ABOUT_EQUATIONS: dict[str, Any] = {
     "model.outputs": ["xw"],
     "model.parameters": ["xp"],
+    "model.variables": ["t"],
     "model.initial": {"ab": 1},
     "model.bounds": {"ab": [0, 2]},
     "model.fixed": ["ab"],
