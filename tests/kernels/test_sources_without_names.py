@@ -5,12 +5,10 @@ from collections.abc import Iterator, Mapping
 import pytest
 from hypothesis import given
 
-from packtrain.kernels.descent.numba import source as fused_numba
 from packtrain.kernels.descent.triton import source as fused_triton
-from packtrain.kernels.expression import numba_source, triton_source
+from packtrain.kernels.expression import llvm_source, triton_source
 from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.language.expr import Expr, name, substitute
-from packtrain.kernels.least_squares import numba_source as least_squares
 from tests.strategies import few, graphs
 
 # Legal in the language, and something else in Python, in the sources themselves or in a shell.
@@ -24,16 +22,14 @@ HOSTILE_VARIABLES: tuple[str, ...] = ("x0", "x_ptr", "x", "x_0", "xor", "x_block
 
 def sources(graph: Graph) -> Iterator[str]:
     """Everything that is compiled for a graph, on any engine and backend."""
-    yield numba_source.predict_source(graph)
-    yield numba_source.rows_source(graph)
-    yield least_squares.source(graph)
+    yield llvm_source.predict_source(graph, "float")
+    yield llvm_source.rows_source(graph, weighted=True)
     for shared in (True, False):
         yield triton_source.predict_source(graph, shared)
         yield triton_source.squares_source(graph, shared, weighted=shared)
     for loss in ("mse", "cross_entropy"):
-        yield numba_source.loss_source(graph, loss)
+        yield llvm_source.sums_source(graph, loss, "double")
         yield triton_source.loss_source(graph, loss, shared=True)
-        yield fused_numba.graph_training(graph, loss, "adam")
         yield fused_triton.graph_training(graph, loss, itemsize=4).source
 
 
@@ -79,8 +75,10 @@ def test_every_hostile_name_is_a_number_in_the_sources(count: int) -> None:
 
 def test_a_name_in_a_source_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A comment would do."""
-    honest = numba_source.predict_source
-    monkeypatch.setattr(numba_source, "predict_source", lambda graph: f"# of {graph}\n{honest(graph)}")
+    honest = llvm_source.predict_source
+    monkeypatch.setattr(
+        llvm_source, "predict_source", lambda graph, kind: f"; {graph}\n{honest(graph, kind)}"
+    )
     graph = parse("xy = a*x")
     other = renamed(graph, {"xy": "xy", "x": "x", "a": "b"})
     assert list(sources(other)) != list(sources(graph))

@@ -5,7 +5,7 @@ import torch
 from hypothesis import assume, given, settings
 
 from packtrain.kernels.expression import numba_kernel
-from packtrain.kernels.expression.numba_source import BLOCK
+from packtrain.kernels.expression.llvm_source import BLOCK
 from packtrain.kernels.language import parse
 from packtrain.kernels.loss import LOSSES
 from tests.kernels.expression.checks import agrees, every_operation, numbers_of
