@@ -33,13 +33,13 @@ def cached(function: Callable[..., Any]) -> Any:
 class _InCache(_CacheLocator):
     """A folder in the user's cache, even if it can't be written."""
 
-    def __init__(self, py_file: str) -> None:
-        self.file = Path(py_file)
+    def __init__(self, module: str, file: str) -> None:
+        self.module, self.file = module, Path(file)
         self.folder = source_cache.private_folder()
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> "_InCache":
-        return cls(py_file)
+        return cls(py_func.__module__, py_file)
 
     def get_cache_path(self) -> str:
         return str(self.folder / "__pycache__")
@@ -52,7 +52,7 @@ class _InCache(_CacheLocator):
         return source_cache.version(self.file, *_ours())
 
     def get_disambiguator(self) -> str:
-        return hashlib.sha256(str(self.file).encode()).hexdigest()[:16]
+        return hashlib.sha256(self.module.encode()).hexdigest()[:16]
 
 
 @cache

@@ -30,6 +30,12 @@ def _compared(compare: Callable[[Vector, Vector], Vector]) -> Callable[[Vector, 
     return lambda x, y: where(compare(x, y), x.number(1), 0)
 
 
+def _modulo(x: Vector, y: Vector) -> Vector:
+    """x - y floor(x/y), exactly: the C library's remainder, which has the sign of x, moved to that of y."""
+    rest = _of_libm("fmod")(x, y)
+    return where((rest != 0) & ((rest < 0) ^ (y < 0)), rest + y, rest)
+
+
 def _relu(x: Vector) -> Vector:
     return where(x <= 0, 0, x)
 
@@ -66,7 +72,7 @@ LLVM: dict[str, Callable[..., Vector]] = {
     "sub": _contracted("fsub"),
     "mul": _contracted("fmul"),
     "div": lambda x, y: x / y,
-    "mod": lambda x, y: x - y * floor(x / y),
+    "mod": _modulo,
     "neg": lambda x: -x,
     "pow": power,
     "lt": _compared(lambda x, y: x < y),

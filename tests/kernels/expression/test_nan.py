@@ -5,22 +5,23 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from packtrain.kernels.common import source_cache
 from packtrain.kernels.expression import (
     finite_difference,
     numba_kernel,
-    numba_source,
     reference,
     triton_kernel,
     triton_source,
 )
+from packtrain.kernels.functions import table
+from packtrain.kernels.functions.vector import where
 from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.loss import LOSSES
+from tests.kernels.expression.rows import filled, rows_of
+from tests.strategies import Case
 
 pytestmark = pytest.mark.usefixtures("poisoned", "without_caches")
 
@@ -41,7 +42,7 @@ BACKENDS: dict[str, ModuleType] = {
 }
 TABLES: dict[str, dict[str, Callable[..., Any]]] = {
     "reference": reference.TORCH,
-    "numba": numba_source.NUMBA,
+    "numba": table.LLVM,
     "triton": triton_source.TRITON,
 }
 SAMPLES = 5
@@ -56,10 +57,10 @@ LOSING: dict[str, dict[str, Callable[..., Any]]] = {
         "sign": lambda x: torch.sign(x).nan_to_num(0),
     },
     "numba": {
-        "relu": lambda x: f"{x} if {x} > zero else zero",
-        "min": lambda x, y: f"{x} if {x} < {y} else {y}",
-        "max": lambda x, y: f"{x} if {x} > {y} else {y}",
-        "sign": lambda x: f"one if {x} > zero else -one if {x} < zero else zero",
+        "relu": lambda x: where(x > 0, x, 0),
+        "min": lambda x, y: where(x < y, x, y),
+        "max": lambda x, y: where(x > y, x, y),
+        "sign": lambda x: where(x > 0, x.number(1), where(x < 0, x.number(-1), 0)),
     },
     "triton": {
         "relu": lambda x: f"tl.where({x} > 0.0, {x}, 0.0)",
@@ -76,7 +77,7 @@ def without_caches() -> None:
     """Sources are written again, from the tables as they are."""
     for cached in (
         numba_kernel._predict,
-        numba_kernel._loss,
+        numba_kernel.sums,
         triton_kernel._predict,
         triton_kernel._loss,
         triton_kernel._squares,
@@ -134,11 +135,8 @@ def reference_columns(graph: Graph, parameters: Tensor, inputs: Tensor, targets:
 
 
 def numba_columns(graph: Graph, parameters: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
-    rows = source_cache.load(numba_source.rows_source(graph)).rows
-    columns = np.zeros((len(parameters), parameters.shape[1] + 1, targets.numel()))
-    for own, filled in zip(parameters.numpy(), columns, strict=True):
-        rows(own, inputs.numpy(), targets.numpy(), np.empty(0), 0, len(inputs), filled, 0)
-    return torch.from_numpy(np.isnan(columns).any(2))
+    code, case = rows_of(graph), Case(graph, parameters, inputs, targets, "mse")
+    return torch.stack([filled(code, case, run)[0].isnan().any(1) for run in range(len(parameters))])
 
 
 def triton_columns(graph: Graph, parameters: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:

@@ -12,9 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from packtrain.kernels.common import source_cache
 from packtrain.kernels.expression import finite_difference, numba_kernel, reference, triton_kernel
-from packtrain.kernels.expression.numba_source import rows_source
 from packtrain.kernels.expression.reference import bind, evaluate, jacobian, predict
 from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.language.derive import reverse
@@ -23,6 +21,7 @@ from packtrain.kernels.language.finite import Finite
 from packtrain.kernels.least_squares import Problem, by_qr
 from packtrain.kernels.least_squares.linearize import by_normal_equations
 from tests.helpers import assert_close
+from tests.kernels.expression.rows import filled, rows_of
 from tests.strategies import Case, graphs, many
 
 # equation, parameters in their order, the input, the derivatives by the parameters
@@ -133,10 +132,7 @@ def test_a_sample_of_weight_0_is_out_whatever_it_is() -> None:
     for way in (by_qr, by_normal_equations):
         for actual, expected in zip(way(model, parameters, whole), way(model, parameters, part), strict=True):
             assert_close(actual.abs(), expected.abs())
-    columns = torch.full((3, 5), torch.nan, dtype=torch.float64)
-    rows = source_cache.load(rows_source(graph)).rows
-    arrays = [part.numpy() for part in (parameters[0], inputs, targets, weights)]
-    total = rows(*arrays, 0, 5, columns.numpy(), 0)
+    columns, total = filled(rows_of(graph, True), Case(graph, parameters, inputs, targets, "mse"), 0, weights)
     assert math.isfinite(total) and not columns[:, :2].any() and columns[:, 2:].isfinite().all()
     squares = triton_kernel.squares(graph, parameters, inputs, targets, weights)
     assert_close(squares[0], columns @ columns.T)

@@ -2,30 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from types import ModuleType
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from packtrain.kernels.common import source_cache
-from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.least_squares import (
     Problem,
     Rules,
     Status,
     TorchSolver,
-    numba_algebra,
     numba_criteria,
     numba_linearize,
 )
 from packtrain.kernels.least_squares.numba_solver import NumbaSolver
-from packtrain.kernels.least_squares.numba_source import UNROLLED, source
 from packtrain.kernels.least_squares.problem import Linear
 from tests.helpers import assert_close
 from tests.kernels.least_squares.fits import (
-    KINDS,
     TRIED,
     Backend,
     Fitted,
@@ -195,8 +188,7 @@ def test_trials_that_are_worse_are_refused(damped: bool) -> None:
 
 
 @both
-def test_more_parameters_than_are_unrolled(damped: bool) -> None:
-    assert len(MANY.graph.parameters) > UNROLLED
+def test_more_parameters_than_a_vector_has_lanes(damped: bool) -> None:
     problem = samples(MANY, 2)
     found = agree(MANY, problem, 2, damped)
     assert_near(found.parameters, by_curve_fit(MANY.graph, problem, starts(MANY, 2)), 1e-7)
@@ -485,70 +477,3 @@ def test_the_criteria(holds: str, fails: str, expected: Status) -> None:
 def test_what_counts_as_a_minimum(attainable: float, ftol: float, gtol: float, expected: bool) -> None:
     """The sum of squares is 100."""
     assert (attainable <= numba_criteria.largest_allowed.py_func(100.0, 1e-9, ftol, gtol)) is expected
-
-
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_every_source_is_python(kind: Kind) -> None:
-    compile(source(kind.graph), "", "exec")
-
-
-def interpreted(size: int) -> Callable[..., None]:
-    """`triangularize` of a graph of `size` parameters, without compiling."""
-    terms = [f"a{i}*sin({i}*x)" for i in range(size)]
-    module: ModuleType = source_cache.load(source(parse("xy = " + " + ".join(terms))))
-    return module.triangularize.py_func
-
-
-@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 9])
-@pytest.mark.parametrize("size", [1, 2, 4, UNROLLED])
-def test_triangularize_is_the_qr_of_numpy(size: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numba_algebra, "dot", numba_algebra.dot.py_func)
-    given = np.random.default_rng(3).normal(size=(size + 1, rows + 2))
-    written, generic = given.copy(), given.copy()
-    interpreted(size)(written, rows, size)
-    numba_algebra.triangularize.py_func(generic, rows, size)
-    np.testing.assert_allclose(written, generic, rtol=1e-11, atol=1e-12)
-    np.testing.assert_array_equal(written[:, rows:], given[:, rows:])
-    expected = np.linalg.qr(given[:, :rows].T, mode="r")
-    found = written.T[: min(rows, size)]
-    found = np.where(np.arange(len(found))[:, None] <= np.arange(size + 1), found, 0)
-    np.testing.assert_allclose(np.abs(found), np.abs(expected[: len(found)]), rtol=1e-10, atol=1e-12)
-    gram = given[:, :rows] @ given[:, :rows].T
-    np.testing.assert_allclose((found.T @ found)[:, :size], gram[:, :size], rtol=1e-10, atol=1e-10)
-
-
-@pytest.mark.parametrize("column", [0, 1, 2])
-def test_triangularize_passes_over_a_column_of_zeros(column: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numba_algebra, "dot", numba_algebra.dot.py_func)
-    given = np.random.default_rng(3).normal(size=(4, 6))
-    given[column] = 0
-    written, generic = given.copy(), given.copy()
-    interpreted(3)(written, 6, 3)
-    numba_algebra.triangularize.py_func(generic, 6, 3)
-    np.testing.assert_allclose(written, generic, rtol=1e-11, atol=1e-12)
-    assert not written[column].any() and np.isfinite(written).all()
-
-
-def test_only_small_problems_are_unrolled() -> None:
-    def graph(size: int) -> Graph:
-        return parse("xy = " + " + ".join(f"a{i}*sin({i}*x)" for i in range(size)))
-
-    assert "def triangularize" in source(graph(UNROLLED))
-    assert "def triangularize" not in source(graph(UNROLLED + 1))
-
-
-def test_the_source_changes_with_what_it_is_compiled_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("packtrain.kernels.common.source_cache.version", lambda *_: "another")
-    changed = source(PEAK.graph)
-    monkeypatch.undo()
-    assert changed != source(PEAK.graph) and changed.splitlines()[1:] == source(PEAK.graph).splitlines()[1:]
-
-
-def test_no_two_formulas_have_machine_code_of_one_name() -> None:
-    """Of the caches of two processes: the first that is loaded would serve for both."""
-    names = []
-    for text in ("xy = c - k^2*x", "xy = c + k^2*x"):
-        module = source_cache.load(source(parse(text)))
-        closures = [module.fit, *(cell.cell_contents for cell in module.fit.py_func.__closure__)]
-        names += [each.py_func.__qualname__ for each in closures]
-    assert len(set(names)) == len(names) >= 12
