@@ -26,6 +26,7 @@ INFINITE_OF_INFINITE = {
     "add", "sub", "mul", "neg", "abs", "sqrt", "cbrt", "log", "log1p", "log10", "log2", "floor", "ceil",
     "round", "sin", "cos", "tan", "asin", "acos", "sinh", "cosh", "asinh", "acosh", "atanh", "hypot",
 }  # fmt: skip
+DROPS_NAN = {"where", "pow", *COMPARISONS}  # a power does if its exponent isn't a number
 # Operations whose partial derivatives are finite where their result is.
 SMOOTH_WHERE_FINITE = {
     "div", "log", "log1p", "log10", "log2", "expm1", "sinh", "hypot", "atanh", "lgamma", "erfcx",
@@ -112,18 +113,17 @@ def _finite_with(roots: Iterable[Expr], order: Sequence[Expr]) -> list[Expr]:
 
 
 def _unseen(roots: Iterable[Expr], order: Sequence[Expr]) -> set[Expr]:
-    """The parts that may be NaN while the roots are finite: those that only go through what drops NaN."""
+    """The parts that may be NaN while the roots are finite: they lead to nothing but what drops NaN."""
     seen = set(roots)
     for part in reversed(order):
-        if part in seen and not _drops_nan(part):
+        if part in seen and not (part.op in DROPS_NAN and _drops_nan(part)):
             seen.update(part.args)
-    return {part for part in order if part not in seen}
+    return set(order) - seen
 
 
 def _drops_nan(part: Expr) -> bool:
     """`where` leaves an operand out, comparisons with NaN are 0, NaN^0 and 1^NaN are 1."""
-    power = part.op == "pow" and (part.args[1].op != "number" or constant(part.args[1]) == 0)
-    return power or part.op in ("where", *COMPARISONS)
+    return part.op != "pow" or part.args[1].op != "number" or constant(part.args[1]) == 0
 
 
 def _fails_openly(part: Expr) -> bool:
