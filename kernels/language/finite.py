@@ -62,7 +62,8 @@ class Finite:
 
     def __call__(self, part: Expr) -> bool:
         if part not in self.known:
-            keeps = part.op in BOUNDED or (part not in self.unseen and _fails_openly(part))
+            openly = part.op in FAIL_OPENLY or _by_number(part)
+            keeps = part.op in BOUNDED or (openly and part not in self.unseen)
             self.known[part] = part.op in COMPARISONS or (keeps and all(map(self, part.args)))
         return self.known[part]
 
@@ -124,10 +125,6 @@ def _unseen(roots: Iterable[Expr], order: Sequence[Expr]) -> set[Expr]:
 def _drops_nan(part: Expr) -> bool:
     """`where` leaves an operand out, comparisons with NaN are 0, NaN^0 and 1^NaN are 1."""
     return part.op != "pow" or part.args[1].op != "number" or constant(part.args[1]) == 0
-
-
-def _fails_openly(part: Expr) -> bool:
-    return part.op in FAIL_OPENLY or _by_number(part)
 
 
 def _chooses(part: Expr) -> bool:

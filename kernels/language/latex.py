@@ -106,7 +106,7 @@ NOTATION: Notation = {
     "add": _add,
     "sub": _subtract,
     "mul": _multiply,
-    "mod": binary(r" \mathbin{\mathrm{mod}} ", MULTIPLICATIVE, PARENTHESES),
+    "mod": binary(r" \;\mathrm{mod}\; ", MULTIPLICATIVE, PARENTHESES),
     "div": lambda above, below: (rf"\frac{{{above[0]}}}{{{below[0]}}}", POWER),
     "neg": negation(PARENTHESES),
     "pow": _power,

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.language.expr import name, node, written
 from packtrain.kernels.language.latex import NOTATION, latex
+from packtrain.kernels.language.notation import atom
 from packtrain.kernels.language.ops import FUNCTIONS
 from tests.strategies import few, graphs
 
@@ -54,12 +55,12 @@ def test_an_equation_is_written(equation: str, written: str) -> None:
 
 def test_comparisons_are_cases_or_iversons_brackets() -> None:
     a, x = name("a"), name("x")
-    less = node("lt", x, a)
-    assert written(node("mul", a, less), NOTATION) == r"a \cdot \left[x < a\right]"
+    less, notation = node("lt", x, a), {**NOTATION, "name": atom}
+    assert written(node("mul", a, less), notation) == r"a \cdot \left[x < a\right]"
     cases = r"\begin{cases} a & \text{if } x < a \\ x & \text{otherwise} \end{cases}"
-    assert written(node("where", less, a, x), NOTATION) == cases
-    assert r"\text{if } a \ne 0" in written(node("where", a, a, x), NOTATION)
-    assert written(node("mod", a + x, x), NOTATION) == r"\left(a + x\right) \mathbin{\mathrm{mod}} x"
+    assert written(node("where", less, a, x), notation) == cases
+    assert r"\text{if } a \ne 0" in written(node("where", a, a, x), notation)
+    assert written(node("mod", a + x, x), notation) == r"\left(a + x\right) \;\mathrm{mod}\; x"
 
 
 def test_equations_are_lines_of_an_align_environment() -> None:
