@@ -8,6 +8,7 @@ knows which.
 """
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from .expr import ONE, ZERO, Expr, constant, node
 from .partials import PARTIALS
@@ -115,6 +116,8 @@ def _finite_with(roots: Iterable[Expr], order: Sequence[Expr]) -> list[Expr]:
 
 def _unseen(roots: Iterable[Expr], order: Sequence[Expr]) -> set[Expr]:
     """The parts that may be NaN while the roots are finite: they lead to nothing but what drops NaN."""
+    if DROPS_NAN.isdisjoint(map(attrgetter("op"), order)):
+        return set()
     seen = set(roots)
     for part in reversed(order):
         if part in seen and not (part.op in DROPS_NAN and _drops_nan(part)):

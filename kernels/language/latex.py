@@ -26,7 +26,7 @@ from .notation import (
 DIGITS = 6
 PARENTHESES = (r"\left(", r"\right)")
 IVERSON = (r"\left[", r"\right]")  # a comparison in these is 1 or 0
-SIGNS = {"lt": "<", "le": r"\le", "gt": ">", "ge": r"\ge"}
+SIGNS = {"lt": "<", "le": r"\leq", "gt": ">", "ge": r"\geq"}
 NAMES = ("relu", "softplus", "round", "sinc", "erf", "erfc", "erfcx", "atan2")
 FUNCTION_NAMES = {
     **{name: rf"\{name}" for name in ("exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "min", "max")},
