@@ -57,7 +57,7 @@ class Finite:
         self.known = dict.fromkeys(_finite_with(roots, order), True)
         self.unseen = _unseen(roots, order)
         for part in [part for part in self.known if part.op in SMOOTH_WHERE_FINITE]:
-            self.known |= dict.fromkeys(PARTIALS[part.op](*part.args), True)
+            self.known |= dict.fromkeys(map(_without_sign, PARTIALS[part.op](*part.args)), True)
         for part in [part for part in order if part not in self.known]:
             self(part)
 
@@ -128,6 +128,10 @@ def _unseen(roots: Iterable[Expr], order: Sequence[Expr]) -> set[Expr]:
 def _drops_nan(part: Expr) -> bool:
     """`where` leaves an operand out, comparisons with NaN are 0, NaN^0 and 1^NaN are 1."""
     return part.op != "pow" or part.args[1].op != "number" or constant(part.args[1]) == 0
+
+
+def _without_sign(part: Expr) -> Expr:
+    return part.args[0] if part.op == "neg" else part
 
 
 def _chooses(part: Expr) -> bool:
