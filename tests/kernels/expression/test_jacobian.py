@@ -4,9 +4,10 @@ from hypothesis import assume, given
 
 from packtrain.kernels.expression.reference import evaluate, jacobian
 from packtrain.kernels.language import parse
-from packtrain.kernels.language.derive import PARTIALS, forward, reverse
+from packtrain.kernels.language.derive import forward, reverse
 from packtrain.kernels.language.expr import ONE, ZERO, name, walk
 from packtrain.kernels.language.ops import OPS
+from packtrain.kernels.language.partials import PARTIALS
 from tests.helpers import assert_close
 from tests.kernels.expression.checks import assert_jacobian_exact, near_where_finite, one_operation
 from tests.strategies import Case, cases, data, few, many
