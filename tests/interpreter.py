@@ -30,7 +30,7 @@ COLUMNS = 1024  # of a program that adds parts: interpreted, each program takes 
 def _by_numpy(function: Callable[..., Any]) -> Callable[..., tl.tensor]:
     def apply(*args: tl.tensor) -> tl.tensor:
         data = function(*(arg.handle.data for arg in args))
-        largest = max(args, key=lambda arg: data.ndim == arg.handle.data.ndim)
+        largest = max(args, key=lambda arg: arg.handle.data.size)
         handle: Any = TensorHandle(data, largest.handle.dtype)
         return tl.tensor(handle, largest.type)  # pyright: ignore[reportArgumentType]
 

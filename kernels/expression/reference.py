@@ -12,6 +12,7 @@ from ..language.expr import Expr, constant, name
 from ..language.graph import Graph, cotangent
 from ..loss.reference import LOSSES
 from ..special.bessel import j0, j1, j1_over_x
+from ..special.digamma import digamma
 from ..special.faddeeva import wofz_imag, wofz_real
 from ..special.sinc import sinc_slope
 
@@ -98,7 +99,7 @@ TORCH: dict[str, Callable[..., Any]] = {
     "erfc": torch.erfc,
     "erfcx": torch.special.erfcx,
     "lgamma": torch.lgamma,
-    "digamma": torch.digamma,
+    "digamma": _special(digamma),
     "j0": _special(j0),
     "j1": _special(j1),
     "j1_over_x": _special(j1_over_x),

@@ -8,6 +8,7 @@ knows which.
 """
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from .expr import ONE, ZERO, Expr, constant, node
 from .partials import PARTIALS
@@ -26,6 +27,7 @@ INFINITE_OF_INFINITE = {
     "add", "sub", "mul", "neg", "abs", "sqrt", "cbrt", "log", "log1p", "log10", "log2", "floor", "ceil",
     "round", "sin", "cos", "tan", "asin", "acos", "sinh", "cosh", "asinh", "acosh", "atanh", "hypot",
 }  # fmt: skip
+DROPS_NAN = {"where", "pow", *COMPARISONS}  # a power does if its exponent isn't a number
 # Operations whose partial derivatives are finite where their result is.
 SMOOTH_WHERE_FINITE = {
     "div", "log", "log1p", "log10", "log2", "expm1", "sinh", "hypot", "atanh", "lgamma", "erfcx",
@@ -55,13 +57,14 @@ class Finite:
         self.known = dict.fromkeys(_finite_with(roots, order), True)
         self.unseen = _unseen(roots, order)
         for part in [part for part in self.known if part.op in SMOOTH_WHERE_FINITE]:
-            self.known |= dict.fromkeys(PARTIALS[part.op](*part.args), True)
+            self.known |= dict.fromkeys(map(_without_sign, PARTIALS[part.op](*part.args)), True)
         for part in [part for part in order if part not in self.known]:
             self(part)
 
     def __call__(self, part: Expr) -> bool:
         if part not in self.known:
-            keeps = part.op in BOUNDED or (part not in self.unseen and _fails_openly(part))
+            openly = part.op in FAIL_OPENLY or _by_number(part)
+            keeps = part.op in BOUNDED or (openly and part not in self.unseen)
             self.known[part] = part.op in COMPARISONS or (keeps and all(map(self, part.args)))
         return self.known[part]
 
@@ -112,22 +115,23 @@ def _finite_with(roots: Iterable[Expr], order: Sequence[Expr]) -> list[Expr]:
 
 
 def _unseen(roots: Iterable[Expr], order: Sequence[Expr]) -> set[Expr]:
-    """The parts that may be NaN while the roots are finite: those that only go through what drops NaN."""
+    """The parts that may be NaN while the roots are finite: they lead to nothing but what drops NaN."""
+    if DROPS_NAN.isdisjoint(map(attrgetter("op"), order)):
+        return set()
     seen = set(roots)
     for part in reversed(order):
-        if part in seen and not _drops_nan(part):
+        if part in seen and not (part.op in DROPS_NAN and _drops_nan(part)):
             seen.update(part.args)
-    return {part for part in order if part not in seen}
+    return set(order) - seen
 
 
 def _drops_nan(part: Expr) -> bool:
     """`where` leaves an operand out, comparisons with NaN are 0, NaN^0 and 1^NaN are 1."""
-    power = part.op == "pow" and (part.args[1].op != "number" or constant(part.args[1]) == 0)
-    return power or part.op in ("where", *COMPARISONS)
+    return part.op != "pow" or part.args[1].op != "number" or constant(part.args[1]) == 0
 
 
-def _fails_openly(part: Expr) -> bool:
-    return part.op in FAIL_OPENLY or _by_number(part)
+def _without_sign(part: Expr) -> Expr:
+    return part.args[0] if part.op == "neg" else part
 
 
 def _chooses(part: Expr) -> bool:

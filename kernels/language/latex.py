@@ -27,7 +27,7 @@ from .notation import (
 DIGITS = 6
 PARENTHESES = (r"\left(", r"\right)")
 IVERSON = (r"\left[", r"\right]")  # a comparison in these is 1 or 0
-SIGNS = {"lt": "<", "le": r"\le", "gt": ">", "ge": r"\ge"}
+SIGNS = {"lt": "<", "le": r"\leq", "gt": ">", "ge": r"\geq"}
 NAMES = ("relu", "softplus", "round", "sinc", "erf", "erfc", "erfcx", "atan2")
 FUNCTION_NAMES = {
     **{name: rf"\{name}" for name in ("exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "min", "max")},
@@ -111,7 +111,7 @@ NOTATION: Notation = {
     "add": _add,
     "sub": _subtract,
     "mul": _multiply,
-    "mod": binary(r" \mathbin{\mathrm{mod}} ", MULTIPLICATIVE, PARENTHESES),
+    "mod": binary(r" \;\mathrm{mod}\; ", MULTIPLICATIVE, PARENTHESES),
     "div": lambda above, below: (rf"\frac{{{above[0]}}}{{{below[0]}}}", POWER),
     "neg": negation(PARENTHESES),
     "pow": _power,

@@ -2,7 +2,7 @@
 
 What it means stands in tables, each with a row for every name:
 
-    derive.PARTIALS                     its partial derivatives
+    partials.PARTIALS                   its partial derivatives
     notation.LANGUAGE                   its text; so do latex.NOTATION and numpy_source.NUMPY
     expression.reference.TORCH          its value, by definition
     expression.triton_source.TRITON     its value in generated code; so does the table of the CPU

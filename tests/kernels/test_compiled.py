@@ -6,12 +6,20 @@ import pytest
 from hypothesis import given
 
 from packtrain.kernels.language import Graph
+from packtrain.kernels.language.ops import FUNCTIONS
 from tests.compile_ahead import Report, compiled
 from tests.strategies import few, graphs
 
 PRIMER = ["xx = xa^2", "xy = ab*xx + ac*xa", "xz = bc*xx + xy", "xw = cd*xx + xz^3"]
 PEAKS = [f"x{i} = a{i}*exp(-((xa - b{i})^2 + (xb - c{i})^2)/d{i}^2)" for i in range(8)]
 LARGE = [*PEAKS, "xy = " + " + ".join(f"x{i}" for i in range(8))]  # 32 parameters
+
+OF_TWO = {"min", "max", "atan2", "hypot"}
+TERMS = [f"{f}({'k*x, b' if f in OF_TWO else 'k*x'})" for f in FUNCTIONS if f != "where"]
+EVERY = [
+    f"xa = {' + '.join(TERMS)}",
+    "xb = where(k*x < b, k % x, (k*x <= b) + (k*x > b)*(k*x >= b)) + voigt(x - b, k, c)",
+]
 
 
 def layers(widths: list[int], dtype: str, product: str = "ieee", **more: Any) -> dict[str, Any]:
@@ -94,6 +102,12 @@ def test_equations(dtype: str) -> None:
         *(equations(PRIMER, dtype=dtype, what=what) for what in ("predict", "squares")),
         equations(PRIMER, dtype=dtype, loss="cross_entropy", outputs=["xy", "xw"]),
     )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_operation(dtype: str) -> None:
+    """libdevice has what it is asked for."""
+    sound(equations(EVERY, dtype=dtype))
 
 
 def test_32_parameters_do_not_spill() -> None:

@@ -26,7 +26,7 @@ def operands(op: str, index: str = "") -> list[Expr]:
     if op == "acosh":
         first = node("add", number(1), first)
     if op == "where":
-        first = node("gt", first, number(0.2))
+        first = node("relu", first)
     return [first, *others]
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -49,6 +50,14 @@ def test_cross_entropy_goes_through_the_same_chain() -> None:
 def test_the_loss_is_the_references(loss: str) -> None:
     case = data(parse(PRIMER, ["xw", "xy"]), loss, runs=3, samples=7, per_run=False, seed=3)
     assert_close(differences(case, 1e-3)[0], exact(case)[0])
+
+
+def test_a_branch_that_is_not_taken_has_no_part() -> None:
+    """Its own differences are NaN."""
+    graph = parse("xy = where(relu(x - 1), a*x, b*log(x - 1))")
+    case = data(graph, "mse", runs=2, samples=1, per_run=True, seed=3)
+    taken = replace(case, inputs=case.inputs.abs() + 2)
+    assert error(taken, 1e-6) < 1e-5 and not exact(taken)[1][:, 1].any()
 
 
 def test_the_error_falls_in_proportion_to_the_delta() -> None:

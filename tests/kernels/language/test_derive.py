@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from packtrain.kernels.expression.reference import TORCH, evaluate
-from packtrain.kernels.language.derive import PARTIALS, reverse
+from packtrain.kernels.language.derive import reverse
 from packtrain.kernels.language.expr import ONE, ZERO, Expr, name, node, number, walk
 from packtrain.kernels.language.ops import OPS
+from packtrain.kernels.language.partials import PARTIALS
 from tests.helpers import assert_close
 from tests.kernels.expression.checks import DIFFERENTIABLE, assert_exact, one_operation
 from tests.strategies import data

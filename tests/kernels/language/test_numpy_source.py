@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from packtrain.kernels.expression.reference import predict
 from packtrain.kernels.language import Graph, parse
+from packtrain.kernels.language.expr import name, node
+from packtrain.kernels.language.notation import COMPARISONS
 from packtrain.kernels.language.numpy_source import numpy_source
 from packtrain.kernels.language.ops import FUNCTIONS
 from tests.helpers import assert_close
@@ -60,7 +62,23 @@ def test_the_function_gives_what_the_reference_gives(folder: Path, graph: Graph,
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_function_is_written(function: str, folder: Path) -> None:
     args = ", ".join("axb"[: FUNCTIONS[function].arity]).replace("a", "a*x")
+    args = args.replace("a*x", "1 + abs(a*x)") if function == "acosh" else args
     check(parse(f"xy = {function}({args})/a - x^2^a"), folder)
+
+
+@pytest.mark.parametrize("op", [*COMPARISONS, "mod", "wofz_real", "wofz_imag"])
+def test_what_is_no_function_of_the_language_is_written(op: str, folder: Path) -> None:
+    x, a = name("x"), name("a")
+    part = node(op, x - a, node("abs", x))
+    check(Graph.build({"xy": (part - part * a) ** a}, None, {"xy": "xy"}), folder)
+
+
+def test_conditions_read_as_a_person_would_write_them() -> None:
+    x, a = name("x"), name("a")
+    part = node("where", node("lt", x, a), node("erf", x), node("ge", a, x))
+    source = numpy_source(parse("xy = a*x"), [("xy", part)], {"a": 1.0})
+    assert "xy = np.where(x < a, special.erf(x), np.float64(a >= x))\n" in source
+    assert source.startswith("import numpy as np\nfrom scipy import special\n")
 
 
 def test_nan_goes_through_relu_min_and_max(folder: Path) -> None:
@@ -77,20 +95,24 @@ def test_words_that_python_uses_get_a_mark(folder: Path) -> None:
 @few
 @given(graphs(), st.integers(0, len(HOSTILE) - 1))
 def test_hostile_names_are_nothing_but_variables_of_the_function(graph: Graph, first: int) -> None:
-    """It imports NumPy and calls what is NumPy's, whatever the names are."""
+    """It imports NumPy, and SciPy's special, and calls what is theirs, whatever the names are."""
     hostile = hostile_names(graph) | dict(zip(graph.parameters, HOSTILE[first:], strict=False))
     other = renamed(graph, hostile)
     values = dict.fromkeys(other.parameters, 1.5)
     tree = ast.parse(numpy_source(other, other.definitions, values))
-    assert [type(statement) for statement in tree.body] == [ast.Import, ast.FunctionDef]
-    for part in ast.walk(tree):
+    imports, function = tree.body[:-1], tree.body[-1]
+    assert [ast.unparse(line) for line in imports] == ["import numpy as np", "from scipy import special"][
+        : len(imports)
+    ]
+    assert isinstance(function, ast.FunctionDef)
+    for part in ast.walk(function):
         assert not isinstance(part, (ast.Lambda, ast.ImportFrom, ast.Subscript, ast.Global, ast.Delete))
         if isinstance(part, ast.Call):
-            assert isinstance(part.func, ast.Attribute) and ast.unparse(part.func.value) == "np"
+            assert isinstance(part.func, ast.Attribute) and ast.unparse(part.func.value) in ("np", "special")
         if isinstance(part, ast.Attribute):
-            assert ast.unparse(part.value) == "np" and not part.attr.startswith("_")
+            assert ast.unparse(part.value) in ("np", "special") and not part.attr.startswith("_")
         if isinstance(part, ast.arg) or (isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)):
-            assert (part.arg if isinstance(part, ast.arg) else part.id) not in ("np", "float")
+            assert (part.arg if isinstance(part, ast.arg) else part.id) not in ("np", "special", "float")
 
 
 def test_it_reads_as_a_person_would_write_it() -> None:
