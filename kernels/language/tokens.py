@@ -8,14 +8,17 @@ from .caret import ExpressionError
 from .elsewhere import SYMBOLS
 
 TOKEN = re.compile(
+    r"[ \t\r]*(?:"
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[A-Za-z][A-Za-z0-9_]*)"
-    r"|`(?P<quoted>[^`]*)`"
     r"|(?P<foreign>[=!]=|<>|&&?|\|\|?|[!?])"
     r"|(?P<symbol>\*\*|[<>]=?|[-+*/%^(),=;])"
-    r"|(?P<space>[ \t\r]+)",
-    re.ASCII,  # else \d takes the digits of every script
+    r"|`(?P<quoted>[^`]*)`"
+    r"|(?P<end>#.*|\Z)"
+    r"|(?P<unknown>.))",
+    re.ASCII | re.DOTALL,  # else \d takes the digits of every script
 )
+PLAIN = {"number", "name", "symbol"}
 
 
 @dataclass(frozen=True)
@@ -38,37 +41,35 @@ def tokens(line: str) -> list[Token]:
     >>> [token.text for token in tokens("y = a*`wave length`  # in nm")]
     ['y', '=', 'a', '*', 'wave length', 'the end of the line']
     """
-    found, at = [], 0
-    while at < len(line) and line[at] != "#":
-        match = TOKEN.match(line, at)
-        if match is None:
-            raise ExpressionError(_unknown(line, at), line, at)
-        kind, text = str(match.lastgroup), match[str(match.lastgroup)]
-        if kind == "foreign":
-            raise ExpressionError(f"there is no {text} here: {SYMBOLS[text]}", line, at)
-        if kind == "quoted":
-            text = _name(line, text, at)
-        if kind != "space":
-            found.append(Token(kind, text, at))
-        at = match.end()
-    return [*found, Token("end", "the end of the line", at)]
+    found: list[Token] = []
+    for match in TOKEN.finditer(line):
+        kind = str(match.lastgroup)
+        if kind in PLAIN:
+            found.append(Token(kind, match[kind], match.start(kind)))
+        elif kind == "quoted":
+            found.append(_quoted(line, match[kind], match.start(kind) - 1))
+        elif kind == "end":
+            return [*found, Token("end", "the end of the line", match.start(kind))]
+        else:
+            raise ExpressionError(_refused(match[kind]), line, match.start(kind))
+    raise AssertionError("every line has an end")
 
 
-def _name(line: str, text: str, at: int) -> str:
+def _quoted(line: str, text: str, at: int) -> Token:
     """What stands in backticks, with its accents and the spaces about it as columns of files have them."""
     name = normalize("NFC", text).strip()
     if not name or not name.isprintable() or "`" in name:
         raise ExpressionError("backticks hold the name of a column, of printable characters", line, at)
-    return name
+    return Token("quoted", name, at)
 
 
-def _unknown(line: str, at: int) -> str:
-    character = line[at]
-    if character == "`":
+def _refused(text: str) -> str:
+    """What is said of a symbol of other languages, or of a character that is nothing here."""
+    if text in SYMBOLS:
+        return f"there is no {text} here: {SYMBOLS[text]}"
+    if text == "`":
         return "expected another ` that closes this one"
-    if not character.isascii():
-        inside = "; a name with others stands in backticks" if character.isalpha() else ""
-        return f"{character!r} (U+{ord(character):04X}) is not an ASCII character{inside}"
-    if character == "_":
-        return "a name begins with a letter, not with '_'"
-    return f"unexpected character {character!r}"
+    if not text.isascii():
+        inside = "; a name with others stands in backticks" if text.isalpha() else ""
+        return f"{text!r} (U+{ord(text):04X}) is not an ASCII character{inside}"
+    return "a name begins with a letter, not with '_'" if text == "_" else f"unexpected character {text!r}"
