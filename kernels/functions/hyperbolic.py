@@ -1,8 +1,19 @@
 """Hyperbolic functions, within 2 ulp."""
 
-from .arithmetic import polynomial, power_of_two
-from .exponential import EXP, reduced
-from .vector import Vector, absolute, copysign, fma, where
+import math
+
+from .arithmetic import (
+    LN2,
+    fast_two_sum,
+    format_of,
+    polynomial,
+    power_of_two,
+    times_power_of_two,
+    two_sum,
+)
+from .exponential import EXP, RANGE, inverse_power, reduced
+from .logarithm import log1p_of_pair
+from .vector import Vector, absolute, copysign, fma, sqrt, where
 
 # From python -m scripts.coefficients
 TANH = {
@@ -27,8 +38,43 @@ TANH = {
         -0.005714063066989183,
     ],
 }
+SINH = {
+    "double": [  # sinh_double
+        0.16666666666666669,
+        0.008333333333332915,
+        0.0001984126984158924,
+        2.7557319108490375e-06,
+        2.5052130674085012e-08,
+        1.6056687267739593e-10,
+        7.775685287044976e-13,
+    ],
+    "float": [  # sinh_float
+        0.166667178273201,
+        0.008330223150551319,
+        0.0002037663507508114,
+    ],
+}
+ATANH = {
+    "double": [  # atanh_double
+        0.333333333333333,
+        0.2000000000002854,
+        0.14285714277842126,
+        0.11111112157883028,
+        0.09090832303614307,
+        0.07695577916468971,
+        0.06586416206664789,
+        0.06924187667027606,
+    ],
+    "float": [  # atanh_float
+        0.333334743976593,
+        0.1997879445552826,
+        0.1518334448337555,
+    ],
+}
 SMALL = 0.625  # from here on tanh is found from e^2x, below by TANH
 ONE = {"double": 20.0, "float": 10.0}  # from here on tanh is 1
+
+LARGE = {"double": 2.0**60, "float": 2.0**30}  # from here on 1 is lost beside t^2, and log(1 + t) is log(t)
 
 
 def tanh(x: Vector) -> Vector:
@@ -38,3 +84,68 @@ def tanh(x: Vector) -> Vector:
     r, n = reduced(where(size > ONE[x.kind], ONE[x.kind], size) * 2)
     e = polynomial(r, EXP[x.kind]) * power_of_two(n.bits(), x.kind)
     return copysign(where(size < SMALL, small, 1 - 2 / (e + 1)), x)
+
+
+def sinh(x: Vector) -> Vector:
+    """sinh(x) = (e^x - e^-x)/2."""
+    size, z = absolute(x), x * x
+    small = fma(x * z, polynomial(z, SINH[x.kind]), x)
+    e, inverse, n = _exp_and_inverse(size)
+    return copysign(where(size < 1, small, times_power_of_two(e - inverse, n.bits() - 1)), x)
+
+
+def cosh(x: Vector) -> Vector:
+    """cosh(x) = (e^x + e^-x)/2."""
+    e, inverse, n = _exp_and_inverse(absolute(x))
+    return times_power_of_two(e + inverse, n.bits() - 1)
+
+
+def asinh(x: Vector) -> Vector:
+    """asinh(x) = log(1 + p), p = t + t^2/(1 + sqrt(1 + t^2)), t = |x|."""
+    t = absolute(x)
+    square = t * t
+    p, p_low = fast_two_sum(t, square / (sqrt(square + 1) + 1))
+    y = _log1p_or_log_of_twice(t, p, p_low)
+    return copysign(where(t < format_of(x).least, t, y), x)
+
+
+def acosh(x: Vector) -> Vector:
+    """acosh(x) = log(1 + p), p = d + sqrt(d^2 + 2 d), d = x - 1."""
+    d = x - 1
+    root = sqrt(fma(d, d, d * 2))
+    p, p_low = two_sum(root, d)
+    return where(x < 1, math.nan, _log1p_or_log_of_twice(x, p, p_low))
+
+
+def atanh(x: Vector) -> Vector:
+    """atanh(x) = k log(2)/2 + atanh(s), s = (1 + t - 2^k (1 - t))/(1 + t + 2^k (1 - t)), t = |x|."""
+    t, form = absolute(x), format_of(x)
+    k = ((t + 1).bits() - (1 - t).bits() + (1 << (form.fraction - 1))) >> form.fraction
+    power = power_of_two(k, x.kind)
+    s = _less_over_more(t, power)
+    z = s * s
+    high, low = (0.5 * part for part in LN2[x.kind])
+    k = k.to(x.kind)
+    y = fma(k, high, s + fma(k, low, s * z * polynomial(z, ATANH[x.kind])))
+    return copysign(where(t < 1, y, where(t == 1, y.number(math.inf), math.nan)), x)
+
+
+def _less_over_more(t: Vector, power: Vector) -> Vector:
+    """(1 + t - power*(1 - t)) / (1 + t + power*(1 - t)): below 1/2, power is 1 or 2, and above, 1 - t is exact."""
+    small, a, b = t < 0.5, 1 + t, 1 - t
+    top = where(small, fma(t, power + 1, 1 - power), fma(-power, b, a))
+    return top / where(small, fma(t, 1 - power, power + 1), fma(power, b, a))
+
+
+def _exp_and_inverse(x: Vector) -> tuple[Vector, Vector, Vector]:
+    """e^x and e^-x, both over 2^n, and what `nearest` gives of n, for x >= 0."""
+    r, n = reduced(where(x > RANGE[x.kind][1] + 1, RANGE[x.kind][1] + 1, x))
+    e, c = polynomial(r, EXP[x.kind]), inverse_power(n)
+    return e, c * c / e, n
+
+
+def _log1p_or_log_of_twice(t: Vector, p: Vector, p_low: Vector) -> Vector:
+    """log(1 + p + p_low), or log(2 t) where t is so large that t^2 may overflow."""
+    large = t > LARGE[t.kind]
+    y = log1p_of_pair(where(large, t, p), where(large, 0, p_low))
+    return y + where(large, y.number(math.log(2)), 0)

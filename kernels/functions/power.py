@@ -9,12 +9,13 @@ from .arithmetic import (
     format_of,
     nearest,
     polynomial,
-    short_polynomial,
+    power_of_two,
     split,
     times_power_of_two,
+    two_chains,
     two_product,
 )
-from .vector import Vector, absolute, copysign, floor, fma, where
+from .vector import Vector, absolute, copysign, floor, fma, sqrt, where
 
 # From python -m scripts.coefficients
 EXP2 = [  # exp2_double
@@ -56,6 +57,13 @@ LOG_REST = [  # log_rest_double
     0.19884679393718014,
     0.19799731401340687,
 ]
+CBRT = [  # cbrt
+    1.874505639076233,
+    -1.8617734909057617,
+    1.5612150430679321,
+    -0.702324390411377,
+    0.1283537596464157,
+]
 TWO_THIRDS_OVER_LN2 = (0.9617966939259756, 5.0577616648125907e-17)  # pair(lambda: 2 / mpmath.log(2) / 3)
 
 
@@ -72,6 +80,36 @@ def pow(x: Vector, y: Vector) -> Vector:
     return where((y == 0) | (x == 1), 1, power)
 
 
+def cbrt(x: Vector) -> Vector:
+    """The cube root."""
+    m, k = split(absolute(x))
+    third, bits = nearest(k * (1 / 3))
+    left = fma(third, -3, k)
+    below, above = left < 0, left > 0
+    a = where(below, m * 0.5, where(above, m * 2, m))
+    y = polynomial(m, CBRT) * where(below, x.number(2 ** (1 / 3)), where(above, x.number(0.5 ** (1 / 3)), 1))
+    e = fma(-(a * y), y * y, 1)
+    y = fma(y * e, fma(e, 2 / 9, 1 / 3), y)  # a^(-1/3)
+    root = a * y * y
+    root = fma(fma(-(root * root), root, a) * (1 / 3), y * y, root)
+    root = copysign(root * power_of_two(bits.bits(), x.kind), x)
+    return where((absolute(x) < math.inf) & (x != 0), root, x)
+
+
+def hypot(x: Vector, y: Vector) -> Vector:
+    """sqrt(x^2 + y^2)."""
+    x, y = absolute(x), absolute(y)
+    most, least = where(x > y, x, y), where(x > y, y, x)
+    limit = {"double": 600, "float": 100}[x.kind]
+    large, small = most > 2.0 ** (limit / 2), most < 2.0 ** (-limit / 2)
+    scale, back = (
+        where(large, x.number(2.0**-sign), where(small, x.number(2.0**sign), 1)) for sign in (limit, -limit)
+    )
+    most, least = most * scale, least * scale
+    root = sqrt(fma(most, most, least * least)) * back
+    return where((x == math.inf) | (y == math.inf), math.inf, root)
+
+
 def _power(x: Vector, y: Vector) -> Vector:
     """x^y for positive, finite x."""
     y, log = clamped(y, -(2.0**80), 2.0**80), log2_pair(x)
@@ -80,7 +118,7 @@ def _power(x: Vector, y: Vector) -> Vector:
     high = clamped(high, -1100.0, 1100.0)
     n, shifted = nearest(high)
     r = (high - n) + low
-    return times_power_of_two(fma(r, fma(r, short_polynomial(r, EXP2[2:]), EXP2[1]), 1), shifted.bits())
+    return times_power_of_two(fma(r, fma(r, two_chains(r, EXP2[2:]), EXP2[1]), 1), shifted.bits())
 
 
 def _power_of_floats(x: Vector, y: Vector) -> Vector:
@@ -91,9 +129,7 @@ def _power_of_floats(x: Vector, y: Vector) -> Vector:
     product = y.to("double") * fma(s, polynomial(s * s, LOG2_FLOAT), k)
     n, shifted = nearest(clamped(product.to("float"), -200.0, 200.0))
     r = clamped((product - n.to("double")).to("float"), -1.0, 1.0)
-    return times_power_of_two(
-        fma(r, fma(r, short_polynomial(r, EXP2_FLOAT[2:]), EXP2_FLOAT[1]), 1), shifted.bits()
-    )
+    return times_power_of_two(fma(r, fma(r, two_chains(r, EXP2_FLOAT[2:]), EXP2_FLOAT[1]), 1), shifted.bits())
 
 
 def log2_pair(x: Vector) -> Pair:
@@ -105,7 +141,7 @@ def log2_pair(x: Vector) -> Pair:
     s, s_low = _ratio(m)
     z = s * s
     z_low = fma(s_low, s + s, fma(s, s, -z))
-    rest = fma(z * z, fma(z, short_polynomial(z, LOG_REST[1:]), LOG_REST[0]), z_low)
+    rest = fma(z * z, fma(z, two_chains(z, LOG_REST[1:]), LOG_REST[0]), z_low)
     t, t_low = fast_two_sum(3, z)
     t = fast_two_sum(t, t_low + rest)
     u, u_low = _times((s, s_low), t)
