@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import zip_longest
 
 import mpmath
-from mpmath import cos, erf, erfc, exp, mpf, pi, sin, sqrt
+from mpmath import asin, atan, cos, erf, erfc, exp, mpf, pi, sin, sqrt
 
 from scripts.coefficients import DIGITS, Function, minimax
 
@@ -43,6 +43,16 @@ def half_turn_cosine(x: mpf) -> mpf:
 def sinc_slope(x: mpf) -> mpf:
     """(d/dr sinc(r)) = r sinc_slope(r^2)."""
     return (cos(pi * sqrt(x)) - sin(pi * sqrt(x)) / (pi * sqrt(x))) / x
+
+
+def arc_tangent(x: mpf) -> mpf:
+    """atan(t) = t + t^3 arc_tangent(t^2)."""
+    return (atan(sqrt(x)) / sqrt(x) - 1) / x
+
+
+def arc_sine(x: mpf) -> mpf:
+    """asin(s) = s + s^3 arc_sine(s^2)."""
+    return (asin(sqrt(x)) / sqrt(x) - 1) / x
 
 
 def erf_near(x: mpf) -> mpf:
@@ -99,6 +109,10 @@ TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {
     "half_turn_sine": lambda: minimax(half_turn_sine, 0, 1 / 16, 5, lambda x: x),
     "half_turn_cosine": lambda: minimax(half_turn_cosine, 0, 1 / 16, 6, lambda x: x),
     "sinc_slope": lambda: minimax(sinc_slope, 0, 1 / 4, 8),
+    "arc_tangent_double": lambda: minimax(arc_tangent, 0.01, 1, 18, lambda x: x),
+    "arc_tangent_float": lambda: minimax(arc_tangent, 0.01, 1, 7, lambda x: x, "float"),
+    "arc_sine_double": lambda: minimax(arc_sine, 0.002, 1 / 4, 11, lambda x: x),
+    "arc_sine_float": lambda: minimax(arc_sine, 0.002, 1 / 4, 4, lambda x: x, "float"),
     "erf_near_double": lambda: minimax(erf_near, 0, 1, 11, lambda x: 1 / (1 + erf_near(x))),
     "erf_near_float": lambda: minimax(erf_near, 0, 1, 6, lambda x: 1 / (1 + erf_near(x)), "float"),
     "erf_far_double": lambda: minimax(erf_far, -1, 3.95, 21, _weight_far),
