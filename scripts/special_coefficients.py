@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import zip_longest
 
 import mpmath
-from mpmath import asin, atan, cos, erf, erfc, exp, mpf, pi, sin, sqrt
+from mpmath import asin, atan, cos, digamma, erf, erfc, exp, findroot, loggamma, mpf, pi, sin, sqrt
 
 from scripts.coefficients import DIGITS, Function, minimax
 
@@ -75,16 +75,28 @@ def scaled_complement(q: mpf) -> mpf:
     return (x + mpf(1) / 2) * erfc(x) * exp(x**2)
 
 
-def chebyshev(f: Function, degree: int) -> tuple[list[float], float]:
-    """The coefficients of x^0, x^1, ... of f's Chebyshev series in [-1, 1] up to `degree`, the first as
+def log_gamma(q: mpf) -> mpf:
+    """log Gamma(1 + t) = t (t - 1) log_gamma(t - 3/4)."""
+    t = q + mpf(3) / 4
+    return loggamma(1 + t) / (t * (t - 1))
+
+
+def psi_over_distance(q: mpf) -> mpf:
+    """psi(1 + t) = (1 + t - its zero) psi_over_distance(t - 3/4)."""
+    z = q + mpf(7) / 4
+    return digamma(z) / (z - findroot(digamma, 1.46))
+
+
+def chebyshev(f: Function, degree: int, half: float = 1) -> tuple[list[float], float]:
+    """The coefficients of x^0, x^1, ... of f's Chebyshev series in [-half, half] up to `degree`, the first as
     a pair; and how much the series leaves out."""
     with mpmath.workdps(DIGITS):
         n = 2 * degree + 2
         angles = [pi * (k + mpf(1) / 2) / n for k in range(n)]
-        values = [f(cos(angle)) for angle in angles]
+        values = [f(half * cos(angle)) for angle in angles]
         series = [2 * sum(y * cos(k * a) for y, a in zip(values, angles, strict=True)) / n for k in range(n)]
         series[0] /= 2
-        exact = _powers(series[: degree + 1])
+        exact = [c / mpf(half) ** k for k, c in enumerate(_powers(series[: degree + 1]))]
         first, left_out = float(exact[0]), sum(map(abs, series[degree + 1 :]))
         return [first, *map(float, [exact[0] - first, *exact[1:]])], float(left_out)
 
@@ -118,6 +130,8 @@ TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {
     "erf_far_double": lambda: minimax(erf_far, -1, 3.95, 21, _weight_far),
     "erf_far_float": lambda: minimax(erf_far, -1, 1.95, 8, _weight_far, "float"),
     "scaled_complement": lambda: chebyshev(scaled_complement, 24),
+    "log_gamma": lambda: chebyshev(log_gamma, 24, 0.75),
+    "psi_over_distance": lambda: chebyshev(psi_over_distance, 26, 0.75),
 }
 
 
