@@ -11,7 +11,24 @@ from collections.abc import Callable
 from itertools import zip_longest
 
 import mpmath
-from mpmath import asin, atan, cos, digamma, erf, erfc, exp, findroot, loggamma, mpf, pi, sin, sqrt
+from mpmath import (
+    asin,
+    atan,
+    besselj,
+    besseljzero,
+    bessely,
+    cos,
+    digamma,
+    erf,
+    erfc,
+    exp,
+    findroot,
+    loggamma,
+    mpf,
+    pi,
+    sin,
+    sqrt,
+)
 
 from scripts.coefficients import DIGITS, Function, minimax
 
@@ -87,6 +104,30 @@ def psi_over_distance(q: mpf) -> mpf:
     return digamma(z) / (z - findroot(digamma, 1.46))
 
 
+def bessel_middle(n: int) -> Function:
+    """J0(x) or J1(x)/x, n = 0 or 1, over x^2 - z^2 for its first three zeros, of x^2/32 - 1."""
+    squares = [besseljzero(n, k) ** 2 for k in (1, 2, 3)]
+
+    def rest(q: mpf) -> mpf:
+        square = 32 * (q + 1)
+        y = besselj(n, sqrt(square)) / sqrt(square) ** n
+        return y / math.prod(square - z for z in squares)
+
+    return rest
+
+
+def bessel_far(n: int) -> tuple[Function, Function]:
+    """p and q of Jn(x) = sqrt(2/(pi x)) (p cos(c) - q/x sin(c)), c = x - (2n + 1) pi/4, of 128/x^2 - 1."""
+
+    def parts(q: mpf) -> tuple[mpf, mpf]:
+        x = sqrt(128 / (q + 1))
+        c, j, y = x - (2 * n + 1) * pi / 4, besselj(n, x), bessely(n, x)
+        size = sqrt(pi * x / 2)
+        return size * (j * cos(c) + y * sin(c)), size * x * (y * cos(c) - j * sin(c))
+
+    return lambda q: parts(q)[0], lambda q: parts(q)[1]
+
+
 def chebyshev(f: Function, degree: int, half: float = 1) -> tuple[list[float], float]:
     """The coefficients of x^0, x^1, ... of f's Chebyshev series in [-half, half] up to `degree`, the first as
     a pair; and how much the series leaves out."""
@@ -132,6 +173,12 @@ TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {
     "scaled_complement": lambda: chebyshev(scaled_complement, 24),
     "log_gamma": lambda: chebyshev(log_gamma, 24, 0.75),
     "psi_over_distance": lambda: chebyshev(psi_over_distance, 26, 0.75),
+    "j0_middle": lambda: chebyshev(bessel_middle(0), 13),
+    "j1_middle": lambda: chebyshev(bessel_middle(1), 13),
+    "j0_p": lambda: chebyshev(bessel_far(0)[0], 12),
+    "j0_q": lambda: chebyshev(bessel_far(0)[1], 12),
+    "j1_p": lambda: chebyshev(bessel_far(1)[0], 12),
+    "j1_q": lambda: chebyshev(bessel_far(1)[1], 12),
 }
 
 

@@ -1,4 +1,4 @@
-"""Error and gamma functions against mpmath: over the whole range, and at special values."""
+"""Error, gamma and Bessel functions against mpmath: over the whole range, and at special values."""
 
 import mpmath
 import numpy as np
@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packtrain.kernels.functions.arrays import of_arrays
+from packtrain.kernels.functions.bessel import j0, j1, j1_over_x
 from packtrain.kernels.functions.error import erf, erfc, erfcx
 from packtrain.kernels.functions.gamma import digamma, lgamma
 
@@ -105,3 +107,52 @@ def test_gamma_functions_next_to_their_zeros(name: str) -> None:
     steps = np.concatenate([-(2.0 ** np.arange(-52, -3)), 2.0 ** np.arange(-51, -3)])
     for zero in zeros:
         ROWS[name].check(zero + steps)
+
+
+BESSEL = {
+    "j0": (j0, lambda x: mpmath.besselj(0, x), lambda size: 1 / max(1, size) ** 0.5),
+    "j1": (j1, lambda x: mpmath.besselj(1, x), lambda size: 1 / max(1, size) ** 0.5),
+    "j1_over_x": (j1_over_x, lambda x: mpmath.besselj(1, x) / x, lambda size: 1 / max(1, size) ** 1.5),
+}
+
+
+@pytest.mark.parametrize("name", BESSEL)
+def test_bessel_functions_have_an_absolute_error(name: str) -> None:
+    function, exact, size = BESSEL[name]
+    x = np.concatenate([np.linspace(-10.03, 8, 600), 10.0 ** np.linspace(-20, 9, 200)])
+    with mpmath.workdps(DIGITS):
+        for number, y in zip(map(mpmath.mpf, x), of_arrays(function, x).tolist(), strict=True):
+            envelope = size(abs(number)) if abs(number) > 8 else 1
+            assert abs(y - exact(number)) < 5e-16 * envelope, number
+
+
+@pytest.mark.parametrize("name", BESSEL)
+def test_bessel_functions_near_0_are_precise(name: str) -> None:
+    function, exact, _ = BESSEL[name]
+    x = np.concatenate([np.linspace(-1, 1, 200), 10.0 ** np.linspace(-300, -1, 100)])
+    Row(function, exact, 2.0).check(x)
+    assert of_arrays(function, np.zeros(1)).tolist() == [{"j0": 1, "j1": 0, "j1_over_x": 0.5}[name]]
+
+
+@pytest.mark.parametrize("name", BESSEL)
+def test_bessel_functions_of_floats_are_rounded(name: str) -> None:
+    x = np.linspace(-30, 30, 20_001, dtype=np.float32)
+    rounded = of_arrays(BESSEL[name][0], x.astype(np.float64)).astype(np.float32)
+    np.testing.assert_array_equal(of_arrays(BESSEL[name][0], x), rounded)
+
+
+@kinds
+def test_bessel_functions_at_special_values(kind: str) -> None:
+    x = np.array([-0.0, np.inf, -np.inf, np.nan], TYPES[kind])
+    np.testing.assert_array_equal(of_arrays(j0, x), [1, 0, 0, np.nan])
+    np.testing.assert_array_equal(of_arrays(j1, x), [0, 0, 0, np.nan])
+    np.testing.assert_array_equal(of_arrays(j1_over_x, x), [0.5, 0, 0, np.nan])
+    assert np.signbit(of_arrays(j1, x)[0])
+
+
+@kinds
+@pytest.mark.parametrize("name", BESSEL)
+def test_bits_of_bessel_functions_do_not_depend_on_neighbours(name: str, kind: str) -> None:
+    x = np.concatenate([np.linspace(-12, 12, 60), [1e300, -1e20, 8.0, np.inf]])
+    with np.errstate(over="ignore"):
+        Row(BESSEL[name][0], BESSEL[name][1], 0).check_lanes(x.astype(TYPES[kind]))
