@@ -11,7 +11,24 @@ from collections.abc import Callable
 from itertools import zip_longest
 
 import mpmath
-from mpmath import cos, erf, erfc, exp, mpf, pi, sin, sqrt
+from mpmath import (
+    asin,
+    atan,
+    besselj,
+    besseljzero,
+    bessely,
+    cos,
+    digamma,
+    erf,
+    erfc,
+    exp,
+    findroot,
+    loggamma,
+    mpf,
+    pi,
+    sin,
+    sqrt,
+)
 
 from scripts.coefficients import DIGITS, Function, minimax
 
@@ -45,6 +62,16 @@ def sinc_slope(x: mpf) -> mpf:
     return (cos(pi * sqrt(x)) - sin(pi * sqrt(x)) / (pi * sqrt(x))) / x
 
 
+def arc_tangent(x: mpf) -> mpf:
+    """atan(t) = t + t^3 arc_tangent(t^2)."""
+    return (atan(sqrt(x)) / sqrt(x) - 1) / x
+
+
+def arc_sine(x: mpf) -> mpf:
+    """asin(s) = s + s^3 arc_sine(s^2)."""
+    return (asin(sqrt(x)) / sqrt(x) - 1) / x
+
+
 def erf_near(x: mpf) -> mpf:
     """erf(r) = r + r erf_near(r^2)."""
     return erf(sqrt(x)) / sqrt(x) - 1
@@ -65,16 +92,52 @@ def scaled_complement(q: mpf) -> mpf:
     return (x + mpf(1) / 2) * erfc(x) * exp(x**2)
 
 
-def chebyshev(f: Function, degree: int) -> tuple[list[float], float]:
-    """The coefficients of x^0, x^1, ... of f's Chebyshev series in [-1, 1] up to `degree`, the first as
+def log_gamma(q: mpf) -> mpf:
+    """log Gamma(1 + t) = t (t - 1) log_gamma(t - 3/4)."""
+    t = q + mpf(3) / 4
+    return loggamma(1 + t) / (t * (t - 1))
+
+
+def psi_over_distance(q: mpf) -> mpf:
+    """psi(1 + t) = (1 + t - its zero) psi_over_distance(t - 3/4)."""
+    z = q + mpf(7) / 4
+    return digamma(z) / (z - findroot(digamma, 1.46))
+
+
+def bessel_middle(n: int) -> Function:
+    """J0(x) or J1(x)/x, n = 0 or 1, over x^2 - z^2 for its first three zeros, of x^2/32 - 1."""
+    squares = [besseljzero(n, k) ** 2 for k in (1, 2, 3)]
+
+    def rest(q: mpf) -> mpf:
+        square = 32 * (q + 1)
+        y = besselj(n, sqrt(square)) / sqrt(square) ** n
+        return y / math.prod(square - z for z in squares)
+
+    return rest
+
+
+def bessel_far(n: int) -> tuple[Function, Function]:
+    """p and q of Jn(x) = sqrt(2/(pi x)) (p cos(c) - q/x sin(c)), c = x - (2n + 1) pi/4, of 128/x^2 - 1."""
+
+    def parts(q: mpf) -> tuple[mpf, mpf]:
+        x = sqrt(128 / (q + 1))
+        c, j, y = x - (2 * n + 1) * pi / 4, besselj(n, x), bessely(n, x)
+        size = sqrt(pi * x / 2)
+        return size * (j * cos(c) + y * sin(c)), size * x * (y * cos(c) - j * sin(c))
+
+    return lambda q: parts(q)[0], lambda q: parts(q)[1]
+
+
+def chebyshev(f: Function, degree: int, half: float = 1) -> tuple[list[float], float]:
+    """The coefficients of x^0, x^1, ... of f's Chebyshev series in [-half, half] up to `degree`, the first as
     a pair; and how much the series leaves out."""
     with mpmath.workdps(DIGITS):
         n = 2 * degree + 2
         angles = [pi * (k + mpf(1) / 2) / n for k in range(n)]
-        values = [f(cos(angle)) for angle in angles]
+        values = [f(half * cos(angle)) for angle in angles]
         series = [2 * sum(y * cos(k * a) for y, a in zip(values, angles, strict=True)) / n for k in range(n)]
         series[0] /= 2
-        exact = _powers(series[: degree + 1])
+        exact = [c / mpf(half) ** k for k, c in enumerate(_powers(series[: degree + 1]))]
         first, left_out = float(exact[0]), sum(map(abs, series[degree + 1 :]))
         return [first, *map(float, [exact[0] - first, *exact[1:]])], float(left_out)
 
@@ -99,11 +162,23 @@ TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {
     "half_turn_sine": lambda: minimax(half_turn_sine, 0, 1 / 16, 5, lambda x: x),
     "half_turn_cosine": lambda: minimax(half_turn_cosine, 0, 1 / 16, 6, lambda x: x),
     "sinc_slope": lambda: minimax(sinc_slope, 0, 1 / 4, 8),
+    "arc_tangent_double": lambda: minimax(arc_tangent, 0.01, 1, 18, lambda x: x),
+    "arc_tangent_float": lambda: minimax(arc_tangent, 0.01, 1, 7, lambda x: x, "float"),
+    "arc_sine_double": lambda: minimax(arc_sine, 0.002, 1 / 4, 11, lambda x: x),
+    "arc_sine_float": lambda: minimax(arc_sine, 0.002, 1 / 4, 4, lambda x: x, "float"),
     "erf_near_double": lambda: minimax(erf_near, 0, 1, 11, lambda x: 1 / (1 + erf_near(x))),
     "erf_near_float": lambda: minimax(erf_near, 0, 1, 6, lambda x: 1 / (1 + erf_near(x)), "float"),
     "erf_far_double": lambda: minimax(erf_far, -1, 3.95, 21, _weight_far),
     "erf_far_float": lambda: minimax(erf_far, -1, 1.95, 8, _weight_far, "float"),
     "scaled_complement": lambda: chebyshev(scaled_complement, 24),
+    "log_gamma": lambda: chebyshev(log_gamma, 24, 0.75),
+    "psi_over_distance": lambda: chebyshev(psi_over_distance, 26, 0.75),
+    "j0_middle": lambda: chebyshev(bessel_middle(0), 13),
+    "j1_middle": lambda: chebyshev(bessel_middle(1), 13),
+    "j0_p": lambda: chebyshev(bessel_far(0)[0], 12),
+    "j0_q": lambda: chebyshev(bessel_far(0)[1], 12),
+    "j1_p": lambda: chebyshev(bessel_far(1)[0], 12),
+    "j1_q": lambda: chebyshev(bessel_far(1)[1], 12),
 }
 
 

@@ -5,7 +5,6 @@ Coefficients: `python -m scripts.special_coefficients`.
 """
 
 import math
-from collections.abc import Sequence
 
 from .arithmetic import (
     Pair,
@@ -13,6 +12,7 @@ from .arithmetic import (
     fast_two_sum,
     polynomial,
     times_power_of_two,
+    two_chains,
     two_over_two,
     two_product,
     two_sum,
@@ -128,7 +128,7 @@ def erf(x: Vector) -> Vector:
     near = fma(x, polynomial(square, ERF_NEAR[x.kind]), x)
     last = ERF_IS_ONE[x.kind]
     beyond = where(size > last, last, size) - 2
-    far = fma(-exp(-square), _two_chains(beyond, ERF_FAR[x.kind]), 1)
+    far = fma(-exp(-square), two_chains(beyond, ERF_FAR[x.kind]), 1)
     return where(size < 1, near, copysign(far, x))
 
 
@@ -178,7 +178,7 @@ def _positive_erfcx(x: Vector) -> Vector:
     q = (x - 4) * inverse
     q = fma(inverse, fma(q, -x, fma(q + 1, -4.0, x)), q)
     first, low = SCALED_COMPLEMENT
-    above = fast_two_sum(q.number(first), fma(q, _two_chains(q, SCALED_COMPLEMENT_REST), low))
+    above = fast_two_sum(q.number(first), fma(q, two_chains(q, SCALED_COMPLEMENT_REST), low))
     return two_over_two(above, two_sum(x, 0.5))
 
 
@@ -188,9 +188,3 @@ def _expm1_of_square(x: Vector, sign: int) -> Pair:
     r, n = reduced(high)
     r = r + low
     return add_exp_rest(r, r), n.bits()
-
-
-def _two_chains(x: Vector, coefficients: Sequence[float]) -> Vector:
-    """The polynomial as even(x^2) + x odd(x^2), which are computed side by side."""
-    square = x * x
-    return fma(x, polynomial(square, coefficients[1::2]), polynomial(square, coefficients[::2]))

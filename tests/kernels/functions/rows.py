@@ -30,8 +30,8 @@ class Row:
         powers = 10.0 ** np.linspace(-np.log10(most), np.log10(max(-low, high)) - 0.001, 250)
         evenly = np.linspace(max(low, -30), min(high, 30), 300)
         near = np.linspace(max(low, -2.5), min(high, 2.5), 300)
-        numbers = np.concatenate([powers, -powers, evenly, near])
-        return numbers[(numbers >= low) & (numbers <= high)].astype(TYPES[kind])
+        numbers = np.concatenate([powers, -powers, evenly, near]).astype(TYPES[kind])
+        return numbers[(numbers >= np.float64(low)) & (numbers <= np.float64(high))]
 
     def check(self, *arguments: np.ndarray) -> None:
         """The promise holds at the arguments."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from packtrain.kernels.functions.arrays import of_arrays
 from packtrain.kernels.functions.circular import LIMIT, cos, sin, tan
+from packtrain.kernels.functions.inverse_circular import acos, asin, atan, atan2
 from packtrain.kernels.functions.sinc import sinc, sinc_slope
 
 from .rows import TYPES, Row
@@ -26,9 +27,13 @@ ROWS = {
     "sin": Row(sin, mpmath.sin, 1.6),
     "cos": Row(cos, mpmath.cos, 1.6),
     "tan": Row(tan, mpmath.tan, 1.3),
+    "asin": Row(asin, mpmath.asin, 1.5, low=-1, high=1),
+    "acos": Row(acos, mpmath.acos, 1.3, low=-1, high=1),
+    "atan": Row(atan, mpmath.atan, 1.6),
     "sinc": Row(sinc, mpmath.sincpi, 2.0),
     "sinc_slope": Row(sinc_slope, exact_sinc_slope, 1.6, low=-0.5, high=0.5),
 }
+ATAN2 = Row(atan2, mpmath.atan2, 1.6)
 OF_ANGLES = ["sin", "cos", "tan"]
 names = pytest.mark.parametrize("name", ROWS)
 kinds = pytest.mark.parametrize("kind", TYPES)
@@ -83,6 +88,35 @@ def test_odd_functions_at_special_values(name: str, kind: str) -> None:
     y = ROWS[name].values(kind, *x)
     np.testing.assert_array_equal(y, [*x[:4], *[np.nan] * 3])
     assert np.signbit(y[:4]).tolist() == [False, True, False, True]
+
+
+@kinds
+def test_inverse_functions_at_special_values(kind: str) -> None:
+    x = np.array([0, -0.0, 5e-324, 0.5, 1, -1, 1.5, np.inf, -np.inf, np.nan], TYPES[kind])
+    with np.errstate(invalid="ignore"):
+        for name, peer in {"asin": np.arcsin, "acos": np.arccos, "atan": np.arctan}.items():
+            y = ROWS[name].values(kind, *x.tolist())
+            np.testing.assert_array_max_ulp(np.array(y, TYPES[kind]), peer(x), 2)
+            numbers = ~np.isnan(y)
+            np.testing.assert_array_equal(np.signbit(y)[numbers], np.signbit(peer(x))[numbers])
+
+
+@kinds
+def test_atan2_in_all_directions(kind: str) -> None:
+    angles, sizes = np.linspace(-3.14, 3.14, 500), 10.0 ** np.linspace(-30, 30, 500)
+    y, x = (np.sin(angles) * sizes).astype(TYPES[kind]), (np.cos(angles) * sizes).astype(TYPES[kind])
+    ATAN2.check(y, x)
+    ATAN2.check(y, np.roll(x, 20))
+
+
+@kinds
+def test_atan2_at_special_values(kind: str) -> None:
+    special = [0, -0.0, 1, -1, np.inf, -np.inf, np.nan, 1e-40, -1e-40, 3e38]
+    y, x = (grid.ravel() for grid in np.meshgrid(*[np.array(special, TYPES[kind])] * 2))
+    angle, expected = of_arrays(atan2, y, x), np.arctan2(y, x)
+    np.testing.assert_array_max_ulp(angle, expected, 2)
+    numbers = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(angle)[numbers], np.signbit(expected)[numbers])
 
 
 @kinds
