@@ -6,9 +6,9 @@ In one process so many different formulas, each computed (loss and gradient, and
 and fitted (Levenberg-Marquardt), and all of it again at once; then whole commands, a training, a fit and a
 prediction, each with so many formulas, and again. A row of each: the seconds that a formula takes, when it is
 seen again, and the median of what it takes more. Loops that serve all formulas are compiled before: the first
-formulas don't count, and each kind of command has a cache of its own. Seconds are processor time of all threads,
-since other programs don't count in it; of commands also by the clock. Memory is what the process holds more
-after all formulas, by formula. Exits with 1 beyond 0.1 s or 1 MB a formula, or 0.3 s a command.
+formulas don't count, and each kind of command has a cache of its own. Seconds are processor time of all
+threads, since other programs don't count in it; of commands also by the clock. Memory is what the process
+holds more after all formulas, by formula. Exits with 1 beyond 0.1 s or 1 MB a formula, or 0.3 s a command.
 """
 
 import argparse
@@ -18,7 +18,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +38,35 @@ from packtrain.trainer.config.schema import (
 from packtrain.trainer.session import Session
 from scripts.common import commands, record
 
+Table = dict[str, list[float]]
+
 SHAPES = (
     "exp(-{})", "sin({})", "cos({})", "tanh({})", "sigmoid({})", "softplus({})", "sqrt(1 + ({})^2)",
     "log(2 + ({})^2)", "1/(1 + ({})^2)",
 )  # fmt: skip
 WARM_UP = 3
 SAMPLES = 256
-TOGETHER = "all of these"
-PROCESS_TARGETS = {"more_seconds": 0.1, "more_megabytes": 1.0}  # a formula
-COMMAND_TARGETS = {"more_seconds": 0.3}
-MODEL = "model.expressions=[{!r}]", "model.initial_range=[0.5,1]"
-TRUTH = "data.truth={a: 1, b: 0.8, c: 0.6, d: 0.7}"
-ALWAYS = "compute.device=cpu", "monitor=quiet", "hydra.run.dir=."
-COMMANDS = {
-    "training": ("-m", "packtrain", "experiment=primer", "loop.steps=200", TRUTH, *MODEL, *ALWAYS),
-    "fit": ("-m", "packtrain", "experiment=fit", "loop.steps=50", "model.initial=null", *MODEL, *ALWAYS),
-}
-PREDICTION = "-c", "import packtrain; packtrain.load('.').predict({'x': [0.5, 1, 2]})"
+TOGETHER, COMMAND = "all of these", "command: "
+MOST_SECONDS, MOST_MEGABYTES, MOST_SECONDS_OF_A_COMMAND = (
+    0.1,
+    1.0,
+    0.3,
+)  # more than for a formula that was seen
+PARAMETERS = 1.0, 0.8, 0.7, 0.6  # a, b, d and c
+NUMBERS = "{a: 1, b: 0.8, d: 0.7, c: 0.6}"
+ALWAYS = "compute.device=cpu", "compute.backend=numba", "monitor=quiet"
+KINDS = {  # of commands
+    "training": (
+        "-m", "packtrain", "experiment=primer", "loop.steps=200", f"data.truth={NUMBERS}", *ALWAYS,
+    ),
+    "fit": (
+        "-m", "packtrain", "experiment=fit", "loop.steps=50", "optimizer.ftol=1e-6", "data.path=points.csv",
+        f"model.initial={NUMBERS}", *ALWAYS,
+    ),
+    "prediction": (
+        "-c", "import packtrain; packtrain.load('fit-new').predict({'x': [0.5, 1, 2]})",
+    ),
+}  # fmt: skip
 
 
 def formulas() -> Iterator[str]:
@@ -62,30 +75,35 @@ def formulas() -> Iterator[str]:
         yield f"xy = a*{first.format('b*x')} {sign} {second.format('d*x')} + c*x^{power}"
 
 
+def measurements(text: str) -> Table:
+    """Columns x and xy of the formula, with something that looks like noise."""
+    x = torch.linspace(0.1, 2, SAMPLES, dtype=torch.float64)[:, None]
+    p = torch.tensor([PARAMETERS], dtype=torch.float64)
+    t = expression(parse(text), p, x)[0] + 0.01 * torch.sin(99 * x)
+    return {"x": x[:, 0].tolist(), "xy": t[:, 0].tolist()}
+
+
 def works(text: str) -> dict[str, Callable[[], object]]:
     """{what: a small work with the formula}, from its text on."""
-    x = torch.linspace(0.1, 2, SAMPLES, dtype=torch.float64)[:, None]
-    p = torch.tensor([[1.0, 0.8, 0.6, 0.7]], dtype=torch.float64)
-    t = expression(parse(text), p, x)[0] + 0.01 * torch.sin(99 * x)
-    table = {"x": x[:, 0].tolist(), "xy": t[:, 0].tolist()}
+    p, table = torch.tensor([PARAMETERS], dtype=torch.float64), measurements(text)
+    x, t = (torch.tensor(column, dtype=torch.float64)[:, None] for column in table.values())
+    train = partial(_train, text, table)
     return {
         "loss and gradient": lambda: expression_loss(parse(text), p, x, t, backend="numba"),
         "prediction": lambda: expression(parse(text), p, x, "numba"),
-        "training": lambda: _trained(text, table, OptimizerConfig("adam", lr=0.01), 200, "fp32"),
-        "fit": lambda: _trained(text, table, OptimizerConfig("levenberg_marquardt"), 50, "fp64"),
+        "training": lambda: train(OptimizerConfig("adam", lr=0.01), 200, "fp32"),
+        "fit": lambda: train(OptimizerConfig("levenberg_marquardt"), 50, "fp64"),
     }
 
 
-def _trained(
-    text: str, table: dict[str, Any], optimizer: OptimizerConfig, steps: int, precision: str
-) -> None:
+def _train(text: str, table: dict[str, Any], optimizer: OptimizerConfig, steps: int, precision: str) -> None:
     session = Session.prepare(
         Config(
             model=ModelConfig("expression", expressions=[text], initial_range=[0.5, 1.0]),
             data=DataConfig("table", table=table),
             optimizer=optimizer,
             loop=LoopConfig(steps=steps, batch_size="full"),
-            compute=ComputeConfig(device="cpu", precision=precision),
+            compute=ComputeConfig("cpu", "numba", precision),
         )
     )
     while not session.done:
@@ -138,23 +156,23 @@ def whole_commands(count: int) -> list[dict[str, Any]]:
 
 
 def _typed(top: Path, texts: list[str]) -> Iterator[dict[str, tuple[commands.Spent, commands.Spent]]]:
-    """{command: what it took when the formula was new, and when it was seen}, a formula after another.
-
-    A prediction is of the fit before it.
-    """
+    """{command: what it took when the formula was new, and when it was seen}, a formula after another."""
     for number, text in enumerate(texts):
-        words = {what: [word.format(text) for word in command] for what, command in COMMANDS.items()}
-        words["prediction"] = list(PREDICTION)
-        yield {
-            what: (_typed_once(top, number, what, command), _typed_once(top, number, what, command))
-            for what, command in words.items()
-        }
+        folder = top / str(number)
+        folder.mkdir()
+        columns = measurements(text)
+        pairs = zip(*columns.values(), strict=True)
+        record.write(folder / "points.csv", [dict(zip(columns, pair, strict=True)) for pair in pairs])
+        spent = partial(_spent, folder, text)
+        yield {what: (spent(what, "new"), spent(what, "seen")) for what in KINDS}
 
 
-def _typed_once(top: Path, number: int, what: str, command: Sequence[str]) -> commands.Spent:
-    folder = top / str(number) / ("fit" if what == "prediction" else what)
-    folder.mkdir(parents=True, exist_ok=True)
-    return commands.run(folder, *command, PACKTRAIN_CACHE=str(top / f"cache of {what}"))
+def _spent(folder: Path, text: str, what: str, when: str) -> commands.Spent:
+    """What one command took. A prediction is of the fit before it."""
+    words = *KINDS[what], f'model.expressions=["{text}"]', f"hydra.run.dir={what}-{when}"
+    if what == "prediction":
+        words = KINDS[what]
+    return commands.run(folder, *words, PACKTRAIN_CACHE=str(folder.parent / f"cache of {what}"))
 
 
 def _row(what: str, times: list[tuple[float, float]]) -> dict[str, Any]:
@@ -173,18 +191,20 @@ def _row(what: str, times: list[tuple[float, float]]) -> dict[str, Any]:
 
 def _command_row(what: str, spent: list[tuple[commands.Spent, commands.Spent]]) -> dict[str, Any]:
     clock = _row("", [(new.seconds, seen.seconds) for new, seen in spent])
-    processor = _row(f"command: {what}", [(new.processor, seen.processor) for new, seen in spent])
+    processor = _row(COMMAND + what, [(new.processor, seen.processor) for new, seen in spent])
     return processor | {f"{name}_by_the_clock": clock[name] for name in ("seconds", "seen_seconds")}
 
 
 def missed(rows: list[dict[str, Any]]) -> Iterator[str]:
     """A sentence for each number that is beyond its target."""
     for row in rows:
-        is_command = row["what"].startswith("command")
-        targets = COMMAND_TARGETS if is_command else PROCESS_TARGETS if row["what"] == TOGETHER else {}
-        for name, most in targets.items():
-            if row[name] > most:
-                yield f"{row['what']}, {name}: {row[name]}, beyond {most}"
+        if row["what"] == TOGETHER:
+            name, most = "more_megabytes", MOST_MEGABYTES
+        else:
+            is_command = row["what"].startswith(COMMAND)
+            name, most = "more_seconds", MOST_SECONDS_OF_A_COMMAND if is_command else MOST_SECONDS
+        if row[name] > most:
+            yield f"{row['what']}, {name}: {row[name]}, beyond {most}"
 
 
 def main() -> None:

@@ -20,13 +20,13 @@ class Spent:
 
 
 def run(folder: str | Path, *words: str, **environment: str) -> Spent:
-    """Runs `python WORDS` in `folder`. Raises CalledProcessError where it fails."""
+    """Runs `python WORDS` in `folder`. Raises RuntimeError, with what it said, where it fails."""
     paths = os.pathsep.join(filter(None, [str(record.ROOT / ".src"), os.environ.get("PYTHONPATH")]))
     before, began = _of_children(), time.perf_counter()
-    subprocess.run(
-        [sys.executable, *words],
-        cwd=folder, env={**os.environ, "PYTHONPATH": paths, **environment}, check=True, capture_output=True,
-    )  # fmt: skip
+    command, variables = [sys.executable, *words], {**os.environ, "PYTHONPATH": paths, **environment}
+    ended = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
+    if ended.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {ended.returncode}: {ended.stderr}")
     return Spent(time.perf_counter() - began, _of_children() - before)
 
 
