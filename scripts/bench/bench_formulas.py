@@ -44,6 +44,7 @@ SHAPES = (
     "exp(-{})", "sin({})", "cos({})", "tanh({})", "sigmoid({})", "softplus({})", "sqrt(1 + ({})^2)",
     "log(2 + ({})^2)", "1/(1 + ({})^2)",
 )  # fmt: skip
+BACKEND = "numba"
 WARM_UP = 3
 SAMPLES = 256
 TOGETHER, COMMAND = "all of these", "command: "
@@ -54,7 +55,7 @@ MOST_SECONDS, MOST_MEGABYTES, MOST_SECONDS_OF_A_COMMAND = (
 )  # more than for a formula that was seen
 PARAMETERS = 1.0, 0.8, 0.7, 0.6  # a, b, d and c
 NUMBERS = "{a: 1, b: 0.8, d: 0.7, c: 0.6}"
-ALWAYS = "compute.device=cpu", "compute.backend=numba", "monitor=quiet"
+ALWAYS = "compute.device=cpu", f"compute.backend={BACKEND}", "monitor=quiet"
 KINDS = {  # of commands
     "training": (
         "-m", "packtrain", "experiment=primer", "loop.steps=200", f"data.truth={NUMBERS}", *ALWAYS,
@@ -89,8 +90,8 @@ def works(text: str) -> dict[str, Callable[[], object]]:
     x, t = (torch.tensor(column, dtype=torch.float64)[:, None] for column in table.values())
     train = partial(_train, text, table)
     return {
-        "loss and gradient": lambda: expression_loss(parse(text), p, x, t, backend="numba"),
-        "prediction": lambda: expression(parse(text), p, x, "numba"),
+        "loss and gradient": lambda: expression_loss(parse(text), p, x, t, backend=BACKEND),
+        "prediction": lambda: expression(parse(text), p, x, BACKEND),
         "training": lambda: train(OptimizerConfig("adam", lr=0.01), 200, "fp32"),
         "fit": lambda: train(OptimizerConfig("levenberg_marquardt"), 50, "fp64"),
     }
@@ -103,7 +104,7 @@ def _train(text: str, table: dict[str, Any], optimizer: OptimizerConfig, steps: 
             data=DataConfig("table", table=table),
             optimizer=optimizer,
             loop=LoopConfig(steps=steps, batch_size="full"),
-            compute=ComputeConfig("cpu", "numba", precision),
+            compute=ComputeConfig("cpu", BACKEND, precision),
         )
     )
     while not session.done:

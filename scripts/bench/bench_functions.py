@@ -8,7 +8,7 @@ counts, and few enough for a third-level cache. The yardstick is NumPy's functio
 and erf) on values in a second-level cache. All in one process, on one thread, in shuffled order; times are
 processor time, of all threads. A row a way: the median of its speed, and that as a multiple of NumPy's and
 of the best peer's. Exits with 1 where ours is below half of NumPy's speed, or behind a peer.
-Needs numexpr and scikit-learn; JAX where it is installed; torch.compile needs a C++ compiler.
+numexpr and JAX where they are installed; torch.compile needs a C++ compiler.
 """
 
 import argparse
@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numexpr
 import torch
 from threadpoolctl import threadpool_limits
 
@@ -44,7 +43,6 @@ def one_thread() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
-    numexpr.set_num_threads(1)
     threadpool_limits(1)
 
 

@@ -1,11 +1,12 @@
 """One function alone in a fit, y = a f(k x) + c, and the ways to compute its loss and gradient."""
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from types import ModuleType
 from typing import Any
 
-import numexpr
 import numpy as np
 import torch
 from scipy import special
@@ -20,7 +21,8 @@ from scripts.bench.timing import Way
 ALONE = 1 << 14  # values that NumPy's function takes at once: they stay in a second-level cache
 TIMES = 16  # that many calls, one after another
 PARAMETERS = {"a": 1.3, "k": 0.7, "c": 0.2}
-NO_NUMEXPR = "numexpr has no {}"
+HAS_NUMEXPR = importlib.util.find_spec("numexpr") is not None
+NOT_INSTALLED = "not installed"
 
 
 @dataclass(frozen=True)
@@ -47,29 +49,27 @@ def _plain(
     slope: str,
     alone: Callable[..., Any],
     low: float = -5.0,
+    high: float = 5.0,
     value: str | None = None,
-    jax_name: str = "numpy.{}",
+    of_jax: str = "numpy.{}",
 ) -> Function:
-    """f(k x), whose name is the same in torch and JAX."""
+    """f(k x), which goes by its name."""
 
     def by_torch(k: Tensor, x: Tensor) -> Tensor:
         return getattr(torch, name)(k * x)
 
     def by_jax(jax: Any, k: Any, x: Any) -> Any:
-        function = jax
-        for word in jax_name.format(name).split("."):
-            function = getattr(function, word)
-        return function(k * x)
+        return attrgetter(of_jax.format(name))(jax)(k * x)
 
     value = f"{name}(k*x)" if value is None else value
-    return Function(name, f"xy = a*{name}(k*xt) + c", low, 5.0, alone, by_torch, by_jax, value, slope)
+    return Function(name, f"xy = a*{name}(k*xt) + c", low, high, alone, by_torch, by_jax, value, slope)
 
 
 FUNCTIONS = (
     _plain("exp", "f*x", np.exp),
     _plain("log", "x/(k*x)", np.log, low=0.1),
-    _plain("sin", "cos(k*x)*x", np.sin),
-    _plain("cos", "-sin(k*x)*x", np.cos),
+    _plain("sin", "cos(k*x)*x", np.sin, low=-20.0, high=20.0),
+    _plain("cos", "-sin(k*x)*x", np.cos, low=-20.0, high=20.0),
     _plain("tanh", "(1 - f*f)*x", np.tanh),
     Function(
         name="pow",
@@ -83,8 +83,8 @@ FUNCTIONS = (
         slope="f*log(x)",
     ),
     _plain("sqrt", "x/(2*f)", np.sqrt, low=0.1),
-    _plain("sigmoid", "f*(1 - f)*x", special.expit, value="1/(1 + exp(-k*x))", jax_name="nn.{}"),
-    _plain("erf", "", special.erf, value="", jax_name="scipy.special.{}"),
+    _plain("sigmoid", "f*(1 - f)*x", special.expit, value="1/(1 + exp(-k*x))", of_jax="nn.{}"),
+    _plain("erf", "", special.erf, value="", of_jax="scipy.special.{}"),
 )
 
 
@@ -117,14 +117,15 @@ def ways(given: Samples, compiled: bool = True) -> tuple[dict[str, Way], dict[st
     missing: dict[str, str] = {}
     if compiled:
         result["torch.compile"] = _by_torch(given, compiled=True)
-    if given.function.value:
+    if HAS_NUMEXPR and given.function.value:
         result["numexpr"] = _by_numexpr(given)
     else:
-        missing["numexpr"] = NO_NUMEXPR.format(given.function.name)
-    by_jax = _by_jax(given)
-    if not by_jax:
-        missing["jax"] = "not installed"
-    return result | by_jax, missing
+        missing["numexpr"] = f"has no {given.function.name}" if HAS_NUMEXPR else NOT_INSTALLED
+    if jax_peer.INSTALLED:
+        result |= _by_jax(given)
+    else:
+        missing["jax"] = NOT_INSTALLED
+    return result, missing
 
 
 def alone(given: Samples) -> Callable[[], None]:
@@ -166,8 +167,6 @@ def _by_torch(given: Samples, compiled: bool) -> Way:
 
 
 def _by_jax(given: Samples) -> dict[str, Way]:
-    if not jax_peer.INSTALLED:
-        return {}
     jax_peer.load().config.update("jax_enable_x64", True)
     by_jax = given.function.by_jax
 
@@ -186,6 +185,9 @@ def _by_jax(given: Samples) -> dict[str, Way]:
 
 def _by_numexpr(given: Samples) -> Way:
     """Passes of numexpr, whose results NumPy adds up."""
+    import numexpr  # noqa: PLC0415  # pyright: ignore[reportMissingImports] (an optional peer)
+
+    numexpr.set_num_threads(1)
     x, t, p = given.inputs[:, 0].numpy(), given.targets[:, 0].numpy(), given.parameters[0].numpy()
     f, e, slope = (np.empty_like(x) for _ in range(3))
     names: Mapping[str, Any] = dict(zip(PARAMETERS, p, strict=True)) | {"x": x, "t": t, "f": f}
