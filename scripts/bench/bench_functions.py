@@ -3,16 +3,15 @@
     python -m scripts.bench.bench_functions [--only exp,erf] [--samples N] [--repeats 30] [--out FILE.csv]
 
 The loss of y = a f(k x) + c (pow: a x^k + c) and its gradient in float64 and float32, by Packtrain's compiled
-backend, numexpr, JAX, torch and torch.compile, which all have to agree. 2^18 samples: enough that no launch
-counts, and few enough for a third-level cache. The yardstick is NumPy's function alone (SciPy's for sigmoid
-and erf) on values in a second-level cache. All in one process, on one thread, in shuffled order; times are
-processor time, of all threads. A row a way: the median of its speed, and that as a multiple of NumPy's and
-of the best peer's. Exits with 1 where ours is below half of NumPy's speed, or behind a peer.
-numexpr and JAX where they are installed; torch.compile needs a C++ compiler.
+backend, numexpr, JAX, torch and torch.compile; a peer that disagrees has no speed. 2^19 samples: enough that
+no launch counts, and few enough for a third-level cache. The yardstick is NumPy's function alone (SciPy's for
+sigmoid and erf) on values in a second-level cache. All in one process, on one thread, in shuffled order;
+times are processor time, of all threads. A row a way: the median of its speed, and that as a multiple of
+NumPy's and of the best peer's. Exits with 1 where ours is below half of NumPy's speed, or behind a peer.
+numexpr and JAX take part where they are installed; torch.compile needs a C++ compiler.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -20,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits
 
 from packtrain.kernels.language.graph import ExpressionError
 from scripts.bench import timing
@@ -33,17 +31,6 @@ ALONE = "numpy alone"
 CALLS = 4  # one after another in one timing
 OF_NUMPY, OF_BEST_PEER = "of_numpy", "of_best_peer"  # columns
 TARGETS = {OF_NUMPY: 0.5, OF_BEST_PEER: 1.0}
-
-
-def one_thread() -> None:
-    """All that computes here does so on one thread, and this process on one core.
-
-    To be called before JAX is loaded, which makes a thread for each core that it may use.
-    """
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    torch.set_num_threads(1)
-    threadpool_limits(1)
 
 
 def measure(
@@ -126,7 +113,7 @@ def line(row: dict[str, Any]) -> str:
 def main() -> None:
     """Measures and prints the rows, and exits with 1 where a target is missed."""
     arguments = _arguments()
-    one_thread()
+    timing.one_thread()
     only = arguments.only.split(",") if arguments.only else [function.name for function in FUNCTIONS]
     rows = []
     for function in FUNCTIONS:
@@ -144,7 +131,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", default="", help="names of functions, with commas between")
-    parser.add_argument("--samples", type=int, default=1 << 18)
+    parser.add_argument("--samples", type=int, default=1 << 19)
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--out", type=Path)
     return parser.parse_args()

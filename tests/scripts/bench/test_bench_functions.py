@@ -74,7 +74,8 @@ def test_a_peer_that_disagrees_has_no_speed(monkeypatch: pytest.MonkeyPatch) -> 
     rows = {row["method"]: row for row in bench.measure(EXP, "fp64", 100, 1, compiled=False)}
     assert rows["wrong"]["trouble"] == "disagrees by 1.0e-02"
     assert rows["wrong"]["million_samples_per_second"] == rows["wrong"][bench.OF_NUMPY] == ""
-    assert rows["torch"][bench.OF_BEST_PEER] >= 1
+    peers_ratios = [row[bench.OF_BEST_PEER] for name, row in rows.items() if name not in (OURS, bench.ALONE)]
+    assert max(ratio for ratio in peers_ratios if ratio) == 1
 
 
 def test_what_the_language_lacks_is_a_row() -> None:
