@@ -4,7 +4,8 @@ The limit of arithmetic is the peak of matrix products, which counts a multiply-
 a graph with few of them can reach half of it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.language.expr import constant
 from packtrain.kernels.language.ops import OPS
 from scripts.bench import jax_peer
-from scripts.bench.case import OURS, Case, randn
+from scripts.bench.case import OURS, Case, loss_and_gradient, randn
 from scripts.bench.timing import Way
 
 PEAK = "x{i} = a{i}*exp(-((xa - b{i})^2 + (xb - c{i})^2)/(2*d{i}^2))"
@@ -50,28 +51,20 @@ def _case(device: str, name: str, graph: Graph, runs: int, samples: int) -> Case
     p = (0.5 + randn(runs, len(graph.parameters), device=device).abs() / 4).requires_grad_()
     x, t = (randn(samples, len(names), device=device) / 2 for names in (graph.inputs, graph.outputs))
     backend = "triton" if device.startswith("cuda") else "reference"
-    ways: dict[str, Way] = {OURS: _both(lambda: expression_loss(graph, p, x, t, "mse", None, backend), p)}
+    ours = partial(expression_loss, graph, p, x, t, "mse", None, backend)
+    ways: dict[str, Way] = {OURS: loss_and_gradient(ours, p)}
     numbers = len(graph.program) * runs * samples
     if numbers <= MOST_NUMBERS:
         mean = _torch(graph)
         compiled = torch.compile(mean, mode="max-autotune-no-cudagraphs")
-        ways |= {"torch": _both(lambda: mean(p, x, t), p)}
-        ways |= {"torch.compile": _both(lambda: compiled(p, x, t), p)}
+        ways |= {"torch": loss_and_gradient(lambda: mean(p, x, t), p)}
+        ways |= {"torch.compile": loss_and_gradient(lambda: compiled(p, x, t), p)}
     ways |= jax_peer.way(_jax(graph), p, x, t)
     parts = [part for part in (*graph.program, *graph.gradient_program) if part.args]
     steps = len(parts) + 4 * len(graph.outputs) + 1 + len(graph.parameters)  # with the loss and the sums
     moved = 4 * samples * (len(graph.inputs) + len(graph.outputs))
     what = {"what": name, "R": runs, "B": samples, "parameters": len(graph.parameters)}
     return Case(what, ways, "fp32", moved, steps * runs * samples, samples * runs)
-
-
-def _both(loss: Callable[[], Tensor], parameters: Tensor) -> Way:
-    def run() -> Sequence[Tensor]:
-        value = loss()
-        (gradient,) = torch.autograd.grad(value.sum(), parameters)
-        return [value.detach(), gradient]
-
-    return run
 
 
 def _torch(graph: Graph) -> Callable[[Tensor, Tensor, Tensor], Tensor]:

@@ -8,32 +8,28 @@ Quotes the seconds of the sweep and how many times faster it is a run. Exits wit
 """
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from scripts.common import record
+from scripts.common import commands, record
 
 TARGET = 20.0
 COMMAND = (
-    sys.executable, "-m", "packtrain", "-m", "experiment=primer", "loop.steps=1000", "monitor.every=10",
+    "-m",
+    "packtrain",
+    "-m",
+    "experiment=primer",
+    "loop.steps=1000",
+    "monitor.every=10",
     "compute.device=cpu",
-)  # fmt: skip
+)
 
 
 def seconds(*overrides: str) -> float:
     """Seconds of one command in a new folder; what it compiles stays cached, as it does for a user."""
-    paths = os.pathsep.join(filter(None, [str(record.ROOT / ".src"), os.environ.get("PYTHONPATH")]))
     with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        subprocess.run(
-            [*COMMAND, *overrides],
-            cwd=folder, env={**os.environ, "PYTHONPATH": paths}, check=True, capture_output=True,
-        )  # fmt: skip
-        return time.perf_counter() - began
+        return commands.run(folder, *COMMAND, *overrides).seconds
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """One case of a benchmark: what is compared, what it costs at least, and the row that it becomes."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ def row(case: Case, limits: Limits, device: str, repeats: int) -> dict[str, Any]
     """What was measured; a peer whose numbers disagree with ours, or that failed, is blank."""
     torch.compiler.reset()  # what was compiled for other cases
     with precision(case.product):
-        trouble = dict(_trouble(case))
+        trouble = troubles(case.ways, case.product, case.what)
         prepared: dict[str, Callable[[], object]] = {}
         for name, way in case.ways.items():
             if name not in trouble:
@@ -67,22 +67,24 @@ def row(case: Case, limits: Limits, device: str, repeats: int) -> dict[str, Any]
     return result
 
 
-def _trouble(case: Case) -> Iterator[tuple[str, str]]:
-    """Peers that disagree or fail. Raises AssertionError where all of them disagree: then we are wrong."""
-    ours = [tensor.detach().clone() for tensor in case.ways[OURS]()]
-    peers = [name for name in case.ways if name != OURS]
-    agreed = False
-    for name in peers:
+def troubles(ways: Mapping[str, Way], product: str, what: Mapping[str, Any]) -> dict[str, str]:
+    """The peers that disagree or fail, and how. Raises AssertionError where all do: then we are wrong."""
+    ours = [tensor.detach().clone() for tensor in ways[OURS]()]
+    result: dict[str, str] = {}
+    for name, way in ways.items():
+        if name == OURS:
+            continue
         try:
-            theirs = case.ways[name]()
+            theirs = way()
         except (RuntimeError, ValueError, NotImplementedError) as error:
-            yield name, first_line(error)
+            result[name] = first_line(error)
             continue
         worst = max(difference(a, b.detach()) for a, b in zip(ours, theirs, strict=True))
-        agreed |= worst <= TOLERANCE[case.product]
-        if not worst <= TOLERANCE[case.product]:
-            yield name, f"disagrees by {worst:.1e}"
-    assert agreed or not peers, f"no peer agrees with {OURS} on {dict(case.what)}"
+        if not worst <= TOLERANCE[product]:
+            result[name] = f"disagrees by {worst:.1e}"
+    agreed = len(ways) - 1 - len(result)
+    assert agreed or len(ways) == 1, f"no peer agrees with {OURS} on {dict(what)}"
+    return result
 
 
 def difference(a: Tensor, b: Tensor) -> float:
@@ -107,3 +109,14 @@ def randn(*shape: int, device: str, dtype: torch.dtype = torch.float32) -> torch
     """Normal numbers, the same every time."""
     generator = torch.Generator(device).manual_seed(sum(shape))
     return torch.randn(*shape, generator=generator, device=device).to(dtype)
+
+
+def loss_and_gradient(loss: Callable[[], Tensor], parameters: Tensor) -> Way:
+    """The way that has torch differentiate `loss` by its parameters."""
+
+    def run() -> Sequence[Tensor]:
+        value = loss()
+        (gradient,) = torch.autograd.grad(value.sum(), parameters)
+        return [value.detach(), gradient]
+
+    return run

@@ -1,5 +1,6 @@
 """How long something takes: warmed up, in shuffled order, by events on a GPU, out of a cold cache."""
 
+import os
 import random
 import statistics
 import time
@@ -8,6 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 Way = Callable[[], Sequence[Tensor]]
@@ -63,6 +65,25 @@ def once(way: Callable[[], object], device: str) -> float:
     start = mark(device)
     way()
     return between(start, mark(device))
+
+
+def one_thread() -> None:
+    """All that computes here does so on one thread, and this process on one core.
+
+    To be called before JAX is loaded, which makes a thread for each core that it may use.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+
+
+def processor(way: Callable[[], object], calls: int = 1) -> float:
+    """Seconds of processor time of so many calls, of all threads: other programs don't count."""
+    began = time.process_time()
+    for _ in range(calls):
+        way()
+    return time.process_time() - began
 
 
 def mark(device: str) -> Mark:

@@ -21,8 +21,8 @@ def test_the_pack_and_lmfit_reach_what_curve_fit_reaches(make: Callable[[int], b
 def test_no_ratio_where_the_fits_disagree(monkeypatch: pytest.MonkeyPatch) -> None:
     by_pack = bench.by_pack
 
-    def wrong(case: bench.Case, device: str, compiled: bool) -> bench.Fitted:
-        fitted = by_pack(case, device, False)
+    def wrong(case: bench.Case, device: str, compiled: bool, clock: bench.Clock) -> bench.Fitted:
+        fitted = by_pack(case, device, False, clock)
         return bench.Fitted(fitted.seconds, fitted.parameters * 1.01, fitted.iterations, fitted.converged)
 
     monkeypatch.setattr(bench, "by_pack", wrong)
@@ -43,3 +43,16 @@ def test_what_misses_its_target_is_named() -> None:
     ]
     bad = [row(10_000, "pack, torch, cpu", 14.9), row(10_000, "pack, numba", "")]
     assert bench.missed([*good, row(100, "pack, numba", 20.0), *bad]) == bad
+
+
+def test_on_one_thread_each_problem_has_its_target() -> None:
+    def row(what: str, method: str, ratio: float) -> dict[str, object]:
+        return {"what": what, "fits": 10_000, "method": method, "faster_than_curve_fit": ratio}
+
+    good = [
+        row("gaussian 5x5", bench.COMPILED, 59),
+        row("misra1a", bench.COMPILED, 31),
+        row("misra1a", "lmfit", 0),
+    ]
+    bad = [row("gaussian 5x5", bench.COMPILED, 58.9), row("misra1a", bench.COMPILED, 30.9)]
+    assert bench.missed([*good, *bad], one_thread=True) == bad
