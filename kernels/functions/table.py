@@ -2,22 +2,23 @@
 
 import math
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
-from ..special import bessel, digamma, faddeeva
-from .circular import cos, sin, tan
-from .error import erf, erfc, erfcx
-from .exponential import exp, expm1, sigmoid
-from .hyperbolic import tanh
-from .logarithm import log, softplus
-from .power import pow as power
-from .sinc import sinc, sinc_slope
-from .vector import Vector, absolute, ceil, floor, lane_by_lane, rint, sqrt, through_doubles, where
-
-
-def _of_libm(function: str) -> Callable[..., Vector]:
-    """The C library's function of doubles, lane by lane."""
-    return through_doubles(lambda *operands: lane_by_lane(function, *operands))
+from ..special import faddeeva
+from . import (
+    bessel,
+    circular,
+    error,
+    exponential,
+    gamma,
+    hyperbolic,
+    inverse_circular,
+    logarithm,
+    power,
+    sinc,
+    vector,
+)
+from .vector import Vector, absolute, lane_by_lane, through_doubles, where
 
 
 def _contracted(verb: str) -> Callable[[Vector, Vector], Vector]:
@@ -30,9 +31,14 @@ def _compared(compare: Callable[[Vector, Vector], Vector]) -> Callable[[Vector, 
     return lambda x, y: where(compare(x, y), x.number(1), 0)
 
 
+@through_doubles
+def _remainder(x: Vector, y: Vector) -> Vector:
+    return lane_by_lane("fmod", x, y)
+
+
 def _modulo(x: Vector, y: Vector) -> Vector:
     """x - y floor(x/y), exactly: the C library's remainder, which has the sign of x, moved to that of y."""
-    rest = _of_libm("fmod")(x, y)
+    rest = _remainder(x, y)
     return where((rest != 0) & ((rest < 0) ^ (y < 0)), rest + y, rest)
 
 
@@ -55,16 +61,19 @@ def _sign(x: Vector) -> Vector:
 def _plogx(p: Vector, x: Vector) -> Vector:
     """p*log(x): 0 where p is 0, and where x is 0 while p is finite."""
     nothing = (p == 0) | ((x == 0) & (absolute(p) < math.inf))
-    return where(nothing, 0, p * log(x))
+    return where(nothing, 0, p * logarithm.log(x))
 
 
 def _over_abstract_numbers(algorithm: Callable[..., Vector]) -> Callable[..., Vector]:
-    """One of `special`, in doubles."""
+    """One of `special`, of doubles."""
     functions = SimpleNamespace(
-        **{name: LLVM[name] for name in ("exp", "log", "sin", "cos", "tan", "sqrt", "abs", "round", "j1")},
-        where=where,
+        exp=exponential.exp, sin=circular.sin, cos=circular.cos, abs=absolute, where=where
     )
     return through_doubles(lambda *operands: algorithm(*operands, functions))
+
+
+def _rows(module: ModuleType, *names: str) -> dict[str, Callable[..., Vector]]:
+    return {name: getattr(module, name) for name in names}
 
 
 LLVM: dict[str, Callable[..., Vector]] = {
@@ -74,46 +83,31 @@ LLVM: dict[str, Callable[..., Vector]] = {
     "div": lambda x, y: x / y,
     "mod": _modulo,
     "neg": lambda x: -x,
-    "pow": power,
     "lt": _compared(lambda x, y: x < y),
     "le": _compared(lambda x, y: x <= y),
     "gt": _compared(lambda x, y: x > y),
     "ge": _compared(lambda x, y: x >= y),
     "where": lambda c, a, b: where(c != 0, a, b),
-    "exp": exp,
-    "expm1": expm1,
-    "log": log,
-    **{name: _of_libm(name) for name in ("log1p", "log10", "log2", "cbrt", "hypot", "atan2", "lgamma")},
-    **{name: _of_libm(name) for name in ("asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh")},
-    "sqrt": sqrt,
     "abs": absolute,
     "sign": _sign,
-    "floor": floor,
-    "ceil": ceil,
-    "round": rint,
-    "sin": sin,
-    "cos": cos,
-    "tan": tan,
-    "tanh": tanh,
-    "sinc": sinc,
-    "sinc_slope": sinc_slope,
-    "sigmoid": sigmoid,
-    "softplus": softplus,
+    "round": vector.rint,
     "relu": _relu,
     "min": _minimum,
     "max": _maximum,
-    "erf": erf,
-    "erfc": erfc,
-    "erfcx": erfcx,
-    "j0": _of_libm("j0"),
-    "j1": _of_libm("j1"),
+    **_rows(vector, "sqrt", "floor", "ceil"),
+    **_rows(exponential, "exp", "expm1", "sigmoid"),
+    **_rows(logarithm, "log", "log1p", "log10", "log2", "softplus"),
+    **_rows(power, "pow", "cbrt", "hypot"),
+    **_rows(circular, "sin", "cos", "tan"),
+    **_rows(inverse_circular, "asin", "acos", "atan", "atan2"),
+    **_rows(hyperbolic, "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
+    **_rows(sinc, "sinc", "sinc_slope"),
+    **_rows(error, "erf", "erfc", "erfcx"),
+    **_rows(gamma, "lgamma", "digamma"),
+    **_rows(bessel, "j0", "j1", "j1_over_x"),
+    "wofz_real": _over_abstract_numbers(faddeeva.wofz_real),
+    "wofz_imag": _over_abstract_numbers(faddeeva.wofz_imag),
     "plogx": _plogx,
     "gate": lambda x, y: where(x == 0, 0, x * y),
     "chain": lambda x, y: where((x == 0) | (y == 0), 0, x * y),
-}
-LLVM |= {
-    "digamma": _over_abstract_numbers(digamma.digamma),
-    "j1_over_x": _over_abstract_numbers(bessel.j1_over_x),
-    "wofz_real": _over_abstract_numbers(faddeeva.wofz_real),
-    "wofz_imag": _over_abstract_numbers(faddeeva.wofz_imag),
 }
