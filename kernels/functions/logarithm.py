@@ -49,20 +49,20 @@ def log(x: Vector) -> Vector:
     f = m - 1
     high, low = LN2[x.kind]
     small = f + fma(k, low, log1p_rest(f))
-    return _at_ends(x, fma(k, high, small))
+    return at_ends(x, fma(k, high, small))
 
 
 def log2(x: Vector) -> Vector:
     """log2(x)."""
     m, k = split(x)
-    return _at_ends(x, k + _times_log(LOG2_E, m - 1))
+    return at_ends(x, k + _times_log(LOG2_E, m - 1))
 
 
 def log10(x: Vector) -> Vector:
     """log10(x)."""
     m, k = split(x)
     high, low = LOG10_2[x.kind]
-    return _at_ends(x, fma(k, high, fma(k, low, _times_log(LOG10_E, m - 1))))
+    return at_ends(x, fma(k, high, fma(k, low, _times_log(LOG10_E, m - 1))))
 
 
 def log1p(x: Vector) -> Vector:
@@ -86,7 +86,7 @@ def log1p_of_pair(x: Vector, x_low: Vector | Number) -> Vector:
     f_low = where(k < format_of(x).fraction + 2, (u_low + x_low) * shrunk, 0)
     high, low = LN2[x.kind]
     rest = fma(f_low, fma(f, f - 1, 1), log1p_rest(f))  # 1/(1 + f) to a few bits
-    return _at_ends(u, fma(k, high, f + fma(k, low, rest)))
+    return at_ends(u, fma(k, high, f + fma(k, low, rest)))
 
 
 def log1p_rest(f: Vector) -> Vector:
@@ -104,7 +104,7 @@ def _times_log(factor: dict[str, tuple[float, float]], f: Vector) -> Vector:
     return fma(f, high, fma(log1p_rest(f), high, f * low))
 
 
-def _at_ends(x: Vector, y: Vector) -> Vector:
+def at_ends(x: Vector, y: Vector) -> Vector:
     """y, a logarithm of x, but where x is not positive or not finite."""
     y = where(x < math.inf, y, x)
     return where(x > 0, y, where(x == 0, y.number(-math.inf), math.nan))

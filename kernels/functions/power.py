@@ -15,6 +15,7 @@ from .arithmetic import (
     two_chains,
     two_product,
 )
+from .logarithm import at_ends
 from .vector import Vector, absolute, copysign, floor, fma, sqrt, where
 
 # From python -m scripts.coefficients
@@ -80,6 +81,13 @@ def pow(x: Vector, y: Vector) -> Vector:
     return where((y == 0) | (x == 1), 1, power)
 
 
+def log_of_base(x: Vector) -> Vector:
+    """log(x), in the steps in which pow(x, y) takes a logarithm: beside it, it costs next to nothing."""
+    size = absolute(x)
+    log2 = _log2_of_floats(size) if x.kind == "float" else log2_pair(size)[0]
+    return at_ends(x, (log2 * math.log(2)).to(x.kind))
+
+
 def cbrt(x: Vector) -> Vector:
     """The cube root."""
     m, k = split(absolute(x))
@@ -123,13 +131,18 @@ def _power(x: Vector, y: Vector) -> Vector:
 
 def _power_of_floats(x: Vector, y: Vector) -> Vector:
     """x^y for positive, finite floats x: their logarithm and its product with y in doubles."""
-    m, k = (part.to("double") for part in split(x))
-    s = (m - 1) / (m + 1)
     y = clamped(y, -(2.0**100), 2.0**100)
-    product = y.to("double") * fma(s, polynomial(s * s, LOG2_FLOAT), k)
+    product = y.to("double") * _log2_of_floats(x)
     n, shifted = nearest(clamped(product.to("float"), -200.0, 200.0))
     r = clamped((product - n.to("double")).to("float"), -1.0, 1.0)
     return times_power_of_two(fma(r, fma(r, two_chains(r, EXP2_FLOAT[2:]), EXP2_FLOAT[1]), 1), shifted.bits())
+
+
+def _log2_of_floats(x: Vector) -> Vector:
+    """log2(x) of positive, finite floats, in doubles."""
+    m, k = (part.to("double") for part in split(x))
+    s = (m - 1) / (m + 1)
+    return fma(s, polynomial(s * s, LOG2_FLOAT), k)
 
 
 def log2_pair(x: Vector) -> Pair:

@@ -61,7 +61,7 @@ def _sign(x: Vector) -> Vector:
 def _plogx(p: Vector, x: Vector) -> Vector:
     """p*log(x): 0 where p is 0, and where x is 0 while p is finite."""
     nothing = (p == 0) | ((x == 0) & (absolute(p) < math.inf))
-    return where(nothing, 0, p * logarithm.log(x))
+    return where(nothing, 0, p * power.log_of_base(x))
 
 
 def _over_abstract_numbers(algorithm: Callable[..., Vector]) -> Callable[..., Vector]:
