@@ -13,7 +13,6 @@ from ..config.schema import LEAST_SQUARES, Config
 TILES = 163 << 10  # bytes of shared memory that the largest tiles of our kernels take: as much as sm_80 has
 LARGEST = 1 << 16  # samples of a minibatch that stays on one core; the step engine shares larger ones out
 WIDEST = 128  # features of the widest layer that compiled loops take
-COMPILED_WORK = 1 << 22  # numbers in a fit's [J | e]: the reference then takes about as long as compiling
 MOST_DERIVATIVES = 64  # of one sample, all in registers: what Triton's normal equations take
 
 
@@ -111,8 +110,8 @@ def _small_minibatch(task: Task) -> str | None:
     return f"a minibatch of {task.batch:,} samples is shared out to all cores, a step at a time"
 
 
-def _large_fit_on_cpu(task: Task) -> str | None:
-    return None if task.device.type == "cpu" and task.numbers >= COMPILED_WORK else ""
+def _equations_on_cpu(task: Task) -> str | None:
+    return None if task.graph is not None and task.device.type == "cpu" else ""
 
 
 def _large_fit_on_cuda(task: Task) -> str | None:
@@ -211,7 +210,7 @@ DESCENTS = (
 )
 FITS = (
     Way("step", "triton", _cannot_fit_by_triton, _large_fit_on_cuda),
-    Way("fused", "numba", _cannot_fit_by_numba, _large_fit_on_cpu),
+    Way("fused", "numba", _cannot_fit_by_numba, _equations_on_cpu),
     Way("step", "reference", _serves, _always),
 )
 

@@ -53,7 +53,7 @@ CHOSEN = {
     MLP: ("fused", "numba"),
     (*MLP, STEP): ("step", "reference"),
     (*MLP, "compute.backend=numba", "loop.batch_size=70000"): ("fused", "numba"),
-    FIT: ("step", "reference"),
+    FIT: ("fused", "numba"),
     (*FIT, FUSED): ("fused", "numba"),
     (*FIT, "compute.backend=numba"): ("fused", "numba"),
     (*FIT, STEP, "compute.backend=numba"): ("fused", "numba"),
@@ -97,15 +97,11 @@ def test_what_is_not_obvious_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     assert small.why.startswith("not engine=step by triton, since it needs 163 KiB of shared memory a block")
 
 
-def test_fits_are_compiled_where_each_is_large() -> None:
-    """How many there are is no matter: what a fit comes to must not depend on its pack."""
-    rows = ways.COMPILED_WORK // 3
-    assert chosen(*FIT, samples=rows) == Choice("step", "reference")
-    assert chosen(*FIT, samples=rows + 1) == Choice("fused", "numba")
-    single = chosen(*FIT, "compute.precision=fp32", samples=rows + 1)
+def test_fits_of_equations_are_compiled_in_float64() -> None:
+    single = chosen(*FIT, "compute.precision=fp32", samples=6)
     assert (single.engine, single.backend) == ("step", "reference")
     assert "fits equations in compute.precision=fp64" in single.why
-    assert chosen(*FIT, samples=rows + 1, device=CUDA) == Choice("step", "triton")
+    assert chosen(*FIT, samples=2_000_000, device=CUDA) == Choice("step", "triton")
 
 
 REFUSED = {

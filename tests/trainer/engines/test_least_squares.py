@@ -152,13 +152,7 @@ def test_the_compiled_backend_agrees_with_the_reference(cli: Command, tmp_path: 
         assert other["outcome"] == "finished"
 
 
-def test_small_fits_are_not_worth_compiling_and_large_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many there are."""
-    assert engine_of(*DANWOOD).backend == "reference"
-    many = 'pack.over={seed: "range(0,3000)"}'
-    monkeypatch.setattr("packtrain.trainer.engines.ways.COMPILED_WORK", 6 * 3 + 1)
-    assert engine_of(*DANWOOD, many).backend == "reference"
-    monkeypatch.setattr("packtrain.trainer.engines.ways.COMPILED_WORK", 6 * 3)
+def test_fits_are_compiled_unless_they_are_asked_not_to_be() -> None:
     assert engine_of(*DANWOOD).backend == "numba"
     assert engine_of(*DANWOOD, "compute.precision=fp32").backend == "reference"
     assert engine_of(*DANWOOD, "compute.backend=reference").backend == "reference"
