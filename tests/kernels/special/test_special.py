@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import product
+from typing import Any
 
 import mpmath
 import pytest
@@ -18,6 +19,7 @@ from packtrain.kernels.language.partials import PARTIALS
 from packtrain.kernels.special import bessel, digamma, faddeeva, sinc
 from tests.helpers import assert_close
 
+Number = Any  # of mpmath
 DIGITS = 40
 SINGLE = 5e-6  # of float32, relative
 U = (0, 1e-10, 1e-3, 0.12, 0.2558, 0.3, 0.5117, 1, 2.303, 5, 6.2, 12, 20, 26, 27.5, 1e3, 1e6, 1e8, 3e9)
@@ -25,7 +27,7 @@ V = (0, 1e-300, 1e-14, 1e-8, 1e-3, 0.1, 0.9, 3, 6.13, 6.15, 10, 1e3, 1e8, 1e10)
 POINTS = (1e-10, 1e-5, 9e-5, 2e-4, 0.01, 0.249, 0.251, 0.5, 0.8, 1, 1.46, 2, 3.7, 7.99, 8.01, 24.9, 25.1, 1e3)
 
 
-def far(z: mpc) -> mpc:
+def far(z: Number) -> Number:
     """w(z) by its asymptotic series."""
     total, term = mpc(0), mpc(1)
     for k in range(12):
@@ -34,7 +36,7 @@ def far(z: mpc) -> mpc:
 
 
 @cache
-def exact_faddeeva() -> list[tuple[float, float, mpc]]:
+def exact_faddeeva() -> list[tuple[float, float, Number]]:
     """(u, v, w(u + iv)) with all digits, of v = 0 the real part as exp(-u^2)."""
     values = []
     for u, v in product(U, V):
@@ -49,7 +51,7 @@ def exact_faddeeva() -> list[tuple[float, float, mpc]]:
     return values
 
 
-def worst(actual: Tensor, expected: Sequence[mpf], absolute: float = 0) -> float:
+def worst(actual: Tensor, expected: Sequence[Number], absolute: float = 0) -> float:
     """The largest error, relative to what is expected or to `absolute`, where that is larger."""
     smallest = max(torch.finfo(actual.dtype).tiny * 1e6, absolute)
     errors = (
@@ -60,7 +62,7 @@ def worst(actual: Tensor, expected: Sequence[mpf], absolute: float = 0) -> float
 
 
 @pytest.mark.parametrize(("op", "part"), [("wofz_real", mpmath.re), ("wofz_imag", mpmath.im)])
-def test_both_parts_of_faddeevas_function(op: str, part: Callable[[mpc], mpf]) -> None:
+def test_both_parts_of_faddeevas_function(op: str, part: Callable[[Number], Number]) -> None:
     u, v = (torch.tensor([row[i] for row in exact_faddeeva()], dtype=torch.float64) for i in (0, 1))
     exact = [part(w) for _, _, w in exact_faddeeva()]
     assert worst(TORCH[op](u, v), exact) < 1e-13
@@ -90,13 +92,13 @@ def test_a_rule_with_too_few_nodes_is_rejected(monkeypatch: pytest.MonkeyPatch) 
         test_both_parts_of_faddeevas_function("wofz_real", mpmath.re)
 
 
-def by_mpmath(function: Callable[[mpf], mpf], points: Sequence[float]) -> list[mpf]:
+def by_mpmath(function: Callable[[Number], Number], points: Sequence[float]) -> list[Number]:
     with mp.workdps(DIGITS):
         return [function(mpf(point)) for point in points]
 
 
 # operation -> the function, where it is known, and how large the error's unit is at least
-KNOWN: dict[str, tuple[Callable[[mpf], mpf], Sequence[float], float]] = {
+KNOWN: dict[str, tuple[Callable[[Number], Number], Sequence[float], float]] = {
     "digamma": (mpmath.digamma, [*POINTS, *(-x for x in POINTS if x % 1), -20.3, 1e10], 1),
     "j0": (lambda x: mpmath.besselj(0, x), [*POINTS, *(-x for x in POINTS)], 1),
     "j1": (lambda x: mpmath.besselj(1, x), [*POINTS, *(-x for x in POINTS)], 1),
@@ -137,7 +139,7 @@ def test_a_series_that_ends_too_early_is_rejected(
 
 
 # operation -> its slope, and where that is hard to get
-SLOPES: dict[str, tuple[Callable[[mpf], mpf], Sequence[float]]] = {
+SLOPES: dict[str, tuple[Callable[[Number], Number], Sequence[float]]] = {
     "asin": (lambda x: 1 / mpmath.sqrt(1 - x * x), [0, 0.5, -0.99, 1 - 1e-12, 1e-12 - 1]),
     "acos": (lambda x: -1 / mpmath.sqrt(1 - x * x), [0, 0.5, -0.99, 1 - 1e-12, 1e-12 - 1]),
     "acosh": (lambda x: 1 / mpmath.sqrt(x * x - 1), [1 + 1e-12, 1.5, 1e10]),
