@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from packtrain.kernels.expression import triton_source
-from packtrain.kernels.expression.numba_source import loss_source, predict_source, rows_source
+from packtrain.kernels.expression import llvm_source, triton_source
 from packtrain.kernels.language import ExpressionError, Graph, parse
 from packtrain.kernels.language.definitions import WRITABLE
 from packtrain.kernels.language.parse import MAX_LENGTH
@@ -80,8 +79,8 @@ def figures(count: int = 1_000_000, seed: int = 0) -> dict[str, object]:
     }
 
 
-def fuzz(count: int, seed: int) -> Tally:
-    """Parses each text; takes derivatives and writes every source of each that parses."""
+def fuzz(count: int, seed: int, each: int = 1) -> Tally:
+    """Parses each text; takes derivatives and writes every source of one in `each` that parse."""
     tally = Tally()
     for text in texts(count, seed):
         try:
@@ -91,6 +90,8 @@ def fuzz(count: int, seed: int) -> Tally:
                 tally.refused += 1
                 continue
             tally.accepted += 1
+            if tally.accepted % each:
+                continue
             _, seconds = timed(lambda graph=graph: generate(graph), tally.generating)
             tally.generating = max(tally.generating, seconds)
         except Exception as error:
@@ -122,9 +123,9 @@ def _parsed(text: str) -> Graph | None:
 def generate(graph: Graph) -> list[str]:
     """Every source that is generated from a graph."""
     return [
-        predict_source(graph),
-        loss_source(graph, "mse"),
-        rows_source(graph),
+        llvm_source.predict_source(graph, "double"),
+        llvm_source.sums_source(graph, "mse", "float"),
+        llvm_source.rows_source(graph, weighted=True),
         triton_source.predict_source(graph, shared=True),
         triton_source.loss_source(graph, "mse", shared=False),
         triton_source.squares_source(graph, shared=True, weighted=True),
