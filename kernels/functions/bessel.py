@@ -10,8 +10,8 @@ Coefficients, the first of each as a pair: `python -m scripts.special_coefficien
 import math
 
 from .arithmetic import polynomial
-from .circular import cos, sin
-from .vector import Vector, absolute, fma, sqrt, through_doubles, where
+from .circular import LIMIT, or_library, sine_and_cosine, with_sign
+from .vector import Vector, absolute, fma, lane_by_lane, rarely, sqrt, through_doubles, where
 
 Table = tuple[tuple[float, float] | float, ...]
 J0_MIDDLE = (  # J0(x) over x^2 - z^2 for its first zeros z, of x^2/32 - 1
@@ -129,9 +129,10 @@ def j0(x: Vector) -> Vector:
     array([ 1.        ,  0.76519769, -0.24593576])
     """
     size = absolute(x)
-    sine, cosine = sin(size), cos(size)
+    sine, cosine = sine_and_cosine(size)
     far = _far(size, cosine + sine, sine - cosine, J0_P, J0_Q)
-    return _joined(size, _near(size, 1, 0), _middle(size, J0_MIDDLE, J0_ZEROS), far)
+    y = _joined(size, _near(size, 1, 0), _middle(size, J0_MIDDLE, J0_ZEROS), far)
+    return or_library("j0", x, size, y)
 
 
 @through_doubles
@@ -148,8 +149,7 @@ def j1(x: Vector) -> Vector:
     """
     size = absolute(x)
     near, middle = size * _near(size, 0.5, 1), size * _middle(size, J1_MIDDLE, J1_ZEROS)
-    y = _joined(size, near, middle, _far_j1(size))
-    return (y.bits() ^ (x.bits() ^ size.bits())).as_floats(x.kind)
+    return or_library("j1", x, size, with_sign(_joined(size, near, middle, _far_j1(size)), x.bits()))
 
 
 @through_doubles
@@ -163,13 +163,13 @@ def j1_over_x(x: Vector) -> Vector:
     array([0.5       , 0.44005059, 0.00434727])
     """
     size = absolute(x)
-    return _joined(size, _near(size, 0.5, 1), _middle(size, J1_MIDDLE, J1_ZEROS), _far_j1(size) / size)
+    y = _joined(size, _near(size, 0.5, 1), _middle(size, J1_MIDDLE, J1_ZEROS), _far_j1(size) / size)
+    return rarely(size > LIMIT["double"], lambda: lane_by_lane("j1", size) / size, y)
 
 
 def _joined(size: Vector, near: Vector, middle: Vector, far: Vector) -> Vector:
-    """near up to 1.75, middle up to 8, far beyond, and 0 at infinity."""
-    y = where(size > 8, where(size == math.inf, 0, far), middle)
-    return where(size < 1.75, near, y)
+    """near up to 1.75, middle up to 8, far beyond."""
+    return where(size < 1.75, near, where(size > 8, far, middle))
 
 
 def _near(x: Vector, start: float, n: int) -> Vector:
@@ -187,7 +187,7 @@ def _middle(x: Vector, table: Table, zeros: tuple[tuple[float, float], ...]) -> 
 
 
 def _far_j1(x: Vector) -> Vector:
-    sine, cosine = sin(x), cos(x)
+    sine, cosine = sine_and_cosine(x)
     return _far(x, sine - cosine, -(sine + cosine), J1_P, J1_Q)
 
 

@@ -53,7 +53,7 @@ def sin(x: Vector) -> Vector:
     size = absolute(x)
     quarters, r = _reduced(size)
     y = where(is_odd(quarters), _cosine(r), _sine(r))
-    return _or_library("sin", x, size, with_sign(y, bit_as_sign(quarters, 1) ^ x.bits()))
+    return or_library("sin", x, size, with_sign(y, bit_as_sign(quarters, 1) ^ x.bits()))
 
 
 def cos(x: Vector) -> Vector:
@@ -68,7 +68,7 @@ def cos(x: Vector) -> Vector:
     size = absolute(x)
     quarters, r = _reduced(size)
     y = where(is_odd(quarters), _sine(r), _cosine(r))
-    return _or_library("cos", x, size, with_sign(y, bit_as_sign(quarters + 1, 1)))
+    return or_library("cos", x, size, with_sign(y, bit_as_sign(quarters + 1, 1)))
 
 
 def tan(x: Vector) -> Vector:
@@ -85,8 +85,24 @@ def tan(x: Vector) -> Vector:
     sine, cosine = _sine_pair(high, low), _cosine_pair(high, low)
     odd = is_odd(quarters)
     above, below = _pair_where(odd, cosine, sine), _pair_where(odd, sine, cosine)
-    return _or_library(
-        "tan", x, size, with_sign(two_over_two(above, below), bit_as_sign(quarters, 0) ^ x.bits())
+    y = with_sign(two_over_two(above, below), bit_as_sign(quarters, 0) ^ x.bits())
+    return or_library("tan", x, size, y)
+
+
+def sine_and_cosine(size: Vector) -> Pair:
+    """sin(size) and cos(size) from 0 to LIMIT, within 1.5 ulp; anything beyond it.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.circular import sine_and_cosine
+    >>> of_arrays(lambda x: sine_and_cosine(x)[1], np.array([0.0, 1.0]))
+    array([1.        , 0.54030231])
+    """
+    quarters, r = _reduced(size)
+    sine, cosine, odd = _sine(r), _cosine(r), is_odd(quarters)
+    return (
+        with_sign(where(odd, cosine, sine), bit_as_sign(quarters, 1)),
+        with_sign(where(odd, sine, cosine), bit_as_sign(quarters + 1, 1)),
     )
 
 
@@ -174,7 +190,14 @@ def with_sign(y: Vector, bits: Vector) -> Vector:
     return (y.bits() ^ (bits & -(1 << (BITS[bits.kind] - 1)))).as_floats(y.kind)
 
 
-def _or_library(name: str, x: Vector, size: Vector, y: Vector) -> Vector:
-    """y; beyond LIMIT what the C library's function gives."""
+def or_library(name: str, x: Vector, size: Vector, y: Vector) -> Vector:
+    """y; beyond LIMIT what the C library's function gives.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.circular import or_library
+    >>> of_arrays(lambda x: or_library("sin", x, x, x), np.array([0.5, 1e300]))
+    array([ 0.5       , -0.81788191])
+    """
     suffix = "f" if x.kind == "float" else ""
     return rarely(size > LIMIT[x.kind], lambda: lane_by_lane(name + suffix, x), y)
