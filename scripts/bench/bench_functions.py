@@ -28,7 +28,7 @@ from scripts.common import record
 
 DTYPES = {"fp64": torch.float64, "fp32": torch.float32}
 ALONE = "numpy alone"
-CALLS = 4  # one after another in one timing
+CALLS = 12  # one after another in one timing
 OF_NUMPY, OF_BEST_PEER = "of_numpy", "of_best_peer"  # columns
 TARGETS = {OF_NUMPY: 0.5, OF_BEST_PEER: 1.0}
 

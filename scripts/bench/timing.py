@@ -79,7 +79,11 @@ def one_thread() -> None:
 
 
 def processor(way: Callable[[], object], calls: int = 1) -> float:
-    """Seconds of processor time of so many calls, of all threads: other programs don't count."""
+    """Seconds of processor time of so many calls, of all threads: other programs don't count.
+
+    A call before them fills the caches, as the calls do for one another.
+    """
+    way()
     began = time.process_time()
     for _ in range(calls):
         way()
