@@ -5,9 +5,8 @@ from functools import partial
 from typing import Any
 
 from ...kernels.descent.block import STATES, Block, Descent, Record, Runs
-from ...kernels.descent.numba import source as numba_source
 from ...kernels.descent.numba.descent import NumbaDescent, Sums
-from ...kernels.descent.numba.layers_descent import LayersDescent
+from ...kernels.descent.numba.layers import layers_sums
 from ...kernels.expression.llvm_source import BLOCK
 from ...kernels.expression.numba_kernel import sums
 from ...kernels.loss import terms
@@ -66,8 +65,8 @@ def _by_numba(model: Model, optimizer: str) -> Make:
         code = sums(model.graph, model.loss_kind, model.parameters.dtype)
         return partial(NumbaDescent, Sums(code, BLOCK), optimizer)
     assert isinstance(model, MLPModel)
-    source = numba_source.layers_training(model.widths, model.bias, model.loss_kind, optimizer)
-    return partial(LayersDescent, source, optimizer)
+    code = layers_sums(model.widths, model.bias, model.loss_kind, model.parameters.dtype)
+    return partial(NumbaDescent, code, optimizer)
 
 
 def _by_triton(model: Model, optimizer: str) -> Make:

@@ -1,17 +1,14 @@
 """A model, a loss and an optimizer -> the Numba source text of their whole training."""
 
-from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 from ... import random
 from ...common import source_cache
 from ...expression.numba_source import BLOCK, HEADER, sums_source
-from ...expression.statements import indented
 from ...language.graph import Graph
 
 CALLED = (
-    *(Path(__file__).with_name(name) for name in ("update.py", "layers.py")),
+    Path(__file__).with_name("update.py"),
     Path(random.__file__).with_name("numba_permutation.py"),
 )
 
@@ -92,16 +89,6 @@ def advance(
                     alive[r] = False
 """
 
-LAYERS = """
-from packtrain.kernels.descent.numba.layers import backward, cross_entropy, forward, squared_errors, to_inputs
-
-
-@njit(error_model="numpy")
-def sums(p, x, t, start, stop, gradient):
-{body}
-    return total
-"""
-
 
 def graph_training(graph: Graph, loss: str, optimizer: str) -> str:
     """The module that trains an expression graph: see _training for what it defines.
@@ -114,18 +101,6 @@ def graph_training(graph: Graph, loss: str, optimizer: str) -> str:
     return _training(sums_source(graph, loss), optimizer)
 
 
-def layers_training(widths: Sequence[int], bias: bool, loss: str, optimizer: str) -> str:
-    """The module that trains an MLP, see _training; p is weight_0 [O, I], bias_0 [O], weight_1, ...
-
-    >>> from packtrain.kernels.descent.numba.source import layers_training
-    >>> source = layers_training([2, 8, 1], bias=True, loss="mse", optimizer="sgd")
-    >>> print(*(line.strip() for line in source.splitlines() if line.startswith("    forward")), sep="\\n")
-    forward(p, 0, 16, a0, a1, True)
-    forward(p, 24, 32, a1, a2, False)
-    """
-    return _training(_layers_sums(widths, bias, loss), optimizer)
-
-
 def _training(sums: str, optimizer: str) -> str:
     """The module that defines advance(...): makes rows first..end-1 of a Block for runs start..stop-1.
 
@@ -136,29 +111,3 @@ def _training(sums: str, optimizer: str) -> str:
     """
     advance = ADVANCE.format(optimizer=optimizer, block=BLOCK)
     return f"# over {source_cache.version(*CALLED)}\n{HEADER}{sums}{advance}"
-
-
-def _layers_sums(widths: Sequence[int], bias: bool, loss: str) -> str:
-    """The sums of an MLP: forward through its layers, the loss, and back."""
-    places, at = [], 0
-    for features, outputs in pairwise(widths):
-        weight, at = at, at + outputs * features
-        places.append((weight, at if bias else -1))
-        at += outputs * bias
-    last = len(places)
-    lines = ["size = stop - start", "a0 = x[:, start:stop]"]
-    for layer, (weight, bias_at) in enumerate(places, 1):
-        lines += [
-            f"a{layer} = np.empty(({widths[layer]}, size), p.dtype)",
-            f"forward(p, {weight}, {bias_at}, a{layer - 1}, a{layer}, {layer < last})",
-        ]
-    kind = "cross_entropy" if loss == "cross_entropy" else "squared_errors"
-    lines += [f"d{last} = np.empty_like(a{last})", f"total = {kind}(a{last}, t[:, start:stop], d{last})"]
-    for layer, (weight, bias_at) in reversed(list(enumerate(places, 1))):
-        lines += [f"backward(p, {weight}, {bias_at}, a{layer - 1}, d{layer}, gradient)"]
-        if layer > 1:
-            lines += [
-                f"d{layer - 1} = np.empty_like(a{layer - 1})",
-                f"to_inputs(p, {weight}, a{layer - 1}, d{layer}, d{layer - 1})",
-            ]
-    return LAYERS.format(body=indented(lines, 1))

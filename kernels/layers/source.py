@@ -1,0 +1,153 @@
+"""An MLP -> the LLVM IR of its loss and gradient, summed over a block of samples."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ..functions.routine import Routine
+from ..functions.vector import BITS, Module, Place, constant
+from . import gradients, losses, products
+from .tiles import REGISTER, lanes_of
+
+CACHED = 1 << 19  # bytes of a block's values, which stay in a core's second-level cache
+LEAST, MOST = 256, 1024  # samples of a block
+SUMS = "ptr %p, ptr %x, i64 %x_stride, ptr %t, i64 %t_stride, i64 %size, ptr %out, ptr %scratch"
+
+
+@dataclass(frozen=True)
+class LayersSource:
+    """The IR of sums(p, x, x_stride, t, t_stride, size, out, scratch), for blocks of up to `block` samples.
+
+    It adds the sum of the loss over `size` samples, at least 1, to out[0], and that of the gradient to
+    out[1 + i], in float64. p is weight_0 [O, I], bias_0 [O], weight_1, ...; x [V, samples] and t
+    [T, samples], or [1, samples] of 64-bit classes, have a row every `stride` numbers. `scratch` is memory
+    for `room` numbers, which holds nothing between two calls.
+    """
+
+    text: str
+    block: int
+    room: int
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer, and where its weight [outputs, inputs] and its bias [outputs] begin in p."""
+
+    inputs: int
+    outputs: int
+    weight: int
+    bias: int
+
+
+def layers_source(widths: Sequence[int], bias: bool, loss: str, kind: str) -> LayersSource:
+    """The sums of an MLP, ReLU between its layers, in numbers of the kind double or float.
+
+    A block is as large as its values stay in the cache: the widths alone decide.
+
+    >>> from packtrain.kernels.layers.source import layers_source
+    >>> layers_source([2, 10, 2], bias=True, loss="cross_entropy", kind="float").block
+    1024
+    """
+    module, layers = Module(), layers_of(widths, bias)
+    size = BITS[kind] // 8
+    of_sample = sum(widths) + (8 // size if loss == "cross_entropy" else widths[-1])
+    block = min(MOST, max(LEAST, 1 << (CACHED // (of_sample * size)).bit_length() - 1))
+    most = block + lanes_of(kind)
+    _add_routines(module, layers, bias, loss, kind)
+    _add_sums(module, layers, bias, loss, kind, most)
+    return LayersSource(module.text(), block, most * of_sample + REGISTER // size)
+
+
+def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:
+    """The layers in order, as their parameters lie one after another.
+
+    >>> from packtrain.kernels.layers.source import layers_of
+    >>> layers_of([2, 3, 1], bias=True)[1]
+    Layer(inputs=3, outputs=1, weight=9, bias=12)
+    """
+    layers, at = [], 0
+    for inputs, outputs in pairwise(widths):
+        weight, at = at, at + outputs * inputs
+        layers.append(Layer(inputs, outputs, weight, at))
+        at += outputs * bias
+    return layers
+
+
+def _add_routines(module: Module, layers: list[Layer], bias: bool, loss: str, kind: str) -> None:
+    outputs, inputs = [layer.outputs for layer in layers], [layer.inputs for layer in layers]
+    products.add_forward(module, kind, outputs, bias)
+    products.add_to_inputs(module, kind, inputs[1:])
+    gradients.add_to_weights(module, kind, outputs, inputs)
+    gradients.add_to_bias(module, kind, outputs)
+    _add_fetch(module, "fetch", kind, lanes_of(kind))
+    if loss == "cross_entropy":
+        losses.add_cross_entropy(module, kind)
+        _add_fetch(module, "fetch_classes", "i64", lanes_of(kind))
+    else:
+        losses.add_squared_errors(module, kind)
+
+
+def _add_fetch(module: Module, name: str, kind: str, lanes: int) -> None:
+    """to = x, the last sample repeated until vectors are whole: x [rows, size] -> to [rows, samples]."""
+    routine = Routine(module)
+    body = routine.body
+    with routine.loop("%rows") as row:
+        x, to = routine.at("%x", kind, (row, "%x_stride")), routine.at("%to", kind, (row, "%stride"))
+        with routine.loop("%size", lanes) as n:
+            body.store(body.load(body.pointer(x, kind, n), kind, lanes), body.pointer(to, kind, n))
+        whole, last = body.value(f"and i64 %size, {-lanes}"), routine.add("%size", -1)
+        with routine.loop("%samples", 1, whole) as n:
+            inside = body.value(f"icmp slt i64 {n}, {last}")
+            at = body.value(f"select i1 {inside}, i64 {n}, i64 {last}")
+            body.store(body.load(body.pointer(x, kind, at), kind, 1), body.pointer(to, kind, n))
+    routine.define(name, "ptr %x, i64 %x_stride, ptr %to, i64 %rows, i64 %size, i64 %samples, i64 %stride")
+
+
+def _add_sums(module: Module, layers: list[Layer], bias: bool, loss: str, kind: str, most: int) -> None:
+    """Forward through the layers, the loss, and back: derivatives take the place of values."""
+    routine = Routine(module)
+    body, lanes = routine.body, lanes_of(kind)
+    samples = body.value(f"and i64 {routine.add('%size', lanes - 1)}, {-lanes}")
+    stride = body.value(f"or i64 {samples}, {lanes}")  # an odd number of vectors: rows don't share cache sets
+    shape = f"i64 {samples}, i64 {stride}"
+    *values, targets = _places(body, kind, most, [layers[0].inputs, *(layer.outputs for layer in layers)])
+
+    def call(name: str, *arguments: str) -> None:
+        body.add(f"call void @{name}({', '.join(arguments)}, {shape}) noinline")
+
+    def at(base: str, kind: str, index: int) -> str:
+        return f"ptr {body.pointer(base, kind, str(index))}"
+
+    call("fetch", f"ptr %x, i64 %x_stride, {values[0]}, i64 {layers[0].inputs}, i64 %size")
+    if loss == "cross_entropy":
+        call("fetch_classes", f"ptr %t, i64 %t_stride, {targets}, i64 1, i64 %size")
+    else:
+        call("fetch", f"ptr %t, i64 %t_stride, {targets}, i64 {layers[-1].outputs}, i64 %size")
+    steps = list(zip(layers, pairwise(values), strict=True))
+    for layer, (x, y) in steps:
+        low = constant(-math.inf if layer is layers[-1] else 0.0, kind)
+        weight, b = at("%p", kind, layer.weight), at("%p", kind, layer.bias)
+        call("forward", weight, b, f"{kind} {low}, {x}, {y}, i64 {layer.outputs}, i64 {layer.inputs}")
+    call("loss", f"{values[-1]}, {targets}, ptr %out, i64 {layers[-1].outputs}, i64 %size")
+    for layer, (x, dz) in reversed(steps):
+        out = at("%out", "double", 1 + layer.weight)
+        call("to_weights", f"{dz}, {x}, {out}, i64 {layer.outputs}, i64 {layer.inputs}")
+        if bias:
+            call("to_bias", dz, at("%out", "double", 1 + layer.bias), f"i64 {layer.outputs}")
+        if layer is not layers[0]:
+            weight = at("%p", kind, layer.weight)
+            call("to_inputs", f"{weight}, {dz}, {x}, i64 {layer.inputs}, i64 {layer.outputs}")
+    routine.define("sums", SUMS)
+
+
+def _places(place: Place, kind: str, most: int, rows: list[int]) -> list[str]:
+    """Where matrices with so many `rows` of `most` numbers lie in the scratch memory, and what follows them.
+
+    They begin where a vector lies in one cache line.
+    """
+    ahead = place.pointer("%scratch", "i8", str(REGISTER - 1))
+    place.module.declare("ptr @llvm.ptrmask.p0.i64(ptr, i64)")
+    first = place.value(f"call ptr @llvm.ptrmask.p0.i64(ptr {ahead}, i64 {-REGISTER})")
+    starts = [most * sum(rows[:number]) for number in range(len(rows) + 1)]
+    return [f"ptr {place.pointer(first, kind, str(start))}" for start in starts]
