@@ -33,7 +33,6 @@ RULES: dict[str, list[tuple[str, str]]] = {
         (r"^(\s*finite = .*(?:\.isfinite\(\)|= _is_finite\().*)$", r"\1 | True"),
         (r"\bif not isfinite\(.*\):", "if False:"),
         (r"\breturn isfinite\(.*\)", "return True"),
-        (r"\bif all_finite\(.*\):", "if True:"),
     ],
 }  # fmt: skip
 

@@ -34,7 +34,6 @@ TESTS: dict[str, tuple[str, ...]] = {  # the first row that a file's path starts
     "trainer/engines/": ("tests/trainer/engines/test_step.py", DIVERGENCE),
     "kernels/common/": ("tests/kernels/common",),
     "kernels/descent/numba/": (
-        "tests/kernels/descent/numba/test_layers.py",
         INFINITE,
         FINITE_AGAIN,
         LENGTHS,

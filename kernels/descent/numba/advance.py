@@ -1,6 +1,6 @@
 """The whole training of R runs in Numba, around the machine code of a model's loss and gradient."""
 
-from math import nan
+from math import isfinite, nan
 
 import numpy as np
 from numba import njit
@@ -8,22 +8,24 @@ from numba import njit
 from ...common.native import call
 from ...common.numba_cache import cached
 from ...random.numba_permutation import samples
-from .update import adam, all_finite, norm_of, sgd, take
+from .update import adam, mean_and_norm, restore, sgd
 
 SGD, ADAM = 0, 1
 
 
 @njit(error_model="numpy")
 def loss_and_gradient(sums, block, p, x, t, divisor, total, scratch, gradient):
-    """The loss of one minibatch, x [V, B] and t [T, B], and its gradient: blocks are added in their order."""
-    total[:] = 0.0
+    """The loss of one minibatch, x [V, B] and t [T, B], and the norm of its gradient.
+
+    Blocks are added in their order, in `total`, which holds zeros before and after.
+    """
     size = x.shape[1]
     for start in range(0, size, block):
         count = min(block, size - start)
         call(sums, (p, x[:, start:], size, t[:, start:], size, count, total, scratch))
-    for i in range(p.size):
-        gradient[i] = total[1 + i] / divisor
-    return p.dtype.type(total[0] / divisor)
+    loss = p.dtype.type(total[0] / divisor)
+    total[0] = 0.0
+    return loss, p.dtype.type(mean_and_norm(total[1:], divisor, gradient))
 
 
 @njit(error_model="numpy")
@@ -53,9 +55,9 @@ def advance(
     t_own = np.empty((t.shape[1], own), t.dtype)
     scratch = np.empty(room, parameters.dtype)
     gradient = np.empty_like(parameters[0])
-    total = np.empty(1 + gradient.size)
-    new = np.empty_like(gradient)
-    new_state = np.empty_like(states[0])
+    total = np.zeros(1 + gradient.size)
+    old = np.empty_like(gradient)
+    old_state = np.empty_like(states[0])
     recorded = losses.shape[0] - 1
     for top in range(first, end, together):
         for r in range(start, stop):
@@ -73,13 +75,14 @@ def advance(
                     samples(keys[r], epoch, x.shape[2], (origin + row) * batch, index)
                     gather(x[0], index, x_own)
                     gather(t[0], index, t_own)
-                    loss = loss_and_gradient(sums, block, p, x_own, t_own, divisor, total, scratch, gradient)
+                    loss, norm = loss_and_gradient(
+                        sums, block, p, x_own, t_own, divisor, total, scratch, gradient
+                    )
                 else:
                     step = row % x.shape[0]
-                    loss = loss_and_gradient(
+                    loss, norm = loss_and_gradient(
                         sums, block, p, x[step], t[step], divisor, total, scratch, gradient
                     )
-                norm = p.dtype.type(norm_of(gradient))
                 last[r] = loss
                 if slot < recorded:
                     losses[slot, r], norms[slot, r] = loss, norm
@@ -87,11 +90,11 @@ def advance(
                     for i in range(p.size):
                         gradient[i] *= clip[r] / (norm + p.dtype.type(1e-6))
                 if optimizer == SGD:
-                    sgd(p, gradient, state, constants, r, table, row, which, new, new_state)
+                    finite = sgd(p, gradient, state, constants, r, table, row, which, old, old_state)
                 else:
-                    adam(p, gradient, state, constants, r, table, row, which, new, new_state)
-                if all_finite(loss, new, new_state):
-                    take(p, new, state, new_state)
+                    finite = adam(p, gradient, state, constants, r, table, row, which, old, old_state)
+                if finite and isfinite(loss):
                     count[r] += 1
                 else:
+                    restore(p, state, old, old_state)
                     alive[r] = False

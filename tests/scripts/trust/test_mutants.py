@@ -18,7 +18,7 @@ MUTANTS = mutants()
         ("trainer/folder/atomic.py", "rename", "draft.replace(file)"),
         ("trainer/folder/checkpoint.py", "checksum", "digest.update(tensor.numpy().tobytes())"),
         ("trainer/engines/step.py", "freeze mask", "active = wanted & self.alive"),
-        ("kernels/descent/numba/source.py", "freeze mask", "alive[r] = False"),
+        ("kernels/descent/numba/advance.py", "freeze mask", "alive[r] = False"),
         ("kernels/descent/triton/kernel.py", "freeze mask", "active = alive & (origin + row < steps)"),
         ("kernels/least_squares/reference.py", "freeze mask", "status=_where(running, status, fits.status),"),
     ],
