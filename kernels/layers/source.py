@@ -10,7 +10,7 @@ from ..functions.vector import BITS, Module, Place, constant
 from . import gradients, losses, products
 from .tiles import REGISTER, lanes_of
 
-CACHED = 1 << 19  # bytes of a block's values, which stay in a core's second-level cache
+CACHED = 1 << 21  # bytes of a block's values: more would not stay near a core
 LEAST, MOST = 256, 1024  # samples of a block
 SUMS = "ptr %p, ptr %x, i64 %x_stride, ptr %t, i64 %t_stride, i64 %size, ptr %out, ptr %scratch"
 

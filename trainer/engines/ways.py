@@ -12,7 +12,7 @@ from ..config.schema import LEAST_SQUARES, Config
 
 TILES = 163 << 10  # bytes of shared memory that the largest tiles of our kernels take: as much as sm_80 has
 LARGEST = 1 << 16  # samples of a minibatch that stays on one core; the step engine shares larger ones out
-WIDEST = 128  # features of the widest layer that compiled loops take
+WIDEST = 128  # features of the widest layer that Triton's compiled training takes
 MOST_DERIVATIVES = 64  # of one sample, all in registers: what Triton's normal equations take
 
 
@@ -125,8 +125,6 @@ def _cannot_fuse(task: Task) -> str:
         return "it takes exact derivatives, and this run has model.gradient=finite_difference"
     if task.graph is None and model.quantize:
         return "it doesn't quantize, and this run has model.quantize"
-    if task.graph is None and max(model.widths or [0]) > WIDEST:
-        return f"its layers have up to {WIDEST} features, and this model's have {max(model.widths or [0])}"
     if task.config.compute.backend == "reference":
         return "it is compiled by Numba or Triton, and this run has compute.backend=reference"
     return ""
@@ -149,7 +147,9 @@ def _cannot_fuse_by_triton(task: Task) -> str:
     if task.device.type != "cuda" and task.backend != "triton":
         return "it needs a CUDA GPU"
     if task.graph is None:
-        return ""
+        widest = max(task.config.model.widths or [0])
+        too_wide = f"on CUDA its layers have up to {WIDEST} features, and this model's have {widest}"
+        return too_wide if widest > WIDEST else ""
     # triton takes a second to import
     from ...kernels.descent.triton.source import graph_refusal  # noqa: PLC0415 (see above)
 

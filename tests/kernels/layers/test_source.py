@@ -136,7 +136,7 @@ def test_one_sample() -> None:
 
 
 def test_a_block_has_fewer_samples_where_there_are_more_features() -> None:
-    blocks = [source.layers_source([w, w, w, w, 4], True, "mse", "float").block for w in (4, 64)]
+    blocks = [source.layers_source([w, w, w, w, 4], True, "mse", "float").block for w in (4, 512)]
     assert blocks[0] > blocks[1]
 
 

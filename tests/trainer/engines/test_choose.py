@@ -52,6 +52,7 @@ CHOSEN = {
     (FUSED, "loop.batch_size=70000"): ("fused", "numba"),
     MLP: ("fused", "numba"),
     (*MLP, STEP): ("step", "reference"),
+    (*MLP, "model.widths=[2,512,2]"): ("fused", "numba"),
     (*MLP, "compute.backend=numba", "loop.batch_size=70000"): ("fused", "numba"),
     FIT: ("fused", "numba"),
     (*FIT, FUSED): ("fused", "numba"),
@@ -108,7 +109,6 @@ REFUSED = {
     (FUSED, "model.gradient=finite_difference"): "engine=fused can't train this: it takes exact derivatives",
     (*MLP, FUSED, "model.quantize=[0]"): f"engine=fused can't train this: {NO_QUANTIZE}; engine=step trains",
     (*MLP, "compute.backend=numba", "model.quantize=[0]"): f"can't train this: {NO_QUANTIZE}",
-    (*MLP, FUSED, "model.widths=[2,129,2]"): "layers have up to 128 features, and this model's have 129",
     (
         *MLP,
         FUSED,
@@ -130,6 +130,14 @@ REFUSED = {
 def test_what_can_not_compute_this_is_refused(overrides: tuple[str, ...]) -> None:
     with pytest.raises(UserError, match=REFUSED[overrides]):
         chosen(*overrides)
+
+
+def test_wide_layers_are_refused_on_cuda() -> None:
+    with pytest.raises(
+        UserError, match="layers have up to 128 features, and this model's have 129; engine=step"
+    ):
+        chosen(*MLP, FUSED, "model.widths=[2,129,2]", device=CUDA)
+    assert chosen(*MLP, FUSED, "model.widths=[2,128,2]", device=CUDA) == Choice("fused", "triton")
 
 
 def test_backends_are_refused_where_they_can_not_run(monkeypatch: pytest.MonkeyPatch) -> None:

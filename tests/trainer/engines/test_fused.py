@@ -242,7 +242,6 @@ def test_losses_of_large_minibatches_keep_their_digits() -> None:
 @pytest.mark.parametrize(
     ("overrides", "why"),
     [
-        (("experiment=gaussians", "model.widths=[2,129,2]"), "up to 128 features, and this model's have 129"),
         (("experiment=gaussians", "model.quantize=[1]"), "this run has model.quantize"),
         (("experiment=gaussians", "compute.precision=bf16"), "this run has compute.precision=bf16"),
         (("experiment=primer", "model.gradient=finite_difference"), "model.gradient=finite_difference"),
