@@ -20,7 +20,8 @@ RUN python -m venv /opt/packtrain \
     && rm -rf /src
 
 USER packtrain
-RUN mkdir outputs
+# On a processor of another kind the first training compiles again.
+RUN mkdir outputs && python -m packtrain.kernels.warm
 VOLUME /home/packtrain/outputs
 
 # TensorBoard's, where it is the entry point.

@@ -35,5 +35,7 @@ packtrain_setup() {
     fi
     "$@" install --quiet --disable-pip-version-check --constraint "$packtrain_root/constraints.txt" \
         --editable "$packtrain_root[$extra]" >&2 || return
+    echo "compiling the loops that all equations share (once; half a minute)" >&2
+    "$venv/bin/python" -m packtrain.kernels.warm >&2 || return
     touch "$stamp"
 }

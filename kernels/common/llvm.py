@@ -6,9 +6,12 @@ from itertools import count
 from typing import Any
 
 import llvmlite.binding as llvm
+import torch
 
 from . import compiling
 
+KEPT = 256  # compiled formulas of each sort; what is in use stays, too
+KINDS = {torch.float64: "double", torch.float32: "float"}  # the types of numbers in IR
 EFFORT = 1  # of LLVM's passes before code is made: vectors are explicit, so the cheap ones find nearly all
 
 _numbers = count()

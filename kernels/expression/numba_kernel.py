@@ -3,20 +3,18 @@
 The sums of blocks of samples are added in float64, in the order of the blocks, whichever thread made them.
 """
 
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..common.llvm import MachineCode, compiled
+from ..common.llvm import KEPT, KINDS, MachineCode, compiled
 from ..common.threads import share
 from ..language.graph import Graph
 from ..loss import terms
 from . import numba_loops as loops
 from .llvm_source import BLOCK, predict_source, sums_source
-
-KINDS = {torch.float64: "double", torch.float32: "float"}
 
 
 def predict(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
@@ -29,9 +27,12 @@ def predict(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
     [[[3.0], [6.0]]]
     """
     out = parameters.new_empty(len(parameters), inputs.shape[-2], len(graph.outputs))
-    code = _predict(graph, KINDS[parameters.dtype]).address["predict"]
+    code = _predict(graph, KINDS[parameters.dtype])
+    address = code.address["predict"]
     arrays = _arrays(parameters, _per_run(inputs), out)
-    share(len(out) * -(-out.shape[1] // BLOCK), lambda start, stop: loops.predict(start, stop, code, *arrays))
+    share(
+        len(out) * -(-out.shape[1] // BLOCK), lambda start, stop: loops.predict(start, stop, address, *arrays)
+    )
     return out
 
 
@@ -53,16 +54,17 @@ def loss_and_gradient(
     if x.shape[2] == t.shape[2] == 1:
         x, t, loop = x.view(-1, samples), t.view(-1, samples), loops.loss_and_gradient_of_a_column
     partial = np.empty((runs, blocks, 1 + parameters.shape[1]))
-    code = sums(graph, loss, parameters.dtype).address["sums"]
+    code = sums(graph, loss, parameters.dtype)
+    address = code.address["sums"]
     arrays = *_arrays(parameters, x, t), partial
-    share(runs * blocks, lambda start, stop: loop(start, stop, code, *arrays))
+    share(runs * blocks, lambda start, stop: loop(start, stop, address, *arrays))
     count = samples * terms(loss, len(graph.outputs)) or 1
     out = parameters.new_empty(runs, 1 + parameters.shape[1])
     share(runs, lambda start, stop: loops.total(start, stop, partial, float(count), *_arrays(out)))
     return out[:, 0], out[:, 1:]
 
 
-@cache
+@lru_cache(KEPT)
 def sums(graph: Graph, loss: str, dtype: torch.dtype) -> MachineCode:
     """The machine code of llvm_source's `sums`, for parameters of `dtype`.
 
@@ -75,7 +77,7 @@ def sums(graph: Graph, loss: str, dtype: torch.dtype) -> MachineCode:
     return compiled(sums_source(graph, loss, KINDS[dtype]), "sums")
 
 
-@cache
+@lru_cache(KEPT)
 def _predict(graph: Graph, kind: str) -> MachineCode:
     return compiled(predict_source(graph, kind), "predict")
 

@@ -1,13 +1,13 @@
 """R fits of an expression graph on the CPU: a loop that Numba compiled once, around the graph's machine code."""
 
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..common.llvm import MachineCode, compiled
+from ..common.llvm import KEPT, MachineCode, compiled
 from ..common.threads import share
 from ..expression.llvm_source import rows_source
 from ..language import Graph
@@ -86,7 +86,7 @@ class NumbaSolver:
         yield torch.arange(runs), Linear(torch.from_numpy(rss), columns[:, :size].mT, columns[:, size])
 
 
-@cache
+@lru_cache(KEPT)
 def _rows(graph: Graph, weighted: bool) -> MachineCode:
     return compiled(rows_source(graph, weighted), "rows")
 

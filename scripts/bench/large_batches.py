@@ -9,8 +9,8 @@ from numba import njit
 from torch import Tensor
 
 from packtrain.kernels.common.threads import share
+from packtrain.kernels.expression.llvm_source import BLOCK
 from packtrain.kernels.expression.numba_kernel import loss_and_gradient
-from packtrain.kernels.expression.numba_source import BLOCK
 from packtrain.kernels.language import Graph, parse
 from scripts.bench import timing
 from scripts.common import record

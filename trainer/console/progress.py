@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ...kernels.common import compiling
 
 FIRST_LINE = 2.0  # seconds after the first steps
-COMPILES = "compiling, once for these equations or widths in this precision"
+COMPILES = "compiling, once: what is compiled is kept"
 SPACING = 1.5  # each further line waits so many times longer
 
 

@@ -140,12 +140,12 @@ def head_lines(console: Console, result: Mapping[str, Any]) -> None:
     >>> result |= {"seconds": {"train": 2.0, "compile": 1.25}, "device": "cpu", "precision": "fp32"}
     >>> head_lines(new_console(), result)
     debug: 3 runs (3 finished); 1 step, 96 samples in 2.0 s (48 samples/s) on cpu, fp32
-      and 1.2 s for compiling, once for these equations or widths
+      and 1.2 s for compiling, once
     """
     print_plain(console, headline(result))
     compiled = result["seconds"].get("compile") or 0.0
     if compiled >= WORTH_A_LINE:
-        print_plain(console, f"  and {compiled:.1f} s for compiling, once for these equations or widths")
+        print_plain(console, f"  and {compiled:.1f} s for compiling, once")
     if why := result.get("why"):
         print_plain(console, f"  trained with engine={result['engine']} by {result['backend']}, {why}")
 

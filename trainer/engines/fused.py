@@ -5,10 +5,8 @@ from functools import partial
 from typing import Any
 
 from ...kernels.descent.block import STATES, Block, Descent, Record, Runs
-from ...kernels.descent.numba.descent import NumbaDescent, Sums
-from ...kernels.descent.numba.layers import layers_sums
-from ...kernels.expression.llvm_source import BLOCK
-from ...kernels.expression.numba_kernel import sums
+from ...kernels.descent.numba.descent import NumbaDescent
+from ...kernels.descent.numba.sums import graph_sums, layers_sums
 from ...kernels.loss import terms
 from ..models.base import Model
 from ..models.expression import ExpressionModel
@@ -61,12 +59,11 @@ Make = Callable[[Runs, Record, int], Descent]
 
 
 def _by_numba(model: Model, optimizer: str) -> Make:
+    kind, dtype = model.loss_kind, model.parameters.dtype
     if isinstance(model, ExpressionModel):
-        code = sums(model.graph, model.loss_kind, model.parameters.dtype)
-        return partial(NumbaDescent, Sums(code, BLOCK), optimizer)
+        return partial(NumbaDescent, graph_sums(model.graph, kind, dtype), optimizer)
     assert isinstance(model, MLPModel)
-    code = layers_sums(model.widths, model.bias, model.loss_kind, model.parameters.dtype)
-    return partial(NumbaDescent, code, optimizer)
+    return partial(NumbaDescent, layers_sums(model.widths, model.bias, kind, dtype), optimizer)
 
 
 def _by_triton(model: Model, optimizer: str) -> Make:

@@ -1,30 +1,15 @@
 """Whole trainings of R runs on the CPU, in a loop that Numba compiled once: the cores share the runs."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from torch import Tensor
 
-from ...common.llvm import MachineCode
 from ...common.threads import share
 from ..block import STATES, Block, Record, Runs
 from .advance import ADAM, SGD, advance
+from .sums import Sums
 
 CACHED = 1 << 18  # bytes of minibatches that fit a core's second-level cache
 OPTIMIZERS = {"sgd": SGD, "adam": ADAM}
-
-
-@dataclass(frozen=True)
-class Sums:
-    """A model's loss and gradient as machine code: sums(p, x, x_stride, t, t_stride, size, out, scratch).
-
-    It adds the loss and its gradient, summed over a block of at most `block` samples, to the 1 + P doubles of
-    out; expression.llvm_source.sums_source says more. It takes `room` numbers of scratch memory.
-    """
-
-    code: MachineCode
-    block: int
-    room: int = 0
 
 
 class NumbaDescent:

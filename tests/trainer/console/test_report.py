@@ -174,6 +174,6 @@ def test_parameters_named_like_columns_hide_none(runs: int) -> None:
 
 
 def test_compiling_has_a_line_where_there_was_some() -> None:
-    line = "  and 12.6 s for compiling, once for these equations or widths\n"
+    line = "  and 12.6 s for compiling, once\n"
     assert line in printed(1, 200, {"seconds": {"train": 0.5, "compile": 12.64}})
     assert "compiling" not in printed(1, 200, {"seconds": {"train": 0.5, "compile": 0.0}})

@@ -1,0 +1,71 @@
+"""Compiles what serves all formulas on the CPU, and keeps it: python -m packtrain.kernels.warm.
+
+It takes half a minute, which the first training and the first fit would take otherwise.
+"""
+
+import torch
+from torch import Tensor
+
+from .common import source_cache
+from .descent.block import Batches, Block, Record, Runs, Shuffle
+from .descent.numba.descent import NumbaDescent
+from .descent.numba.gather import gather
+from .descent.numba.sums import graph_sums
+from .expression import numba_kernel
+from .language import Graph, parse
+from .least_squares import Problem, Rules
+from .least_squares.numba_solver import NumbaSolver
+from .random import Purpose, epoch_keys
+
+LINE = parse("xy = a*x")
+PLANE = parse("xy = a*x1 + b*x2")
+CLASSES = parse("xp = a*x; xq = b*x")
+
+
+def main() -> None:
+    """Runs every loop once, for each type of numbers: float32, float64, and classes."""
+    for dtype in (torch.float32, torch.float64):
+        ones = torch.ones(1, 1, dtype=dtype)
+        for graph, targets, loss in (
+            (LINE, ones, "mse"),
+            (CLASSES, torch.zeros(1, 1).long(), "cross_entropy"),
+        ):
+            _descend(graph, ones, targets, loss)
+            numba_kernel.loss_and_gradient(graph, ones.expand(1, len(graph.parameters)), ones, targets, loss)
+        pair = ones.expand(1, 2).contiguous()
+        numba_kernel.loss_and_gradient(PLANE, pair, pair, ones, "mse")
+        numba_kernel.predict(LINE, ones, ones)
+    _fit()
+    if problem := source_cache.untold():
+        print(problem)
+
+
+def _descend(graph: Graph, inputs: Tensor, targets: Tensor, loss: str) -> None:
+    """A step of one run, and the minibatch of an order."""
+    ones = inputs.new_ones(1, len(graph.parameters))
+    index = torch.zeros(1, dtype=torch.int64)
+    data = Batches(inputs[None], targets[None])
+    gather(inputs, targets, Shuffle(epoch_keys(index[0], Purpose.ORDER, 0, 1), 0, batch=1), 0, data)
+    for optimizer, numbers in (("sgd", 3), ("adam", 5)):
+        runs = Runs(ones, inputs.new_ones(1, numbers), index, index + 1, index.clone(), index == 0, None)
+        record = Record(
+            inputs.new_empty(2, 1),
+            inputs.new_empty(2, 1),
+            inputs.new_empty(2, 1, 0),
+            index[:0],
+            inputs[0].clone(),
+        )
+        descent = NumbaDescent(graph_sums(graph, loss, inputs.dtype), optimizer, runs, record, 1)
+        descent.advance(Block(0, data, inputs.new_ones(1, 3, 1), index), slice(0, 1))
+
+
+def _fit() -> None:
+    ones = torch.ones(1, 1, dtype=torch.float64)
+    problem = Problem(ones, ones)
+    solver = NumbaSolver(LINE, problem, ones.clone(), Rules.unbounded(problem, ones), damped=True)
+    solver.advance(1)
+    list(solver.solutions())
+
+
+if __name__ == "__main__":
+    main()
