@@ -11,7 +11,9 @@ def digamma(x: Any, m: Any) -> Any:
     """d log|gamma(x)| / dx, to about 1e-15 of the larger of 1 and itself.
 
     -infinity at 0, infinity at -0, NaN at -1, -2, ... Below 0 by reflection, from there to SHIFT by
-    recurrence, then by the asymptotic series (DLMF 5.5.2, 5.5.4, 5.11.2). `m` holds log, tan, round and where(mask, a, b) of numbers like x.
+    recurrence, then by the asymptotic series (DLMF 5.5.2, 5.5.4, 5.11.2).
+
+    `m` holds log, tan, round and where(mask, a, b) of numbers like x; a or b may be a plain one.
 
     >>> import math
     >>> from types import SimpleNamespace
