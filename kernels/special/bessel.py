@@ -58,12 +58,12 @@ def j1(x: Any, m: Any) -> Any:
 def j1_over_x(x: Any, m: Any) -> Any:
     """J_1(x)/x, and 1/2 at 0, by m.j1.
 
-    >>> from types import SimpleNamespace
     >>> import scipy.special
+    >>> from types import SimpleNamespace
     >>> from packtrain.kernels.special.bessel import j1_over_x
     >>> m = SimpleNamespace(j1=scipy.special.j1, abs=abs, where=lambda mask, a, b: a if mask else b)
-    >>> j1_over_x(0.0, m), j1_over_x(2.0, m) == scipy.special.j1(2) / 2
-    (0.5, True)
+    >>> j1_over_x(0.0, m), round(float(j1_over_x(2.0, m)), 12)
+    (0.5, 0.288362403878)
     """
     small = m.abs(x) < SMALL
     other = m.where(small, 1.0, x)

@@ -8,10 +8,12 @@ BERNOULLI = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12,
 
 
 def digamma(x: Any, m: Any) -> Any:
-    """d log|gamma(x)| / dx, to about 1e-15 of the larger of 1 and itself; infinite or NaN at the poles.
+    """d log|gamma(x)| / dx, to about 1e-15 of the larger of 1 and itself.
 
-    Below 1/2 by reflection, from there to SHIFT by recurrence, then by the asymptotic series (DLMF 5.5.2,
-    5.5.4, 5.11.2). `m` holds log, tan, round and where(mask, a, b) of numbers like x.
+    -infinity at 0, infinity at -0, NaN at -1, -2, ... Below 0 by reflection, from there to SHIFT by
+    recurrence, then by the asymptotic series (DLMF 5.5.2, 5.5.4, 5.11.2).
+
+    `m` holds log, tan, round and where(mask, a, b) of numbers like x; a or b may be a plain one.
 
     >>> import math
     >>> from types import SimpleNamespace
@@ -21,13 +23,13 @@ def digamma(x: Any, m: Any) -> Any:
     >>> round(digamma(1.0, m), 12), round(digamma(1.5, m), 12)
     (-0.577215664902, 0.036489973979)
     """
-    reflected = x < 0.5
+    reflected = x < 0.0
     y = m.where(reflected, 1 - x, x)
     beyond = m.where(y < SHIFT, y + SHIFT, y)
     value = _series(beyond, m) - m.where(y < SHIFT, _recurrence(m.where(y < SHIFT, y, 1.0)), 0.0)
     around = x - m.round(x)
     cotangent = pi / m.tan(pi * m.where(reflected, around, 0.25))
-    return value - m.where(reflected, cotangent, 0.0)
+    return value - m.where(reflected, cotangent + 0.0 * cotangent, 0.0)  # infinity becomes NaN
 
 
 def _series(x: Any, m: Any) -> Any:

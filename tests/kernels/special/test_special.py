@@ -1,5 +1,6 @@
 """Special functions, and slopes that easily lose digits: over the whole range, against mpmath."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import product
@@ -118,6 +119,13 @@ def test_functions_of_one_number(op: str) -> None:
     single = torch.tensor([point for point in points if 1e-30 < abs(point) < 1e30], dtype=torch.float32)
     exact = by_mpmath(function, single.tolist())
     assert worst(TORCH[op](single), exact, max(unit, 1e-3)) < SINGLE
+
+
+def test_digamma_at_its_poles() -> None:
+    at = torch.tensor([0.0, -0.0, -1.0, -7.0, -1e300, torch.inf, -torch.inf, torch.nan], dtype=torch.float64)
+    first, second, *others = TORCH["digamma"](at).tolist()
+    assert (first, second, others[3]) == (-torch.inf, torch.inf, torch.inf)
+    assert all(map(math.isnan, [*others[:3], *others[4:]]))
 
 
 @pytest.mark.parametrize(
