@@ -57,7 +57,7 @@ def value(text: str) -> float:
         ("xy = @If(x, a)", f"unknown function If (did you mean where(c, a, b)?); there are {ALL_FUNCTIONS}"),
         ("xy = a + @sin(x, a)", "sin takes 1 argument, got 2"),
         ("xy = a*@sin + 1", "sin is a function: expected sin(...)"),
-        ("@xy = x + pi", "a graph needs a parameter to learn: a name that does not begin with x"),
+        ("@xy = x + pi", "a graph needs a parameter to learn: a name that is no variable"),
         ("xy = a*@µ", "'µ' (U+00B5) is not an ASCII character; a name with others stands in backticks"),
         ("xy = a*x@²", "'²' (U+00B2) is not an ASCII character"),
         ("xy = a*x + @٣", "'٣' (U+0663) is not an ASCII character"),
@@ -385,7 +385,7 @@ def test_semicolons_and_comments_are_no_equations() -> None:
 
 
 def test_a_caret_is_under_the_equation_that_is_meant() -> None:
-    graph = parse("xb = a; `x c` = b*xb; y = xb + `x c`*b")
+    graph = parse("xb = a; ` x c` = b*xb; y = xb + `x c `*b")
     line = graph.lines["y"]
     assert [graph.where(word)[1] for word in ("a", "b", "x c", "y")] == [
         line.index("a"), line.index("b*"), line.index("`"), line.index("y")
@@ -409,6 +409,8 @@ def test_names_are_written_in_backticks_where_they_must() -> None:
     words = ["t", "pi", "exp", "a b", "2theta", "é"]
     text = str(parse(" + ".join(["y = a", *(f"`{word}`" for word in words)])))
     assert [word for word in words if f"`{word}`" in text] == words
+    defined = "`exp` = a*x\ny = `exp` + b"
+    assert str(parse(defined)) == defined
     kept = str(parse("y = a + t + `t_1`"))
     assert kept == "y = a + t + `t_1`" and NAME.fullmatch("t_1") and "t_1" not in RESERVED
 
