@@ -27,11 +27,6 @@ class Format:
         return 2.0 ** (1 - self.bias)
 
     @property
-    def epsilon(self) -> float:
-        """The distance from 1 to the next number."""
-        return 2.0**-self.fraction
-
-    @property
     def whole(self) -> float:
         """Added to a number below 2^(fraction - 1), and taken away, it leaves a whole number; between the two
         steps the bits end in it."""
