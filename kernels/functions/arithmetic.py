@@ -84,6 +84,23 @@ def two_chains(x: Vector, coefficients: Sequence[Number]) -> Vector:
     return fma(polynomial(square, coefficients[1::2]), x, polynomial(square, coefficients[::2]))
 
 
+def short_polynomial(x: Vector, coefficients: Sequence[Number]) -> Vector:
+    """`polynomial` by Estrin's scheme: a chain of log2(degree) steps, and half an ulp less exact.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arithmetic import short_polynomial
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> of_arrays(lambda x: short_polynomial(x, [1, 2, 3]), np.array([0.0, 1.0, 10.0]))
+    array([  1.,   6., 321.])
+    """
+    terms: list[Vector | Number] = list(coefficients)
+    while len(terms) > 1:
+        evens, odds = terms[::2], terms[1::2]
+        terms = [fma(odd, x, even) for even, odd in zip(evens, odds, strict=False)] + evens[len(odds) :]
+        x = x * x
+    return terms[0] if isinstance(terms[0], Vector) else x.number(terms[0])
+
+
 def two_sum(a: Vector, b: Vector | Number) -> Pair:
     """a + b exactly, as a pair (Knuth's).
 
