@@ -4,6 +4,7 @@ A number more precise than its kind is a pair (high, low), high + low, |low| at 
 Dekker, "A floating-point technique for extending the available precision", 1971.
 """
 
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,6 +55,18 @@ def format_of(x: Vector) -> Format:
     52
     """
     return FORMATS[x.kind]
+
+
+def is_normal(x: Vector) -> Vector:
+    """Where x is positive, finite and not subnormal.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arithmetic import is_normal
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> of_arrays(lambda x: is_normal(x).to("double"), np.array([-1.0, 0, 5e-324, 3, np.inf]))
+    array([0., 0., 0., 1., 0.])
+    """
+    return (x >= format_of(x).least) & (x < math.inf)
 
 
 def polynomial(x: Vector, coefficients: Sequence[Number]) -> Vector:

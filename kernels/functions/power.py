@@ -7,6 +7,7 @@ from .arithmetic import (
     clamped,
     fast_two_sum,
     format_of,
+    is_normal,
     nearest,
     polynomial,
     power_of_two,
@@ -88,8 +89,7 @@ def pow(x: Vector, y: Vector) -> Vector:
     high, low = _exponent(split_normal(x), y)
     n, shifted = nearest(high)
     power = _exp2((high - n) + low) * power_of_two(shifted.bits(), x.kind)
-    form = format_of(x)
-    usual = (x >= form.least) & (x < math.inf) & (absolute(high) < form.bias - 2)
+    usual = is_normal(x) & (absolute(high) < format_of(x).bias - 2)
     return rarely(~usual, lambda: _any_power(x, y), power)
 
 
@@ -106,8 +106,7 @@ def log_of_base(x: Vector) -> Vector:
     """
     m, k = split_normal(x)
     log2 = _log2_of_floats(m, k) if x.kind == "float" else log2_pair(m, k)[0]
-    usual = (x >= format_of(x).least) & (x < math.inf)
-    return rarely(~usual, lambda: log(x), (log2 * math.log(2)).to(x.kind))
+    return rarely(~is_normal(x), lambda: log(x), (log2 * math.log(2)).to(x.kind))
 
 
 def cbrt(x: Vector) -> Vector:
