@@ -129,9 +129,9 @@ def _log2_of_ratio(z: Any) -> Any:
 
 
 def _log_of_ratio_rest(z: Any) -> Any:
-    """log((1 + s)/(1 - s)) = 2/3 s (3 + z + z^2 p(z)), z = s^2: p."""
+    """log((1 + s)/(1 - s)) = 2/3 s (3 + z) (1 + z^2 p(z)), z = s^2: p."""
     s = mpmath.sqrt(z)
-    return (mpmath.log((1 + s) / (1 - s)) * 1.5 / s - 3 - z) / z**2
+    return (mpmath.log((1 + s) / (1 - s)) * 1.5 / (s * (3 + z)) - 1) / z**2
 
 
 def _atanh_rest(z: Any) -> Any:
@@ -160,7 +160,7 @@ TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {
     "exp2_double": lambda: minimax(lambda x: mpmath.mpf(2) ** x, -0.501, 0.501, 11),
     "exp2_float": lambda: minimax(lambda x: mpmath.mpf(2) ** x, -0.501, 0.501, 6, kind="float"),
     "log2_float": lambda: minimax(_log2_of_ratio, 0, 0.0295, 4),
-    "log_rest_double": lambda: minimax(_log_of_ratio_rest, 0, 0.0295, 6, lambda z: z**2 / 3),
+    "log_rest_double": lambda: minimax(_log_of_ratio_rest, 0, 0.0295, 6, lambda z: z**2),
     "sinh_double": lambda: minimax(_sinh_rest, 0, 1, 6, lambda z: z),
     "sinh_float": lambda: minimax(_sinh_rest, 0, 1, 2, lambda z: z, kind="float"),
     "atanh_double": lambda: minimax(_atanh_rest, 0, 0.0402, 7, lambda z: z),

@@ -4,6 +4,7 @@ A number more precise than its kind is a pair (high, low), high + low, |low| at 
 Dekker, "A floating-point technique for extending the available precision", 1971.
 """
 
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,11 +26,6 @@ class Format:
     def least(self) -> float:
         """The least normal number."""
         return 2.0 ** (1 - self.bias)
-
-    @property
-    def epsilon(self) -> float:
-        """The distance from 1 to the next number."""
-        return 2.0**-self.fraction
 
     @property
     def whole(self) -> float:
@@ -61,6 +57,18 @@ def format_of(x: Vector) -> Format:
     return FORMATS[x.kind]
 
 
+def is_normal(x: Vector) -> Vector:
+    """Where x is positive, finite and not subnormal.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arithmetic import is_normal
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> of_arrays(lambda x: is_normal(x).to("double"), np.array([-1.0, 0, 5e-324, 3, np.inf]))
+    array([0., 0., 0., 1., 0.])
+    """
+    return (x >= format_of(x).least) & (x < math.inf)
+
+
 def polynomial(x: Vector, coefficients: Sequence[Number]) -> Vector:
     """c[0] + c[1] x + c[2] x^2 + ... by Horner's rule, an fma a step.
 
@@ -87,6 +95,23 @@ def two_chains(x: Vector, coefficients: Sequence[Number]) -> Vector:
     """
     square = x * x
     return fma(polynomial(square, coefficients[1::2]), x, polynomial(square, coefficients[::2]))
+
+
+def short_polynomial(x: Vector, coefficients: Sequence[Number]) -> Vector:
+    """`polynomial` by Estrin's scheme: a chain of log2(degree) steps, and half an ulp less exact.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arithmetic import short_polynomial
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> of_arrays(lambda x: short_polynomial(x, [1, 2, 3]), np.array([0.0, 1.0, 10.0]))
+    array([  1.,   6., 321.])
+    """
+    terms: list[Vector | Number] = list(coefficients)
+    while len(terms) > 1:
+        evens, odds = terms[::2], terms[1::2]
+        terms = [fma(odd, x, even) for even, odd in zip(evens, odds, strict=False)] + evens[len(odds) :]
+        x = x * x
+    return terms[0] if isinstance(terms[0], Vector) else x.number(terms[0])
 
 
 def two_sum(a: Vector, b: Vector | Number) -> Pair:

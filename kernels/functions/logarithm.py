@@ -1,10 +1,20 @@
 """Logarithms, within 2 ulp."""
 
 import math
+from collections.abc import Callable
 
-from .arithmetic import LN2, format_of, polynomial, split, split_normal, times_power_of_two, two_sum
+from .arithmetic import (
+    LN2,
+    format_of,
+    is_normal,
+    polynomial,
+    split,
+    split_normal,
+    times_power_of_two,
+    two_sum,
+)
 from .exponential import exp_of_minus
-from .vector import Number, Vector, fma, where
+from .vector import Number, Vector, fma, rarely, where
 
 # From python -m scripts.coefficients
 LOG = [  # log_double
@@ -56,11 +66,7 @@ def log(x: Vector) -> Vector:
     >>> of_arrays(log, np.array([0.0, 1, 10, -1]))
     array([      -inf, 0.        , 2.30258509,        nan])
     """
-    m, k = split(x)
-    f = m - 1
-    high, low = LN2[x.kind]
-    small = f + fma(k, low, log1p_rest(f))
-    return at_ends(x, fma(k, high, small))
+    return _of_positive(x, _log)
 
 
 def log2(x: Vector) -> Vector:
@@ -72,8 +78,7 @@ def log2(x: Vector) -> Vector:
     >>> of_arrays(log2, np.array([0, 0.125, 10, -1]))
     array([       -inf, -3.        ,  3.32192809,         nan])
     """
-    m, k = split(x)
-    return at_ends(x, k + _times_log(LOG2_E, m - 1))
+    return _of_positive(x, lambda m, k: k + _times_log(LOG2_E, m - 1))
 
 
 def log10(x: Vector) -> Vector:
@@ -85,9 +90,8 @@ def log10(x: Vector) -> Vector:
     >>> of_arrays(log10, np.array([0.0, 1000, 2, -1]))
     array([   -inf, 3.     , 0.30103,     nan])
     """
-    m, k = split(x)
     high, low = LOG10_2[x.kind]
-    return at_ends(x, fma(k, high, fma(k, low, _times_log(LOG10_E, m - 1))))
+    return _of_positive(x, lambda m, k: fma(k, high, fma(k, low, _times_log(LOG10_E, m - 1))))
 
 
 def log1p(x: Vector) -> Vector:
@@ -134,7 +138,7 @@ def log1p_of_pair(x: Vector, x_low: Vector | Number) -> Vector:
     f_low = where(k < format_of(x).fraction + 2, (u_low + x_low) * shrunk, 0)
     high, low = LN2[x.kind]
     rest = fma(f_low, fma(f, f - 1, 1), log1p_rest(f))  # 1/(1 + f) to a few bits
-    return at_ends(u, fma(k, high, f + fma(k, low, rest)))
+    return _at_ends(u, fma(k, high, f + fma(k, low, rest)))
 
 
 def log1p_rest(f: Vector) -> Vector:
@@ -153,13 +157,26 @@ def log1p_rest(f: Vector) -> Vector:
     return fma(s, fma(z, polynomial(z, LOG), square), -square)
 
 
+def _of_positive(x: Vector, logarithm: Callable[[Vector, Vector], Vector]) -> Vector:
+    """logarithm(m, k) of x = m 2^k; apart from the rest what is subnormal, not positive or not finite."""
+    usual = logarithm(*split_normal(x))
+    return rarely(~is_normal(x), lambda: _at_ends(x, logarithm(*split(x))), usual)
+
+
+def _log(m: Vector, k: Vector) -> Vector:
+    """log(m 2^k)."""
+    f = m - 1
+    high, low = LN2[m.kind]
+    return fma(k, high, f + fma(k, low, log1p_rest(f)))
+
+
 def _times_log(factor: dict[str, tuple[float, float]], f: Vector) -> Vector:
     """factor * log(1 + f)."""
     high, low = factor[f.kind]
     return fma(f, high, fma(log1p_rest(f), high, f * low))
 
 
-def at_ends(x: Vector, y: Vector) -> Vector:
+def _at_ends(x: Vector, y: Vector) -> Vector:
     """y, a logarithm of x, but where x is not positive or not finite."""
     y = where(x < math.inf, y, x)
     return where(x > 0, y, where(x == 0, y.number(-math.inf), math.nan))

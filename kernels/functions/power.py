@@ -7,41 +7,45 @@ from .arithmetic import (
     clamped,
     fast_two_sum,
     format_of,
+    is_normal,
     nearest,
     polynomial,
     power_of_two,
+    short_polynomial,
     split,
+    split_normal,
     times_power_of_two,
-    two_chains,
     two_product,
 )
-from .logarithm import at_ends
-from .vector import Vector, absolute, copysign, floor, fma, sqrt, where
+from .logarithm import log
+from .vector import Vector, absolute, copysign, floor, fma, rarely, sqrt, where
 
 # From python -m scripts.coefficients
-EXP2 = [  # exp2_double
-    1.0,
-    0.6931471805599453,
-    0.2402265069591011,
-    0.055504108664821736,
-    0.009618129107600584,
-    0.0013333558146543145,
-    0.0001540353045029502,
-    1.5252733637238123e-05,
-    1.3215438205697553e-06,
-    1.0178158425185772e-07,
-    7.073343018153618e-09,
-    4.4391626713860797e-10,
-]
-EXP2_FLOAT = [  # exp2_float
-    1.0,
-    0.6931471824645996,
-    0.24022647738456726,
-    0.05550359562039375,
-    0.009618505835533142,
-    0.0013391025131568313,
-    0.00015326787251979113,
-]
+EXP2 = {
+    "double": [  # exp2_double
+        1.0,
+        0.6931471805599453,
+        0.2402265069591011,
+        0.055504108664821736,
+        0.009618129107600584,
+        0.0013333558146543145,
+        0.0001540353045029502,
+        1.5252733637238123e-05,
+        1.3215438205697553e-06,
+        1.0178158425185772e-07,
+        7.073343018153618e-09,
+        4.4391626713860797e-10,
+    ],
+    "float": [  # exp2_float
+        1.0,
+        0.6931471824645996,
+        0.24022647738456726,
+        0.05550359562039375,
+        0.009618505835533142,
+        0.0013391025131568313,
+        0.00015326787251979113,
+    ],
+}
 LOG2_FLOAT = [  # log2_float
     2.885390081790234,
     0.9617966731624057,
@@ -50,13 +54,13 @@ LOG2_FLOAT = [  # log2_float
     0.3407734343865208,
 ]
 LOG_REST = [  # log_rest_double
-    0.6000000000000344,
-    0.42857142855121355,
-    0.33333333785121416,
-    0.2727267607336624,
-    0.23080158792761546,
-    0.19884679393718014,
-    0.19799731401340687,
+    0.20000000000000834,
+    0.07619047618557333,
+    0.08571428681046489,
+    0.06233753807067703,
+    0.05615171189180508,
+    0.04767199693979945,
+    0.048068164091822796,
 ]
 CBRT = [  # cbrt
     1.874505639076233,
@@ -82,22 +86,27 @@ def pow(x: Vector, y: Vector) -> Vector:
     >>> of_arrays(pow, np.array([2.0, -2, -2, 0]), np.array([0.5, 3, 0.5, -1]))
     array([ 1.41421356, -8.        ,         nan,         inf])
     """
-    size = absolute(x)
-    power = _power_of_floats(size, y) if x.kind == "float" else _power(size, y)
-    whole, half = floor(y) == y, y * 0.5
-    power = where((x < 0) & ~whole, math.nan, power)
-    inverse = (size.bits() ^ format_of(x).bits(math.inf)).as_floats(x.kind)  # 0 for infinity, and vice versa
-    power = where((size == 0) | (size == math.inf), where(y < 0, inverse, size), power)
-    power = copysign(power, where(whole & (floor(half) != half), x, 1))
-    power = where(x.is_nan() | y.is_nan(), math.nan, power)
-    return where((y == 0) | (x == 1), 1, power)
+    high, low = _exponent(split_normal(x), y)
+    n, shifted = nearest(high)
+    power = _exp2((high - n) + low) * power_of_two(shifted.bits(), x.kind)
+    usual = is_normal(x) & (absolute(high) < format_of(x).bias - 2)
+    return rarely(~usual, lambda: _any_power(x, y), power)
 
 
 def log_of_base(x: Vector) -> Vector:
-    """log(x), in the steps in which pow(x, y) takes a logarithm: beside it, it costs next to nothing."""
-    size = absolute(x)
-    log2 = _log2_of_floats(size) if x.kind == "float" else log2_pair(size)[0]
-    return at_ends(x, (log2 * math.log(2)).to(x.kind))
+    """log(x), in the steps in which pow(x, y) takes a logarithm: beside it, it costs next to nothing.
+
+    Within 1.2 ulp; its ends are those of log.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.power import log_of_base
+    >>> of_arrays(log_of_base, np.array([0.0, 1, 10, -1]))
+    array([      -inf, 0.        , 2.30258509,        nan])
+    """
+    m, k = split_normal(x)
+    log2 = _log2_of_floats(m, k) if x.kind == "float" else log2_pair(m, k)[0]
+    return rarely(~is_normal(x), lambda: log(x), (log2 * math.log(2)).to(x.kind))
 
 
 def cbrt(x: Vector) -> Vector:
@@ -146,55 +155,67 @@ def hypot(x: Vector, y: Vector) -> Vector:
     return where((x == math.inf) | (y == math.inf), math.inf, root)
 
 
-def _power(x: Vector, y: Vector) -> Vector:
-    """x^y for positive, finite x."""
-    y, log = clamped(y, -(2.0**80), 2.0**80), log2_pair(x)
-    high, low = two_product(y, log[0])
-    low = where(absolute(high) < 1100.0, fma(y, log[1], low), 0)
-    high = clamped(high, -1100.0, 1100.0)
+def _any_power(x: Vector, y: Vector) -> Vector:
+    """x^y wherever it is."""
+    size, limit = absolute(x), format_of(x).bias + format_of(x).fraction + 10
+    high, low = _exponent(split(size), clamped(y, -(2.0**80), 2.0**80))
+    low, high = where(absolute(high) < limit, low, 0), clamped(high, -limit, limit)
     n, shifted = nearest(high)
-    r = (high - n) + low
-    return times_power_of_two(fma(r, fma(r, two_chains(r, EXP2[2:]), EXP2[1]), 1), shifted.bits())
+    power = times_power_of_two(_exp2((high - n) + low), shifted.bits())
+    whole, half = floor(y) == y, y * 0.5
+    power = where((x < 0) & ~whole, math.nan, power)
+    inverse = (size.bits() ^ format_of(x).bits(math.inf)).as_floats(x.kind)  # 0 for infinity, and vice versa
+    power = where((size == 0) | (size == math.inf), where(y < 0, inverse, size), power)
+    power = copysign(power, where(whole & (floor(half) != half), x, 1))
+    power = where(x.is_nan() | y.is_nan(), math.nan, power)
+    return where((y == 0) | (x == 1), 1, power)
 
 
-def _power_of_floats(x: Vector, y: Vector) -> Vector:
-    """x^y for positive, finite floats x: their logarithm and its product with y in doubles."""
-    y = clamped(y, -(2.0**100), 2.0**100)
-    product = y.to("double") * _log2_of_floats(x)
-    n, shifted = nearest(clamped(product.to("float"), -200.0, 200.0))
-    r = clamped((product - n.to("double")).to("float"), -1.0, 1.0)
-    return times_power_of_two(fma(r, fma(r, two_chains(r, EXP2_FLOAT[2:]), EXP2_FLOAT[1]), 1), shifted.bits())
+def _exponent(base: Pair, y: Vector) -> Pair:
+    """y log2(m 2^k) as a pair."""
+    if y.kind == "float":
+        product = y.to("double") * _log2_of_floats(*base)
+        high = product.to("float")
+        return high, (product - high.to("double")).to("float")
+    log, log_low = log2_pair(*base)
+    high, low = two_product(y, log)
+    return high, fma(y, log_low, low)
 
 
-def _log2_of_floats(x: Vector) -> Vector:
-    """log2(x) of positive, finite floats, in doubles."""
-    m, k = (part.to("double") for part in split(x))
+def _exp2(r: Vector) -> Vector:
+    """2^r for |r| <= 1/2."""
+    c = EXP2[r.kind]
+    return fma(r, fma(r, short_polynomial(r, c[2:]), c[1]), 1)
+
+
+def _log2_of_floats(m: Vector, k: Vector) -> Vector:
+    """log2(m 2^k) of floats, in doubles: k + log2(m), |log2(m)| <= 1/2."""
+    m, k = m.to("double"), k.to("double")
     s = (m - 1) / (m + 1)
     return fma(s, polynomial(s * s, LOG2_FLOAT), k)
 
 
-def log2_pair(x: Vector) -> Pair:
-    """log2(x) for positive, finite x as a pair, with a relative error of 2^-64.
+def log2_pair(m: Vector, k: Vector) -> Pair:
+    """k + log2(m) as a pair for sqrt(1/2) <= m < sqrt(2), with a relative error of 2^-64.
 
-    s = (m - 1)/(m + 1), z = s^2 to log2(m) = s/(1.5 log(2)) (3 + z + 3/5 z^2 + ...): fdlibm's e_pow.c.
+    s = (m - 1)/(m + 1), z = s^2 to log2(m) = s/(1.5 log(2)) (3 + z) (1 + z^2 p(z)).
 
     >>> import numpy as np
     >>> from packtrain.kernels.functions.arrays import of_arrays
     >>> from packtrain.kernels.functions.power import log2_pair
-    >>> of_arrays(lambda x: log2_pair(x)[0], np.array([0.5, 1, 10]))
-    array([-1.        ,  0.        ,  3.32192809])
+    >>> of_arrays(lambda m, k: log2_pair(m, k)[0], np.array([1, 1.25]), np.array([-1.0, 3.0]))
+    array([-1.        ,  3.32192809])
     """
-    m, k = split(x)
     s, s_low = _ratio(m)
     z = s * s
-    z_low = fma(s_low, s + s, fma(s, s, -z))
-    rest = fma(z * z, fma(z, two_chains(z, LOG_REST[1:]), LOG_REST[0]), z_low)
     t, t_low = fast_two_sum(3, z)
-    t = fast_two_sum(t, t_low + rest)
-    u, u_low = _times((s, s_low), t)
-    v, v_low = _times((u, u_low), (x.number(TWO_THIRDS_OVER_LN2[0]), x.number(TWO_THIRDS_OVER_LN2[1])))
+    u = _times((s, s_low), (t, t_low + fma(s_low, s + s, fma(s, s, -z))))
+    factor = TWO_THIRDS_OVER_LN2
+    v, v_low = _times(u, (m.number(factor[0]), m.number(factor[1])))
+    rest = z * z * fma(z, short_polynomial(z, LOG_REST[1:]), LOG_REST[0])
     high, low = fast_two_sum(k, v)
-    return high, low + v_low
+    high, more = fast_two_sum(high, v * rest)
+    return high, more + (low + v_low)
 
 
 def _ratio(m: Vector) -> Pair:
