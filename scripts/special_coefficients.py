@@ -11,6 +11,7 @@ from collections.abc import Callable
 from itertools import zip_longest
 
 import mpmath
+import numpy as np
 from mpmath import (
     asin,
     atan,
@@ -128,9 +129,10 @@ def bessel_far(n: int) -> tuple[Function, Function]:
     return lambda q: parts(q)[0], lambda q: parts(q)[1]
 
 
-def chebyshev(f: Function, degree: int, half: float = 1) -> tuple[list[float], float]:
+def chebyshev(f: Function, degree: int, half: float = 1, kind: str = "double") -> tuple[list[float], float]:
     """The coefficients of x^0, x^1, ... of f's Chebyshev series in [-half, half] up to `degree`, the first as
     a pair; and how much the series leaves out."""
+    rounded = np.float32 if kind == "float" else float
     with mpmath.workdps(DIGITS):
         n = 2 * degree + 2
         angles = [pi * (k + mpf(1) / 2) / n for k in range(n)]
@@ -138,8 +140,9 @@ def chebyshev(f: Function, degree: int, half: float = 1) -> tuple[list[float], f
         series = [2 * sum(y * cos(k * a) for y, a in zip(values, angles, strict=True)) / n for k in range(n)]
         series[0] /= 2
         exact = [c / mpf(half) ** k for k, c in enumerate(_powers(series[: degree + 1]))]
-        first, left_out = float(exact[0]), sum(map(abs, series[degree + 1 :]))
-        return [first, *map(float, [exact[0] - first, *exact[1:]])], float(left_out)
+        first, left_out = float(rounded(exact[0])), sum(map(abs, series[degree + 1 :]))
+        rest = [exact[0] - first, *exact[1:]]
+        return [first, *(float(rounded(c)) for c in rest)], float(left_out)
 
 
 def _powers(series: list[mpf]) -> list[mpf]:
@@ -170,7 +173,8 @@ TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {
     "erf_near_float": lambda: minimax(erf_near, 0, 1, 6, lambda x: 1 / (1 + erf_near(x)), "float"),
     "erf_far_double": lambda: minimax(erf_far, -1, 3.95, 21, _weight_far),
     "erf_far_float": lambda: minimax(erf_far, -1, 1.95, 8, _weight_far, "float"),
-    "scaled_complement": lambda: chebyshev(scaled_complement, 24),
+    "scaled_complement_double": lambda: chebyshev(scaled_complement, 24),
+    "scaled_complement_float": lambda: chebyshev(scaled_complement, 12, 1, "float"),
     "log_gamma": lambda: chebyshev(log_gamma, 24, 0.75),
     "psi_over_distance": lambda: chebyshev(psi_over_distance, 26, 0.75),
     "j0_middle": lambda: chebyshev(bessel_middle(0), 13),

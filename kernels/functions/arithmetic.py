@@ -108,9 +108,9 @@ def pair_times_pair(a: Pair, b: Pair) -> Pair:
     return fast_two_sum(high, fma(a[0], b[1], fma(a[1], b[0], low)))
 
 
-def two_over_two(a: Pair, b: Pair) -> Vector:
-    """a/b rounded nearly once."""
-    reciprocal = 1 / b[0]
+def two_over_two(a: Pair, b: Pair, reciprocal: Vector | None = None) -> Vector:
+    """a/b rounded nearly once; the reciprocal of b[0], if it is at hand, need not be exact."""
+    reciprocal = 1 / b[0] if reciprocal is None else reciprocal
     q = a[0] * reciprocal
     rest = fma(-q, b[0], a[0]) + fma(-q, b[1], a[1])
     return fma(rest, reciprocal, q)
