@@ -119,10 +119,16 @@ def _log1p_rest(f: mpmath.mpf) -> mpmath.mpf:
     return (mpmath.log1p(f) - f) / f**2
 
 
-def _log_of_ratio_rest(z: mpmath.mpf) -> mpmath.mpf:
-    """log((1 + s)/(1 - s)) = 2s (1 + z/3 + z^2 p(z)), z = s^2: p."""
+def _log2_of_ratio(z: mpmath.mpf) -> mpmath.mpf:
+    """log2((1 + s)/(1 - s)) = s p(z), z = s^2: p."""
     s = mpmath.sqrt(z)
-    return (mpmath.log((1 + s) / (1 - s)) / (2 * s) - 1 - z / 3) / z**2
+    return mpmath.log((1 + s) / (1 - s), 2) / s
+
+
+def _log_of_ratio_rest(z: mpmath.mpf) -> mpmath.mpf:
+    """log((1 + s)/(1 - s)) = 2/3 s (3 + z + z^2 p(z)), z = s^2: p."""
+    s = mpmath.sqrt(z)
+    return (mpmath.log((1 + s) / (1 - s)) * 1.5 / s - 3 - z) / z**2
 
 
 def _tanh_rest(z: mpmath.mpf) -> mpmath.mpf:
@@ -137,7 +143,9 @@ TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {
     "tanh_double": lambda: minimax(_tanh_rest, 0, 0.625**2, 10, lambda z: z),
     "tanh_float": lambda: minimax(_tanh_rest, 0, 0.625**2, 4, lambda z: z, kind="float"),
     "exp2_double": lambda: minimax(lambda x: mpmath.mpf(2) ** x, -0.501, 0.501, 11),
-    "log_rest_double": lambda: minimax(_log_of_ratio_rest, 0, 0.0295, 6, lambda z: z**2),
+    "exp2_float": lambda: minimax(lambda x: mpmath.mpf(2) ** x, -0.501, 0.501, 6, kind="float"),
+    "log2_float": lambda: minimax(_log2_of_ratio, 0, 0.0295, 4),
+    "log_rest_double": lambda: minimax(_log_of_ratio_rest, 0, 0.0295, 6, lambda z: z**2 / 3),
     "log_double": lambda: minimax(_log_of_ratio, 0, 0.0295, 6, lambda z: z),
     "log_float": lambda: minimax(_log1p_rest, -0.293, 0.4143, 8, lambda f: f, kind="float"),
 }

@@ -1,7 +1,5 @@
 """Hyperbolic functions, within 2 ulp."""
 
-import math
-
 from .arithmetic import polynomial, power_of_two
 from .exponential import EXP, reduced
 from .vector import Vector, absolute, copysign, fma, where

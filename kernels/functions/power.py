@@ -6,9 +6,10 @@ from .arithmetic import (
     Pair,
     clamped,
     fast_two_sum,
+    format_of,
     nearest,
-    pair_times_pair,
     polynomial,
+    short_polynomial,
     split,
     times_power_of_two,
     two_product,
@@ -30,65 +31,98 @@ EXP2 = [  # exp2_double
     7.073343018153618e-09,
     4.4391626713860797e-10,
 ]
-LOG_REST = [  # log_rest_double
-    0.20000000000001145,
-    0.14285714285041382,
-    0.1111111126153406,
-    0.09090892040173638,
-    0.07693385515764213,
-    0.06628244087678067,
-    0.06599739260964405,
+EXP2_FLOAT = [  # exp2_float
+    1.0,
+    0.6931471824645996,
+    0.24022647738456726,
+    0.05550359562039375,
+    0.009618505835533142,
+    0.0013391025131568313,
+    0.00015326787251979113,
 ]
-TWO_OVER_LN2 = (2.8853900817779268, 4.0710547481862066e-17)
-THIRD = (0.3333333333333333, 1.850371707708594e-17)
+LOG2_FLOAT = [  # log2_float
+    2.885390081790234,
+    0.9617966731624057,
+    0.5770836206932878,
+    0.41167047486123354,
+    0.3407734343865208,
+]
+LOG_REST = [  # log_rest_double
+    0.6000000000000344,
+    0.42857142855121355,
+    0.33333333785121416,
+    0.2727267607336624,
+    0.23080158792761546,
+    0.19884679393718014,
+    0.19799731401340687,
+]
+TWO_THIRDS_OVER_LN2 = (0.9617966939259756, 5.0577616648125907e-17)  # pair(lambda: 2 / mpmath.log(2) / 3)
 
 
 def pow(x: Vector, y: Vector) -> Vector:
     """x^y."""
     size = absolute(x)
-    power = exp2_of_product(clamped(y, -(2.0**80), 2.0**80), log2_pair(size))
-    at_end = where(y < 0, where(size == 0, size.number(math.inf), 0), size)
-    power = where((size == 0) | (size == math.inf), at_end, power)
+    power = _power_of_floats(size, y) if x.kind == "float" else _power(size, y)
     whole, half = floor(y) == y, y * 0.5
+    power = where((x < 0) & ~whole, math.nan, power)
+    inverse = (size.bits() ^ format_of(x).bits(math.inf)).as_floats(x.kind)  # 0 for infinity, and vice versa
+    power = where((size == 0) | (size == math.inf), where(y < 0, inverse, size), power)
     power = copysign(power, where(whole & (floor(half) != half), x, 1))
-    power = where(((x < 0) & (x > -math.inf) & ~whole) | (x.is_nan() | y.is_nan()), math.nan, power)
+    power = where(x.is_nan() | y.is_nan(), math.nan, power)
     return where((y == 0) | (x == 1), 1, power)
 
 
-def exp2_of_product(y: Vector, log: Pair) -> Vector:
-    """2^(y*(high + low))."""
+def _power(x: Vector, y: Vector) -> Vector:
+    """x^y for positive, finite x."""
+    y, log = clamped(y, -(2.0**80), 2.0**80), log2_pair(x)
     high, low = two_product(y, log[0])
-    low = where(absolute(high) > 1100.0, 0, fma(y, log[1], low))
+    low = where(absolute(high) < 1100.0, fma(y, log[1], low), 0)
     high = clamped(high, -1100.0, 1100.0)
     n, shifted = nearest(high)
-    return times_power_of_two(polynomial((high - n) + low, EXP2), shifted.bits())
+    r = (high - n) + low
+    return times_power_of_two(fma(r, fma(r, short_polynomial(r, EXP2[2:]), EXP2[1]), 1), shifted.bits())
+
+
+def _power_of_floats(x: Vector, y: Vector) -> Vector:
+    """x^y for positive, finite floats x: their logarithm and its product with y in doubles."""
+    m, k = (part.to("double") for part in split(x))
+    s = (m - 1) / (m + 1)
+    y = clamped(y, -(2.0**100), 2.0**100)
+    product = y.to("double") * fma(s, polynomial(s * s, LOG2_FLOAT), k)
+    n, shifted = nearest(clamped(product.to("float"), -200.0, 200.0))
+    r = clamped((product - n.to("double")).to("float"), -1.0, 1.0)
+    return times_power_of_two(
+        fma(r, fma(r, short_polynomial(r, EXP2_FLOAT[2:]), EXP2_FLOAT[1]), 1), shifted.bits()
+    )
 
 
 def log2_pair(x: Vector) -> Pair:
     """log2(x) for positive, finite x, with a relative error of 2^-64.
 
-    s = (m - 1)/(m + 1) to log2(m) = 2/log(2) s (1 + s^2/3 + s^4/5 ...).
+    s = (m - 1)/(m + 1), z = s^2 to log2(m) = s/(1.5 log(2)) (3 + z + 3/5 z^2 + 3/7 z^3 ...): fdlibm's e_pow.c.
     """
     m, k = split(x)
-    s = _ratio(m)
-    u = pair_times_pair(s, s)
-    high, low = pair_times_pair(s, _constant(x, TWO_OVER_LN2))
-    w = pair_times_pair(u, _constant(x, THIRD))
-    w = w[0], fma(u[0] * u[0], polynomial(u[0], LOG_REST), w[1])
-    more, rest = pair_times_pair((high, low), w)
-    total, a = fast_two_sum(k, high)
-    total, b = fast_two_sum(total, more)
-    return fast_two_sum(total, (a + b) + (low + rest))
+    s, s_low = _ratio(m)
+    z = s * s
+    z_low = fma(s_low, s + s, fma(s, s, -z))
+    rest = fma(z * z, fma(z, short_polynomial(z, LOG_REST[1:]), LOG_REST[0]), z_low)
+    t, t_low = fast_two_sum(3, z)
+    t = fast_two_sum(t, t_low + rest)
+    u, u_low = _times((s, s_low), t)
+    v, v_low = _times((u, u_low), tuple(x.number(part) for part in TWO_THIRDS_OVER_LN2))
+    high, low = fast_two_sum(k, v)
+    return high, low + v_low
 
 
 def _ratio(m: Vector) -> Pair:
     """(m - 1)/(m + 1)."""
-    f, d = m - 1, m + 1
-    d_low = m - (d - 1)
-    reciprocal = 1 / d
+    f = m - 1
+    reciprocal = 1 / (m + 1)
     s = f * reciprocal
-    return s, fma(-s, d_low, fma(-s, d, f)) * reciprocal
+    return s, fma(-s, f, fma(s, -2, f)) * reciprocal  # f - 2s is exact
 
 
-def _constant(x: Vector, pair: tuple[float, float]) -> Pair:
-    return x.number(pair[0]), x.number(pair[1])
+def _times(a: Pair, b: Pair) -> Pair:
+    """a*b; its low part is not below half an ulp."""
+    high, low = two_product(a[0], b[0])
+    return high, low + fma(a[0], b[1], a[1] * b[0])
