@@ -131,6 +131,12 @@ def _log_of_ratio_rest(z: mpmath.mpf) -> mpmath.mpf:
     return (mpmath.log((1 + s) / (1 - s)) * 1.5 / s - 3 - z) / z**2
 
 
+def _atanh_rest(z: mpmath.mpf) -> mpmath.mpf:
+    """atanh(s) = s + s z p(z), z = s^2: p."""
+    s = mpmath.sqrt(z)
+    return (mpmath.atanh(s) / s - 1) / z
+
+
 def _tanh_rest(z: mpmath.mpf) -> mpmath.mpf:
     """tanh(x) = x + x z p(z), z = x^2: p."""
     x = mpmath.sqrt(z)
@@ -146,6 +152,9 @@ TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {
     "exp2_float": lambda: minimax(lambda x: mpmath.mpf(2) ** x, -0.501, 0.501, 6, kind="float"),
     "log2_float": lambda: minimax(_log2_of_ratio, 0, 0.0295, 4),
     "log_rest_double": lambda: minimax(_log_of_ratio_rest, 0, 0.0295, 6, lambda z: z**2 / 3),
+    "atanh_double": lambda: minimax(_atanh_rest, 0, 0.0402, 7, lambda z: z),
+    "atanh_float": lambda: minimax(_atanh_rest, 0, 0.0402, 2, lambda z: z, kind="float"),
+    "cbrt": lambda: minimax(lambda m: 1 / mpmath.cbrt(m), 0.7071, 1.4143, 4, kind="float"),
     "log_double": lambda: minimax(_log_of_ratio, 0, 0.0295, 6, lambda z: z),
     "log_float": lambda: minimax(_log1p_rest, -0.293, 0.4143, 8, lambda f: f, kind="float"),
 }

@@ -174,7 +174,7 @@ def times_power_of_two(y: Vector, n: Vector) -> Vector:
 
 
 def split(x: Vector, least: float = 0.5**0.5) -> Pair:
-    """x = m * 2^k for positive, finite x, subnormal ones too: m from `least` to below 2*least, and k.
+    """x = m * 2^k for positive, finite x: m from `least` to below 2*least, and k.
 
     Others give anything.
 
@@ -185,13 +185,16 @@ def split(x: Vector, least: float = 0.5**0.5) -> Pair:
     >>> of_arrays(lambda x: split(x)[0], x), of_arrays(lambda x: split(x)[1], x)
     (array([1.  , 0.75, 1.  ]), array([    0.,     4., -1074.]))
     """
+    form = format_of(x)
+    small, lift = x < form.least, form.fraction + 2
+    m, k = split_normal(where(small, x * 2.0**lift, x), least)
+    return m, where(small, k - lift, k)
+
+
+def split_normal(x: Vector, least: float = 0.5**0.5) -> Pair:
+    """`split` of numbers none of which is subnormal."""
     form, start = format_of(x), format_of(x).bits(least)
-    small = x < form.least
-    lift = form.fraction + 2
-    x = where(small, x * 2.0**lift, x)
     bits = x.bits() + ((form.bias << form.fraction) - start)
     exponent = bits.shifted_right(form.fraction) | form.bits(2.0**form.fraction)
-    k = exponent.as_floats(x.kind) - where(
-        small, x.number(2.0**form.fraction + form.bias + lift), 2.0**form.fraction + form.bias
-    )
+    k = exponent.as_floats(x.kind) - (2.0**form.fraction + form.bias)
     return ((bits & ((1 << form.fraction) - 1)) + start).as_floats(x.kind), k

@@ -2,9 +2,9 @@
 
 import math
 
-from .arithmetic import LN2, polynomial, split, times_power_of_two
+from .arithmetic import LN2, format_of, polynomial, split, split_normal, times_power_of_two, two_sum
 from .exponential import exp_of_minus
-from .vector import Vector, fma, where
+from .vector import Number, Vector, fma, where
 
 # From python -m scripts.coefficients
 LOG = [  # log_double
@@ -29,6 +29,20 @@ LOG_FLOAT = [  # log_float
 ]
 
 
+LOG2_E = {
+    "double": (1.4426950408889634, 2.0355273740931033e-17),
+    "float": (1.4426950216293335, 1.9259629911266175e-08),
+}
+LOG10_E = {
+    "double": (0.4342944819032518, 1.098319650216765e-17),
+    "float": (0.4342944920063019, -1.0103050052231683e-08),
+}
+LOG10_2 = {
+    "double": (0.3010299956639812, -2.8037281277851704e-18),
+    "float": (0.3010300099849701, -1.4320988897559699e-08),
+}
+
+
 def log(x: Vector) -> Vector:
     """log(x)."""
     m, k = split(x)
@@ -38,14 +52,41 @@ def log(x: Vector) -> Vector:
     return _at_ends(x, fma(k, high, small))
 
 
+def log2(x: Vector) -> Vector:
+    """log2(x)."""
+    m, k = split(x)
+    return _at_ends(x, k + _times_log(LOG2_E, m - 1))
+
+
+def log10(x: Vector) -> Vector:
+    """log10(x)."""
+    m, k = split(x)
+    high, low = LOG10_2[x.kind]
+    return _at_ends(x, fma(k, high, fma(k, low, _times_log(LOG10_E, m - 1))))
+
+
+def log1p(x: Vector) -> Vector:
+    """log(1 + x)."""
+    return where(x == 0, x, log1p_of_pair(x, 0))
+
+
 def softplus(x: Vector) -> Vector:
     """log(1 + e^x)."""
     y, y_low, n = exp_of_minus(x)
     t, t_low = (times_power_of_two(part, -n.bits()) for part in (y, y_low))
-    large = t > math.sqrt(2) - 1
-    f, f_low = where(large, fma(t, 0.5, -0.5), t), where(large, t_low * 0.5, t_low)
-    high, low = (where(large, x.number(part), 0) for part in LN2[x.kind])
-    return where(x > 0, x, 0) + (high + (f + (f_low + (low + log1p_rest(f)))))
+    return where(x > 0, x, 0) + log1p_of_pair(t, t_low)
+
+
+def log1p_of_pair(x: Vector, x_low: Vector | Number) -> Vector:
+    """log(1 + x + x_low)."""
+    u, u_low = two_sum(x, 1)
+    m, k = split_normal(u)
+    f = m - 1
+    shrunk = (m.bits() - u.bits() + format_of(x).bits(1.0)).as_floats(x.kind)  # 2^-k
+    f_low = where(k < format_of(x).fraction + 2, (u_low + x_low) * shrunk, 0)
+    high, low = LN2[x.kind]
+    rest = fma(f_low, fma(f, f - 1, 1), log1p_rest(f))  # 1/(1 + f) to a few bits
+    return _at_ends(u, fma(k, high, f + fma(k, low, rest)))
 
 
 def log1p_rest(f: Vector) -> Vector:
@@ -55,6 +96,12 @@ def log1p_rest(f: Vector) -> Vector:
     s = f / (f + 2)
     z, square = s * s, f * f * 0.5
     return fma(s, fma(z, polynomial(z, LOG), square), -square)
+
+
+def _times_log(factor: dict[str, tuple[float, float]], f: Vector) -> Vector:
+    """factor * log(1 + f)."""
+    high, low = factor[f.kind]
+    return fma(f, high, fma(log1p_rest(f), high, f * low))
 
 
 def _at_ends(x: Vector, y: Vector) -> Vector:

@@ -9,12 +9,13 @@ from .arithmetic import (
     format_of,
     nearest,
     polynomial,
+    power_of_two,
     short_polynomial,
     split,
     times_power_of_two,
     two_product,
 )
-from .vector import Vector, absolute, copysign, floor, fma, where
+from .vector import Vector, absolute, copysign, floor, fma, sqrt, where
 
 # From python -m scripts.coefficients
 EXP2 = [  # exp2_double
@@ -56,6 +57,13 @@ LOG_REST = [  # log_rest_double
     0.19884679393718014,
     0.19799731401340687,
 ]
+CBRT = [  # cbrt
+    1.874505639076233,
+    -1.8617734909057617,
+    1.5612150430679321,
+    -0.702324390411377,
+    0.1283537596464157,
+]
 TWO_THIRDS_OVER_LN2 = (0.9617966939259756, 5.0577616648125907e-17)  # pair(lambda: 2 / mpmath.log(2) / 3)
 
 
@@ -70,6 +78,38 @@ def pow(x: Vector, y: Vector) -> Vector:
     power = copysign(power, where(whole & (floor(half) != half), x, 1))
     power = where(x.is_nan() | y.is_nan(), math.nan, power)
     return where((y == 0) | (x == 1), 1, power)
+
+
+def cbrt(x: Vector) -> Vector:
+    """The cube root."""
+    m, k = split(absolute(x))
+    third, bits = nearest(k * (1 / 3))
+    left = k - third * 3
+    below, above = left < 0, left > 0
+    a = where(below, m * 0.5, where(above, m * 2, m))
+    y = polynomial(m, CBRT) * where(below, x.number(2 ** (1 / 3)), where(above, x.number(0.5 ** (1 / 3)), 1))
+    e = fma(-(a * y), y * y, 1)
+    y = fma(y * e, fma(e, 2 / 9, 1 / 3), y)  # a^(-1/3)
+    root = a * y * y
+    square, square_low = two_product(root, root)
+    rest = fma(-square, root, a) - square_low * root
+    root = fma(rest * (1 / 3), y * y, root)
+    root = copysign(root * power_of_two(bits.bits(), x.kind), x)
+    return where((absolute(x) < math.inf) & (x != 0), root, x)
+
+
+def hypot(x: Vector, y: Vector) -> Vector:
+    """sqrt(x^2 + y^2)."""
+    x, y = absolute(x), absolute(y)
+    most, least = where(x > y, x, y), where(x > y, y, x)
+    limit = {"double": 600, "float": 100}[x.kind]
+    large, small = most > 2.0 ** (limit / 2), most < 2.0 ** (-limit / 2)
+    scale, back = (
+        where(large, x.number(2.0**-sign), where(small, x.number(2.0**sign), 1)) for sign in (limit, -limit)
+    )
+    most, least = most * scale, least * scale
+    root = sqrt(fma(most, most, least * least)) * back
+    return where((x == math.inf) | (y == math.inf), math.inf, root)
 
 
 def _power(x: Vector, y: Vector) -> Vector:
