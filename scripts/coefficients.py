@@ -137,6 +137,12 @@ def _atanh_rest(z: mpmath.mpf) -> mpmath.mpf:
     return (mpmath.atanh(s) / s - 1) / z
 
 
+def _sinh_rest(z: mpmath.mpf) -> mpmath.mpf:
+    """sinh(x) = x + x z p(z), z = x^2: p."""
+    x = mpmath.sqrt(z)
+    return (mpmath.sinh(x) / x - 1) / z
+
+
 def _tanh_rest(z: mpmath.mpf) -> mpmath.mpf:
     """tanh(x) = x + x z p(z), z = x^2: p."""
     x = mpmath.sqrt(z)
@@ -152,6 +158,8 @@ TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {
     "exp2_float": lambda: minimax(lambda x: mpmath.mpf(2) ** x, -0.501, 0.501, 6, kind="float"),
     "log2_float": lambda: minimax(_log2_of_ratio, 0, 0.0295, 4),
     "log_rest_double": lambda: minimax(_log_of_ratio_rest, 0, 0.0295, 6, lambda z: z**2 / 3),
+    "sinh_double": lambda: minimax(_sinh_rest, 0, 1, 6, lambda z: z),
+    "sinh_float": lambda: minimax(_sinh_rest, 0, 1, 2, lambda z: z, kind="float"),
     "atanh_double": lambda: minimax(_atanh_rest, 0, 0.0402, 7, lambda z: z),
     "atanh_float": lambda: minimax(_atanh_rest, 0, 0.0402, 2, lambda z: z, kind="float"),
     "cbrt": lambda: minimax(lambda m: 1 / mpmath.cbrt(m), 0.7071, 1.4143, 4, kind="float"),

@@ -1,8 +1,9 @@
 """Hyperbolic functions, within 2 ulp."""
 
+import math
+
 from .arithmetic import (
     LN2,
-    clamped,
     fast_two_sum,
     format_of,
     polynomial,
@@ -10,7 +11,7 @@ from .arithmetic import (
     times_power_of_two,
     two_sum,
 )
-from .exponential import EXP, RANGE, add_exp_rest, inverse_power, reduced
+from .exponential import EXP, RANGE, inverse_power, reduced
 from .logarithm import log1p_of_pair
 from .vector import Vector, absolute, copysign, fma, sqrt, where
 
@@ -37,6 +38,22 @@ TANH = {
         -0.005714063066989183,
     ],
 }
+SINH = {
+    "double": [  # sinh_double
+        0.16666666666666669,
+        0.008333333333332915,
+        0.0001984126984158924,
+        2.7557319108490375e-06,
+        2.5052130674085012e-08,
+        1.6056687267739593e-10,
+        7.775685287044976e-13,
+    ],
+    "float": [  # sinh_float
+        0.166667178273201,
+        0.008330223150551319,
+        0.0002037663507508114,
+    ],
+}
 ATANH = {
     "double": [  # atanh_double
         0.333333333333333,
@@ -57,7 +74,7 @@ ATANH = {
 SMALL = 0.625  # from here on tanh is found from e^2x, below by TANH
 ONE = {"double": 20.0, "float": 10.0}  # from here on tanh is 1
 
-LARGE = 2.0**30  # from here on 1 is lost beside t^2, and log(1 + t) is log(t)
+LARGE = {"double": 2.0**60, "float": 2.0**30}  # from here on 1 is lost beside t^2, and log(1 + t) is log(t)
 
 
 def tanh(x: Vector) -> Vector:
@@ -70,18 +87,17 @@ def tanh(x: Vector) -> Vector:
 
 
 def sinh(x: Vector) -> Vector:
-    """sinh(x) = (u + u/(u + 1))/2, u = e^|x| - 1."""
-    r, n = reduced(_in_range(x))
-    c = inverse_power(n)
-    u = add_exp_rest(r + (1 - c), r)
-    return copysign(times_power_of_two(fma(c, u / (u + c), u), n.bits() - 1), x)
+    """sinh(x) = (e^x - e^-x)/2."""
+    size, z = absolute(x), x * x
+    small = fma(x * z, polynomial(z, SINH[x.kind]), x)
+    e, inverse, n = _exp_and_inverse(size)
+    return copysign(where(size < 1, small, times_power_of_two(e - inverse, n.bits() - 1)), x)
 
 
 def cosh(x: Vector) -> Vector:
-    """cosh(x) = (e^|x| + e^-|x|)/2."""
-    r, n = reduced(_in_range(x))
-    c, y = inverse_power(n), polynomial(r, EXP[x.kind])
-    return times_power_of_two(y + c * c / y, n.bits() - 1)
+    """cosh(x) = (e^x + e^-x)/2."""
+    e, inverse, n = _exp_and_inverse(absolute(x))
+    return times_power_of_two(e + inverse, n.bits() - 1)
 
 
 def asinh(x: Vector) -> Vector:
@@ -106,7 +122,7 @@ def atanh(x: Vector) -> Vector:
     t, form = absolute(x), format_of(x)
     k = ((t + 1).bits() - (1 - t).bits() + (1 << (form.fraction - 1))) >> form.fraction
     power = power_of_two(k, x.kind)
-    s = fma(t, power + 1, 1 - power) / fma(t, 1 - power, power + 1)
+    s = _less_over_more(t, power)
     z = s * s
     high, low = (0.5 * part for part in LN2[x.kind])
     k = k.to(x.kind)
@@ -114,12 +130,22 @@ def atanh(x: Vector) -> Vector:
     return copysign(where(t < 1, y, where(t == 1, y.number(math.inf), math.nan)), x)
 
 
-def _in_range(x: Vector) -> Vector:
-    return clamped(absolute(x), 0, RANGE[x.kind][1] + 1)
+def _less_over_more(t: Vector, power: Vector) -> Vector:
+    """(1 + t - power*(1 - t)) / (1 + t + power*(1 - t)): below 1/2, power is 1 or 2, and above, 1 - t is exact."""
+    small, a, b = t < 0.5, 1 + t, 1 - t
+    top = where(small, fma(t, power + 1, 1 - power), fma(-power, b, a))
+    return top / where(small, fma(t, 1 - power, power + 1), fma(power, b, a))
+
+
+def _exp_and_inverse(x: Vector) -> tuple[Vector, Vector, Vector]:
+    """e^x and e^-x, both over 2^n, and what `nearest` gives of n, for x >= 0."""
+    r, n = reduced(where(x > RANGE[x.kind][1] + 1, RANGE[x.kind][1] + 1, x))
+    e, c = polynomial(r, EXP[x.kind]), inverse_power(n)
+    return e, c * c / e, n
 
 
 def _log1p_or_log_of_twice(t: Vector, p: Vector, p_low: Vector) -> Vector:
     """log(1 + p + p_low), or log(2 t) where t is so large that t^2 may overflow."""
-    large = t > LARGE
+    large = t > LARGE[t.kind]
     y = log1p_of_pair(where(large, t, p), where(large, 0, p_low))
     return y + where(large, y.number(math.log(2)), 0)

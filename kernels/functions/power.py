@@ -10,9 +10,9 @@ from .arithmetic import (
     nearest,
     polynomial,
     power_of_two,
-    short_polynomial,
     split,
     times_power_of_two,
+    two_chains,
     two_product,
 )
 from .vector import Vector, absolute, copysign, floor, fma, sqrt, where
@@ -84,16 +84,14 @@ def cbrt(x: Vector) -> Vector:
     """The cube root."""
     m, k = split(absolute(x))
     third, bits = nearest(k * (1 / 3))
-    left = k - third * 3
+    left = fma(third, -3, k)
     below, above = left < 0, left > 0
     a = where(below, m * 0.5, where(above, m * 2, m))
     y = polynomial(m, CBRT) * where(below, x.number(2 ** (1 / 3)), where(above, x.number(0.5 ** (1 / 3)), 1))
     e = fma(-(a * y), y * y, 1)
     y = fma(y * e, fma(e, 2 / 9, 1 / 3), y)  # a^(-1/3)
     root = a * y * y
-    square, square_low = two_product(root, root)
-    rest = fma(-square, root, a) - square_low * root
-    root = fma(rest * (1 / 3), y * y, root)
+    root = fma(fma(-(root * root), root, a) * (1 / 3), y * y, root)
     root = copysign(root * power_of_two(bits.bits(), x.kind), x)
     return where((absolute(x) < math.inf) & (x != 0), root, x)
 
@@ -120,7 +118,7 @@ def _power(x: Vector, y: Vector) -> Vector:
     high = clamped(high, -1100.0, 1100.0)
     n, shifted = nearest(high)
     r = (high - n) + low
-    return times_power_of_two(fma(r, fma(r, short_polynomial(r, EXP2[2:]), EXP2[1]), 1), shifted.bits())
+    return times_power_of_two(fma(r, fma(r, two_chains(r, EXP2[2:]), EXP2[1]), 1), shifted.bits())
 
 
 def _power_of_floats(x: Vector, y: Vector) -> Vector:
@@ -131,9 +129,7 @@ def _power_of_floats(x: Vector, y: Vector) -> Vector:
     product = y.to("double") * fma(s, polynomial(s * s, LOG2_FLOAT), k)
     n, shifted = nearest(clamped(product.to("float"), -200.0, 200.0))
     r = clamped((product - n.to("double")).to("float"), -1.0, 1.0)
-    return times_power_of_two(
-        fma(r, fma(r, short_polynomial(r, EXP2_FLOAT[2:]), EXP2_FLOAT[1]), 1), shifted.bits()
-    )
+    return times_power_of_two(fma(r, fma(r, two_chains(r, EXP2_FLOAT[2:]), EXP2_FLOAT[1]), 1), shifted.bits())
 
 
 def log2_pair(x: Vector) -> Pair:
@@ -145,7 +141,7 @@ def log2_pair(x: Vector) -> Pair:
     s, s_low = _ratio(m)
     z = s * s
     z_low = fma(s_low, s + s, fma(s, s, -z))
-    rest = fma(z * z, fma(z, short_polynomial(z, LOG_REST[1:]), LOG_REST[0]), z_low)
+    rest = fma(z * z, fma(z, two_chains(z, LOG_REST[1:]), LOG_REST[0]), z_low)
     t, t_low = fast_two_sum(3, z)
     t = fast_two_sum(t, t_low + rest)
     u, u_low = _times((s, s_low), t)
