@@ -1,0 +1,95 @@
+"""What the functions' loops are made of: whole vectors, and no calls."""
+
+import platform
+import re
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+
+from packtrain.kernels.common import llvm as machine
+from packtrain.kernels.functions import arrays
+from packtrain.kernels.functions.arrays import KINDS, of_arrays, source
+from packtrain.kernels.functions.exponential import exp, expm1, sigmoid
+from packtrain.kernels.functions.hyperbolic import acosh, asinh, atanh, cosh, sinh, tanh
+from packtrain.kernels.functions.logarithm import log, log1p, log2, log10, softplus
+from packtrain.kernels.functions.power import cbrt, hypot, pow
+from packtrain.kernels.functions.vector import lane_by_lane, sqrt
+
+OF_ONE = [
+    exp,
+    expm1,
+    sigmoid,
+    softplus,
+    log,
+    log1p,
+    log2,
+    log10,
+    cbrt,
+    sqrt,
+    sinh,
+    cosh,
+    tanh,
+    asinh,
+    acosh,
+    atanh,
+]
+FUNCTIONS = {function: 1 for function in OF_ONE} | {pow: 2, hypot: 2}
+X86 = platform.machine() in ("x86_64", "AMD64")
+WIDE = r"%[yz]mm\d" if X86 else r"\bv\d+\.(2d|4s)\b"
+SCALAR = (
+    r"^v?(add|sub|mul|div|sqrt|f?n?m(add|sub)\w*|ucomi|cvt\w+2)s[sd]\b" if X86 else r"\b[ds]\d+, [ds]\d+\b"
+)
+CALL = r"^(callq?|bl|blr)\b"
+
+every = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+kinds = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+
+
+def loop(assembly: str) -> list[str]:
+    """The instructions between the last label that is jumped back to and that jump."""
+    lines = [line.strip() for line in assembly.splitlines()]
+    jumps = [(n, line.split()[-1]) for n, line in enumerate(lines) if re.match(r"(j|b\.|cb|tb)", line)]
+    spans = [(lines.index(f"{to}:"), n) for n, to in jumps if f"{to}:" in lines[:n]]
+    first, last = spans[-1]
+    return [line for line in lines[first + 1 : last] if line and not line.startswith((".", "#"))]
+
+
+def count(pattern: str, lines: list[str]) -> int:
+    return sum(bool(re.search(pattern, line)) for line in lines)
+
+
+@every
+@kinds
+def test_the_loop_is_of_whole_vectors_and_calls_nothing(function, kind: tuple[str, int]) -> None:
+    lines = loop(machine.assembly(source(function, FUNCTIONS[function], *kind)))
+    assert count(WIDE, lines) > 0.8 * len(lines) - 6
+    assert count(SCALAR, lines) == count(CALL, lines) == 0
+
+
+def test_a_call_would_be_seen() -> None:
+    lines = loop(machine.assembly(source(lambda x: lane_by_lane("cbrt", x) + 1, 1, "double", 8)))
+    assert count(CALL, lines) == 8 and count(SCALAR, lines) > 0
+
+
+@pytest.mark.skipif(not X86, reason="an older kind of x86 can't be run here")
+@every
+@kinds
+def test_bits_are_those_of_a_processor_with_half_as_wide_vectors(
+    function, kind: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dtype = {"double": np.float64, "float": np.float32}[kind[0]]
+    x = np.concatenate([np.linspace(-30, 30, 99), 10.0 ** np.linspace(-320, 308, 99)])
+    with np.errstate(over="ignore"):
+        values = [np.roll(x, n).astype(dtype) for n in range(FUNCTIONS[function])]
+    here = of_arrays(function, *values)
+    monkeypatch.setattr(machine, "_machine", lambda: older)
+    older = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
+        cpu="haswell", opt=2, jit=True
+    )
+    lines = loop(machine.assembly(source(function, FUNCTIONS[function], *kind)))
+    assert count(CALL, lines) == 0 and count("%ymm", lines) > 0.5 * len(lines)
+    arrays._code.cache_clear()
+    there = of_arrays(function, *values)
+    arrays._code.cache_clear()
+    np.testing.assert_array_equal(here.view(f"i{dtype().itemsize}"), there.view(f"i{dtype().itemsize}"))
