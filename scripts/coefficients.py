@@ -2,19 +2,21 @@
 
     python -m scripts.coefficients exp_double
 
-prints c[0] to c[degree] of the row `exp_double` of TABLES: the largest error |f(x) - c(x)| * weight(x) on the
-interval is the least possible (Remez), each coefficient rounded in turn from c[0] on, and those after it made again.
-The weight 1/f (unless given) asks for the least relative error.
+prints c[0] to c[degree] of the row `exp_double` of TABLES; without a name all. The largest error
+|f(x) - c(x)| * weight(x) on the interval is the least possible (Remez), each coefficient rounded in turn from
+c[0] on, and those after it made again. The weight 1/f (unless given) asks for the least relative error.
 """
 
 import math
 import sys
 from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
 
 import mpmath
 import numpy as np
 
-Function = Callable[[mpmath.mpf], mpmath.mpf]
+Function = Callable[[Any], Any]  # of numbers of mpmath
 DIGITS = 60
 ROUNDS = 30  # of Remez's exchange; a handful suffices
 
@@ -44,8 +46,8 @@ def minimax(
         return coefficients, float(max(abs(r * w) for r, w in zip(rest, weights, strict=True)))
 
 
-def pair(value: Callable[[], mpmath.mpf]) -> tuple[float, float]:
-    """The value as the nearest double and what is left of it.
+def pair(value: Callable[[], Any], kind: str = "double") -> tuple[float, float]:
+    """The value as the nearest number of `kind` and what is left of it.
 
     >>> from scripts.coefficients import pair
     >>> import mpmath
@@ -53,17 +55,18 @@ def pair(value: Callable[[], mpmath.mpf]) -> tuple[float, float]:
     (0.6931471805599453, 2.3190468138462996e-17)
     """
     with mpmath.workdps(DIGITS):
-        return float(value()), float(value() - float(value()))
+        high = _rounded(value(), kind)
+        return high, _rounded(value() - high, kind)
 
 
-def _points(low: float, high: float, count: int) -> list[mpmath.mpf]:
+def _points(low: float, high: float, count: int) -> list[Any]:
     """Chebyshev's, but for 0."""
     middle, half = mpmath.mpf(low + high) / 2, mpmath.mpf(high - low) / 2
     points = [middle - half * mpmath.cos(mpmath.pi * n / (count - 1)) for n in range(count)]
     return [x for x in points if abs(x) > half / count**2]
 
 
-def _remez(points: list, values: list, weights: list, degree: int) -> list[mpmath.mpf]:
+def _remez(points: list, values: list, weights: list, degree: int) -> list[Any]:
     """The coefficients whose largest weighted error at the points is least."""
     reference = [round(n * (len(points) - 1) / (degree + 1)) for n in range(degree + 2)]
     coefficients = []
@@ -79,7 +82,7 @@ def _remez(points: list, values: list, weights: list, degree: int) -> list[mpmat
     return coefficients
 
 
-def _levelled(points: list, values: list, weights: list, reference: list[int]) -> list[mpmath.mpf]:
+def _levelled(points: list, values: list, weights: list, reference: list[int]) -> list[Any]:
     """The coefficients whose weighted errors at the reference are +e, -e, +e ...; and e."""
     rows = [
         [*(points[at] ** n for n in range(len(reference) - 1)), (-1) ** order / weights[at]]
@@ -91,7 +94,7 @@ def _levelled(points: list, values: list, weights: list, reference: list[int]) -
 def _alternating(errors: np.ndarray, count: int) -> list[int]:
     """Where the errors are largest, `count` times with alternating signs."""
     turns = [0, *(n for n in range(1, len(errors)) if (errors[n] > 0) != (errors[n - 1] > 0)), len(errors)]
-    peaks = [max(range(a, b), key=lambda n: abs(errors[n])) for a, b in zip(turns, turns[1:], strict=False)]
+    peaks = [max(range(a, b), key=lambda n: abs(errors[n])) for a, b in pairwise(turns)]
     while len(peaks) > count:
         sizes = [abs(errors[peak]) for peak in peaks]
         least = min(range(len(peaks)), key=sizes.__getitem__)
@@ -104,46 +107,46 @@ def _alternating(errors: np.ndarray, count: int) -> list[int]:
     return peaks
 
 
-def _rounded(value: mpmath.mpf, kind: str) -> float:
+def _rounded(value: Any, kind: str) -> float:
     return float(np.float32(value)) if kind == "float" else float(value)
 
 
-def _log_of_ratio(z: mpmath.mpf) -> mpmath.mpf:
+def _log_of_ratio(z: Any) -> Any:
     """log((1 + s)/(1 - s)) = 2s + s z p(z), z = s^2: p, as log's kernel has it."""
     s = mpmath.sqrt(z)
     return (mpmath.log((1 + s) / (1 - s)) / s - 2) / z
 
 
-def _log1p_rest(f: mpmath.mpf) -> mpmath.mpf:
+def _log1p_rest(f: Any) -> Any:
     """log(1 + f) = f + f^2 p(f): p."""
     return (mpmath.log1p(f) - f) / f**2
 
 
-def _log2_of_ratio(z: mpmath.mpf) -> mpmath.mpf:
+def _log2_of_ratio(z: Any) -> Any:
     """log2((1 + s)/(1 - s)) = s p(z), z = s^2: p."""
     s = mpmath.sqrt(z)
     return mpmath.log((1 + s) / (1 - s), 2) / s
 
 
-def _log_of_ratio_rest(z: mpmath.mpf) -> mpmath.mpf:
+def _log_of_ratio_rest(z: Any) -> Any:
     """log((1 + s)/(1 - s)) = 2/3 s (3 + z + z^2 p(z)), z = s^2: p."""
     s = mpmath.sqrt(z)
     return (mpmath.log((1 + s) / (1 - s)) * 1.5 / s - 3 - z) / z**2
 
 
-def _atanh_rest(z: mpmath.mpf) -> mpmath.mpf:
+def _atanh_rest(z: Any) -> Any:
     """atanh(s) = s + s z p(z), z = s^2: p."""
     s = mpmath.sqrt(z)
     return (mpmath.atanh(s) / s - 1) / z
 
 
-def _sinh_rest(z: mpmath.mpf) -> mpmath.mpf:
+def _sinh_rest(z: Any) -> Any:
     """sinh(x) = x + x z p(z), z = x^2: p."""
     x = mpmath.sqrt(z)
     return (mpmath.sinh(x) / x - 1) / z
 
 
-def _tanh_rest(z: mpmath.mpf) -> mpmath.mpf:
+def _tanh_rest(z: Any) -> Any:
     """tanh(x) = x + x z p(z), z = x^2: p."""
     x = mpmath.sqrt(z)
     return (mpmath.tanh(x) / x - 1) / z

@@ -1,7 +1,7 @@
 """What elementary functions are made of: polynomials, sums of two numbers, powers of 2.
 
-A number more precise than its kind is a pair (high, low), high + low, |low| at most half an ulp of high: Dekker,
-"A floating-point technique for extending the available precision", 1971.
+A number more precise than its kind is a pair (high, low), high + low, |low| at most half an ulp of high:
+Dekker, "A floating-point technique for extending the available precision", 1971.
 """
 
 import struct
@@ -44,14 +44,20 @@ class Format:
 
 
 FORMATS = {"double": Format(52, 1023, ("d", "q")), "float": Format(23, 127, ("f", "i"))}
-LN2 = {  # log(2): scripts.coefficients' pair(lambda: mpmath.log(2), kind)
+LN2 = {  # log(2): pair(lambda: mpmath.log(2), kind) of scripts.coefficients
     "double": (0.6931471805599453, 2.3190468138462996e-17),
-    "float": (0.6931471824645996, -1.904654299957768e-09),
+    "float": (0.6931471824645996, -1.9046542121259336e-09),
 }
 
 
 def format_of(x: Vector) -> Format:
-    """The format of a vector's numbers."""
+    """The format of a vector's numbers.
+
+    >>> from packtrain.kernels.functions.arithmetic import format_of
+    >>> from packtrain.kernels.functions.vector import Module, Place
+    >>> format_of(Place(Module()).number(1, "double", 8)).fraction
+    52
+    """
     return FORMATS[x.kind]
 
 
@@ -84,33 +90,68 @@ def two_chains(x: Vector, coefficients: Sequence[Number]) -> Vector:
 
 
 def two_sum(a: Vector, b: Vector | Number) -> Pair:
-    """a + b exactly, as a pair (Knuth's)."""
+    """a + b exactly, as a pair (Knuth's).
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.arithmetic import two_sum
+    >>> of_arrays(lambda a, b: two_sum(a, b)[1], np.array([1.0]), np.array([1e-20]))
+    array([1.e-20])
+    """
     high = a + b
     part = high - a
     return high, (a - (high - part)) + (b - part)
 
 
 def fast_two_sum(a: Vector | Number, b: Vector) -> Pair:
-    """a + b exactly, as a pair, where |a| >= |b| or a = 0 (Dekker's)."""
+    """a + b exactly, as a pair, where |a| >= |b| or a = 0 (Dekker's).
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.arithmetic import fast_two_sum
+    >>> of_arrays(lambda a, b: fast_two_sum(a, b)[1], np.array([1.0]), np.array([1e-20]))
+    array([1.e-20])
+    """
     high = a + b
     return high, b - (high - a)
 
 
 def two_product(a: Vector, b: Vector | Number) -> Pair:
-    """a*b exactly, as a pair, unless it underflows."""
+    """a*b exactly, as a pair, unless it underflows.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.arithmetic import two_product
+    >>> of_arrays(lambda a, b: two_product(a, b)[1], np.array([0.1]), np.array([10.0]))
+    array([5.55111512e-17])
+    """
     high = a * b
     return high, fma(a, b, -high)
 
 
 def pair_times_pair(a: Pair, b: Pair) -> Pair:
-    """a*b as a pair, its relative error some 2^(2 - 2*digits)."""
+    """a*b as a pair, its relative error some 2^(2 - 2*digits).
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.arithmetic import pair_times_pair
+    >>> of_arrays(lambda a, b: pair_times_pair((a, b), (a, b))[0], np.array([0.1]), np.array([1e-18]))
+    array([0.01])
+    """
     high, low = two_product(a[0], b[0])
     return fast_two_sum(high, fma(a[0], b[1], fma(a[1], b[0], low)))
 
 
-def two_over_two(a: Pair, b: Pair, reciprocal: Vector | None = None) -> Vector:
-    """a/b rounded nearly once; the reciprocal of b[0], if it is at hand, need not be exact."""
-    reciprocal = 1 / b[0] if reciprocal is None else reciprocal
+def two_over_two(a: Pair, b: Pair) -> Vector:
+    """a/b rounded nearly once.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.arithmetic import two_over_two
+    >>> of_arrays(lambda a, b: two_over_two((a, b), (a, b)), np.array([0.1]), np.array([1e-18]))
+    array([1.])
+    """
+    reciprocal = 1 / b[0]
     q = a[0] * reciprocal
     rest = fma(-q, b[0], a[0]) + fma(-q, b[1], a[1])
     return fma(rest, reciprocal, q)
@@ -144,14 +185,22 @@ def nearest(x: Vector) -> Pair:
 
 
 def power_of_two(n: Vector, kind: str) -> Vector:
-    """2^n for integers n whose power is a normal number; only the lowest bits of n count."""
+    """2^n for integers n whose power is a normal number; only the lowest bits of n count.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.arithmetic import power_of_two
+    >>> of_arrays(lambda n: power_of_two(n.to("i64"), "double"), np.array([-2.0, 0, 10]))
+    array([2.500e-01, 1.000e+00, 1.024e+03])
+    """
     form = FORMATS[kind]
     return ((n + form.bias) << form.fraction).as_floats(kind)
 
 
 def times_power_of_two(y: Vector, n: Vector) -> Vector:
-    """y * 2^n rounded once, 2^-2 <= |y| <= 4, for integers n from twice the least to twice the largest exponent;
-    only the lowest bits of n count. What is too large is infinite.
+    """y * 2^n rounded once, 2^-2 <= |y| <= 4, for integers |n| up to twice the largest exponent.
+
+    Only the lowest bits of n count. What is too large is infinite.
 
     >>> import numpy as np
     >>> from packtrain.kernels.functions.arithmetic import times_power_of_two
@@ -185,7 +234,14 @@ def split(x: Vector, least: float = 0.5**0.5) -> Pair:
 
 
 def split_normal(x: Vector, least: float = 0.5**0.5) -> Pair:
-    """`split` of numbers none of which is subnormal."""
+    """`split` of numbers none of which is subnormal.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.arithmetic import split_normal
+    >>> of_arrays(lambda x: split_normal(x)[0], np.array([1.0, 12.0]))
+    array([1.  , 0.75])
+    """
     form, start = format_of(x), format_of(x).bits(least)
     bits = x.bits() + ((form.bias << form.fraction) - start)
     exponent = bits.shifted_right(form.fraction) | form.bits(2.0**form.fraction)

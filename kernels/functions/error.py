@@ -11,8 +11,8 @@ from .arithmetic import (
     clamped,
     fast_two_sum,
     polynomial,
-    times_power_of_two,
     two_chains,
+    times_power_of_two,
     two_over_two,
     two_product,
     two_sum,
@@ -189,13 +189,12 @@ def _positive_erfcx(x: Vector) -> Vector:
     A smooth function of (x - 4)/(x + 4) over x + 1/2, as in Shepherd and Laframboise, "Chebyshev
     approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < infinity", Mathematics of Computation 36 (1981).
     """
-    beside, below = x + 4, two_sum(x, 0.5)
-    inverse = 1 / (beside * below[0])
-    q = (x - 4) * (inverse * below[0])
-    q = fma(inverse * below[0], fma(q, -x, fma(q + 1, -4.0, x)), q)
+    inverse = 1 / (x + 4)
+    q = (x - 4) * inverse
+    q = fma(inverse, fma(q, -x, fma(q + 1, -4.0, x)), q)
     first, low = SCALED_COMPLEMENT[x.kind]
     above = fast_two_sum(q.number(first), fma(q, two_chains(q, SCALED_COMPLEMENT_REST[x.kind]), low))
-    return two_over_two(above, below, inverse * beside)
+    return two_over_two(above, two_sum(x, 0.5))
 
 
 def _expm1_of_square(x: Vector, sign: int) -> Pair:

@@ -78,7 +78,16 @@ LARGE = {"double": 2.0**60, "float": 2.0**30}  # from here on 1 is lost beside t
 
 
 def tanh(x: Vector) -> Vector:
-    """tanh(x)."""
+    """tanh(x) within 1.4 ulp: -0 at -0, 1 at infinity.
+
+    From 0.625 on 1 - 2/(e^2x + 1), below it a polynomial.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.hyperbolic import tanh
+    >>> of_arrays(tanh, np.array([0, 0.5, -1, np.inf]))
+    array([ 0.        ,  0.46211716, -0.76159416,  1.        ])
+    """
     size, z = absolute(x), x * x
     small = fma(x * z, polynomial(z, TANH[x.kind]), x)
     r, n = reduced(where(size > ONE[x.kind], ONE[x.kind], size) * 2)
@@ -87,7 +96,16 @@ def tanh(x: Vector) -> Vector:
 
 
 def sinh(x: Vector) -> Vector:
-    """sinh(x) = (e^x - e^-x)/2."""
+    """sinh(x) within 1.7 ulp: -0 at -0, infinite where it is nearest.
+
+    From 1 on (e^x - e^-x)/2, below it a polynomial.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.hyperbolic import sinh
+    >>> of_arrays(sinh, np.array([0, 0.5, -1, 711]))
+    array([ 0.        ,  0.52109531, -1.17520119,         inf])
+    """
     size, z = absolute(x), x * x
     small = fma(x * z, polynomial(z, SINH[x.kind]), x)
     e, inverse, n = _exp_and_inverse(size)
@@ -95,13 +113,29 @@ def sinh(x: Vector) -> Vector:
 
 
 def cosh(x: Vector) -> Vector:
-    """cosh(x) = (e^x + e^-x)/2."""
+    """cosh(x) = (e^x + e^-x)/2 within 1.4 ulp: 1 at 0, infinite where it is nearest.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.hyperbolic import cosh
+    >>> of_arrays(cosh, np.array([0, 0.5, -1, 711]))
+    array([1.        , 1.12762597, 1.54308063,        inf])
+    """
     e, inverse, n = _exp_and_inverse(absolute(x))
     return times_power_of_two(e + inverse, n.bits() - 1)
 
 
 def asinh(x: Vector) -> Vector:
-    """asinh(x) = log(1 + p), p = t + t^2/(1 + sqrt(1 + t^2)), t = |x|."""
+    """asinh(x) within 1.3 ulp: -0 at -0, infinite at infinity.
+
+    log(1 + p), p = t + t^2/(1 + sqrt(1 + t^2)), t = |x|: fdlibm's s_asinh.c.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.hyperbolic import asinh
+    >>> of_arrays(asinh, np.array([0, 0.5, -1, np.inf]))
+    array([ 0.        ,  0.48121183, -0.88137359,         inf])
+    """
     t = absolute(x)
     square = t * t
     p, p_low = fast_two_sum(t, square / (sqrt(square + 1) + 1))
@@ -110,7 +144,16 @@ def asinh(x: Vector) -> Vector:
 
 
 def acosh(x: Vector) -> Vector:
-    """acosh(x) = log(1 + p), p = d + sqrt(d^2 + 2 d), d = x - 1."""
+    """acosh(x) within 1.5 ulp: 0 at 1, NaN below, infinite at infinity.
+
+    log(1 + p), p = d + sqrt(d^2 + 2 d), d = x - 1.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.hyperbolic import acosh
+    >>> of_arrays(acosh, np.array([1, 2, 0.5, np.inf]))
+    array([0.       , 1.3169579,       nan,       inf])
+    """
     d = x - 1
     root = sqrt(fma(d, d, d * 2))
     p, p_low = two_sum(root, d)
@@ -118,7 +161,17 @@ def acosh(x: Vector) -> Vector:
 
 
 def atanh(x: Vector) -> Vector:
-    """atanh(x) = k log(2)/2 + atanh(s), s = (1 + t - 2^k (1 - t))/(1 + t + 2^k (1 - t)), t = |x|."""
+    """atanh(x) within 1.7 ulp: -0 at -0, infinite at 1, NaN beyond.
+
+    k log(2)/2 + atanh(s), s = (1 + t - 2^k (1 - t))/(1 + t + 2^k (1 - t)), t = |x|, where 2^k is near
+    (1 + t)/(1 - t), so that |s| < 0.21; k = 0 is s = t.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.hyperbolic import atanh
+    >>> of_arrays(atanh, np.array([0, 0.5, -1, 2]))
+    array([0.        , 0.54930614,       -inf,        nan])
+    """
     t, form = absolute(x), format_of(x)
     k = ((t + 1).bits() - (1 - t).bits() + (1 << (form.fraction - 1))) >> form.fraction
     power = power_of_two(k, x.kind)
@@ -131,7 +184,10 @@ def atanh(x: Vector) -> Vector:
 
 
 def _less_over_more(t: Vector, power: Vector) -> Vector:
-    """(1 + t - power*(1 - t)) / (1 + t + power*(1 - t)): below 1/2, power is 1 or 2, and above, 1 - t is exact."""
+    """(1 + t - power*(1 - t)) / (1 + t + power*(1 - t)).
+
+    Below t = 1/2 power is 1 or 2, from there on 1 - t is exact.
+    """
     small, a, b = t < 0.5, 1 + t, 1 - t
     top = where(small, fma(t, power + 1, 1 - power), fma(-power, b, a))
     return top / where(small, fma(t, 1 - power, power + 1), fma(power, b, a))

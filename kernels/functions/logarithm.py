@@ -29,22 +29,33 @@ LOG_FLOAT = [  # log_float
 ]
 
 
+# pair(..., kind) of scripts.coefficients: log2(e), log10(e), log10(2)
 LOG2_E = {
     "double": (1.4426950408889634, 2.0355273740931033e-17),
-    "float": (1.4426950216293335, 1.9259629911266175e-08),
+    "float": (1.4426950216293335, 1.925963033500011e-08),
 }
 LOG10_E = {
     "double": (0.4342944819032518, 1.098319650216765e-17),
-    "float": (0.4342944920063019, -1.0103050052231683e-08),
+    "float": (0.4342944920063019, -1.0103049952192578e-08),
 }
 LOG10_2 = {
     "double": (0.3010299956639812, -2.8037281277851704e-18),
-    "float": (0.3010300099849701, -1.4320988897559699e-08),
+    "float": (0.3010300099849701, -1.432098883924482e-08),
 }
 
 
 def log(x: Vector) -> Vector:
-    """log(x)."""
+    """log(x) within 0.9 ulp: -infinity at 0, NaN below, infinity at infinity; of subnormal numbers too.
+
+    x = m 2^k, sqrt(1/2) <= m < sqrt(2), f = m - 1. For doubles log(m) = f - f^2/2 + s (f^2/2 + s^2 P(s^2)),
+    s = f/(2 + f), as fdlibm's e_log.c has it; for floats f + f^2 P(f).
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.logarithm import log
+    >>> of_arrays(log, np.array([0.0, 1, 10, -1]))
+    array([      -inf, 0.        , 2.30258509,        nan])
+    """
     m, k = split(x)
     f = m - 1
     high, low = LN2[x.kind]
@@ -53,32 +64,69 @@ def log(x: Vector) -> Vector:
 
 
 def log2(x: Vector) -> Vector:
-    """log2(x)."""
+    """log2(x) within 1 ulp, and whole of a power of 2; at its ends as log.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.logarithm import log2
+    >>> of_arrays(log2, np.array([0, 0.125, 10, -1]))
+    array([       -inf, -3.        ,  3.32192809,         nan])
+    """
     m, k = split(x)
     return _at_ends(x, k + _times_log(LOG2_E, m - 1))
 
 
 def log10(x: Vector) -> Vector:
-    """log10(x)."""
+    """log10(x) within 1.1 ulp; at its ends as log.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.logarithm import log10
+    >>> of_arrays(log10, np.array([0.0, 1000, 2, -1]))
+    array([   -inf, 3.     , 0.30103,     nan])
+    """
     m, k = split(x)
     high, low = LOG10_2[x.kind]
     return _at_ends(x, fma(k, high, fma(k, low, _times_log(LOG10_E, m - 1))))
 
 
 def log1p(x: Vector) -> Vector:
-    """log(1 + x)."""
+    """log(1 + x) within 1 ulp, near 0 too: log1p(-0) is -0, log1p(-1) is -infinity, NaN below.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.logarithm import log1p
+    >>> of_arrays(log1p, np.array([1e-20, 1, -1, -2]))
+    array([1.00000000e-20, 6.93147181e-01,           -inf,            nan])
+    """
     return where(x == 0, x, log1p_of_pair(x, 0))
 
 
 def softplus(x: Vector) -> Vector:
-    """log(1 + e^x)."""
+    """log(1 + e^x) within 1.4 ulp: it is x for large x, and e^x, down to its subnormal numbers, for small x.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.logarithm import softplus
+    >>> of_arrays(softplus, np.array([-np.inf, -700, 0, 1000]))
+    array([0.00000000e+000, 9.85967654e-305, 6.93147181e-001, 1.00000000e+003])
+    """
     y, y_low, n = exp_of_minus(x)
     t, t_low = (times_power_of_two(part, -n.bits()) for part in (y, y_low))
     return where(x > 0, x, 0) + log1p_of_pair(t, t_low)
 
 
 def log1p_of_pair(x: Vector, x_low: Vector | Number) -> Vector:
-    """log(1 + x + x_low)."""
+    """log(1 + x + x_low) of a pair, within 1 ulp.
+
+    What 1 + x loses when it is rounded is added to its logarithm, over 1 + x.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.logarithm import log1p_of_pair
+    >>> of_arrays(lambda x: log1p_of_pair(x, x * 1e-17), np.array([0, 1e-9, 1]))
+    array([0.00000000e+00, 9.99999999e-10, 6.93147181e-01])
+    """
     u, u_low = two_sum(x, 1)
     m, k = split_normal(u)
     f = m - 1
@@ -90,7 +138,14 @@ def log1p_of_pair(x: Vector, x_low: Vector | Number) -> Vector:
 
 
 def log1p_rest(f: Vector) -> Vector:
-    """log(1 + f) - f for sqrt(1/2) <= 1 + f <= sqrt(2); its error is far below an ulp of f."""
+    """log(1 + f) - f for sqrt(1/2) <= 1 + f <= sqrt(2); its error is far below an ulp of f.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.logarithm import log1p_rest
+    >>> of_arrays(log1p_rest, np.array([0, 1e-9, 0.25]))
+    array([ 0.00000000e+00, -5.00000000e-19, -2.68564487e-02])
+    """
     if f.kind == "float":
         return f * f * polynomial(f, LOG_FLOAT)
     s = f / (f + 2)
