@@ -18,7 +18,7 @@ from .arithmetic import (
     two_sum,
 )
 from .exponential import add_exp_rest, exp, reduced
-from .vector import Vector, absolute, copysign, fma, through_doubles, where
+from .vector import Vector, absolute, copysign, fma, where
 
 ERF_NEAR = {  # erf(x) = x + x ERF_NEAR(x^2) for |x| <= 1
     "double": (
@@ -83,36 +83,54 @@ ERF_FAR = {  # erf(x) = 1 - exp(-x^2) ERF_FAR(x - 2) from 1 on, until it rounds 
     ),
 }
 ERF_IS_ONE = {"double": 6.0, "float": 4.0}
-SCALED_COMPLEMENT = (
-    0.6164975593127763,
-    -2.247972756269453e-17,
-)  # (x + 1/2) erfcx(x) at q = (x - 4)/(x + 4) = 0
-SCALED_COMPLEMENT_REST = (  # what comes to it at q, over q
-    -0.06981055842028115,
-    0.007689826051309802,
-    0.03404852712733454,
-    -0.05051953301815028,
-    0.0468664174995472,
-    -0.033165182906093486,
-    0.018583757763277836,
-    -0.008098867029899632,
-    0.0025159850338287446,
-    -0.0003788866306865478,
-    -9.962857330545594e-05,
-    7.531074500620235e-05,
-    -1.2198873211218208e-05,
-    -5.610643506176743e-06,
-    2.853302207447867e-06,
-    1.459866688981506e-07,
-    -4.105469521280284e-07,
-    3.873496363508971e-08,
-    5.316927809297442e-08,
-    -1.02803246378496e-08,
-    -6.173433021911765e-09,
-    1.5847940957824086e-09,
-    4.655872489116286e-10,
-    -1.3297998451213446e-10,
-)
+SCALED_COMPLEMENT = {  # (x + 1/2) erfcx(x) at q = (x - 4)/(x + 4) = 0
+    "double": (0.6164975593127763, -2.247972756269453e-17),
+    "float": (0.6164975762367249, -1.751683420536665e-08),
+}
+SCALED_COMPLEMENT_REST = {  # what comes to it at q, over q
+    "double": (
+        -0.06981055842028115,
+        0.007689826051309802,
+        0.03404852712733454,
+        -0.05051953301815028,
+        0.0468664174995472,
+        -0.033165182906093486,
+        0.018583757763277836,
+        -0.008098867029899632,
+        0.0025159850338287446,
+        -0.0003788866306865478,
+        -9.962857330545594e-05,
+        7.531074500620235e-05,
+        -1.2198873211218208e-05,
+        -5.610643506176743e-06,
+        2.853302207447867e-06,
+        1.459866688981506e-07,
+        -4.105469521280284e-07,
+        3.873496363508971e-08,
+        5.316927809297442e-08,
+        -1.02803246378496e-08,
+        -6.173433021911765e-09,
+        1.5847940957824086e-09,
+        4.655872489116286e-10,
+        -1.3297998451213446e-10,
+    ),
+    "float": (
+        -0.06981054693460464,
+        0.007689884398132563,
+        0.034048087894916534,
+        -0.05052047222852707,
+        0.04687010124325752,
+        -0.0331595204770565,
+        0.018570229411125183,
+        -0.008115195669233799,
+        0.0025411348324269056,
+        -0.0003545664076227695,
+        -0.00012421836436260492,
+        5.710408731829375e-05,
+    ),
+}
+ERFC_IS_ZERO = {"double": 28.0, "float": 10.5}
+ERFCX_IS_INFINITE = {"double": -27.0, "float": -9.5}
 
 
 def erf(x: Vector) -> Vector:
@@ -132,7 +150,6 @@ def erf(x: Vector) -> Vector:
     return where(size < 1, near, copysign(far, x))
 
 
-@through_doubles
 def erfc(x: Vector) -> Vector:
     """1 - erf(x) within 2 ulp, also in the tail, down to the least subnormal number.
 
@@ -142,14 +159,12 @@ def erfc(x: Vector) -> Vector:
     >>> of_arrays(erfc, np.array([0.0, 26.0, -np.inf]))
     array([1.00000000e+000, 5.66319241e-296, 2.00000000e+000])
     """
-    size = clamped(absolute(x), 0, 28)
+    size = clamped(absolute(x), 0, ERFC_IS_ZERO[x.kind])
     scaled, (rest, n) = _positive_erfcx(size), _expm1_of_square(size, -1)
     tail = times_power_of_two(fma(scaled, rest, scaled), n)
-    near = fma(-x, polynomial(x * x, ERF_NEAR[x.kind]), 1 - x)
-    return where(size < 0.5, near, where(x < 0, 2 - tail, tail))
+    return where(x == 0, 1, where(x < 0, 2 - tail, tail))
 
 
-@through_doubles
 def erfcx(x: Vector) -> Vector:
     """exp(x^2) erfc(x) within 2 ulp: 1/(sqrt(pi) x) far on the right, infinite from -26.7 down.
 
@@ -161,7 +176,7 @@ def erfcx(x: Vector) -> Vector:
     """
     size = absolute(x)
     scaled = _positive_erfcx(clamped(size, 0, 2.0**60))
-    rest, n = _expm1_of_square(clamped(size, 0, 27), 1)
+    rest, n = _expm1_of_square(clamped(size, 0, -ERFCX_IS_INFINITE[x.kind]), 1)
     left = 2 * times_power_of_two(rest + 1, n) - scaled
     left = where(size < 0.55, fma(2.0, rest, 2 - scaled), left)
     far = where(size > 2.0**60, 1 / math.sqrt(math.pi) / size, scaled)
@@ -177,8 +192,8 @@ def _positive_erfcx(x: Vector) -> Vector:
     inverse = 1 / (x + 4)
     q = (x - 4) * inverse
     q = fma(inverse, fma(q, -x, fma(q + 1, -4.0, x)), q)
-    first, low = SCALED_COMPLEMENT
-    above = fast_two_sum(q.number(first), fma(q, two_chains(q, SCALED_COMPLEMENT_REST), low))
+    first, low = SCALED_COMPLEMENT[x.kind]
+    above = fast_two_sum(q.number(first), fma(q, two_chains(q, SCALED_COMPLEMENT_REST[x.kind]), low))
     return two_over_two(above, two_sum(x, 0.5))
 
 
