@@ -14,7 +14,7 @@ from .tiles import lanes_of
 PARAMETERS = "ptr %y, ptr %t, ptr %out, i64 %rows, i64 %size, i64 %samples, i64 %stride"
 
 
-def add_squared_errors(module: Module, kind: str) -> None:
+def squared_errors(module: Module, kind: str) -> None:
     """out += sum (y - t)^2, and y becomes 2 (y - t): y and t [rows, samples]."""
     routine = Routine(module)
     lanes, body = lanes_of(kind), routine.body
@@ -31,7 +31,7 @@ def add_squared_errors(module: Module, kind: str) -> None:
     routine.define("loss", PARAMETERS)
 
 
-def add_cross_entropy(module: Module, kind: str) -> None:
+def cross_entropy(module: Module, kind: str) -> None:
     """out += sum log sum exp(y) - y_t, and y becomes softmax(y) - (1 at t).
 
     y [classes, samples], t [samples] of 64-bit integers.

@@ -82,10 +82,10 @@ def _add_routines(module: Module, layers: list[Layer], bias: bool, loss: str, ki
     gradients.add_to_bias(module, kind, outputs)
     _add_fetch(module, "fetch", kind, lanes_of(kind))
     if loss == "cross_entropy":
-        losses.add_cross_entropy(module, kind)
+        losses.cross_entropy(module, kind)
         _add_fetch(module, "fetch_classes", "i64", lanes_of(kind))
     else:
-        losses.add_squared_errors(module, kind)
+        losses.squared_errors(module, kind)
 
 
 def _add_fetch(module: Module, name: str, kind: str, lanes: int) -> None:

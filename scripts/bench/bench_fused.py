@@ -1,6 +1,6 @@
 """The fused engine against the step engine, JAX and scikit-learn, in one process.
 
-    python -m scripts.bench.bench_fused [--steps 1000] [--repeats 5] [--out FILE.csv]
+    python -m scripts.bench.bench_fused [--steps 1000] [--repeats 5] [--seconds 0.1] [--out FILE.csv]
 
 Trains packs in minibatches of 256 (the primer, 1,024 runs; gaussians, an MLP of 2-10-2, 256 runs) and one
 run of the primer in minibatches of 8,192. Times training alone, in shuffled order, after a first time that
@@ -8,7 +8,8 @@ also compiles: the fused engine; the step engine with the same pack through torc
 another, of which SINGLE are made, since each takes as long as the next; JAX (jit, vmap, scan), where it is
 installed, on the same minibatches; scikit-learn's MLPClassifier, one run, times the runs. Refuses to report
 if the engines or JAX disagree. Then one pass over 2^24 samples against what the machine can do, and how
-exact float32 stays as batches grow. Exits with 1 where a ratio misses its target.
+exact float32 stays as batches grow. Last, MLPs of many widths, minibatches and packs (see mlp_grid), each
+timing of about so many `seconds`. Exits with 1 where a ratio misses its target.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from typing import Any
 import torch
 
 from packtrain.trainer.engines.tabulated import TabulatedEngine
-from scripts.bench import large_batches
+from scripts.bench import large_batches, mlp_grid
 from scripts.bench.bench_pack import STEP
 from scripts.bench.training_peers import by_jax, by_sklearn
 from scripts.common import record
@@ -123,7 +124,7 @@ def measure(training: Training, steps: int, repeats: int) -> tuple[dict[str, Any
     return row, missed
 
 
-def rows(steps: int, repeats: int, missed: list[str]) -> Iterator[dict[str, Any]]:
+def rows(steps: int, repeats: int, seconds: float, missed: list[str]) -> Iterator[dict[str, Any]]:
     """The rows of the report; what misses its target goes into `missed`."""
     for training in TRAININGS:
         row, late = measure(training, steps, repeats)
@@ -137,6 +138,7 @@ def rows(steps: int, repeats: int, missed: list[str]) -> Iterator[dict[str, Any]
     yield one_pass
     for error in large_batches.errors():
         yield {"what": "float32's loss and gradient, in one batch", **error}
+    yield from mlp_grid.rows(seconds, repeats, missed)
 
 
 def main() -> None:
@@ -144,10 +146,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.1)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     table, missed = [], []
-    for row in rows(arguments.steps, arguments.repeats, missed):
+    for row in rows(arguments.steps, arguments.repeats, arguments.seconds, missed):
         for name, value in row.items():
             print(f"{name:>30}  {value}", flush=True)
         table.append(row | record.where("cpu"))
