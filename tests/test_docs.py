@@ -23,6 +23,7 @@ CONFIG = ROOT / "docs" / "reference" / "config.md"
 
 FENCED = re.compile(r"^```.*?^```", re.M | re.S)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+COMMAND = re.compile(r"^packtrain ((?:'[^']*'|[^'\n])+)", re.M)  # quotes may hold line breaks
 INLINE = re.compile(r"`([^`\n]+)`")
 NAMED = re.compile(r"(?:conf|kernels|trainer|scripts|tests|docs|\.ci|\.src)/[\w./-]*")
 RUN_AS = re.compile(r"python -m ((?:scripts|tests|packtrain)[\w.]*)")
@@ -94,12 +95,9 @@ def commands() -> Iterator[str]:
     """Every command on the pages that trains something, whole as it is written."""
     for page in PAGES:
         text = page.read_text()
-        blocks = "\n".join(FENCED.findall(text)).replace("\\\n", " ").splitlines()
-        lines = [*blocks, *INLINE.findall(prose(page))]
-        commands = [line.partition("packtrain ")[2] for line in lines if line.startswith("packtrain ")]
-        yield from (
-            command for command in commands if command and not OPEN_ENDED.search(command.removeprefix("-m "))
-        )
+        blocks = "\n".join(FENCED.findall(text)).replace("\\\n", " ")
+        found = COMMAND.findall("\n".join([blocks, *INLINE.findall(prose(page))]))
+        yield from (command for command in found if not OPEN_ENDED.search(command.removeprefix("-m ")))
 
 
 COMMANDS = sorted({command for command in commands() if shlex.split(command)[0] not in ELSEWHERE})

@@ -4,10 +4,13 @@ CONDITION = "where(c, a, b) is a where the comparison c holds, else b"
 SYMBOLS = {
     **dict.fromkeys(("==", "!=", "<>"), "comparisons are <, <=, > and >=, and an equation has one ="),
     **dict.fromkeys(("&", "&&", "and"), "multiply comparisons, as in (a < b)*(b < c)"),
-    **dict.fromkeys(("|", "||", "or"), "take the larger of two comparisons, as in max(a < b, b < c)"),
+    "|": "abs(x) is the size of x, and max(a < b, b < c) takes one comparison or the other",
+    **dict.fromkeys(("||", "or"), "take the larger of two comparisons, as in max(a < b, b < c)"),
     **dict.fromkeys(("!", "not"), "turn a comparison round, or take 1 - (a < b)"),
     **dict.fromkeys(("?", "if", "else"), CONDITION),
 }
+
+BASES = "log(x, b) is log(x)/log(b), and there are log10 and log2"
 
 FUNCTIONS = {
     "pow": "x^y", "power": "x^y", "inv": "1/x", "sqr": "square", "fabs": "abs", "sgn": "sign",

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from ..common.errors import nearest
 from .caret import ExpressionError
 from .definitions import DEFINITIONS, READ, WRITABLE, Function
-from .elsewhere import FUNCTIONS, SYMBOLS
+from .elsewhere import BASES, FUNCTIONS, SYMBOLS
 from .expr import Expr, name, node, number, walk
 from .graph import Graph
 from .ops import OPERATORS, RESERVED
@@ -261,7 +261,8 @@ class _Line:
             args.append(self.expression())
         self._expect(")", f"to close {word.text}(")
         if len(args) < function.least or (len(args) > function.least and not function.more):
-            raise self.error(f"{word.text} takes {function.takes}, got {len(args)}", word)
+            base = f"; {BASES}" if word.text in ("log", "ln") else ""
+            raise self.error(f"{word.text} takes {function.takes}, got {len(args)}{base}", word)
         self.expands |= word.text in DEFINITIONS
         return function.expand(*args)
 

@@ -84,6 +84,11 @@ def _unreadable(error: OverrideParseException) -> str:
             "- and dots; any other name goes into a config file"
         )
     as_text = f"{field}={quoted(value)}"
+    if "\n" in value and is_readable(error.override.replace("\n", " ")):
+        return (
+            f"can't read {error.override!r}: a list stands on one line; equations on lines of their own are "
+            "one text, as in 'model.expressions=\"...\"'"
+        )
     if set(value) & set("[]{}") or not is_readable(as_text):
         return (
             f"can't read {error.override!r}: a value with brackets, braces or operators stands in quotes, as "

@@ -56,10 +56,12 @@ def _truth(config: DataConfig, graph: Graph, device: torch.device, dtype: torch.
     missing = [p for p in graph.parameters if p not in config.truth]
     foreign = [p for p in config.truth if p not in graph.parameters]
     if missing or foreign:
+        hints = [graph.declaring(word) for word in foreign if word in graph.inputs]
+        hints += [f"make {p} an input: 'model.variables=[{p}]'" for p in missing if not graph.inputs]
         raise UserError(
             f"data.truth gives a value to each parameter of the equations ({', '.join(graph.parameters)}); "
             f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(foreign) or 'none'}"
-            + "".join(f"; or {graph.declaring(word)}" for word in foreign if word in graph.inputs)
+            + "".join(f"; or {hint}" for hint in hints)
         )
     for parameter, value in config.truth.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -12,6 +12,7 @@ from packtrain.kernels.expression.reference import predict
 from packtrain.kernels.language import ExpressionError, Graph, parse
 from packtrain.kernels.language.caret import SHOWN
 from packtrain.kernels.language.definitions import DEFINITIONS, WRITABLE
+from packtrain.kernels.language.elsewhere import BASES, SYMBOLS
 from packtrain.kernels.language.notation import NAME
 from packtrain.kernels.language.ops import FUNCTIONS, RESERVED
 from packtrain.kernels.language.parse import MAX_DEPTH, MAX_LENGTH, MAX_PARTS
@@ -76,6 +77,8 @@ def value(text: str) -> float:
         ("xy = a @== b", "there is no == here: comparisons are <, <=, > and >=, and an equation has one ="),
         ("xy = a @!= b", "there is no != here: comparisons are <, <=, > and >=, and an equation has one ="),
         ("xy = (a < b) @and x", "there is no and here: multiply comparisons, as in (a < b)*(b < c)"),
+        ("xy = a*@|x|", f"there is no | here: {SYMBOLS['|']}"),
+        ("xy = a*@log(x, 10)", f"log takes 1 argument, got 2; {BASES}"),
         ("xy = a @|| x", "there is no || here: take the larger of two comparisons, as in max(a < b, b < c)"),
         ("xy = a + @not x", "there is no not here: turn a comparison round, or take 1 - (a < b)"),
         ("xy = a @if x", "there is no if here: where(c, a, b) is a where the comparison c holds, else b"),

@@ -30,6 +30,10 @@ WRONG = [
     (["digits"], "'digits' is not an override such as seed=3"),
     (["--foo"], "'--foo' is not an override such as seed=3"),
     (["seed==3"], "can't read 'seed==3'"),
+    (
+        ['model.expressions=[\n"y = a*x"]'],
+        "a list stands on one line; equations on lines of their",
+    ),
     (["model.expressions=[xy = a*x]"], "a value with brackets, braces or operators stands in quotes"),
     (["optimizer.lr=1,2"], "keep one, or train all with -m, together, as one pack"),
     (["+pack.over.seed=1,2"], "keep one, or train all with -m, together, as one pack"),

@@ -73,6 +73,7 @@ def test_the_samples_depend_on_the_seed() -> None:
     [
         ({"truth": {"a": 1}}, r"data.truth gives a value to each .*\(a, b\); missing: b; unknown: none"),
         ({"truth": TRUTH | {"c": 1}}, "missing: none; unknown: c"),
+        ({"graph": parse("y = a*t"), "truth": {"a": 1}}, "; or make t an input: 'model.variables="),
         ({"truth": TRUTH | {"a": "two"}}, "data.truth.a is a number; got 'two'"),
         ({"truth": TRUTH | {"a": None}}, "data.truth.a is a number; got None"),
         ({"truth": TRUTH | {"a": [1]}}, r"data.truth.a is a number; got \[1\]"),
