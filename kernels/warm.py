@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .common import source_cache
-from .descent.block import Batches, Block, Record, Runs, Shuffle
+from .descent.block import STATES, Batches, Block, Record, Runs, Shuffle
 from .descent.numba.descent import NumbaDescent
 from .descent.numba.gather import gather
 from .descent.numba.sums import graph_sums
@@ -46,8 +46,8 @@ def _descend(graph: Graph, inputs: Tensor, targets: Tensor, loss: str) -> None:
     index = torch.zeros(1, dtype=torch.int64)
     data = Batches(inputs[None], targets[None])
     gather(inputs, targets, Shuffle(epoch_keys(index[0], Purpose.ORDER, 0, 1), 0, batch=1), 0, data)
-    for optimizer, numbers in (("sgd", 3), ("adam", 5)):
-        runs = Runs(ones, inputs.new_ones(1, numbers), index, index + 1, index.clone(), index == 0, None)
+    for optimizer in STATES:
+        runs = Runs(ones, inputs.new_ones(1, 5), index, index + 1, index.clone(), index == 0, None)
         record = Record(
             inputs.new_empty(2, 1),
             inputs.new_empty(2, 1),
