@@ -17,7 +17,9 @@ HOSTILE: tuple[str, ...] = (
     "libdevice", "inf", "nan", "zero", "one", "total", "p0", "v1", "s0", "g0", "e0", "dtype", "p_ptr",
     "BLOCK", "float", "each", "predict", "E5", "Q" * 3000,
 )  # fmt: skip
-HOSTILE_VARIABLES: tuple[str, ...] = ("x0", "x_ptr", "x", "x_0", "xor", "x_block", "x__class__", "x" * 3000)
+HOSTILE_VARIABLES: tuple[str, ...] = (
+    "x0", "x\"\"\"'); import os  # é", "x_ptr", "x", "x_0", "xor", "x_block", "x__class__", "x" * 3000,
+)  # fmt: skip
 
 
 def sources(graph: Graph) -> Iterator[str]:

@@ -87,3 +87,12 @@ def test_every_function_can_be_set(function: str) -> None:
     args = ", ".join("axb"[: FUNCTIONS[function].arity])
     line = latex(parse(f"xy = {function}({args}) + a").definitions)
     check(line)
+
+
+def test_a_name_in_backticks_is_text() -> None:
+    line = latex(parse(r"`y_0` = a*`wave length` + t*`100 % {c^2} \ ~`", variables=["t"]).definitions)
+    assert line == (
+        r"y_{0} &= a \cdot \text{wave length} + t \cdot "
+        r"\text{100 \% \{c\textasciicircum{}2\} \textbackslash{} \textasciitilde{}}"
+    )
+    check(latex(parse(r"`y %` = a*`wave $length_1`").definitions))

@@ -126,3 +126,10 @@ def test_it_reads_as_a_person_would_write_it() -> None:
         "    xy = 2*a*(1 - xs)\n"
         "    return xy\n"
     )
+
+
+def test_a_name_in_backticks_becomes_an_identifier(folder: Path) -> None:
+    graph = parse("`y/m` = a*`wave length` + wave_length*`2 theta` + `µ` + `np`*`'''`")
+    source = numpy_source(graph, graph.definitions, {"a": 1.0, "wave_length": 2.0})
+    assert "def predict(wave_length_, x2_theta, x, np_, x_, a=1.0, wave_length=2.0):" in source
+    check(graph, folder)
