@@ -80,7 +80,7 @@ class Graph:
                 )
         if not self.parameters:
             raise ExpressionError(
-                "a graph needs a parameter to learn: a name that does not begin with x",
+                "a graph needs a parameter to learn: a name that is no variable",
                 next(iter(self.lines.values())),
             )
         if not any(self.is_parameter(part) for part in self.program):

@@ -174,7 +174,7 @@ CASES: list[tuple[tuple[str, ...], str, tuple[str, ...]]] = [
     ),
     (
         (*LINE, POINTS, "model.expressions=['xy = x']"),
-        "a name that does not begin with x",
+        "a name that is no variable",
         ("+model.expressions=['xy = a*x']",),
     ),
     (

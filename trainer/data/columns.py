@@ -7,6 +7,7 @@ from unicodedata import normalize
 
 from ...kernels.common.errors import UserError, nearest
 from ...kernels.language import ExpressionError, Graph
+from ...kernels.language.notation import NAME
 from .table import Table
 
 TARGET = "target"
@@ -100,7 +101,8 @@ def _of_variable(table: Table, names: Mapping[str, Any], graph: Graph, word: str
     """The column of the variable `word`. Raises ExpressionError, which points at it in the equations."""
     name = str(names.get(word, word))
     if name not in table.names:
-        learned = f", or {graph.declaring(word)}" if word in graph.inputs else ""
+        may_be_learned = word in graph.inputs and NAME.fullmatch(word)
+        learned = f", or {graph.declaring(word)}" if may_be_learned else ""
         raise ExpressionError(
             f"{table.source} has no column {name!r} for {word}{nearest(name, table.names)}; it has "
             f"{table.shown}: map one with 'data.columns={{{word}: COLUMN}}'{learned}",

@@ -57,7 +57,7 @@ def value(text: str) -> float:
         ("xy = @If(x, a)", f"unknown function If (did you mean where(c, a, b)?); there are {ALL_FUNCTIONS}"),
         ("xy = a + @sin(x, a)", "sin takes 1 argument, got 2"),
         ("xy = a*@sin + 1", "sin is a function: expected sin(...)"),
-        ("@xy = x + pi", "a graph needs a parameter to learn: a name that does not begin with x"),
+        ("@xy = x + pi", "a graph needs a parameter to learn: a name that is no variable"),
         ("xy = a*@µ", "'µ' (U+00B5) is not an ASCII character; a name with others stands in backticks"),
         ("xy = a*x@²", "'²' (U+00B2) is not an ASCII character"),
         ("xy = a*x + @٣", "'٣' (U+0663) is not an ASCII character"),
