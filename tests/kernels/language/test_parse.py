@@ -385,7 +385,7 @@ def test_semicolons_and_comments_are_no_equations() -> None:
 
 
 def test_a_caret_is_under_the_equation_that_is_meant() -> None:
-    graph = parse("xb = a; `x c` = b*xb; y = xb + `x c`*b")
+    graph = parse("xb = a; ` x c` = b*xb; y = xb + `x c `*b")
     line = graph.lines["y"]
     assert [graph.where(word)[1] for word in ("a", "b", "x c", "y")] == [
         line.index("a"), line.index("b*"), line.index("`"), line.index("y")
@@ -409,6 +409,8 @@ def test_names_are_written_in_backticks_where_they_must() -> None:
     words = ["t", "pi", "exp", "a b", "2theta", "é"]
     text = str(parse(" + ".join(["y = a", *(f"`{word}`" for word in words)])))
     assert [word for word in words if f"`{word}`" in text] == words
+    defined = "`exp` = a*x\ny = `exp` + b"
+    assert str(parse(defined)) == defined
     kept = str(parse("y = a + t + `t_1`"))
     assert kept == "y = a + t + `t_1`" and NAME.fullmatch("t_1") and "t_1" not in RESERVED
 
