@@ -161,6 +161,8 @@ TABLES: dict[str, Callable[[], tuple[list[float], float]]] = {
     "exp2_float": lambda: minimax(lambda x: mpmath.mpf(2) ** x, -0.501, 0.501, 6, kind="float"),
     "log2_float": lambda: minimax(_log2_of_ratio, 0, 0.0295, 4),
     "log_rest_double": lambda: minimax(_log_of_ratio_rest, 0, 0.0295, 6, lambda z: z**2),
+    "exp_of_twice_double": lambda: minimax(lambda x: mpmath.exp(2 * x), -0.1735, 0.1735, 11),
+    "exp_of_twice_float": lambda: minimax(lambda x: mpmath.exp(2 * x), -0.1735, 0.1735, 5, kind="float"),
     "sinh_double": lambda: minimax(_sinh_rest, 0, 1, 6, lambda z: z),
     "sinh_float": lambda: minimax(_sinh_rest, 0, 1, 2, lambda z: z, kind="float"),
     "atanh_double": lambda: minimax(_atanh_rest, 0, 0.0402, 7, lambda z: z),

