@@ -11,10 +11,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 
-@intrinsic
-def call(typing: Any, address: Any, arguments: Any) -> Any:
-    """Calls the function at `address`, which returns nothing, with a tuple of arguments: an array is passed as a
-    pointer to its first number, all else as a 64-bit integer.
+def _call(typing: Any, address: Any, arguments: Any) -> Any:
+    """Calls the function at `address`, which returns nothing, with a tuple of arguments.
+
+    An array is passed as a pointer to its first number, all else as a 64-bit integer.
     """
 
     def write(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -30,3 +30,6 @@ def call(typing: Any, address: Any, arguments: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64, arguments), write
+
+
+call: Any = intrinsic(_call)  # call(address, (argument, ...))

@@ -41,17 +41,17 @@ class _InCache(_CacheLocator):
     def from_function(cls, py_func: Any, py_file: str) -> "_InCache":
         return cls(py_func.__module__, py_file)
 
-    def get_cache_path(self) -> str:
+    def get_cache_path(self) -> Any:
         return str(self.folder / "__pycache__")
 
     def ensure_cache_path(self) -> None:
         Path(self.get_cache_path()).mkdir(exist_ok=True)
 
-    def get_source_stamp(self) -> str:
-        """Changes with the file, and with all that Numba compiles of ours: what a function calls is in its code."""
+    def get_source_stamp(self) -> Any:
+        """Changes with the file, and with all of ours that Numba compiles: code holds what it calls."""
         return source_cache.version(self.file, *_ours())
 
-    def get_disambiguator(self) -> str:
+    def get_disambiguator(self) -> Any:
         return hashlib.sha256(self.module.encode()).hexdigest()[:16]
 
 

@@ -91,20 +91,19 @@ def rows_source(graph: Graph, weighted: bool) -> str:
     loop = SampleLoop("double")
     values = _leaves(graph, loop)
     evaluate([*graph.program, *graph.jacobian_program], values)
-    root = sqrt(loop.column("%w", "0", 0, "double")) if weighted else None
     height = loop.before.value(f"add i64 %size, {loop.lanes - 1}")
     height = loop.before.value(f"and i64 {height}, -{loop.lanes}")
     for k, (output, slopes) in enumerate(zip(_outputs(graph, values), graph.jacobian, strict=True)):
         error = output - loop.column("%t", "%t_stride", k, "double")
-        for i, value in enumerate([*(values[slope] for slope in slopes), error]):
-            weighed = value if root is None else LLVM["chain"](root, value)
-            at = loop.before.pointer(
-                loop.column_of("%columns", "%columns_stride", i),
-                "double",
-                loop.before.value(f"mul i64 {height}, {k}"),
-            )
-            loop.store(where(loop.counts, weighed, 0), at)
-        loop.sum(weighed * weighed, "%rss", 0)
+        row = [*(values[slope] for slope in slopes), error]
+        if weighted:
+            root = sqrt(loop.column("%w", "0", 0, "double"))
+            row = [LLVM["chain"](root, value) for value in row]
+        first = loop.before.value(f"mul i64 {height}, {k}")
+        for i, value in enumerate(row):
+            column = loop.column_of("%columns", "%columns_stride", i)
+            loop.store(where(loop.counts, value, 0), loop.before.pointer(column, "double", first))
+        loop.sum(row[-1] * row[-1], "%rss", 0)
     return loop.define("rows", ROWS)
 
 

@@ -67,7 +67,7 @@ class Routine:
     def tiles(
         self, total: str, sizes: Sequence[int], work: Callable[[str, int], None], first: str | int = 0
     ) -> None:
-        """work(first, size) for parts of first..total-1: as many of the first size as go in, then the next."""
+        """work(first, size) for parts of first..total-1: as many of the first size as go in, and so on."""
         for size in sizes:
             last = self.begin.value("alloca i64")
             self.body.add(f"store i64 {first}, ptr {last}")

@@ -15,14 +15,16 @@ TOGETHER = (4, 2, 1)  # columns that one pass over the rows serves, as many as t
 
 @cache
 def algebra() -> MachineCode:
-    """triangularize(columns, stride, rows, pivots, count) and solve(root, free, diagonal, work, step, size, height).
+    """The machine code of two functions, for matrices of any size.
 
-    triangularize: makes the first `pivots` of `count` columns upper triangular, in place; what remains below
-    their diagonals stands for zeros. `rows` is a multiple of LANES, and not less than `pivots`.
+    triangularize(columns, stride, rows, pivots, count) makes the first `pivots` of `count` columns upper
+    triangular, in place; what remains below their diagonals stands for zeros. `rows` is a multiple of LANES,
+    and not less than `pivots`.
 
-    solve: writes the s [P] of the free columns that minimizes |A s + c|^2 + |diagonal s|^2, where `root`
-    [P + 1, height] holds the columns of A, upper triangular, and c; `size` is P, and `height` the same filled
-    up to a multiple of LANES. `work` [P + 1, 2 height] gets the triangle.
+    solve(root, free, diagonal, work, step, size, height) writes the s [P] of the free columns that minimizes
+    |A s + c|^2 + |diagonal s|^2, where `root` [P + 1, height] holds the columns of A, upper triangular, and
+    c. `size` is P, and `height` the same filled up to a multiple of LANES; `work` [P + 1, 2 height] gets the
+    triangle.
 
     >>> from packtrain.kernels.least_squares.llvm_algebra import algebra
     >>> list(algebra().address)
@@ -119,7 +121,7 @@ def _reflect(routine: Routine, k: str) -> None:
 def _update(
     routine: Routine, column: str, block: str, top: Vector, factor: Vector, first: str, size: int
 ) -> None:
-    """c += factor (v c) v for columns first..first+size-1; v is `top` in rows from `block` on, below `column`."""
+    """c += factor (v c) v for columns c from `first` on; v is `top` in rows of `block`, below `column`."""
     body, below = routine.body, routine.add(block, LANES)
     columns = [routine.at("%columns", "double", (routine.add(first, j), "%stride")) for j in range(size)]
     products = [routine.variable(top * _load(routine, other, block)) for other in columns]

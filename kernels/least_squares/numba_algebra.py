@@ -117,7 +117,7 @@ def shortened_step(code, root, free, weight, radius, work, diagonal, step):
     if length > radius:
         for k in range(size):
             step[k] *= radius / length
-    for k in range(size):
+    for k in range(size):  # noqa: SIM110 (Numba compiles no generator)
         if not abs(work[k, k]) > SINGULAR_PIVOT * sqrt(dot(work, k, k, 0, k + 1)):
             return True
     return False

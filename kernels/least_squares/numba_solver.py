@@ -1,4 +1,4 @@
-"""R fits of an expression graph on the CPU: a loop that Numba compiled once, around the graph's machine code."""
+"""R fits of an expression graph on the CPU: its machine code, in a loop that Numba compiled once."""
 
 from collections.abc import Iterator
 from functools import lru_cache
