@@ -195,9 +195,10 @@ def clamped(x: Vector, low: float, high: float) -> Vector:
     return where(x < low, low, x)
 
 
-def nearest(x: Vector) -> Pair:
-    """The whole number nearest to x (|x| < 2^(fraction - 1)), and a vector whose `bits` end in it (two's
-    complement): for `power_of_two` and `times_power_of_two`, or to look at its lowest bits.
+def nearest(x: Vector, factor: float = 1) -> Pair:
+    """The whole number nearest to factor*x, if that is below 2^(fraction - 1), and a vector whose `bits` end so.
+
+    They end as the integer does (two's complement): for `times_power_of_two`, or to look at its lowest bits.
 
     >>> import numpy as np
     >>> from packtrain.kernels.functions.arithmetic import nearest
@@ -205,8 +206,24 @@ def nearest(x: Vector) -> Pair:
     >>> of_arrays(lambda x: nearest(x)[0], np.array([-1.4, 1.6, 2.5]))
     array([-1.,  2.,  2.])
     """
-    shifted = x + format_of(x).whole
-    return shifted - format_of(x).whole, shifted
+    whole = format_of(x).whole
+    shifted = x + whole if factor == 1 else fma(x, factor, whole)
+    return shifted - whole, shifted
+
+
+def nearest_and_power(x: Vector, factor: float = 1) -> Pair:
+    """`nearest`, n, and 2^n, a normal number.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arithmetic import nearest_and_power
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> of_arrays(lambda x: nearest_and_power(x)[1], np.array([-1.4, 1.6, 2.5]))
+    array([0.5, 4. , 4. ])
+    """
+    form = format_of(x)
+    whole = form.whole + form.bias  # so that the bits end in the exponent that is stored
+    shifted = x + whole if factor == 1 else fma(x, factor, whole)
+    return shifted - whole, (shifted.bits() << form.fraction).as_floats(x.kind)
 
 
 def power_of_two(n: Vector, kind: str) -> Vector:

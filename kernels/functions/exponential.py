@@ -114,7 +114,7 @@ def reduced(x: Vector) -> Pair:
     >>> of_arrays(lambda x: reduced(x)[0], np.array([0.0, 0.3, 1.0]))
     array([0.        , 0.3       , 0.30685282])
     """
-    n, shifted = nearest(x * (1 / math.log(2)))
+    n, shifted = nearest(x, 1 / math.log(2))
     high, low = LN2[x.kind]
     return fma(n, -low, fma(n, -high, x)), shifted
 

@@ -6,7 +6,7 @@ from .arithmetic import (
     LN2,
     fast_two_sum,
     format_of,
-    nearest,
+    nearest_and_power,
     polynomial,
     power_of_two,
     times_power_of_two,
@@ -116,9 +116,9 @@ def tanh(x: Vector) -> Vector:
     size, z = absolute(x), x * x
     small = fma(x * z, polynomial(z, TANH[x.kind]), x)
     near = where(size > ONE[x.kind], ONE[x.kind], size)
-    n, shifted = nearest(near * (2 / math.log(2)))
+    n, power = nearest_and_power(near, 2 / math.log(2))
     r = fma(n, -math.log(2) / 2, near)  # its error is lost beside 1, as n is 2 or more
-    e = polynomial(r, EXP_OF_TWICE[x.kind]) * power_of_two(shifted.bits(), x.kind)
+    e = polynomial(r, EXP_OF_TWICE[x.kind]) * power
     return copysign(where(size < SMALL, small, 1 - 2 / (e + 1)), x)
 
 

@@ -10,8 +10,8 @@ from .arithmetic import (
     format_of,
     is_normal,
     nearest,
+    nearest_and_power,
     polynomial,
-    power_of_two,
     short_polynomial,
     split,
     split_normal,
@@ -88,8 +88,8 @@ def pow(x: Vector, y: Vector) -> Vector:
     array([ 1.41421356, -8.        ,         nan,         inf])
     """
     high, low = _exponent(split_normal(x), y)
-    n, shifted = nearest(high)
-    power = _exp2((high - n) + low) * power_of_two(shifted.bits(), x.kind)
+    n, power = nearest_and_power(high)
+    power = _exp2((high - n) + low) * power
     usual = is_normal(x) & (absolute(high) < format_of(x).bias - 2)
     return rarely(~usual, lambda: _any_power(x, y), power)
 
@@ -172,7 +172,7 @@ def _any_power(x: Vector, y: Vector) -> Vector:
 
 def _cbrt(m: Vector, k: Vector) -> Vector:
     """The cube root of m 2^k: of a 2^(k - left), a = m 2^left, where k - left is divided by 3."""
-    third, shifted = nearest(k * (1 / 3))
+    third, power = nearest_and_power(k, 1 / 3)
     left = fma(third, -3, k)
     below, above = left < 0, left > 0
     a = where(below, m * 0.5, where(above, m * 2, m))
@@ -181,7 +181,7 @@ def _cbrt(m: Vector, k: Vector) -> Vector:
     y = fma(y * e, fma(e, 2 / 9, 1 / 3), y)  # a^(-1/3)
     root = a * y * y
     root = fma(fma(-(root * root), root, a) * (1 / 3), y * y, root)
-    return root * power_of_two(shifted.bits(), m.kind)
+    return root * power
 
 
 def _exponent(base: Pair, y: Vector) -> Pair:
