@@ -190,9 +190,12 @@ def _positive_erfcx(x: Vector) -> Vector:
     approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < infinity", Mathematics of Computation 36 (1981).
     """
     inverse = 1 / (x + 4)
-    q = (x - 4) * inverse
-    q = fma(inverse, fma(q, -x, fma(q + 1, -4.0, x)), q)
+    near = (x - 4) * inverse
+    rest = fma(near, -x, fma(near + 1, -4.0, x))
+    q = fma(inverse, rest, near)
+    slope = 0.87 * (q * q) * (q * q)  # roughly, of what is computed: it counts near q = -1
     first, low = SCALED_COMPLEMENT[x.kind]
+    low = fma(fma(inverse, rest, near - q), slope, low)
     above = fast_two_sum(q.number(first), fma(q, two_chains(q, SCALED_COMPLEMENT_REST[x.kind]), low))
     return two_over_two(above, two_sum(x, 0.5))
 

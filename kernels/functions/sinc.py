@@ -28,6 +28,7 @@ HALF_TURN_COSINE = (  # cos(pi r)/pi = 1/pi + r^2 HALF_TURN_COSINE(r^2)
     0.0006141457847055002,
     -3.286229007943898e-05,
 )
+INVERSE_PI = (1 / math.pi, -1.9678676675182486e-17)  # as a pair
 SINC_SLOPE = (  # the slope of sinc is x SINC_SLOPE(x^2), up to 1/2
     -3.289868133696453,
     3.2469697011333842,
@@ -87,7 +88,7 @@ def half_turns(size: Vector) -> tuple[Vector, Vector]:
     quarters, r = shifted.bits(), fma(n, -0.5, turn)
     square = r * r
     sine = fma(r * square, polynomial(square, HALF_TURN_SINE), r)
-    cosine = fma(square, polynomial(square, HALF_TURN_COSINE), 1 / math.pi)
+    cosine = fma(square, polynomial(square, HALF_TURN_COSINE), INVERSE_PI[1]) + INVERSE_PI[0]
     odd = is_odd(quarters)
     return (
         with_sign(where(odd, cosine, sine), bit_as_sign(quarters, 1)),
