@@ -54,21 +54,21 @@ ERF_FAR = {  # erf(x) = 1 - exp(-x^2) ERF_FAR(x - 2) from 1 on, until it rounds 
         0.005440738537068786,
         -0.001831664276428014,
         0.0005924699983864068,
-        -0.0001847783612888597,
-        5.5728304284924086e-05,
-        -1.6293740881923284e-05,
-        4.6281985384933005e-06,
-        -1.2794798505458458e-06,
-        3.4482156894665684e-07,
-        -9.078511073084724e-08,
-        2.3375118352087843e-08,
-        -5.849213959739835e-09,
-        1.4232081832395508e-09,
-        -3.550278792098815e-10,
-        9.316477124979725e-11,
-        -2.142059577460079e-11,
-        3.2169569519435205e-12,
-        -2.1678879643965603e-13,
+        -0.00018477836128886026,
+        5.572830428492279e-05,
+        -1.6293740881919858e-05,
+        4.628198538500581e-06,
+        -1.279479850555756e-06,
+        3.448215689299579e-07,
+        -9.07851107141627e-08,
+        2.3375118369947493e-08,
+        -5.8492139772543525e-09,
+        1.423208175345247e-09,
+        -3.550278688904936e-10,
+        9.316477104319675e-11,
+        -2.1420598203014723e-11,
+        3.2169578207476143e-12,
+        -2.167888889888742e-13,
     ),
     "float": (
         0.2553955912590027,
@@ -190,9 +190,12 @@ def _positive_erfcx(x: Vector) -> Vector:
     approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < infinity", Mathematics of Computation 36 (1981).
     """
     inverse = 1 / (x + 4)
-    q = (x - 4) * inverse
-    q = fma(inverse, fma(q, -x, fma(q + 1, -4.0, x)), q)
+    near = (x - 4) * inverse
+    rest = fma(near, -x, fma(near + 1, -4.0, x))
+    q = fma(inverse, rest, near)
+    slope = 0.87 * (q * q) * (q * q)  # roughly, of what is computed: it counts near q = -1
     first, low = SCALED_COMPLEMENT[x.kind]
+    low = fma(fma(inverse, rest, near - q), slope, low)
     above = fast_two_sum(q.number(first), fma(q, two_chains(q, SCALED_COMPLEMENT_REST[x.kind]), low))
     return two_over_two(above, two_sum(x, 0.5))
 

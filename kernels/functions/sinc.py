@@ -15,29 +15,30 @@ HALF_TURN_SINE = (  # sin(pi r)/pi = r + r^3 HALF_TURN_SINE(r^2)
     -1.644934066848223,
     0.8117424252823005,
     -0.1907518240125647,
-    0.026147842588434587,
-    -0.0023459548592131216,
-    0.0001469306121491293,
+    0.026147842588434896,
+    -0.0023459548592284435,
+    0.00014693061231928862,
 )
 HALF_TURN_COSINE = (  # cos(pi r)/pi = 1/pi + r^2 HALF_TURN_COSINE(r^2)
     -1.5707963267948966,
     1.2919281950124717,
     -0.425027339977173,
-    0.07490806603644541,
-    -0.008214584986964887,
-    0.0006141457853317232,
-    -3.286229590567478e-05,
+    0.07490806603644519,
+    -0.008214584986943725,
+    0.0006141457847055002,
+    -3.286229007943898e-05,
 )
+INVERSE_PI = (1 / math.pi, -1.9678676675182486e-17)  # as a pair
 SINC_SLOPE = (  # the slope of sinc is x SINC_SLOPE(x^2), up to 1/2
     -3.289868133696453,
     3.2469697011333842,
     -1.144510944730011,
     0.20918278246277794,
     -0.02346080913828341,
-    0.0017811352471260946,
-    -9.761405263123865e-05,
-    3.9317347418126516e-06,
-    -1.214812621492109e-08,
+    0.0017811352471261354,
+    -9.761405263212422e-05,
+    3.931734747240623e-06,
+    -1.2148136403366252e-08,
 )
 
 
@@ -87,7 +88,7 @@ def half_turns(size: Vector) -> tuple[Vector, Vector]:
     quarters, r = shifted.bits(), fma(n, -0.5, turn)
     square = r * r
     sine = fma(r * square, polynomial(square, HALF_TURN_SINE), r)
-    cosine = fma(square, polynomial(square, HALF_TURN_COSINE), 1 / math.pi)
+    cosine = fma(square, polynomial(square, HALF_TURN_COSINE), INVERSE_PI[1]) + INVERSE_PI[0]
     odd = is_odd(quarters)
     return (
         with_sign(where(odd, cosine, sine), bit_as_sign(quarters, 1)),

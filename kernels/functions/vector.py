@@ -373,7 +373,13 @@ def constant(value: Number, kind: str) -> str:
 def rarely(mask: Vector, rare: Callable[[], Vector], usual: Vector) -> Vector:
     """`usual`; where the mask is true, rare(), whose code is passed over unless the mask is true in a lane.
 
-    It ends a block: what a loop's `phi` says of where its values come from needs a label of its own after it.
+    It ends a block: a loop's `phi`, which names the blocks that its values come from, needs a label after it.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.vector import lane_by_lane, rarely
+    >>> of_arrays(lambda x: rarely(x > 1, lambda: lane_by_lane("exp", x), x + 1), np.array([0.5, 2.0]))
+    array([1.5      , 7.3890561])
     """
     mask, usual = together(mask, usual)
     place, n = mask.place, next(mask.place.module.names)
@@ -388,7 +394,14 @@ def rarely(mask: Vector, rare: Callable[[], Vector], usual: Vector) -> Vector:
 
 
 def through_doubles(function: Callable[..., Vector]) -> Callable[..., Vector]:
-    """The function of doubles also for floats: computed in double, and rounded."""
+    """The function of doubles also for floats: computed in double, and rounded.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.vector import through_doubles
+    >>> of_arrays(through_doubles(lambda x: x + 1e-7 - 1), np.array([1.0], np.float32))
+    array([1.e-07], dtype=float32)
+    """
 
     @wraps(function)
     def of_any_kind(*operands: Vector) -> Vector:

@@ -32,7 +32,7 @@ ROWS = {
     "asin": Row(asin, mpmath.asin, 1.5, low=-1, high=1),
     "acos": Row(acos, mpmath.acos, 1.3, low=-1, high=1),
     "atan": Row(atan, mpmath.atan, 1.6),
-    "sinc": Row(sinc, mpmath.sincpi, 2.0),
+    "sinc": Row(sinc, mpmath.sincpi, 1.8),
     "sinc_slope": Row(sinc_slope, exact_sinc_slope, 1.6, low=-0.5, high=0.5),
 }
 ATAN2 = Row(atan2, mpmath.atan2, 1.6)

@@ -32,8 +32,8 @@ def exact_lgamma(x: Any) -> Any:
 TINY = 5e-324
 ROWS = {
     "erf": Row(erf, mpmath.erf, 1.1),
-    "erfc": Row(erfc, mpmath.erfc, 1.95, high=30),
-    "erfcx": Row(erfcx, exact_erfcx, 1.9, low=-30),
+    "erfc": Row(erfc, mpmath.erfc, 1.9, high=30),
+    "erfcx": Row(erfcx, exact_erfcx, 1.75, low=-30),
     "lgamma": Row(lgamma, exact_lgamma, 2.2, low=TINY),
     "digamma": Row(digamma, mpmath.digamma, 3.0, low=TINY),
 }
