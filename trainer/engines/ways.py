@@ -11,7 +11,7 @@ from ...kernels.least_squares.linearize import LARGE
 from ..config.schema import LEAST_SQUARES, Config
 
 TILES = 163 << 10  # bytes of shared memory that the largest tiles of our kernels take: as much as sm_80 has
-LARGEST = 1 << 16  # samples of a minibatch that stays on one core; the step engine shares larger ones out
+LARGEST = 1 << 16  # samples of a minibatch of equations that stays on one core: others are shared out
 WIDEST = 128  # features of the widest layer that Triton's compiled training takes
 MOST_DERIVATIVES = 64  # of one sample, all in registers: what Triton's normal equations take
 
@@ -105,7 +105,7 @@ def _equations(task: Task) -> str | None:
 def _small_minibatch(task: Task) -> str | None:
     if task.device.type != "cpu":
         return ""
-    if task.batch <= LARGEST:
+    if task.batch <= LARGEST or task.graph is None:
         return None
     return f"a minibatch of {task.batch:,} samples is shared out to all cores, a step at a time"
 

@@ -5,24 +5,21 @@ from math import isfinite, nan
 import numpy as np
 from numba import njit
 
-from ...common.native import call
 from ...common.numba_cache import cached
 from ...random.numba_permutation import samples
+from .blocks import sum_blocks
 from .update import adam, mean_and_norm, restore, sgd
 
 SGD, ADAM = 0, 1
 
 
 @njit(error_model="numpy")
-def loss_and_gradient(sums, block, p, x, t, divisor, total, scratch, gradient):
+def loss_and_gradient(sums, block, p, x, t, divisor, total, scratch, gradient, helpers):
     """The loss of one minibatch, x [V, B] and t [T, B], and the norm of its gradient.
 
     Blocks are added in their order, in `total`, which holds zeros before and after.
     """
-    size = x.shape[1]
-    for start in range(0, size, block):
-        count = min(block, size - start)
-        call(sums, (p, x[:, start:], size, t[:, start:], size, count, total, scratch))
+    sum_blocks(sums, block, p, x, t, total, scratch, helpers)
     loss = p.dtype.type(total[0] / divisor)
     total[0] = 0.0
     return loss, p.dtype.type(mean_and_norm(total[1:], divisor, gradient))
@@ -40,14 +37,15 @@ def gather(data, index, batch):
 def advance(
     start, stop, sums, block, room, optimizer, parameters, states, alive, count, constants, setting, steps,
     clip, losses, norms, path, columns, last, x, t, keys, table, slots, epoch, batch, divisor, origin, first,
-    end, together,
+    end, together, crew, offer, finish,
 ):  # fmt: skip
     """Makes rows first..end-1 of a Block for runs start..stop-1.
 
     `sums`, the address of machine code, adds a block's loss and gradient, as llvm_source.sums_source says; a
     block has at most `block` samples, and it takes `room` numbers of scratch memory. Each run in turn makes
-    `together` steps, so that their minibatches stay in a cache. The other arguments are the fields of Runs,
-    Record, Block and Batches, and the optimizer's states [R, K, P].
+    `together` steps, so that their minibatches stay in a cache. `crew` [R, H, WORDS] are the slots of each
+    run's helpers, for common.crew's `offer` and `finish`. The other arguments are the fields of Runs, Record,
+    Block and Batches, and the optimizer's states [R, K, P].
     """
     own = batch if keys.size > 0 else 0
     index = np.empty(own, np.int64)
@@ -56,12 +54,15 @@ def advance(
     scratch = np.empty(room, parameters.dtype)
     gradient = np.empty_like(parameters[0])
     total = np.zeros(1 + gradient.size)
+    totals = np.zeros((crew.shape[1], total.size))
+    scratches = np.empty((crew.shape[1], room), parameters.dtype)
     old = np.empty_like(gradient)
     old_state = np.empty_like(states[0])
     recorded = losses.shape[0] - 1
     for top in range(first, end, together):
         for r in range(start, stop):
             p, state, which = parameters[r], states[r], setting[r]
+            helpers = crew[r], totals, scratches, offer, finish
             for row in range(top, min(top + together, end)):
                 slot = slots[row]
                 if slot < recorded:
@@ -76,12 +77,12 @@ def advance(
                     gather(x[0], index, x_own)
                     gather(t[0], index, t_own)
                     loss, norm = loss_and_gradient(
-                        sums, block, p, x_own, t_own, divisor, total, scratch, gradient
+                        sums, block, p, x_own, t_own, divisor, total, scratch, gradient, helpers
                     )
                 else:
                     step = row % x.shape[0]
                     loss, norm = loss_and_gradient(
-                        sums, block, p, x[step], t[step], divisor, total, scratch, gradient
+                        sums, block, p, x[step], t[step], divisor, total, scratch, gradient, helpers
                     )
                 last[r] = loss
                 if slot < recorded:

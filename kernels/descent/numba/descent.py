@@ -1,14 +1,17 @@
 """Whole trainings of R runs on the CPU, in a loop that Numba compiled once: the cores share the runs."""
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from ...common.crew import code, crew
 from ...common.threads import share
 from ..block import STATES, Block, Record, Runs
 from .advance import ADAM, SGD, advance
 from .sums import Sums
 
 CACHED = 1 << 18  # bytes of minibatches that fit a core's second-level cache
+WORTH_A_THREAD = 1 << 18  # parameters x samples of a block: some ten microseconds
 OPTIMIZERS = {"sgd": SGD, "adam": ADAM}
 
 
@@ -46,7 +49,17 @@ class NumbaDescent:
             max(1, CACHED // batches.bytes_a_step),
         )
         arguments = *self.arguments, *map(_array, arrays), *numbers
-        share(len(self.runs.parameters), lambda start, stop: advance(start, stop, *arguments))
+        runs, call = len(self.runs.parameters), code().address
+        with crew(runs, self._helpers(batches.batch)) as slots:
+            helped = *arguments, slots, call["offer"], call["finish"]
+            share(runs, lambda start, stop: advance(start, stop, *helped))
+
+    def _helpers(self, batch: int) -> int:
+        """How many threads help each run with its minibatches: they share the blocks of large ones."""
+        runs, numbers = self.runs.parameters.shape
+        if numbers * self.sums.block < WORTH_A_THREAD:
+            return 0
+        return max(0, min(torch.get_num_threads() // runs, -(-batch // self.sums.block)) - 1)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

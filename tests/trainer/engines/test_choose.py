@@ -52,7 +52,7 @@ CHOSEN = {
     (FUSED, "loop.batch_size=70000"): ("fused", "numba"),
     MLP: ("fused", "numba"),
     (*MLP, STEP): ("step", "reference"),
-    (*MLP, "model.widths=[2,512,2]"): ("fused", "numba"),
+    (*MLP, "model.widths=[2,512,2]", "loop.batch_size=70000"): ("fused", "numba"),
     (*MLP, "compute.backend=numba", "loop.batch_size=70000"): ("fused", "numba"),
     FIT: ("fused", "numba"),
     (*FIT, FUSED): ("fused", "numba"),

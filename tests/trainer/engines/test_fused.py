@@ -10,6 +10,7 @@ from torch import Tensor
 
 from packtrain.kernels.common import compiling
 from packtrain.kernels.common.errors import UserError
+from packtrain.kernels.descent.numba import descent
 from packtrain.kernels.language import Graph
 from packtrain.trainer.engines.build import first_order
 from packtrain.trainer.engines.fused import FusedEngine
@@ -198,6 +199,20 @@ def test_all_cores_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = parameters(trained(*asked))
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert parameters(trained(*asked)).equal(alone)
+
+
+def test_threads_that_share_the_blocks_of_a_minibatch_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = "experiment=gaussians", "model.widths=[2,96,2]", "data.size=5000", "loop.batch_size=3500"
+    given = *given, "data.validation=0.2", "loop.steps=3", "engine=fused"
+    helped: list[int] = []
+    counted = descent.crew
+    monkeypatch.setattr(descent, "crew", lambda runs, each: helped.append(each) or counted(runs, each))
+    parameters = []
+    for threads in (1, 2, 3):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        parameters.append(trained(*given).model.parameters)
+    assert helped == [0, 1, 2]
+    assert parameters[0].equal(parameters[1]) and parameters[0].equal(parameters[2])
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp64"])
