@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import quad
-from scipy.optimize import brentq
 from scipy.special import lambertw
 from torch import Tensor
 
@@ -83,11 +82,10 @@ def _debye(x: float, c: float, t: float) -> float:
 
 
 def _orbit(x: float, k: float, period: float, t0: float, ecc: float, w: float, v: float) -> float:
-    mean = 2 * np.pi * (x - t0) / period
-    eccentric = brentq(lambda e: e - ecc * np.sin(e) - mean, mean - 1, mean + 1, xtol=1e-13)
-    true = eccentric + 2 * np.arctan2(
-        ecc * np.sin(eccentric), 1 + np.sqrt(1 - ecc**2) - ecc * np.cos(eccentric)
-    )
+    eccentric = mean = 2 * np.pi * (x - t0) / period
+    for _ in range(100):
+        eccentric = mean + ecc * np.sin(eccentric)
+    true = 2 * np.arctan(np.sqrt((1 + ecc) / (1 - ecc)) * np.tan(eccentric / 2))
     return k * (np.cos(true + w) + ecc * np.cos(w)) + v
 
 
