@@ -11,18 +11,23 @@ from tests.helpers import sources
 from tests.test_architecture import module, trees
 
 MODULES = sorted(name for name in map(module, sources()) if "plugins" not in name and "__main__" not in name)
-COMPILED = ("triton.jit", "njit", "exact", "summed", "plain")  # decorators of what runs inside kernels
+COMPILED = (
+    "triton.jit",
+    "njit",
+    "exact",
+    "summed",
+    "plain",
+    "cached",
+)  # decorators of what runs inside kernels
 # public functions without an example, by module -> why
 EXEMPT = {
     "kernels.common.launch": "launches compiled kernels",
     "kernels.expression.triton_kernel": "launches kernels: the public functions choose it on CUDA",
-    "kernels.least_squares.numba_algebra": "makes functions for compiled code",
-    "kernels.least_squares.numba_kernel": "likewise",
-    "kernels.least_squares.numba_linearize": "likewise",
     "kernels.linear_relu.autograd": "launches kernels",
     "kernels.linear_relu.kernel": "likewise",
     "kernels.quantize.kernel": "likewise",
     "kernels.sums.kernel": "likewise",
+    "kernels.warm": "compiles for half a minute",
     "trainer.search.rounds": "needs the job that Hydra runs",
     "trainer.sweep.planner": "needs Hydra's config loader",
     "trainer.terminal.hydra": "changes this process for good",

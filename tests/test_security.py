@@ -21,7 +21,8 @@ PACKAGE = IMPORTABLE / "packtrain"
 BUILTINS = {"eval", "exec", "compile", "__import__", "breakpoint", "input", "globals", "vars"}
 MODULES = {
     "pickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "code", "codeop", "runpy",
-    "importlib", "subprocess", "multiprocessing", "pty", "ctypes", "llvmlite", "socket", "http", "urllib", "requests",
+    "importlib", "subprocess", "multiprocessing", "pty", "ctypes", "llvmlite", "socket", "http", "urllib",
+    "requests",
 }  # fmt: skip
 FUNCTIONS = {
     "os.system", "os.popen", "os.fork", "os.posix_spawn", "torch.load", "torch.jit.load", "torch.compile",
@@ -39,6 +40,7 @@ ARGUED = {
     "kernels/common/llvm.py: llvmlite.binding": "compiles IR of numbers: no name of a user's is in it",
     "kernels/common/native.py: llvmlite.ir": "calls it by its address",
     "kernels/functions/arrays.py: ctypes": "likewise, for tests and benchmarks",
+    "kernels/layers/tiles.py: llvmlite.binding": "asks how wide the processor's registers are",
     "trainer/sweep/report.py: importlib.util.find_spec": "asks whether Matplotlib is there",
     "trainer/terminal/hydra.py: OmegaConf.register_new_resolver": "checks a name, and returns it",
     "trainer/data/files.py: np.load": "with allow_pickle=False",
