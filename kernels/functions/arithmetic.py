@@ -196,9 +196,9 @@ def clamped(x: Vector, low: float, high: float) -> Vector:
 
 
 def nearest(x: Vector, factor: float = 1) -> Pair:
-    """The whole number nearest to factor*x, if that is below 2^(fraction - 1), and a vector whose `bits` end so.
+    """The whole number nearest to factor*x, below 2^(fraction - 1), and a vector whose `bits` end as its do.
 
-    They end as the integer does (two's complement): for `times_power_of_two`, or to look at its lowest bits.
+    As its do as an integer (two's complement): for `times_power_of_two`, or to look at its lowest bits.
 
     >>> import numpy as np
     >>> from packtrain.kernels.functions.arithmetic import nearest
@@ -217,7 +217,7 @@ def nearest_and_power(x: Vector, factor: float = 1) -> Pair:
     >>> import numpy as np
     >>> from packtrain.kernels.functions.arithmetic import nearest_and_power
     >>> from packtrain.kernels.functions.arrays import of_arrays
-    >>> of_arrays(lambda x: nearest_and_power(x)[1], np.array([-1.4, 1.6, 2.5]))
+    >>> of_arrays(lambda x: nearest_and_power(x)[1], np.array([-1.4, 1.6, 2.4]))
     array([0.5, 4. , 4. ])
     """
     form = format_of(x)

@@ -8,7 +8,7 @@ Coefficients: `python -m scripts.special_coefficients`.
 import math
 
 from .arithmetic import clamped, polynomial, two_chains
-from .logarithm import log
+from .logarithm import branchless_log
 from .sinc import half_turns
 from .vector import Vector, absolute, fma, through_doubles, where
 
@@ -112,7 +112,7 @@ def lgamma(x: Vector) -> Vector:
     product = where(large, 1, product)
     sine = absolute(half_turns(size)[0])
     reflected = sine * where(small, 1, size * product)
-    logarithm = log(where(negative, reflected, where(small, size, product)))
+    logarithm = branchless_log(where(negative, reflected, where(small, size, product)))
     y = where(negative | small, -logarithm, logarithm) + where(negative, -rest, rest)
     return where(negative & ~(sine > 0), math.inf, y)
 
@@ -150,13 +150,13 @@ def _psi_near(x: Vector) -> Vector:
 def _psi_series(x: Vector) -> Vector:
     inverse = 1 / x
     square = inverse * inverse
-    return log(x) + fma(inverse, -0.5, square * polynomial(square, PSI_SERIES))
+    return branchless_log(x) + fma(inverse, -0.5, square * polynomial(square, PSI_SERIES))
 
 
 def _stirling(x: Vector) -> Vector:
     inverse = 1 / x
     start = fma(inverse, polynomial(inverse * inverse, STIRLING), STIRLING_START)
-    return fma(x - 0.5, log(x) - 1, start)
+    return fma(x - 0.5, branchless_log(x) - 1, start)
 
 
 def _reduced(x: Vector) -> tuple[Vector, Vector, Vector]:

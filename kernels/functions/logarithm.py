@@ -157,6 +157,18 @@ def log1p_rest(f: Vector) -> Vector:
     return fma(s, fma(z, polynomial(z, LOG), square), -square)
 
 
+def branchless_log(x: Vector) -> Vector:
+    """`log`, bit for bit, without a branch: for long functions, where a branch costs registers.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.logarithm import branchless_log
+    >>> of_arrays(branchless_log, np.array([0.0, 1, 10, -1]))
+    array([      -inf, 0.        , 2.30258509,        nan])
+    """
+    return _at_ends(x, _log(*split(x)))
+
+
 def _of_positive(x: Vector, logarithm: Callable[[Vector, Vector], Vector]) -> Vector:
     """logarithm(m, k) of x = m 2^k; apart from the rest what is subnormal, not positive or not finite."""
     usual = logarithm(*split_normal(x))

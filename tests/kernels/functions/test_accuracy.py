@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from packtrain.kernels.functions.arrays import of_arrays
 from packtrain.kernels.functions.exponential import exp, expm1, sigmoid
 from packtrain.kernels.functions.hyperbolic import acosh, asinh, atanh, cosh, sinh, tanh
-from packtrain.kernels.functions.logarithm import log, log1p, log2, log10, softplus
+from packtrain.kernels.functions.logarithm import branchless_log, log, log1p, log2, log10, softplus
 from packtrain.kernels.functions.power import cbrt, hypot, log_of_base, pow
 
 from .rows import TYPES, Row
@@ -162,6 +162,14 @@ def test_logarithms_of_powers_are_whole(kind: str) -> None:
     exponents = list(range(-149 if kind == "float" else -1074, 128))
     assert ROWS["log2"].values(kind, *(2.0**n for n in exponents)) == exponents
     assert ROWS["log10"].values(kind, 1, 10, 100, 1e6) == [0, 1, 2, 6]
+
+
+@kinds
+def test_log_has_the_same_bits_without_a_branch(kind: str) -> None:
+    x = np.concatenate(
+        [ROWS["log"].arguments(kind), np.array([0, -0.0, -1, 1e-40, 5e-324, np.inf, np.nan], TYPES[kind])]
+    )
+    np.testing.assert_array_equal(of_arrays(branchless_log, x), of_arrays(log, x))
 
 
 @kinds

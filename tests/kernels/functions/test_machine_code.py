@@ -100,7 +100,10 @@ def test_the_loop_is_of_whole_vectors_in_registers_and_calls_nothing(function, k
     assert count(WIDE, lines) > 0.8 * len(lines) - 6
     assert count(SCALAR, lines) == count(CALL, lines) == 0
     in_doubles = kind[0] == "float" and function in LONG
-    assert count(STACK, lines) <= (16 if in_doubles else 0)
+    put_aside = (
+        2 if function is pow else 0
+    )  # the usual result, written and read where what is rare is computed
+    assert count(STACK, lines) <= (16 if in_doubles else put_aside)
 
 
 def test_what_is_rare_calls_once_a_lane() -> None:
