@@ -53,8 +53,8 @@ class Cell:
         generator, size = torch.Generator().manual_seed(self.width), max(SAMPLES, 4 * self.batch)
         inputs = torch.randn(size, self.width, generator=generator)
         targets = torch.randint(CLASSES, (size, 1), generator=generator)
-        names = [tuple(f"{letter}{i}" for i in range(n)) for letter, n in (("x", self.width), ("t", CLASSES))]
-        return Dataset(inputs, targets, *names)
+        names, classes = (tuple(map(str, range(count))) for count in (self.width, CLASSES))
+        return Dataset(inputs, targets, names, classes)
 
     def engine(self, *way: str) -> TabulatedEngine:
         """The engine of its runs before the first step."""
