@@ -53,8 +53,8 @@ class Cell:
         generator, size = torch.Generator().manual_seed(self.width), max(SAMPLES, 4 * self.batch)
         inputs = torch.randn(size, self.width, generator=generator)
         targets = torch.randint(CLASSES, (size, 1), generator=generator)
-        names = [tuple(f"{letter}{i}" for i in range(n)) for letter, n in (("x", self.width), ("t", CLASSES))]
-        return Dataset(inputs, targets, *names)
+        names, classes = (tuple(map(str, range(count))) for count in (self.width, CLASSES))
+        return Dataset(inputs, targets, names, classes)
 
     def engine(self, *way: str) -> TabulatedEngine:
         """The engine of its runs before the first step."""
@@ -102,7 +102,8 @@ def measured(cell: Cell, seconds: float, repeats: int, missed: list[str]) -> dic
 
 def _check_agreement(cell: Cell, engines: dict[str, TabulatedEngine]) -> None:
     """Raises AssertionError unless the engines' losses of their first steps agree."""
-    losses = [engine.advance(min(2, engine.horizon)).last for engine in engines.values()]
+    steps = min(2, *(engine.horizon for engine in engines.values()))
+    losses = [engine.advance(steps).last for engine in engines.values()]
     for loss in losses[1:]:
         torch.testing.assert_close(loss, losses[0], rtol=1e-3, atol=1e-3)
 
