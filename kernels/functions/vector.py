@@ -250,7 +250,12 @@ class Vector:
 
 
 def together(*operands: "Vector | Number") -> list[Vector]:
-    """The operands as vectors of one kind, in the innermost of their places."""
+    """The operands as vectors of one kind, in the innermost of their places.
+
+    >>> from packtrain.kernels.functions.vector import Module, Place, together
+    >>> [vector.kind for vector in together(Place(Module()).number(2, "float", 16), 1)]
+    ['float', 'float']
+    """
     vectors = [operand for operand in operands if isinstance(operand, Vector)]
     place = max((vector.place for vector in vectors), key=lambda place: place.depth)
     like = next((vector for vector in vectors if vector.kind != "i1"), vectors[0])
@@ -263,7 +268,14 @@ def together(*operands: "Vector | Number") -> list[Vector]:
 
 
 def intrinsic(name: str, *operands: "Vector | Number") -> Vector:
-    """LLVM's llvm.`name` of vectors of one kind."""
+    """LLVM's llvm.`name` of vectors of one kind.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.vector import intrinsic
+    >>> of_arrays(lambda x: intrinsic("maxnum", x, 1), np.array([0.5, 2.0]))
+    array([1., 2.])
+    """
     vectors = together(*operands)
     like = vectors[0]
     function = f"@llvm.{name}.{intrinsic_name(like)}"
@@ -273,54 +285,122 @@ def intrinsic(name: str, *operands: "Vector | Number") -> Vector:
 
 
 def intrinsic_name(vector: Vector) -> str:
-    """The vector's type in the names of LLVM's intrinsics, as v8f64."""
+    """The vector's type in the names of LLVM's intrinsics, as v8f64.
+
+    >>> from packtrain.kernels.functions.vector import Module, Place, intrinsic_name
+    >>> intrinsic_name(Place(Module()).number(0, "double", 8))
+    'v8f64'
+    """
     return f"v{vector.lanes}{SHORT.get(vector.kind, vector.kind)}"
 
 
 def fma(a: "Vector | Number", b: "Vector | Number", c: "Vector | Number") -> Vector:
-    """a*b + c, rounded once."""
+    """a*b + c, rounded once.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.vector import fma
+    >>> of_arrays(lambda x: fma(x, x, 1), np.array([3.0]))
+    array([10.])
+    """
     return intrinsic("fma", a, b, c)
 
 
 def sqrt(x: Vector) -> Vector:
-    """The square root; NaN of negative numbers."""
+    """The square root; NaN of negative numbers.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.vector import sqrt
+    >>> of_arrays(lambda x: sqrt(x), np.array([9.0]))
+    array([3.])
+    """
     return intrinsic("sqrt", x)
 
 
 def absolute(x: Vector) -> Vector:
-    """|x|."""
+    """|x|.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.vector import absolute
+    >>> of_arrays(lambda x: absolute(x), np.array([-9.0]))
+    array([9.])
+    """
     return intrinsic("fabs", x)
 
 
 def floor(x: Vector) -> Vector:
-    """The largest whole number that isn't larger."""
+    """The largest whole number that isn't larger.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.vector import floor
+    >>> of_arrays(lambda x: floor(x), np.array([-1.5]))
+    array([-2.])
+    """
     return intrinsic("floor", x)
 
 
 def ceil(x: Vector) -> Vector:
-    """The least whole number that isn't less."""
+    """The least whole number that isn't less.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.vector import ceil
+    >>> of_arrays(lambda x: ceil(x), np.array([-1.5]))
+    array([-1.])
+    """
     return intrinsic("ceil", x)
 
 
 def rint(x: Vector) -> Vector:
-    """The nearest whole number, the even one of two that are as near."""
+    """The nearest whole number, the even one of two that are as near.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.vector import rint
+    >>> of_arrays(lambda x: rint(x), np.array([2.5]))
+    array([2.])
+    """
     return intrinsic("roundeven", x)
 
 
 def copysign(size: "Vector | Number", sign: Vector) -> Vector:
-    """|size|, with the sign of `sign`."""
+    """|size|, with the sign of `sign`.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.vector import copysign
+    >>> of_arrays(lambda x: copysign(2, x), np.array([-9.0]))
+    array([-2.])
+    """
     return intrinsic("copysign", size, sign)
 
 
 def where(mask: Vector, a: "Vector | Number", b: "Vector | Number") -> Vector:
-    """a where the mask is true, else b. One of a and b is a vector."""
+    """a where the mask is true, else b. One of a and b is a vector.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.vector import where
+    >>> of_arrays(lambda x, y: where(x > y, x, 0), np.array([1.0, 4.0]), np.array([2.0, 3.0]))
+    array([0., 4.])
+    """
     mask, a, b = together(mask, a, b)
     text = a.place.value(f"select {mask.type} {mask.text}, {a.type} {a.text}, {b.type} {b.text}")
     return a._like(text)
 
 
 def lane_by_lane(function: str, *operands: Vector) -> Vector:
-    """The C library's `function` of each lane's numbers: slow, for what is rare."""
+    """The C library's `function` of each lane's numbers: slow, for what is rare.
+
+    >>> import numpy as np
+    >>> from packtrain.kernels.functions.arrays import of_arrays
+    >>> from packtrain.kernels.functions.vector import lane_by_lane
+    >>> of_arrays(lambda x: lane_by_lane("cbrt", x), np.array([8.0]))
+    array([2.])
+    """
     vectors = together(*operands)
     like, place = vectors[0], vectors[0].place
     kind = like.kind
@@ -334,14 +414,25 @@ def lane_by_lane(function: str, *operands: Vector) -> Vector:
 
 
 def any_lane(mask: Vector) -> str:
-    """The name of an i1: whether the mask is true in a lane."""
+    """The name of an i1: whether the mask is true in a lane.
+
+    >>> from packtrain.kernels.functions.vector import Module, Place, any_lane
+    >>> any_lane((place := Place(Module())).lanes(8) > 6), place.lines[-1].partition("(")[0]
+    ('%v1', '%v1 = call i1 @llvm.vector.reduce.or.v8i1')
+    """
     function = f"@llvm.vector.reduce.or.v{mask.lanes}i1"
     mask.place.module.declare(f"i1 {function}({mask.type})")
     return mask.place.value(f"call i1 {function}({mask.type} {mask.text})")
 
 
 def total(vector: Vector) -> str:
-    """The name of the sum of the lanes: the halves are added, then their halves, and so on."""
+    """The name of the sum of the lanes: the halves are added, then their halves, and so on.
+
+    >>> from packtrain.kernels.functions.vector import Module, Place, total
+    >>> name = total((place := Place(Module())).number(1, "double", 8))
+    >>> sum(" fadd " in line for line in place.lines)
+    3
+    """
     place, kind, text = vector.place, vector.kind, vector.text
     for half in (vector.lanes >> step for step in range(1, vector.lanes.bit_length())):
         full, part = f"<{2 * half} x {kind}>", f"<{half} x {kind}>"
@@ -362,7 +453,12 @@ def _splat(value: Number, kind: str) -> str:
 
 
 def constant(value: Number, kind: str) -> str:
-    """The number as IR has it: that of a float is written as the double of the same value."""
+    """The number as IR has it: that of a float is written as the double of the same value.
+
+    >>> from packtrain.kernels.functions.vector import constant
+    >>> constant(1, "double"), constant(7, "i64")
+    ('0x3FF0000000000000', '7')
+    """
     if kind not in SHORT:
         return str(int(value))
     if kind == "float":

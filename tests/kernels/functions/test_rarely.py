@@ -20,7 +20,7 @@ def test_one_before_the_loop() -> None:
     loop.store(inside * outside, loop.pointer("%y", "double", "%n"))
     loop.lines += ["br label %last", "last:", "%next = add i64 %n, 8", "%more = icmp slt i64 %next, 16"]
     loop.lines += ["br i1 %more, label %loop, label %end", "end:", "ret void"]
-    module.define("f", "ptr %k, ptr %x, ptr %y", [begin, loop])
+    module.define("f", "ptr %k, ptr %x, ptr %y", [*begin.lines, *loop.lines])
     code = compiled(module.text(), "f")
     x, y = np.linspace(0, 1e15, 16), np.empty(16)
     for k in (np.array([1.0]), np.array([1e300])):
