@@ -29,10 +29,11 @@ from .numba_linearize import evaluate, finish, room_for
 
 
 @exact
-def scaled(root, p, lower, upper, free, gradient, norm, movable, scale, weight):
+def scaled(damped, root, p, lower, upper, free, gradient, norm, movable, scale, weight):
     """Writes the gradient J^T e, which parameters are movable, the norms of their columns and the scaling D.
 
-    D is `weight`, `scale` where that isn't 0. Returns |J^T e|.
+    D is `weight`, `scale` where that isn't 0. A damped step leaves a parameter where it is whose column is
+    zeros: rounding over a tiny damping would move it. Returns |J^T e|.
     """
     size = p.size
     square = 0.0
@@ -42,6 +43,7 @@ def scaled(root, p, lower, upper, free, gradient, norm, movable, scale, weight):
         at_bound = (p[k] <= lower[k] and gradient[k] > 0.0) or (p[k] >= upper[k] and gradient[k] < 0.0)
         movable[k] = free[k] and not at_bound
         norm[k] = sqrt(dot(root, k, k, 0, size)) if movable[k] else 0.0
+        movable[k] = movable[k] and (norm[k] > 0.0 or not damped)
         scale[k] = max(scale[k], norm[k])
         weight[k] = scale[k] if scale[k] > 0.0 else 1.0
     return sqrt(square)
@@ -102,7 +104,7 @@ def fit(code, damped, p, state, scale, rule, lower, upper, free, x, t, w, count,
     if not (isfinite(rss) and finish(code, columns, filled, root)):
         return 0, NOT_FINITE
     for row in range(count):
-        steepness = scaled(root, p, lower, upper, free, gradient, norm, movable, scale, weight)
+        steepness = scaled(damped, root, p, lower, upper, free, gradient, norm, movable, scale, weight)
         if not state[0] >= 0.0:
             reach = max(norm_of(scale, p), LEAST_REACH * extent)
             state[0] = first * (reach if reach > 0.0 else 1.0) if damped else inf

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from packtrain.kernels.language import parse
 from packtrain.kernels.least_squares import (
     Problem,
     Rules,
@@ -477,3 +478,16 @@ def test_the_criteria(holds: str, fails: str, expected: Status) -> None:
 def test_what_counts_as_a_minimum(attainable: float, ftol: float, gtol: float, expected: bool) -> None:
     """The sum of squares is 100."""
     assert (attainable <= numba_criteria.largest_allowed.py_func(100.0, 1e-9, ftol, gtol)) is expected
+
+
+def test_a_parameter_without_a_slope_stays_where_it_is() -> None:
+    graph = parse("xy = where(x < b, c, d)")
+    x = torch.linspace(0, 5, 6, dtype=torch.float64)[:, None]
+    problem = Problem(x, torch.where(x < 3, 1.02, 2.1) + 0.01 * x.sin())
+    start = torch.tensor([[3.2, 0.3, 0.7]], dtype=torch.float64)
+    solver = NumbaSolver(graph, problem, start.clone(), Rules.unbounded(problem, start), damped=True)
+    solver.advance(50)
+    assert (
+        solver.parameters[0, 0] == 3.2
+        and (solver.parameters[0, 1:] - torch.tensor([1, 2.1])).abs().max() < 0.1
+    )
