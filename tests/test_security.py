@@ -37,6 +37,7 @@ UNSAFE_UNLESS_FALSE = {"allow_pickle", "shell", "allow_objects"}
 ARGUED = {
     "kernels/common/source_cache.py: importlib.util": "imports what we generated",
     "kernels/common/source_cache.py: importlib.abc.InspectLoader": "likewise, from the text itself",
+    "kernels/common/crew.py: ctypes": "starts machine code of ours in a thread",
     "kernels/common/llvm.py: llvmlite.binding": "compiles IR of numbers: no name of a user's is in it",
     "kernels/common/native.py: llvmlite.ir": "calls it by its address",
     "kernels/common/crew.py: ctypes.c_int64": "likewise",

@@ -5,9 +5,9 @@ its eight arguments, and whether the helper may go. Once it has done its own par
 makes the call itself where nobody has begun. So it never waits for a helper that the machine has no core for.
 """
 
+import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from ctypes import CFUNCTYPE, c_int64
 from functools import cache
 from threading import Thread
 
@@ -134,4 +134,4 @@ def crew(leaders: int, helpers: int) -> Iterator[np.ndarray]:
 
 @cache
 def _function(name: str) -> Callable[[int], None]:
-    return CFUNCTYPE(None, c_int64)(code().address[name])
+    return ctypes.CFUNCTYPE(None, ctypes.c_int64)(code().address[name])

@@ -11,7 +11,14 @@ from .tiles import heights, lanes_of, load, rows
 
 
 def add_to_weights(module: Module, kind: str, outputs: Iterable[int], inputs: Iterable[int]) -> None:
-    """out += dz x^T, in float64: dz [rows, samples], x [inner, samples], out [rows, inner]."""
+    """out += dz x^T, in float64: dz [rows, samples], x [inner, samples], out [rows, inner].
+
+    >>> from packtrain.kernels.functions.vector import Module
+    >>> from packtrain.kernels.layers.gradients import add_to_weights
+    >>> add_to_weights(module := Module(), "float", outputs=[10, 3], inputs=[2, 10])
+    >>> "void @to_weights(" in module.text()
+    True
+    """
     routine = Routine(module)
     of_rows, of_columns = heights(outputs), heights(inputs)
 
@@ -44,7 +51,14 @@ def _tile(routine: Routine, kind: str, row: str, height: int, column: str, width
 
 
 def add_to_bias(module: Module, kind: str, outputs: Iterable[int]) -> None:
-    """out += the sum of each row of dz [rows, samples], in float64."""
+    """out += the sum of each row of dz [rows, samples], in float64.
+
+    >>> from packtrain.kernels.functions.vector import Module
+    >>> from packtrain.kernels.layers.gradients import add_to_bias
+    >>> add_to_bias(module := Module(), "float", outputs=[10, 3])
+    >>> "void @to_bias(" in module.text()
+    True
+    """
     routine = Routine(module)
 
     def tile(row: str, height: int) -> None:
@@ -74,6 +88,12 @@ def totals(vectors: list[Vector]) -> Vector:
     """The sum of the lanes of each vector, in the first lanes of one vector; no more vectors than lanes.
 
     Two at a time become one: that of their halves, which are added. Then those of quarters, and so on.
+
+    >>> from packtrain.kernels.functions.vector import Module, Place
+    >>> from packtrain.kernels.layers.gradients import totals
+    >>> place = Place(Module())
+    >>> totals([place.load("%x", "double", 4), place.load("%y", "double", 4)]).type
+    '<4 x double>'
     """
     half = vectors[0].lanes
     while half > 1:
@@ -90,7 +110,13 @@ def _halves_added(a: Vector, b: Vector, half: int) -> Vector:
 
 
 def piece(vector: Vector, first: int, lanes: int) -> Vector:
-    """The `lanes` lanes from `first` on."""
+    """The `lanes` lanes from `first` on.
+
+    >>> from packtrain.kernels.functions.vector import Module, Place
+    >>> from packtrain.kernels.layers.gradients import piece
+    >>> piece(Place(Module()).load("%x", "double", 8), first=4, lanes=2).type
+    '<2 x double>'
+    """
     return _shuffled(vector, vector, range(first, first + lanes))
 
 

@@ -15,7 +15,14 @@ PARAMETERS = "ptr %y, ptr %t, ptr %out, i64 %rows, i64 %size, i64 %samples, i64 
 
 
 def squared_errors(module: Module, kind: str) -> None:
-    """out += sum (y - t)^2, and y becomes 2 (y - t): y and t [rows, samples]."""
+    """out += sum (y - t)^2, and y becomes 2 (y - t): y and t [rows, samples].
+
+    >>> from packtrain.kernels.functions.vector import Module
+    >>> from packtrain.kernels.layers.losses import squared_errors
+    >>> squared_errors(module := Module(), "double")
+    >>> "void @loss(" in module.text()
+    True
+    """
     routine = Routine(module)
     lanes, body = lanes_of(kind), routine.body
     sum_ = routine.variable(body.number(0, kind, lanes))
@@ -35,6 +42,12 @@ def cross_entropy(module: Module, kind: str) -> None:
     """out += sum log sum exp(y) - y_t, and y becomes softmax(y) - (1 at t).
 
     y [classes, samples], t [samples] of 64-bit integers.
+
+    >>> from packtrain.kernels.functions.vector import Module
+    >>> from packtrain.kernels.layers.losses import cross_entropy
+    >>> cross_entropy(module := Module(), "float")
+    >>> "void @loss(" in module.text()
+    True
     """
     routine = Routine(module)
     lanes, body = lanes_of(kind), routine.body

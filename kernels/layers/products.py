@@ -13,7 +13,14 @@ from .tiles import VECTORS, heights, lanes_of, load, rows
 
 
 def add_forward(module: Module, kind: str, outputs: Iterable[int], bias: bool) -> None:
-    """y = max(W x + b, low), NaN staying NaN: W [rows, inner], b [rows], x [inner, samples] -> y."""
+    """y = max(W x + b, low), NaN staying NaN: W [rows, inner], b [rows], x [inner, samples] -> y.
+
+    >>> from packtrain.kernels.functions.vector import Module
+    >>> from packtrain.kernels.layers.products import add_forward
+    >>> add_forward(module := Module(), "float", outputs=[10, 3], bias=True)
+    >>> "void @forward(" in module.text()
+    True
+    """
     routine = Routine(module)
     body, lanes = routine.body, lanes_of(kind)
     low = body.splat("%low", kind, lanes)
@@ -38,6 +45,12 @@ def add_to_inputs(module: Module, kind: str, inputs: Iterable[int]) -> None:
 
     y are values behind a ReLU, and x the derivatives by what the next layer made of them: so the
     derivatives by what came before that ReLU take the place of y.
+
+    >>> from packtrain.kernels.functions.vector import Module
+    >>> from packtrain.kernels.layers.products import add_to_inputs
+    >>> add_to_inputs(module := Module(), "float", inputs=[10])
+    >>> "void @to_inputs(" in module.text()
+    True
     """
     routine = Routine(module)
     body, lanes = routine.body, lanes_of(kind)

@@ -34,10 +34,24 @@ def heights(counts: Iterable[int]) -> list[int]:
 
 
 def rows(routine: Routine, base: str, kind: str, first: str, count: int) -> list[str]:
-    """Where `count` rows of a matrix begin, from the row `first` on: rows are %stride numbers apart."""
+    """Where `count` rows of a matrix begin, from the row `first` on: rows are %stride numbers apart.
+
+    >>> from packtrain.kernels.functions.routine import Routine
+    >>> from packtrain.kernels.functions.vector import Module
+    >>> from packtrain.kernels.layers.tiles import rows
+    >>> len(rows(Routine(Module()), "%x", "float", "%row", 4))
+    4
+    """
     return [routine.at(base, kind, (routine.add(first, row), "%stride")) for row in range(count)]
 
 
 def load(routine: Routine, start: str, kind: str, index: str) -> Vector:
-    """The vector at `index` of a row that begins at `start`."""
+    """The vector at `index` of a row that begins at `start`.
+
+    >>> from packtrain.kernels.functions.routine import Routine
+    >>> from packtrain.kernels.functions.vector import Module
+    >>> from packtrain.kernels.layers.tiles import lanes_of, load
+    >>> load(Routine(Module()), "%x", "float", "%n").lanes == lanes_of("float")
+    True
+    """
     return routine.body.load(routine.body.pointer(start, kind, index), kind, lanes_of(kind))
