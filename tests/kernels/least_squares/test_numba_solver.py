@@ -483,7 +483,7 @@ def test_what_counts_as_a_minimum(attainable: float, ftol: float, gtol: float, e
 def test_a_parameter_without_a_slope_stays_where_it_is() -> None:
     graph = parse("xy = where(x < b, c, d)")
     x = torch.linspace(0, 5, 6, dtype=torch.float64)[:, None]
-    problem = Problem(x, torch.where(x < 3, 1.02, 2.1) + 0.01 * x.sin())
+    problem = Problem(x, torch.where(x < 3.2, 1.02, 2.1) + 0.01 * x.sin())
     start = torch.tensor([[3.2, 0.3, 0.7]], dtype=torch.float64)
     solver = NumbaSolver(graph, problem, start.clone(), Rules.unbounded(problem, start), damped=True)
     solver.advance(50)
