@@ -23,10 +23,6 @@ COMPILED = (
 EXEMPT = {
     "kernels.common.launch": "launches compiled kernels",
     "kernels.expression.triton_kernel": "launches kernels: the public functions choose it on CUDA",
-    "kernels.layers.gradients": "writes routines that layers.source puts together",
-    "kernels.layers.losses": "likewise",
-    "kernels.layers.products": "likewise",
-    "kernels.layers.tiles": "likewise",
     "kernels.linear_relu.autograd": "launches kernels",
     "kernels.linear_relu.kernel": "likewise",
     "kernels.quantize.kernel": "likewise",

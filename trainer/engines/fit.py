@@ -226,7 +226,7 @@ def _notes(fit: Row, status: Status, samples: Samples, eps: float) -> Iterator[s
         yield "there are no more samples than parameters, so nothing says how uncertain they are"
     elif math.sqrt(fit["rss"]) <= EXACT * eps * samples.size:
         yield "the residuals are as small as rounding, and so standard errors are those of rounding"
-    if math.isfinite(fit["r_squared"]) and fit["r_squared"] < 0:
+    if math.isfinite(fit["r_squared"]) and fit["r_squared"] < -REACHED:
         yield "R^2 is below 0: a constant would be closer to the data"
     if samples.standardized:
         yield "the parameters are those of the standardized inputs (data.standardize)"
@@ -258,19 +258,22 @@ def starts_report(rows: list[Row], engine: Fits) -> Row | None:
 
 
 def _minima(ended: list[Row], noise: float) -> list[Row]:
-    """The different minima of converged fits, sorted by their sums of squares, with the starts in each."""
+    """The different minima of converged fits, sorted by their sums of squares, with the starts in each.
+
+    A minimum is told by its run of the least loss, which rounding alone makes another than the others.
+    """
     minima: list[Row] = []
     least = -math.inf  # of the minimum that was added last
     for row in ended:
-        rss = row["fit"]["rss"]
+        rss, loss = row["fit"]["rss"], row["loss"]["train"]["last"]
         rounding = ROUNDINGS * noise * math.sqrt(max(0, least)) + (EXACT * noise) ** 2
-        if rss <= least * (1 + REACHED) + rounding:
-            minima[-1]["starts"] += 1
-            continue
-        least = rss
-        values = {name: parameter["value"] for name, parameter in row["parameters"].items()}
-        loss = row["loss"]["train"]["last"]
-        minima.append({"loss": loss, "starts": 1, "run": row["index"], "parameters": values})
+        if rss > least * (1 + REACHED) + rounding:
+            least = rss
+            minima.append({"loss": math.inf, "starts": 0})
+        minima[-1]["starts"] += 1
+        if loss < minima[-1]["loss"]:
+            values = {name: parameter["value"] for name, parameter in row["parameters"].items()}
+            minima[-1] |= {"loss": loss, "run": row["index"], "parameters": values}
     return minima
 
 
