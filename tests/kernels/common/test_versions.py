@@ -10,7 +10,8 @@ from tests.helpers import ROOT
 
 
 @pytest.mark.parametrize(
-    ("package", "below", "first"), [("triton", "3.5.9", "3.6.0"), ("numba", "0.60", "0.61")]
+    ("package", "below", "first"),
+    [("triton", "3.5.9", "3.6.0"), ("numba", "0.61.2", "0.62.0"), ("llvmlite", "0.44.0", "0.45.0")],
 )
 def test_only_versions_that_are_tested_may_be_installed(package: str, below: str, first: str) -> None:
     """Up to the minor version of constraints.txt."""
