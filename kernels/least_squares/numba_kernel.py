@@ -79,24 +79,32 @@ def new_radius(radius, predicted, actual, rss, slope, length, damping):
 
 
 @exact
-def fit(code, damped, p, state, scale, rule, lower, upper, free, x, t, w, count, history, path):
+def memory_for(p, t):
+    """What `fit` computes in, for one fit after another of p [P] and t [T, N]."""
+    size = p.size
+    return (
+        room_for(p, t),
+        np.empty((size + 1, 2 * whole(size))),
+        np.zeros((size + 1, whole(size))),
+        np.zeros((size + 1, whole(size))),
+        np.empty(1),
+        np.empty((7, size)),
+        np.empty(size, dtype=np.bool_),
+        np.empty(size, dtype=np.bool_),
+    )
+
+
+@exact
+def fit(code, memory, damped, p, state, scale, rule, lower, upper, free, x, t, w, count, history, path):
     """Makes up to `count` trial steps of one fit, as reference.iterate -> how many, and its Status.
 
     p, scale [P] and state (radius, damping; radius NaN before the first step) are changed in place;
     rule holds ftol, xtol, gtol, the first radius and |sqrt(w) t|. history [S, 3] gets |e|^2, |J^T e|
-    and the damping of each trial, path [S, P] the parameters before it.
+    and the damping of each trial, path [S, P] the parameters before it. `memory` is memory_for(p, t).
     """
-    size = p.size
-    columns = room_for(p, t)
-    work = np.empty((size + 1, 2 * whole(size)))
-    root = np.zeros((size + 1, whole(size)))
-    there = np.zeros((size + 1, whole(size)))
-    square_sum = np.empty(1)
-    spare = np.empty((7, size))  # not unpacked in one line: Numba frees such views too early
+    columns, work, root, there, square_sum, spare, movable, significant = memory
     step, trial, gradient = spare[0], spare[1], spare[2]
     weight, diagonal, inner, norm = spare[3], spare[4], spare[5], spare[6]
-    movable = np.empty(size, dtype=np.bool_)
-    significant = np.empty(size, dtype=np.bool_)
     ftol, xtol, gtol, first, extent = rule
 
     filled = evaluate(code, p, x, t, w, columns, square_sum)
@@ -179,12 +187,13 @@ def advance(
     p, scale, lower, upper, free [R, P], state [R, 2], rule [R, 5], status, count, steps [R],
     x [1 or R, V, N], t [1 or R, T, N], w [1 or R, N or 0], history [R, S, 3], path [R, S, P].
     """
+    memory = memory_for(p[0], t[0])
     for r in range(start, stop):
         done = 0
         left = min(history.shape[1], steps[r] - count[r])
         if status[r] == RUNNING and left > 0:
             done, status[r] = fit(
-                code, damped, p[r], state[r], scale[r], rule[r], lower[r], upper[r], free[r],
+                code, memory, damped, p[r], state[r], scale[r], rule[r], lower[r], upper[r], free[r],
                 x[r % x.shape[0]], t[r % t.shape[0]], w[r % w.shape[0]], left, history[r], path[r],
             )  # fmt: skip
             count[r] += done
