@@ -5,6 +5,7 @@ from math import isfinite, nan
 import numpy as np
 from numba import njit
 
+from ...common.native import call
 from ...common.numba_cache import cached
 from ...random.numba_permutation import samples
 from .blocks import sum_blocks
@@ -13,16 +14,22 @@ from .update import adam, mean_and_norm, restore, sgd
 SGD, ADAM = 0, 1
 
 
-@njit(error_model="numpy")
+@njit(
+    error_model="numpy", inline="always"
+)  # a call would count references, which takes longer than a few samples
 def loss_and_gradient(sums, block, p, x, t, divisor, total, scratch, gradient, helpers):
     """The loss of one minibatch, x [V, B] and t [T, B], and the norm of its gradient.
 
     Blocks are added in their order, in `total`, which holds zeros before and after.
     """
-    sum_blocks(sums, block, p, x, t, total, scratch, helpers)
+    size = x.shape[1]
+    if size <= block:
+        call(sums, (p, x, size, t, size, size, total, scratch))
+    else:
+        sum_blocks(sums, block, p, x, t, total, scratch, helpers)
     loss = p.dtype.type(total[0] / divisor)
     total[0] = 0.0
-    return loss, p.dtype.type(mean_and_norm(total[1:], divisor, gradient))
+    return loss, p.dtype.type(mean_and_norm(total, divisor, gradient))
 
 
 @njit(error_model="numpy")

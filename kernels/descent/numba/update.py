@@ -62,11 +62,11 @@ def plus(total, number):
 
 @summed
 def mean_and_norm(total, divisor, gradient):
-    """gradient = total / divisor, whose norm in float64 is returned; `total` becomes 0."""
+    """gradient = total[1:] / divisor, whose norm in float64 is returned; they become 0."""
     square = 0.0
     for i in range(gradient.size):
-        gradient[i] = total[i] / divisor
-        total[i] = 0.0
+        gradient[i] = total[1 + i] / divisor
+        total[1 + i] = 0.0
         square += float(gradient[i]) * float(gradient[i])
     return sqrt(square)
 
