@@ -40,8 +40,6 @@ ARGUED = {
     "kernels/common/crew.py: ctypes": "starts machine code of ours in a thread",
     "kernels/common/llvm.py: llvmlite.binding": "compiles IR of numbers: no name of a user's is in it",
     "kernels/common/native.py: llvmlite.ir": "calls it by its address",
-    "kernels/common/crew.py: ctypes.c_int64": "likewise",
-    "kernels/common/crew.py: ctypes.CFUNCTYPE": "likewise",
     "kernels/functions/arrays.py: ctypes": "likewise, for tests and benchmarks",
     "kernels/layers/tiles.py: llvmlite.binding": "asks how wide the processor's registers are",
     "trainer/sweep/report.py: importlib.util.find_spec": "asks whether Matplotlib is there",
