@@ -8,9 +8,10 @@ parameters alone is computed before the loop.
 from collections.abc import Iterable
 from functools import partial
 
+from ..functions.instructions import sqrt, where
 from ..functions.loop import SampleLoop
 from ..functions.table import LLVM
-from ..functions.vector import Vector, sqrt, where
+from ..functions.vector import Vector
 from ..language.expr import Expr, constant, name
 from ..language.graph import Graph, cotangent
 from .losses import loss_and_slopes

@@ -9,7 +9,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .vector import Number, Vector, fma, where
+from .instructions import fma, where
+from .vector import Number, Vector
 
 Pair = tuple[Vector, Vector]
 
@@ -152,19 +153,6 @@ def two_product(a: Vector, b: Vector | Number) -> Pair:
     """
     high = a * b
     return high, fma(a, b, -high)
-
-
-def pair_times_pair(a: Pair, b: Pair) -> Pair:
-    """a*b as a pair, its relative error some 2^(2 - 2*digits).
-
-    >>> import numpy as np
-    >>> from packtrain.kernels.functions.arrays import of_arrays
-    >>> from packtrain.kernels.functions.arithmetic import pair_times_pair
-    >>> of_arrays(lambda a, b: pair_times_pair((a, b), (a, b))[0], np.array([0.1]), np.array([1e-18]))
-    array([0.01])
-    """
-    high, low = two_product(a[0], b[0])
-    return fast_two_sum(high, fma(a[0], b[1], fma(a[1], b[0], low)))
 
 
 def two_over_two(a: Pair, b: Pair) -> Vector:

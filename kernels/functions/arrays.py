@@ -7,9 +7,11 @@ from functools import cache
 import numpy as np
 
 from ..common.llvm import MachineCode, compiled
-from .vector import Module, Place, Vector
+from .loop import LANES
+from .routine import Routine
+from .vector import Module, Vector
 
-KINDS = {"float64": ("double", 8), "float32": ("float", 16)}  # dtype -> kind, and lanes
+KINDS = {"float64": ("double", LANES["double"]), "float32": ("float", LANES["float"])}  # dtype -> kind, lanes
 
 
 def of_arrays(
@@ -45,18 +47,13 @@ def source(function: Callable[..., Vector], arguments: int, kind: str, lanes: in
     >>> "fmul <8 x double>" in source(lambda x: x * x, 1, "double", 8)
     True
     """
-    module = Module()
-    begin, loop = Place(module), Place(module, depth=1)
-    begin.lines += ["%empty = icmp sle i64 %size, 0", "br i1 %empty, label %end, label %loop"]
-    loop.lines += ["loop:", "%n = phi i64 [0, %entry], [%next, %last]"]
-    values = [loop.load(loop.pointer(f"%x{i}", kind, "%n"), kind, lanes) for i in range(arguments)]
-    loop.store(function(*values), loop.pointer("%y", kind, "%n"))
-    loop.lines += ["br label %last", "last:"]
-    loop.lines += [f"%next = add i64 %n, {lanes}", "%more = icmp slt i64 %next, %size"]
-    loop.lines += ["br i1 %more, label %loop, label %end", "end:", "ret void"]
+    routine = Routine(Module())
+    with routine.loop("%size", lanes) as n:
+        values = [routine.body.load(routine.at(f"%x{i}", kind, n), kind, lanes) for i in range(arguments)]
+        routine.body.store(function(*values), routine.at("%y", kind, n))
     pointers = ", ".join(f"ptr noalias %x{i}" for i in range(arguments))
-    module.define("loop", f"i64 %size, {pointers}, ptr noalias %y", [*begin.lines, *loop.lines])
-    return module.text()
+    routine.define("loop", f"i64 %size, {pointers}, ptr noalias %y")
+    return routine.body.module.text()
 
 
 @cache

@@ -11,7 +11,8 @@ import math
 
 from .arithmetic import polynomial
 from .circular import LIMIT, or_library, sine_and_cosine, with_sign
-from .vector import Vector, absolute, fma, lane_by_lane, rarely, sqrt, through_doubles, where
+from .instructions import absolute, fma, lane_by_lane, rarely, sqrt, through_doubles, where
+from .vector import Vector
 
 Table = tuple[tuple[float, float], tuple[float, ...]]  # the first coefficient as a pair; the others
 J0_MIDDLE = (  # J0(x) over x^2 - z^2 for its first three zeros z, of x^2/32 - 1

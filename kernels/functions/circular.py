@@ -9,7 +9,8 @@ Coefficients: `python -m scripts.special_coefficients`.
 """
 
 from .arithmetic import Pair, fast_two_sum, format_of, polynomial, two_over_two, two_product, two_sum
-from .vector import BITS, Vector, absolute, fma, lane_by_lane, rarely, where
+from .instructions import absolute, fma, lane_by_lane, rarely, where
+from .vector import BITS, Vector
 
 LIMIT = {"double": 2.0**45, "float": 2.0**17}
 TWO_OVER_PI = {"double": 0.6366197723675814, "float": 0.6366197466850281}

@@ -18,7 +18,8 @@ from .arithmetic import (
     two_sum,
 )
 from .exponential import add_exp_rest, exp, reduced
-from .vector import Vector, absolute, copysign, fma, where
+from .instructions import absolute, copysign, fma, where
+from .vector import Vector
 
 ERF_NEAR = {  # erf(x) = x + x ERF_NEAR(x^2) for |x| <= 1
     "double": (

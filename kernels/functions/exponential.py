@@ -14,7 +14,8 @@ from .arithmetic import (
     times_power_of_two,
     two_over_two,
 )
-from .vector import Vector, absolute, fma, where
+from .instructions import absolute, fma, where
+from .vector import Vector
 
 # From python -m scripts.coefficients
 EXP = {

@@ -8,9 +8,10 @@ Coefficients: `python -m scripts.special_coefficients`.
 import math
 
 from .arithmetic import clamped, polynomial, two_chains
+from .instructions import absolute, fma, through_doubles, where
 from .logarithm import branchless_log
 from .sinc import half_turns
-from .vector import Vector, absolute, fma, through_doubles, where
+from .vector import Vector
 
 LOG_GAMMA = (0.4501393121092563, 1.458857443456773e-17)  # log Gamma(1 + t) over t (t - 1), at t = 3/4
 LOG_GAMMA_REST = (  # what comes to it, over q = t - 3/4

@@ -13,8 +13,9 @@ from .arithmetic import (
     two_sum,
 )
 from .exponential import EXP, RANGE, inverse_power, reduced
+from .instructions import absolute, copysign, fma, sqrt, where
 from .logarithm import log1p_of_pair
-from .vector import Vector, absolute, copysign, fma, sqrt, where
+from .vector import Vector
 
 # From python -m scripts.coefficients
 TANH = {

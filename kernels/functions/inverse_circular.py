@@ -5,7 +5,8 @@ Coefficients: `python -m scripts.special_coefficients`.
 
 from .arithmetic import fast_two_sum, polynomial, two_chains
 from .circular import HALF_PI
-from .vector import Vector, absolute, copysign, fma, sqrt, where
+from .instructions import absolute, copysign, fma, sqrt, where
+from .vector import Vector
 
 ARC_SINE = {  # asin(s) = s + s^3 ARC_SINE(s^2) up to 1/2
     "double": (

@@ -14,7 +14,8 @@ from .arithmetic import (
     two_sum,
 )
 from .exponential import exp_of_minus
-from .vector import Number, Vector, fma, rarely, where
+from .instructions import fma, rarely, where
+from .vector import Number, Vector
 
 # From python -m scripts.coefficients
 LOG = [  # log_double

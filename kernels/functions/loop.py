@@ -1,6 +1,7 @@
 """A loop over a block of samples, a vector of them at a time, in LLVM's IR."""
 
-from .vector import BITS, Module, Place, Vector, intrinsic_name, total, where
+from .instructions import intrinsic_name, total, where
+from .vector import BITS, Module, Place, Vector
 
 LANES = {"double": 8, "float": 16}  # samples of a vector, 64 bytes: the order of sums depends on it
 

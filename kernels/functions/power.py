@@ -18,8 +18,9 @@ from .arithmetic import (
     times_power_of_two,
     two_product,
 )
+from .instructions import absolute, copysign, floor, fma, rarely, sqrt, where
 from .logarithm import log
-from .vector import Vector, absolute, copysign, floor, fma, rarely, sqrt, where
+from .vector import Vector
 
 # From python -m scripts.coefficients
 EXP2 = {

@@ -9,7 +9,8 @@ import math
 
 from .arithmetic import nearest, polynomial
 from .circular import bit_as_sign, is_odd, with_sign
-from .vector import Vector, absolute, fma, rint, through_doubles, where
+from .instructions import absolute, fma, rint, through_doubles, where
+from .vector import Vector
 
 HALF_TURN_SINE = (  # sin(pi r)/pi = r + r^3 HALF_TURN_SINE(r^2)
     -1.644934066848223,

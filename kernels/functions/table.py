@@ -12,13 +12,14 @@ from . import (
     exponential,
     gamma,
     hyperbolic,
+    instructions,
     inverse_circular,
     logarithm,
     power,
     sinc,
-    vector,
 )
-from .vector import Vector, absolute, lane_by_lane, through_doubles, where
+from .instructions import absolute, lane_by_lane, through_doubles, where
+from .vector import Vector
 
 
 def _contracted(verb: str) -> Callable[[Vector, Vector], Vector]:
@@ -90,11 +91,11 @@ LLVM: dict[str, Callable[..., Vector]] = {
     "where": lambda c, a, b: where(c != 0, a, b),
     "abs": absolute,
     "sign": _sign,
-    "round": vector.rint,
+    "round": instructions.rint,
     "relu": _relu,
     "min": _minimum,
     "max": _maximum,
-    **_rows(vector, "sqrt", "floor", "ceil"),
+    **_rows(instructions, "sqrt", "floor", "ceil"),
     **_rows(exponential, "exp", "expm1", "sigmoid"),
     **_rows(logarithm, "log", "log1p", "log10", "log2", "softplus"),
     **_rows(power, "pow", "cbrt", "hypot"),

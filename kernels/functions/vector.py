@@ -7,9 +7,8 @@ Nothing is contracted or reordered, unless it says so: (a*b) + c rounds twice, a
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import wraps
 from itertools import count
 
 BITS = {"double": 64, "float": 32, "i64": 64, "i32": 32, "i16": 16, "i8": 8, "i1": 1}
@@ -64,7 +63,7 @@ class Place:
 
     def number(self, value: Number, kind: str, lanes: int) -> "Vector":
         """`value` in each lane."""
-        return Vector(self, _splat(value, kind), kind, lanes)
+        return Vector(self, f"splat ({kind} {constant(value, kind)})", kind, lanes)
 
     def splat(self, scalar: str, kind: str, lanes: int) -> "Vector":
         """The value named `scalar` in each lane."""
@@ -156,7 +155,7 @@ class Vector:
     def __neg__(self) -> "Vector":
         if not self.is_float:
             return 0 - self
-        return self._like(self.place.value(f"fneg {self.type} {self.text}"))
+        return self.of(self.place.value(f"fneg {self.type} {self.text}"))
 
     def __and__(self, other: "Vector | Number") -> "Vector":
         return self._arithmetic("", "and", other)
@@ -225,10 +224,10 @@ class Vector:
             verb = "sitofp" if kind in SHORT else "sext" if wider else "trunc"
         return self._cast("uitofp" if self.kind == "i1" and kind in SHORT else verb, kind)
 
-    def binary(self, verb: str, other: "Vector") -> "Vector":
+    def binary(self, verb: str, other: "Vector | Number") -> "Vector":
         """IR's instruction `verb`, as "fadd contract", of this vector and another."""
         a, b = together(self, other)
-        return a._like(a.place.value(f"{verb} {a.type} {a.text}, {b.text}"))
+        return a.of(a.place.value(f"{verb} {a.type} {a.text}, {b.text}"))
 
     def _cast(self, verb: str, kind: str) -> "Vector":
         to = f"<{self.lanes} x {kind}>"
@@ -236,12 +235,12 @@ class Vector:
             self.place, self.place.value(f"{verb} {self.type} {self.text} to {to}"), kind, self.lanes
         )
 
-    def _like(self, text: str) -> "Vector":
+    def of(self, text: str) -> "Vector":
+        """The value named `text`, a vector like this one."""
         return Vector(self.place, text, self.kind, self.lanes)
 
     def _arithmetic(self, of_floats: str, of_integers: str, other: "Vector | Number") -> "Vector":
-        a, b = together(self, other)
-        return a.binary(of_floats if a.is_float else of_integers, b)
+        return self.binary(of_floats if self.is_float else of_integers, other)
 
     def _compare(self, of_floats: str, of_integers: str, other: "Vector | Number") -> "Vector":
         a, b = together(self, other)
@@ -267,191 +266,6 @@ def together(*operands: "Vector | Number") -> list[Vector]:
     ]
 
 
-def intrinsic(name: str, *operands: "Vector | Number") -> Vector:
-    """LLVM's llvm.`name` of vectors of one kind.
-
-    >>> import numpy as np
-    >>> from packtrain.kernels.functions.arrays import of_arrays
-    >>> from packtrain.kernels.functions.vector import intrinsic
-    >>> of_arrays(lambda x: intrinsic("maxnum", x, 1), np.array([0.5, 2.0]))
-    array([1., 2.])
-    """
-    vectors = together(*operands)
-    like = vectors[0]
-    function = f"@llvm.{name}.{intrinsic_name(like)}"
-    like.place.module.declare(f"{like.type} {function}({', '.join([like.type] * len(vectors))})")
-    arguments = ", ".join(f"{vector.type} {vector.text}" for vector in vectors)
-    return like._like(like.place.value(f"call {like.type} {function}({arguments})"))
-
-
-def intrinsic_name(vector: Vector) -> str:
-    """The vector's type in the names of LLVM's intrinsics, as v8f64.
-
-    >>> from packtrain.kernels.functions.vector import Module, Place, intrinsic_name
-    >>> intrinsic_name(Place(Module()).number(0, "double", 8))
-    'v8f64'
-    """
-    return f"v{vector.lanes}{SHORT.get(vector.kind, vector.kind)}"
-
-
-def fma(a: "Vector | Number", b: "Vector | Number", c: "Vector | Number") -> Vector:
-    """a*b + c, rounded once.
-
-    >>> import numpy as np
-    >>> from packtrain.kernels.functions.arrays import of_arrays
-    >>> from packtrain.kernels.functions.vector import fma
-    >>> of_arrays(lambda x: fma(x, x, 1), np.array([3.0]))
-    array([10.])
-    """
-    return intrinsic("fma", a, b, c)
-
-
-def sqrt(x: Vector) -> Vector:
-    """The square root; NaN of negative numbers.
-
-    >>> import numpy as np
-    >>> from packtrain.kernels.functions.arrays import of_arrays
-    >>> from packtrain.kernels.functions.vector import sqrt
-    >>> of_arrays(lambda x: sqrt(x), np.array([9.0]))
-    array([3.])
-    """
-    return intrinsic("sqrt", x)
-
-
-def absolute(x: Vector) -> Vector:
-    """|x|.
-
-    >>> import numpy as np
-    >>> from packtrain.kernels.functions.arrays import of_arrays
-    >>> from packtrain.kernels.functions.vector import absolute
-    >>> of_arrays(lambda x: absolute(x), np.array([-9.0]))
-    array([9.])
-    """
-    return intrinsic("fabs", x)
-
-
-def floor(x: Vector) -> Vector:
-    """The largest whole number that isn't larger.
-
-    >>> import numpy as np
-    >>> from packtrain.kernels.functions.arrays import of_arrays
-    >>> from packtrain.kernels.functions.vector import floor
-    >>> of_arrays(lambda x: floor(x), np.array([-1.5]))
-    array([-2.])
-    """
-    return intrinsic("floor", x)
-
-
-def ceil(x: Vector) -> Vector:
-    """The least whole number that isn't less.
-
-    >>> import numpy as np
-    >>> from packtrain.kernels.functions.arrays import of_arrays
-    >>> from packtrain.kernels.functions.vector import ceil
-    >>> of_arrays(lambda x: ceil(x), np.array([-1.5]))
-    array([-1.])
-    """
-    return intrinsic("ceil", x)
-
-
-def rint(x: Vector) -> Vector:
-    """The nearest whole number, the even one of two that are as near.
-
-    >>> import numpy as np
-    >>> from packtrain.kernels.functions.arrays import of_arrays
-    >>> from packtrain.kernels.functions.vector import rint
-    >>> of_arrays(lambda x: rint(x), np.array([2.5]))
-    array([2.])
-    """
-    return intrinsic("roundeven", x)
-
-
-def copysign(size: "Vector | Number", sign: Vector) -> Vector:
-    """|size|, with the sign of `sign`.
-
-    >>> import numpy as np
-    >>> from packtrain.kernels.functions.arrays import of_arrays
-    >>> from packtrain.kernels.functions.vector import copysign
-    >>> of_arrays(lambda x: copysign(2, x), np.array([-9.0]))
-    array([-2.])
-    """
-    return intrinsic("copysign", size, sign)
-
-
-def where(mask: Vector, a: "Vector | Number", b: "Vector | Number") -> Vector:
-    """a where the mask is true, else b. One of a and b is a vector.
-
-    >>> import numpy as np
-    >>> from packtrain.kernels.functions.arrays import of_arrays
-    >>> from packtrain.kernels.functions.vector import where
-    >>> of_arrays(lambda x, y: where(x > y, x, 0), np.array([1.0, 4.0]), np.array([2.0, 3.0]))
-    array([0., 4.])
-    """
-    mask, a, b = together(mask, a, b)
-    text = a.place.value(f"select {mask.type} {mask.text}, {a.type} {a.text}, {b.type} {b.text}")
-    return a._like(text)
-
-
-def lane_by_lane(function: str, *operands: Vector) -> Vector:
-    """The C library's `function` of each lane's numbers: slow, for what is rare.
-
-    >>> import numpy as np
-    >>> from packtrain.kernels.functions.arrays import of_arrays
-    >>> from packtrain.kernels.functions.vector import lane_by_lane
-    >>> of_arrays(lambda x: lane_by_lane("cbrt", x), np.array([8.0]))
-    array([2.])
-    """
-    vectors = together(*operands)
-    like, place = vectors[0], vectors[0].place
-    kind = like.kind
-    place.module.declare(f"{kind} @{function}({', '.join([kind] * len(vectors))})")
-    result = "poison"
-    for lane in range(like.lanes):
-        lanes = [place.value(f"extractelement {v.type} {v.text}, i64 {lane}") for v in vectors]
-        number = place.value(f"call {kind} @{function}({', '.join(f'{kind} {one}' for one in lanes)})")
-        result = place.value(f"insertelement {like.type} {result}, {kind} {number}, i64 {lane}")
-    return like._like(result)
-
-
-def any_lane(mask: Vector) -> str:
-    """The name of an i1: whether the mask is true in a lane.
-
-    >>> from packtrain.kernels.functions.vector import Module, Place, any_lane
-    >>> any_lane((place := Place(Module())).lanes(8) > 6), place.lines[-1].partition("(")[0]
-    ('%v1', '%v1 = call i1 @llvm.vector.reduce.or.v8i1')
-    """
-    function = f"@llvm.vector.reduce.or.v{mask.lanes}i1"
-    mask.place.module.declare(f"i1 {function}({mask.type})")
-    return mask.place.value(f"call i1 {function}({mask.type} {mask.text})")
-
-
-def total(vector: Vector) -> str:
-    """The name of the sum of the lanes: the halves are added, then their halves, and so on.
-
-    >>> from packtrain.kernels.functions.vector import Module, Place, total
-    >>> name = total((place := Place(Module())).number(1, "double", 8))
-    >>> sum(" fadd " in line for line in place.lines)
-    3
-    """
-    place, kind, text = vector.place, vector.kind, vector.text
-    for half in (vector.lanes >> step for step in range(1, vector.lanes.bit_length())):
-        full, part = f"<{2 * half} x {kind}>", f"<{half} x {kind}>"
-        low, high = (
-            place.value(f"shufflevector {full} {text}, {full} poison, {_lanes(first, half)}")
-            for first in (0, half)
-        )
-        text = place.value(f"fadd {part} {low}, {high}")
-    return place.value(f"extractelement <1 x {kind}> {text}, i64 0")
-
-
-def _lanes(first: int, lanes: int) -> str:
-    return f"<{lanes} x i32> <{', '.join(f'i32 {lane}' for lane in range(first, first + lanes))}>"
-
-
-def _splat(value: Number, kind: str) -> str:
-    return f"splat ({kind} {constant(value, kind)})"
-
-
 def constant(value: Number, kind: str) -> str:
     """The number as IR has it: that of a float is written as the double of the same value.
 
@@ -464,45 +278,3 @@ def constant(value: Number, kind: str) -> str:
     if kind == "float":
         value = struct.unpack("f", struct.pack("f", value))[0]
     return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
-
-
-def rarely(mask: Vector, rare: Callable[[], Vector], usual: Vector) -> Vector:
-    """`usual`; where the mask is true, rare(), whose code is passed over unless the mask is true in a lane.
-
-    It ends a block: a loop's `phi`, which names the blocks that its values come from, needs a label after it.
-
-    >>> import numpy as np
-    >>> from packtrain.kernels.functions.arrays import of_arrays
-    >>> from packtrain.kernels.functions.vector import lane_by_lane, rarely
-    >>> of_arrays(lambda x: rarely(x > 1, lambda: lane_by_lane("exp", x), x + 1), np.array([0.5, 2.0]))
-    array([1.5      , 7.3890561])
-    """
-    mask, usual = together(mask, usual)
-    place, n = mask.place, next(mask.place.module.names)
-    place.module.declarations["declare i1 @llvm.expect.i1(i1, i1)"] = None
-    needed = place.value(f"call i1 @llvm.expect.i1(i1 {any_lane(mask)}, i1 false)")
-    place.lines += [f"br label %before{n}", f"before{n}:", f"br i1 {needed}, label %rare{n}, label %after{n}"]
-    place.add(f"rare{n}:")
-    replaced = where(mask, rare(), usual)
-    place.lines += [f"br label %replaced{n}", f"replaced{n}:", f"br label %after{n}", f"after{n}:"]
-    sources = f"[{usual.text}, %before{n}], [{replaced.text}, %replaced{n}]"
-    return usual._like(place.value(f"phi {usual.type} {sources}"))
-
-
-def through_doubles(function: Callable[..., Vector]) -> Callable[..., Vector]:
-    """The function of doubles also for floats: computed in double, and rounded.
-
-    >>> import numpy as np
-    >>> from packtrain.kernels.functions.arrays import of_arrays
-    >>> from packtrain.kernels.functions.vector import through_doubles
-    >>> of_arrays(through_doubles(lambda x: x + 1e-7 - 1), np.array([1.0], np.float32))
-    array([1.e-07], dtype=float32)
-    """
-
-    @wraps(function)
-    def of_any_kind(*operands: Vector) -> Vector:
-        if operands[0].kind == "double":
-            return function(*operands)
-        return function(*(operand.to("double") for operand in operands)).to(operands[0].kind)
-
-    return of_any_kind

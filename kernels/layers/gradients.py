@@ -5,8 +5,9 @@ Each lane of a vector sums its own samples, in their order; then the lanes are a
 
 from collections.abc import Iterable
 
+from ..functions.instructions import fma, shuffled
 from ..functions.routine import Routine, Variable
-from ..functions.vector import Module, Vector, fma
+from ..functions.vector import Module, Vector
 from .tiles import heights, lanes_of, load, rows
 
 
@@ -106,7 +107,7 @@ def totals(vectors: list[Vector]) -> Vector:
 def _halves_added(a: Vector, b: Vector, half: int) -> Vector:
     """Of the groups of 2 `half` lanes of a, then of b: the sum of their halves."""
     low = [lane for lane in range(2 * a.lanes) if lane % (2 * half) < half]
-    return _shuffled(a, b, low) + _shuffled(a, b, [lane + half for lane in low])
+    return shuffled(a, b, low) + shuffled(a, b, [lane + half for lane in low])
 
 
 def piece(vector: Vector, first: int, lanes: int) -> Vector:
@@ -117,12 +118,4 @@ def piece(vector: Vector, first: int, lanes: int) -> Vector:
     >>> piece(Place(Module()).load("%x", "double", 8), first=4, lanes=2).type
     '<2 x double>'
     """
-    return _shuffled(vector, vector, range(first, first + lanes))
-
-
-def _shuffled(a: Vector, b: Vector, lanes: Iterable[int]) -> Vector:
-    """Those lanes of a and, counted on, of b."""
-    numbers = [f"i32 {lane}" for lane in lanes]
-    chosen = f"<{len(numbers)} x i32> <{', '.join(numbers)}>"
-    text = a.place.value(f"shufflevector {a.type} {a.text}, {b.type} {b.text}, {chosen}")
-    return Vector(a.place, text, a.kind, len(numbers))
+    return shuffled(vector, vector, range(first, first + lanes))

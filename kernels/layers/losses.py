@@ -6,9 +6,10 @@ numbers. What fills the last vector behind the last sample adds nothing, and its
 
 import math
 
+from ..functions.instructions import total, where
 from ..functions.routine import Routine
 from ..functions.table import LLVM
-from ..functions.vector import Module, Vector, total, where
+from ..functions.vector import Module, Vector
 from .tiles import lanes_of
 
 PARAMETERS = "ptr %y, ptr %t, ptr %out, i64 %rows, i64 %size, i64 %samples, i64 %stride"

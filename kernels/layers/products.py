@@ -7,8 +7,9 @@ sum goes over the features in their order, wherever its tile begins.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ..functions.instructions import fma, where
 from ..functions.routine import Routine, Variable
-from ..functions.vector import Module, Vector, fma, where
+from ..functions.vector import Module, Vector
 from .tiles import VECTORS, heights, lanes_of, load, rows
 
 

@@ -6,8 +6,9 @@ Matrices are stored by columns, a `stride` of doubles apart. Golub and Van Loan,
 from functools import cache, partial
 
 from ..common.llvm import MachineCode, compiled
+from ..functions.instructions import any_lane, fma, sqrt, total, where
 from ..functions.routine import Routine
-from ..functions.vector import Module, Vector, any_lane, fma, sqrt, total, where
+from ..functions.vector import Module, Vector
 
 LANES = 8  # rows that are taken together
 TOGETHER = (4, 2, 1)  # columns that one pass over the rows serves, as many as there are

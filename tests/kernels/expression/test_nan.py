@@ -17,7 +17,7 @@ from packtrain.kernels.expression import (
     triton_source,
 )
 from packtrain.kernels.functions import table
-from packtrain.kernels.functions.vector import where
+from packtrain.kernels.functions.instructions import where
 from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.loss import LOSSES
 from tests.kernels.expression.rows import filled, rows_of

@@ -17,11 +17,11 @@ from packtrain.kernels.functions.error import erf, erfc, erfcx
 from packtrain.kernels.functions.exponential import exp, expm1, sigmoid
 from packtrain.kernels.functions.gamma import digamma, lgamma
 from packtrain.kernels.functions.hyperbolic import acosh, asinh, atanh, cosh, sinh, tanh
+from packtrain.kernels.functions.instructions import lane_by_lane, sqrt
 from packtrain.kernels.functions.inverse_circular import acos, asin, atan, atan2
 from packtrain.kernels.functions.logarithm import log, log1p, log2, log10, softplus
 from packtrain.kernels.functions.power import cbrt, hypot, pow
 from packtrain.kernels.functions.sinc import sinc, sinc_slope
-from packtrain.kernels.functions.vector import lane_by_lane, sqrt
 
 OF_ONE = [
     exp,

@@ -7,7 +7,8 @@ import numpy as np
 from packtrain.kernels.common.llvm import compiled
 from packtrain.kernels.functions.arrays import of_arrays
 from packtrain.kernels.functions.circular import sin
-from packtrain.kernels.functions.vector import Module, Place, Vector, absolute, rarely
+from packtrain.kernels.functions.instructions import absolute, rarely
+from packtrain.kernels.functions.vector import Module, Place, Vector
 
 
 def test_one_before_the_loop() -> None:
