@@ -10,7 +10,6 @@ from ..kernels.common import compiling
 from ..kernels.common.errors import UserError
 from .config.pack import Pack, make_pack
 from .config.schema import Config
-from .data.columns import mapped
 from .data.dataset import Data
 from .data.sources import load
 from .engines.base import Engine
@@ -25,7 +24,7 @@ from .folder.seconds import Seconds, Stopwatch
 from .loop.slices import Slices
 from .loop.validation import Validation
 from .loop.watch import Watcher
-from .models.build import make_graph
+from .models.build import graph_of
 from .models.evaluate import Evaluation, evaluate
 from .pruning.judge import Judge, make_judge, why
 from .pruning.objective import chosen_objective
@@ -51,10 +50,7 @@ def load_data(pack: Pack) -> Data:
     """
     config, compute = pack.config, make_compute(pack.config.compute)
     check_backend(config.compute.backend, compute.device)
-    graph, outputs = (
-        make_graph(config.model, mapped(config.data.columns)),
-        (config.model.widths or [None])[-1],
-    )
+    graph, outputs = graph_of(config), (config.model.widths or [None])[-1]
     with at_work(compute):
         return load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs)
 

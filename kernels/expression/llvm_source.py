@@ -15,7 +15,7 @@ from ..functions.vector import Vector
 from ..language.expr import Expr, constant, name
 from ..language.graph import Graph, cotangent
 from .losses import loss_and_slopes
-from .statements import integer_power
+from .statements import integer_power, squarings
 
 BLOCK = 1024  # samples whose sums are kept in the parameters' own precision
 
@@ -135,12 +135,10 @@ def _apply(part: Expr, values: Values, like: Vector) -> Vector:
 
 
 def _multiplied(base: Vector, power: int) -> Vector:
-    """base^n by squaring, from the highest bit of n down: x^13 = ((x^2 x)^2)^2 x."""
+    """base^n by `squarings`."""
     value = base
-    for bit in f"{abs(power):b}"[1:]:
-        value = LLVM["mul"](value, value)
-        if bit == "1":
-            value = LLVM["mul"](value, base)
+    for squares in squarings(power):
+        value = LLVM["mul"](value, value if squares else base)
     return value if power > 0 else 1 / value
 
 

@@ -118,14 +118,23 @@ def integer_power(part: Expr) -> int | None:
     return int(power) if whole else None
 
 
+def squarings(power: int) -> list[bool]:
+    """The multiplications of x^n, from the highest bit of n down: by itself, or by x where False.
+
+    >>> from packtrain.kernels.expression.statements import squarings
+    >>> squarings(13)  # ((x^2 x)^2)^2 x
+    [True, False, True, True, False]
+    """
+    steps = [[True, False] if bit == "1" else [True] for bit in f"{abs(power):b}"[1:]]
+    return [squares for step in steps for squares in step]
+
+
 def _multiplications(target: str, base: str, power: int, table: Table) -> list[str]:
-    """x^n by squaring, from the highest bit of n down: x^13 = ((x^2 x)^2)^2 x."""
+    """x^n by `squarings`."""
     lines, value = [], base
-    for bit in f"{abs(power):b}"[1:]:
-        lines.append(f"{target} = {table['mul'](value, value)}")
+    for squares in squarings(power):
+        lines.append(f"{target} = {table['mul'](value, value if squares else base)}")
         value = target
-        if bit == "1":
-            lines.append(f"{target} = {table['mul'](target, base)}")
     return lines if power > 0 else [*lines, f"{target} = {table['div']('one', value)}"]
 
 

@@ -12,11 +12,10 @@ from ...kernels.least_squares import Problem, Rules, Solver, TorchSolver
 from ...kernels.least_squares.linearize import Squares
 from ..config.pack import Pack
 from ..config.schema import LEAST_SQUARES, per_run_fields
-from ..data.columns import mapped
 from ..data.dataset import Dataset
 from ..data.order import Order
 from ..models.base import Model
-from ..models.build import make_graph, new_model
+from ..models.build import graph_of, new_model
 from ..models.expression import ExpressionModel
 from ..models.initial import bounds_of, free_parameters
 from ..optimizers import OPTIMIZERS, SCHEDULES, Rates
@@ -44,7 +43,7 @@ def untrained(pack: Pack, data: Dataset, compute: Compute) -> tuple[Model, Choic
     >>> model.parameters.tolist(), choice.engine
     ([[3.0]], 'fused')
     """
-    graph = make_graph(pack.config.model, mapped(pack.config.data.columns))
+    graph = graph_of(pack.config)
     choice = choose(pack.config, graph, data, compute)
     return new_model(pack, graph, data, compute.dtype, choice.backend), choice
 

@@ -105,11 +105,10 @@ def _alone(pack: Pack, run: int, cwd: Path | None) -> Config:
 def _start(pack: Pack, run: int) -> dict[str, float]:
     """The starting values of one of several starts, as fields."""
     # torch takes seconds, and other runs don't need it
-    from ..data.columns import mapped  # noqa: PLC0415 (see above)
-    from ..models.build import make_graph  # noqa: PLC0415 (see above)
+    from ..models.build import graph_of  # noqa: PLC0415 (see above)
     from ..models.initial import starting_values  # noqa: PLC0415 (see above)
 
-    graph = make_graph(pack.config.model, mapped(pack.config.data.columns))
+    graph = graph_of(pack.config)
     assert graph is not None, "an MLP has one start"
     return {f"model.initial.{name}": value for name, value in starting_values(pack, graph, run).items()}
 

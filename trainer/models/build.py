@@ -10,7 +10,8 @@ from torch import Tensor
 from ...kernels.common.errors import UserError, nearest
 from ...kernels.language import Graph, parse
 from ..config.pack import Pack
-from ..config.schema import ModelConfig
+from ..config.schema import Config, ModelConfig
+from ..data.columns import mapped
 from ..data.dataset import Dataset
 from ..data.memory import available_memory, check_memory
 from .base import Model
@@ -22,10 +23,23 @@ NARROW = 128  # features of a layer, up to which no step makes copies
 COPIES = 5  # that a step of wide layers makes of the parameters and their optimizer's state, as measured
 
 
-def make_graph(config: ModelConfig, mapped: Iterable[str] = ()) -> Graph | None:
+def graph_of(config: Config) -> Graph | None:
+    """make_graph of a whole config, in which the names that data.columns maps are variables, too.
+
+    >>> from packtrain.trainer.config.schema import Config, DataConfig, ModelConfig
+    >>> from packtrain.trainer.models.build import graph_of
+    >>> model = ModelConfig("expression", expressions="y = a*exp(-k*t)")
+    >>> data = DataConfig("file", columns={"t": "time", "y": "signal"})
+    >>> graph_of(Config(model=model, data=data)).inputs
+    ('t',)
+    """
+    return make_graph(config.model, mapped(config.data.columns))
+
+
+def make_graph(config: ModelConfig, others: Iterable[str] = ()) -> Graph | None:
     """The graph of an expression model, None for an MLP. Raises UserError or ExpressionError.
 
-    `mapped` are the names that data.columns maps: variables, as those in model.variables are.
+    `others` are variables, as those in model.variables are.
 
     >>> from packtrain.trainer.config.schema import ModelConfig
     >>> from packtrain.trainer.models.build import make_graph
@@ -39,7 +53,7 @@ def make_graph(config: ModelConfig, mapped: Iterable[str] = ()) -> Graph | None:
         raise UserError("model=expression needs equations: add 'model.expressions=[\"xy = a*x + b\"]'")
     if not isinstance(config.expressions, (str, list)):
         raise UserError(f"model.expressions is a text or a list of equations; got {config.expressions!r}")
-    variables = {*config.variables, *mapped} - {*config.parameters}
+    variables = {*config.variables, *others} - {*config.parameters}
     graph = parse(config.expressions, config.outputs, config.parameters, variables)
     _check_variables(config, graph)
     check_names("model.fixed", config.fixed, graph)

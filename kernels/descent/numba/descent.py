@@ -49,9 +49,10 @@ class NumbaDescent:
             max(1, CACHED // batches.bytes_a_step),
         )
         arguments = *self.arguments, *map(_array, arrays), *numbers
-        runs, call = len(self.runs.parameters), code().address
-        with crew(runs, self._helpers(batches.batch)) as slots:
-            helped = *arguments, slots, call["offer"], call["finish"]
+        runs, helpers = len(self.runs.parameters), self._helpers(batches.batch)
+        calls = [code().address[name] if helpers else 0 for name in ("offer", "finish")]
+        with crew(runs, helpers) as slots:
+            helped = *arguments, slots, *calls
             share(runs, lambda start, stop: advance(start, stop, *helped))
 
     def _helpers(self, batch: int) -> int:
