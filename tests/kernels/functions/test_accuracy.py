@@ -59,31 +59,6 @@ ODD = ["expm1", "log1p", "cbrt", "sinh", "tanh", "asinh", "atanh"]
 POW, HYPOT = Row(pow, mpmath.power, 1.6), Row(hypot, mpmath.hypot, 1.2)
 
 
-@names
-@kinds
-def test_everywhere(name: str, kind: str) -> None:
-    ROWS[name].check(ROWS[name].arguments(kind))
-
-
-@names
-@given(data=st.data())
-def test_any_number(name: str, data: st.DataObject) -> None:
-    row, most = ROWS[name], np.finfo(np.float64).max
-    numbers = st.floats(max(row.low, -most), min(row.high, most))
-    row.check(np.array(data.draw(st.lists(numbers, min_size=1, max_size=20))))
-
-
-@names
-def test_float32_is_near_float64(name: str) -> None:
-    ROWS[name].check_floats()
-
-
-@names
-@kinds
-def test_bits_do_not_depend_on_the_lane_or_its_neighbours(name: str, kind: str) -> None:
-    ROWS[name].check_lanes(ROWS[name].arguments(kind)[::20])
-
-
 @pytest.mark.parametrize("name", EXPONENTIALS)
 @kinds
 def test_where_the_result_overflows_or_is_subnormal(name: str, kind: str) -> None:

@@ -5,8 +5,6 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from packtrain.kernels.functions.arrays import of_arrays
 from packtrain.kernels.functions.bessel import j0, j1, j1_over_x
@@ -37,35 +35,7 @@ ROWS = {
     "lgamma": Row(lgamma, exact_lgamma, 2.2, low=TINY),
     "digamma": Row(digamma, mpmath.digamma, 3.0, low=TINY),
 }
-names = pytest.mark.parametrize("name", ROWS)
 kinds = pytest.mark.parametrize("kind", TYPES)
-
-
-@names
-@kinds
-def test_everywhere(name: str, kind: str) -> None:
-    ROWS[name].check(ROWS[name].arguments(kind))
-
-
-@names
-@given(data=st.data())
-def test_any_number(name: str, data: st.DataObject) -> None:
-    row = ROWS[name]
-    numbers = st.floats(max(row.low, -26), min(row.high, 28))
-    row.check(np.array(data.draw(st.lists(numbers, min_size=1, max_size=20))))
-
-
-@names
-def test_float32_is_near_float64(name: str) -> None:
-    ROWS[name].check_floats()
-
-
-@names
-@kinds
-def test_bits_do_not_depend_on_the_lane_or_its_neighbours(name: str, kind: str) -> None:
-    ROWS[name].check_lanes(
-        np.concatenate([ROWS[name].arguments(kind)[::20], [np.inf, -np.inf]]).astype(TYPES[kind])
-    )
 
 
 @kinds
