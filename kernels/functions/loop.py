@@ -60,10 +60,7 @@ class SampleLoop:
 
     def store(self, vector: Vector, pointer: str) -> None:
         """Writes the samples' values from `pointer` on, whose memory ends at a multiple of the lanes."""
-        place = self.inside
-        place.store(
-            Vector(place, vector.text, vector.kind, vector.lanes), place.pointer(pointer, vector.kind, "%n")
-        )
+        self.inside.store(vector, self.inside.pointer(pointer, vector.kind, "%n"))
 
     def sum(self, vector: Vector, pointer: str, index: int) -> None:
         """Adds the sum over the samples to the double number `index` behind `pointer`.
