@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..elementwise.reference import evaluate
 from ..language.expr import Expr, walk, written
 from ..language.graph import Graph
-from .reference import bind, evaluate
+from .reference import bind
 
 BLOCK = 1 << 14  # samples that are evaluated together
 SHOWN = 60  # characters of a part

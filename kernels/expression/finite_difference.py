@@ -2,10 +2,11 @@
 
 from torch import Tensor
 
+from ..elementwise.reference import Values, chained, evaluate
 from ..language.expr import Expr, name, names, walk
 from ..language.graph import Graph
 from ..loss.reference import LOSSES
-from .reference import Values, bind, chained, evaluate, stack
+from .reference import bind, stack
 
 
 def loss_and_gradient(

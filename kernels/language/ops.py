@@ -4,7 +4,7 @@ What it means stands in tables, each with a row for every name:
 
     partials.PARTIALS                   its partial derivatives
     notation.LANGUAGE                   its text; so do latex.NOTATION and numpy_source.NUMPY
-    expression.reference.TORCH          its value, by definition
+    elementwise.reference.TORCH         its value, by definition
     expression.triton_source.TRITON     its value in generated code; so does the table of the CPU
 
 So a new operation is a name here and a row in each of them; tests compare them. A function that is a formula

@@ -2,7 +2,8 @@ import pytest
 import torch
 from hypothesis import assume, given
 
-from packtrain.kernels.expression.reference import evaluate, jacobian
+from packtrain.kernels.elementwise.reference import evaluate
+from packtrain.kernels.expression.reference import jacobian
 from packtrain.kernels.language import parse
 from packtrain.kernels.language.derive import forward, reverse
 from packtrain.kernels.language.expr import ONE, ZERO, name, walk

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from packtrain.kernels.elementwise.reference import TORCH
 from packtrain.kernels.expression import (
     finite_difference,
     numba_kernel,
@@ -41,7 +42,7 @@ BACKENDS: dict[str, ModuleType] = {
     "triton": triton_kernel,
 }
 TABLES: dict[str, dict[str, Callable[..., Any]]] = {
-    "reference": reference.TORCH,
+    "reference": TORCH,
     "numba": table.LLVM,
     "triton": triton_source.TRITON,
 }

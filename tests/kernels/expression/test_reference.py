@@ -10,7 +10,8 @@ from hypothesis import assume, given, target
 from scipy import special
 from torch import Tensor
 
-from packtrain.kernels.expression.reference import TORCH, evaluate, loss_and_gradient, predict
+from packtrain.kernels.elementwise.reference import TORCH, evaluate
+from packtrain.kernels.expression.reference import loss_and_gradient, predict
 from packtrain.kernels.language import parse
 from packtrain.kernels.language.expr import name
 from packtrain.kernels.language.notation import COMPARISONS

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from packtrain.kernels.elementwise.reference import evaluate
 from packtrain.kernels.expression import finite_difference, numba_kernel, reference, triton_kernel
-from packtrain.kernels.expression.reference import bind, evaluate, jacobian, predict
+from packtrain.kernels.expression.reference import bind, jacobian, predict
 from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.language.derive import reverse
 from packtrain.kernels.language.expr import ONE, ZERO, name, names, node, number, walk

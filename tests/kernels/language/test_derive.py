@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from packtrain.kernels.expression.reference import TORCH, evaluate
+from packtrain.kernels.elementwise.reference import TORCH, evaluate
 from packtrain.kernels.language.derive import reverse
 from packtrain.kernels.language.expr import ONE, ZERO, Expr, name, node, number, walk
 from packtrain.kernels.language.ops import OPS

@@ -13,9 +13,10 @@ from packtrain.kernels.language import ExpressionError, Graph, parse
 from packtrain.kernels.language.caret import SHOWN
 from packtrain.kernels.language.definitions import DEFINITIONS, WRITABLE
 from packtrain.kernels.language.elsewhere import BASES, SYMBOLS
+from packtrain.kernels.language.line import MAX_DEPTH
 from packtrain.kernels.language.notation import NAME
 from packtrain.kernels.language.ops import FUNCTIONS, RESERVED
-from packtrain.kernels.language.parse import MAX_DEPTH, MAX_LENGTH, MAX_PARTS
+from packtrain.kernels.language.parse import MAX_LENGTH, MAX_PARTS
 from tests.strategies import DEFINED, OFFERED, PARAMETERS, graphs, many
 
 ALL_FUNCTIONS = ", ".join(sorted(WRITABLE))

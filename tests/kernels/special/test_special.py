@@ -12,8 +12,8 @@ import torch
 from mpmath import mp, mpc, mpf
 from torch import Tensor
 
+from packtrain.kernels.elementwise.reference import TORCH, evaluate
 from packtrain.kernels.expression import reference, triton_kernel
-from packtrain.kernels.expression.reference import TORCH, evaluate
 from packtrain.kernels.language import Graph
 from packtrain.kernels.language.expr import name, node, walk
 from packtrain.kernels.language.partials import PARTIALS

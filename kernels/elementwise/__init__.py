@@ -1,0 +1,1 @@
+"""Formulas of numbers, element by element: what losses, activations and optimizers are made of."""
