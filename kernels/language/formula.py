@@ -57,11 +57,9 @@ def read_formula(text: str, variables: Sequence[str], field: str = "") -> Formul
         if line.ended:
             raise line.error("expected an expression to end with, such as (y - t)^2, got nothing")
         root = line.expression()
+        line.expect_end_of_statement()
         if not line.ended:
-            line.expect_end_of_statement()
-            raise line.error(
-                f"expected one expression at the end, and assignments before it, got {line.token}"
-            )
+            raise line.error(f"expected the end behind the expression, got {line.token}")
     return Formula(*substitute([root], known), tuple(variables))
 
 

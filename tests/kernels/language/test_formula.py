@@ -43,7 +43,7 @@ def test_pi_is_a_number_and_no_constant() -> None:
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_field(text: str, message: str) -> None:
-    with pytest.raises(UserError, match="model.loss: ") as refused:
+    with pytest.raises(UserError, match=r"model\.loss: ") as refused:
         read(text)
     assert message in str(refused.value)
 
@@ -54,5 +54,5 @@ def test_a_name_may_be_assigned_again() -> None:
 
 
 def test_assignments_end_where_they_end() -> None:
-    with pytest.raises(UserError, match=r"optimizer.update: expected '=' after m"):
+    with pytest.raises(UserError, match=r"optimizer\.update: expected '=' after m"):
         read_assignments(["m + g"], "optimizer.update")

@@ -1,0 +1,141 @@
+"""What a model is trained to make small: a row a loss, an equation of an output y and its target t."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+
+from ..common.errors import UserError, nearest
+from ..language.expr import ZERO, Expr, node, substitute
+from ..language.formula import Formula, read_formula
+
+VARIABLES = "y", "t"
+OUTPUT, TARGET = node("output"), node("target")  # the leaves of y and t
+CROSS_ENTROPY = "cross_entropy"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A loss of one output and its target: its text, its constants with their values, and whether it is a mean.
+
+    It is the mean over samples and targets, or else their sum.
+    """
+
+    text: str
+    constants: Mapping[str, float] = field(default_factory=dict)
+    mean: bool = True
+
+
+LOSSES = {
+    "mse": Row("(y - t)^2"),
+    "sse": Row("(y - t)^2", mean=False),
+    "mae": Row("abs(y - t)"),
+    "huber": Row("e = abs(y - t); where(e <= delta, e^2/2, delta*(e - delta/2))", {"delta": 1.0}),
+    "log_cosh": Row("e = abs(y - t); e + log1p(expm1(-2*e)/2)"),
+    "soft_l1": Row("delta^2*(sqrt(1 + ((y - t)/delta)^2) - 1)", {"delta": 1.0}),
+    "cauchy": Row("delta^2/2*log1p(((y - t)/delta)^2)", {"delta": 1.0}),
+    "arctan": Row("delta^2/2*atan(((y - t)/delta)^2)", {"delta": 1.0}),
+    "quantile": Row("max(q*(t - y), (q - 1)*(t - y))", {"q": 0.5}),
+    "poisson": Row("exp(y) - t*y"),  # y is the logarithm of the rate
+    "binary_cross_entropy": Row("t*softplus(-y) + (1 - t)*softplus(y)"),  # sigmoid(y) is the probability
+}
+NAMES = (*LOSSES, CROSS_ENTROPY)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss l of outputs y and targets t; of cross_entropy, which is over all outputs, `formula` is None.
+
+    `constants` are the names of its numbers, a column each of a tensor [R, C]. It is a `mean` of its terms or
+    their sum; where it is `weighted`, a sample's terms are multiplied by the sample's weight.
+
+    >>> from packtrain.kernels.loss.rows import loss_of
+    >>> loss_of("huber").constants, loss_of("k*(y - t)^4").constants
+    (('delta',), ('k',))
+    """
+
+    name: str
+    formula: Formula | None
+    constants: tuple[str, ...] = ()
+    mean: bool = True
+    weighted: bool = False
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether its targets are classes, one a sample."""
+        return self.formula is None
+
+    @cached_property
+    def value(self) -> Expr:
+        """l of OUTPUT, TARGET and the `constant_leaf` of each constant."""
+        return self._leafed(self._root.root)
+
+    @cached_property
+    def slope(self) -> Expr:
+        """dl/dy of the same."""
+        return self._leafed(self._root.slope("y"))
+
+    @property
+    def _root(self) -> Formula:
+        assert self.formula is not None, "cross-entropy is no equation of one output"
+        return self.formula
+
+    def _leafed(self, root: Expr) -> Expr:
+        leaves = {"y": OUTPUT, "t": TARGET} | {word: constant_leaf(word) for word in self.constants}
+        return substitute([root], leaves)[0]
+
+    def terms(self, outputs: int) -> int:
+        """How many terms each sample adds to a loss that is their mean; 0 for a loss that is a sum.
+
+        >>> from packtrain.kernels.loss.rows import loss_of
+        >>> [loss_of(name).terms(outputs=3) for name in ("mse", "cross_entropy", "sse")]
+        [3, 1, 0]
+        """
+        return 0 if not self.mean else 1 if self.of_classes else outputs
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """The values of its constants where none are given; of a loss of one's own there are none."""
+        return dict(LOSSES[self.name].constants) if self.name in LOSSES else {}
+
+
+def constant_leaf(word: str) -> Expr:
+    """The leaf that stands for a constant of a loss."""
+    return node("constant", value=word)
+
+
+def loss_of(loss: "str | Loss", smoothed: bool = False, weighted: bool = False) -> Loss:
+    """The loss of a name in NAMES, or of an equation over y and t such as log(cosh(y - t)).
+
+    `smoothed` is for cross_entropy, which then has the constant label_smoothing. Raises UserError.
+
+    >>> from packtrain.kernels.loss.rows import loss_of
+    >>> str(loss_of("mse").formula.root)
+    '(y - t)^2'
+    """
+    if isinstance(loss, Loss):
+        return replace(loss, weighted=weighted or loss.weighted)
+    return _loss_of(loss, smoothed, weighted)
+
+
+@cache
+def _loss_of(text: str, smoothed: bool, weighted: bool) -> Loss:
+    if text == CROSS_ENTROPY:
+        constants = ("label_smoothing",) if smoothed else ()
+        return Loss(text, None, constants, weighted=weighted)
+    row = LOSSES.get(text, Row(text))
+    if text.isidentifier() and text not in LOSSES:
+        raise UserError(
+            f"model.loss is one of {', '.join(NAMES)}, or an equation of an output y and a target t such as "
+            f"log(cosh(y - t)); got {text!r}{nearest(text, NAMES)}"
+        )
+    formula = read_formula(row.text, VARIABLES, "model.loss")
+    _check_slope(text, formula)
+    return Loss(text, formula, formula.constants, row.mean, weighted)
+
+
+def _check_slope(text: str, formula: Formula) -> None:
+    """A loss without a slope by y teaches nothing."""
+    if formula.slope("y") is ZERO:
+        raise UserError(
+            f"model.loss: {text!r} has no slope by the output y, so nothing can be learned from it"
+        )
