@@ -1,4 +1,7 @@
-"""What stands between the layers of an MLP: activations, each an equation."""
+"""What stands between the layers of an MLP: activations, each an equation.
+
+`activation` itself is in function.py, so that a config is checked without torch.
+"""
 
 from .rows import ACTIVATIONS, Activation, activation_of
 

@@ -5,6 +5,7 @@ from functools import cache, cached_property
 
 from ..common.errors import UserError, nearest
 from ..language.expr import ZERO, Expr, name, walk
+from ..language.finite import Finite
 from ..language.formula import Formula, read_formula
 
 Z = name("z")
@@ -57,6 +58,12 @@ class Activation:
     def program(self) -> list[Expr]:
         """The parts of value and slope, operands before what uses them."""
         return walk(self.value, self.slope)
+
+    @cached_property
+    def product(self) -> str:
+        """The operation that multiplies by the slope: `gate`, where 0 wins, if the slope may be infinite."""
+        finite = Finite([self.value], walk(self.value))
+        return "mul" if finite(self.slope) else "gate"
 
     @property
     def is_relu(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ...kernels.activation.rows import activation_of
 from ...kernels.language import Graph
 from ...kernels.least_squares.linearize import LARGE
 from ..config.schema import LEAST_SQUARES, Config
@@ -125,6 +126,8 @@ def _cannot_fuse(task: Task) -> str:
         return "it takes exact derivatives, and this run has model.gradient=finite_difference"
     if task.graph is None and model.quantize:
         return "it doesn't quantize, and this run has model.quantize"
+    if task.graph is None and not activation_of(model.activation).is_relu:
+        return "its layers have ReLU between them, and this run has another model.activation"
     if task.config.compute.backend == "reference":
         return "it is compiled by Numba or Triton, and this run has compute.backend=reference"
     return ""
