@@ -43,7 +43,7 @@ class ActivationFunction(torch.autograd.Function):
 
 
 def activation(z: Tensor, kind: str | Activation, backend: str = "reference") -> Tensor:
-    """a = f(z) of any shape, differentiable by z: NaN stays NaN.
+    """a = f(z) of any shape, in float32 or float64, differentiable by z once; NaN stays NaN.
 
     kind: a name in ACTIVATIONS, or an equation of z. backend: reference, or triton, in a pass each way.
     Raises UserError where it is no such name or equation.

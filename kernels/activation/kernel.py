@@ -1,6 +1,7 @@
 """Activations on the GPU: forward and backward, a pass over memory each."""
 
-# pyright: reportGeneralTypeIssues=false (Triton's types are those of its own Python front end)
+# pyright: reportGeneralTypeIssues=false
+# (Triton's types are those of its own Python front end)
 
 from functools import cache
 from types import ModuleType
@@ -22,8 +23,8 @@ def activation_fwd_kernel(z_ptr, a_ptr, size, activated: tl.constexpr, BLOCK: tl
     """a = f(z): BLOCK numbers."""
     at, inside = _places(size, BLOCK)
     z = tl.load(z_ptr + at, mask=inside, other=0.0)
-    a, _ = activated(_wide(z))
-    tl.store(a_ptr + at, a.to(z.dtype), mask=inside)
+    a, _ = activated(z)
+    tl.store(a_ptr + at, a, mask=inside)
 
 
 @triton.jit(do_not_specialize=["size"])
@@ -34,8 +35,8 @@ def activation_bwd_kernel(
     at, inside = _places(size, BLOCK)
     z = tl.load(z_ptr + at, mask=inside, other=0.0)
     da = tl.load(da_ptr + at, mask=inside, other=0.0)
-    _, slope = activated(_wide(z))
-    tl.store(dz_ptr + at, passed_back(_wide(da), slope).to(da.dtype), mask=inside)
+    _, slope = activated(z)
+    tl.store(dz_ptr + at, passed_back(da, slope), mask=inside)
 
 
 @triton.jit
@@ -44,12 +45,6 @@ def _places(size, BLOCK: tl.constexpr):
     start = tl.program_id(0).to(tl.int64) * BLOCK
     n = tl.arange(0, BLOCK)
     return start + n, n < tl.minimum(size - start, BLOCK).to(tl.int32)
-
-
-@triton.jit
-def _wide(x):
-    """In what it is computed: float64, else float32."""
-    return x if x.dtype == tl.float64 else x.to(tl.float32)
 
 
 def activation_fwd(z: Tensor, activation: Activation) -> Tensor:
