@@ -22,7 +22,7 @@ class ActivationFunction(torch.autograd.Function):
             from .kernel import activation_fwd  # noqa: PLC0415 (triton takes a second to import)
 
             return activation_fwd(z, kind)
-        return activation_reference(z, kind)
+        return activation_reference(z, kind).view_as(z)  # autograd refuses z itself
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
