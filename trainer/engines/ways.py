@@ -126,8 +126,6 @@ def _cannot_fuse(task: Task) -> str:
         return "it takes exact derivatives, and this run has model.gradient=finite_difference"
     if task.graph is None and model.quantize:
         return "it doesn't quantize, and this run has model.quantize"
-    if task.graph is None and not activation_of(model.activation).is_relu:
-        return "its layers have ReLU between them, and this run has another model.activation"
     if task.config.compute.backend == "reference":
         return "it is compiled by Numba or Triton, and this run has compute.backend=reference"
     return ""
@@ -149,6 +147,8 @@ def _cannot_fuse_by_triton(task: Task) -> str:
         return reason
     if task.device.type != "cuda" and task.backend != "triton":
         return "it needs a CUDA GPU"
+    if task.graph is None and not activation_of(task.config.model.activation).is_relu:
+        return "its layers have ReLU between them, and this run has another model.activation"
     if task.graph is None:
         widest = max(task.config.model.widths or [0])
         too_wide = f"on CUDA its layers have up to {WIDEST} features, and this model's have {widest}"
