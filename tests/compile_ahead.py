@@ -166,10 +166,11 @@ def perceptron(
     dtype: str = "float32",
     batch: int = 256,
     own: bool = False,
+    activation: str = "relu",
 ) -> None:
     """A few steps of a perceptron's training in one launch."""
     kind = getattr(torch, dtype)
-    source = layers_training(widths, True, loss, product, kind.itemsize)
+    source = layers_training(widths, True, loss, product, kind.itemsize, activation_of(activation))
     size = sum(o * (i + 1) for i, o in itertools.pairwise(widths))
     _descend(source, torch.zeros(3, size, dtype=kind), widths[0], widths[-1], loss, optimizer, batch, own)
 
@@ -289,6 +290,7 @@ if __name__ == "__main__":
     from triton.runtime.autotuner import Autotuner
     from triton.runtime.jit import JITFunction
 
+    from packtrain.kernels.activation.rows import activation_of
     from packtrain.kernels.common import launch
     from packtrain.kernels.descent.block import Batches, Block, Record, Runs, Shuffle
     from packtrain.kernels.descent.triton.descent import TritonDescent

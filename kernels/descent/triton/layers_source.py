@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ...activation.rows import Activation, activation_of
+from ...activation.triton_source import functions
 from ...common import launch
 from ...common.launch import padded
 from ...expression.statements import indented
 from .source import Cut, Training
 
 FEW = 4  # inputs, up to which the first layer multiplies no tiles
+RELU = activation_of("relu")
 LANES = 256  # parameters that are updated at a time
 
 # product -> the format of its operands, and how they are multiplied in it
@@ -164,7 +167,12 @@ def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:
 
 
 def layers_training(
-    widths: Sequence[int], bias: bool, loss: str, product: str = "ieee", itemsize: int = 4
+    widths: Sequence[int],
+    bias: bool,
+    loss: str,
+    product: str = "ieee",
+    itemsize: int = 4,
+    activation: Activation = RELU,
 ) -> Training:
     """The module that defines loss_and_gradient(...) of an MLP, as that of graph_training.
 
@@ -183,16 +191,26 @@ def layers_training(
     tile = _register_tile(widths, product)
     if not tile:
         return _wide_training(layers, kind, product, how)
-    loop = [line for layer in layers for line in _forward(layer, len(layers), how)]
+    loop = [line for layer in layers for line in _forward(layer, len(layers), how, activation)]
     loop += [f"l, d{len(layers)} = {kind}(z{len(layers)}, t, size, at, inside, {widths[-1]})", "total += l"]
-    loop += [line for layer in reversed(layers) for line in _backward(layer, how)]
+    loop += [line for layer in reversed(layers) for line in _backward(layer, how, activation)]
     source = LAYERS.format(
         loss=kind,
         zeros=indented([line for layer in layers for line in _zeros(layer)], 2),
         loop=indented(loop, 3),
         sums=indented([line for layer in layers for line in _sums(layer)], 2),
     )
+    if not activation.is_relu:
+        source = _with_activation(source, activation)
     return Training(source, tile.cut, tile.cut, LANES)
+
+
+def _with_activation(source: str, activation: Activation) -> str:
+    old = "input_gradient, linear, linear_of_few, relu, weight_of,"
+    assert old in source
+    source = source.replace(old, "first_rows, input_derivative, linear, linear_of_few, rounded, weight_of,")
+    imports, rest = source.split("\n\n\n", 1)
+    return f"{imports}\nfrom triton.language.extra import libdevice\n\n{functions(activation)}\n\n{rest}"
 
 
 def _register_tile(widths: Sequence[int], product: str) -> RegisterTile | None:
@@ -234,7 +252,7 @@ def _places(layers: list[Layer]) -> list[str]:
     ]
 
 
-def _forward(layer: Layer, last: int, how: str) -> list[str]:
+def _forward(layer: Layer, last: int, how: str, activation: Activation) -> list[str]:
     """z = W a + b of a layer from the activations a before it, and a = relu(z)."""
     l, shape, (rows, columns) = layer.number, f"{layer.weight}, {layer.O}, {layer.I}", layer.tile
     operand = how.split(",")[0]
@@ -247,17 +265,29 @@ def _forward(layer: Layer, last: int, how: str) -> list[str]:
             lines.append(f"a0 = columns(x, size, at, {layer.I}, {columns}).to({operand})")
         lines.append(f"w{l} = weight_of(p, {shape}, {rows}, {columns})")
         lines.append(f"z{l} = linear(w{l}, a{l - 1}, b{l}, {how})")
-    return lines if l == last else [*lines, f"a{l} = relu(z{l}).to({operand})"]
+    if l == last:
+        return lines
+    if activation.is_relu:
+        return [*lines, f"a{l} = relu(z{l}).to({operand})"]
+    lines.append(f"a{l}, s{l} = activated(z{l})")
+    if layer.O < rows:
+        lines += [f"a{l}, s{l} = first_rows(a{l}, {layer.O}), first_rows(s{l}, {layer.O})"]
+    return [*lines, f"a{l} = a{l}.to({operand})"]
 
 
-def _backward(layer: Layer, how: str) -> list[str]:
+def _backward(layer: Layer, how: str, activation: Activation) -> list[str]:
     """From d, the derivative by the layer's z, those by its weight and bias, and by the z before it."""
     l, operand = layer.number, how.split(",")[0]
     lines = [] if layer.bias is None else [f"db{l} += tl.sum(d{l}, 1)"]
     if layer.few:
         return [*lines, f"dw{l} = weight_gradient_of_few(dw{l}, d{l}, x, size, at, {layer.I}, {operand})"]
     lines.append(f"dw{l} = weight_gradient(dw{l}, d{l}, a{l - 1}, {how})")
-    return lines if l == 1 else [*lines, f"d{l - 1} = input_gradient(w{l}, d{l}, a{l - 1}, {how})"]
+    if l == 1:
+        return lines
+    if activation.is_relu:
+        return [*lines, f"d{l - 1} = input_gradient(w{l}, d{l}, a{l - 1}, {how})"]
+    back = f"passed_back(input_derivative(w{l}, d{l}, {how}), s{l - 1})"
+    return [*lines, f"d{l - 1} = rounded({back}, {operand})"]
 
 
 def _zeros(layer: Layer) -> list[str]:
