@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...kernels.activation import Activation, activation_of
 from ...kernels.activation.function import activation
+from ...kernels.equations.losses import Loss
 from ...kernels.linear_relu import linear, linear_relu_chain
 from ...kernels.linear_relu.reference import Layer
 from ...kernels.loss import loss
@@ -32,7 +33,7 @@ class MLPModel(Model):
         parameters: Tensor,
         widths: Sequence[int],
         bias: bool,
-        loss: str,
+        loss: str | Loss,
         quantized: Collection[int] = (),
         product: str = "ieee",
         backend: str = "reference",
@@ -45,9 +46,10 @@ class MLPModel(Model):
         self.product = product
         self.activation = activation_of(activation)
 
-    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, inputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """L for every run, [R]; see Model.loss."""
-        return loss(self.predict(inputs), targets, self.loss_kind, self.backend)
+        outputs = self.predict(inputs)
+        return loss(outputs, targets, self.loss_kind, self.backend, self.loss_constants, weights)
 
     def predict(self, inputs: Tensor) -> Tensor:
         """Outputs [R, B, T]; see Model.predict."""

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ...activation.rows import Activation, activation_of
 from ...activation.triton_source import functions
 from ...common import launch
 from ...common.launch import padded
+from ...equations.activations import Activation, activation_of
+from ...equations.losses import Loss
 from ...expression.statements import indented
+from .losses_source import loss_source
 from .source import Cut, Training
 
 FEW = 4  # inputs, up to which the first layer multiplies no tiles
@@ -69,18 +71,21 @@ LAYERS = '''"""Generated from an MLP; the file is named after this text."""
 
 import triton
 import triton.language as tl
+from triton.language.extra import libdevice
 
 from packtrain.kernels.descent.triton.layers import (
     add_bias, add_weight, bias_of, columns, input_gradient, linear, linear_of_few, relu, weight_of,
-    weight_gradient, weight_gradient_of_few, {loss},
+    weight_gradient, weight_gradient_of_few, cross_entropy,
 )
 from packtrain.kernels.random.triton_permutation import samples as permuted
 
+{functions}
 
 @triton.jit
 def loss_and_gradient(
-    p, gradient, scratch, x, t, keys, offset, size, samples, scale, P: tl.constexpr, LANES: tl.constexpr,
-    OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
+    p, c, gradient, scratch, x, t, keys, offset, size, samples, scale, seed, step, P: tl.constexpr,
+    LANES: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr,
+    CHUNK: tl.constexpr,
 ):
     dtype: tl.constexpr = p.dtype.element_ty
     n = tl.arange(0, BLOCK)
@@ -104,10 +109,12 @@ WIDE_LAYERS = '''"""Generated from an MLP; the file is named after this text."""
 
 import triton
 import triton.language as tl
+from triton.language.extra import libdevice
 
-from packtrain.kernels.descent.triton.layers import {loss}
+from packtrain.kernels.descent.triton.layers import columns, cross_entropy
 from packtrain.kernels.descent.triton.wide import wide_loss_and_gradient
 
+{functions}
 
 @triton.jit
 def place(layer):
@@ -118,16 +125,24 @@ def place(layer):
 
 @triton.jit
 def loss_and_gradient(
-    p, gradient, scratch, x, t, keys, offset, size, samples, scale, P: tl.constexpr, LANES: tl.constexpr,
-    OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
+    p, c, gradient, scratch, x, t, keys, offset, size, samples, scale, seed, step, P: tl.constexpr,
+    LANES: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr,
+    CHUNK: tl.constexpr,
 ):
     dtype: tl.constexpr = p.dtype.element_ty
     return wide_loss_and_gradient(
-        p, gradient, scratch, x, t, keys, offset, size, samples, scale, place, {loss},
-        {how}, {layers}, {bias}, {inputs}, {outputs}, {columns}, {width}, {side}, {span},
-        OWN, BITS, BLOCK, CHUNK,
+        p, c, gradient, scratch, x, t, keys, offset, size, samples, scale, place, sample_loss,
+        {how}, {layers}, {bias}, {weighted}, {inputs}, {outputs}, {columns}, {width}, {side}, {span},
+        OWN, BITS, BLOCK, CHUNK,{activation}
     )
 '''
+
+
+ACTIVATED = """
+
+from packtrain.kernels.descent.triton.layers import first_rows, input_derivative, rounded
+
+"""
 
 
 @dataclass(frozen=True)
@@ -169,7 +184,7 @@ def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:
 def layers_training(
     widths: Sequence[int],
     bias: bool,
-    loss: str,
+    loss: Loss,
     product: str = "ieee",
     itemsize: int = 4,
     activation: Activation = RELU,
@@ -182,35 +197,32 @@ def layers_training(
     float64 over the chunks. The last block is filled up with its last sample, whose derivatives are 0 there.
 
     >>> from packtrain.kernels.descent.triton.layers_source import layers_training
-    >>> [layers_training([2, width, 1], bias=True, loss="mse").scratch for width in (32, 33)]
+    >>> from packtrain.kernels.loss import loss_of
+    >>> [layers_training([2, width, 1], True, loss_of("mse")).scratch for width in (32, 33)]
     [0, 57600]
     """
-    layers, kind = layers_of(widths, bias), "cross_entropy" if loss == "cross_entropy" else "squared_errors"
+    layers = layers_of(widths, bias)
     product = "fp64" if itemsize == 8 else product
     how = "{}, '{}'".format(*FORMATS[product])
     tile = _register_tile(widths, product)
     if not tile:
-        return _wide_training(layers, kind, product, how)
+        return _wide_training(layers, loss, product, how, activation)
     loop = [line for layer in layers for line in _forward(layer, len(layers), how, activation)]
-    loop += [f"l, d{len(layers)} = {kind}(z{len(layers)}, t, size, at, inside, {widths[-1]})", "total += l"]
+    given = f"z{len(layers)}, t, c, x + {widths[0]} * size, size, at, inside, {widths[-1]}"
+    loop += [f"l, d{len(layers)} = sample_loss({given})", "total += l"]
     loop += [line for layer in reversed(layers) for line in _backward(layer, how, activation)]
     source = LAYERS.format(
-        loss=kind,
+        functions=loss_source(loss) + _activation_source(activation),
         zeros=indented([line for layer in layers for line in _zeros(layer)], 2),
         loop=indented(loop, 3),
         sums=indented([line for layer in layers for line in _sums(layer)], 2),
     )
-    if not activation.is_relu:
-        source = _with_activation(source, activation)
     return Training(source, tile.cut, tile.cut, LANES)
 
 
-def _with_activation(source: str, activation: Activation) -> str:
-    old = "input_gradient, linear, linear_of_few, relu, weight_of,"
-    assert old in source
-    source = source.replace(old, "first_rows, input_derivative, linear, linear_of_few, rounded, weight_of,")
-    imports, rest = source.split("\n\n\n", 1)
-    return f"{imports}\nfrom triton.language.extra import libdevice\n\n{functions(activation)}\n\n{rest}"
+def _activation_source(activation: Activation) -> str:
+    """The functions of an activation, of which a ReLU needs none."""
+    return "" if activation.is_relu else ACTIVATED + functions(activation)
 
 
 def _register_tile(widths: Sequence[int], product: str) -> RegisterTile | None:
@@ -220,12 +232,14 @@ def _register_tile(widths: Sequence[int], product: str) -> RegisterTile | None:
     return tile if fits else None
 
 
-def _wide_training(layers: list[Layer], kind: str, product: str, how: str) -> Training:
+def _wide_training(
+    layers: list[Layer], loss: Loss, product: str, how: str, activation: Activation
+) -> Training:
     """The module of an MLP that keeps its values in scratch memory."""
     first, last, count, tiles = layers[0], layers[-1], len(layers), SCRATCH_TILES[product]
     width, block = max(padded(max(layer.I, layer.O)) for layer in layers), tiles.cut.block
     source = WIDE_LAYERS.format(
-        loss=kind,
+        functions=loss_source(loss) + _activation_source(activation),
         first=f"{first.weight}, {first.O}, {first.I}",
         places=indented(_places(layers), 1),
         how=how,
@@ -233,14 +247,18 @@ def _wide_training(layers: list[Layer], kind: str, product: str, how: str) -> Tr
         bias=last.bias is not None,
         inputs=first.I,
         outputs=last.O,
-        columns=1 if kind == "cross_entropy" else last.O,
+        columns=1 if loss.of_classes else last.O,
+        weighted=loss.weighted,
         width=width,
         side=min(tiles.side, width),
         span=tiles.span,
+        activation="" if activation.is_relu else " activated, passed_back,",
     )
     operands = width * (count * width + (count + 1) * block) // (2 if product == "bf16" else 1)
-    sums_and_biases, outputs_and_targets = width * count * (width + 2), 2 * width * block
-    return Training(source, tiles.cut, tiles.cut, LANES, sums_and_biases + outputs_and_targets + operands)
+    sums_and_biases, outputs_and_targets = width * count * (width + 2), (2 * width + loss.weighted) * block
+    slopes = 0 if activation.is_relu else (count - 1) * width * block
+    scratch = sums_and_biases + outputs_and_targets + slopes + operands
+    return Training(source, tiles.cut, tiles.cut, LANES, scratch)
 
 
 def _places(layers: list[Layer]) -> list[str]:
@@ -270,7 +288,7 @@ def _forward(layer: Layer, last: int, how: str, activation: Activation) -> list[
     if activation.is_relu:
         return [*lines, f"a{l} = relu(z{l}).to({operand})"]
     lines.append(f"a{l}, s{l} = activated(z{l})")
-    if layer.O < rows:
+    if rows > layer.O:
         lines += [f"a{l}, s{l} = first_rows(a{l}, {layer.O}), first_rows(s{l}, {layer.O})"]
     return [*lines, f"a{l} = a{l}.to({operand})"]
 
