@@ -36,7 +36,7 @@ def wide_loss_and_gradient(
     BIAS: tl.constexpr, WEIGHTED: tl.constexpr, V: tl.constexpr, T: tl.constexpr, ROWS_T: tl.constexpr,
     WIDTH: tl.constexpr, SIDE: tl.constexpr, MOST: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr,
     BLOCK: tl.constexpr, CHUNK: tl.constexpr,
-    activated: tl.constexpr = None, passed_back: tl.constexpr = None,
+    AT_ONCE: tl.constexpr = 0, activated: tl.constexpr = None, passed_back: tl.constexpr = None,
 ):  # fmt: skip
     """scale times the loss, and its gradient: as loss_and_gradient of source.graph_training."""
     SPAN: tl.constexpr = MOST if MOST < BLOCK else BLOCK
@@ -75,7 +75,7 @@ def wide_loss_and_gradient(
                 )
                 tl.debug_barrier()
                 if activated is not None:
-                    _activate(values, biases, place, layer, LAYERS, WIDTH, BLOCK, activated)
+                    _activate(values, biases, place, layer, LAYERS, WIDTH, BLOCK, AT_ONCE, activated)
                     tl.debug_barrier()
             dy = values + LAYERS * WIDTH * BLOCK
             last_bias = bias_sums + (LAYERS - 1) * WIDTH
@@ -181,21 +181,20 @@ def _slopes(values, dtype: tl.constexpr, LAYERS: tl.constexpr, WIDTH: tl.constex
 @triton.jit(noinline=True)
 def _activate(
     values, biases, place: tl.constexpr, layer, LAYERS: tl.constexpr, WIDTH: tl.constexpr,
-    BLOCK: tl.constexpr, activated: tl.constexpr,
+    BLOCK: tl.constexpr, MOST: tl.constexpr, activated: tl.constexpr,
 ):  # fmt: skip
     """f(z) of a hidden layer becomes the next layer's input, and f'(z) takes the place of z."""
     _, O, _ = place(layer)
-    slopes = _slopes(values, biases.dtype.element_ty, LAYERS, WIDTH, BLOCK)
-    height = WIDTH if layer < LAYERS - 1 else 0
-    for row in range(0, height, ROWS):
-        inside = row + tl.arange(0, ROWS)[:, None] < O
-        for n in range(0, BLOCK, SOME):
-            at = _tile(slopes, layer * WIDTH + row, n, BLOCK, ROWS, SOME)
-            a, slope = activated(tl.load(at))
-            next_a = _tile(values, (layer + 1) * WIDTH + row, n, BLOCK, ROWS, SOME)
-            tl.store(next_a, tl.where(inside, a, 0.0).to(values.dtype.element_ty))
-            tl.debug_barrier()
-            tl.store(at, tl.where(inside, slope, 0.0))
+    NUMBERS: tl.constexpr = WIDTH * BLOCK if WIDTH * BLOCK < MOST else MOST
+    z = _slopes(values, biases.dtype.element_ty, LAYERS, WIDTH, BLOCK) + layer * WIDTH * BLOCK
+    next_a = values + (layer + 1) * WIDTH * BLOCK
+    for start in range(0, tl.where(layer < LAYERS - 1, WIDTH * BLOCK, 0), NUMBERS):
+        n = start + tl.arange(0, NUMBERS)
+        inside = n < O * BLOCK
+        a, slope = activated(tl.load(z + n))
+        tl.store(next_a + n, tl.where(inside, a, 0.0).to(values.dtype.element_ty))
+        tl.debug_barrier()
+        tl.store(z + n, tl.where(inside, slope, 0.0))
 
 
 @triton.jit(noinline=True)
