@@ -198,6 +198,13 @@ def quantize(dtype: str) -> None:
     quantize_fwd(torch.zeros(5000, dtype=getattr(torch, dtype)))
 
 
+def activate(name: str, dtype: str) -> None:
+    """An activation forward and back."""
+    activation(
+        torch.zeros(5000, dtype=getattr(torch, dtype), requires_grad=True), name, "triton"
+    ).sum().backward()
+
+
 def atomic() -> None:
     """A kernel that the check of atomics must catch."""
     launch.launch(controls.atomic_kernel, 1, torch.zeros(64), 64)
@@ -257,7 +264,8 @@ def _tool(name: str, *arguments: Any) -> str:
 
 
 CASES: dict[str, Callable[..., None]] = {
-    case.__name__: case for case in (linear_relu, expression, training, perceptron, quantize, atomic)
+    case.__name__: case
+    for case in (linear_relu, expression, training, perceptron, quantize, activate, atomic)
 }
 
 
@@ -290,12 +298,12 @@ if __name__ == "__main__":
     from triton.runtime.autotuner import Autotuner
     from triton.runtime.jit import JITFunction
 
+    from packtrain.kernels.activation import activation, activation_of
     from packtrain.kernels.common import launch
     from packtrain.kernels.descent.block import Batches, Block, Record, Runs, Shuffle
     from packtrain.kernels.descent.triton.descent import TritonDescent
     from packtrain.kernels.descent.triton.layers_source import layers_training
     from packtrain.kernels.descent.triton.source import graph_training
-    from packtrain.kernels.equations.activations import activation_of
     from packtrain.kernels.expression import triton_kernel
     from packtrain.kernels.language import parse
     from packtrain.kernels.linear_relu.autograd import chain

@@ -40,8 +40,7 @@ def test_every_activation(activation: str) -> None:
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize("activation", ["tanh", "elu"])
-@pytest.mark.parametrize("widths", [(2, 7, 5, 3), (9, 20, 1)])
+@pytest.mark.parametrize(("activation", "widths"), [("elu", (2, 7, 5, 3)), ("tanh", (9, 20, 1))])
 def test_layers_in_registers(activation: str, widths: tuple[int, ...]) -> None:
     given = training(*widths, activation=activation)
     assert not given.kernel.scratch
@@ -61,8 +60,7 @@ def test_float64() -> None:
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize("product", ["tf32", "bf16"])
-@pytest.mark.parametrize("hidden", [16, 40])
+@pytest.mark.parametrize(("product", "hidden"), [("tf32", 16), ("bf16", 40)])
 def test_formats(product: str, hidden: int) -> None:
     given = training(2, hidden, 2, product=product, activation="tanh", **ONE)
     given = replace(given, optimizer="sgd", hyper=SGD)
