@@ -153,7 +153,7 @@ def training(
 ) -> None:
     """A few steps of a graph's training in one launch."""
     graph, kind = parse(text, outputs), getattr(torch, dtype)
-    source = graph_training(graph, loss, kind.itemsize)
+    source = graph_training(graph, loss_of(loss), kind.itemsize)
     parameters = torch.zeros(runs, len(graph.parameters), dtype=kind)
     _descend(source, parameters, len(graph.inputs), len(graph.outputs), loss, optimizer, batch, own)
 
@@ -169,7 +169,7 @@ def perceptron(
 ) -> None:
     """A few steps of a perceptron's training in one launch."""
     kind = getattr(torch, dtype)
-    source = layers_training(widths, True, loss, product, kind.itemsize)
+    source = layers_training(widths, True, loss_of(loss), product, kind.itemsize)
     size = sum(o * (i + 1) for i, o in itertools.pairwise(widths))
     _descend(source, torch.zeros(3, size, dtype=kind), widths[0], widths[-1], loss, optimizer, batch, own)
 
@@ -184,7 +184,8 @@ def _descend(
     constants, coefficients = {"sgd": (3, 1), "adam": (5, 3)}[optimizer]
     whole, floats = torch.zeros(size, dtype=torch.int64), torch.zeros(2, size, dtype=kind)
     settings = torch.zeros(size, constants, dtype=kind)
-    runs = Runs(parameters, settings, whole, whole, whole, floats[0] > 0, floats[0])
+    constants = torch.ones(size, len(loss_of(loss).constants), dtype=kind)
+    runs = Runs(parameters, settings, constants, whole, whole, whole, whole, floats[0] > 0, floats[0])
     record = Record(floats, floats, torch.zeros(2, size, 2, dtype=kind), whole[:2], floats[0])
     descent = TritonDescent(source, optimizer, runs, record, 1)
     shuffle = Shuffle(torch.zeros(size, 2, 4, dtype=torch.int64), 0, batch) if own else None
@@ -297,6 +298,7 @@ if __name__ == "__main__":
     from packtrain.kernels.expression import triton_kernel
     from packtrain.kernels.language import parse
     from packtrain.kernels.linear_relu.autograd import chain
+    from packtrain.kernels.loss import loss_of
     from packtrain.kernels.quantize.kernel import quantize_fwd
     from tests import controls
     from tests.specialized import specialized

@@ -36,6 +36,7 @@ class Training:
     steps: Tensor
     clip: Tensor | None
     order: Order
+    constants: Tensor
 
     def optimizer_of(self, dtype: torch.dtype) -> Optimizer:
         return OPTIMIZERS[self.optimizer](lambda name: self.hyper[name], self.parameters.to(dtype))
@@ -66,6 +67,7 @@ class Training:
             steps=self.steps[runs],
             clip=None if self.clip is None else self.clip[runs],
             order=replace(order, seeds=seeds),
+            constants=self.constants[runs],
         )
 
 
@@ -184,6 +186,8 @@ def prepared(
     runs = Runs(
         parameters,
         optimizer.constants,
+        training.constants.to(dtype),
+        seeds=torch.arange(size),
         setting=torch.arange(size),
         steps=training.steps,
         count=torch.zeros(size, dtype=torch.int64),

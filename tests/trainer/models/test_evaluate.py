@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packtrain.kernels.language import parse
-from packtrain.kernels.loss import LOSSES
 from packtrain.trainer.data.dataset import Dataset
 from packtrain.trainer.models import evaluate as module
 from packtrain.trainer.models.base import Model
@@ -16,6 +15,7 @@ from packtrain.trainer.models.evaluate import Evaluation, evaluate, evaluate_onl
 from packtrain.trainer.models.expression import ExpressionModel
 from packtrain.trainer.models.mlp import MLPModel, initial_weights
 from tests.helpers import assert_close
+from tests.losses import LOSSES
 
 SIZE = 101
 GRAPH = parse(["xy = a*x", "xz = b*x^2"])
