@@ -14,6 +14,8 @@ from ..functions.table import LLVM
 from ..functions.vector import Vector
 from ..language.expr import Expr, constant, name
 from ..language.graph import Graph, cotangent
+from ..loss.robust import ERROR, Robust
+from ..loss.rows import constant_leaf
 from .losses import loss_and_slopes
 from .statements import integer_power, squarings
 
@@ -27,8 +29,8 @@ SUMS = (
     "ptr noalias %out, ptr noalias %scratch"
 )
 ROWS = (
-    "ptr noalias %p, ptr noalias %x, i64 %x_stride, ptr noalias %t, i64 %t_stride, ptr noalias %w, "
-    "i64 %size, ptr noalias %columns, i64 %columns_stride, ptr noalias %rss"
+    "ptr noalias %p, ptr noalias %c, ptr noalias %x, i64 %x_stride, ptr noalias %t, i64 %t_stride, "
+    "ptr noalias %w, i64 %size, ptr noalias %columns, i64 %columns_stride, ptr noalias %rss"
 )
 
 
@@ -77,12 +79,13 @@ def sums_source(graph: Graph, loss: str, kind: str) -> str:
     return loop.define("sums", SUMS)
 
 
-def rows_source(graph: Graph, weighted: bool) -> str:
-    """The function rows(p, x, x_stride, t, t_stride, w, size, columns, columns_stride, rss), of doubles.
+def rows_source(graph: Graph, weighted: bool, loss: Robust | None = None) -> str:
+    """The function rows(p, c, x, x_stride, t, t_stride, w, size, columns, columns_stride, rss), of doubles.
 
     It writes rows of [J | e], e = sqrt(w) (y - t), into P + 1 columns: those of the first output, then those
     of the second, and so on, each filled up with zeros to a whole number of vectors. It adds the sum of e^2
-    to rss. `w`, the samples' weights, is read if `weighted`.
+    to rss. `w`, the samples' weights, is read if `weighted`. Of a `loss`, whose constants c holds, it is
+    [s J | l'/s] and the sum of 2 l.
 
     >>> from packtrain.kernels.expression.llvm_source import rows_source
     >>> from packtrain.kernels.language import parse
@@ -100,12 +103,22 @@ def rows_source(graph: Graph, weighted: bool) -> str:
         if weighted:
             root = sqrt(loop.column("%w", "0", 0, "double"))
             row = [LLVM["chain"](root, value) for value in row]
+        row, square = (row, row[-1] * row[-1]) if loss is None else _robust_row(row, loss, loop)
         first = loop.before.value(f"mul i64 {height}, {k}")
         for i, value in enumerate(row):
             column = loop.column_of("%columns", "%columns_stride", i)
             loop.store(where(loop.counts, value, 0), loop.before.pointer(column, "double", first))
-        loop.sum(row[-1] * row[-1], "%rss", 0)
+        loop.sum(square, "%rss", 0)
     return loop.define("rows", ROWS)
+
+
+def _robust_row(row: list[Vector], loss: Robust, loop: SampleLoop) -> tuple[list[Vector], Vector]:
+    """A row of [s J | l'/s] and 2 l, of one of [J | e]."""
+    words = enumerate(loss.loss.constants)
+    values = {ERROR: row[-1]} | {constant_leaf(word): loop.parameter("%c", i) for i, word in words}
+    evaluate(loss.program, values)
+    root, error, square = (values[part] for part in loss.rows)
+    return [*(root * slope for slope in row[:-1]), error], square
 
 
 def evaluate(program: Iterable[Expr], values: Values) -> None:

@@ -27,10 +27,10 @@ def room_for(p, t):
 
 
 @exact
-def evaluate(code, p, x, t, w, columns, rss):
+def evaluate(code, p, c, x, t, w, columns, rss):
     """Writes |e|^2 at `p` into rss [1]; returns how many rows of `columns` wait for `finish`.
 
-    x [V, N], t [T, N], w [N or 0]; `columns` is room_for(p, t).
+    c [C], the constants of a loss; x [V, N], t [T, N], w [N or 0]; `columns` is room_for(p, t).
 
     Each block of rows is triangularized under the triangle of those before, so that the condition number
     isn't squared and memory is bounded. The last block waits for `finish`: a fit that ends with this
@@ -45,7 +45,19 @@ def evaluate(code, p, x, t, w, columns, rss):
         under = columns[:, filled:]
         call(
             code[0],
-            (p, x[:, start:], samples, t[:, start:], samples, w[start:], count, under, columns.shape[1], rss),
+            (
+                p,
+                c,
+                x[:, start:],
+                samples,
+                t[:, start:],
+                samples,
+                w[start:],
+                count,
+                under,
+                columns.shape[1],
+                rss,
+            ),
         )
         filled += targets * whole(count)
         if start + count < samples:
