@@ -43,22 +43,8 @@ def evaluate(code, p, c, x, t, w, columns, rss):
     for start in range(0, samples, block):
         count = min(block, samples - start)
         under = columns[:, filled:]
-        call(
-            code[0],
-            (
-                p,
-                c,
-                x[:, start:],
-                samples,
-                t[:, start:],
-                samples,
-                w[start:],
-                count,
-                under,
-                columns.shape[1],
-                rss,
-            ),
-        )
+        data = x[:, start:], samples, t[:, start:], samples, w[start:], count
+        call(code[0], (p, c, *data, under, columns.shape[1], rss))
         filled += targets * whole(count)
         if start + count < samples:
             call(code[1], (columns, columns.shape[1], filled, min(filled, size), size + 1))

@@ -1,8 +1,8 @@
-"""Losses of an error e = y - t that least squares can make small, such as huber: what their steps compute with.
+"""Losses of an error e = y - t that least squares can make small, such as huber: what steps compute with.
 
-With l' and l'' the derivatives of a loss l(e), rows of [J | e] become [s J | l'/s], s = sqrt(l''). Their sums of
-products are the gradient of the sum of l and, but for second derivatives of y, its Hessian: Triggs, McLauchlan,
-Hartley and Fitzgibbon, "Bundle adjustment - a modern synthesis" (1999), as in scipy's least_squares.
+With l' and l'' the derivatives of a loss l(e), rows of [J | e] become [s J | l'/s], s = sqrt(l''). Their
+sums of products are the gradient of the sum of l and, but for second derivatives of y, its Hessian: Triggs,
+McLauchlan, Hartley and Fitzgibbon, "Bundle adjustment - a modern synthesis" (1999), as scipy has it.
 """
 
 from collections.abc import Sequence
