@@ -7,6 +7,8 @@ from math import pi
 from types import SimpleNamespace
 from typing import Any
 
+from ..equations.losses import Loss, constant_leaf
+from ..equations.robust import ERROR, Robust
 from ..language.expr import Expr, walk
 from ..language.graph import Graph
 from ..language.notation import COMPARISONS
@@ -93,16 +95,18 @@ TRITON: dict[str, Callable[..., Any]] = {
     "chain": lambda x, y: f"tl.where({x} == 0.0, 0.0, tl.where({y} == 0.0, 0.0, {x} * {y}))",
 }
 
+NUMBER = "tl.full((), {}, dtype)".format
 EQUALS = "tl.where({} == {}, {}, {})".format
 
 CIRCULAR = 24  # registers that sin, cos or tan takes of a sample
 
 PARAMETERS_OF_ALL = (
-    "p_ptr, x_ptr, t_ptr, w_ptr, out_ptr, x_run, t_run, w_run, runs, samples, blocks, runs_each, blocks_each"
+    "p_ptr, c_ptr, x_ptr, t_ptr, w_ptr, out_ptr, x_run, t_run, w_run, runs, samples, blocks, runs_each, "
+    "blocks_each"
 )
-NOT_SPECIALIZED = PARAMETERS_OF_ALL.split(", ")[5:]
+NOT_SPECIALIZED = PARAMETERS_OF_ALL.split(", ")[6:]
 
-VALUE = re.compile(r"\b[a-oq-z]\d+(?:_\d+)?\b")  # p0, ... are one number each
+VALUE = re.compile(r"\b[abd-oq-z]\d+(?:_\d+)*\b")  # c0 and p0, ... are one number each
 
 KERNEL = """
 @triton.jit(do_not_specialize={plain})
@@ -143,21 +147,23 @@ def predict_source(graph: Graph, shared: bool) -> str:
     return HEADER + writer.kernel("predict")
 
 
-def loss_source(graph: Graph, loss: str, shared: bool) -> str:
+def loss_source(graph: Graph, loss: Loss, shared: bool) -> str:
     """The module that defines loss_and_gradient: sums over each block of samples, out [R, blocks, 1 + P].
 
     They are the sums of the loss and of its gradient, not yet divided where the loss is a mean.
 
     >>> from packtrain.kernels.expression.triton_source import loss_source
     >>> from packtrain.kernels.language import parse
-    >>> "e0 = v3 - t0" in loss_source(parse("xy = a*x"), "mse", shared=True)
+    >>> from packtrain.kernels.loss import loss_of
+    >>> "l0_2 = v3 - t0" in loss_source(parse("xy = a*x"), loss_of("mse"), shared=True)
     True
     """
-    writer = _Writer(graph, shared, targets=1 if loss == "cross_entropy" else len(graph.outputs))
+    targets = 1 if loss.of_classes else len(graph.outputs)
+    writer = _Writer(graph, shared, targets, loss.weighted, len(loss.constants))
     writer.compute(graph.program)
-    lines, value, cotangents = loss_statements(graph, loss, writer.texts, TRITON, EQUALS)
+    lines, value, cotangents = loss_statements(graph, loss, writer.texts, TRITON, EQUALS, NUMBER)
     writer.texts |= cotangents
-    writer.body += lines
+    writer.write(lines)
     writer.sum(value, 0, 1 + len(graph.parameters))
     for i, root in enumerate(graph.gradient):
         writer.compute(walk(root))
@@ -165,34 +171,52 @@ def loss_source(graph: Graph, loss: str, shared: bool) -> str:
     return HEADER + writer.kernel("loss_and_gradient")
 
 
-def squares_source(graph: Graph, shared: bool, weighted: bool) -> str:
+def squares_source(graph: Graph, shared: bool, weighted: bool, loss: Robust | None = None) -> str:
     """The module that defines squares: out [R, blocks, K], sums over each block of samples.
 
     They are the K = (P + 1)(P + 2) / 2 products of the columns of [J | e] with one another: the upper
     triangle of [J | e]^T [J | e], row by row. J are the outputs' derivatives, e = y - t, both times
     sqrt(w) if `weighted`. Products and sums are in float64: what they are solved for is small beside them.
+    Of a `loss` they are those of [s J | l'/s], and 2 l takes the place of the last.
 
     >>> from packtrain.kernels.expression.triton_source import squares_source
     >>> from packtrain.kernels.language import parse
     >>> squares_source(parse("xy = a*x"), shared=True, weighted=False).count("tl.store")
     3
     """
-    writer = _Writer(graph, shared, len(graph.outputs), weighted)
+    writer = _Writer(graph, shared, len(graph.outputs), weighted, len(loss.constants) if loss else 0)
+    if weighted:
+        writer.data.append("root = tl.sqrt(w0)")
     writer.compute(graph.program)
     size = len(graph.parameters) + 1
     columns = [[] for _ in range(size)]
+    squares: list[str] = []  # what takes the place of e^2
     for k, row in enumerate(graph.jacobian):
         writer.compute(walk(*row))
         texts = [*(writer.texts[part] for part in row), f"({writer.outputs[k]} - t{k})"]
+        texts = [TRITON["chain"]("root", text) if weighted else f"{text} + zero" for text in texts]
+        if loss:
+            texts, square = _robust_row(writer, texts, k, loss)
+            squares.append(square)
         for i, text in enumerate(texts):
-            value = TRITON["chain"]("root", text) if weighted else f"{text} + zero"
-            writer.body.append(f"j{i}_{k} = ({value}).to(tl.float64)")
+            writer.body.append(f"j{i}_{k} = ({text}).to(tl.float64)")
             columns[i].append(f"j{i}_{k}")
     pairs = list(combinations_with_replacement(range(size), 2))
     for at, (i, j) in enumerate(pairs):
         products = [f"{a} * {b}" for a, b in zip(columns[i], columns[j], strict=True)]
-        writer.sum(" + ".join(products), at, len(pairs), "zero.to(tl.float64)")
+        terms = squares if squares and at == len(pairs) - 1 else products
+        writer.sum(" + ".join(terms), at, len(pairs), "zero.to(tl.float64)")
     return HEADER + writer.kernel("squares")
+
+
+def _robust_row(writer: "_Writer", row: list[str], k: int, loss: Robust) -> tuple[list[str], str]:
+    """The texts of [s J | l'/s] and of 2 l, in float64, of those of [J | e] of output k."""
+    writer.body.append(f"e{k} = {row[-1]}")
+    texts = {ERROR: f"e{k}"} | {constant_leaf(word): f"c{i}" for i, word in enumerate(loss.constants)}
+    levels = dict.fromkeys(texts, PARAMETERS) | {ERROR: BOTH}
+    writer.write(statements(walk(*loss.rows), texts, levels, TRITON, NUMBER, f"l{k}_"))
+    root, error, square = (texts[part] for part in loss.rows)
+    return [*(f"{root} * ({text})" for text in row[:-1]), error], f"{square}.to(tl.float64)"
 
 
 class _Writer:
@@ -202,17 +226,19 @@ class _Writer:
     depends on inputs alone is computed once, too.
     """
 
-    def __init__(self, graph: Graph, shared: bool, targets: int = 0, weighted: bool = False) -> None:
+    def __init__(
+        self, graph: Graph, shared: bool, targets: int = 0, weighted: bool = False, constants: int = 0
+    ) -> None:
         self.graph, self.shared = graph, shared
         self.texts, self.levels = leaves(graph)
         self.constants: list[str] = []
         self.block: list[str] = ["zero = tl.zeros([BLOCK], dtype)", "one = zero + 1.0"]
         self.body = [f"p{i} = tl.load(p_ptr + run * {self.size} + {i})" for i in range(self.size)]
+        self.body += [f"c{i} = tl.load(c_ptr + run * {constants} + {i})" for i in range(constants)]
         self._load("x", len(graph.inputs))
         self._load("t", targets)
         if weighted:
             self._load("w", 1)
-            self.data.append("root = tl.sqrt(w0)")
 
     @property
     def size(self) -> int:
@@ -237,8 +263,10 @@ class _Writer:
 
     def compute(self, program: Iterable[Expr]) -> None:
         """Writes those parts of `program` that aren't written yet."""
-        number = "tl.full((), {}, dtype)".format
-        lines = statements(program, self.texts, self.levels, TRITON, number)
+        self.write(statements(program, self.texts, self.levels, TRITON, NUMBER))
+
+    def write(self, lines: list[list[str]]) -> None:
+        """Takes the assignments of each level to where they belong."""
         self.constants += lines[NOTHING]
         self.data.extend(lines[INPUTS])
         self.body += [*lines[PARAMETERS], *lines[BOTH]]

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ..common.llvm import KEPT, MachineCode, compiled
 from ..common.threads import share
+from ..equations.robust import Robust
 from ..expression.llvm_source import rows_source
 from ..language import Graph
-from ..loss.robust import Robust
 from .llvm_algebra import algebra
 from .method import Status
 from .numba_kernel import advance, solutions

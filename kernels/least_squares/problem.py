@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 import torch
 from torch import Tensor
 
-from ..loss.robust import RobustRuns
+from ..equations.robust import TINY
+from .robust import RobustLoss
 
 Record = TypeVar("Record", bound=Any)
 
@@ -23,7 +24,7 @@ class Problem:
     inputs: Tensor
     targets: Tensor
     weights: Tensor | None = None
-    loss: RobustRuns | None = None
+    loss: RobustLoss | None = None
 
     @property
     def rows(self) -> int:
@@ -38,7 +39,7 @@ class Problem:
         """
         squares = self.targets.double().square().sum(-1)
         size = (squares if self.weights is None else self.weights * squares).sum(-1).sqrt()
-        return size if self.loss is None else size * self.loss.curvature.sqrt()
+        return size if self.loss is None else size * self.loss.at(TINY)[2].sqrt()
 
     def of(self, runs: Tensor) -> "Problem":
         """The samples of these runs; those that the runs share stay as they are."""
