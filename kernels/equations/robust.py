@@ -8,12 +8,13 @@ McLauchlan, Hartley and Fitzgibbon, "Bundle adjustment - a modern synthesis" (19
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from ..language.expr import Expr, name, node, number, substitute, walk
+from ..language.expr import ZERO, Expr, name, node, number, substitute, walk
 from ..language.formula import Formula
 from .losses import OUTPUT, TARGET, Loss, constant_leaf
 
 ERROR = node("error")  # the leaf of e
 LEAST = 1e-7  # of l'' at 0, the least s^2: farther out l'' is 0 or negative, and 1/s would magnify rounding
+SQUARES = ("mse", "sse")  # losses whose rows are those of [J | e]
 TINY = 1e-30  # stands for an error of 0, where |e| has no slope
 
 
@@ -41,10 +42,15 @@ class Robust:
     @cached_property
     def rows(self) -> tuple[Expr, Expr, Expr]:
         """s, l'/s, and 2 l, which takes the place of e^2. s^2 is l'', but at least LEAST of that at 0."""
-        value, slope, curvature = self.parts_at(node("where", ERROR, ERROR, number(TINY)))
+        value, slope, curvature = self.at_errors
         least = number(LEAST) * self.parts_at(number(TINY))[2]
         root = node("sqrt", node("max", curvature, least))
         return root, slope / root, number(2) * value
+
+    @cached_property
+    def at_errors(self) -> list[Expr]:
+        """l, l' and l'' at ERROR, over the leaves."""
+        return self.parts_at(node("where", ERROR, ERROR, number(TINY)))
 
     def parts_at(self, error: Expr) -> list[Expr]:
         """l, l' and l'' at an error, over the leaves."""
@@ -70,3 +76,16 @@ def robust(loss: Loss) -> Robust | None:
             new[part] = node(part.op, *(new[arg] for arg in part.args), value=part.value)
     root = new[loss.formula.root]
     return None if {OUTPUT, TARGET} & set(walk(root)) else Robust(Formula(root, ("y",)), loss.constants)
+
+
+def refusal(loss: Loss) -> str:
+    """What in a loss's equation keeps least squares from it, whatever its constants; '' if nothing does.
+
+    >>> from packtrain.kernels.equations.losses import loss_of
+    >>> from packtrain.kernels.equations.robust import refusal
+    >>> refusal(loss_of("mae")), refusal(loss_of("huber"))
+    ('its second derivative is 0', '')
+    """
+    if (rule := robust(loss)) is None:
+        return "it is not one of y - t alone"
+    return "its second derivative is 0" if rule.parts[2] is ZERO else ""

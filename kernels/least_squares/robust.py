@@ -9,10 +9,9 @@ from torch import Tensor
 
 from ..elementwise.reference import evaluate
 from ..equations.losses import Loss, constant_leaf
-from ..equations.robust import ERROR, TINY, Robust, robust
+from ..equations.robust import ERROR, TINY, Robust, refusal, robust
 from ..language.expr import Expr, number, walk
 
-SQUARES = ("mse", "sse")  # their rows are those of [J | e]
 BESIDE = 1e-20  # an error beside 0
 SMALL = 1e-9  # of l'' at 0: l and l' that count as 0
 
@@ -47,8 +46,8 @@ class RobustLoss:
         return torch.cat(self._values(self.rule.parts_at(number(error)), like), 1).T
 
     def curvature(self, errors: Tensor) -> Tensor:
-        """l'' at errors [R, M], other than 0: [R, M]."""
-        return self._values(self.rule.parts_at(ERROR)[2:], errors)[0]
+        """l'' at errors [R, M]: [R, M]."""
+        return self._values(self.rule.at_errors[2:], errors)[0]
 
     def _values(self, parts: Sequence[Expr], errors: Tensor) -> list[Tensor]:
         words = enumerate(self.rule.constants)
@@ -63,13 +62,12 @@ def fault_of(loss: Loss, constants: Tensor) -> str:
     >>> import torch
     >>> from packtrain.kernels.equations.losses import loss_of
     >>> from packtrain.kernels.least_squares.robust import fault_of
-    >>> fault_of(loss_of("mae"), torch.zeros(1, 0)), fault_of(loss_of("huber"), torch.ones(1, 1))
+    >>> fault_of(loss_of("abs(y - t)^k"), torch.tensor([[1.5]])), fault_of(loss_of("huber"), torch.ones(1, 1))
     ('its second derivative at y = t is 0 or infinite', '')
     """
-    if loss.name in SQUARES:
-        return ""
-    if (rule := robust(loss)) is None:
-        return "it is not one of y - t alone"
+    rule = robust(loss)
+    if rule is None or refusal(loss):
+        return refusal(loss)
     own = RobustLoss(rule, constants.double())
     here, right, left = (own.at(error) for error in (TINY, BESIDE, -BESIDE))
     around, change = torch.stack([right, left]), here[2] / right[2]

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from packtrain.kernels.common import source_cache
-from packtrain.kernels.equations.losses import loss_of
-from packtrain.kernels.equations.robust import LEAST, Robust, robust
+from packtrain.kernels.equations.robust import LEAST
 from packtrain.kernels.expression import reference, triton_kernel
 from packtrain.kernels.expression.triton_source import squares_source
 from packtrain.kernels.language import parse
@@ -66,7 +65,9 @@ def test_a_run_is_the_same_alone_and_in_a_pack() -> None:
         assert torch.equal(alone[0], together[run])
 
 
-@pytest.mark.parametrize(("old", "new"), [("tl.sqrt(l0_", "tl.sqrt(1.01 * l0_"), ("2.0, dtype", "2.01, dtype")])
+@pytest.mark.parametrize(
+    ("old", "new"), [("tl.sqrt(l0_", "tl.sqrt(1.01 * l0_"), ("2.0, dtype", "2.01, dtype")]
+)
 def test_a_wrong_kernel_is_rejected(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def edited(*given: object) -> ModuleType:
         source = squares_source(*given)  # pyright: ignore[reportArgumentType]

@@ -1,4 +1,4 @@
-"""What the tests of robust losses share: the losses, written out in torch, and their derivatives by autograd."""
+"""What tests of robust losses share: the losses written out in torch, and their derivatives by autograd."""
 
 from collections.abc import Callable
 
