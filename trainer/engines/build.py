@@ -199,9 +199,9 @@ def _squares(model: Model) -> Squares:
     graph = model.graph
 
     def squares(parameters: Tensor, problem: Problem) -> Tensor:
-        samples = problem.inputs, problem.targets, problem.weights
-        loss = () if problem.loss is None else (problem.loss.rule, problem.loss.constants)
-        return triton_kernel.squares(graph, parameters, *samples, *loss)
+        samples, loss = (problem.inputs, problem.targets, problem.weights), problem.loss
+        rule, constants = (None, None) if loss is None else (loss.rule, loss.constants)
+        return triton_kernel.squares(graph, parameters, *samples, rule, constants)
 
     return squares
 

@@ -46,16 +46,16 @@ class Fits(Protocol):
 class Samples:
     """What is fitted to: n residuals whose weight isn't 0, |sqrt(w) t|, and its square about the mean.
 
-    `robust`: by a loss other than squares. `offset` tells of an input that lies far from 0, and how to write
-    the equations then.
+    `offset` tells of an input that lies far from 0, and how to write the equations then. `robust`: by a loss
+    other than squares.
     """
 
     n: int
     size: float
     spread: float
     standardized: bool
-    robust: bool
     offset: str = ""
+    robust: bool = False
 
 
 def add_reports(rows: list[Row], engine: Fits) -> None:
@@ -119,7 +119,7 @@ def _samples(problem: Problem, standardized: bool, offset: str = "") -> Samples:
     size = float(replace(problem, loss=None).size)
     n = outputs * (samples if problem.weights is None else int((weights > 0).sum()))
     spread = spread if spread > EPS * size**2 else 0.0
-    return Samples(n, size, spread, standardized, problem.loss is not None, offset)
+    return Samples(n, size, spread, standardized, offset, problem.loss is not None)
 
 
 def _free(engine: Fits, runs: Tensor) -> tuple[Tensor, Tensor]:
