@@ -10,7 +10,7 @@ from packtrain.kernels.equations.robust import Robust, robust
 from packtrain.kernels.least_squares.robust import RobustLoss
 
 Values = Callable[[Tensor, Tensor], Tensor]
-WELSCH = "1 - exp(-(y - t)^2/2)"  # a user's own
+WELSCH = "-expm1(-(y - t)^2/2)"  # a user's own
 
 # of errors e and delta
 BY_TORCH: dict[str, Values] = {
