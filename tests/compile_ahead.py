@@ -134,7 +134,9 @@ def expression(
     if what == "predict":
         triton_kernel.predict(graph, parameters, inputs)
     elif what == "squares":
-        triton_kernel.squares(graph, parameters, inputs, targets, torch.zeros(rows, dtype=kind))
+        weights, rule = torch.zeros(rows, dtype=kind), None if loss == "mse" else robust(loss_of(loss))
+        given = parameters, inputs, targets, weights, rule, torch.ones(runs, 1)
+        triton_kernel.squares(graph, *given)
     else:
         classes = torch.zeros(*rows, 1, dtype=torch.int64)
         wanted = classes if loss == "cross_entropy" else targets
@@ -295,6 +297,8 @@ if __name__ == "__main__":
     from packtrain.kernels.descent.triton.descent import TritonDescent
     from packtrain.kernels.descent.triton.layers_source import layers_training
     from packtrain.kernels.descent.triton.source import graph_training
+    from packtrain.kernels.equations.losses import loss_of
+    from packtrain.kernels.equations.robust import robust
     from packtrain.kernels.expression import triton_kernel
     from packtrain.kernels.language import parse
     from packtrain.kernels.linear_relu.autograd import chain

@@ -5,7 +5,8 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from ...kernels.common.errors import UserError, choose, nearest
-from ...kernels.equations.losses import SMOOTHING, check_constants, loss_of
+from ...kernels.equations.losses import SMOOTHING, Loss, check_constants, loss_of
+from ...kernels.equations.robust import refusal
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
 from .schema import KINDS, LEAST_SQUARES, Config, LoopConfig, ModelConfig
@@ -75,10 +76,7 @@ def file_name(name: str) -> str:
 def _check_least_squares(config: Config, named: Collection[str]) -> None:
     """`named` are the fields that the command line or the pack names."""
     kind, model = config.optimizer.kind, config.model
-    if model.loss not in ("mse", "sse"):
-        raise UserError(
-            f"optimizer={kind} makes a sum of squares small: model.loss is mse or sse, got {model.loss}"
-        )
+    _check_loss_of_fits(kind, model)
     if model.gradient != "exact":
         raise UserError(
             f"optimizer={kind} takes exact derivatives; model.gradient={model.gradient} is for the others"
@@ -100,6 +98,28 @@ def _check_least_squares(config: Config, named: Collection[str]) -> None:
         raise UserError(
             f"optimizer={kind} takes all samples in each step; got loop.batch_size={config.loop.batch_size}"
         )
+
+
+def _check_loss_of_fits(kind: str, model: ModelConfig) -> None:
+    """What depends on the values of constants is checked where the fits are made."""
+    loss = loss_of(model.loss, smoothed=SMOOTHING in model.loss_constants)
+    if fault := refusal(loss):
+        raise UserError(not_for_fits(kind, loss, fault))
+
+
+def not_for_fits(kind: str, loss: Loss, fault: str) -> str:
+    """The sentence that refuses a loss to least squares.
+
+    >>> from packtrain.kernels.equations.losses import loss_of
+    >>> from packtrain.trainer.config.checks import not_for_fits
+    >>> not_for_fits("gauss_newton", loss_of("mae"), "it is not smooth")[-49:]
+    'got mae: it is not smooth; try optimizer=adam'
+    """
+    return (
+        f"optimizer={kind} makes a sum of squares small, or of losses that are like squares near 0: "
+        "model.loss is mse, sse, huber, soft_l1, cauchy, arctan, log_cosh or such an equation of y - t; "
+        f"got {loss.name}: {fault}; try optimizer=adam"
+    )
 
 
 def _check_first_order(config: Config) -> None:

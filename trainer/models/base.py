@@ -19,7 +19,8 @@ class Model(ABC):
 
     `layout` maps the names of its parts, in order, to their shapes in one run. `backend` computes the loss,
     its gradient and predictions: reference, triton or numba. `loss_constants` [R, C] are the loss's numbers.
-    `seeds` [R] are the runs'. `one_hot`: so are the targets it is trained on.
+    `seeds` [R] are the runs'. `one_hot`: so are the targets it is trained on. `weighs_errors`: weights
+    multiply squared errors, inside the loss, as least squares have it.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Model(ABC):
         self.loss_constants: Tensor | None = None
         self.seeds = parameters.new_zeros(len(parameters), dtype=torch.int64)
         self.backend = backend
-        self.one_hot = False
+        self.one_hot = self.weighs_errors = False
 
     @property
     def runs(self) -> int:

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from ...kernels.common.errors import UserError, nearest
 from ...kernels.equations.losses import CROSS_ENTROPY
+from ...kernels.equations.robust import SQUARES
 from ...kernels.language import Graph, parse
 from ..config.pack import Pack
-from ..config.schema import Config, ModelConfig
+from ..config.schema import LEAST_SQUARES, Config, ModelConfig
 from ..data.columns import mapped
 from ..data.dataset import Dataset
 from ..data.memory import available_memory, check_memory
@@ -106,6 +107,7 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
     loss = configured_loss(config, data.weights is not None, pack.over)
     model.loss_kind, model.loss_constants = loss, constants_in_runs(pack, loss, start)
     model.one_hot, model.seeds = data.one_hot, seeds
+    model.weighs_errors = pack.config.optimizer.kind in LEAST_SQUARES and loss.name not in SQUARES
     return model
 
 

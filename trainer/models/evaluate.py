@@ -100,5 +100,8 @@ def _outputs(model: Model, inputs: Tensor) -> Tensor:
 
 def _losses(model: Model, outputs: Tensor, part: Dataset) -> Tensor:
     """The terms of the loss, each times its sample's weight where there are weights."""
+    if part.weights is not None and model.weighs_errors:
+        root = part.weights.sqrt()[:, None]
+        return terms_reference(model.loss_kind, root * outputs, root * part.targets, model.loss_constants)
     losses = terms_reference(model.loss_kind, outputs, part.targets, model.loss_constants)
     return losses if part.weights is None else losses * part.weights[:, None]

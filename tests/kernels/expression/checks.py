@@ -17,7 +17,7 @@ from tests.strategies import OFFERED, Case, data
 
 # Operations that negative numbers, or those above 1, have no value of.
 PARTIAL = ("log", "log1p", "log2", "log10", "sqrt", "asin", "acos", "acosh", "atanh", "pow")
-DIFFERENTIABLE = OFFERED | {"wofz_real": 2}
+DIFFERENTIABLE = OFFERED | {"wofz_real": 2, "gate": 2, "chain": 2}
 
 
 def operands(op: str, index: str = "") -> list[Expr]:
