@@ -41,6 +41,8 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     _check_length(config.loop, "loop.steps" in varied)
     _check_batch(config.loop.batch_size)
     checkpoint_interval(config.checkpoint.every)
+    if config.model.best:
+        _check_best(config)
     if config.compute.precision in ("tf32", "bf16") and config.model.kind == "expression":
         raise UserError(
             f"compute.precision={config.compute.precision} is about an MLP's matrix products; "
@@ -97,6 +99,19 @@ def _check_least_squares(config: Config, named: Collection[str]) -> None:
     if "loop.batch_size" in named and config.loop.batch_size != "full":
         raise UserError(
             f"optimizer={kind} takes all samples in each step; got loop.batch_size={config.loop.batch_size}"
+        )
+
+
+def _check_best(config: Config) -> None:
+    if config.optimizer.kind in LEAST_SQUARES:
+        raise UserError(
+            "model.best keeps the best step of a training, and a fit of "
+            f"optimizer={config.optimizer.kind} ends at its minimum: model.best=false"
+        )
+    if not config.data.validation:
+        raise UserError(
+            "model.best=true keeps the parameters of each run's best validation, and no part of the data is "
+            "held out: data.validation=0.2, or model.best=false"
         )
 
 

@@ -37,6 +37,7 @@ class ModelConfig:
 
     kind: str = MISSING
     loss: str = "mse"
+    best: bool = False
     expressions: Any = only(None, "expression")
     outputs: list[str] | None = only(None, "expression")
     parameters: list[str] = only([], "expression")
