@@ -7,9 +7,14 @@ from contextlib import suppress
 from ...kernels.common.errors import UserError, choose, nearest
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
-from .schema import KINDS, LEAST_SQUARES, Config, LoopConfig
+from .schema import KINDS, LEAST_SQUARES, STANDARDIZED, Config, LoopConfig
 
 LOSSES = ("mse", "sse", "cross_entropy")
+UNSCALED = {
+    "cross_entropy": "classes",
+    "binary_cross_entropy": "0 or 1",
+    "poisson": "counts",
+}  # loss -> its targets, which must be what they are
 GRADIENTS = ("exact", "finite_difference")
 SAMPLERS = ("tpe", "cmaes", "nsgaii", "random")
 ORDERS = ("shared", "own", "sequential")
@@ -41,6 +46,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     _check_length(config.loop, "loop.steps" in varied)
     _check_batch(config.loop.batch_size)
     checkpoint_interval(config.checkpoint.every)
+    _check_standardized(config)
     if config.model.best:
         _check_best(config)
     if config.compute.precision in ("tf32", "bf16") and config.model.kind == "expression":
@@ -99,6 +105,28 @@ def _check_least_squares(config: Config, named: Collection[str]) -> None:
     if "loop.batch_size" in named and config.loop.batch_size != "full":
         raise UserError(
             f"optimizer={kind} takes all samples in each step; got loop.batch_size={config.loop.batch_size}"
+        )
+
+
+def _check_standardized(config: Config) -> None:
+    given = config.data.standardize
+    if given not in STANDARDIZED:
+        raise UserError(
+            "data.standardize is all, inputs (or true), targets, or null (or false) for none of them; "
+            f"got {given!r}{nearest(str(given), ['all', 'inputs', 'targets'])}"
+        )
+    if "targets" not in config.data.standardized:
+        return
+    mend = f"data.standardize={'inputs' if 'inputs' in config.data.standardized else 'null'}"
+    if config.model.kind == "expression":
+        raise UserError(
+            f"data.standardize={given} scales the targets, and equations say what theirs are: {mend}, "
+            "or scale them in the equations"
+        )
+    if what := UNSCALED.get(config.model.loss):
+        raise UserError(
+            f"data.standardize={given} scales the targets, and those of model.loss={config.model.loss} are "
+            f"{what}: {mend}"
         )
 
 

@@ -24,6 +24,15 @@ FIRST_ORDER = ("sgd", "adam", "adamw")
 LEAST_SQUARES = ("levenberg_marquardt", "gauss_newton")
 SEARCHES = ("random", "optuna")
 PRUNERS = ("halving", "median", "patience")
+# data.standardize -> what is standardized
+STANDARDIZED: dict[bool | str | None, tuple[str, ...]] = {
+    None: (),
+    False: (),
+    True: ("inputs",),
+    "inputs": ("inputs",),
+    "targets": ("targets",),
+    "all": ("inputs", "targets"),
+}
 # The fields of search by which a pruner judges runs.
 JUDGED = ("pruner", "reduction_factor", "patience", "min_steps", "objective", "direction")
 
@@ -64,7 +73,7 @@ class DataConfig:
     kind: str = MISSING
     seed: int = 0
     validation: float = 0.0
-    standardize: bool = False
+    standardize: bool | str | None = False
     size: int | None = only(None, "ground_truth", "gaussians")
     truth: dict[str, Any] = mapping("ground_truth")
     range: list[float] = only([0.0, 1.0], "ground_truth")
@@ -75,6 +84,11 @@ class DataConfig:
     table: dict[str, Any] = mapping("file", "table")
     columns: dict[str, Any] = mapping("gaussians", "file", "table", "sklearn")
     set: str | None = only(None, "sklearn")
+
+    @property
+    def standardized(self) -> tuple[str, ...]:
+        """What is standardized: of inputs and targets none, one or both."""
+        return STANDARDIZED[self.standardize]
 
 
 @dataclass

@@ -52,7 +52,8 @@ def load(
         table = _table(config)
         whole = select(table, config.columns, graph, loss == "cross_entropy", outputs)
         columns = table.names
-    data = prepare(whole, config.seed, config.validation, config.standardize)
+    inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
+    data = prepare(whole, config.seed, config.validation, inputs, targets)
     sentences = [*(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
     return replace(data.to(device, dtype), notes=tuple(sentences))
 

@@ -47,7 +47,8 @@ class Result:
         """The models, which predict."""
         data = self.data
         names = data.input_names, data.target_names
-        return Trained(self.model, self.summary, *names, data.mean, data.std)
+        scales = data.mean, data.std, data.target_mean, data.target_std
+        return Trained(self.model, self.summary, *names, *scales)
 
 
 def run_rows(
