@@ -5,11 +5,12 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from ...kernels.common.errors import UserError, choose, nearest
+from ...kernels.equations.losses import SMOOTHING, check_constants, loss_of
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
-from .schema import KINDS, LEAST_SQUARES, STANDARDIZED, Config, LoopConfig
+from .schema import KINDS, LEAST_SQUARES, STANDARDIZED, Config, LoopConfig, ModelConfig
 
-LOSSES = ("mse", "sse", "cross_entropy")
+LOSS_CONSTANTS = "model.loss_constants."
 UNSCALED = {
     "cross_entropy": "classes",
     "binary_cross_entropy": "0 or 1",
@@ -41,6 +42,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     for group in KINDS:
         check_kind(group, getattr(config, group), given, varied)
     _check_words(config)
+    _check_loss(config.model, varied)
     check_pruner(config.search, given)
     check_numbers(config)
     _check_length(config.loop, "loop.steps" in varied)
@@ -152,9 +154,15 @@ def _check_first_order(config: Config) -> None:
             )
 
 
+def _check_loss(model: ModelConfig, varied: Collection[str]) -> None:
+    given = model.loss_constants
+    of_runs = [path.removeprefix(LOSS_CONSTANTS) for path in varied if path.startswith(LOSS_CONSTANTS)]
+    loss = loss_of(model.loss, smoothed=SMOOTHING in (*given, *of_runs))
+    check_constants(loss, given, of_runs)
+
+
 def _check_words(config: Config) -> None:
     for path, known in (
-        ("model.loss", LOSSES),
         ("model.gradient", GRADIENTS),
         ("loop.order", ORDERS),
         ("search.sampler", SAMPLERS),

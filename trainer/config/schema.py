@@ -47,6 +47,7 @@ class ModelConfig:
     kind: str = MISSING
     loss: str = "mse"
     best: bool = False
+    loss_constants: dict[str, Any] = mapping(per_run=True)
     expressions: Any = only(None, "expression")
     outputs: list[str] | None = only(None, "expression")
     parameters: list[str] = only([], "expression")
@@ -74,6 +75,7 @@ class DataConfig:
     seed: int = 0
     validation: float = 0.0
     standardize: bool | str | None = False
+    class_weights: Any = None
     size: int | None = only(None, "ground_truth", "gaussians")
     truth: dict[str, Any] = mapping("ground_truth")
     range: list[float] = only([0.0, 1.0], "ground_truth")
