@@ -79,7 +79,7 @@ class Dataset:
         return replace(self, targets=(self.targets - mean) / std, target_mean=mean, target_std=std)
 
     def in_units(self, values: Tensor) -> Tensor:
-        """Outputs or targets [..., T] in the units that the targets came in; in float64 if those were scaled."""
+        """Outputs or targets [..., T] in the units that the targets came in; of scaled ones in float64."""
         if self.target_mean is None or self.target_std is None:
             return values
         return values.double() * self.target_std + self.target_mean

@@ -46,8 +46,8 @@ class Fits(Protocol):
 class Samples:
     """What is fitted to: n residuals whose weight isn't 0, |sqrt(w) t|, and its square about the mean.
 
-    `offset` tells of an input that lies far from 0, and how to write the equations then. `scaled`: the targets
-    are in units of their standard deviation.
+    `offset` tells of an input that lies far from 0, and how to write the equations then.
+    `scaled`: the targets were standardized.
     """
 
     n: int

@@ -60,8 +60,8 @@ class Trained:
         """Outputs [R, B, T], or [B, T] of one `run`, a number or "best".
 
         The inputs are [B, V], or a mapping of their names to [B]; they are standardized here, as they were in
-        training. Outputs for targets that were standardized are in those' own units, in float64. Raises UserError for a run that isn't there, missing names, another number of columns, or
-        what isn't real numbers.
+        training. Where targets were, the outputs are in those' own units, in float64. Raises UserError for a
+        run that isn't there, missing names, another number of columns, or what isn't real numbers.
         """
         run = self._place(run)
         x = self._inputs(inputs)

@@ -5,31 +5,33 @@ rounding: so a run's metrics have the same bits in any pack.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import torch
 from torch import Tensor
 
+from ...kernels.equations.losses import Loss
 from ...kernels.sums import sum_in_order
 
 OF_NUMBERS = "rmse", "mae", "r2"
 OF_CLASSES = "accuracy", "balanced_accuracy", "f1"
 RANKED = ("roc_auc",)  # dear: all outputs are kept, and sorted
 MAXIMIZED = (*OF_CLASSES, *RANKED, "r2")
-CROSS_ENTROPY, BINARY = "cross_entropy", "binary_cross_entropy"
+BINARY = "binary_cross_entropy"
 MOST_SCORES = 1 << 26  # of a run that are sorted
 
 
-def metrics_of(loss: str, one_hot: bool = False) -> tuple[str, ...]:
+def metrics_of(loss: Loss, one_hot: bool = False) -> tuple[str, ...]:
     """The names of what a model with this loss is judged by beside it, on targets that may be `one_hot`.
 
+    >>> from packtrain.kernels.loss import loss_of
     >>> from packtrain.trainer.models.metrics import metrics_of
-    >>> metrics_of("cross_entropy")
+    >>> metrics_of(loss_of("cross_entropy"))
     ('accuracy', 'balanced_accuracy', 'f1', 'roc_auc')
-    >>> metrics_of("mse"), metrics_of("mse", one_hot=True)[3:]
+    >>> metrics_of(loss_of("mse")), metrics_of(loss_of("mse"), one_hot=True)[3:]
     (('rmse', 'mae', 'r2'), ('accuracy', 'balanced_accuracy', 'f1'))
     """
-    if loss in (CROSS_ENTROPY, BINARY):
+    if loss.of_classes or loss.name == BINARY:
         return OF_CLASSES + RANKED
     return OF_NUMBERS + OF_CLASSES if one_hot else OF_NUMBERS
 
@@ -47,9 +49,9 @@ class Tally(ABC):
 
 
 class Numbers(Tally):
-    """rmse and mae over samples and targets; r2 is 1 - sum (y - t)^2 / sum (t - mean t)^2, averaged over targets.
+    """rmse and mae over samples and targets; r2, the mean of the targets' 1 - sum (y - t)^2 / sum (t - mean)^2.
 
-    A constant target has r2 = 1 where it is met exactly, else 0. `targets` [N, T] are those of all samples.
+    A constant target has 1 where it is met exactly, else 0. `targets` [N, T] are those of all samples.
 
     >>> import torch
     >>> from packtrain.trainer.models.metrics import Numbers
@@ -64,7 +66,9 @@ class Numbers(Tally):
         self.count = len(targets)
         targets = targets.double()
         mean = _over_samples(targets[None]) / self.count
-        self.spread = _over_samples((targets - mean).square()[None])
+        spread = _over_samples((targets - mean).square()[None])
+        varies = (targets != targets[:1]).any(0)
+        self.spread = spread.where(varies, 0)
         self.squares, self.sizes = targets.new_zeros(2, runs, targets.shape[1])
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
@@ -87,31 +91,35 @@ class Numbers(Tally):
 
 
 class Classes(Tally):
-    """Accuracy, the mean recall of the classes that occur, and the mean F1 of those that occur or are predicted.
+    """Accuracy; the mean recall of the classes that occur; the mean F1 of those that occur or are predicted.
 
-    The class of a sample is the place of its largest output; of one output (a logit) it is 1 above 0.
+    A sample's class is the place of its largest output; of one output, a logit, it is 1 above 0.
+
+    >>> import torch
+    >>> from packtrain.trainer.models.metrics import Classes
+    >>> tally = Classes(1, 2, torch.device("cpu"))
+    >>> tally.add(torch.tensor([[[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]]), torch.tensor([[1], [0], [0]]))
+    >>> tally.metrics()["balanced_accuracy"].tolist()
+    [0.75]
     """
 
     def __init__(self, runs: int, classes: int, device: torch.device) -> None:
-        self.classes = classes
-        self.counts = torch.zeros(3, runs, classes, dtype=torch.int64, device=device)
+        self.actual = torch.zeros(classes, dtype=torch.int64, device=device)
+        self.right, self.predicted = self.actual.new_zeros(2, runs, classes)
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
-        predicted = predicted_classes(outputs)
-        actual = classes_of(targets)[None].expand_as(predicted)
-        right = predicted == actual
-        for count, places, counted in zip(
-            self.counts, (actual, actual, predicted), (right, None, None), strict=True
-        ):
-            ones = torch.ones_like(places) if counted is None else counted.long()
-            count.scatter_add_(1, places, ones)
+        actual, predicted = classes_of(targets), predicted_classes(outputs)
+        self.actual += torch.bincount(actual, minlength=len(self.actual))
+        self.predicted.scatter_add_(1, predicted, torch.ones_like(predicted))
+        self.right.scatter_add_(1, predicted, (predicted == actual).long())
 
     def metrics(self) -> dict[str, Tensor]:
-        right, actual, predicted = self.counts.double()
+        right, predicted, actual = (count.double() for count in (self.right, self.predicted, self.actual))
+        of_class = actual + predicted
         return {
-            "accuracy": sum_in_order(right) / sum_in_order(actual),
-            "balanced_accuracy": _mean_where(right / actual, actual > 0),
-            "f1": _mean_where(2 * right / (actual + predicted), actual + predicted > 0),
+            "accuracy": sum_in_order(right) / actual.sum(),
+            "balanced_accuracy": _mean_where(right / actual, (actual > 0).expand_as(right)),
+            "f1": _mean_where(2 * right / of_class, of_class > 0),
         }
 
 
@@ -120,6 +128,13 @@ class Labels(Tally):
 
     Accuracy is the share of samples with every label right; F1, of yes, and the balanced accuracy are means
     over the labels.
+
+    >>> import torch
+    >>> from packtrain.trainer.models.metrics import Labels
+    >>> tally = Labels(1, 2, torch.device("cpu"))
+    >>> tally.add(torch.tensor([[[2.0, -1.0], [2.0, 1.0]]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    >>> tally.metrics()["accuracy"].tolist()
+    [0.5]
     """
 
     def __init__(self, runs: int, labels: int, device: torch.device) -> None:
@@ -151,8 +166,16 @@ class Ranks(Tally):
     """roc_auc: how often a sample of a class has a higher score than one of the others; half of a tie counts.
 
     Of more than two classes, or of several labels, it is the mean over them, each against the rest, of those
-    that some samples are of and some aren't; NaN where there is none. The score is the logit, and of several
+    that some samples are of and some aren't; NaN where there is none, or a score isn't finite, or where there
+    are more scores than MOST_SCORES. The score is the logit, and of several
     outputs for one class the logarithm of its probability (softmax).
+
+    >>> import torch
+    >>> from packtrain.trainer.models.metrics import Ranks
+    >>> tally = Ranks(exclusive=True)
+    >>> tally.add(torch.tensor([[[0.0, 1.0], [0.0, 3.0], [0.0, 2.0]]]), torch.tensor([[0], [1], [1]]))
+    >>> tally.metrics()["roc_auc"].tolist()
+    [1.0]
     """
 
     def __init__(self, exclusive: bool) -> None:
@@ -176,7 +199,9 @@ class Ranks(Tally):
         nothing = torch.full_like(scores[:, 0, 0], torch.nan)
         columns = [roc_auc(scores[..., k], positive) for k, positive in self._positive(targets, scores)]
         known = torch.stack(columns or [nothing], 1)
-        return {"roc_auc": nothing if scores[0].numel() > MOST_SCORES else sum_in_order(known) / known.shape[1]}
+        return {
+            "roc_auc": nothing if scores[0].numel() > MOST_SCORES else sum_in_order(known) / known.shape[1]
+        }
 
     def _positive(self, targets: Tensor, scores: Tensor) -> Iterator[tuple[int, Tensor]]:
         """(column of the scores, which samples [N] are of it) where some samples are and some aren't."""
@@ -228,27 +253,35 @@ def classes_of(targets: Tensor) -> Tensor:
     return (targets[:, 0] > 0.5).long() if targets.is_floating_point() else targets[:, 0]
 
 
-def tallies(names: tuple[str, ...], loss: str, targets: Tensor, classes: int, runs: int) -> list[Tally]:
-    """What adds up the metrics of these `names`, of `runs` models with so many `classes` or targets.
+def tallies(names: Collection[str], loss: Loss, targets: Tensor, classes: int, runs: int) -> list[Tally]:
+    """What adds up the metrics of these `names`, of `runs` models of so many `classes`, where they have some.
 
     `targets` [N, T] are those of all samples, in the units of the metrics.
+
+    >>> import torch
+    >>> from packtrain.kernels.loss import loss_of
+    >>> from packtrain.trainer.models.metrics import tallies
+    >>> [type(tally).__name__ for tally in tallies(["f1"], loss_of("cross_entropy"), torch.ones(3, 1), 2, 1)]
+    ['Classes']
     """
     made: list[Tally] = []
-    several = loss == BINARY and targets.shape[1] > 1
-    if "r2" in names:
+    binary, width, device = loss.name == BINARY, targets.shape[1], targets.device
+    if not {*OF_NUMBERS}.isdisjoint(names):
         made.append(Numbers(runs, targets))
-    if "f1" in names:
-        count = classes if loss != BINARY else targets.shape[1] if several else 2
-        made.append((Labels if several else Classes)(runs, count, targets.device))
-    if "roc_auc" in names:
-        made.append(Ranks(exclusive=loss != BINARY))
+    if not {*OF_CLASSES}.isdisjoint(names):
+        several = binary and width > 1
+        made.append(
+            Labels(runs, width, device) if several else Classes(runs, 2 if binary else classes, device)
+        )
+    if not {*RANKED}.isdisjoint(names):
+        made.append(Ranks(exclusive=not binary))
     return made
 
 
 def _over_samples(values: Tensor) -> Tensor:
     """The sums over samples, [R, B, T] -> [R, T], in an order that depends on B alone."""
     runs, samples, targets = values.shape
-    return sum_in_order(values.movedim(2, 1).reshape(-1, samples)).view(runs, targets)
+    return sum_in_order(values.movedim(2, 1).reshape(runs * targets, samples)).view(runs, targets)
 
 
 def _mean_where(values: Tensor, known: Tensor) -> Tensor:

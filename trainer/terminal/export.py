@@ -58,7 +58,7 @@ def _inside(folder: Path, below: str) -> Path:
 
 
 def _save_parameters(file: Path, trained: Trained, run: int) -> None:
-    """Saves the run's parameters by name, without the axis of runs; with what was standardized mean and std."""
+    """Saves the run's parameters by name, without the axis of runs; and what it was standardized with."""
     tensors = {name: part[run].contiguous() for name, part in trained.parameters().items()}
     scales = zip(SCALES, (trained.mean, trained.std, trained.target_mean, trained.target_std), strict=True)
     tensors |= {name: scale for name, scale in scales if scale is not None}
