@@ -18,7 +18,7 @@ from .engines.choose import Choice, check_backend
 from .engines.curves import Curves
 from .engines.devices import Compute, make_compute
 from .folder.checkpoint import NEVER, part_of
-from .folder.ranking import Objective, finite
+from .folder.ranking import Objective, Row, finite
 from .folder.result import Result, head, run_rows, summary
 from .folder.seconds import Seconds, Stopwatch
 from .loop.best import Best
@@ -27,7 +27,7 @@ from .loop.validation import Validation
 from .loop.watch import Watcher
 from .models.base import Model
 from .models.build import graph_of
-from .models.evaluate import Evaluation, evaluate
+from .models.evaluate import Evaluation, confusion, evaluate
 from .pruning.judge import Judge, make_judge, why
 from .pruning.objective import chosen_objective
 
@@ -212,7 +212,16 @@ class Session:
             about["notes"] = list(self.data.notes)
         about["interrupted"] = self.interrupted
         result = summary(about, rows, together, self.objective)
+        self._add_confusion(result["best_run"], rows, model)
         return Result(self.pack, rows, result, model, self.data.train, self.objective, self.curves)
+
+    def _add_confusion(self, best: int | None, rows: list[Row], model: Model) -> None:
+        """Adds to the row of the best run which classes it takes for which, where there are classes."""
+        with at_work(self.compute):
+            part = self.data.validation or self.data.train
+            counts = None if best is None else confusion(model, part, best)
+        if best is not None and counts:
+            rows[best]["confusion"] = {"part": "validation" if self.data.validation else "training", **counts}
 
     @property
     def memory(self) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ..config.pack import Pack
+from ..config.schema import LEAST_SQUARES, Config
 from ..data.dataset import Dataset
 from ..engines.base import Engine
 from ..engines.choose import Choice
@@ -82,7 +83,7 @@ def run_rows(
     metrics = {name: values.tolist() for name, values in judged.metrics.items()}
     best = [] if best_steps is None else best_steps.tolist()
     fitted = {name: model.named()[name].tolist() for name in model.scalars}
-    return [
+    rows: list[Row] = [
         {
             "index": run,
             "values": pack.values(run),
@@ -99,6 +100,27 @@ def run_rows(
         }
         for run in range(pack.runs)
     ]
+    for row in rows:
+        if notes := notes_on(row, pack.config, model.one_hot):
+            row["notes"] = notes
+    return rows
+
+
+def notes_on(row: Row, config: Config, one_hot: bool) -> list[str]:
+    """What a person should know of a run, a sentence each.
+
+    >>> from packtrain.trainer.config.schema import Config, ModelConfig, OptimizerConfig
+    >>> config = Config(model=ModelConfig("mlp"), optimizer=OptimizerConfig("adam"))
+    >>> notes_on({"metrics": {"r2": -1.5}}, config, one_hot=False)[0].partition(":")[0]
+    "r2 is not above 0, so the targets' mean would do as well"
+    """
+    r2 = row["metrics"].get("r2")
+    if r2 is None or not r2 <= 0 or config.optimizer.kind in LEAST_SQUARES:  # fits have notes of their own
+        return []
+    scaled = config.model.kind != "mlp" or one_hot or "targets" in config.data.standardized
+    scale = "" if scaled else "data.standardize=all, "
+    advice = f"try {scale}a lower optimizer.lr or more steps"
+    return [f"r2 is not above 0, so the targets' mean would do as well: {advice}"]
 
 
 def head(pack: Pack, compute: Compute, engine: Engine, choice: Choice, seconds: Seconds) -> Row:

@@ -162,18 +162,18 @@ def _trained(result: dict[str, Any], about: dict[str, Any], tensors: dict[str, T
     known = OmegaConf.structured(schema.ModelConfig)
     config: Any = OmegaConf.to_object(OmegaConf.merge(known, about["model"]))
     inputs, targets = tuple(map(str, about["inputs"])), tuple(map(str, about["targets"]))
-    scales = {name: tensors.pop(name, None) for name in SCALES}
+    scales = mean, std, target_mean, target_std = [tensors.pop(name, None) for name in SCALES]
     graph = make_graph(config)
     features = (config.widths or [0])[0] if graph is None else len(graph.inputs)
     if len(inputs) != features:
         raise ValueError(f"its model has {features} inputs, and its data {len(inputs)}")
-    for name, scale in scales.items():
+    for name, scale in zip(SCALES, scales, strict=True):
         size = features if name.startswith("inputs") else len(targets)
         if scale is not None and scale.shape != (size,):
             raise ValueError(f"{name} is of the shape {list(scale.shape)}, not [{size}]")
     parts = [_part(tensors, name, shape) for name, shape in make_layout(config, graph).items()]
     model = build(config, graph, torch.cat(parts, 1), about["precision"])
-    return Trained(model, {"best_run": None, **result}, inputs, targets, *scales.values())
+    return Trained(model, {"best_run": None, **result}, inputs, targets, mean, std, target_mean, target_std)
 
 
 def _part(tensors: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,9 +11,10 @@ from ...kernels.loss import terms_reference
 from ...kernels.sums import sum_in_order
 from ..data.dataset import Dataset
 from .base import Model
-from .metrics import tallies
+from .metrics import BINARY, classes_of, predicted_classes, tallies
 
 MOST_NUMBERS = 1 << 22  # computed at a time
+MOST_CLASSES = 100  # of a confusion matrix
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,46 @@ def evaluate_only(model: Model, data: Dataset, runs: Tensor, metrics: bool = Tru
         return values.new_full(runs.shape, torch.nan).masked_scatter(runs, values)
 
     return Evaluation(spread(part.loss), {name: spread(values) for name, values in part.metrics.items()})
+
+
+@torch.no_grad()
+def confusion(model: Model, data: Dataset, run: int) -> dict[str, Any] | None:
+    """How many samples of each class one run takes for which: {"classes": K names, "counts": [K][K]}.
+
+    A row is the class that samples are of, a column what the model says. None where there is no class, one
+    label of several, or more than MOST_CLASSES.
+
+    >>> import torch
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.data.dataset import Dataset
+    >>> from packtrain.trainer.models.evaluate import confusion
+    >>> from packtrain.trainer.models.expression import ExpressionModel
+    >>> graph = parse(["xno = a*x", "xyes = -a*x"])
+    >>> model = ExpressionModel(graph, torch.tensor([[1.0]]), "cross_entropy", None)
+    >>> inputs, targets = torch.tensor([[1.0], [-1.0], [2.0]]), torch.tensor([[0], [1], [1]])
+    >>> data = Dataset(inputs, targets, ("x",), ("no", "yes"))
+    >>> confusion(model, data, run=0)
+    {'classes': ['no', 'yes'], 'counts': [[1, 0], [1, 1]]}
+    """
+    counted = data.counted
+    classes = _class_names(model, counted)
+    if not 1 < len(classes) <= MOST_CLASSES:
+        return None
+    size, block = len(classes), max(1, MOST_NUMBERS // model.width)
+    counts = torch.zeros(size * size, dtype=torch.int64, device=counted.targets.device)
+    alone = model.of(torch.tensor([run], device=model.parameters.device))
+    for start in range(0, len(counted), block):
+        part = counted.part(slice(start, start + block))
+        predicted = predicted_classes(_outputs(alone, part.inputs))[0]
+        counts += torch.bincount(classes_of(part.targets) * size + predicted, minlength=size * size)
+    return {"classes": classes, "counts": counts.view(size, size).tolist()}
+
+
+def _class_names(model: Model, data: Dataset) -> list[str]:
+    """The classes that samples are of, and the model tells apart; none of numbers, or of several labels."""
+    if model.loss_kind.of_classes or data.one_hot:
+        return list(data.target_names)
+    return ["0", "1"] if model.loss_kind.name == BINARY and data.targets.shape[1] == 1 else []
 
 
 def _runs(model: Model, data: Dataset, block: int) -> tuple[Tensor, ...]:

@@ -5,7 +5,7 @@ rounding: so a run's metrics have the same bits in any pack.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ OF_NUMBERS = "rmse", "mae", "r2"
 OF_CLASSES = "accuracy", "balanced_accuracy", "f1"
 RANKED = ("roc_auc",)  # dear: all outputs are kept, and sorted
 MAXIMIZED = (*OF_CLASSES, *RANKED, "r2")
+LINKS: dict[str, Callable[[Tensor], Tensor]] = {"poisson": torch.exp}  # loss -> targets of outputs
 BINARY = "binary_cross_entropy"
 MOST_SCORES = 1 << 26  # of a run that are sorted
 
@@ -49,9 +50,10 @@ class Tally(ABC):
 
 
 class Numbers(Tally):
-    """rmse and mae over samples and targets; r2, the mean of the targets' 1 - sum (y - t)^2 / sum (t - mean)^2.
+    """rmse and mae over samples and targets; r2 = 1 - sum (y - t)^2 / sum (t - m)^2, averaged over targets.
 
-    A constant target has 1 where it is met exactly, else 0. `targets` [N, T] are those of all samples.
+    m is the mean of a target; a constant one has 1 where it is met exactly, else 0. `targets` [N, T] are
+    those of all samples. `link` makes of outputs what is compared with them.
 
     >>> import torch
     >>> from packtrain.trainer.models.metrics import Numbers
@@ -62,7 +64,10 @@ class Numbers(Tally):
     [0.5]
     """
 
-    def __init__(self, runs: int, targets: Tensor) -> None:
+    def __init__(
+        self, runs: int, targets: Tensor, link: Callable[[Tensor], Tensor] = lambda outputs: outputs
+    ) -> None:
+        self.link = link
         self.count = len(targets)
         targets = targets.double()
         mean = _over_samples(targets[None]) / self.count
@@ -72,7 +77,7 @@ class Numbers(Tally):
         self.squares, self.sizes = targets.new_zeros(2, runs, targets.shape[1])
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
-        errors = outputs.double() - targets
+        errors = self.link(outputs.double()) - targets
         self.squares += _over_samples(errors.square())
         self.sizes += _over_samples(errors.abs())
 
@@ -267,7 +272,7 @@ def tallies(names: Collection[str], loss: Loss, targets: Tensor, classes: int, r
     made: list[Tally] = []
     binary, width, device = loss.name == BINARY, targets.shape[1], targets.device
     if not {*OF_NUMBERS}.isdisjoint(names):
-        made.append(Numbers(runs, targets))
+        made.append(Numbers(runs, targets, *([LINKS[loss.name]] if loss.name in LINKS else [])))
     if not {*OF_CLASSES}.isdisjoint(names):
         several = binary and width > 1
         made.append(

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from packtrain.trainer.models.mlp import MLPModel, initial_weights
 from tests.helpers import assert_close
 
 RUNS = 3
+ZERO: Any = 0
 
 
 def metrics(
@@ -93,7 +95,9 @@ def expect_classes(computed: dict[str, Tensor], t: Tensor, predicted: Tensor) ->
     expect(computed, "accuracy", [float(sk.accuracy_score(t, each)) for each in predicted])
     expect(computed, "balanced_accuracy", balanced)
     expect(
-        computed, "f1", [float(sk.f1_score(t, each, average="macro", zero_division=0)) for each in predicted]
+        computed,
+        "f1",
+        [float(sk.f1_score(t, each, average="macro", zero_division=ZERO)) for each in predicted],
     )
 
 
@@ -118,7 +122,7 @@ def test_of_several_labels(samples: int, labels: int, data: st.DataObject) -> No
     computed = metrics("binary_cross_entropy", y, t)
     yes = (y > 0).double()
     expect(computed, "accuracy", [float(sk.accuracy_score(t, each)) for each in yes])
-    expect(computed, "f1", [float(sk.f1_score(t, each, average="macro", zero_division=0)) for each in yes])
+    expect(computed, "f1", [float(sk.f1_score(t, each, average="macro", zero_division=ZERO)) for each in yes])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         of_labels = [[sk.balanced_accuracy_score(t[:, k], each[:, k]) for k in range(labels)] for each in yes]

@@ -32,7 +32,7 @@ def test_an_accuracy_is_maximized_unless_asked_otherwise() -> None:
 
 MISTAKES = {
     "search.objective=loss.validation": "needs a part held out, as with data.validation=0.2",
-    "search.objective=metrics.accuracy": "loss.train, metrics.rmse, metrics.mae, metrics.r2 with model.loss=mse; got",
+    "search.objective=metrics.accuracy": "metrics.rmse, metrics.mae, metrics.r2 with model.loss=mse; got",
     "search.objective=loss.tain": "got 'loss.tain' .did you mean loss.train",
     "search.direction=down": "search.direction is one of minimize, maximize; got 'down'",
 }
