@@ -45,7 +45,8 @@ def confusion_columns(confusion: Mapping[str, Any]) -> list[Column]:
     >>> [list(column.texts) for column in confusion_columns(counts)]
     [['cat', 'dog'], ['3', '0'], ['1', '4'], ['0.75', '1']]
     """
-    classes, counts = confusion["classes"], confusion["counts"]
+    classes = [name if name.isprintable() else repr(name) for name in confusion["classes"]]
+    counts = confusion["counts"]
     taken_for = zip(classes, zip(*counts, strict=True), strict=True)
     recalls = [f"{line[k] / sum(line):.4g}" if sum(line) else "-" for k, line in enumerate(counts)]
     return [

@@ -11,7 +11,7 @@ import numpy as np
 from ..folder.atomic import replace
 
 CELL, MARGIN, LEAST = 0.55, 1.8, 4.2  # inches
-MOST_COUNTED = 25  # classes, up to which each cell has its count
+MOST_COUNTED, UNCOUNTED = 25, 14  # classes up to which each cell has its count; cells that more have room for
 MOST_NAMES, LONG = 25, 6  # names on an axis; characters, above which those below slant
 DARK = 0.55  # the share from which a count is written in white
 
@@ -52,15 +52,16 @@ def draw(confusion: Mapping[str, Any], title: str, file: Path) -> None:
 
     classes, counts = confusion["classes"], np.array(confusion["counts"])
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    size = max(LEAST, MARGIN + CELL * min(len(classes), MOST_COUNTED))
+    counted = len(classes) <= MOST_COUNTED
+    size = max(LEAST, MARGIN + CELL * (len(classes) if counted else UNCOUNTED))
     figure = Figure(figsize=(size + 0.8, size), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    if len(classes) <= MOST_COUNTED:
+    if counted:
         _write_counts(axes, counts, shares)
     _label(axes, classes)
     axes.set_title(title, fontsize=10)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, label="share of the actual class")
+    bar = figure.colorbar(image, ax=axes, aspect=30, label="share of the actual class")
     bar.outline.set_visible(False)
     replace(file, lambda draft: figure.savefig(draft, format="png", dpi=120))
 

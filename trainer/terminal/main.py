@@ -164,7 +164,7 @@ def _train(cfg: DictConfig, alone: bool) -> "Ended":
     _settle(cfg, pack, folder)
     if pack.config.search.kind == "grid":
         ended = run(pack, folder, new_console(), command_of(HydraConfig.instance().cfg) if alone else None)
-        if alone:
+        if alone and pack.config.monitor.tensorboard:
             draw_best(folder)
         return ended
     return search(cfg, pack, overrides, folder, new_console())
