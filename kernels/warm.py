@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .common import source_cache
-from .descent.block import STATES, Batches, Block, Record, Runs, Shuffle
+from .descent.block import Batches, Block, Record, Runs, Shuffle
 from .descent.numba.descent import NumbaDescent
 from .descent.numba.gather import gather
 from .descent.numba.sums import graph_sums
@@ -16,6 +16,7 @@ from .language import Graph, parse
 from .least_squares import Problem, Rules
 from .least_squares.numba_solver import NumbaSolver
 from .random import Purpose, epoch_keys
+from .update import rule_of
 
 LINE = parse("xy = a*x")
 PLANE = parse("xy = a*x1 + b*x2")
@@ -46,17 +47,17 @@ def _descend(graph: Graph, inputs: Tensor, targets: Tensor, loss: str) -> None:
     index = torch.zeros(1, dtype=torch.int64)
     data = Batches(inputs[None], targets[None])
     gather(inputs, targets, Shuffle(epoch_keys(index[0], Purpose.ORDER, 0, 1), 0, batch=1), 0, data)
-    for optimizer in STATES:
-        runs = Runs(ones, inputs.new_ones(1, 5), index, index + 1, index.clone(), index == 0, None)
-        record = Record(
-            inputs.new_empty(2, 1),
-            inputs.new_empty(2, 1),
-            inputs.new_empty(2, 1, 0),
-            index[:0],
-            inputs[0].clone(),
-        )
-        descent = NumbaDescent(graph_sums(graph, loss, inputs.dtype), optimizer, runs, record, 1)
-        descent.advance(Block(0, data, inputs.new_ones(1, 3, 1), index), slice(0, 1))
+    rule = rule_of("adam")
+    runs = Runs(ones, inputs.new_ones(1, 5), index, index + 1, index.clone(), index == 0, None)
+    record = Record(
+        inputs.new_empty(2, 1),
+        inputs.new_empty(2, 1),
+        inputs.new_empty(2, 1, 0),
+        index[:0],
+        inputs[0].clone(),
+    )
+    descent = NumbaDescent(graph_sums(graph, loss, inputs.dtype), rule, runs, record, 1)
+    descent.advance(Block(0, data, inputs.new_ones(1, 3, 1), index), slice(0, 1))
 
 
 def _fit() -> None:

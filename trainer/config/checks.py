@@ -5,6 +5,7 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from ...kernels.common.errors import UserError, choose, nearest
+from .equations import check_equations
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
 from .schema import KINDS, LEAST_SQUARES, Config, LoopConfig
@@ -50,6 +51,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
         _check_least_squares(config, {*given, *varied})
     else:
         _check_first_order(config)
+        check_equations(config, varied)
 
 
 def file_name(name: str) -> str:
