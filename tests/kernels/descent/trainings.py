@@ -129,8 +129,9 @@ def by_torch(training: Training) -> Trained:
         alive, count = alive & (kept | ~active), count + kept
         p = torch.where(kept[:, None], new, p)
         state = {name: torch.where(kept[:, None], moved[name], state[name]) for name in state}
+    states = torch.stack([*state.values()] or [p[:, :0]], 1)
     return Trained(
-        p, torch.cat([p[:, None, :][:, :0], *(part[:, None] for part in state.values())], 1), torch.stack(losses), torch.stack(norms), torch.stack(path),
+        p, states, torch.stack(losses), torch.stack(norms), torch.stack(path),
         losses[-1], alive, count,
     )  # fmt: skip
 
