@@ -294,11 +294,11 @@ if __name__ == "__main__":
     from packtrain.kernels.descent.triton.descent import TritonDescent
     from packtrain.kernels.descent.triton.layers_source import layers_training
     from packtrain.kernels.descent.triton.source import graph_training
+    from packtrain.kernels.equations.optimizers import rule_of
     from packtrain.kernels.expression import triton_kernel
     from packtrain.kernels.language import parse
     from packtrain.kernels.linear_relu.autograd import chain
     from packtrain.kernels.quantize.kernel import quantize_fwd
-    from packtrain.kernels.update import rule_of
     from tests import controls
     from tests.specialized import specialized
 

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
+from ..equations.rule import Rule
 from ..expression.llvm_source import evaluate
 from ..functions.instructions import any_lane, intrinsic_name, where
 from ..functions.loop import LANES
 from ..functions.routine import Routine
 from ..functions.vector import BITS, Module, Vector
 from ..language.expr import Expr, name
-from .rule import Rule
 
 UPDATE = (
     "ptr noalias %p, ptr noalias %g, ptr noalias %state, ptr noalias %old, ptr noalias %old_state, "
@@ -23,7 +23,7 @@ def update_source(rule: Rule, kind: str) -> str:
     `old_state`, and writes into `finite`, a 64-bit integer, whether all new ones are finite. c [C] are the
     run's constants; its coefficients stand from number `at` of `table` on, `settings` apart.
 
-    >>> from packtrain.kernels.update import rule_of
+    >>> from packtrain.kernels.equations.optimizers import rule_of
     >>> from packtrain.kernels.update.llvm_source import update_source
     >>> "fdiv <16 x float>" in update_source(rule_of("adam"), "float")
     True

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ..elementwise import alike, reference
+from ..equations.rule import Rule
 from ..language.expr import Expr, name, walk
 from ..language.formula import Formula
-from .rule import Rule
 
 Numbers = Mapping[str, Tensor]  # the value of each of a rule's numbers, [R] float64 on the CPU
 
@@ -17,7 +17,7 @@ def constants(rule: Rule, numbers: Numbers, runs: int) -> Tensor:
     """The constants of R `runs` in float64: [R, C].
 
     >>> import torch
-    >>> from packtrain.kernels.update import rule_of
+    >>> from packtrain.kernels.equations.optimizers import rule_of
     >>> from packtrain.kernels.update.reference import constants
     >>> constants(rule_of("custom", ["p = p - (1 - k)*g"]), {"k": torch.tensor([0.25, 0.5]).double()}, 2)
     tensor([[0.7500],
@@ -30,7 +30,7 @@ def coefficients(rule: Rule, numbers: Numbers, lr: Tensor, step: Tensor) -> Tens
     """The coefficients of S steps, `step` [S] from 0 on, in float64: lr [S, R] -> [S, K, R].
 
     >>> import torch
-    >>> from packtrain.kernels.update import rule_of
+    >>> from packtrain.kernels.equations.optimizers import rule_of
     >>> from packtrain.kernels.update.reference import coefficients
     >>> rule, lr = rule_of("custom", ["p = p - lr*t*g"]), torch.full((2, 1), 0.1, dtype=torch.float64)
     >>> coefficients(rule, {}, lr, torch.tensor([0, 1])).flatten()
@@ -53,7 +53,7 @@ def update(
     `constants` [R, C] and `now` [K, R, 1], one step's coefficients, have the parameters' type.
 
     >>> import torch
-    >>> from packtrain.kernels.update import rule_of
+    >>> from packtrain.kernels.equations.optimizers import rule_of
     >>> from packtrain.kernels.update.reference import update
     >>> rule, half = rule_of("custom", ["p = p - lr*g"]), torch.full((1, 1, 1), 0.5)
     >>> update(rule, torch.ones(1, 2), torch.tensor([[1.0, 2.0]]), {}, torch.empty(1, 0), half)[0]
@@ -73,7 +73,7 @@ def factors(schedule: Formula, numbers: Numbers, step: Tensor, steps: Tensor) ->
 
     >>> import torch
     >>> from packtrain.kernels.update.reference import factors
-    >>> from packtrain.kernels.update.schedules import schedule_of
+    >>> from packtrain.kernels.equations.schedules import schedule_of
     >>> numbers = {"warmup_steps": torch.tensor([4.0]), "start_factor": torch.tensor([0.5])}
     >>> schedule = schedule_of("linear_warmup")
     >>> factors(schedule, numbers, torch.tensor([0, 2, 4, 9]), torch.tensor([100])).flatten().tolist()

@@ -1,9 +1,9 @@
 """A rule -> the Triton source text of an update, which the kernel of a training calls."""
 
+from ..equations.rule import Rule
 from ..expression.statements import BOTH, indented, statements
 from ..expression.triton_source import HEADER, TRITON
 from ..language.expr import Expr, name
-from .rule import Rule
 
 UPDATE = """
 @triton.jit
@@ -22,7 +22,7 @@ def update_source(rule: Rule) -> str:
     parameters' first state, the next is `size` further on; `constants` to the run's constants, `now` to the
     step's coefficients, which are `settings` apart.
 
-    >>> from packtrain.kernels.update import rule_of
+    >>> from packtrain.kernels.equations.optimizers import rule_of
     >>> from packtrain.kernels.update.triton_source import update_source
     >>> print(update_source(rule_of("custom", ["p = p - lr*g"])).partition("dtype)")[2])
     <BLANKLINE>

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from packtrain.kernels.update import rule_of
+from packtrain.kernels.equations.optimizers import rule_of
 from packtrain.trainer.models.mlp import MLPModel, initial_weights
 from packtrain.trainer.optimizers import Optimizer
 from scripts.bench.case import OURS, Case, randn

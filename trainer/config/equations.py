@@ -4,11 +4,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ...kernels.common.errors import UserError, nearest
+from ...kernels.equations.optimizers import CUSTOM, rule_of
+from ...kernels.equations.rule import GIVEN, Rule
+from ...kernels.equations.schedules import schedule_of
 from ...kernels.language.formula import Formula
-from ...kernels.update import Rule, rule_of
-from ...kernels.update.rows import CUSTOM
-from ...kernels.update.rule import GIVEN
-from ...kernels.update.schedules import schedule_of
 from .ranges import check_number
 from .schema import Config, OptimizerConfig, ScheduleConfig
 

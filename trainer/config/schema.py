@@ -10,18 +10,18 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from ...kernels.update import rows, schedules
+from ...kernels.equations import optimizers, schedules
 from .fields import mapping, only, per_run, pruning
 
 KINDS: dict[str, tuple[str, ...]] = {
     "model": ("expression", "mlp"),
     "data": ("ground_truth", "gaussians", "file", "table", "sklearn"),
-    "optimizer": (*rows.NAMES, "levenberg_marquardt", "gauss_newton"),
+    "optimizer": (*optimizers.NAMES, "levenberg_marquardt", "gauss_newton"),
     "schedule": schedules.NAMES,
     "engine": ("step", "fused", "auto"),
     "search": ("grid", "random", "optuna"),
 }
-FIRST_ORDER = rows.NAMES
+FIRST_ORDER = optimizers.NAMES
 LEAST_SQUARES = ("levenberg_marquardt", "gauss_newton")
 SEARCHES = ("random", "optuna")
 PRUNERS = ("halving", "median", "patience")
@@ -38,6 +38,7 @@ class ModelConfig:
 
     kind: str = MISSING
     loss: str = "mse"
+    loss_constants: dict[str, Any] = mapping(per_run=True)
     expressions: Any = only(None, "expression")
     outputs: list[str] | None = only(None, "expression")
     parameters: list[str] = only([], "expression")
@@ -65,6 +66,7 @@ class DataConfig:
     seed: int = 0
     validation: float = 0.0
     standardize: bool = False
+    class_weights: Any = None
     size: int | None = only(None, "ground_truth", "gaussians")
     truth: dict[str, Any] = mapping("ground_truth")
     range: list[float] = only([0.0, 1.0], "ground_truth")
@@ -87,15 +89,15 @@ class OptimizerConfig:
     kind: str = MISSING
     lr: float = per_run(1e-3, *FIRST_ORDER)
     clip_norm: float | None = per_run(None, *FIRST_ORDER)
-    weight_decay: float = per_run(0.0, *rows.using("weight_decay"))
-    momentum: float = per_run(0.0, *rows.using("momentum"))
-    nesterov: bool = per_run(False, *rows.using("nesterov"))
-    beta1: float = per_run(0.9, *rows.using("beta1"))
-    beta2: float = per_run(0.999, *rows.using("beta2"))
-    eps: float = per_run(1e-8, *rows.using("eps"))
-    alpha: float = per_run(0.99, *rows.using("alpha"))
-    lr_decay: float = per_run(0.0, *rows.using("lr_decay"))
-    momentum_decay: float = per_run(0.004, *rows.using("momentum_decay"))
+    weight_decay: float = per_run(0.0, *optimizers.using("weight_decay"))
+    momentum: float = per_run(0.0, *optimizers.using("momentum"))
+    nesterov: bool = per_run(False, *optimizers.using("nesterov"))
+    beta1: float = per_run(0.9, *optimizers.using("beta1"))
+    beta2: float = per_run(0.999, *optimizers.using("beta2"))
+    eps: float = per_run(1e-8, *optimizers.using("eps"))
+    alpha: float = per_run(0.99, *optimizers.using("alpha"))
+    lr_decay: float = per_run(0.0, *optimizers.using("lr_decay"))
+    momentum_decay: float = per_run(0.004, *optimizers.using("momentum_decay"))
     update: Any = only(None, "custom")
     constants: dict[str, Any] = mapping("custom", per_run=True)
     ftol: float = per_run(1e-15, *LEAST_SQUARES)

@@ -7,6 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from ...kernels.equations.losses import Loss
 from ...kernels.linear_relu import linear_relu_chain
 from ...kernels.loss import loss
 from ...kernels.quantize import quantize
@@ -28,7 +29,7 @@ class MLPModel(Model):
         parameters: Tensor,
         widths: Sequence[int],
         bias: bool,
-        loss: str,
+        loss: str | Loss,
         quantized: Collection[int] = (),
         product: str = "ieee",
         backend: str = "reference",
@@ -39,9 +40,10 @@ class MLPModel(Model):
         self.quantized = frozenset(quantized)
         self.product = product
 
-    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, inputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """L for every run, [R]; see Model.loss."""
-        return loss(self.predict(inputs), targets, self.loss_kind, self.backend)
+        outputs = self.predict(inputs)
+        return loss(outputs, targets, self.loss_kind, self.backend, self.loss_constants, weights)
 
     def predict(self, inputs: Tensor) -> Tensor:
         """Outputs [R, B, T]; see Model.predict."""

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ...kernels.update import Rule, reference
+from ...kernels.equations.rule import Rule
+from ...kernels.update import reference
 
 State = dict[str, Tensor]
 
@@ -16,7 +17,7 @@ class Optimizer:
     [R, C] are what the rule reads that doesn't depend on the step.
 
     >>> import torch
-    >>> from packtrain.kernels.update import rule_of
+    >>> from packtrain.kernels.equations.optimizers import rule_of
     >>> from packtrain.trainer.optimizers.base import Optimizer
     >>> rule, ones = rule_of("custom", ["p = p - lr*k*g"]), torch.ones(1, 2)
     >>> optimizer = Optimizer(rule, {"k": torch.tensor([0.5])}, ones)

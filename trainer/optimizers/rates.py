@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from ...kernels.equations.rule import Rule
 from ...kernels.language.formula import Formula
-from ...kernels.update import Rule
 from ...kernels.update.reference import factors
 from .base import Optimizer
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from ...common.crew import code, crew
 from ...common.llvm import KEPT, KINDS, MachineCode, compiled
 from ...common.threads import share
-from ...update import Rule
+from ...equations.rule import Rule
 from ...update.llvm_source import update_source
 from ..block import Block, Record, Runs
 from .advance import advance
@@ -23,7 +23,7 @@ class NumbaDescent:
     """Descent on the CPU: `runs` and `states` [R, K, P] change in place.
 
     `sums` are the model's, in the parameters' precision, `rule` is the optimizer's. The loss is a mean of
-    `divisor` terms a sample, or with 0 a sum: see loss.terms.
+    `divisor` terms a sample, or with 0 a sum: see Loss.terms.
     """
 
     def __init__(self, sums: Sums, rule: Rule, runs: Runs, record: Record, divisor: int) -> None:
@@ -34,7 +34,7 @@ class NumbaDescent:
         self.divisor = divisor
         clip = runs.parameters.new_empty(0) if runs.clip is None else runs.clip
         changed = runs.parameters, self.states, runs.alive, runs.count
-        settings = runs.constants, runs.setting, runs.steps, clip
+        settings = runs.constants, runs.model_constants, runs.seeds, runs.setting, runs.steps, clip
         recorded = record.losses, record.norms, record.path, record.columns, record.last
         self.update = update_code(rule, KINDS[runs.parameters.dtype])
         model = sums.code.address["sums"], sums.block, sums.room, self.update.address["update"]
@@ -73,7 +73,7 @@ def update_code(rule: Rule, kind: str) -> MachineCode:
     """The machine code of update.llvm_source's `update`, for parameters of `kind`.
 
     >>> from packtrain.kernels.descent.numba.descent import update_code
-    >>> from packtrain.kernels.update import rule_of
+    >>> from packtrain.kernels.equations.optimizers import rule_of
     >>> list(update_code(rule_of("adam"), "double").address)
     ['update']
     """

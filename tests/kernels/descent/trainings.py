@@ -10,8 +10,8 @@ from torch import Tensor
 from packtrain.kernels.descent.block import Batches, Block, Record, Runs, Shuffle
 from packtrain.kernels.descent.triton import source as triton_source
 from packtrain.kernels.descent.triton.descent import TritonDescent
+from packtrain.kernels.equations.optimizers import rule_of
 from packtrain.kernels.random import Purpose, epoch_keys
-from packtrain.kernels.update import rule_of
 from packtrain.trainer.data.order import Order
 from packtrain.trainer.optimizers import Optimizer
 from tests.helpers import assert_near

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from packtrain.kernels.common.llvm import KINDS
 from packtrain.kernels.descent.numba.descent import update_code
-from packtrain.kernels.update import OPTIMIZERS, Rule, rule_of
+from packtrain.kernels.equations.optimizers import OPTIMIZERS, rule_of
+from packtrain.kernels.equations.rule import Rule
 from packtrain.kernels.update.reference import update
 from tests.helpers import assert_close
 
@@ -21,13 +22,11 @@ SETTINGS = 3  # of which the run has the second
 def drawn(rule: Rule, size: int, dtype: torch.dtype) -> list[Tensor]:
     """Parameters and gradient [1, P], state [K, P], constants [1, C] and coefficients [K, settings]."""
     generator = torch.Generator().manual_seed(size)
-    shapes = (1, size), (1, size), (len(rule.states), size), (1, len(rule.constants))
+    states, constants, coefficients = map(len, (rule.states, rule.constants, rule.coefficients))
+    shapes = (1, size), (1, size), (states, size), (1, constants), (coefficients, SETTINGS)
     parts = [torch.rand(*shape, generator=generator, dtype=torch.float64) + 0.1 for shape in shapes]
     parts[1] = parts[1] * 4 - 2
-    coefficients = (
-        torch.rand(len(rule.coefficients), SETTINGS, generator=generator, dtype=torch.float64) + 0.1
-    )
-    return [part.to(dtype) for part in (*parts, coefficients)]
+    return [part.to(dtype) for part in parts]
 
 
 def run(rule: Rule, parts: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor, bool]:
@@ -66,7 +65,7 @@ def test_where_a_parameter_stands_changes_no_bit(kind: str, dtype: torch.dtype) 
     rule, parts = RULES[kind], drawn(RULES[kind], 37, dtype)
     new, states, *_ = run(rule, parts)
     for part in (slice(0, 1), slice(36, 37), slice(5, 30)):
-        some = [part_of[:, part] for part_of in parts[:3]] + parts[3:]
+        some = [*(whole[:, part] for whole in parts[:3]), *parts[3:]]
         alone, own, *_ = run(rule, some)
         assert alone.equal(new[:, part]) and own.equal(states[:, part])
 

@@ -3,8 +3,8 @@
 import pytest
 
 from packtrain.kernels.common.errors import UserError
-from packtrain.kernels.update import OPTIMIZERS
-from packtrain.kernels.update.schedules import SCHEDULES
+from packtrain.kernels.equations.optimizers import OPTIMIZERS
+from packtrain.kernels.equations.schedules import SCHEDULES
 from packtrain.trainer.config.equations import optimizer_fields, schedule_fields
 from packtrain.trainer.config.pack import Pack
 from packtrain.trainer.config.schema import OptimizerConfig, ScheduleConfig, per_run_fields

@@ -1,11 +1,13 @@
 """Each optimizer in each engine: on random graphs and perceptrons, and as equations of one's own."""
 
+from collections.abc import Collection
+
 import pytest
 from hypothesis import given, settings
 
+from packtrain.kernels.equations.optimizers import OPTIMIZERS, rule_of
+from packtrain.kernels.equations.schedules import SCHEDULES
 from packtrain.kernels.language import Graph
-from packtrain.kernels.update import OPTIMIZERS, rule_of
-from packtrain.kernels.update.schedules import SCHEDULES
 from tests.strategies import few, graphs
 from tests.trainer.engines.test_fused import GAUSSIANS, PRIMER, close, parameters, trained
 
@@ -17,8 +19,8 @@ ENGINES = {
     "triton": "engine=fused compute.backend=triton",
 }
 NUMBERS = {
-    "weight_decay": 0.01, "momentum": 0.5, "nesterov": 1, "beta1": 0.8, "beta2": 0.9, "eps": 1e-3, "alpha": 0.9,
-    "lr_decay": 0.1, "momentum_decay": 0.1,
+    "weight_decay": 0.01, "momentum": 0.5, "nesterov": 1, "beta1": 0.8, "beta2": 0.9, "eps": 1e-3,
+    "alpha": 0.9, "lr_decay": 0.1, "momentum_decay": 0.1,
 }  # fmt: skip
 RUNS = 'pack.over={seed: "0,1", optimizer.lr: "1e-3,1e-2"}'
 
@@ -44,30 +46,27 @@ def custom(kind: str) -> list[str]:
     return ["optimizer=custom", f"optimizer.update=[{lines}]", f"optimizer.constants={{{constants}}}"]
 
 
+def agree(*overrides: str, ways: Collection[str]) -> None:
+    """These engines end at the same parameters."""
+    ends = [parameters(trained(*overrides, RUNS, *ENGINES[way].split())) for way in ways]
+    for end in ends[1:]:
+        close(end, ends[0])
+
+
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_random_graphs_in_every_engine(kind: str) -> None:
     @settings(few, max_examples=2)
     @given(graphs(depth=2, smooth=True))
-    def agree(graph: Graph) -> None:
-        by = {
-            name: trained(*random_graph(graph), *built_in(kind), RUNS, *way.split())
-            for name, way in ENGINES.items()
-        }
-        for engine in by.values():
-            close(parameters(engine), parameters(by["step"]))
+    def draw(graph: Graph) -> None:
+        agree(*random_graph(graph), *built_in(kind), ways=ENGINES)
 
-    agree()
+    draw()
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_perceptrons_in_every_engine(kind: str) -> None:
-    by = {
-        name: trained(*GAUSSIANS[:3], EXACT, "loop.steps=4", *built_in(kind), RUNS, *way.split())
-        for name, way in ENGINES.items()
-        if name != "numba steps"
-    }
-    for engine in by.values():
-        close(parameters(engine), parameters(by["step"]))
+    ways = ENGINES.keys() - {"numba steps"}
+    agree(*GAUSSIANS[:3], EXACT, "loop.steps=4", *built_in(kind), ways=ways)
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
@@ -86,13 +85,10 @@ def test_a_schedule_of_ones_own_is_the_row_of_the_same(kind: str) -> None:
     text, numbers = SCHEDULES[kind], {"warmup_steps": 3, "start_factor": 0.1, "final_factor": 0.2}
     numbers |= {"gamma": 0.5, "step_size": 4, "warmup_fraction": 0.4}
     numbers = {name: value for name, value in numbers.items() if name in text}
-    row = trained(
-        *given, f"schedule={kind}", *(f"schedule.{name}={value}" for name, value in numbers.items())
-    )
-    constants = ", ".join(f"{name}: {value}" for name, value in numbers.items())
-    own = trained(
-        *given, "schedule=custom", f"schedule.factor='{text}'", f"schedule.constants={{{constants}}}"
-    )
+    fields = [f"schedule.{name}={value}" for name, value in numbers.items()]
+    constants = "schedule.constants={" + ", ".join(f"{name}: {numbers[name]}" for name in numbers) + "}"
+    row = trained(*given, f"schedule={kind}", *fields)
+    own = trained(*given, "schedule=custom", f"schedule.factor='{text}'", constants)
     assert parameters(row).equal(parameters(own))
 
 

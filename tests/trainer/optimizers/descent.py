@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from packtrain.kernels.update import Rule
+from packtrain.kernels.equations.rule import Rule
+from packtrain.kernels.equations.schedules import schedule_of
 from packtrain.kernels.update.reference import factors
-from packtrain.kernels.update.schedules import schedule_of
 from packtrain.trainer.optimizers import Optimizer
 
 STEPS = 30

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from packtrain.kernels.update import OPTIMIZERS, rule_of
-from packtrain.kernels.update.rule import read_rule
+from packtrain.kernels.equations.optimizers import OPTIMIZERS, rule_of
+from packtrain.kernels.equations.rule import read_rule
 from tests.helpers import assert_close
 from tests.strategies import few
 from tests.trainer.optimizers.descent import DEFAULTS, STEPS, Problem, descend, torch_descend

@@ -4,9 +4,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packtrain.kernels.update import OPTIMIZERS, rule_of
+from packtrain.kernels.equations.optimizers import OPTIMIZERS, rule_of
+from packtrain.kernels.equations.schedules import SCHEDULES, schedule_of
 from packtrain.kernels.update.reference import factors
-from packtrain.kernels.update.schedules import SCHEDULES, schedule_of
 from packtrain.trainer.optimizers import Optimizer, Rates
 from tests.strategies import few
 from tests.trainer.optimizers.descent import numbers

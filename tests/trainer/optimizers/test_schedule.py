@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import LinearLR, LRScheduler, OneCycleLR, SequentialLR
 
+from packtrain.kernels.equations.schedules import SCHEDULES, schedule_of
 from packtrain.kernels.update.reference import factors
-from packtrain.kernels.update.schedules import SCHEDULES, schedule_of
 from tests.helpers import assert_close
 from tests.strategies import few
 from tests.trainer.optimizers.descent import learning_rates, numbers

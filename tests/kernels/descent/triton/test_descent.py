@@ -10,9 +10,9 @@ from torch import Tensor
 from packtrain.kernels.common.errors import UserError
 from packtrain.kernels.descent.triton import descent as triton_descent
 from packtrain.kernels.descent.triton.source import graph_training
+from packtrain.kernels.equations.optimizers import rule_of
 from packtrain.kernels.expression import reference
 from packtrain.kernels.language import parse
-from packtrain.kernels.update import rule_of
 from packtrain.trainer.data.order import Order
 from tests.kernels import edited
 from tests.kernels.descent.trainings import CPU, Training, by_triton, check

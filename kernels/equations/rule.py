@@ -28,7 +28,7 @@ class Rule:
 
     `numbers` are the names that a run gives a value. A state starts at 0.
 
-    >>> from packtrain.kernels.update.rule import read_rule
+    >>> from packtrain.kernels.equations.rule import read_rule
     >>> rule = read_rule(["m = m + (1 - beta)*g", "p = p - lr/t*m"])
     >>> [list(map(str, parts)) for parts in (rule.constants, rule.coefficients)]
     [['1 - beta'], ['lr/t']]
@@ -67,7 +67,7 @@ class Rule:
     def remembers(self, zeros: Collection[str]) -> tuple[str, ...]:
         """The states that matter where these numbers are 0.
 
-        >>> from packtrain.kernels.update import rule_of
+        >>> from packtrain.kernels.equations.optimizers import rule_of
         >>> rule_of("sgd").remembers(["momentum"]), rule_of("sgd").remembers([])
         ((), ('velocity',))
         """
@@ -119,7 +119,7 @@ def read_rule(lines: Iterable[str], field: str = "") -> Rule:
 
     `field` is what holds the text, for errors. Raises UserError.
 
-    >>> from packtrain.kernels.update.rule import read_rule
+    >>> from packtrain.kernels.equations.rule import read_rule
     >>> read_rule(["ahead = g + k*m", "m = k*m + g", "p = p - lr*ahead"]).states
     ('m',)
     """

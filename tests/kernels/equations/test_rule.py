@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from packtrain.kernels.common.errors import UserError
-from packtrain.kernels.update import OPTIMIZERS, rule_of
+from packtrain.kernels.equations.optimizers import OPTIMIZERS, rule_of
+from packtrain.kernels.equations.rule import read_rule
 from packtrain.kernels.update.reference import update
-from packtrain.kernels.update.rule import read_rule
 
 
 def texts(*lines: str) -> tuple[list[str], list[str]]:

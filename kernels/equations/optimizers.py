@@ -57,7 +57,7 @@ NAMES = (*OPTIMIZERS, CUSTOM)
 def rule_of(kind: str, update: Iterable[str] = ()) -> Rule:
     """The rule of an optimizer in OPTIMIZERS, or of custom: of the equations `update`. Raises UserError.
 
-    >>> from packtrain.kernels.update import rule_of
+    >>> from packtrain.kernels.equations.optimizers import rule_of
     >>> rule_of("adam").states, rule_of("custom", ["p = p - lr*tanh(k*g)"]).numbers
     (('m', 'v'), ('k',))
     """
@@ -67,7 +67,7 @@ def rule_of(kind: str, update: Iterable[str] = ()) -> Rule:
 def using(number: str) -> list[str]:
     """The optimizers in whose equations a number stands.
 
-    >>> from packtrain.kernels.update.rows import using
+    >>> from packtrain.kernels.equations.optimizers import using
     >>> using("momentum")
     ['sgd', 'rmsprop']
     """

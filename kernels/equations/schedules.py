@@ -38,7 +38,7 @@ NAMES = (*SCHEDULES, CUSTOM)
 def schedule_of(kind: str, factor: str = "") -> Formula:
     """The formula of a schedule in SCHEDULES, or of custom: of the text `factor`. Raises UserError.
 
-    >>> from packtrain.kernels.update.schedules import schedule_of
+    >>> from packtrain.kernels.equations.schedules import schedule_of
     >>> schedule_of("custom", "where(step < k, step/k, 1)").constants
     ('k',)
     """
@@ -48,7 +48,7 @@ def schedule_of(kind: str, factor: str = "") -> Formula:
 def using(number: str) -> list[str]:
     """The schedules in whose formulas a number stands.
 
-    >>> from packtrain.kernels.update.schedules import using
+    >>> from packtrain.kernels.equations.schedules import using
     >>> using("final_factor")
     ['cosine', 'one_cycle']
     """
