@@ -7,6 +7,7 @@ from contextlib import suppress
 from ...kernels.common.errors import UserError, choose, nearest
 from ...kernels.equations.losses import SMOOTHING, Loss, check_constants, loss_of
 from ...kernels.equations.robust import refusal
+from .equations import check_equations
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
 from .schema import KINDS, LEAST_SQUARES, STANDARDIZED, Config, LoopConfig, ModelConfig
@@ -61,6 +62,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
         _check_least_squares(config, {*given, *varied})
     else:
         _check_first_order(config)
+        check_equations(config, varied)
 
 
 def file_name(name: str) -> str:

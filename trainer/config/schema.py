@@ -10,17 +10,18 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from ...kernels.equations import optimizers, schedules
 from .fields import mapping, only, per_run, pruning
 
 KINDS: dict[str, tuple[str, ...]] = {
     "model": ("expression", "mlp"),
     "data": ("ground_truth", "gaussians", "file", "table", "sklearn"),
-    "optimizer": ("sgd", "adam", "adamw", "levenberg_marquardt", "gauss_newton"),
-    "schedule": ("constant", "linear_warmup", "cosine"),
+    "optimizer": (*optimizers.NAMES, "levenberg_marquardt", "gauss_newton"),
+    "schedule": schedules.NAMES,
     "engine": ("step", "fused", "auto"),
     "search": ("grid", "random", "optuna"),
 }
-FIRST_ORDER = ("sgd", "adam", "adamw")
+FIRST_ORDER = optimizers.NAMES
 LEAST_SQUARES = ("levenberg_marquardt", "gauss_newton")
 SEARCHES = ("random", "optuna")
 PRUNERS = ("halving", "median", "patience")
@@ -95,20 +96,25 @@ class DataConfig:
 
 @dataclass
 class OptimizerConfig:
-    """The rule by which parameters change, and its hyperparameters.
+    """The rule by which parameters change, and its hyperparameters: the names in its equations.
 
-    conf/optimizer/{sgd,adam,adamw,levenberg_marquardt,gauss_newton}.yaml say what each field means.
+    The files in conf/optimizer say what each field means.
     """
 
     kind: str = MISSING
     lr: float = per_run(1e-3, *FIRST_ORDER)
-    weight_decay: float = per_run(0.0, *FIRST_ORDER)
     clip_norm: float | None = per_run(None, *FIRST_ORDER)
-    momentum: float = per_run(0.0, "sgd")
-    nesterov: bool = per_run(False, "sgd")
-    beta1: float = per_run(0.9, "adam", "adamw")
-    beta2: float = per_run(0.999, "adam", "adamw")
-    eps: float = per_run(1e-8, "adam", "adamw")
+    weight_decay: float = per_run(0.0, *optimizers.using("weight_decay"))
+    momentum: float = per_run(0.0, *optimizers.using("momentum"))
+    nesterov: bool = per_run(False, *optimizers.using("nesterov"))
+    beta1: float = per_run(0.9, *optimizers.using("beta1"))
+    beta2: float = per_run(0.999, *optimizers.using("beta2"))
+    eps: float = per_run(1e-8, *optimizers.using("eps"))
+    alpha: float = per_run(0.99, *optimizers.using("alpha"))
+    lr_decay: float = per_run(0.0, *optimizers.using("lr_decay"))
+    momentum_decay: float = per_run(0.004, *optimizers.using("momentum_decay"))
+    update: Any = only(None, "custom")
+    constants: dict[str, Any] = mapping("custom", per_run=True)
     ftol: float = per_run(1e-15, *LEAST_SQUARES)
     xtol: float = per_run(1e-14, *LEAST_SQUARES)
     gtol: float = per_run(1e-14, *LEAST_SQUARES)
@@ -119,13 +125,18 @@ class OptimizerConfig:
 class ScheduleConfig:
     """The factor of optimizer.lr at each step.
 
-    conf/schedule/{constant,linear_warmup,cosine}.yaml say what each field means.
+    The files in conf/schedule say what each field means.
     """
 
     kind: str = "constant"
-    warmup_steps: int = per_run(0, "linear_warmup", "cosine")
-    start_factor: float = per_run(0.01, "linear_warmup", "cosine")
-    final_factor: float = per_run(0.0, "cosine")
+    warmup_steps: int = per_run(0, *schedules.using("warmup_steps"))
+    start_factor: float = per_run(0.01, *schedules.using("start_factor"))
+    final_factor: float = per_run(0.0, *schedules.using("final_factor"))
+    step_size: int = per_run(1000, *schedules.using("step_size"))
+    gamma: float = per_run(0.1, *schedules.using("gamma"))
+    warmup_fraction: float = per_run(0.3, *schedules.using("warmup_fraction"))
+    factor: str | None = only(None, "custom")
+    constants: dict[str, Any] = mapping("custom", per_run=True)
 
 
 @dataclass
