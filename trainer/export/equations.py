@@ -24,7 +24,7 @@ def equation_texts(trained: Trained, run: int, about: dict[str, dict]) -> dict[s
     >>> from packtrain.trainer.export.equations import equation_texts
     >>> from packtrain.trainer.folder.trained import Trained
     >>> from packtrain.trainer.models.expression import ExpressionModel
-    >>> model = ExpressionModel(parse("xy = a*x"), torch.tensor([[2.0]]), "mse")
+    >>> model = ExpressionModel(parse("xy = a*x"), torch.tensor([[2.0]]), "mse", None)
     >>> trained = Trained(model, {"best_run": 0}, ("x",), ("xy",), None, None)
     >>> equation_texts(trained, 0, {"a": {"value": 2.0, "stderr": None}})["equations.txt"].split("\\n\\n")
     ['xy = a*x', 'a = 2', 'xy = 2*x\\n']

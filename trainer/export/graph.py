@@ -19,8 +19,18 @@ LOGGER = "torch.onnx._internal.exporter._registration"  # tells of each library 
 
 
 def torch_files(perceptron: Perceptron) -> dict[str, bytes]:
-    """model.pt2, which torch.export.load reads."""
-    torch.export.save(exported(perceptron), archive := BytesIO())
+    """model.pt2, which torch.export.load reads.
+
+    >>> import torch
+    >>> from packtrain.kernels.activation import activation_of
+    >>> from packtrain.trainer.export.graph import torch_files
+    >>> from packtrain.trainer.export.perceptron import Layer, Perceptron
+    >>> layers = [Layer(torch.ones(1, 2), None, False)]
+    >>> model = Perceptron(layers, activation_of("relu"), ("a", "b"), ("y",), "mse")
+    >>> list(torch_files(model))
+    ['model.pt2']
+    """
+    torch.export.save(_exported(perceptron), archive := BytesIO())
     return {"model.pt2": archive.getvalue()}
 
 
@@ -31,7 +41,7 @@ def onnx_files(perceptron: Perceptron) -> dict[str, bytes]:
             raise UserError(f"format=onnx needs {package}: pip install 'packtrain[onnx]'")
     with _quiet():
         program = torch.onnx.export(
-            exported(perceptron.to(torch.float32)),
+            _exported(perceptron.to(torch.float32)),
             input_names=[INPUTS],
             output_names=[OUTPUTS],
             dynamo=True,
@@ -41,7 +51,7 @@ def onnx_files(perceptron: Perceptron) -> dict[str, bytes]:
     return {"model.onnx": program.model_proto.SerializeToString()}
 
 
-def exported(perceptron: Perceptron) -> ExportedProgram:
+def _exported(perceptron: Perceptron) -> ExportedProgram:
     """The graph outputs(inputs) of any number of samples."""
     example = torch.zeros(2, len(perceptron.inputs), dtype=perceptron.dtype)
     return torch.export.export(InUnits(perceptron), (example,), dynamic_shapes={INPUTS: {0: Dim("samples")}})

@@ -55,7 +55,17 @@ def probabilities(inputs):
 
 
 def numpy_files(perceptron: Perceptron) -> dict[str, bytes]:
-    """file -> its content."""
+    """file -> its content.
+
+    >>> import torch
+    >>> from packtrain.kernels.activation import activation_of
+    >>> from packtrain.trainer.export.numpy_source import numpy_files
+    >>> from packtrain.trainer.export.perceptron import Layer, Perceptron
+    >>> layers = [Layer(torch.ones(1, 2), None, False)]
+    >>> model = Perceptron(layers, activation_of("relu"), ("a", "b"), ("y",), "mse")
+    >>> list(numpy_files(model))
+    ['predict.py', 'predict.npz']
+    """
     arrays: dict[str, Any] = {name: part.numpy() for name, part in _weights(perceptron)}
     np.savez(weights := BytesIO(), **arrays)
     return {"predict.py": perceptron_source(perceptron).encode(), "predict.npz": weights.getvalue()}

@@ -113,7 +113,17 @@ def perceptron_of(trained: Trained, run: int) -> Perceptron:
 
 
 def scales_of(trained: Trained) -> dict[str, Tensor]:
-    """What inputs were standardized with, by the names of model.safetensors; {} where they weren't."""
+    """What inputs were standardized with, by the names of model.safetensors; {} where they weren't.
+
+    >>> import torch
+    >>> from packtrain.trainer.export.perceptron import scales_of
+    >>> from packtrain.trainer.folder.trained import Trained
+    >>> from packtrain.trainer.models.mlp import MLPModel
+    >>> model = MLPModel(torch.ones(1, 2), [1, 1], True, "mse")
+    >>> mean, std = torch.tensor([3.0]), torch.tensor([0.5])
+    >>> scales_of(Trained(model, {"best_run": 0}, ("x",), ("y",), mean, std))
+    {'inputs.mean': tensor([3.]), 'inputs.std': tensor([0.5000])}
+    """
     if trained.mean is None or trained.std is None:
         return {}
     return {"inputs.mean": trained.mean, "inputs.std": trained.std}

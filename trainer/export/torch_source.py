@@ -65,16 +65,26 @@ class Model(nn.Module):
 
 
 def state_dict_files(perceptron: Perceptron) -> dict[str, bytes]:
-    """file -> its content. Raises UserError where torch has no function for the activation's equation."""
+    """file -> its content. Raises UserError where torch has no function for the activation's equation.
+
+    >>> import torch
+    >>> from packtrain.kernels.activation import activation_of
+    >>> from packtrain.trainer.export.torch_source import state_dict_files
+    >>> from packtrain.trainer.export.perceptron import Layer, Perceptron
+    >>> layers = [Layer(torch.ones(1, 2), None, False)]
+    >>> model = Perceptron(layers, activation_of("relu"), ("a", "b"), ("y",), "mse")
+    >>> list(state_dict_files(model))
+    ['state_dict.safetensors', 'model.py']
+    """
     layers = network(perceptron)
     tensors = {name: part.contiguous() for name, part in layers.state_dict().items()}
     return {
         "state_dict.safetensors": save(tensors),
-        "model.py": torch_source(perceptron, layers).encode(),
+        "model.py": _source(perceptron, layers).encode(),
     }
 
 
-def torch_source(perceptron: Perceptron, layers: nn.Sequential) -> str:
+def _source(perceptron: Perceptron, layers: nn.Sequential) -> str:
     """The text of model.py. Raises UserError: see `state_dict_files`."""
     about = "".join(f"{sentence}\n" for sentence in perceptron.about)
     return SOURCE.format(
@@ -102,7 +112,20 @@ def listed(names: tuple[str, ...]) -> str:
 
 
 def sequential_source(perceptron: Perceptron, layers: nn.Sequential) -> str:
-    """The text of torch.nn.Sequential(...) with these modules."""
+    """The text of torch.nn.Sequential(...) with these modules.
+
+    >>> import torch
+    >>> from packtrain.kernels.activation import activation_of
+    >>> from packtrain.trainer.export.network import network
+    >>> from packtrain.trainer.export.perceptron import Layer, Perceptron
+    >>> from packtrain.trainer.export.torch_source import sequential_source
+    >>> layers = [Layer(torch.ones(1, 2), None, False)]
+    >>> model = Perceptron(layers, activation_of("relu"), ("a", "b"), ("y",), "mse")
+    >>> print(sequential_source(model, network(model)))
+    nn.Sequential(
+        nn.Linear(in_features=2, out_features=1, bias=False),
+    )
+    """
     texts = [f"    {_class(module)}{module!r},\n" for module in layers]
     double = ".double()" if perceptron.precision == "float64" else ""
     return f"nn.Sequential(\n{''.join(texts)}){double}"
