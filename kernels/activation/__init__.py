@@ -1,5 +1,6 @@
-"""What stands between the layers of an MLP: activations, each an equation."""
+"""What stands between the layers of an MLP, and its backward pass."""
 
-from .rows import ACTIVATIONS, Activation, activation_of
+from ..equations.activations import ACTIVATIONS, Activation, activation_of
+from .function import activation
 
-__all__ = ["ACTIVATIONS", "Activation", "activation_of"]
+__all__ = ["ACTIVATIONS", "Activation", "activation", "activation_of"]

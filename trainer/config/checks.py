@@ -5,11 +5,13 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from ...kernels.common.errors import UserError, choose, nearest
+from ...kernels.equations.activations import activation_of
+from ...kernels.equations.losses import SMOOTHING, check_constants, loss_of
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
-from .schema import KINDS, LEAST_SQUARES, Config, LoopConfig
+from .schema import KINDS, LEAST_SQUARES, Config, LoopConfig, ModelConfig
 
-LOSSES = ("mse", "sse", "cross_entropy")
+LOSS_CONSTANTS = "model.loss_constants."
 GRADIENTS = ("exact", "finite_difference")
 SAMPLERS = ("tpe", "cmaes", "nsgaii", "random")
 ORDERS = ("shared", "own", "sequential")
@@ -36,8 +38,10 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     for group in KINDS:
         check_kind(group, getattr(config, group), given, varied)
     _check_words(config)
+    _check_loss(config.model, varied)
     check_pruner(config.search, given)
     check_numbers(config)
+    activation_of(config.model.activation)
     _check_length(config.loop, "loop.steps" in varied)
     _check_batch(config.loop.batch_size)
     checkpoint_interval(config.checkpoint.every)
@@ -109,9 +113,15 @@ def _check_first_order(config: Config) -> None:
             )
 
 
+def _check_loss(model: ModelConfig, varied: Collection[str]) -> None:
+    given = model.loss_constants
+    of_runs = [path.removeprefix(LOSS_CONSTANTS) for path in varied if path.startswith(LOSS_CONSTANTS)]
+    loss = loss_of(model.loss, smoothed=SMOOTHING in (*given, *of_runs))
+    check_constants(loss, given, of_runs)
+
+
 def _check_words(config: Config) -> None:
     for path, known in (
-        ("model.loss", LOSSES),
         ("model.gradient", GRADIENTS),
         ("loop.order", ORDERS),
         ("search.sampler", SAMPLERS),

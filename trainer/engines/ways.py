@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
+from ...kernels.equations.activations import activation_of
 from ...kernels.language import Graph
 from ...kernels.least_squares.linearize import LARGE
 from ..config.schema import LEAST_SQUARES, Config
+from ..models.losses import configured_loss
 
 TILES = 163 << 10  # bytes of shared memory that the largest tiles of our kernels take: as much as sm_80 has
 LARGEST = 1 << 16  # samples of a minibatch of equations that stays on one core: others are shared out
@@ -146,6 +148,8 @@ def _cannot_fuse_by_triton(task: Task) -> str:
         return reason
     if task.device.type != "cuda" and task.backend != "triton":
         return "it needs a CUDA GPU"
+    if task.graph is None and not activation_of(task.config.model.activation).is_relu:
+        return "its layers have ReLU between them, and this run has another model.activation"
     if task.graph is None:
         widest = max(task.config.model.widths or [0])
         too_wide = f"on CUDA its layers have up to {WIDEST} features, and this model's have {widest}"
@@ -153,7 +157,7 @@ def _cannot_fuse_by_triton(task: Task) -> str:
     # triton takes a second to import
     from ...kernels.descent.triton.source import graph_refusal  # noqa: PLC0415 (see above)
 
-    return graph_refusal(task.graph, task.config.model.loss, task.dtype.itemsize)
+    return graph_refusal(task.graph, configured_loss(task.config.model), task.dtype.itemsize)
 
 
 def _cannot_step_by_triton(task: Task) -> str:

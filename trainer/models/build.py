@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...kernels.common.errors import UserError, nearest
+from ...kernels.equations.losses import CROSS_ENTROPY
 from ...kernels.language import Graph, parse
 from ..config.pack import Pack
 from ..config.schema import Config, ModelConfig
@@ -17,6 +18,7 @@ from ..data.memory import available_memory, check_memory
 from .base import Model
 from .expression import ExpressionModel
 from .initial import check_names, initial_parameters
+from .losses import configured_loss, constants_in_runs
 from .mlp import MLPModel, initial_weights, layout
 
 NARROW = 128  # features of a layer, up to which no step makes copies
@@ -101,7 +103,9 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
         _check_memory(pack, layout(widths, config.bias), device, dtype)
         start = initial_weights(widths, config.bias, seeds, dtype)
     model = build(config, graph, start, pack.config.compute.precision, backend)
-    model.one_hot = data.one_hot
+    loss = configured_loss(config, data.weights is not None, pack.over)
+    model.loss_kind, model.loss_constants = loss, constants_in_runs(pack, loss, start)
+    model.one_hot, model.seeds = data.one_hot, seeds
     return model
 
 
@@ -137,11 +141,13 @@ def build(
     """
     if graph is not None:
         delta = config.grad_delta if config.gradient == "finite_difference" else None
-        return ExpressionModel(graph, parameters, config.loss, delta, backend)
+        return ExpressionModel(graph, parameters, configured_loss(config), delta, backend)
     product = precision if precision in ("tf32", "bf16") else "ieee"
     of_layers = "triton" if backend == "triton" else "reference"  # Numba has whole trainings, no layers
     assert config.widths is not None
-    return MLPModel(parameters, config.widths, config.bias, config.loss, config.quantize, product, of_layers)
+    loss, quantized = configured_loss(config), config.quantize
+    layers = config.widths, config.bias, loss, quantized, product, of_layers, config.activation
+    return MLPModel(parameters, *layers)
 
 
 def _check_memory(
@@ -183,7 +189,7 @@ def _check_classes(who: str, outputs: int, data: Dataset, loss: str) -> None:
     """cross_entropy needs an output a class, the other losses one a target."""
     expected = len(data.target_names)
     if outputs != expected:
-        what, other = ("classes", "mse") if loss == "cross_entropy" else ("targets", "cross_entropy")
+        what, other = ("classes", "mse") if loss == CROSS_ENTROPY else ("targets", CROSS_ENTROPY)
         raise UserError(
             f"{who} {outputs} outputs, but the data have {expected} {what}: make them equal "
             f"(or is it model.loss={other}?)"

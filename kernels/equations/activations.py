@@ -5,6 +5,7 @@ from functools import cache, cached_property
 
 from ..common.errors import UserError, nearest
 from ..language.expr import ZERO, Expr, name, walk
+from ..language.finite import Finite
 from ..language.formula import Formula, read_formula
 
 Z = name("z")
@@ -37,7 +38,7 @@ class Activation:
 
     Two are equal where their equations are, whatever they are called.
 
-    >>> from packtrain.kernels.activation.rows import activation_of
+    >>> from packtrain.kernels.equations.activations import activation_of
     >>> tanh = activation_of("tanh")
     >>> str(tanh), str(tanh.slope), tanh == activation_of("tanh(z)")
     ('tanh(z)', '1 - tanh(z)^2', True)
@@ -58,6 +59,12 @@ class Activation:
         """The parts of value and slope, operands before what uses them."""
         return walk(self.value, self.slope)
 
+    @cached_property
+    def product(self) -> str:
+        """The operation that multiplies by the slope: `gate`, where 0 wins, if the slope may be infinite."""
+        finite = Finite([self.value], walk(self.value))
+        return "mul" if finite(self.slope) else "gate"
+
     @property
     def is_relu(self) -> bool:
         """Whether it is max(0, z), whose slope is known from its value."""
@@ -67,7 +74,7 @@ class Activation:
     def module(self) -> str | None:
         """Its class in torch.nn, made without arguments; None where there is none.
 
-        >>> from packtrain.kernels.activation.rows import activation_of
+        >>> from packtrain.kernels.equations.activations import activation_of
         >>> activation_of("silu").module, activation_of("z^3").module
         ('SiLU', None)
         """
@@ -79,7 +86,7 @@ def activation_of(text: "str | Activation") -> Activation:
 
     Raises UserError, with a caret under the fault where it is no equation.
 
-    >>> from packtrain.kernels.activation.rows import activation_of
+    >>> from packtrain.kernels.equations.activations import activation_of
     >>> str(activation_of("leaky_relu"))
     'where(z > 0, z, 0.01*z)'
     """
