@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -46,7 +46,8 @@ class Fits(Protocol):
 class Samples:
     """What is fitted to: n residuals whose weight isn't 0, |sqrt(w) t|, and its square about the mean.
 
-    `offset` tells of an input that lies far from 0, and how to write the equations then.
+    `offset` tells of an input that lies far from 0, and how to write the equations then. `scaled`: the targets
+    are in units of their standard deviation.
     """
 
     n: int
@@ -54,6 +55,7 @@ class Samples:
     spread: float
     standardized: bool
     offset: str = ""
+    scaled: bool = False
 
 
 def add_reports(rows: list[Row], engine: Fits) -> None:
@@ -84,6 +86,7 @@ def add_reports(rows: list[Row], engine: Fits) -> None:
     """
     standardized = engine.data.mean is not None
     samples = _samples(engine.problem, standardized, "" if standardized else far_from_0(engine.data))
+    samples = replace(samples, scaled=engine.data.target_mean is not None)
     eps = torch.finfo(engine.model.parameters.dtype).eps
     statuses = [Status(code) for code in engine.status.tolist()]
     for runs, at_end in engine.solver.solutions():
@@ -230,6 +233,8 @@ def _notes(fit: Row, status: Status, samples: Samples, eps: float) -> Iterator[s
         yield "R^2 is below 0: a constant would be closer to the data"
     if samples.standardized:
         yield "the parameters are those of the standardized inputs (data.standardize)"
+    if samples.scaled:
+        yield "sums of squares are of the standardized targets (data.standardize)"
 
 
 def _listed(words: list[str]) -> str:

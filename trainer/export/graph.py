@@ -22,7 +22,7 @@ def torch_files(perceptron: Perceptron) -> dict[str, bytes]:
     """model.pt2, which torch.export.load reads.
 
     >>> import torch
-    >>> from packtrain.kernels.activation import activation_of
+    >>> from packtrain.kernels.equations.activations import activation_of
     >>> from packtrain.trainer.export.graph import torch_files
     >>> from packtrain.trainer.export.perceptron import Layer, Perceptron
     >>> layers = [Layer(torch.ones(1, 2), None, False)]

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from ...kernels.activation.rows import Z
 from ...kernels.elementwise.reference import evaluate
+from ...kernels.equations.activations import Z
 from ...kernels.language.expr import Expr, walk
 from ...kernels.quantize.reference import quantize_reference
 from .perceptron import Layer, Perceptron
@@ -53,7 +53,7 @@ def network(perceptron: Perceptron) -> nn.Sequential:
     """The layers with an activation between them, and Quantize before those whose input is quantized.
 
     >>> import torch
-    >>> from packtrain.kernels.activation import activation_of
+    >>> from packtrain.kernels.equations.activations import activation_of
     >>> from packtrain.trainer.export.network import network
     >>> from packtrain.trainer.export.perceptron import Layer, Perceptron
     >>> layers = [Layer(torch.ones(3, 2), None, False), Layer(torch.ones(1, 3), torch.ones(1), False)]

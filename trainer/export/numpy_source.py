@@ -58,7 +58,7 @@ def numpy_files(perceptron: Perceptron) -> dict[str, bytes]:
     """file -> its content.
 
     >>> import torch
-    >>> from packtrain.kernels.activation import activation_of
+    >>> from packtrain.kernels.equations.activations import activation_of
     >>> from packtrain.trainer.export.numpy_source import numpy_files
     >>> from packtrain.trainer.export.perceptron import Layer, Perceptron
     >>> layers = [Layer(torch.ones(1, 2), None, False)]
@@ -75,7 +75,7 @@ def perceptron_source(perceptron: Perceptron) -> str:
     """The text of predict.py. It imports NumPy, and SciPy where an activation has a function of it.
 
     >>> import torch
-    >>> from packtrain.kernels.activation import activation_of
+    >>> from packtrain.kernels.equations.activations import activation_of
     >>> from packtrain.trainer.export.numpy_source import perceptron_source
     >>> from packtrain.trainer.export.perceptron import Layer, Perceptron
     >>> layers = [Layer(torch.ones(3, 2), None, False), Layer(torch.ones(1, 3), torch.ones(1), False)]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from ...kernels.activation import Activation, activation_of
-from ...kernels.loss.rows import loss_of
-from ..folder.trained import Trained
+from ...kernels.equations.activations import Activation
+from ...kernels.equations.losses import loss_of
+from ..folder.trained import SCALES, Trained
 from ..models.mlp import MLPModel
 
 PRECISION = {torch.float32: "float32", torch.float64: "float64"}
@@ -105,15 +105,19 @@ def perceptron_of(trained: Trained, run: int) -> Perceptron:
         Layer(named[f"weight_{layer}"], named.get(f"bias_{layer}"), layer in model.quantized)
         for layer in range(model.layers)
     ]
-    activation = activation_of(getattr(model, "activation", "relu"))
-    scales = scales_of(trained)
     return Perceptron(
-        layers, activation, trained.inputs, trained.targets, model.loss_kind, model.product, scales
+        layers,
+        model.activation,
+        trained.inputs,
+        trained.targets,
+        model.loss_kind.name,
+        model.product,
+        scales_of(trained),
     )
 
 
 def scales_of(trained: Trained) -> dict[str, Tensor]:
-    """What inputs were standardized with, by the names of model.safetensors; {} where they weren't.
+    """What inputs and targets were standardized with, by the names of model.safetensors.
 
     >>> import torch
     >>> from packtrain.trainer.export.perceptron import scales_of
@@ -124,6 +128,5 @@ def scales_of(trained: Trained) -> dict[str, Tensor]:
     >>> scales_of(Trained(model, {"best_run": 0}, ("x",), ("y",), mean, std))
     {'inputs.mean': tensor([3.]), 'inputs.std': tensor([0.5000])}
     """
-    if trained.mean is None or trained.std is None:
-        return {}
-    return {"inputs.mean": trained.mean, "inputs.std": trained.std}
+    scales = zip(SCALES, (trained.mean, trained.std, trained.target_mean, trained.target_std), strict=True)
+    return {name: scale for name, scale in scales if scale is not None}

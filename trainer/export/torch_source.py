@@ -68,7 +68,7 @@ def state_dict_files(perceptron: Perceptron) -> dict[str, bytes]:
     """file -> its content. Raises UserError where torch has no function for the activation's equation.
 
     >>> import torch
-    >>> from packtrain.kernels.activation import activation_of
+    >>> from packtrain.kernels.equations.activations import activation_of
     >>> from packtrain.trainer.export.torch_source import state_dict_files
     >>> from packtrain.trainer.export.perceptron import Layer, Perceptron
     >>> layers = [Layer(torch.ones(1, 2), None, False)]
@@ -115,7 +115,7 @@ def sequential_source(perceptron: Perceptron, layers: nn.Sequential) -> str:
     """The text of torch.nn.Sequential(...) with these modules.
 
     >>> import torch
-    >>> from packtrain.kernels.activation import activation_of
+    >>> from packtrain.kernels.equations.activations import activation_of
     >>> from packtrain.trainer.export.network import network
     >>> from packtrain.trainer.export.perceptron import Layer, Perceptron
     >>> from packtrain.trainer.export.torch_source import sequential_source

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from torch import Tensor
+
 from ..config.pack import Pack
 from ..data.dataset import Dataset
 from ..engines.base import Engine
@@ -45,7 +47,8 @@ class Result:
         """The models, which predict."""
         data = self.data
         names = data.input_names, data.target_names
-        return Trained(self.model, self.summary, *names, data.mean, data.std)
+        scales = data.mean, data.std, data.target_mean, data.target_std
+        return Trained(self.model, self.summary, *names, *scales)
 
 
 def run_rows(
@@ -55,8 +58,11 @@ def run_rows(
     before: Evaluation,
     after: Evaluation,
     validation: Evaluation | None,
+    best_steps: Tensor | None = None,
 ) -> list[Row]:
     """One entry of result.json's `run` for each run. Metrics are the validation part's where there is one.
+
+    `best_steps` [R] are the steps of which the model is, with model.best; -1 for none.
 
     >>> import torch
     >>> from packtrain.kernels.language import parse
@@ -74,6 +80,7 @@ def run_rows(
     first, last = before.loss.tolist(), after.loss.tolist()
     held_out = validation.loss.tolist() if validation else [None] * pack.runs
     metrics = {name: values.tolist() for name, values in judged.metrics.items()}
+    best = [] if best_steps is None else best_steps.tolist()
     fitted = {name: model.named()[name].tolist() for name in model.scalars}
     return [
         {
@@ -82,6 +89,7 @@ def run_rows(
             "outcome": endings[run].word,
             "message": endings[run].message,
             "steps": endings[run].step,
+            **({"best_step": None if best[run] < 0 else best[run]} if best else {}),
             "loss": {
                 "train": {"first": first[run], "last": last[run]},
                 "validation": held_out[run],

@@ -161,9 +161,10 @@ def _check_memory(
     optimizer = pack.config.optimizer.kind
     remembers = optimizer == "sgd" and any(pack.each("optimizer.momentum"))
     states = {"sgd": 2 if remembers else 1, "adam": 3, "adamw": 3}.get(optimizer, 1)  # and parameters
+    kept = runs if pack.config.model.best else 0
     wide = max(map(max, filter(None, shapes.values())), default=1) > NARROW
     at_once = 1 if device.type == "cuda" else runs
-    copies = max(states * runs, (COPIES * states if wide else states + 1) * at_once)
+    copies = kept + max(states * runs, (COPIES * states if wide else states + 1) * at_once)
     what = f"training {size:,} parameters" + (f" in {runs:,} runs" if runs > 1 else "")
     mend = "take fewer runs" if len(shapes) == size else "make model.widths smaller, or take fewer runs"
     check_memory(copies * size * dtype.itemsize, available_memory(device), what, mend)

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from packtrain.kernels.activation import activation_of
+from packtrain.kernels.equations.activations import activation_of
 from packtrain.trainer.export.perceptron import Layer, Perceptron
 
 OURS = "z*sigmoid(1.702*z)", "s = tanh(z); where(z > 0, s, 0.1*s) + s^2", "erfc(-z)*min(z, 1)"

@@ -68,11 +68,11 @@ def test_an_mlp_is_exported_without_equations(cli: Command, tmp_path: Path) -> N
 
 
 def test_a_run_of_a_pack_gives_elsewhere_what_it_gives_here(cli: Command, tmp_path: Path) -> None:
-    """A quantized layer, standardized inputs, numbers for targets."""
+    """A quantized layer, an activation of one's own, standardized inputs and targets, which are numbers."""
     table = "data.table={xa: [1990, 2000, 2010, 2020], xb: [0.1, 0.3, 0.2, 0], xy: [3, 1, 4, 1]}"
     asked = (
-        "~experiment", "model=mlp", "model.loss=mse", "model.widths=[2,6,4,1]", "model.quantize=[1]",
-        "data=table", table, "data.columns={targets: xy}", "data.standardize=true",
+        "~experiment", "model=mlp", "model.loss=mse", "model.widths=[2,6,4,1]", "model.quantize=[1]", "model.activation='z*sigmoid(1.702*z) + 2'",
+        "data=table", table, "data.columns={targets: xy}", "data.standardize=all",
         "pack.over={seed: '1,2,3'}", "loop.batch_size=full", "loop.steps=9", "monitor=quiet",
     )  # fmt: skip
     assert cli(*asked).code == 0
