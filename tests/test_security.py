@@ -175,7 +175,7 @@ COMMANDS = [
     ["show", "graph", "sort=seed"],
     ["show", "mlp", "run=0"],
     ["export", "fit"],
-    ["export", "mlp", "format=state_dict,numpy,torch"],
+    ["export", "mlp"],
 ]
 
 
