@@ -133,17 +133,13 @@ def _steps(perceptron: Perceptron) -> Iterator[str]:
     if "inputs.mean" in perceptron.scales:
         yield 'x = (x - WEIGHTS["inputs.mean"]) / WEIGHTS["inputs.std"]'
     yield f"x = x.astype(np.{perceptron.precision})"
-    last = len(perceptron.layers) - 1
     for place, layer in enumerate(perceptron.layers):
+        if place:
+            lines = written_lines(perceptron.activation.value, NOTATION, "x", "part")
+            yield from (f"{name} = {text}" for name, text in lines)
         if layer.quantized:
             yield "x = np.trunc(np.clip(x, 0, 255))"
         bias = f' + WEIGHTS["bias_{place}"]' if layer.bias is not None else ""
-        yield f'{"y" if place == last else "z"} = x @ WEIGHTS["weight_{place}"].T{bias}'
-        if place < last:
-            lines = written_lines(perceptron.activation.value, NOTATION, "x", "part")
-            yield from (f"{name} = {text}" for name, text in lines)
-    yield (
-        'return y * WEIGHTS["targets.std"] + WEIGHTS["targets.mean"]'
-        if ("targets.mean" in perceptron.scales)
-        else "return y"
-    )
+        yield f'z = x @ WEIGHTS["weight_{place}"].T{bias}'
+    rescaled = ' * WEIGHTS["targets.std"] + WEIGHTS["targets.mean"]'
+    yield f"return z{rescaled if 'targets.mean' in perceptron.scales else ''}"

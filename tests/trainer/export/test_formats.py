@@ -126,6 +126,7 @@ def test_classes_have_probabilities_and_names(tmp_path: Path) -> None:
     assert_close(probabilities, logits.softmax(-1), torch.float32)
     names = [model.outputs[place] for place in logits.argmax(-1)]
     assert len(set(names)) > 1 and exported.classes(x.numpy()).tolist() == names
+    assert exported.predict(x[0].numpy()) == pytest.approx(exported.predict(x.numpy())[0], rel=1e-5)
     assert "CLASSES = " in state_dict_files(model)["model.py"].decode()
 
 
