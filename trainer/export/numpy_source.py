@@ -85,8 +85,8 @@ def perceptron_source(perceptron: Perceptron) -> str:
         x = x.astype(np.float32)
         z = x @ WEIGHTS["weight_0"].T
         x = np.tanh(z)
-        y = x @ WEIGHTS["weight_1"].T + WEIGHTS["bias_1"]
-        return y
+        z = x @ WEIGHTS["weight_1"].T + WEIGHTS["bias_1"]
+        return z
     """
     needs = {part.op for part in walk(perceptron.activation.value)} if len(perceptron.layers) > 1 else set()
     about = "".join(f"{sentence}\n" for sentence in perceptron.about)
