@@ -155,7 +155,7 @@ def training(
 ) -> None:
     """A few steps of a graph's training in one launch."""
     graph, kind = parse(text, outputs), getattr(torch, dtype)
-    source = graph_training(graph, loss, kind.itemsize)
+    source = graph_training(graph, loss_of(loss), kind.itemsize)
     parameters = torch.zeros(runs, len(graph.parameters), dtype=kind)
     _descend(source, parameters, len(graph.inputs), len(graph.outputs), loss, optimizer, batch, own)
 
@@ -171,7 +171,7 @@ def perceptron(
 ) -> None:
     """A few steps of a perceptron's training in one launch."""
     kind = getattr(torch, dtype)
-    source = layers_training(widths, True, loss, product, kind.itemsize)
+    source = layers_training(widths, True, loss_of(loss), product, kind.itemsize)
     size = sum(o * (i + 1) for i, o in itertools.pairwise(widths))
     _descend(source, torch.zeros(3, size, dtype=kind), widths[0], widths[-1], loss, optimizer, batch, own)
 
@@ -183,14 +183,15 @@ def _descend(
     size, kind = len(parameters), parameters.dtype
     exact = torch.int64 if loss == "cross_entropy" else kind
     x, t = torch.zeros(1, inputs, batch, dtype=kind), torch.zeros(1, outputs, batch, dtype=exact)
-    constants, coefficients = {"sgd": (3, 1), "adam": (5, 3)}[optimizer]
+    rule = rule_of(optimizer)
     whole, floats = torch.zeros(size, dtype=torch.int64), torch.zeros(2, size, dtype=kind)
-    settings = torch.zeros(size, constants, dtype=kind)
-    runs = Runs(parameters, settings, whole, whole, whole, floats[0] > 0, floats[0])
+    settings = torch.zeros(size, len(rule.constants), dtype=kind)
+    constants = torch.ones(size, len(loss_of(loss).constants), dtype=kind)
+    runs = Runs(parameters, settings, constants, whole, whole, whole, whole, floats[0] > 0, floats[0])
     record = Record(floats, floats, torch.zeros(2, size, 2, dtype=kind), whole[:2], floats[0])
-    descent = TritonDescent(source, optimizer, runs, record, 1)
+    descent = TritonDescent(source, rule, runs, record, 1)
     shuffle = Shuffle(torch.zeros(size, 2, 4, dtype=torch.int64), 0, batch) if own else None
-    table = torch.zeros(2, coefficients, size, dtype=kind)
+    table = torch.zeros(2, len(rule.coefficients), size, dtype=kind)
     descent.advance(Block(0, Batches(x, t, shuffle), table, whole[:2]), slice(0, 2))
 
 
@@ -297,6 +298,7 @@ if __name__ == "__main__":
     from packtrain.kernels.descent.triton.layers_source import layers_training
     from packtrain.kernels.descent.triton.source import graph_training
     from packtrain.kernels.equations.losses import loss_of
+    from packtrain.kernels.equations.optimizers import rule_of
     from packtrain.kernels.equations.robust import robust
     from packtrain.kernels.expression import triton_kernel
     from packtrain.kernels.language import parse

@@ -8,8 +8,7 @@ from itertools import pairwise
 from ..equations.losses import Loss
 from ..functions.routine import Routine
 from ..functions.vector import BITS, Module, Place, constant
-from . import gradients, products
-from .losses import add_loss
+from . import gradients, losses, products
 from .tiles import REGISTER, lanes_of
 
 CACHED = 1 << 21  # bytes of a block's values: more would not stay near a core
@@ -89,7 +88,7 @@ def _add_routines(module: Module, layers: list[Layer], bias: bool, loss: Loss, k
     gradients.add_to_weights(module, kind, outputs, inputs)
     gradients.add_to_bias(module, kind, outputs)
     _add_fetch(module, "fetch", kind, lanes_of(kind))
-    add_loss(module, kind, loss)
+    losses.add_loss(module, kind, loss)
     if loss.of_classes:
         _add_fetch(module, "fetch_classes", "i64", lanes_of(kind))
 

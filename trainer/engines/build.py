@@ -1,6 +1,7 @@
 """config.loop, .optimizer, .schedule and .engine -> an engine."""
 
 import math
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -13,15 +14,16 @@ from ...kernels.least_squares import Problem, Rules, Solver, TorchSolver
 from ...kernels.least_squares.linearize import Squares
 from ...kernels.least_squares.robust import RobustLoss, fault_of
 from ..config.checks import not_for_fits
+from ..config.equations import optimizer_fields, rule_in, schedule_fields, schedule_in
 from ..config.pack import Pack
-from ..config.schema import LEAST_SQUARES, per_run_fields
+from ..config.schema import LEAST_SQUARES
 from ..data.dataset import Dataset
 from ..data.order import Order
 from ..models.base import Model
 from ..models.build import graph_of, new_model
 from ..models.expression import ExpressionModel
 from ..models.initial import bounds_of, free_parameters
-from ..optimizers import OPTIMIZERS, SCHEDULES, Rates
+from ..optimizers import Optimizer, Rates
 from .base import Engine
 from .choose import Choice, choose
 from .devices import Compute
@@ -92,15 +94,15 @@ def first_order(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Tabu
     order = _order(pack, data)
     steps = _steps(pack, order)
 
-    values = _hyperparameters(pack, device)
-    like = model.parameters.detach()
-    make = OPTIMIZERS[config.optimizer.kind]
-    optimizer = make(values.__getitem__, like)
-    rates = Rates(values, steps, make, SCHEDULES[config.schedule.kind], like)
+    rule, like = rule_in(config.optimizer), model.parameters.detach()
+    numbers = _numbers(pack, optimizer_fields(config.optimizer))
+    scheduled = _numbers(pack, schedule_fields(config.schedule))
+    optimizer = Optimizer(rule, numbers, like)
+    rates = Rates(rule, schedule_in(config.schedule), numbers, scheduled, steps.cpu(), like)
     clips = any(value is not None for value in pack.each("optimizer.clip_norm"))
     options: dict[str, Any] = {
         "steps": steps,
-        "clip_norm": values["clip_norm"].to(model.parameters.dtype) if clips else None,
+        "clip_norm": _values(pack, "optimizer.clip_norm", device).to(like.dtype) if clips else None,
         "every": config.monitor.every,
     }
     if choice.engine == "fused":
@@ -206,13 +208,12 @@ def _squares(model: Model) -> Squares:
     return squares
 
 
-def _hyperparameters(pack: Pack, device: torch.device) -> dict[str, Tensor]:
-    """What may differ between the runs' updates, by name: each [R]."""
-    paths = [path for path in per_run_fields() if path.startswith(("optimizer.", "schedule."))]
-    return {path.partition(".")[2]: _values(pack, path, device) for path in paths}
+def _numbers(pack: Pack, fields: Mapping[str, str]) -> dict[str, Tensor]:
+    """The values in each run of the numbers that stand in these fields, by name: [R] each, on the CPU."""
+    return {word: _values(pack, path) for word, path in fields.items()}
 
 
-def _values(pack: Pack, path: str, device: torch.device) -> Tensor:
+def _values(pack: Pack, path: str, device: torch.device | None = None) -> Tensor:
     """The value of a field in each run, [R] in float64; null is infinite."""
     values = [math.inf if value is None else value for value in pack.each(path)]
     return torch.tensor(values, dtype=torch.float64, device=device)

@@ -47,7 +47,7 @@ class Samples:
     """What is fitted to: n residuals whose weight isn't 0, |sqrt(w) t|, and its square about the mean.
 
     `offset` tells of an input that lies far from 0, and how to write the equations then. `robust`: by a loss
-    other than squares.
+    other than squares. `scaled`: the targets were standardized.
     """
 
     n: int
@@ -56,6 +56,7 @@ class Samples:
     standardized: bool
     offset: str = ""
     robust: bool = False
+    scaled: bool = False
 
 
 def add_reports(rows: list[Row], engine: Fits) -> None:
@@ -87,6 +88,7 @@ def add_reports(rows: list[Row], engine: Fits) -> None:
     """
     standardized = engine.data.mean is not None
     samples = _samples(engine.problem, standardized, "" if standardized else far_from_0(engine.data))
+    samples = replace(samples, scaled=engine.data.target_mean is not None)
     eps = torch.finfo(engine.model.parameters.dtype).eps
     statuses = [Status(code) for code in engine.status.tolist()]
     for runs, at_end in engine.solver.solutions():
@@ -238,6 +240,8 @@ def _notes(fit: Row, status: Status, samples: Samples, eps: float) -> Iterator[s
         yield "the parameters are those of the standardized inputs (data.standardize)"
     if samples.robust:
         yield "standard errors are those of scipy's curve_fit with a loss; R^2, AIC and BIC are of squares"
+    if samples.scaled:
+        yield "sums of squares are of the standardized targets (data.standardize)"
 
 
 def _listed(words: list[str]) -> str:

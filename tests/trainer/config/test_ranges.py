@@ -22,6 +22,9 @@ OUTSIDE = {
     "optimizer.beta1": [-0.1, 1],
     "optimizer.beta2": [-0.1, 1],
     "optimizer.eps": [-1e-8],
+    "optimizer.alpha": [-0.1, 1],
+    "optimizer.lr_decay": [-0.1],
+    "optimizer.momentum_decay": [-0.1],
     "optimizer.ftol": [-1e-8],
     "optimizer.xtol": [-1e-8],
     "optimizer.gtol": [-1e-8],
@@ -29,6 +32,9 @@ OUTSIDE = {
     "schedule.warmup_steps": [-1],
     "schedule.start_factor": [0, 1.1],
     "schedule.final_factor": [-0.1],
+    "schedule.step_size": [0, -1],
+    "schedule.gamma": [0, -0.1],
+    "schedule.warmup_fraction": [-0.1, 1.1],
     "loop.steps": [0],
     "loop.epochs": [0, -1],
     "loop.max_seconds": [0],
@@ -49,6 +55,7 @@ INTEGERS = {
     "data.size",
     "model.starts",
     "schedule.warmup_steps",
+    "schedule.step_size",
     "loop.steps",
     "checkpoint.keep",
     "search.max_pack",
@@ -66,6 +73,9 @@ INTEGERS = {
 def context_of(path: str) -> list[str]:
     fits = [f"optimizer.{name}" for name in ("ftol", "xtol", "gtol", "radius")]
     others = {"optimizer.momentum": ["optimizer=sgd"], "loop.epochs": ["loop.steps=null"]}
+    others |= {"optimizer.alpha": ["optimizer=rmsprop"], "optimizer.lr_decay": ["optimizer=adagrad"]}
+    others |= {"optimizer.momentum_decay": ["optimizer=nadam"], "schedule.step_size": ["schedule=step"]}
+    others |= {"schedule.gamma": ["schedule=step"], "schedule.warmup_fraction": ["schedule=one_cycle"]}
     others |= {f"search.{name}": ["search=random"] for name in ("rounds", "runs_per_round", "seed")}
     others |= {f"search.{name}": ["search.pruner=halving"] for name in ("reduction_factor", "min_steps")}
     others["search.patience"] = ["search.pruner=patience"]
