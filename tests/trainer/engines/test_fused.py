@@ -90,9 +90,14 @@ OPTIMIZERS = (
 )
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("schedule", ["constant", "linear_warmup", "cosine"])
-def test_all_optimizers_and_schedules(optimizer: tuple[str, ...], schedule: str) -> None:
+SCHEDULES = "constant", "linear_warmup", "cosine", "step", "exponential", "one_cycle"
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"),
+    itertools.islice(zip(itertools.cycle(OPTIMIZERS), itertools.cycle(SCHEDULES)), 12),
+)
+def test_optimizers_and_schedules(optimizer: tuple[str, ...], schedule: str) -> None:
     agree(*PRIMER, *optimizer, f"schedule={schedule}", SEEDS)
 
 
