@@ -134,11 +134,13 @@ def expression(
     if what == "predict":
         triton_kernel.predict(graph, parameters, inputs)
     elif what == "squares":
-        triton_kernel.squares(graph, parameters, inputs, targets, torch.zeros(rows, dtype=kind))
+        weights, rule = torch.zeros(rows, dtype=kind), None if loss == "mse" else robust(loss_of(loss))
+        given = parameters, inputs, targets, weights, rule, torch.ones(runs, 1)
+        triton_kernel.squares(graph, *given)
     else:
         classes = torch.zeros(*rows, 1, dtype=torch.int64)
         wanted = classes if loss == "cross_entropy" else targets
-        triton_kernel.loss_and_gradient(graph, parameters, inputs, wanted, loss)
+        triton_kernel.loss_and_gradient(graph, parameters, inputs, wanted, loss_of(loss))
 
 
 def training(
@@ -153,7 +155,7 @@ def training(
 ) -> None:
     """A few steps of a graph's training in one launch."""
     graph, kind = parse(text, outputs), getattr(torch, dtype)
-    source = graph_training(graph, loss, kind.itemsize)
+    source = graph_training(graph, loss_of(loss), kind.itemsize)
     parameters = torch.zeros(runs, len(graph.parameters), dtype=kind)
     _descend(source, parameters, len(graph.inputs), len(graph.outputs), loss, optimizer, batch, own)
 
@@ -166,10 +168,11 @@ def perceptron(
     dtype: str = "float32",
     batch: int = 256,
     own: bool = False,
+    activation: str = "relu",
 ) -> None:
     """A few steps of a perceptron's training in one launch."""
     kind = getattr(torch, dtype)
-    source = layers_training(widths, True, loss, product, kind.itemsize)
+    source = layers_training(widths, True, loss_of(loss), product, kind.itemsize, activation_of(activation))
     size = sum(o * (i + 1) for i, o in itertools.pairwise(widths))
     _descend(source, torch.zeros(3, size, dtype=kind), widths[0], widths[-1], loss, optimizer, batch, own)
 
@@ -184,7 +187,8 @@ def _descend(
     rule = rule_of(optimizer)
     whole, floats = torch.zeros(size, dtype=torch.int64), torch.zeros(2, size, dtype=kind)
     settings = torch.zeros(size, len(rule.constants), dtype=kind)
-    runs = Runs(parameters, settings, whole, whole, whole, floats[0] > 0, floats[0])
+    constants = torch.ones(size, len(loss_of(loss).constants), dtype=kind)
+    runs = Runs(parameters, settings, constants, whole, whole, whole, whole, floats[0] > 0, floats[0])
     record = Record(floats, floats, torch.zeros(2, size, 2, dtype=kind), whole[:2], floats[0])
     descent = TritonDescent(source, rule, runs, record, 1)
     shuffle = Shuffle(torch.zeros(size, 2, 4, dtype=torch.int64), 0, batch) if own else None
@@ -294,7 +298,10 @@ if __name__ == "__main__":
     from packtrain.kernels.descent.triton.descent import TritonDescent
     from packtrain.kernels.descent.triton.layers_source import layers_training
     from packtrain.kernels.descent.triton.source import graph_training
+    from packtrain.kernels.equations.activations import activation_of
+    from packtrain.kernels.equations.losses import loss_of
     from packtrain.kernels.equations.optimizers import rule_of
+    from packtrain.kernels.equations.robust import robust
     from packtrain.kernels.expression import triton_kernel
     from packtrain.kernels.language import parse
     from packtrain.kernels.linear_relu.autograd import chain

@@ -25,6 +25,15 @@ FIRST_ORDER = optimizers.NAMES
 LEAST_SQUARES = ("levenberg_marquardt", "gauss_newton")
 SEARCHES = ("random", "optuna")
 PRUNERS = ("halving", "median", "patience")
+# data.standardize -> what is standardized
+STANDARDIZED: dict[bool | str | None, tuple[str, ...]] = {
+    None: (),
+    False: (),
+    True: ("inputs",),
+    "inputs": ("inputs",),
+    "targets": ("targets",),
+    "all": ("inputs", "targets"),
+}
 # The fields of search by which a pruner judges runs.
 JUDGED = ("pruner", "reduction_factor", "patience", "min_steps", "objective", "direction")
 
@@ -38,6 +47,7 @@ class ModelConfig:
 
     kind: str = MISSING
     loss: str = "mse"
+    best: bool = False
     loss_constants: dict[str, Any] = mapping(per_run=True)
     expressions: Any = only(None, "expression")
     outputs: list[str] | None = only(None, "expression")
@@ -52,6 +62,7 @@ class ModelConfig:
     grad_delta: float = only(1e-4, "expression")
     widths: list[int] | None = only(None, "mlp")
     bias: bool = only(True, "mlp")
+    activation: str = only("relu", "mlp")
     quantize: list[int] = only([], "mlp")
 
 
@@ -65,7 +76,7 @@ class DataConfig:
     kind: str = MISSING
     seed: int = 0
     validation: float = 0.0
-    standardize: bool = False
+    standardize: bool | str | None = False
     class_weights: Any = None
     size: int | None = only(None, "ground_truth", "gaussians")
     truth: dict[str, Any] = mapping("ground_truth")
@@ -77,6 +88,11 @@ class DataConfig:
     table: dict[str, Any] = mapping("file", "table")
     columns: dict[str, Any] = mapping("gaussians", "file", "table", "sklearn")
     set: str | None = only(None, "sklearn")
+
+    @property
+    def standardized(self) -> tuple[str, ...]:
+        """What is standardized: of inputs and targets none, one or both."""
+        return STANDARDIZED[self.standardize]
 
 
 @dataclass

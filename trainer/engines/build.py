@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from ...kernels.common.errors import UserError
+from ...kernels.equations.robust import SQUARES, robust
 from ...kernels.least_squares import Problem, Rules, Solver, TorchSolver
 from ...kernels.least_squares.linearize import Squares
+from ...kernels.least_squares.robust import RobustLoss, fault_of
+from ..config.checks import not_for_fits
 from ..config.equations import optimizer_fields, rule_in, schedule_fields, schedule_in
 from ..config.pack import Pack
 from ..config.schema import LEAST_SQUARES
@@ -114,7 +117,7 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
     _check_size(pack, model)
     data = _counted(data)
     order = Order(len(data), len(data), None, data.inputs.device)
-    problem = Problem(data.inputs, data.targets, data.weights)
+    problem = Problem(data.inputs, data.targets, data.weights, _robust_loss(pack, model))
     rules = _rules(pack, model, problem, _steps(pack, order))
     damped = pack.config.optimizer.kind == "levenberg_marquardt"
     parameters = model.parameters.detach()
@@ -128,9 +131,22 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
     else:
         squares = _squares(model) if choice.backend == "triton" else None
         solver = TorchSolver(model.jacobian, problem, parameters, rules, damped, squares)
-    scale = 1.0 if not model.loss_kind.mean else 1 / problem.rows
+    scale = (1.0 if problem.loss is None else 0.5) / (problem.rows if model.loss_kind.mean else 1)
     every = pack.config.monitor.every
     return LeastSquaresEngine(model, solver, problem, data, rules, order, scale, choice, every)
+
+
+def _robust_loss(pack: Pack, model: Model) -> RobustLoss | None:
+    """The loss and its constants in each run; None of squares. Raises UserError where steps can't take it."""
+    if model.loss_kind.name in SQUARES:
+        return None
+    constants = model.loss_constants
+    assert constants is not None
+    if fault := fault_of(model.loss_kind, constants):
+        raise UserError(not_for_fits(pack.config.optimizer.kind, model.loss_kind, fault))
+    rule = robust(model.loss_kind)
+    assert rule is not None
+    return RobustLoss(rule, constants.double())
 
 
 def _counted(data: Dataset) -> Dataset:
@@ -183,9 +199,13 @@ def _squares(model: Model) -> Squares:
 
     assert isinstance(model, ExpressionModel)
     graph = model.graph
-    return lambda p, problem: triton_kernel.squares(
-        graph, p, problem.inputs, problem.targets, problem.weights
-    )
+
+    def squares(parameters: Tensor, problem: Problem) -> Tensor:
+        samples, loss = (problem.inputs, problem.targets, problem.weights), problem.loss
+        rule, constants = (None, None) if loss is None else (loss.rule, loss.constants)
+        return triton_kernel.squares(graph, parameters, *samples, rule, constants)
+
+    return squares
 
 
 def _numbers(pack: Pack, fields: Mapping[str, str]) -> dict[str, Tensor]:

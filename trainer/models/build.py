@@ -9,10 +9,11 @@ from torch import Tensor
 
 from ...kernels.common.errors import UserError, nearest
 from ...kernels.equations.losses import CROSS_ENTROPY
+from ...kernels.equations.robust import SQUARES
 from ...kernels.language import Graph, parse
 from ..config.equations import optimizer_fields, rule_in
 from ..config.pack import Pack
-from ..config.schema import FIRST_ORDER, Config, ModelConfig
+from ..config.schema import FIRST_ORDER, LEAST_SQUARES, Config, ModelConfig
 from ..data.columns import mapped
 from ..data.dataset import Dataset
 from ..data.memory import available_memory, check_memory
@@ -107,6 +108,7 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
     loss = configured_loss(config, data.weights is not None, pack.over)
     model.loss_kind, model.loss_constants = loss, constants_in_runs(pack, loss, start)
     model.one_hot, model.seeds = data.one_hot, seeds
+    model.weighs_errors = pack.config.optimizer.kind in LEAST_SQUARES and loss.name not in SQUARES
     return model
 
 
@@ -146,9 +148,9 @@ def build(
     product = precision if precision in ("tf32", "bf16") else "ieee"
     of_layers = "triton" if backend == "triton" else "reference"  # Numba has whole trainings, no layers
     assert config.widths is not None
-    return MLPModel(
-        parameters, config.widths, config.bias, configured_loss(config), config.quantize, product, of_layers
-    )
+    loss, quantized = configured_loss(config), config.quantize
+    layers = config.widths, config.bias, loss, quantized, product, of_layers, config.activation
+    return MLPModel(parameters, *layers)
 
 
 def _check_memory(
@@ -160,9 +162,10 @@ def _check_memory(
     """
     size, runs = sum(map(math.prod, shapes.values())), pack.runs
     states = 1 + _remembered(pack)  # and parameters
+    kept = runs if pack.config.model.best else 0
     wide = max(map(max, filter(None, shapes.values())), default=1) > NARROW
     at_once = 1 if device.type == "cuda" else runs
-    copies = max(states * runs, (COPIES * states if wide else states + 1) * at_once)
+    copies = kept + max(states * runs, (COPIES * states if wide else states + 1) * at_once)
     what = f"training {size:,} parameters" + (f" in {runs:,} runs" if runs > 1 else "")
     mend = "take fewer runs" if len(shapes) == size else "make model.widths smaller, or take fewer runs"
     check_memory(copies * size * dtype.itemsize, available_memory(device), what, mend)

@@ -37,6 +37,7 @@ class Training:
     steps: Tensor
     clip: Tensor | None
     order: Order
+    constants: Tensor
 
     def optimizer_of(self, dtype: torch.dtype) -> Optimizer:
         return Optimizer(rule_of(self.optimizer), self.hyper, self.parameters.to(dtype))
@@ -67,6 +68,7 @@ class Training:
             steps=self.steps[runs],
             clip=None if self.clip is None else self.clip[runs],
             order=replace(order, seeds=seeds),
+            constants=self.constants[runs],
         )
 
 
@@ -186,6 +188,8 @@ def prepared(
     runs = Runs(
         parameters,
         optimizer.constants,
+        training.constants.to(dtype),
+        seeds=torch.arange(size),
         setting=torch.arange(size),
         steps=training.steps,
         count=torch.zeros(size, dtype=torch.int64),

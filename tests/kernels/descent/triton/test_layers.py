@@ -14,14 +14,18 @@ from packtrain.kernels.descent.triton import wide as triton_wide
 from packtrain.kernels.descent.triton.descent import TritonDescent
 from packtrain.kernels.descent.triton.layers_source import ScratchTiles, layers_training
 from packtrain.kernels.descent.triton.source import Cut
-from packtrain.kernels.linear_relu.reference import linear_relu_chain_reference
-from packtrain.kernels.loss import loss as loss_of
+from packtrain.kernels.equations.activations import activation_of
+from packtrain.kernels.linear_relu.reference import linear_reference
+from packtrain.kernels.loss import loss as by_outputs
+from packtrain.kernels.loss import loss_of, with_weights
 from packtrain.trainer.data.order import Order
 from packtrain.trainer.models.mlp import layout
 from tests.helpers import assert_near
 from tests.kernels import edited
+from tests.kernels.activation.activations import by_autograd
 from tests.kernels.descent import trainings
 from tests.kernels.descent.trainings import CPU, Training, by_torch, by_triton, check, check_nan
+from tests.losses import LOSSES
 
 pytestmark = pytest.mark.usefixtures("poisoned")
 
@@ -39,6 +43,8 @@ def training(
     batch: int = 40,
     runs: int = 2,
     steps: tuple[int, ...] = (3, 2),
+    weighted: bool = False,
+    activation: str = "relu",
 ) -> Training:
     """A few steps of Adam on a perceptron."""
     generator = torch.Generator().manual_seed(sum(widths))
@@ -56,17 +62,24 @@ def training(
         parts = p.split([torch.Size(shape).numel() for shape in shapes.values()], 1)
         named = [part.view(-1, *shape) for part, shape in zip(parts, shapes.values(), strict=True)]
         pairs = list(zip(named[::2], named[1::2], strict=True)) if bias else [(w, None) for w in named]
-        value = loss_of(linear_relu_chain_reference(x, pairs, False, product), t, loss)
+        y, w = (x[..., :-1], x[..., -1]) if weighted else (x, None)
+        for weight, b in pairs[:-1]:
+            y = by_autograd(linear_reference(y, weight, b, product), activation)
+        outputs = linear_reference(y, *pairs[-1], product)
+        value = by_outputs(outputs, t, kind, constants=constants[: len(p)], weights=w)
         return value.detach(), torch.autograd.grad(value.sum(), p)[0]
 
+    kind = loss_of(loss, smoothed=True, weighted=weighted)
+    constants = torch.linspace(0.2, 0.8, runs, dtype=torch.float64)[:, None].expand(-1, len(kind.constants))
+    inputs = drawn(size, widths[0])
     classes = torch.randint(widths[-1], (size, 1), generator=generator)
     return Training(
-        kernel=layers_training(widths, bias, loss, product, itemsize),
+        kernel=layers_training(widths, bias, kind, product, itemsize, activation_of(activation)),
         loss_and_gradient=loss_and_gradient,
         parameters=drawn(runs, count) / 2,
-        inputs=drawn(size, widths[0]),
+        inputs=with_weights(inputs, torch.arange(size) % 4 / 2) if weighted else inputs,
         targets=classes if loss == "cross_entropy" else drawn(size, widths[-1]),
-        divisor={"mse": widths[-1], "sse": 0, "cross_entropy": 1}[loss],
+        divisor=kind.terms(widths[-1]),
         optimizer="adam",
         hyper={
             "beta1": each((0.9,)),
@@ -78,6 +91,7 @@ def training(
         steps=each(steps).long(),
         clip=each((1.0, torch.inf)),
         order=Order(size, batch, {"shared": torch.tensor(7), "own": torch.arange(runs) + 5}[order], CPU),
+        constants=constants,
     )
 
 
@@ -107,6 +121,19 @@ def scratch(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
 def test_layers_and_losses(widths: tuple[int, ...], loss: str) -> None:
     check(training(*widths, loss=loss))
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss(loss: str) -> None:
+    check(training(2, 4, 3, loss=loss, steps=(2, 1)))
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("widths", [(2, 5, 3), (3, 40, 2)])
+@pytest.mark.parametrize("loss", ["mse", "huber", "cross_entropy"])
+def test_weights_of_samples(widths: tuple[int, ...], loss: str) -> None:
+    check(training(*widths, loss=loss, weighted=True, order="own"))
 
 
 @pytest.mark.emulated
@@ -333,7 +360,7 @@ def test_a_wrong_layer_in_scratch_memory_is_rejected(old: str, new: str) -> None
 
 def test_what_would_spill_is_kept_in_scratch_memory() -> None:
     for widths, product in (([2, 16, 3], "bf16"), ([30, 32, 1], "ieee"), ([16] * 4, "ieee")):
-        assert not layers_training(widths, True, "mse", product).scratch
+        assert not layers_training(widths, True, loss_of("mse"), product).scratch
     for widths, product in (([2, 33, 3], "ieee"), ([16] * 5, "ieee"), ([4, 16, 3], "tf32")):
-        assert layers_training(widths, True, "mse", product).scratch
-    assert layers_training([2, 10, 2], True, "mse", itemsize=8).scratch
+        assert layers_training(widths, True, loss_of("mse"), product).scratch
+    assert layers_training([2, 10, 2], True, loss_of("mse"), itemsize=8).scratch
