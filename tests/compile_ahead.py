@@ -194,7 +194,8 @@ def _descend(
 
 def quantize(dtype: str) -> None:
     """The fused cast."""
-    quantize_fwd(torch.zeros(5000, dtype=getattr(torch, dtype)))
+    for wants_error in (True, False):
+        quantize_fwd(torch.zeros(5000, dtype=getattr(torch, dtype)), wants_error)
 
 
 def atomic() -> None:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from packtrain.trainer.models.mlp import MLPModel, initial_weights
+from packtrain.trainer.models.mlp import MLPModel
+from packtrain.trainer.models.weights import initial_weights
 from packtrain.trainer.optimizers import OPTIMIZERS
 from scripts.bench.case import OURS, Case, randn
 from scripts.bench.timing import Way

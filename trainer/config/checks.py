@@ -11,6 +11,8 @@ from .schema import KINDS, LEAST_SQUARES, Config, LoopConfig
 
 LOSSES = ("mse", "sse", "cross_entropy")
 GRADIENTS = ("exact", "finite_difference")
+INITS = ("default", "he", "xavier", "normal")
+QUANTIZE_ERRORS = ("add", "drop")
 SAMPLERS = ("tpe", "cmaes", "nsgaii", "random")
 ORDERS = ("shared", "own", "sequential")
 BACKENDS = ("auto", "reference", "triton", "numba")
@@ -113,6 +115,8 @@ def _check_words(config: Config) -> None:
     for path, known in (
         ("model.loss", LOSSES),
         ("model.gradient", GRADIENTS),
+        ("model.init", INITS),
+        ("model.quantize_error", QUANTIZE_ERRORS),
         ("loop.order", ORDERS),
         ("search.sampler", SAMPLERS),
         ("compute.backend", BACKENDS),

@@ -50,7 +50,9 @@ class ModelConfig:
     grad_delta: float = only(1e-4, "expression")
     widths: list[int] | None = only(None, "mlp")
     bias: bool = only(True, "mlp")
+    init: str = only("default", "mlp")
     quantize: list[int] = only([], "mlp")
+    quantize_error: str = only("add", "mlp")
 
 
 @dataclass

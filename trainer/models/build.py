@@ -17,7 +17,8 @@ from ..data.memory import available_memory, check_memory
 from .base import Model
 from .expression import ExpressionModel
 from .initial import check_names, initial_parameters
-from .mlp import MLPModel, initial_weights, layout
+from .mlp import MLPModel
+from .weights import initial_weights, layout
 
 NARROW = 128  # features of a layer, up to which no step makes copies
 COPIES = 5  # that a step of wide layers makes of the parameters and their optimizer's state, as measured
@@ -76,6 +77,22 @@ def _check_variables(config: ModelConfig, graph: Graph) -> None:
             )
 
 
+def notes_on(config: ModelConfig) -> tuple[str, ...]:
+    """Sentences about a model that hardly learns: said, not refused.
+
+    >>> from packtrain.trainer.config.schema import ModelConfig
+    >>> from packtrain.trainer.models.build import notes_on
+    >>> notes_on(ModelConfig("mlp", quantize=[0])), len(notes_on(ModelConfig("mlp", quantize=[0, 2])))
+    ((), 1)
+    """
+    if config.kind != "mlp" or config.quantize_error == "drop" or not any(config.quantize):
+        return ()
+    return (
+        "a hidden layer is quantized and its rounding error added to the gradient, which drowns what the "
+        "layers before it could learn; with model.quantize_error=drop they learn",
+    )
+
+
 def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype, backend: str) -> Model:
     """The untrained model of every run in `pack`, on the data's device. Raises UserError.
 
@@ -99,7 +116,7 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
     else:
         widths = _check_widths(config, data)
         _check_memory(pack, layout(widths, config.bias), device, dtype)
-        start = initial_weights(widths, config.bias, seeds, dtype)
+        start = initial_weights(widths, config.bias, seeds, dtype, config.init)
     model = build(config, graph, start, pack.config.compute.precision, backend)
     model.one_hot = data.one_hot
     return model
@@ -141,7 +158,16 @@ def build(
     product = precision if precision in ("tf32", "bf16") else "ieee"
     of_layers = "triton" if backend == "triton" else "reference"  # Numba has whole trainings, no layers
     assert config.widths is not None
-    return MLPModel(parameters, config.widths, config.bias, config.loss, config.quantize, product, of_layers)
+    return MLPModel(
+        parameters,
+        config.widths,
+        config.bias,
+        config.loss,
+        config.quantize,
+        product,
+        of_layers,
+        config.quantize_error,
+    )
 
 
 def _check_memory(

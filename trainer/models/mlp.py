@@ -1,6 +1,5 @@
 """The multilayer perceptron: linear layers with ReLU between them, R of them at once."""
 
-import math
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
@@ -10,17 +9,16 @@ from torch import Tensor
 from ...kernels.linear_relu import linear_relu_chain
 from ...kernels.loss import loss
 from ...kernels.quantize import quantize
-from ...kernels.random import Purpose, uniform
 from .base import Model
-
-BLOCK = 1 << 20  # numbers drawn at a time
+from .weights import layout
 
 
 class MLPModel(Model):
     """R perceptrons of `widths` [inputs, hidden..., outputs], with ReLU between their layers.
 
-    The layers in `quantized` get their input as uint8. `product` is the format in which matrix products
-    take their operands: "tf32", "bf16", or "ieee" for the parameters' own.
+    The layers in `quantized` get their input as uint8; `quantize_error` says what becomes of its error, see
+    kernels.quantize. `product` is the format in which matrix products take their operands: "tf32", "bf16",
+    or "ieee" for the parameters' own.
     """
 
     def __init__(
@@ -32,11 +30,12 @@ class MLPModel(Model):
         quantized: Collection[int] = (),
         product: str = "ieee",
         backend: str = "reference",
+        quantize_error: str = "add",
     ) -> None:
         super().__init__(parameters, layout(widths, bias), loss, backend)
         self.layers = len(widths) - 1
         self.widths, self.bias = tuple(widths), bias
-        self.quantized = frozenset(quantized)
+        self.quantized, self.quantize_error = frozenset(quantized), quantize_error
         self.product = product
 
     def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -66,7 +65,7 @@ class MLPModel(Model):
         values = inputs
         for start, stop in pairwise(sorted({0, *self.quantized, self.layers})):
             if start in self.quantized:
-                values = quantize(values, backend)
+                values = quantize(values, backend, self.quantize_error)
             relu_last = stop < self.layers
             values = linear_relu_chain(values, layers[start:stop], relu_last, self.product, backend)
         return values
@@ -80,41 +79,3 @@ class MLPModel(Model):
     def one_by_one(self) -> bool:
         """True on the CPU, where the rounding of torch's products depends on the number of runs."""
         return self.backend != "triton" and not self.parameters.is_cuda
-
-
-def layout(widths: Sequence[int], bias: bool) -> dict[str, tuple[int, ...]]:
-    """The shapes of weight_l [O, I] and bias_l [O] of each layer l, by name.
-
-    >>> from packtrain.trainer.models.mlp import layout
-    >>> layout([2, 10, 3], bias=False)
-    {'weight_0': (10, 2), 'weight_1': (3, 10)}
-    """
-    shapes: dict[str, tuple[int, ...]] = {}
-    for layer, (features, outputs) in enumerate(pairwise(widths)):
-        shapes[f"weight_{layer}"] = (outputs, features)
-        if bias:
-            shapes[f"bias_{layer}"] = (outputs,)
-    return shapes
-
-
-def initial_weights(widths: Sequence[int], bias: bool, seeds: Tensor, dtype: torch.dtype) -> Tensor:
-    """The starting parameters [R, P]: uniform in +-1/sqrt(I), as in torch.nn.Linear, by each run's seed.
-
-    >>> import torch
-    >>> from packtrain.trainer.models.mlp import initial_weights
-    >>> weights = initial_weights([4, 3], False, torch.tensor([0, 1]), torch.float32)
-    >>> weights.shape, bool((weights.abs() <= 0.5).all())
-    (torch.Size([2, 12]), True)
-    """
-    shapes = layout(widths, bias)
-    sizes = [math.prod(shape) for shape in shapes.values()]
-    parameters = torch.empty(len(seeds), sum(sizes), dtype=dtype, device=seeds.device)
-    block, start = max(1, BLOCK // len(seeds)), 0
-    for name, part in zip(shapes, parameters.split(sizes, 1), strict=True):
-        # the bound as float32 has it
-        bound = torch.tensor(widths[int(name.rpartition("_")[2])] ** -0.5).double()
-        for some in part.split(block, 1):
-            drawn = uniform(seeds, Purpose.INITIAL, start, start + some.shape[1], torch.float64)
-            some.copy_((2 * drawn - 1) * bound)
-            start += some.shape[1]
-    return parameters
