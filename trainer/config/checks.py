@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from contextlib import suppress
 
+from ...kernels.activation.rows import activation_of
 from ...kernels.common.errors import UserError, choose, nearest
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
@@ -40,6 +41,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     _check_words(config)
     check_pruner(config.search, given)
     check_numbers(config)
+    activation_of(config.model.activation)
     _check_length(config.loop, "loop.steps" in varied)
     _check_batch(config.loop.batch_size)
     checkpoint_interval(config.checkpoint.every)

@@ -63,7 +63,8 @@ def _by_numba(model: Model, optimizer: str) -> Make:
     if isinstance(model, ExpressionModel):
         return partial(NumbaDescent, graph_sums(model.graph, kind, dtype), optimizer)
     assert isinstance(model, MLPModel)
-    return partial(NumbaDescent, layers_sums(model.widths, model.bias, kind, dtype), optimizer)
+    sums = layers_sums(model.widths, model.bias, kind, dtype, model.activation)
+    return partial(NumbaDescent, sums, optimizer)
 
 
 def _by_triton(model: Model, optimizer: str) -> Make:

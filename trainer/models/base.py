@@ -39,9 +39,16 @@ class Model(ABC):
         part.parameters = self.parameters.detach()[runs].requires_grad_()
         return part
 
+    def keys(self, steps: Tensor) -> Tensor:
+        """What makes the loss of each of `steps` [S] random: [S, R, ...]; [S, 0] where nothing does."""
+        return steps.new_empty(len(steps), 0)
+
     @abstractmethod
-    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """L for every run: inputs [B, V] or [R, B, V], targets [B, T] or [R, B, T] -> [R]."""
+    def loss(self, inputs: Tensor, targets: Tensor, keys: Tensor | None = None) -> Tensor:
+        """L for every run: inputs [B, V] or [R, B, V], targets [B, T] or [R, B, T] -> [R].
+
+        `keys` [R, ...] are those of a step; without them nothing is random.
+        """
 
     @abstractmethod
     def predict(self, inputs: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...kernels.common.errors import UserError, nearest
+from ...kernels.dropout import Dropout
 from ...kernels.language import Graph, parse
 from ..config.pack import Pack
 from ..config.schema import Config, ModelConfig
@@ -119,7 +120,24 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
         start = initial_weights(widths, config.bias, seeds, dtype, config.init)
     model = build(config, graph, start, pack.config.compute.precision, backend)
     model.one_hot = data.one_hot
+    if isinstance(model, MLPModel):
+        model.dropout = dropout_of(pack, seeds, dtype)
     return model
+
+
+def dropout_of(pack: Pack, seeds: Tensor, dtype: torch.dtype) -> Dropout | None:
+    """How the runs of `pack`, of these `seeds` [R], drop out; None where none does.
+
+    >>> import torch
+    >>> from packtrain.trainer.config.pack import Pack
+    >>> from packtrain.trainer.config.schema import Config
+    >>> from packtrain.trainer.models.build import dropout_of
+    >>> pack = Pack(Config(), {"model.dropout": [0.0, 0.5]}, 2)
+    >>> dropout_of(pack, torch.tensor([3, 3]), torch.float32).rates
+    tensor([0.0000, 0.5000])
+    """
+    rates = pack.each("model.dropout")
+    return Dropout.make(seeds, rates, dtype) if any(rates) else None
 
 
 def make_layout(config: ModelConfig, graph: Graph | None) -> dict[str, tuple[int, ...]]:
@@ -166,6 +184,7 @@ def build(
         config.quantize,
         product,
         of_layers,
+        config.activation,
         config.quantize_error,
     )
 

@@ -26,7 +26,7 @@ class ExpressionModel(Model):
         self.graph = graph
         self.grad_delta = grad_delta
 
-    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, inputs: Tensor, targets: Tensor, keys: Tensor | None = None) -> Tensor:
         """L for every run, [R]; see Model.loss."""
         problem = self.graph, self.parameters, inputs, targets, self.loss_kind
         return expression_loss(*problem, self.grad_delta, self.backend)

@@ -1,12 +1,17 @@
-"""The multilayer perceptron: linear layers with ReLU between them, R of them at once."""
+"""The multilayer perceptron: linear layers with an activation between them, R of them at once."""
 
 from collections.abc import Collection, Sequence
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from ...kernels.linear_relu import linear_relu_chain
+from ...kernels.activation import Activation, activation_of
+from ...kernels.activation.function import activation
+from ...kernels.dropout import Dropout, dropout
+from ...kernels.linear_relu import linear, linear_relu_chain
+from ...kernels.linear_relu.reference import Layer
 from ...kernels.loss import loss
 from ...kernels.quantize import quantize
 from .base import Model
@@ -14,11 +19,12 @@ from .weights import layout
 
 
 class MLPModel(Model):
-    """R perceptrons of `widths` [inputs, hidden..., outputs], with ReLU between their layers.
+    """R perceptrons of `widths` [inputs, hidden..., outputs], with an activation between their layers.
 
     The layers in `quantized` get their input as uint8; `quantize_error` says what becomes of its error, see
     kernels.quantize. `product` is the format in which matrix products take their operands: "tf32", "bf16",
-    or "ieee" for the parameters' own.
+    or "ieee" for the parameters' own. `activation` is a name or an equation of z. With a `dropout` the loss
+    of a step drops hidden layers' outputs; predictions never do.
     """
 
     def __init__(
@@ -30,6 +36,7 @@ class MLPModel(Model):
         quantized: Collection[int] = (),
         product: str = "ieee",
         backend: str = "reference",
+        activation: str | Activation = "relu",
         quantize_error: str = "add",
     ) -> None:
         super().__init__(parameters, layout(widths, bias), loss, backend)
@@ -37,10 +44,23 @@ class MLPModel(Model):
         self.widths, self.bias = tuple(widths), bias
         self.quantized, self.quantize_error = frozenset(quantized), quantize_error
         self.product = product
+        self.activation = activation_of(activation)
+        self.dropout: Dropout | None = None
 
-    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def of(self, runs: Tensor) -> Self:
+        """The same model of these `runs` alone; see Model.of."""
+        part = super().of(runs)
+        part.dropout = self.dropout and self.dropout.of(runs)
+        return part
+
+    def keys(self, steps: Tensor) -> Tensor:
+        """What is dropped at `steps` [S], as keys for each run and hidden layer: [S, R, L, 2]."""
+        return self.dropout.keys(steps, self.layers - 1) if self.dropout else super().keys(steps)
+
+    def loss(self, inputs: Tensor, targets: Tensor, keys: Tensor | None = None) -> Tensor:
         """L for every run, [R]; see Model.loss."""
-        return loss(self.predict(inputs), targets, self.loss_kind, self.backend)
+        outputs = self._outputs(self.parameters, inputs, self.backend, keys)
+        return loss(outputs, targets, self.loss_kind, self.backend)
 
     def predict(self, inputs: Tensor) -> Tensor:
         """Outputs [R, B, T]; see Model.predict."""
@@ -58,17 +78,37 @@ class MLPModel(Model):
         slopes, values = torch.func.vmap(per_run, (0, 0 if inputs.dim() == 3 else None))(parameters, inputs)
         return values, slopes
 
-    def _outputs(self, parameters: Tensor, inputs: Tensor, backend: str) -> Tensor:
-        """Chains of layers, each from one quantized input to the next."""
+    def _outputs(
+        self, parameters: Tensor, inputs: Tensor, backend: str, keys: Tensor | None = None
+    ) -> Tensor:
         named = self.parts(parameters)
         layers = [(named[f"weight_{layer}"], named.get(f"bias_{layer}")) for layer in range(self.layers)]
-        values = inputs
-        for start, stop in pairwise(sorted({0, *self.quantized, self.layers})):
-            if start in self.quantized:
-                values = quantize(values, backend, self.quantize_error)
+        through = self._through_relu if self.activation.is_relu else self._through
+        return through(layers, inputs, backend, keys)
+
+    def _through_relu(self, layers: list[Layer], values: Tensor, backend: str, keys: Tensor | None) -> Tensor:
+        """Chains of layers, each from one input that is dropped or quantized to the next."""
+        dropped = range(self.layers) if self.dropout and keys is not None else ()
+        for start, stop in pairwise(sorted({0, *dropped, *self.quantized, self.layers})):
+            values = self._input(start, values, backend, keys)
             relu_last = stop < self.layers
             values = linear_relu_chain(values, layers[start:stop], relu_last, self.product, backend)
         return values
+
+    def _through(self, layers: list[Layer], values: Tensor, backend: str, keys: Tensor | None) -> Tensor:
+        """A layer and its activation after another."""
+        for number, (weight, bias) in enumerate(layers):
+            if number > 0:
+                values = activation(values, self.activation, backend)
+            values = self._input(number, values, backend, keys)
+            values = linear(values, weight, bias, self.product, backend)
+        return values
+
+    def _input(self, layer: int, values: Tensor, backend: str, keys: Tensor | None) -> Tensor:
+        """What a layer takes of the values before it: those that aren't dropped, quantized."""
+        if self.dropout and keys is not None and layer > 0:
+            values = dropout(values, keys[:, layer - 1], self.dropout, backend)
+        return quantize(values, backend, self.quantize_error) if layer in self.quantized else values
 
     @property
     def width(self) -> int:

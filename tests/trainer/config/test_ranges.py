@@ -15,6 +15,7 @@ OUTSIDE = {
     "data.validation": [-0.1, 1],
     "model.grad_delta": [0, -1e-4],
     "model.starts": [0, -1],
+    "model.dropout": [-0.1, 1],
     "optimizer.lr": [-1e-3],
     "optimizer.weight_decay": [-0.1],
     "optimizer.clip_norm": [0, -1],
@@ -66,6 +67,7 @@ INTEGERS = {
 def context_of(path: str) -> list[str]:
     fits = [f"optimizer.{name}" for name in ("ftol", "xtol", "gtol", "radius")]
     others = {"optimizer.momentum": ["optimizer=sgd"], "loop.epochs": ["loop.steps=null"]}
+    others["model.dropout"] = ["experiment=gaussians"]
     others |= {f"search.{name}": ["search=random"] for name in ("rounds", "runs_per_round", "seed")}
     others |= {f"search.{name}": ["search.pruner=halving"] for name in ("reduction_factor", "min_steps")}
     others["search.patience"] = ["search.pruner=patience"]
