@@ -15,6 +15,7 @@ from .expression import numba_kernel
 from .language import Graph, parse
 from .least_squares import Problem, Rules
 from .least_squares.numba_solver import NumbaSolver
+from .loss import loss_of
 from .random import Purpose, epoch_keys
 
 LINE = parse("xy = a*x")
@@ -47,7 +48,8 @@ def _descend(graph: Graph, inputs: Tensor, targets: Tensor, loss: str) -> None:
     data = Batches(inputs[None], targets[None])
     gather(inputs, targets, Shuffle(epoch_keys(index[0], Purpose.ORDER, 0, 1), 0, batch=1), 0, data)
     for optimizer in STATES:
-        runs = Runs(ones, inputs.new_ones(1, 5), index, index + 1, index.clone(), index == 0, None)
+        constants = inputs.new_ones(1, 5)
+        runs = Runs(ones, constants, ones[:, :0], index, index, index + 1, index.clone(), index == 0, None)
         record = Record(
             inputs.new_empty(2, 1),
             inputs.new_empty(2, 1),
@@ -55,7 +57,7 @@ def _descend(graph: Graph, inputs: Tensor, targets: Tensor, loss: str) -> None:
             index[:0],
             inputs[0].clone(),
         )
-        descent = NumbaDescent(graph_sums(graph, loss, inputs.dtype), optimizer, runs, record, 1)
+        descent = NumbaDescent(graph_sums(graph, loss_of(loss), inputs.dtype), optimizer, runs, record, 1)
         descent.advance(Block(0, data, inputs.new_ones(1, 3, 1), index), slice(0, 1))
 
 

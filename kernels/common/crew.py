@@ -1,7 +1,7 @@
 """Helpers of a thread that runs machine code: threads that take over part of its calls, if they come first.
 
 A thread offers a call in the slot of a helper, which is numbers in memory: the state, the function's address,
-its eight arguments, and whether the helper may go. Once it has done its own part it finishes the slot: it
+its eleven arguments, and whether the helper may go. Once it has done its own part it finishes the slot: it
 makes the call itself where nobody has begun. So it never waits for a helper that the machine has no core for.
 """
 
@@ -17,13 +17,13 @@ from .llvm import MachineCode, compiled
 
 WORDS = 16  # of a slot: two cache lines, so that helpers don't disturb each other
 IDLE, OFFERED, TAKEN = range(3)
-DISMISSED = 10  # the word that says so
+DISMISSED = 13  # the word that says so
 PATIENCE = 1000  # looks at a slot, before others get the core
 
 _ARGUMENTS = "\n".join(
     f"""  %at{i} = getelementptr i64, ptr %slot, i64 {i}
   %a{i} = load i64, ptr %at{i}"""
-    for i in range(1, 10)
+    for i in range(1, 13)
 )
 SOURCE = f"""
 declare i32 @sched_yield()
@@ -46,7 +46,7 @@ define i1 @take(ptr %slot) {{
 compute:
 {_ARGUMENTS}
   %function = inttoptr i64 %a1 to ptr
-  call void %function({", ".join(f"i64 %a{i}" for i in range(2, 10))})
+  call void %function({", ".join(f"i64 %a{i}" for i in range(2, 13))})
   store atomic i64 {IDLE}, ptr %slot release, align 8
   br label %end
 end:

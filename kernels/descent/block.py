@@ -13,13 +13,16 @@ STATES = {"sgd": ("velocity",), "adam": ("m", "v")}  # the state of each optimiz
 class Runs:
     """R runs of one model, which a compiled training changes in place.
 
-    `parameters` [R, P]; `constants` [R, C] are those of the optimizer's update, and `setting` [R] is the
-    column of Block.table that a run uses. A run makes `steps` [R] steps, and has made `count` [R]. `alive`
-    [R] is False once a run has diverged; `clip` [R] is the largest norm of a gradient, or None.
+    `parameters` [R, P]; `constants` [R, C] are those of the optimizer's update, `model_constants` [R, M]
+    those of the model and its loss; `seeds` [R]; `setting` [R] is the column of Block.table of a run.
+    A run makes `steps` [R] steps, and has made `count` [R]. `alive` [R] is False once a run has diverged;
+    `clip` [R] is the largest norm of a gradient, or None.
     """
 
     parameters: Tensor
     constants: Tensor
+    model_constants: Tensor
+    seeds: Tensor
     setting: Tensor
     steps: Tensor
     count: Tensor

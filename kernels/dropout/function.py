@@ -8,51 +8,39 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..random import Purpose, pair_keys
 from .reference import mask_reference
 
 
 @dataclass(frozen=True)
 class Dropout:
-    """How R runs drop out: their `seeds`, `rates` and `scales`, 1 / (1 - rate), [R] each."""
+    """How much R runs drop: their `rates`, and `scales`, 1 / (1 - rate), of what they keep, [R] each."""
 
-    seeds: Tensor
     rates: Tensor
     scales: Tensor
 
     @classmethod
-    def make(cls, seeds: Tensor, rates: Sequence[float], dtype: torch.dtype) -> "Dropout":
-        """That of runs with these seeds [R] and rates in [0, 1), for parameters of `dtype`.
+    def make(
+        cls, rates: Sequence[float], dtype: torch.dtype, device: torch.device | str = "cpu"
+    ) -> "Dropout":
+        """That of runs with these rates in [0, 1), rounded to the parameters' `dtype`.
 
         >>> import torch
         >>> from packtrain.kernels.dropout import Dropout
-        >>> Dropout.make(torch.tensor([3, 4]), [0.0, 0.75], torch.float32).scales
+        >>> Dropout.make([0.0, 0.75], torch.float32).scales
         tensor([1., 4.])
         """
         exact = torch.tensor(rates, dtype=torch.float64)
-        rounded = [part.to(seeds.device, dtype) for part in (exact, 1 / (1 - exact))]
-        return cls(seeds, *rounded)
+        return cls(exact.to(device, dtype), (1 / (1 - exact)).to(device, dtype))
 
     def of(self, runs: Tensor) -> "Dropout":
         """That of these `runs` alone: indices, or a mask [R].
 
         >>> import torch
         >>> from packtrain.kernels.dropout import Dropout
-        >>> Dropout.make(torch.tensor([3, 4]), [0.0, 0.75], torch.float32).of(torch.tensor([1])).seeds
-        tensor([4])
+        >>> Dropout.make([0.0, 0.75], torch.float32).of(torch.tensor([1])).rates
+        tensor([0.7500])
         """
-        return Dropout(self.seeds[runs], self.rates[runs], self.scales[runs])
-
-    def keys(self, steps: Tensor, layers: int) -> Tensor:
-        """The keys of every step, run and layer: steps [S] -> [S, R, layers, 2].
-
-        >>> import torch
-        >>> from packtrain.kernels.dropout import Dropout
-        >>> runs = Dropout.make(torch.tensor([3, 4]), [0.0, 0.75], torch.float32)
-        >>> runs.keys(torch.arange(5), layers=3).shape
-        torch.Size([5, 2, 3, 2])
-        """
-        return pair_keys(self.seeds, Purpose.DROPOUT, steps[:, None], layers)
+        return Dropout(self.rates[runs], self.scales[runs])
 
 
 class DropoutFunction(torch.autograd.Function):
@@ -77,15 +65,15 @@ class DropoutFunction(torch.autograd.Function):
 def dropout(x: Tensor, keys: Tensor, dropout: Dropout, backend: str = "reference") -> Tensor:
     """x [R, N, O], each number times 1 / (1 - rate), or dropped with the probability `rate` of its run: 0.
 
-    `keys` [R, 2] are those of a step and a layer; the sample's and the feature's numbers say the rest. A run
-    of rate 0 keeps its bits. Both backends, reference and triton, drop the same. Raises UserError: triton on
-    a CPU.
+    `keys` [R, 2] are the pair_keys of a step and a layer; the numbers of the sample and the feature say the
+    rest. A run of rate 0 keeps its bits. Both backends, reference and triton, drop the same. Raises
+    UserError: triton on a CPU.
 
     >>> import torch
     >>> from packtrain.kernels.dropout import Dropout, dropout
-    >>> runs = Dropout.make(torch.tensor([3, 4]), [0.0, 0.75], torch.float32)
-    >>> keys = runs.keys(torch.tensor([100]), layers=1)[0, :, 0]
-    >>> dropout(torch.ones(2, 1, 6), keys, runs).tolist()
+    >>> from packtrain.kernels.random import Purpose, pair_keys
+    >>> keys = pair_keys(torch.tensor([3, 4]), Purpose.DROPOUT, torch.tensor(100), streams=1)[:, 0]
+    >>> dropout(torch.ones(2, 1, 6), keys, Dropout.make([0.0, 0.75], torch.float32)).tolist()
     [[[1.0, 1.0, 1.0, 1.0, 1.0, 1.0]], [[0.0, 4.0, 0.0, 4.0, 4.0, 4.0]]]
     """
     return DropoutFunction.apply(x, keys, dropout.rates, dropout.scales, backend)  # pyright: ignore[reportReturnType]

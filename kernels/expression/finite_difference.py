@@ -3,14 +3,23 @@
 from torch import Tensor
 
 from ..elementwise.reference import Values, chained, evaluate
+from ..equations.losses import Loss, loss_of
 from ..language.expr import Expr, name, names, walk
 from ..language.graph import Graph
-from ..loss.reference import LOSSES
+from ..loss.reference import loss_reference
 from .reference import bind, stack
 
 
 def loss_and_gradient(
-    graph: Graph, parameters: Tensor, inputs: Tensor, targets: Tensor, loss: str, delta: float
+    graph: Graph,
+    parameters: Tensor,
+    inputs: Tensor,
+    targets: Tensor,
+    loss: str | Loss,
+    constants: Tensor | None = None,
+    weights: Tensor | None = None,
+    *,
+    delta: float,
 ) -> tuple[Tensor, Tensor]:
     """(L, dL/dp), where (f(u + delta) - f(u)) / delta stands for df/du.
 
@@ -30,7 +39,7 @@ def loss_and_gradient(
     for variable, expression in graph.definitions:
         values[name(variable)] = _value(expression, values)
     outputs = stack([values[name(o)] for o in graph.outputs], parameters, inputs)
-    value, slope = LOSSES[loss](outputs, targets)
+    value, slope = loss_reference(loss_of(loss), outputs, targets, constants, weights)
     slopes = dict(zip(graph.outputs, slope.unbind(-1), strict=True))
     for variable, expression in reversed(graph.definitions):
         if variable not in slopes:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..common.gradient import with_gradient
+from ..equations.losses import Loss, loss_of
 from ..language.graph import Graph
 from . import finite_difference, reference
 
@@ -15,9 +16,11 @@ def expression_loss(
     parameters: Tensor,
     inputs: Tensor,
     targets: Tensor,
-    loss: str = "mse",
+    loss: str | Loss = "mse",
     grad_delta: float | None = None,
     backend: str = "reference",
+    constants: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """L(f(x; p), t) of each run [R], differentiable by the parameters once.
 
@@ -25,7 +28,8 @@ def expression_loss(
     [R, B, V], in the order of `graph.inputs`; targets likewise, [B, T] or [R, B, T] in the order of
     `graph.outputs`, or class indices [B, 1] for cross_entropy.
 
-    loss: mse, sse or cross_entropy. grad_delta: None for the exact gradient, else the step of finite
+    loss: a name in loss.NAMES, or an equation; `constants` [R, C] are its numbers, and `weights` [B] or
+    [R, B] multiply the samples' terms. grad_delta: None for the exact gradient, else the step of finite
     differences, which the reference takes. backend: reference, or triton or numba, which compute value and
     gradient in one pass over the samples.
 
@@ -36,12 +40,12 @@ def expression_loss(
     >>> expression_loss(parse("xy = a*x"), parameters, torch.ones(5, 1), torch.ones(5, 1)).tolist()
     [4.0, 0.0]
     """
-    arguments = graph, parameters, inputs, targets, loss
+    arguments = graph, parameters, inputs, targets, loss_of(loss), constants, weights
     with torch.no_grad():
         if grad_delta is None:
             value, gradient = _backend(backend).loss_and_gradient(*arguments)
         else:
-            value, gradient = finite_difference.loss_and_gradient(*arguments, grad_delta)
+            value, gradient = finite_difference.loss_and_gradient(*arguments, delta=grad_delta)
     return with_gradient(parameters, value, gradient)
 
 

@@ -5,16 +5,17 @@ pointer to columns of data comes with their stride, the numbers from one column 
 parameters alone is computed before the loop.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 
+from ..equations.losses import Loss, constant_leaf
 from ..functions.instructions import sqrt, where
 from ..functions.loop import SampleLoop
 from ..functions.table import LLVM
 from ..functions.vector import Vector
-from ..language.expr import Expr, constant, name
+from ..language.expr import Expr, constant, name, walk
 from ..language.graph import Graph, cotangent
-from .losses import loss_and_slopes
+from .losses import cross_entropy, sum_of_formulas
 from .statements import integer_power, squarings
 
 BLOCK = 1024  # samples whose sums are kept in the parameters' own precision
@@ -23,8 +24,8 @@ Values = dict[Expr, Vector]
 
 PREDICT = "ptr noalias %p, ptr noalias %x, i64 %x_stride, i64 %size, ptr noalias %y, i64 %y_stride"
 SUMS = (
-    "ptr noalias %p, ptr noalias %x, i64 %x_stride, ptr noalias %t, i64 %t_stride, i64 %size, "
-    "ptr noalias %out, ptr noalias %scratch"
+    "ptr noalias %p, ptr noalias %c, ptr noalias %keys, i64 %first, ptr noalias %x, i64 %x_stride, "
+    "ptr noalias %t, i64 %t_stride, i64 %size, ptr noalias %out, ptr noalias %scratch"
 )
 ROWS = (
     "ptr noalias %p, ptr noalias %x, i64 %x_stride, ptr noalias %t, i64 %t_stride, ptr noalias %w, "
@@ -50,31 +51,51 @@ def predict_source(graph: Graph, kind: str) -> str:
     return loop.define("predict", PREDICT)
 
 
-def sums_source(graph: Graph, loss: str, kind: str) -> str:
-    """The function sums(p, x, x_stride, t, t_stride, size, out, scratch): adds to out, [1 + P] doubles, the
-    sum of the loss over the samples, and that of its gradient.
+def sums_source(graph: Graph, loss: Loss, kind: str) -> str:
+    """The function sums(p, c, keys, first, x, x_stride, t, t_stride, size, out, scratch): adds to out,
+    [1 + P] doubles, the sum of the loss over the samples, and that of its gradient.
 
-    x has V columns, and t T columns or one of classes, of 64-bit integers. `scratch` isn't used.
+    c are the loss's constants; x has V columns, and one more of weights where the loss is weighted; t has T
+    columns, or one of classes, of 64-bit integers. `keys`, `first` and `scratch` are for layers.
 
     >>> from packtrain.kernels.expression.llvm_source import sums_source
     >>> from packtrain.kernels.language import parse
-    >>> sums_source(parse("xy = a*x + b"), "mse", "float").count("phi <16 x float>")
+    >>> from packtrain.kernels.loss import loss_of
+    >>> sums_source(parse("xy = a*x + b"), loss_of("mse"), "float").count("phi <16 x float>")
     3
     """
     loop = SampleLoop(kind)
     values = _leaves(graph, loop)
     evaluate(graph.program, values)
     outputs = _outputs(graph, values)
-    if loss == "cross_entropy":
-        targets = [loop.column("%t", "%t_stride", 0, "i64")]
-    else:
-        targets = [loop.column("%t", "%t_stride", k, kind) for k in range(len(outputs))]
-    value, slopes = loss_and_slopes(loss, outputs, targets, LLVM, partial(_of_class, outputs[0]))
+    value, slopes = _loss(graph, loss, loop, outputs)
     values |= {cotangent(o): slope for o, slope in zip(graph.outputs, slopes, strict=True)}
     evaluate(graph.gradient_program, values)
     for index, term in enumerate([value, *(values[root] for root in graph.gradient)]):
         loop.sum(term, "%out", index)
     return loop.define("sums", SUMS)
+
+
+def _loss(graph: Graph, loss: Loss, loop: SampleLoop, outputs: list[Vector]) -> tuple[Vector, list[Vector]]:
+    """A sample's loss and its slopes by the outputs."""
+    constants = {constant_leaf(word): loop.parameter("%c", i) for i, word in enumerate(loss.constants)}
+    if loss.of_classes:
+        target = loop.column("%t", "%t_stride", 0, "i64")
+        smoothing = next(iter(constants.values()), None)
+        value, slopes = cross_entropy(outputs, target, LLVM, partial(_of_class, outputs[0]), smoothing)
+    else:
+        targets = [loop.column("%t", "%t_stride", k, loop.kind) for k in range(len(outputs))]
+        value, slopes = sum_of_formulas(loss, outputs, targets, partial(_computed, constants))
+    if not loss.weighted:
+        return value, slopes
+    weight = loop.column("%x", "%x_stride", len(graph.inputs), loop.kind)
+    return value * weight, [slope * weight for slope in slopes]
+
+
+def _computed(constants: Values, roots: Sequence[Expr], leaves: Values) -> list[Vector]:
+    values = leaves | constants
+    evaluate(walk(*roots), values)
+    return [values[root] for root in roots]
 
 
 def rows_source(graph: Graph, weighted: bool) -> str:

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ..common.llvm import KEPT, KINDS, MachineCode, compiled
 from ..common.threads import share
+from ..equations.losses import Loss, loss_of
 from ..language.graph import Graph
-from ..loss import terms
+from ..loss.reference import loss_constants, with_weights
 from . import numba_loops as loops
 from .llvm_source import BLOCK, predict_source, sums_source
 
@@ -37,9 +38,17 @@ def predict(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
 
 
 def loss_and_gradient(
-    graph: Graph, parameters: Tensor, inputs: Tensor, targets: Tensor, loss: str
+    graph: Graph,
+    parameters: Tensor,
+    inputs: Tensor,
+    targets: Tensor,
+    loss: str | Loss,
+    constants: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """(L, dL/dp): parameters [R, P], inputs [B, V] or [R, B, V], targets likewise -> [R], [R, P].
+
+    `constants` [R, C] are the loss's, `weights` [B] or [R, B] the samples'.
 
     >>> import torch
     >>> from packtrain.kernels.expression import numba_kernel
@@ -48,6 +57,9 @@ def loss_and_gradient(
     >>> [part.tolist() for part in numba_kernel.loss_and_gradient(graph, 3 * one, one, one, "mse")]
     [[4.0], [[4.0]]]
     """
+    loss = loss_of(loss, weighted=weights is not None)
+    if weights is not None:
+        inputs = with_weights(inputs, weights)
     runs, samples = len(parameters), inputs.shape[-2]
     blocks = -(-samples // BLOCK)
     x, t, loop = _per_run(inputs), _per_run(targets), loops.loss_and_gradient
@@ -56,22 +68,24 @@ def loss_and_gradient(
     partial = np.empty((runs, blocks, 1 + parameters.shape[1]))
     code = sums(graph, loss, parameters.dtype)
     address = code.address["sums"]
-    arrays = *_arrays(parameters, x, t), partial
+    c = loss_constants(loss, parameters, constants)
+    arrays = *_arrays(parameters, c, x, t), partial
     share(runs * blocks, lambda start, stop: loop(start, stop, address, *arrays))
-    count = samples * terms(loss, len(graph.outputs)) or 1
+    count = samples * loss.terms(len(graph.outputs)) or 1
     out = parameters.new_empty(runs, 1 + parameters.shape[1])
     share(runs, lambda start, stop: loops.total(start, stop, partial, float(count), *_arrays(out)))
     return out[:, 0], out[:, 1:]
 
 
 @lru_cache(KEPT)
-def sums(graph: Graph, loss: str, dtype: torch.dtype) -> MachineCode:
+def sums(graph: Graph, loss: Loss, dtype: torch.dtype) -> MachineCode:
     """The machine code of llvm_source's `sums`, for parameters of `dtype`.
 
     >>> import torch
     >>> from packtrain.kernels.expression.numba_kernel import sums
     >>> from packtrain.kernels.language import parse
-    >>> list(sums(parse("xy = a*x"), "mse", torch.float64).address)
+    >>> from packtrain.kernels.loss import loss_of
+    >>> list(sums(parse("xy = a*x"), loss_of("mse"), torch.float64).address)
     ['sums']
     """
     return compiled(sums_source(graph, loss, KINDS[dtype]), "sums")

@@ -17,10 +17,10 @@ def block_of(data, first, block):
 
 
 @cached
-def loss_and_gradient(start, stop, sums, p, x, t, partial):
+def loss_and_gradient(start, stop, sums, p, c, x, t, partial):
     """partial [R, blocks, 1 + P] = the sums of each block, for tasks start..stop-1 of R blocks.
 
-    p [R, P], x [R or 1, B, V] and t [R or 1, B, T]; `sums` is the address of llvm_source's function.
+    p [R, P], c [R, C], x [R or 1, B, V], t [R or 1, B, T]; `sums` is the address of llvm_source's function.
     """
     blocks = partial.shape[1]
     x_block = np.empty((x.shape[2], BLOCK), x.dtype)
@@ -32,11 +32,11 @@ def loss_and_gradient(start, stop, sums, p, x, t, partial):
         block_of(x[run % x.shape[0]], first, x_block)
         block_of(t[run % t.shape[0]], first, t_block)
         own[:] = 0.0
-        call(sums, (p[run], x_block, BLOCK, t_block, BLOCK, size, own, own))
+        call(sums, (p[run], c[run], own, 0, x_block, BLOCK, t_block, BLOCK, size, own, own))
 
 
 @cached
-def loss_and_gradient_of_a_column(start, stop, sums, p, x, t, partial):
+def loss_and_gradient_of_a_column(start, stop, sums, p, c, x, t, partial):
     """The same of one input and one target, x and t [R or 1, B], which are read where they lie."""
     blocks = partial.shape[1]
     for task in range(start, stop):
@@ -45,7 +45,7 @@ def loss_and_gradient_of_a_column(start, stop, sums, p, x, t, partial):
         size = min(BLOCK, x.shape[1] - first)
         own[:] = 0.0
         x_block, t_block = x[run % x.shape[0], first:], t[run % t.shape[0], first:]
-        call(sums, (p[run], x_block, BLOCK, t_block, BLOCK, size, own, own))
+        call(sums, (p[run], c[run], own, 0, x_block, BLOCK, t_block, BLOCK, size, own, own))
 
 
 @cached

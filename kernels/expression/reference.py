@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from ..elementwise.reference import Values, evaluate
+from ..equations.losses import Loss, loss_of
 from ..language.expr import name
 from ..language.graph import Graph, cotangent
-from ..loss.reference import LOSSES
+from ..loss.reference import loss_reference
 
 
 def predict(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
@@ -26,9 +27,17 @@ def predict(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
 
 
 def loss_and_gradient(
-    graph: Graph, parameters: Tensor, inputs: Tensor, targets: Tensor, loss: str
+    graph: Graph,
+    parameters: Tensor,
+    inputs: Tensor,
+    targets: Tensor,
+    loss: str | Loss,
+    constants: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """(L, dL/dp): parameters [R, P], inputs [B, V] or [R, B, V], targets likewise -> [R], [R, P].
+
+    `constants` [R, C] are the loss's, `weights` [B] or [R, B] the samples'.
 
     The gradient is `graph.gradient`, made by the table of derivatives; torch's autograd takes no part.
 
@@ -42,7 +51,7 @@ def loss_and_gradient(
     values = bind(graph, parameters, inputs)
     evaluate(graph.program, values)
     outputs = stack([values[graph.lowered[o]] for o in graph.outputs], parameters, inputs)
-    value, slope = LOSSES[loss](outputs, targets)
+    value, slope = loss_reference(loss_of(loss), outputs, targets, constants, weights)
     values |= {cotangent(o): s for o, s in zip(graph.outputs, slope.unbind(-1), strict=True)}
     evaluate(graph.gradient_program, values)
     gradient = stack([values[part] for part in graph.gradient], parameters, inputs)

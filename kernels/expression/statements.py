@@ -1,10 +1,11 @@
 """A program -> assignments, sorted by what they depend on: the lines that generated kernels are made of."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ..language.expr import Expr, constant, name
+from ..equations.losses import OUTPUT, TARGET, Loss, constant_leaf
+from ..language.expr import Expr, constant, name, walk
 from ..language.graph import Graph, cotangent
-from .losses import loss_and_slopes
+from .losses import cross_entropy, sum_of_formulas
 from .text import Lines, Table, Text
 
 NOTHING, PARAMETERS, INPUTS, BOTH = range(4)  # levels, what a value depends on: bits, so that | joins them
@@ -32,11 +33,12 @@ def statements(
     levels: dict[Expr, int],
     table: Table,
     number: Callable[[str], str] = str,
+    letter: str = "v",
 ) -> list[list[str]]:
     """Assignments v3 = ... for the parts of `program` in order, a list for each level from NOTHING to BOTH.
 
-    `texts` and `levels` hold the leaves and what has been written before; what is written here is added to
-    them. `table` writes operations, and `number` a constant, given its digits.
+    Names begin with `letter`. `texts` and `levels` hold the leaves and what has been written before; what is
+    written here is added to them. `table` writes operations, and `number` a constant, given its digits.
 
     >>> from packtrain.kernels.expression.statements import leaves, statements
     >>> from packtrain.kernels.language import parse
@@ -52,7 +54,7 @@ def statements(
         levels[part] = 0
         for arg in part.args:
             levels[part] |= levels[arg]
-        texts[part] = f"v{len(texts)}"
+        texts[part] = f"{letter}{len(texts)}"
         if part.op == "number":
             lines[NOTHING].append(f"{texts[part]} = {number(repr(constant(part)))}")
         else:
@@ -62,35 +64,54 @@ def statements(
 
 def loss_statements(
     graph: Graph,
-    loss: str,
+    loss: Loss,
     texts: Mapping[Expr, str],
     table: Table,
     equals: Callable[[str, int, str, str], str],
-    number: Callable[[float], str] = repr,
-) -> tuple[list[str], str, dict[Expr, str]]:
-    """Assignments e0 = ... of a sample's loss, its text, and cotangent -> text.
+    number: Callable[[str], str] = str,
+) -> tuple[list[list[str]], str, dict[Expr, str]]:
+    """The assignments of a sample's loss, in lists as those of `statements`; its text; cotangent -> text.
 
-    `texts` holds the outputs; the targets are t0, t1, ... `equals(t, k, a, b)` writes a where t is the class
-    k, else b.
+    `texts` holds the outputs; the targets are t0, t1, ..., the loss's constants c0, c1, ... and the sample's
+    weight is w0. `equals(t, k, a, b)` writes a where t is the class k, else b.
 
     >>> from packtrain.kernels.expression.statements import leaves, loss_statements, statements
     >>> from packtrain.kernels.language import parse
-    >>> graph = parse("xy = a*x")
+    >>> from packtrain.kernels.loss import loss_of
+    >>> graph, table = parse("xy = a*x"), {"mul": "{} * {}".format, "sub": "{} - {}".format}
     >>> texts, levels = leaves(graph)
-    >>> lines = statements(graph.program, texts, levels, {"mul": "{} * {}".format})
-    >>> loss_statements(graph, "mse", texts, {}, lambda *_: "")[:2]
-    (['e0 = v3 - t0', 'e1 = e0 * e0', 'e2 = e0 + e0'], 'e1')
+    >>> lines = statements(graph.program, texts, levels, table)
+    >>> loss_statements(graph, loss_of("mse"), texts, table, lambda *_: "")[0][-1]
+    ['l0_2 = v3 - t0', 'l0_4 = l0_2 * l0_2', 'l0_5 = l0_3 * l0_2']
     """
-    lines = Lines("e", number)
+    lines = Lines("e")
+    constants = {constant_leaf(word): f"c{i}" for i, word in enumerate(loss.constants)}
+    outputs = lines.named(*(texts[graph.lowered[output]] for output in graph.outputs))
+    targets = lines.named(*(f"t{k}" for k in range(len(outputs))))
+    written: list[list[str]] = [[], [], [], []]
 
     def choose(target: Text, k: int, a: Text | float, b: Text | float) -> Text:
         return lines.assign(equals(str(target), k, lines.operand(a), lines.operand(b)))
 
-    outputs = lines.named(*(texts[graph.lowered[output]] for output in graph.outputs))
-    targets = lines.named(*(f"t{k}" for k in range(len(outputs))))
-    value, slopes = loss_and_slopes(loss, outputs, targets, lines.functions(table), choose)
-    cotangents = {cotangent(o): str(slope) for o, slope in zip(graph.outputs, slopes, strict=True)}
-    return lines.written, str(value), cotangents
+    def compute(roots: Sequence[Expr], own: dict[Expr, Text]) -> list[Text]:
+        named = {leaf: str(text) for leaf, text in own.items()} | constants
+        levels = dict.fromkeys(named, PARAMETERS) | {OUTPUT: BOTH, TARGET: INPUTS}
+        name = f"l{named[TARGET][1:]}_"
+        for level, more in enumerate(statements(walk(*roots), named, levels, table, number, name)):
+            written[level] += more
+        return lines.named(*(named[root] for root in roots))
+
+    if loss.of_classes:
+        smoothing = next(iter(lines.named(*constants.values())), None)
+        functions = lines.functions(table)
+        value, slopes = cross_entropy(outputs, targets[0], functions, choose, smoothing)
+    else:
+        value, slopes = sum_of_formulas(loss, outputs, targets, compute)
+    if loss.weighted:
+        (weight,) = lines.named("w0")
+        value, slopes = value * weight, [slope * weight for slope in slopes]
+    written[BOTH] += lines.written
+    return written, str(value), dict(zip(map(cotangent, graph.outputs), map(str, slopes), strict=True))
 
 
 def _assignments(part: Expr, texts: Mapping[Expr, str], table: Table) -> list[str]:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from ..common import launch, source_cache
+from ..equations.losses import Loss, loss_of
 from ..language.graph import Graph
-from ..loss import terms
+from ..loss.reference import loss_constants
 from ..sums.kernel import sum_parts
 from .triton_source import loss_source, predict_source, squares_source
 
@@ -31,19 +32,31 @@ def predict(graph: Graph, parameters: Tensor, inputs: Tensor) -> Tensor:
     out = parameters.new_empty(len(parameters), inputs.shape[-2], len(graph.outputs))
     module = _predict(graph, inputs.dim() == 2)
     block = _block(module, parameters.itemsize)
-    _launch(module.predict, parameters, inputs, None, None, out, block)
+    _launch(module.predict, parameters, parameters, inputs, None, None, out, block)
     return out
 
 
 def loss_and_gradient(
-    graph: Graph, parameters: Tensor, inputs: Tensor, targets: Tensor, loss: str
+    graph: Graph,
+    parameters: Tensor,
+    inputs: Tensor,
+    targets: Tensor,
+    loss: str | Loss,
+    constants: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """(L, dL/dp): parameters [R, P], inputs [B, V] or [R, B, V], targets likewise -> [R], [R, P]."""
-    module = _loss(graph, loss, inputs.dim() == targets.dim() == 2)
-    samples = inputs.shape[-2]
-    count = samples * terms(loss, len(graph.outputs)) or 1
+    """(L, dL/dp): parameters [R, P], inputs [B, V] or [R, B, V], targets likewise -> [R], [R, P].
+
+    `constants` [R, C] are the loss's, `weights` [B] or [R, B] the samples'.
+    """
+    loss = loss_of(loss, weighted=weights is not None)
+    module = _loss(graph, loss, _are_shared(inputs, targets, weights))
+    count = inputs.shape[-2] * loss.terms(len(graph.outputs)) or 1
     columns, dtype = 1 + parameters.shape[1], parameters.dtype
-    sums = _sums(module, module.loss_and_gradient, parameters, inputs, targets, None, columns, dtype, count)
+    c = loss_constants(loss, parameters, constants)
+    sums = _sums(
+        module, module.loss_and_gradient, parameters, c, inputs, targets, weights, columns, dtype, count
+    )
     return sums[:, 0], sums[:, 1:]
 
 
@@ -55,11 +68,10 @@ def squares(
     parameters [R, P], inputs [B, V] or [R, B, V], targets likewise, weights [B] or [R, B] or None
     -> [R, P + 1, P + 1] in float64.
     """
-    shared = inputs.dim() == targets.dim() == 2 and (weights is None or weights.dim() == 1)
-    module = _squares(graph, shared, weights is not None)
+    module = _squares(graph, _are_shared(inputs, targets, weights), weights is not None)
     size, dtype = parameters.shape[1] + 1, torch.float64
     columns = size * (size + 1) // 2
-    sums = _sums(module, module.squares, parameters, inputs, targets, weights, columns, dtype, 1)
+    sums = _sums(module, module.squares, parameters, parameters, inputs, targets, weights, columns, dtype, 1)
     row, column = torch.triu_indices(size, size, device=parameters.device)
     products = sums.new_empty(len(parameters), size, size)
     products[:, row, column] = products[:, column, row] = sums
@@ -70,6 +82,7 @@ def _sums(
     module: ModuleType,
     kernel: Any,
     parameters: Tensor,
+    constants: Tensor,
     inputs: Tensor,
     targets: Tensor,
     weights: Tensor | None,
@@ -91,9 +104,14 @@ def _sums(
         t = targets if targets.dim() == 2 else targets[runs]
         w = weights if weights is None or weights.dim() == 1 else weights[runs]
         partial = parameters.new_empty(len(parameters[runs]), blocks, columns, dtype=dtype)
-        _launch(kernel, parameters[runs], x, t, w, partial, block)
+        _launch(kernel, parameters[runs], constants[runs], x, t, w, partial, block)
         sums.append(sum_parts(partial, dtype, count))
     return sums[0] if len(sums) == 1 else torch.cat(sums)
+
+
+def _are_shared(inputs: Tensor, targets: Tensor, weights: Tensor | None) -> bool:
+    """Whether all runs have the same samples."""
+    return inputs.dim() == targets.dim() == 2 and (weights is None or weights.dim() == 1)
 
 
 @cache
@@ -102,7 +120,7 @@ def _predict(graph: Graph, shared: bool) -> ModuleType:
 
 
 @cache
-def _loss(graph: Graph, loss: str, shared: bool) -> ModuleType:
+def _loss(graph: Graph, loss: Loss, shared: bool) -> ModuleType:
     return source_cache.load(loss_source(graph, loss, shared))
 
 
@@ -121,6 +139,7 @@ def _block(module: ModuleType, itemsize: int) -> int:
 def _launch(
     kernel: Any,
     parameters: Tensor,
+    constants: Tensor,
     inputs: Tensor,
     targets: Tensor | None,
     weights: Tensor | None,
@@ -137,13 +156,14 @@ def _launch(
     groups = launch.parts(runs, runs_each)
     blocks_each = max(1, min(MOST_BLOCKS, blocks * groups // wanted))
     parameters, inputs = launch.aligned(parameters.detach()), launch.aligned(inputs)
+    constants = launch.aligned(constants.detach()) if constants.numel() else parameters
     targets = inputs if targets is None else launch.aligned(targets)
     weights = inputs if weights is None else launch.aligned(weights)
     x_run, t_run = (data[0].numel() if data.dim() == 3 else 0 for data in (inputs, targets))
     w_run = samples if weights.dim() == 2 else 0
     launch.launch(
         kernel, groups * launch.parts(blocks, blocks_each),
-        parameters, inputs, targets, weights, out, x_run, t_run, w_run,
+        parameters, constants, inputs, targets, weights, out, x_run, t_run, w_run,
         runs, samples, blocks, runs_each, blocks_each,
         BLOCK=block, num_warps=1, maxnreg=launch.MOST_REGISTERS,
     )  # fmt: skip

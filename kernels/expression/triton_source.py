@@ -7,6 +7,7 @@ from math import pi
 from types import SimpleNamespace
 from typing import Any
 
+from ..equations.losses import Loss
 from ..language.expr import Expr, walk
 from ..language.graph import Graph
 from ..language.notation import COMPARISONS
@@ -93,16 +94,18 @@ TRITON: dict[str, Callable[..., Any]] = {
     "chain": lambda x, y: f"tl.where({x} == 0.0, 0.0, tl.where({y} == 0.0, 0.0, {x} * {y}))",
 }
 
+NUMBER = "tl.full((), {}, dtype)".format
 EQUALS = "tl.where({} == {}, {}, {})".format
 
 CIRCULAR = 24  # registers that sin, cos or tan takes of a sample
 
 PARAMETERS_OF_ALL = (
-    "p_ptr, x_ptr, t_ptr, w_ptr, out_ptr, x_run, t_run, w_run, runs, samples, blocks, runs_each, blocks_each"
+    "p_ptr, c_ptr, x_ptr, t_ptr, w_ptr, out_ptr, x_run, t_run, w_run, runs, samples, blocks, runs_each, "
+    "blocks_each"
 )
-NOT_SPECIALIZED = PARAMETERS_OF_ALL.split(", ")[5:]
+NOT_SPECIALIZED = PARAMETERS_OF_ALL.split(", ")[6:]
 
-VALUE = re.compile(r"\b[a-oq-z]\d+(?:_\d+)?\b")  # p0, ... are one number each
+VALUE = re.compile(r"\b[abd-oq-z]\d+(?:_\d+)*\b")  # c0 and p0, ... are one number each
 
 KERNEL = """
 @triton.jit(do_not_specialize={plain})
@@ -143,21 +146,23 @@ def predict_source(graph: Graph, shared: bool) -> str:
     return HEADER + writer.kernel("predict")
 
 
-def loss_source(graph: Graph, loss: str, shared: bool) -> str:
+def loss_source(graph: Graph, loss: Loss, shared: bool) -> str:
     """The module that defines loss_and_gradient: sums over each block of samples, out [R, blocks, 1 + P].
 
     They are the sums of the loss and of its gradient, not yet divided where the loss is a mean.
 
     >>> from packtrain.kernels.expression.triton_source import loss_source
     >>> from packtrain.kernels.language import parse
-    >>> "e0 = v3 - t0" in loss_source(parse("xy = a*x"), "mse", shared=True)
+    >>> from packtrain.kernels.loss import loss_of
+    >>> "l0_2 = v3 - t0" in loss_source(parse("xy = a*x"), loss_of("mse"), shared=True)
     True
     """
-    writer = _Writer(graph, shared, targets=1 if loss == "cross_entropy" else len(graph.outputs))
+    targets = 1 if loss.of_classes else len(graph.outputs)
+    writer = _Writer(graph, shared, targets, loss.weighted, len(loss.constants))
     writer.compute(graph.program)
-    lines, value, cotangents = loss_statements(graph, loss, writer.texts, TRITON, EQUALS)
+    lines, value, cotangents = loss_statements(graph, loss, writer.texts, TRITON, EQUALS, NUMBER)
     writer.texts |= cotangents
-    writer.body += lines
+    writer.write(lines)
     writer.sum(value, 0, 1 + len(graph.parameters))
     for i, root in enumerate(graph.gradient):
         writer.compute(walk(root))
@@ -178,6 +183,8 @@ def squares_source(graph: Graph, shared: bool, weighted: bool) -> str:
     3
     """
     writer = _Writer(graph, shared, len(graph.outputs), weighted)
+    if weighted:
+        writer.data.append("root = tl.sqrt(w0)")
     writer.compute(graph.program)
     size = len(graph.parameters) + 1
     columns = [[] for _ in range(size)]
@@ -202,17 +209,19 @@ class _Writer:
     depends on inputs alone is computed once, too.
     """
 
-    def __init__(self, graph: Graph, shared: bool, targets: int = 0, weighted: bool = False) -> None:
+    def __init__(
+        self, graph: Graph, shared: bool, targets: int = 0, weighted: bool = False, constants: int = 0
+    ) -> None:
         self.graph, self.shared = graph, shared
         self.texts, self.levels = leaves(graph)
         self.constants: list[str] = []
         self.block: list[str] = ["zero = tl.zeros([BLOCK], dtype)", "one = zero + 1.0"]
         self.body = [f"p{i} = tl.load(p_ptr + run * {self.size} + {i})" for i in range(self.size)]
+        self.body += [f"c{i} = tl.load(c_ptr + run * {constants} + {i})" for i in range(constants)]
         self._load("x", len(graph.inputs))
         self._load("t", targets)
         if weighted:
             self._load("w", 1)
-            self.data.append("root = tl.sqrt(w0)")
 
     @property
     def size(self) -> int:
@@ -237,8 +246,10 @@ class _Writer:
 
     def compute(self, program: Iterable[Expr]) -> None:
         """Writes those parts of `program` that aren't written yet."""
-        number = "tl.full((), {}, dtype)".format
-        lines = statements(program, self.texts, self.levels, TRITON, number)
+        self.write(statements(program, self.texts, self.levels, TRITON, NUMBER))
+
+    def write(self, lines: list[list[str]]) -> None:
+        """Takes the assignments of each level to where they belong."""
         self.constants += lines[NOTHING]
         self.data.extend(lines[INPUTS])
         self.body += [*lines[PARAMETERS], *lines[BOTH]]

@@ -60,7 +60,7 @@ def read_formula(text: str, variables: Sequence[str], field: str = "") -> Formul
         line.expect_end_of_statement()
         if not line.ended:
             raise line.error(f"expected the end behind the expression, got {line.token}")
-    return Formula(*substitute([root], known), tuple(variables))
+    return Formula(substitute([root], known)[0], tuple(variables))
 
 
 def read_assignments(lines: Iterable[str], field: str = "") -> list[tuple[str, Expr]]:

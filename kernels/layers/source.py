@@ -6,24 +6,31 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..activation.rows import Activation, activation_of
+from ..equations.losses import Loss
 from ..functions.routine import Routine
 from ..functions.vector import BITS, Module, Place, constant
-from . import activations, gradients, losses, products
+from . import activations, gradients, products
+from .losses import add_loss
 from .tiles import REGISTER, lanes_of
 
 CACHED = 1 << 21  # bytes of a block's values: more would not stay near a core
 LEAST, MOST = 256, 1024  # samples of a block
 RELU = activation_of("relu")
-SUMS = "ptr %p, ptr %x, i64 %x_stride, ptr %t, i64 %t_stride, i64 %size, ptr %out, ptr %scratch"
+SUMS = (
+    "ptr %p, ptr %c, ptr %keys, i64 %first, ptr %x, i64 %x_stride, ptr %t, i64 %t_stride, i64 %size, "
+    "ptr %out, ptr %scratch"
+)
 
 
 @dataclass(frozen=True)
 class LayersSource:
-    """The IR of sums(p, x, x_stride, t, t_stride, size, out, scratch), for blocks of up to `block` samples.
+    """The IR of sums(p, c, keys, first, x, x_stride, t, t_stride, size, out, scratch), for blocks of up to
+    `block` samples.
 
     It adds the sum of the loss over `size` samples, at least 1, to out[0], and that of the gradient to
-    out[1 + i], in float64. p is weight_0 [O, I], bias_0 [O], weight_1, ...; x [V, samples] and t
-    [T, samples], or [1, samples] of 64-bit classes, have a row every `stride` numbers. `scratch` is memory
+    out[1 + i], in float64. p is weight_0 [O, I], bias_0 [O], weight_1, ...; c are the loss's constants;
+    x [V, samples], with one more row of weights where the loss is weighted, and t [T, samples], or
+    [1, samples] of 64-bit classes, have a row every `stride` numbers. `scratch` is memory
     for `room` numbers, which holds nothing between two calls.
     """
 
@@ -43,20 +50,21 @@ class Layer:
 
 
 def layers_source(
-    widths: Sequence[int], bias: bool, loss: str, kind: str, activation: Activation = RELU
+    widths: Sequence[int], bias: bool, loss: Loss, kind: str, activation: Activation = RELU
 ) -> LayersSource:
     """The sums of an MLP, `activation` between its layers, in numbers of the kind double or float.
 
     A block is as large as its values stay in the cache: widths and activation alone decide.
 
     >>> from packtrain.kernels.layers.source import layers_source
-    >>> layers_source([2, 10, 2], bias=True, loss="cross_entropy", kind="float").block
+    >>> from packtrain.kernels.loss import loss_of
+    >>> layers_source([2, 10, 2], bias=True, loss=loss_of("cross_entropy"), kind="float").block
     1024
     """
     module, layers = Module(), layers_of(widths, bias)
     size = BITS[kind] // 8
     slopes = 0 if activation.is_relu else sum(widths[1:-1])
-    of_sample = sum(widths) + slopes + (8 // size if loss == "cross_entropy" else widths[-1])
+    of_sample = sum(widths) + slopes + loss.weighted + (8 // size if loss.of_classes else widths[-1])
     block = min(MOST, max(LEAST, 1 << (CACHED // (of_sample * size)).bit_length() - 1))
     most = block + lanes_of(kind)
     _add_routines(module, layers, bias, loss, kind, activation)
@@ -80,7 +88,7 @@ def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:
 
 
 def _add_routines(
-    module: Module, layers: list[Layer], bias: bool, loss: str, kind: str, activation: Activation
+    module: Module, layers: list[Layer], bias: bool, loss: Loss, kind: str, activation: Activation
 ) -> None:
     outputs, inputs = [layer.outputs for layer in layers], [layer.inputs for layer in layers]
     products.add_forward(module, kind, outputs, bias)
@@ -90,11 +98,9 @@ def _add_routines(
     gradients.add_to_weights(module, kind, outputs, inputs)
     gradients.add_to_bias(module, kind, outputs)
     _add_fetch(module, "fetch", kind, lanes_of(kind))
-    if loss == "cross_entropy":
-        losses.cross_entropy(module, kind)
+    add_loss(module, kind, loss)
+    if loss.of_classes:
         _add_fetch(module, "fetch_classes", "i64", lanes_of(kind))
-    else:
-        losses.squared_errors(module, kind)
 
 
 def _add_fetch(module: Module, name: str, kind: str, lanes: int) -> None:
@@ -114,7 +120,7 @@ def _add_fetch(module: Module, name: str, kind: str, lanes: int) -> None:
 
 
 def _add_sums(
-    module: Module, layers: list[Layer], bias: bool, loss: str, kind: str, activation: Activation, most: int
+    module: Module, layers: list[Layer], bias: bool, loss: Loss, kind: str, activation: Activation, most: int
 ) -> None:
     """Forward through the layers, the loss, and back: derivatives take the place of values."""
     routine = Routine(module)
@@ -122,20 +128,20 @@ def _add_sums(
     samples = body.value(f"and i64 {routine.add('%size', lanes - 1)}, {-lanes}")
     stride = body.value(f"or i64 {samples}, {lanes}")  # an odd number of vectors: rows don't share cache sets
     shape = f"i64 {samples}, i64 {stride}"
-    outputs = [layer.outputs for layer in layers]
+    inputs, outputs = layers[0].inputs + loss.weighted, [layer.outputs for layer in layers]
     slopes = [] if activation.is_relu else [sum(outputs[:-1])]
-    places = _places(body, kind, most, [layers[0].inputs, *outputs, *slopes])
+    places = _places(body, kind, most, [inputs, *outputs, *slopes])
     values, targets = places[: len(layers) + 1], places[-1]
     apart = [f"i64 {most * sum(outputs)}"] * len(slopes)  # from values to their slopes
 
     def call(name: str, *arguments: str) -> None:
         body.add(f"call void @{name}({', '.join(arguments)}, {shape}) noinline")
 
-    def at(base: str, kind: str, index: int) -> str:
-        return f"ptr {body.pointer(base, kind, str(index))}"
+    def at(base: str, kind: str, *index: str | tuple[str, str]) -> str:
+        return f"ptr {routine.at(base, kind, *index)}"
 
-    call("fetch", f"ptr %x, i64 %x_stride, {values[0]}, i64 {layers[0].inputs}, i64 %size")
-    if loss == "cross_entropy":
+    call("fetch", f"ptr %x, i64 %x_stride, {values[0]}, i64 {inputs}, i64 %size")
+    if loss.of_classes:
         call("fetch_classes", f"ptr %t, i64 %t_stride, {targets}, i64 1, i64 %size")
     else:
         call("fetch", f"ptr %t, i64 %t_stride, {targets}, i64 {layers[-1].outputs}, i64 %size")
@@ -143,18 +149,19 @@ def _add_sums(
     for layer, (x, y) in steps:
         last = layer is layers[-1]
         low = constant(-math.inf if last or slopes else 0.0, kind)
-        weight, b = at("%p", kind, layer.weight), at("%p", kind, layer.bias)
+        weight, b = at("%p", kind, str(layer.weight)), at("%p", kind, str(layer.bias))
         call("forward", weight, b, f"{kind} {low}, {x}, {y}, i64 {layer.outputs}, i64 {layer.inputs}")
         if slopes and not last:
             call("activated", y, *apart, f"i64 {layer.outputs}")
-    call("loss", f"{values[-1]}, {targets}, ptr %out, i64 {layers[-1].outputs}, i64 %size")
+    weights = at(values[0].removeprefix("ptr "), kind, (str(layers[0].inputs), stride))
+    call("loss", f"{values[-1]}, {targets}, ptr %c, {weights}, ptr %out, i64 {layers[-1].outputs}, i64 %size")
     for layer, (x, dz) in reversed(steps):
-        out = at("%out", "double", 1 + layer.weight)
+        out = at("%out", "double", str(1 + layer.weight))
         call("to_weights", f"{dz}, {x}, {out}, i64 {layer.outputs}, i64 {layer.inputs}")
         if bias:
-            call("to_bias", dz, at("%out", "double", 1 + layer.bias), f"i64 {layer.outputs}")
+            call("to_bias", dz, at("%out", "double", str(1 + layer.bias)), f"i64 {layer.outputs}")
         if layer is not layers[0]:
-            weight = at("%p", kind, layer.weight)
+            weight = at("%p", kind, str(layer.weight))
             call("to_inputs", weight, dz, x, *apart, f"i64 {layer.inputs}, i64 {layer.outputs}")
     routine.define("sums", SUMS)
 

@@ -4,13 +4,22 @@ import torch
 from torch import Tensor
 
 from ..common.gradient import with_gradient
-from .reference import LOSSES, Total, total_reference
+from ..equations.losses import Loss, loss_of
+from .reference import Total, loss_reference, total_reference
 
 
-def loss(outputs: Tensor, targets: Tensor, kind: str, backend: str = "reference") -> Tensor:
+def loss(
+    outputs: Tensor,
+    targets: Tensor,
+    kind: str | Loss,
+    backend: str = "reference",
+    constants: Tensor | None = None,
+    weights: Tensor | None = None,
+) -> Tensor:
     """L(y, t) of each run, differentiable by y once: y [R, B, T], t [B, T] or [R, B, T] -> [R].
 
-    kind: mse, sse or cross_entropy, whose t are class indices [B, 1] or [R, B, 1].
+    kind: a name in NAMES, or an equation; of cross_entropy t are class indices [B, 1] or [R, B, 1].
+    constants: the loss's numbers [R, C]; weights: the samples', [B] or [R, B].
     backend: reference, or triton, where the order of the sum depends on the number of samples alone; torch's
     also depends on the number of runs.
 
@@ -20,7 +29,7 @@ def loss(outputs: Tensor, targets: Tensor, kind: str, backend: str = "reference"
     [5.0]
     """
     with torch.no_grad():
-        value, gradient = LOSSES[kind](outputs, targets, _total(backend))
+        value, gradient = loss_reference(loss_of(kind), outputs, targets, constants, weights, _total(backend))
     return with_gradient(outputs, value, gradient)
 
 

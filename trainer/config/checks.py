@@ -6,11 +6,12 @@ from contextlib import suppress
 
 from ...kernels.activation.rows import activation_of
 from ...kernels.common.errors import UserError, choose, nearest
+from ...kernels.equations.losses import SMOOTHING, check_constants, loss_of
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
-from .schema import KINDS, LEAST_SQUARES, Config, LoopConfig
+from .schema import KINDS, LEAST_SQUARES, Config, LoopConfig, ModelConfig
 
-LOSSES = ("mse", "sse", "cross_entropy")
+LOSS_CONSTANTS = "model.loss_constants."
 GRADIENTS = ("exact", "finite_difference")
 INITS = ("default", "he", "xavier", "normal")
 QUANTIZE_ERRORS = ("add", "drop")
@@ -39,6 +40,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     for group in KINDS:
         check_kind(group, getattr(config, group), given, varied)
     _check_words(config)
+    _check_loss(config.model, varied)
     check_pruner(config.search, given)
     check_numbers(config)
     activation_of(config.model.activation)
@@ -113,9 +115,15 @@ def _check_first_order(config: Config) -> None:
             )
 
 
+def _check_loss(model: ModelConfig, varied: Collection[str]) -> None:
+    given = model.loss_constants
+    of_runs = [path.removeprefix(LOSS_CONSTANTS) for path in varied if path.startswith(LOSS_CONSTANTS)]
+    loss = loss_of(model.loss, smoothed=SMOOTHING in (*given, *of_runs))
+    check_constants(loss, given, of_runs)
+
+
 def _check_words(config: Config) -> None:
     for path, known in (
-        ("model.loss", LOSSES),
         ("model.gradient", GRADIENTS),
         ("model.init", INITS),
         ("model.quantize_error", QUANTIZE_ERRORS),

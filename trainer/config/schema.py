@@ -37,6 +37,7 @@ class ModelConfig:
 
     kind: str = MISSING
     loss: str = "mse"
+    loss_constants: dict[str, Any] = mapping(per_run=True)
     expressions: Any = only(None, "expression")
     outputs: list[str] | None = only(None, "expression")
     parameters: list[str] = only([], "expression")
@@ -68,6 +69,7 @@ class DataConfig:
     seed: int = 0
     validation: float = 0.0
     standardize: bool = False
+    class_weights: Any = None
     size: int | None = only(None, "ground_truth", "gaussians")
     truth: dict[str, Any] = mapping("ground_truth")
     range: list[float] = only([0.0, 1.0], "ground_truth")

@@ -56,8 +56,6 @@ def find_columns(table: Table, names: Mapping[str, Any], graph: Graph | None, cl
     """
     names = {_normal(word): _normal(column) for word, column in names.items()}
     weights = names.pop(WEIGHTS, None)
-    if classes and weights is not None:
-        raise UserError("data.columns: weights belong to squared errors, and cross_entropy has none")
     inputs, targets = (
         _of_features(table, names, weights) if graph is None else _of_graph(table, names, graph, classes)
     )

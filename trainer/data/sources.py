@@ -7,9 +7,11 @@ import numpy as np
 import torch
 
 from ...kernels.common.errors import UserError, choose
+from ...kernels.equations.losses import CROSS_ENTROPY
 from ...kernels.language import Graph, notes
 from ..config.schema import DataConfig
 from . import files
+from .class_weights import with_class_weights
 from .columns import TARGET
 from .dataset import Data, prepare, rounded
 from .generated import gaussians, ground_truth
@@ -43,16 +45,18 @@ def load(
     if config.kind == "ground_truth":
         if graph is None:
             raise UserError("data=ground_truth pushes samples through equations, and an MLP has none")
-        if loss == "cross_entropy":
+        if loss == CROSS_ENTROPY:
             raise UserError(
                 "data=ground_truth makes numbers, and model.loss=cross_entropy takes class labels"
             )
         whole, columns = ground_truth(config, graph, device, dtype), []
     else:
         table = _table(config)
-        whole = select(table, config.columns, graph, loss == "cross_entropy", outputs)
+        whole = select(table, config.columns, graph, loss == CROSS_ENTROPY, outputs)
         columns = table.names
     data = prepare(whole, config.seed, config.validation, config.standardize)
+    if config.class_weights is not None:
+        data = with_class_weights(data, config.class_weights)
     sentences = [*(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
     return replace(data.to(device, dtype), notes=tuple(sentences))
 

@@ -67,12 +67,7 @@ def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Engi
     """
     if pack.config.optimizer.kind in LEAST_SQUARES:
         return _least_squares(pack, model, data, choice)
-    if data.weights is not None:
-        raise UserError(
-            f"data.columns: weights are for optimizer={' and '.join(LEAST_SQUARES)}, "
-            f"and this run has optimizer={pack.config.optimizer.kind}"
-        )
-    return PartedEngine(pack, model, data, partial(first_order, choice=choice))
+    return PartedEngine(pack, model, _counted(data), partial(first_order, choice=choice))
 
 
 def first_order(pack: Pack, model: Model, data: Dataset, choice: Choice) -> TabulatedEngine:
@@ -115,9 +110,7 @@ def first_order(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Tabu
 
 def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> LeastSquaresEngine:
     _check_size(pack, model)
-    data = data.counted
-    if not len(data):
-        raise UserError("every sample that is left to train on has the weight 0, so there is nothing to fit")
+    data = _counted(data)
     order = Order(len(data), len(data), None, data.inputs.device)
     problem = Problem(data.inputs, data.targets, data.weights)
     rules = _rules(pack, model, problem, _steps(pack, order))
@@ -133,9 +126,17 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
     else:
         squares = _squares(model) if choice.backend == "triton" else None
         solver = TorchSolver(model.jacobian, problem, parameters, rules, damped, squares)
-    scale = 1.0 if model.loss_kind == "sse" else 1 / problem.rows
+    scale = 1.0 if not model.loss_kind.mean else 1 / problem.rows
     every = pack.config.monitor.every
     return LeastSquaresEngine(model, solver, problem, data, rules, order, scale, choice, every)
+
+
+def _counted(data: Dataset) -> Dataset:
+    """The samples that count. Raises UserError where there are none."""
+    data = data.counted
+    if not len(data):
+        raise UserError("every sample that is left to train on has the weight 0, so there is nothing to fit")
+    return data
 
 
 def _check_size(pack: Pack, model: Model) -> None:

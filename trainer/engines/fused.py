@@ -7,7 +7,6 @@ from typing import Any
 from ...kernels.descent.block import STATES, Block, Descent, Record, Runs
 from ...kernels.descent.numba.descent import NumbaDescent
 from ...kernels.descent.numba.sums import graph_sums, layers_sums
-from ...kernels.loss import terms
 from ..models.base import Model
 from ..models.expression import ExpressionModel
 from ..models.mlp import MLPModel
@@ -29,6 +28,8 @@ class FusedEngine(TabulatedEngine):
             Runs(
                 self.model.parameters.detach(),
                 self.optimizer.constants.contiguous(),
+                self.model.constants,
+                self.model.seeds,
                 self.rates.setting,
                 self.steps,
                 self.steps_done,
@@ -36,7 +37,7 @@ class FusedEngine(TabulatedEngine):
                 self.clip_norm,
             ),
             Record(losses, norms, path, self.columns, self.last),
-            terms(self.model.loss_kind, self.data.targets.shape[1]),
+            self.model.loss_kind.terms(self.data.targets.shape[1]),
         )
         self.state = dict(zip(STATES[self.optimizer.kind], self.descent.states.unbind(1), strict=True))
         self.minibatches = Minibatches(self.data, self.order, self.capacity)
@@ -44,7 +45,8 @@ class FusedEngine(TabulatedEngine):
 
     @property
     def numbers_a_step(self) -> int:
-        a_sample = self.data.inputs.shape[1] + self.data.targets.shape[1]
+        weights = self.data.weights is not None
+        a_sample = self.data.inputs.shape[1] + weights + self.data.targets.shape[1]
         return self.order.batch * a_sample if copied(self.order) else 1
 
     def _execute(self, first: int, count: int) -> None:

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ...kernels.descent.block import Batches, Shuffle
 from ...kernels.descent.numba.gather import gather
+from ...kernels.loss import with_weights
 from ...kernels.random import Purpose, epoch_keys
 from ..data.dataset import Dataset
 from ..data.order import Order
@@ -14,12 +15,13 @@ from ..data.order import Order
 class Minibatches:
     """The minibatches of `rows` steps at a time: copied once for all runs where they share an order.
 
-    Where each run has its own order, the compiled loop computes it. Where each minibatch is the whole data
-    set, nothing is copied.
+    The samples' weights, where there are any, are one more input. Where each run has its own order, the
+    compiled loop computes it. Where each minibatch is the whole data set, nothing is copied.
     """
 
     def __init__(self, data: Dataset, order: Order, rows: int) -> None:
-        self.inputs, self.targets = data.inputs.T.contiguous(), data.targets.T.contiguous()
+        inputs = data.inputs if data.weights is None else with_weights(data.inputs, data.weights)
+        self.inputs, self.targets = inputs.T.contiguous(), data.targets.T.contiguous()
         self.order, self.rows = order, rows
         self.everything = Batches(self.inputs[None], self.targets[None])
         self.room = Batches(self._room(self.inputs), self._room(self.targets))

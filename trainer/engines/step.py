@@ -74,7 +74,7 @@ class StepEngine(TabulatedEngine):
     def _step(self) -> None:
         coefficients, _, slot, wanted, indices, keys = (t.index_select(0, self.row)[0] for t in self.tables)
         parameters = self.model.parameters
-        loss = self.model.loss(*self._minibatch(indices), keys)
+        loss = self.model.loss(*self._minibatch(indices), keys=keys)
         (gradient,) = torch.autograd.grad(loss.sum(), parameters)
         with torch.no_grad():
             active = wanted & self.alive
@@ -88,13 +88,16 @@ class StepEngine(TabulatedEngine):
             self._keep(loss, new, state, active)
             self.row += 1
 
-    def _minibatch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        inputs, targets = self.data.inputs, self.data.targets
+    def _minibatch(self, indices: Tensor) -> list[Tensor]:
+        """Inputs, targets and, where there are any, weights."""
+        data = [self.data.inputs, self.data.targets]
+        if self.weights is not None:
+            data.append(self.weights)
         if self.order.whole:
-            return inputs, targets
+            return data
         if indices.dim() == 1:
-            return inputs.index_select(0, indices), targets.index_select(0, indices)
-        return inputs[indices], targets[indices]
+            return [part.index_select(0, indices) for part in data]
+        return [part[indices] for part in data]
 
     def _record(self, slot: Tensor, *values: Tensor) -> None:
         for part, value in zip(self.history, values, strict=True):

@@ -51,6 +51,7 @@ class TabulatedEngine(ABC):
         self.model, self.data, self.order = model, data, order
         self.optimizer, self.rates = optimizer, rates
         self.steps = steps
+        self.weights = None if data.weights is None else data.weights.to(model.parameters.dtype)
         self.clip_norm = clip_norm
         self.every = every
         self.step = 0

@@ -10,6 +10,7 @@ from ...kernels.activation.rows import activation_of
 from ...kernels.language import Graph
 from ...kernels.least_squares.linearize import LARGE
 from ..config.schema import LEAST_SQUARES, Config
+from ..models.losses import configured_loss
 
 TILES = 163 << 10  # bytes of shared memory that the largest tiles of our kernels take: as much as sm_80 has
 LARGEST = 1 << 16  # samples of a minibatch of equations that stays on one core: others are shared out
@@ -156,7 +157,7 @@ def _cannot_fuse_by_triton(task: Task) -> str:
     # triton takes a second to import
     from ...kernels.descent.triton.source import graph_refusal  # noqa: PLC0415 (see above)
 
-    return graph_refusal(task.graph, task.config.model.loss, task.dtype.itemsize)
+    return graph_refusal(task.graph, configured_loss(task.config.model), task.dtype.itemsize)
 
 
 def _cannot_step_by_triton(task: Task) -> str:

@@ -10,21 +10,27 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from ...kernels.equations.losses import Loss, loss_of
+from ...kernels.loss import loss_constants
+
 
 class Model(ABC):
     """R runs of one model, whose `parameters` [R, P] are one tensor: what an optimizer updates.
 
     `layout` maps the names of its parts, in order, to their shapes in one run. `backend` computes the loss,
-    its gradient and predictions: reference, triton or numba. `one_hot`: so are the targets it is trained on.
+    its gradient and predictions: reference, triton or numba. `loss_constants` [R, C] are the loss's numbers.
+    `seeds` [R] are the runs'. `one_hot`: so are the targets it is trained on.
     """
 
     def __init__(
-        self, parameters: Tensor, layout: Mapping[str, tuple[int, ...]], loss: str, backend: str
+        self, parameters: Tensor, layout: Mapping[str, tuple[int, ...]], loss: str | Loss, backend: str
     ) -> None:
         assert parameters.shape[1] == sum(map(prod, layout.values()))
         self.parameters = parameters.contiguous().requires_grad_()
         self.layout = dict(layout)
-        self.loss_kind = loss
+        self.loss_kind = loss_of(loss)
+        self.loss_constants: Tensor | None = None
+        self.seeds = parameters.new_zeros(len(parameters), dtype=torch.int64)
         self.backend = backend
         self.one_hot = False
 
@@ -37,6 +43,9 @@ class Model(ABC):
         """The same model with a copy of the parameters of these `runs` alone: indices, or a mask [R]."""
         part = copy(self)
         part.parameters = self.parameters.detach()[runs].requires_grad_()
+        part.seeds = self.seeds[runs]
+        if self.loss_constants is not None:
+            part.loss_constants = self.loss_constants[runs]
         return part
 
     def keys(self, steps: Tensor) -> Tensor:
@@ -44,10 +53,13 @@ class Model(ABC):
         return steps.new_empty(len(steps), 0)
 
     @abstractmethod
-    def loss(self, inputs: Tensor, targets: Tensor, keys: Tensor | None = None) -> Tensor:
+    def loss(
+        self, inputs: Tensor, targets: Tensor, weights: Tensor | None = None, keys: Tensor | None = None
+    ) -> Tensor:
         """L for every run: inputs [B, V] or [R, B, V], targets [B, T] or [R, B, T] -> [R].
 
-        `keys` [R, ...] are those of a step; without them nothing is random.
+        `weights` [B] or [R, B] are the samples'. `keys` [R, ...] are those of a step; without them nothing is
+        random.
         """
 
     @abstractmethod
@@ -77,6 +89,11 @@ class Model(ABC):
     def metrics(self) -> dict[str, "Metric"]:
         """What predictions are judged by beside the loss; see `metrics_of`."""
         return metrics_of(self.loss_kind, self.one_hot)
+
+    @property
+    def constants(self) -> Tensor:
+        """The numbers of each run that compiled code takes, [R, C]: those of the loss."""
+        return loss_constants(self.loss_kind, self.parameters.detach(), self.loss_constants).contiguous()
 
     def named(self) -> dict[str, Tensor]:
         """The parameters by name: views [R, ...]."""
@@ -115,13 +132,14 @@ def _hits(outputs: Tensor, targets: Tensor) -> Tensor:
 ONE_HOT = {"accuracy": Metric(_hits)}
 
 
-def metrics_of(loss: str, one_hot: bool = False) -> dict[str, Metric]:
+def metrics_of(loss: Loss, one_hot: bool = False) -> dict[str, Metric]:
     """What the predictions of a model with this loss are judged by beside it: name -> Metric.
 
+    >>> from packtrain.kernels.loss import loss_of
     >>> from packtrain.trainer.models.base import metrics_of
-    >>> list(metrics_of("cross_entropy")), list(metrics_of("mse"))
+    >>> list(metrics_of(loss_of("cross_entropy"))), list(metrics_of(loss_of("mse")))
     (['accuracy'], ['rmse', 'mae'])
     """
-    if loss == "cross_entropy":
+    if loss.of_classes:
         return CLASSIFICATION
     return REGRESSION | ONE_HOT if one_hot else REGRESSION

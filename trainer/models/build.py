@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...kernels.common.errors import UserError, nearest
 from ...kernels.dropout import Dropout
+from ...kernels.equations.losses import CROSS_ENTROPY
 from ...kernels.language import Graph, parse
 from ..config.pack import Pack
 from ..config.schema import Config, ModelConfig
@@ -18,6 +19,7 @@ from ..data.memory import available_memory, check_memory
 from .base import Model
 from .expression import ExpressionModel
 from .initial import check_names, initial_parameters
+from .losses import configured_loss, constants_in_runs
 from .mlp import MLPModel
 from .weights import initial_weights, layout
 
@@ -119,25 +121,27 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
         _check_memory(pack, layout(widths, config.bias), device, dtype)
         start = initial_weights(widths, config.bias, seeds, dtype, config.init)
     model = build(config, graph, start, pack.config.compute.precision, backend)
-    model.one_hot = data.one_hot
+    loss = configured_loss(config, data.weights is not None, pack.over)
+    model.loss_kind, model.loss_constants = loss, constants_in_runs(pack, loss, start)
+    model.one_hot, model.seeds = data.one_hot, seeds
     if isinstance(model, MLPModel):
-        model.dropout = dropout_of(pack, seeds, dtype)
+        model.dropout = dropout_of(pack, dtype, device)
     return model
 
 
-def dropout_of(pack: Pack, seeds: Tensor, dtype: torch.dtype) -> Dropout | None:
-    """How the runs of `pack`, of these `seeds` [R], drop out; None where none does.
+def dropout_of(pack: Pack, dtype: torch.dtype, device: torch.device) -> Dropout | None:
+    """How much the runs of `pack` drop; None where none does.
 
     >>> import torch
     >>> from packtrain.trainer.config.pack import Pack
     >>> from packtrain.trainer.config.schema import Config
     >>> from packtrain.trainer.models.build import dropout_of
     >>> pack = Pack(Config(), {"model.dropout": [0.0, 0.5]}, 2)
-    >>> dropout_of(pack, torch.tensor([3, 3]), torch.float32).rates
+    >>> dropout_of(pack, torch.float32, torch.device("cpu")).rates
     tensor([0.0000, 0.5000])
     """
     rates = pack.each("model.dropout")
-    return Dropout.make(seeds, rates, dtype) if any(rates) else None
+    return Dropout.make(rates, dtype, device) if any(rates) else None
 
 
 def make_layout(config: ModelConfig, graph: Graph | None) -> dict[str, tuple[int, ...]]:
@@ -172,7 +176,7 @@ def build(
     """
     if graph is not None:
         delta = config.grad_delta if config.gradient == "finite_difference" else None
-        return ExpressionModel(graph, parameters, config.loss, delta, backend)
+        return ExpressionModel(graph, parameters, configured_loss(config), delta, backend)
     product = precision if precision in ("tf32", "bf16") else "ieee"
     of_layers = "triton" if backend == "triton" else "reference"  # Numba has whole trainings, no layers
     assert config.widths is not None
@@ -180,7 +184,7 @@ def build(
         parameters,
         config.widths,
         config.bias,
-        config.loss,
+        configured_loss(config),
         config.quantize,
         product,
         of_layers,
@@ -228,7 +232,7 @@ def _check_classes(who: str, outputs: int, data: Dataset, loss: str) -> None:
     """cross_entropy needs an output a class, the other losses one a target."""
     expected = len(data.target_names)
     if outputs != expected:
-        what, other = ("classes", "mse") if loss == "cross_entropy" else ("targets", "cross_entropy")
+        what, other = ("classes", "mse") if loss == CROSS_ENTROPY else ("targets", CROSS_ENTROPY)
         raise UserError(
             f"{who} {outputs} outputs, but the data have {expected} {what}: make them equal "
             f"(or is it model.loss={other}?)"

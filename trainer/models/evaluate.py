@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...kernels.loss import TERMS, terms
+from ...kernels.loss import terms_reference
 from ...kernels.sums import sum_in_order
 from ..data.dataset import Dataset
 from .base import Metric, Model
@@ -44,7 +44,7 @@ def evaluate(model: Model, data: Dataset, metrics: bool = True) -> Evaluation:
     block = max(1, MOST_NUMBERS // model.width)
     parts = [_sums(model.of(runs), counted, wanted.values(), block) for runs in _runs(model, counted, block)]
     sums = torch.cat(parts, 1)
-    loss = sums[0] / (len(counted) * terms(model.loss_kind, counted.targets.shape[1]) or 1)
+    loss = sums[0] / (len(counted) * model.loss_kind.terms(counted.targets.shape[1]) or 1)
     means = sums[1:] / len(counted)
     finished = {name: wanted[name].finish(mean) for name, mean in zip(wanted, means, strict=True)}
     return Evaluation(loss, finished)
@@ -99,6 +99,6 @@ def _outputs(model: Model, inputs: Tensor) -> Tensor:
 
 
 def _losses(model: Model, outputs: Tensor, part: Dataset) -> Tensor:
-    """The terms of the loss, each squared error times its sample's weight where there are weights."""
-    losses = TERMS[model.loss_kind](outputs, part.targets)
+    """The terms of the loss, each times its sample's weight where there are weights."""
+    losses = terms_reference(model.loss_kind, outputs, part.targets, model.loss_constants)
     return losses if part.weights is None else losses * part.weights[:, None]

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from ...kernels.equations.losses import Loss
 from ...kernels.expression import expression, expression_loss, jacobian
 from ...kernels.language import Graph
 from .base import Model
@@ -17,7 +18,7 @@ class ExpressionModel(Model):
         self,
         graph: Graph,
         parameters: Tensor,
-        loss: str,
+        loss: str | Loss,
         grad_delta: float | None,
         backend: str = "reference",
     ) -> None:
@@ -26,10 +27,12 @@ class ExpressionModel(Model):
         self.graph = graph
         self.grad_delta = grad_delta
 
-    def loss(self, inputs: Tensor, targets: Tensor, keys: Tensor | None = None) -> Tensor:
+    def loss(
+        self, inputs: Tensor, targets: Tensor, weights: Tensor | None = None, keys: Tensor | None = None
+    ) -> Tensor:
         """L for every run, [R]; see Model.loss."""
         problem = self.graph, self.parameters, inputs, targets, self.loss_kind
-        return expression_loss(*problem, self.grad_delta, self.backend)
+        return expression_loss(*problem, self.grad_delta, self.backend, self.loss_constants, weights)
 
     def predict(self, inputs: Tensor) -> Tensor:
         """Outputs [R, B, T]; see Model.predict."""

@@ -10,10 +10,12 @@ from torch import Tensor
 from ...kernels.activation import Activation, activation_of
 from ...kernels.activation.function import activation
 from ...kernels.dropout import Dropout, dropout
+from ...kernels.equations.losses import Loss
 from ...kernels.linear_relu import linear, linear_relu_chain
 from ...kernels.linear_relu.reference import Layer
 from ...kernels.loss import loss
 from ...kernels.quantize import quantize
+from ...kernels.random import Purpose, pair_keys
 from .base import Model
 from .weights import layout
 
@@ -32,7 +34,7 @@ class MLPModel(Model):
         parameters: Tensor,
         widths: Sequence[int],
         bias: bool,
-        loss: str,
+        loss: str | Loss,
         quantized: Collection[int] = (),
         product: str = "ieee",
         backend: str = "reference",
@@ -55,12 +57,22 @@ class MLPModel(Model):
 
     def keys(self, steps: Tensor) -> Tensor:
         """What is dropped at `steps` [S], as keys for each run and hidden layer: [S, R, L, 2]."""
-        return self.dropout.keys(steps, self.layers - 1) if self.dropout else super().keys(steps)
+        if self.dropout is None:
+            return super().keys(steps)
+        return pair_keys(self.seeds, Purpose.DROPOUT, steps[:, None], self.layers - 1)
 
-    def loss(self, inputs: Tensor, targets: Tensor, keys: Tensor | None = None) -> Tensor:
+    @property
+    def constants(self) -> Tensor:
+        """Those of the loss, and where there is dropout its rate and its scale; see Model.constants."""
+        drops = [] if self.dropout is None else [self.dropout.rates, self.dropout.scales]
+        return torch.cat([super().constants, *(part[:, None] for part in drops)], 1)
+
+    def loss(
+        self, inputs: Tensor, targets: Tensor, weights: Tensor | None = None, keys: Tensor | None = None
+    ) -> Tensor:
         """L for every run, [R]; see Model.loss."""
         outputs = self._outputs(self.parameters, inputs, self.backend, keys)
-        return loss(outputs, targets, self.loss_kind, self.backend)
+        return loss(outputs, targets, self.loss_kind, self.backend, self.loss_constants, weights)
 
     def predict(self, inputs: Tensor) -> Tensor:
         """Outputs [R, B, T]; see Model.predict."""

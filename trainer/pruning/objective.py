@@ -4,6 +4,7 @@ from ...kernels.common.errors import UserError, choose, nearest
 from ..config.schema import Config
 from ..folder.ranking import Objective
 from ..models.base import metrics_of
+from ..models.losses import configured_loss
 
 MAXIMIZED = ("metrics.accuracy",)
 DIRECTIONS = {"minimize": False, "maximize": True}
@@ -32,7 +33,7 @@ def make_objective(config: Config) -> Objective:
         "loss",
         "loss.validation",
         "loss.train",
-        *(f"metrics.{m}" for m in metrics_of(config.model.loss)),
+        *(f"metrics.{m}" for m in metrics_of(configured_loss(config.model))),
     ]
     if name not in names:
         raise UserError(

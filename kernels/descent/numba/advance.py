@@ -17,16 +17,16 @@ SGD, ADAM = 0, 1
 @njit(
     error_model="numpy", inline="always"
 )  # a call would count references, which takes longer than a few samples
-def loss_and_gradient(sums, block, p, x, t, divisor, total, scratch, gradient, helpers):
+def loss_and_gradient(sums, block, p, c, keys, x, t, divisor, total, scratch, gradient, helpers):
     """The loss of one minibatch, x [V, B] and t [T, B], and the norm of its gradient.
 
     Blocks are added in their order, in `total`, which holds zeros before and after.
     """
     size = x.shape[1]
     if size <= block:
-        call(sums, (p, x, size, t, size, size, total, scratch))
+        call(sums, (p, c, keys, 0, x, size, t, size, size, total, scratch))
     else:
-        sum_blocks(sums, block, p, x, t, total, scratch, helpers)
+        sum_blocks(sums, block, p, c, keys, x, t, total, scratch, helpers)
     loss = p.dtype.type(total[0] / divisor)
     total[0] = 0.0
     return loss, p.dtype.type(mean_and_norm(total, divisor, gradient))
@@ -42,9 +42,9 @@ def gather(data, index, batch):
 
 @cached
 def advance(
-    start, stop, sums, block, room, optimizer, parameters, states, alive, count, constants, setting, steps,
-    clip, losses, norms, path, columns, last, x, t, keys, table, slots, epoch, batch, divisor, origin, first,
-    end, together, crew, offer, finish,
+    start, stop, sums, block, room, optimizer, parameters, states, alive, count, constants, model_constants,
+    seeds, setting, steps, clip, losses, norms, path, columns, last, x, t, keys, table, slots, epoch, batch,
+    divisor, origin, first, end, together, crew, offer, finish,
 ):  # fmt: skip
     """Makes rows first..end-1 of a Block for runs start..stop-1.
 
@@ -68,7 +68,7 @@ def advance(
     recorded = losses.shape[0] - 1
     for top in range(first, end, together):
         for r in range(start, stop):
-            p, state, which = parameters[r], states[r], setting[r]
+            p, state, which, c = parameters[r], states[r], setting[r], model_constants[r]
             helpers = crew[r], totals, scratches, offer, finish
             for row in range(top, min(top + together, end)):
                 slot = slots[row]
@@ -84,12 +84,12 @@ def advance(
                     gather(x[0], index, x_own)
                     gather(t[0], index, t_own)
                     loss, norm = loss_and_gradient(
-                        sums, block, p, x_own, t_own, divisor, total, scratch, gradient, helpers
+                        sums, block, p, c, seeds, x_own, t_own, divisor, total, scratch, gradient, helpers
                     )
                 else:
                     step = row % x.shape[0]
                     loss, norm = loss_and_gradient(
-                        sums, block, p, x[step], t[step], divisor, total, scratch, gradient, helpers
+                        sums, block, p, c, seeds, x[step], t[step], divisor, total, scratch, gradient, helpers
                     )
                 last[r] = loss
                 if slot < recorded:

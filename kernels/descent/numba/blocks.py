@@ -6,7 +6,7 @@ from ...common.native import call
 
 
 @njit(error_model="numpy")
-def sum_blocks(sums, block, p, x, t, total, scratch, helpers):
+def sum_blocks(sums, block, p, c, keys, x, t, total, scratch, helpers):
     """Adds the loss and gradient of x [V, B] and t [T, B] to `total`, blocks in their order.
 
     `helpers` are the slots [H, WORDS] of a crew, with sums [H, 1 + P] of their own, which are 0 before and
@@ -20,12 +20,14 @@ def sum_blocks(sums, block, p, x, t, total, scratch, helpers):
             start = first + (1 + h) * block
             if start < size:
                 at = x.ctypes.data + start * x.itemsize, size, t.ctypes.data + start * t.itemsize, size
-                slots[h, 1], slots[h, 2] = sums, p.ctypes.data
-                slots[h, 3], slots[h, 4], slots[h, 5], slots[h, 6] = at
-                slots[h, 7] = min(block, size - start)
-                slots[h, 8], slots[h, 9] = totals[h].ctypes.data, scratches[h].ctypes.data
+                slots[h, 1], slots[h, 2], slots[h, 3] = sums, p.ctypes.data, c.ctypes.data
+                slots[h, 4], slots[h, 5] = keys.ctypes.data, start
+                slots[h, 6], slots[h, 7], slots[h, 8], slots[h, 9] = at
+                slots[h, 10] = min(block, size - start)
+                slots[h, 11], slots[h, 12] = totals[h].ctypes.data, scratches[h].ctypes.data
                 call(offer, (slots[h],))
-        call(sums, (p, x[:, first:], size, t[:, first:], size, min(block, size - first), total, scratch))
+        own, x_own, t_own = min(block, size - first), x[:, first:], t[:, first:]
+        call(sums, (p, c, keys, first, x_own, size, t_own, size, own, total, scratch))
         for h in range(count):
             if first + (1 + h) * block < size:
                 call(finish, (slots[h],))

@@ -19,7 +19,7 @@ class NumbaDescent:
     """Descent on the CPU: `runs` and `states` [R, K, P] change in place.
 
     `sums` are the model's, in the parameters' precision. The loss is a mean of `divisor` terms a sample, or
-    with 0 a sum: see loss.terms.
+    with 0 a sum: see Loss.terms.
     """
 
     def __init__(self, sums: Sums, optimizer: str, runs: Runs, record: Record, divisor: int) -> None:
@@ -30,7 +30,7 @@ class NumbaDescent:
         self.divisor = divisor
         clip = runs.parameters.new_empty(0) if runs.clip is None else runs.clip
         changed = runs.parameters, self.states, runs.alive, runs.count
-        settings = runs.constants, runs.setting, runs.steps, clip
+        settings = runs.constants, runs.model_constants, runs.seeds, runs.setting, runs.steps, clip
         recorded = record.losses, record.norms, record.path, record.columns, record.last
         model = sums.code.address["sums"], sums.block, sums.room, OPTIMIZERS[optimizer]
         self.arguments = *model, *(_array(part) for part in (*changed, *settings, *recorded))

@@ -19,7 +19,7 @@ class TritonDescent:
     """Descent through Triton: `runs` and `states` [R, K, P] change in place.
 
     `training` is graph_training(...) or layers_training(...). The loss is a mean of `divisor` terms a sample,
-    or with 0 a sum: see loss.terms. How a step is cut depends on the training and B alone, so that a run is
+    or with 0 a sum: see Loss.terms. How a step is cut depends on the training and B alone, so that a run is
     the same in every pack. Raises UserError on a CPU.
     """
 
@@ -34,7 +34,7 @@ class TritonDescent:
         self.scratch = runs.parameters.new_empty(size, training.scratch)
         changed = runs.parameters, self.states, self.gradient, self.scratch, runs.alive, runs.count
         clip = runs.parameters if runs.clip is None else runs.clip
-        settings = runs.constants, runs.setting, runs.steps, clip
+        settings = runs.constants, _some(runs.model_constants), runs.seeds, runs.setting, runs.steps, clip
         recorded = record.losses, record.norms, record.path, record.columns, record.last
         self.arrays = *changed, *settings, *recorded
         assert all(part.is_contiguous() for part in self.arrays), "kernels write into this memory"
@@ -55,12 +55,18 @@ class TritonDescent:
             batches.batch * self.divisor or 1, *_epochs(batches),
             loss_and_gradient=self.code.loss_and_gradient, update=self.update,
             P=parameters.shape[1], K=self.states.shape[1], SCRATCH=self.training.scratch,
-            CONSTANTS=self.runs.constants.shape[1], COEFFICIENTS=block.table.shape[1],
+            CONSTANTS=self.runs.constants.shape[1], MODEL_CONSTANTS=self.runs.model_constants.shape[1],
+            COEFFICIENTS=block.table.shape[1],
             CLIP=self.runs.clip is not None, OWN=own, BITS=network_bits(samples) if own else 0,
             EVEN=batches.batch % size == 0, COLUMNS=launch.power_of_2(max(1, columns)),
             LANES=self.training.lanes, BLOCK=size, CHUNK=size * BLOCKS_A_CHUNK,
             num_warps=cut.warps, num_stages=1, maxnreg=launch.MOST_REGISTERS,
         )  # fmt: skip
+
+
+def _some(constants: Tensor) -> Tensor:
+    """A tensor that has memory to point to."""
+    return constants if constants.numel() else constants.new_zeros(1)
 
 
 def _step(data: Tensor) -> int:

@@ -11,15 +11,16 @@ NOT_SPECIALIZED = [
 
 @triton.jit(do_not_specialize=NOT_SPECIALIZED)
 def advance_kernel(
-    p_ptr, state_ptr, gradient_ptr, scratch_ptr, alive_ptr, count_ptr, constants_ptr, setting_ptr,
-    steps_ptr, clip_ptr, loss_ptr, norm_ptr, path_ptr, columns_ptr, last_ptr, x_ptr, t_ptr, key_ptr,
-    table_ptr, slots_ptr,
+    p_ptr, state_ptr, gradient_ptr, scratch_ptr, alive_ptr, count_ptr, constants_ptr, model_constants_ptr,
+    seed_ptr, setting_ptr, steps_ptr, clip_ptr, loss_ptr, norm_ptr, path_ptr, columns_ptr, last_ptr, x_ptr,
+    t_ptr, key_ptr, table_ptr, slots_ptr,
     runs, settings, capacity, columns, origin, first, end, batch, size, x_step, t_step, divisor, epoch,
     epochs,
     loss_and_gradient: tl.constexpr, update: tl.constexpr,
     P: tl.constexpr, K: tl.constexpr, SCRATCH: tl.constexpr, CONSTANTS: tl.constexpr,
-    COEFFICIENTS: tl.constexpr, CLIP: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr,
-    COLUMNS: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
+    MODEL_CONSTANTS: tl.constexpr, COEFFICIENTS: tl.constexpr, CLIP: tl.constexpr, OWN: tl.constexpr,
+    BITS: tl.constexpr, EVEN: tl.constexpr, COLUMNS: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr,
+    CHUNK: tl.constexpr,
 ):  # fmt: skip
     """Trains one run through rows first..end-1 of a Block; pointers are to fields of Runs, Record and Block.
 
@@ -41,7 +42,7 @@ def advance_kernel(
     column = tl.arange(0, COLUMNS)
     which = tl.load(columns_ptr + column, mask=column < columns, other=0)
     steps, count = tl.load(steps_ptr + run), tl.load(count_ptr + run)
-    alive = tl.load(alive_ptr + run) != 0
+    alive, seed = tl.load(alive_ptr + run) != 0, tl.load(seed_ptr + run)
     loss = tl.full((), float("nan"), dtype)
     for row in range(first, end):
         slot = tl.load(slots_ptr + row)
@@ -54,8 +55,9 @@ def advance_kernel(
             place = (origin + row) * batch
             key, offset = keys + (place // size - epoch) * 4, place % size
         value = loss_and_gradient(
-            p, gradient, scratch, x_ptr + row * x_step, t_ptr + row * t_step, key, offset, size,
-            tl.where(active, batch, 0), scale, P, LANES, OWN, BITS, EVEN, BLOCK, CHUNK,
+            p, model_constants_ptr + run * MODEL_CONSTANTS, gradient, scratch, x_ptr + row * x_step,
+            t_ptr + row * t_step, key, offset, size, tl.where(active, batch, 0), scale, seed, origin + row,
+            P, LANES, OWN, BITS, EVEN, BLOCK, CHUNK,
         )  # fmt: skip
         tl.debug_barrier()
         loss = tl.where(active, value, float("nan")).to(dtype)

@@ -104,24 +104,32 @@ def input_gradient(weight, dz, x, PRODUCT: tl.constexpr, PRECISION: tl.constexpr
 
 
 @triton.jit
-def squared_errors(y, t, size, at, inside, T: tl.constexpr):
-    """sum (y - t)^2 of each sample, and its derivatives 2 (y - t)."""
-    target = columns(t, size, at, T, y.shape[0])
-    error = tl.where(inside[None, :], y - target, 0.0)
-    return tl.sum(error * error, 0), error + error
+def cross_entropy(
+    y, t, c, w, size, at, inside, T: tl.constexpr, SMOOTHED: tl.constexpr, WEIGHTED: tl.constexpr
+):
+    """log sum exp(y) - y_t of each sample, and its derivatives softmax(y) - (1 at t).
 
-
-@triton.jit
-def cross_entropy(y, t, size, at, inside, T: tl.constexpr):
-    """log sum exp(y) - y_t of each sample, and its derivatives softmax(y) - (1 at t)."""
+    SMOOTHED: c points to the label smoothing s, and (1 - s) y_t + s mean(y) stands for y_t. WEIGHTED: both
+    are multiplied by the samples' weights w.
+    """
     k = tl.arange(0, y.shape[0])[:, None]
     hit = k == tl.load(t + at).to(tl.int32)[None, :]
+    inner = y
     y = tl.where(k < T, y, float("-inf"))
     top = tl.max(y, 0)
     exps = tl.exp(y - top[None, :])
     sum_of_exp = tl.sum(exps, 0)
-    loss = tl.log(sum_of_exp) + top - tl.sum(tl.where(hit, y, 0.0), 0)
-    dy = exps / sum_of_exp[None, :] - tl.where(hit, 1.0, 0.0)
+    chosen, wanted = tl.sum(tl.where(hit, y, 0.0), 0), tl.where(hit, 1.0, 0.0)
+    if SMOOTHED:
+        smoothing = tl.load(c)
+        share, rest = smoothing / T, 1.0 - smoothing
+        chosen = rest * chosen + share * tl.sum(tl.where(k < T, inner, 0.0), 0)
+        wanted = tl.where(k < T, rest * wanted + share, 0.0)
+    loss = tl.log(sum_of_exp) + top - chosen
+    dy = exps / sum_of_exp[None, :] - wanted
+    if WEIGHTED:
+        weight = tl.load(w + at)
+        loss, dy = loss * weight, dy * weight[None, :]
     return tl.where(inside, loss, 0.0), tl.where(inside[None, :], dy, 0.0)
 
 

@@ -6,7 +6,9 @@ from itertools import pairwise
 
 from ...common import launch
 from ...common.launch import padded
+from ...equations.losses import Loss
 from ...expression.statements import indented
+from .losses_source import loss_source
 from .source import Cut, Training
 
 FEW = 4  # inputs, up to which the first layer multiplies no tiles
@@ -66,18 +68,21 @@ LAYERS = '''"""Generated from an MLP; the file is named after this text."""
 
 import triton
 import triton.language as tl
+from triton.language.extra import libdevice
 
 from packtrain.kernels.descent.triton.layers import (
     add_bias, add_weight, bias_of, columns, input_gradient, linear, linear_of_few, relu, weight_of,
-    weight_gradient, weight_gradient_of_few, {loss},
+    weight_gradient, weight_gradient_of_few, cross_entropy,
 )
 from packtrain.kernels.random.triton_permutation import samples as permuted
 
+{loss}
 
 @triton.jit
 def loss_and_gradient(
-    p, gradient, scratch, x, t, keys, offset, size, samples, scale, P: tl.constexpr, LANES: tl.constexpr,
-    OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
+    p, c, gradient, scratch, x, t, keys, offset, size, samples, scale, seed, step, P: tl.constexpr,
+    LANES: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr,
+    CHUNK: tl.constexpr,
 ):
     dtype: tl.constexpr = p.dtype.element_ty
     n = tl.arange(0, BLOCK)
@@ -101,10 +106,12 @@ WIDE_LAYERS = '''"""Generated from an MLP; the file is named after this text."""
 
 import triton
 import triton.language as tl
+from triton.language.extra import libdevice
 
-from packtrain.kernels.descent.triton.layers import {loss}
+from packtrain.kernels.descent.triton.layers import columns, cross_entropy
 from packtrain.kernels.descent.triton.wide import wide_loss_and_gradient
 
+{loss}
 
 @triton.jit
 def place(layer):
@@ -115,13 +122,14 @@ def place(layer):
 
 @triton.jit
 def loss_and_gradient(
-    p, gradient, scratch, x, t, keys, offset, size, samples, scale, P: tl.constexpr, LANES: tl.constexpr,
-    OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
+    p, c, gradient, scratch, x, t, keys, offset, size, samples, scale, seed, step, P: tl.constexpr,
+    LANES: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr,
+    CHUNK: tl.constexpr,
 ):
     dtype: tl.constexpr = p.dtype.element_ty
     return wide_loss_and_gradient(
-        p, gradient, scratch, x, t, keys, offset, size, samples, scale, place, {loss},
-        {how}, {layers}, {bias}, {inputs}, {outputs}, {columns}, {width}, {side}, {span},
+        p, c, gradient, scratch, x, t, keys, offset, size, samples, scale, place, sample_loss,
+        {how}, {layers}, {bias}, {weighted}, {inputs}, {outputs}, {columns}, {width}, {side}, {span},
         OWN, BITS, BLOCK, CHUNK,
     )
 '''
@@ -164,7 +172,7 @@ def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:
 
 
 def layers_training(
-    widths: Sequence[int], bias: bool, loss: str, product: str = "ieee", itemsize: int = 4
+    widths: Sequence[int], bias: bool, loss: Loss, product: str = "ieee", itemsize: int = 4
 ) -> Training:
     """The module that defines loss_and_gradient(...) of an MLP, as that of graph_training.
 
@@ -174,20 +182,22 @@ def layers_training(
     float64 over the chunks. The last block is filled up with its last sample, whose derivatives are 0 there.
 
     >>> from packtrain.kernels.descent.triton.layers_source import layers_training
-    >>> [layers_training([2, width, 1], bias=True, loss="mse").scratch for width in (32, 33)]
+    >>> from packtrain.kernels.loss import loss_of
+    >>> [layers_training([2, width, 1], True, loss_of("mse")).scratch for width in (32, 33)]
     [0, 57600]
     """
-    layers, kind = layers_of(widths, bias), "cross_entropy" if loss == "cross_entropy" else "squared_errors"
+    layers = layers_of(widths, bias)
     product = "fp64" if itemsize == 8 else product
     how = "{}, '{}'".format(*FORMATS[product])
     tile = _register_tile(widths, product)
     if not tile:
-        return _wide_training(layers, kind, product, how)
+        return _wide_training(layers, loss, product, how)
     loop = [line for layer in layers for line in _forward(layer, len(layers), how)]
-    loop += [f"l, d{len(layers)} = {kind}(z{len(layers)}, t, size, at, inside, {widths[-1]})", "total += l"]
+    given = f"z{len(layers)}, t, c, x + {widths[0]} * size, size, at, inside, {widths[-1]}"
+    loop += [f"l, d{len(layers)} = sample_loss({given})", "total += l"]
     loop += [line for layer in reversed(layers) for line in _backward(layer, how)]
     source = LAYERS.format(
-        loss=kind,
+        loss=loss_source(loss),
         zeros=indented([line for layer in layers for line in _zeros(layer)], 2),
         loop=indented(loop, 3),
         sums=indented([line for layer in layers for line in _sums(layer)], 2),
@@ -202,12 +212,12 @@ def _register_tile(widths: Sequence[int], product: str) -> RegisterTile | None:
     return tile if fits else None
 
 
-def _wide_training(layers: list[Layer], kind: str, product: str, how: str) -> Training:
+def _wide_training(layers: list[Layer], loss: Loss, product: str, how: str) -> Training:
     """The module of an MLP that keeps its values in scratch memory."""
     first, last, count, tiles = layers[0], layers[-1], len(layers), SCRATCH_TILES[product]
     width, block = max(padded(max(layer.I, layer.O)) for layer in layers), tiles.cut.block
     source = WIDE_LAYERS.format(
-        loss=kind,
+        loss=loss_source(loss),
         first=f"{first.weight}, {first.O}, {first.I}",
         places=indented(_places(layers), 1),
         how=how,
@@ -215,13 +225,14 @@ def _wide_training(layers: list[Layer], kind: str, product: str, how: str) -> Tr
         bias=last.bias is not None,
         inputs=first.I,
         outputs=last.O,
-        columns=1 if kind == "cross_entropy" else last.O,
+        columns=1 if loss.of_classes else last.O,
+        weighted=loss.weighted,
         width=width,
         side=min(tiles.side, width),
         span=tiles.span,
     )
     operands = width * (count * width + (count + 1) * block) // (2 if product == "bf16" else 1)
-    sums_and_biases, outputs_and_targets = width * count * (width + 2), 2 * width * block
+    sums_and_biases, outputs_and_targets = width * count * (width + 2), (2 * width + loss.weighted) * block
     return Training(source, tiles.cut, tiles.cut, LANES, sums_and_biases + outputs_and_targets + operands)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...common import launch
+from ...equations.losses import Loss
 from ...expression.statements import (
     BOTH,
     INPUTS,
@@ -14,7 +15,7 @@ from ...expression.statements import (
     loss_statements,
     statements,
 )
-from ...expression.triton_source import EQUALS, HEADER, TRITON, most_alive
+from ...expression.triton_source import EQUALS, HEADER, NUMBER, TRITON, most_alive
 from ...language.expr import Expr, walk
 from ...language.graph import Graph
 
@@ -31,8 +32,9 @@ from packtrain.kernels.random.triton_permutation import samples as permuted
 
 @triton.jit
 def loss_and_gradient(
-    p, gradient, scratch, x, t, keys, offset, size, samples, scale, P: tl.constexpr, LANES: tl.constexpr,
-    OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
+    p, c, gradient, scratch, x, t, keys, offset, size, samples, scale, seed, step, P: tl.constexpr,
+    LANES: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, EVEN: tl.constexpr, BLOCK: tl.constexpr,
+    CHUNK: tl.constexpr,
 ):
     dtype = p.dtype.element_ty
     n, lane = tl.arange(0, BLOCK), tl.arange(0, LANES)
@@ -79,7 +81,7 @@ class Training:
     scratch: int = 0
 
 
-def graph_training(graph: Graph, loss: str, itemsize: int) -> Training:
+def graph_training(graph: Graph, loss: Loss, itemsize: int) -> Training:
     """The module that defines loss_and_gradient(...) of an expression graph.
 
     It returns `scale` times the loss of `samples` samples x [V, size], t [T, size], in float64, and stores
@@ -89,7 +91,8 @@ def graph_training(graph: Graph, loss: str, itemsize: int) -> Training:
 
     >>> from packtrain.kernels.descent.triton.source import graph_training
     >>> from packtrain.kernels.language import parse
-    >>> training = graph_training(parse("xy = a*x + b"), "mse", itemsize=4)
+    >>> from packtrain.kernels.loss import loss_of
+    >>> training = graph_training(parse("xy = a*x + b"), loss_of("mse"), itemsize=4)
     >>> training.small, training.large, training.lanes
     (Cut(block=256, warps=1), Cut(block=1024, warps=4), 2)
     """
@@ -107,12 +110,13 @@ def graph_training(graph: Graph, loss: str, itemsize: int) -> Training:
     return Training(source, small, large, launch.power_of_2(writer.size))
 
 
-def graph_refusal(graph: Graph, loss: str, itemsize: int) -> str:
+def graph_refusal(graph: Graph, loss: Loss, itemsize: int) -> str:
     """Why a graph isn't trained in one kernel, or ''.
 
     >>> from packtrain.kernels.descent.triton.source import graph_refusal
     >>> from packtrain.kernels.language import parse
-    >>> graph_refusal(parse("xy = a*x + b"), "mse", itemsize=4)
+    >>> from packtrain.kernels.loss import loss_of
+    >>> graph_refusal(parse("xy = a*x + b"), loss_of("mse"), itemsize=4)
     ''
     """
     writer = _writer(graph, loss, itemsize)
@@ -121,7 +125,7 @@ def graph_refusal(graph: Graph, loss: str, itemsize: int) -> str:
     return ""
 
 
-def _writer(graph: Graph, loss: str, itemsize: int) -> "_Writer":
+def _writer(graph: Graph, loss: Loss, itemsize: int) -> "_Writer":
     writer = _Writer(graph, loss, frugal=False)
     crowded = (writer.live + 2 * writer.size) * itemsize // 4 > ROOMY
     return _Writer(graph, loss, frugal=True) if crowded else writer
@@ -136,7 +140,7 @@ class _Writer:
     computes again what the loss computed.
     """
 
-    def __init__(self, graph: Graph, loss: str, frugal: bool) -> None:
+    def __init__(self, graph: Graph, loss: Loss, frugal: bool) -> None:
         self.graph, self.frugal = graph, frugal
         self.size = len(graph.parameters)
         self.outside: list[str] = []
@@ -145,7 +149,9 @@ class _Writer:
         self.sums: list[str] = []
         self.cotangents: dict[Expr, str] = {}
         self._load("x", len(graph.inputs))
-        self._load("t", 1 if loss == "cross_entropy" else len(graph.outputs))
+        self._load("t", 1 if loss.of_classes else len(graph.outputs))
+        if loss.weighted:
+            self._load_row("w0", "x", len(graph.inputs))
         self._begin()
         self._write_loss(loss)
         if frugal:
@@ -159,7 +165,10 @@ class _Writer:
 
     def _load(self, letter: str, columns: int) -> None:
         for i in range(columns):
-            self.loop.append(f"{letter}{i} = tl.load({letter} + {i} * size + at, mask=inside, other=0)")
+            self._load_row(f"{letter}{i}", letter, i)
+
+    def _load_row(self, name: str, data: str, row: int) -> None:
+        self.loop.append(f"{name} = tl.load({data} + {row} * size + at, mask=inside, other=0)")
 
     def _begin(self) -> None:
         """Forgets what has been computed but for the loss."""
@@ -169,22 +178,31 @@ class _Writer:
         if self.frugal:
             self.loop.append("tl.debug_barrier()")
 
+    @property
+    def once(self) -> list[str]:
+        """The lines of what doesn't depend on the samples."""
+        return self.loop if self.frugal else self.outside
+
+    def _write(self, lines: list[list[str]]) -> None:
+        """Takes the assignments of each level to where they belong."""
+        self.once.extend([*lines[NOTHING], *lines[PARAMETERS]])
+        self.loop += [*lines[INPUTS], *lines[BOTH]]
+
     def _compute(self, program: Iterable[Expr]) -> None:
         """Writes those statements of `program` that aren't there yet."""
-        once = self.loop if self.frugal else self.outside
         for part in program:
             if self.graph.is_parameter(part) and part not in self.loaded:
                 self.loaded.add(part)
-                once.append(f"{self.texts[part]} = tl.load(p + {self.texts[part][1:]})")
-            lines = statements([part], self.texts, self.levels, TRITON, "tl.full((), {}, dtype)".format)
-            once += [*lines[NOTHING], *lines[PARAMETERS]]
-            self.loop += [*lines[INPUTS], *lines[BOTH]]
+                self.once.append(f"{self.texts[part]} = tl.load(p + {self.texts[part][1:]})")
+            self._write(statements([part], self.texts, self.levels, TRITON, NUMBER))
 
-    def _write_loss(self, loss: str) -> None:
+    def _write_loss(self, loss: Loss) -> None:
         self._compute(self.graph.program)
-        lines, value, self.cotangents = loss_statements(self.graph, loss, self.texts, TRITON, EQUALS)
+        self.once.extend(f"c{i} = tl.load(c + {i})" for i in range(len(loss.constants)))
+        lines, value, self.cotangents = loss_statements(self.graph, loss, self.texts, TRITON, EQUALS, NUMBER)
         self.texts |= self.cotangents
-        self.loop += [*lines, f"total += tl.where(inside, {value}, zero)"]
+        self._write(lines)
+        self.loop.append(f"total += tl.where(inside, {value}, zero)")
 
     def _write_gradient(self) -> None:
         """A sum over the lanes for each derivative: of a block, or of what each lane has added up."""

@@ -4,7 +4,7 @@ Layers are padded with zeros to WIDTH features, and weights are multiplied in ti
 program's scratch memory holds
 
 - weight_sums and bias_sums, the gradients summed over a CHUNK of samples, and the biases;
-- the last layer's outputs and the targets of a BLOCK of samples;
+- the last layer's outputs, the targets and, where there are any, the weights of a BLOCK of samples;
 - the weights, in the format of products;
 - the input of each layer [WIDTH, BLOCK], in that format, which its derivative replaces on the way back.
 
@@ -30,10 +30,11 @@ SOME = tl.constexpr(32)  # samples whose losses are computed at a time
 
 @triton.jit
 def wide_loss_and_gradient(
-    p, gradient, scratch, x, t, keys, offset, size, samples, scale, place: tl.constexpr, loss: tl.constexpr,
-    PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LAYERS: tl.constexpr, BIAS: tl.constexpr,
-    V: tl.constexpr, T: tl.constexpr, ROWS_T: tl.constexpr, WIDTH: tl.constexpr, SIDE: tl.constexpr,
-    MOST: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, BLOCK: tl.constexpr, CHUNK: tl.constexpr,
+    p, c, gradient, scratch, x, t, keys, offset, size, samples, scale, place: tl.constexpr,
+    loss: tl.constexpr, PRODUCT: tl.constexpr, PRECISION: tl.constexpr, LAYERS: tl.constexpr,
+    BIAS: tl.constexpr, WEIGHTED: tl.constexpr, V: tl.constexpr, T: tl.constexpr, ROWS_T: tl.constexpr,
+    WIDTH: tl.constexpr, SIDE: tl.constexpr, MOST: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr,
+    BLOCK: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
     """scale times the loss, and its gradient: as loss_and_gradient of source.graph_training."""
     SPAN: tl.constexpr = MOST if MOST < BLOCK else BLOCK
@@ -41,7 +42,8 @@ def wide_loss_and_gradient(
     biases = bias_sums + LAYERS * WIDTH
     outputs = biases + LAYERS * WIDTH
     targets = outputs + WIDTH * BLOCK
-    weights = (targets + WIDTH * BLOCK).to(tl.pointer_type(PRODUCT), bitcast=True)
+    sample_weights = targets + WIDTH * BLOCK
+    weights = (sample_weights + WEIGHTED * BLOCK).to(tl.pointer_type(PRODUCT), bitcast=True)
     values = weights + LAYERS * WIDTH * WIDTH
     _copy_parameters(p, weights, biases, place, LAYERS, BIAS, WIDTH)
     value = tl.zeros((), tl.float64)
@@ -50,15 +52,18 @@ def wide_loss_and_gradient(
             first, left = start == chunk, tl.minimum(samples - start, BLOCK).to(tl.int32)
             tl.debug_barrier()
             _copy_samples(
-                x, t, values, targets, keys, offset + start, size, left, V, ROWS_T, WIDTH, OWN, BITS, BLOCK
-            )
+                x, t, values, targets, sample_weights, keys, offset + start, size, left, V, ROWS_T, WIDTH,
+                WEIGHTED, OWN, BITS, BLOCK,
+            )  # fmt: skip
             tl.debug_barrier()
             for layer in range(LAYERS):
                 _forward(weights, biases, values, outputs, layer, PRECISION, LAYERS, WIDTH, SIDE, BLOCK, SPAN)
                 tl.debug_barrier()
             dy = values + LAYERS * WIDTH * BLOCK
             last_bias = bias_sums + (LAYERS - 1) * WIDTH
-            value += _losses(outputs, targets, dy, last_bias, left, first, loss, T, WIDTH, BLOCK)
+            value += _losses(
+                outputs, targets, c, sample_weights, dy, last_bias, left, first, loss, T, WIDTH, BLOCK
+            )
             tl.debug_barrier()
             for back in range(LAYERS):
                 layer = LAYERS - 1 - back
@@ -100,8 +105,8 @@ def _copy_parameters(
 
 @triton.jit(noinline=True)
 def _copy_samples(
-    x, t, values, targets, keys, place, size, left, V: tl.constexpr, ROWS_T: tl.constexpr,
-    WIDTH: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, BLOCK: tl.constexpr,
+    x, t, values, targets, sample_weights, keys, place, size, left, V: tl.constexpr, ROWS_T: tl.constexpr,
+    WIDTH: tl.constexpr, WEIGHTED: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Copies `left` samples of x [V, size] and t [ROWS_T, size] from `place` on, the last up to BLOCK."""
     at = place + tl.minimum(tl.arange(0, BLOCK), left - 1)
@@ -109,6 +114,8 @@ def _copy_samples(
         at = permuted(at, keys, size, BITS)
     _copy_rows(x, size, at, values, V, WIDTH)
     _copy_rows(t, size, at, targets, ROWS_T, ROWS_T)
+    if WEIGHTED:
+        tl.store(sample_weights + tl.arange(0, BLOCK), tl.load(x + V * size + at))
 
 
 @triton.jit
@@ -142,7 +149,7 @@ def _forward(
 
 @triton.jit(noinline=True)
 def _losses(
-    outputs, targets, dy, bias_sums, left, first, loss: tl.constexpr, T: tl.constexpr,
+    outputs, targets, c, sample_weights, dy, bias_sums, left, first, loss: tl.constexpr, T: tl.constexpr,
     WIDTH: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """The sum of a block's losses, in float64; stores the derivatives dy, and adds them to the last db."""
@@ -150,7 +157,7 @@ def _losses(
     for some in range(0, BLOCK, SOME):
         n = some + tl.arange(0, SOME)
         y = columns(outputs, BLOCK, n, WIDTH, WIDTH)
-        l, part = loss(y, targets, BLOCK, n, n < left, T)
+        l, part = loss(y, targets, c, sample_weights, BLOCK, n, n < left, T)
         tl.store(_tile(dy, 0, some, BLOCK, WIDTH, SOME), part.to(dy.dtype.element_ty))
         total += l
         db += tl.sum(part, 1)

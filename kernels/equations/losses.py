@@ -1,6 +1,8 @@
 """What a model is trained to make small: a row a loss, an equation of an output y and its target t."""
 
-from collections.abc import Mapping
+import math
+import sys
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
@@ -9,15 +11,16 @@ from ..language.expr import ZERO, Expr, node, substitute
 from ..language.formula import Formula, read_formula
 
 VARIABLES = "y", "t"
+SMALLEST = sys.float_info.min
 OUTPUT, TARGET = node("output"), node("target")  # the leaves of y and t
 CROSS_ENTROPY = "cross_entropy"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A loss of one output and its target: its text, its constants with their values, and whether it is a mean.
+    """A loss of one output and its target: its text, and its constants with their values.
 
-    It is the mean over samples and targets, or else their sum.
+    It is the `mean` over samples and targets, or else their sum.
     """
 
     text: str
@@ -39,6 +42,12 @@ LOSSES = {
     "binary_cross_entropy": Row("t*softplus(-y) + (1 - t)*softplus(y)"),  # sigmoid(y) is the probability
 }
 NAMES = (*LOSSES, CROSS_ENTROPY)
+SMOOTHING = "label_smoothing"  # the constant of cross_entropy, where it is asked for
+RANGES: dict[str, tuple[float, float, str]] = {  # of constants: they lie between
+    "delta": (0, math.inf, "more than 0"),
+    "q": (0, 1, "between 0 and 1"),
+    SMOOTHING: (-SMALLEST, 1, "at least 0 and below 1"),
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class Loss:
     `constants` are the names of its numbers, a column each of a tensor [R, C]. It is a `mean` of its terms or
     their sum; where it is `weighted`, a sample's terms are multiplied by the sample's weight.
 
-    >>> from packtrain.kernels.loss.rows import loss_of
+    >>> from packtrain.kernels.equations.losses import loss_of
     >>> loss_of("huber").constants, loss_of("k*(y - t)^4").constants
     (('delta',), ('k',))
     """
@@ -86,7 +95,7 @@ class Loss:
     def terms(self, outputs: int) -> int:
         """How many terms each sample adds to a loss that is their mean; 0 for a loss that is a sum.
 
-        >>> from packtrain.kernels.loss.rows import loss_of
+        >>> from packtrain.kernels.equations.losses import loss_of
         >>> [loss_of(name).terms(outputs=3) for name in ("mse", "cross_entropy", "sse")]
         [3, 1, 0]
         """
@@ -103,12 +112,52 @@ def constant_leaf(word: str) -> Expr:
     return node("constant", value=word)
 
 
+def check_constants(loss: Loss, given: Mapping[str, object], varied: Collection[str] = ()) -> None:
+    """Raises UserError where the values `given` for the constants of a loss aren't what it needs.
+
+    `varied` are the constants whose values differ between runs, and are given elsewhere.
+
+    >>> from packtrain.kernels.equations.losses import check_constants, loss_of
+    >>> check_constants(loss_of("huber"), {"delta": 2})
+    >>> check_constants(loss_of("k*(y - t)^4"), {})
+    Traceback (most recent call last):
+    packtrain...UserError: model.loss names k, which has no value: model.loss_constants={k: 1.0}
+    """
+    for word in (*given, *varied):
+        if word not in loss.constants:
+            has = ", ".join(loss.constants) or "none"
+            raise UserError(
+                f"model.loss_constants: {loss.name} has no constant {word!r}{nearest(word, loss.constants)}; "
+                f"it has {has}"
+            )
+    for word in loss.constants:
+        if word in given:
+            check_constant(word, given[word])
+        elif word not in varied and word not in loss.defaults:
+            raise UserError(
+                f"model.loss names {word}, which has no value: model.loss_constants={{{word}: 1.0}}"
+            )
+
+
+def check_constant(word: str, value: object) -> None:
+    """Raises UserError where the value of a constant is no number, or out of its range.
+
+    >>> from packtrain.kernels.equations.losses import check_constant
+    >>> check_constant("q", 0.9)
+    """
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+        raise UserError(f"model.loss_constants.{word} is a finite number; got {value!r}")
+    low, high, expected = RANGES.get(word, (-math.inf, math.inf, ""))
+    if not low < value < high:
+        raise UserError(f"model.loss_constants.{word} is {expected}; got {value:g}")
+
+
 def loss_of(loss: "str | Loss", smoothed: bool = False, weighted: bool = False) -> Loss:
     """The loss of a name in NAMES, or of an equation over y and t such as log(cosh(y - t)).
 
     `smoothed` is for cross_entropy, which then has the constant label_smoothing. Raises UserError.
 
-    >>> from packtrain.kernels.loss.rows import loss_of
+    >>> from packtrain.kernels.equations.losses import loss_of
     >>> str(loss_of("mse").formula.root)
     '(y - t)^2'
     """
@@ -120,7 +169,7 @@ def loss_of(loss: "str | Loss", smoothed: bool = False, weighted: bool = False) 
 @cache
 def _loss_of(text: str, smoothed: bool, weighted: bool) -> Loss:
     if text == CROSS_ENTROPY:
-        constants = ("label_smoothing",) if smoothed else ()
+        constants = (SMOOTHING,) if smoothed else ()
         return Loss(text, None, constants, weighted=weighted)
     row = LOSSES.get(text, Row(text))
     if text.isidentifier() and text not in LOSSES:

@@ -1,0 +1,1 @@
+"""What is an equation, a row each: losses."""
