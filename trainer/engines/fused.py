@@ -65,7 +65,8 @@ def _by_numba(model: Model, optimizer: str) -> Make:
     if isinstance(model, ExpressionModel):
         return partial(NumbaDescent, graph_sums(model.graph, kind, dtype), optimizer)
     assert isinstance(model, MLPModel)
-    sums = layers_sums(model.widths, model.bias, kind, dtype, model.activation)
+    drops = model.dropout is not None
+    sums = layers_sums(model.widths, model.bias, kind, dtype, model.activation, drops)
     return partial(NumbaDescent, sums, optimizer)
 
 

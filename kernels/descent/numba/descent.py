@@ -32,7 +32,7 @@ class NumbaDescent:
         changed = runs.parameters, self.states, runs.alive, runs.count
         settings = runs.constants, runs.model_constants, runs.seeds, runs.setting, runs.steps, clip
         recorded = record.losses, record.norms, record.path, record.columns, record.last
-        model = sums.code.address["sums"], sums.block, sums.room, OPTIMIZERS[optimizer]
+        model = sums.code.address["sums"], sums.block, sums.room, sums.streams, OPTIMIZERS[optimizer]
         self.arguments = *model, *(_array(part) for part in (*changed, *settings, *recorded))
 
     def advance(self, block: Block, rows: slice) -> None:
