@@ -46,16 +46,16 @@ def gather(data, index, batch):
 @cached
 def advance(
     start, stop, sums, block, room, streams, optimizer, parameters, states, alive, count, constants,
-    model_constants, seeds, setting, steps, clip, losses, norms, path, columns, last, x, t, keys, table, slots,
-    epoch, batch, divisor, origin, first, end, together, crew, offer, finish,
+    model_constants, seeds, setting, steps, clip, losses, norms, path, columns, last, x, t, keys, table,
+    slots, epoch, batch, divisor, origin, first, end, together, crew, offer, finish,
 ):  # fmt: skip
     """Makes rows first..end-1 of a Block for runs start..stop-1.
 
     `sums`, the address of machine code, adds a block's loss and gradient, as llvm_source.sums_source says; a
     block has at most `block` samples, and it takes `room` numbers of scratch memory, and the keys of dropout
     of `streams` layers. Each run in turn makes `together` steps, so that their minibatches stay in a cache.
-    `crew` [R, H, WORDS] are the slots of each run's helpers, for common.crew's `offer` and `finish`. The other
-    arguments are the fields of Runs, Record, Block and Batches, and the optimizer's states [R, K, P].
+    `crew` [R, H, WORDS] are the slots of each run's helpers, for common.crew's `offer` and `finish`. The
+    other arguments are the fields of Runs, Record, Block and Batches, and the optimizer's states [R, K, P].
     """
     own = batch if keys.size > 0 else 0
     index = np.empty(own, np.int64)
@@ -94,18 +94,7 @@ def advance(
                 else:
                     step = row % x.shape[0]
                     loss, norm = loss_and_gradient(
-                        sums,
-                        block,
-                        p,
-                        c,
-                        dropped,
-                        x[step],
-                        t[step],
-                        divisor,
-                        total,
-                        scratch,
-                        gradient,
-                        helpers,
+                        sums, block, p, c, noise, x[step], t[step], divisor, total, scratch, gradient, helpers
                     )
                 last[r] = loss
                 if slot < recorded:
