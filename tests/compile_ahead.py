@@ -138,7 +138,7 @@ def expression(
     else:
         classes = torch.zeros(*rows, 1, dtype=torch.int64)
         wanted = classes if loss == "cross_entropy" else targets
-        triton_kernel.loss_and_gradient(graph, parameters, inputs, wanted, loss)
+        triton_kernel.loss_and_gradient(graph, parameters, inputs, wanted, loss_of(loss))
 
 
 def training(
@@ -153,7 +153,7 @@ def training(
 ) -> None:
     """A few steps of a graph's training in one launch."""
     graph, kind = parse(text, outputs), getattr(torch, dtype)
-    source = graph_training(graph, loss, kind.itemsize)
+    source = graph_training(graph, loss_of(loss), kind.itemsize)
     parameters = torch.zeros(runs, len(graph.parameters), dtype=kind)
     _descend(source, parameters, len(graph.inputs), len(graph.outputs), loss, optimizer, batch, own)
 
@@ -166,10 +166,11 @@ def perceptron(
     dtype: str = "float32",
     batch: int = 256,
     own: bool = False,
+    activation: str = "relu",
 ) -> None:
     """A few steps of a perceptron's training in one launch."""
     kind = getattr(torch, dtype)
-    source = layers_training(widths, True, loss, product, kind.itemsize)
+    source = layers_training(widths, True, loss_of(loss), product, kind.itemsize, activation_of(activation))
     size = sum(o * (i + 1) for i, o in itertools.pairwise(widths))
     _descend(source, torch.zeros(3, size, dtype=kind), widths[0], widths[-1], loss, optimizer, batch, own)
 
@@ -184,7 +185,7 @@ def _descend(
     constants, coefficients = {"sgd": (3, 1), "adam": (5, 3)}[optimizer]
     whole, floats = torch.zeros(size, dtype=torch.int64), torch.zeros(2, size, dtype=kind)
     settings = torch.zeros(size, constants, dtype=kind)
-    runs = Runs(parameters, settings, whole, whole, whole, floats[0] > 0, floats[0])
+    runs = Runs(parameters, settings, settings, whole, whole, whole, whole, floats[0] > 0, floats[0])
     record = Record(floats, floats, torch.zeros(2, size, 2, dtype=kind), whole[:2], floats[0])
     descent = TritonDescent(source, optimizer, runs, record, 1)
     shuffle = Shuffle(torch.zeros(size, 2, 4, dtype=torch.int64), 0, batch) if own else None
@@ -295,9 +296,11 @@ if __name__ == "__main__":
     from packtrain.kernels.descent.triton.descent import TritonDescent
     from packtrain.kernels.descent.triton.layers_source import layers_training
     from packtrain.kernels.descent.triton.source import graph_training
+    from packtrain.kernels.equations.activations import activation_of
     from packtrain.kernels.expression import triton_kernel
     from packtrain.kernels.language import parse
     from packtrain.kernels.linear_relu.autograd import chain
+    from packtrain.kernels.loss import loss_of
     from packtrain.kernels.quantize.kernel import quantize_fwd
     from tests import controls
     from tests.specialized import specialized

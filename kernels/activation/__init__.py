@@ -1,8 +1,6 @@
-"""What stands between the layers of an MLP: activations, each an equation.
+"""What stands between the layers of an MLP, and its backward pass."""
 
-`activation` itself is in function.py, so that a config is checked without torch.
-"""
+from ..equations.activations import ACTIVATIONS, Activation, activation_of
+from .function import activation
 
-from .rows import ACTIVATIONS, Activation, activation_of
-
-__all__ = ["ACTIVATIONS", "Activation", "activation_of"]
+__all__ = ["ACTIVATIONS", "Activation", "activation", "activation_of"]

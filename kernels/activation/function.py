@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ..equations.activations import Activation, activation_of
 from .reference import activation_backward_reference, activation_reference
-from .rows import Activation, activation_of
 
 
 class ActivationFunction(torch.autograd.Function):

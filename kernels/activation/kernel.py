@@ -12,7 +12,7 @@ import triton.language as tl
 from torch import Tensor
 
 from ..common import launch, source_cache
-from .rows import Activation
+from ..equations.activations import Activation
 from .triton_source import HEADER, functions
 
 BLOCK = 1024

@@ -3,8 +3,8 @@
 from torch import Tensor
 
 from ..elementwise.reference import TORCH, evaluate
+from ..equations.activations import Activation, Z
 from ..language.expr import walk
-from .rows import Activation, Z
 
 
 def activation_reference(z: Tensor, activation: Activation) -> Tensor:

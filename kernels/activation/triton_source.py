@@ -1,8 +1,8 @@
 """An activation -> the Triton source text of its value and slope."""
 
+from ..equations.activations import Activation, Z
 from ..expression.statements import BOTH, NOTHING, indented, statements
-from ..expression.triton_source import TRITON
-from .rows import Activation, Z
+from ..expression.triton_source import NUMBER, TRITON
 
 HEADER = '''"""Generated from an activation; the file is named after this text."""
 
@@ -38,9 +38,7 @@ def functions(activation: Activation) -> str:
     True
     """
     texts, levels = {Z: "z"}, {Z: BOTH}
-    constants, *_, lines = statements(
-        activation.program, texts, levels, TRITON, "tl.full((), {}, dtype)".format
-    )
+    constants, *_, lines = statements(activation.program, texts, levels, TRITON, NUMBER)
     slope = texts[activation.slope]
     return FUNCTIONS.format(
         lines=indented([*constants, *lines], 1),

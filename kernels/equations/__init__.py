@@ -1,1 +1,1 @@
-"""What is an equation, a row each: losses."""
+"""What is an equation, a row each: losses, activations."""

@@ -1,6 +1,6 @@
 """Activations between the layers of an MLP in LLVM IR, where a ReLU isn't part of its product."""
 
-from ..activation.rows import Activation, Z
+from ..equations.activations import Activation, Z
 from ..expression.llvm_source import evaluate
 from ..functions.routine import Routine
 from ..functions.vector import Module

@@ -7,7 +7,7 @@ sum goes over the features in their order, wherever its tile begins.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ..activation.rows import Activation
+from ..equations.activations import Activation
 from ..functions.instructions import fma, where
 from ..functions.routine import Routine, Variable
 from ..functions.table import LLVM

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ..activation.rows import Activation, activation_of
+from ..equations.activations import Activation, activation_of
 from ..equations.losses import Loss
 from ..functions.routine import Routine
 from ..functions.vector import BITS, Module, Place, constant
-from . import activations, gradients, products
+from . import gradients, products
+from .activations import add_activated
 from .dropout import add_dropped
 from .losses import add_loss
 from .tiles import REGISTER, lanes_of
@@ -108,7 +109,7 @@ def _add_routines(
     products.add_forward(module, kind, outputs, bias)
     products.add_to_inputs(module, kind, inputs[1:], activation, dropout)
     if not activation.is_relu:
-        activations.add_activated(module, kind, activation)
+        add_activated(module, kind, activation)
     if dropout:
         add_dropped(module, kind, has_slopes=not activation.is_relu)
     gradients.add_to_weights(module, kind, outputs, inputs)

@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection
 from contextlib import suppress
 
-from ...kernels.activation.rows import activation_of
 from ...kernels.common.errors import UserError, choose, nearest
+from ...kernels.equations.activations import activation_of
 from ...kernels.equations.losses import SMOOTHING, check_constants, loss_of
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers

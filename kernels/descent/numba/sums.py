@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import torch
 
-from ...activation.rows import Activation
 from ...common.llvm import KEPT, KINDS, MachineCode, compiled
+from ...equations.activations import Activation
 from ...equations.losses import Loss
 from ...expression import llvm_source, numba_kernel
 from ...language.graph import Graph

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ...activation.triton_source import functions
 from ...common import launch
 from ...common.launch import padded
+from ...equations.activations import Activation, activation_of
 from ...equations.losses import Loss
 from ...expression.statements import indented
 from .losses_source import loss_source
 from .source import Cut, Training
 
 FEW = 4  # inputs, up to which the first layer multiplies no tiles
+RELU = activation_of("relu")
 LANES = 256  # parameters that are updated at a time
 
 # product -> the format of its operands, and how they are multiplied in it
@@ -76,7 +79,7 @@ from packtrain.kernels.descent.triton.layers import (
 )
 from packtrain.kernels.random.triton_permutation import samples as permuted
 
-{loss}
+{functions}
 
 @triton.jit
 def loss_and_gradient(
@@ -111,7 +114,7 @@ from triton.language.extra import libdevice
 from packtrain.kernels.descent.triton.layers import columns, cross_entropy
 from packtrain.kernels.descent.triton.wide import wide_loss_and_gradient
 
-{loss}
+{functions}
 
 @triton.jit
 def place(layer):
@@ -130,9 +133,16 @@ def loss_and_gradient(
     return wide_loss_and_gradient(
         p, c, gradient, scratch, x, t, keys, offset, size, samples, scale, place, sample_loss,
         {how}, {layers}, {bias}, {weighted}, {inputs}, {outputs}, {columns}, {width}, {side}, {span},
-        OWN, BITS, BLOCK, CHUNK,
+        OWN, BITS, BLOCK, CHUNK,{activation}
     )
 '''
+
+
+ACTIVATED = """
+
+from packtrain.kernels.descent.triton.layers import first_rows, input_derivative, rounded
+
+"""
 
 
 @dataclass(frozen=True)
@@ -172,7 +182,12 @@ def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:
 
 
 def layers_training(
-    widths: Sequence[int], bias: bool, loss: Loss, product: str = "ieee", itemsize: int = 4
+    widths: Sequence[int],
+    bias: bool,
+    loss: Loss,
+    product: str = "ieee",
+    itemsize: int = 4,
+    activation: Activation = RELU,
 ) -> Training:
     """The module that defines loss_and_gradient(...) of an MLP, as that of graph_training.
 
@@ -191,18 +206,23 @@ def layers_training(
     how = "{}, '{}'".format(*FORMATS[product])
     tile = _register_tile(widths, product)
     if not tile:
-        return _wide_training(layers, loss, product, how)
-    loop = [line for layer in layers for line in _forward(layer, len(layers), how)]
+        return _wide_training(layers, loss, product, how, activation)
+    loop = [line for layer in layers for line in _forward(layer, len(layers), how, activation)]
     given = f"z{len(layers)}, t, c, x + {widths[0]} * size, size, at, inside, {widths[-1]}"
     loop += [f"l, d{len(layers)} = sample_loss({given})", "total += l"]
-    loop += [line for layer in reversed(layers) for line in _backward(layer, how)]
+    loop += [line for layer in reversed(layers) for line in _backward(layer, how, activation)]
     source = LAYERS.format(
-        loss=loss_source(loss),
+        functions=loss_source(loss) + _activation_source(activation),
         zeros=indented([line for layer in layers for line in _zeros(layer)], 2),
         loop=indented(loop, 3),
         sums=indented([line for layer in layers for line in _sums(layer)], 2),
     )
     return Training(source, tile.cut, tile.cut, LANES)
+
+
+def _activation_source(activation: Activation) -> str:
+    """The functions of an activation, of which a ReLU needs none."""
+    return "" if activation.is_relu else ACTIVATED + functions(activation)
 
 
 def _register_tile(widths: Sequence[int], product: str) -> RegisterTile | None:
@@ -212,12 +232,14 @@ def _register_tile(widths: Sequence[int], product: str) -> RegisterTile | None:
     return tile if fits else None
 
 
-def _wide_training(layers: list[Layer], loss: Loss, product: str, how: str) -> Training:
+def _wide_training(
+    layers: list[Layer], loss: Loss, product: str, how: str, activation: Activation
+) -> Training:
     """The module of an MLP that keeps its values in scratch memory."""
     first, last, count, tiles = layers[0], layers[-1], len(layers), SCRATCH_TILES[product]
     width, block = max(padded(max(layer.I, layer.O)) for layer in layers), tiles.cut.block
     source = WIDE_LAYERS.format(
-        loss=loss_source(loss),
+        functions=loss_source(loss) + _activation_source(activation),
         first=f"{first.weight}, {first.O}, {first.I}",
         places=indented(_places(layers), 1),
         how=how,
@@ -230,10 +252,13 @@ def _wide_training(layers: list[Layer], loss: Loss, product: str, how: str) -> T
         width=width,
         side=min(tiles.side, width),
         span=tiles.span,
+        activation="" if activation.is_relu else " activated, passed_back,",
     )
     operands = width * (count * width + (count + 1) * block) // (2 if product == "bf16" else 1)
     sums_and_biases, outputs_and_targets = width * count * (width + 2), (2 * width + loss.weighted) * block
-    return Training(source, tiles.cut, tiles.cut, LANES, sums_and_biases + outputs_and_targets + operands)
+    slopes = 0 if activation.is_relu else (count - 1) * width * block
+    scratch = sums_and_biases + outputs_and_targets + slopes + operands
+    return Training(source, tiles.cut, tiles.cut, LANES, scratch)
 
 
 def _places(layers: list[Layer]) -> list[str]:
@@ -245,7 +270,7 @@ def _places(layers: list[Layer]) -> list[str]:
     ]
 
 
-def _forward(layer: Layer, last: int, how: str) -> list[str]:
+def _forward(layer: Layer, last: int, how: str, activation: Activation) -> list[str]:
     """z = W a + b of a layer from the activations a before it, and a = relu(z)."""
     l, shape, (rows, columns) = layer.number, f"{layer.weight}, {layer.O}, {layer.I}", layer.tile
     operand = how.split(",")[0]
@@ -258,17 +283,29 @@ def _forward(layer: Layer, last: int, how: str) -> list[str]:
             lines.append(f"a0 = columns(x, size, at, {layer.I}, {columns}).to({operand})")
         lines.append(f"w{l} = weight_of(p, {shape}, {rows}, {columns})")
         lines.append(f"z{l} = linear(w{l}, a{l - 1}, b{l}, {how})")
-    return lines if l == last else [*lines, f"a{l} = relu(z{l}).to({operand})"]
+    if l == last:
+        return lines
+    if activation.is_relu:
+        return [*lines, f"a{l} = relu(z{l}).to({operand})"]
+    lines.append(f"a{l}, s{l} = activated(z{l})")
+    if rows > layer.O:
+        lines += [f"a{l}, s{l} = first_rows(a{l}, {layer.O}), first_rows(s{l}, {layer.O})"]
+    return [*lines, f"a{l} = a{l}.to({operand})"]
 
 
-def _backward(layer: Layer, how: str) -> list[str]:
+def _backward(layer: Layer, how: str, activation: Activation) -> list[str]:
     """From d, the derivative by the layer's z, those by its weight and bias, and by the z before it."""
     l, operand = layer.number, how.split(",")[0]
     lines = [] if layer.bias is None else [f"db{l} += tl.sum(d{l}, 1)"]
     if layer.few:
         return [*lines, f"dw{l} = weight_gradient_of_few(dw{l}, d{l}, x, size, at, {layer.I}, {operand})"]
     lines.append(f"dw{l} = weight_gradient(dw{l}, d{l}, a{l - 1}, {how})")
-    return lines if l == 1 else [*lines, f"d{l - 1} = input_gradient(w{l}, d{l}, a{l - 1}, {how})"]
+    if l == 1:
+        return lines
+    if activation.is_relu:
+        return [*lines, f"d{l - 1} = input_gradient(w{l}, d{l}, a{l - 1}, {how})"]
+    back = f"passed_back(input_derivative(w{l}, d{l}, {how}), s{l - 1})"
+    return [*lines, f"d{l - 1} = rounded({back}, {operand})"]
 
 
 def _zeros(layer: Layer) -> list[str]:

@@ -38,7 +38,7 @@ class Activation:
 
     Two are equal where their equations are, whatever they are called.
 
-    >>> from packtrain.kernels.activation.rows import activation_of
+    >>> from packtrain.kernels.equations.activations import activation_of
     >>> tanh = activation_of("tanh")
     >>> str(tanh), str(tanh.slope), tanh == activation_of("tanh(z)")
     ('tanh(z)', '1 - tanh(z)^2', True)
@@ -74,7 +74,7 @@ class Activation:
     def module(self) -> str | None:
         """Its class in torch.nn, made without arguments; None where there is none.
 
-        >>> from packtrain.kernels.activation.rows import activation_of
+        >>> from packtrain.kernels.equations.activations import activation_of
         >>> activation_of("silu").module, activation_of("z^3").module
         ('SiLU', None)
         """
@@ -86,7 +86,7 @@ def activation_of(text: "str | Activation") -> Activation:
 
     Raises UserError, with a caret under the fault where it is no equation.
 
-    >>> from packtrain.kernels.activation.rows import activation_of
+    >>> from packtrain.kernels.equations.activations import activation_of
     >>> str(activation_of("leaky_relu"))
     'where(z > 0, z, 0.01*z)'
     """
