@@ -167,10 +167,11 @@ def perceptron(
     batch: int = 256,
     own: bool = False,
     activation: str = "relu",
+    dropout: bool = False,
 ) -> None:
     """A few steps of a perceptron's training in one launch."""
-    kind = getattr(torch, dtype)
-    source = layers_training(widths, True, loss_of(loss), product, kind.itemsize, activation_of(activation))
+    kind, how = getattr(torch, dtype), activation_of(activation)
+    source = layers_training(widths, True, loss_of(loss), product, kind.itemsize, how, dropout)
     size = sum(o * (i + 1) for i, o in itertools.pairwise(widths))
     _descend(source, torch.zeros(3, size, dtype=kind), widths[0], widths[-1], loss, optimizer, batch, own)
 

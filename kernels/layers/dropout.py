@@ -36,9 +36,11 @@ def add_dropped(module: Module, kind: str, has_slopes: bool) -> None:
             word = mixed(body.load(body.pointer("%mixed", "i32", n), "i32", lanes) + column)
             drawn = word.shifted_right(8).to(kind) * 2.0**-24
             mask, place = where(drawn >= rate, scale, 0), body.pointer(start, kind, n)
-            places = [place, body.pointer(place, kind, "%apart")] if has_slopes else [place]
-            for at in places:
-                body.store(body.load(at, kind, lanes) * mask, at)
+            body.store(body.load(place, kind, lanes) * mask, place)
+            if has_slopes:
+                at = body.pointer(place, kind, "%apart")
+                slope = body.load(at, kind, lanes)
+                body.store(where(drawn >= rate, slope * scale, 0), at)  # an infinite one, too
     apart = "i64 %apart, " if has_slopes else ""
     shape = "i64 %rows, i64 %samples, i64 %stride"
     routine.define("dropped", f"ptr %y, ptr %key, ptr %drop, i64 %first, ptr %mixed, {apart}{shape}")

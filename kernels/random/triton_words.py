@@ -15,8 +15,9 @@ FIRST, SECOND, TURNS = tl.constexpr(MIX[0]), tl.constexpr(MIX[1]), tl.constexpr(
 
 @triton.jit
 def pair_keys(seed, PURPOSE: tl.constexpr, step, stream):
-    """The two keys of pair_words, of one stream: seed, step and stream are int64."""
-    c0, c1 = _low(stream), _high(stream)
+    """The two keys of pair_words, of one stream, whose number is below 2^32."""
+    seed, step = seed.to(tl.int64), step.to(tl.int64)
+    c0, c1 = tl.zeros((), tl.uint32) + stream, tl.zeros((), tl.uint32)
     c2, c3 = _low(step), _high(step) ^ (PURPOSE << 24)
     k0, k1 = _low(seed), _high(seed)
     for _ in tl.static_range(TURNS):

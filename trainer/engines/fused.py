@@ -81,7 +81,8 @@ def _by_triton(model: Model, optimizer: str) -> Make:
         training = graph_training(model.graph, model.loss_kind, size)
     else:
         assert isinstance(model, MLPModel)
-        training = layers_training(model.widths, model.bias, model.loss_kind, model.product, size)
+        layers = model.widths, model.bias, model.loss_kind, model.product, size, model.activation
+        training = layers_training(*layers, model.dropout is not None)
     return partial(TritonDescent, training, optimizer)
 
 
