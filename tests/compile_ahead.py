@@ -194,6 +194,14 @@ def _descend(
     descent.advance(Block(0, Batches(x, t, shuffle), table, whole[:2]), slice(0, 2))
 
 
+def dropout(dtype: str) -> None:
+    """Masks of a layer's outputs."""
+    kind = getattr(torch, dtype)
+    for features in (10, 300):
+        keys, rates = torch.zeros(3, 2, dtype=torch.int64), torch.zeros(3, dtype=kind)
+        dropout_fwd(torch.zeros(3, 50, features, dtype=kind), keys, rates, rates)
+
+
 def quantize(dtype: str) -> None:
     """The fused cast."""
     for wants_error in (True, False):
@@ -259,7 +267,7 @@ def _tool(name: str, *arguments: Any) -> str:
 
 
 CASES: dict[str, Callable[..., None]] = {
-    case.__name__: case for case in (linear_relu, expression, training, perceptron, quantize, atomic)
+    case.__name__: case for case in (linear_relu, expression, training, perceptron, dropout, quantize, atomic)
 }
 
 
@@ -297,6 +305,7 @@ if __name__ == "__main__":
     from packtrain.kernels.descent.triton.descent import TritonDescent
     from packtrain.kernels.descent.triton.layers_source import layers_training
     from packtrain.kernels.descent.triton.source import graph_training
+    from packtrain.kernels.dropout.kernel import dropout_fwd
     from packtrain.kernels.equations.activations import activation_of
     from packtrain.kernels.expression import triton_kernel
     from packtrain.kernels.language import parse
