@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 
-from ...kernels.equations.activations import activation_of
 from ...kernels.language import Graph
 from ...kernels.least_squares.linearize import LARGE
 from ..config.schema import LEAST_SQUARES, Config
@@ -148,8 +147,6 @@ def _cannot_fuse_by_triton(task: Task) -> str:
         return reason
     if task.device.type != "cuda" and task.backend != "triton":
         return "it needs a CUDA GPU"
-    if task.graph is None and not activation_of(task.config.model.activation).is_relu:
-        return "its layers have ReLU between them, and this run has another model.activation"
     if task.graph is None:
         widest = max(task.config.model.widths or [0])
         too_wide = f"on CUDA its layers have up to {WIDEST} features, and this model's have {widest}"

@@ -114,9 +114,13 @@ def input_gradient(weight, dz, x, PRODUCT: tl.constexpr, PRECISION: tl.constexpr
 @triton.jit
 def mask_of(x, o, n, keys, rate, scale):
     """The mask of dropout for a tile x: of the features o and the samples at n of the minibatch."""
-    rows = mixed(n.to(tl.uint32) ^ keys[0])
-    columns = mixed(o.to(tl.uint32) ^ keys[1])
-    return tl.broadcast_to(mask(rows[None, :], columns[:, None], rate, scale), x.shape)
+    return tl.broadcast_to(mask_at(o[:, None], n[None, :], keys, rate, scale), x.shape)
+
+
+@triton.jit
+def mask_at(o, n, keys, rate, scale):
+    """The mask of dropout of the features o and the samples at n of the minibatch, broadcast."""
+    return mask(mixed(n.to(tl.uint32) ^ keys[0]), mixed(o.to(tl.uint32) ^ keys[1]), rate, scale)
 
 
 @triton.jit

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ...activation.triton_source import functions
+from ...activation.triton_source import functions, registers
 from ...common import launch
 from ...common.launch import padded
 from ...equations.activations import Activation, activation_of
@@ -31,21 +31,23 @@ FORMATS = {
 class RegisterTile:
     """The cut of an MLP whose values stay in registers: weights, activations and sums, each a tile.
 
-    It compiles without spills for up to `layers` layers and `inputs` inputs.
+    It compiles without spills for up to `layers` layers, `inputs` inputs, and `values` of an activation at
+    once, if that calls what the rows of ACTIVATIONS call.
     """
 
     cut: Cut
     layers: int
     inputs: int
+    values: int
 
 
 # By (product, side of the largest tile), found by compiling for sm_80 and sm_90, with an order of each run's
 # own. Any other MLP would spill, and keeps its values in scratch memory.
 REGISTER_TILES = {
-    ("ieee", 16): RegisterTile(Cut(32, 8), 3, 16),
-    ("ieee", 32): RegisterTile(Cut(16, 8), 3, 32),
-    ("bf16", 16): RegisterTile(Cut(32, 4), 2, 2),
-    ("tf32", 16): RegisterTile(Cut(32, 4), 2, 2),
+    ("ieee", 16): RegisterTile(Cut(32, 8), 3, 16, 4),
+    ("ieee", 32): RegisterTile(Cut(16, 8), 3, 32, 4),
+    ("bf16", 16): RegisterTile(Cut(32, 4), 2, 2, 3),
+    ("tf32", 16): RegisterTile(Cut(32, 4), 2, 2, 3),
 }
 
 
@@ -61,6 +63,7 @@ class ScratchTiles:
     cut: Cut
 
 
+AT_ONCE = {"fp64": 256, "ieee": 2048, "tf32": 2048, "bf16": 2048}  # numbers that are activated at a time
 SCRATCH_TILES = {
     "fp64": ScratchTiles(64, 32, Cut(64, 8)),
     "ieee": ScratchTiles(32, 32, Cut(128, 8)),
@@ -135,7 +138,7 @@ def loss_and_gradient(
     return wide_loss_and_gradient(
         p, c, gradient, scratch, x, t, keys, offset, size, samples, scale, place, sample_loss,
         {how}, {layers}, {bias}, {weighted}, {inputs}, {outputs}, {columns}, {width}, {side}, {span},
-        OWN, BITS, BLOCK, CHUNK,{more}
+        OWN, BITS, BLOCK, CHUNK,{activation}{drop}
     )
 '''
 
@@ -217,7 +220,7 @@ def layers_training(
     layers = layers_of(widths, bias)
     product = "fp64" if itemsize == 8 else product
     how = "{}, '{}'".format(*FORMATS[product])
-    tile = _register_tile(widths, product)
+    tile = _register_tile(widths, product, activation)
     if not tile:
         return _wide_training(layers, loss, product, how, activation, dropout)
     loop = [line for layer in layers for line in _forward(layer, len(layers), how, activation, dropout)]
@@ -248,11 +251,13 @@ def _noise(layers: list[Layer], constants: int) -> list[str]:
     ]
 
 
-def _register_tile(widths: Sequence[int], product: str) -> RegisterTile | None:
+def _register_tile(widths: Sequence[int], product: str, activation: Activation) -> RegisterTile | None:
     """The cut of an MLP whose values stay in registers; None where they would spill."""
     tile = REGISTER_TILES.get((product, max(map(padded, widths))))
-    fits = tile is not None and len(widths) - 1 <= tile.layers and widths[0] <= tile.inputs
-    return tile if fits else None
+    if tile is None or len(widths) - 1 > tile.layers or widths[0] > tile.inputs:
+        return None
+    values = registers(activation)
+    return tile if values is not None and values <= tile.values else None
 
 
 def _wide_training(
@@ -275,8 +280,8 @@ def _wide_training(
         width=width,
         side=min(tiles.side, width),
         span=tiles.span,
-        more=(" None, None," if activation.is_relu else " activated, passed_back,")
-        + f" c + {len(loss.constants)}, seed, step," * dropout,
+        activation="" if activation.is_relu else f" {AT_ONCE[product]}, activated, passed_back,",
+        drop=f" drop=c + {len(loss.constants)}, seed=seed, step=step," * dropout,
     )
     operands = width * (count * width + (count + 1) * block) // (2 if product == "bf16" else 1)
     sums_and_biases, outputs_and_targets = width * count * (width + 2), (2 * width + loss.weighted) * block

@@ -25,7 +25,7 @@ import triton.language as tl
 from ...random.reference import Purpose
 from ...random.triton_permutation import samples as permuted
 from ...random.triton_words import pair_keys
-from .layers import columns, mask_of, masked, relu
+from .layers import columns, mask_at, mask_of, masked, relu
 
 ROWS = tl.constexpr(16)  # that are copied at a time
 DROPOUT = tl.constexpr(int(Purpose.DROPOUT))
@@ -39,7 +39,8 @@ def wide_loss_and_gradient(
     BIAS: tl.constexpr, WEIGHTED: tl.constexpr, V: tl.constexpr, T: tl.constexpr, ROWS_T: tl.constexpr,
     WIDTH: tl.constexpr, SIDE: tl.constexpr, MOST: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr,
     BLOCK: tl.constexpr, CHUNK: tl.constexpr,
-    activated: tl.constexpr = None, passed_back: tl.constexpr = None, drop=None, seed=None, step=None,
+    AT_ONCE: tl.constexpr = 0, activated: tl.constexpr = None, passed_back: tl.constexpr = None,
+    drop=None, seed=None, step=None,
 ):  # fmt: skip
     """scale times the loss, and its gradient: as loss_and_gradient of source.graph_training.
 
@@ -72,8 +73,9 @@ def wide_loss_and_gradient(
                 tl.debug_barrier()
                 if activated is not None:
                     _activate(
-                        values, biases, place, layer, LAYERS, WIDTH, BLOCK, activated, drop, seed, step, start
-                    )
+                        values, biases, place, layer, LAYERS, WIDTH, BLOCK, AT_ONCE, activated, drop, seed,
+                        step, start,
+                    )  # fmt: skip
                     tl.debug_barrier()
             dy = values + LAYERS * WIDTH * BLOCK
             last_bias = bias_sums + (LAYERS - 1) * WIDTH
@@ -186,28 +188,26 @@ def _slopes(values, dtype: tl.constexpr, LAYERS: tl.constexpr, WIDTH: tl.constex
 @triton.jit(noinline=True)
 def _activate(
     values, biases, place: tl.constexpr, layer, LAYERS: tl.constexpr, WIDTH: tl.constexpr,
-    BLOCK: tl.constexpr, activated: tl.constexpr, drop, seed, step, start,
+    BLOCK: tl.constexpr, MOST: tl.constexpr, activated: tl.constexpr, drop, seed, step, begin,
 ):  # fmt: skip
     """f(z) of a hidden layer, some of it dropped, becomes the next layer's input; f'(z) takes the place of
     z."""
     if drop is not None:
         keys, rate, scale = pair_keys(seed, DROPOUT, step, layer), tl.load(drop), tl.load(drop + 1)
     _, O, _ = place(layer)
-    slopes = _slopes(values, biases.dtype.element_ty, LAYERS, WIDTH, BLOCK)
-    height = WIDTH if layer < LAYERS - 1 else 0
-    for row in range(0, height, ROWS):
-        inside = row + tl.arange(0, ROWS)[:, None] < O
-        for n in range(0, BLOCK, SOME):
-            at = _tile(slopes, layer * WIDTH + row, n, BLOCK, ROWS, SOME)
-            a, slope = activated(tl.load(at))
-            if drop is not None:
-                o, places = row + tl.arange(0, ROWS), start + n + tl.arange(0, SOME)
-                mask = mask_of(a, o, places, keys, rate, scale)
-                a, slope = a * mask, masked(slope, mask)
-            next_a = _tile(values, (layer + 1) * WIDTH + row, n, BLOCK, ROWS, SOME)
-            tl.store(next_a, tl.where(inside, a, 0.0).to(values.dtype.element_ty))
-            tl.debug_barrier()
-            tl.store(at, tl.where(inside, slope, 0.0))
+    NUMBERS: tl.constexpr = WIDTH * BLOCK if WIDTH * BLOCK < MOST else MOST
+    z = _slopes(values, biases.dtype.element_ty, LAYERS, WIDTH, BLOCK) + layer * WIDTH * BLOCK
+    next_a = values + (layer + 1) * WIDTH * BLOCK
+    for start in range(0, tl.where(layer < LAYERS - 1, WIDTH * BLOCK, 0), NUMBERS):
+        n = start + tl.arange(0, NUMBERS)
+        inside = n < O * BLOCK
+        a, slope = activated(tl.load(z + n))
+        if drop is not None:
+            m = mask_at(n // BLOCK, begin + n % BLOCK, keys, rate, scale)
+            a, slope = a * m, masked(slope, m)
+        tl.store(next_a + n, tl.where(inside, a, 0.0).to(values.dtype.element_ty))
+        tl.debug_barrier()
+        tl.store(z + n, tl.where(inside, slope, 0.0))
 
 
 @triton.jit(noinline=True)

@@ -184,6 +184,8 @@ def prepared(
     runs = Runs(
         parameters,
         optimizer.constants,
+        model_constants=parameters.new_zeros(size, 4),
+        seeds=torch.zeros(size, dtype=torch.int64),
         setting=torch.arange(size),
         steps=training.steps,
         count=torch.zeros(size, dtype=torch.int64),

@@ -14,12 +14,15 @@ from packtrain.kernels.descent.triton import wide as triton_wide
 from packtrain.kernels.descent.triton.descent import TritonDescent
 from packtrain.kernels.descent.triton.layers_source import ScratchTiles, layers_training
 from packtrain.kernels.descent.triton.source import Cut
-from packtrain.kernels.linear_relu.reference import linear_relu_chain_reference
-from packtrain.kernels.loss import loss as loss_of
+from packtrain.kernels.equations.activations import activation_of
+from packtrain.kernels.linear_relu.reference import linear_reference
+from packtrain.kernels.loss import loss as loss_value
+from packtrain.kernels.loss import loss_of
 from packtrain.trainer.data.order import Order
 from packtrain.trainer.models.mlp import layout
 from tests.helpers import assert_near
 from tests.kernels import edited
+from tests.kernels.activation.activations import by_autograd
 from tests.kernels.descent import trainings
 from tests.kernels.descent.trainings import CPU, Training, by_torch, by_triton, check, check_nan
 
@@ -39,6 +42,7 @@ def training(
     batch: int = 40,
     runs: int = 2,
     steps: tuple[int, ...] = (3, 2),
+    activation: str = "relu",
 ) -> Training:
     """A few steps of Adam on a perceptron."""
     generator = torch.Generator().manual_seed(sum(widths))
@@ -56,12 +60,14 @@ def training(
         parts = p.split([torch.Size(shape).numel() for shape in shapes.values()], 1)
         named = [part.view(-1, *shape) for part, shape in zip(parts, shapes.values(), strict=True)]
         pairs = list(zip(named[::2], named[1::2], strict=True)) if bias else [(w, None) for w in named]
-        value = loss_of(linear_relu_chain_reference(x, pairs, False, product), t, loss)
+        for weight, b in pairs[:-1]:
+            x = by_autograd(linear_reference(x, weight, b, product), activation)
+        value = loss_value(linear_reference(x, *pairs[-1], product), t, loss)
         return value.detach(), torch.autograd.grad(value.sum(), p)[0]
 
     classes = torch.randint(widths[-1], (size, 1), generator=generator)
     return Training(
-        kernel=layers_training(widths, bias, loss, product, itemsize),
+        kernel=layers_training(widths, bias, loss_of(loss), product, itemsize, activation_of(activation)),
         loss_and_gradient=loss_and_gradient,
         parameters=drawn(runs, count) / 2,
         inputs=drawn(size, widths[0]),
@@ -333,7 +339,7 @@ def test_a_wrong_layer_in_scratch_memory_is_rejected(old: str, new: str) -> None
 
 def test_what_would_spill_is_kept_in_scratch_memory() -> None:
     for widths, product in (([2, 16, 3], "bf16"), ([30, 32, 1], "ieee"), ([16] * 4, "ieee")):
-        assert not layers_training(widths, True, "mse", product).scratch
+        assert not layers_training(widths, True, loss_of("mse"), product).scratch
     for widths, product in (([2, 33, 3], "ieee"), ([16] * 5, "ieee"), ([4, 16, 3], "tf32")):
-        assert layers_training(widths, True, "mse", product).scratch
-    assert layers_training([2, 10, 2], True, "mse", itemsize=8).scratch
+        assert layers_training(widths, True, loss_of("mse"), product).scratch
+    assert layers_training([2, 10, 2], True, loss_of("mse"), itemsize=8).scratch
