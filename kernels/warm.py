@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from .common import source_cache
-from .descent.block import STATES, Batches, Block, Record, Runs, Shuffle
+from .descent.block import Batches, Block, Record, Runs, Shuffle
 from .descent.numba.descent import NumbaDescent
 from .descent.numba.gather import gather
 from .descent.numba.sums import graph_sums
+from .equations.optimizers import rule_of
 from .expression import numba_kernel
 from .language import Graph, parse
 from .least_squares import Problem, Rules
@@ -47,18 +48,18 @@ def _descend(graph: Graph, inputs: Tensor, targets: Tensor, loss: str) -> None:
     index = torch.zeros(1, dtype=torch.int64)
     data = Batches(inputs[None], targets[None])
     gather(inputs, targets, Shuffle(epoch_keys(index[0], Purpose.ORDER, 0, 1), 0, batch=1), 0, data)
-    for optimizer in STATES:
-        constants = inputs.new_ones(1, 5)
-        runs = Runs(ones, constants, ones[:, :0], index, index, index + 1, index.clone(), index == 0, None)
-        record = Record(
-            inputs.new_empty(2, 1),
-            inputs.new_empty(2, 1),
-            inputs.new_empty(2, 1, 0),
-            index[:0],
-            inputs[0].clone(),
-        )
-        descent = NumbaDescent(graph_sums(graph, loss_of(loss), inputs.dtype), optimizer, runs, record, 1)
-        descent.advance(Block(0, data, inputs.new_ones(1, 3, 1), index), slice(0, 1))
+    rule = rule_of("adam")
+    constants = inputs.new_ones(1, 5)
+    runs = Runs(ones, constants, ones[:, :0], index, index, index + 1, index.clone(), index == 0, None)
+    record = Record(
+        inputs.new_empty(2, 1),
+        inputs.new_empty(2, 1),
+        inputs.new_empty(2, 1, 0),
+        index[:0],
+        inputs[0].clone(),
+    )
+    descent = NumbaDescent(graph_sums(graph, loss_of(loss), inputs.dtype), rule, runs, record, 1)
+    descent.advance(Block(0, data, inputs.new_ones(1, 3, 1), index), slice(0, 1))
 
 
 def _fit() -> None:

@@ -134,7 +134,9 @@ def expression(
     if what == "predict":
         triton_kernel.predict(graph, parameters, inputs)
     elif what == "squares":
-        triton_kernel.squares(graph, parameters, inputs, targets, torch.zeros(rows, dtype=kind))
+        weights, rule = torch.zeros(rows, dtype=kind), None if loss == "mse" else robust(loss_of(loss))
+        given = parameters, inputs, targets, weights, rule, torch.ones(runs, 1)
+        triton_kernel.squares(graph, *given)
     else:
         classes = torch.zeros(*rows, 1, dtype=torch.int64)
         wanted = classes if loss == "cross_entropy" else targets
@@ -183,14 +185,15 @@ def _descend(
     size, kind = len(parameters), parameters.dtype
     exact = torch.int64 if loss == "cross_entropy" else kind
     x, t = torch.zeros(1, inputs, batch, dtype=kind), torch.zeros(1, outputs, batch, dtype=exact)
-    constants, coefficients = {"sgd": (3, 1), "adam": (5, 3)}[optimizer]
+    rule = rule_of(optimizer)
     whole, floats = torch.zeros(size, dtype=torch.int64), torch.zeros(2, size, dtype=kind)
-    settings = torch.zeros(size, constants, dtype=kind)
-    runs = Runs(parameters, settings, settings, whole, whole, whole, whole, floats[0] > 0, floats[0])
+    settings = torch.zeros(size, len(rule.constants), dtype=kind)
+    constants = torch.ones(size, len(loss_of(loss).constants) + 2, dtype=kind)  # those of dropout, too
+    runs = Runs(parameters, settings, constants, whole, whole, whole, whole, floats[0] > 0, floats[0])
     record = Record(floats, floats, torch.zeros(2, size, 2, dtype=kind), whole[:2], floats[0])
-    descent = TritonDescent(source, optimizer, runs, record, 1)
+    descent = TritonDescent(source, rule, runs, record, 1)
     shuffle = Shuffle(torch.zeros(size, 2, 4, dtype=torch.int64), 0, batch) if own else None
-    table = torch.zeros(2, coefficients, size, dtype=kind)
+    table = torch.zeros(2, len(rule.coefficients), size, dtype=kind)
     descent.advance(Block(0, Batches(x, t, shuffle), table, whole[:2]), slice(0, 2))
 
 
@@ -307,10 +310,12 @@ if __name__ == "__main__":
     from packtrain.kernels.descent.triton.source import graph_training
     from packtrain.kernels.dropout.kernel import dropout_fwd
     from packtrain.kernels.equations.activations import activation_of
+    from packtrain.kernels.equations.losses import loss_of
+    from packtrain.kernels.equations.optimizers import rule_of
+    from packtrain.kernels.equations.robust import robust
     from packtrain.kernels.expression import triton_kernel
     from packtrain.kernels.language import parse
     from packtrain.kernels.linear_relu.autograd import chain
-    from packtrain.kernels.loss import loss_of
     from packtrain.kernels.quantize.kernel import quantize_fwd
     from tests import controls
     from tests.specialized import specialized

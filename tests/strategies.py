@@ -11,6 +11,7 @@ from torch import Tensor
 from packtrain.kernels.language import ExpressionError, Graph
 from packtrain.kernels.language.expr import Expr, name, node, number
 from packtrain.kernels.language.ops import FUNCTIONS, OPERATORS
+from tests.losses import LOSSES, SMOOTH_LOSSES
 
 # The same examples every time. To search for new ones, set derandomize=False here and raise max_examples.
 few = settings(max_examples=50, deadline=None, derandomize=True)
@@ -118,7 +119,7 @@ def cases(draw: st.DrawFn, smooth: bool = False) -> Case:
     """A random graph with a loss, 1 to 3 runs and 1 to 5 samples, shared or each run's own."""
     return data(
         draw(graphs(smooth=smooth)),
-        loss=draw(st.sampled_from(["mse", "sse", "cross_entropy"])),
+        loss=draw(st.sampled_from(SMOOTH_LOSSES if smooth else LOSSES)),
         runs=draw(st.integers(1, 3)),
         samples=draw(st.integers(1, 5)),
         per_run=draw(st.booleans()),

@@ -19,14 +19,16 @@ from .engines.choose import Choice, check_backend
 from .engines.curves import Curves
 from .engines.devices import Compute, make_compute
 from .folder.checkpoint import NEVER, part_of
-from .folder.ranking import Objective, finite
+from .folder.ranking import Objective, Row, finite
 from .folder.result import Result, head, run_rows, summary
 from .folder.seconds import Seconds, Stopwatch
+from .loop.best import Best
 from .loop.slices import Slices
 from .loop.validation import Validation
 from .loop.watch import Watcher
+from .models.base import Model
 from .models.build import graph_of, notes_on
-from .models.evaluate import Evaluation, evaluate
+from .models.evaluate import Evaluation, confusion, evaluate
 from .pruning.judge import Judge, make_judge, why
 from .pruning.objective import chosen_objective
 
@@ -80,6 +82,7 @@ class Session:
         self.objective: Objective | None = chosen_objective(config)
         self.judge: Judge | None = make_judge(engine, pack, data)
         self.validation = Validation(engine, data.validation, config.monitor.validate_every)
+        self.best = Best(engine) if config.model.best else None
         self.curves: Curves | None = None
         self.watchers: list[Watcher] = []
         self.slices, self.stopwatch = Slices(), Stopwatch()
@@ -152,6 +155,8 @@ class Session:
         with self.stopwatch.running(training=True), at_work(self.compute):
             self._make_steps(min(engine.step + self.slices.count, most))
             evaluation = self._validate(engine.steps_done == engine.step) if engine.step == pause else None
+            if self.best and evaluation:
+                self.best.keep(evaluation)
             if judge and engine.step == rung and not engine.done:
                 judge.judge(evaluation)
         self._end_in_time()
@@ -173,6 +178,14 @@ class Session:
             watcher.validated(*measured)
         return measured[0]
 
+    def _chosen(self) -> tuple[Model, Evaluation | None, Tensor | None]:
+        """The models that the runs end with, their validation, and with model.best the steps they are of."""
+        validation = self._validate()
+        if self.best is None or self.data.validation is None:
+            return self.engine.model, validation, None
+        model, steps = self.best.chosen(validation)
+        return model, evaluate(model, self.data.validation), steps
+
     def _end_in_time(self) -> None:
         limit = self.pack.config.loop.max_seconds
         if limit is not None and not self.done and self.seconds.train > limit:
@@ -186,14 +199,14 @@ class Session:
         self.reason, self.interrupted = reason, interrupted
 
     def result(self) -> Result:
-        """The results of the runs as they stand, measured now over all data."""
-        engine, model = self.engine, self.engine.model
+        """The results of the runs as they stand, or stood at their best, measured now over all data."""
+        engine = self.engine
         reason = self.reason or ("" if engine.done else LOOKED_AT)
         with self.stopwatch.running(), at_work(self.compute):
-            validation = self._validate()
+            model, validation, best_steps = self._chosen()
             after = evaluate(model, self.data.train)
             endings = engine.endings(reason, why(self.pack.config.search))
-            rows = run_rows(self.pack, model, endings, self.before, after, validation)
+            rows = run_rows(self.pack, model, endings, self.before, after, validation, best_steps)
             together = engine.report(rows)
         rows = finite(rows)
         about = head(self.pack, self.compute, engine, self.choice, self.seconds)
@@ -201,12 +214,21 @@ class Session:
             about["notes"] = list(self.data.notes)
         about["interrupted"] = self.interrupted
         result = summary(about, rows, together, self.objective)
+        self._add_confusion(result["best_run"], rows, model)
         return Result(self.pack, rows, result, model, self.data.train, self.objective, self.curves)
+
+    def _add_confusion(self, best: int | None, rows: list[Row], model: Model) -> None:
+        """Adds to the row of the best run which classes it takes for which, where there are classes."""
+        with at_work(self.compute):
+            part = self.data.validation or self.data.train
+            counts = None if best is None else confusion(model, part, best)
+        if best is not None and counts:
+            rows[best]["confusion"] = {"part": "validation" if self.data.validation else "training", **counts}
 
     @property
     def memory(self) -> dict[str, Tensor]:
         """All that steps change, live tensors by name: with the step, enough to go on, bit for bit."""
-        parts = {"engine": self.engine, "monitor": self.validation, "judge": self.judge}
+        parts = {"engine": self.engine, "monitor": self.validation, "best": self.best, "judge": self.judge}
         tensors: dict[str, Tensor] = {}
         for name, part in parts.items():
             if part:
@@ -223,6 +245,8 @@ class Session:
         with at_work(self.compute):
             self.engine.restore(step, part_of(memory, "engine"))
             self.validation.restore(step, part_of(memory, "monitor"))
+            if self.best:
+                self.best.restore(part_of(memory, "best"))
             if self.judge:
                 self.judge.restore(step, part_of(memory, "judge"))
         self.reason, self.interrupted = "", False

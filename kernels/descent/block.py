@@ -6,8 +6,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-STATES = {"sgd": ("velocity",), "adam": ("m", "v")}  # the state of each optimizer: tensors [R, P]
-
 
 @dataclass(frozen=True)
 class Runs:

@@ -1,1 +1,1 @@
-"""What is an equation, a row each: losses, activations."""
+"""What is an equation, a row each: losses, and what least squares make of them; activations, optimizers."""

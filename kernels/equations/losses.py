@@ -34,7 +34,7 @@ LOSSES = {
     "mae": Row("abs(y - t)"),
     "huber": Row("e = abs(y - t); where(e <= delta, e^2/2, delta*(e - delta/2))", {"delta": 1.0}),
     "log_cosh": Row("e = abs(y - t); e + log1p(expm1(-2*e)/2)"),
-    "soft_l1": Row("delta^2*(sqrt(1 + ((y - t)/delta)^2) - 1)", {"delta": 1.0}),
+    "soft_l1": Row("e = y - t; e^2/(1 + sqrt(1 + (e/delta)^2))", {"delta": 1.0}),
     "cauchy": Row("delta^2/2*log1p(((y - t)/delta)^2)", {"delta": 1.0}),
     "arctan": Row("delta^2/2*atan(((y - t)/delta)^2)", {"delta": 1.0}),
     "quantile": Row("max(q*(t - y), (q - 1)*(t - y))", {"q": 0.5}),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from ..equations.losses import Loss, constant_leaf
+from ..equations.robust import ERROR, Robust
 from ..functions.instructions import sqrt, where
 from ..functions.loop import SampleLoop
 from ..functions.table import LLVM
@@ -28,8 +29,8 @@ SUMS = (
     "ptr noalias %t, i64 %t_stride, i64 %size, ptr noalias %out, ptr noalias %scratch"
 )
 ROWS = (
-    "ptr noalias %p, ptr noalias %x, i64 %x_stride, ptr noalias %t, i64 %t_stride, ptr noalias %w, "
-    "i64 %size, ptr noalias %columns, i64 %columns_stride, ptr noalias %rss"
+    "ptr noalias %p, ptr noalias %c, ptr noalias %x, i64 %x_stride, ptr noalias %t, i64 %t_stride, "
+    "ptr noalias %w, i64 %size, ptr noalias %columns, i64 %columns_stride, ptr noalias %rss"
 )
 
 
@@ -98,12 +99,13 @@ def _computed(constants: Values, roots: Sequence[Expr], leaves: Values) -> list[
     return [values[root] for root in roots]
 
 
-def rows_source(graph: Graph, weighted: bool) -> str:
-    """The function rows(p, x, x_stride, t, t_stride, w, size, columns, columns_stride, rss), of doubles.
+def rows_source(graph: Graph, weighted: bool, loss: Robust | None = None) -> str:
+    """The function rows(p, c, x, x_stride, t, t_stride, w, size, columns, columns_stride, rss), of doubles.
 
     It writes rows of [J | e], e = sqrt(w) (y - t), into P + 1 columns: those of the first output, then those
     of the second, and so on, each filled up with zeros to a whole number of vectors. It adds the sum of e^2
-    to rss. `w`, the samples' weights, is read if `weighted`.
+    to rss. `w`, the samples' weights, is read if `weighted`. Of a `loss`, whose constants c holds, it is
+    [s J | l'/s] and the sum of 2 l.
 
     >>> from packtrain.kernels.expression.llvm_source import rows_source
     >>> from packtrain.kernels.language import parse
@@ -121,12 +123,23 @@ def rows_source(graph: Graph, weighted: bool) -> str:
         if weighted:
             root = sqrt(loop.column("%w", "0", 0, "double"))
             row = [LLVM["chain"](root, value) for value in row]
+        square = None
+        if loss is not None:
+            row, square = _robust_row(row, loss, loop)
         first = loop.before.value(f"mul i64 {height}, {k}")
         for i, value in enumerate(row):
             column = loop.column_of("%columns", "%columns_stride", i)
             loop.store(where(loop.counts, value, 0), loop.before.pointer(column, "double", first))
-        loop.sum(row[-1] * row[-1], "%rss", 0)
+        loop.sum(row[-1] * row[-1] if square is None else square, "%rss", 0)
     return loop.define("rows", ROWS)
+
+
+def _robust_row(row: list[Vector], loss: Robust, loop: SampleLoop) -> tuple[list[Vector], Vector]:
+    """A row of [s J | l'/s] and 2 l, of one of [J | e]."""
+    words = enumerate(loss.constants)
+    constants = {constant_leaf(word): loop.parameter("%c", i) for i, word in words}
+    root, error, square = _computed(constants, loss.rows, {ERROR: row[-1]})
+    return [*(root * slope for slope in row[:-1]), error], square
 
 
 def evaluate(program: Iterable[Expr], values: Values) -> None:

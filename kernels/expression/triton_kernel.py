@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..common import launch, source_cache
 from ..equations.losses import Loss, loss_of
+from ..equations.robust import Robust
 from ..language.graph import Graph
 from ..loss.reference import loss_constants
 from ..sums.kernel import sum_parts
@@ -61,17 +62,24 @@ def loss_and_gradient(
 
 
 def squares(
-    graph: Graph, parameters: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor | None
+    graph: Graph,
+    parameters: Tensor,
+    inputs: Tensor,
+    targets: Tensor,
+    weights: Tensor | None,
+    loss: Robust | None = None,
+    constants: Tensor | None = None,
 ) -> Tensor:
     """[J | e]^T [J | e], where J = sqrt(w) dy/dp and e = sqrt(w) (y - t).
 
     parameters [R, P], inputs [B, V] or [R, B, V], targets likewise, weights [B] or [R, B] or None
-    -> [R, P + 1, P + 1] in float64.
+    -> [R, P + 1, P + 1] in float64. Of a `loss` with `constants` [R, C] see triton_source.squares_source.
     """
-    module = _squares(graph, _are_shared(inputs, targets, weights), weights is not None)
+    module = _squares(graph, _are_shared(inputs, targets, weights), weights is not None, loss)
     size, dtype = parameters.shape[1] + 1, torch.float64
     columns = size * (size + 1) // 2
-    sums = _sums(module, module.squares, parameters, parameters, inputs, targets, weights, columns, dtype, 1)
+    c = parameters if constants is None else constants.to(parameters.dtype)
+    sums = _sums(module, module.squares, parameters, c, inputs, targets, weights, columns, dtype, 1)
     row, column = torch.triu_indices(size, size, device=parameters.device)
     products = sums.new_empty(len(parameters), size, size)
     products[:, row, column] = products[:, column, row] = sums
@@ -125,8 +133,8 @@ def _loss(graph: Graph, loss: Loss, shared: bool) -> ModuleType:
 
 
 @cache
-def _squares(graph: Graph, shared: bool, weighted: bool) -> ModuleType:
-    return source_cache.load(squares_source(graph, shared, weighted))
+def _squares(graph: Graph, shared: bool, weighted: bool, loss: Robust | None) -> ModuleType:
+    return source_cache.load(squares_source(graph, shared, weighted, loss))
 
 
 def _block(module: ModuleType, itemsize: int) -> int:

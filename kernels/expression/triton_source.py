@@ -7,7 +7,8 @@ from math import pi
 from types import SimpleNamespace
 from typing import Any
 
-from ..equations.losses import Loss
+from ..equations.losses import Loss, constant_leaf
+from ..equations.robust import ERROR, Robust
 from ..language.expr import Expr, walk
 from ..language.graph import Graph
 from ..language.notation import COMPARISONS
@@ -170,36 +171,52 @@ def loss_source(graph: Graph, loss: Loss, shared: bool) -> str:
     return HEADER + writer.kernel("loss_and_gradient")
 
 
-def squares_source(graph: Graph, shared: bool, weighted: bool) -> str:
+def squares_source(graph: Graph, shared: bool, weighted: bool, loss: Robust | None = None) -> str:
     """The module that defines squares: out [R, blocks, K], sums over each block of samples.
 
     They are the K = (P + 1)(P + 2) / 2 products of the columns of [J | e] with one another: the upper
     triangle of [J | e]^T [J | e], row by row. J are the outputs' derivatives, e = y - t, both times
     sqrt(w) if `weighted`. Products and sums are in float64: what they are solved for is small beside them.
+    Of a `loss` they are those of [s J | l'/s], and 2 l takes the place of the last.
 
     >>> from packtrain.kernels.expression.triton_source import squares_source
     >>> from packtrain.kernels.language import parse
     >>> squares_source(parse("xy = a*x"), shared=True, weighted=False).count("tl.store")
     3
     """
-    writer = _Writer(graph, shared, len(graph.outputs), weighted)
+    writer = _Writer(graph, shared, len(graph.outputs), weighted, len(loss.constants) if loss else 0)
     if weighted:
         writer.data.append("root = tl.sqrt(w0)")
     writer.compute(graph.program)
     size = len(graph.parameters) + 1
     columns = [[] for _ in range(size)]
+    squares: list[str] = []  # what takes the place of e^2
     for k, row in enumerate(graph.jacobian):
         writer.compute(walk(*row))
         texts = [*(writer.texts[part] for part in row), f"({writer.outputs[k]} - t{k})"]
+        texts = [TRITON["chain"]("root", text) if weighted else f"{text} + zero" for text in texts]
+        if loss:
+            texts, square = _robust_row(writer, texts, k, loss)
+            squares.append(square)
         for i, text in enumerate(texts):
-            value = TRITON["chain"]("root", text) if weighted else f"{text} + zero"
-            writer.body.append(f"j{i}_{k} = ({value}).to(tl.float64)")
+            writer.body.append(f"j{i}_{k} = ({text}).to(tl.float64)")
             columns[i].append(f"j{i}_{k}")
     pairs = list(combinations_with_replacement(range(size), 2))
     for at, (i, j) in enumerate(pairs):
         products = [f"{a} * {b}" for a, b in zip(columns[i], columns[j], strict=True)]
-        writer.sum(" + ".join(products), at, len(pairs), "zero.to(tl.float64)")
+        terms = squares if squares and at == len(pairs) - 1 else products
+        writer.sum(" + ".join(terms), at, len(pairs), "zero.to(tl.float64)")
     return HEADER + writer.kernel("squares")
+
+
+def _robust_row(writer: "_Writer", row: list[str], k: int, loss: Robust) -> tuple[list[str], str]:
+    """The texts of [s J | l'/s] and of 2 l, in float64, of those of [J | e] of output k."""
+    writer.body.append(f"e{k} = {row[-1]}")
+    texts = {ERROR: f"e{k}"} | {constant_leaf(word): f"c{i}" for i, word in enumerate(loss.constants)}
+    levels = dict.fromkeys(texts, PARAMETERS) | {ERROR: BOTH}
+    writer.write(statements(walk(*loss.rows), texts, levels, TRITON, NUMBER, f"l{k}_"))
+    root, error, square = (texts[part] for part in loss.rows)
+    return [*(f"{root} * ({text})" for text in row[:-1]), error], f"{square}.to(tl.float64)"
 
 
 class _Writer:

@@ -102,6 +102,7 @@ PARTIALS: dict[str, Callable[..., tuple[Expr, ...]]] = {
     "lgamma": lambda x: (node("digamma", x),),
     "j0": lambda x: (-node("j1", x),),
     "j1": lambda x: (node("j0", x) - node("j1_over_x", x),),
+    **dict.fromkeys(("gate", "chain"), lambda x, y: (y, x)),
     "wofz_real": _faddeeva_slope,
     "min": lambda x, y: (HALF * (ONE - _sign(x - y)), HALF * (ONE + _sign(x - y))),
     "max": lambda x, y: (HALF * (ONE + _sign(x - y)), HALF * (ONE - _sign(x - y))),

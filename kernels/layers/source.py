@@ -9,10 +9,9 @@ from ..equations.activations import Activation, activation_of
 from ..equations.losses import Loss
 from ..functions.routine import Routine
 from ..functions.vector import BITS, Module, Place, constant
-from . import gradients, products
+from . import gradients, losses, products
 from .activations import add_activated
 from .dropout import add_dropped
-from .losses import add_loss
 from .tiles import REGISTER, lanes_of
 
 CACHED = 1 << 21  # bytes of a block's values: more would not stay near a core
@@ -115,7 +114,7 @@ def _add_routines(
     gradients.add_to_weights(module, kind, outputs, inputs)
     gradients.add_to_bias(module, kind, outputs)
     _add_fetch(module, "fetch", kind, lanes_of(kind))
-    add_loss(module, kind, loss)
+    losses.add_loss(module, kind, loss)
     if loss.of_classes:
         _add_fetch(module, "fetch_classes", "i64", lanes_of(kind))
 

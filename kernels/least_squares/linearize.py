@@ -23,7 +23,7 @@ BLOCK = 1 << 14  # samples that are linearized at a time
 def linearize(
     model: OutputsAndJacobian, parameters: Tensor, problem: Problem, squares: Squares | None = None
 ) -> Linear:
-    """The linear problem of e = sqrt(w) (y - t) at `parameters` [R, P].
+    """The linear problem of e = sqrt(w) (y - t) at `parameters` [R, P], or that of problem.loss.
 
     A small problem takes the QR of [J | e], which doesn't square the condition number; a large one, whose
     [J | e] has more than LARGE numbers, the faster sums of [J | e]^T [J | e], by `squares` where it is given.
@@ -70,8 +70,8 @@ def by_qr(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Li
     size = parameters.shape[1]
     rss = parameters.new_zeros(len(parameters), dtype=torch.float64)
     upper = parameters.new_zeros(len(parameters), 0, size + 1)
-    for columns in _blocks(model, parameters, problem):
-        rss += columns[..., -1].double().square().sum(1)
+    for columns, squares in _scaled_blocks(model, parameters, problem):
+        rss += squares.sum(1)
         upper = triangle(torch.cat([upper, columns], 1) if upper.shape[1] else columns)
     missing = max(0, size - upper.shape[1])
     upper = torch.nn.functional.pad(upper[:, :size], (0, 0, 0, missing)).double()
@@ -91,13 +91,37 @@ def by_normal_equations(model: OutputsAndJacobian, parameters: Tensor, problem: 
     tensor([[[5.]]], dtype=torch.float64)
     """
     total = parameters.new_zeros(len(parameters), *[parameters.shape[1] + 1] * 2, dtype=torch.float64)
-    for columns in _blocks(model, parameters, problem):
-        total += columns.double().mT @ columns.double()
+    for columns, squares in _scaled_blocks(model, parameters, problem):
+        products = columns.double().mT @ columns.double()
+        if problem.loss is not None:
+            products[:, -1, -1] = squares.sum(1)
+        total += products
     return _of_sums(total)
 
 
-def _blocks(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Iterator[Tensor]:
-    """[J | e] of BLOCK samples at a time."""
+def _scaled_blocks(
+    model: OutputsAndJacobian, parameters: Tensor, problem: Problem
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """[J | e] of BLOCK samples at a time, scaled as a loss wants it, and the e^2 that are summed."""
+    for columns in blocks(model, parameters, problem):
+        if problem.loss is None:
+            yield columns, columns[..., -1].double().square()
+        else:
+            root, error, squares = problem.loss.rows(columns[..., -1].double())
+            jacobian = root[..., None] * columns[..., :-1]
+            yield torch.cat([jacobian, error[..., None]], -1).to(columns.dtype), squares
+
+
+def blocks(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Iterator[Tensor]:
+    """[J | e] of BLOCK samples at a time: each [R, N T, P + 1].
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares.linearize import blocks
+    >>> from packtrain.kernels.least_squares.problem import Problem
+    >>> line = lambda p, x: (p[:, None] * x, x.expand(len(p), -1, -1)[..., None])  # y = p x
+    >>> next(blocks(line, torch.ones(1, 1), Problem(torch.tensor([[2.0]]), torch.zeros(1, 1))))
+    tensor([[[2., 2.]]])
+    """
     samples = problem.targets.shape[-2]
     for start in range(0, samples, BLOCK):
         whole = samples <= BLOCK

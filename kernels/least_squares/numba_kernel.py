@@ -95,7 +95,7 @@ def memory_for(p, t):
 
 
 @exact
-def fit(code, memory, damped, p, state, scale, rule, lower, upper, free, x, t, w, count, history, path):
+def fit(code, memory, damped, p, state, scale, rule, lower, upper, free, c, x, t, w, count, history, path):
     """Makes up to `count` trial steps of one fit, as reference.iterate -> how many, and its Status.
 
     p, scale [P] and state (radius, damping; radius NaN before the first step) are changed in place;
@@ -107,7 +107,7 @@ def fit(code, memory, damped, p, state, scale, rule, lower, upper, free, x, t, w
     weight, diagonal, inner, norm = spare[3], spare[4], spare[5], spare[6]
     ftol, xtol, gtol, first, extent = rule
 
-    filled = evaluate(code, p, x, t, w, columns, square_sum)
+    filled = evaluate(code, p, c, x, t, w, columns, square_sum)
     rss = square_sum[0]
     if not (isfinite(rss) and finish(code, columns, filled, root)):
         return 0, NOT_FINITE
@@ -140,7 +140,7 @@ def fit(code, memory, damped, p, state, scale, rule, lower, upper, free, x, t, w
         near, allowed = FAR * (tolerance + rounding), largest_allowed(rss, rounding, ftol, gtol)
         enough = min(near, allowed)
 
-        filled = evaluate(code, trial, x, t, w, columns, square_sum)
+        filled = evaluate(code, trial, c, x, t, w, columns, square_sum)
         rss_there = square_sum[0]
         actual = rss - rss_there if isfinite(rss_there) else -inf
         flat = max(abs(actual), abs(predicted)) <= tolerance and actual <= 2 * predicted
@@ -179,12 +179,12 @@ def fit(code, memory, damped, p, state, scale, rule, lower, upper, free, x, t, w
 
 @cached
 def advance(
-    start, stop, code, damped, p, state, scale, rule, lower, upper, free, x, t, w, status, count,
+    start, stop, code, damped, p, state, scale, rule, lower, upper, free, c, x, t, w, status, count,
     steps, history, path,
 ):  # fmt: skip
     """Makes up to S trial steps of fits start..stop-1, as `fit`.
 
-    p, scale, lower, upper, free [R, P], state [R, 2], rule [R, 5], status, count, steps [R],
+    p, scale, lower, upper, free [R, P], state [R, 2], rule [R, 5], c [R, C], status, count, steps [R],
     x [1 or R, V, N], t [1 or R, T, N], w [1 or R, N or 0], history [R, S, 3], path [R, S, P].
     """
     memory = memory_for(p[0], t[0])
@@ -194,7 +194,7 @@ def advance(
         if status[r] == RUNNING and left > 0:
             done, status[r] = fit(
                 code, memory, damped, p[r], state[r], scale[r], rule[r], lower[r], upper[r], free[r],
-                x[r % x.shape[0]], t[r % t.shape[0]], w[r % w.shape[0]], left, history[r], path[r],
+                c[r], x[r % x.shape[0]], t[r % t.shape[0]], w[r % w.shape[0]], left, history[r], path[r],
             )  # fmt: skip
             count[r] += done
             if status[r] == RUNNING and count[r] == steps[r]:
@@ -204,11 +204,11 @@ def advance(
 
 
 @cached
-def solutions(start, stop, code, p, x, t, w, root, rss):
+def solutions(start, stop, code, p, c, x, t, w, root, rss):
     """|e|^2 at p, rss [R], and the columns of A and c, root [R, P + 1, P], of fits start..stop-1."""
     columns = room_for(p[0], t[0])
     for r in range(start, stop):
         own = x[r % x.shape[0]], t[r % t.shape[0]], w[r % w.shape[0]]
-        filled = evaluate(code, p[r], own[0], own[1], own[2], columns, rss[r : r + 1])
+        filled = evaluate(code, p[r], c[r], own[0], own[1], own[2], columns, rss[r : r + 1])
         if not finish(code, columns, filled, root[r]):
             rss[r], root[r] = inf, 0.0

@@ -27,10 +27,10 @@ def room_for(p, t):
 
 
 @exact
-def evaluate(code, p, x, t, w, columns, rss):
+def evaluate(code, p, c, x, t, w, columns, rss):
     """Writes |e|^2 at `p` into rss [1]; returns how many rows of `columns` wait for `finish`.
 
-    x [V, N], t [T, N], w [N or 0]; `columns` is room_for(p, t).
+    c [C], the constants of a loss; x [V, N], t [T, N], w [N or 0]; `columns` is room_for(p, t).
 
     Each block of rows is triangularized under the triangle of those before, so that the condition number
     isn't squared and memory is bounded. The last block waits for `finish`: a fit that ends with this
@@ -43,10 +43,8 @@ def evaluate(code, p, x, t, w, columns, rss):
     for start in range(0, samples, block):
         count = min(block, samples - start)
         under = columns[:, filled:]
-        call(
-            code[0],
-            (p, x[:, start:], samples, t[:, start:], samples, w[start:], count, under, columns.shape[1], rss),
-        )
+        data = x[:, start:], samples, t[:, start:], samples, w[start:], count
+        call(code[0], (p, c, *data, under, columns.shape[1], rss))
         filled += targets * whole(count)
         if start + count < samples:
             call(code[1], (columns, columns.shape[1], filled, min(filled, size), size + 1))

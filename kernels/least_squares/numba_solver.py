@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..common.llvm import KEPT, MachineCode, compiled
 from ..common.threads import share
+from ..equations.robust import Robust
 from ..expression.llvm_source import rows_source
 from ..language import Graph
 from .llvm_algebra import algebra
@@ -25,7 +26,7 @@ class NumbaSolver:
     ) -> None:
         assert parameters.dtype == torch.float64 and parameters.device.type == "cpu"
         assert parameters.is_contiguous(), "the compiled loop writes into this memory"
-        self.code = _rows(graph, problem.weights is not None)
+        self.code = _rows(graph, problem.weights is not None, problem.loss and problem.loss.rule)
         self.addresses = (self.code.address["rows"], *algebra().address.values())
         self.damped, self.rules = damped, rules
         self.parameters = parameters
@@ -36,6 +37,8 @@ class NumbaSolver:
         self.tolerances = torch.stack([rules.ftol, rules.xtol, rules.gtol, rules.radius, rules.size], 1)
         weights = parameters.new_empty(0) if problem.weights is None else problem.weights
         columns = (_per_run(data, 3).mT.contiguous() for data in (problem.inputs, problem.targets))
+        no_constants = parameters.new_empty(len(parameters), 0)
+        self.constants = no_constants if problem.loss is None else problem.loss.constants
         self.samples = [*columns, _per_run(weights, 2)]
 
     @property
@@ -56,14 +59,16 @@ class NumbaSolver:
         rules = self.rules
         changed = tuple(self.memory.values())
         p, state, scale, status, steps_done = (part if everyone else part[runs] for part in changed)
-        limits = self.tolerances, rules.lower, rules.upper, rules.free, rules.steps
-        tolerances, lower, upper, free, steps = (part if everyone else part[runs] for part in limits)
+        limits = self.tolerances, rules.lower, rules.upper, rules.free, self.constants, rules.steps
+        tolerances, lower, upper, free, constants, steps = (
+            part if everyone else part[runs] for part in limits
+        )
         history = np.empty((len(runs), count, 3))
         path = np.empty((len(runs), count, p.shape[1]))
         arguments = (
             self.addresses,
             self.damped,
-            *(_array(part) for part in (p, state, scale, tolerances, lower, upper, free)),
+            *(_array(part) for part in (p, state, scale, tolerances, lower, upper, free, constants)),
             *(_array(part if everyone or len(part) == 1 else part[runs]) for part in self.samples),
             *(_array(part) for part in (status, steps_done, steps)),
             history,
@@ -80,15 +85,15 @@ class NumbaSolver:
         """All runs [R], and their linear problems at `parameters`."""
         runs, size = self.parameters.shape
         root, rss = np.empty((runs, size + 1, size)), np.empty(runs)
-        arrays = *(_array(part) for part in (self.parameters, *self.samples)), root, rss
+        arrays = *(_array(part) for part in (self.parameters, self.constants, *self.samples)), root, rss
         share(runs, lambda start, stop: solutions(start, stop, self.addresses, *arrays))
         columns = torch.from_numpy(root)
         yield torch.arange(runs), Linear(torch.from_numpy(rss), columns[:, :size].mT, columns[:, size])
 
 
 @lru_cache(KEPT)
-def _rows(graph: Graph, weighted: bool) -> MachineCode:
-    return compiled(rows_source(graph, weighted), "rows")
+def _rows(graph: Graph, weighted: bool, loss: Robust | None) -> MachineCode:
+    return compiled(rows_source(graph, weighted, loss), "rows")
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -1,11 +1,14 @@
 """What R fits are fitted to, by which rules, and the protocol of what fits them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
+
+from ..equations.robust import TINY
+from .robust import RobustLoss
 
 Record = TypeVar("Record", bound=Any)
 
@@ -14,12 +17,14 @@ Record = TypeVar("Record", bound=Any)
 class Problem:
     """Samples: inputs [N, V] or [R, N, V], targets [N, T] or [R, N, T], weights None, [N] or [R, N].
 
-    The fits minimize |e|^2, e = sqrt(w) (y - t).
+    The fits minimize |e|^2, e = sqrt(w) (y - t), or 2 sum l(e) where there is a `loss` l; what is said of
+    |e|^2 is then said of that.
     """
 
     inputs: Tensor
     targets: Tensor
     weights: Tensor | None = None
+    loss: RobustLoss | None = None
 
     @property
     def rows(self) -> int:
@@ -28,27 +33,31 @@ class Problem:
 
     @property
     def size(self) -> Tensor:
-        """|sqrt(w) t|, [] or [R], in float64: it sets the rounding error of |e|^2."""
+        """|sqrt(w) t|, [] or [R], in float64: it sets the rounding error of |e|^2.
+
+        Of a loss l it is sqrt(l''(0)) as much, as if all errors were small.
+        """
         squares = self.targets.double().square().sum(-1)
-        return (squares if self.weights is None else self.weights * squares).sum(-1).sqrt()
+        size = (squares if self.weights is None else self.weights * squares).sum(-1).sqrt()
+        return size if self.loss is None else size * self.loss.at(TINY)[2].sqrt()
 
     def of(self, runs: Tensor) -> "Problem":
         """The samples of these runs; those that the runs share stay as they are."""
         inputs = self.inputs[runs] if self.inputs.dim() == 3 else self.inputs
         targets = self.targets[runs] if self.targets.dim() == 3 else self.targets
         per_run = self.weights is not None and self.weights.dim() == 2
-        return Problem(
-            inputs, targets, self.weights[runs] if per_run and self.weights is not None else self.weights
-        )
+        weights = self.weights[runs] if per_run and self.weights is not None else self.weights
+        return Problem(inputs, targets, weights, self.loss and self.loss.of(runs))
 
-    def double(self) -> "Problem":
+    def double(self) -> Self:
         """The same in float64."""
-        return Problem(self.inputs.double(), self.targets.double(), self.weights)
+        return replace(self, inputs=self.inputs.double(), targets=self.targets.double())
 
-    def part(self, samples: slice) -> "Problem":
+    def part(self, samples: slice) -> Self:
         """Some of the samples."""
         weights = None if self.weights is None else self.weights[..., samples]
-        return Problem(self.inputs[..., samples, :], self.targets[..., samples, :], weights)
+        inputs, targets = self.inputs[..., samples, :], self.targets[..., samples, :]
+        return replace(self, inputs=inputs, targets=targets, weights=weights)
 
 
 @dataclass(frozen=True)

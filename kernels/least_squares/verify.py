@@ -5,10 +5,11 @@ from torch import Tensor
 
 from .algebra import times
 from .criteria import attainable_reduction, negligible, rounding_of
-from .linearize import OutputsAndJacobian, by_qr
+from .linearize import OutputsAndJacobian, blocks, by_qr
 from .method import COARSE, DETERMINED, FAR, SMALL, Status
 from .problem import Linear, Problem, Rules
 
+ALONG = 1e-4  # of the parameters, or of |e|: how far to either side a curvature is measured
 DISPLACEMENTS = (1e-6, 1e-7)  # of a parameter, or of 1 where it is 0: curvature has to be seen by both
 
 
@@ -66,6 +67,57 @@ def _curves_down(
     unit = unit.masked_fill(unit == 0, 1)
     cosines = (hessian + hessian.mT) / 2 / unit[:, :, None] / unit[:, None]
     return torch.linalg.eigvalsh(cosines)[:, 0] < -SMALL
+
+
+def bends_down(model: OutputsAndJacobian, parameters: Tensor, problem: Problem, rules: Rules) -> Tensor:
+    """Whether the sum of a problem's loss curves down in a direction from `parameters` [R, P]: [R] of bool.
+
+    Steps take l'' for positive. Here it is what it is: the least eigenvalue of J^T diag(l'') J is sought, and
+    where it is negative, the curvature along its direction is measured by differences of the gradient, which
+    second derivatives of the outputs belong to.
+
+    >>> import torch
+    >>> from packtrain.kernels.equations.losses import loss_of
+    >>> from packtrain.kernels.equations.robust import robust
+    >>> from packtrain.kernels.least_squares import Problem, Rules
+    >>> from packtrain.kernels.least_squares.robust import RobustLoss
+    >>> from packtrain.kernels.least_squares.verify import bends_down
+    >>> constant = lambda p, x: (p[:, None] + 0 * x, torch.ones(1, len(x), 1, 1).double())  # y = p
+    >>> cauchy = RobustLoss(robust(loss_of("cauchy")), torch.ones(1, 1).double())
+    >>> t = torch.tensor([[-9.0], [9.0]]).double()
+    >>> problem, between = Problem(0 * t, t, loss=cauchy), torch.tensor([[0.001]]).double()
+    >>> bends_down(constant, between, problem, Rules.unbounded(problem, between))
+    tensor([True])
+    """
+    assert problem.loss is not None
+    inside = rules.free & (rules.lower < parameters) & (parameters < rules.upper)
+    gram, size = (parameters.new_zeros(*parameters.shape, parameters.shape[1]) for _ in range(2))
+    for columns in blocks(model, parameters, problem):
+        jacobian, curvature = columns[..., :-1] * inside[:, None], problem.loss.curvature(columns[..., -1])
+        gram += (jacobian * curvature[..., None]).mT @ jacobian
+        size += (jacobian * curvature.abs()[..., None]).mT @ jacobian
+    unit = size.diagonal(dim1=1, dim2=2).sqrt()
+    unit = unit.masked_fill(~(unit > 0), 1)
+    cosines = (gram / unit[:, :, None] / unit[:, None]).nan_to_num(0, 0, 0)
+    values, vectors = torch.linalg.eigh(cosines)
+    falls = values[:, 0] < -SMALL
+    if bool(falls.any()):
+        own = model, parameters[falls], problem.of(falls), vectors[falls, :, 0] / unit[falls]
+        falls[falls.clone()] = _curvature_along(*own) < 0
+    return falls
+
+
+def _curvature_along(
+    model: OutputsAndJacobian, parameters: Tensor, problem: Problem, direction: Tensor
+) -> Tensor:
+    """The second derivative of |e|^2 / 2 along a direction [R, P], by the gradients at both sides: [R]."""
+    reach = torch.where(parameters == 0, 1, parameters.abs()) / direction.abs()
+    step = ALONG * torch.minimum(reach.amin(1), by_qr(model, parameters, problem).rss.sqrt())
+    slopes = []
+    for sign in (1, -1):
+        linear = by_qr(model, parameters + sign * step[:, None] * direction, problem)
+        slopes.append((times(linear.projected, linear.root) * direction).sum(1))
+    return (slopes[0] - slopes[1]) / step
 
 
 def status_in_double(

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from packtrain.kernels.equations.optimizers import rule_of
 from packtrain.trainer.models.mlp import MLPModel
 from packtrain.trainer.models.weights import initial_weights
-from packtrain.trainer.optimizers import OPTIMIZERS
+from packtrain.trainer.optimizers import Optimizer
 from scripts.bench.case import OURS, Case, randn
 from scripts.bench.timing import Way
 
@@ -49,12 +50,11 @@ def _ours(
     backend = "triton" if device.startswith("cuda") else "reference"
     model = MLPModel(start.clone(), widths, True, "mse", (), how, backend)
     parameters = model.parameters
-    optimizer = OPTIMIZERS["adam"](
-        lambda name: torch.tensor([HYPER[name]], dtype=torch.float64, device=device), parameters.detach()
-    )
+    numbers = {name: torch.tensor([value], dtype=torch.float64) for name, value in HYPER.items()}
+    optimizer = Optimizer(rule_of("adam"), numbers, parameters.detach())
     state = optimizer.start(parameters.detach())
-    lr = torch.tensor([[HYPER["lr"]]], dtype=torch.float64, device=device)
-    now = optimizer.table(lr, torch.zeros(1, dtype=torch.int64, device=device))[0].float()[..., None]
+    now = optimizer.table(numbers["lr"][None], torch.zeros(1, dtype=torch.int64))[0, ..., None]
+    now = now.float().to(device)
 
     def step() -> Sequence[Tensor]:
         loss = model.loss(inputs, targets)

@@ -115,6 +115,11 @@ def test_32_parameters_do_not_spill() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_normal_equations_of_robust_losses(dtype: str) -> None:
+    sound(*(equations(PRIMER, dtype=dtype, what="squares", loss=loss) for loss in ("huber", "arctan")))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_whole_trainings(dtype: str) -> None:
     sound(
         trainings(PRIMER, dtype=dtype),

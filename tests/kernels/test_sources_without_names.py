@@ -9,6 +9,7 @@ from packtrain.kernels.descent.triton import source as fused_triton
 from packtrain.kernels.expression import llvm_source, triton_source
 from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.language.expr import Expr, name, substitute
+from packtrain.kernels.loss import loss_of
 from tests.strategies import few, graphs
 
 # Legal in the language, and something else in Python, in the sources themselves or in a shell.
@@ -29,7 +30,7 @@ def sources(graph: Graph) -> Iterator[str]:
     for shared in (True, False):
         yield triton_source.predict_source(graph, shared)
         yield triton_source.squares_source(graph, shared, weighted=shared)
-    for loss in ("mse", "cross_entropy"):
+    for loss in map(loss_of, ("huber", "cross_entropy")):
         yield llvm_source.sums_source(graph, loss, "double")
         yield triton_source.loss_source(graph, loss, shared=True)
         yield fused_triton.graph_training(graph, loss, itemsize=4).source

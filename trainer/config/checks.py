@@ -6,12 +6,19 @@ from contextlib import suppress
 
 from ...kernels.common.errors import UserError, choose, nearest
 from ...kernels.equations.activations import activation_of
-from ...kernels.equations.losses import SMOOTHING, check_constants, loss_of
+from ...kernels.equations.losses import SMOOTHING, Loss, check_constants, loss_of
+from ...kernels.equations.robust import refusal
+from .equations import check_equations
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
-from .schema import KINDS, LEAST_SQUARES, Config, LoopConfig, ModelConfig
+from .schema import KINDS, LEAST_SQUARES, STANDARDIZED, Config, LoopConfig, ModelConfig
 
 LOSS_CONSTANTS = "model.loss_constants."
+UNSCALED = {
+    "cross_entropy": "classes",
+    "binary_cross_entropy": "0 or 1",
+    "poisson": "counts",
+}  # loss -> its targets, which must be what they are
 GRADIENTS = ("exact", "finite_difference")
 INITS = ("default", "he", "xavier", "normal")
 QUANTIZE_ERRORS = ("add", "drop")
@@ -47,6 +54,9 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     _check_length(config.loop, "loop.steps" in varied)
     _check_batch(config.loop.batch_size)
     checkpoint_interval(config.checkpoint.every)
+    _check_standardized(config)
+    if config.model.best:
+        _check_best(config)
     if config.compute.precision in ("tf32", "bf16") and config.model.kind == "expression":
         raise UserError(
             f"compute.precision={config.compute.precision} is about an MLP's matrix products; "
@@ -56,6 +66,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
         _check_least_squares(config, {*given, *varied})
     else:
         _check_first_order(config)
+        check_equations(config, varied)
 
 
 def file_name(name: str) -> str:
@@ -79,10 +90,7 @@ def file_name(name: str) -> str:
 def _check_least_squares(config: Config, named: Collection[str]) -> None:
     """`named` are the fields that the command line or the pack names."""
     kind, model = config.optimizer.kind, config.model
-    if model.loss not in ("mse", "sse"):
-        raise UserError(
-            f"optimizer={kind} makes a sum of squares small: model.loss is mse or sse, got {model.loss}"
-        )
+    _check_loss_of_fits(kind, model)
     if model.gradient != "exact":
         raise UserError(
             f"optimizer={kind} takes exact derivatives; model.gradient={model.gradient} is for the others"
@@ -103,6 +111,63 @@ def _check_least_squares(config: Config, named: Collection[str]) -> None:
     if "loop.batch_size" in named and config.loop.batch_size != "full":
         raise UserError(
             f"optimizer={kind} takes all samples in each step; got loop.batch_size={config.loop.batch_size}"
+        )
+
+
+def _check_loss_of_fits(kind: str, model: ModelConfig) -> None:
+    """What depends on the values of constants is checked where the fits are made."""
+    loss = loss_of(model.loss, smoothed=SMOOTHING in model.loss_constants)
+    if fault := refusal(loss):
+        raise UserError(not_for_fits(kind, loss, fault))
+
+
+def not_for_fits(kind: str, loss: Loss, fault: str) -> str:
+    """The sentence that refuses a loss to least squares.
+
+    >>> from packtrain.kernels.equations.losses import loss_of
+    >>> from packtrain.trainer.config.checks import not_for_fits
+    >>> not_for_fits("gauss_newton", loss_of("mae"), "it is not smooth")[-49:]
+    'got mae: it is not smooth; try optimizer=adam'
+    """
+    return (
+        f"optimizer={kind} makes a sum of squares small, or of losses that are like squares near 0: "
+        "model.loss is mse, sse, huber, soft_l1, cauchy, arctan, log_cosh or such an equation of y - t; "
+        f"got {loss.name}: {fault}; try optimizer=adam"
+    )
+
+
+def _check_standardized(config: Config) -> None:
+    given = config.data.standardize
+    if given not in STANDARDIZED:
+        raise UserError(
+            "data.standardize is all, inputs (or true), targets, or null (or false) for none of them; "
+            f"got {given!r}{nearest(str(given), ['all', 'inputs', 'targets'])}"
+        )
+    if "targets" not in config.data.standardized:
+        return
+    mend = f"data.standardize={'inputs' if 'inputs' in config.data.standardized else 'null'}"
+    if config.model.kind == "expression":
+        raise UserError(
+            f"data.standardize={given} scales the targets, and equations say what theirs are: {mend}, "
+            "or scale them in the equations"
+        )
+    if what := UNSCALED.get(config.model.loss):
+        raise UserError(
+            f"data.standardize={given} scales the targets, and those of model.loss={config.model.loss} are "
+            f"{what}: {mend}"
+        )
+
+
+def _check_best(config: Config) -> None:
+    if config.optimizer.kind in LEAST_SQUARES:
+        raise UserError(
+            "model.best keeps the best step of a training, and a fit of "
+            f"optimizer={config.optimizer.kind} ends at its minimum: model.best=false"
+        )
+    if not config.data.validation:
+        raise UserError(
+            "model.best=true keeps the parameters of each run's best validation, and no part of the data is "
+            "held out: data.validation=0.2, or model.best=false"
         )
 
 

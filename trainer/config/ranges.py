@@ -28,6 +28,9 @@ NUMBERS: dict[str, Range] = {
     "optimizer.beta1": BELOW_1,
     "optimizer.beta2": BELOW_1,
     "optimizer.eps": AT_LEAST_0,
+    "optimizer.alpha": BELOW_1,
+    "optimizer.lr_decay": AT_LEAST_0,
+    "optimizer.momentum_decay": AT_LEAST_0,
     "optimizer.ftol": AT_LEAST_0,
     "optimizer.xtol": AT_LEAST_0,
     "optimizer.gtol": AT_LEAST_0,
@@ -35,6 +38,9 @@ NUMBERS: dict[str, Range] = {
     "schedule.warmup_steps": AT_LEAST_0,
     "schedule.start_factor": (lambda v: 0 < v <= 1, "more than 0 and at most 1"),
     "schedule.final_factor": AT_LEAST_0,
+    "schedule.step_size": ABOVE_0,
+    "schedule.gamma": ABOVE_0,
+    "schedule.warmup_fraction": (lambda v: 0 <= v <= 1, "from 0 to 1"),
     "loop.steps": ABOVE_0,
     "loop.epochs": ABOVE_0,
     "loop.max_seconds": ABOVE_0,
@@ -61,6 +67,8 @@ def check_number(path: str, value: Any) -> None:
     packtrain.kernels.common.errors.UserError: optimizer.beta1 is at least 0 and below 1; got 2.0
     """
     holds, expected = NUMBERS.get(path, (lambda _: True, ""))
+    if ".constants." in path and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise UserError(f"{path} is a number; got {value!r}")
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{path} is a finite number; got {value}")
     if value is not None and not holds(value):

@@ -10,20 +10,30 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from ...kernels.equations import optimizers, schedules
 from .fields import mapping, only, per_run, pruning
 
 KINDS: dict[str, tuple[str, ...]] = {
     "model": ("expression", "mlp"),
     "data": ("ground_truth", "gaussians", "file", "table", "sklearn"),
-    "optimizer": ("sgd", "adam", "adamw", "levenberg_marquardt", "gauss_newton"),
-    "schedule": ("constant", "linear_warmup", "cosine"),
+    "optimizer": (*optimizers.NAMES, "levenberg_marquardt", "gauss_newton"),
+    "schedule": schedules.NAMES,
     "engine": ("step", "fused", "auto"),
     "search": ("grid", "random", "optuna"),
 }
-FIRST_ORDER = ("sgd", "adam", "adamw")
+FIRST_ORDER = optimizers.NAMES
 LEAST_SQUARES = ("levenberg_marquardt", "gauss_newton")
 SEARCHES = ("random", "optuna")
 PRUNERS = ("halving", "median", "patience")
+# data.standardize -> what is standardized
+STANDARDIZED: dict[bool | str | None, tuple[str, ...]] = {
+    None: (),
+    False: (),
+    True: ("inputs",),
+    "inputs": ("inputs",),
+    "targets": ("targets",),
+    "all": ("inputs", "targets"),
+}
 # The fields of search by which a pruner judges runs.
 JUDGED = ("pruner", "reduction_factor", "patience", "min_steps", "objective", "direction")
 
@@ -37,6 +47,7 @@ class ModelConfig:
 
     kind: str = MISSING
     loss: str = "mse"
+    best: bool = False
     loss_constants: dict[str, Any] = mapping(per_run=True)
     expressions: Any = only(None, "expression")
     outputs: list[str] | None = only(None, "expression")
@@ -68,7 +79,7 @@ class DataConfig:
     kind: str = MISSING
     seed: int = 0
     validation: float = 0.0
-    standardize: bool = False
+    standardize: bool | str | None = False
     class_weights: Any = None
     size: int | None = only(None, "ground_truth", "gaussians")
     truth: dict[str, Any] = mapping("ground_truth")
@@ -81,23 +92,33 @@ class DataConfig:
     columns: dict[str, Any] = mapping("gaussians", "file", "table", "sklearn")
     set: str | None = only(None, "sklearn")
 
+    @property
+    def standardized(self) -> tuple[str, ...]:
+        """What is standardized: of inputs and targets none, one or both."""
+        return STANDARDIZED[self.standardize]
+
 
 @dataclass
 class OptimizerConfig:
-    """The rule by which parameters change, and its hyperparameters.
+    """The rule by which parameters change, and its hyperparameters: the names in its equations.
 
-    conf/optimizer/{sgd,adam,adamw,levenberg_marquardt,gauss_newton}.yaml say what each field means.
+    The files in conf/optimizer say what each field means.
     """
 
     kind: str = MISSING
     lr: float = per_run(1e-3, *FIRST_ORDER)
-    weight_decay: float = per_run(0.0, *FIRST_ORDER)
     clip_norm: float | None = per_run(None, *FIRST_ORDER)
-    momentum: float = per_run(0.0, "sgd")
-    nesterov: bool = per_run(False, "sgd")
-    beta1: float = per_run(0.9, "adam", "adamw")
-    beta2: float = per_run(0.999, "adam", "adamw")
-    eps: float = per_run(1e-8, "adam", "adamw")
+    weight_decay: float = per_run(0.0, *optimizers.using("weight_decay"))
+    momentum: float = per_run(0.0, *optimizers.using("momentum"))
+    nesterov: bool = per_run(False, *optimizers.using("nesterov"))
+    beta1: float = per_run(0.9, *optimizers.using("beta1"))
+    beta2: float = per_run(0.999, *optimizers.using("beta2"))
+    eps: float = per_run(1e-8, *optimizers.using("eps"))
+    alpha: float = per_run(0.99, *optimizers.using("alpha"))
+    lr_decay: float = per_run(0.0, *optimizers.using("lr_decay"))
+    momentum_decay: float = per_run(0.004, *optimizers.using("momentum_decay"))
+    update: Any = only(None, "custom")
+    constants: dict[str, Any] = mapping("custom", per_run=True)
     ftol: float = per_run(1e-15, *LEAST_SQUARES)
     xtol: float = per_run(1e-14, *LEAST_SQUARES)
     gtol: float = per_run(1e-14, *LEAST_SQUARES)
@@ -108,13 +129,18 @@ class OptimizerConfig:
 class ScheduleConfig:
     """The factor of optimizer.lr at each step.
 
-    conf/schedule/{constant,linear_warmup,cosine}.yaml say what each field means.
+    The files in conf/schedule say what each field means.
     """
 
     kind: str = "constant"
-    warmup_steps: int = per_run(0, "linear_warmup", "cosine")
-    start_factor: float = per_run(0.01, "linear_warmup", "cosine")
-    final_factor: float = per_run(0.0, "cosine")
+    warmup_steps: int = per_run(0, *schedules.using("warmup_steps"))
+    start_factor: float = per_run(0.01, *schedules.using("start_factor"))
+    final_factor: float = per_run(0.0, *schedules.using("final_factor"))
+    step_size: int = per_run(1000, *schedules.using("step_size"))
+    gamma: float = per_run(0.1, *schedules.using("gamma"))
+    warmup_fraction: float = per_run(0.3, *schedules.using("warmup_fraction"))
+    factor: str | None = only(None, "custom")
+    constants: dict[str, Any] = mapping("custom", per_run=True)
 
 
 @dataclass

@@ -38,7 +38,7 @@ def fit_lines(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     '0.1 (4 degrees of freedom)'
     """
     fit = row["fit"]
-    yield "sum of squares", number(fit["rss"])
+    yield "2 x sum of losses" if fit.get("robust") else "sum of squares", number(fit["rss"])
     yield (
         "residual std",
         f"{number(fit['residual_std'])} ({number(fit['degrees_of_freedom'])} degrees of freedom)",

@@ -11,7 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
-from ..folder.ranking import Objective, Row, best_first, loss_of, objective_in
+from ..folder.ranking import BEST_STEP, Objective, Row, best_first, loss_of, objective_in
+from .confusion import print_confusion
 from .fit import fit_lines, number, print_parameters, starts_line, uncertain
 from .tables import Column, blocks, filled, print_columns, print_pairs, print_plain
 
@@ -26,6 +27,7 @@ LABELS = {
     BEFORE: "loss before",
     AFTER: "loss after",
     "loss.validation": "validation",
+    BEST_STEP: "best step",
 }
 WORTH_A_LINE = 0.05  # seconds of compiling
 
@@ -90,8 +92,10 @@ def results_table(console: Console, result: Mapping[str, Any], rows: list[dict])
         _print_one(console, ranked[0])
     elif ranked:
         print_runs(console, ranked[:SHOWN_RUNS], objective)
-        for note in ranked[0].get("fit", {}).get("notes", []):
+        for note in [*ranked[0].get("notes", []), *ranked[0].get("fit", {}).get("notes", [])]:
             print_plain(console, f"  run {ranked[0]['index']}: {note}")
+    if ranked:
+        print_confusion(console, ranked[0])
     if result["runs"] > SHOWN_RUNS:
         print_plain(console, f"  the best {SHOWN_RUNS} of {result['runs']:,} runs; runs.csv has all")
     if multi_start := result.get("multi_start"):
@@ -176,7 +180,10 @@ def _print_one(console: Console, row: Row) -> None:
     if is_fit and row["parameters"]:
         print_parameters(console, row)
         cells = {key: text for key, text in cells.items() if not key.startswith(PARAMETERS)}
+    if row.get(BEST_STEP) is not None:
+        cells[BEST_STEP] += ", whose parameters are kept"
     pairs = [(label, cells[key]) for key, label in labels(cells).items()]
+    pairs += [("note", note) for note in row.get("notes", [])]
     pairs += fit_lines(row) if is_fit else ()
     print_pairs(console, [*pairs, ("outcome", f"{row['outcome']}: {row['message']}")])
 
@@ -246,6 +253,8 @@ def _cells(row: Row) -> dict[str, str]:
     cells |= {BEFORE: number(train["first"]), AFTER: number(train["last"])}
     if row["loss"]["validation"] is not None:
         cells["loss.validation"] = number(row["loss"]["validation"])
+    if BEST_STEP in row:
+        cells[BEST_STEP] = number(row[BEST_STEP])  # None: no validation was finite
     cells |= {f"metrics.{name}": number(value) for name, value in row["metrics"].items()}
     fitted = row["parameters"].items()
     return cells | {f"{PARAMETERS}{name}": uncertain(about["value"], about) for name, about in fitted}

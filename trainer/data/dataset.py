@@ -20,6 +20,7 @@ class Dataset:
     `one_hot` targets are of classes too: 1 in the column of a sample's class, else 0. With either,
     `target_names` are the classes.
     `mean` and `std` [V], in float64: the inputs were standardized with them. None: they were not.
+    `target_mean` and `target_std` [T]: so were the targets, with these.
     `weights` [N], in float64, multiply the squared errors of a least-squares fit. None: there are none.
     `rows` [N] are the samples' rows, from 0, in what they were taken from. None: 0, 1, ..., N - 1.
     `origins` says of inputs and targets where their numbers come from, for people.
@@ -31,6 +32,8 @@ class Dataset:
     target_names: tuple[str, ...]
     mean: Tensor | None = None
     std: Tensor | None = None
+    target_mean: Tensor | None = None
+    target_std: Tensor | None = None
     weights: Tensor | None = None
     rows: Tensor | None = None
     one_hot: bool = False
@@ -71,6 +74,16 @@ class Dataset:
         """x -> (x - mean) / std, column by column."""
         return replace(self, inputs=(self.inputs - mean) / std, mean=mean, std=std)
 
+    def with_standardized_targets(self, mean: Tensor, std: Tensor) -> "Dataset":
+        """t -> (t - mean) / std, column by column."""
+        return replace(self, targets=(self.targets - mean) / std, target_mean=mean, target_std=std)
+
+    def in_units(self, values: Tensor) -> Tensor:
+        """Outputs or targets [..., T] in the units that the targets came in; of scaled ones in float64."""
+        if self.target_mean is None or self.target_std is None:
+            return values
+        return values.double() * self.target_std + self.target_mean
+
 
 @dataclass(frozen=True)
 class Data:
@@ -86,10 +99,13 @@ class Data:
         return replace(self, train=self.train.to(device, dtype), validation=moved)
 
 
-def prepare(whole: Dataset, seed: int, validation: float, standardize: bool) -> Data:
+def prepare(
+    whole: Dataset, seed: int, validation: float, standardize: bool, targets_too: bool = False
+) -> Data:
     """Holds out a `validation` fraction, drawn by `seed`; standardizes by the training part alone.
 
-    A fraction above 0 holds out one sample at least. Raises UserError where none is left to train on.
+    `standardize` is about inputs, `targets_too` about targets. A fraction above 0 holds out one sample at
+    least. Raises UserError where none is left to train on, or the targets are classes.
 
     >>> import torch
     >>> from packtrain.trainer.data.dataset import Dataset, prepare
@@ -100,12 +116,25 @@ def prepare(whole: Dataset, seed: int, validation: float, standardize: bool) -> 
     """
     train, held_out = _split(whole, seed, validation)
     if standardize:
-        mean = train.inputs.mean(0, dtype=torch.float64)
-        std = (train.inputs - mean).square().mean(0).sqrt()
-        varies = train.inputs.amax(0) > train.inputs.amin(0)
-        std = torch.where(varies, std, torch.ones_like(std))  # a constant column becomes 0
-        train, held_out = train.standardized(mean, std), held_out and held_out.standardized(mean, std)
+        scale = _scale(train.inputs)
+        train, held_out = train.standardized(*scale), held_out and held_out.standardized(*scale)
+    if targets_too:
+        if whole.one_hot or not whole.targets.is_floating_point():
+            raise UserError(
+                "data.standardize scales the targets, and these are classes: data.standardize=inputs"
+            )
+        scale = _scale(train.targets)
+        train = train.with_standardized_targets(*scale)
+        held_out = held_out and held_out.with_standardized_targets(*scale)
     return Data(train, held_out)
+
+
+def _scale(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each column [N, K]; 1 of a constant one, which becomes 0."""
+    mean = values.mean(0, dtype=torch.float64)
+    std = (values - mean).square().mean(0).sqrt()
+    varies = values.amax(0) > values.amin(0)
+    return mean, torch.where(varies, std, torch.ones_like(std))
 
 
 def _split(whole: Dataset, seed: int, validation: float) -> tuple[Dataset, Dataset | None]:

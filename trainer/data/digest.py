@@ -35,7 +35,8 @@ def digest(data: Data) -> str:
 
 
 def _tensors(part: Dataset) -> Iterator[Tensor]:
-    tensors = part.inputs, part.targets, part.weights, part.mean, part.std
+    scales = part.mean, part.std, part.target_mean, part.target_std
+    tensors = part.inputs, part.targets, part.weights, *scales
     yield from (tensor for tensor in tensors if tensor is not None)
 
 

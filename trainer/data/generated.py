@@ -85,7 +85,7 @@ def _size(config: DataConfig) -> int:
 
 def _check_room(config: DataConfig, inputs: int, targets: int, itemsize: int, free: int) -> None:
     """Raises UserError where samples, and the copy that is made of them on the way, have no room."""
-    copied = config.validation > 0 or config.standardize or inputs + targets > 2
+    copied = config.validation > 0 or config.standardized or inputs + targets > 2
     needed = _size(config) * (inputs + targets) * itemsize * (2 if copied else 1)
     check_memory(needed, free, f"data.size={_size(config)}", "make fewer samples")
 

@@ -54,7 +54,8 @@ def load(
         table = _table(config)
         whole = select(table, config.columns, graph, loss == CROSS_ENTROPY, outputs)
         columns = table.names
-    data = prepare(whole, config.seed, config.validation, config.standardize)
+    inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
+    data = prepare(whole, config.seed, config.validation, inputs, targets)
     if config.class_weights is not None:
         data = with_class_weights(data, config.class_weights)
     sentences = [*(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]

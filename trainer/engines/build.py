@@ -1,6 +1,7 @@
 """config.loop, .optimizer, .schedule and .engine -> an engine."""
 
 import math
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -8,17 +9,21 @@ import torch
 from torch import Tensor
 
 from ...kernels.common.errors import UserError
+from ...kernels.equations.robust import SQUARES, robust
 from ...kernels.least_squares import Problem, Rules, Solver, TorchSolver
 from ...kernels.least_squares.linearize import Squares
+from ...kernels.least_squares.robust import RobustLoss, fault_of
+from ..config.checks import not_for_fits
+from ..config.equations import optimizer_fields, rule_in, schedule_fields, schedule_in
 from ..config.pack import Pack
-from ..config.schema import LEAST_SQUARES, per_run_fields
+from ..config.schema import LEAST_SQUARES
 from ..data.dataset import Dataset
 from ..data.order import Order
 from ..models.base import Model
 from ..models.build import graph_of, new_model
 from ..models.expression import ExpressionModel
 from ..models.initial import bounds_of, free_parameters
-from ..optimizers import OPTIMIZERS, SCHEDULES, Rates
+from ..optimizers import Optimizer, Rates
 from .base import Engine
 from .choose import Choice, choose
 from .devices import Compute
@@ -89,15 +94,15 @@ def first_order(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Tabu
     order = _order(pack, data)
     steps = _steps(pack, order)
 
-    values = _hyperparameters(pack, device)
-    like = model.parameters.detach()
-    make = OPTIMIZERS[config.optimizer.kind]
-    optimizer = make(values.__getitem__, like)
-    rates = Rates(values, steps, make, SCHEDULES[config.schedule.kind], like)
+    rule, like = rule_in(config.optimizer), model.parameters.detach()
+    numbers = _numbers(pack, optimizer_fields(config.optimizer))
+    scheduled = _numbers(pack, schedule_fields(config.schedule))
+    optimizer = Optimizer(rule, numbers, like)
+    rates = Rates(rule, schedule_in(config.schedule), numbers, scheduled, steps.cpu(), like)
     clips = any(value is not None for value in pack.each("optimizer.clip_norm"))
     options: dict[str, Any] = {
         "steps": steps,
-        "clip_norm": values["clip_norm"].to(model.parameters.dtype) if clips else None,
+        "clip_norm": _values(pack, "optimizer.clip_norm", device).to(like.dtype) if clips else None,
         "every": config.monitor.every,
     }
     if choice.engine == "fused":
@@ -112,7 +117,7 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
     _check_size(pack, model)
     data = _counted(data)
     order = Order(len(data), len(data), None, data.inputs.device)
-    problem = Problem(data.inputs, data.targets, data.weights)
+    problem = Problem(data.inputs, data.targets, data.weights, _robust_loss(pack, model))
     rules = _rules(pack, model, problem, _steps(pack, order))
     damped = pack.config.optimizer.kind == "levenberg_marquardt"
     parameters = model.parameters.detach()
@@ -126,9 +131,22 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
     else:
         squares = _squares(model) if choice.backend == "triton" else None
         solver = TorchSolver(model.jacobian, problem, parameters, rules, damped, squares)
-    scale = 1.0 if not model.loss_kind.mean else 1 / problem.rows
+    scale = (1.0 if problem.loss is None else 0.5) / (problem.rows if model.loss_kind.mean else 1)
     every = pack.config.monitor.every
     return LeastSquaresEngine(model, solver, problem, data, rules, order, scale, choice, every)
+
+
+def _robust_loss(pack: Pack, model: Model) -> RobustLoss | None:
+    """The loss and its constants in each run; None of squares. Raises UserError where steps can't take it."""
+    if model.loss_kind.name in SQUARES:
+        return None
+    constants = model.loss_constants
+    assert constants is not None
+    if fault := fault_of(model.loss_kind, constants):
+        raise UserError(not_for_fits(pack.config.optimizer.kind, model.loss_kind, fault))
+    rule = robust(model.loss_kind)
+    assert rule is not None
+    return RobustLoss(rule, constants.double())
 
 
 def _counted(data: Dataset) -> Dataset:
@@ -186,18 +204,21 @@ def _squares(model: Model) -> Squares:
 
     assert isinstance(model, ExpressionModel)
     graph = model.graph
-    return lambda p, problem: triton_kernel.squares(
-        graph, p, problem.inputs, problem.targets, problem.weights
-    )
+
+    def squares(parameters: Tensor, problem: Problem) -> Tensor:
+        samples, loss = (problem.inputs, problem.targets, problem.weights), problem.loss
+        rule, constants = (None, None) if loss is None else (loss.rule, loss.constants)
+        return triton_kernel.squares(graph, parameters, *samples, rule, constants)
+
+    return squares
 
 
-def _hyperparameters(pack: Pack, device: torch.device) -> dict[str, Tensor]:
-    """What may differ between the runs' updates, by name: each [R]."""
-    paths = [path for path in per_run_fields() if path.startswith(("optimizer.", "schedule."))]
-    return {path.partition(".")[2]: _values(pack, path, device) for path in paths}
+def _numbers(pack: Pack, fields: Mapping[str, str]) -> dict[str, Tensor]:
+    """The values in each run of the numbers that stand in these fields, by name: [R] each, on the CPU."""
+    return {word: _values(pack, path) for word, path in fields.items()}
 
 
-def _values(pack: Pack, path: str, device: torch.device) -> Tensor:
+def _values(pack: Pack, path: str, device: torch.device | None = None) -> Tensor:
     """The value of a field in each run, [R] in float64; null is infinite."""
     values = [math.inf if value is None else value for value in pack.each(path)]
     return torch.tensor(values, dtype=torch.float64, device=device)

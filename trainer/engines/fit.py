@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -46,7 +46,8 @@ class Fits(Protocol):
 class Samples:
     """What is fitted to: n residuals whose weight isn't 0, |sqrt(w) t|, and its square about the mean.
 
-    `offset` tells of an input that lies far from 0, and how to write the equations then.
+    `offset` tells of an input that lies far from 0, and how to write the equations then. `robust`: by a loss
+    other than squares. `scaled`: the targets were standardized.
     """
 
     n: int
@@ -54,6 +55,8 @@ class Samples:
     spread: float
     standardized: bool
     offset: str = ""
+    robust: bool = False
+    scaled: bool = False
 
 
 def add_reports(rows: list[Row], engine: Fits) -> None:
@@ -63,8 +66,9 @@ def add_reports(rows: list[Row], engine: Fits) -> None:
     free parameters are those that are neither in model.fixed nor held by a bound; k is how many of
     their directions the data determine (lmfit counts the parameters). Degrees of freedom n - k;
     residual variance s^2 = RSS / (n - k), shared by all outputs; covariance s^2 (J^T J)^+;
-    AIC = n ln(RSS / n) + 2 k and BIC = n ln(RSS / n) + k ln n. A fit that has not converged gets no
-    standard errors: they are those of a minimum.
+    AIC = n ln(RSS / n) + 2 k and BIC = n ln(RSS / n) + k ln n. Of a robust loss RSS is twice the sum of
+    losses, and rows of J are scaled by the root of l'', as scipy's curve_fit has it; R^2, AIC and BIC are
+    null. A fit that has not converged gets no standard errors: they are those of a minimum.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -84,12 +88,13 @@ def add_reports(rows: list[Row], engine: Fits) -> None:
     """
     standardized = engine.data.mean is not None
     samples = _samples(engine.problem, standardized, "" if standardized else far_from_0(engine.data))
+    samples = replace(samples, scaled=engine.data.target_mean is not None)
     eps = torch.finfo(engine.model.parameters.dtype).eps
     statuses = [Status(code) for code in engine.status.tolist()]
     for runs, at_end in engine.solver.solutions():
         linear = Linear(*(part.cpu() for part in at_end))
         free, at_bound = _free(engine, runs)
-        dropped = _negligible(engine, runs, linear, samples.size)
+        dropped = _negligible(engine, runs, linear)
         inference = infer(linear.root.masked_fill(dropped[:, None], 0), free)
         for place, run in enumerate(runs.tolist()):
             fit = _quality(float(linear.rss[place]), int(inference.rank[place]), samples)
@@ -113,9 +118,10 @@ def _samples(problem: Problem, standardized: bool, offset: str = "") -> Samples:
     weights = torch.ones_like(targets[:, 0]) if problem.weights is None else problem.weights
     mean = (weights @ targets) / weights.sum()
     spread = float((weights @ (targets - mean).square()).sum())
-    size = float(problem.size)
+    size = float(replace(problem, loss=None).size)
     n = outputs * (samples if problem.weights is None else int((weights > 0).sum()))
-    return Samples(n, size, spread if spread > EPS * size**2 else 0.0, standardized, offset)
+    spread = spread if spread > EPS * size**2 else 0.0
+    return Samples(n, size, spread, standardized, offset, problem.loss is not None)
 
 
 def _free(engine: Fits, runs: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,23 +132,25 @@ def _free(engine: Fits, runs: Tensor) -> tuple[Tensor, Tensor]:
     return (rules.free & ~at_bound).cpu(), at_bound.cpu()
 
 
-def _negligible(engine: Fits, runs: Tensor, linear: Linear, size: float) -> Tensor:
+def _negligible(engine: Fits, runs: Tensor, linear: Linear) -> Tensor:
     """Which columns of the Jacobian are negligible at the end, so that they determine nothing: [R, P]."""
     value, scale = engine.model.parameters.detach()[runs].double().cpu(), engine.solver.scale[runs].cpu()
     norm = sum_of_rows(linear.root.square()).sqrt()
     slope = sum_of_rows(linear.projected[..., None] * linear.root)
-    rounding = rounding_of(linear.rss, torch.full_like(linear.rss, size), engine.model.parameters.dtype)
+    rounding = rounding_of(linear.rss, engine.rules.size[runs].cpu(), engine.model.parameters.dtype)
     return negligible(norm, slope, value, scale, rounding)
 
 
 def _quality(rss: float, k: int, samples: Samples) -> Row:
     n, left, finite = samples.n, samples.n - k, math.isfinite(rss)
-    logarithm = n * math.log(rss / n) if finite and rss > 0 else math.nan
+    logarithm = n * math.log(rss / n) if finite and rss > 0 and not samples.robust else math.nan
+    spread = 0.0 if samples.robust else samples.spread
     return {
+        "robust": samples.robust,
         "rss": rss,
         "residual_std": math.sqrt(rss / left) if finite and left > 0 else math.nan,
         "degrees_of_freedom": left if finite else None,
-        "r_squared": 1 - rss / samples.spread if samples.spread > 0 else math.nan,
+        "r_squared": 1 - rss / spread if spread > 0 else math.nan,
         "aic": logarithm + 2 * k,
         "bic": logarithm + k * math.log(n),
     }
@@ -230,6 +238,10 @@ def _notes(fit: Row, status: Status, samples: Samples, eps: float) -> Iterator[s
         yield "R^2 is below 0: a constant would be closer to the data"
     if samples.standardized:
         yield "the parameters are those of the standardized inputs (data.standardize)"
+    if samples.robust:
+        yield "standard errors are those of scipy's curve_fit with a loss; R^2, AIC and BIC are of squares"
+    if samples.scaled:
+        yield "sums of squares are of the standardized targets (data.standardize)"
 
 
 def _listed(words: list[str]) -> str:
@@ -246,7 +258,7 @@ def starts_report(rows: list[Row], engine: Fits) -> Row | None:
     good = {status.name.lower() for status in CONVERGED}
     ended = [row for row in rows if row["fit"]["criterion"] in good]
     ended.sort(key=lambda row: row["fit"]["rss"])
-    noise = torch.finfo(engine.model.parameters.dtype).eps * float(engine.problem.size)
+    noise = torch.finfo(engine.model.parameters.dtype).eps * float(engine.rules.size.max())
     minima = _minima(ended, noise)
     return {
         "starts": len(rows),

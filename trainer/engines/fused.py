@@ -4,9 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ...kernels.descent.block import STATES, Block, Descent, Record, Runs
+from ...kernels.descent.block import Block, Descent, Record, Runs
 from ...kernels.descent.numba.descent import NumbaDescent
 from ...kernels.descent.numba.sums import graph_sums, layers_sums
+from ...kernels.equations.rule import Rule
 from ..models.base import Model
 from ..models.expression import ExpressionModel
 from ..models.mlp import MLPModel
@@ -24,7 +25,7 @@ class FusedEngine(TabulatedEngine):
         super().__init__(*arguments, **options)
         self.backend = backend
         losses, norms, path = self.history
-        self.descent = DESCENTS[backend](self.model, self.optimizer.kind)(
+        self.descent = DESCENTS[backend](self.model, self.optimizer.rule)(
             Runs(
                 self.model.parameters.detach(),
                 self.optimizer.constants.contiguous(),
@@ -39,7 +40,7 @@ class FusedEngine(TabulatedEngine):
             Record(losses, norms, path, self.columns, self.last),
             self.model.loss_kind.terms(self.data.targets.shape[1]),
         )
-        self.state = dict(zip(STATES[self.optimizer.kind], self.descent.states.unbind(1), strict=True))
+        self.state = dict(zip(self.optimizer.rule.states, self.descent.states.unbind(1), strict=True))
         self.minibatches = Minibatches(self.data, self.order, self.capacity)
         self.prepared: Block | None = None
 
@@ -60,17 +61,17 @@ class FusedEngine(TabulatedEngine):
 Make = Callable[[Runs, Record, int], Descent]
 
 
-def _by_numba(model: Model, optimizer: str) -> Make:
+def _by_numba(model: Model, rule: Rule) -> Make:
     kind, dtype = model.loss_kind, model.parameters.dtype
     if isinstance(model, ExpressionModel):
-        return partial(NumbaDescent, graph_sums(model.graph, kind, dtype), optimizer)
+        return partial(NumbaDescent, graph_sums(model.graph, kind, dtype), rule)
     assert isinstance(model, MLPModel)
     drops = model.dropout is not None
     sums = layers_sums(model.widths, model.bias, kind, dtype, model.activation, drops)
-    return partial(NumbaDescent, sums, optimizer)
+    return partial(NumbaDescent, sums, rule)
 
 
-def _by_triton(model: Model, optimizer: str) -> Make:
+def _by_triton(model: Model, rule: Rule) -> Make:
     # triton takes a second to import
     from ...kernels.descent.triton.descent import TritonDescent  # noqa: PLC0415 (see above)
     from ...kernels.descent.triton.layers_source import layers_training  # noqa: PLC0415 (see above)
@@ -83,7 +84,7 @@ def _by_triton(model: Model, optimizer: str) -> Make:
         assert isinstance(model, MLPModel)
         layers = model.widths, model.bias, model.loss_kind, model.product, size, model.activation
         training = layers_training(*layers, model.dropout is not None)
-    return partial(TritonDescent, training, optimizer)
+    return partial(TritonDescent, training, rule)
 
 
 DESCENTS = {"numba": _by_numba, "triton": _by_triton}

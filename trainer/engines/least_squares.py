@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status, by_qr, is_large, together
-from ...kernels.least_squares.verify import is_saddle, status_in_double
+from ...kernels.least_squares.verify import bends_down, is_saddle, status_in_double
 from ..data.dataset import Dataset
 from ..data.order import Order
 from ..models.base import Model
@@ -22,19 +22,21 @@ MOST_NUMBERS = 1 << 22  # in the history of one call
 COLUMNS = 3  # numbers a run and step in the history, beside the parameters
 
 REASONS = {
-    Status.GRADIENT: "the residuals are orthogonal to every derivative (optimizer.gtol)",
-    Status.COST: "a step would change the sum of squares by too little (optimizer.ftol)",
+    Status.GRADIENT: "{residuals} are orthogonal to every derivative (optimizer.gtol)",
+    Status.COST: "a step would change {total} by too little (optimizer.ftol)",
     Status.STEP: "the steps became too short (optimizer.xtol)",
-    Status.ROUNDING: "what a step could gain is lost in the rounding of the sum of squares",
+    Status.ROUNDING: "what a step could gain is lost in the rounding of {total}",
     Status.NOT_FINITE: "its residuals, their squares or derivatives aren't finite at the starting values",
-    Status.STUCK: "no step that was tried lowers the sum of squares, though its gradient is not zero: "
+    Status.STUCK: "no step that was tried lowers {total}, though its gradient is not zero: "
     "try other starting values",
     Status.SINGULAR: "the data determine no Gauss-Newton step; try optimizer=levenberg_marquardt",
     Status.HIDDEN: "the equations add up terms that are far larger than what they come to, and "
     "rounding hides what is left to gain",
-    Status.SADDLE: "this is no minimum, the sum of squares falls beside it",
+    Status.SADDLE: "this is no minimum, {total} falls beside it",
     Status.EXHAUSTED: "it has not converged; raise loop.steps",
 }
+OF_SQUARES = {"residuals": "the residuals", "total": "the sum of squares"}
+OF_A_LOSS = {"residuals": "the slopes of the loss", "total": "the loss"}
 
 
 class LeastSquaresEngine:
@@ -130,6 +132,7 @@ class LeastSquaresEngine:
             if self.model.parameters.dtype != torch.float64 or is_large(self.problem, size):
                 self._look_in_double(some)
             self._look_beside(some[self._silent[some].any(1)])
+            self._look_down(some)
 
     def _look_in_double(self, runs: Tensor) -> None:
         """Judges minima in float32, or by normal equations, once more: by the QR in float64."""
@@ -143,6 +146,12 @@ class LeastSquaresEngine:
         if len(runs):
             given = *self._in_double(runs), self.rules.of(runs), self._silent[runs]
             falls = is_saddle(self.model.jacobian, *given)
+            self.status[runs[falls]] = Status.SADDLE
+
+    def _look_down(self, runs: Tensor) -> None:
+        """Finds places where a robust loss curves down, as between two groups of samples."""
+        if self.problem.loss is not None:
+            falls = bends_down(self.model.jacobian, *self._in_double(runs), self.rules.of(runs))
             self.status[runs[falls]] = Status.SADDLE
 
     def _in_double(self, runs: Tensor) -> tuple[Tensor, Problem]:
@@ -172,8 +181,10 @@ class LeastSquaresEngine:
                 outcome = Outcome.STOPPED
             else:
                 outcome = Outcome.CONVERGED if status in CONVERGED else Outcome.FAILED
-            return Ending(outcome, done, steps, REASONS[status] + self._explanation(run, status))
+            reason_of_end = REASONS[status].format(**words) + self._explanation(run, status)
+            return Ending(outcome, done, steps, reason_of_end)
 
+        words = OF_SQUARES if self.problem.loss is None else OF_A_LOSS
         columns = self.status.tolist(), self.steps_done.tolist(), self.steps.tolist()
         return [ending(run, *row) for run, row in enumerate(zip(*columns, strict=True))]
 
@@ -193,6 +204,8 @@ class LeastSquaresEngine:
         if status == Status.SADDLE:
             silent = self._silent[run].tolist()
             names = [name for name, is_silent in zip(self.model.layout, silent, strict=True) if is_silent]
+            if not names:
+                return ": most errors lie where the loss levels off; start closer, or raise its constants"
             return f": every derivative by {' and '.join(names)} is 0 here; start elsewhere"
         if status == Status.NOT_FINITE:
             given = self.model.graph, parameters, self.data

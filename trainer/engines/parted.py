@@ -179,7 +179,8 @@ class PartedEngine:
         memories = [shard.engine.memory for shard in self.shards]
         if len(memories) == 1:
             return dict(memories[0])
-        together = {name: torch.cat([memory[name] for memory in memories]) for name in memories[0]}
+        names = dict.fromkeys(name for memory in memories for name in memory)
+        together = {name: torch.cat([_part(memory, name) for memory in memories]) for name in names}
         return together | {"parameters": self.model.parameters.detach()}
 
     def _is_whole(self, shard: Shard) -> bool:
@@ -191,6 +192,11 @@ class PartedEngine:
         if not self._is_whole(shard):
             for name, part in shard.engine.memory.items():
                 self.state[name][shard.runs] = part
+
+
+def _part(memory: Mapping[str, Tensor], name: str) -> Tensor:
+    """The runs' part of a memory; of a state that matters in other runs alone, 0."""
+    return memory[name] if name in memory else torch.zeros_like(memory["parameters"])
 
 
 def _joined(histories: Sequence[History]) -> History:

@@ -143,11 +143,11 @@ class TabulatedEngine(ABC):
     def _tables(self) -> tuple[Tensor, ...]:
         """A row for each step of the block: coefficients [K, U] and lr [U] of the settings, slot []."""
         start = self.block * self.capacity
-        step = torch.arange(start, start + self.capacity, device=self.runs.device)
-        lr, coefficients = self.rates(step)
+        step = torch.arange(start, start + self.capacity)
+        lr, coefficients = (part.to(self.runs.device) for part in self.rates(step))
         slot = step // self.every - math.ceil(start / self.every)
         slots = slot.masked_fill(step % self.every != 0, self.recorded_steps)
-        return coefficients.to(self.model.parameters.dtype), lr, slots
+        return coefficients.to(self.model.parameters.dtype), lr, slots.to(self.runs.device)
 
     def _empty_history(self) -> tuple[Tensor, ...]:
         rows, runs = self.recorded_steps + 1, self.model.runs

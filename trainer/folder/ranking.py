@@ -15,6 +15,7 @@ CORRELATED = 20  # parameters up to which runs.csv has a column for each pair's 
 LOSSES = "loss.train", "loss.validation"
 UNUSABLE = "diverged", "failed"  # outcomes
 PRUNED = "stopped at rung "  # what an outcome begins with
+BEST_STEP = "best_step"  # of runs that keep their best parameters
 PLACE = "index", "pack", "run"  # columns that say where a row belongs
 
 
@@ -157,6 +158,7 @@ def flat(row: Row) -> Row:
         "outcome": row["outcome"],
         "message": row["message"],
         "steps": row["steps"],
+        **({BEST_STEP: row[BEST_STEP]} if BEST_STEP in row else {}),
         "loss.train.first": row["loss"]["train"]["first"],
         "loss.train.last": row["loss"]["train"]["last"],
         "loss.validation": row["loss"]["validation"],
@@ -205,6 +207,7 @@ def nested(line: Mapping[str, Any]) -> Row:
         "outcome": line["outcome"],
         "message": line["message"],
         "steps": line["steps"],
+        **({BEST_STEP: line[BEST_STEP]} if BEST_STEP in line else {}),
         "loss": {
             "train": {"first": line["loss.train.first"], "last": line["loss.train.last"]},
             "validation": line["loss.validation"],

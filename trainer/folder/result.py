@@ -5,7 +5,10 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from torch import Tensor
+
 from ..config.pack import Pack
+from ..config.schema import LEAST_SQUARES, Config
 from ..data.dataset import Dataset
 from ..engines.base import Engine
 from ..engines.choose import Choice
@@ -45,7 +48,8 @@ class Result:
         """The models, which predict."""
         data = self.data
         names = data.input_names, data.target_names
-        return Trained(self.model, self.summary, *names, data.mean, data.std)
+        scales = data.mean, data.std, data.target_mean, data.target_std
+        return Trained(self.model, self.summary, *names, *scales)
 
 
 def run_rows(
@@ -55,8 +59,11 @@ def run_rows(
     before: Evaluation,
     after: Evaluation,
     validation: Evaluation | None,
+    best_steps: Tensor | None = None,
 ) -> list[Row]:
     """One entry of result.json's `run` for each run. Metrics are the validation part's where there is one.
+
+    `best_steps` [R] are the steps of which the model is, with model.best; -1 for none.
 
     >>> import torch
     >>> from packtrain.kernels.language import parse
@@ -74,14 +81,16 @@ def run_rows(
     first, last = before.loss.tolist(), after.loss.tolist()
     held_out = validation.loss.tolist() if validation else [None] * pack.runs
     metrics = {name: values.tolist() for name, values in judged.metrics.items()}
+    best = [] if best_steps is None else best_steps.tolist()
     fitted = {name: model.named()[name].tolist() for name in model.scalars}
-    return [
+    rows: list[Row] = [
         {
             "index": run,
             "values": pack.values(run),
             "outcome": endings[run].word,
             "message": endings[run].message,
             "steps": endings[run].step,
+            **({"best_step": None if best[run] < 0 else best[run]} if best else {}),
             "loss": {
                 "train": {"first": first[run], "last": last[run]},
                 "validation": held_out[run],
@@ -91,6 +100,27 @@ def run_rows(
         }
         for run in range(pack.runs)
     ]
+    for row in rows:
+        if notes := notes_on(row, pack.config, model.one_hot):
+            row["notes"] = notes
+    return rows
+
+
+def notes_on(row: Row, config: Config, one_hot: bool) -> list[str]:
+    """What a person should know of a run, a sentence each.
+
+    >>> from packtrain.trainer.config.schema import Config, ModelConfig, OptimizerConfig
+    >>> config = Config(model=ModelConfig("mlp"), optimizer=OptimizerConfig("adam"))
+    >>> notes_on({"metrics": {"r2": -1.5}}, config, one_hot=False)[0].partition(":")[0]
+    "r2 is not above 0, so the targets' mean would do as well"
+    """
+    r2 = row["metrics"].get("r2")
+    if r2 is None or not r2 <= 0 or config.optimizer.kind in LEAST_SQUARES:  # fits have notes of their own
+        return []
+    scaled = config.model.kind != "mlp" or one_hot or "targets" in config.data.standardized
+    scale = "" if scaled else "data.standardize=all, "
+    advice = f"try {scale}a lower optimizer.lr or more steps"
+    return [f"r2 is not above 0, so the targets' mean would do as well: {advice}"]
 
 
 def head(pack: Pack, compute: Compute, engine: Engine, choice: Choice, seconds: Seconds) -> Row:

@@ -110,9 +110,22 @@ def checked(stored: Stored) -> Stored:
     _check("result.json", stored.result, HEAD)
     _check("result.json: seconds", stored.result["seconds"], SECONDS)
     objective_in(stored.result)
+    for row in stored.result["run"]:
+        _check_confusion(dict(row).get("confusion"))
     for line in stored.lines:
         _check("runs.csv", line, LINE)
     return stored
+
+
+def _check_confusion(given: Any) -> None:
+    """Raises ValueError, TypeError or KeyError where it isn't K names of classes and K lines of K counts."""
+    if given is None:
+        return
+    names, counts = list(given["classes"]), [list(line) for line in given["counts"]]
+    square = [len(line) for line in counts] == [len(names)] * len(names)
+    cells = (type(count) is int for line in counts for count in line)
+    if not (square and all(isinstance(name, str) for name in names) and all(cells)):
+        raise ValueError(f"result.json: confusion is {given!r}")
 
 
 def _check(file: str, content: Any, expected: Mapping[str, tuple[type, ...]]) -> None:

@@ -22,6 +22,7 @@ from ..models.build import build, make_graph, make_layout
 from .plan import FILE as SWEEP
 from .stored import read_stored
 
+SCALES = "inputs.mean", "inputs.std", "targets.mean", "targets.std"  # beside the parameters, where scaled
 REAL = "biuf"  # kinds of NumPy's types
 
 
@@ -30,7 +31,7 @@ class Trained:
     """The models of a finished training: R runs, of which `run` is meant where none is named, None for all.
 
     `result` is result.json; `inputs` and `targets` are names of columns. `mean` and `std` [V] are what
-    inputs were standardized with, None where they weren't.
+    inputs were standardized with, None where they weren't, `target_mean` and `target_std` [T] targets.
     """
 
     model: Model
@@ -39,6 +40,8 @@ class Trained:
     targets: tuple[str, ...]
     mean: Tensor | None
     std: Tensor | None
+    target_mean: Tensor | None = None
+    target_std: Tensor | None = None
     run: int | None = None
 
     @property
@@ -57,14 +60,16 @@ class Trained:
         """Outputs [R, B, T], or [B, T] of one `run`, a number or "best".
 
         The inputs are [B, V], or a mapping of their names to [B]; they are standardized here, as they were in
-        training. Raises UserError for a run that isn't there, missing names, another number of columns, or
-        what isn't real numbers.
+        training. Where targets were, the outputs are in those' own units, in float64. Raises UserError for a
+        run that isn't there, missing names, another number of columns, or what isn't real numbers.
         """
         run = self._place(run)
         x = self._inputs(inputs)
         if self.mean is not None and self.std is not None:
             x = (x - self.mean) / self.std
         outputs = self.model.predict(x.to(self.model.parameters.dtype))
+        if self.target_mean is not None and self.target_std is not None:
+            outputs = outputs.double() * self.target_std + self.target_mean
         return outputs if run is None else outputs[run]
 
     def _place(self, run: int | str | None) -> int | None:
@@ -157,15 +162,18 @@ def _trained(result: dict[str, Any], about: dict[str, Any], tensors: dict[str, T
     known = OmegaConf.structured(schema.ModelConfig)
     config: Any = OmegaConf.to_object(OmegaConf.merge(known, about["model"]))
     inputs, targets = tuple(map(str, about["inputs"])), tuple(map(str, about["targets"]))
-    mean, std = (tensors.pop(f"inputs.{name}", None) for name in ("mean", "std"))
+    scales = mean, std, target_mean, target_std = [tensors.pop(name, None) for name in SCALES]
     graph = make_graph(config)
     features = (config.widths or [0])[0] if graph is None else len(graph.inputs)
-    shapes = [tensor.shape for tensor in (mean, std) if tensor is not None]
-    if len(inputs) != features or any(shape != (features,) for shape in shapes):
-        raise ValueError(f"its model has {features} inputs, and its data {len(inputs)} ({shapes})")
+    if len(inputs) != features:
+        raise ValueError(f"its model has {features} inputs, and its data {len(inputs)}")
+    for name, scale in zip(SCALES, scales, strict=True):
+        size = features if name.startswith("inputs") else len(targets)
+        if scale is not None and scale.shape != (size,):
+            raise ValueError(f"{name} is of the shape {list(scale.shape)}, not [{size}]")
     parts = [_part(tensors, name, shape) for name, shape in make_layout(config, graph).items()]
     model = build(config, graph, torch.cat(parts, 1), about["precision"])
-    return Trained(model, {"best_run": None, **result}, inputs, targets, mean, std)
+    return Trained(model, {"best_run": None, **result}, inputs, targets, mean, std, target_mean, target_std)
 
 
 def _part(tensors: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:

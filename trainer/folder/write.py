@@ -13,6 +13,7 @@ from ..models.expression import ExpressionModel
 from .atomic import replace, replace_json
 from .ranking import Row, finite, flat
 from .result import Result
+from .trained import SCALES
 
 
 def write(folder: Path, result: Result) -> None:
@@ -42,8 +43,8 @@ def write(folder: Path, result: Result) -> None:
 def _save_model(file: Path, result: Result) -> None:
     data, config = result.data, result.pack.config
     tensors = {name: part.detach().contiguous().cpu() for name, part in result.model.named().items()}
-    if data.mean is not None and data.std is not None:
-        tensors |= {"inputs.mean": data.mean.cpu(), "inputs.std": data.std.cpu()}
+    scales = zip(SCALES, (data.mean, data.std, data.target_mean, data.target_std), strict=True)
+    tensors |= {name: scale.cpu() for name, scale in scales if scale is not None}
     about = {
         "model": asdict(config.model) | _variables(result.model),
         "precision": config.compute.precision,

@@ -1,9 +1,8 @@
 """What every model is to the rest: R sets of parameters in one tensor, a loss, and predictions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
 from math import prod
 from typing import Self
 
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from ...kernels.equations.losses import Loss, loss_of
 from ...kernels.loss import loss_constants
+from .metrics import metrics_of
 
 
 class Model(ABC):
@@ -19,7 +19,8 @@ class Model(ABC):
 
     `layout` maps the names of its parts, in order, to their shapes in one run. `backend` computes the loss,
     its gradient and predictions: reference, triton or numba. `loss_constants` [R, C] are the loss's numbers.
-    `seeds` [R] are the runs'. `one_hot`: so are the targets it is trained on.
+    `seeds` [R] are the runs'. `one_hot`: so are the targets it is trained on. `weighs_errors`: weights
+    multiply squared errors, inside the loss, as least squares have it.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Model(ABC):
         self.loss_constants: Tensor | None = None
         self.seeds = parameters.new_zeros(len(parameters), dtype=torch.int64)
         self.backend = backend
-        self.one_hot = False
+        self.one_hot = self.weighs_errors = False
 
     @property
     def runs(self) -> int:
@@ -86,8 +87,8 @@ class Model(ABC):
         return {}
 
     @property
-    def metrics(self) -> dict[str, "Metric"]:
-        """What predictions are judged by beside the loss; see `metrics_of`."""
+    def metrics(self) -> tuple[str, ...]:
+        """The names of what predictions are judged by beside the loss; see `metrics_of`."""
         return metrics_of(self.loss_kind, self.one_hot)
 
     @property
@@ -104,42 +105,3 @@ class Model(ABC):
         parts = parameters.split([prod(shape) for shape in self.layout.values()], 1)
         named = zip(self.layout.items(), parts, strict=True)
         return {name: part.view(-1, *shape) for (name, shape), part in named}
-
-
-@dataclass(frozen=True)
-class Metric:
-    """finish(mean of sample(outputs, targets)): the mean is over samples and targets."""
-
-    sample: Callable[[Tensor, Tensor], Tensor]
-    finish: Callable[[Tensor], Tensor] = lambda mean: mean
-
-
-CLASSIFICATION = {
-    "accuracy": Metric(lambda y, t: (y.argmax(-1, keepdim=True) == t).to(y.dtype)),
-}
-REGRESSION = {
-    "rmse": Metric(lambda y, t: (y - t).square(), torch.sqrt),
-    "mae": Metric(lambda y, t: (y - t).abs()),
-}
-
-
-def _hits(outputs: Tensor, targets: Tensor) -> Tensor:
-    """For one-hot targets: 1 where the largest output is that of the sample's class, for each output."""
-    hits = outputs.argmax(-1, keepdim=True) == targets.argmax(-1, keepdim=True)
-    return hits.to(outputs.dtype).expand(outputs.shape)
-
-
-ONE_HOT = {"accuracy": Metric(_hits)}
-
-
-def metrics_of(loss: Loss, one_hot: bool = False) -> dict[str, Metric]:
-    """What the predictions of a model with this loss are judged by beside it: name -> Metric.
-
-    >>> from packtrain.kernels.loss import loss_of
-    >>> from packtrain.trainer.models.base import metrics_of
-    >>> list(metrics_of(loss_of("cross_entropy"))), list(metrics_of(loss_of("mse")))
-    (['accuracy'], ['rmse', 'mae'])
-    """
-    if loss.of_classes:
-        return CLASSIFICATION
-    return REGRESSION | ONE_HOT if one_hot else REGRESSION

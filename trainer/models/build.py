@@ -10,9 +10,11 @@ from torch import Tensor
 from ...kernels.common.errors import UserError, nearest
 from ...kernels.dropout import Dropout
 from ...kernels.equations.losses import CROSS_ENTROPY
+from ...kernels.equations.robust import SQUARES
 from ...kernels.language import Graph, parse
+from ..config.equations import optimizer_fields, rule_in
 from ..config.pack import Pack
-from ..config.schema import Config, ModelConfig
+from ..config.schema import FIRST_ORDER, LEAST_SQUARES, Config, ModelConfig
 from ..data.columns import mapped
 from ..data.dataset import Dataset
 from ..data.memory import available_memory, check_memory
@@ -126,6 +128,7 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
     model.one_hot, model.seeds = data.one_hot, seeds
     if isinstance(model, MLPModel):
         model.dropout = dropout_of(pack, dtype, device)
+    model.weighs_errors = pack.config.optimizer.kind in LEAST_SQUARES and loss.name not in SQUARES
     return model
 
 
@@ -201,15 +204,23 @@ def _check_memory(
     On CUDA a pack can be trained some runs at a time, so that only parameters and state count for all runs.
     """
     size, runs = sum(map(math.prod, shapes.values())), pack.runs
-    optimizer = pack.config.optimizer.kind
-    remembers = optimizer == "sgd" and any(pack.each("optimizer.momentum"))
-    states = {"sgd": 2 if remembers else 1, "adam": 3, "adamw": 3}.get(optimizer, 1)  # and parameters
+    states = 1 + _remembered(pack)  # and parameters
+    kept = runs if pack.config.model.best else 0
     wide = max(map(max, filter(None, shapes.values())), default=1) > NARROW
     at_once = 1 if device.type == "cuda" else runs
-    copies = max(states * runs, (COPIES * states if wide else states + 1) * at_once)
+    copies = kept + max(states * runs, (COPIES * states if wide else states + 1) * at_once)
     what = f"training {size:,} parameters" + (f" in {runs:,} runs" if runs > 1 else "")
     mend = "take fewer runs" if len(shapes) == size else "make model.widths smaller, or take fewer runs"
     check_memory(copies * size * dtype.itemsize, available_memory(device), what, mend)
+
+
+def _remembered(pack: Pack) -> int:
+    """How many numbers the optimizer remembers of each parameter."""
+    config = pack.config.optimizer
+    if config.kind not in FIRST_ORDER:
+        return 0
+    fields = optimizer_fields(config)
+    return len(rule_in(config).remembers([word for word in fields if not any(pack.each(fields[word]))]))
 
 
 def _check_widths(config: ModelConfig, data: Dataset) -> list[int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,9 +10,11 @@ from torch import Tensor
 from ...kernels.loss import terms_reference
 from ...kernels.sums import sum_in_order
 from ..data.dataset import Dataset
-from .base import Metric, Model
+from .base import Model
+from .metrics import BINARY, classes_of, predicted_classes, tallies
 
 MOST_NUMBERS = 1 << 22  # computed at a time
+MOST_CLASSES = 100  # of a confusion matrix
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,14 @@ def evaluate(model: Model, data: Dataset, metrics: bool = True) -> Evaluation:
     >>> evaluate(model, data).loss.tolist()
     [0.0, 2.5]
     """
-    wanted = model.metrics if metrics else {}
+    wanted = model.metrics if metrics else ()
     counted = data.counted
     block = max(1, MOST_NUMBERS // model.width)
-    parts = [_sums(model.of(runs), counted, wanted.values(), block) for runs in _runs(model, counted, block)]
-    sums = torch.cat(parts, 1)
-    loss = sums[0] / (len(counted) * model.loss_kind.terms(counted.targets.shape[1]) or 1)
-    means = sums[1:] / len(counted)
-    finished = {name: wanted[name].finish(mean) for name, mean in zip(wanted, means, strict=True)}
-    return Evaluation(loss, finished)
+    parts = [_evaluate(model.of(runs), counted, wanted, block) for runs in _runs(model, counted, block)]
+    return Evaluation(
+        torch.cat([part.loss for part in parts]),
+        {name: torch.cat([part.metrics[name] for part in parts]) for name in wanted},
+    )
 
 
 def evaluate_only(model: Model, data: Dataset, runs: Tensor, metrics: bool = True) -> Evaluation:
@@ -71,6 +73,46 @@ def evaluate_only(model: Model, data: Dataset, runs: Tensor, metrics: bool = Tru
     return Evaluation(spread(part.loss), {name: spread(values) for name, values in part.metrics.items()})
 
 
+@torch.no_grad()
+def confusion(model: Model, data: Dataset, run: int) -> dict[str, Any] | None:
+    """How many samples of each class one run takes for which: {"classes": K names, "counts": [K][K]}.
+
+    A row is the class that samples are of, a column what the model says. None where there is no class, one
+    label of several, or more than MOST_CLASSES.
+
+    >>> import torch
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.data.dataset import Dataset
+    >>> from packtrain.trainer.models.evaluate import confusion
+    >>> from packtrain.trainer.models.expression import ExpressionModel
+    >>> graph = parse(["xno = a*x", "xyes = -a*x"])
+    >>> model = ExpressionModel(graph, torch.tensor([[1.0]]), "cross_entropy", None)
+    >>> inputs, targets = torch.tensor([[1.0], [-1.0], [2.0]]), torch.tensor([[0], [1], [1]])
+    >>> data = Dataset(inputs, targets, ("x",), ("no", "yes"))
+    >>> confusion(model, data, run=0)
+    {'classes': ['no', 'yes'], 'counts': [[1, 0], [1, 1]]}
+    """
+    counted = data.counted
+    classes = _class_names(model, counted)
+    if not 1 < len(classes) <= MOST_CLASSES:
+        return None
+    size, block = len(classes), max(1, MOST_NUMBERS // model.width)
+    counts = torch.zeros(size * size, dtype=torch.int64, device=counted.targets.device)
+    alone = model.of(torch.tensor([run], device=model.parameters.device))
+    for start in range(0, len(counted), block):
+        part = counted.part(slice(start, start + block))
+        predicted = predicted_classes(_outputs(alone, part.inputs))[0]
+        counts += torch.bincount(classes_of(part.targets) * size + predicted, minlength=size * size)
+    return {"classes": classes, "counts": counts.view(size, size).tolist()}
+
+
+def _class_names(model: Model, data: Dataset) -> list[str]:
+    """The classes that samples are of, and the model tells apart; none of numbers, or of several labels."""
+    if model.loss_kind.of_classes or data.one_hot:
+        return list(data.target_names)
+    return ["0", "1"] if model.loss_kind.name == BINARY and data.targets.shape[1] == 1 else []
+
+
 def _runs(model: Model, data: Dataset, block: int) -> tuple[Tensor, ...]:
     """The runs, in parts that are evaluated one after another."""
     runs = torch.arange(model.runs, device=model.parameters.device)
@@ -78,16 +120,20 @@ def _runs(model: Model, data: Dataset, block: int) -> tuple[Tensor, ...]:
     return runs.split(max(1, most))
 
 
-def _sums(model: Model, data: Dataset, metrics: Collection[Metric], block: int) -> Tensor:
-    """The sums over all samples of the loss's terms and of each metric's mean in a sample: [1 + M, R]."""
-    total = model.parameters.new_zeros(1 + len(metrics), model.runs, dtype=torch.float64)
+def _evaluate(model: Model, data: Dataset, wanted: Collection[str], block: int) -> Evaluation:
+    """The loss and the `wanted` metrics of runs that are evaluated together, a block of samples at a time."""
+    total = model.parameters.new_zeros(model.runs, dtype=torch.float64)
+    in_units, classes = data.in_units(data.targets), len(data.target_names)
+    added = tallies(wanted, model.loss_kind, in_units, classes, model.runs)
     for start in range(0, len(data), block):
         part = data.part(slice(start, start + block))
         outputs = _outputs(model, part.inputs).double()
-        samples = [metric.sample(outputs, part.targets) for metric in metrics]
-        means = [sum_in_order(values.flatten(1)) / values.shape[2] for values in samples]
-        total += torch.stack([sum_in_order(_losses(model, outputs, part).flatten(1)), *means])
-    return total
+        total += sum_in_order(_losses(model, outputs, part).flatten(1))
+        for tally in added:
+            tally.add(data.in_units(outputs), in_units[start : start + block])
+    count = len(data) * model.loss_kind.terms(data.targets.shape[1])
+    metrics = {name: values for tally in added for name, values in tally.metrics().items()}
+    return Evaluation(total / (count or 1), {name: metrics[name] for name in wanted})
 
 
 def _outputs(model: Model, inputs: Tensor) -> Tensor:
@@ -100,5 +146,8 @@ def _outputs(model: Model, inputs: Tensor) -> Tensor:
 
 def _losses(model: Model, outputs: Tensor, part: Dataset) -> Tensor:
     """The terms of the loss, each times its sample's weight where there are weights."""
+    if part.weights is not None and model.weighs_errors:
+        root = part.weights.sqrt()[:, None]
+        return terms_reference(model.loss_kind, root * outputs, root * part.targets, model.loss_constants)
     losses = terms_reference(model.loss_kind, outputs, part.targets, model.loss_constants)
     return losses if part.weights is None else losses * part.weights[:, None]

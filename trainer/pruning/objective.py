@@ -3,10 +3,9 @@
 from ...kernels.common.errors import UserError, choose, nearest
 from ..config.schema import Config
 from ..folder.ranking import Objective
-from ..models.base import metrics_of
 from ..models.losses import configured_loss
+from ..models.metrics import MAXIMIZED, metrics_of
 
-MAXIMIZED = ("metrics.accuracy",)
 DIRECTIONS = {"minimize": False, "maximize": True}
 
 
@@ -48,5 +47,6 @@ def make_objective(config: Config) -> Objective:
     if name == "loss":
         name = "loss.validation" if validated else "loss.train"
     direction = config.search.direction
-    maximized = name in MAXIMIZED if direction is None else choose(DIRECTIONS, direction, "search.direction")
+    better_if_more = name.removeprefix("metrics.") in MAXIMIZED
+    maximized = better_if_more if direction is None else choose(DIRECTIONS, direction, "search.direction")
     return Objective(name, maximized)

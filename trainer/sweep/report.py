@@ -15,6 +15,7 @@ from ..folder.curves import read_curve, run_name
 from ..folder.plan import Plan, unfinished
 from ..folder.ranking import Objective, Row, lines_best_first, nested, no_best
 from ..folder.stored import read_table
+from ..pictures.confusion import draw_best
 from ..pictures.sweep import draw
 from ..tensorboard.image import write_image
 from .gather import Result, ended_packs, resume_step, summary, write_runs
@@ -48,6 +49,7 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     replace_json(root / "result.json", result)
     if ended and find_spec("matplotlib"):
         _draw(root, plan, Objective(**result["objective"]))
+        draw_best(root)
     _print(new_console(), root, plan, result)
     return bool(failed)
 

@@ -18,7 +18,7 @@ from ..folder.atomic import replace
 from ..folder.experiment import experiment_of
 from ..folder.ranking import nested
 from ..folder.stored import read_stored
-from ..folder.trained import Trained, load
+from ..folder.trained import SCALES, Trained, load
 from ..models.expression import ExpressionModel
 
 Definitions = list[tuple[str, Expr]]
@@ -58,10 +58,10 @@ def _inside(folder: Path, below: str) -> Path:
 
 
 def _save_parameters(file: Path, trained: Trained, run: int) -> None:
-    """Saves the run's parameters by name, without the axis of runs; for standardized inputs mean and std."""
+    """Saves the run's parameters by name, without the axis of runs; and what it was standardized with."""
     tensors = {name: part[run].contiguous() for name, part in trained.parameters().items()}
-    if trained.mean is not None and trained.std is not None:
-        tensors |= {"inputs.mean": trained.mean, "inputs.std": trained.std}
+    scales = zip(SCALES, (trained.mean, trained.std, trained.target_mean, trained.target_std), strict=True)
+    tensors |= {name: scale for name, scale in scales if scale is not None}
     about = {"inputs": trained.inputs, "targets": trained.targets}
     save_file(tensors, file, {"packtrain": json.dumps(about)})
 

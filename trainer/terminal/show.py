@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from ..console.confusion import print_confusion
 from ..console.fit import number
 from ..console.report import head_lines, next_steps, print_runs
 from ..console.tables import Column, new_console, print_columns, print_pairs, print_plain
@@ -109,6 +110,7 @@ def _show_run(console: Console, stored: Stored, run: str) -> None:
     print_pairs(
         console, [(column, number(value)) for column, value in line.items() if value not in (None, "")]
     )
+    print_confusion(console, next((row for row in stored.result["run"] if row["index"] == line["index"]), {}))
     console.print("config", style="bold")
     console.print(Text(experiment_of(folder, place)), soft_wrap=True)
     use = f"packtrain.load({str(folder)!r}).predict(inputs, run={place})"

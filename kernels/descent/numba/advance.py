@@ -11,9 +11,8 @@ from ...random.numba_permutation import samples
 from ...random.numba_words import pair_keys
 from ...random.reference import Purpose
 from .blocks import sum_blocks
-from .update import adam, mean_and_norm, restore, sgd
+from .update import mean_and_norm, restore
 
-SGD, ADAM = 0, 1
 DROPOUT = int(Purpose.DROPOUT)
 
 
@@ -45,7 +44,7 @@ def gather(data, index, batch):
 
 @cached
 def advance(
-    start, stop, sums, block, room, streams, optimizer, parameters, states, alive, count, constants,
+    start, stop, sums, block, room, streams, update, parameters, states, alive, count, constants,
     model_constants, seeds, setting, steps, clip, losses, norms, path, columns, last, x, t, keys, table,
     slots, epoch, batch, divisor, origin, first, end, together, crew, offer, finish,
 ):  # fmt: skip
@@ -54,8 +53,9 @@ def advance(
     `sums`, the address of machine code, adds a block's loss and gradient, as llvm_source.sums_source says; a
     block has at most `block` samples, and it takes `room` numbers of scratch memory, and the keys of dropout
     of `streams` layers. Each run in turn makes `together` steps, so that their minibatches stay in a cache.
-    `crew` [R, H, WORDS] are the slots of each run's helpers, for common.crew's `offer` and `finish`. The
-    other arguments are the fields of Runs, Record, Block and Batches, and the optimizer's states [R, K, P].
+    `crew` [R, H, WORDS] are the slots of each run's helpers, for common.crew's `offer` and `finish`.
+    `update`, another address, makes the optimizer's step, as update.llvm_source says. The other arguments are
+    the fields of Runs, Record, Block and Batches, and the optimizer's states [R, K, P].
     """
     own = batch if keys.size > 0 else 0
     index = np.empty(own, np.int64)
@@ -69,10 +69,12 @@ def advance(
     noise = np.empty((streams, 2), np.int64)
     old = np.empty_like(gradient)
     old_state = np.empty_like(states[0])
+    finite = np.empty(1, np.int64)
     recorded = losses.shape[0] - 1
     for top in range(first, end, together):
         for r in range(start, stop):
-            p, state, which, c = parameters[r], states[r], setting[r], model_constants[r]
+            p, state = parameters[r], states[r]
+            own_constants, c = constants[r], model_constants[r]
             helpers = crew[r], totals, scratches, offer, finish
             for row in range(top, min(top + together, end)):
                 slot = slots[row]
@@ -102,11 +104,10 @@ def advance(
                 if clip.size > 0 and norm > clip[r]:
                     for i in range(p.size):
                         gradient[i] *= clip[r] / (norm + p.dtype.type(1e-6))
-                if optimizer == SGD:
-                    finite = sgd(p, gradient, state, constants, r, table, row, which, old, old_state)
-                else:
-                    finite = adam(p, gradient, state, constants, r, table, row, which, old, old_state)
-                if finite and isfinite(loss):
+                now = row * table.shape[1] * table.shape[2] + setting[r]
+                replaced = p, gradient, state, old, old_state
+                call(update, (*replaced, own_constants, table, now, table.shape[2], p.size, finite))
+                if finite[0] and isfinite(loss):
                     count[r] += 1
                 else:
                     restore(p, state, old, old_state)

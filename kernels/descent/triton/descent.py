@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 
 from ...common import launch, source_cache
+from ...equations.rule import Rule
 from ...random.reference import network_bits
-from ..block import STATES, Batches, Block, Record, Runs
-from . import update as triton_update
+from ...update.triton_source import update_source
+from ..block import Batches, Block, Record, Runs
 from .kernel import advance_kernel
 from .source import Training
 
@@ -18,18 +19,18 @@ BLOCKS_A_CHUNK = 32  # summed in the parameters' precision; sums of chunks are a
 class TritonDescent:
     """Descent through Triton: `runs` and `states` [R, K, P] change in place.
 
-    `training` is graph_training(...) or layers_training(...). The loss is a mean of `divisor` terms a sample,
-    or with 0 a sum: see Loss.terms. How a step is cut depends on the training and B alone, so that a run is
-    the same in every pack. Raises UserError on a CPU.
+    `training` is graph_training(...) or layers_training(...), `rule` the optimizer's. The loss is a mean of
+    `divisor` terms a sample, or with 0 a sum: see Loss.terms. How a step is cut depends on the training and B
+    alone, so that a run is the same in every pack. Raises UserError on a CPU.
     """
 
-    def __init__(self, training: Training, optimizer: str, runs: Runs, record: Record, divisor: int) -> None:
+    def __init__(self, training: Training, rule: Rule, runs: Runs, record: Record, divisor: int) -> None:
         launch.check_device(runs.parameters, "a fused training's Triton kernel", "compute.backend=numba")
         self.training, self.code = training, source_cache.load(training.source)
-        self.update = getattr(triton_update, optimizer)
+        self.update = source_cache.load(update_source(rule)).update
         self.runs, self.record, self.divisor = runs, record, divisor
         size, numbers = runs.parameters.shape
-        self.states = runs.parameters.new_zeros(size, len(STATES[optimizer]), numbers)
+        self.states = runs.parameters.new_zeros(size, len(rule.states), numbers)
         self.gradient = runs.parameters.new_empty(size, numbers, dtype=torch.float64)
         self.scratch = runs.parameters.new_empty(size, training.scratch)
         changed = runs.parameters, self.states, self.gradient, self.scratch, runs.alive, runs.count

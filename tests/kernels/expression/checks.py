@@ -5,7 +5,6 @@ from types import ModuleType
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from packtrain.kernels.expression import reference
 from packtrain.kernels.expression.reference import jacobian, loss_and_gradient, predict
@@ -13,11 +12,12 @@ from packtrain.kernels.language import Graph
 from packtrain.kernels.language.expr import Expr, name, node, number
 from packtrain.kernels.language.ops import OPS
 from tests.helpers import assert_close
+from tests.losses import torch_loss
 from tests.strategies import OFFERED, Case, data
 
 # Operations that negative numbers, or those above 1, have no value of.
 PARTIAL = ("log", "log1p", "log2", "log10", "sqrt", "asin", "acos", "acosh", "atanh", "pow")
-DIFFERENTIABLE = OFFERED | {"wofz_real": 2}
+DIFFERENTIABLE = OFFERED | {"wofz_real": 2, "gate": 2, "chain": 2}
 
 
 def operands(op: str, index: str = "") -> list[Expr]:
@@ -58,15 +58,6 @@ def numbers_of(case: Case) -> int:
     """How many numbers its outputs, losses and gradients are."""
     runs, parameters = case.parameters.shape
     return runs * (case.inputs.shape[-2] * len(case.graph.outputs) + 1 + parameters)
-
-
-def torch_loss(outputs: Tensor, targets: Tensor, loss: str) -> Tensor:
-    """The loss of each run, as torch.nn.functional computes it: [R, B, T] -> [R]."""
-    if loss == "cross_entropy":
-        classes = targets.expand(*outputs.shape[:2], 1)[..., 0]
-        return functional.cross_entropy(outputs.transpose(1, 2), classes, reduction="none").mean(1)
-    errors = functional.mse_loss(outputs, targets.expand_as(outputs), reduction="none")
-    return errors.mean((1, 2)) if loss == "mse" else errors.sum((1, 2))
 
 
 def autograd(case: Case) -> tuple[Tensor, Tensor]:

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from packtrain.kernels.expression import finite_difference, reference
 from packtrain.kernels.language import parse
-from packtrain.kernels.loss.reference import LOSSES
 from tests.helpers import assert_close
+from tests.losses import LOSSES
 from tests.strategies import Case, cases, data, many
 
 PRIMER = "xx = xa^2\nxy = ab*xx + ac*xa\nxz = bc*xx + xy\nxw = cd*xx + xz^3"
@@ -25,7 +25,7 @@ def exact(case: Case) -> tuple[Tensor, Tensor]:
 
 def differences(case: Case, delta: float) -> tuple[Tensor, Tensor]:
     given = case.graph, case.parameters, case.inputs, case.targets, case.loss
-    return finite_difference.loss_and_gradient(*given, delta)
+    return finite_difference.loss_and_gradient(*given, delta=delta)
 
 
 def error(case: Case, delta: float) -> float:
@@ -69,7 +69,7 @@ def test_the_error_falls_in_proportion_to_the_delta() -> None:
 def test_the_partials_are_forward_differences_of_each_vertex() -> None:
     graph = parse("xa = a^2\nxb = xa^2")
     one = torch.ones(1, 1, dtype=torch.float64)
-    _, slope = finite_difference.loss_and_gradient(graph, 3 * one, one[:, :0], 0 * one, "sse", 0.5)
+    _, slope = finite_difference.loss_and_gradient(graph, 3 * one, one[:, :0], 0 * one, "sse", delta=0.5)
     by_a, by_xa, by_xb = (3.5**2 - 9) / 0.5, (9.5**2 - 81) / 0.5, 2 * 81
     assert_close(slope, one * by_a * by_xa * by_xb)
 

@@ -5,11 +5,12 @@ import torch
 from hypothesis import assume, given
 from torch import Tensor
 
+from packtrain.kernels.common.errors import UserError
 from packtrain.kernels.expression import expression, expression_loss, finite_difference, reference
 from packtrain.kernels.language import parse
-from packtrain.kernels.loss.reference import LOSSES
 from tests.helpers import assert_close
 from tests.kernels.expression.checks import autograd, near_where_finite, one_operation
+from tests.losses import LOSSES
 from tests.strategies import OFFERED, Case, cases, data, few
 
 PRIMER = "xx = xa^2\nxy = ab*xx + ac*xa\nxz = bc*xx + xy\nxw = cd*xx + xz^3"
@@ -76,7 +77,7 @@ def test_grad_delta_chooses_finite_differences() -> None:
     case = primer()
     given = case.graph, case.parameters, case.inputs, case.targets, case.loss
     assert gradient_of(case).equal(reference.loss_and_gradient(*given)[1])
-    assert gradient_of(case, grad_delta=0.1).equal(finite_difference.loss_and_gradient(*given, 0.1)[1])
+    assert gradient_of(case, grad_delta=0.1).equal(finite_difference.loss_and_gradient(*given, delta=0.1)[1])
     assert not gradient_of(case, grad_delta=0.1).allclose(gradient_of(case))
 
 
@@ -110,8 +111,8 @@ def test_the_default_loss_is_the_mean_squared_error() -> None:
 
 
 def test_an_unknown_loss_is_not_computed() -> None:
-    with pytest.raises(KeyError):
-        expression_loss(parse("xy = a*x"), torch.ones(1, 1), torch.ones(2, 1), torch.ones(2, 1), "mae")
+    with pytest.raises(UserError, match="did you mean huber"):
+        expression_loss(parse("xy = a*x"), torch.ones(1, 1), torch.ones(2, 1), torch.ones(2, 1), "hubre")
 
 
 def test_expression_is_the_prediction() -> None:

@@ -21,8 +21,9 @@ from packtrain.kernels.functions.table import LLVM
 from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.language.expr import name, node
 from packtrain.kernels.language.ops import OPS
+from packtrain.kernels.loss import loss_of
 from tests.kernels.expression.checks import one_operation
-from tests.kernels.expression.rows import NUMBER, POINTER, filled, rows_of
+from tests.kernels.expression.rows import NUMBER, filled, rows_of
 from tests.strategies import OFFERED, Case, cases, data, few
 
 NAN, INF = math.nan, math.inf
@@ -143,15 +144,15 @@ def test_what_lies_behind_the_last_sample_is_not_read(samples: int) -> None:
     """The columns are as long as the samples, and what follows is another column, or NaN."""
     graph = parse("xy = a*exp(b*x1) + x2")
     case = data(graph, "sse", 1, samples=samples, per_run=False, seed=1)
-    code = compiled(sums_source(graph, "sse", "double"), "sums")
-    call = ctypes.CFUNCTYPE(None, POINTER, POINTER, NUMBER, POINTER, NUMBER, NUMBER, POINTER, POINTER)
+    code = compiled(sums_source(graph, loss_of("sse"), "double"), "sums")
+    call = ctypes.CFUNCTYPE(None, *[NUMBER] * 11)
     found = []
     for stride in (samples, samples + 1):
         x, t = np.full((2, stride), NAN), np.full((1, stride), NAN)
         x[:, :samples], t[:, :samples] = case.inputs.T.numpy(), case.targets.T.numpy()
         p, out = case.parameters[0].numpy(), np.zeros(3)
         at = [array.ctypes.data for array in (p, x, t, out)]
-        call(code.address["sums"])(at[0], at[1], stride, at[2], stride, samples, at[3], 0)
+        call(code.address["sums"])(at[0], 0, 0, 0, at[1], stride, at[2], stride, samples, at[3], 0)
         found.append(out)
     assert np.isfinite(found[0]).all() and (found[0] == found[1]).all()
 

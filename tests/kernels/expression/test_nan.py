@@ -20,8 +20,8 @@ from packtrain.kernels.expression import (
 from packtrain.kernels.functions import table
 from packtrain.kernels.functions.instructions import where
 from packtrain.kernels.language import Graph, parse
-from packtrain.kernels.loss import LOSSES
 from tests.kernels.expression.rows import filled, rows_of
+from tests.losses import LOSSES
 from tests.strategies import Case
 
 pytestmark = pytest.mark.usefixtures("poisoned", "without_caches")
@@ -190,6 +190,6 @@ def test_a_row_that_loses_nan_is_rejected(backend: str, op: str, monkeypatch: py
 def test_nan_reaches_finite_differences(loss: str) -> None:
     parameters, inputs, targets = pack(loss)
     given = parse(EQUATIONS), parameters, inputs, targets, loss
-    value, gradient = finite_difference.loss_and_gradient(*given, 1e-3)
+    value, gradient = finite_difference.loss_and_gradient(*given, delta=1e-3)
     assert value.isnan().equal(parameters.isnan().any(1))
     assert gradient.isnan()[parameters.isnan()].all() and not gradient[-1].isnan().any()

@@ -7,8 +7,8 @@ from hypothesis import assume, given, settings
 from packtrain.kernels.expression import numba_kernel
 from packtrain.kernels.expression.llvm_source import BLOCK
 from packtrain.kernels.language import parse
-from packtrain.kernels.loss import LOSSES
 from tests.kernels.expression.checks import agrees, every_operation, numbers_of
+from tests.losses import LOSSES
 from tests.strategies import Case, cases, data, few
 
 PRIMER = "xx = xa^2\nxy = ab*xx + ac*xa\nxz = bc*xx + xy\nxw = cd*xx + xz^3"

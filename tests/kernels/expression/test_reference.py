@@ -16,9 +16,9 @@ from packtrain.kernels.language import parse
 from packtrain.kernels.language.expr import name
 from packtrain.kernels.language.notation import COMPARISONS
 from packtrain.kernels.language.ops import OPS
-from packtrain.kernels.loss.reference import LOSSES
 from tests.helpers import assert_close
 from tests.kernels.expression.checks import assert_exact, autograd, one_operation
+from tests.losses import LOSSES
 from tests.strategies import OFFERED, Case, cases, data, few, many
 
 NAN, INF = math.nan, math.inf

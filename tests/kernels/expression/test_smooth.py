@@ -129,7 +129,7 @@ def test_finite_differences_too() -> None:
     """A slope of 0 from above meets an infinite quotient."""
     graph = parse("xa = exp(k*x)\nxt = a/(1 + xa)")
     given = tensor([[8, 3]]), tensor([[1e3]]), tensor([[0]])
-    assert finite_difference.loss_and_gradient(graph, *given, "sse", 1e-4)[1].tolist() == [[0, 0]]
+    assert finite_difference.loss_and_gradient(graph, *given, "sse", delta=1e-4)[1].tolist() == [[0, 0]]
 
 
 def test_a_sample_of_weight_0_is_out_whatever_it_is() -> None:

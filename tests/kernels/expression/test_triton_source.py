@@ -14,9 +14,10 @@ from packtrain.kernels.expression import expression, expression_loss, reference,
 from packtrain.kernels.expression.triton_source import TRITON, loss_source, predict_source, squares_source
 from packtrain.kernels.language import parse
 from packtrain.kernels.language.ops import OPS
-from packtrain.kernels.loss import LOSSES
+from packtrain.kernels.loss import loss_of
 from tests.helpers import assert_near
 from tests.kernels.expression.checks import agrees, every_operation, numbers_of, of
+from tests.losses import LOSSES
 from tests.strategies import Case, cases, data, few
 
 pytestmark = pytest.mark.usefixtures("poisoned")
@@ -94,7 +95,7 @@ def test_every_operation_has_a_row() -> None:
 
 
 def test_what_depends_on_less_is_computed_less_often() -> None:
-    source = loss_source(parse("xy = exp(a)*sin(x) + exp(b*x) + exp(2)"), "mse", shared=True)
+    source = loss_source(parse("xy = exp(a)*sin(x) + exp(b*x) + exp(2)"), loss_of("mse"), shared=True)
     before, block, body = source.split("    for ")
     assert "tl.full((), 2.0" in before and "tl.exp" in before
     assert "tl.sin" in block and "tl.sin" not in body
@@ -102,7 +103,7 @@ def test_what_depends_on_less_is_computed_less_often() -> None:
 
 
 def test_integer_powers_are_products_and_parts_are_computed_once() -> None:
-    source = loss_source(parse("xy = a*(x + b)^4 + c/(x + b)^4"), "mse", shared=True)
+    source = loss_source(parse("xy = a*(x + b)^4 + c/(x + b)^4"), loss_of("mse"), shared=True)
     assert "libdevice.pow" not in source
     assert source.count("x0 + p1") == 1
 
@@ -115,7 +116,7 @@ def test_no_name_of_the_users_is_in_the_source(text: str) -> None:
     plain = parse("xy = a*xa + b^2") if "^2" in text else parse("xy = a*xa + b")
     for shared in (True, False):
         assert predict_source(graph, shared) == predict_source(plain, shared)
-        assert loss_source(graph, "mse", shared) == loss_source(plain, "mse", shared)
+        assert loss_source(graph, loss_of("mse"), shared) == loss_source(plain, loss_of("mse"), shared)
         assert squares_source(graph, shared, True) == squares_source(plain, shared, True)
 
 
@@ -216,15 +217,15 @@ def edit(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
         return source_cache.load(source.replace(old, new))
 
     case = primer()
-    written = load(loss_source(case.graph, "mse", True))
+    written = load(loss_source(case.graph, loss_of("mse"), True))
     monkeypatch.setattr(triton_kernel, "_loss", lambda *_: written)
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("e5 = e0 + e0", "e5 = e0 + 1.001 * e0"),
-        ("v20 = e6 * v19", "v20 = e6 * v18"),
+        ("l1_5 = l1_3 * l1_2", "l1_5 = 1.001 * l1_3 * l1_2"),
+        ("v20 = l1_5 * v19", "v20 = l1_5 * v18"),
         ("* 5 + 2, tl.sum(tl.where(inside, v23", "* 5 + 2, tl.sum(tl.where(inside, v22"),
         ("for block in range(first_block,", "for block in range(first_block + 1,"),
     ],

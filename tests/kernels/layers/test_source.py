@@ -12,9 +12,11 @@ from packtrain.kernels.common.llvm import compiled
 from packtrain.kernels.layers import gradients, losses, products, source
 from packtrain.kernels.layers.tiles import ROWS, VECTORS, lanes_of
 from packtrain.kernels.linear_relu.reference import linear_relu_chain_reference
-from packtrain.kernels.loss import loss as loss_of
+from packtrain.kernels.loss import Loss, loss_of, with_weights
+from packtrain.kernels.loss import loss as by_outputs
 from tests.helpers import assert_near
 from tests.kernels import edited
+from tests.losses import LOSSES
 
 SAMPLES = 21
 KINDS = {torch.float32: "float", torch.float64: "double"}
@@ -27,45 +29,57 @@ def drawn(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
 
 
 def case(
-    widths: Widths, bias: bool, loss: str, dtype: torch.dtype, samples: int = SAMPLES
+    widths: Widths, bias: bool, loss: str, dtype: torch.dtype, samples: int = SAMPLES, weighted: bool = False
 ) -> tuple[Tensor, ...]:
-    """The parameters [P] of one run, inputs [N, V] and targets [N, T]."""
+    """The parameters [P] of one run, inputs [N, V], targets [N, T], and weights [N] or [0]."""
     count = sum(o * (i + bias) for i, o in pairwise(widths))
     classes = (torch.arange(samples) % widths[-1])[:, None]
     targets = classes if loss == "cross_entropy" else drawn(samples, widths[-1], dtype=dtype)
-    return drawn(count, dtype=dtype) / 2, drawn(samples, widths[0], dtype=dtype), targets
+    weights = (torch.arange(samples if weighted else 0) % 4 / 2).to(dtype)
+    return drawn(count, dtype=dtype) / 2, drawn(samples, widths[0], dtype=dtype), targets, weights
+
+
+def kind_of(loss: str, weighted: bool) -> tuple[Loss, Tensor]:
+    """The loss, smoothed where it can be, and its constants [1, C]."""
+    kind = loss_of(loss, smoothed=loss == "cross_entropy", weighted=weighted)
+    return kind, torch.full((1, len(kind.constants)), 0.3, dtype=torch.float64)
 
 
 def by_machine_code(
     widths: Widths, bias: bool, loss: str, given: tuple[Tensor, ...]
 ) -> tuple[Tensor, Tensor]:
     """The sum of the loss over the samples, and its gradient [P]: blocks are added in their order."""
-    parameters, inputs, targets = given
-    made = source.layers_source(widths, bias, loss, KINDS[parameters.dtype])
+    parameters, inputs, targets, weights = given
+    kind, constants = kind_of(loss, weighted=bool(len(weights)))
+    made = source.layers_source(widths, bias, kind, KINDS[parameters.dtype])
     code = compiled(made.text, "sums")
-    x, t = inputs.T.contiguous(), targets.T.contiguous()
+    whole = with_weights(inputs, weights) if kind.weighted else inputs
+    x, t, c = whole.T.contiguous(), targets.T.contiguous(), constants.to(parameters.dtype)
     scratch = torch.full((made.room + 2,), torch.nan, dtype=parameters.dtype)
     scratch[-1] = 7  # behind the room
     out, size = torch.zeros(1 + len(parameters), dtype=torch.float64), len(inputs)
-    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 8)(code.address["sums"])
+    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 11)(code.address["sums"])
     for start in range(0, size, made.block):
         count, room = min(made.block, size - start), scratch[1:].data_ptr()  # not aligned
         data = x[:, start:].data_ptr(), size, t[:, start:].data_ptr(), size
-        call(parameters.data_ptr(), *data, count, out.data_ptr(), room)
+        call(parameters.data_ptr(), c.data_ptr(), 0, start, *data, count, out.data_ptr(), room)
     assert scratch[0].isnan() and scratch[-1] == 7
     return out[0], out[1:]
 
 
 def by_torch(widths: Widths, bias: bool, loss: str, given: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    parameters, inputs, targets = (part.double() if part.is_floating_point() else part for part in given)
+    parameters, inputs, targets, weights = (
+        part.double() if part.is_floating_point() else part for part in given
+    )
     p, pairs, at = parameters.clone().requires_grad_(), [], 0
     for i, o in pairwise(widths):
         weight, at = p[at : at + o * i].view(1, o, i), at + o * i
         pairs.append((weight, p[at : at + o].view(1, o) if bias else None))
         at += o * bias
-    samples = len(inputs)
-    terms = {"sse": 1, "mse": samples * widths[-1], "cross_entropy": samples}[loss]
-    total = loss_of(linear_relu_chain_reference(inputs, pairs, False), targets, loss)[0] * terms
+    kind, constants = kind_of(loss, weighted=bool(len(weights)))
+    outputs = linear_relu_chain_reference(inputs, pairs, False)
+    value = by_outputs(outputs, targets, kind, "reference", constants, weights if len(weights) else None)
+    total = value[0] * (len(inputs) * kind.terms(widths[-1]) or 1)
     return total.detach(), torch.autograd.grad(total, p)[0]
 
 
@@ -80,12 +94,12 @@ def check(widths: Widths, bias: bool, loss: str, given: tuple[Tensor, ...]) -> N
 
 def with_nan(given: tuple[Tensor, ...], where: str) -> tuple[Tensor, ...]:
     """`given`, a NaN in the first weight of the first hidden feature, or in one sample's input."""
-    parameters, inputs, targets = (part.clone() for part in given)
+    parameters, inputs, *rest = (part.clone() for part in given)
     if where == "weight":
         parameters[0] = torch.nan
     else:
         inputs[3, 0] = torch.nan
-    return parameters, inputs, targets
+    return parameters, inputs, *rest
 
 
 each_case = pytest.mark.parametrize(
@@ -104,6 +118,13 @@ def test_loss_and_gradient_are_torchs(widths: Widths, bias: bool, loss: str, dty
     check(widths, bias, loss, case(widths, bias, loss, dtype))
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_every_loss(loss: str, weighted: bool) -> None:
+    widths, dtype = (3, 4, 2), torch.float64
+    check(widths, True, loss, case(widths, True, loss, dtype, weighted=weighted))
+
+
 @each_case
 @pytest.mark.parametrize("where", ["weight", "input"])
 def test_nan_reaches_the_loss_and_the_gradient(widths: Widths, bias: bool, loss: str, where: str) -> None:
@@ -118,7 +139,7 @@ def test_every_tile_and_more_than_a_block(kind: str) -> None:
     """Features that fill tiles of each height, samples that fill each width, a last vector in part."""
     dtype = {kind: dtype for dtype, kind in KINDS.items()}[kind]
     widths, loss = (2 * ROWS + 3, ROWS + 1, 2 * ROWS + 2, 3), "cross_entropy"
-    block = source.layers_source(widths, True, loss, kind).block
+    block = source.layers_source(widths, True, loss_of(loss), kind).block
     samples = block + sum(VECTORS) * lanes_of(kind) - 1
     check(widths, True, loss, case(widths, True, loss, dtype, samples))
 
@@ -136,7 +157,7 @@ def test_one_sample() -> None:
 
 
 def test_a_block_has_fewer_samples_where_there_are_more_features() -> None:
-    blocks = [source.layers_source([w, w, w, w, 4], True, "mse", "float").block for w in (4, 512)]
+    blocks = [source.layers_source([w, w, w, w, 4], True, loss_of("mse"), "float").block for w in (4, 512)]
     assert blocks[0] > blocks[1]
 
 
@@ -165,7 +186,8 @@ def test_a_layer_that_loses_nan_is_rejected(
         (products, "where(body.load(place, kind, lanes) <= 0, 0, value)", "value"),
         (losses, "body.load(place, kind, lanes) / of_all", "body.load(place, kind, lanes)"),
         (losses, "top - of_class", "top + of_class"),
-        (losses, "where(counts, softmax", "where(counts | ~counts, softmax"),
+        (losses, "where(counts, value if", "where(counts | ~counts, value if"),
+        (losses, "(1 - smoothing) * wanted", "wanted"),
         (gradients, "lane + half for lane in low", "lane for lane in low"),
     ],
 )

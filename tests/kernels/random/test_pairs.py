@@ -58,8 +58,8 @@ def test_numbas_keys_are_the_references(seed: int, step: int, streams: int) -> N
 
 @triton.jit
 def keys_kernel(seed_ptr, step, out_ptr, PURPOSE: tl.constexpr, STREAMS: tl.constexpr):
-    for stream in range(STREAMS):  # pyright: ignore[reportGeneralTypeIssues]
-        k0, k1 = triton_keys(tl.load(seed_ptr), PURPOSE, step, stream)
+    for stream in range(STREAMS):
+        k0, k1 = triton_keys(tl.load(seed_ptr), PURPOSE, step, stream)  # pyright: ignore[reportGeneralTypeIssues]
         tl.store(out_ptr + 2 * stream, k0.to(tl.int64))
         tl.store(out_ptr + 2 * stream + 1, k1.to(tl.int64))
 

@@ -23,6 +23,9 @@ OUTSIDE = {
     "optimizer.beta1": [-0.1, 1],
     "optimizer.beta2": [-0.1, 1],
     "optimizer.eps": [-1e-8],
+    "optimizer.alpha": [-0.1, 1],
+    "optimizer.lr_decay": [-0.1],
+    "optimizer.momentum_decay": [-0.1],
     "optimizer.ftol": [-1e-8],
     "optimizer.xtol": [-1e-8],
     "optimizer.gtol": [-1e-8],
@@ -30,6 +33,9 @@ OUTSIDE = {
     "schedule.warmup_steps": [-1],
     "schedule.start_factor": [0, 1.1],
     "schedule.final_factor": [-0.1],
+    "schedule.step_size": [0, -1],
+    "schedule.gamma": [0, -0.1],
+    "schedule.warmup_fraction": [-0.1, 1.1],
     "loop.steps": [0],
     "loop.epochs": [0, -1],
     "loop.max_seconds": [0],
@@ -50,6 +56,7 @@ INTEGERS = {
     "data.size",
     "model.starts",
     "schedule.warmup_steps",
+    "schedule.step_size",
     "loop.steps",
     "checkpoint.keep",
     "search.max_pack",
@@ -68,6 +75,9 @@ def context_of(path: str) -> list[str]:
     fits = [f"optimizer.{name}" for name in ("ftol", "xtol", "gtol", "radius")]
     others = {"optimizer.momentum": ["optimizer=sgd"], "loop.epochs": ["loop.steps=null"]}
     others["model.dropout"] = ["experiment=gaussians"]
+    others |= {"optimizer.alpha": ["optimizer=rmsprop"], "optimizer.lr_decay": ["optimizer=adagrad"]}
+    others |= {"optimizer.momentum_decay": ["optimizer=nadam"], "schedule.step_size": ["schedule=step"]}
+    others |= {"schedule.gamma": ["schedule=step"], "schedule.warmup_fraction": ["schedule=one_cycle"]}
     others |= {f"search.{name}": ["search=random"] for name in ("rounds", "runs_per_round", "seed")}
     others |= {f"search.{name}": ["search.pruner=halving"] for name in ("reduction_factor", "min_steps")}
     others["search.patience"] = ["search.pruner=patience"]

@@ -65,7 +65,7 @@ def losses(told: Sequence[History]) -> Tensor:
     return torch.cat([each.loss for each in told])
 
 
-OPTIMIZERS = "sgd optimizer.momentum=0.9", "adam", "adamw optimizer.weight_decay=0.1"
+OPTIMIZERS = "sgd optimizer.momentum=0.9", "adam", "adamw optimizer.weight_decay=0.1", "nadam"
 SCHEDULES = "constant", "linear_warmup schedule.warmup_steps=10", "cosine"
 ORDERS = "shared", "own", "sequential"
 AT = 25, 27  # the end of an epoch, and its middle
@@ -76,7 +76,7 @@ AT = 25, 27  # the end of an epoch, and its middle
 def test_any_training_goes_on_from_its_memory(
     experiment: tuple[str, ...], engine: str, device: torch.device
 ) -> None:
-    for i, j in itertools.product(range(3), range(3)):  # every two of the choices meet once
+    for i, j in itertools.product(range(4), range(3)):  # every two of the choices meet once
         optimizer, schedule, order = OPTIMIZERS[i], SCHEDULES[j], ORDERS[(i + j) % 3]
         choices = f"optimizer={optimizer} schedule={schedule}".split()
         resumed(

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from packtrain.kernels.language import parse
-from packtrain.kernels.loss import LOSSES
 from packtrain.trainer.models.base import Model
 from packtrain.trainer.models.expression import ExpressionModel
 from packtrain.trainer.models.mlp import MLPModel, layout
 from tests.helpers import assert_close
+from tests.losses import LOSSES, torch_loss
 
 RUNS, SAMPLES, FEATURES, OUTPUTS = 3, 7, 2, 4
 GRAPH = parse([f"x{'abcd'[i]}o = a*sin({i + 1}*x) + b*xb + c*x^{i}" for i in range(OUTPUTS)])
@@ -72,11 +72,7 @@ def test_the_loss_is_that_of_the_predictions(make: Callable[[str], Model], loss:
     assert predicted.shape == (RUNS, SAMPLES, OUTPUTS) and model.runs == RUNS
     for run in range(RUNS):
         wanted = targets[run] if per_run else targets
-        expected = {
-            "mse": lambda y, t: (y - t).square().mean(),
-            "sse": lambda y, t: (y - t).square().sum(),
-            "cross_entropy": lambda y, t: torch.nn.functional.cross_entropy(y, t[:, 0]),
-        }[loss](predicted[run], wanted)
+        expected = torch_loss(predicted[run : run + 1], wanted, loss)[0]
         assert_close(model.loss(inputs, targets).detach()[run], expected)
 
 
@@ -116,9 +112,6 @@ def test_an_equations_parameters_are_worth_a_curve() -> None:
 
 
 def test_metrics_suit_the_loss() -> None:
-    assert set(mlp("cross_entropy").metrics) == {"accuracy"}
-    assert set(mlp("mse").metrics) == set(mlp("sse").metrics) == {"rmse", "mae"}
-    outputs, targets = torch.tensor([[[0.0, 2.0], [3.0, 1.0]]]), torch.tensor([[1], [1]])
-    assert mlp("cross_entropy").metrics["accuracy"].sample(outputs, targets).tolist() == [[[1], [0]]]
-    rmse = mlp("mse").metrics["rmse"]
-    assert rmse.finish(rmse.sample(torch.tensor([3.0]), torch.tensor([1.0]))).tolist() == [2]
+    of_classes = {"accuracy", "balanced_accuracy", "f1", "roc_auc"}
+    assert {*mlp("cross_entropy").metrics} == of_classes
+    assert {*mlp("mse").metrics} == {*mlp("sse").metrics} == {"rmse", "mae", "r2"}

@@ -6,7 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from packtrain.trainer.optimizers import OPTIMIZERS, SCHEDULES, Hyper, Optimizer
+from packtrain.kernels.equations.rule import Rule
+from packtrain.kernels.equations.schedules import schedule_of
+from packtrain.kernels.update.reference import factors
+from packtrain.trainer.optimizers import Optimizer
 
 STEPS = 30
 DEFAULTS = {
@@ -17,16 +20,24 @@ DEFAULTS = {
     "beta1": 0.9,
     "beta2": 0.999,
     "eps": 1e-8,
+    "alpha": 0.99,
+    "lr_decay": 0.0,
+    "momentum_decay": 0.004,
     "warmup_steps": 0,
     "start_factor": 0.01,
     "final_factor": 0.0,
+    "gamma": 0.1,
+    "step_size": 3,
+    "warmup_fraction": 0.3,
 }
 Settings = Sequence[Mapping[str, Any]]
 
 
-def hyper(runs: Settings) -> Hyper:
-    """The hyperparameters of each run, as the engine hands them to a builder."""
-    return lambda name: torch.tensor([{**DEFAULTS, **run}[name] for run in runs], dtype=torch.float64)
+def numbers(runs: Settings, names: Sequence[str] = tuple(DEFAULTS)) -> dict[str, Tensor]:
+    """The numbers of each run, as the engine reads them."""
+    return {
+        name: torch.tensor([{**DEFAULTS, **run}[name] for run in runs], dtype=torch.float64) for name in names
+    }
 
 
 class Problem:
@@ -44,20 +55,20 @@ class Problem:
     def gradient(self, parameters: Tensor) -> Tensor:
         return 2 * self.steepness * (parameters - self.centre) - parameters.sin()
 
-    def optimizer(self, kind: str, runs: Settings) -> Optimizer:
-        return OPTIMIZERS[kind](hyper(runs), self.start)
+    def optimizer(self, rule: Rule, runs: Settings) -> Optimizer:
+        return Optimizer(rule, numbers(runs), self.start)
 
 
 def learning_rates(schedule: str, runs: Settings, steps: Tensor) -> Tensor:
     """lr [S, R] of the steps up to the last of any run."""
-    every = torch.arange(int(steps.max()))
-    return hyper(runs)("lr") * SCHEDULES[schedule](hyper(runs), steps)(every)
+    every, formula = torch.arange(int(steps.max())), schedule_of(schedule)
+    return numbers(runs)["lr"] * factors(formula, numbers(runs, formula.constants), every, steps)
 
 
-def descend(kind: str, runs: Settings, problem: Problem, schedule: str = "constant") -> Tensor:
+def descend(rule: Rule, runs: Settings, problem: Problem, schedule: str = "constant") -> Tensor:
     """The parameters [R, P] after STEPS steps of all runs at once."""
     lr = learning_rates(schedule, runs, torch.full((len(runs),), STEPS))
-    optimizer = problem.optimizer(kind, runs)
+    optimizer = problem.optimizer(rule, runs)
     table = optimizer.table(lr, torch.arange(STEPS)).to(problem.start.dtype)[..., None]
     parameters, state = problem.start, optimizer.start(problem.start)
     for now in table:

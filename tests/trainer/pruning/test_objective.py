@@ -24,12 +24,15 @@ def test_an_accuracy_is_maximized_unless_asked_otherwise() -> None:
     asked = ("experiment=digits", "search.objective=metrics.accuracy")
     assert objective_of(*asked) == Objective("metrics.accuracy", True)
     assert objective_of(*asked, "search.direction=minimize") == Objective("metrics.accuracy", False)
+    for name in ("balanced_accuracy", "f1", "roc_auc"):
+        assert objective_of("experiment=digits", f"search.objective=metrics.{name}").maximized
+    assert objective_of("search.objective=metrics.r2").maximized
     assert objective_of("search.objective=metrics.rmse") == Objective("metrics.rmse", False)
 
 
 MISTAKES = {
     "search.objective=loss.validation": "needs a part held out, as with data.validation=0.2",
-    "search.objective=metrics.accuracy": "loss.train, metrics.rmse, metrics.mae with model.loss=mse; got",
+    "search.objective=metrics.accuracy": "metrics.rmse, metrics.mae, metrics.r2 with model.loss=mse; got",
     "search.objective=loss.tain": "got 'loss.tain' .did you mean loss.train",
     "search.direction=down": "search.direction is one of minimize, maximize; got 'down'",
 }

@@ -16,8 +16,8 @@ from packtrain.kernels.descent.triton.layers_source import ScratchTiles, layers_
 from packtrain.kernels.descent.triton.source import Cut
 from packtrain.kernels.equations.activations import activation_of
 from packtrain.kernels.linear_relu.reference import linear_reference
-from packtrain.kernels.loss import loss as loss_value
-from packtrain.kernels.loss import loss_of
+from packtrain.kernels.loss import loss as by_outputs
+from packtrain.kernels.loss import loss_of, with_weights
 from packtrain.trainer.data.order import Order
 from packtrain.trainer.models.mlp import layout
 from tests.helpers import assert_near
@@ -25,6 +25,7 @@ from tests.kernels import edited
 from tests.kernels.activation.activations import by_autograd
 from tests.kernels.descent import trainings
 from tests.kernels.descent.trainings import CPU, Training, by_torch, by_triton, check, check_nan
+from tests.losses import LOSSES
 
 pytestmark = pytest.mark.usefixtures("poisoned")
 
@@ -43,6 +44,7 @@ def training(
     runs: int = 2,
     steps: tuple[int, ...] = (3, 2),
     activation: str = "relu",
+    weighted: bool = False,
 ) -> Training:
     """A few steps of Adam on a perceptron."""
     generator = torch.Generator().manual_seed(sum(widths))
@@ -60,19 +62,24 @@ def training(
         parts = p.split([torch.Size(shape).numel() for shape in shapes.values()], 1)
         named = [part.view(-1, *shape) for part, shape in zip(parts, shapes.values(), strict=True)]
         pairs = list(zip(named[::2], named[1::2], strict=True)) if bias else [(w, None) for w in named]
+        inputs, w = (x[..., :-1], x[..., -1]) if weighted else (x, None)
         for weight, b in pairs[:-1]:
-            x = by_autograd(linear_reference(x, weight, b, product), activation)
-        value = loss_value(linear_reference(x, *pairs[-1], product), t, loss)
+            inputs = by_autograd(linear_reference(inputs, weight, b, product), activation)
+        outputs = linear_reference(inputs, *pairs[-1], product)
+        value = by_outputs(outputs, t, kind, constants=constants[: len(p)], weights=w)
         return value.detach(), torch.autograd.grad(value.sum(), p)[0]
 
+    kind = loss_of(loss, smoothed=True, weighted=weighted)
+    constants = torch.linspace(0.2, 0.8, runs, dtype=torch.float64)[:, None].expand(-1, len(kind.constants))
+    inputs = drawn(size, widths[0])
     classes = torch.randint(widths[-1], (size, 1), generator=generator)
     return Training(
-        kernel=layers_training(widths, bias, loss_of(loss), product, itemsize, activation_of(activation)),
+        kernel=layers_training(widths, bias, kind, product, itemsize, activation_of(activation)),
         loss_and_gradient=loss_and_gradient,
         parameters=drawn(runs, count) / 2,
-        inputs=drawn(size, widths[0]),
+        inputs=with_weights(inputs, torch.arange(size) % 4 / 2) if weighted else inputs,
         targets=classes if loss == "cross_entropy" else drawn(size, widths[-1]),
-        divisor={"mse": widths[-1], "sse": 0, "cross_entropy": 1}[loss],
+        divisor=kind.terms(widths[-1]),
         optimizer="adam",
         hyper={
             "beta1": each((0.9,)),
@@ -84,6 +91,7 @@ def training(
         steps=each(steps).long(),
         clip=each((1.0, torch.inf)),
         order=Order(size, batch, {"shared": torch.tensor(7), "own": torch.arange(runs) + 5}[order], CPU),
+        constants=constants,
     )
 
 
@@ -113,6 +121,19 @@ def scratch(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
 def test_layers_and_losses(widths: tuple[int, ...], loss: str) -> None:
     check(training(*widths, loss=loss))
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss(loss: str) -> None:
+    check(training(2, 4, 3, loss=loss, steps=(2, 1)))
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("widths", [(2, 5, 3), (3, 40, 2)])
+@pytest.mark.parametrize("loss", ["mse", "huber", "cross_entropy"])
+def test_weights_of_samples(widths: tuple[int, ...], loss: str) -> None:
+    check(training(*widths, loss=loss, weighted=True, order="own"))
 
 
 @pytest.mark.emulated

@@ -1,0 +1,90 @@
+"""The picture of a confusion matrix."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+
+from packtrain.trainer.pictures import confusion as picture
+from tests.helpers import Command, result_in
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that would be saved."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, draft, **_: (figures.append(self), draft.touch()))
+    return figures
+
+
+def counts(classes: int) -> dict[str, Any]:
+    lines = [[9 if row == column else row for column in range(classes)] for row in range(classes)]
+    return {"classes": [f"class {k}" for k in range(classes)], "counts": lines}
+
+
+def test_each_cell_has_its_count_and_its_share(drawn: list[Figure], tmp_path: Path) -> None:
+    given = {"classes": ["cat", "dog"], "counts": [[3, 1], [0, 4]]}
+    picture.draw(given, "best", tmp_path / "confusion.png")
+    axes = drawn[0].axes[0]
+    texts = {text.get_position(): text.get_text() for text in axes.texts}
+    assert texts == {(0, 0): "3", (1, 0): "1", (0, 1): "0", (1, 1): "4"}
+    assert axes.images[0].get_array().tolist() == [[0.75, 0.25], [0, 1]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "dog"]
+    assert (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) == (
+        "best",
+        "predicted class",
+        "actual class",
+    )
+
+
+def test_a_class_without_samples_is_no_fault(drawn: list[Figure], tmp_path: Path) -> None:
+    picture.draw({"classes": ["cat", "dog"], "counts": [[0, 0], [0, 4]]}, "best", tmp_path / "confusion.png")
+    assert drawn[0].axes[0].images[0].get_array().tolist() == [[0, 0], [0, 1]]
+
+
+def test_many_classes_are_colours_alone(drawn: list[Figure], tmp_path: Path) -> None:
+    for classes in (25, 26, 100):
+        picture.draw(counts(classes), "best", tmp_path / "confusion.png")
+    few, more, most = (figure.axes[0] for figure in drawn)
+    assert len(few.texts) == 625 and not more.texts and len(most.get_xticks()) <= 25
+    assert drawn[2].get_size_inches().max() < 12
+
+
+def test_the_best_run_is_drawn(drawn: list[Figure], tmp_path: Path) -> None:
+    best = {"index": 7, "metrics": {"accuracy": 0.875}, "confusion": counts(2) | {"part": "validation"}}
+    result = {"experiment": "pets", "runs": 9, "best_run": 7, "run": [{"index": 3}, best]}
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    assert picture.draw_best(tmp_path) and (tmp_path / "confusion.png").exists()
+    assert drawn[0].axes[0].get_title() == "pets, run 7: accuracy 0.875 on the validation part"
+    (tmp_path / "result.json").write_text(json.dumps(result | {"best_run": 3}))
+    assert not picture.draw_best(tmp_path) and len(drawn) == 1
+
+
+BRIEF = (
+    "experiment=gaussians",
+    "data.size=100",
+    "loop.batch_size=16",
+    "loop.steps=20",
+    "monitor.progress=false",
+)
+
+
+def test_a_training_and_a_sweep_end_with_table_and_picture(
+    cli: Command, drawn: list[Figure], tmp_path: Path
+) -> None:
+    """A quiet training has no picture."""
+    alone = cli(*BRIEF, "hydra.run.dir=alone")
+    swept = cli("-m", *BRIEF, "monitor=quiet", "optimizer=sgd,adam", "seed=1,2", "hydra.sweep.dir=swept")
+    assert (alone.code, swept.code) == (0, 0)
+    for ended, name in ((alone, "alone"), (swept, "swept")):
+        result = result_in(tmp_path / name)
+        rows = {row["index"]: row.get("confusion") for row in result["run"]}
+        best = rows[result["best_run"]]
+        assert best and best["part"] == "validation" and sum(map(sum, best["counts"])) == 20
+        assert "as 0   as 1   recall" in ended.out and (tmp_path / name / "confusion.png").exists()
+        shown = cli("show", name, "run=best").out
+        assert "as 0   as 1   recall" in shown and "accuracy" in shown
+    assert not list((tmp_path / "swept").glob("*/confusion.png"))
+    assert cli(*BRIEF, "monitor=quiet").code == 0 and not (tmp_path / "out" / "confusion.png").exists()
