@@ -69,7 +69,8 @@ def add_to_inputs(
     scale = body.load_splat(body.pointer("%drop", kind, "1"), kind, lanes) if scaled else 1
 
     def through_relu(value: Vector, place: str) -> Vector:
-        return where(body.load(place, kind, lanes) <= 0, 0, value * scale if scaled else value)
+        value = value * scale if scaled else value
+        return where(body.load(place, kind, lanes) <= 0, 0, value)
 
     def through_any(value: Vector, place: str) -> Vector:
         slope = body.load(body.pointer(place, kind, "%apart"), kind, lanes)
