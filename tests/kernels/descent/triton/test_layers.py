@@ -43,8 +43,8 @@ def training(
     batch: int = 40,
     runs: int = 2,
     steps: tuple[int, ...] = (3, 2),
-    activation: str = "relu",
     weighted: bool = False,
+    activation: str = "relu",
 ) -> Training:
     """A few steps of Adam on a perceptron."""
     generator = torch.Generator().manual_seed(sum(widths))
@@ -62,10 +62,10 @@ def training(
         parts = p.split([torch.Size(shape).numel() for shape in shapes.values()], 1)
         named = [part.view(-1, *shape) for part, shape in zip(parts, shapes.values(), strict=True)]
         pairs = list(zip(named[::2], named[1::2], strict=True)) if bias else [(w, None) for w in named]
-        inputs, w = (x[..., :-1], x[..., -1]) if weighted else (x, None)
+        y, w = (x[..., :-1], x[..., -1]) if weighted else (x, None)
         for weight, b in pairs[:-1]:
-            inputs = by_autograd(linear_reference(inputs, weight, b, product), activation)
-        outputs = linear_reference(inputs, *pairs[-1], product)
+            y = by_autograd(linear_reference(y, weight, b, product), activation)
+        outputs = linear_reference(y, *pairs[-1], product)
         value = by_outputs(outputs, t, kind, constants=constants[: len(p)], weights=w)
         return value.detach(), torch.autograd.grad(value.sum(), p)[0]
 
