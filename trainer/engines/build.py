@@ -164,6 +164,11 @@ def _check_size(pack: Pack, model: Model) -> None:
         raise UserError(
             f"optimizer={kind} needs derivatives, and model.quantize has none; try optimizer=adam"
         )
+    if any(pack.each("model.dropout")):
+        raise UserError(
+            f"optimizer={kind} minimizes one sum of squares, and model.dropout makes another at each step; "
+            "try optimizer=adam"
+        )
     if size > MOST_PARAMETERS or runs * size * size > MOST_MATRICES:
         raise UserError(
             f"optimizer={kind} keeps a matrix of parameters x parameters for each run: it takes up to "
