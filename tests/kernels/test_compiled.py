@@ -175,6 +175,26 @@ def test_whole_trainings_of_perceptrons_in_float64() -> None:
     assert all(any("DMMA" in name for name in report.matrix) for report in reports)
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"widths": [4, 32, 32, 32], "product": "ieee"},
+        {"widths": [2, 16, 16], "product": "bf16"},
+        {"widths": [128] * 4, "product": "bf16", "activation": "gelu", "batch": 4096},
+        {"widths": [128] * 4, "dtype": "float64", "loss": "mse", "batch": 4096},
+    ],
+    ids=str,
+)
+def test_whole_trainings_with_dropout(case: dict[str, Any]) -> None:
+    """In the largest tiles of each sort: masks take registers, too."""
+    sound({"case": "perceptron", "own": True, "dropout": True, **case})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_dropout(dtype: str) -> None:
+    sound({"case": "dropout", "dtype": dtype})
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
 def test_quantize(dtype: str) -> None:
     sound({"case": "quantize", "dtype": dtype})

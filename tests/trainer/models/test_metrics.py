@@ -17,7 +17,8 @@ from packtrain.trainer.data.dataset import Dataset
 from packtrain.trainer.models import metrics as module
 from packtrain.trainer.models.evaluate import evaluate
 from packtrain.trainer.models.metrics import metrics_of, tallies
-from packtrain.trainer.models.mlp import MLPModel, initial_weights
+from packtrain.trainer.models.mlp import MLPModel
+from packtrain.trainer.models.weights import initial_weights
 from tests.helpers import assert_close
 
 RUNS = 3
