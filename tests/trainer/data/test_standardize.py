@@ -17,7 +17,8 @@ from tests.trainer.sessions import drive
 
 DIABETES = (
     "~experiment", "model=mlp", "model.widths=[10,16,1]", "model.loss=mse", "data=sklearn",
-    "data.set=diabetes", "loop.batch_size=32", "loop.steps=60", "optimizer.lr=0.01", "monitor=quiet", "compute.device=cpu",
+    "data.set=diabetes", "loop.batch_size=32", "loop.steps=60", "optimizer.lr=0.01",
+    "monitor=quiet", "compute.device=cpu",
 )  # fmt: skip
 LABELS = "experiment=gaussians", "data.size=60"
 
