@@ -140,7 +140,7 @@ def expression(
     else:
         classes = torch.zeros(*rows, 1, dtype=torch.int64)
         wanted = classes if loss == "cross_entropy" else targets
-        triton_kernel.loss_and_gradient(graph, parameters, inputs, wanted, loss)
+        triton_kernel.loss_and_gradient(graph, parameters, inputs, wanted, loss_of(loss))
 
 
 def training(
@@ -168,10 +168,11 @@ def perceptron(
     dtype: str = "float32",
     batch: int = 256,
     own: bool = False,
+    activation: str = "relu",
 ) -> None:
     """A few steps of a perceptron's training in one launch."""
     kind = getattr(torch, dtype)
-    source = layers_training(widths, True, loss_of(loss), product, kind.itemsize)
+    source = layers_training(widths, True, loss_of(loss), product, kind.itemsize, activation_of(activation))
     size = sum(o * (i + 1) for i, o in itertools.pairwise(widths))
     _descend(source, torch.zeros(3, size, dtype=kind), widths[0], widths[-1], loss, optimizer, batch, own)
 
@@ -297,6 +298,7 @@ if __name__ == "__main__":
     from packtrain.kernels.descent.triton.descent import TritonDescent
     from packtrain.kernels.descent.triton.layers_source import layers_training
     from packtrain.kernels.descent.triton.source import graph_training
+    from packtrain.kernels.equations.activations import activation_of
     from packtrain.kernels.equations.losses import loss_of
     from packtrain.kernels.equations.optimizers import rule_of
     from packtrain.kernels.equations.robust import robust

@@ -185,7 +185,8 @@ def test_every_function_of_the_language_is_listed(page: str) -> None:
 @pytest.mark.parametrize(
     ("title", "pattern", "least"),
     [
-        ("How to add an operation", r"\bsoftplus\b", 9),
+        ("How to add an operation", r"\berfcx\b", 9),
+        ("How to add an activation", r"\bleaky_relu\b", 2),
         ("How to add a loss", r"\b(sse|cross_entropy)\b", 16),
         (
             "How to add an optimizer",

@@ -28,6 +28,7 @@ EXEMPT = {
     "kernels.quantize.kernel": "likewise",
     "kernels.sums.kernel": "likewise",
     "kernels.warm": "compiles for half a minute",
+    "trainer.export.graph": "ONNX is an extra",
     "trainer.search.rounds": "needs the job that Hydra runs",
     "trainer.sweep.planner": "needs Hydra's config loader",
     "trainer.terminal.hydra": "changes this process for good",

@@ -42,6 +42,7 @@ ARGUED = {
     "kernels/common/native.py: llvmlite.ir": "calls it by its address",
     "kernels/functions/arrays.py: ctypes": "likewise, for tests and benchmarks",
     "kernels/layers/tiles.py: llvmlite.binding": "asks how wide the processor's registers are",
+    "trainer/export/graph.py: importlib.util.find_spec": "asks whether ONNX is there",
     "trainer/sweep/report.py: importlib.util.find_spec": "asks whether Matplotlib is there",
     "trainer/terminal/hydra.py: OmegaConf.register_new_resolver": "checks a name, and returns it",
     "trainer/data/files.py: np.load": "with allow_pickle=False",
@@ -174,6 +175,7 @@ COMMANDS = [
     ["show", "graph", "sort=seed"],
     ["show", "mlp", "run=0"],
     ["export", "fit"],
+    ["export", "mlp"],
 ]
 
 

@@ -1,1 +1,1 @@
-"""What is an equation, a row each: losses, and what least squares make of them; optimizers, schedules."""
+"""What is an equation, a row each: losses, and what fits make of them, activations, optimizers, schedules."""

@@ -290,12 +290,22 @@ class _Writer:
 
 
 def most_alive(lines: Sequence[str]) -> int:
-    """How many of the lines' values are needed at once: the registers that a sample takes.
+    """How many registers the lines' values take of a sample.
 
     The circular functions count for many: they reduce large arguments in a table on the stack.
 
     >>> from packtrain.kernels.expression.triton_source import most_alive
-    >>> most_alive(["v1 = p0 * x0", "v2 = v1 * x1", "v3 = v2 + v1"])
+    >>> most_alive(["v1 = tl.sin(x0)"]) > most_alive(["v1 = tl.exp(x0)"])
+    True
+    """
+    return alive(lines) + (CIRCULAR if any(re.search(r"\.(sin|cos|tan)\(", line) for line in lines) else 0)
+
+
+def alive(lines: Sequence[str]) -> int:
+    """How many of the lines' values are needed at once.
+
+    >>> from packtrain.kernels.expression.triton_source import alive
+    >>> alive(["v1 = p0 * x0", "v2 = v1 * x1", "v3 = v2 + v1"])
     3
     """
     used = [set(VALUE.findall(line)) for line in lines]
@@ -305,4 +315,4 @@ def most_alive(lines: Sequence[str]) -> int:
         alive |= values
         most = max(most, len(alive))
         alive -= {value for value in values if last[value] == i}
-    return most + (CIRCULAR if any(re.search(r"\.(sin|cos|tan)\(", line) for line in lines) else 0)
+    return most

@@ -1,10 +1,11 @@
 """Expressions: immutable trees over names and numbers, in which equal parts are one object."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from .notation import LANGUAGE, Notation, Written
+from .notation import ATOM, LANGUAGE, Notation, Written
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -173,3 +174,27 @@ def written(root: Expr, notation: Notation = LANGUAGE, most: int | None = None) 
         text, precedence = notation[part.op](*operands)
         texts[part] = text[:most], precedence
     return texts[root][0]
+
+
+def written_lines(root: Expr, notation: Notation, whole: str, part: str) -> list[tuple[str, str]]:
+    """(name, text) of each part that stands more than once, called part1, part2, ..., then of the whole.
+
+    So the text of what is written by doubling stays short.
+
+    >>> from packtrain.kernels.language.expr import name, number, written_lines
+    >>> from packtrain.kernels.language.notation import LANGUAGE
+    >>> square = name("z") ** number(2)
+    >>> written_lines(square + node("exp", square), LANGUAGE, "a", "p")
+    [('p1', 'z^2'), ('a', 'p1 + exp(p1)')]
+    """
+    program = walk(root)
+    uses = Counter(arg for user in program for arg in user.args)
+    texts: dict[Expr, Written] = {}
+    lines: list[tuple[str, str]] = []
+    for expression in program:
+        operands = [texts[arg] for arg in expression.args] if expression.args else [expression.value]
+        texts[expression] = notation[expression.op](*operands)
+        if expression.args and uses[expression] > 1:
+            lines.append((f"{part}{len(lines) + 1}", texts[expression][0]))
+            texts[expression] = lines[-1][0], ATOM
+    return [*lines, (whole, texts[root][0])]

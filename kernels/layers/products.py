@@ -7,8 +7,10 @@ sum goes over the features in their order, wherever its tile begins.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ..equations.activations import Activation
 from ..functions.instructions import fma, where
 from ..functions.routine import Routine, Variable
+from ..functions.table import LLVM
 from ..functions.vector import Module, Vector
 from .tiles import VECTORS, heights, lanes_of, load, rows
 
@@ -41,15 +43,16 @@ def add_forward(module: Module, kind: str, outputs: Iterable[int], bias: bool) -
     routine.define("forward", f"ptr %w, ptr %b, {kind} %low, ptr %x, ptr %y, {shape}")
 
 
-def add_to_inputs(module: Module, kind: str, inputs: Iterable[int]) -> None:
-    """y = W^T x, 0 where y was <= 0, but not where it was NaN: W [inner, rows], x [inner, samples].
+def add_to_inputs(module: Module, kind: str, inputs: Iterable[int], activation: Activation) -> None:
+    """dz takes the place of y: W^T x times the slope of what made y: W [inner, rows], x [inner, samples].
 
-    y are values behind a ReLU, and x the derivatives by what the next layer made of them: so the
-    derivatives by what came before that ReLU take the place of y.
+    x are derivatives by what the next layer made of y. Behind a ReLU y tells the slope: 0 where y was <= 0,
+    but not where it was NaN. Of other activations the slopes lie %apart numbers behind y.
 
+    >>> from packtrain.kernels.activation import activation_of
     >>> from packtrain.kernels.functions.vector import Module
     >>> from packtrain.kernels.layers.products import add_to_inputs
-    >>> add_to_inputs(module := Module(), "float", inputs=[10])
+    >>> add_to_inputs(module := Module(), "float", inputs=[10], activation=activation_of("tanh"))
     >>> "void @to_inputs(" in module.text()
     True
     """
@@ -59,11 +62,18 @@ def add_to_inputs(module: Module, kind: str, inputs: Iterable[int]) -> None:
     def start(row: str) -> Vector:
         return body.number(0, kind, lanes)
 
-    def finish(value: Vector, place: str) -> Vector:
+    def through_relu(value: Vector, place: str) -> Vector:
         return where(body.load(place, kind, lanes) <= 0, 0, value)
 
+    def through_any(value: Vector, place: str) -> Vector:
+        slope = body.load(body.pointer(place, kind, "%apart"), kind, lanes)
+        return LLVM[activation.product](value, slope)
+
+    finish = through_relu if activation.is_relu else through_any
     _Product(routine, kind, (1, "%rows"), start, finish).write(heights(inputs))
-    routine.define("to_inputs", "ptr %w, ptr %x, ptr %y, i64 %rows, i64 %inner, i64 %samples, i64 %stride")
+    apart = "" if activation.is_relu else "i64 %apart, "
+    shape = "i64 %rows, i64 %inner, i64 %samples, i64 %stride"
+    routine.define("to_inputs", f"ptr %w, ptr %x, ptr %y, {apart}{shape}")
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ..equations.activations import Activation, activation_of
 from ..equations.losses import Loss
 from ..functions.routine import Routine
 from ..functions.vector import BITS, Module, Place, constant
 from . import gradients, losses, products
+from .activations import add_activated
 from .tiles import REGISTER, lanes_of
 
 CACHED = 1 << 21  # bytes of a block's values: more would not stay near a core
 LEAST, MOST = 256, 1024  # samples of a block
+RELU = activation_of("relu")
 SUMS = (
     "ptr %p, ptr %c, ptr %keys, i64 %first, ptr %x, i64 %x_stride, ptr %t, i64 %t_stride, i64 %size, "
     "ptr %out, ptr %scratch"
@@ -46,10 +49,12 @@ class Layer:
     bias: int
 
 
-def layers_source(widths: Sequence[int], bias: bool, loss: Loss, kind: str) -> LayersSource:
-    """The sums of an MLP, ReLU between its layers, in numbers of the kind double or float.
+def layers_source(
+    widths: Sequence[int], bias: bool, loss: Loss, kind: str, activation: Activation = RELU
+) -> LayersSource:
+    """The sums of an MLP, `activation` between its layers, in numbers of the kind double or float.
 
-    A block is as large as its values stay in the cache: the widths alone decide.
+    A block is as large as its values stay in the cache: widths and activation alone decide.
 
     >>> from packtrain.kernels.layers.source import layers_source
     >>> from packtrain.kernels.loss import loss_of
@@ -58,11 +63,12 @@ def layers_source(widths: Sequence[int], bias: bool, loss: Loss, kind: str) -> L
     """
     module, layers = Module(), layers_of(widths, bias)
     size = BITS[kind] // 8
-    of_sample = sum(widths) + loss.weighted + (8 // size if loss.of_classes else widths[-1])
+    slopes = 0 if activation.is_relu else sum(widths[1:-1])
+    of_sample = sum(widths) + slopes + loss.weighted + (8 // size if loss.of_classes else widths[-1])
     block = min(MOST, max(LEAST, 1 << (CACHED // (of_sample * size)).bit_length() - 1))
     most = block + lanes_of(kind)
-    _add_routines(module, layers, bias, loss, kind)
-    _add_sums(module, layers, bias, loss, kind, most)
+    _add_routines(module, layers, bias, loss, kind, activation)
+    _add_sums(module, layers, bias, loss, kind, activation, most)
     return LayersSource(module.text(), block, most * of_sample + REGISTER // size)
 
 
@@ -81,10 +87,14 @@ def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:
     return layers
 
 
-def _add_routines(module: Module, layers: list[Layer], bias: bool, loss: Loss, kind: str) -> None:
+def _add_routines(
+    module: Module, layers: list[Layer], bias: bool, loss: Loss, kind: str, activation: Activation
+) -> None:
     outputs, inputs = [layer.outputs for layer in layers], [layer.inputs for layer in layers]
     products.add_forward(module, kind, outputs, bias)
-    products.add_to_inputs(module, kind, inputs[1:])
+    products.add_to_inputs(module, kind, inputs[1:], activation)
+    if not activation.is_relu:
+        add_activated(module, kind, activation)
     gradients.add_to_weights(module, kind, outputs, inputs)
     gradients.add_to_bias(module, kind, outputs)
     _add_fetch(module, "fetch", kind, lanes_of(kind))
@@ -109,15 +119,20 @@ def _add_fetch(module: Module, name: str, kind: str, lanes: int) -> None:
     routine.define(name, "ptr %x, i64 %x_stride, ptr %to, i64 %rows, i64 %size, i64 %samples, i64 %stride")
 
 
-def _add_sums(module: Module, layers: list[Layer], bias: bool, loss: Loss, kind: str, most: int) -> None:
+def _add_sums(
+    module: Module, layers: list[Layer], bias: bool, loss: Loss, kind: str, activation: Activation, most: int
+) -> None:
     """Forward through the layers, the loss, and back: derivatives take the place of values."""
     routine = Routine(module)
     body, lanes = routine.body, lanes_of(kind)
     samples = body.value(f"and i64 {routine.add('%size', lanes - 1)}, {-lanes}")
     stride = body.value(f"or i64 {samples}, {lanes}")  # an odd number of vectors: rows don't share cache sets
     shape = f"i64 {samples}, i64 {stride}"
-    inputs = layers[0].inputs + loss.weighted
-    *values, targets = _places(body, kind, most, [inputs, *(layer.outputs for layer in layers)])
+    inputs, outputs = layers[0].inputs + loss.weighted, [layer.outputs for layer in layers]
+    slopes = [] if activation.is_relu else [sum(outputs[:-1])]
+    places = _places(body, kind, most, [inputs, *outputs, *slopes])
+    values, targets = places[: len(layers) + 1], places[-1]
+    apart = [f"i64 {most * sum(outputs)}"] * len(slopes)  # from values to their slopes
 
     def call(name: str, *arguments: str) -> None:
         body.add(f"call void @{name}({', '.join(arguments)}, {shape}) noinline")
@@ -132,9 +147,12 @@ def _add_sums(module: Module, layers: list[Layer], bias: bool, loss: Loss, kind:
         call("fetch", f"ptr %t, i64 %t_stride, {targets}, i64 {layers[-1].outputs}, i64 %size")
     steps = list(zip(layers, pairwise(values), strict=True))
     for layer, (x, y) in steps:
-        low = constant(-math.inf if layer is layers[-1] else 0.0, kind)
+        last = layer is layers[-1]
+        low = constant(-math.inf if last or slopes else 0.0, kind)
         weight, b = at("%p", kind, str(layer.weight)), at("%p", kind, str(layer.bias))
         call("forward", weight, b, f"{kind} {low}, {x}, {y}, i64 {layer.outputs}, i64 {layer.inputs}")
+        if slopes and not last:
+            call("activated", y, *apart, f"i64 {layer.outputs}")
     weights = at(values[0].removeprefix("ptr "), kind, (str(layers[0].inputs), stride))
     call("loss", f"{values[-1]}, {targets}, ptr %c, {weights}, ptr %out, i64 {layers[-1].outputs}, i64 %size")
     for layer, (x, dz) in reversed(steps):
@@ -144,7 +162,7 @@ def _add_sums(module: Module, layers: list[Layer], bias: bool, loss: Loss, kind:
             call("to_bias", dz, at("%out", "double", str(1 + layer.bias)), f"i64 {layer.outputs}")
         if layer is not layers[0]:
             weight = at("%p", kind, str(layer.weight))
-            call("to_inputs", f"{weight}, {dz}, {x}, i64 {layer.inputs}, i64 {layer.outputs}")
+            call("to_inputs", weight, dz, x, *apart, f"i64 {layer.inputs}, i64 {layer.outputs}")
     routine.define("sums", SUMS)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from ...kernels.common.errors import UserError, choose, nearest
+from ...kernels.equations.activations import activation_of
 from ...kernels.equations.losses import SMOOTHING, Loss, check_constants, loss_of
 from ...kernels.equations.robust import refusal
 from .equations import check_equations
@@ -47,6 +48,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     _check_loss(config.model, varied)
     check_pruner(config.search, given)
     check_numbers(config)
+    activation_of(config.model.activation)
     _check_length(config.loop, "loop.steps" in varied)
     _check_batch(config.loop.batch_size)
     checkpoint_interval(config.checkpoint.every)

@@ -62,6 +62,7 @@ class ModelConfig:
     grad_delta: float = only(1e-4, "expression")
     widths: list[int] | None = only(None, "mlp")
     bias: bool = only(True, "mlp")
+    activation: str = only("relu", "mlp")
     quantize: list[int] = only([], "mlp")
 
 

@@ -66,7 +66,8 @@ def _by_numba(model: Model, rule: Rule) -> Make:
     if isinstance(model, ExpressionModel):
         return partial(NumbaDescent, graph_sums(model.graph, kind, dtype), rule)
     assert isinstance(model, MLPModel)
-    return partial(NumbaDescent, layers_sums(model.widths, model.bias, kind, dtype), rule)
+    sums = layers_sums(model.widths, model.bias, kind, dtype, model.activation)
+    return partial(NumbaDescent, sums, rule)
 
 
 def _by_triton(model: Model, rule: Rule) -> Make:
@@ -80,7 +81,8 @@ def _by_triton(model: Model, rule: Rule) -> Make:
         training = graph_training(model.graph, model.loss_kind, size)
     else:
         assert isinstance(model, MLPModel)
-        training = layers_training(model.widths, model.bias, model.loss_kind, model.product, size)
+        layers = model.widths, model.bias, model.loss_kind, model.product, size, model.activation
+        training = layers_training(*layers)
     return partial(TritonDescent, training, rule)
 
 

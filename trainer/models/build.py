@@ -148,9 +148,9 @@ def build(
     product = precision if precision in ("tf32", "bf16") else "ieee"
     of_layers = "triton" if backend == "triton" else "reference"  # Numba has whole trainings, no layers
     assert config.widths is not None
-    return MLPModel(
-        parameters, config.widths, config.bias, configured_loss(config), config.quantize, product, of_layers
-    )
+    loss, quantized = configured_loss(config), config.quantize
+    layers = config.widths, config.bias, loss, quantized, product, of_layers, config.activation
+    return MLPModel(parameters, *layers)
 
 
 def _check_memory(

@@ -1,4 +1,4 @@
-"""The multilayer perceptron: linear layers with ReLU between them, R of them at once."""
+"""The multilayer perceptron: linear layers with an activation between them, R of them at once."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -7,8 +7,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from ...kernels.activation import Activation, activation_of
+from ...kernels.activation.function import activation
 from ...kernels.equations.losses import Loss
-from ...kernels.linear_relu import linear_relu_chain
+from ...kernels.linear_relu import linear, linear_relu_chain
+from ...kernels.linear_relu.reference import Layer
 from ...kernels.loss import loss
 from ...kernels.quantize import quantize
 from ...kernels.random import Purpose, uniform
@@ -18,10 +21,11 @@ BLOCK = 1 << 20  # numbers drawn at a time
 
 
 class MLPModel(Model):
-    """R perceptrons of `widths` [inputs, hidden..., outputs], with ReLU between their layers.
+    """R perceptrons of `widths` [inputs, hidden..., outputs], with an activation between their layers.
 
     The layers in `quantized` get their input as uint8. `product` is the format in which matrix products
-    take their operands: "tf32", "bf16", or "ieee" for the parameters' own.
+    take their operands: "tf32", "bf16", or "ieee" for the parameters' own. `activation` is a name or an
+    equation of z.
     """
 
     def __init__(
@@ -33,12 +37,14 @@ class MLPModel(Model):
         quantized: Collection[int] = (),
         product: str = "ieee",
         backend: str = "reference",
+        activation: str | Activation = "relu",
     ) -> None:
         super().__init__(parameters, layout(widths, bias), loss, backend)
         self.layers = len(widths) - 1
         self.widths, self.bias = tuple(widths), bias
         self.quantized = frozenset(quantized)
         self.product = product
+        self.activation = activation_of(activation)
 
     def loss(self, inputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """L for every run, [R]; see Model.loss."""
@@ -62,15 +68,28 @@ class MLPModel(Model):
         return values, slopes
 
     def _outputs(self, parameters: Tensor, inputs: Tensor, backend: str) -> Tensor:
-        """Chains of layers, each from one quantized input to the next."""
         named = self.parts(parameters)
         layers = [(named[f"weight_{layer}"], named.get(f"bias_{layer}")) for layer in range(self.layers)]
-        values = inputs
+        through = self._through_relu if self.activation.is_relu else self._through
+        return through(layers, inputs, backend)
+
+    def _through_relu(self, layers: list[Layer], values: Tensor, backend: str) -> Tensor:
+        """Chains of layers, each from one quantized input to the next."""
         for start, stop in pairwise(sorted({0, *self.quantized, self.layers})):
             if start in self.quantized:
                 values = quantize(values, backend)
             relu_last = stop < self.layers
             values = linear_relu_chain(values, layers[start:stop], relu_last, self.product, backend)
+        return values
+
+    def _through(self, layers: list[Layer], values: Tensor, backend: str) -> Tensor:
+        """A layer and its activation after another."""
+        for number, (weight, bias) in enumerate(layers):
+            if number > 0:
+                values = activation(values, self.activation, backend)
+            if number in self.quantized:
+                values = quantize(values, backend)
+            values = linear(values, weight, bias, self.product, backend)
         return values
 
     @property

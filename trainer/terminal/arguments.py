@@ -7,12 +7,12 @@ from typing import Any, NoReturn
 
 from ...kernels.common.errors import UserError, nearest
 
-SHOW_OPTIONS, EXPORT_OPTIONS = ("sort", "limit", "run"), ("run", "to")
+SHOW_OPTIONS, EXPORT_OPTIONS = ("sort", "limit", "run"), ("run", "to", "format")
 SHOW_USAGE = (
     "packtrain show FOLDER [COLUMN=VALUE,VALUE]... ['COLUMN<VALUE']... [sort=COLUMN] [sort=-COLUMN] "
     "[limit=N] [run=N]"
 )
-EXPORT_USAGE = "packtrain export FOLDER [run=N | run=best] [to=FOLDER]"
+EXPORT_USAGE = "packtrain export FOLDER [run=N | run=best] [to=FOLDER] [format=NAME,NAME]"
 SHOW_HELP = """\
 Lists the runs of a training, a sweep or a search, the best first; or shows one run whole.
 A sweep that is still running can be looked at too.
@@ -32,6 +32,12 @@ examples:
 EXPORT_HELP = """\
 Writes one run's model into files that need no Packtrain to be read: its parameters as model.safetensors,
 its config as config.yaml, and of an expression graph the fitted equations as text, LaTeX and Python.
+Of an MLP, as far as format names them:
+
+  state_dict     state_dict.safetensors for torch.nn.Sequential, and model.py, which builds and loads that
+  numpy          predict.py, a function that needs NumPy alone, and its weights, predict.npz
+  torch          model.pt2, for torch.export.load
+  onnx           model.onnx; needs pip install 'packtrain[onnx]'
 """
 EXPORT_EXAMPLES = """\
 An option may be written as a word, as in Hydra: run=17 is --run 17.
@@ -39,6 +45,7 @@ An option may be written as a word, as in Hydra: run=17 is --run 17.
 examples:
   packtrain export FOLDER                          the best run, into FOLDER/export/run-0017 if that is it
   packtrain export FOLDER run=3 to=mine            run 3, into the folder mine
+  packtrain export FOLDER format=numpy,onnx        of an MLP: a function of NumPy, and ONNX
 """
 
 
@@ -67,14 +74,19 @@ def read_export(arguments: Sequence[str]) -> dict[str, Any]:
     Prints the help and raises SystemExit for --help. Raises UserError for what it doesn't take.
 
     >>> given = read_export([".", "run=3"])
-    >>> given["run"], given["to"]
-    ('3', None)
+    >>> given["run"], given["to"], given["formats"]
+    ('3', None, None)
     """
     parser = _Parser("packtrain export", EXPORT_USAGE, EXPORT_OPTIONS, EXPORT_HELP, EXPORT_EXAMPLES)
     parser.add_argument("--run", metavar="N", default="best", help="which run, by its index (default: best)")
     parser.add_argument("--to", metavar="FOLDER", help="where the files go (default: in FOLDER/export)")
+    parser.add_argument("--format", metavar="NAMES", help="of an MLP (default: state_dict,numpy)")
     given = parser.read(arguments)
-    return given | {"to": Path(given["to"]) if given["to"] else None}
+    formats = given.pop("format")
+    return given | {
+        "to": Path(given["to"]) if given["to"] else None,
+        "formats": formats.split(",") if formats else None,
+    }
 
 
 class _Parser(ArgumentParser):

@@ -7,10 +7,11 @@ from functools import lru_cache
 import torch
 
 from ...common.llvm import KEPT, KINDS, MachineCode, compiled
+from ...equations.activations import Activation
 from ...equations.losses import Loss
 from ...expression import llvm_source, numba_kernel
 from ...language.graph import Graph
-from ...layers.source import layers_source
+from ...layers.source import RELU, layers_source
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ def graph_sums(graph: Graph, loss: Loss, dtype: torch.dtype) -> Sums:
     return Sums(numba_kernel.sums(graph, loss, dtype), llvm_source.BLOCK)
 
 
-def layers_sums(widths: Sequence[int], bias: bool, loss: Loss, dtype: torch.dtype) -> Sums:
+def layers_sums(
+    widths: Sequence[int], bias: bool, loss: Loss, dtype: torch.dtype, activation: Activation = RELU
+) -> Sums:
     """The sums of an MLP with parameters of `dtype`: weight_0 [O, I], bias_0 [O], weight_1, ...
 
     >>> import torch
@@ -48,10 +51,10 @@ def layers_sums(widths: Sequence[int], bias: bool, loss: Loss, dtype: torch.dtyp
     >>> layers_sums([2, 8, 1], bias=True, loss=loss_of("mse"), dtype=torch.float32).block
     1024
     """
-    return _of_layers(tuple(widths), bias, loss, KINDS[dtype])
+    return _of_layers(tuple(widths), bias, loss, KINDS[dtype], activation)
 
 
 @lru_cache(KEPT)
-def _of_layers(widths: tuple[int, ...], bias: bool, loss: Loss, kind: str) -> Sums:
-    source = layers_source(widths, bias, loss, kind)
+def _of_layers(widths: tuple[int, ...], bias: bool, loss: Loss, kind: str, activation: Activation) -> Sums:
+    source = layers_source(widths, bias, loss, kind, activation)
     return Sums(compiled(source.text, "sums"), source.block, source.room)

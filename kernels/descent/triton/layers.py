@@ -104,6 +104,20 @@ def input_gradient(weight, dz, x, PRODUCT: tl.constexpr, PRECISION: tl.constexpr
 
 
 @triton.jit
+def first_rows(x, O: tl.constexpr):
+    """x, but 0 behind its first O rows."""
+    return tl.where(tl.arange(0, x.shape[0])[:, None] < O, x, 0.0)
+
+
+@triton.jit
+def input_derivative(weight, dz, PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
+    """W^T dz."""
+    return tl.dot(
+        tl.trans(weight.to(PRODUCT)), dz.to(PRODUCT), input_precision=PRECISION, out_dtype=weight.dtype
+    )
+
+
+@triton.jit
 def cross_entropy(
     y, t, c, w, size, at, inside, T: tl.constexpr, SMOOTHED: tl.constexpr, WEIGHTED: tl.constexpr
 ):

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ...activation.triton_source import functions, registers
 from ...common import launch
 from ...common.launch import padded
+from ...equations.activations import Activation, activation_of
 from ...equations.losses import Loss
 from ...expression.statements import indented
 from .losses_source import loss_source
 from .source import Cut, Training
 
 FEW = 4  # inputs, up to which the first layer multiplies no tiles
+RELU = activation_of("relu")
 LANES = 256  # parameters that are updated at a time
 
 # product -> the format of its operands, and how they are multiplied in it
@@ -27,21 +30,23 @@ FORMATS = {
 class RegisterTile:
     """The cut of an MLP whose values stay in registers: weights, activations and sums, each a tile.
 
-    It compiles without spills for up to `layers` layers and `inputs` inputs.
+    It compiles without spills for up to `layers` layers, `inputs` inputs, and `values` of an activation at
+    once, if that calls what the rows of ACTIVATIONS call.
     """
 
     cut: Cut
     layers: int
     inputs: int
+    values: int
 
 
 # By (product, side of the largest tile), found by compiling for sm_80 and sm_90, with an order of each run's
 # own. Any other MLP would spill, and keeps its values in scratch memory.
 REGISTER_TILES = {
-    ("ieee", 16): RegisterTile(Cut(32, 8), 3, 16),
-    ("ieee", 32): RegisterTile(Cut(16, 8), 3, 32),
-    ("bf16", 16): RegisterTile(Cut(32, 4), 2, 2),
-    ("tf32", 16): RegisterTile(Cut(32, 4), 2, 2),
+    ("ieee", 16): RegisterTile(Cut(32, 8), 3, 16, 4),
+    ("ieee", 32): RegisterTile(Cut(16, 8), 3, 32, 4),
+    ("bf16", 16): RegisterTile(Cut(32, 4), 2, 2, 3),
+    ("tf32", 16): RegisterTile(Cut(32, 4), 2, 2, 3),
 }
 
 
@@ -57,6 +62,7 @@ class ScratchTiles:
     cut: Cut
 
 
+AT_ONCE = {"fp64": 256, "ieee": 2048, "tf32": 2048, "bf16": 2048}  # numbers that are activated at a time
 SCRATCH_TILES = {
     "fp64": ScratchTiles(64, 32, Cut(64, 8)),
     "ieee": ScratchTiles(32, 32, Cut(128, 8)),
@@ -76,7 +82,7 @@ from packtrain.kernels.descent.triton.layers import (
 )
 from packtrain.kernels.random.triton_permutation import samples as permuted
 
-{loss}
+{functions}
 
 @triton.jit
 def loss_and_gradient(
@@ -111,7 +117,7 @@ from triton.language.extra import libdevice
 from packtrain.kernels.descent.triton.layers import columns, cross_entropy
 from packtrain.kernels.descent.triton.wide import wide_loss_and_gradient
 
-{loss}
+{functions}
 
 @triton.jit
 def place(layer):
@@ -130,9 +136,16 @@ def loss_and_gradient(
     return wide_loss_and_gradient(
         p, c, gradient, scratch, x, t, keys, offset, size, samples, scale, place, sample_loss,
         {how}, {layers}, {bias}, {weighted}, {inputs}, {outputs}, {columns}, {width}, {side}, {span},
-        OWN, BITS, BLOCK, CHUNK,
+        OWN, BITS, BLOCK, CHUNK,{activation}
     )
 '''
+
+
+ACTIVATED = """
+
+from packtrain.kernels.descent.triton.layers import first_rows, input_derivative, rounded
+
+"""
 
 
 @dataclass(frozen=True)
@@ -172,7 +185,12 @@ def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:
 
 
 def layers_training(
-    widths: Sequence[int], bias: bool, loss: Loss, product: str = "ieee", itemsize: int = 4
+    widths: Sequence[int],
+    bias: bool,
+    loss: Loss,
+    product: str = "ieee",
+    itemsize: int = 4,
+    activation: Activation = RELU,
 ) -> Training:
     """The module that defines loss_and_gradient(...) of an MLP, as that of graph_training.
 
@@ -189,15 +207,15 @@ def layers_training(
     layers = layers_of(widths, bias)
     product = "fp64" if itemsize == 8 else product
     how = "{}, '{}'".format(*FORMATS[product])
-    tile = _register_tile(widths, product)
+    tile = _register_tile(widths, product, activation)
     if not tile:
-        return _wide_training(layers, loss, product, how)
-    loop = [line for layer in layers for line in _forward(layer, len(layers), how)]
+        return _wide_training(layers, loss, product, how, activation)
+    loop = [line for layer in layers for line in _forward(layer, len(layers), how, activation)]
     given = f"z{len(layers)}, t, c, x + {widths[0]} * size, size, at, inside, {widths[-1]}"
     loop += [f"l, d{len(layers)} = sample_loss({given})", "total += l"]
-    loop += [line for layer in reversed(layers) for line in _backward(layer, how)]
+    loop += [line for layer in reversed(layers) for line in _backward(layer, how, activation)]
     source = LAYERS.format(
-        loss=loss_source(loss),
+        functions=loss_source(loss) + _activation_source(activation),
         zeros=indented([line for layer in layers for line in _zeros(layer)], 2),
         loop=indented(loop, 3),
         sums=indented([line for layer in layers for line in _sums(layer)], 2),
@@ -205,19 +223,28 @@ def layers_training(
     return Training(source, tile.cut, tile.cut, LANES)
 
 
-def _register_tile(widths: Sequence[int], product: str) -> RegisterTile | None:
+def _activation_source(activation: Activation) -> str:
+    """The functions of an activation, of which a ReLU needs none."""
+    return "" if activation.is_relu else ACTIVATED + functions(activation)
+
+
+def _register_tile(widths: Sequence[int], product: str, activation: Activation) -> RegisterTile | None:
     """The cut of an MLP whose values stay in registers; None where they would spill."""
     tile = REGISTER_TILES.get((product, max(map(padded, widths))))
-    fits = tile is not None and len(widths) - 1 <= tile.layers and widths[0] <= tile.inputs
-    return tile if fits else None
+    if tile is None or len(widths) - 1 > tile.layers or widths[0] > tile.inputs:
+        return None
+    values = registers(activation)
+    return tile if values is not None and values <= tile.values else None
 
 
-def _wide_training(layers: list[Layer], loss: Loss, product: str, how: str) -> Training:
+def _wide_training(
+    layers: list[Layer], loss: Loss, product: str, how: str, activation: Activation
+) -> Training:
     """The module of an MLP that keeps its values in scratch memory."""
     first, last, count, tiles = layers[0], layers[-1], len(layers), SCRATCH_TILES[product]
     width, block = max(padded(max(layer.I, layer.O)) for layer in layers), tiles.cut.block
     source = WIDE_LAYERS.format(
-        loss=loss_source(loss),
+        functions=loss_source(loss) + _activation_source(activation),
         first=f"{first.weight}, {first.O}, {first.I}",
         places=indented(_places(layers), 1),
         how=how,
@@ -230,10 +257,13 @@ def _wide_training(layers: list[Layer], loss: Loss, product: str, how: str) -> T
         width=width,
         side=min(tiles.side, width),
         span=tiles.span,
+        activation="" if activation.is_relu else f" {AT_ONCE[product]}, activated, passed_back,",
     )
     operands = width * (count * width + (count + 1) * block) // (2 if product == "bf16" else 1)
     sums_and_biases, outputs_and_targets = width * count * (width + 2), (2 * width + loss.weighted) * block
-    return Training(source, tiles.cut, tiles.cut, LANES, sums_and_biases + outputs_and_targets + operands)
+    slopes = 0 if activation.is_relu else (count - 1) * width * block
+    scratch = sums_and_biases + outputs_and_targets + slopes + operands
+    return Training(source, tiles.cut, tiles.cut, LANES, scratch)
 
 
 def _places(layers: list[Layer]) -> list[str]:
@@ -245,7 +275,7 @@ def _places(layers: list[Layer]) -> list[str]:
     ]
 
 
-def _forward(layer: Layer, last: int, how: str) -> list[str]:
+def _forward(layer: Layer, last: int, how: str, activation: Activation) -> list[str]:
     """z = W a + b of a layer from the activations a before it, and a = relu(z)."""
     l, shape, (rows, columns) = layer.number, f"{layer.weight}, {layer.O}, {layer.I}", layer.tile
     operand = how.split(",")[0]
@@ -258,17 +288,29 @@ def _forward(layer: Layer, last: int, how: str) -> list[str]:
             lines.append(f"a0 = columns(x, size, at, {layer.I}, {columns}).to({operand})")
         lines.append(f"w{l} = weight_of(p, {shape}, {rows}, {columns})")
         lines.append(f"z{l} = linear(w{l}, a{l - 1}, b{l}, {how})")
-    return lines if l == last else [*lines, f"a{l} = relu(z{l}).to({operand})"]
+    if l == last:
+        return lines
+    if activation.is_relu:
+        return [*lines, f"a{l} = relu(z{l}).to({operand})"]
+    lines.append(f"a{l}, s{l} = activated(z{l})")
+    if rows > layer.O:
+        lines += [f"a{l}, s{l} = first_rows(a{l}, {layer.O}), first_rows(s{l}, {layer.O})"]
+    return [*lines, f"a{l} = a{l}.to({operand})"]
 
 
-def _backward(layer: Layer, how: str) -> list[str]:
+def _backward(layer: Layer, how: str, activation: Activation) -> list[str]:
     """From d, the derivative by the layer's z, those by its weight and bias, and by the z before it."""
     l, operand = layer.number, how.split(",")[0]
     lines = [] if layer.bias is None else [f"db{l} += tl.sum(d{l}, 1)"]
     if layer.few:
         return [*lines, f"dw{l} = weight_gradient_of_few(dw{l}, d{l}, x, size, at, {layer.I}, {operand})"]
     lines.append(f"dw{l} = weight_gradient(dw{l}, d{l}, a{l - 1}, {how})")
-    return lines if l == 1 else [*lines, f"d{l - 1} = input_gradient(w{l}, d{l}, a{l - 1}, {how})"]
+    if l == 1:
+        return lines
+    if activation.is_relu:
+        return [*lines, f"d{l - 1} = input_gradient(w{l}, d{l}, a{l - 1}, {how})"]
+    back = f"passed_back(input_derivative(w{l}, d{l}, {how}), s{l - 1})"
+    return [*lines, f"d{l - 1} = rounded({back}, {operand})"]
 
 
 def _zeros(layer: Layer) -> list[str]:

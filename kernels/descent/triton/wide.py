@@ -6,7 +6,8 @@ program's scratch memory holds
 - weight_sums and bias_sums, the gradients summed over a CHUNK of samples, and the biases;
 - the last layer's outputs, the targets and, where there are any, the weights of a BLOCK of samples;
 - the weights, in the format of products;
-- the input of each layer [WIDTH, BLOCK], in that format, which its derivative replaces on the way back.
+- the input of each layer [WIDTH, BLOCK], in that format, which its derivative replaces on the way back;
+- where the activation is no ReLU, z of each hidden layer, which the slope f'(z) replaces.
 
 A barrier stands between a write by some threads and a read or write by others. Each part is a function that
 isn't inlined: in one large function the compiler would keep all addresses in registers. There are barriers
@@ -35,6 +36,7 @@ def wide_loss_and_gradient(
     BIAS: tl.constexpr, WEIGHTED: tl.constexpr, V: tl.constexpr, T: tl.constexpr, ROWS_T: tl.constexpr,
     WIDTH: tl.constexpr, SIDE: tl.constexpr, MOST: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr,
     BLOCK: tl.constexpr, CHUNK: tl.constexpr,
+    AT_ONCE: tl.constexpr = 0, activated: tl.constexpr = None, passed_back: tl.constexpr = None,
 ):  # fmt: skip
     """scale times the loss, and its gradient: as loss_and_gradient of source.graph_training."""
     SPAN: tl.constexpr = MOST if MOST < BLOCK else BLOCK
@@ -57,8 +59,24 @@ def wide_loss_and_gradient(
             )  # fmt: skip
             tl.debug_barrier()
             for layer in range(LAYERS):
-                _forward(weights, biases, values, outputs, layer, PRECISION, LAYERS, WIDTH, SIDE, BLOCK, SPAN)
+                _forward(
+                    weights,
+                    biases,
+                    values,
+                    outputs,
+                    layer,
+                    PRECISION,
+                    LAYERS,
+                    WIDTH,
+                    SIDE,
+                    BLOCK,
+                    SPAN,
+                    activated,
+                )
                 tl.debug_barrier()
+                if activated is not None:
+                    _activate(values, biases, place, layer, LAYERS, WIDTH, BLOCK, AT_ONCE, activated)
+                    tl.debug_barrier()
             dy = values + LAYERS * WIDTH * BLOCK
             last_bias = bias_sums + (LAYERS - 1) * WIDTH
             value += _losses(
@@ -70,7 +88,10 @@ def wide_loss_and_gradient(
                 _add_weight_sums(weight_sums, values, layer, first, PRECISION, WIDTH, SIDE, BLOCK, SPAN)
                 if layer > 0:
                     tl.debug_barrier()
-                    _backward(weights, values, bias_sums, layer, first, PRECISION, WIDTH, SIDE, BLOCK, SPAN)
+                    _backward(
+                        weights, values, bias_sums, layer, first, PRECISION, WIDTH, SIDE, BLOCK, SPAN, LAYERS,
+                        passed_back,
+                    )  # fmt: skip
                     tl.debug_barrier()
         tl.debug_barrier()
         _add_gradient(gradient, weight_sums, bias_sums, place, chunk == 0, scale, LAYERS, BIAS, WIDTH)
@@ -129,9 +150,10 @@ def _copy_rows(x, size, at, copy, V: tl.constexpr, HEIGHT: tl.constexpr):
 @triton.jit(noinline=True)
 def _forward(
     weights, biases, values, outputs, layer, PRECISION: tl.constexpr, LAYERS: tl.constexpr,
-    WIDTH: tl.constexpr, SIDE: tl.constexpr, BLOCK: tl.constexpr, SPAN: tl.constexpr,
+    WIDTH: tl.constexpr, SIDE: tl.constexpr, BLOCK: tl.constexpr, SPAN: tl.constexpr, activated: tl.constexpr,
 ):  # fmt: skip
-    """W a + b of a layer: through a ReLU to the next layer's input; of the last layer to the outputs."""
+    """W a + b of a layer: of the last layer to the outputs; of the others through a ReLU to the next layer's
+    input, or to where `activated` finds it."""
     for o in range(0, WIDTH, SIDE):
         b = tl.load(biases + layer * WIDTH + o + tl.arange(0, SIDE))
         for n in range(0, BLOCK, SPAN):
@@ -142,9 +164,37 @@ def _forward(
                 z = tl.dot(w, a, z, input_precision=PRECISION, out_dtype=z.dtype)
             if layer == LAYERS - 1:
                 tl.store(_tile(outputs, o, n, BLOCK, SIDE, SPAN), z)
+            elif activated is not None:
+                slopes = _slopes(values, z.dtype, LAYERS, WIDTH, BLOCK)
+                tl.store(_tile(slopes, layer * WIDTH + o, n, BLOCK, SIDE, SPAN), z)
             else:
                 next_a = _tile(values, (layer + 1) * WIDTH + o, n, BLOCK, SIDE, SPAN)
                 tl.store(next_a, relu(z).to(values.dtype.element_ty))
+
+
+@triton.jit
+def _slopes(values, dtype: tl.constexpr, LAYERS: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
+    """Where z of each hidden layer lies, and then its slopes."""
+    return (values + (LAYERS + 1) * WIDTH * BLOCK).to(tl.pointer_type(dtype), bitcast=True)
+
+
+@triton.jit(noinline=True)
+def _activate(
+    values, biases, place: tl.constexpr, layer, LAYERS: tl.constexpr, WIDTH: tl.constexpr,
+    BLOCK: tl.constexpr, MOST: tl.constexpr, activated: tl.constexpr,
+):  # fmt: skip
+    """f(z) of a hidden layer becomes the next layer's input, and f'(z) takes the place of z."""
+    _, O, _ = place(layer)
+    NUMBERS: tl.constexpr = WIDTH * BLOCK if WIDTH * BLOCK < MOST else MOST
+    z = _slopes(values, biases.dtype.element_ty, LAYERS, WIDTH, BLOCK) + layer * WIDTH * BLOCK
+    next_a = values + (layer + 1) * WIDTH * BLOCK
+    for start in range(0, tl.where(layer < LAYERS - 1, WIDTH * BLOCK, 0), NUMBERS):
+        n = start + tl.arange(0, NUMBERS)
+        inside = n < O * BLOCK
+        a, slope = activated(tl.load(z + n))
+        tl.store(next_a + n, tl.where(inside, a, 0.0).to(values.dtype.element_ty))
+        tl.debug_barrier()
+        tl.store(z + n, tl.where(inside, slope, 0.0))
 
 
 @triton.jit(noinline=True)
@@ -185,20 +235,28 @@ def _add_weight_sums(
 @triton.jit(noinline=True)
 def _backward(
     weights, values, bias_sums, layer, first, PRECISION: tl.constexpr,
-    WIDTH: tl.constexpr, SIDE: tl.constexpr, BLOCK: tl.constexpr, SPAN: tl.constexpr,
+    WIDTH: tl.constexpr, SIDE: tl.constexpr, BLOCK: tl.constexpr, SPAN: tl.constexpr, LAYERS: tl.constexpr,
+    passed_back: tl.constexpr,
 ):  # fmt: skip
-    """dz of the layer before replaces its output a: W^T dz, 0 where a <= 0; where a is NaN, not 0."""
+    """dz of the layer before replaces its output a: W^T dz times the slope. Behind a ReLU that is 0 where
+    a <= 0; where a is NaN, not 0."""
     for i in range(0, WIDTH, SIDE):
         db = tl.zeros([SIDE], bias_sums.dtype.element_ty)
         for n in range(0, BLOCK, SPAN):
             at = _tile(values, layer * WIDTH + i, n, BLOCK, SIDE, SPAN)
-            shut = tl.load(at) <= 0
+            if passed_back is None:
+                shut = tl.load(at) <= 0
             dx = tl.zeros([SIDE, SPAN], db.dtype)
             for o in range(0, WIDTH, SIDE):
                 w = tl.load(_tile(weights, layer * WIDTH + o, i, WIDTH, SIDE, SIDE))
                 dz = tl.load(_tile(values, (layer + 1) * WIDTH + o, n, BLOCK, SIDE, SPAN))
                 dx = tl.dot(tl.trans(w), dz, dx, input_precision=PRECISION, out_dtype=dx.dtype)
-            da = tl.where(shut, 0.0, dx).to(values.dtype.element_ty)
+            if passed_back is None:
+                da = tl.where(shut, 0.0, dx).to(values.dtype.element_ty)
+            else:
+                slopes = _slopes(values, db.dtype, LAYERS, WIDTH, BLOCK)
+                slope = _tile(slopes, (layer - 1) * WIDTH + i, n, BLOCK, SIDE, SPAN)
+                da = passed_back(dx, tl.load(slope)).to(values.dtype.element_ty)
             db += tl.sum(da.to(db.dtype), 1)
             tl.debug_barrier()
             tl.store(at, da)

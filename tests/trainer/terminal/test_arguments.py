@@ -54,11 +54,17 @@ def test_options_are_words_or_have_dashes(typed: list[str], expected: dict[str, 
     ],
 )
 def test_export_takes_a_run_and_a_folder(typed: list[str], expected: dict[str, Any], tmp_path: Path) -> None:
-    assert read_export([str(tmp_path), *typed]) == {"folder": tmp_path, "run": "best", "to": None, **expected}
+    assert read_export([str(tmp_path), *typed]) == {
+        "folder": tmp_path,
+        "run": "best",
+        "to": None,
+        "formats": None,
+        **expected,
+    }
 
 
 SHOW = "expected packtrain show FOLDER [COLUMN=VALUE,VALUE]... "
-EXPORT = "expected packtrain export FOLDER [run=N | run=best] [to=FOLDER]"
+EXPORT = "expected packtrain export FOLDER [run=N | run=best] [to=FOLDER] [format=NAME,NAME]"
 
 
 @pytest.mark.parametrize(

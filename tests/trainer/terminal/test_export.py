@@ -1,16 +1,20 @@
 """`packtrain export`."""
 
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 import torch
 import yaml
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 import packtrain
+from packtrain.trainer.terminal.arguments import EXPORT_USAGE
 from tests.helpers import Command, assert_close, result_in
 from tests.kernels.language.test_numpy_source import imported
+from tests.trainer.export.perceptrons import module
 from tests.trainer.sweep.test_sweep import BRIEF, HERE, QUICK
 
 
@@ -49,14 +53,55 @@ def test_the_text_of_a_fit_has_its_standard_errors(cli: Command, tmp_path: Path)
     assert np.array_equal(predict(np.array([1.0, 2.0]), b1=1, b2=2), [1, 4])
 
 
+MLP = ("experiment=gaussians", "data.size=64", "loop.batch_size=16", "loop.steps=3", *QUICK)
+
+
 def test_an_mlp_is_exported_without_equations(cli: Command, tmp_path: Path) -> None:
-    asked = ("experiment=gaussians", "data.size=64", "loop.batch_size=16", "loop.steps=3", *QUICK)
-    assert cli(*asked).code == 0
-    assert cli("export", "out", "run=best").code == 0
+    assert cli(*MLP).code == 0
+    ended = cli("export", "out", "run=best")
     to = tmp_path / "out" / "export" / "run-0000"
-    assert {file.name for file in to.iterdir()} == {"model.safetensors", "config.yaml"}
+    files = "model.safetensors, config.yaml, state_dict.safetensors, model.py, predict.py, predict.npz"
+    assert ended.code == 0 and ended.out.endswith(f"{files}\n")
+    assert {file.name for file in to.iterdir()} == {*files.split(", ")}
+    assert ended.out.startswith("nn.Sequential(\n    nn.Linear(in_features=2, out_features=10, bias=True),\n")
+    assert "Outputs are logits, one a class: their softmax" in ended.out
     with safe_open(to / "model.safetensors", "pt") as file:
         assert file.get_tensor("weight_0").shape == (10, 2)
+
+
+def test_a_run_of_a_pack_gives_elsewhere_what_it_gives_here(cli: Command, tmp_path: Path) -> None:
+    """A quantized layer, an activation of one's own, standardized inputs and targets, which are numbers."""
+    table = "data.table={xa: [1990, 2000, 2010, 2020], xb: [0.1, 0.3, 0.2, 0], xy: [3, 1, 4, 1]}"
+    asked = (
+        "~experiment", "model=mlp", "model.loss=mse", "model.widths=[2,6,4,1]", "model.quantize=[1]",
+        "model.activation='z*sigmoid(1.702*z) + 2'",
+        "data=table", table, "data.columns={targets: xy}", "data.standardize=all",
+        "pack.over={seed: '1,2,3'}", "loop.batch_size=full", "loop.steps=9", "monitor=quiet",
+    )  # fmt: skip
+    assert cli(*asked).code == 0
+    assert cli("export", "out", "run=2", "format=state_dict,numpy,torch", "to=mine").code == 0
+    inputs = torch.tensor([[1995.5, 0.25], [2003, 0.125], [2019, 0.0]], dtype=torch.float64)
+    expected = packtrain.load(tmp_path / "out").predict(inputs, run=2)
+    mine = tmp_path / "mine"
+    assert_close(module(mine / "model.py").Model()(inputs), expected, torch.float32)
+    assert_close(torch.from_numpy(module(mine / "predict.py").predict(inputs)), expected, torch.float32)
+    graph = torch.export.load(str(mine / "model.pt2")).module()
+    assert_close(graph(inputs.float()), expected, torch.float32)
+    with ZipFile(mine / "model.pt2") as archive:
+        weights = [file.file_size for file in archive.infolist() if "/weights/weight_" in file.filename]
+    tensors = load_file(mine / "model.safetensors")
+    assert sum(weights) == 4 * sum(tensor.numel() for tensor in tensors.values())  # of this run alone
+
+
+def test_what_trained_in_bf16_says_in_what_it_computes_elsewhere(cli: Command, tmp_path: Path) -> None:
+    assert cli(*MLP, "compute.precision=bf16").code == 0
+    ended = cli("export", "out", "format=numpy", "to=mine")
+    told = "It was trained with products in bf16; here they are in float32."
+    assert told in ended.out and told in (tmp_path / "mine" / "predict.py").read_text()
+    assert not (tmp_path / "mine" / "model.py").exists()
+    inputs = torch.randn(9, 2)
+    found = torch.from_numpy(module(tmp_path / "mine" / "predict.py").predict(inputs))
+    assert_close(found, packtrain.load(tmp_path / "out").predict(inputs, run=0), torch.bfloat16)
 
 
 def test_what_cant_be_exported_is_one_sentence(cli: Command, tmp_path: Path) -> None:
@@ -65,11 +110,25 @@ def test_what_cant_be_exported_is_one_sentence(cli: Command, tmp_path: Path) -> 
     for arguments, told in (
         (("out",), "run=best: out has the runs 0 to 2"),
         (("out", "run=7"), "run=7: out has the runs 0 to 2"),
-        (("out", "seed=3"), "expected packtrain export FOLDER [run=N | run=best] [to=FOLDER]; got seed=3"),
+        (("out", "seed=3"), f"expected {EXPORT_USAGE}; got seed=3"),
         (("nowhere",), "nowhere is no folder"),
+        (("out", "run=1", "format=numpy"), "format=... is of MLPs; equations are always written as text"),
     ):
         ended = cli("export", *arguments)
         assert ended.code == 2 and ended.err.count("\n") == 1 and told in ended.err, arguments
+
+
+def test_a_format_that_is_not_there_is_one_sentence(cli: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cli(*MLP).code == 0
+    monkeypatch.setattr("packtrain.trainer.export.graph.find_spec", lambda name: None)
+    known = "format is one of state_dict, numpy, torch, onnx; got"
+    for format, told in (
+        ("numpi", f"{known} 'numpi' (did you mean numpy?)"),
+        ("numpy,", f"{known} ''"),
+        ("onnx", "format=onnx needs onnx: pip install 'packtrain[onnx]'"),
+    ):
+        ended = cli("export", "out", f"format={format}", "to=mine")
+        assert ended.code == 2 and told in ended.err and not Path("mine").exists()
 
 
 def test_a_parameter_that_begins_with_x_goes_everywhere(cli: Command, tmp_path: Path) -> None:

@@ -14,13 +14,15 @@ from packtrain.kernels.descent.triton import wide as triton_wide
 from packtrain.kernels.descent.triton.descent import TritonDescent
 from packtrain.kernels.descent.triton.layers_source import ScratchTiles, layers_training
 from packtrain.kernels.descent.triton.source import Cut
-from packtrain.kernels.linear_relu.reference import linear_relu_chain_reference
+from packtrain.kernels.equations.activations import activation_of
+from packtrain.kernels.linear_relu.reference import linear_reference
 from packtrain.kernels.loss import loss as by_outputs
 from packtrain.kernels.loss import loss_of, with_weights
 from packtrain.trainer.data.order import Order
 from packtrain.trainer.models.mlp import layout
 from tests.helpers import assert_near
 from tests.kernels import edited
+from tests.kernels.activation.activations import by_autograd
 from tests.kernels.descent import trainings
 from tests.kernels.descent.trainings import CPU, Training, by_torch, by_triton, check, check_nan
 from tests.losses import LOSSES
@@ -42,6 +44,7 @@ def training(
     runs: int = 2,
     steps: tuple[int, ...] = (3, 2),
     weighted: bool = False,
+    activation: str = "relu",
 ) -> Training:
     """A few steps of Adam on a perceptron."""
     generator = torch.Generator().manual_seed(sum(widths))
@@ -59,8 +62,10 @@ def training(
         parts = p.split([torch.Size(shape).numel() for shape in shapes.values()], 1)
         named = [part.view(-1, *shape) for part, shape in zip(parts, shapes.values(), strict=True)]
         pairs = list(zip(named[::2], named[1::2], strict=True)) if bias else [(w, None) for w in named]
-        inputs, w = (x[..., :-1], x[..., -1]) if weighted else (x, None)
-        outputs = linear_relu_chain_reference(inputs, pairs, False, product)
+        y, w = (x[..., :-1], x[..., -1]) if weighted else (x, None)
+        for weight, b in pairs[:-1]:
+            y = by_autograd(linear_reference(y, weight, b, product), activation)
+        outputs = linear_reference(y, *pairs[-1], product)
         value = by_outputs(outputs, t, kind, constants=constants[: len(p)], weights=w)
         return value.detach(), torch.autograd.grad(value.sum(), p)[0]
 
@@ -69,7 +74,7 @@ def training(
     inputs = drawn(size, widths[0])
     classes = torch.randint(widths[-1], (size, 1), generator=generator)
     return Training(
-        kernel=layers_training(widths, bias, kind, product, itemsize),
+        kernel=layers_training(widths, bias, kind, product, itemsize, activation_of(activation)),
         loss_and_gradient=loss_and_gradient,
         parameters=drawn(runs, count) / 2,
         inputs=with_weights(inputs, torch.arange(size) % 4 / 2) if weighted else inputs,
