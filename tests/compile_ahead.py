@@ -169,10 +169,11 @@ def perceptron(
     batch: int = 256,
     own: bool = False,
     activation: str = "relu",
+    dropout: bool = False,
 ) -> None:
     """A few steps of a perceptron's training in one launch."""
-    kind = getattr(torch, dtype)
-    source = layers_training(widths, True, loss_of(loss), product, kind.itemsize, activation_of(activation))
+    kind, how = getattr(torch, dtype), activation_of(activation)
+    source = layers_training(widths, True, loss_of(loss), product, kind.itemsize, how, dropout)
     size = sum(o * (i + 1) for i, o in itertools.pairwise(widths))
     _descend(source, torch.zeros(3, size, dtype=kind), widths[0], widths[-1], loss, optimizer, batch, own)
 
@@ -187,7 +188,7 @@ def _descend(
     rule = rule_of(optimizer)
     whole, floats = torch.zeros(size, dtype=torch.int64), torch.zeros(2, size, dtype=kind)
     settings = torch.zeros(size, len(rule.constants), dtype=kind)
-    constants = torch.ones(size, len(loss_of(loss).constants), dtype=kind)
+    constants = torch.ones(size, len(loss_of(loss).constants) + 2, dtype=kind)  # those of dropout, too
     runs = Runs(parameters, settings, constants, whole, whole, whole, whole, floats[0] > 0, floats[0])
     record = Record(floats, floats, torch.zeros(2, size, 2, dtype=kind), whole[:2], floats[0])
     descent = TritonDescent(source, rule, runs, record, 1)
@@ -196,9 +197,18 @@ def _descend(
     descent.advance(Block(0, Batches(x, t, shuffle), table, whole[:2]), slice(0, 2))
 
 
+def dropout(dtype: str) -> None:
+    """Masks of a layer's outputs."""
+    kind = getattr(torch, dtype)
+    for features in (10, 300):
+        keys, rates = torch.zeros(3, 2, dtype=torch.int64), torch.zeros(3, dtype=kind)
+        dropout_fwd(torch.zeros(3, 50, features, dtype=kind), keys, rates, rates)
+
+
 def quantize(dtype: str) -> None:
     """The fused cast."""
-    quantize_fwd(torch.zeros(5000, dtype=getattr(torch, dtype)))
+    for wants_error in (True, False):
+        quantize_fwd(torch.zeros(5000, dtype=getattr(torch, dtype)), wants_error)
 
 
 def atomic() -> None:
@@ -260,7 +270,7 @@ def _tool(name: str, *arguments: Any) -> str:
 
 
 CASES: dict[str, Callable[..., None]] = {
-    case.__name__: case for case in (linear_relu, expression, training, perceptron, quantize, atomic)
+    case.__name__: case for case in (linear_relu, expression, training, perceptron, dropout, quantize, atomic)
 }
 
 
@@ -298,6 +308,7 @@ if __name__ == "__main__":
     from packtrain.kernels.descent.triton.descent import TritonDescent
     from packtrain.kernels.descent.triton.layers_source import layers_training
     from packtrain.kernels.descent.triton.source import graph_training
+    from packtrain.kernels.dropout.kernel import dropout_fwd
     from packtrain.kernels.equations.activations import activation_of
     from packtrain.kernels.equations.losses import loss_of
     from packtrain.kernels.equations.optimizers import rule_of

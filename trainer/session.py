@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ from .loop.slices import Slices
 from .loop.validation import Validation
 from .loop.watch import Watcher
 from .models.base import Model
-from .models.build import graph_of
+from .models.build import graph_of, notes_on
 from .models.evaluate import Evaluation, confusion, evaluate
 from .pruning.judge import Judge, make_judge, why
 from .pruning.objective import chosen_objective
@@ -54,7 +55,8 @@ def load_data(pack: Pack) -> Data:
     check_backend(config.compute.backend, compute.device)
     graph, outputs = graph_of(config), (config.model.widths or [None])[-1]
     with at_work(compute):
-        return load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs)
+        data = load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs)
+    return replace(data, notes=(*data.notes, *notes_on(config.model)))
 
 
 class Session:

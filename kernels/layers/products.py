@@ -43,11 +43,14 @@ def add_forward(module: Module, kind: str, outputs: Iterable[int], bias: bool) -
     routine.define("forward", f"ptr %w, ptr %b, {kind} %low, ptr %x, ptr %y, {shape}")
 
 
-def add_to_inputs(module: Module, kind: str, inputs: Iterable[int], activation: Activation) -> None:
+def add_to_inputs(
+    module: Module, kind: str, inputs: Iterable[int], activation: Activation, dropout: bool = False
+) -> None:
     """dz takes the place of y: W^T x times the slope of what made y: W [inner, rows], x [inner, samples].
 
     x are derivatives by what the next layer made of y. Behind a ReLU y tells the slope: 0 where y was <= 0,
-    but not where it was NaN. Of other activations the slopes lie %apart numbers behind y.
+    but not where it was NaN; with dropout it is the scale of what was kept, behind the rate at `drop`. Of
+    other activations the slopes lie %apart numbers behind y.
 
     >>> from packtrain.kernels.activation import activation_of
     >>> from packtrain.kernels.functions.vector import Module
@@ -62,7 +65,11 @@ def add_to_inputs(module: Module, kind: str, inputs: Iterable[int], activation: 
     def start(row: str) -> Vector:
         return body.number(0, kind, lanes)
 
+    scaled = dropout and activation.is_relu
+    scale = body.load_splat(body.pointer("%drop", kind, "1"), kind, lanes) if scaled else 1
+
     def through_relu(value: Vector, place: str) -> Vector:
+        value = value * scale if scaled else value
         return where(body.load(place, kind, lanes) <= 0, 0, value)
 
     def through_any(value: Vector, place: str) -> Vector:
@@ -71,9 +78,9 @@ def add_to_inputs(module: Module, kind: str, inputs: Iterable[int], activation: 
 
     finish = through_relu if activation.is_relu else through_any
     _Product(routine, kind, (1, "%rows"), start, finish).write(heights(inputs))
-    apart = "" if activation.is_relu else "i64 %apart, "
+    more = "ptr %drop, " if scaled else "" if activation.is_relu else "i64 %apart, "
     shape = "i64 %rows, i64 %inner, i64 %samples, i64 %stride"
-    routine.define("to_inputs", f"ptr %w, ptr %x, ptr %y, {apart}{shape}")
+    routine.define("to_inputs", f"ptr %w, ptr %x, ptr %y, {more}{shape}")
 
 
 @dataclass(frozen=True)

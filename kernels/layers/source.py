@@ -11,6 +11,7 @@ from ..functions.routine import Routine
 from ..functions.vector import BITS, Module, Place, constant
 from . import gradients, losses, products
 from .activations import add_activated
+from .dropout import add_dropped
 from .tiles import REGISTER, lanes_of
 
 CACHED = 1 << 21  # bytes of a block's values: more would not stay near a core
@@ -50,11 +51,18 @@ class Layer:
 
 
 def layers_source(
-    widths: Sequence[int], bias: bool, loss: Loss, kind: str, activation: Activation = RELU
+    widths: Sequence[int],
+    bias: bool,
+    loss: Loss,
+    kind: str,
+    activation: Activation = RELU,
+    dropout: bool = False,
 ) -> LayersSource:
     """The sums of an MLP, `activation` between its layers, in numbers of the kind double or float.
 
-    A block is as large as its values stay in the cache: widths and activation alone decide.
+    With `dropout` the numbers at c end with the rate and the scale, and `keys` [L, 2] are of hidden layers.
+
+    A block is as large as its values stay in the cache: widths, activation and loss alone decide.
 
     >>> from packtrain.kernels.layers.source import layers_source
     >>> from packtrain.kernels.loss import loss_of
@@ -67,9 +75,9 @@ def layers_source(
     of_sample = sum(widths) + slopes + loss.weighted + (8 // size if loss.of_classes else widths[-1])
     block = min(MOST, max(LEAST, 1 << (CACHED // (of_sample * size)).bit_length() - 1))
     most = block + lanes_of(kind)
-    _add_routines(module, layers, bias, loss, kind, activation)
-    _add_sums(module, layers, bias, loss, kind, activation, most)
-    return LayersSource(module.text(), block, most * of_sample + REGISTER // size)
+    _add_routines(module, layers, bias, loss, kind, activation, dropout)
+    _add_sums(module, layers, bias, loss, kind, activation, dropout, most)
+    return LayersSource(module.text(), block, most * (of_sample + dropout) + REGISTER // size)
 
 
 def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:
@@ -88,13 +96,21 @@ def layers_of(widths: Sequence[int], bias: bool) -> list[Layer]:
 
 
 def _add_routines(
-    module: Module, layers: list[Layer], bias: bool, loss: Loss, kind: str, activation: Activation
+    module: Module,
+    layers: list[Layer],
+    bias: bool,
+    loss: Loss,
+    kind: str,
+    activation: Activation,
+    dropout: bool,
 ) -> None:
     outputs, inputs = [layer.outputs for layer in layers], [layer.inputs for layer in layers]
     products.add_forward(module, kind, outputs, bias)
-    products.add_to_inputs(module, kind, inputs[1:], activation)
+    products.add_to_inputs(module, kind, inputs[1:], activation, dropout)
     if not activation.is_relu:
         add_activated(module, kind, activation)
+    if dropout:
+        add_dropped(module, kind, has_slopes=not activation.is_relu)
     gradients.add_to_weights(module, kind, outputs, inputs)
     gradients.add_to_bias(module, kind, outputs)
     _add_fetch(module, "fetch", kind, lanes_of(kind))
@@ -120,7 +136,14 @@ def _add_fetch(module: Module, name: str, kind: str, lanes: int) -> None:
 
 
 def _add_sums(
-    module: Module, layers: list[Layer], bias: bool, loss: Loss, kind: str, activation: Activation, most: int
+    module: Module,
+    layers: list[Layer],
+    bias: bool,
+    loss: Loss,
+    kind: str,
+    activation: Activation,
+    dropout: bool,
+    most: int,
 ) -> None:
     """Forward through the layers, the loss, and back: derivatives take the place of values."""
     routine = Routine(module)
@@ -130,8 +153,8 @@ def _add_sums(
     shape = f"i64 {samples}, i64 {stride}"
     inputs, outputs = layers[0].inputs + loss.weighted, [layer.outputs for layer in layers]
     slopes = [] if activation.is_relu else [sum(outputs[:-1])]
-    places = _places(body, kind, most, [inputs, *outputs, *slopes])
-    values, targets = places[: len(layers) + 1], places[-1]
+    places = _places(body, kind, most, [inputs, *outputs, *slopes, *[1] * dropout])
+    values, mixed, targets = places[: len(layers) + 1], places[-2], places[-1]
     apart = [f"i64 {most * sum(outputs)}"] * len(slopes)  # from values to their slopes
 
     def call(name: str, *arguments: str) -> None:
@@ -140,6 +163,8 @@ def _add_sums(
     def at(base: str, kind: str, *index: str | tuple[str, str]) -> str:
         return f"ptr {routine.at(base, kind, *index)}"
 
+    drop = at("%c", kind, str(len(loss.constants)))
+    slope = [drop] if dropout and not slopes else apart  # what the slopes of hidden layers are known by
     call("fetch", f"ptr %x, i64 %x_stride, {values[0]}, i64 {inputs}, i64 %size")
     if loss.of_classes:
         call("fetch_classes", f"ptr %t, i64 %t_stride, {targets}, i64 1, i64 %size")
@@ -153,6 +178,9 @@ def _add_sums(
         call("forward", weight, b, f"{kind} {low}, {x}, {y}, i64 {layer.outputs}, i64 {layer.inputs}")
         if slopes and not last:
             call("activated", y, *apart, f"i64 {layer.outputs}")
+        if dropout and not last:
+            key = at("%keys", "i64", str(2 * layers.index(layer)))
+            call("dropped", y, key, drop, f"i64 %first, {mixed}", *apart, f"i64 {layer.outputs}")
     weights = at(values[0].removeprefix("ptr "), kind, (str(layers[0].inputs), stride))
     call("loss", f"{values[-1]}, {targets}, ptr %c, {weights}, ptr %out, i64 {layers[-1].outputs}, i64 %size")
     for layer, (x, dz) in reversed(steps):
@@ -162,7 +190,7 @@ def _add_sums(
             call("to_bias", dz, at("%out", "double", str(1 + layer.bias)), f"i64 {layer.outputs}")
         if layer is not layers[0]:
             weight = at("%p", kind, str(layer.weight))
-            call("to_inputs", weight, dz, x, *apart, f"i64 {layer.inputs}, i64 {layer.outputs}")
+            call("to_inputs", weight, dz, x, *slope, f"i64 {layer.inputs}, i64 {layer.outputs}")
     routine.define("sums", SUMS)
 
 

@@ -1,4 +1,4 @@
-"""The cast to uint8 whose rounding error is added to the gradient."""
+"""The cast to uint8 whose rounding error is added to the gradient, or dropped."""
 
 from .function import QuantizeFunction, quantize
 

@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     SPLIT = 4
     STARTS = 5
     STRATA = 6
+    DROPOUT = 7
 
 
 def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
@@ -115,6 +116,33 @@ def latin_hypercube(seed: Tensor, size: int, dimensions: int) -> Tensor:
     stratum = permutation(seed, Purpose.STRATA, places, size).view(dimensions, size).T
     inside = uniform(seed, Purpose.STARTS, 0, size * dimensions, torch.float64).view(size, dimensions)
     return (stratum + inside) / size
+
+
+def pair_keys(seed: Tensor, purpose: Purpose, step: Tensor, streams: int) -> Tensor:
+    """The two keys of pair_words, of each of so many streams: seed [...] and step [...] -> [..., streams, 2].
+
+    >>> import torch
+    >>> from packtrain.kernels.random import Purpose, pair_keys
+    >>> pair_keys(torch.tensor([1, 2, 3]), Purpose.DROPOUT, torch.tensor(0), 4).shape
+    torch.Size([3, 4, 2])
+    """
+    stream = torch.arange(streams, device=seed.device)
+    return torch.stack(words(seed[..., None], purpose, step[..., None], stream)[:2], -1)
+
+
+def pair_words(keys: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """A random word in [0, 2^32) for each pair of numbers below 2^32: keys [..., 2], [N], [O] -> [..., N, O].
+
+    It is mix(mix(n ^ k0) + mix(o ^ k1)): of what is done for each pair, most is done once for each number.
+
+    >>> import torch
+    >>> from packtrain.kernels.random import Purpose, pair_keys, pair_words
+    >>> keys = pair_keys(torch.tensor(1), Purpose.DROPOUT, torch.tensor(0), 1)[0]
+    >>> (pair_words(keys, torch.arange(2), torch.arange(3)) >> 24).tolist()
+    [[84, 223, 83], [242, 34, 124]]
+    """
+    rows, columns = _mix(first ^ keys[..., :1]), _mix(second ^ keys[..., 1:])
+    return _mix((rows[..., :, None] + columns[..., None, :]) & WORD)
 
 
 def permutation(seed: Tensor, purpose: Purpose, stream: Tensor, size: int) -> Tensor:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from packtrain.kernels.equations.optimizers import rule_of
-from packtrain.trainer.models.mlp import MLPModel, initial_weights
+from packtrain.trainer.models.mlp import MLPModel
+from packtrain.trainer.models.weights import initial_weights
 from packtrain.trainer.optimizers import Optimizer
 from scripts.bench.case import OURS, Case, randn
 from scripts.bench.timing import Way

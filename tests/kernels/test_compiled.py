@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from packtrain.kernels.equations.optimizers import OPTIMIZERS
 from packtrain.kernels.language import Graph
 from packtrain.kernels.language.ops import FUNCTIONS
 from tests.compile_ahead import Report, compiled
@@ -128,6 +129,11 @@ def test_whole_trainings(dtype: str) -> None:
     )
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_whole_trainings_by_every_optimizer(dtype: str) -> None:
+    sound(*(trainings(PRIMER, dtype=dtype, optimizer=kind) for kind in sorted(OPTIMIZERS)))
+
+
 @pytest.mark.parametrize(
     ("product", "widths", "own"),
     [
@@ -167,6 +173,26 @@ def test_whole_trainings_of_perceptrons_in_float64() -> None:
         {**case, "widths": [128] * 4, "own": True, "loss": "mse", "batch": 4096},
     )
     assert all(any("DMMA" in name for name in report.matrix) for report in reports)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"widths": [4, 32, 32, 32], "product": "ieee"},
+        {"widths": [2, 16, 16], "product": "bf16"},
+        {"widths": [128] * 4, "product": "bf16", "activation": "gelu", "batch": 4096},
+        {"widths": [128] * 4, "dtype": "float64", "loss": "mse", "batch": 4096},
+    ],
+    ids=str,
+)
+def test_whole_trainings_with_dropout(case: dict[str, Any]) -> None:
+    """In the largest tiles of each sort: masks take registers, too."""
+    sound({"case": "perceptron", "own": True, "dropout": True, **case})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_dropout(dtype: str) -> None:
+    sound({"case": "dropout", "dtype": dtype})
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])

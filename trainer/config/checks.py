@@ -20,6 +20,8 @@ UNSCALED = {
     "poisson": "counts",
 }  # loss -> its targets, which must be what they are
 GRADIENTS = ("exact", "finite_difference")
+INITS = ("default", "he", "xavier", "normal")
+QUANTIZE_ERRORS = ("add", "drop")
 SAMPLERS = ("tpe", "cmaes", "nsgaii", "random")
 ORDERS = ("shared", "own", "sequential")
 BACKENDS = ("auto", "reference", "triton", "numba")
@@ -124,7 +126,7 @@ def not_for_fits(kind: str, loss: Loss, fault: str) -> str:
 
     >>> from packtrain.kernels.equations.losses import loss_of
     >>> from packtrain.trainer.config.checks import not_for_fits
-    >>> not_for_fits("gauss_newton", loss_of("mae"), "it is not smooth")[-49:]
+    >>> not_for_fits("gauss_newton", loss_of("mae"), "it is not smooth")[-45:]
     'got mae: it is not smooth; try optimizer=adam'
     """
     return (
@@ -188,6 +190,8 @@ def _check_loss(model: ModelConfig, varied: Collection[str]) -> None:
 def _check_words(config: Config) -> None:
     for path, known in (
         ("model.gradient", GRADIENTS),
+        ("model.init", INITS),
+        ("model.quantize_error", QUANTIZE_ERRORS),
         ("loop.order", ORDERS),
         ("search.sampler", SAMPLERS),
         ("compute.backend", BACKENDS),

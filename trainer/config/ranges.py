@@ -20,6 +20,7 @@ NUMBERS: dict[str, Range] = {
     "data.validation": BELOW_1,
     "model.grad_delta": ABOVE_0,
     "model.starts": ABOVE_0,
+    "model.dropout": BELOW_1,
     "optimizer.lr": AT_LEAST_0,
     "optimizer.weight_decay": AT_LEAST_0,
     "optimizer.clip_norm": ABOVE_0,

@@ -63,7 +63,10 @@ class ModelConfig:
     widths: list[int] | None = only(None, "mlp")
     bias: bool = only(True, "mlp")
     activation: str = only("relu", "mlp")
+    init: str = only("default", "mlp")
+    dropout: float = per_run(0.0, "mlp")
     quantize: list[int] = only([], "mlp")
+    quantize_error: str = only("add", "mlp")
 
 
 @dataclass
@@ -296,7 +299,7 @@ def per_run_fields() -> list[str]:
 
     >>> from packtrain.trainer.config.schema import per_run_fields
     >>> per_run_fields()[:3]
-    ['seed', 'model.initial.*', 'optimizer.lr']
+    ['seed', 'model.initial.*', 'model.dropout']
     """
     varying = [(path, meta) for path, meta in all_fields() if meta.get("per_run")]
     return [f"{path}.*" if meta.get("mapping") else path for path, meta in varying]

@@ -117,7 +117,7 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
     _check_size(pack, model)
     data = _counted(data)
     order = Order(len(data), len(data), None, data.inputs.device)
-    problem = Problem(data.inputs, data.targets, data.weights, _robust_loss(pack, model))
+    problem = Problem(data.inputs, data.targets, data.weights, loss=_robust_loss(pack, model))
     rules = _rules(pack, model, problem, _steps(pack, order))
     damped = pack.config.optimizer.kind == "levenberg_marquardt"
     parameters = model.parameters.detach()
@@ -163,6 +163,11 @@ def _check_size(pack: Pack, model: Model) -> None:
     if pack.config.model.quantize:
         raise UserError(
             f"optimizer={kind} needs derivatives, and model.quantize has none; try optimizer=adam"
+        )
+    if any(pack.each("model.dropout")):
+        raise UserError(
+            f"optimizer={kind} minimizes one sum of squares, and model.dropout makes another at each step; "
+            "try optimizer=adam"
         )
     if size > MOST_PARAMETERS or runs * size * size > MOST_MATRICES:
         raise UserError(

@@ -66,7 +66,8 @@ def _by_numba(model: Model, rule: Rule) -> Make:
     if isinstance(model, ExpressionModel):
         return partial(NumbaDescent, graph_sums(model.graph, kind, dtype), rule)
     assert isinstance(model, MLPModel)
-    sums = layers_sums(model.widths, model.bias, kind, dtype, model.activation)
+    drops = model.dropout is not None
+    sums = layers_sums(model.widths, model.bias, kind, dtype, model.activation, drops)
     return partial(NumbaDescent, sums, rule)
 
 
@@ -82,7 +83,7 @@ def _by_triton(model: Model, rule: Rule) -> Make:
     else:
         assert isinstance(model, MLPModel)
         layers = model.widths, model.bias, model.loss_kind, model.product, size, model.activation
-        training = layers_training(*layers)
+        training = layers_training(*layers, model.dropout is not None)
     return partial(TritonDescent, training, rule)
 
 

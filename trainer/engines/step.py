@@ -43,8 +43,9 @@ class StepEngine(TabulatedEngine):
         nothing = self.runs.new_empty(self.capacity, 0)
         indices = nothing if whole else self.order.indices(start, start + self.capacity)
         coefficients, lr, slot = super()._tables()
-        wanted = torch.arange(start, start + self.capacity, device=self.runs.device)[:, None] < self.steps
-        return coefficients[..., self.rates.setting, None], lr, slot, wanted, indices
+        step = torch.arange(start, start + self.capacity, device=self.runs.device)
+        wanted, keys = step[:, None] < self.steps, self.model.keys(step)
+        return coefficients[..., self.rates.setting, None], lr, slot, wanted, indices, keys
 
     def _execute(self, first: int, count: int) -> None:
         self.row.fill_(first)
@@ -71,9 +72,9 @@ class StepEngine(TabulatedEngine):
             self.graph.replay()
 
     def _step(self) -> None:
-        coefficients, _, slot, wanted, indices = (t.index_select(0, self.row)[0] for t in self.tables)
+        coefficients, _, slot, wanted, indices, keys = (t.index_select(0, self.row)[0] for t in self.tables)
         parameters = self.model.parameters
-        loss = self.model.loss(*self._minibatch(indices))
+        loss = self.model.loss(*self._minibatch(indices), keys=keys)
         (gradient,) = torch.autograd.grad(loss.sum(), parameters)
         with torch.no_grad():
             active = wanted & self.alive

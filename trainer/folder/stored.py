@@ -25,6 +25,7 @@ HEAD: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("seconds", "outcomes"), (dict,)),
     "best_run": (int, type(None)),
     "run": (list,),
+    "confusion": (dict, type(None)),
 }
 SECONDS = {"train": (int, float), "compile": (int, float, type(None))}
 LINE: dict[str, tuple[type, ...]] = {

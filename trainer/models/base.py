@@ -49,11 +49,18 @@ class Model(ABC):
             part.loss_constants = self.loss_constants[runs]
         return part
 
+    def keys(self, steps: Tensor) -> Tensor:
+        """What makes the loss of each of `steps` [S] random: [S, R, ...]; [S, 0] where nothing does."""
+        return steps.new_empty(len(steps), 0)
+
     @abstractmethod
-    def loss(self, inputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+    def loss(
+        self, inputs: Tensor, targets: Tensor, weights: Tensor | None = None, keys: Tensor | None = None
+    ) -> Tensor:
         """L for every run: inputs [B, V] or [R, B, V], targets [B, T] or [R, B, T] -> [R].
 
-        `weights` [B] or [R, B] are the samples'.
+        `weights` [B] or [R, B] are the samples'. `keys` [R, ...] are those of a step; without them nothing is
+        random.
         """
 
     @abstractmethod

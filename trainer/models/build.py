@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...kernels.common.errors import UserError, nearest
+from ...kernels.dropout import Dropout
 from ...kernels.equations.losses import CROSS_ENTROPY
 from ...kernels.equations.robust import SQUARES
 from ...kernels.language import Graph, parse
@@ -21,7 +22,8 @@ from .base import Model
 from .expression import ExpressionModel
 from .initial import check_names, initial_parameters
 from .losses import configured_loss, constants_in_runs
-from .mlp import MLPModel, initial_weights, layout
+from .mlp import MLPModel
+from .weights import initial_weights, layout
 
 NARROW = 128  # features of a layer, up to which no step makes copies
 COPIES = 5  # that a step of wide layers makes of the parameters and their optimizer's state, as measured
@@ -80,6 +82,22 @@ def _check_variables(config: ModelConfig, graph: Graph) -> None:
             )
 
 
+def notes_on(config: ModelConfig) -> tuple[str, ...]:
+    """Sentences about a model that hardly learns: said, not refused.
+
+    >>> from packtrain.trainer.config.schema import ModelConfig
+    >>> from packtrain.trainer.models.build import notes_on
+    >>> notes_on(ModelConfig("mlp", quantize=[0])), len(notes_on(ModelConfig("mlp", quantize=[0, 2])))
+    ((), 1)
+    """
+    if config.kind != "mlp" or config.quantize_error == "drop" or not any(config.quantize):
+        return ()
+    return (
+        "a hidden layer is quantized and its rounding error added to the gradient, which drowns what the "
+        "layers before it could learn; with model.quantize_error=drop they learn",
+    )
+
+
 def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype, backend: str) -> Model:
     """The untrained model of every run in `pack`, on the data's device. Raises UserError.
 
@@ -103,13 +121,30 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
     else:
         widths = _check_widths(config, data)
         _check_memory(pack, layout(widths, config.bias), device, dtype)
-        start = initial_weights(widths, config.bias, seeds, dtype)
+        start = initial_weights(widths, config.bias, seeds, dtype, config.init)
     model = build(config, graph, start, pack.config.compute.precision, backend)
     loss = configured_loss(config, data.weights is not None, pack.over)
     model.loss_kind, model.loss_constants = loss, constants_in_runs(pack, loss, start)
     model.one_hot, model.seeds = data.one_hot, seeds
+    if isinstance(model, MLPModel):
+        model.dropout = dropout_of(pack, dtype, device)
     model.weighs_errors = pack.config.optimizer.kind in LEAST_SQUARES and loss.name not in SQUARES
     return model
+
+
+def dropout_of(pack: Pack, dtype: torch.dtype, device: torch.device) -> Dropout | None:
+    """How much the runs of `pack` drop; None where none does.
+
+    >>> import torch
+    >>> from packtrain.trainer.config.pack import Pack
+    >>> from packtrain.trainer.config.schema import Config
+    >>> from packtrain.trainer.models.build import dropout_of
+    >>> pack = Pack(Config(), {"model.dropout": [0.0, 0.5]}, 2)
+    >>> dropout_of(pack, torch.float32, torch.device("cpu")).rates
+    tensor([0.0000, 0.5000])
+    """
+    rates = pack.each("model.dropout")
+    return Dropout.make(rates, dtype, device) if any(rates) else None
 
 
 def make_layout(config: ModelConfig, graph: Graph | None) -> dict[str, tuple[int, ...]]:
@@ -148,9 +183,17 @@ def build(
     product = precision if precision in ("tf32", "bf16") else "ieee"
     of_layers = "triton" if backend == "triton" else "reference"  # Numba has whole trainings, no layers
     assert config.widths is not None
-    loss, quantized = configured_loss(config), config.quantize
-    layers = config.widths, config.bias, loss, quantized, product, of_layers, config.activation
-    return MLPModel(parameters, *layers)
+    return MLPModel(
+        parameters,
+        config.widths,
+        config.bias,
+        configured_loss(config),
+        config.quantize,
+        product,
+        of_layers,
+        config.activation,
+        config.quantize_error,
+    )
 
 
 def _check_memory(

@@ -27,7 +27,9 @@ class ExpressionModel(Model):
         self.graph = graph
         self.grad_delta = grad_delta
 
-    def loss(self, inputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+    def loss(
+        self, inputs: Tensor, targets: Tensor, weights: Tensor | None = None, keys: Tensor | None = None
+    ) -> Tensor:
         """L for every run, [R]; see Model.loss."""
         problem = self.graph, self.parameters, inputs, targets, self.loss_kind
         return expression_loss(*problem, self.grad_delta, self.backend, self.loss_constants, weights)

@@ -1,31 +1,32 @@
 """The multilayer perceptron: linear layers with an activation between them, R of them at once."""
 
-import math
 from collections.abc import Collection, Sequence
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from ...kernels.activation import Activation, activation_of
 from ...kernels.activation.function import activation
+from ...kernels.dropout import Dropout, dropout
 from ...kernels.equations.losses import Loss
 from ...kernels.linear_relu import linear, linear_relu_chain
 from ...kernels.linear_relu.reference import Layer
 from ...kernels.loss import loss
 from ...kernels.quantize import quantize
-from ...kernels.random import Purpose, uniform
+from ...kernels.random import Purpose, pair_keys
 from .base import Model
-
-BLOCK = 1 << 20  # numbers drawn at a time
+from .weights import layout
 
 
 class MLPModel(Model):
     """R perceptrons of `widths` [inputs, hidden..., outputs], with an activation between their layers.
 
-    The layers in `quantized` get their input as uint8. `product` is the format in which matrix products
-    take their operands: "tf32", "bf16", or "ieee" for the parameters' own. `activation` is a name or an
-    equation of z.
+    The layers in `quantized` get their input as uint8; `quantize_error` says what becomes of its error, see
+    kernels.quantize. `product` is the format in which matrix products take their operands: "tf32", "bf16",
+    or "ieee" for the parameters' own. `activation` is a name or an equation of z. With a `dropout` the loss
+    of a step drops hidden layers' outputs; predictions never do.
     """
 
     def __init__(
@@ -38,17 +39,39 @@ class MLPModel(Model):
         product: str = "ieee",
         backend: str = "reference",
         activation: str | Activation = "relu",
+        quantize_error: str = "add",
     ) -> None:
         super().__init__(parameters, layout(widths, bias), loss, backend)
         self.layers = len(widths) - 1
         self.widths, self.bias = tuple(widths), bias
-        self.quantized = frozenset(quantized)
+        self.quantized, self.quantize_error = frozenset(quantized), quantize_error
         self.product = product
         self.activation = activation_of(activation)
+        self.dropout: Dropout | None = None
 
-    def loss(self, inputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+    def of(self, runs: Tensor) -> Self:
+        """The same model of these `runs` alone; see Model.of."""
+        part = super().of(runs)
+        part.dropout = self.dropout and self.dropout.of(runs)
+        return part
+
+    def keys(self, steps: Tensor) -> Tensor:
+        """What is dropped at `steps` [S], as keys for each run and hidden layer: [S, R, L, 2]."""
+        if self.dropout is None:
+            return super().keys(steps)
+        return pair_keys(self.seeds, Purpose.DROPOUT, steps[:, None], self.layers - 1)
+
+    @property
+    def constants(self) -> Tensor:
+        """Those of the loss, and where there is dropout its rate and its scale; see Model.constants."""
+        drops = [] if self.dropout is None else [self.dropout.rates, self.dropout.scales]
+        return torch.cat([super().constants, *(part[:, None] for part in drops)], 1)
+
+    def loss(
+        self, inputs: Tensor, targets: Tensor, weights: Tensor | None = None, keys: Tensor | None = None
+    ) -> Tensor:
         """L for every run, [R]; see Model.loss."""
-        outputs = self.predict(inputs)
+        outputs = self._outputs(self.parameters, inputs, self.backend, keys)
         return loss(outputs, targets, self.loss_kind, self.backend, self.loss_constants, weights)
 
     def predict(self, inputs: Tensor) -> Tensor:
@@ -67,30 +90,37 @@ class MLPModel(Model):
         slopes, values = torch.func.vmap(per_run, (0, 0 if inputs.dim() == 3 else None))(parameters, inputs)
         return values, slopes
 
-    def _outputs(self, parameters: Tensor, inputs: Tensor, backend: str) -> Tensor:
+    def _outputs(
+        self, parameters: Tensor, inputs: Tensor, backend: str, keys: Tensor | None = None
+    ) -> Tensor:
         named = self.parts(parameters)
         layers = [(named[f"weight_{layer}"], named.get(f"bias_{layer}")) for layer in range(self.layers)]
         through = self._through_relu if self.activation.is_relu else self._through
-        return through(layers, inputs, backend)
+        return through(layers, inputs, backend, keys)
 
-    def _through_relu(self, layers: list[Layer], values: Tensor, backend: str) -> Tensor:
-        """Chains of layers, each from one quantized input to the next."""
-        for start, stop in pairwise(sorted({0, *self.quantized, self.layers})):
-            if start in self.quantized:
-                values = quantize(values, backend)
+    def _through_relu(self, layers: list[Layer], values: Tensor, backend: str, keys: Tensor | None) -> Tensor:
+        """Chains of layers, each from one input that is dropped or quantized to the next."""
+        dropped = range(self.layers) if self.dropout and keys is not None else ()
+        for start, stop in pairwise(sorted({0, *dropped, *self.quantized, self.layers})):
+            values = self._input(start, values, backend, keys)
             relu_last = stop < self.layers
             values = linear_relu_chain(values, layers[start:stop], relu_last, self.product, backend)
         return values
 
-    def _through(self, layers: list[Layer], values: Tensor, backend: str) -> Tensor:
+    def _through(self, layers: list[Layer], values: Tensor, backend: str, keys: Tensor | None) -> Tensor:
         """A layer and its activation after another."""
         for number, (weight, bias) in enumerate(layers):
             if number > 0:
                 values = activation(values, self.activation, backend)
-            if number in self.quantized:
-                values = quantize(values, backend)
+            values = self._input(number, values, backend, keys)
             values = linear(values, weight, bias, self.product, backend)
         return values
+
+    def _input(self, layer: int, values: Tensor, backend: str, keys: Tensor | None) -> Tensor:
+        """What a layer takes of the values before it: those that aren't dropped, quantized."""
+        if self.dropout and keys is not None and layer > 0:
+            values = dropout(values, keys[:, layer - 1], self.dropout, backend)
+        return quantize(values, backend, self.quantize_error) if layer in self.quantized else values
 
     @property
     def width(self) -> int:
@@ -101,41 +131,3 @@ class MLPModel(Model):
     def one_by_one(self) -> bool:
         """True on the CPU, where the rounding of torch's products depends on the number of runs."""
         return self.backend != "triton" and not self.parameters.is_cuda
-
-
-def layout(widths: Sequence[int], bias: bool) -> dict[str, tuple[int, ...]]:
-    """The shapes of weight_l [O, I] and bias_l [O] of each layer l, by name.
-
-    >>> from packtrain.trainer.models.mlp import layout
-    >>> layout([2, 10, 3], bias=False)
-    {'weight_0': (10, 2), 'weight_1': (3, 10)}
-    """
-    shapes: dict[str, tuple[int, ...]] = {}
-    for layer, (features, outputs) in enumerate(pairwise(widths)):
-        shapes[f"weight_{layer}"] = (outputs, features)
-        if bias:
-            shapes[f"bias_{layer}"] = (outputs,)
-    return shapes
-
-
-def initial_weights(widths: Sequence[int], bias: bool, seeds: Tensor, dtype: torch.dtype) -> Tensor:
-    """The starting parameters [R, P]: uniform in +-1/sqrt(I), as in torch.nn.Linear, by each run's seed.
-
-    >>> import torch
-    >>> from packtrain.trainer.models.mlp import initial_weights
-    >>> weights = initial_weights([4, 3], False, torch.tensor([0, 1]), torch.float32)
-    >>> weights.shape, bool((weights.abs() <= 0.5).all())
-    (torch.Size([2, 12]), True)
-    """
-    shapes = layout(widths, bias)
-    sizes = [math.prod(shape) for shape in shapes.values()]
-    parameters = torch.empty(len(seeds), sum(sizes), dtype=dtype, device=seeds.device)
-    block, start = max(1, BLOCK // len(seeds)), 0
-    for name, part in zip(shapes, parameters.split(sizes, 1), strict=True):
-        # the bound as float32 has it
-        bound = torch.tensor(widths[int(name.rpartition("_")[2])] ** -0.5).double()
-        for some in part.split(block, 1):
-            drawn = uniform(seeds, Purpose.INITIAL, start, start + some.shape[1], torch.float64)
-            some.copy_((2 * drawn - 1) * bound)
-            start += some.shape[1]
-    return parameters

@@ -8,8 +8,12 @@ from numba import njit
 from ...common.native import call
 from ...common.numba_cache import cached
 from ...random.numba_permutation import samples
+from ...random.numba_words import pair_keys
+from ...random.reference import Purpose
 from .blocks import sum_blocks
 from .update import mean_and_norm, restore
+
+DROPOUT = int(Purpose.DROPOUT)
 
 
 @njit(
@@ -40,18 +44,18 @@ def gather(data, index, batch):
 
 @cached
 def advance(
-    start, stop, sums, block, room, update, parameters, states, alive, count, constants, model_constants,
-    seeds, setting, steps, clip, losses, norms, path, columns, last, x, t, keys, table, slots, epoch, batch,
-    divisor, origin, first, end, together, crew, offer, finish,
+    start, stop, sums, block, room, streams, update, parameters, states, alive, count, constants,
+    model_constants, seeds, setting, steps, clip, losses, norms, path, columns, last, x, t, keys, table,
+    slots, epoch, batch, divisor, origin, first, end, together, crew, offer, finish,
 ):  # fmt: skip
     """Makes rows first..end-1 of a Block for runs start..stop-1.
 
     `sums`, the address of machine code, adds a block's loss and gradient, as llvm_source.sums_source says; a
-    block has at most `block` samples, and it takes `room` numbers of scratch memory. Each run in turn makes
-    `together` steps, so that their minibatches stay in a cache. `crew` [R, H, WORDS] are the slots of each
-    run's helpers, for common.crew's `offer` and `finish`. `update`, another address, makes the optimizer's
-    step, as update.llvm_source says. The other arguments are the fields of Runs, Record, Block and Batches,
-    and the optimizer's states [R, K, P].
+    block has at most `block` samples, and it takes `room` numbers of scratch memory, and the keys of dropout
+    of `streams` layers. Each run in turn makes `together` steps, so that their minibatches stay in a cache.
+    `crew` [R, H, WORDS] are the slots of each run's helpers, for common.crew's `offer` and `finish`.
+    `update`, another address, makes the optimizer's step, as update.llvm_source says. The other arguments are
+    the fields of Runs, Record, Block and Batches, and the optimizer's states [R, K, P].
     """
     own = batch if keys.size > 0 else 0
     index = np.empty(own, np.int64)
@@ -62,6 +66,7 @@ def advance(
     total = np.zeros(1 + gradient.size)
     totals = np.zeros((crew.shape[1], total.size))
     scratches = np.empty((crew.shape[1], room), parameters.dtype)
+    noise = np.empty((streams, 2), np.int64)
     old = np.empty_like(gradient)
     old_state = np.empty_like(states[0])
     finite = np.empty(1, np.int64)
@@ -80,17 +85,18 @@ def advance(
                 last[r] = nan
                 if not (alive[r] and origin + row < steps[r]):
                     continue
+                pair_keys(seeds[r], DROPOUT, origin + row, noise)
                 if own > 0:
                     samples(keys[r], epoch, x.shape[2], (origin + row) * batch, index)
                     gather(x[0], index, x_own)
                     gather(t[0], index, t_own)
                     loss, norm = loss_and_gradient(
-                        sums, block, p, c, seeds, x_own, t_own, divisor, total, scratch, gradient, helpers
+                        sums, block, p, c, noise, x_own, t_own, divisor, total, scratch, gradient, helpers
                     )
                 else:
                     step = row % x.shape[0]
                     loss, norm = loss_and_gradient(
-                        sums, block, p, c, seeds, x[step], t[step], divisor, total, scratch, gradient, helpers
+                        sums, block, p, c, noise, x[step], t[step], divisor, total, scratch, gradient, helpers
                     )
                 last[r] = loss
                 if slot < recorded:

@@ -37,7 +37,9 @@ class NumbaDescent:
         settings = runs.constants, runs.model_constants, runs.seeds, runs.setting, runs.steps, clip
         recorded = record.losses, record.norms, record.path, record.columns, record.last
         self.update = update_code(rule, KINDS[runs.parameters.dtype])
-        model = sums.code.address["sums"], sums.block, sums.room, self.update.address["update"]
+        model = (
+            sums.code.address["sums"], sums.block, sums.room, sums.streams, self.update.address["update"]
+        )  # fmt: skip
         self.arguments = *model, *(_array(part) for part in (*changed, *settings, *recorded))
 
     def advance(self, block: Block, rows: slice) -> None:

@@ -19,12 +19,14 @@ class Sums:
     """sums(p, c, keys, first, x, x_stride, t, t_stride, size, out, scratch) as machine code.
 
     It adds the loss and its gradient, summed over a block of at most `block` samples, to the 1 + P doubles of
-    out; expression.llvm_source.sums_source says more. It takes `room` numbers of scratch memory.
+    out; expression.llvm_source.sums_source says more. It takes `room` numbers of scratch memory, and the keys
+    of dropout of `streams` layers.
     """
 
     code: MachineCode
     block: int
     room: int = 0
+    streams: int = 0
 
 
 def graph_sums(graph: Graph, loss: Loss, dtype: torch.dtype) -> Sums:
@@ -41,7 +43,12 @@ def graph_sums(graph: Graph, loss: Loss, dtype: torch.dtype) -> Sums:
 
 
 def layers_sums(
-    widths: Sequence[int], bias: bool, loss: Loss, dtype: torch.dtype, activation: Activation = RELU
+    widths: Sequence[int],
+    bias: bool,
+    loss: Loss,
+    dtype: torch.dtype,
+    activation: Activation = RELU,
+    dropout: bool = False,
 ) -> Sums:
     """The sums of an MLP with parameters of `dtype`: weight_0 [O, I], bias_0 [O], weight_1, ...
 
@@ -51,10 +58,13 @@ def layers_sums(
     >>> layers_sums([2, 8, 1], bias=True, loss=loss_of("mse"), dtype=torch.float32).block
     1024
     """
-    return _of_layers(tuple(widths), bias, loss, KINDS[dtype], activation)
+    return _of_layers(tuple(widths), bias, loss, KINDS[dtype], activation, dropout)
 
 
 @lru_cache(KEPT)
-def _of_layers(widths: tuple[int, ...], bias: bool, loss: Loss, kind: str, activation: Activation) -> Sums:
-    source = layers_source(widths, bias, loss, kind, activation)
-    return Sums(compiled(source.text, "sums"), source.block, source.room)
+def _of_layers(
+    widths: tuple[int, ...], bias: bool, loss: Loss, kind: str, activation: Activation, dropout: bool
+) -> Sums:
+    source = layers_source(widths, bias, loss, kind, activation, dropout)
+    streams = len(widths) - 2 if dropout else 0
+    return Sums(compiled(source.text, "sums"), source.block, source.room, streams)

@@ -11,6 +11,9 @@ products summed in the parameters' dtype. dz and dx are derivatives of the loss 
 import triton
 import triton.language as tl
 
+from ...dropout.kernel import mask
+from ...random.triton_words import mixed
+
 
 @triton.jit
 def weight_of(
@@ -95,12 +98,35 @@ def weight_gradient_of_few(total, dz, x, size, at, I: tl.constexpr, PRODUCT: tl.
 
 
 @triton.jit
-def input_gradient(weight, dz, x, PRODUCT: tl.constexpr, PRECISION: tl.constexpr):
-    """dz of the layer before, whose ReLU made x: W^T dz, 0 where x <= 0; where x is NaN, not 0."""
+def input_gradient(weight, dz, x, PRODUCT: tl.constexpr, PRECISION: tl.constexpr, scale=None):
+    """dz of the layer before, whose ReLU made x: W^T dz, 0 where x <= 0; where x is NaN, not 0.
+
+    Where x was dropped it is 0, and dz too; with dropout dz is multiplied by the scale of what was kept.
+    """
     dx = tl.dot(
         tl.trans(weight.to(PRODUCT)), dz.to(PRODUCT), input_precision=PRECISION, out_dtype=weight.dtype
     )
+    if scale is not None:
+        dx = dx * scale
     return rounded(tl.where(x <= 0, 0.0, dx), PRODUCT)
+
+
+@triton.jit
+def mask_of(x, o, n, keys, rate, scale):
+    """The mask of dropout for a tile x: of the features o and the samples at n of the minibatch."""
+    return tl.broadcast_to(mask_at(o[:, None], n[None, :], keys, rate, scale), x.shape)
+
+
+@triton.jit
+def mask_at(o, n, keys, rate, scale):
+    """The mask of dropout of the features o and the samples at n of the minibatch, broadcast."""
+    return mask(mixed(n.to(tl.uint32) ^ keys[0]), mixed(o.to(tl.uint32) ^ keys[1]), rate, scale)
+
+
+@triton.jit
+def masked(slope, mask):
+    """slope mask, and 0 where the mask is 0, even if the slope is infinite."""
+    return tl.where(mask == 0, 0.0, slope * mask)
 
 
 @triton.jit

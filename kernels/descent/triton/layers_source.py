@@ -10,6 +10,7 @@ from ...common.launch import padded
 from ...equations.activations import Activation, activation_of
 from ...equations.losses import Loss
 from ...expression.statements import indented
+from ...random import Purpose
 from .losses_source import loss_source
 from .source import Cut, Training
 
@@ -92,6 +93,7 @@ def loss_and_gradient(
 ):
     dtype: tl.constexpr = p.dtype.element_ty
     n = tl.arange(0, BLOCK)
+{noise}
     value = tl.zeros((), tl.float64)
     for chunk in range(0, samples, CHUNK):
         total = tl.zeros([BLOCK], dtype)
@@ -136,10 +138,17 @@ def loss_and_gradient(
     return wide_loss_and_gradient(
         p, c, gradient, scratch, x, t, keys, offset, size, samples, scale, place, sample_loss,
         {how}, {layers}, {bias}, {weighted}, {inputs}, {outputs}, {columns}, {width}, {side}, {span},
-        OWN, BITS, BLOCK, CHUNK,{activation}
+        OWN, BITS, BLOCK, CHUNK,{activation}{drop}
     )
 '''
 
+
+DROPPED = """
+
+from packtrain.kernels.descent.triton.layers import mask_of, masked
+from packtrain.kernels.random.triton_words import pair_keys
+
+"""
 
 ACTIVATED = """
 
@@ -191,8 +200,12 @@ def layers_training(
     product: str = "ieee",
     itemsize: int = 4,
     activation: Activation = RELU,
+    dropout: bool = False,
 ) -> Training:
     """The module that defines loss_and_gradient(...) of an MLP, as that of graph_training.
+
+    With `dropout` the numbers at c end with the rate and the scale of what is kept; how the work is cut
+    doesn't depend on it.
 
     Operands of products are rounded to the format `product`; "ieee" is the parameters' own, of `itemsize`
     bytes. If its values fit into registers, the layers are written out one after another; else wide.py loops
@@ -209,13 +222,14 @@ def layers_training(
     how = "{}, '{}'".format(*FORMATS[product])
     tile = _register_tile(widths, product, activation)
     if not tile:
-        return _wide_training(layers, loss, product, how, activation)
-    loop = [line for layer in layers for line in _forward(layer, len(layers), how, activation)]
+        return _wide_training(layers, loss, product, how, activation, dropout)
+    loop = [line for layer in layers for line in _forward(layer, len(layers), how, activation, dropout)]
     given = f"z{len(layers)}, t, c, x + {widths[0]} * size, size, at, inside, {widths[-1]}"
     loop += [f"l, d{len(layers)} = sample_loss({given})", "total += l"]
-    loop += [line for layer in reversed(layers) for line in _backward(layer, how, activation)]
+    loop += [line for layer in reversed(layers) for line in _backward(layer, how, activation, dropout)]
     source = LAYERS.format(
-        functions=loss_source(loss) + _activation_source(activation),
+        functions=loss_source(loss) + _activation_source(activation) + DROPPED * dropout,
+        noise=indented(_noise(layers, len(loss.constants)) if dropout else [], 1),
         zeros=indented([line for layer in layers for line in _zeros(layer)], 2),
         loop=indented(loop, 3),
         sums=indented([line for layer in layers for line in _sums(layer)], 2),
@@ -228,6 +242,15 @@ def _activation_source(activation: Activation) -> str:
     return "" if activation.is_relu else ACTIVATED + functions(activation)
 
 
+def _noise(layers: list[Layer], constants: int) -> list[str]:
+    """What a step's masks are made of: the rate and the scale, and the keys of each hidden layer."""
+    keys = [f"pair_keys(seed, {Purpose.DROPOUT:d}, step, {layer.number - 1})" for layer in layers[:-1]]
+    return [
+        f"rate, kept = tl.load(c + {constants}), tl.load(c + {constants + 1})",
+        *(f"k{number} = {made}" for number, made in enumerate(keys, 1)),
+    ]
+
+
 def _register_tile(widths: Sequence[int], product: str, activation: Activation) -> RegisterTile | None:
     """The cut of an MLP whose values stay in registers; None where they would spill."""
     tile = REGISTER_TILES.get((product, max(map(padded, widths))))
@@ -238,7 +261,7 @@ def _register_tile(widths: Sequence[int], product: str, activation: Activation) 
 
 
 def _wide_training(
-    layers: list[Layer], loss: Loss, product: str, how: str, activation: Activation
+    layers: list[Layer], loss: Loss, product: str, how: str, activation: Activation, dropout: bool
 ) -> Training:
     """The module of an MLP that keeps its values in scratch memory."""
     first, last, count, tiles = layers[0], layers[-1], len(layers), SCRATCH_TILES[product]
@@ -258,6 +281,7 @@ def _wide_training(
         side=min(tiles.side, width),
         span=tiles.span,
         activation="" if activation.is_relu else f" {AT_ONCE[product]}, activated, passed_back,",
+        drop=f" drop=c + {len(loss.constants)}, seed=seed, step=step," * dropout,
     )
     operands = width * (count * width + (count + 1) * block) // (2 if product == "bf16" else 1)
     sums_and_biases, outputs_and_targets = width * count * (width + 2), (2 * width + loss.weighted) * block
@@ -275,8 +299,8 @@ def _places(layers: list[Layer]) -> list[str]:
     ]
 
 
-def _forward(layer: Layer, last: int, how: str, activation: Activation) -> list[str]:
-    """z = W a + b of a layer from the activations a before it, and a = relu(z)."""
+def _forward(layer: Layer, last: int, how: str, activation: Activation, dropout: bool) -> list[str]:
+    """z = W a + b of a layer from the activations a before it, and a = f(z), of which dropout drops some."""
     l, shape, (rows, columns) = layer.number, f"{layer.weight}, {layer.O}, {layer.I}", layer.tile
     operand = how.split(",")[0]
     zero = f"tl.zeros([{rows}], dtype)"
@@ -290,15 +314,18 @@ def _forward(layer: Layer, last: int, how: str, activation: Activation) -> list[
         lines.append(f"z{l} = linear(w{l}, a{l - 1}, b{l}, {how})")
     if l == last:
         return lines
-    if activation.is_relu:
-        return [*lines, f"a{l} = relu(z{l}).to({operand})"]
-    lines.append(f"a{l}, s{l} = activated(z{l})")
-    if rows > layer.O:
-        lines += [f"a{l}, s{l} = first_rows(a{l}, {layer.O}), first_rows(s{l}, {layer.O})"]
+    lines.append(f"a{l} = relu(z{l})" if activation.is_relu else f"a{l}, s{l} = activated(z{l})")
+    if not activation.is_relu and rows > layer.O:
+        lines.append(f"a{l}, s{l} = first_rows(a{l}, {layer.O}), first_rows(s{l}, {layer.O})")
+    if dropout:
+        lines.append(f"m{l} = mask_of(z{l}, tl.arange(0, {rows}), start + n, k{l}, rate, kept)")
+        lines.append(
+            f"a{l} *= m{l}" if activation.is_relu else f"a{l}, s{l} = a{l} * m{l}, masked(s{l}, m{l})"
+        )
     return [*lines, f"a{l} = a{l}.to({operand})"]
 
 
-def _backward(layer: Layer, how: str, activation: Activation) -> list[str]:
+def _backward(layer: Layer, how: str, activation: Activation, dropout: bool) -> list[str]:
     """From d, the derivative by the layer's z, those by its weight and bias, and by the z before it."""
     l, operand = layer.number, how.split(",")[0]
     lines = [] if layer.bias is None else [f"db{l} += tl.sum(d{l}, 1)"]
@@ -308,7 +335,8 @@ def _backward(layer: Layer, how: str, activation: Activation) -> list[str]:
     if l == 1:
         return lines
     if activation.is_relu:
-        return [*lines, f"d{l - 1} = input_gradient(w{l}, d{l}, a{l - 1}, {how})"]
+        scale = ", kept" * dropout
+        return [*lines, f"d{l - 1} = input_gradient(w{l}, d{l}, a{l - 1}, {how}{scale})"]
     back = f"passed_back(input_derivative(w{l}, d{l}, {how}), s{l - 1})"
     return [*lines, f"d{l - 1} = rounded({back}, {operand})"]
 

@@ -22,10 +22,13 @@ another still reads. place(layer) returns the offset of a layer's weight [O, I] 
 import triton
 import triton.language as tl
 
+from ...random.reference import Purpose
 from ...random.triton_permutation import samples as permuted
-from .layers import columns, relu
+from ...random.triton_words import pair_keys
+from .layers import columns, mask_at, mask_of, masked, relu
 
 ROWS = tl.constexpr(16)  # that are copied at a time
+DROPOUT = tl.constexpr(int(Purpose.DROPOUT))
 SOME = tl.constexpr(32)  # samples whose losses are computed at a time
 
 
@@ -37,8 +40,12 @@ def wide_loss_and_gradient(
     WIDTH: tl.constexpr, SIDE: tl.constexpr, MOST: tl.constexpr, OWN: tl.constexpr, BITS: tl.constexpr,
     BLOCK: tl.constexpr, CHUNK: tl.constexpr,
     AT_ONCE: tl.constexpr = 0, activated: tl.constexpr = None, passed_back: tl.constexpr = None,
+    drop=None, seed=None, step=None,
 ):  # fmt: skip
-    """scale times the loss, and its gradient: as loss_and_gradient of source.graph_training."""
+    """scale times the loss, and its gradient: as loss_and_gradient of source.graph_training.
+
+    `drop` points to the rate and the scale of dropout, where there is any.
+    """
     SPAN: tl.constexpr = MOST if MOST < BLOCK else BLOCK
     weight_sums, bias_sums = scratch, scratch + LAYERS * WIDTH * WIDTH
     biases = bias_sums + LAYERS * WIDTH
@@ -60,22 +67,15 @@ def wide_loss_and_gradient(
             tl.debug_barrier()
             for layer in range(LAYERS):
                 _forward(
-                    weights,
-                    biases,
-                    values,
-                    outputs,
-                    layer,
-                    PRECISION,
-                    LAYERS,
-                    WIDTH,
-                    SIDE,
-                    BLOCK,
-                    SPAN,
-                    activated,
-                )
+                    weights, biases, values, outputs, layer, PRECISION, LAYERS, WIDTH, SIDE, BLOCK, SPAN,
+                    activated, drop, seed, step, start,
+                )  # fmt: skip
                 tl.debug_barrier()
                 if activated is not None:
-                    _activate(values, biases, place, layer, LAYERS, WIDTH, BLOCK, AT_ONCE, activated)
+                    _activate(
+                        values, biases, place, layer, LAYERS, WIDTH, BLOCK, AT_ONCE, activated, drop, seed,
+                        step, start,
+                    )  # fmt: skip
                     tl.debug_barrier()
             dy = values + LAYERS * WIDTH * BLOCK
             last_bias = bias_sums + (LAYERS - 1) * WIDTH
@@ -90,7 +90,7 @@ def wide_loss_and_gradient(
                     tl.debug_barrier()
                     _backward(
                         weights, values, bias_sums, layer, first, PRECISION, WIDTH, SIDE, BLOCK, SPAN, LAYERS,
-                        passed_back,
+                        passed_back, drop,
                     )  # fmt: skip
                     tl.debug_barrier()
         tl.debug_barrier()
@@ -151,9 +151,12 @@ def _copy_rows(x, size, at, copy, V: tl.constexpr, HEIGHT: tl.constexpr):
 def _forward(
     weights, biases, values, outputs, layer, PRECISION: tl.constexpr, LAYERS: tl.constexpr,
     WIDTH: tl.constexpr, SIDE: tl.constexpr, BLOCK: tl.constexpr, SPAN: tl.constexpr, activated: tl.constexpr,
+    drop, seed, step, start,
 ):  # fmt: skip
     """W a + b of a layer: of the last layer to the outputs; of the others through a ReLU to the next layer's
-    input, or to where `activated` finds it."""
+    input, some of it dropped, or to where `activated` finds it."""
+    if drop is not None:
+        keys, rate, scale = pair_keys(seed, DROPOUT, step, layer), tl.load(drop), tl.load(drop + 1)
     for o in range(0, WIDTH, SIDE):
         b = tl.load(biases + layer * WIDTH + o + tl.arange(0, SIDE))
         for n in range(0, BLOCK, SPAN):
@@ -168,8 +171,12 @@ def _forward(
                 slopes = _slopes(values, z.dtype, LAYERS, WIDTH, BLOCK)
                 tl.store(_tile(slopes, layer * WIDTH + o, n, BLOCK, SIDE, SPAN), z)
             else:
+                a = relu(z)
+                if drop is not None:
+                    at = start + n + tl.arange(0, SPAN)
+                    a *= mask_of(a, o + tl.arange(0, SIDE), at, keys, rate, scale)
                 next_a = _tile(values, (layer + 1) * WIDTH + o, n, BLOCK, SIDE, SPAN)
-                tl.store(next_a, relu(z).to(values.dtype.element_ty))
+                tl.store(next_a, a.to(values.dtype.element_ty))
 
 
 @triton.jit
@@ -181,9 +188,12 @@ def _slopes(values, dtype: tl.constexpr, LAYERS: tl.constexpr, WIDTH: tl.constex
 @triton.jit(noinline=True)
 def _activate(
     values, biases, place: tl.constexpr, layer, LAYERS: tl.constexpr, WIDTH: tl.constexpr,
-    BLOCK: tl.constexpr, MOST: tl.constexpr, activated: tl.constexpr,
+    BLOCK: tl.constexpr, MOST: tl.constexpr, activated: tl.constexpr, drop, seed, step, begin,
 ):  # fmt: skip
-    """f(z) of a hidden layer becomes the next layer's input, and f'(z) takes the place of z."""
+    """f(z) of a hidden layer, some of it dropped, becomes the next layer's input; f'(z) takes the place of
+    z."""
+    if drop is not None:
+        keys, rate, scale = pair_keys(seed, DROPOUT, step, layer), tl.load(drop), tl.load(drop + 1)
     _, O, _ = place(layer)
     NUMBERS: tl.constexpr = WIDTH * BLOCK if WIDTH * BLOCK < MOST else MOST
     z = _slopes(values, biases.dtype.element_ty, LAYERS, WIDTH, BLOCK) + layer * WIDTH * BLOCK
@@ -192,6 +202,9 @@ def _activate(
         n = start + tl.arange(0, NUMBERS)
         inside = n < O * BLOCK
         a, slope = activated(tl.load(z + n))
+        if drop is not None:
+            m = mask_at(n // BLOCK, begin + n % BLOCK, keys, rate, scale)
+            a, slope = a * m, masked(slope, m)
         tl.store(next_a + n, tl.where(inside, a, 0.0).to(values.dtype.element_ty))
         tl.debug_barrier()
         tl.store(z + n, tl.where(inside, slope, 0.0))
@@ -236,10 +249,10 @@ def _add_weight_sums(
 def _backward(
     weights, values, bias_sums, layer, first, PRECISION: tl.constexpr,
     WIDTH: tl.constexpr, SIDE: tl.constexpr, BLOCK: tl.constexpr, SPAN: tl.constexpr, LAYERS: tl.constexpr,
-    passed_back: tl.constexpr,
+    passed_back: tl.constexpr, drop,
 ):  # fmt: skip
     """dz of the layer before replaces its output a: W^T dz times the slope. Behind a ReLU that is 0 where
-    a <= 0; where a is NaN, not 0."""
+    a <= 0; where a is NaN, not 0; with dropout the scale of what was kept."""
     for i in range(0, WIDTH, SIDE):
         db = tl.zeros([SIDE], bias_sums.dtype.element_ty)
         for n in range(0, BLOCK, SPAN):
@@ -252,6 +265,8 @@ def _backward(
                 dz = tl.load(_tile(values, (layer + 1) * WIDTH + o, n, BLOCK, SIDE, SPAN))
                 dx = tl.dot(tl.trans(w), dz, dx, input_precision=PRECISION, out_dtype=dx.dtype)
             if passed_back is None:
+                if drop is not None:
+                    dx *= tl.load(drop + 1)
                 da = tl.where(shut, 0.0, dx).to(values.dtype.element_ty)
             else:
                 slopes = _slopes(values, db.dtype, LAYERS, WIDTH, BLOCK)

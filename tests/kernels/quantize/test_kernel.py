@@ -19,13 +19,16 @@ pytestmark = pytest.mark.usefixtures("poisoned")
 def check(x: Tensor) -> None:
     """The cast, its error and the gradient are the reference's, NaN where it has NaN."""
     for actual, expected in zip(kernel.quantize_fwd(x), quantize_reference(x), strict=True):
+        assert actual is not None
         assert actual.dtype == x.dtype
         torch.testing.assert_close(actual, expected, rtol=0, atol=0, equal_nan=True)
-    given_x = x.clone().requires_grad_()
     slope = torch.linspace(-3, 3, x.numel(), dtype=x.dtype, device=x.device).view_as(x)
-    quantize(given_x, "triton").backward(slope)
-    expected = slope + quantize_reference(x)[1]
-    torch.testing.assert_close(given_x.grad, expected, rtol=0, atol=0, equal_nan=True)
+    for error, expected in (("add", slope + quantize_reference(x)[1]), ("drop", slope)):
+        given_x = x.clone().requires_grad_()
+        y = quantize(given_x, "triton", error)
+        y.backward(slope)
+        torch.testing.assert_close(y, quantize_reference(x)[0], rtol=0, atol=0, equal_nan=True)
+        torch.testing.assert_close(given_x.grad, expected, rtol=0, atol=0, equal_nan=True)
 
 
 @pytest.mark.emulated

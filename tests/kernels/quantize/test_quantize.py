@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from packtrain.kernels.common.errors import UserError
 from packtrain.kernels.quantize import function, quantize
 from packtrain.kernels.quantize.reference import quantize_reference
 from tests.strategies import many
@@ -18,19 +19,20 @@ def drawn(dtype: torch.dtype = torch.float64) -> Tensor:
     return (-100 + 500 * torch.rand(7, 11, generator=generator, dtype=torch.float64)).to(dtype)
 
 
-def gradient_at(x: Tensor, slope: Tensor) -> Tensor:
+def gradient_at(x: Tensor, slope: Tensor, error: str = "add") -> Tensor:
     leaf = x.clone().requires_grad_()
-    quantize(leaf).backward(slope)
+    quantize(leaf, error=error).backward(slope)
     assert leaf.grad is not None
     return leaf.grad
 
 
 def check(x: Tensor) -> None:
-    """y = uint8(x) saturating, and dL/dx = dL/dy + (x - y), both to the bit."""
+    """y = uint8(x) saturating, and dL/dx = dL/dy + (x - y), or dL/dy, all to the bit."""
     y = x.clamp(0, 255).to(torch.uint8).to(x.dtype)
     assert quantize(x).equal(y)
     slope = torch.linspace(-3, 3, x.numel(), dtype=x.dtype).view_as(x)
     assert gradient_at(x, slope).equal(slope + (x - y))
+    assert gradient_at(x, slope, "drop").equal(slope)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -119,6 +121,17 @@ def test_inputs_that_are_not_contiguous_give_the_same() -> None:
     x = drawn().t()
     assert not x.is_contiguous()
     check(x)
+
+
+def test_a_dropped_error_is_not_kept() -> None:
+    x = drawn().requires_grad_()
+    kept, dropped = (quantize(x, error=error).grad_fn for error in ("add", "drop"))
+    assert kept.saved_tensors[0] is not None and dropped.saved_tensors == (None,)  # pyright: ignore
+
+
+def test_another_error_is_refused() -> None:
+    with pytest.raises(UserError, match="error is one of add, drop; got 'ad'"):
+        quantize(drawn(), error="ad")
 
 
 def test_differentiating_twice_is_refused() -> None:

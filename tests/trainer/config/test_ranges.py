@@ -15,6 +15,7 @@ OUTSIDE = {
     "data.validation": [-0.1, 1],
     "model.grad_delta": [0, -1e-4],
     "model.starts": [0, -1],
+    "model.dropout": [-0.1, 1],
     "optimizer.lr": [-1e-3],
     "optimizer.weight_decay": [-0.1],
     "optimizer.clip_norm": [0, -1],
@@ -73,6 +74,7 @@ INTEGERS = {
 def context_of(path: str) -> list[str]:
     fits = [f"optimizer.{name}" for name in ("ftol", "xtol", "gtol", "radius")]
     others = {"optimizer.momentum": ["optimizer=sgd"], "loop.epochs": ["loop.steps=null"]}
+    others["model.dropout"] = ["experiment=gaussians"]
     others |= {"optimizer.alpha": ["optimizer=rmsprop"], "optimizer.lr_decay": ["optimizer=adagrad"]}
     others |= {"optimizer.momentum_decay": ["optimizer=nadam"], "schedule.step_size": ["schedule=step"]}
     others |= {"schedule.gamma": ["schedule=step"], "schedule.warmup_fraction": ["schedule=one_cycle"]}

@@ -15,7 +15,8 @@ from packtrain.trainer.engines.base import History
 from packtrain.trainer.engines.least_squares import MOST_STEPS
 from packtrain.trainer.engines.outcome import Outcome
 from packtrain.trainer.models.evaluate import evaluate
-from packtrain.trainer.models.mlp import MLPModel, initial_weights
+from packtrain.trainer.models.mlp import MLPModel
+from packtrain.trainer.models.weights import initial_weights
 from tests.helpers import Command, assert_close
 from tests.trainer.fits import ALONE, FIT, LINE, X, drive, engine_of, equation, result_of, saturating, values
 

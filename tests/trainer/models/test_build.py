@@ -10,6 +10,7 @@ from packtrain.trainer.models.build import make_graph, make_layout, new_model
 from packtrain.trainer.models.evaluate import evaluate
 from packtrain.trainer.models.expression import ExpressionModel
 from packtrain.trainer.models.mlp import MLPModel
+from packtrain.trainer.session import load_data
 from tests.helpers import assert_close
 from tests.trainer.configs import pack_of, untrained
 
@@ -51,6 +52,13 @@ def test_an_mlp_has_the_asked_layers() -> None:
     assert isinstance(model, MLPModel) and model.widths == (2, 10, 2)
     assert model.quantized == {1} and model.product == "bf16"
     assert make_layout(pack_of(*MLP).config.model, None) == model.layout
+
+
+def test_a_note_says_where_a_hidden_layer_is_quantized_and_its_error_added() -> None:
+    told = load_data(pack_of(*MLP, "model.quantize=[0,1]")).notes
+    assert len(told) == 1 and "model.quantize_error=drop" in told[0]
+    for quiet in (["model.quantize=[0]"], ["model.quantize=[1]", "model.quantize_error=drop"], []):
+        assert not load_data(pack_of(*MLP, *quiet)).notes
 
 
 def test_cross_entropy_takes_equations_with_an_output_a_class() -> None:

@@ -7,7 +7,8 @@ from sklearn.metrics import confusion_matrix
 from packtrain.trainer.data.dataset import Dataset
 from packtrain.trainer.models import evaluate as module
 from packtrain.trainer.models.evaluate import confusion, evaluate
-from packtrain.trainer.models.mlp import MLPModel, initial_weights
+from packtrain.trainer.models.mlp import MLPModel
+from packtrain.trainer.models.weights import initial_weights
 
 N, RUN = 60, 2
 INPUTS = torch.randn(N, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)

@@ -13,7 +13,8 @@ from packtrain.trainer.models import evaluate as module
 from packtrain.trainer.models.base import Model
 from packtrain.trainer.models.evaluate import Evaluation, evaluate, evaluate_only
 from packtrain.trainer.models.expression import ExpressionModel
-from packtrain.trainer.models.mlp import MLPModel, initial_weights
+from packtrain.trainer.models.mlp import MLPModel
+from packtrain.trainer.models.weights import initial_weights
 from tests.helpers import assert_close
 from tests.losses import LOSSES
 

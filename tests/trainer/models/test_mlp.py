@@ -2,13 +2,11 @@
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor
 
-from packtrain.trainer.models.mlp import MLPModel, initial_weights, layout
+from packtrain.trainer.models.mlp import MLPModel
+from packtrain.trainer.models.weights import initial_weights, layout
 from tests.helpers import assert_close
-from tests.strategies import few
 
 WIDTHS = [3, 6, 5, 2]
 SEEDS = torch.tensor([0, 1, 2])
@@ -56,24 +54,6 @@ def test_the_layout_is_that_of_the_widths() -> None:
     assert list(layout([3, 4, 2], False)) == ["weight_0", "weight_1"]
 
 
-@pytest.mark.parametrize("bias", [True, False])
-def test_weights_start_as_in_torch(bias: bool) -> None:
-    widths = [16, 100, 4]
-    model = MLPModel(initial_weights(widths, bias, SEEDS, torch.float64), widths, bias, "mse")
-    for name, part in model.named().items():
-        bound = widths[int(name[-1])] ** -0.5
-        assert 0.9 * bound < part.abs().max() <= bound
-        assert part.mean().abs() < 0.2 * bound
-
-
-@few
-@given(seeds=st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=5))
-def test_a_runs_start_depends_on_its_seed_alone(seeds: list[int]) -> None:
-    pack = start(seeds=torch.tensor(seeds))
-    for run, seed in enumerate(seeds):
-        assert torch.equal(pack[run], start(seeds=torch.tensor([seed]))[0])
-
-
 def test_both_precisions_start_alike() -> None:
     assert_close(start(dtype=torch.float32), start(), torch.float32)
     assert not torch.equal(start()[0], start()[1])
@@ -86,6 +66,26 @@ def test_a_quantized_layer_sees_whole_numbers() -> None:
     assert torch.equal(model.predict(inputs), plain.predict(inputs.new_tensor([[0, 7, 255]])))
     hidden = MLPModel(start(), WIDTHS, True, "mse", quantized=[2])
     assert not torch.equal(hidden.predict(inputs), plain.predict(inputs))
+
+
+@pytest.mark.parametrize("error", ["add", "drop"])
+def test_the_error_of_a_quantized_layer_is_added_to_the_gradient_or_dropped(error: str) -> None:
+    inputs = 40 * torch.rand(9, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    targets = inputs[:, :2] / 7
+    model = MLPModel(20 * start().abs(), WIDTHS, True, "mse", quantized=[1], quantize_error=error)
+    (gradient,) = torch.autograd.grad(model.loss(inputs, targets).sum(), model.parameters)
+    parts = {name: part.detach().clone().requires_grad_() for name, part in model.named().items()}
+    w, b = ([parts[f"{kind}_{layer}"] for layer in range(3)] for kind in ("weight", "bias"))
+    x = (inputs @ w[0].mT + b[0][:, None]).relu()
+    rest = (x - x.clamp(0, 255).trunc()).detach()
+    x = x - rest  # the cast, whose slope is 1
+    h = (x @ w[1].mT + b[1][:, None]).relu()
+    loss = (h @ w[2].mT + b[2][:, None] - targets).square().mean((1, 2)).sum()
+    if error == "add":
+        loss = loss + (x * rest).sum()
+    slopes = torch.autograd.grad(loss, list(parts.values()))
+    assert rest.any() and (x.detach() == 255).any()
+    assert_close(gradient, torch.cat([slope.flatten(1) for slope in slopes], 1))
 
 
 def test_products_of_few_bits_keep_the_dtype_of_the_parameters() -> None:

@@ -24,13 +24,17 @@ def counts(classes: int) -> dict[str, Any]:
     return {"classes": [f"class {k}" for k in range(classes)], "counts": lines}
 
 
+def shares(axes: Any) -> list[list[float]]:
+    return axes.images[0].get_array().tolist()
+
+
 def test_each_cell_has_its_count_and_its_share(drawn: list[Figure], tmp_path: Path) -> None:
     given = {"classes": ["cat", "dog"], "counts": [[3, 1], [0, 4]]}
     picture.draw(given, "best", tmp_path / "confusion.png")
     axes = drawn[0].axes[0]
     texts = {text.get_position(): text.get_text() for text in axes.texts}
     assert texts == {(0, 0): "3", (1, 0): "1", (0, 1): "0", (1, 1): "4"}
-    assert axes.images[0].get_array().tolist() == [[0.75, 0.25], [0, 1]]
+    assert shares(axes) == [[0.75, 0.25], [0, 1]]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "dog"]
     assert (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) == (
         "best",
@@ -41,7 +45,7 @@ def test_each_cell_has_its_count_and_its_share(drawn: list[Figure], tmp_path: Pa
 
 def test_a_class_without_samples_is_no_fault(drawn: list[Figure], tmp_path: Path) -> None:
     picture.draw({"classes": ["cat", "dog"], "counts": [[0, 0], [0, 4]]}, "best", tmp_path / "confusion.png")
-    assert drawn[0].axes[0].images[0].get_array().tolist() == [[0, 0], [0, 1]]
+    assert shares(drawn[0].axes[0]) == [[0, 0], [0, 1]]
 
 
 def test_many_classes_are_colours_alone(drawn: list[Figure], tmp_path: Path) -> None:
