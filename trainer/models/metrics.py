@@ -172,8 +172,7 @@ class Ranks(Tally):
 
     Of more than two classes, or of several labels, it is the mean over them, each against the rest, of those
     that some samples are of and some aren't. It is NaN where there is none, where a score isn't finite, and
-    of more than MOST_SCORES. The score is the logit; of more than two outputs for one class it is its probability,
-    their softmax.
+    of more than MOST_SCORES. The score is the logit; of more than two outputs for one class their softmax.
 
     >>> import torch
     >>> from packtrain.trainer.models.metrics import Ranks
