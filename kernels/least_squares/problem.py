@@ -1,7 +1,7 @@
 """What R fits are fitted to, by which rules, and the protocol of what fits them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import torch
@@ -24,7 +24,7 @@ class Problem:
     inputs: Tensor
     targets: Tensor
     weights: Tensor | None = None
-    loss: RobustLoss | None = None
+    loss: RobustLoss | None = field(default=None, kw_only=True)
 
     @property
     def rows(self) -> int:
@@ -47,7 +47,7 @@ class Problem:
         targets = self.targets[runs] if self.targets.dim() == 3 else self.targets
         per_run = self.weights is not None and self.weights.dim() == 2
         weights = self.weights[runs] if per_run and self.weights is not None else self.weights
-        return Problem(inputs, targets, weights, self.loss and self.loss.of(runs))
+        return Problem(inputs, targets, weights, loss=self.loss and self.loss.of(runs))
 
     def double(self) -> Self:
         """The same in float64."""

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from packtrain.kernels.equations.optimizers import OPTIMIZERS
 from packtrain.kernels.language import Graph
 from packtrain.kernels.language.ops import FUNCTIONS
 from tests.compile_ahead import Report, compiled
@@ -126,6 +127,11 @@ def test_whole_trainings(dtype: str) -> None:
         trainings(PRIMER, dtype=dtype, batch=8191, own=True, optimizer="sgd"),
         trainings(LARGE, dtype=dtype, batch=1024, own=True, loss="sse"),
     )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_whole_trainings_by_every_optimizer(dtype: str) -> None:
+    sound(*(trainings(PRIMER, dtype=dtype, optimizer=kind) for kind in sorted(OPTIMIZERS)))
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def not_for_fits(kind: str, loss: Loss, fault: str) -> str:
 
     >>> from packtrain.kernels.equations.losses import loss_of
     >>> from packtrain.trainer.config.checks import not_for_fits
-    >>> not_for_fits("gauss_newton", loss_of("mae"), "it is not smooth")[-49:]
+    >>> not_for_fits("gauss_newton", loss_of("mae"), "it is not smooth")[-45:]
     'got mae: it is not smooth; try optimizer=adam'
     """
     return (

@@ -117,7 +117,7 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
     _check_size(pack, model)
     data = _counted(data)
     order = Order(len(data), len(data), None, data.inputs.device)
-    problem = Problem(data.inputs, data.targets, data.weights, _robust_loss(pack, model))
+    problem = Problem(data.inputs, data.targets, data.weights, loss=_robust_loss(pack, model))
     rules = _rules(pack, model, problem, _steps(pack, order))
     damped = pack.config.optimizer.kind == "levenberg_marquardt"
     parameters = model.parameters.detach()

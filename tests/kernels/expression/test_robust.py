@@ -40,10 +40,11 @@ def check(
 ) -> None:
     case = data(GRAPH, "sse", 3, 70, per_run, seed=3)
     weights = case.inputs[..., 0].abs() if weighted else None
-    given = case.parameters, case.inputs, case.targets, weights
-    moved = (part if part is None else part.to(device, dtype) for part in given)
-    constants = deltas(name, 3).to(device)
-    result = triton_kernel.squares(GRAPH, *moved, robust_of(name), constants)
+    given = (part.to(device, dtype) for part in (case.parameters, case.inputs, case.targets))
+    parameters, inputs, targets = given
+    moved = None if weights is None else weights.to(device, dtype)
+    loss = robust_of(name), deltas(name, 3).to(device)
+    result = triton_kernel.squares(GRAPH, parameters, inputs, targets, moved, *loss)
     assert result.dtype == torch.float64
     assert_near(result, normal_equations(case, name, weights), dtype)
 

@@ -17,6 +17,7 @@ from packtrain.kernels.equations.losses import loss_of
 from packtrain.kernels.equations.robust import LEAST, Robust
 from packtrain.kernels.expression.reference import jacobian
 from packtrain.kernels.least_squares import CONVERGED, Problem, Status, TorchSolver, by_qr
+from packtrain.kernels.least_squares.algebra import times
 from packtrain.kernels.least_squares.linearize import by_normal_equations
 from packtrain.kernels.least_squares.numba_solver import NumbaSolver
 from packtrain.kernels.least_squares.robust import RobustLoss, fault_of
@@ -52,7 +53,7 @@ def outlying(kind: Kind, name: str, weighted: bool = False, count: int = 60, fir
     clean = samples(kind, RUNS, count)
     off = (torch.arange(count) % 9 == 4).double()[None, :, None] * tensor([1.5, -1, 2])[:, None, None]
     given = weights(count) if weighted else None
-    return Problem(clean.inputs, clean.targets + off, given, of_runs(name, RUNS, first))
+    return Problem(clean.inputs, clean.targets + off, given, loss=of_runs(name, RUNS, first))
 
 
 def by_scipy(
@@ -212,8 +213,8 @@ def test_normal_equations_are_those_of_qr(name: str, monkeypatch: pytest.MonkeyP
     of_sums, of_rows = by_normal_equations(*given, problem), by_qr(*given, problem)
     assert_close(of_sums.rss, of_rows.rss)
     assert_close(of_sums.root.mT @ of_sums.root, of_rows.root.mT @ of_rows.root)
-    slopes = (torch.einsum("rkp,rk->rp", part.root, part.projected) for part in (of_sums, of_rows))
-    assert_close(*slopes, torch.float32)
+    ours, theirs = (times(part.projected, part.root) for part in (of_sums, of_rows))
+    assert_close(ours, theirs, torch.float32)
 
 
 def test_more_rows_than_a_block() -> None:
@@ -226,7 +227,7 @@ def test_more_rows_than_a_block() -> None:
 def test_between_two_groups_of_samples_is_no_minimum() -> None:
     constant = Kind("xy = a + 0*x", (0.0,), (0.0,), 0, 1)
     targets = torch.cat([torch.full((20, 1), -9.0), torch.full((20, 1), 9.0)]).double()
-    problem = Problem(torch.zeros_like(targets), targets, None, of_runs("cauchy", 2, 1.0))
+    problem = Problem(torch.zeros_like(targets), targets, loss=of_runs("cauchy", 2, 1.0))
     at = tensor([[0.0], [9.0]])
     result = fit(constant.graph, problem, at)
     assert result.parameters[0, 0] == 0 and Status(int(result.status[0])) in CONVERGED

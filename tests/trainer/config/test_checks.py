@@ -27,8 +27,8 @@ from tests.trainer.configs import compose, pack_of
         ("compute.precision=tf32", "is about an MLP's matrix products"),
         (
             "optimizer.kind=sgdd",
-            "optimizer.kind is one of sgd, adam, adamw, levenberg_marquardt, gauss_newton; "
-            "got 'sgdd' .did you mean sgd",
+            "optimizer.kind is one of sgd, adam, adamw, nadam, rmsprop, adagrad, lion, custom, "
+            "levenberg_marquardt, gauss_newton; got 'sgdd' .did you mean sgd",
         ),
         (
             "loop.batch_size=fulll",

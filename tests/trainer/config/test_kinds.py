@@ -11,8 +11,8 @@ from tests.trainer.configs import pack_of
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (("optimizer.momentum=0.9",), "optimizer.momentum is for optimizer=sgd, and this run has"),
-        (("optimizer={momentum: 0.9}",), "optimizer.momentum is for optimizer=sgd, and this run has"),
+        (("optimizer.momentum=0.9",), "optimizer.momentum is for optimizer=sgd or rmsprop, and this"),
+        (("optimizer={momentum: 0.9}",), "optimizer.momentum is for optimizer=sgd or rmsprop, and this"),
         (("schedule=constant", "schedule.warmup_steps=5"), "schedule.warmup_steps is for schedule=linear_wa"),
         (("schedule=constant", "pack.over={schedule.warmup_steps: 5}"), "schedule.warmup_steps is for"),
         (("model.widths=[1,2]",), "model.widths is for model=mlp, and this run has model=expression"),

@@ -141,7 +141,10 @@ REFUSED = [
     ("{optimizer: {llr: 1}}", r"optimizer.llr can't differ .*did you mean optimizer.lr"),
     ("{model.initial: 3}", "model.initial can't differ"),
     ("{1: 3}", "pack.over: 1 can't differ"),
-    ("{optimizer.momentum: 0.9}", "optimizer.momentum is for optimizer=sgd, and this run has optimizer=adam"),
+    (
+        "{optimizer.momentum: 0.9}",
+        "momentum is for optimizer=sgd or rmsprop, and this run has optimizer=adam",
+    ),
     ("3", "pack.over maps fields to values"),
     ("hello", "pack.over maps fields to values"),
     ("null", "pack.over maps fields to values"),

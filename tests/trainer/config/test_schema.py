@@ -14,6 +14,10 @@ OPTIONS = [
     (group, file) for group in GROUPS if group != "experiment" for file in (CONF / group).glob("*.yaml")
 ]
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
+NEEDED = {
+    ("optimizer", "custom"): ["optimizer.update='p = p - lr*g'"],
+    ("schedule", "custom"): ["schedule.factor='1 - step/steps'"],
+}
 MLP = ("model=mlp", "model.widths=[2,3]", "data=gaussians")
 
 
@@ -66,6 +70,7 @@ def test_every_experiment_passes(experiment: str) -> None:
 @pytest.mark.parametrize(("group", "file"), OPTIONS, ids=lambda value: getattr(value, "stem", value))
 def test_every_option_composes_and_passes(group: str, file: Path) -> None:
     context = MLP if (group, file.stem) in (("model", "mlp"), ("data", "gaussians")) else ()
+    context = (*context, *NEEDED.get((group, file.stem), ()))
     pack_of(
         "~experiment", *(each for each in context if not each.startswith(f"{group}=")), f"{group}={file.stem}"
     )

@@ -88,11 +88,11 @@ OPTIMIZERS = (
     ("optimizer=adam", "optimizer.lr=3e-3", "optimizer.weight_decay=0.01", "optimizer.clip_norm=5"),
     ("optimizer=adamw", "optimizer.weight_decay=0.1"),
 )
+SCHEDULES = "constant", "linear_warmup", "cosine", "step", "exponential", "one_cycle"
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("schedule", ["constant", "linear_warmup", "cosine"])
-def test_all_optimizers_and_schedules(optimizer: tuple[str, ...], schedule: str) -> None:
+@pytest.mark.parametrize(("optimizer", "schedule"), zip(OPTIMIZERS * 3, SCHEDULES * 2, strict=True))
+def test_optimizers_and_schedules(optimizer: tuple[str, ...], schedule: str) -> None:
     agree(*PRIMER, *optimizer, f"schedule={schedule}", SEEDS)
 
 

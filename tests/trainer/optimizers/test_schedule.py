@@ -59,8 +59,8 @@ def torch_rates(kind: str, run: Run) -> torch.Tensor:
         parts = [one_cycle(optimizer, run)]
     else:
         warms = kind != "constant" and run["warmup_steps"] > 0
-        parts = [LinearLR(optimizer, run["start_factor"], total_iters=run["warmup_steps"])] if warms else []
-        parts += filter(None, [after_warm_up(kind, optimizer, run)])
+        warm = LinearLR(optimizer, run["start_factor"], total_iters=run["warmup_steps"]) if warms else None
+        parts = [part for part in (warm, after_warm_up(kind, optimizer, run)) if part is not None]
     scheduler = SequentialLR(optimizer, parts, [run["warmup_steps"]]) if len(parts) == 2 else None
     rates = []
     for step in range(run["steps"]):
