@@ -108,7 +108,12 @@ class Loss:
 
 
 def constant_leaf(word: str) -> Expr:
-    """The leaf that stands for a constant of a loss."""
+    """The leaf that stands for a constant of a loss.
+
+    >>> from packtrain.kernels.equations.losses import constant_leaf
+    >>> constant_leaf("delta").op
+    'constant'
+    """
     return node("constant", value=word)
 
 

@@ -15,6 +15,7 @@ from packtrain.kernels.expression import llvm_source, triton_source
 from packtrain.kernels.language import ExpressionError, Graph, parse
 from packtrain.kernels.language.definitions import WRITABLE
 from packtrain.kernels.language.parse import MAX_LENGTH
+from packtrain.kernels.loss import loss_of
 
 T = TypeVar("T")
 
@@ -124,10 +125,10 @@ def generate(graph: Graph) -> list[str]:
     """Every source that is generated from a graph."""
     return [
         llvm_source.predict_source(graph, "double"),
-        llvm_source.sums_source(graph, "mse", "float"),
+        llvm_source.sums_source(graph, loss_of("mse"), "float"),
         llvm_source.rows_source(graph, weighted=True),
         triton_source.predict_source(graph, shared=True),
-        triton_source.loss_source(graph, "mse", shared=False),
+        triton_source.loss_source(graph, loss_of("mse"), shared=False),
         triton_source.squares_source(graph, shared=True, weighted=True),
         str(graph),
     ]

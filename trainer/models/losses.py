@@ -38,7 +38,7 @@ def constants_in_runs(pack: Pack, loss: Loss, like: Tensor) -> Tensor:
     tensor([[1.],
             [2.]])
     """
-    given = loss.defaults | pack.config.model.loss_constants
+    given = {**loss.defaults, **pack.config.model.loss_constants}
     columns = [pack.over.get(CONSTANTS + word, [given.get(word)] * pack.runs) for word in loss.constants]
     values = torch.tensor(columns, dtype=torch.float64).view(len(columns), pack.runs)
     return values.T.to(like.device, like.dtype).contiguous()

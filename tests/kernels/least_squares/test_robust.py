@@ -64,7 +64,7 @@ def by_scipy(
     return least_squares(
         lambda p: residual(torch.from_numpy(p)).numpy(),
         start[run].numpy(),
-        lambda p: torch.autograd.functional.jacobian(residual, torch.from_numpy(p)).numpy(),
+        lambda p: torch.autograd.functional.jacobian(residual, torch.from_numpy(p)).numpy(),  # pyright: ignore
         bounds,
         "trf",
         *(1e-15, 1e-15, 1e-15),
