@@ -181,7 +181,6 @@ def test_whole_trainings_of_perceptrons_in_float64() -> None:
         {"widths": [4, 32, 32, 32], "product": "ieee"},
         {"widths": [2, 16, 16], "product": "bf16"},
         {"widths": [128] * 4, "product": "bf16", "activation": "gelu", "batch": 4096},
-        {"widths": [128] * 4, "dtype": "float64", "loss": "mse", "batch": 4096},
     ],
     ids=str,
 )
