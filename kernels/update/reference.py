@@ -60,7 +60,8 @@ def update(
     tensor([[0.5000, 0.0000]])
     """
     values: reference.Values = {name("p"): parameters, name("g"): gradient}
-    values |= {name(word): state.get(word, parameters.new_zeros(1, 1)) for word in rule.states}
+    values |= {name(word): state[word] for word in rule.states if word in state}
+    values |= {name(word): parameters.new_zeros(1, 1) for word in rule.states if word not in state}
     values |= zip(rule.constants, constants.T[..., None], strict=True)
     values |= zip(rule.coefficients, now, strict=True)
     reference.evaluate(rule.program, values)
