@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -76,7 +76,7 @@ def test_the_default_is_drawn_as_it_always_was() -> None:
     assert initial_weights(WIDTHS, True, torch.tensor([3]), torch.float64).equal(expected)
 
 
-@few
+@settings(few, max_examples=16)
 @given(
     seeds=st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=5),
     init=st.sampled_from(WORDS),
