@@ -211,6 +211,13 @@ def quantize(dtype: str) -> None:
         quantize_fwd(torch.zeros(5000, dtype=getattr(torch, dtype)), wants_error)
 
 
+def activate(name: str, dtype: str) -> None:
+    """An activation forward and back."""
+    activation(
+        torch.zeros(5000, dtype=getattr(torch, dtype), requires_grad=True), name, "triton"
+    ).sum().backward()
+
+
 def atomic() -> None:
     """A kernel that the check of atomics must catch."""
     launch.launch(controls.atomic_kernel, 1, torch.zeros(64), 64)
@@ -270,7 +277,8 @@ def _tool(name: str, *arguments: Any) -> str:
 
 
 CASES: dict[str, Callable[..., None]] = {
-    case.__name__: case for case in (linear_relu, expression, training, perceptron, dropout, quantize, atomic)
+    case.__name__: case
+    for case in (linear_relu, expression, training, perceptron, dropout, quantize, activate, atomic)
 }
 
 
@@ -303,13 +311,13 @@ if __name__ == "__main__":
     from triton.runtime.autotuner import Autotuner
     from triton.runtime.jit import JITFunction
 
+    from packtrain.kernels.activation import activation, activation_of
     from packtrain.kernels.common import launch
     from packtrain.kernels.descent.block import Batches, Block, Record, Runs, Shuffle
     from packtrain.kernels.descent.triton.descent import TritonDescent
     from packtrain.kernels.descent.triton.layers_source import layers_training
     from packtrain.kernels.descent.triton.source import graph_training
     from packtrain.kernels.dropout.kernel import dropout_fwd
-    from packtrain.kernels.equations.activations import activation_of
     from packtrain.kernels.equations.losses import loss_of
     from packtrain.kernels.equations.optimizers import rule_of
     from packtrain.kernels.equations.robust import robust

@@ -21,6 +21,7 @@ COMPILED = (
 )  # decorators of what runs inside kernels
 # public functions without an example, by module -> why
 EXEMPT = {
+    "kernels.activation.kernel": "launches kernels",
     "kernels.common.launch": "launches compiled kernels",
     "kernels.dropout.kernel": "launches a kernel",
     "kernels.expression.triton_kernel": "launches kernels: the public functions choose it on CUDA",

@@ -214,16 +214,16 @@ class Session:
             about["notes"] = list(self.data.notes)
         about["interrupted"] = self.interrupted
         result = summary(about, rows, together, self.objective)
-        self._add_confusion(result["best_run"], rows, model)
+        result |= self._confusion(result["best_run"], model)
         return Result(self.pack, rows, result, model, self.data.train, self.objective, self.curves)
 
-    def _add_confusion(self, best: int | None, rows: list[Row], model: Model) -> None:
-        """Adds to the row of the best run which classes it takes for which, where there are classes."""
+    def _confusion(self, best: int | None, model: Model) -> Row:
+        """{"confusion": which classes the best run takes for which}; {} where there are no classes."""
+        part = "training" if self.data.validation is None else "validation"
         with at_work(self.compute):
-            part = self.data.validation or self.data.train
-            counts = None if best is None else confusion(model, part, best)
-        if best is not None and counts:
-            rows[best]["confusion"] = {"part": "validation" if self.data.validation else "training", **counts}
+            data = self.data.validation or self.data.train
+            counted = None if best is None else confusion(model, data, best)
+        return {"confusion": {"run": best, "part": part, **counted}} if counted else {}
 
     @property
     def memory(self) -> dict[str, Tensor]:

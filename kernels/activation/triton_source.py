@@ -57,7 +57,7 @@ def registers(activation: Activation) -> int | None:
     >>> from packtrain.kernels.activation import activation_of
     >>> from packtrain.kernels.activation.triton_source import registers
     >>> [registers(activation_of(text)) for text in ("tanh", "gelu", "lgamma(z)")]
-    [3, 5, None]
+    [2, 4, None]
     """
     constants, lines, *_ = _written(activation)
     named = {line.partition(" ")[0] for line in constants}

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from packtrain.kernels.equations.activations import ACTIVATIONS
 from packtrain.kernels.equations.optimizers import OPTIMIZERS
 from packtrain.kernels.language import Graph
 from packtrain.kernels.language.ops import FUNCTIONS
@@ -173,6 +174,32 @@ def test_whole_trainings_of_perceptrons_in_float64() -> None:
         {**case, "widths": [128] * 4, "own": True, "loss": "mse", "batch": 4096},
     )
     assert all(any("DMMA" in name for name in report.matrix) for report in reports)
+
+
+def test_activations() -> None:
+    sound(*({"case": "activate", "name": name, "dtype": "float32"} for name in ACTIVATIONS))
+    sound(*({"case": "activate", "name": name, "dtype": "float64"} for name in ("gelu", "sin")))
+
+
+@pytest.mark.parametrize(
+    ("product", "widths", "activation"),
+    [
+        ("ieee", [4, 16, 16, 2], "sin"),
+        ("ieee", [4, 32, 32, 32], "gelu"),
+        ("tf32", [2, 16, 2], "silu"),
+        ("bf16", [2, 64, 64, 4], "gelu"),
+    ],
+)
+def test_whole_trainings_of_perceptrons_with_any_activation(
+    product: str, widths: list[int], activation: str
+) -> None:
+    case = {"case": "perceptron", "widths": widths, "product": product, "own": True, "activation": activation}
+    reports = sound(case)
+    assert product == "ieee" or all(map(by_tensor_cores, reports))
+
+
+def test_an_activation_in_float64_does_not_spill() -> None:
+    sound({"case": "perceptron", "widths": [9, 33, 7], "dtype": "float64", "activation": "gelu"})
 
 
 @pytest.mark.parametrize(

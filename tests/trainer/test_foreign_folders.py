@@ -109,6 +109,10 @@ def test_a_command_that_is_something_else_is_not_given_again(honest: Path, cli: 
         ("seconds", None),
         ("runs", "many"),
         ("experiment", ["a"]),
+        ("confusion", {"run": 0, "classes": ["a", "b"], "counts": [[1, 2]]}),
+        ("confusion", {"run": 0, "classes": ["a", 3], "counts": [[1, 2], [3, 4]]}),
+        ("confusion", {"run": 0, "classes": ["a"], "counts": [["x"]]}),
+        ("confusion", [3]),
     ],
 )
 def test_a_result_of_other_types_is_refused(key: str, value: Any, tmp_path: Path, cli: Command) -> None:

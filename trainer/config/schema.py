@@ -299,7 +299,7 @@ def per_run_fields() -> list[str]:
 
     >>> from packtrain.trainer.config.schema import per_run_fields
     >>> per_run_fields()[:3]
-    ['seed', 'model.initial.*', 'model.dropout']
+    ['seed', 'model.loss_constants.*', 'model.initial.*']
     """
     varying = [(path, meta) for path, meta in all_fields() if meta.get("per_run")]
     return [f"{path}.*" if meta.get("mapping") else path for path, meta in varying]

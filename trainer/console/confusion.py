@@ -10,14 +10,14 @@ from .tables import Column, blocks, print_columns, print_plain
 SHOWN_CLASSES = 20
 
 
-def print_confusion(console: Console, row: Mapping[str, Any]) -> None:
-    """Prints how many samples of each class, a line each, a run of result.json takes for which, and recalls.
+def print_confusion(console: Console, confusion: Mapping[str, Any] | None) -> None:
+    """Prints how many samples of each class, a line each, are taken for which, and recalls: of result.json.
 
-    Nothing where the run has no such counts; of many classes one line says where they are.
+    Nothing where there are no counts; of many classes one line says where they are.
 
     >>> from packtrain.trainer.console.tables import new_console
     >>> counts = {"classes": ["cat", "dog"], "counts": [[3, 1], [0, 4]]}
-    >>> print_confusion(new_console(), {"index": 0, "confusion": counts})  # doctest: +NORMALIZE_WHITESPACE
+    >>> print_confusion(new_console(), counts)  # doctest: +NORMALIZE_WHITESPACE
     <BLANKLINE>
       class   as cat   as dog   recall
      ──────────────────────────────────
@@ -25,7 +25,6 @@ def print_confusion(console: Console, row: Mapping[str, Any]) -> None:
       dog          0        4        1
     <BLANKLINE>
     """
-    confusion = row.get("confusion")
     if not confusion:
         return
     if len(confusion["classes"]) > SHOWN_CLASSES:

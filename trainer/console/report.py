@@ -94,8 +94,7 @@ def results_table(console: Console, result: Mapping[str, Any], rows: list[dict])
         print_runs(console, ranked[:SHOWN_RUNS], objective)
         for note in [*ranked[0].get("notes", []), *ranked[0].get("fit", {}).get("notes", [])]:
             print_plain(console, f"  run {ranked[0]['index']}: {note}")
-    if ranked:
-        print_confusion(console, ranked[0])
+    print_confusion(console, result.get("confusion"))
     if result["runs"] > SHOWN_RUNS:
         print_plain(console, f"  the best {SHOWN_RUNS} of {result['runs']:,} runs; runs.csv has all")
     if multi_start := result.get("multi_start"):

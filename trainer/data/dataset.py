@@ -82,7 +82,8 @@ class Dataset:
         """Outputs or targets [..., T] in the units that the targets came in; of scaled ones in float64."""
         if self.target_mean is None or self.target_std is None:
             return values
-        return values.double() * self.target_std + self.target_mean
+        mean, std = (scale.to(values.device) for scale in (self.target_mean, self.target_std))
+        return values.double() * std + mean
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ HEAD: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("seconds", "outcomes"), (dict,)),
     "best_run": (int, type(None)),
     "run": (list,),
+    "confusion": (dict, type(None)),
 }
 SECONDS = {"train": (int, float), "compile": (int, float, type(None))}
 LINE: dict[str, tuple[type, ...]] = {
@@ -110,8 +111,7 @@ def checked(stored: Stored) -> Stored:
     _check("result.json", stored.result, HEAD)
     _check("result.json: seconds", stored.result["seconds"], SECONDS)
     objective_in(stored.result)
-    for row in stored.result["run"]:
-        _check_confusion(dict(row).get("confusion"))
+    _check_confusion(stored.result.get("confusion"))
     for line in stored.lines:
         _check("runs.csv", line, LINE)
     return stored
@@ -124,7 +124,9 @@ def _check_confusion(given: Any) -> None:
     names, counts = list(given["classes"]), [list(line) for line in given["counts"]]
     square = [len(line) for line in counts] == [len(names)] * len(names)
     cells = (type(count) is int for line in counts for count in line)
-    if not (square and all(isinstance(name, str) for name in names) and all(cells)):
+    if not (
+        type(given["run"]) is int and square and all(isinstance(name, str) for name in names) and all(cells)
+    ):
         raise ValueError(f"result.json: confusion is {given!r}")
 
 

@@ -69,7 +69,8 @@ class Trained:
             x = (x - self.mean) / self.std
         outputs = self.model.predict(x.to(self.model.parameters.dtype))
         if self.target_mean is not None and self.target_std is not None:
-            outputs = outputs.double() * self.target_std + self.target_mean
+            mean, std = (scale.to(outputs.device) for scale in (self.target_mean, self.target_std))
+            outputs = outputs.double() * std + mean
         return outputs if run is None else outputs[run]
 
     def _place(self, run: int | str | None) -> int | None:

@@ -171,50 +171,48 @@ class Ranks(Tally):
     """roc_auc: how often a sample of a class has a higher score than one of the others; half of a tie counts.
 
     Of more than two classes, or of several labels, it is the mean over them, each against the rest, of those
-    that some samples are of and some aren't; NaN where there is none, or a score isn't finite, or where there
-    are more scores than MOST_SCORES. The score is the logit, and of several
-    outputs for one class the logarithm of its probability (softmax).
+    that some samples are of and some aren't. It is NaN where there is none, where a score isn't finite, and
+    of more than MOST_SCORES. The score is the logit; of more than two outputs for one class their softmax.
 
     >>> import torch
     >>> from packtrain.trainer.models.metrics import Ranks
-    >>> tally = Ranks(exclusive=True)
+    >>> tally = Ranks(1, torch.device("cpu"), exclusive=True)
     >>> tally.add(torch.tensor([[[0.0, 1.0], [0.0, 3.0], [0.0, 2.0]]]), torch.tensor([[0], [1], [1]]))
     >>> tally.metrics()["roc_auc"].tolist()
     [1.0]
     """
 
-    def __init__(self, exclusive: bool) -> None:
-        self.exclusive = exclusive
-        self.scores: list[Tensor] = []
-        self.targets: list[Tensor] = []
+    def __init__(self, runs: int, device: torch.device, exclusive: bool) -> None:
+        self.unknown = torch.full((runs,), torch.nan, dtype=torch.float64, device=device)
+        self.exclusive, self.count = exclusive, 0
+        self.blocks: list[tuple[Tensor, Tensor]] = []  # scores [R, B, K], targets
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
-        self.scores.append(self._scores(outputs.double()))
-        self.targets.append(targets)
+        scores = self._scores(outputs.double())
+        self.count += scores[0].numel()
+        self.blocks = [*self.blocks, (scores, targets)] if self.count <= MOST_SCORES else []
 
     def _scores(self, outputs: Tensor) -> Tensor:
         if not self.exclusive:
             return outputs
         if outputs.shape[2] == 2:
             return outputs[..., 1:] - outputs[..., :1]
-        return torch.log_softmax(outputs, -1)
+        return outputs.softmax(-1)
 
     def metrics(self) -> dict[str, Tensor]:
-        scores, targets = torch.cat(self.scores, 1), torch.cat(self.targets)
-        nothing = torch.full_like(scores[:, 0, 0], torch.nan)
-        columns = [roc_auc(scores[..., k], positive) for k, positive in self._positive(targets, scores)]
-        known = torch.stack(columns or [nothing], 1)
-        return {
-            "roc_auc": nothing if scores[0].numel() > MOST_SCORES else sum_in_order(known) / known.shape[1]
-        }
+        areas = list(self._areas()) or [self.unknown]
+        return {"roc_auc": sum_in_order(torch.stack(areas, 1)) / len(areas)}
 
-    def _positive(self, targets: Tensor, scores: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """(column of the scores, which samples [N] are of it) where some samples are and some aren't."""
+    def _areas(self) -> Iterator[Tensor]:
+        """roc_auc [R] of each column of the scores of which some samples are and some aren't."""
+        if not self.blocks:
+            return
+        scores, targets = (torch.cat(parts, -2) for parts in zip(*self.blocks, strict=True))
         for column in range(scores.shape[2]):
-            of_classes = targets[:, 0] == (column if scores.shape[2] > 1 else 1)
-            positive = of_classes if self.exclusive else targets[:, column] > 0.5
+            of_class = targets[:, 0] == (column if scores.shape[2] > 1 else 1)
+            positive = of_class if self.exclusive else targets[:, column] > 0.5
             if bool(positive.any()) and not bool(positive.all()):
-                yield column, positive
+                yield roc_auc(scores[..., column], positive)
 
 
 def roc_auc(scores: Tensor, positive: Tensor) -> Tensor:
@@ -279,7 +277,7 @@ def tallies(names: Collection[str], loss: Loss, targets: Tensor, classes: int, r
             Labels(runs, width, device) if several else Classes(runs, 2 if binary else classes, device)
         )
     if not {*RANKED}.isdisjoint(names):
-        made.append(Ranks(exclusive=not binary))
+        made.append(Ranks(runs, device, exclusive=not binary))
     return made
 
 

@@ -23,15 +23,16 @@ def draw_best(folder: Path) -> bool:
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "result.json").write_text('{"best_run": null, "run": []}')
+    ...     _ = Path(folder, "result.json").write_text('{"run": []}')
     ...     draw_best(Path(folder))
     False
     """
     if not find_spec("matplotlib"):
         return False
     result = json.loads((folder / "result.json").read_text())
-    row = next((row for row in result["run"] if row["index"] == result["best_run"]), {})
-    if confusion := row.get("confusion"):
+    confusion = result.get("confusion")
+    if confusion:
+        row = next(row for row in result["run"] if row["index"] == confusion["run"])
         run = f", run {row['index']}" if result["runs"] > 1 else ""
         accuracy = f"accuracy {row['metrics']['accuracy']:.4g} on the {confusion['part']} part"
         draw(confusion, f"{result['experiment']}{run}: {accuracy}", folder / "confusion.png")

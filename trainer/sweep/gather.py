@@ -85,6 +85,7 @@ def summary(packs: list[PlannedPack], results: Mapping[str, Result], objective: 
     total = {name: sum(result[name] for result in of_packs) for name in ADDED}
     spent = [result["seconds"] for result in of_packs]
     ranked = best_first(rows, objective)
+    best = best_run(ranked, objective)
     return {
         **{name: ", ".join(dict.fromkeys(result[name] for result in of_packs)) for name in NAMED},
         "why": "; ".join(dict.fromkeys(filter(None, (result.get("why") for result in of_packs)))),
@@ -93,9 +94,19 @@ def summary(packs: list[PlannedPack], results: Mapping[str, Result], objective: 
         "seconds": {name: round(sum(part.get(name, 0.0) for part in spent), 3) for name in seconds.NAMES},
         "outcomes": counted(outcomes),
         "objective": asdict(objective),
-        "best_run": best_run(ranked, objective),
+        "best_run": best,
+        **_confusion(packs, results, best),
         "run": rows if total["runs"] <= LISTED_RUNS else ranked[:LISTED_BEST],
     }
+
+
+def _confusion(packs: list[PlannedPack], results: Mapping[str, Result], best: int | None) -> Result:
+    """{"confusion": ...} of the sweep's best run, where its pack counted it as its own best; else {}."""
+    for pack in packs:
+        confusion = results[pack.folder].get("confusion")
+        if confusion and best == pack.first + confusion["run"]:
+            return {"confusion": {**confusion, "run": best}}
+    return {}
 
 
 def _common(results: Sequence[Result]) -> Objective | None:

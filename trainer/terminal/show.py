@@ -110,7 +110,9 @@ def _show_run(console: Console, stored: Stored, run: str) -> None:
     print_pairs(
         console, [(column, number(value)) for column, value in line.items() if value not in (None, "")]
     )
-    print_confusion(console, next((row for row in stored.result["run"] if row["index"] == line["index"]), {}))
+    confusion = stored.result.get("confusion")
+    if confusion and confusion["run"] == line["index"]:
+        print_confusion(console, confusion)
     console.print("config", style="bold")
     console.print(Text(experiment_of(folder, place)), soft_wrap=True)
     use = f"packtrain.load({str(folder)!r}).predict(inputs, run={place})"

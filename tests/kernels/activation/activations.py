@@ -19,7 +19,7 @@ BY_TORCH = {
     "1/(1 + z^2)": lambda z: 1 / (1 + z * z),
     "log(z^2 + 0.5)": lambda z: torch.log(z * z + 0.5),
     "sqrt(abs(z))": lambda z: z.abs().sqrt(),  # its slope is infinite at 0, where padded features are
-    "lgamma(z)": torch.lgamma,
+    "atan(z)": torch.atan,
 }
 
 

@@ -9,7 +9,7 @@ from packtrain.trainer.console.confusion import confusion_columns, print_confusi
 
 def printed(classes: list[str], counts: list[list[int]], width: int = 80) -> str:
     out = StringIO()
-    print_confusion(Console(file=out, width=width), {"confusion": {"classes": classes, "counts": counts}})
+    print_confusion(Console(file=out, width=width), {"classes": classes, "counts": counts})
     return out.getvalue()
 
 

@@ -168,3 +168,10 @@ def test_metrics_of_standardized_targets_are_in_their_units() -> None:
     assert_close(scaled.loss, (error / std).square().mean((1, 2)))
     unscaled = replace(plain, targets=(plain.targets - mean) / std)
     assert_close(scaled.metrics["r2"], evaluate(model, unscaled).metrics["r2"])
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy", "binary_cross_entropy"])
+def test_of_no_sample_nothing_is_known(loss: str) -> None:
+    kind, targets = loss_of(loss), torch.zeros(0, 1)
+    for tally in tallies(metrics_of(kind), kind, targets, 2, RUNS):
+        assert all(v.isnan().all() and v.shape == (RUNS,) for v in tally.metrics().values())

@@ -24,13 +24,17 @@ def counts(classes: int) -> dict[str, Any]:
     return {"classes": [f"class {k}" for k in range(classes)], "counts": lines}
 
 
+def shares(axes: Any) -> list[list[float]]:
+    return axes.images[0].get_array().tolist()
+
+
 def test_each_cell_has_its_count_and_its_share(drawn: list[Figure], tmp_path: Path) -> None:
     given = {"classes": ["cat", "dog"], "counts": [[3, 1], [0, 4]]}
     picture.draw(given, "best", tmp_path / "confusion.png")
     axes = drawn[0].axes[0]
     texts = {text.get_position(): text.get_text() for text in axes.texts}
     assert texts == {(0, 0): "3", (1, 0): "1", (0, 1): "0", (1, 1): "4"}
-    assert axes.images[0].get_array().tolist() == [[0.75, 0.25], [0, 1]]
+    assert shares(axes) == [[0.75, 0.25], [0, 1]]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "dog"]
     assert (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) == (
         "best",
@@ -41,7 +45,7 @@ def test_each_cell_has_its_count_and_its_share(drawn: list[Figure], tmp_path: Pa
 
 def test_a_class_without_samples_is_no_fault(drawn: list[Figure], tmp_path: Path) -> None:
     picture.draw({"classes": ["cat", "dog"], "counts": [[0, 0], [0, 4]]}, "best", tmp_path / "confusion.png")
-    assert drawn[0].axes[0].images[0].get_array().tolist() == [[0, 0], [0, 1]]
+    assert shares(drawn[0].axes[0]) == [[0, 0], [0, 1]]
 
 
 def test_many_classes_are_colours_alone(drawn: list[Figure], tmp_path: Path) -> None:
@@ -53,12 +57,13 @@ def test_many_classes_are_colours_alone(drawn: list[Figure], tmp_path: Path) -> 
 
 
 def test_the_best_run_is_drawn(drawn: list[Figure], tmp_path: Path) -> None:
-    best = {"index": 7, "metrics": {"accuracy": 0.875}, "confusion": counts(2) | {"part": "validation"}}
-    result = {"experiment": "pets", "runs": 9, "best_run": 7, "run": [{"index": 3}, best]}
+    rows = [{"index": 3}, {"index": 7, "metrics": {"accuracy": 0.875}}]
+    confusion = {"run": 7, "part": "validation", **counts(2)}
+    result = {"experiment": "pets", "runs": 9, "run": rows, "confusion": confusion}
     (tmp_path / "result.json").write_text(json.dumps(result))
     assert picture.draw_best(tmp_path) and (tmp_path / "confusion.png").exists()
     assert drawn[0].axes[0].get_title() == "pets, run 7: accuracy 0.875 on the validation part"
-    (tmp_path / "result.json").write_text(json.dumps(result | {"best_run": 3}))
+    (tmp_path / "result.json").write_text(json.dumps(result | {"confusion": None}))
     assert not picture.draw_best(tmp_path) and len(drawn) == 1
 
 
@@ -80,11 +85,15 @@ def test_a_training_and_a_sweep_end_with_table_and_picture(
     assert (alone.code, swept.code) == (0, 0)
     for ended, name in ((alone, "alone"), (swept, "swept")):
         result = result_in(tmp_path / name)
-        rows = {row["index"]: row.get("confusion") for row in result["run"]}
-        best = rows[result["best_run"]]
-        assert best and best["part"] == "validation" and sum(map(sum, best["counts"])) == 20
+        best = result["confusion"]
+        assert (best["run"], best["part"]) == (result["best_run"], "validation")
+        row = next(row for row in result["run"] if row["index"] == best["run"])
+        right, whole = sum(line[k] for k, line in enumerate(best["counts"])), sum(map(sum, best["counts"]))
+        assert whole == 20 and right / whole == row["metrics"]["accuracy"]
         assert "as 0   as 1   recall" in ended.out and (tmp_path / name / "confusion.png").exists()
-        shown = cli("show", name, "run=best").out
-        assert "as 0   as 1   recall" in shown and "accuracy" in shown
+        shown = {row["index"]: cli("show", name, f"run={row['index']}").out for row in result["run"]}
+        assert {run: "as 0   as 1   recall" in out for run, out in shown.items()} == {
+            run: run == best["run"] for run in shown
+        }
     assert not list((tmp_path / "swept").glob("*/confusion.png"))
     assert cli(*BRIEF, "monitor=quiet").code == 0 and not (tmp_path / "out" / "confusion.png").exists()

@@ -24,6 +24,7 @@ def test_a_run_is_watched_by_every_scalar(cli: Command, tmp_path: Path) -> None:
         "loss/validation",
         "metrics/rmse",
         "metrics/mae",
+        "metrics/r2",
         "optimizer/gradient_norm",
         "optimizer/lr",
         "speed/samples_per_second",
