@@ -81,6 +81,11 @@ def test_equations_of_ones_own_train_as_the_row_of_the_same(kind: str, way: str)
     assert all(part.equal(own.memory[name]) for name, part in row.memory.items())
 
 
+def test_an_update_needs_no_state_and_no_learning_rate() -> None:
+    plain = ["optimizer=custom", "optimizer.update='p = p - 1e-4*g'"]
+    agree(*PRIMER[:3], EXACT, "loop.steps=4", *plain, ways=COMPILED)
+
+
 @pytest.mark.parametrize("kind", SCHEDULES)
 def test_a_schedule_of_ones_own_is_the_row_of_the_same(kind: str) -> None:
     given = *PRIMER, "loop.steps=20", "engine=fused"
