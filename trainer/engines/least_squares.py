@@ -181,8 +181,8 @@ class LeastSquaresEngine:
                 outcome = Outcome.STOPPED
             else:
                 outcome = Outcome.CONVERGED if status in CONVERGED else Outcome.FAILED
-            reason_of_end = REASONS[status].format(**words) + self._explanation(run, status)
-            return Ending(outcome, done, steps, reason_of_end)
+            why = REASONS[status].format(**words) + self._explanation(run, status)
+            return Ending(outcome, done, steps, why)
 
         words = OF_SQUARES if self.problem.loss is None else OF_A_LOSS
         columns = self.status.tolist(), self.steps_done.tolist(), self.steps.tolist()

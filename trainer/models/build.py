@@ -205,10 +205,11 @@ def _check_memory(
     """
     size, runs = sum(map(math.prod, shapes.values())), pack.runs
     states = 1 + _remembered(pack)  # and parameters
-    kept = runs if pack.config.model.best else 0
     wide = max(map(max, filter(None, shapes.values())), default=1) > NARROW
     at_once = 1 if device.type == "cuda" else runs
-    copies = kept + max(states * runs, (COPIES * states if wide else states + 1) * at_once)
+    best = pack.config.model.best  # keeps the best parameters, of which another copy is measured at the end
+    in_a_step = best * runs + (COPIES * states if wide else states + 1) * at_once
+    copies = max((states + 2 * best) * runs, in_a_step)
     what = f"training {size:,} parameters" + (f" in {runs:,} runs" if runs > 1 else "")
     mend = "take fewer runs" if len(shapes) == size else "make model.widths smaller, or take fewer runs"
     check_memory(copies * size * dtype.itemsize, available_memory(device), what, mend)
