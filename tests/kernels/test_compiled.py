@@ -198,10 +198,6 @@ def test_whole_trainings_of_perceptrons_with_any_activation(
     assert product == "ieee" or all(map(by_tensor_cores, reports))
 
 
-def test_an_activation_in_float64_does_not_spill() -> None:
-    sound({"case": "perceptron", "widths": [9, 33, 7], "dtype": "float64", "activation": "gelu"})
-
-
 @pytest.mark.parametrize(
     "case",
     [

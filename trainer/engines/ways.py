@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ...kernels.equations.activations import activation_of
 from ...kernels.language import Graph
 from ...kernels.least_squares.linearize import LARGE
 from ..config.equations import loss_in
@@ -148,13 +149,21 @@ def _cannot_fuse_by_triton(task: Task) -> str:
     if task.device.type != "cuda" and task.backend != "triton":
         return "it needs a CUDA GPU"
     if task.graph is None:
-        widest = max(task.config.model.widths or [0])
-        too_wide = f"on CUDA its layers have up to {WIDEST} features, and this model's have {widest}"
-        return too_wide if widest > WIDEST else ""
+        return _cannot_fuse_layers_by_triton(task)
     # triton takes a second to import
     from ...kernels.descent.triton.source import graph_refusal  # noqa: PLC0415 (see above)
 
     return graph_refusal(task.graph, loss_in(task.config.model), task.dtype.itemsize)
+
+
+def _cannot_fuse_layers_by_triton(task: Task) -> str:
+    model = task.config.model
+    widest = max(model.widths or [0])
+    if widest > WIDEST:
+        return f"on CUDA its layers have up to {WIDEST} features, and this model's have {widest}"
+    if task.dtype == torch.float64 and not activation_of(model.activation).is_relu:
+        return f"on CUDA in fp64 its layers have a ReLU, and this model has {model.activation}"
+    return ""
 
 
 def _cannot_step_by_triton(task: Task) -> str:

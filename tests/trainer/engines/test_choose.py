@@ -140,6 +140,13 @@ def test_wide_layers_are_refused_on_cuda() -> None:
     assert chosen(*MLP, FUSED, "model.widths=[2,128,2]", device=CUDA) == Choice("fused", "triton")
 
 
+def test_activations_in_float64_are_refused_on_cuda() -> None:
+    tanh = (*MLP, FUSED, "model.activation=tanh", "compute.precision=fp64")
+    with pytest.raises(UserError, match="in fp64 its layers have a ReLU, and this model has tanh"):
+        chosen(*tanh, device=CUDA)
+    assert chosen(*tanh[:-1], device=CUDA) == Choice("fused", "triton")
+
+
 def test_backends_are_refused_where_they_can_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         UserError, match=r"numba runs on the CPU, and this run is on cuda:0: compute\.device=cpu"
