@@ -2,7 +2,7 @@
 
 from ..equations.rule import Rule
 from ..expression.statements import BOTH, indented, statements
-from ..expression.triton_source import HEADER, NUMBER, TRITON
+from ..expression.triton_table import HEADER, NUMBER, TRITON
 from ..language.expr import Expr, name
 
 UPDATE = """
