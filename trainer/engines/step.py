@@ -36,7 +36,8 @@ class StepEngine(TabulatedEngine):
 
     @property
     def numbers_a_step(self) -> int:
-        return self.order.indices_a_step
+        keys = self.model.keys(self.runs[:1])
+        return max(self.order.indices_a_step, keys[0].numel())
 
     def _tables(self) -> tuple[Tensor, ...]:
         start, whole = self.block * self.capacity, self.order.whole

@@ -70,7 +70,7 @@ class TabulatedEngine(ABC):
     @property
     @abstractmethod
     def numbers_a_step(self) -> int:
-        """How many numbers the minibatches of a step take in memory."""
+        """How many numbers of a block's tables a step's minibatch takes, or what it drops."""
 
     @abstractmethod
     def _execute(self, first: int, count: int) -> None:
