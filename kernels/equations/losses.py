@@ -13,7 +13,7 @@ from ..language.formula import Formula, read_formula
 VARIABLES = "y", "t"
 SMALLEST = sys.float_info.min
 OUTPUT, TARGET = node("output"), node("target")  # the leaves of y and t
-CROSS_ENTROPY = "cross_entropy"
+CROSS_ENTROPY, BINARY = "cross_entropy", "binary_cross_entropy"  # of classes; of 0 or 1
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ LOSSES = {
     "arctan": Row("delta^2/2*atan(((y - t)/delta)^2)", {"delta": 1.0}),
     "quantile": Row("max(q*(t - y), (q - 1)*(t - y))", {"q": 0.5}),
     "poisson": Row("exp(y) - t*y"),  # y is the logarithm of the rate
-    "binary_cross_entropy": Row("t*softplus(-y) + (1 - t)*softplus(y)"),  # sigmoid(y) is the probability
+    BINARY: Row("t*softplus(-y) + (1 - t)*softplus(y)"),  # sigmoid(y) is the probability
 }
 NAMES = (*LOSSES, CROSS_ENTROPY)
 SMOOTHING = "label_smoothing"  # the constant of cross_entropy, where it is asked for
-RANGES: dict[str, tuple[float, float, str]] = {  # of constants: they lie between
+RANGES: dict[str, tuple[float, float, str]] = {  # of these losses' constants: they lie between
     "delta": (0, math.inf, "more than 0"),
     "q": (0, 1, "between 0 and 1"),
     SMOOTHING: (-SMALLEST, 1, "at least 0 and below 1"),
@@ -76,15 +76,15 @@ class Loss:
     @cached_property
     def value(self) -> Expr:
         """l of OUTPUT, TARGET and the `constant_leaf` of each constant."""
-        return self._leafed(self._root.root)
+        return self._leafed(self._equation.root)
 
     @cached_property
     def slope(self) -> Expr:
         """dl/dy of the same."""
-        return self._leafed(self._root.slope("y"))
+        return self._leafed(self._equation.slope("y"))
 
     @property
-    def _root(self) -> Formula:
+    def _equation(self) -> Formula:
         assert self.formula is not None, "cross-entropy is no equation of one output"
         return self.formula
 
@@ -137,22 +137,24 @@ def check_constants(loss: Loss, given: Mapping[str, object], varied: Collection[
             )
     for word in loss.constants:
         if word in given:
-            check_constant(word, given[word])
+            check_constant(loss, word, given[word])
         elif word not in varied and word not in loss.defaults:
             raise UserError(
                 f"model.loss names {word}, which has no value: model.loss_constants={{{word}: 1.0}}"
             )
 
 
-def check_constant(word: str, value: object) -> None:
-    """Raises UserError where the value of a constant is no number, or out of its range.
+def check_constant(loss: Loss, word: str, value: object) -> None:
+    """Raises UserError where the value of a loss's constant is no number, or out of its range.
 
-    >>> from packtrain.kernels.equations.losses import check_constant
-    >>> check_constant("q", 0.9)
+    >>> from packtrain.kernels.equations.losses import check_constant, loss_of
+    >>> check_constant(loss_of("quantile"), "q", 0.9)
     """
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
         raise UserError(f"model.loss_constants.{word} is a finite number; got {value!r}")
-    low, high, expected = RANGES.get(word, (-math.inf, math.inf, ""))
+    if loss.name not in NAMES:
+        return
+    low, high, expected = RANGES[word]
     if not low < value < high:
         raise UserError(f"model.loss_constants.{word} is {expected}; got {value:g}")
 

@@ -6,19 +6,15 @@ from contextlib import suppress
 
 from ...kernels.common.errors import UserError, choose, nearest
 from ...kernels.equations.activations import activation_of
-from ...kernels.equations.losses import SMOOTHING, Loss, check_constants, loss_of
+from ...kernels.equations.losses import BINARY, CROSS_ENTROPY, Loss
 from ...kernels.equations.robust import refusal
-from .equations import check_equations
+from .equations import check_equations, check_loss, loss_in
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
 from .schema import KINDS, LEAST_SQUARES, STANDARDIZED, Config, LoopConfig, ModelConfig
 
-LOSS_CONSTANTS = "model.loss_constants."
-UNSCALED = {
-    "cross_entropy": "classes",
-    "binary_cross_entropy": "0 or 1",
-    "poisson": "counts",
-}  # loss -> its targets, which must be what they are
+# loss -> its targets, which must be what they are
+UNSCALED = {CROSS_ENTROPY: "classes", BINARY: "0 or 1", "poisson": "counts"}
 GRADIENTS = ("exact", "finite_difference")
 INITS = ("default", "he", "xavier", "normal")
 QUANTIZE_ERRORS = ("add", "drop")
@@ -47,7 +43,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     for group in KINDS:
         check_kind(group, getattr(config, group), given, varied)
     _check_words(config)
-    _check_loss(config.model, varied)
+    check_loss(config.model, varied)
     check_pruner(config.search, given)
     check_numbers(config)
     activation_of(config.model.activation)
@@ -116,7 +112,7 @@ def _check_least_squares(config: Config, named: Collection[str]) -> None:
 
 def _check_loss_of_fits(kind: str, model: ModelConfig) -> None:
     """What depends on the values of constants is checked where the fits are made."""
-    loss = loss_of(model.loss, smoothed=SMOOTHING in model.loss_constants)
+    loss = loss_in(model)
     if fault := refusal(loss):
         raise UserError(not_for_fits(kind, loss, fault))
 
@@ -178,13 +174,6 @@ def _check_first_order(config: Config) -> None:
                 f"model.{name} is for optimizer={' and '.join(LEAST_SQUARES)}, "
                 f"and this run has optimizer={config.optimizer.kind}"
             )
-
-
-def _check_loss(model: ModelConfig, varied: Collection[str]) -> None:
-    given = model.loss_constants
-    of_runs = [path.removeprefix(LOSS_CONSTANTS) for path in varied if path.startswith(LOSS_CONSTANTS)]
-    loss = loss_of(model.loss, smoothed=SMOOTHING in (*given, *of_runs))
-    check_constants(loss, given, of_runs)
 
 
 def _check_words(config: Config) -> None:

@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ...kernels.common.errors import UserError, nearest
 from .checks import check
+from .equations import check_loss_values
 from .interpolation import (
     Keys,
     dotted,
@@ -107,6 +108,7 @@ def make_pack(cfg: DictConfig | Config, overrides: Sequence[str] = ()) -> Pack:
     config = _config(cfg, columns, over)
     forget(config, given)
     check(config, given, {*columns, *_searched(config)} - {START})
+    check_loss_values(config.model, columns)
     return Pack(config, columns, len(rows))
 
 

@@ -9,8 +9,8 @@ import torch
 from ...kernels.equations.activations import activation_of
 from ...kernels.language import Graph
 from ...kernels.least_squares.linearize import LARGE
+from ..config.equations import loss_in
 from ..config.schema import LEAST_SQUARES, Config
-from ..models.losses import configured_loss
 
 TILES = 163 << 10  # bytes of shared memory that the largest tiles of our kernels take: as much as sm_80 has
 LARGEST = 1 << 16  # samples of a minibatch of equations that stays on one core: others are shared out
@@ -154,7 +154,7 @@ def _cannot_fuse_by_triton(task: Task) -> str:
     # triton takes a second to import
     from ...kernels.descent.triton.source import graph_refusal  # noqa: PLC0415 (see above)
 
-    return graph_refusal(task.graph, configured_loss(task.config.model), task.dtype.itemsize)
+    return graph_refusal(task.graph, loss_in(task.config.model), task.dtype.itemsize)
 
 
 def _cannot_fuse_layers_by_triton(task: Task) -> str:
