@@ -43,7 +43,7 @@ LOSSES = {
 }
 NAMES = (*LOSSES, CROSS_ENTROPY)
 SMOOTHING = "label_smoothing"  # the constant of cross_entropy, where it is asked for
-RANGES: dict[str, tuple[float, float, str]] = {  # of constants: they lie between
+RANGES: dict[str, tuple[float, float, str]] = {  # of the constants of these losses: they lie between
     "delta": (0, math.inf, "more than 0"),
     "q": (0, 1, "between 0 and 1"),
     SMOOTHING: (-SMALLEST, 1, "at least 0 and below 1"),
@@ -128,31 +128,33 @@ def check_constants(loss: Loss, given: Mapping[str, object], varied: Collection[
     Traceback (most recent call last):
     packtrain...UserError: model.loss names k, which has no value: model.loss_constants={k: 1.0}
     """
+    known = loss.constants or (SMOOTHING,) * loss.of_classes
     for word in (*given, *varied):
         if word not in loss.constants:
-            has = ", ".join(loss.constants) or "none"
+            has = ", ".join(known) or "none"
             raise UserError(
-                f"model.loss_constants: {loss.name} has no constant {word!r}{nearest(word, loss.constants)}; "
+                f"model.loss_constants: {loss.name} has no constant {word!r}{nearest(word, known)}; "
                 f"it has {has}"
             )
     for word in loss.constants:
         if word in given:
-            check_constant(word, given[word])
+            check_constant(loss, word, given[word])
         elif word not in varied and word not in loss.defaults:
             raise UserError(
                 f"model.loss names {word}, which has no value: model.loss_constants={{{word}: 1.0}}"
             )
 
 
-def check_constant(word: str, value: object) -> None:
-    """Raises UserError where the value of a constant is no number, or out of its range.
+def check_constant(loss: Loss, word: str, value: object) -> None:
+    """Raises UserError where the value of a loss's constant is no number, or out of its range.
 
-    >>> from packtrain.kernels.equations.losses import check_constant
-    >>> check_constant("q", 0.9)
+    >>> from packtrain.kernels.equations.losses import check_constant, loss_of
+    >>> check_constant(loss_of("quantile"), "q", 0.9)
     """
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
         raise UserError(f"model.loss_constants.{word} is a finite number; got {value!r}")
-    low, high, expected = RANGES.get(word, (-math.inf, math.inf, ""))
+    ranges = RANGES if loss.name in NAMES else {}
+    low, high, expected = ranges.get(word, (-math.inf, math.inf, ""))
     if not low < value < high:
         raise UserError(f"model.loss_constants.{word} is {expected}; got {value:g}")
 

@@ -1,12 +1,12 @@
 """The checks of a config that types can't make, each with a sentence."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 
 from ...kernels.common.errors import UserError, choose, nearest
 from ...kernels.equations.activations import activation_of
-from ...kernels.equations.losses import SMOOTHING, Loss, check_constants, loss_of
+from ...kernels.equations.losses import SMOOTHING, Loss, check_constant, check_constants, loss_of
 from ...kernels.equations.robust import refusal
 from .equations import check_equations
 from .kinds import check_kind, check_pruner
@@ -185,6 +185,25 @@ def _check_loss(model: ModelConfig, varied: Collection[str]) -> None:
     of_runs = [path.removeprefix(LOSS_CONSTANTS) for path in varied if path.startswith(LOSS_CONSTANTS)]
     loss = loss_of(model.loss, smoothed=SMOOTHING in (*given, *of_runs))
     check_constants(loss, given, of_runs)
+
+
+def check_runs(model: ModelConfig, columns: Mapping[str, Iterable[object]]) -> None:
+    """Raises UserError where the loss can't take a value that a constant of it has in a run.
+
+    `columns` are the values of the fields that differ between the runs.
+
+    >>> from packtrain.trainer.config.checks import check_runs
+    >>> from packtrain.trainer.config.schema import ModelConfig
+    >>> check_runs(ModelConfig("mlp", loss="quantile"), {"model.loss_constants.q": [0.5, 2]})
+    Traceback (most recent call last):
+    packtrain...UserError: model.loss_constants.q is between 0 and 1; got 2
+    """
+    for path in columns:
+        if path.startswith(LOSS_CONSTANTS):
+            word = path.removeprefix(LOSS_CONSTANTS)
+            loss = loss_of(model.loss, smoothed=word == SMOOTHING)
+            for value in columns[path]:
+                check_constant(loss, word, value)
 
 
 def _check_words(config: Config) -> None:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ...kernels.common.errors import UserError, nearest
-from .checks import check
+from .checks import check, check_runs
 from .interpolation import (
     Keys,
     dotted,
@@ -25,7 +25,7 @@ from .interpolation import (
 )
 from .overrides import flatten, given_by
 from .precedence import as_chosen, forget, left_of
-from .schema import KINDS, SEARCHES, Config, is_per_run
+from .schema import CHOICES, INTERVAL, KINDS, SEARCHES, Config, is_per_run
 from .sentences import sentence
 from .values import MOST_RUNS, expand, typed
 
@@ -107,6 +107,7 @@ def make_pack(cfg: DictConfig | Config, overrides: Sequence[str] = ()) -> Pack:
     config = _config(cfg, columns, over)
     forget(config, given)
     check(config, given, {*columns, *_searched(config)} - {START})
+    check_runs(config.model, columns)
     return Pack(config, columns, len(rows))
 
 
@@ -151,7 +152,8 @@ def _searched(config: Config) -> Iterator[str]:
             f"search.space gives fields their ranges, as in {{seed: {{low: 0, high: 9}}}}; got {space}"
         )
     for path, _ in flatten(space):
-        yield from (path, path.rpartition(".")[0])  # optimizer.lr.low says what optimizer.lr may be
+        field, _, key = path.rpartition(".")
+        yield field if key in INTERVAL + CHOICES else path  # optimizer.lr.low is about optimizer.lr
 
 
 def _followers(cfg: DictConfig, columns: Mapping[str, list[Any]], runs: int) -> dict[str, list[Any]]:

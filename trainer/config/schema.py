@@ -34,6 +34,8 @@ STANDARDIZED: dict[bool | str | None, tuple[str, ...]] = {
     "targets": ("targets",),
     "all": ("inputs", "targets"),
 }
+# What search.space says of a field.
+INTERVAL, CHOICES = ("low", "high", "log", "integer"), ("choices",)
 # The fields of search by which a pruner judges runs.
 JUDGED = ("pruner", "reduction_factor", "patience", "min_steps", "objective", "direction")
 
