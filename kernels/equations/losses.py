@@ -128,11 +128,12 @@ def check_constants(loss: Loss, given: Mapping[str, object], varied: Collection[
     Traceback (most recent call last):
     packtrain...UserError: model.loss names k, which has no value: model.loss_constants={k: 1.0}
     """
+    known = loss.constants or (SMOOTHING,) * loss.of_classes
     for word in (*given, *varied):
         if word not in loss.constants:
-            has = ", ".join(loss.constants) or "none"
+            has = ", ".join(known) or "none"
             raise UserError(
-                f"model.loss_constants: {loss.name} has no constant {word!r}{nearest(word, loss.constants)}; "
+                f"model.loss_constants: {loss.name} has no constant {word!r}{nearest(word, known)}; "
                 f"it has {has}"
             )
     for word in loss.constants:

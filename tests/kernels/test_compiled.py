@@ -201,6 +201,19 @@ def test_whole_trainings_of_perceptrons_with_any_activation(
 @pytest.mark.parametrize(
     "case",
     [
+        {"case": "training", "text": PRIMER, "loss": "huber", "dtype": "float64"},
+        {"case": "perceptron", "widths": [4, 32, 32, 32], "loss": "arctan"},
+        {"case": "perceptron", "widths": [128] * 4, "loss": "soft_l1", "product": "bf16"},
+    ],
+    ids=lambda case: case["loss"],
+)
+def test_whole_trainings_with_weights_and_constants(case: dict[str, Any]) -> None:
+    sound({"own": True, "weighted": True, **case})
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
         {"widths": [4, 32, 32, 32], "product": "ieee"},
         {"widths": [2, 16, 16], "product": "bf16"},
         {"widths": [128] * 4, "product": "bf16", "activation": "gelu", "batch": 4096},

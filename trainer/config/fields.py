@@ -49,3 +49,15 @@ def mapping(*kinds: str, per_run: bool = False) -> Any:
         default_factory=lambda: DictConfig({}, flags={"struct": False}),
         metadata={"kinds": kinds, "per_run": per_run, "mapping": True},
     )
+
+
+def word_or_mapping() -> Any:
+    """A dataclass field that maps names of the user's own, or is one word for all of them.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.schema import Config
+    >>> cfg = OmegaConf.merge(OmegaConf.structured(Config), {"data": {"class_weights": "balanced"}})
+    >>> cfg.data.class_weights
+    'balanced'
+    """
+    return field(default_factory=lambda: DictConfig({}, flags={"struct": False}))

@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ...kernels.common.errors import UserError
 
-Keys = tuple[str, ...]  # a field's place: keys of mappings may hold dots
+Keys = tuple[Any, ...]  # a field's place: keys of mappings may hold dots, and be numbers
 Values = Mapping[str, Any]  # of fields, by their dotted names
 OVER = "pack", "over"
 
@@ -117,7 +117,7 @@ def dotted(place: Keys) -> str:
     >>> dotted(("optimizer", "lr"))
     'optimizer.lr'
     """
-    return ".".join(place)
+    return ".".join(map(str, place))
 
 
 def interpolated(cfg: DictConfig, place: Keys = ()) -> Iterator[Keys]:
@@ -130,12 +130,12 @@ def interpolated(cfg: DictConfig, place: Keys = ()) -> Iterator[Keys]:
     """
     for key in cfg:
         node: Any = cfg._get_node(key)
-        here = (*place, str(key))
+        here = (*place, key)
         if here == ("hydra",):
             continue
         if isinstance(node, DictConfig) and isinstance(node._content, dict):
             yield from interpolated(node, here)
-        elif is_interpolated(raw(cfg, (str(key),))):
+        elif is_interpolated(raw(cfg, (key,))):
             yield here
 
 

@@ -26,7 +26,7 @@ from .interpolation import (
 )
 from .overrides import flatten, given_by
 from .precedence import as_chosen, forget, left_of
-from .schema import KINDS, SEARCHES, Config, is_per_run
+from .schema import CHOICES, INTERVAL, KINDS, SEARCHES, Config, is_per_run
 from .sentences import sentence
 from .values import MOST_RUNS, expand, typed
 
@@ -153,7 +153,8 @@ def _searched(config: Config) -> Iterator[str]:
             f"search.space gives fields their ranges, as in {{seed: {{low: 0, high: 9}}}}; got {space}"
         )
     for path, _ in flatten(space):
-        yield from (path, path.rpartition(".")[0])  # optimizer.lr.low says what optimizer.lr may be
+        field, _, key = path.rpartition(".")
+        yield field if key in INTERVAL + CHOICES else path  # optimizer.lr.low is about optimizer.lr
 
 
 def _followers(cfg: DictConfig, columns: Mapping[str, list[Any]], runs: int) -> dict[str, list[Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from ...kernels.equations import optimizers, schedules
-from .fields import mapping, only, per_run, pruning
+from .fields import mapping, only, per_run, pruning, word_or_mapping
 
 KINDS: dict[str, tuple[str, ...]] = {
     "model": ("expression", "mlp"),
@@ -34,6 +34,8 @@ STANDARDIZED: dict[bool | str | None, tuple[str, ...]] = {
     "targets": ("targets",),
     "all": ("inputs", "targets"),
 }
+# What search.space says of a field.
+INTERVAL, CHOICES = ("low", "high", "log", "integer"), ("choices",)
 # The fields of search by which a pruner judges runs.
 JUDGED = ("pruner", "reduction_factor", "patience", "min_steps", "objective", "direction")
 
@@ -80,7 +82,7 @@ class DataConfig:
     seed: int = 0
     validation: float = 0.0
     standardize: bool | str | None = False
-    class_weights: Any = None
+    class_weights: Any = word_or_mapping()
     size: int | None = only(None, "ground_truth", "gaussians")
     truth: dict[str, Any] = mapping("ground_truth")
     range: list[float] = only([0.0, 1.0], "ground_truth")

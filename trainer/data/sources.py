@@ -56,7 +56,7 @@ def load(
         columns = table.names
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
     data = prepare(whole, config.seed, config.validation, inputs, targets)
-    if config.class_weights is not None:
+    if config.class_weights:
         data = with_class_weights(data, config.class_weights)
     sentences = [*(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
     return replace(data.to(device, dtype), notes=tuple(sentences))

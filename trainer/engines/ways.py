@@ -15,6 +15,7 @@ from ..config.schema import LEAST_SQUARES, Config
 TILES = 163 << 10  # bytes of shared memory that the largest tiles of our kernels take: as much as sm_80 has
 LARGEST = 1 << 16  # samples of a minibatch of equations that stays on one core: others are shared out
 WIDEST = 128  # features of the widest layer that Triton's compiled training takes
+FEW_REGISTERS = "mse", "sse", "cross_entropy"  # losses of MLPs in float64 that Triton's training has room for
 MOST_DERIVATIVES = 64  # of one sample, all in registers: what Triton's normal equations take
 
 
@@ -161,9 +162,21 @@ def _cannot_fuse_layers_by_triton(task: Task) -> str:
     widest = max(model.widths or [0])
     if widest > WIDEST:
         return f"on CUDA its layers have up to {WIDEST} features, and this model's have {widest}"
-    if task.dtype == torch.float64 and not activation_of(model.activation).is_relu:
-        return f"on CUDA in fp64 its layers have a ReLU, and this model has {model.activation}"
+    if task.dtype == torch.float64 and (more := _more_than_registers_hold(task.config)):
+        return f"on CUDA in fp64 it trains ReLUs with {', '.join(FEW_REGISTERS)}, and this run has {more}"
     return ""
+
+
+def _more_than_registers_hold(config: Config) -> str:
+    """What an MLP has that would spill in float64, or ''."""
+    model, data = config.model, config.data
+    if not activation_of(model.activation).is_relu:
+        return f"model.activation={model.activation}"
+    if model.loss not in FEW_REGISTERS:
+        return f"model.loss={model.loss}"
+    if model.loss_constants:
+        return "model.loss_constants"
+    return "weights" if data.class_weights is not None or "weights" in data.columns else ""
 
 
 def _cannot_step_by_triton(task: Task) -> str:

@@ -9,11 +9,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from ...kernels.common.errors import UserError, nearest
 from ..config.overrides import flatten
-from ..config.schema import is_integer
+from ..config.schema import CHOICES, INTERVAL, is_integer
 from ..config.values import typed
 
 WHERE = "search.space"
-INTERVAL, CHOICES = ("low", "high", "log", "integer"), ("choices",)
 KEYS = INTERVAL + CHOICES
 EXAMPLE = "{optimizer.lr: {low: 1e-5, high: 1e-1, log: true}, optimizer.beta1: {choices: [0.8, 0.9]}}"
 

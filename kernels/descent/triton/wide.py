@@ -29,7 +29,7 @@ from .layers import columns, mask_at, mask_of, masked, relu
 
 ROWS = tl.constexpr(16)  # that are copied at a time
 DROPOUT = tl.constexpr(int(Purpose.DROPOUT))
-SOME, FEW = tl.constexpr(32), tl.constexpr(8)  # samples whose losses are computed at a time; of float64
+SOME = tl.constexpr(32)  # samples whose losses are computed at a time, of up to 64 outputs in float32
 
 
 @triton.jit
@@ -217,7 +217,7 @@ def _losses(
 ):  # fmt: skip
     """The sum of a block's losses, in float64; stores the derivatives dy, and adds them to the last db."""
     dtype: tl.constexpr = outputs.dtype.element_ty
-    COUNT: tl.constexpr = FEW if dtype == tl.float64 else SOME
+    COUNT: tl.constexpr = SOME // 4 if dtype == tl.float64 else SOME // 2 if WIDTH > 64 else SOME
     total, db = tl.zeros([COUNT], dtype), tl.zeros([WIDTH], dtype)
     for some in range(0, BLOCK, COUNT):
         n = some + tl.arange(0, COUNT)

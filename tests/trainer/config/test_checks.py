@@ -111,3 +111,30 @@ def test_a_name_that_would_lead_elsewhere_makes_no_folder(
         and ended.err.count("\n") == 1
     )
     assert not list(tmp_path.iterdir())
+
+
+VALUES = "{model.loss_constants.q: '0.5,2'}"
+
+
+def test_a_constant_of_a_loss_has_its_range_in_every_run() -> None:
+    with pytest.raises(UserError, match=r"model\.loss_constants\.q is between 0 and 1; got 2"):
+        pack_of("model.loss=quantile", f"pack.over={VALUES}")
+
+
+def test_the_ranges_of_constants_are_those_of_the_losses_that_have_names() -> None:
+    assert pack_of("model.loss='abs(y - t)^q'", f"pack.over={VALUES}").runs == 2
+
+
+@pytest.mark.parametrize(
+    ("equation", "field"),
+    [
+        (("model.loss=quantile",), "model.loss_constants.q"),
+        (("optimizer=custom", "optimizer.update=['p = p - lr*k*g']"), "optimizer.constants.k"),
+        (("schedule=custom", "schedule.factor='k/(k + step)'"), "schedule.constants.k"),
+    ],
+)
+def test_a_search_varies_the_constants_of_equations(equation: tuple[str, ...], field: str) -> None:
+    space = f"search.space={{{field}: {{low: 0.1, high: 0.9}}}}"
+    pack_of("search=random", *equation, space)
+    with pytest.raises(UserError, match="constant"):
+        pack_of("search=random", *equation, space.replace(field, f"{field}wrong"))

@@ -1,5 +1,7 @@
 """data.class_weights: scikit-learn's, and what is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.data.class_weights import with_class_weights
 from packtrain.trainer.data.dataset import Data, Dataset
+from tests.helpers import Command, result_in
 
 LABELS = np.array([0, 0, 0, 1, 2, 2, 0, 1, 0])
 
@@ -64,3 +67,14 @@ def test_numbers_have_no_classes() -> None:
     numbers = Dataset(torch.ones(3, 1), torch.rand(3, 1), ("x",), ("y",))
     with pytest.raises(UserError, match="are for classes, and y has numbers"):
         with_class_weights(Data(numbers, None), "balanced")
+
+
+@pytest.mark.parametrize("given", ["data.class_weights={0: 5}", "data.class_weights.0=5"])
+def test_classes_that_are_numbers_are_given_weights_on_the_command_line(cli: Command, given: str) -> None:
+    usual = "experiment=gaussians", "loop.steps=1", "data.size=500", "monitor=quiet"
+
+    def first_loss(*arguments: str) -> float:
+        assert cli(*usual, *arguments).code == 0
+        return result_in(Path("out"))["run"][0]["loss"]["train"]["first"]
+
+    assert first_loss(given) > first_loss()
