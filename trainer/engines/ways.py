@@ -176,7 +176,7 @@ def _more_than_registers_hold(config: Config) -> str:
         return f"model.loss={model.loss}"
     if model.loss_constants:
         return "model.loss_constants"
-    return "weights" if data.class_weights is not None or "weights" in data.columns else ""
+    return "weights" if data.class_weights or "weights" in data.columns else ""
 
 
 def _cannot_step_by_triton(task: Task) -> str:
