@@ -44,10 +44,12 @@ def model_of(widths: tuple[int, ...], activation: str, **more: Any) -> MLPModel:
 
 @pytest.mark.parametrize("activation", [*ACTIVATIONS, "z*sigmoid(1.702*z)"])
 def test_every_way_to_train_agrees(activation: str) -> None:
-    given = (f"model.activation='{activation}'", "model.widths=[10,3,1]", "compute.precision=fp64")
-    reference = trained(WAYS[0], *given)
+    given = (f"model.activation='{activation}'", "model.widths=[10,3,1]")
+    reference = trained(WAYS[0], *given, "compute.precision=fp64")
     for way in WAYS[1:]:
-        assert_close(trained(way, *given), reference)
+        single = way == "fused triton" and activation != "relu"  # in float64 it would spill, and is refused
+        end = trained(way, *given, f"compute.precision={'fp32' if single else 'fp64'}")
+        assert_close(end, reference.to(end.dtype))
 
 
 @settings(few, max_examples=3)
