@@ -59,7 +59,7 @@ def load(
     _check_targets(whole, loss)
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
     data = prepare(whole, config.seed, config.validation, inputs, targets)
-    if config.class_weights:
+    if config.class_weights not in (None, {}):
         data = with_class_weights(data, config.class_weights)
     sentences = [*(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
     return replace(data.to(device, dtype), notes=tuple(sentences))
