@@ -194,9 +194,9 @@ def check_runs(model: ModelConfig, columns: Mapping[str, Iterable[object]]) -> N
 
     >>> from packtrain.trainer.config.checks import check_runs
     >>> from packtrain.trainer.config.schema import ModelConfig
-    >>> check_runs(ModelConfig("mlp", loss="quantile"), {"model.loss_constants.q": [0.5, 2]})
+    >>> check_runs(ModelConfig("mlp", loss="huber"), {"model.loss_constants.delta": [0.5, -2]})
     Traceback (most recent call last):
-    packtrain...UserError: model.loss_constants.q is between 0 and 1; got 2
+    packtrain...UserError: model.loss_constants.delta is more than 0; got -2
     """
     for path in columns:
         if path.startswith(LOSS_CONSTANTS):
