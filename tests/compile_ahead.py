@@ -152,12 +152,13 @@ def training(
     batch: int = 256,
     own: bool = False,
     runs: int = 3,
+    weighted: bool = False,
 ) -> None:
-    """A few steps of a graph's training in one launch."""
+    """A few steps of a graph's training in one launch; `weighted`: with weights, and smoothed labels."""
     graph, kind = parse(text, outputs), getattr(torch, dtype)
-    source = graph_training(graph, loss_of(loss), kind.itemsize)
-    parameters = torch.zeros(runs, len(graph.parameters), dtype=kind)
-    _descend(source, parameters, len(graph.inputs), len(graph.outputs), loss, optimizer, batch, own)
+    source = graph_training(graph, loss_of(loss, weighted, weighted), kind.itemsize)
+    parameters, inputs = torch.zeros(runs, len(graph.parameters), dtype=kind), len(graph.inputs) + weighted
+    _descend(source, parameters, inputs, len(graph.outputs), loss, optimizer, batch, own)
 
 
 def perceptron(
@@ -170,12 +171,17 @@ def perceptron(
     own: bool = False,
     activation: str = "relu",
     dropout: bool = False,
+    weighted: bool = False,
 ) -> None:
-    """A few steps of a perceptron's training in one launch."""
-    kind, how = getattr(torch, dtype), activation_of(activation)
-    source = layers_training(widths, True, loss_of(loss), product, kind.itemsize, how, dropout)
-    size = sum(o * (i + 1) for i, o in itertools.pairwise(widths))
-    _descend(source, torch.zeros(3, size, dtype=kind), widths[0], widths[-1], loss, optimizer, batch, own)
+    """A few steps of a perceptron's training in one launch; `weighted`: with weights, and smoothed labels."""
+    kind, how, kind_of_loss = (
+        getattr(torch, dtype),
+        activation_of(activation),
+        loss_of(loss, weighted, weighted),
+    )
+    source = layers_training(widths, True, kind_of_loss, product, kind.itemsize, how, dropout)
+    parameters = torch.zeros(3, sum(o * (i + 1) for i, o in itertools.pairwise(widths)), dtype=kind)
+    _descend(source, parameters, widths[0] + weighted, widths[-1], loss, optimizer, batch, own)
 
 
 def _descend(
@@ -188,7 +194,7 @@ def _descend(
     rule = rule_of(optimizer)
     whole, floats = torch.zeros(size, dtype=torch.int64), torch.zeros(2, size, dtype=kind)
     settings = torch.zeros(size, len(rule.constants), dtype=kind)
-    constants = torch.ones(size, len(loss_of(loss).constants) + 2, dtype=kind)  # those of dropout, too
+    constants = torch.ones(size, 4, dtype=kind)  # at least as many as the loss and dropout have
     runs = Runs(parameters, settings, constants, whole, whole, whole, whole, floats[0] > 0, floats[0])
     record = Record(floats, floats, torch.zeros(2, size, 2, dtype=kind), whole[:2], floats[0])
     descent = TritonDescent(source, rule, runs, record, 1)

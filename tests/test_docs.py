@@ -3,7 +3,7 @@
 import ast
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from packtrain.kernels.equations.activations import ACTIVATIONS
+from packtrain.kernels.equations.losses import NAMES as LOSSES
 from packtrain.kernels.language.definitions import WRITABLE
 from packtrain.trainer.config.schema import all_fields, is_per_run
 from packtrain.trainer.sweep.grid import make_grid
@@ -180,6 +182,20 @@ def listed(title: str) -> set[str]:
 def test_every_function_of_the_language_is_listed(page: str) -> None:
     words = set(re.findall(r"\w+", (ROOT / page).read_text()))
     assert len(WRITABLE) > 50 and set(WRITABLE) - words == set()
+
+
+@pytest.mark.parametrize(
+    ("page", "field", "names"),
+    [
+        (page, field, names)
+        for page in ("conf/train.yaml", "conf/model/mlp.yaml", "docs/reference/config.md")
+        for field, names in (("loss", LOSSES), ("activation", ACTIVATIONS))
+    ]
+    + [("conf/model/expression.yaml", "loss", LOSSES)],
+)
+def test_every_loss_and_activation_is_listed(page: str, field: str, names: Collection[str]) -> None:
+    words = set(re.findall(r"\w+", (ROOT / page).read_text()))
+    assert field in words and set(names) - words == set()
 
 
 @pytest.mark.parametrize(

@@ -278,6 +278,7 @@ def test_a_pack_of_fits_is_in_runs_csv(cli: Command, tmp_path: Path) -> None:
                 "at_bound",
                 "undetermined",
                 "notes",
+                "robust",
             )
         }
         assert row["fit.fixed"] == row["fit.at_bound"] == row["fit.undetermined"] == row["fit.notes"] == ""
@@ -317,6 +318,7 @@ ALWAYS = {
     "undetermined",
     "combinations",
     "notes",
+    "robust",
 }
 MLP = ("model=mlp", "model.loss=mse", "model.widths=[1,2,1]")
 

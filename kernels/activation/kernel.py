@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ..common import launch, source_cache
 from ..equations.activations import Activation
-from .triton_source import HEADER, functions
+from ..expression.triton_table import HEADER
+from .triton_source import functions
 
 BLOCK = 1024
 

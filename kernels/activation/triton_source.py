@@ -5,15 +5,8 @@ from functools import cache
 
 from ..equations.activations import ACTIVATIONS, Activation, Z, activation_of
 from ..expression.statements import BOTH, NOTHING, indented, statements
-from ..expression.triton_source import NUMBER, TRITON, alive
-
-HEADER = '''"""Generated from an activation; the file is named after this text."""
-
-import triton
-import triton.language as tl
-from triton.language.extra import libdevice
-
-'''
+from ..expression.triton_source import alive
+from ..expression.triton_table import NUMBER, TRITON
 
 FUNCTIONS = '''
 @triton.jit
@@ -35,7 +28,7 @@ PRODUCTS = {"mul": "tl.fma(da, slope, tl.zeros_like(da))", "gate": TRITON["gate"
 
 
 def functions(activation: Activation) -> str:
-    """The functions activated(z) and passed_back(da, slope), for a module that imports what HEADER does.
+    """The functions activated(z) and passed_back(da, slope), of a module that imports what HEADER does.
 
     >>> from packtrain.kernels.activation import activation_of
     >>> from packtrain.kernels.activation.triton_source import functions

@@ -20,6 +20,7 @@ EXACT = {
     "add", "sub", "mul", "div", "neg", "sqrt", "abs", "floor", "ceil", "round", "sign", "relu", "min", "max",
     "lt", "le", "gt", "ge", "where",
 }  # fmt: skip
+MOST_POWER = 1 << 53  # up to which float64 counts one by one
 
 
 def evaluate(program: Iterable[Expr], values: Values, counts: Iterable[Expr] = ()) -> None:
@@ -51,7 +52,7 @@ def _value(part: Expr, values: Values, counts: set[Expr]) -> Tensor:
 
 
 def _is_count(part: Expr) -> bool:
-    return part.op == "number" and constant(part) >= 0 and constant(part).is_integer()
+    return part.op == "number" and 0 <= constant(part) <= MOST_POWER and constant(part).is_integer()
 
 
 def _by_vectors(function: Callable[..., Vector], args: list[Tensor]) -> Tensor:

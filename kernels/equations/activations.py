@@ -68,7 +68,7 @@ class Activation:
     @property
     def is_relu(self) -> bool:
         """Whether it is max(0, z), whose slope is known from its value."""
-        return self == activation_of("relu")
+        return self == RELU
 
     @property
     def module(self) -> str | None:
@@ -115,3 +115,6 @@ def _read(text: str) -> Activation:
             f"model.activation: {text!r} has no slope by z, so the layers before it would learn nothing"
         )
     return activation
+
+
+RELU = activation_of("relu")

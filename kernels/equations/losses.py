@@ -13,7 +13,7 @@ from ..language.formula import Formula, read_formula
 VARIABLES = "y", "t"
 SMALLEST = sys.float_info.min
 OUTPUT, TARGET = node("output"), node("target")  # the leaves of y and t
-CROSS_ENTROPY = "cross_entropy"
+CROSS_ENTROPY, BINARY = "cross_entropy", "binary_cross_entropy"  # of classes; of 0 or 1
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ LOSSES = {
     "arctan": Row("delta^2/2*atan(((y - t)/delta)^2)", {"delta": 1.0}),
     "quantile": Row("max(q*(t - y), (q - 1)*(t - y))", {"q": 0.5}),
     "poisson": Row("exp(y) - t*y"),  # y is the logarithm of the rate
-    "binary_cross_entropy": Row("t*softplus(-y) + (1 - t)*softplus(y)"),  # sigmoid(y) is the probability
+    BINARY: Row("t*softplus(-y) + (1 - t)*softplus(y)"),  # sigmoid(y) is the probability
 }
 NAMES = (*LOSSES, CROSS_ENTROPY)
 ASIDE = ("quantile",)  # whose best outputs may be far from the targets' mean
 SMOOTHING = "label_smoothing"  # the constant of cross_entropy, where it is asked for
-RANGES: dict[str, tuple[float, float, str]] = {  # of the constants of these losses: they lie between
+RANGES: dict[str, tuple[float, float, str]] = {  # of these losses' constants: they lie between
     "delta": (0, math.inf, "more than 0"),
     "q": (0, 1, "between 0 and 1"),
     SMOOTHING: (-SMALLEST, 1, "at least 0 and below 1"),
@@ -77,15 +77,15 @@ class Loss:
     @cached_property
     def value(self) -> Expr:
         """l of OUTPUT, TARGET and the `constant_leaf` of each constant."""
-        return self._leafed(self._root.root)
+        return self._leafed(self._equation.root)
 
     @cached_property
     def slope(self) -> Expr:
         """dl/dy of the same."""
-        return self._leafed(self._root.slope("y"))
+        return self._leafed(self._equation.slope("y"))
 
     @property
-    def _root(self) -> Formula:
+    def _equation(self) -> Formula:
         assert self.formula is not None, "cross-entropy is no equation of one output"
         return self.formula
 
@@ -154,8 +154,9 @@ def check_constant(loss: Loss, word: str, value: object) -> None:
     """
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
         raise UserError(f"model.loss_constants.{word} is a finite number; got {value!r}")
-    ranges = RANGES if loss.name in NAMES else {}
-    low, high, expected = ranges.get(word, (-math.inf, math.inf, ""))
+    if loss.name not in NAMES:
+        return
+    low, high, expected = RANGES[word]
     if not low < value < high:
         raise UserError(f"model.loss_constants.{word} is {expected}; got {value:g}")
 

@@ -15,11 +15,8 @@ GIVEN = {
     "lr": "the learning rate",
     "t": "the number of the step",
 }
-RUN, STEP, ELEMENT = (
-    0,
-    1,
-    2,
-)  # bits of what a value depends on: on the run's numbers at most, lr and t, p and g
+# Bits of what a value depends on: on the run's numbers at most; lr and t; p, g and the states.
+RUN, STEP, ELEMENT = 0, 1, 2
 
 
 @dataclass(frozen=True)

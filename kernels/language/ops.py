@@ -5,7 +5,7 @@ What it means stands in tables, each with a row for every name:
     partials.PARTIALS                   its partial derivatives
     notation.LANGUAGE                   its text; so do latex.NOTATION and numpy_source.NUMPY
     elementwise.reference.TORCH         its value, by definition
-    expression.triton_source.TRITON     its value in generated code; so does the table of the CPU
+    expression.triton_table.TRITON      its value in generated code; so does the table of the CPU
 
 So a new operation is a name here and a row in each of them; tests compare them. A function that is a formula
 of others, as `heaviside`, is none: it is a row of `definitions`.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ..equations.activations import Activation, activation_of
+from ..equations.activations import RELU, Activation
 from ..equations.losses import Loss
 from ..functions.routine import Routine
 from ..functions.vector import BITS, Module, Place, constant
@@ -16,7 +16,6 @@ from .tiles import REGISTER, lanes_of
 
 CACHED = 1 << 21  # bytes of a block's values: more would not stay near a core
 LEAST, MOST = 256, 1024  # samples of a block
-RELU = activation_of("relu")
 SUMS = (
     "ptr %p, ptr %c, ptr %keys, i64 %first, ptr %x, i64 %x_stride, ptr %t, i64 %t_stride, i64 %size, "
     "ptr %out, ptr %scratch"

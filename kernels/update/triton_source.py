@@ -2,7 +2,7 @@
 
 from ..equations.rule import Rule
 from ..expression.statements import BOTH, indented, statements
-from ..expression.triton_source import HEADER, TRITON
+from ..expression.triton_table import HEADER, NUMBER, TRITON
 from ..language.expr import Expr, name
 
 UPDATE = """
@@ -40,7 +40,7 @@ def update_source(rule: Rule) -> str:
     lines += [f"c{i} = tl.load(constants + {i})" for i in range(len(rule.constants))]
     lines += [f"k{i} = tl.load(now + {i} * settings)" for i in range(len(rule.coefficients))]
     levels = dict.fromkeys(texts, BOTH)
-    for some in statements(rule.program, texts, levels, TRITON, "tl.full((), {}, dtype)".format):
+    for some in statements(rule.program, texts, levels, TRITON, NUMBER):
         lines += some
     new, *states = (texts[root] for root in rule.results)
     return HEADER + UPDATE.format(

@@ -198,8 +198,17 @@ def test_whole_trainings_of_perceptrons_with_any_activation(
     assert product == "ieee" or all(map(by_tensor_cores, reports))
 
 
-def test_an_activation_in_float64_does_not_spill() -> None:
-    sound({"case": "perceptron", "widths": [9, 33, 7], "dtype": "float64", "activation": "gelu"})
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"case": "training", "text": PRIMER, "loss": "huber", "dtype": "float64"},
+        {"case": "perceptron", "widths": [4, 32, 32, 32], "loss": "arctan"},
+        {"case": "perceptron", "widths": [128] * 4, "loss": "soft_l1", "product": "bf16"},
+    ],
+    ids=lambda case: case["loss"],
+)
+def test_whole_trainings_with_weights_and_constants(case: dict[str, Any]) -> None:
+    sound({"own": True, "weighted": True, **case})
 
 
 @pytest.mark.parametrize(

@@ -177,11 +177,6 @@ CASES: list[tuple[tuple[str, ...], str, tuple[str, ...]]] = [
         "a name that is no variable",
         ("+model.expressions=['xy = a*x']",),
     ),
-    (
-        (*LINE, POINTS, "data.columns={weights: x}", "optimizer=adam"),
-        "optimizer=levenberg_marquardt",
-        ("+optimizer=levenberg_marquardt",),
-    ),
 ]
 
 

@@ -1,24 +1,20 @@
 """The checks of a config that types can't make, each with a sentence."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from contextlib import suppress
 
 from ...kernels.common.errors import UserError, choose, nearest
 from ...kernels.equations.activations import activation_of
-from ...kernels.equations.losses import SMOOTHING, Loss, check_constant, check_constants, loss_of
+from ...kernels.equations.losses import BINARY, CROSS_ENTROPY, Loss
 from ...kernels.equations.robust import refusal
-from .equations import check_equations
+from .equations import check_equations, check_loss, loss_in
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
 from .schema import KINDS, LEAST_SQUARES, STANDARDIZED, Config, LoopConfig, ModelConfig
 
-LOSS_CONSTANTS = "model.loss_constants."
-UNSCALED = {
-    "cross_entropy": "classes",
-    "binary_cross_entropy": "0 or 1",
-    "poisson": "counts",
-}  # loss -> its targets, which must be what they are
+# loss -> its targets, which must be what they are
+UNSCALED = {CROSS_ENTROPY: "classes", BINARY: "0 or 1", "poisson": "counts"}
 GRADIENTS = ("exact", "finite_difference")
 INITS = ("default", "he", "xavier", "normal")
 QUANTIZE_ERRORS = ("add", "drop")
@@ -47,7 +43,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     for group in KINDS:
         check_kind(group, getattr(config, group), given, varied)
     _check_words(config)
-    _check_loss(config.model, varied)
+    check_loss(config.model, varied)
     check_pruner(config.search, given)
     check_numbers(config)
     activation_of(config.model.activation)
@@ -116,7 +112,7 @@ def _check_least_squares(config: Config, named: Collection[str]) -> None:
 
 def _check_loss_of_fits(kind: str, model: ModelConfig) -> None:
     """What depends on the values of constants is checked where the fits are made."""
-    loss = loss_of(model.loss, smoothed=SMOOTHING in model.loss_constants)
+    loss = loss_in(model)
     if fault := refusal(loss):
         raise UserError(not_for_fits(kind, loss, fault))
 
@@ -178,32 +174,6 @@ def _check_first_order(config: Config) -> None:
                 f"model.{name} is for optimizer={' and '.join(LEAST_SQUARES)}, "
                 f"and this run has optimizer={config.optimizer.kind}"
             )
-
-
-def _check_loss(model: ModelConfig, varied: Collection[str]) -> None:
-    given = model.loss_constants
-    of_runs = [path.removeprefix(LOSS_CONSTANTS) for path in varied if path.startswith(LOSS_CONSTANTS)]
-    loss = loss_of(model.loss, smoothed=SMOOTHING in (*given, *of_runs))
-    check_constants(loss, given, of_runs)
-
-
-def check_runs(model: ModelConfig, columns: Mapping[str, Iterable[object]]) -> None:
-    """Raises UserError where the loss can't take a value that a constant of it has in a run.
-
-    `columns` are the values of the fields that differ between the runs.
-
-    >>> from packtrain.trainer.config.checks import check_runs
-    >>> from packtrain.trainer.config.schema import ModelConfig
-    >>> check_runs(ModelConfig("mlp", loss="huber"), {"model.loss_constants.delta": [0.5, -2]})
-    Traceback (most recent call last):
-    packtrain...UserError: model.loss_constants.delta is more than 0; got -2
-    """
-    for path in columns:
-        if path.startswith(LOSS_CONSTANTS):
-            word = path.removeprefix(LOSS_CONSTANTS)
-            loss = loss_of(model.loss, smoothed=word == SMOOTHING)
-            for value in columns[path]:
-                check_constant(loss, word, value)
 
 
 def _check_words(config: Config) -> None:

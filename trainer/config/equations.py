@@ -1,15 +1,30 @@
-"""The equations of an optimizer and a schedule, built-in or one's own, and the fields of their numbers."""
+"""The equations of a loss, an optimizer and a schedule, and the fields of their numbers."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ...kernels.common.errors import UserError, nearest
+from ...kernels.equations.losses import SMOOTHING, Loss, check_constant, check_constants, loss_of
 from ...kernels.equations.optimizers import CUSTOM, rule_of
 from ...kernels.equations.rule import GIVEN, Rule
 from ...kernels.equations.schedules import schedule_of
 from ...kernels.language.formula import Formula
 from .ranges import check_number
-from .schema import Config, OptimizerConfig, ScheduleConfig
+from .schema import Config, ModelConfig, OptimizerConfig, ScheduleConfig
+
+LOSS_CONSTANTS = "model.loss_constants."
+
+
+def loss_in(config: ModelConfig, weighted: bool = False, varied: Collection[str] = ()) -> Loss:
+    """The loss that a config names; `varied` are the fields that differ between the runs. Raises UserError.
+
+    >>> from packtrain.trainer.config.equations import loss_in
+    >>> from packtrain.trainer.config.schema import ModelConfig
+    >>> loss_in(ModelConfig("mlp", loss="cross_entropy", loss_constants={"label_smoothing": 0.1})).constants
+    ('label_smoothing',)
+    """
+    smoothed = SMOOTHING in config.loss_constants or LOSS_CONSTANTS + SMOOTHING in varied
+    return loss_of(config.loss, smoothed, weighted)
 
 
 def rule_in(config: OptimizerConfig) -> Rule:
@@ -66,6 +81,33 @@ def schedule_fields(config: ScheduleConfig) -> dict[str, str]:
     'schedule.gamma'
     """
     return _fields("schedule", config.kind, schedule_in(config).constants)
+
+
+def check_loss(config: ModelConfig, varied: Collection[str]) -> None:
+    """Raises UserError where the loss or its constants aren't what can be computed.
+
+    `varied` are the fields that differ between the runs.
+
+    >>> from packtrain.trainer.config.equations import check_loss
+    >>> from packtrain.trainer.config.schema import ModelConfig
+    >>> check_loss(ModelConfig("mlp", loss="k*(y - t)^4"), ["model.loss_constants.k"])
+    """
+    of_runs = [path.removeprefix(LOSS_CONSTANTS) for path in varied if path.startswith(LOSS_CONSTANTS)]
+    check_constants(loss_in(config, varied=varied), config.loss_constants, of_runs)
+
+
+def check_loss_values(config: ModelConfig, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Raises UserError where a loss's constant is out of its range in some run; `columns`: field -> values.
+
+    >>> from packtrain.trainer.config.equations import check_loss_values
+    >>> from packtrain.trainer.config.schema import ModelConfig
+    >>> check_loss_values(ModelConfig("mlp", loss="huber"), {"model.loss_constants.delta": [1.0, 0.5]})
+    """
+    loss = loss_in(config, varied=columns)
+    for path, values in columns.items():
+        if path.startswith(LOSS_CONSTANTS):
+            for value in dict.fromkeys(values):
+                check_constant(loss, path.removeprefix(LOSS_CONSTANTS), value)
 
 
 def check_equations(config: Config, varied: Collection[str]) -> None:

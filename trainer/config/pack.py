@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ...kernels.common.errors import UserError, nearest
-from .checks import check, check_runs
+from .checks import check
+from .equations import check_loss_values
 from .interpolation import (
     Keys,
     dotted,
@@ -107,7 +108,7 @@ def make_pack(cfg: DictConfig | Config, overrides: Sequence[str] = ()) -> Pack:
     config = _config(cfg, columns, over)
     forget(config, given)
     check(config, given, {*columns, *_searched(config)} - {START})
-    check_runs(config.model, columns)
+    check_loss_values(config.model, columns)
     return Pack(config, columns, len(rows))
 
 

@@ -41,7 +41,7 @@ def _part(part: Dataset | None, weights: Tensor) -> Dataset | None:
 
 
 def _weighted(part: Dataset, weights: Tensor) -> Dataset:
-    own = weights[_classes(part)[1]]
+    own = weights.to(part.targets.device)[_classes(part)[1]]
     return replace(part, weights=own if part.weights is None else own * part.weights)
 
 

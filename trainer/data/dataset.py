@@ -21,8 +21,9 @@ class Dataset:
     `target_names` are the classes.
     `mean` and `std` [V], in float64: the inputs were standardized with them. None: they were not.
     `target_mean` and `target_std` [T]: so were the targets, with these.
-    `weights` [N], in float64, multiply the squared errors of a least-squares fit. None: there are none.
-    `rows` [N] are the samples' rows, from 0, in what they were taken from. None: 0, 1, ..., N - 1.
+    `weights` [N], in float64, multiply the samples' losses, or squared errors of fits. None: there are none.
+    `rows` [N] are the samples' rows, from 0, in what they were taken from, on the device where that was read.
+    None: 0, 1, ..., N - 1.
     `origins` says of inputs and targets where their numbers come from, for people.
     """
 
@@ -52,7 +53,7 @@ class Dataset:
     def part(self, index: Tensor | slice) -> "Dataset":
         """The samples at `index`: of indices, a mask [N], or a slice."""
         weights = None if self.weights is None else self.weights[index]
-        rows = self._places(index) if self.rows is None else self.rows[index]
+        rows = self._places(index) if self.rows is None else self.rows[_beside(self.rows, index)]
         targets = self.targets[index]
         return replace(self, inputs=self.inputs[index], targets=targets, weights=weights, rows=rows)
 
@@ -128,6 +129,11 @@ def prepare(
         train = train.with_standardized_targets(*scale)
         held_out = held_out and held_out.with_standardized_targets(*scale)
     return Data(train, held_out)
+
+
+def _beside(tensor: Tensor, index: Tensor | slice) -> Tensor | slice:
+    """The index on the device of a tensor that it is of."""
+    return index if isinstance(index, slice) else index.to(tensor.device)
 
 
 def _scale(values: Tensor) -> tuple[Tensor, Tensor]:

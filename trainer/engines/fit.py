@@ -13,8 +13,6 @@ from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status
 from ...kernels.least_squares.criteria import negligible, rounding_of
 from ...kernels.least_squares.inference import Inference, combinations, infer, sum_of_rows
 from ...kernels.least_squares.linearize import Linear
-from ...kernels.least_squares.method import ROUNDINGS
-from ..config.pack import START
 from ..data.dataset import Dataset
 from ..models.base import Model
 from .faults import far_from_0
@@ -23,7 +21,6 @@ CONFIDENCE = 0.95
 EPS = torch.finfo(torch.float64).eps
 REACHED = 1e-6  # relative difference of sums of squares within which two starts found the same minimum
 EXACT = 400.0  # times the rounding of the targets: smaller residuals are rounding themselves
-LISTED_MINIMA = 10
 CORRELATED = 50  # parameters up to which their correlations are listed
 
 Row = dict[str, Any]  # of result.json's runs, or a part of it
@@ -246,61 +243,3 @@ def _notes(fit: Row, status: Status, samples: Samples, eps: float) -> Iterator[s
 
 def _listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def starts_report(rows: list[Row], engine: Fits) -> Row | None:
-    """What model.starts found: the minima by their loss, least first, and how many starts ended in each.
-
-    >>> starts_report([{"values": {"seed": 0}}], engine=None)  # of runs that are no starts, nothing
-    """
-    if START not in rows[0]["values"]:
-        return None
-    good = {status.name.lower() for status in CONVERGED}
-    ended = [row for row in rows if row["fit"]["criterion"] in good]
-    ended.sort(key=lambda row: row["fit"]["rss"])
-    noise = torch.finfo(engine.model.parameters.dtype).eps * float(engine.rules.size.max())
-    minima = _minima(ended, noise)
-    return {
-        "starts": len(rows),
-        "converged": len(ended),
-        "found": len(minima),
-        "minima": minima[:LISTED_MINIMA],
-        "lower": _lower(rows, ended),
-    }
-
-
-def _minima(ended: list[Row], noise: float) -> list[Row]:
-    """The different minima of converged fits, sorted by their sums of squares, with the starts in each.
-
-    A minimum is told by its run of the least loss, which rounding alone makes another than the others.
-    """
-    minima: list[Row] = []
-    least = -math.inf  # of the minimum that was added last
-    for row in ended:
-        rss, loss = row["fit"]["rss"], row["loss"]["train"]["last"]
-        rounding = ROUNDINGS * noise * math.sqrt(max(0, least)) + (EXACT * noise) ** 2
-        if rss > least * (1 + REACHED) + rounding:
-            least = rss
-            minima.append({"loss": math.inf, "starts": 0})
-        minima[-1]["starts"] += 1
-        if loss < minima[-1]["loss"]:
-            values = {name: parameter["value"] for name, parameter in row["parameters"].items()}
-            minima[-1] |= {"loss": loss, "run": row["index"], "parameters": values}
-    return minima
-
-
-def _lower(rows: list[Row], ended: list[Row]) -> Row | None:
-    """How many starts stand lower than the least minimum without having converged, and the lowest of them."""
-    if not ended:
-        return None
-    edge = ended[0]["fit"]["rss"] * (1 - REACHED)
-    lower = [row for row in rows if row not in ended and _rss(row) < edge]
-    if not lower:
-        return None
-    lowest = min(lower, key=_rss)
-    return {"starts": len(lower), "run": lowest["index"], "loss": lowest["loss"]["train"]["last"]}
-
-
-def _rss(row: Row) -> float:
-    rss = row["fit"]["rss"]
-    return math.inf if rss is None or math.isnan(rss) else rss

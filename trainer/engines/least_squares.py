@@ -14,8 +14,9 @@ from ..models.expression import ExpressionModel
 from .base import History, put, recorded
 from .choose import Choice
 from .faults import far_from_0, fault_beyond, fault_in, too_far
-from .fit import Row, add_reports, starts_report
+from .fit import Row, add_reports
 from .outcome import Ending, Outcome
+from .starts import starts_report
 
 MOST_STEPS = 256  # of one call
 MOST_NUMBERS = 1 << 22  # in the history of one call
@@ -181,8 +182,8 @@ class LeastSquaresEngine:
                 outcome = Outcome.STOPPED
             else:
                 outcome = Outcome.CONVERGED if status in CONVERGED else Outcome.FAILED
-            reason_of_end = REASONS[status].format(**words) + self._explanation(run, status)
-            return Ending(outcome, done, steps, reason_of_end)
+            why = REASONS[status].format(**words) + self._explanation(run, status)
+            return Ending(outcome, done, steps, why)
 
         words = OF_SQUARES if self.problem.loss is None else OF_A_LOSS
         columns = self.status.tolist(), self.steps_done.tolist(), self.steps.tolist()

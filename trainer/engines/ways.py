@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import torch
 
+from ...kernels.equations.activations import activation_of
 from ...kernels.language import Graph
 from ...kernels.least_squares.linearize import LARGE
+from ..config.equations import loss_in
 from ..config.schema import LEAST_SQUARES, Config
-from ..models.losses import configured_loss
 
 TILES = 163 << 10  # bytes of shared memory that the largest tiles of our kernels take: as much as sm_80 has
 LARGEST = 1 << 16  # samples of a minibatch of equations that stays on one core: others are shared out
 WIDEST = 128  # features of the widest layer that Triton's compiled training takes
+FEW_REGISTERS = "mse", "sse", "cross_entropy"  # losses of MLPs in float64 that Triton's training has room for
 MOST_DERIVATIVES = 64  # of one sample, all in registers: what Triton's normal equations take
 
 
@@ -148,13 +150,33 @@ def _cannot_fuse_by_triton(task: Task) -> str:
     if task.device.type != "cuda" and task.backend != "triton":
         return "it needs a CUDA GPU"
     if task.graph is None:
-        widest = max(task.config.model.widths or [0])
-        too_wide = f"on CUDA its layers have up to {WIDEST} features, and this model's have {widest}"
-        return too_wide if widest > WIDEST else ""
+        return _cannot_fuse_layers_by_triton(task)
     # triton takes a second to import
     from ...kernels.descent.triton.source import graph_refusal  # noqa: PLC0415 (see above)
 
-    return graph_refusal(task.graph, configured_loss(task.config.model), task.dtype.itemsize)
+    return graph_refusal(task.graph, loss_in(task.config.model), task.dtype.itemsize)
+
+
+def _cannot_fuse_layers_by_triton(task: Task) -> str:
+    model = task.config.model
+    widest = max(model.widths or [0])
+    if widest > WIDEST:
+        return f"on CUDA its layers have up to {WIDEST} features, and this model's have {widest}"
+    if task.dtype == torch.float64 and (more := _more_than_registers_hold(task.config)):
+        return f"on CUDA in fp64 it trains ReLUs with {', '.join(FEW_REGISTERS)}, and this run has {more}"
+    return ""
+
+
+def _more_than_registers_hold(config: Config) -> str:
+    """What an MLP has that would spill in float64, or ''."""
+    model, data = config.model, config.data
+    if not activation_of(model.activation).is_relu:
+        return f"model.activation={model.activation}"
+    if model.loss not in FEW_REGISTERS:
+        return f"model.loss={model.loss}"
+    if model.loss_constants:
+        return "model.loss_constants"
+    return "weights" if data.class_weights is not None or "weights" in data.columns else ""
 
 
 def _cannot_step_by_triton(task: Task) -> str:

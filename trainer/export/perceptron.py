@@ -7,12 +7,11 @@ import torch
 from torch import Tensor
 
 from ...kernels.equations.activations import Activation
-from ...kernels.equations.losses import loss_of
+from ...kernels.equations.losses import BINARY, loss_of
 from ..folder.trained import SCALES, Trained
 from ..models.mlp import MLPModel
 
 PRECISION = {torch.float32: "float32", torch.float64: "float64"}
-BINARY = "binary_cross_entropy"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ...kernels.dropout import Dropout
 from ...kernels.equations.losses import CROSS_ENTROPY
 from ...kernels.equations.robust import SQUARES
 from ...kernels.language import Graph, parse
-from ..config.equations import optimizer_fields, rule_in
+from ..config.equations import loss_in, optimizer_fields, rule_in
 from ..config.pack import Pack
 from ..config.schema import FIRST_ORDER, LEAST_SQUARES, Config, ModelConfig
 from ..data.columns import mapped
@@ -21,7 +21,7 @@ from ..data.memory import available_memory, check_memory
 from .base import Model
 from .expression import ExpressionModel
 from .initial import check_names, initial_parameters
-from .losses import configured_loss, constants_in_runs
+from .losses import constants_in_runs
 from .mlp import MLPModel
 from .weights import initial_weights, layout
 
@@ -123,7 +123,7 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
         _check_memory(pack, layout(widths, config.bias), device, dtype)
         start = initial_weights(widths, config.bias, seeds, dtype, config.init)
     model = build(config, graph, start, pack.config.compute.precision, backend)
-    loss = configured_loss(config, data.weights is not None, pack.over)
+    loss = loss_in(config, data.weights is not None, pack.over)
     model.loss_kind, model.loss_constants = loss, constants_in_runs(pack, loss, start)
     model.one_hot, model.seeds = data.one_hot, seeds
     if isinstance(model, MLPModel):
@@ -179,7 +179,7 @@ def build(
     """
     if graph is not None:
         delta = config.grad_delta if config.gradient == "finite_difference" else None
-        return ExpressionModel(graph, parameters, configured_loss(config), delta, backend)
+        return ExpressionModel(graph, parameters, loss_in(config), delta, backend)
     product = precision if precision in ("tf32", "bf16") else "ieee"
     of_layers = "triton" if backend == "triton" else "reference"  # Numba has whole trainings, no layers
     assert config.widths is not None
@@ -187,7 +187,7 @@ def build(
         parameters,
         config.widths,
         config.bias,
-        configured_loss(config),
+        loss_in(config),
         config.quantize,
         product,
         of_layers,
@@ -205,10 +205,11 @@ def _check_memory(
     """
     size, runs = sum(map(math.prod, shapes.values())), pack.runs
     states = 1 + _remembered(pack)  # and parameters
-    kept = runs if pack.config.model.best else 0
     wide = max(map(max, filter(None, shapes.values())), default=1) > NARROW
     at_once = 1 if device.type == "cuda" else runs
-    copies = kept + max(states * runs, (COPIES * states if wide else states + 1) * at_once)
+    best = pack.config.model.best  # keeps the best parameters, of which another copy is measured at the end
+    in_a_step = best * runs + (COPIES * states if wide else states + 1) * at_once
+    copies = max((states + 2 * best) * runs, in_a_step)
     what = f"training {size:,} parameters" + (f" in {runs:,} runs" if runs > 1 else "")
     mend = "take fewer runs" if len(shapes) == size else "make model.widths smaller, or take fewer runs"
     check_memory(copies * size * dtype.itemsize, available_memory(device), what, mend)

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...kernels.equations.losses import BINARY
 from ...kernels.loss import terms_reference
 from ...kernels.sums import sum_in_order
 from ..data.dataset import Dataset
 from .base import Model
-from .metrics import BINARY, classes_of, predicted_classes, tallies
+from .metrics import classes_of, predicted_classes, tallies
 
 MOST_NUMBERS = 1 << 22  # computed at a time
 MOST_CLASSES = 100  # of a confusion matrix
@@ -129,8 +130,9 @@ def _evaluate(model: Model, data: Dataset, wanted: Collection[str], block: int) 
         part = data.part(slice(start, start + block))
         outputs = _outputs(model, part.inputs).double()
         total += sum_in_order(_losses(model, outputs, part).flatten(1))
+        compared = data.in_units(outputs), in_units[start : start + block]
         for tally in added:
-            tally.add(data.in_units(outputs), in_units[start : start + block])
+            tally.add(*compared)
     count = len(data) * model.loss_kind.terms(data.targets.shape[1])
     metrics = {name: values for tally in added for name, values in tally.metrics().items()}
     return Evaluation(total / (count or 1), {name: metrics[name] for name in wanted})

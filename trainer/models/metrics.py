@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 import torch
 from torch import Tensor
 
-from ...kernels.equations.losses import Loss
+from ...kernels.equations.losses import BINARY, Loss
 from ...kernels.sums import sum_in_order
 
 OF_NUMBERS = "rmse", "mae", "r2"
@@ -18,7 +18,6 @@ OF_CLASSES = "accuracy", "balanced_accuracy", "f1"
 RANKED = ("roc_auc",)  # dear: all outputs are kept, and sorted
 MAXIMIZED = (*OF_CLASSES, *RANKED, "r2")
 LINKS: dict[str, Callable[[Tensor], Tensor]] = {"poisson": torch.exp}  # loss -> targets of outputs
-BINARY = "binary_cross_entropy"
 MOST_SCORES = 1 << 26  # of a run that are sorted
 
 

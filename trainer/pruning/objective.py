@@ -1,9 +1,9 @@
 """What a search makes small or large: one number of each run."""
 
 from ...kernels.common.errors import UserError, choose, nearest
+from ..config.equations import loss_in
 from ..config.schema import Config
 from ..folder.ranking import Objective
-from ..models.losses import configured_loss
 from ..models.metrics import MAXIMIZED, metrics_of
 
 DIRECTIONS = {"minimize": False, "maximize": True}
@@ -32,7 +32,7 @@ def make_objective(config: Config) -> Objective:
         "loss",
         "loss.validation",
         "loss.train",
-        *(f"metrics.{m}" for m in metrics_of(configured_loss(config.model))),
+        *(f"metrics.{m}" for m in metrics_of(loss_in(config.model))),
     ]
     if name not in names:
         raise UserError(

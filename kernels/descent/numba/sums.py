@@ -7,11 +7,11 @@ from functools import lru_cache
 import torch
 
 from ...common.llvm import KEPT, KINDS, MachineCode, compiled
-from ...equations.activations import Activation
+from ...equations.activations import RELU, Activation
 from ...equations.losses import Loss
 from ...expression import llvm_source, numba_kernel
 from ...language.graph import Graph
-from ...layers.source import RELU, layers_source
+from ...layers.source import layers_source
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,8 @@ from math import sqrt
 
 from numba import njit
 
-plain = njit(error_model="numpy", fastmath={"contract"})
-summed = njit(error_model="numpy", fastmath={"contract", "reassoc"})
 
-
-@summed
+@njit(error_model="numpy", fastmath={"contract", "reassoc"})
 def mean_and_norm(total, divisor, gradient):
     """gradient = total[1:] / divisor, whose norm in float64 is returned; they become 0."""
     square = 0.0
@@ -19,7 +16,7 @@ def mean_and_norm(total, divisor, gradient):
     return sqrt(square)
 
 
-@plain
+@njit(error_model="numpy")
 def restore(p, state, old, old_state):
     """Brings back what an update replaced."""
     p[:] = old

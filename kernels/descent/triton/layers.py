@@ -103,9 +103,7 @@ def input_gradient(weight, dz, x, PRODUCT: tl.constexpr, PRECISION: tl.constexpr
 
     Where x was dropped it is 0, and dz too; with dropout dz is multiplied by the scale of what was kept.
     """
-    dx = tl.dot(
-        tl.trans(weight.to(PRODUCT)), dz.to(PRODUCT), input_precision=PRECISION, out_dtype=weight.dtype
-    )
+    dx = input_derivative(weight, dz, PRODUCT, PRECISION)
     if scale is not None:
         dx = dx * scale
     return rounded(tl.where(x <= 0, 0.0, dx), PRODUCT)
@@ -154,7 +152,6 @@ def cross_entropy(
     """
     k = tl.arange(0, y.shape[0])[:, None]
     hit = k == tl.load(t + at).to(tl.int32)[None, :]
-    inner = y
     y = tl.where(k < T, y, float("-inf"))
     top = tl.max(y, 0)
     exps = tl.exp(y - top[None, :])
@@ -163,7 +160,7 @@ def cross_entropy(
     if SMOOTHED:
         smoothing = tl.load(c)
         share, rest = smoothing / T, 1.0 - smoothing
-        chosen = rest * chosen + share * tl.sum(tl.where(k < T, inner, 0.0), 0)
+        chosen = rest * chosen + share * tl.sum(tl.where(k < T, y, 0.0), 0)
         wanted = tl.where(k < T, rest * wanted + share, 0.0)
     loss = tl.log(sum_of_exp) + top - chosen
     dy = exps / sum_of_exp[None, :] - wanted

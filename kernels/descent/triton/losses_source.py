@@ -2,7 +2,7 @@
 
 from ...equations.losses import OUTPUT, TARGET, Loss, constant_leaf
 from ...expression.statements import BOTH, INPUTS, PARAMETERS, indented, statements
-from ...expression.triton_source import NUMBER, TRITON
+from ...expression.triton_table import NUMBER, TRITON
 from ...language.expr import walk
 
 FORMULA = """

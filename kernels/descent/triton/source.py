@@ -15,7 +15,8 @@ from ...expression.statements import (
     loss_statements,
     statements,
 )
-from ...expression.triton_source import EQUALS, HEADER, NUMBER, TRITON, most_alive
+from ...expression.triton_source import most_alive
+from ...expression.triton_table import EQUALS, HEADER, NUMBER, TRITON
 from ...language.expr import Expr, walk
 from ...language.graph import Graph
 

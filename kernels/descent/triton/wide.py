@@ -29,7 +29,7 @@ from .layers import columns, mask_at, mask_of, masked, relu
 
 ROWS = tl.constexpr(16)  # that are copied at a time
 DROPOUT = tl.constexpr(int(Purpose.DROPOUT))
-SOME = tl.constexpr(32)  # samples whose losses are computed at a time
+SOME = tl.constexpr(32)  # samples whose losses are computed at a time, of up to 64 outputs in float32
 
 
 @triton.jit
@@ -216,12 +216,14 @@ def _losses(
     WIDTH: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """The sum of a block's losses, in float64; stores the derivatives dy, and adds them to the last db."""
-    total, db = tl.zeros([SOME], outputs.dtype.element_ty), tl.zeros([WIDTH], outputs.dtype.element_ty)
-    for some in range(0, BLOCK, SOME):
-        n = some + tl.arange(0, SOME)
+    dtype: tl.constexpr = outputs.dtype.element_ty
+    COUNT: tl.constexpr = SOME // 4 if dtype == tl.float64 else SOME // 2 if WIDTH > 64 else SOME
+    total, db = tl.zeros([COUNT], dtype), tl.zeros([WIDTH], dtype)
+    for some in range(0, BLOCK, COUNT):
+        n = some + tl.arange(0, COUNT)
         y = columns(outputs, BLOCK, n, WIDTH, WIDTH)
         l, part = loss(y, targets, c, sample_weights, BLOCK, n, n < left, T)
-        tl.store(_tile(dy, 0, some, BLOCK, WIDTH, SOME), part.to(dy.dtype.element_ty))
+        tl.store(_tile(dy, 0, some, BLOCK, WIDTH, COUNT), part.to(dy.dtype.element_ty))
         total += l
         db += tl.sum(part, 1)
     _add(bias_sums + tl.arange(0, WIDTH), db, first)

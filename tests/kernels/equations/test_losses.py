@@ -1,5 +1,7 @@
 """Losses as equations: what is read, what is refused, and that each has the slope of its value."""
 
+import math
+
 import pytest
 import torch
 
@@ -77,3 +79,9 @@ def test_every_default_lies_in_its_range() -> None:
     for name, row in LOSSES.items():
         check_constants(loss_of(name), row.constants)
         assert set(row.constants) <= set(RANGES)
+
+
+def test_the_constants_of_ones_own_equation_have_no_range() -> None:
+    check_constants(loss_of("abs(y - t)^q"), {"q": 3.0})
+    with pytest.raises(UserError, match="q is a finite number"):
+        check_constants(loss_of("abs(y - t)^q"), {"q": math.inf})

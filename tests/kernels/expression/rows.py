@@ -14,7 +14,7 @@ from tests.strategies import Case
 
 POINTER, NUMBER = ctypes.c_void_p, ctypes.c_int64
 ROWS = ctypes.CFUNCTYPE(
-    None, POINTER, POINTER, NUMBER, POINTER, NUMBER, POINTER, NUMBER, POINTER, NUMBER, POINTER
+    None, *[POINTER] * 3, NUMBER, POINTER, NUMBER, POINTER, NUMBER, POINTER, NUMBER, POINTER
 )
 
 
@@ -35,7 +35,7 @@ def filled(code: MachineCode, case: Case, run: int, weights: Tensor | None = Non
     w = np.empty(0) if weights is None else weights.numpy()
     at = [array.ctypes.data for array in (p, x, t, w, columns, rss)]
     ROWS(code.address["rows"])(
-        at[0], at[1], samples, at[2], samples, at[3], samples, at[4], columns.shape[1], at[5]
+        at[0], None, at[1], samples, at[2], samples, at[3], samples, at[4], columns.shape[1], at[5]
     )
     by_output = columns.reshape(-1, outputs, height)
     assert not by_output[..., samples:].any(), "rows behind the last sample are 0"

@@ -15,7 +15,7 @@ from packtrain.kernels.expression import (
     numba_kernel,
     reference,
     triton_kernel,
-    triton_source,
+    triton_table,
 )
 from packtrain.kernels.functions import table
 from packtrain.kernels.functions.instructions import where
@@ -44,7 +44,7 @@ BACKENDS: dict[str, ModuleType] = {
 TABLES: dict[str, dict[str, Callable[..., Any]]] = {
     "reference": TORCH,
     "numba": table.LLVM,
-    "triton": triton_source.TRITON,
+    "triton": triton_table.TRITON,
 }
 SAMPLES = 5
 backends = pytest.mark.parametrize("backend", BACKENDS)

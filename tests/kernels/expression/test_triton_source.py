@@ -11,7 +11,8 @@ from torch import Tensor
 from packtrain.kernels.common import source_cache
 from packtrain.kernels.common.errors import UserError
 from packtrain.kernels.expression import expression, expression_loss, reference, triton_kernel
-from packtrain.kernels.expression.triton_source import TRITON, loss_source, predict_source, squares_source
+from packtrain.kernels.expression.triton_source import loss_source, predict_source, squares_source
+from packtrain.kernels.expression.triton_table import TRITON
 from packtrain.kernels.language import parse
 from packtrain.kernels.language.ops import OPS
 from packtrain.kernels.loss import loss_of

@@ -19,7 +19,7 @@ from tests.trainer.configs import compose, pack_of
             "loop.order=shard",
             "loop.order is one of shared, own, sequential; got 'shard' .did you mean shared",
         ),
-        ("model.loss=maee", "model.loss is one of mse, sse, .*; got 'maee' .did you mean mae"),
+        ("model.loss=hubr", "model.loss is one of mse, sse, mae, huber,"),
         ("model.gradient=finite", "model.gradient is one of exact, finite_difference"),
         ("compute.backend=refrence", "did you mean reference"),
         ("compute.precision=fp3", "compute.precision is one of fp64, fp32, tf32, bf16"),

@@ -11,6 +11,7 @@ from packtrain.trainer.config.schema import OptimizerConfig, ScheduleConfig, per
 from tests.trainer.configs import pack_of
 
 MOMENTUM = "optimizer.update=['m = beta*m + (1 - beta)*g', 'p = p - lr*m']"
+DELTA = "pack.over={model.loss_constants.delta: "
 LINE = "optimizer.update=['p = p - k*g']"
 
 
@@ -70,6 +71,14 @@ REFUSED = [
     (
         ["optimizer=adam", "schedule=custom", "schedule.factor='step'", "schedule.constants={steps: 3}"],
         r"schedule.constants: steps is the number of all steps, and no constant",
+    ),
+    (
+        ["optimizer=adam", "model.loss=huber", DELTA + '"1,-1"}'],
+        r"delta is more than 0; got -1",
+    ),
+    (
+        ["optimizer=adam", "model.loss=huber", DELTA + '"a,b"}'],
+        r"delta is a finite number",
     ),
     (["optimizer=adam", "schedule.constants={a: 3}"], r"schedule.constants is for schedule=custom"),
 ]

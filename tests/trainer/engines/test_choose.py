@@ -140,6 +140,22 @@ def test_wide_layers_are_refused_on_cuda() -> None:
     assert chosen(*MLP, FUSED, "model.widths=[2,128,2]", device=CUDA) == Choice("fused", "triton")
 
 
+@pytest.mark.parametrize(
+    ("setting", "what"),
+    [
+        ("model.activation=tanh", "model.activation=tanh"),
+        ("model.loss=log_cosh", "model.loss=log_cosh"),
+        ("+model.loss_constants={label_smoothing: 0.1}", "model.loss_constants"),
+        ("data.class_weights=balanced", "weights"),
+    ],
+)
+def test_what_would_spill_in_float64_is_refused_on_cuda(setting: str, what: str) -> None:
+    settings = (*MLP, FUSED, setting)
+    with pytest.raises(UserError, match=f"in fp64 it trains ReLUs with mse, .*, and this run has {what}"):
+        chosen(*settings, "compute.precision=fp64", device=CUDA)
+    assert chosen(*settings, device=CUDA) == Choice("fused", "triton")
+
+
 def test_backends_are_refused_where_they_can_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         UserError, match=r"numba runs on the CPU, and this run is on cuda:0: compute\.device=cpu"

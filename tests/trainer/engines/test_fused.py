@@ -91,7 +91,7 @@ OPTIMIZERS = (
 SCHEDULES = "constant", "linear_warmup", "cosine", "step", "exponential", "one_cycle"
 
 
-@pytest.mark.parametrize(("optimizer", "schedule"), zip(OPTIMIZERS * 3, SCHEDULES * 2, strict=True))
+@pytest.mark.parametrize(("optimizer", "schedule"), [*zip(OPTIMIZERS * 3, SCHEDULES * 2, strict=True)])
 def test_optimizers_and_schedules(optimizer: tuple[str, ...], schedule: str) -> None:
     agree(*PRIMER, *optimizer, f"schedule={schedule}", SEEDS)
 

@@ -7,8 +7,10 @@ import torch
 
 from packtrain.kernels.descent.triton import layers_source as triton_layers_source
 from packtrain.kernels.descent.triton import wide as triton_wide
-from packtrain.kernels.descent.triton.layers_source import ScratchTiles, layers_training
+from packtrain.kernels.descent.triton import wide_source as triton_wide_source
+from packtrain.kernels.descent.triton.layers_source import layers_training
 from packtrain.kernels.descent.triton.source import Cut
+from packtrain.kernels.descent.triton.wide_source import ScratchTiles
 from packtrain.kernels.equations.activations import ACTIVATIONS, activation_of
 from packtrain.kernels.loss import loss_of
 from tests.helpers import assert_near
@@ -30,8 +32,8 @@ def scratch_of(activation: str, product: str = "ieee", widths: tuple[int, ...] =
 def scratch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Perceptrons of few features keep their values in scratch memory too, in tiles and blocks."""
     monkeypatch.setattr(triton_layers_source, "REGISTER_TILES", {})
-    monkeypatch.setitem(triton_layers_source.SCRATCH_TILES, "ieee", ScratchTiles(16, 32, Cut(64, 8)))
-    monkeypatch.setitem(triton_layers_source.AT_ONCE, "ieee", 512)
+    monkeypatch.setitem(triton_wide_source.SCRATCH_TILES, "ieee", ScratchTiles(16, 32, Cut(64, 8)))
+    monkeypatch.setitem(triton_wide_source.AT_ONCE, "ieee", 512)
 
 
 @pytest.mark.parametrize("activation", [name for name in BY_TORCH if name != "relu"])
@@ -102,7 +104,7 @@ def test_what_would_spill_lies_in_scratch_memory() -> None:
 
 def test_slopes_take_scratch_memory() -> None:
     relu, tanh = (scratch_of(name, widths=(2, 64, 64, 2)) for name in ("relu", "tanh"))
-    assert tanh - relu == 2 * 64 * triton_layers_source.SCRATCH_TILES["ieee"].cut.block
+    assert tanh - relu == 2 * 64 * triton_wide_source.SCRATCH_TILES["ieee"].cut.block
 
 
 def rejected(given: Training, wrong: Training) -> None:

@@ -11,9 +11,11 @@ from packtrain.kernels.descent.triton import descent as triton_descent
 from packtrain.kernels.descent.triton import layers as triton_layers
 from packtrain.kernels.descent.triton import layers_source as triton_layers_source
 from packtrain.kernels.descent.triton import wide as triton_wide
+from packtrain.kernels.descent.triton import wide_source as triton_wide_source
 from packtrain.kernels.descent.triton.descent import TritonDescent
-from packtrain.kernels.descent.triton.layers_source import ScratchTiles, layers_training
+from packtrain.kernels.descent.triton.layers_source import layers_training
 from packtrain.kernels.descent.triton.source import Cut
+from packtrain.kernels.descent.triton.wide_source import ScratchTiles
 from packtrain.kernels.equations.activations import activation_of
 from packtrain.kernels.linear_relu.reference import linear_reference
 from packtrain.kernels.loss import loss as by_outputs
@@ -112,7 +114,7 @@ def with_nan(given: Training, where: str) -> Training:
 def scratch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Perceptrons of few features keep their values in scratch memory too, in tiles, blocks and chunks."""
     monkeypatch.setattr(triton_layers_source, "REGISTER_TILES", {})
-    monkeypatch.setitem(triton_layers_source.SCRATCH_TILES, "ieee", ScratchTiles(16, 32, Cut(64, 8)))
+    monkeypatch.setitem(triton_wide_source.SCRATCH_TILES, "ieee", ScratchTiles(16, 32, Cut(64, 8)))
     monkeypatch.setattr(triton_descent, "BLOCKS_A_CHUNK", 2)
 
 
