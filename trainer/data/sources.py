@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ...kernels.common.errors import UserError, choose
-from ...kernels.equations.losses import CROSS_ENTROPY
+from ...kernels.equations.losses import BINARY, CROSS_ENTROPY
 from ...kernels.language import Graph, notes
 from ..config.schema import DataConfig
 from . import files
@@ -19,7 +19,7 @@ from .select import select
 from .table import Table
 
 # loss -> the targets outside of which it has no minimum
-RANGES = {"poisson": (0.0, np.inf, "0 or more"), "binary_cross_entropy": (0.0, 1.0, "0 to 1")}
+RANGES = {"poisson": (0.0, np.inf, "0 or more"), BINARY: (0.0, 1.0, "0 to 1")}
 SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 
 
