@@ -42,6 +42,7 @@ LOSSES = {
     BINARY: Row("t*softplus(-y) + (1 - t)*softplus(y)"),  # sigmoid(y) is the probability
 }
 NAMES = (*LOSSES, CROSS_ENTROPY)
+ASIDE = ("quantile",)  # whose best outputs may be far from the targets' mean
 SMOOTHING = "label_smoothing"  # the constant of cross_entropy, where it is asked for
 RANGES: dict[str, tuple[float, float, str]] = {  # of these losses' constants: they lie between
     "delta": (0, math.inf, "more than 0"),

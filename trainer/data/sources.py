@@ -7,17 +7,19 @@ import numpy as np
 import torch
 
 from ...kernels.common.errors import UserError, choose
-from ...kernels.equations.losses import CROSS_ENTROPY
+from ...kernels.equations.losses import BINARY, CROSS_ENTROPY
 from ...kernels.language import Graph, notes
 from ..config.schema import DataConfig
 from . import files
 from .class_weights import with_class_weights
 from .columns import TARGET
-from .dataset import Data, prepare, rounded
+from .dataset import Data, Dataset, prepare, rounded
 from .generated import gaussians, ground_truth
 from .select import select
 from .table import Table
 
+# loss -> the targets outside of which it has no minimum
+RANGES = {"poisson": (0.0, np.inf, "0 or more"), BINARY: (0.0, 1.0, "0 to 1")}
 SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 
 
@@ -54,12 +56,25 @@ def load(
         table = _table(config)
         whole = select(table, config.columns, graph, loss == CROSS_ENTROPY, outputs)
         columns = table.names
+    _check_targets(whole, loss)
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
     data = prepare(whole, config.seed, config.validation, inputs, targets)
-    if config.class_weights:
+    if config.class_weights not in (None, {}):
         data = with_class_weights(data, config.class_weights)
     sentences = [*(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
     return replace(data.to(device, dtype), notes=tuple(sentences))
+
+
+def _check_targets(data: Dataset, loss: str) -> None:
+    """Raises UserError where a loss can't take a target: it would fall without end."""
+    low, high, expected = RANGES.get(loss, (-np.inf, np.inf, ""))
+    outside = ((data.targets < low) | (data.targets > high)).nonzero()
+    if len(outside):
+        row, column = outside[0].tolist()
+        raise UserError(
+            f"model.loss={loss} takes targets of {expected}; {data.target_names[column]} has "
+            f"{data.targets[row, column].item():g}"
+        )
 
 
 def _table(config: DataConfig) -> Table:

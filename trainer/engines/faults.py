@@ -3,10 +3,12 @@
 import torch
 from torch import Tensor
 
+from ...kernels.equations.robust import SQUARES
 from ...kernels.expression.fault import first_fault
 from ...kernels.expression.reference import predict
 from ...kernels.language import Graph
 from ...kernels.language.graph import MAX_SLOPES
+from ...kernels.loss.reference import of_formula
 from ..data.dataset import Dataset
 from ..models.base import Model
 from ..models.expression import ExpressionModel
@@ -39,9 +41,38 @@ def why_not_begun(model: Model, data: Dataset, runs: Tensor) -> dict[int, str]:
 
 def _why_not_begun(model: Model, data: Dataset, run: int) -> str:
     if not isinstance(model, ExpressionModel):
-        return UNKNOWN
+        return fault_of_loss(model, data, run) or UNKNOWN
     given = model.graph, model.parameters.detach()[run], data
-    return fault_in(*given) or too_far(*given) or UPDATE
+    return fault_in(*given) or fault_of_loss(model, data, run) or too_far(*given) or UPDATE
+
+
+def fault_of_loss(model: Model, data: Dataset, run: int) -> str:
+    """The output and the target at which the loss of a run, or its slope, isn't finite, or ''.
+
+    What squares and cross-entropy can't take isn't about them, but about the outputs.
+
+    >>> from packtrain.kernels.language import parse
+    >>> data = Dataset(torch.tensor([[1.0], [9.0]]), torch.zeros(2, 1), ("x",), ("xy",))
+    >>> model = ExpressionModel(parse("xy = a*x"), torch.tensor([[20.0]]), "log(cosh(y - t))", "reference")
+    >>> fault_of_loss(model, data, 0)
+    'row 2: model.loss=log(cosh(y - t)), or its slope, is not finite in float32 where y is 180 and t is 0'
+    """
+    loss, data = model.loss_kind, data.counted
+    if loss.of_classes or loss.name in SQUARES:
+        return ""
+    alone = model.of(torch.tensor([run], device=model.parameters.device))
+    with torch.no_grad():
+        outputs = alone.predict(data.inputs)
+        parts = torch.stack(of_formula(loss, outputs, data.targets, alone.loss_constants))
+    wrong = ((~parts.isfinite()).any(0) & outputs.isfinite()).nonzero()
+    if not len(wrong):
+        return ""
+    _, row, column = wrong[0].tolist()
+    dtype = str(outputs.dtype).removeprefix("torch.")
+    return (
+        f"row {data.row(row)}: model.loss={loss.name}, or its slope, is not finite in {dtype} where y is "
+        f"{float(outputs[0, row, column]):.4g} and t is {float(data.targets[row, column]):.4g}"
+    )
 
 
 def fault_in(graph: Graph, parameters: Tensor, data: Dataset) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ...kernels.equations.losses import ASIDE
+from ..config.checks import UNSCALED
 from ..config.pack import Pack
 from ..config.schema import LEAST_SQUARES, Config
 from ..data.dataset import Dataset
@@ -117,7 +119,10 @@ def notes_on(row: Row, config: Config, one_hot: bool) -> list[str]:
     r2 = row["metrics"].get("r2")
     if r2 is None or not r2 <= 0 or config.optimizer.kind in LEAST_SQUARES:  # fits have notes of their own
         return []
+    if config.model.loss in ASIDE:
+        return []
     scaled = config.model.kind != "mlp" or one_hot or "targets" in config.data.standardized
+    scaled |= config.model.loss in UNSCALED
     scale = "" if scaled else "data.standardize=all, "
     advice = f"try {scale}a lower optimizer.lr or more steps"
     return [f"r2 is not above 0, so the targets' mean would do as well: {advice}"]

@@ -103,3 +103,16 @@ def test_an_unknown_sklearn_set_is_refused(name: str | None) -> None:
         UserError, match=r"data.set is one of digits, iris, wine, breast_cancer, diabetes; got"
     ):
         load("sklearn", None, "cross_entropy", set=name)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected", "refused"),
+    [("poisson", "0 or more", -1.0), ("binary_cross_entropy", "0 to 1", 1.5)],
+)
+def test_targets_without_a_least_loss_are_refused(loss: str, expected: str, refused: float) -> None:
+    line = parse("y = a*x")
+    assert len(load("table", line, loss, table={"x": [1, 2], "y": [0, 1]}).train) == 2
+    with pytest.raises(
+        UserError, match=rf"model\.loss={loss} takes targets of {expected}; y has {refused:g}"
+    ):
+        load("table", line, loss, table={"x": [1, 2], "y": [0, refused]})

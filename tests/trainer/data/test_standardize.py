@@ -8,8 +8,10 @@ from safetensors import safe_open
 
 import packtrain
 from packtrain.kernels.common.errors import UserError
+from packtrain.trainer.config.schema import Config, ModelConfig, OptimizerConfig
 from packtrain.trainer.data.dataset import Dataset, prepare
 from packtrain.trainer.data.digest import digest
+from packtrain.trainer.folder.result import notes_on
 from packtrain.trainer.session import Session, load_data
 from tests.helpers import Command, assert_close, result_in
 from tests.trainer.configs import pack_of
@@ -137,3 +139,13 @@ def test_what_the_mean_would_do_as_well_is_told(cli: Command) -> None:
     assert f"run 0: {told}" in several.out
     worst = cli(*DIABETES, "data.standardize=all", "optimizer.lr=1e-9")
     assert "mean would do as well: try a lower optimizer.lr or more steps" in worst.out
+
+
+def test_what_a_loss_asks_for_is_not_measured_by_the_mean() -> None:
+    def told(loss: str) -> list[str]:
+        config = Config(model=ModelConfig("mlp", loss=loss), optimizer=OptimizerConfig("adam"))
+        return notes_on({"metrics": {"r2": -1.0}}, config, one_hot=False)
+
+    assert "data.standardize=all" in told("mse")[0]
+    assert "standardize" not in told("poisson")[0]  # counts are what they are
+    assert not told("quantile")

@@ -1,5 +1,6 @@
 """Every loss in every engine and backend: with constants of each run, weights, and equations of one's own."""
 
+import re
 from itertools import product
 from typing import Any
 
@@ -18,7 +19,7 @@ from packtrain.trainer.config.schema import (
     PackConfig,
 )
 from packtrain.trainer.session import Session
-from tests.helpers import assert_close
+from tests.helpers import Command, assert_close
 from tests.losses import LOSSES
 
 SIZE = 60
@@ -108,3 +109,13 @@ def test_label_smoothing_of_0_changes_no_bit() -> None:
     smoothed = model_of("mlp", "cross_entropy", loss_constants={"label_smoothing": 0.0})
     for way in WAYS[::2]:
         assert trained(model, "class", way, False).equal(trained(smoothed, "class", way, False))
+
+
+@pytest.mark.parametrize("kind", ["expression", "mlp"])
+def test_a_loss_that_is_not_finite_at_the_start_is_named(kind: str, cli: Command) -> None:
+    """cosh(y - t) is beyond float32 for the diabetes' progression, and so are many of the primer's errors."""
+    mlp = "~experiment", "model=mlp", "model.widths=[10,1]", "data=sklearn", "data.set=diabetes"
+    given = mlp if kind == "mlp" else ("data.size=2000",)
+    ended = cli(*given, "model.loss='log(cosh(y - t))'", "loop.steps=3", "monitor=quiet")
+    told = r"row \d+: model\.loss=log\(cosh\(y - t\)\), or its slope, is not finite in float32 where y is"
+    assert ended.code == 1 and re.search(told, ended.err)
