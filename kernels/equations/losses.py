@@ -141,9 +141,9 @@ def check_constants(loss: Loss, given: Mapping[str, object], varied: Collection[
         if word in given:
             check_constant(loss, word, given[word])
         elif word not in varied and word not in loss.defaults:
-            raise UserError(
-                f"model.loss names {word}, which has no value: model.loss_constants={{{word}: 1.0}}"
-            )
+            value = f"model.loss_constants={{{word}: 1.0}}"
+            mend = f"write its equation, {LOSSES[word].text}" if word in LOSSES else value
+            raise UserError(f"model.loss names {word}, which has no value: {mend}")
 
 
 def check_constant(loss: Loss, word: str, value: object) -> None:

@@ -52,7 +52,9 @@ def read_formula(text: str, variables: Sequence[str], field: str = "") -> Formul
         check_length([text])
         line, known = Line(text), dict[str, Expr]()
         while line.assigns:
-            variable, value = next(line.assignments((*known, *variables)))
+            if line.token.text in variables:
+                raise line.error(f"{line.token.text} can't be defined: it is given")
+            variable, value = next(line.assignments(known))
             (known[variable.text],) = substitute([value], known)
         if line.ended:
             raise line.error("expected an expression to end with, such as (y - t)^2, got nothing")

@@ -59,7 +59,8 @@ def test_what_is_no_loss_is_refused(text: str, message: str) -> None:
         ("huber", {"delta": True}, "delta is a finite number; got True"),
         ("huber", {"delta": "small"}, "delta is a finite number; got 'small'"),
         ("quantile", {"q": 1.0}, "q is between 0 and 1; got 1"),
-        ("k*(y - t)^4", {}, "model.loss names k, which has no value"),
+        ("k*(y - t)^4", {}, "model.loss names k, which has no value: model.loss_constants={k: 1.0}"),
+        ("mae + (y - t)^4", {}, "model.loss names mae, which has no value: write its equation, abs(y - t)"),
     ],
 )
 def test_constants_that_do_not_fit_are_refused(loss: str, given: dict[str, object], message: str) -> None:
