@@ -52,7 +52,7 @@ def test_every_way_to_train_agrees(activation: str) -> None:
         assert_close(end, reference.to(end.dtype))
 
 
-@settings(few, max_examples=3)
+@settings(few, max_examples=2)
 @given(st.sampled_from(list(ACTIVATIONS)), st.lists(st.integers(1, 9), min_size=1, max_size=3), st.booleans())
 def test_random_perceptrons(activation: str, hidden: list[int], bias: bool) -> None:
     widths = ",".join(map(str, (10, *hidden, 1)))

@@ -126,8 +126,8 @@ def test_layers_and_losses(widths: tuple[int, ...], loss: str) -> None:
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize("loss", LOSSES)
-def test_every_loss(loss: str) -> None:
+@pytest.mark.parametrize("loss", LOSSES[2::2])
+def test_other_losses(loss: str) -> None:
     check(training(2, 4, 3, loss=loss, steps=(2, 1)))
 
 
