@@ -29,7 +29,7 @@ class Optimizer:
     def __init__(self, rule: Rule, numbers: Mapping[str, Tensor], like: Tensor) -> None:
         self.rule = rule
         self.numbers = {word: numbers[word] for word in rule.numbers}
-        self.constants = reference.constants(rule, self.numbers, len(like)).to(like)
+        self.constants = reference.constants(rule, self.numbers, len(like)).to(like.device, like.dtype)
 
     def start(self, parameters: Tensor) -> State:
         """0 for each state that matters in some run, [R, P] each."""

@@ -46,9 +46,9 @@ def test_each_barrier_of_a_step_is_needed(number: int, monkeypatch: pytest.Monke
     [
         (triton_layers, 0, {"widths": (2, 7, 3)}),
         (triton_wide, 1, {"widths": (2, 5, 2), "itemsize": 8}),
-        (triton_wide, 4, {"widths": (2, 5, 2), "itemsize": 8, "order": "own", "size": 20, "batch": 15}),
-        (triton_wide, 8, {"widths": (2, 5, 2), "itemsize": 8}),
-        (triton_wide, 9, {"widths": (2, 5, 2), "itemsize": 8}),
+        (triton_wide, 5, {"widths": (2, 5, 2), "itemsize": 8, "order": "own", "size": 20, "batch": 15}),
+        (triton_wide, 10, {"widths": (2, 5, 2), "itemsize": 8}),
+        (triton_wide, 11, {"widths": (2, 5, 2), "itemsize": 8}),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
