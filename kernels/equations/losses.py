@@ -1,8 +1,7 @@
 """What a model is trained to make small: a row a loss, an equation of an output y and its target t."""
 
 import math
-import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
@@ -11,7 +10,6 @@ from ..language.expr import ZERO, Expr, node, substitute
 from ..language.formula import Formula, read_formula
 
 VARIABLES = "y", "t"
-SMALLEST = sys.float_info.min
 OUTPUT, TARGET = node("output"), node("target")  # the leaves of y and t
 CROSS_ENTROPY, BINARY = "cross_entropy", "binary_cross_entropy"  # of classes; of 0 or 1
 
@@ -44,10 +42,10 @@ LOSSES = {
 NAMES = (*LOSSES, CROSS_ENTROPY)
 ASIDE = ("quantile",)  # whose best outputs may be far from the targets' mean
 SMOOTHING = "label_smoothing"  # the constant of cross_entropy, where it is asked for
-RANGES: dict[str, tuple[float, float, str]] = {  # of these losses' constants: they lie between
-    "delta": (0, math.inf, "more than 0"),
-    "q": (0, 1, "between 0 and 1"),
-    SMOOTHING: (-SMALLEST, 1, "at least 0 and below 1"),
+RANGES: dict[str, tuple[Callable[[float], bool], str]] = {  # of constants: holds, expected
+    "delta": (lambda v: v > 0, "more than 0"),
+    "q": (lambda v: 0 < v < 1, "between 0 and 1"),
+    SMOOTHING: (lambda v: 0 <= v < 1, "at least 0 and below 1"),
 }
 
 
@@ -156,8 +154,8 @@ def check_constant(loss: Loss, word: str, value: object) -> None:
         raise UserError(f"model.loss_constants.{word} is a finite number; got {value!r}")
     if loss.name not in NAMES:
         return
-    low, high, expected = RANGES[word]
-    if not low < value < high:
+    holds, expected = RANGES[word]
+    if not holds(value):
         raise UserError(f"model.loss_constants.{word} is {expected}; got {value:g}")
 
 

@@ -33,11 +33,8 @@ def with_class_weights(data: Data, given: Any) -> Data:
         weights = torch.where(counts > 0, len(index) / (len(labels) * counts), 1.0)
     else:
         weights = _of_mapping(given, labels)
-    return replace(data, train=_weighted(data.train, weights), validation=_part(data.validation, weights))
-
-
-def _part(part: Dataset | None, weights: Tensor) -> Dataset | None:
-    return None if part is None else _weighted(part, weights)
+    validation = data.validation and _weighted(data.validation, weights)
+    return replace(data, train=_weighted(data.train, weights), validation=validation)
 
 
 def _weighted(part: Dataset, weights: Tensor) -> Dataset:
