@@ -74,7 +74,7 @@ class Loss:
 
     @cached_property
     def value(self) -> Expr:
-        """l of OUTPUT, TARGET and the `constant_leaf` of each constant."""
+        """l of OUTPUT, TARGET and the `leaves` of its constants."""
         return self._leafed(self._equation.root)
 
     @cached_property
@@ -83,12 +83,17 @@ class Loss:
         return self._leafed(self._equation.slope("y"))
 
     @property
+    def leaves(self) -> tuple[Expr, ...]:
+        """What stands for each of the constants in its equations."""
+        return tuple(map(constant_leaf, self.constants))
+
+    @property
     def _equation(self) -> Formula:
         assert self.formula is not None, "cross-entropy is no equation of one output"
         return self.formula
 
     def _leafed(self, root: Expr) -> Expr:
-        leaves = {"y": OUTPUT, "t": TARGET} | {word: constant_leaf(word) for word in self.constants}
+        leaves = {"y": OUTPUT, "t": TARGET} | dict(zip(self.constants, self.leaves, strict=True))
         return substitute([root], leaves)[0]
 
     def terms(self, outputs: int) -> int:

@@ -22,7 +22,7 @@ TINY = 1e-30  # stands for an error of 0, where |e| has no slope
 class Robust:
     """A loss of e alone: a formula over y, which stands for e, and its constants.
 
-    Its rows are over the leaves ERROR and `constant_leaf` of each constant.
+    Its rows are over the leaves ERROR and the `leaves` of its constants.
 
     >>> from packtrain.kernels.equations.losses import loss_of
     >>> from packtrain.kernels.equations.robust import robust
@@ -47,6 +47,11 @@ class Robust:
         root = node("sqrt", node("max", curvature, least))
         return root, slope / root, number(2) * value
 
+    @property
+    def leaves(self) -> tuple[Expr, ...]:
+        """As those of a Loss."""
+        return tuple(map(constant_leaf, self.constants))
+
     @cached_property
     def at_errors(self) -> list[Expr]:
         """l, l' and l'' at ERROR, over the leaves."""
@@ -54,7 +59,7 @@ class Robust:
 
     def parts_at(self, error: Expr) -> list[Expr]:
         """l, l' and l'' at an error, over the leaves."""
-        leaves = {"y": error} | {word: constant_leaf(word) for word in self.constants}
+        leaves = {"y": error} | dict(zip(self.constants, self.leaves, strict=True))
         return substitute(self.parts, leaves)
 
 

@@ -8,7 +8,7 @@ parameters alone is computed before the loop.
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from ..equations.losses import Loss, constant_leaf
+from ..equations.losses import Loss
 from ..equations.robust import ERROR, Robust
 from ..functions.instructions import sqrt, where
 from ..functions.loop import SampleLoop
@@ -79,7 +79,7 @@ def sums_source(graph: Graph, loss: Loss, kind: str) -> str:
 
 def _loss(graph: Graph, loss: Loss, loop: SampleLoop, outputs: list[Vector]) -> tuple[Vector, list[Vector]]:
     """A sample's loss and its slopes by the outputs."""
-    constants = {constant_leaf(word): loop.parameter("%c", i) for i, word in enumerate(loss.constants)}
+    constants = _constants(loss, loop)
     if loss.of_classes:
         target = loop.column("%t", "%t_stride", 0, "i64")
         smoothing = next(iter(constants.values()), None)
@@ -134,10 +134,14 @@ def rows_source(graph: Graph, weighted: bool, loss: Robust | None = None) -> str
     return loop.define("rows", ROWS)
 
 
+def _constants(loss: Loss | Robust, loop: SampleLoop) -> Values:
+    """The loss's constants, the same for all samples."""
+    return {leaf: loop.parameter("%c", i) for i, leaf in enumerate(loss.leaves)}
+
+
 def _robust_row(row: list[Vector], loss: Robust, loop: SampleLoop) -> tuple[list[Vector], Vector]:
     """A row of [s J | l'/s] and 2 l, of one of [J | e]."""
-    words = enumerate(loss.constants)
-    constants = {constant_leaf(word): loop.parameter("%c", i) for i, word in words}
+    constants = _constants(loss, loop)
     root, error, square = _computed(constants, loss.rows, {ERROR: row[-1]})
     return [*(root * slope for slope in row[:-1]), error], square
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ..equations.losses import OUTPUT, TARGET, Loss, constant_leaf
+from ..equations.losses import OUTPUT, TARGET, Loss
 from ..language.expr import Expr, constant, name, walk
 from ..language.graph import Graph, cotangent
 from .losses import cross_entropy, sum_of_formulas
@@ -85,7 +85,7 @@ def loss_statements(
     ['l0_2 = v3 - t0', 'l0_4 = l0_2 * l0_2', 'l0_5 = l0_3 * l0_2']
     """
     lines = Lines("e")
-    constants = {constant_leaf(word): f"c{i}" for i, word in enumerate(loss.constants)}
+    constants = {leaf: f"c{i}" for i, leaf in enumerate(loss.leaves)}
     outputs = lines.named(*(texts[graph.lowered[output]] for output in graph.outputs))
     targets = lines.named(*(f"t{k}" for k in range(len(outputs))))
     written: list[list[str]] = [[], [], [], []]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import combinations_with_replacement
 
-from ..equations.losses import Loss, constant_leaf
+from ..equations.losses import Loss
 from ..equations.robust import ERROR, Robust
 from ..language.expr import Expr, walk
 from ..language.graph import Graph
@@ -125,7 +125,7 @@ def squares_source(graph: Graph, shared: bool, weighted: bool, loss: Robust | No
 def _robust_row(writer: "_Writer", row: list[str], k: int, loss: Robust) -> tuple[list[str], str]:
     """The texts of [s J | l'/s] and of 2 l, in float64, of those of [J | e] of output k."""
     writer.body.append(f"e{k} = {row[-1]}")
-    texts = {ERROR: f"e{k}"} | {constant_leaf(word): f"c{i}" for i, word in enumerate(loss.constants)}
+    texts = {ERROR: f"e{k}"} | {leaf: f"c{i}" for i, leaf in enumerate(loss.leaves)}
     levels = dict.fromkeys(texts, PARAMETERS) | {ERROR: BOTH}
     writer.write(statements(walk(*loss.rows), texts, levels, TRITON, NUMBER, f"l{k}_"))
     root, error, square = (texts[part] for part in loss.rows)

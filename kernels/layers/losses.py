@@ -7,7 +7,7 @@ numbers. What fills the last vector behind the last sample adds nothing, and its
 import math
 from collections.abc import Callable
 
-from ..equations.losses import OUTPUT, TARGET, Loss, constant_leaf
+from ..equations.losses import OUTPUT, TARGET, Loss
 from ..expression.llvm_source import evaluate
 from ..functions.instructions import total, where
 from ..functions.routine import Routine
@@ -59,7 +59,7 @@ def add_loss(module: Module, kind: str, loss: Loss) -> None:
 
 def _of_formula(loss: Loss, y: Vector, t: Vector, constants: list[Vector]) -> tuple[Vector, Vector]:
     """l(y, t) and dl/dy."""
-    leaves = zip(map(constant_leaf, loss.constants), constants, strict=True)
+    leaves = zip(loss.leaves, constants, strict=True)
     values = {OUTPUT: y, TARGET: t, **dict(leaves)}
     evaluate(walk(loss.value, loss.slope), values)
     return values[loss.value], values[loss.slope]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..elementwise.reference import evaluate
-from ..equations.losses import Loss, constant_leaf
+from ..equations.losses import Loss
 from ..equations.robust import ERROR, TINY, Robust, refusal, robust
 from ..language.expr import Expr, number, walk
 
@@ -50,8 +50,8 @@ class RobustLoss:
         return self._values(self.rule.at_errors[2:], errors)[0]
 
     def _values(self, parts: Sequence[Expr], errors: Tensor) -> list[Tensor]:
-        words = enumerate(self.rule.constants)
-        values = {ERROR: errors} | {constant_leaf(word): self.constants[:, i, None] for i, word in words}
+        columns = self.constants[..., None].unbind(1)
+        values = {ERROR: errors, **dict(zip(self.rule.leaves, columns, strict=True))}
         evaluate(walk(*parts), values)
         return [values[part].expand_as(errors) for part in parts]
 

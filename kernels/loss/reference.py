@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..elementwise.reference import Values, evaluate
-from ..equations.losses import OUTPUT, TARGET, Loss, constant_leaf
+from ..equations.losses import OUTPUT, TARGET, Loss
 from ..language.expr import Expr, walk
 
 Total = Callable[[Tensor, int], Tensor]  # (terms [R, S], count) -> their sum over count, [R]
@@ -109,7 +109,7 @@ def cross_entropy(
 def _constants(loss: Loss, like: Tensor, constants: Tensor | None) -> dict[Expr, Tensor]:
     """leaf -> the constant of each run, [R, 1, 1]."""
     columns = loss_constants(loss, like, constants)[:, :, None, None].unbind(1)
-    return dict(zip(map(constant_leaf, loss.constants), columns, strict=True))
+    return dict(zip(loss.leaves, columns, strict=True))
 
 
 def loss_constants(loss: Loss, like: Tensor, constants: Tensor | None = None) -> Tensor:

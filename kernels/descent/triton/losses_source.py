@@ -1,6 +1,6 @@
 """A loss -> the Triton source text of sample_loss, the loss of an MLP's outputs in a block of samples."""
 
-from ...equations.losses import OUTPUT, TARGET, Loss, constant_leaf
+from ...equations.losses import OUTPUT, TARGET, Loss
 from ...expression.statements import BOTH, INPUTS, PARAMETERS, indented, statements
 from ...expression.triton_table import NUMBER, TRITON
 from ...language.expr import walk
@@ -38,7 +38,7 @@ def loss_source(loss: Loss) -> str:
     """
     if loss.of_classes:
         return CLASSES.format(smoothed=bool(loss.constants), weighted=loss.weighted)
-    constants = {constant_leaf(word): f"c{i}" for i, word in enumerate(loss.constants)}
+    constants = {leaf: f"c{i}" for i, leaf in enumerate(loss.leaves)}
     texts = {OUTPUT: "y", TARGET: "target"} | constants
     levels = dict.fromkeys(texts, PARAMETERS) | {OUTPUT: BOTH, TARGET: INPUTS}
     lines = [f"{name} = tl.load(c + {i})" for i, name in enumerate(constants.values())]
