@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -126,7 +126,8 @@ def _samples_in_runs(engine: Fits) -> Callable[[int], Samples]:
 
 def measures(problem: Problem) -> Tensor:
     """n, |sqrt(w) t| and its square about the mean, [R, 3]; [1, 3] of samples that the fits share."""
-    targets = problem.targets.double().reshape(-1, *problem.targets.shape[-2:])
+    targets = problem.targets.double()
+    targets = targets if targets.dim() == 3 else targets[None]
     weights = torch.ones_like(targets[..., 0])
     if problem.weights is not None:
         weights = problem.weights.expand_as(weights)
@@ -157,6 +158,8 @@ def _negligible(engine: Fits, runs: Tensor, linear: Linear) -> Tensor:
 
 def _quality(rss: float, k: int, samples: Samples) -> Row:
     n, left, finite = samples.n, samples.n - k, math.isfinite(rss)
+    if not n:
+        return _quality(math.nan, k, replace(samples, n=1))
     logarithm = n * math.log(rss / n) if finite and rss > 0 and not samples.robust else math.nan
     spread = 0.0 if samples.robust else samples.spread
     return {
