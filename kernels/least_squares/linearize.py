@@ -39,7 +39,6 @@ def linearize(
     tensor([45.], dtype=torch.float64)
     """
 
-
     def of_alike(problem: Problem, parameters: Tensor) -> Linear:
         if not is_large(problem, parameters.shape[1]):
             return by_qr(model, parameters, problem)

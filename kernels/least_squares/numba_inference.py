@@ -1,7 +1,7 @@
 """The singular values of small matrices, one fit after another: with the same bits wherever a matrix lies.
 
-One-sided Jacobi: columns are rotated, two at a time, until each pair is orthogonal; their norms are the singular
-values then (Golub and Van Loan, "Matrix Computations", section 8.6).
+One-sided Jacobi: columns are rotated, two at a time, until each pair is orthogonal; then their norms are the
+singular values (Golub and Van Loan, "Matrix Computations", section 8.6).
 """
 
 from math import sqrt
@@ -73,7 +73,7 @@ def sort(values, directions):
 
 @cached
 def decompose(start, stop, columns, values, directions):
-    """Singular values [R, P], largest first, and right singular vectors, in rows [R, P, P], of fits start..stop-1.
+    """Singular values [R, P] of fits start..stop-1, largest first, and their `directions`.
 
     `columns` [R, P, M] are those of the matrices, and are written over.
     """
@@ -89,7 +89,7 @@ def decompose(start, stop, columns, values, directions):
 
 @cached
 def covariances(start, stop, known, values, directions, norm, covariance):
-    """(J^T J)^+ [R, P, P] of fits start..stop-1, by the first `known` [R] of their directions; `norm` [R, P]."""
+    """(J^T J)^+ [R, P, P] of fits start..stop-1, by the first `known` [R] of their `directions`."""
     for r in range(start, stop):
         size = len(norm[r])
         for i in range(size):

@@ -1,4 +1,4 @@
-"""The results of many runs, held by columns and read as rows: what a run came to is made when it is asked for."""
+"""The results of many runs, held by columns and read as rows, each of which is made when it is asked for."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -105,7 +105,7 @@ class Names:
         self.names, self.mask = names, mask
 
     def __getitem__(self, run: int) -> list[str]:
-        return [self.names[place] for place in np.flatnonzero(self.mask[run])]
+        return [self.names[place] for place in np.flatnonzero(self.mask[run]).tolist()]
 
     def joined(self, separator: str) -> list[str]:
         """The names of each run as one text."""
