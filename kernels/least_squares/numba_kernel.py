@@ -100,7 +100,7 @@ def fit(code, memory, damped, p, state, scale, rule, lower, upper, free, c, x, t
 
     p, scale [P] and state (radius, damping; radius NaN before the first step) are changed in place;
     rule holds ftol, xtol, gtol, the first radius and |sqrt(w) t|. history [S, 3] gets |e|^2, |J^T e|
-    and the damping of each trial, path [S, P] the parameters before it. `memory` is memory_for(p, T, N or more).
+    and the damping of each trial, path [S, P] the parameters before it. `memory` is of memory_for.
     """
     columns, work, root, there, square_sum, spare, movable, significant = memory
     step, trial, gradient = spare[0], spare[1], spare[2]

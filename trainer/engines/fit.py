@@ -15,7 +15,6 @@ from ...kernels.least_squares.inference import combinations, infer, sum_of_rows
 from ...kernels.least_squares.linearize import Linear
 from ..data.dataset import Dataset
 from ..models.base import Model
-from .faults import far_from_0
 from .notes import notes_of
 from .rows import Correlation, Names, Pair, Row, Rows, Some
 from .samples import Samples, samples_of
@@ -80,9 +79,7 @@ def add_reports(rows: Rows, engine: Fits) -> None:
     >>> print(round(row["fit"]["rss"], 4), round(row["parameters"]["a"]["stderr"], 4))
     0.3571 0.1129
     """
-    standardized = engine.data.mean is not None
-    offset = "" if standardized else far_from_0(engine.data)
-    samples = samples_of(engine.problem, standardized, offset, engine.data.target_mean is not None)
+    samples = samples_of(engine.problem, engine.data)
     statuses = engine.status.cpu().numpy()
     converged = np.isin(statuses, CONVERGED)
     ends = _joined([_ends(engine, converged, *part) for part in engine.solver.solutions()])

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -17,20 +16,22 @@ def notes_of(rows: Rows, converged: np.ndarray, samples: Samples, eps: float) ->
     """The notes of all fits: what holds of one alone is looked for where there is something to say."""
     fit = rows.columns["fit"]
     usable = np.isfinite(fit["rss"])
+    size = np.broadcast_to(samples.size, usable.shape)
     with np.errstate(invalid="ignore"):
         own = ~converged | fit["undetermined"].mask.any(1) | fit["at_bound"].mask.any(1)
         own |= fit["degrees_of_freedom"].filled(0) <= 0
-        own |= np.sqrt(fit["rss"]) <= EXACT * eps * samples.size
+        own |= np.sqrt(fit["rss"]) <= EXACT * eps * size
         own |= fit["r_squared"] < -REACHED
-    size = np.broadcast_to(samples.size, usable.shape)
     notes: dict[int, list[str]] = {run: [] for run in np.flatnonzero(~usable).tolist()}
     for run in np.flatnonzero(own & usable).tolist():
-        one = replace(samples, size=float(size[run]))
-        notes[run] = list(_notes(rows[run]["fit"], bool(converged[run]), one, eps))
+        exact = math.sqrt(fit["rss"][run]) <= EXACT * eps * size[run]
+        about = rows[run]["fit"]
+        offset = samples.offset(run) if about["undetermined"] else ""
+        notes[run] = [*_notes(about, bool(converged[run]), exact, offset), *samples.notes]
     return Some(notes, len(rows), samples.notes)
 
 
-def _notes(fit: Row, converged: bool, samples: Samples, eps: float) -> Iterator[str]:
+def _notes(fit: Row, converged: bool, exact: bool, offset: str) -> Iterator[str]:
     """What a reader has to know about the numbers of one fit, a sentence each."""
     if not converged:
         yield "the fit has not converged, so nothing is said of how uncertain its parameters are"
@@ -41,17 +42,16 @@ def _notes(fit: Row, converged: bool, samples: Samples, eps: float) -> Iterator[
             yield f"near this solution the data determine {determined}, but not {alone} by themselves"
         else:
             yield f"near this solution the data say nothing about {alone}"
-        if samples.offset:
-            yield f"powers of an input far from 0 are much alike{samples.offset}"
+        if offset:
+            yield f"powers of an input far from 0 are much alike{offset}"
     if fit["at_bound"]:
         yield f"{_listed(fit['at_bound'])} ended at a bound and counts as fixed there"
     if fit["degrees_of_freedom"] <= 0:
         yield "there are no more samples than parameters, so nothing says how uncertain they are"
-    elif math.sqrt(fit["rss"]) <= EXACT * eps * samples.size:
+    elif exact:
         yield "the residuals are as small as rounding, and so standard errors are those of rounding"
     if (fit["r_squared"] or 0.0) < -REACHED:
         yield "R^2 is below 0: a constant would be closer to the data"
-    yield from samples.notes
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -1,14 +1,17 @@
 """What fits are fitted to, in numbers: how many samples count, how large they are and how far apart."""
 
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...kernels.least_squares import Problem
+from ...kernels.least_squares.inference import sum_of_rows
 from ...kernels.sums import sum_in_order
+from ..data.dataset import Dataset
+from .faults import far_from_0
 
 EPS = torch.finfo(torch.float64).eps
 
@@ -17,16 +20,16 @@ EPS = torch.finfo(torch.float64).eps
 class Samples:
     """What is fitted to: n residuals whose weight isn't 0, |sqrt(w) t|, and its square about the mean.
 
-    Each of these is a number, or [R] where the fits have samples of their own. `offset` tells of an input
-    that lies far from 0, and how to write the equations then. `robust`: by a loss other than squares.
-    `scaled`: the targets were standardized.
+    Each of these is [R], or [1] of samples that all fits share. `offset` tells of a run's input that lies
+    far from 0, and how to write the equations then. `robust`: by a loss other than squares. `scaled`: the
+    targets were standardized.
     """
 
-    n: Any
-    size: Any
-    spread: Any
+    n: np.ndarray
+    size: np.ndarray
+    spread: np.ndarray
     standardized: bool
-    offset: str = ""
+    offset: Callable[[int], str]
     robust: bool = False
     scaled: bool = False
 
@@ -43,38 +46,36 @@ class Samples:
         return [sentence for sentence, holds in said.items() if holds]
 
 
-class _Moments(NamedTuple):
-    """Of the samples of some fits: residuals that count, and the squares of targets about their mean."""
-
-    n: Tensor
-    spread: Tensor
-
-
-def _moments(problem: Problem) -> _Moments:
-    targets = problem.targets.double().mT  # [..., T, N]
-    ones = torch.ones_like(targets[..., 0, :])
-    weights = ones if problem.weights is None else problem.weights.double().expand_as(ones)
-    weights = weights[..., None, :]
-    mean = _sum(weights * targets) / _sum(weights)
-    squares = (weights * (targets - mean[..., None]).square()).flatten(-2)
-    return _Moments(targets.shape[-2] * (weights > 0).sum((-2, -1)), _sum(squares))
-
-
-def _sum(terms: Tensor) -> Tensor:
-    """The sums of the last axis, with the same bits in any pack."""
-    return sum_in_order(terms.reshape(-1, terms.shape[-1])).view(terms.shape[:-1])
-
-
-def samples_of(
-    problem: Problem, standardized: bool = False, offset: str = "", scaled: bool = False
-) -> Samples:
-    """The samples of a problem's fits; the other arguments are fields of Samples.
+def samples_of(problem: Problem, data: Dataset) -> Samples:
+    """The samples that the fits of a problem have, which was made of `data`.
 
     >>> one = torch.ones(3, 1, dtype=torch.float64)
-    >>> samples_of(Problem(one, one)).n
-    array(3)
+    >>> samples_of(Problem(one, one), Dataset(one, one, ("x",), ("xy",))).n
+    array([3])
     """
-    size = replace(problem, loss=None).size.double().cpu().numpy()
-    n, spread = (part.cpu().numpy() for part in problem.each(_moments))
-    spread = np.where(spread > EPS * size**2, spread, 0.0)
-    return Samples(n, size, spread, standardized, offset, problem.loss is not None, scaled)
+    n, size, spread = problem.each(measures).cpu().numpy().T
+    standardized, scaled = data.mean is not None, data.target_mean is not None
+
+    def offset(run: int) -> str:
+        return "" if standardized else far_from_0(data.of_run(run))
+
+    return Samples(n.astype(np.int64), size, spread, standardized, offset, problem.loss is not None, scaled)
+
+
+def measures(problem: Problem) -> Tensor:
+    """n, |sqrt(w) t| and its square about the mean, [R, 3]; [1, 3] of samples that the fits share.
+
+    >>> one = torch.ones(3, 1, dtype=torch.float64)
+    >>> measures(Problem(one, 2 * one))[:, 0]
+    tensor([3.], dtype=torch.float64)
+    """
+    targets = problem.targets.double().reshape(-1, *problem.targets.shape[-2:])
+    weights = torch.ones_like(targets[..., 0])
+    if problem.weights is not None:
+        weights = problem.weights.expand_as(weights)
+    weighted = weights[..., None] * targets
+    mean = sum_of_rows(weighted) / sum_in_order(weights)[:, None]
+    spread = sum_of_rows(weights[..., None] * (targets - mean[:, None]).square()).sum(1)
+    size = sum_in_order((weighted * targets).flatten(1)).sqrt()
+    n = (weights > 0).sum(1) * targets.shape[2]
+    return torch.stack([n.double(), size, spread.where(spread > EPS * size**2, 0)], 1)

@@ -14,12 +14,12 @@ from packtrain.kernels.least_squares.inference import Inference, combinations, i
 from packtrain.trainer.engines.fit import _quality, _sum_of
 from packtrain.trainer.engines.notes import _listed, notes_of
 from packtrain.trainer.engines.rows import Names, Rows, Some
-from packtrain.trainer.engines.samples import EPS, Samples, samples_of
+from packtrain.trainer.engines.samples import EPS, Samples, measures
 from tests.helpers import assert_close
 
 NAMES = ["a", "b", "c", "d"]
 WAVE = torch.arange(1.0, 9.0, dtype=torch.float64)
-SAMPLES = Samples(n=5, size=2.0, spread=3.0, standardized=False)
+SAMPLES = Samples(np.array([5]), np.array([2.0]), np.array([3.0]), standardized=False, offset=lambda run: "")
 ROUNDING = "the residuals are as small as rounding, and so standard errors are those of rounding"
 OPEN = "the fit has not converged, so nothing is said of how uncertain its parameters are"
 
@@ -148,13 +148,13 @@ def test_a_sum_of_squares_that_is_not_finite_leaves_no_degrees_of_freedom(rss: f
 
 
 def test_targets_that_dont_vary_have_no_r_squared() -> None:
-    assert quality(1.0, replace(SAMPLES, spread=0.0))["r_squared"] is None
+    assert quality(1.0, replace(SAMPLES, spread=np.zeros(1)))["r_squared"] is None
 
 
 def spread(targets: list[float], weights: list[float] | None = None) -> float:
     columns = torch.tensor(targets, dtype=torch.float64)[:, None]
     given = None if weights is None else torch.tensor(weights, dtype=torch.float64)
-    return float(samples_of(Problem(columns, columns, given)).spread)
+    return float(measures(Problem(columns, columns, given))[0, 2])
 
 
 def test_a_spread_that_is_rounding_is_none() -> None:
@@ -185,7 +185,7 @@ def test_a_fit_that_has_not_converged_says_so(status: Status) -> None:
 
 def test_residuals_as_small_as_rounding_are_told() -> None:
     single = torch.finfo(torch.float32).eps
-    edge = (400 * EPS * SAMPLES.size) ** 2
+    edge = float((400 * EPS * SAMPLES.size[0]) ** 2)
     assert notes(Status.COST, rss=0.99 * edge) == notes(Status.COST, rss=0.0) == [ROUNDING]
     assert notes(Status.COST, rss=1.01 * edge) == []
     assert notes(Status.COST, rss=1e-10, eps=single) == [ROUNDING]
