@@ -19,8 +19,9 @@ from .engines.build import make_engine, untrained
 from .engines.choose import Choice, check_backend
 from .engines.curves import Curves
 from .engines.devices import Compute, make_compute
+from .engines.rows import Row
 from .folder.checkpoint import NEVER, part_of
-from .folder.ranking import Objective, Row, finite
+from .folder.ranking import Objective
 from .folder.result import Result, head, run_rows, summary
 from .folder.seconds import Seconds, Stopwatch
 from .loop.best import Best
@@ -210,7 +211,6 @@ class Session:
             endings = engine.endings(reason, why(self.pack.config.search))
             rows = run_rows(self.pack, model, endings, self.before, after, validation, best_steps)
             together = engine.report(rows)
-        rows = finite(rows)
         about = head(self.pack, self.compute, engine, self.choice, self.seconds)
         if self.data.notes:
             about["notes"] = list(self.data.notes)

@@ -4,7 +4,6 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +13,7 @@ from ..data.dataset import Dataset
 from ..models.base import Model
 from .base import Engine, History, put
 from .outcome import Ending, Outcome
+from .rows import Row, Rows
 from .tabulated import endings_of
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class PartedEngine:
                 endings[run] = replace(endings[run], outcome=Outcome.PRUNED, reason=pruned, rung=rung)
         return endings
 
-    def report(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    def report(self, rows: Rows) -> Row:
         """Adds nothing to the rows."""
         return {}
 
