@@ -1,4 +1,4 @@
-"""Joint fits under way: one trial step after another, by the rules of reference.py on an arrow-shaped problem."""
+"""Joint fits under way: trial steps by the rules of reference.py, on an arrow-shaped problem."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -34,8 +34,8 @@ LEAST = torch.finfo(torch.float64).eps ** DETERMINED
 class Code:
     """What linearizes the groups: addresses of machine code, and the data of all runs.
 
-    `order` [P] lists the local parameters, then the shared ones; `samples` are the constants of a loss [R, C],
-    inputs, targets and weights.
+    `order` [P] lists the local parameters, then the shared ones; `samples` are the constants of a loss
+    [R, C], and NumbaSolver's places, inputs, targets and weights.
     """
 
     addresses: tuple[int, ...]
@@ -72,7 +72,7 @@ class Scalars:
 
 
 class JointFits:
-    """K joint fits of A groups, `parameters` and `scale` [A, P], local parameters first; `rules` those of groups.
+    """K joint fits of A groups: `parameters` and `scale` [A, P], local ones first; `rules` those of groups.
 
     Groups whose residuals aren't finite at the parameters aren't to be among them.
     """
@@ -161,7 +161,7 @@ class JointFits:
         return steepness
 
     def _measure(self) -> tuple[Tensor, ...]:
-        """|J^T e|, |D^-1 J^T e| of movable parameters, |D p|, the norm of columns times p, the cosine: [K]."""
+        """|J^T e|, |D^-1 J^T e| of the movable, |D p|, the norm of columns times p, the cosine: [K]."""
         local, shared, values = self.local, self.shared, self._values
         count = values.shape[1]
         sums = np.zeros((len(self.layout.block_owner), 4 + 2 * count))
@@ -194,7 +194,7 @@ class JointFits:
         return *norms, torch.maximum(cosine, self.layout.largest(cosines))
 
     def _damped_step(self, radius: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
-        """Writes the Gauss-Newton step where it lies within the radius, else a damped one -> its damping [K]."""
+        """Writes the Gauss-Newton step where it lies within the radius, else a damped one -> its damping."""
         free = self.local.movable, self.shared.movable
         weights = self.local.weight, self.shared.weight
         damping, never = torch.zeros_like(radius), torch.zeros_like(self.running)
@@ -214,7 +214,7 @@ class JointFits:
         return damping, never
 
     def _short_step(self, radius: Tensor) -> tuple[Tensor, Tensor]:
-        """Writes the Gauss-Newton step, cut to the radius -> a damping of 0, and if J lacks full rank: [K]."""
+        """Writes the Gauss-Newton step, cut to the radius -> a damping of 0, and if J lacks full rank."""
         local, shared = self.local, self.shared
         free, none = (local.movable, shared.movable), torch.zeros_like(radius)
         length, _ = self._solve(self.running, free, (local.weight, shared.weight), none)
@@ -231,7 +231,7 @@ class JointFits:
     def _solve(
         self, fits: Tensor, free: tuple[Tensor, Tensor], diagonal: tuple[Tensor, Tensor], factor: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Writes the steps of these joint fits [K], damped by factor [K] times a diagonal -> algebra.search's.
+        """Writes steps of these joint fits, damped by factor [K] times a diagonal -> length, slope of search().
 
         `free` and `diagonal` are those of local parameters [A, L] and of shared ones [K, S].
         """
@@ -252,7 +252,7 @@ class JointFits:
         return length, slope
 
     def _try(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Linearizes at the trial parameters -> the predicted reduction, |A s|^2 and |D s| of the step: [K]."""
+        """Linearizes at the trial parameters -> the predicted reduction, |A s|^2 and |D s| of the step."""
         old, part, rules = self._values, self.shared, self.rules
         moved = torch.clamp(old + self.shared_step, rules.lower, rules.upper)
         values = torch.where(part.movable, moved, old)

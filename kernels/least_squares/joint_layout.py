@@ -14,8 +14,8 @@ from .shared_numba import BLOCK
 class Layout:
     """A groups of K joint fits: `runs` [A], sorted by their joint fit, which is `owner` [A], 0 to K - 1.
 
-    They are cut into B blocks of up to BLOCK groups: `bounds` [B + 1] is where each begins, `block_owner` [B] its
-    joint fit, and `first` [K + 1] the first block of each joint fit; `leaders` [K] is its first group.
+    They are cut into B blocks of up to BLOCK groups: `bounds` [B + 1] is where each begins, `block_owner` [B]
+    its joint fit, and `first` [K + 1] the first block of each joint fit; `leaders` [K] is its first group.
 
     >>> import torch
     >>> from packtrain.kernels.least_squares.joint_layout import Layout

@@ -1,10 +1,10 @@
 """Fits of groups that share parameters: joint fits, whose steps are one for all of their groups.
 
-A joint fit of G groups has G L + S unknowns: L local parameters of each group, and S shared ones. Its Jacobian
-has a block of L columns for each group, and S columns over all rows: an arrow. Each group's local columns are
-eliminated from its own rows; what is left says all about the shared parameters, whose step is solved for
-first, and then each group's own. So time and memory grow with G, and no matrix of all groups is ever made.
-The method, its radius, damping and criteria are those of reference.py, for one sum of squares.
+A joint fit of G groups has G L + S unknowns: L local parameters of each group, and S shared ones. Its
+Jacobian has a block of L columns for each group, and S columns over all rows: an arrow. Each group's local
+columns are eliminated from its own rows; what is left says all about the shared parameters, whose step is
+solved for first, and then each group's own. So time and memory grow with G, and no matrix of all groups is
+ever made. The method, its radius, damping and criteria are those of reference.py, for one sum of squares.
 """
 
 from dataclasses import replace
@@ -21,7 +21,7 @@ from .problem import Problem, Rules, Trials
 
 
 class SharedSolver(NumbaSolver):
-    """A Solver, as NumbaSolver, whose `shared` parameters [P] are equal in all runs of a joint fit, `joint` [R].
+    """A Solver, as NumbaSolver, whose `shared` parameters [P] are equal in the runs of a joint fit, `joint` [R].
 
     It computes on the CPU in float64. All runs of a joint fit have one status, and one radius, damping and
     count of steps; of the rules, tolerances, steps and the bounds of shared parameters are those of its first
@@ -100,7 +100,7 @@ class SharedSolver(NumbaSolver):
         scalars = Scalars(
             *self.state[leaders].unbind(1), self.status[leaders].clone(), self.steps_done[leaders].clone()
         )
-        samples = tuple(array(part) for part in (self.constants, *self.samples))
+        samples = tuple(array(part) for part in (self.constants, self.places, *self.samples))
         code = Code(self.addresses, order.numpy(), samples)
         parameters, scale = (part[runs][:, order] for part in (self.parameters, self.scale))
         return JointFits(layout, code, parameters, scale, rules, scalars, int(self.shared.sum()), self.damped)

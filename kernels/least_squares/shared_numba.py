@@ -1,9 +1,9 @@
 """What a joint fit does group after group, in Numba: see shared.py for what it is for.
 
-The groups of a joint fit follow one another, in blocks of BLOCK; what is summed over groups is summed within a
-block, and then block after block, so that its bits depend on neither the threads nor other joint fits.
-Columns come in the order local parameters, shared parameters, e. L are the local parameters of a group, S the
-shared ones; a group has L + S rows, those of its triangle. `blocks` lists the blocks that are at work,
+The groups of a joint fit follow one another, in blocks of BLOCK; what is summed over groups is summed within
+a block, and then block after block, so that its bits depend on neither the threads nor other joint fits.
+Columns come in the order local parameters, shared parameters, e. L are the local parameters of a group, S
+the shared ones; a group has L + S rows, those of its triangle. `blocks` lists the blocks that are at work,
 `bounds` [B + 1] the first group of each, and `owner` [B] the joint fit that it belongs to.
 
 The shared columns are reduced by eliminating the local ones with orthogonal reflections: it is the Schur
@@ -19,18 +19,18 @@ from ..common.native import call
 from ..common.numba_cache import cached
 from .method import FAR, NEGLIGIBLE
 from .numba_algebra import dot, exact, whole
-from .numba_linearize import evaluate, finish, room_for
+from .numba_linearize import evaluate, finish, most_samples, own, room_for
 
 BLOCK = 16
 
 
 @exact
-def _linearize(code, order, p, c, x, t, w, own, columns, ordered, root, rss):
-    """Writes |e|^2 at p [P] into rss [1], and the columns of A and c into root [P + 1, P]: finite or infinite."""
+def _linearize(code, order, p, c, x, t, w, given, columns, ordered, root, rss):
+    """Writes |e|^2 at p [P] into rss [1], and the columns of A and c into root [P + 1, P]."""
     size = p.size
     for k in range(size):
-        own[order[k]] = p[k]
-    filled = evaluate(code, own, c, x, t, w, columns, rss)
+        given[order[k]] = p[k]
+    filled = evaluate(code, given, c, x, t, w, columns, rss)
     for k in range(size):
         ordered[k, :filled] = columns[order[k], :filled]
     ordered[size, :filled] = columns[size, :filled]
@@ -40,15 +40,15 @@ def _linearize(code, order, p, c, x, t, w, own, columns, ordered, root, rss):
 
 
 @cached
-def linearize(start, stop, blocks, bounds, code, order, runs, p, c, x, t, w, root, rss):
+def linearize(start, stop, blocks, bounds, code, order, runs, p, c, places, x, t, w, root, rss):
     """The linear problems at p [A, P]: |e|^2 into rss [A], triangles into root [A, P + 1, P]."""
-    columns = room_for(p[0], t[0])
-    ordered, own = np.empty_like(columns), np.empty(p.shape[1])
+    columns = room_for(p[0], t.shape[0], most_samples(places))
+    ordered, given = np.empty_like(columns), np.empty(p.shape[1])
     for n in range(start, stop):
         for r in range(bounds[blocks[n]], bounds[blocks[n] + 1]):
-            i = runs[r]
-            data = c[i], x[i % x.shape[0]], t[i % t.shape[0]], w[i % w.shape[0]]
-            _linearize(code, order, p[r], *data, own, columns, ordered, root[r], rss[r : r + 1])
+            x_own, t_own, w_own = own(runs[r], places, x, t, w)
+            data = c[runs[r]], x_own, t_own, w_own
+            _linearize(code, order, p[r], *data, given, columns, ordered, root[r], rss[r : r + 1])
 
 
 @cached
@@ -96,7 +96,7 @@ def measure(
 
 @exact
 def _eliminate(code, root, free, diagonal, factor, work, kept, stack, filled):
-    """Eliminates a group's local columns, damped: their rows into kept [P + 1, L], the others under `stack`."""
+    """Eliminates a group's local columns: their rows into kept [P + 1, L], the others under `stack`."""
     size, local = root.shape[0] - 1, free.size
     damped = factor != 0.0
     for k in range(local):
@@ -155,7 +155,7 @@ def eliminate(
 
 @cached
 def solve_shared(start, stop, fits, first, code, triangles, free, diagonal, step, corner):
-    """The steps [K, S] of the shared parameters of the joint `fits`, and their triangles, corner [K, S + 1, S].
+    """The steps [K, S] of the shared parameters of joint `fits`, and their triangles, corner [K, S + 1, S].
 
     `first` [K + 1] is the first block of each; free, diagonal [K, S] as in `eliminate`.
     """
@@ -184,9 +184,9 @@ def solve_shared(start, stop, fits, first, code, triangles, free, diagonal, step
 def substitute(start, stop, blocks, bounds, owner, kept, shared, weight, step, inner, sums):
     """The steps [A, L] of local parameters, by those of shared [K, S]; sums over a block [B, 2 + S].
 
-    The sums are those of Newton's iteration for the damping: of the squares of D s, D being weight [A, L], and
-    of the z that the transposed triangle takes to D^2 s; and of the transposed rows that shared parameters have
-    in it, times z. `inner` [A, L] gets the z.
+    The sums are those of Newton's iteration for the damping: of the squares of D s, D being weight [A, L],
+    and of the z that the transposed triangle takes to D^2 s; and of the transposed rows that shared
+    parameters have in it, times z. `inner` [A, L] gets the z.
     """
     local = weight.shape[1]
     size = kept.shape[1] - 1
@@ -256,7 +256,7 @@ def _reduction(root, step):
 
 @cached
 def reduction(start, stop, blocks, bounds, owner, root, free, step, shared, sums):
-    """The reduction by a step of the local parameters that are free [A, L], and of shared [K, S]: sums [B, 1]."""
+    """The reduction by steps of the local parameters that are free [A, L], and of shared [K, S]: sums [B, 1]."""
     local, size = step.shape[1], root.shape[1] - 1
     both = np.empty(size)
     for n in range(start, stop):
@@ -272,16 +272,16 @@ def reduction(start, stop, blocks, bounds, owner, root, free, step, shared, sums
 @cached
 def try_step(
     start, stop, blocks, bounds, owner, code, order, runs, p, step, shared, movable, lower, upper,
-    weight, root, c, x, t, w, trial, there, rss, sums,
+    weight, root, c, places, x, t, w, trial, there, rss, sums,
 ):  # fmt: skip
     """trial = p + step within the bounds, and the linear problem there; sums over a block [B, 3].
 
-    shared [K, S] are the trial values of the shared parameters. The sums are the predicted reduction, |A s|^2,
-    and |D s|^2 of the local parameters. trial [A, P]; there, rss as linearize() has them.
+    shared [K, S] are the trial values of the shared parameters. The sums are the predicted reduction,
+    |A s|^2, and |D s|^2 of the local parameters. trial [A, P]; there, rss as linearize() has them.
     """
     size, local = p.shape[1], step.shape[1]
-    columns = room_for(p[0], t[0])
-    ordered, own, change = np.empty_like(columns), np.empty(size), np.empty(size)
+    columns = room_for(p[0], t.shape[0], most_samples(places))
+    ordered, given, change = np.empty_like(columns), np.empty(size), np.empty(size)
     for n in range(start, stop):
         b = blocks[n]
         sums[b] = 0.0
@@ -298,6 +298,6 @@ def try_step(
             sums[b, 1] += square
             for k in range(local):
                 sums[b, 2] += (weight[r, k] * change[k]) ** 2
-            i = runs[r]
-            data = c[i], x[i % x.shape[0]], t[i % t.shape[0]], w[i % w.shape[0]]
-            _linearize(code, order, trial[r], *data, own, columns, ordered, there[r], rss[r : r + 1])
+            x_own, t_own, w_own = own(runs[r], places, x, t, w)
+            data = c[runs[r]], x_own, t_own, w_own
+            _linearize(code, order, trial[r], *data, given, columns, ordered, there[r], rss[r : r + 1])
