@@ -27,6 +27,7 @@ from .shared_numba import (
     try_step,
 )
 
+ALONE = 64  # blocks of groups, whose small algebra takes no longer than threads take to begin
 LEAST = torch.finfo(torch.float64).eps ** DETERMINED
 
 
@@ -41,6 +42,15 @@ class Code:
     addresses: tuple[int, ...]
     order: np.ndarray
     samples: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The bounds of the parameters of groups, and which are fitted: [A, P] each."""
+
+    lower: np.ndarray
+    upper: np.ndarray
+    free: np.ndarray
 
 
 @dataclass
@@ -72,8 +82,9 @@ class Scalars:
 
 
 class JointFits:
-    """K joint fits of A groups: `parameters` and `scale` [A, P], local ones first; `rules` those of groups.
+    """K joint fits of A groups: `parameters`, `scale` and `limits` [A, P], local parameters first.
 
+    `rules` are those of the joint fits; of the last `shared` parameters all groups of a fit have the same.
     Groups whose residuals aren't finite at the parameters aren't to be among them.
     """
 
@@ -81,8 +92,9 @@ class JointFits:
         self,
         layout: Layout,
         code: Code,
-        parameters: Tensor,
-        scale: Tensor,
+        parameters: np.ndarray,
+        scale: np.ndarray,
+        limits: Limits,
         rules: Rules,
         scalars: Scalars,
         shared: int,
@@ -92,25 +104,23 @@ class JointFits:
         local, leaders = size - shared, layout.leaders
         self.layout, self.code, self.damped = layout, code, damped
         self.p, self.scalars = parameters, scalars
-        self.lower, self.upper = rules.lower, rules.upper
-        self.free = rules.free[:, :local].contiguous()
-        joint = rules.of(leaders)
-        self.rules = replace(
-            joint,
-            lower=joint.lower[:, local:],
-            upper=joint.upper[:, local:],
-            free=joint.free[:, local:],
-            size=layout.total(rules.size.square()).sqrt(),
+        self.lower, self.upper, self.free = (
+            limits.lower,
+            limits.upper,
+            np.ascontiguousarray(limits.free[:, :local]),
         )
-        self.local = Part.like(scale[:, :local].contiguous())
-        self.shared = Part.like(scale[leaders, local:])
-        self.root, self.there = (parameters.new_zeros(groups, size + 1, size) for _ in range(2))
-        self.own, self.own_there = parameters.new_empty(groups), parameters.new_empty(groups)
-        self.trial = parameters.clone()
-        self.step, self.inner = (torch.empty_like(self.local.scale) for _ in range(2))
-        self.kept = parameters.new_empty(groups, size + 1, local)
+        order = torch.from_numpy(code.order[local:])
+        bounds = (part[:, order] for part in (rules.lower, rules.upper, rules.free))
+        self.rules = replace(rules, **dict(zip(("lower", "upper", "free"), bounds, strict=True)))
+        self.local = Part.like(torch.from_numpy(scale[:, :local].copy()))
+        self.shared = Part.like(torch.from_numpy(scale[leaders.numpy(), local:]))
+        self.root, self.there = (np.zeros((groups, size + 1, size)) for _ in range(2))
+        self.own, self.own_there = np.empty(groups), np.empty(groups)
+        self.trial = parameters.copy()
+        self.step, self.inner = np.empty((groups, local)), np.empty((groups, local))
+        self.kept = np.empty((groups, size + 1, local))
         self.shared_step = torch.zeros_like(self.shared.scale)
-        self.corner = parameters.new_zeros(len(leaders), shared + 1, shared)
+        self.corner = self.shared_step.new_zeros(len(leaders), shared + 1, shared)
         self.triangles = np.zeros((len(layout.block_owner), shared + 1, shared))
         self._groups(linearize, self.everyone, *self._of_code, self.p, *code.samples, self.root, self.own)
         self.rss = layout.total(self.own)
@@ -132,7 +142,7 @@ class JointFits:
     @property
     def _values(self) -> Tensor:
         """The shared parameters, [K, S]."""
-        return self.p[self.layout.leaders, self.local.scale.shape[1] :]
+        return torch.from_numpy(self.p[self.layout.leaders.numpy(), self.step.shape[1] :])
 
     def iterate(self) -> Tensor:
         """One trial step of each running joint fit -> |J^T e| before it, [K]."""
@@ -219,9 +229,9 @@ class JointFits:
         free, none = (local.movable, shared.movable), torch.zeros_like(radius)
         length, _ = self._solve(self.running, free, (local.weight, shared.weight), none)
         cut = (radius / length).clamp(max=1)[:, None].nan_to_num(1)
-        self.step *= cut[self.layout.owner]
+        self.step *= cut.numpy()[self.layout.owner.numpy()]
         self.shared_step *= cut
-        columns = self.kept[:, : self.step.shape[1]]
+        columns = torch.from_numpy(self.kept[:, : self.step.shape[1]])
         flat = columns.diagonal(dim1=1, dim2=2).abs() <= SINGULAR_PIVOT * columns.square().sum(2).sqrt()
         groups = torch.zeros_like(none).index_add(0, self.layout.owner, flat.any(1).double())
         pivots = self.corner[:, :-1].diagonal(dim1=1, dim2=2).abs()
@@ -231,7 +241,7 @@ class JointFits:
     def _solve(
         self, fits: Tensor, free: tuple[Tensor, Tensor], diagonal: tuple[Tensor, Tensor], factor: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Writes steps of these joint fits, damped by factor [K] times a diagonal -> length, slope of search().
+        """Writes steps of joint fits, damped by factor [K] times a diagonal -> `length`, `slope` of search().
 
         `free` and `diagonal` are those of local parameters [A, L] and of shared ones [K, S].
         """
@@ -280,17 +290,21 @@ class JointFits:
 
     def _accept(self, fits: Tensor, rss: Tensor) -> None:
         """Moves the marked joint fits [K] to their trial parameters."""
-        groups = fits[self.layout.owner]
-        if bool(groups.all()):
-            self.root, self.there = self.there, self.root
-        else:
-            self.root[groups] = self.there[groups]
-        self.p = torch.where(groups[:, None], self.trial, self.p)
-        self.own = torch.where(groups, self.own_there, self.own)
         self.rss = torch.where(fits, rss, self.rss)
+        if bool(fits.all()):
+            self.p, self.trial = self.trial, self.p
+            self.root, self.there = self.there, self.root
+            self.own, self.own_there = self.own_there, self.own
+            return
+        groups = fits.numpy()[self.layout.owner.numpy()]
+        for here, there in ((self.p, self.trial), (self.root, self.there), (self.own, self.own_there)):
+            here[groups] = there[groups]
 
     def _groups(self, kernel: Callable[..., None], fits: Tensor, *arguments: Any) -> None:
         """Runs a kernel over the blocks of these joint fits [K]."""
         blocks = self.layout.blocks_of(fits)
         arrays = [part.numpy() if isinstance(part, Tensor) else part for part in arguments]
-        share(len(blocks), lambda start, stop: kernel(start, stop, blocks, self.layout.bounds, *arrays))
+        if len(blocks) <= ALONE and kernel not in (linearize, try_step):
+            kernel(0, len(blocks), blocks, self.layout.bounds, *arrays)
+        else:
+            share(len(blocks), lambda start, stop: kernel(start, stop, blocks, self.layout.bounds, *arrays))

@@ -52,15 +52,16 @@ class Layout:
 
     def blocks_of(self, fits: Tensor) -> np.ndarray:
         """The blocks of the joint fits that are marked, [K] of bool."""
-        return np.flatnonzero(fits.numpy()[self.block_owner])
+        marked = fits.numpy()
+        return np.arange(len(self.block_owner)) if marked.all() else marked[self.block_owner].nonzero()[0]
 
     def sums(self, parts: np.ndarray) -> Tensor:
         """The sums over the blocks of each joint fit, in their order: [B, M] -> [K, M]."""
         return torch.from_numpy(np.add.reduceat(parts, self.first[:-1], axis=0))
 
-    def total(self, values: Tensor) -> Tensor:
+    def total(self, values: np.ndarray) -> Tensor:
         """The sums over the groups of each joint fit, in their order: [A] -> [K]."""
-        return torch.from_numpy(np.add.reduceat(values.numpy(), self.leaders.numpy()))
+        return torch.from_numpy(np.add.reduceat(values, self.leaders.numpy()))
 
     def largest(self, parts: np.ndarray) -> Tensor:
         """The largest over the blocks of each joint fit: [B] -> [K]."""

@@ -9,11 +9,12 @@ ever made. The method, its radius, damping and criteria are those of reference.p
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..language import Graph
-from .joint_fits import Code, JointFits, Scalars
+from .joint_fits import Code, JointFits, Limits, Scalars
 from .joint_layout import Layout
 from .method import Status
 from .numba_solver import NumbaSolver, array
@@ -21,7 +22,7 @@ from .problem import Problem, Rules, Trials
 
 
 class SharedSolver(NumbaSolver):
-    """A Solver, as NumbaSolver, whose `shared` parameters [P] are equal in the runs of a joint fit, `joint` [R].
+    """A Solver, as NumbaSolver; the runs of a joint fit, `joint` [R], have equal `shared` parameters [P].
 
     It computes on the CPU in float64. All runs of a joint fit have one status, and one radius, damping and
     count of steps; of the rules, tolerances, steps and the bounds of shared parameters are those of its first
@@ -60,64 +61,74 @@ class SharedSolver(NumbaSolver):
     def advance(self, count: int) -> Trials:
         """Makes up to `count` trial steps of every running joint fit."""
         runs = (self.status == Status.RUNNING).nonzero()[:, 0]
-        trials = _untried(runs, count, self.parameters)
-        fits = self._begin(runs)
-        if fits is None:
-            return trials
-        places = torch.searchsorted(runs, fits.layout.runs)
-        for row in range(count):
-            running = fits.running[fits.layout.owner]
-            if not bool(running.any()):
-                break
-            before = fits.own, fits.p
-            steepness = fits.iterate()
-            tried, owner = places[running], fits.layout.owner[running]
-            trials.rss[row, tried] = before[0][running]
-            trials.gradient[row, tried] = steepness[owner]
-            trials.damping[row, tried] = fits.scalars.damping[owner]
-            trials.parameters[row, tried[:, None], self.order] = before[1][running]
-        self._put(fits)
-        return trials
+        history = np.full((count, len(runs), 3), np.nan)
+        path = np.full((count, len(runs), len(self.order)), np.nan)
+        if (fits := self._begin(runs)) is not None:
+            places = np.searchsorted(runs.numpy(), fits.layout.runs.numpy())
+            for row in range(count):
+                if not bool(fits.running.any()):
+                    break
+                _try(fits, places, history[row], path[row])
+            path = path[..., np.argsort(self.order.numpy())]
+            self._put(fits)
+        rss, gradient, damping = torch.from_numpy(history).permute(2, 0, 1)
+        return Trials(runs, rss, gradient, damping, torch.from_numpy(path))
 
     def _begin(self, runs: Tensor) -> JointFits | None:
         """The joint fits of `runs`, but for those that aren't finite; None where there are none."""
         if not len(runs):
             return None
         fits = self._joint_fits(runs)
-        finite = fits.own.isfinite()
-        if not bool(finite.all()):
+        finite = np.isfinite(fits.own)
+        if not finite.all():
             self.status[fits.layout.runs[~finite]] = Status.NOT_FINITE
             return self._begin(fits.layout.runs[finite].sort().values)
         return fits
 
     def _joint_fits(self, runs: Tensor) -> JointFits:
         layout = Layout.of(runs, self.joint[runs])
-        runs, order, leaders = layout.runs, self.order, layout.runs[layout.leaders]
-        rules = self.rules.of(runs)
-        limits = (rules.lower, rules.upper, rules.free)
-        lower, upper, free = (part[:, order].contiguous() for part in limits)
-        rules = replace(rules, lower=lower, upper=upper, free=free)
+        leaders, rules = layout.runs[layout.leaders], self.rules
         scalars = Scalars(
             *self.state[leaders].unbind(1), self.status[leaders].clone(), self.steps_done[leaders].clone()
         )
+        size = layout.total(np.square(rules.size.numpy()[layout.runs.numpy()])).sqrt()
         samples = tuple(array(part) for part in (self.constants, self.places, *self.samples))
-        code = Code(self.addresses, order.numpy(), samples)
-        parameters, scale = (part[runs][:, order] for part in (self.parameters, self.scale))
-        return JointFits(layout, code, parameters, scale, rules, scalars, int(self.shared.sum()), self.damped)
+        of_groups = self.parameters, self.scale, rules.lower, rules.upper, rules.free
+        parameters, scale, *limits = (_taken(part, layout.runs, self.order) for part in of_groups)
+        return JointFits(
+            layout,
+            Code(self.addresses, self.order.numpy(), samples),
+            parameters,
+            scale,
+            Limits(*limits),
+            replace(rules.of(leaders), size=size),
+            scalars,
+            int(self.shared.sum()),
+            self.damped,
+        )
 
     def _put(self, fits: JointFits) -> None:
         """Writes where the joint fits stand."""
-        runs, owner = fits.layout.runs, fits.layout.owner
-        self.parameters[runs[:, None], self.order] = fits.p
-        scale = torch.cat([fits.local.scale, fits.shared.scale[owner]], 1)
-        self.scale[runs[:, None], self.order] = scale
-        state = fits.scalars
-        self.state[runs] = torch.stack([state.radius, state.damping], 1)[owner]
-        self.status[runs], self.steps_done[runs] = state.status[owner], state.steps_done[owner]
+        runs, owner = fits.layout.runs.numpy(), fits.layout.owner.numpy()
+        inverse, state = np.argsort(self.order.numpy()), fits.scalars
+        scale = np.concatenate([fits.local.scale, fits.shared.scale.numpy()[owner]], 1)
+        self.parameters.numpy()[runs] = fits.p[:, inverse]
+        self.scale.numpy()[runs] = scale[:, inverse]
+        self.state.numpy()[runs] = np.stack([state.radius, state.damping], 1)[owner]
+        self.status.numpy()[runs] = state.status.numpy()[owner]
+        self.steps_done.numpy()[runs] = state.steps_done.numpy()[owner]
 
 
-def _untried(runs: Tensor, count: int, parameters: Tensor) -> Trials:
-    """Room for so many trial steps, of NaN."""
-    rss, gradient, damping = (parameters.new_full((count, len(runs)), torch.nan) for _ in range(3))
-    path = parameters.new_full((count, len(runs), parameters.shape[1]), torch.nan)
-    return Trials(runs, rss, gradient, damping, path)
+def _taken(part: Tensor, runs: Tensor, columns: Tensor) -> np.ndarray:
+    """[R, P] -> these runs and columns. NumPy's, since torch's threads take long to begin so small a work."""
+    return part.detach().numpy()[runs.numpy()[:, None], columns.numpy()]
+
+
+def _try(fits: JointFits, places: np.ndarray, history: np.ndarray, path: np.ndarray) -> None:
+    """One trial step: |e|^2 of a group, |J^T e| and the damping into history [A, 3]; and path [A, P]."""
+    owner = fits.layout.owner.numpy()
+    running = fits.running.numpy()[owner]
+    tried, owner = places[running], owner[running]
+    history[tried, 0], path[tried] = fits.own[running], fits.p[running]
+    history[tried, 1] = fits.iterate().numpy()[owner]
+    history[tried, 2] = fits.scalars.damping.numpy()[owner]

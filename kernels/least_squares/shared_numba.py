@@ -256,7 +256,7 @@ def _reduction(root, step):
 
 @cached
 def reduction(start, stop, blocks, bounds, owner, root, free, step, shared, sums):
-    """The reduction by steps of the local parameters that are free [A, L], and of shared [K, S]: sums [B, 1]."""
+    """The reduction by steps [A, L] of parameters that are free, and of shared ones [K, S]: sums [B, 1]."""
     local, size = step.shape[1], root.shape[1] - 1
     both = np.empty(size)
     for n in range(start, stop):
