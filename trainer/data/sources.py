@@ -30,8 +30,11 @@ def load(
     device: torch.device,
     dtype: torch.dtype,
     outputs: int | None = None,
+    table: Table | None = None,
 ) -> Data:
     """The data that `config` describes, on `device`, for a graph, or (None) an MLP of so many `outputs`.
+
+    A `table` in memory takes the place of the source that the config names.
 
     Raises UserError, also where the cast to `dtype` would lose what tells the samples apart.
 
@@ -44,7 +47,7 @@ def load(
     >>> len(data.train), len(data.validation)
     (3, 1)
     """
-    if config.kind == "ground_truth":
+    if config.kind == "ground_truth" and table is None:
         if graph is None:
             raise UserError("data=ground_truth pushes samples through equations, and an MLP has none")
         if loss == CROSS_ENTROPY:
@@ -53,7 +56,7 @@ def load(
             )
         whole, columns = ground_truth(config, graph, device, dtype), []
     else:
-        table = _table(config)
+        table = table or _table(config)
         whole = select(table, config.columns, graph, loss == CROSS_ENTROPY, outputs)
         columns = table.names
     _check_targets(whole, loss)
