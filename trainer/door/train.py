@@ -49,9 +49,10 @@ def train(
         config = without_hydra(composed(loader, words))
         pack = make_pack(config, words)
     table = None if data is None else table_of(data)
-    place = PlannedPack("0", words, {}, 0, pack.runs)
-    saved = SavedConfig(config, words, table)
-    return _saved(Runs([TrainedPack(place, saved, _trained(pack, table))], data), folder)
+    result = _trained(pack, table)
+    place = PlannedPack("0", words, {}, 0, result.pack.runs)
+    trained = TrainedPack(place, SavedConfig(config, words, table), result)
+    return _saved(Runs([trained], data), folder)
 
 
 def sweep(
@@ -84,10 +85,10 @@ def sweep(
     trained: list[TrainedPack] = []
     for number, (job, pack) in enumerate(zip(planned, packs, strict=True)):
         first = trained[-1].place.first + trained[-1].place.runs if trained else 0
-        place = PlannedPack(str(number), job.overrides, job.values, first, pack.runs)
-        label = f"pack {number + 1} of {len(packs)}" if len(packs) > 1 else "training"
+        result = _trained(pack, table, f"pack {number + 1} of {len(packs)}" if packs[1:] else "training")
+        place = PlannedPack(str(number), job.overrides, job.values, first, result.pack.runs)
         saved = SavedConfig(without_hydra(job.config), job.overrides, table)
-        trained.append(TrainedPack(place, saved, _trained(pack, table, label)))
+        trained.append(TrainedPack(place, saved, result))
     return _saved(Runs(trained, data), folder)
 
 
