@@ -106,6 +106,16 @@ def inferred_graph(fields: Mapping[str, Any]) -> Graph:
     return parse(fields["model.expressions"], None, fields.get("model.parameters", ()), variables)
 
 
+def right_side(equations: str) -> list[str]:
+    """The names that the equations, or the formula that ends them, use. Raises ExpressionError.
+
+    >>> from packtrain.trainer.config.inferred import right_side
+    >>> right_side("e = exp(-k*t); y = a*e"), right_side("a*t")
+    (['k', 't', 'a', 'e'], ['a', 't'])
+    """
+    return _words(_with_left_side(equations, Header((OUTPUT,), ""), ()))[1]
+
+
 def _with_left_side(equations: str | Sequence[str], header: Header, taken: Collection[str]) -> list[str]:
     """The lines of the equations; a formula that ends them becomes the equation of a column."""
     items = [equations] if isinstance(equations, str) else [str(item) for item in equations]
