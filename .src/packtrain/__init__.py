@@ -1,15 +1,16 @@
 """Packtrain: many runs of one model, trained as one program.
 
-`train(...)` and `sweep(...)` train in memory what the command `packtrain` does. `load(FOLDER)` gives a result
-back as a `Trained`, which predicts. What can't be done is a `UserError` of one sentence.
+`fit(...)` fits an equation to data, `train(...)` and `sweep(...)` train in memory what the command
+`packtrain` does. `load(FOLDER)` gives a result back as a `Trained`, which predicts. What can't be done is a
+`UserError` of one sentence.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .trainer.api import Run, Runs, Trained, UserError, load, sweep, train
+    from .trainer.api import Fit, Run, Runs, Trained, UserError, fit, load, sweep, train
 
-__all__ = ["Run", "Runs", "Trained", "UserError", "load", "sweep", "train"]
+__all__ = ["Fit", "Run", "Runs", "Trained", "UserError", "fit", "load", "sweep", "train"]
 __version__ = "0.1.0"
 
 

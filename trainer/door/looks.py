@@ -46,7 +46,18 @@ def html_of(summary: Row, ranked: Sequence[Row]) -> str:
     names = labels(dict.fromkeys(name for line in cells for name in line))
     more = f"<p>the best {SHOWN} of {len(ranked):,} runs</p>" if len(ranked) > SHOWN else ""
     lines = [[line.get(name, "") for name in names] for line in cells]
-    return f"<p>{escape(headline(summary))}</p>{table_html(list(names.values()), lines)}{more}"
+    return headline_html(summary) + table_html(list(names.values()), lines) + more
+
+
+def headline_html(summary: Row) -> str:
+    """The headline of a result, as a paragraph.
+
+    >>> from packtrain.trainer.door.looks import headline_html
+    >>> result = {"experiment": "debug", "runs": 1, "outcomes": {"finished": 1}, "steps": 2, "samples": 128}
+    >>> headline_html(result | {"seconds": {"train": 2.0}, "device": "cpu", "precision": "fp32"})
+    '<p>debug: 1 run (1 finished); 2 steps, 128 samples in 2.0 s (64 samples/s) on cpu, fp32</p>'
+    """
+    return f"<p>{escape(headline(summary))}</p>"
 
 
 def table_html(labels: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
