@@ -1,6 +1,7 @@
 """packtrain.fit: the numbers of scipy, the bits of the command, tables of the kind that came in."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas
@@ -61,14 +62,14 @@ def test_a_fit_has_the_bits_of_the_command(cli: Command, tmp_path: Path) -> None
     for name in ("model.safetensors", "runs.csv"):
         assert (tmp_path / "mine" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
     trained = packtrain.load("mine", run="best")
-    assert torch.equal(trained.predict({"t": T})[:, 0], torch.from_numpy(fit.predict({"t": T})))
+    assert np.allclose(trained.predict({"t": T})[:, 0], fit.predict({"t": T}), rtol=1e-14)
 
 
 def test_the_config_is_that_of_the_command() -> None:
-    config, mine = compose("experiment=fit"), fit_config()
-    for field in ("model.expressions", "model.initial", "data.table"):
-        OmegaConf.update(config, field, OmegaConf.select(mine, field))
-    assert config == mine
+    config: Any = OmegaConf.to_container(compose("experiment=fit"))
+    config["model"] |= {"expressions": None, "initial": {}}
+    config["data"]["table"] = {}
+    assert config == OmegaConf.to_container(fit_config())
 
 
 def test_groups_are_fitted_as_if_alone() -> None:
@@ -98,17 +99,6 @@ def test_of_several_starts_the_best_counts() -> None:
     assert np.allclose(losses, squares, rtol=1e-9)
 
 
-def test_a_group_of_no_use_harms_nobody() -> None:
-    cells = CELLS.copy()
-    cells.loc[cells.cell == "c3", "y"] = np.nan
-    fit = of_cells(cells)
-    table = fit.parameters.set_index("cell")
-    assert table.outcome["c3"] == "failed" and (table.outcome == "failed").sum() == 1
-    others = of_cells().parameters.set_index("cell").drop("c3")
-    assert table.drop("c3").equals(others)
-    assert np.array_equal(np.isnan(fit.residuals), cells.cell == "c3")
-
-
 @pytest.mark.parametrize("frame", [pandas.DataFrame, polars.DataFrame, pyarrow.table])
 def test_tables_are_of_the_kind_that_came_in(frame: type) -> None:
     fit = packtrain.fit(frame(CUP), COOLING, initial=START)
@@ -135,9 +125,7 @@ def test_several_equations_are_several_targets() -> None:
 def test_other_optimizers_and_losses_serve() -> None:
     robust = packtrain.fit(CUP, COOLING, initial=START, loss="cauchy")
     assert abs(robust["k"] - 0.1) < 0.02
-    adam = packtrain.fit(
-        CUP, "celsius = a + b*t", optimizer="adam", loss="mse", steps=300, lr=0.5
-    )
+    adam = packtrain.fit(CUP, "celsius = a + b*t", optimizer="adam", loss="mse", steps=300, lr=0.5)
     assert adam.result.summary["engine"] == "fused" and adam.parameters.to_pylist()[0]["a_stderr"] is None
 
 
