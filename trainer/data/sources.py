@@ -31,8 +31,11 @@ def load(
     device: torch.device,
     dtype: torch.dtype,
     outputs: int | None = None,
+    table: Table | None = None,
 ) -> Data:
     """The data that `config` describes, on `device`, for a graph, or (None) an MLP of so many `outputs`.
+
+    A `table` in memory takes the place of the source that the config names.
 
     Raises UserError, also where the cast to `dtype` would lose what tells the samples apart.
 
@@ -46,7 +49,7 @@ def load(
     (3, 1)
     """
     groups = None
-    if config.kind == "ground_truth":
+    if config.kind == "ground_truth" and table is None:
         if graph is None:
             raise UserError("data=ground_truth pushes samples through equations, and an MLP has none")
         if loss == CROSS_ENTROPY:
@@ -55,7 +58,7 @@ def load(
             )
         whole, columns = ground_truth(config, graph, device, dtype), []
     else:
-        table, names = _table(config), group_columns(config.group)
+        table, names = table or _table(config), group_columns(config.group)
         features = table.without(names) if graph is None else table
         whole = select(features, config.columns, graph, loss == CROSS_ENTROPY, outputs, bool(names))
         columns = table.names
