@@ -54,7 +54,7 @@ def find_columns(table: Table, names: Mapping[str, Any], graph: Graph | None, cl
     >>> find_columns(table, {"x": "time"}, parse("xy = a*x"), classes=False)
     Columns(inputs={'x': 'time'}, targets={'xy': 'xy'}, weights=None)
     """
-    names = {_normal(word): _normal(column) for word, column in names.items()}
+    names = dict(normal(names))
     weights = names.pop(WEIGHTS, None)
     inputs, targets = (
         _of_features(table, names, weights) if graph is None else _of_graph(table, names, graph, classes)
@@ -139,8 +139,15 @@ def _listed(names: Any) -> list[str]:
     return [str(name) for name in names] if isinstance(names, (list, tuple)) else [str(names)]
 
 
-def _normal(names: Any) -> Any:
-    """Accents as files' columns have them: e and a combining accent become one accented e."""
-    if isinstance(names, (list, tuple)):
-        return [_normal(name) for name in names]
-    return normalize("NFC", names) if isinstance(names, str) else names
+def normal(given: Any) -> Any:
+    """Accents as files' columns have them: e and a combining accent become one accented e.
+
+    >>> from packtrain.trainer.data.columns import normal
+    >>> normal({"he\u0301": ["x"]})
+    {'hé': ['x']}
+    """
+    if isinstance(given, Mapping):
+        return {normal(key): normal(value) for key, value in given.items()}
+    if isinstance(given, (list, tuple)):
+        return [normal(value) for value in given]
+    return normalize("NFC", given) if isinstance(given, str) else given

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from ...kernels.common.errors import UserError
 from ...kernels.random import Purpose, permutation
+from .features import Feature
+from .impute import impute
 from .rounding import loss_of
 
 BLOCK = 1 << 18  # places of a permutation computed at a time, so that they stay in the cache
@@ -25,6 +27,8 @@ class Dataset:
     `rows` [N] are the samples' rows, from 0, in what they were taken from, on the device where that was read.
     None: 0, 1, ..., N - 1.
     `origins` says of inputs and targets where their numbers come from, for people.
+    `features` say how the inputs are made of a table's columns: see features.py. None of them: they were
+    made here, and are numbers by their own names.
     """
 
     inputs: Tensor
@@ -39,6 +43,7 @@ class Dataset:
     rows: Tensor | None = None
     one_hot: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)
+    features: tuple[Feature, ...] = ()
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -117,6 +122,10 @@ def prepare(
     (8, 2, True)
     """
     train, held_out = _split(whole, seed, validation)
+    parts = [part for part in (train, held_out) if part]
+    features, inputs, notes = impute(whole.features, [part.inputs for part in parts])
+    parts = [replace(part, inputs=x, features=features) for part, x in zip(parts, inputs, strict=True)]
+    train, held_out = parts[0], parts[1] if held_out else None
     if standardize:
         scale = _scale(train.inputs)
         train, held_out = train.standardized(*scale), held_out and held_out.standardized(*scale)
@@ -128,7 +137,7 @@ def prepare(
         scale = _scale(train.targets)
         train = train.with_standardized_targets(*scale)
         held_out = held_out and held_out.with_standardized_targets(*scale)
-    return Data(train, held_out)
+    return Data(train, held_out, tuple(notes))
 
 
 def _beside(tensor: Tensor, index: Tensor | slice) -> Tensor | slice:

@@ -9,11 +9,13 @@ import torch
 from ...kernels.common.errors import UserError, choose
 from ...kernels.equations.losses import BINARY, CROSS_ENTROPY
 from ...kernels.language import Graph, notes
-from ..config.schema import DataConfig
+from ..config.schema import DROP, DataConfig
 from . import files
 from .class_weights import with_class_weights
 from .columns import TARGET
 from .dataset import Data, Dataset, prepare, rounded
+from .drop import without_missing
+from .encode import told
 from .generated import gaussians, ground_truth
 from .select import select
 from .table import Table
@@ -52,16 +54,21 @@ def load(
                 "data=ground_truth makes numbers, and model.loss=cross_entropy takes class labels"
             )
         whole, columns = ground_truth(config, graph, device, dtype), []
+        read: list[str] = []
     else:
         table = _table(config)
-        whole = select(table, config.columns, graph, loss == CROSS_ENTROPY, outputs)
-        columns = table.names
+        classes = loss == CROSS_ENTROPY
+        whole = select(table, config.columns, graph, classes, outputs, config.encode, config.missing)
+        columns, read = table.names, [*table.notes, *told(whole.features, whole.inputs)]
+        if config.missing == DROP:
+            whole, dropped = without_missing(whole, table.source)
+            read += dropped
     _check_targets(whole, loss)
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
     data = prepare(whole, config.seed, config.validation, inputs, targets)
     if config.class_weights not in (None, {}):
         data = with_class_weights(data, config.class_weights)
-    sentences = [*(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
+    sentences = [*read, *data.notes, *(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
     return replace(data.to(device, dtype), notes=tuple(sentences))
 
 
