@@ -96,6 +96,7 @@ class DataConfig:
     columns: dict[str, Any] = mapping("gaussians", "file", "table", "sklearn")
     encode: dict[str, Any] = mapping("file", "table")
     missing: str = only("refuse", "file", "table")
+    group: Any = only(None, "gaussians", "file", "table", "sklearn")
     set: str | None = only(None, "sklearn")
 
     @property

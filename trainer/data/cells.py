@@ -12,12 +12,13 @@ MISSING = (
 )  # fmt: skip
 
 
-def missing(column: np.ndarray, words: tuple[str, ...] = ("",)) -> np.ndarray:
+def is_missing(column: np.ndarray, words: tuple[str, ...] = ("",)) -> np.ndarray:
     """Which cells are missing [N]: none, NaN, no time, or one of the `words`.
 
     >>> import numpy as np
-    >>> from packtrain.trainer.data.cells import MISSING, missing
-    >>> missing(np.array(["red", "", "NA"])).tolist(), missing(np.array(["1", "", "NA"]), MISSING).tolist()
+    >>> from packtrain.trainer.data.cells import MISSING, is_missing
+    >>> column = np.array(["red", "", "NA"])
+    >>> is_missing(column).tolist(), is_missing(column, MISSING).tolist()
     ([False, True, False], [False, True, True])
     """
     if column.dtype.kind == "f":
@@ -25,11 +26,11 @@ def missing(column: np.ndarray, words: tuple[str, ...] = ("",)) -> np.ndarray:
     if column.dtype.kind in "mM":
         return np.isnat(column)
     if column.dtype.kind in "OUSTV":
-        return np.array([_is_missing(cell, words) for cell in column], dtype=bool)
+        return np.array([_is_nothing(cell, words) for cell in column], dtype=bool)
     return np.zeros(len(column), dtype=bool)
 
 
-def _is_missing(cell: Any, words: tuple[str, ...]) -> bool:
+def _is_nothing(cell: Any, words: tuple[str, ...]) -> bool:
     if isinstance(cell, str):
         return cell.strip() in words
     return cell is None or (isinstance(cell, (float, np.floating)) and bool(np.isnan(cell)))
@@ -64,7 +65,7 @@ def words(column: np.ndarray) -> np.ndarray:
     ['red', '', '2', '7']
     """
     texts = np.array([_word(cell) for cell in column.tolist()], dtype=object)
-    texts[missing(column)] = ""
+    texts[is_missing(column)] = ""
     return texts
 
 
@@ -84,7 +85,7 @@ def times(column: np.ndarray) -> np.ndarray | None:
         return column
     if column.dtype.kind not in "OU":
         return None
-    absent = missing(column, MISSING)
+    absent = is_missing(column, MISSING)
     cells = [None if gone else cell for gone, cell in zip(absent, column.tolist(), strict=True)]
     try:
         array = pyarrow.array(cells)

@@ -8,6 +8,7 @@ from unicodedata import normalize
 from ...kernels.common.errors import UserError, nearest
 from ...kernels.language import ExpressionError, Graph
 from ...kernels.language.notation import NAME
+from .patterns import REST, matching
 from .table import Table
 
 TARGET = "target"
@@ -117,10 +118,9 @@ def _of_features(
         if word not in ("inputs", TARGETS):
             raise UserError(f"data.columns of an MLP has inputs, targets and weights; got {word!r}")
     targets = _targets(table, names)
-    rest = [name for name in table.names if name not in targets and name != weights]
-    inputs = _listed(names.get("inputs") or rest)
-    if len(set(inputs)) < len(inputs):
-        raise UserError(f"data.columns names an input twice: {', '.join(inputs)}")
+    others = (*targets, weights, *table.beside)
+    rest = [name for name in table.names if name not in others]
+    inputs = matching(table, _listed(names.get("inputs") or REST), rest, "the inputs")
     if not inputs:
         raise UserError(f"{table.source} has no column left for the inputs")
     for name in inputs:
@@ -129,7 +129,8 @@ def _of_features(
 
 
 def _targets(table: Table, names: Mapping[str, Any]) -> list[str]:
-    targets = _listed(names.get(TARGETS) or TARGET)
+    columns = [name for name in table.names if name != names.get(WEIGHTS) and name not in table.beside]
+    targets = matching(table, _listed(names.get(TARGETS) or TARGET), columns, THE_TARGETS)
     for name in targets:
         table.column(name, THE_TARGETS)
     return targets

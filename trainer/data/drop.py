@@ -44,10 +44,11 @@ def _masks(whole: Dataset) -> Iterator[tuple[str, Tensor]]:
     for feature in whole.features:
         yield feature.column, whole.inputs[:, place].isnan()  # of several inputs of one column, all are NaN
         place += len(feature.names)
-    targets = whole.targets
-    if not targets.is_floating_point() or whole.one_hot:
-        yield "the class", (targets < 0).any(1)
+    missing = whole.missing_targets
+    names = whole.target_names if missing.shape[1] == len(whole.target_names) else ()
+    if names and not whole.one_hot:
+        yield from zip(names, missing.T, strict=True)
     else:
-        yield from ((name, targets[:, i].isnan()) for i, name in enumerate(whole.target_names))
+        yield "the class", missing.any(1)
     if whole.weights is not None:
         yield "the weight", whole.weights.isnan()

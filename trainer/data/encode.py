@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ...kernels.common.errors import UserError, choose, nearest
 from ..config.schema import IMPUTE
-from .cells import MISSING, floats, missing, times, words
-from .features import ABSENT, ENCODINGS, NUMBER, ONEHOT, ORDINAL, SECONDS, Feature, moments_of, shown
+from .cells import MISSING, floats, is_missing, times, words
+from .features import ENCODINGS, NUMBER, OF_MISSING, ONEHOT, ORDINAL, SECONDS, Feature, moments_of, shown
 from .table import Table
 
 AUTO = "auto"
@@ -67,7 +67,7 @@ def _automatic(cells: np.ndarray, of_graph: bool) -> str:
         return SECONDS
     if cells.dtype.kind not in "OU":
         return NUMBER
-    present = cells[~missing(cells, MISSING)]
+    present = cells[~is_missing(cells, MISSING)]
     if not len(present):
         return NUMBER
     if not np.isnan(floats(present)).all():
@@ -91,7 +91,7 @@ def _origin(table: Table, name: str, column: str) -> str | None:
 
 
 def _of_categories(table: Table, feature: Feature, cells: np.ndarray, asked: bool) -> Feature:
-    present = cells[~missing(cells)]
+    present = cells[~is_missing(cells)]
     texts = {*words(present)}
     numbers = floats(present)
     by_size = len(present) and not np.isnan(numbers).any()
@@ -110,10 +110,10 @@ def _with_fill(table: Table, feature: Feature) -> Feature:
     """What missing cells become: of one-hot ones a category of their own, of others what is learned later."""
     if feature.kind != ONEHOT:
         return replace(feature, fill=np.nan)
-    if not missing(table.column(feature.column, feature.name)).any():
+    if not is_missing(table.column(feature.column, feature.name)).any():
         return feature
-    categories = tuple(sorted({*feature.categories, ABSENT}))
-    return replace(feature, categories=categories, fill=ABSENT)
+    categories = tuple(sorted({*feature.categories, OF_MISSING}))
+    return replace(feature, categories=categories, fill=OF_MISSING)
 
 
 def told(features: Iterable[Feature], inputs: Tensor) -> list[str]:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from ...kernels.common.errors import UserError
-from .cells import missing, times, words
+from .cells import is_missing, times, words
 from .table import Table
 
 NUMBER, ONEHOT, ORDINAL, SECONDS = "number", "onehot", "ordinal", "seconds"
 ENCODINGS = ("auto", NUMBER, ONEHOT, ORDINAL, SECONDS)
-ABSENT = "missing"  # the category of missing words, where they are filled in
+OF_MISSING = "missing"  # the category of missing words, where they are filled in
 SHOWN = 8
 
 
@@ -92,10 +92,10 @@ def _checked(
     return Feature(name, column, kind, categories, origin, fill)
 
 
-def apply(features: Sequence[Feature], table: Table, missing_too: bool = False) -> np.ndarray:
+def apply(features: Sequence[Feature], table: Table, missing: bool = False) -> np.ndarray:
     """The inputs [N, V] in float64 that the features make of the table's columns.
 
-    Missing cells become their features' `fill`; with `missing_too` NaN where that is None or not known yet.
+    Missing cells become their features' `fill`; with `missing` NaN where that is None or not known yet.
     Raises UserError, with row and column, for what can't be one: no number, a category that isn't known, a
     missing cell without `fill`, and for columns that aren't there or are of several lengths.
 
@@ -111,36 +111,36 @@ def apply(features: Sequence[Feature], table: Table, missing_too: bool = False) 
     place = 0
     for feature in features:
         width = len(feature.names)
-        inputs[:, place : place + width] = _block(feature, table, missing_too)
+        inputs[:, place : place + width] = _block(feature, table, missing)
         place += width
     return inputs
 
 
-def _block(feature: Feature, table: Table, missing_too: bool) -> np.ndarray:
+def _block(feature: Feature, table: Table, missing: bool) -> np.ndarray:
     """The inputs [N, K] of one feature."""
     fills = feature.fill is not None
-    block = ENCODERS[feature.kind](feature, table, missing_too or fills)
+    block = ENCODERS[feature.kind](feature, table, missing or fills)
     if not fills or feature.kind == ONEHOT:
         return block
     return np.where(np.isnan(block), float(feature.fill or 0), block)
 
 
-def _numbers(feature: Feature, table: Table, missing_too: bool) -> np.ndarray:
-    return table.numbers(feature.column, feature.name, missing_too)[:, None]
+def _numbers(feature: Feature, table: Table, missing: bool) -> np.ndarray:
+    return table.numbers(feature.column, feature.name, missing)[:, None]
 
 
-def _onehot(feature: Feature, table: Table, missing_too: bool) -> np.ndarray:
-    places = _places(feature, table, missing_too)
+def _onehot(feature: Feature, table: Table, missing: bool) -> np.ndarray:
+    places = _places(feature, table, missing)
     block = (places[:, None] == np.arange(len(feature.categories))).astype(np.float64)
     block[np.isnan(places)] = np.nan
     return block
 
 
-def _ordinal(feature: Feature, table: Table, missing_too: bool) -> np.ndarray:
-    return _places(feature, table, missing_too)[:, None]
+def _ordinal(feature: Feature, table: Table, missing: bool) -> np.ndarray:
+    return _places(feature, table, missing)[:, None]
 
 
-def _places(feature: Feature, table: Table, missing_too: bool) -> np.ndarray:
+def _places(feature: Feature, table: Table, missing: bool) -> np.ndarray:
     """The place of each cell's category [N], NaN of a missing one. Raises UserError for an unknown one."""
     column = table.column(feature.column, feature.name)
     texts = words(column)
@@ -148,7 +148,7 @@ def _places(feature: Feature, table: Table, missing_too: bool) -> np.ndarray:
         texts[texts == ""] = feature.fill
     known = {category: place for place, category in enumerate(feature.categories)}
     places = np.array([known.get(text, np.nan) for text in texts], dtype=np.float64)
-    unknown = np.isnan(places) & ((texts != "") | (not missing_too))
+    unknown = np.isnan(places) & ((texts != "") | (not missing))
     for row in np.flatnonzero(unknown)[:1]:
         raise UserError(
             f"{table.where(row)}, column {feature.column}: expected one of {shown(feature.categories)}, got "
@@ -157,13 +157,13 @@ def _places(feature: Feature, table: Table, missing_too: bool) -> np.ndarray:
     return places
 
 
-def _seconds(feature: Feature, table: Table, missing_too: bool) -> np.ndarray:
+def _seconds(feature: Feature, table: Table, missing: bool) -> np.ndarray:
     moments = moments_of(table, feature.column, feature.name)
     if (feature.origin is None) != (moments.dtype.kind == "m"):
         expected = "times of day or durations" if feature.origin is None else "dates"
         raise UserError(f"{table.source}, column {feature.column}: expected {expected}, as in training")
-    absent = missing(moments)
-    for row in np.flatnonzero(absent & (not missing_too))[:1]:
+    absent = is_missing(moments)
+    for row in np.flatnonzero(absent & (not missing))[:1]:
         raise UserError(f"{table.where(row)}, column {feature.column}: expected a date, got nothing")
     since = moments if feature.origin is None else moments - np.datetime64(feature.origin)
     return (since / np.timedelta64(1, "s"))[:, None]

@@ -26,8 +26,9 @@ def select(
     graph: Graph | None,
     classes: bool,
     outputs: int | None = None,
-    encode: Mapping[str, Any] = MappingProxyType({}),
     missing: str = REFUSE,
+    encode: Mapping[str, Any] = MappingProxyType({}),
+    grouped: bool = False,
 ) -> Dataset:
     """The data set that a graph, or (None) an MLP, is trained on. Raises UserError.
 
@@ -39,8 +40,8 @@ def select(
     for a model of several `outputs` holds classes too, an output each: its target is 1 where the sample is of
     that class, else 0.
 
-    `encode` is data.encode. Where `missing` isn't refuse, missing inputs are NaN; with drop, targets and
-    weights, too, and a missing class has the index -1 (one-hot, all are -1).
+    `encode` is data.encode, and `missing` data.missing. With impute missing inputs are NaN. With drop, and of
+    `grouped` data, so are targets and weights, and a missing class has the index -1 (one-hot, all are -1).
 
     >>> import numpy as np
     >>> from packtrain.kernels.language import parse
@@ -58,8 +59,9 @@ def select(
     needed = COPIES * rows * width * np.dtype(np.float64).itemsize
     check_memory(needed, available_memory(), table.source, "take fewer rows or columns")
     outputs = outputs if graph is None else len(graph.outputs)
-    names, targets, one_hot = _targets(table, chosen.targets, classes, outputs, missing == DROP)
-    inputs = apply(features, table, missing != REFUSE) if features else np.empty((rows, 0))
+    lenient = grouped or missing == DROP
+    names, targets, one_hot = _targets(table, chosen.targets, classes, outputs, lenient)
+    inputs = apply(features, table, lenient or missing == IMPUTE) if features else np.empty((rows, 0))
     of_inputs = {name: feature.column for feature in features for name in feature.names}
     from_columns = of_inputs | chosen.targets
     return Dataset(
@@ -67,7 +69,7 @@ def select(
         targets,
         tuple(of_inputs),
         names,
-        weights=None if chosen.weights is None else _weights(table, chosen.weights, missing == DROP),
+        weights=None if chosen.weights is None else _weights(table, chosen.weights, lenient),
         one_hot=one_hot,
         origins={name: f"{table.source}, column {column}" for name, column in from_columns.items()},
         features=features,
@@ -75,16 +77,16 @@ def select(
 
 
 def _targets(
-    table: Table, columns: Mapping[str, str], classes: bool, outputs: int | None, missing_too: bool
+    table: Table, columns: Mapping[str, str], classes: bool, outputs: int | None, missing: bool
 ) -> tuple[tuple[str, ...], torch.Tensor, bool]:
     """(names, targets [N, T], whether they are one-hot): numbers, class indices, or one number a class."""
     if classes and len(columns) != 1:
         raise UserError(f"cross_entropy takes one column of class labels; got {', '.join(columns)}")
     if not classes and (len(columns) > 1 or (outputs or 1) == 1):
-        values = [table.numbers(name, wanted, missing_too) for wanted, name in columns.items()]
+        values = [table.numbers(name, wanted, missing) for wanted, name in columns.items()]
         return tuple(columns), torch.from_numpy(np.stack(values, 1)), False
     ((wanted, name),) = columns.items()
-    labels, index = table.classes(name, wanted, missing_too)
+    labels, index = table.classes(name, wanted, missing)
     if classes:
         return labels, torch.from_numpy(index[:, None]), False
     if len(labels) != outputs:
@@ -97,9 +99,9 @@ def _targets(
     return labels, torch.where(known[:, None] < 0, -1.0, one_hot), True
 
 
-def _weights(table: Table, name: str, missing_too: bool) -> torch.Tensor:
+def _weights(table: Table, name: str, missing: bool) -> torch.Tensor:
     """The column `name` [N]. Raises UserError where a weight is negative, or all are 0."""
-    values = table.numbers(name, "the weights", missing_too)
+    values = table.numbers(name, "the weights", missing)
     bad = np.flatnonzero(values < 0)
     if len(bad):
         raise UserError(

@@ -1,12 +1,12 @@
 """A table of named columns, whose cells are read as numbers or as class labels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ...kernels.common.errors import UserError, nearest
-from .cells import MISSING, floats, missing
+from .cells import MISSING, floats, is_missing
 from .rounding import loss_of
 
 WHOLE = 2.0**53  # from which on float64 doesn't hold every integer
@@ -64,6 +64,10 @@ class Table:
             raise UserError(f"{self.source}: the columns differ in length: {listed}")
         return max(lengths.values(), default=0)
 
+    def without(self, names: Sequence[str]) -> "Table":
+        """The table without the columns of these names."""
+        return replace(self, columns={n: cells for n, cells in self.columns.items() if n not in names})
+
     def where(self, row: int) -> str:
         """The source and the number, from 1, of the row at index `row`, for people."""
         for source, count in self.parts:
@@ -72,34 +76,33 @@ class Table:
             row -= count
         return f"{self.source}, row {row + 1}"
 
-    def numbers(self, name: str, wanted: str, missing_too: bool = False) -> np.ndarray:
-        """The column `name` [N] as float64; with `missing_too`, NaN where a cell is missing.
+    def numbers(self, name: str, wanted: str, missing: bool = False) -> np.ndarray:
+        """The column `name` [N] as float64. Raises UserError, with the row of what is no finite number.
 
-        Raises UserError, with the row of what is no finite number.
+        With `missing`, empty cells and those that aren't finite are NaN; words are refused all the same.
         """
         column = self.column(name, wanted)
         if column.dtype.kind == "c":
             raise UserError(f"{self.source}, column {name}: expected real numbers, got complex ones")
         values = floats(column)
         bad = ~np.isfinite(values)
-        if missing_too and bad.any():
-            bad &= ~missing(column, MISSING)
+        if missing and bad.any():
+            values[bad] = np.nan
+            bad = _are_words(column, bad)
         for row in np.flatnonzero(bad)[:1]:
             got = _got(column, row)
             raise UserError(f"{self.where(row)}, column {name}: expected a finite number, got {got}")
         self._check_integers(name, column, values)
         return values
 
-    def classes(
-        self, name: str, wanted: str, missing_too: bool = False
-    ) -> tuple[tuple[str, ...], np.ndarray]:
+    def classes(self, name: str, wanted: str, missing: bool = False) -> tuple[tuple[str, ...], np.ndarray]:
         """The class labels in the column `name`, sorted, and the index of each row's, [N].
 
-        With `missing_too` the index is -1 where there is no label. Raises UserError, which names such a row.
+        With `missing` the index is -1 where there is no label. Raises UserError, which names such a row.
         """
         column = self.column(name, wanted)
-        absent = missing(column)
-        if absent.any() and not missing_too:
+        absent = is_missing(column)
+        if absent.any() and not missing:
             raise UserError(
                 f"{self.where(int(absent.argmax()))}, column {name}: expected a class label, got nothing"
             )
@@ -127,7 +130,12 @@ class Table:
 
 
 def _holds_integers(column: np.ndarray) -> bool:
-    return column.dtype == object and all(type(cell) is int for cell in column[~missing(column)])
+    return column.dtype == object and all(type(cell) is int for cell in column[~is_missing(column)])
+
+
+def _are_words(column: np.ndarray, bad: np.ndarray) -> np.ndarray:
+    """Which of the `bad` cells [N] are no numbers, and not missing either."""
+    return bad & ~is_missing(column, MISSING) & np.array([not isinstance(cell, float) for cell in column])
 
 
 def _got(column: np.ndarray, row: int) -> str:
