@@ -65,7 +65,7 @@ def load(
         others = table.without(names) if graph is None else table
         if names and config.missing == IMPUTE:
             raise UserError(
-                f"data.missing={IMPUTE} learns from all rows what to fill in, and each group of data.group is a "
+                f"data.missing={IMPUTE} learns from all rows what to fill in, and each group is a "
                 f"data set of its own: data.missing={DROP}"
             )
         mends = config.missing, config.encode, bool(names)
