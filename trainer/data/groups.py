@@ -107,6 +107,18 @@ def _column(name: str) -> str:
     return f"group.{name}" if taken else name
 
 
+def first_rows(table: Table, names: list[str]) -> np.ndarray:
+    """The first row of each group, [G].
+
+    >>> import numpy as np
+    >>> from packtrain.trainer.data.groups import first_rows
+    >>> from packtrain.trainer.data.table import Table
+    >>> first_rows(Table("t.csv", {"cell": np.array(["b", "a", "b"])}), ["cell"])
+    array([0, 1])
+    """
+    return _codes(table, names)[1]
+
+
 def _codes(table: Table, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """The group [N] of each row of the table, and the first row [G] of each group."""
     for name in names:

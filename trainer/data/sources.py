@@ -17,7 +17,7 @@ from .dataset import Data, Dataset, prepare, rounded
 from .drop import without_missing
 from .encode import told
 from .generated import gaussians, ground_truth
-from .groups import by_groups, group_columns
+from .groups import by_groups, first_rows, group_columns
 from .select import select
 from .table import Table
 
@@ -83,6 +83,17 @@ def load(
         data = with_class_weights(data, config.class_weights)
     sentences = [*read, *data.notes, *(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
     return replace(data.to(device, dtype), notes=tuple(sentences), groups=groups)
+
+
+def count_groups(config: DataConfig) -> int:
+    """How many groups data.group makes of the data. Raises UserError.
+
+    >>> from packtrain.trainer.config.schema import DataConfig
+    >>> from packtrain.trainer.data.sources import count_groups
+    >>> count_groups(DataConfig("table", table={"cell": ["b", "a", "b"]}, group="cell"))
+    2
+    """
+    return len(first_rows(_table(config), group_columns(config.group)))
 
 
 def _check_targets(data: Dataset, loss: str) -> None:
