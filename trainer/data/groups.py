@@ -28,9 +28,7 @@ def group_columns(given: Any) -> list[str]:
     """
     names = [] if given is None else [given] if isinstance(given, str) else given
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UserError(
-            f"data.group is a column or a list of columns, as in [plate, compound]; got {given!r}"
-        )
+        raise UserError(f"data.group is a column or a list of them, as in [plate, compound]; got {given!r}")
     if len(set(names)) < len(names):
         raise UserError(f"data.group names a column twice: {', '.join(names)}")
     return names
@@ -125,7 +123,8 @@ def _codes(table: Table, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 def _bad_cells(data: Dataset, of_sample: Tensor) -> Iterator[tuple[int, str]]:
     """Each group with a cell that isn't a finite number, and the sentence about its first."""
-    columns = [data.inputs, data.targets.double(), *([] if data.weights is None else [data.weights[:, None]])]
+    targets = data.targets.double().masked_fill(data.missing_targets, torch.nan)
+    columns = [data.inputs, targets, *([] if data.weights is None else [data.weights[:, None]])]
     names = [*data.input_names, *data.target_names[: data.targets.shape[1]], "weights"]
     finite = torch.cat(columns, 1).isfinite()
     rows = (~finite.all(1)).nonzero()[:, 0]
@@ -137,5 +136,5 @@ def _bad_cells(data: Dataset, of_sample: Tensor) -> Iterator[tuple[int, str]]:
             where = data.origins.get(name, name)
             yield (
                 group,
-                f"{where}, row {data.row(row)}: expected a finite number; data.missing=drop leaves it out",
+                f"{where}, row {data.row(row)}: expected a finite number",
             )

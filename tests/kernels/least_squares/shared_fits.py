@@ -1,6 +1,6 @@
 """Joint fits written out as one dense fit: what the tests of shared parameters compare with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -88,9 +88,9 @@ class Dense:
     def rules(self, given: Rules) -> Rules:
         """The rules of groups as those of one fit."""
         whole = given.of(torch.tensor([0]))
-        limits = (self.unknowns(part)[None] for part in (given.lower, given.upper, given.free))
-        tolerances = whole.ftol, whole.xtol, whole.gtol, whole.radius
-        return Rules(*tolerances, *limits, whole.steps, given.size.square().sum()[None].sqrt())
+        lower, upper, free = (self.unknowns(part)[None] for part in (given.lower, given.upper, given.free))
+        size = given.size.square().sum()[None].sqrt()
+        return replace(whole, lower=lower, upper=upper, free=free, size=size)
 
     def residuals(self, group: int, parameters: Tensor) -> Tensor:
         """Those of a group at its parameters [P], by `predict`: no part of least_squares or the Jacobian."""
