@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...kernels.common.errors import UserError
+from ...kernels.common.segments import Segments
 from ...kernels.random import Purpose, permutation
 from .rounding import loss_of
 
@@ -25,6 +27,9 @@ class Dataset:
     `rows` [N] are the samples' rows, from 0, in what they were taken from, on the device where that was read.
     None: 0, 1, ..., N - 1.
     `origins` says of inputs and targets where their numbers come from, for people.
+    `segments` say which samples are those of each of R runs. None: all are of every run. `faults` say why a
+    run's are of no use, for those that have none left.
+    Of runs that have n samples each, `alike` makes inputs [R, n, V], targets [R, n, T] and weights [R, n].
     """
 
     inputs: Tensor
@@ -39,19 +44,57 @@ class Dataset:
     rows: Tensor | None = None
     one_hot: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)
+    segments: Segments | None = None
+    faults: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return self.inputs.shape[-2]
+
+    def of(self, runs: Tensor) -> "Dataset":
+        """The data of these runs: indices, or a mask [R]."""
+        if self.segments is None:
+            return self
+        places = torch.arange(len(self.segments), device=runs.device)[runs].tolist()
+        faults = {place: self.faults[run] for place, run in enumerate(places) if run in self.faults}
+        return replace(self, segments=self.segments.of(runs), faults=faults)
+
+    def of_run(self, run: int) -> "Dataset":
+        """The samples of one run."""
+        if self.segments is None:
+            return self
+        start, count = int(self.segments.starts[run]), int(self.segments.counts[run])
+        return replace(self, segments=None, faults={}).part(slice(start, start + count))
+
+    def alike(self) -> Iterator[tuple[Tensor, "Dataset"]]:
+        """Runs [K] that have equally many samples, and these, stacked."""
+        assert self.segments is not None
+        for runs, places in self.segments.by_size():
+            yield runs, self._stacked(runs, places)
+
+    def _stacked(self, runs: Tensor, places: Tensor) -> "Dataset":
+        weights = None if self.weights is None else self.weights[places]
+        rows = places if self.rows is None else self.rows[_beside(self.rows, places)]
+        inputs, targets = self.inputs[places], self.targets[places]
+        own = {"inputs": inputs, "targets": targets, "weights": weights, "rows": rows}
+        return replace(self.of(runs), **own, segments=None)
 
     @property
     def counted(self) -> "Dataset":
         """The samples that count: those whose weight isn't 0, which are all where there are no weights."""
         if self.weights is None or bool(self.weights.all()):
             return self
-        return self.part(self.weights.nonzero()[:, 0])
+        if self.segments is None:
+            return self.part(self.weights.nonzero()[:, 0])
+        mask = self.weights != 0
+        return replace(self.part(mask), segments=self.segments.kept(mask))
 
     def part(self, index: Tensor | slice) -> "Dataset":
-        """The samples at `index`: of indices, a mask [N], or a slice."""
+        """The samples at `index`: of indices, a mask [N], or a slice; of runs alike a slice of each."""
+        if self.inputs.dim() == 3:
+            assert isinstance(index, slice) and self.rows is not None
+            inputs, targets, rows = self.inputs[:, index], self.targets[:, index], self.rows[:, index]
+            weights = None if self.weights is None else self.weights[:, index]
+            return replace(self, inputs=inputs, targets=targets, weights=weights, rows=rows)
         weights = None if self.weights is None else self.weights[index]
         rows = self._places(index) if self.rows is None else self.rows[_beside(self.rows, index)]
         targets = self.targets[index]
@@ -59,7 +102,9 @@ class Dataset:
 
     def _places(self, index: Tensor | slice) -> Tensor:
         """The rows at `index` where the samples are as they came."""
-        return torch.arange(*index.indices(len(self))) if isinstance(index, slice) else index
+        if isinstance(index, slice):
+            return torch.arange(*index.indices(len(self)))
+        return index.nonzero()[:, 0] if index.dtype == torch.bool else index
 
     def row(self, sample: int) -> int:
         """The number of a sample's row, from 1, in what the data were taken from."""
@@ -69,7 +114,9 @@ class Dataset:
         """The same on `device`, the inputs and targets as `dtype`, but for class indices."""
         targets = self.targets.to(device, dtype if self.targets.is_floating_point() else None)
         weights = None if self.weights is None else self.weights.to(device)
-        return replace(self, inputs=self.inputs.to(device, dtype), targets=targets, weights=weights)
+        segments = self.segments and self.segments.to(device)
+        inputs = self.inputs.to(device, dtype)
+        return replace(self, inputs=inputs, targets=targets, weights=weights, segments=segments)
 
     def standardized(self, mean: Tensor, std: Tensor) -> "Dataset":
         """x -> (x - mean) / std, column by column."""
@@ -88,12 +135,30 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Groups:
+    """G groups, in the order in which they first appear: `keys` maps each column to its value in each group.
+
+    `faults` maps a group of no use to the reason.
+    """
+
+    keys: Mapping[str, list[Any]]
+    faults: Mapping[int, str]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.keys.values())))
+
+
+@dataclass(frozen=True)
 class Data:
-    """The training part, the validation part that is held out, if any, and `notes`: sentences for people."""
+    """The training part, the validation part that is held out, if any, and `notes`: sentences for people.
+
+    `groups` are the groups whose samples the `segments` of both parts are, None where there are none.
+    """
 
     train: Dataset
     validation: Dataset | None
     notes: tuple[str, ...] = ()
+    groups: Groups | None = None
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Data":
         """Both parts; see Dataset.to."""
@@ -147,6 +212,8 @@ def _scale(values: Tensor) -> tuple[Tensor, Tensor]:
 def _split(whole: Dataset, seed: int, validation: float) -> tuple[Dataset, Dataset | None]:
     if validation == 0:
         return whole, None
+    if whole.segments is not None:
+        return _split_groups(whole, seed, validation)
     count = max(1, round(validation * len(whole)))
     if count == len(whole):
         raise UserError(
@@ -157,6 +224,31 @@ def _split(whole: Dataset, seed: int, validation: float) -> tuple[Dataset, Datas
     parts = [permutation(key, Purpose.SPLIT, part, len(whole)) for part in places.split(BLOCK)]
     order = torch.cat(parts)
     return whole.part(order[count:]), whole.part(order[:count])
+
+
+def _split_groups(data: Dataset, seed: int, validation: float) -> tuple[Dataset, Dataset]:
+    """Holds out a `validation` fraction of each group, drawn by `seed` as if the group were alone.
+
+    That is one sample at least of a group that has two.
+    """
+    assert data.segments is not None
+    device, parts = data.inputs.device, ([], [])
+    orders: dict[int, Tensor] = {}
+    for start, count in zip(data.segments.starts.tolist(), data.segments.counts.tolist(), strict=True):
+        if count not in orders:
+            places = torch.arange(count, device=device)
+            key = torch.tensor(seed, device=device)
+            orders[count] = permutation(key, Purpose.SPLIT, places, count) if count else places
+        held_out = min(max(1, round(validation * count)), max(0, count - 1))
+        for part, some in zip(parts, (orders[count][held_out:], orders[count][:held_out]), strict=True):
+            part.append(start + some)
+    train, held_out = (_of_parts(data, part) for part in parts)
+    return train, held_out
+
+
+def _of_parts(data: Dataset, parts: list[Tensor]) -> Dataset:
+    counts = torch.tensor([len(part) for part in parts], device=data.inputs.device)
+    return replace(data.part(torch.cat(parts)), segments=Segments.after_another(counts))
 
 
 def rounded(data: Dataset, dtype: torch.dtype) -> Iterator[str]:

@@ -15,6 +15,7 @@ from .class_weights import with_class_weights
 from .columns import TARGET
 from .dataset import Data, Dataset, prepare, rounded
 from .generated import gaussians, ground_truth
+from .groups import by_groups, group_columns
 from .select import select
 from .table import Table
 
@@ -44,6 +45,7 @@ def load(
     >>> len(data.train), len(data.validation)
     (3, 1)
     """
+    groups = None
     if config.kind == "ground_truth":
         if graph is None:
             raise UserError("data=ground_truth pushes samples through equations, and an MLP has none")
@@ -53,16 +55,19 @@ def load(
             )
         whole, columns = ground_truth(config, graph, device, dtype), []
     else:
-        table = _table(config)
-        whole = select(table, config.columns, graph, loss == CROSS_ENTROPY, outputs)
+        table, names = _table(config), group_columns(config.group)
+        features = table.without(names) if graph is None else table
+        whole = select(features, config.columns, graph, loss == CROSS_ENTROPY, outputs, bool(names))
         columns = table.names
+        if names:
+            whole, groups = by_groups(whole, table, names)
     _check_targets(whole, loss)
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
     data = prepare(whole, config.seed, config.validation, inputs, targets)
     if config.class_weights not in (None, {}):
         data = with_class_weights(data, config.class_weights)
     sentences = [*(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
-    return replace(data.to(device, dtype), notes=tuple(sentences))
+    return replace(data.to(device, dtype), notes=tuple(sentences), groups=groups)
 
 
 def _check_targets(data: Dataset, loss: str) -> None:
