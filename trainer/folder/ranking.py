@@ -174,6 +174,9 @@ def _flat_fit(row: Row) -> Row:
     for name, about in row["parameters"].items():
         low, high = about["ci95"] or (None, None)
         columns |= {f"stderr.{name}": about["stderr"], f"ci95.{name}.low": low, f"ci95.{name}.high": high}
+        if "profile" in about:
+            low, high = about["profile"] or (None, None)
+            columns |= {f"profile.{name}.low": low, f"profile.{name}.high": high}
     if len(row["parameters"]) <= CORRELATED:
         correlation = row["fit"]["correlation"]
         for a, b in combinations(row["parameters"], 2):
