@@ -235,8 +235,7 @@ def check_count(runs: int) -> None:
     """
     if runs > MOST_RUNS:
         raise UserError(
-            f"data.group, pack.over and model.starts ask for {runs:,} runs, more than a pack may hold, "
-            f"{MOST_RUNS:,}"
+            f"data.group, pack.over and model.starts ask for more runs than a pack may hold, {MOST_RUNS:,}"
         )
 
 

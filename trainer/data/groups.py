@@ -28,9 +28,7 @@ def group_columns(given: Any) -> list[str]:
     """
     names = [] if given is None else [given] if isinstance(given, str) else given
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UserError(
-            f"data.group is a column or a list of columns, as in [plate, compound]; got {given!r}"
-        )
+        raise UserError(f"data.group is a column or a list of them, as in [plate, compound]; got {given!r}")
     if len(set(names)) < len(names):
         raise UserError(f"data.group names a column twice: {', '.join(names)}")
     return names
@@ -137,5 +135,5 @@ def _bad_cells(data: Dataset, of_sample: Tensor) -> Iterator[tuple[int, str]]:
             where = data.origins.get(name, name)
             yield (
                 group,
-                f"{where}, row {data.row(row)}: expected a finite number; data.missing=drop leaves it out",
+                f"{where}, row {data.row(row)}: expected a finite number",
             )

@@ -65,7 +65,7 @@ class Table:
     def numbers(self, name: str, wanted: str, missing: bool = False) -> np.ndarray:
         """The column `name` [N] as float64. Raises UserError, with the row of what is no finite number.
 
-        With `missing`, empty cells and those that aren't finite are NaN; other words are refused all the same.
+        With `missing`, empty cells and those that aren't finite are NaN; words are refused all the same.
         """
         column = self.column(name, wanted)
         if column.dtype.kind == "c":

@@ -14,6 +14,7 @@ from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status
 from ...kernels.least_squares.criteria import negligible, rounding_of
 from ...kernels.least_squares.inference import Inference, combinations, infer, sum_of_rows
 from ...kernels.least_squares.linearize import Linear
+from ...kernels.sums import sum_in_order
 from ..data.dataset import Dataset
 from ..models.base import Model
 from .faults import far_from_0
@@ -126,15 +127,13 @@ def _samples_in_runs(engine: Fits) -> Callable[[int], Samples]:
 def measures(problem: Problem) -> Tensor:
     """n, |sqrt(w) t| and its square about the mean, [R, 3]; [1, 3] of samples that the fits share."""
     targets = problem.targets.double().reshape(-1, *problem.targets.shape[-2:])
-    weights = (
-        torch.ones_like(targets[..., 0])
-        if problem.weights is None
-        else problem.weights.expand(targets.shape[:2])
-    )
-    total = weights.sum(1)
-    mean = (weights[:, None] @ targets) / total[:, None, None]
-    spread = (weights[:, None] @ (targets - mean).square()).sum((1, 2))
-    size = (weights * targets.square().sum(2)).sum(1).sqrt()
+    weights = torch.ones_like(targets[..., 0])
+    if problem.weights is not None:
+        weights = problem.weights.expand_as(weights)
+    weighted = weights[..., None] * targets
+    mean = sum_of_rows(weighted) / sum_in_order(weights)[:, None]
+    spread = sum_of_rows(weights[..., None] * (targets - mean[:, None]).square()).sum(1)
+    size = sum_in_order((weighted * targets).flatten(1)).sqrt()
     n = (weights > 0).sum(1) * targets.shape[2]
     return torch.stack([n.double(), size, spread.where(spread > EPS * size**2, 0)], 1)
 

@@ -41,7 +41,7 @@ class Tally(ABC):
 
     @abstractmethod
     def add(self, outputs: Tensor, targets: Tensor) -> None:
-        """A block of samples: outputs [R, B, T], targets [B, T] or [R, B, T], or class indices of one column."""
+        """A block of samples: outputs [R, B, T], targets [B, T] or [R, B, T], of classes T = 1."""
 
     @abstractmethod
     def metrics(self) -> dict[str, Tensor]:
