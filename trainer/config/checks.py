@@ -7,11 +7,15 @@ from contextlib import suppress
 from ...kernels.common.errors import UserError, choose, nearest
 from ...kernels.equations.activations import activation_of
 from ...kernels.equations.losses import BINARY, CROSS_ENTROPY, Loss
-from ...kernels.equations.robust import refusal
+from ...kernels.equations.robust import SQUARES, refusal
 from .equations import check_equations, check_loss, loss_in
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
+<<<<<<< HEAD
+from .schema import KINDS, LEAST_SQUARES, STANDARDIZED, Config, FitConfig, LoopConfig, ModelConfig
+=======
 from .schema import KINDS, LEAST_SQUARES, MISSING_VALUES, STANDARDIZED, Config, LoopConfig, ModelConfig
+>>>>>>> main
 
 # loss -> its targets, which must be what they are
 UNSCALED = {CROSS_ENTROPY: "classes", BINARY: "0 or 1", "poisson": "counts"}
@@ -19,6 +23,7 @@ GRADIENTS = ("exact", "finite_difference")
 INITS = ("default", "he", "xavier", "normal")
 QUANTIZE_ERRORS = ("add", "drop")
 SAMPLERS = ("tpe", "cmaes", "nsgaii", "random")
+INTERVALS = ("linear", "profile")
 ORDERS = ("shared", "own", "sequential")
 BACKENDS = ("auto", "reference", "triton", "numba")
 PRECISIONS = ("fp64", "fp32", "tf32", "bf16")
@@ -51,6 +56,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     _check_batch(config.loop.batch_size)
     checkpoint_interval(config.checkpoint.every)
     _check_standardized(config)
+    _check_intervals(config)
     if config.model.best:
         _check_best(config)
     if config.compute.precision in ("tf32", "bf16") and config.model.kind == "expression":
@@ -154,6 +160,26 @@ def _check_standardized(config: Config) -> None:
         )
 
 
+def _check_intervals(config: Config) -> None:
+    fit, model, kind = config.fit, config.model, config.optimizer.kind
+    if fit.intervals != "profile":
+        if fit.level != FitConfig().level:
+            raise UserError(
+                f"fit.level={fit.level:g} is of fit.intervals=profile; intervals by standard errors have "
+                "a level of 0.95"
+            )
+        return
+    if kind not in LEAST_SQUARES:
+        fault = f"those of optimizer={kind} have no standard errors: try optimizer=levenberg_marquardt"
+    elif model.kind != "expression":
+        fault = "those of an MLP mean nothing by themselves: fit.intervals=linear"
+    elif model.loss not in SQUARES:
+        fault = f"its test is of squares, and this fit has model.loss={model.loss}: fit.intervals=linear"
+    else:
+        return
+    raise UserError(f"fit.intervals=profile is about the parameters of fits by squares; {fault}")
+
+
 def _check_best(config: Config) -> None:
     if config.optimizer.kind in LEAST_SQUARES:
         raise UserError(
@@ -183,6 +209,7 @@ def _check_words(config: Config) -> None:
         ("model.quantize_error", QUANTIZE_ERRORS),
         ("data.missing", MISSING_VALUES),
         ("loop.order", ORDERS),
+        ("fit.intervals", INTERVALS),
         ("search.sampler", SAMPLERS),
         ("compute.backend", BACKENDS),
         ("compute.precision", PRECISIONS),

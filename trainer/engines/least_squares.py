@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status, by_qr, together
 from ...kernels.least_squares.linearize import LARGE
+from ...kernels.least_squares.minima import Fitter
 from ...kernels.least_squares.verify import bends_down, is_saddle, status_in_double
 from ..data.dataset import Dataset
 from ..data.order import Order
@@ -17,7 +18,11 @@ from .choose import Choice
 from .faults import far_from_0, fault_beyond, fault_in, too_far
 from .fit import add_reports
 from .outcome import Ending, Outcome
+<<<<<<< HEAD
+from .profile import add_profiles
+=======
 from .rows import Row, Rows
+>>>>>>> main
 from .starts import starts_report
 
 MOST_STEPS = 256  # of one call
@@ -48,6 +53,7 @@ class LeastSquaresEngine:
 
     `data` are what `problem` was made of; the loss is `scale` [R] times the sum of squares. The reference and
     Triton take one step after another; Numba takes all steps of a call in one loop, which is the fused kind.
+    `fitter` makes such fits in float64. With a `level` the report has intervals by profile.
     """
 
     capture = False
@@ -61,8 +67,11 @@ class LeastSquaresEngine:
         rules: Rules,
         order: Order,
         choice: Choice,
+        fitter: Fitter,
         every: int = 1,
+        level: float | None = None,
     ) -> None:
+        self.fitter, self.level = fitter, level
         self.model, self.solver, self.order = model, solver, order
         self.problem, self.data, self.rules, self.steps = problem, data, rules, rules.steps
         self.kind, self.backend = choice.engine, choice.backend
@@ -223,6 +232,8 @@ class LeastSquaresEngine:
     def report(self, rows: Rows) -> Row:
         """Adds the report of each fit to its row, and returns that of model.starts, as multi_start."""
         add_reports(rows, self)
+        if self.level is not None:
+            add_profiles(rows, self, self.level)
         starts = starts_report(rows, self)
         return {"multi_start": starts} if starts else {}
 

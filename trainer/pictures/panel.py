@@ -109,9 +109,16 @@ class Panel:
         label = f"{len(self.view.counted):,} measurements"
         if len(x) > MOST_DOTS:
             finite = np.isfinite(x) & np.isfinite(y)
-            style = {"gridsize": DENSE, "cmap": "Blues", "mincnt": 1, "linewidths": 0.1, "bins": "log"}
+            style = {
+                "gridsize": DENSE,
+                "cmap": "Blues",
+                "mincnt": 1,
+                "linewidths": 0.1,
+                "bins": "log",
+                "zorder": 0.9,
+            }
             self.axes.hexbin(x[finite], y[finite], xscale=self.axes.get_xscale(), **style)
-            self.axes.plot([], [], "h", color=DATA, label=f"{label} (darker: more)")
+            self.axes.plot([], [], "h", color=DATA, label=label)
             return
         edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5}
         if len(x) > FEW:
