@@ -14,13 +14,15 @@ from .config.schema import Config
 from .data.dataset import Data
 from .data.groups import runs_of_groups
 from .data.sources import load
+from .data.table import Table
 from .engines.base import Engine
 from .engines.build import make_engine, untrained
 from .engines.choose import Choice, check_backend
 from .engines.curves import Curves
 from .engines.devices import Compute, make_compute
+from .engines.rows import Row
 from .folder.checkpoint import NEVER, part_of
-from .folder.ranking import Objective, Row, finite
+from .folder.ranking import Objective
 from .folder.result import Result, head, run_rows, summary
 from .folder.seconds import Seconds, Stopwatch
 from .loop.best import Best
@@ -40,8 +42,10 @@ NO_MEMORY = (
 )
 
 
-def load_data(pack: Pack) -> Data:
+def load_data(pack: Pack, table: Table | None = None) -> Data:
     """The data that the pack's config names, on its device. Raises UserError or ExpressionError.
+
+    A `table` in memory takes the place of the source that the config names.
 
     >>> from packtrain.trainer.config.schema import *
     >>> config = Config(
@@ -56,7 +60,7 @@ def load_data(pack: Pack) -> Data:
     check_backend(config.compute.backend, compute.device)
     graph, outputs = graph_of(config), (config.model.widths or [None])[-1]
     with at_work(compute):
-        data = load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs)
+        data = load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs, table)
     return replace(data, notes=(*data.notes, *notes_on(config.model)))
 
 
@@ -210,7 +214,6 @@ class Session:
             endings = engine.endings(reason, why(self.pack.config.search))
             rows = run_rows(self.pack, model, endings, self.before, after, validation, best_steps)
             together = engine.report(rows)
-        rows = finite(rows)
         about = head(self.pack, self.compute, engine, self.choice, self.seconds)
         if self.data.notes:
             about["notes"] = list(self.data.notes)

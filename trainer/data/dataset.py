@@ -10,6 +10,8 @@ from torch import Tensor
 from ...kernels.common.errors import UserError
 from ...kernels.common.segments import Segments
 from ...kernels.random import Purpose, permutation
+from .features import Feature
+from .impute import impute
 from .rounding import loss_of
 
 BLOCK = 1 << 18  # places of a permutation computed at a time, so that they stay in the cache
@@ -27,6 +29,8 @@ class Dataset:
     `rows` [N] are the samples' rows, from 0, in what they were taken from, on the device where that was read.
     None: 0, 1, ..., N - 1.
     `origins` says of inputs and targets where their numbers come from, for people.
+    `features` say how the inputs are made of a table's columns: see features.py. None of them: they were
+    made here, and are numbers by their own names.
     `segments` say which samples are those of each of R runs. None: all are of every run. `faults` say why a
     run's are of no use, for those that have none left.
     Of runs that have n samples each, `alike` makes inputs [R, n, V], targets [R, n, T] and weights [R, n].
@@ -44,11 +48,17 @@ class Dataset:
     rows: Tensor | None = None
     one_hot: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)
+    features: tuple[Feature, ...] = ()
     segments: Segments | None = None
     faults: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.inputs.shape[-2]
+
+    @property
+    def of_runs(self) -> bool:
+        """Whether the samples are stacked: each run has its own, of equal number."""
+        return self.inputs.dim() == 3
 
     def of(self, runs: Tensor) -> "Dataset":
         """The data of these runs: indices, or a mask [R]."""
@@ -79,6 +89,12 @@ class Dataset:
         return replace(self.of(runs), **own, segments=None)
 
     @property
+    def missing_targets(self) -> Tensor:
+        """Which targets [N, T] are missing: NaN, or -1 of classes."""
+        of_classes = self.one_hot or not self.targets.is_floating_point()
+        return self.targets < 0 if of_classes else self.targets.isnan()
+
+    @property
     def counted(self) -> "Dataset":
         """The samples that count: those whose weight isn't 0, which are all where there are no weights."""
         if self.weights is None or bool(self.weights.all()):
@@ -90,7 +106,7 @@ class Dataset:
 
     def part(self, index: Tensor | slice) -> "Dataset":
         """The samples at `index`: of indices, a mask [N], or a slice; of runs alike a slice of each."""
-        if self.inputs.dim() == 3:
+        if self.of_runs:
             assert isinstance(index, slice) and self.rows is not None
             inputs, targets, rows = self.inputs[:, index], self.targets[:, index], self.rows[:, index]
             weights = None if self.weights is None else self.weights[:, index]
@@ -182,6 +198,10 @@ def prepare(
     (8, 2, True)
     """
     train, held_out = _split(whole, seed, validation)
+    parts = [part for part in (train, held_out) if part is not None]
+    features, inputs, notes = impute(whole.features, [part.inputs for part in parts])
+    train, *others = (replace(p, inputs=x, features=features) for p, x in zip(parts, inputs, strict=True))
+    held_out = others[0] if others else None
     if standardize:
         scale = _scale(train.inputs)
         train, held_out = train.standardized(*scale), held_out and held_out.standardized(*scale)
@@ -193,7 +213,7 @@ def prepare(
         scale = _scale(train.targets)
         train = train.with_standardized_targets(*scale)
         held_out = held_out and held_out.with_standardized_targets(*scale)
-    return Data(train, held_out)
+    return Data(train, held_out, tuple(notes))
 
 
 def _beside(tensor: Tensor, index: Tensor | slice) -> Tensor | slice:

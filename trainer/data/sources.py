@@ -9,11 +9,13 @@ import torch
 from ...kernels.common.errors import UserError, choose
 from ...kernels.equations.losses import BINARY, CROSS_ENTROPY
 from ...kernels.language import Graph, notes
-from ..config.schema import DataConfig
+from ..config.schema import DROP, IMPUTE, DataConfig
 from . import files
 from .class_weights import with_class_weights
 from .columns import TARGET
 from .dataset import Data, Dataset, prepare, rounded
+from .drop import without_missing
+from .encode import told
 from .generated import gaussians, ground_truth
 from .groups import by_groups, group_columns
 from .select import select
@@ -31,8 +33,11 @@ def load(
     device: torch.device,
     dtype: torch.dtype,
     outputs: int | None = None,
+    table: Table | None = None,
 ) -> Data:
     """The data that `config` describes, on `device`, for a graph, or (None) an MLP of so many `outputs`.
+
+    A `table` in memory takes the place of the source that the config names.
 
     Raises UserError, also where the cast to `dtype` would lose what tells the samples apart.
 
@@ -46,7 +51,7 @@ def load(
     (3, 1)
     """
     groups = None
-    if config.kind == "ground_truth":
+    if config.kind == "ground_truth" and table is None:
         if graph is None:
             raise UserError("data=ground_truth pushes samples through equations, and an MLP has none")
         if loss == CROSS_ENTROPY:
@@ -54,11 +59,21 @@ def load(
                 "data=ground_truth makes numbers, and model.loss=cross_entropy takes class labels"
             )
         whole, columns = ground_truth(config, graph, device, dtype), []
+        read: list[str] = []
     else:
-        table, names = _table(config), group_columns(config.group)
-        features = table.without(names) if graph is None else table
-        whole = select(features, config.columns, graph, loss == CROSS_ENTROPY, outputs, bool(names))
-        columns = table.names
+        table, names = table or _table(config), group_columns(config.group)
+        others = table.without(names) if graph is None else table
+        if names and config.missing == IMPUTE:
+            raise UserError(
+                f"data.missing={IMPUTE} learns from all rows what to fill in, and each group of data.group is a "
+                f"data set of its own: data.missing={DROP}"
+            )
+        mends = config.missing, config.encode, bool(names)
+        whole = select(others, config.columns, graph, loss == CROSS_ENTROPY, outputs, *mends)
+        columns, read = table.names, [*table.notes, *told(whole.features, whole.inputs)]
+        if config.missing == DROP:
+            whole, dropped = without_missing(whole, table.source)
+            read += dropped
         if names:
             whole, groups = by_groups(whole, table, names)
     _check_targets(whole, loss)
@@ -66,7 +81,7 @@ def load(
     data = prepare(whole, config.seed, config.validation, inputs, targets)
     if config.class_weights not in (None, {}):
         data = with_class_weights(data, config.class_weights)
-    sentences = [*(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
+    sentences = [*read, *data.notes, *(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
     return replace(data.to(device, dtype), notes=tuple(sentences), groups=groups)
 
 
