@@ -11,11 +11,16 @@ from ...kernels.equations.robust import SQUARES, refusal
 from .equations import check_equations, check_loss, loss_in
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
-<<<<<<< HEAD
-from .schema import KINDS, LEAST_SQUARES, STANDARDIZED, Config, FitConfig, LoopConfig, ModelConfig
-=======
-from .schema import KINDS, LEAST_SQUARES, MISSING_VALUES, STANDARDIZED, Config, LoopConfig, ModelConfig
->>>>>>> main
+from .schema import (
+    KINDS,
+    LEAST_SQUARES,
+    MISSING_VALUES,
+    STANDARDIZED,
+    Config,
+    FitConfig,
+    LoopConfig,
+    ModelConfig,
+)
 
 # loss -> its targets, which must be what they are
 UNSCALED = {CROSS_ENTROPY: "classes", BINARY: "0 or 1", "poisson": "counts"}

@@ -18,11 +18,8 @@ from .choose import Choice
 from .faults import far_from_0, fault_beyond, fault_in, too_far
 from .fit import add_reports
 from .outcome import Ending, Outcome
-<<<<<<< HEAD
 from .profile import add_profiles
-=======
 from .rows import Row, Rows
->>>>>>> main
 from .starts import starts_report
 
 MOST_STEPS = 256  # of one call
@@ -125,8 +122,7 @@ class LeastSquaresEngine:
         assert self.step < until_step <= self.horizon
         start, before = self.step, self.steps_done.clone()
         trials = self.solver.advance(until_step - start)
-        taken = self.steps_done - before
-        self.step = start + max(1, int(taken.max()))
+        self.step = start + max(1, int((self.steps_done - before).max()))
         self._look_again(trials.runs)
         made, steps = self.step - start, recorded(start, self.step, self.every)
         rss, gradient, damping, path = (
@@ -142,7 +138,7 @@ class LeastSquaresEngine:
             {"damping": damping},
             path[..., self.columns],
             trials.rss[made - 1] * scale,
-            int((taken * self.samples).sum()),
+            made * int(self.samples[trials.runs].sum()),
         )
 
     def _look_again(self, runs: Tensor) -> None:
