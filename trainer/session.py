@@ -29,6 +29,7 @@ from .loop.watch import Watcher
 from .models.base import Model
 from .models.build import graph_of, notes_on
 from .models.evaluate import Evaluation, confusion, evaluate
+from .models.widths import hidden_note, last_of, with_widths
 from .pruning.judge import Judge, make_judge, why
 from .pruning.objective import chosen_objective
 
@@ -53,10 +54,11 @@ def load_data(pack: Pack) -> Data:
     """
     config, compute = pack.config, make_compute(pack.config.compute)
     check_backend(config.compute.backend, compute.device)
-    graph, outputs = graph_of(config), (config.model.widths or [None])[-1]
+    graph, outputs = graph_of(config), last_of(config.model.widths)
     with at_work(compute):
         data = load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs)
-    return replace(data, notes=(*data.notes, *notes_on(config.model)))
+    notes = hidden_note(config.model.widths, data.train) if graph is None else ()
+    return replace(data, notes=(*data.notes, *notes, *notes_on(config.model)))
 
 
 class Session:
@@ -113,6 +115,7 @@ class Session:
         compute, stopwatch = make_compute(pack.config.compute), Stopwatch()
         with stopwatch.running(), at_work(compute):
             data = load_data(pack) if data is None else data.to(compute.device, compute.dtype)
+            pack = with_widths(pack, data.train)
             model, choice = untrained(pack, data.train, compute)
             engine = make_engine(pack, model, data.train, choice)
             before = evaluate(model, data.train, metrics=False)

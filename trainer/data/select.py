@@ -13,6 +13,7 @@ from .dataset import Dataset
 from .memory import available_memory, check_memory
 from .table import Table
 
+NUMERIC = "fiubc"  # kinds of NumPy's types
 COPIES = 2  # of the columns that are used, in float64, at a time
 
 
@@ -26,8 +27,9 @@ def select(
 
     With `classes` the one target holds class labels, numbers or words, which become indices in sorted order.
     Without, a graph none of whose outputs is a column takes the targets as an MLP does. One column of targets
-    for a model of several `outputs` holds classes too, an output each: its target is 1 where the sample is of
-    that class, else 0.
+    for a graph of several outputs holds classes too, an output each: its target is 1 where the sample is of
+    that class, else 0. So it is for an MLP where it holds words, or as many values as there are `outputs` at
+    the end of model.widths.
 
     >>> import numpy as np
     >>> from packtrain.kernels.language import parse
@@ -42,8 +44,8 @@ def select(
     rows = table.rows(chosen.used)
     needed = COPIES * rows * len(chosen.used) * np.dtype(np.float64).itemsize
     check_memory(needed, available_memory(), table.source, "take fewer rows or columns")
-    outputs = outputs if graph is None else len(graph.outputs)
-    names, targets, one_hot = _targets(table, chosen.targets, classes, outputs)
+    wanted = len(graph.outputs) if graph else None
+    names, targets, one_hot = _targets(table, chosen.targets, classes, wanted, outputs)
     return Dataset(
         _stack(table, chosen.inputs, rows),
         targets,
@@ -64,23 +66,37 @@ def _stack(table: Table, columns: Mapping[str, str], rows: int = 0) -> torch.Ten
 
 
 def _targets(
-    table: Table, columns: Mapping[str, str], classes: bool, outputs: int | None
+    table: Table, columns: Mapping[str, str], classes: bool, wanted: int | None, outputs: int | None
 ) -> tuple[tuple[str, ...], torch.Tensor, bool]:
-    """(names, targets [N, T], whether they are one-hot): numbers, class indices, or one number a class."""
+    """(names, targets [N, T], whether they are one-hot): numbers, class indices, or one number a class.
+
+    `wanted` are the outputs of a graph; None: of an MLP, for which `outputs` is what its widths end with.
+    """
     if classes and len(columns) != 1:
         raise UserError(f"cross_entropy takes one column of class labels; got {', '.join(columns)}")
-    if not classes and (len(columns) > 1 or (outputs or 1) == 1):
+    if not classes and _are_numbers(table, columns, wanted, outputs):
         return tuple(columns), _stack(table, columns), False
-    ((wanted, name),) = columns.items()
-    labels, index = table.classes(name, wanted)
+    ((word, name),) = columns.items()
+    labels, index = table.classes(name, word)
     if classes:
         return labels, torch.from_numpy(index[:, None]), False
-    if len(labels) != outputs:
+    if wanted and len(labels) != wanted:
         raise UserError(
-            f"{outputs} outputs take {outputs} columns of targets, or one of {outputs} classes, and "
+            f"{wanted} outputs take {wanted} columns of targets, or one of {wanted} classes, and "
             f"{table.source}, column {name} has {len(labels):,} different values: make them equal"
         )
     return labels, torch.nn.functional.one_hot(torch.from_numpy(index)).double(), True
+
+
+def _are_numbers(table: Table, columns: Mapping[str, str], wanted: int | None, outputs: int | None) -> bool:
+    """Whether targets are numbers, and not classes with an output each."""
+    if len(columns) > 1 or 1 in (wanted, outputs):
+        return True
+    ((word, name),) = columns.items()
+    column = table.column(name, word)
+    if wanted or column.dtype.kind not in NUMERIC:
+        return False
+    return not outputs or len(np.unique(column)) != outputs
 
 
 def _weights(table: Table, name: str) -> torch.Tensor:
