@@ -22,6 +22,7 @@ from .folder.checkpoint import NEVER, part_of
 from .folder.ranking import Objective, Row, finite
 from .folder.result import Result, head, run_rows, summary
 from .folder.seconds import Seconds, Stopwatch
+from .folder.tested import add_test
 from .loop.best import Best
 from .loop.slices import Slices
 from .loop.validation import Validation
@@ -211,6 +212,8 @@ class Session:
             endings = engine.endings(reason, why(self.pack.config.search))
             rows = run_rows(self.pack, model, endings, self.before, after, validation, best_steps)
             together = engine.report(rows)
+            if self.data.test is not None and self.done and not self.interrupted:
+                add_test(rows, evaluate(model, self.data.test))
         rows = finite(rows)
         about = head(self.pack, self.compute, engine, self.choice, self.seconds)
         if self.data.notes:

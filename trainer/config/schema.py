@@ -34,6 +34,9 @@ STANDARDIZED: dict[bool | str | None, tuple[str, ...]] = {
     "targets": ("targets",),
     "all": ("inputs", "targets"),
 }
+# data.split: a word, or a mapping from one to a column.
+RANDOM, STRATIFIED, LAST = SPLITS = "random", "stratified", "last"
+GROUP, TIME = COLUMN_SPLITS = "group", "time"
 # What search.space says of a field.
 INTERVAL, CHOICES = ("low", "high", "log", "integer"), ("choices",)
 # The fields of search by which a pruner judges runs.
@@ -81,6 +84,8 @@ class DataConfig:
     kind: str = MISSING
     seed: int = 0
     validation: float = 0.0
+    test: float = 0.0
+    split: Any = RANDOM
     standardize: bool | str | None = False
     class_weights: Any = word_or_mapping()
     size: int | None = only(None, "ground_truth", "gaussians")

@@ -9,6 +9,7 @@ import torch
 from ...kernels.common.errors import UserError, choose
 from ...kernels.equations.losses import BINARY, CROSS_ENTROPY
 from ...kernels.language import Graph, notes
+from ..config.checks import split_method
 from ..config.schema import DataConfig
 from . import files
 from .class_weights import with_class_weights
@@ -16,6 +17,7 @@ from .columns import TARGET
 from .dataset import Data, Dataset, prepare, rounded
 from .generated import gaussians, ground_truth
 from .select import select
+from .split_of import split_of
 from .table import Table
 
 # loss -> the targets outside of which it has no minimum
@@ -51,18 +53,26 @@ def load(
             raise UserError(
                 "data=ground_truth makes numbers, and model.loss=cross_entropy takes class labels"
             )
-        whole, columns = ground_truth(config, graph, device, dtype), []
+        table, whole, columns = None, ground_truth(config, graph, device, dtype), []
     else:
         table = _table(config)
-        whole = select(table, config.columns, graph, loss == CROSS_ENTROPY, outputs)
+        whole = select(_features(table, config, graph), config.columns, graph, loss == CROSS_ENTROPY, outputs)
         columns = table.names
     _check_targets(whole, loss)
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
-    data = prepare(whole, config.seed, config.validation, inputs, targets)
+    split = split_of(config, whole, table)
+    data = prepare(whole, split, inputs, targets)
+    parted = split.note(*(len(part or ()) for part in (data.train, data.validation, data.test)))
     if config.class_weights not in (None, {}):
         data = with_class_weights(data, config.class_weights)
-    sentences = [*(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
-    return replace(data.to(device, dtype), notes=tuple(sentences))
+    sentences = [*(notes(graph, columns) if graph else []), parted, *rounded(data.train, dtype)]
+    return replace(data.to(device, dtype), notes=tuple(filter(None, sentences)))
+
+
+def _features(table: Table, config: DataConfig, graph: Graph | None) -> Table:
+    """Without the column that data.split names, which is no input of an MLP unless data.columns says so."""
+    column = split_method(config.split)[1]
+    return table if graph or "inputs" in config.columns else table.without([column])
 
 
 def _check_targets(data: Dataset, loss: str) -> None:

@@ -1,7 +1,7 @@
 """A table of named columns, whose cells are read as numbers or as class labels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,10 @@ class Table:
             listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
             raise UserError(f"{self.source}: the columns differ in length: {listed}")
         return max(lengths.values(), default=0)
+
+    def without(self, names: Sequence[str]) -> "Table":
+        """The table without the columns of these names."""
+        return replace(self, columns={n: cells for n, cells in self.columns.items() if n not in names})
 
     def numbers(self, name: str, wanted: str) -> np.ndarray:
         """The column `name` [N] as float64. Raises UserError, with the row of what is no finite number."""
