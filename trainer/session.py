@@ -12,6 +12,7 @@ from ..kernels.common.errors import UserError
 from .config.pack import Pack, make_pack
 from .config.schema import Config
 from .data.dataset import Data
+from .data.groups import runs_of_groups
 from .data.sources import load
 from .engines.base import Engine
 from .engines.build import make_engine, untrained
@@ -116,6 +117,7 @@ class Session:
         compute, stopwatch = make_compute(pack.config.compute), Stopwatch()
         with stopwatch.running(), at_work(compute):
             data = load_data(pack) if data is None else data.to(compute.device, compute.dtype)
+            pack, data = runs_of_groups(pack, data)
             pack = with_widths(pack, data.train)
             model, choice = untrained(pack, data.train, compute)
             engine = make_engine(pack, model, data.train, choice)

@@ -4,6 +4,7 @@ Golub, "Numerical methods for solving linear least squares problems" (1965).
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -37,11 +38,15 @@ def linearize(
     >>> linearize(line, torch.zeros(1, 1, dtype=torch.float64), Problem(x, 3 * x)).rss
     tensor([45.], dtype=torch.float64)
     """
-    if not is_large(problem, parameters.shape[1]):
-        return by_qr(model, parameters, problem)
-    if squares is not None:
-        return _of_sums(squares(parameters, problem))
-    return by_normal_equations(model, parameters, problem)
+
+    def of_alike(problem: Problem, parameters: Tensor) -> Linear:
+        if not is_large(problem, parameters.shape[1]):
+            return by_qr(model, parameters, problem)
+        if squares is not None:
+            return _of_sums(squares(parameters, problem))
+        return by_normal_equations(model, parameters, problem)
+
+    return problem.each(of_alike, parameters)
 
 
 def is_large(problem: Problem, size: int) -> bool:
@@ -67,6 +72,10 @@ def by_qr(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Li
     >>> by_qr(line, torch.zeros(1, 1, dtype=torch.float64), Problem(x, x)).root.abs().round(decimals=6)
     tensor([[[5.]]], dtype=torch.float64)
     """
+    return problem.each(partial(_by_qr, model), parameters)
+
+
+def _by_qr(model: OutputsAndJacobian, problem: Problem, parameters: Tensor) -> Linear:
     size = parameters.shape[1]
     rss = parameters.new_zeros(len(parameters), dtype=torch.float64)
     upper = parameters.new_zeros(len(parameters), 0, size + 1)

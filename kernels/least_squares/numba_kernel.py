@@ -25,7 +25,7 @@ from .numba_criteria import (
     largest_cosine,
     rounding_of,
 )
-from .numba_linearize import evaluate, finish, room_for
+from .numba_linearize import evaluate, finish, most_samples, own, room_for
 
 
 @exact
@@ -79,11 +79,11 @@ def new_radius(radius, predicted, actual, rss, slope, length, damping):
 
 
 @exact
-def memory_for(p, t):
-    """What `fit` computes in, for one fit after another of p [P] and t [T, N]."""
+def memory_for(p, targets, most):
+    """What `fit` computes in, for one fit after another of p [P] and up to `most` samples."""
     size = p.size
     return (
-        room_for(p, t),
+        room_for(p, targets, most),
         np.empty((size + 1, 2 * whole(size))),
         np.zeros((size + 1, whole(size))),
         np.zeros((size + 1, whole(size))),
@@ -100,7 +100,7 @@ def fit(code, memory, damped, p, state, scale, rule, lower, upper, free, c, x, t
 
     p, scale [P] and state (radius, damping; radius NaN before the first step) are changed in place;
     rule holds ftol, xtol, gtol, the first radius and |sqrt(w) t|. history [S, 3] gets |e|^2, |J^T e|
-    and the damping of each trial, path [S, P] the parameters before it. `memory` is memory_for(p, t).
+    and the damping of each trial, path [S, P] the parameters before it. `memory` is of memory_for.
     """
     columns, work, root, there, square_sum, spare, movable, significant = memory
     step, trial, gradient = spare[0], spare[1], spare[2]
@@ -179,22 +179,23 @@ def fit(code, memory, damped, p, state, scale, rule, lower, upper, free, c, x, t
 
 @cached
 def advance(
-    start, stop, code, damped, p, state, scale, rule, lower, upper, free, c, x, t, w, status, count,
-    steps, history, path,
+    start, stop, code, damped, p, state, scale, rule, lower, upper, free, c, places, x, t, w, status,
+    count, steps, history, path,
 ):  # fmt: skip
     """Makes up to S trial steps of fits start..stop-1, as `fit`.
 
     p, scale, lower, upper, free [R, P], state [R, 2], rule [R, 5], c [R, C], status, count, steps [R],
-    x [1 or R, V, N], t [1 or R, T, N], w [1 or R, N or 0], history [R, S, 3], path [R, S, P].
+    places [R, 4], x [V, X], t [T, Y], w [W or 0] as in `own`, history [R, S, 3], path [R, S, P].
     """
-    memory = memory_for(p[0], t[0])
+    memory = memory_for(p[0], t.shape[0], most_samples(places))
     for r in range(start, stop):
         done = 0
         left = min(history.shape[1], steps[r] - count[r])
         if status[r] == RUNNING and left > 0:
+            x_own, t_own, w_own = own(r, places, x, t, w)
             done, status[r] = fit(
                 code, memory, damped, p[r], state[r], scale[r], rule[r], lower[r], upper[r], free[r],
-                c[r], x[r % x.shape[0]], t[r % t.shape[0]], w[r % w.shape[0]], left, history[r], path[r],
+                c[r], x_own, t_own, w_own, left, history[r], path[r],
             )  # fmt: skip
             count[r] += done
             if status[r] == RUNNING and count[r] == steps[r]:
@@ -204,11 +205,11 @@ def advance(
 
 
 @cached
-def solutions(start, stop, code, p, c, x, t, w, root, rss):
+def solutions(start, stop, code, p, c, places, x, t, w, root, rss):
     """|e|^2 at p, rss [R], and the columns of A and c, root [R, P + 1, P], of fits start..stop-1."""
-    columns = room_for(p[0], t[0])
+    columns = room_for(p[0], t.shape[0], most_samples(places))
     for r in range(start, stop):
-        own = x[r % x.shape[0]], t[r % t.shape[0]], w[r % w.shape[0]]
-        filled = evaluate(code, p[r], c[r], own[0], own[1], own[2], columns, rss[r : r + 1])
+        x_own, t_own, w_own = own(r, places, x, t, w)
+        filled = evaluate(code, p[r], c[r], x_own, t_own, w_own, columns, rss[r : r + 1])
         if not finish(code, columns, filled, root[r]):
             rss[r], root[r] = inf, 0.0

@@ -20,30 +20,51 @@ def samples_of(targets):
 
 
 @exact
-def room_for(p, t):
-    """Memory for the `columns` of `evaluate`: a triangle, and under it a block of rows."""
-    samples = min(t.shape[1], samples_of(t.shape[0]))
-    return np.empty((p.size + 1, whole(p.size) + t.shape[0] * whole(samples)))
+def room_for(p, targets, most):
+    """Memory for the `columns` of `evaluate` of up to `most` samples: a triangle, and a block of rows."""
+    samples = min(most, samples_of(targets))
+    return np.empty((p.size + 1, whole(p.size) + targets * whole(samples)))
+
+
+@exact
+def most_samples(places):
+    """The most samples of a fit, by `places` [R, 4]."""
+    most = 0
+    for r in range(places.shape[0]):
+        most = max(most, places[r, 3])
+    return most
+
+
+@exact
+def own(r, places, x, t, w):
+    """The samples of fit r: columns of x [V, X], t [T, Y] and w [W or 0] by `places` [R, 4]:
+    where they begin in each of the three, and how many they are."""
+    count = places[r, 3]
+    x_start, t_start = places[r, 0], places[r, 1]
+    w_start = places[r, 2] if w.size > 0 else 0
+    w_stop = w_start + count if w.size > 0 else 0
+    return x[:, x_start : x_start + count], t[:, t_start : t_start + count], w[w_start:w_stop]
 
 
 @exact
 def evaluate(code, p, c, x, t, w, columns, rss):
     """Writes |e|^2 at `p` into rss [1]; returns how many rows of `columns` wait for `finish`.
 
-    c [C], the constants of a loss; x [V, N], t [T, N], w [N or 0]; `columns` is room_for(p, t).
+    c [C], the constants of a loss; x [V, N], t [T, N], w [N or 0]; `columns` is room_for(p, T, N or more).
 
     Each block of rows is triangularized under the triangle of those before, so that the condition number
     isn't squared and memory is bounded. The last block waits for `finish`: a fit that ends with this
     evaluation needs no triangle.
     """
     targets, samples, size = t.shape[0], t.shape[1], p.size
+    x_stride, t_stride = x.strides[0] // x.itemsize, t.strides[0] // t.itemsize
     block = samples_of(targets)
     rss[0] = 0.0
     filled = 0
     for start in range(0, samples, block):
         count = min(block, samples - start)
         under = columns[:, filled:]
-        data = x[:, start:], samples, t[:, start:], samples, w[start:], count
+        data = x[:, start:], x_stride, t[:, start:], t_stride, w[start:], count
         call(code[0], (p, c, *data, under, columns.shape[1], rss))
         filled += targets * whole(count)
         if start + count < samples:

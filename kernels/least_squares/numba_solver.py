@@ -35,11 +35,9 @@ class NumbaSolver:
         self.scale = torch.zeros_like(parameters)
         self.state = parameters.new_tensor([[torch.nan, 0.0]]).repeat(len(parameters), 1)
         self.tolerances = torch.stack([rules.ftol, rules.xtol, rules.gtol, rules.radius, rules.size], 1)
-        weights = parameters.new_empty(0) if problem.weights is None else problem.weights
-        columns = (_per_run(data, 3).mT.contiguous() for data in (problem.inputs, problem.targets))
+        self.places, *self.samples = _samples(problem, len(parameters))
         no_constants = parameters.new_empty(len(parameters), 0)
         self.constants = no_constants if problem.loss is None else problem.loss.constants
-        self.samples = [*columns, _per_run(weights, 2)]
 
     @property
     def memory(self) -> dict[str, Tensor]:
@@ -60,8 +58,8 @@ class NumbaSolver:
         changed = tuple(self.memory.values())
         p, state, scale, status, steps_done = (part if everyone else part[runs] for part in changed)
         limits = self.tolerances, rules.lower, rules.upper, rules.free, self.constants, rules.steps
-        tolerances, lower, upper, free, constants, steps = (
-            part if everyone else part[runs] for part in limits
+        tolerances, lower, upper, free, constants, steps, places = (
+            part if everyone else part[runs] for part in (*limits, self.places)
         )
         history = np.empty((len(runs), count, 3))
         path = np.empty((len(runs), count, p.shape[1]))
@@ -69,7 +67,7 @@ class NumbaSolver:
             self.addresses,
             self.damped,
             *(_array(part) for part in (p, state, scale, tolerances, lower, upper, free, constants)),
-            *(_array(part if everyone or len(part) == 1 else part[runs]) for part in self.samples),
+            *(_array(part) for part in (places, *self.samples)),
             *(_array(part) for part in (status, steps_done, steps)),
             history,
             path,
@@ -85,7 +83,8 @@ class NumbaSolver:
         """All runs [R], and their linear problems at `parameters`."""
         runs, size = self.parameters.shape
         root, rss = np.empty((runs, size + 1, size)), np.empty(runs)
-        arrays = *(_array(part) for part in (self.parameters, self.constants, *self.samples)), root, rss
+        given = self.parameters, self.constants, self.places, *self.samples
+        arrays = *(_array(part) for part in given), root, rss
         share(runs, lambda start, stop: solutions(start, stop, self.addresses, *arrays))
         columns = torch.from_numpy(root)
         yield torch.arange(runs), Linear(torch.from_numpy(rss), columns[:, :size].mT, columns[:, size])
@@ -101,6 +100,19 @@ def _array(tensor: Tensor) -> np.ndarray:
     return np.ascontiguousarray(tensor.detach().numpy())
 
 
-def _per_run(tensor: Tensor, dims: int) -> Tensor:
-    """[R, ...], or [1, ...] of what the runs share."""
-    return tensor if tensor.dim() == dims else tensor[None]
+def _samples(problem: Problem, runs: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Where each fit's samples begin in x, t and w, and how many they are, [R, 4]; x [V, X], t [T, Y], w [W].
+
+    X, Y and W are N, or R N where each fit has its own; w is empty where there are no weights.
+    """
+    x, t, w = problem.inputs, problem.targets, problem.weights
+    if problem.segments is not None:
+        starts, counts = problem.segments.starts, problem.segments.counts
+        places = torch.stack([starts, starts, starts, counts], 1)
+        return places, x.T.contiguous(), t.T.contiguous(), x.new_empty(0) if w is None else w.contiguous()
+    samples, run = t.shape[-2], torch.arange(runs)
+    own = (x.dim() == 3, t.dim() == 3, w is not None and w.dim() == 2)
+    starts = [run * (samples if is_own else 0) for is_own in own]
+    places = torch.stack([*starts, torch.full_like(run, samples)], 1)
+    x, t = (part.flatten(0, -2).T.contiguous() for part in (x, t))
+    return places, x, t, x.new_empty(0) if w is None else w.flatten()

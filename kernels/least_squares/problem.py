@@ -1,12 +1,13 @@
 """What R fits are fitted to, by which rules, and the protocol of what fits them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
+from ..common.segments import Segments
 from ..equations.robust import TINY
 from .robust import RobustLoss
 
@@ -17,6 +18,7 @@ Record = TypeVar("Record", bound=Any)
 class Problem:
     """Samples: inputs [N, V] or [R, N, V], targets [N, T] or [R, N, T], weights None, [N] or [R, N].
 
+    With `segments` inputs, targets and weights are [N, ...] of all fits, of which each has its own segment.
     The fits minimize |e|^2, e = sqrt(w) (y - t), or 2 sum l(e) where there is a `loss` l; what is said of
     |e|^2 is then said of that.
     """
@@ -25,11 +27,37 @@ class Problem:
     targets: Tensor
     weights: Tensor | None = None
     loss: RobustLoss | None = field(default=None, kw_only=True)
+    segments: Segments | None = field(default=None, kw_only=True)
 
     @property
     def rows(self) -> int:
-        """N T, the length of e."""
-        return self.targets.shape[-2] * self.targets.shape[-1]
+        """N T, the length of e; of fits of unlike size that of the longest."""
+        samples = self.segments.most if self.segments else self.targets.shape[-2]
+        return samples * self.targets.shape[-1]
+
+    def each(self, function: Callable[..., Any], *of_fits: Any) -> Any:
+        """function(problem, *of_fits), for fits of equal size at a time where they are of unlike size.
+
+        `of_fits` are tensors [R, ...], or what has `of`, as Rules have. The function gives a tensor [R, ...],
+        or a tuple of them.
+        """
+        if self.segments is None:
+            return function(self, *of_fits)
+        some, results = [], []
+        for runs, places in self.segments.by_size():
+            own = (part[runs] if isinstance(part, Tensor) else part.of(runs) for part in of_fits)
+            results.append(function(self._stacked(runs, places), *own))
+            some.append(runs)
+        order = torch.cat(some).argsort()
+        if isinstance(results[0], Tensor):
+            return torch.cat(results)[order]
+        return type(results[0])(*(torch.cat(parts)[order] for parts in zip(*results, strict=True)))
+
+    def _stacked(self, runs: Tensor, places: Tensor) -> "Problem":
+        """The samples at `places` [K, n] of the fits `runs` [K], as [K, n, ...]."""
+        weights = None if self.weights is None else self.weights[places]
+        loss = self.loss and self.loss.of(runs)
+        return Problem(self.inputs[places], self.targets[places], weights, loss=loss)
 
     @property
     def size(self) -> Tensor:
@@ -37,12 +65,17 @@ class Problem:
 
         Of a loss l it is sqrt(l''(0)) as much, as if all errors were small.
         """
+        return self.each(Problem._size)
+
+    def _size(self) -> Tensor:
         squares = self.targets.double().square().sum(-1)
         size = (squares if self.weights is None else self.weights * squares).sum(-1).sqrt()
         return size if self.loss is None else size * self.loss.at(TINY)[2].sqrt()
 
     def of(self, runs: Tensor) -> "Problem":
         """The samples of these runs; those that the runs share stay as they are."""
+        if self.segments is not None:
+            return replace(self, segments=self.segments.of(runs), loss=self.loss and self.loss.of(runs))
         inputs = self.inputs[runs] if self.inputs.dim() == 3 else self.inputs
         targets = self.targets[runs] if self.targets.dim() == 3 else self.targets
         per_run = self.weights is not None and self.weights.dim() == 2

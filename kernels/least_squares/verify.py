@@ -1,5 +1,7 @@
 """Checks of fits that have converged, in float64: what the criteria of single steps don't see."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -89,6 +91,10 @@ def bends_down(model: OutputsAndJacobian, parameters: Tensor, problem: Problem, 
     >>> bends_down(constant, between, problem, Rules.unbounded(problem, between))
     tensor([True])
     """
+    return problem.each(partial(_bends_down, model), parameters, rules)
+
+
+def _bends_down(model: OutputsAndJacobian, problem: Problem, parameters: Tensor, rules: Rules) -> Tensor:
     assert problem.loss is not None
     inside = rules.free & (rules.lower < parameters) & (parameters < rules.upper)
     gram, size = (parameters.new_zeros(*parameters.shape, parameters.shape[1]) for _ in range(2))

@@ -5,7 +5,7 @@ import itertools
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -35,6 +35,7 @@ NO_SCHEMA = (
     "theirs: put a file of yours into FOLDER/experiment/NAME.yaml, its first line '# @package _global_', and "
     "say --config-dir FOLDER experiment=NAME"
 )
+Slice = TypeVar("Slice", bound=Sequence[Any])
 START = "start"  # what tells the runs of model.starts apart
 
 
@@ -95,14 +96,14 @@ def make_pack(cfg: DictConfig | Config, overrides: Sequence[str] = ()) -> Pack:
     cfg = as_chosen(cfg, given)
     values = {path: expand(path, value) for path, value in _over(cfg, given).items()}
     starts = OmegaConf.select(cfg, "model.starts")
-    if _count(values, cfg.pack.zip) * max(1, starts) > MOST_RUNS:
-        raise UserError(f"pack.over and model.starts ask for more runs than a pack may hold, {MOST_RUNS:,}")
+    check_count(_count(values, cfg.pack.zip) * max(1, starts))
     over = {path: typed(cfg, path, of_field) for path, of_field in values.items()}
     rows = _rows(over, cfg.pack.zip)
     if starts > 1:
         over[START] = list(range(starts))
         rows = [(*row, start) for row in rows for start in over[START]]
-    rows = _sliced(rows, cfg.pack.slice)
+    if cfg.data.group is None:  # else it is about all runs of all groups
+        rows = sliced(rows, cfg.pack.slice)
     columns = {path: [row[i] for row in rows] for i, path in enumerate(over)}
     columns |= _followers(cfg, columns, len(rows))
     config = _config(cfg, columns, over)
@@ -226,15 +227,32 @@ def _rows(over: Mapping[str, list[Any]], side_by_side: bool) -> list[tuple[Any, 
     return list(itertools.product(*over.values()))
 
 
-def _sliced(rows: list[tuple[Any, ...]], part: list[int] | None) -> list[tuple[Any, ...]]:
-    """The rows that pack.slice, `part`, leaves."""
+def check_count(runs: int) -> None:
+    """Raises UserError where these are more runs than a pack may hold.
+
+    >>> from packtrain.trainer.config.pack import check_count
+    >>> check_count(1000)
+    """
+    if runs > MOST_RUNS:
+        raise UserError(
+            f"data.group, pack.over and model.starts ask for more runs than a pack may hold, {MOST_RUNS:,}"
+        )
+
+
+def sliced(rows: Slice, part: list[int] | None) -> Slice:
+    """The rows that pack.slice, `part`, leaves. Raises UserError.
+
+    >>> from packtrain.trainer.config.pack import sliced
+    >>> sliced(range(9), [2, 4])
+    range(2, 4)
+    """
     if part is None:
         return rows
     if len(part) != 2 or not 0 <= part[0] < part[1] <= len(rows):
         raise UserError(
             f"pack.slice is [from, to) with 0 <= from < to <= {len(rows)}, the runs there are; got {part}"
         )
-    return rows[slice(*part)]
+    return rows[slice(*part)]  # pyright: ignore[reportReturnType]
 
 
 def _refuse_unknown(cfg: DictConfig, schema: type, prefix: str = "") -> None:

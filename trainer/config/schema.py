@@ -97,6 +97,7 @@ class DataConfig:
     path: str | None = only(None, "file")
     table: dict[str, Any] = mapping("file", "table")
     columns: dict[str, Any] = mapping("gaussians", "file", "table", "sklearn")
+    group: Any = only(None, "gaussians", "file", "table", "sklearn")
     set: str | None = only(None, "sklearn")
 
     @property

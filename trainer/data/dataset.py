@@ -1,12 +1,14 @@
 """A data set in memory: inputs and targets, a training part and a validation part."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...kernels.common.errors import UserError
+from ...kernels.common.segments import Segments
 from .rounding import loss_of
 from .split import Split
 
@@ -23,6 +25,9 @@ class Dataset:
     `rows` [N] are the samples' rows, from 0, in what they were taken from, on the device where that was read.
     None: 0, 1, ..., N - 1.
     `origins` says of inputs and targets where their numbers come from, for people.
+    `segments` say which samples are those of each of R runs. None: all are of every run. `faults` say why a
+    run's are of no use, for those that have none left.
+    Of runs that have n samples each, `alike` makes inputs [R, n, V], targets [R, n, T] and weights [R, n].
     """
 
     inputs: Tensor
@@ -37,19 +42,57 @@ class Dataset:
     rows: Tensor | None = None
     one_hot: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)
+    segments: Segments | None = None
+    faults: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return self.inputs.shape[-2]
+
+    def of(self, runs: Tensor) -> "Dataset":
+        """The data of these runs: indices, or a mask [R]."""
+        if self.segments is None:
+            return self
+        places = torch.arange(len(self.segments), device=runs.device)[runs].tolist()
+        faults = {place: self.faults[run] for place, run in enumerate(places) if run in self.faults}
+        return replace(self, segments=self.segments.of(runs), faults=faults)
+
+    def of_run(self, run: int) -> "Dataset":
+        """The samples of one run."""
+        if self.segments is None:
+            return self
+        start, count = int(self.segments.starts[run]), int(self.segments.counts[run])
+        return replace(self, segments=None, faults={}).part(slice(start, start + count))
+
+    def alike(self) -> Iterator[tuple[Tensor, "Dataset"]]:
+        """Runs [K] that have equally many samples, and these, stacked."""
+        assert self.segments is not None
+        for runs, places in self.segments.by_size():
+            yield runs, self._stacked(runs, places)
+
+    def _stacked(self, runs: Tensor, places: Tensor) -> "Dataset":
+        weights = None if self.weights is None else self.weights[places]
+        rows = places if self.rows is None else self.rows[_beside(self.rows, places)]
+        inputs, targets = self.inputs[places], self.targets[places]
+        own = {"inputs": inputs, "targets": targets, "weights": weights, "rows": rows}
+        return replace(self.of(runs), **own, segments=None)
 
     @property
     def counted(self) -> "Dataset":
         """The samples that count: those whose weight isn't 0, which are all where there are no weights."""
         if self.weights is None or bool(self.weights.all()):
             return self
-        return self.part(self.weights.nonzero()[:, 0])
+        if self.segments is None:
+            return self.part(self.weights.nonzero()[:, 0])
+        mask = self.weights != 0
+        return replace(self.part(mask), segments=self.segments.kept(mask))
 
     def part(self, index: Tensor | slice) -> "Dataset":
-        """The samples at `index`: of indices, a mask [N], or a slice."""
+        """The samples at `index`: of indices, a mask [N], or a slice; of runs alike a slice of each."""
+        if self.inputs.dim() == 3:
+            assert isinstance(index, slice) and self.rows is not None
+            inputs, targets, rows = self.inputs[:, index], self.targets[:, index], self.rows[:, index]
+            weights = None if self.weights is None else self.weights[:, index]
+            return replace(self, inputs=inputs, targets=targets, weights=weights, rows=rows)
         weights = None if self.weights is None else self.weights[index]
         rows = self._places(index) if self.rows is None else self.rows[_beside(self.rows, index)]
         targets = self.targets[index]
@@ -57,7 +100,9 @@ class Dataset:
 
     def _places(self, index: Tensor | slice) -> Tensor:
         """The rows at `index` where the samples are as they came."""
-        return torch.arange(*index.indices(len(self))) if isinstance(index, slice) else index
+        if isinstance(index, slice):
+            return torch.arange(*index.indices(len(self)))
+        return index.nonzero()[:, 0] if index.dtype == torch.bool else index
 
     def row(self, sample: int) -> int:
         """The number of a sample's row, from 1, in what the data were taken from."""
@@ -67,7 +112,9 @@ class Dataset:
         """The same on `device`, the inputs and targets as `dtype`, but for class indices."""
         targets = self.targets.to(device, dtype if self.targets.is_floating_point() else None)
         weights = None if self.weights is None else self.weights.to(device)
-        return replace(self, inputs=self.inputs.to(device, dtype), targets=targets, weights=weights)
+        segments = self.segments and self.segments.to(device)
+        inputs = self.inputs.to(device, dtype)
+        return replace(self, inputs=inputs, targets=targets, weights=weights, segments=segments)
 
     def standardized(self, mean: Tensor, std: Tensor) -> "Dataset":
         """x -> (x - mean) / std, column by column."""
@@ -98,16 +145,32 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Groups:
+    """G groups, in the order in which they first appear: `keys` maps each column to its value in each group.
+
+    `faults` maps a group of no use to the reason.
+    """
+
+    keys: Mapping[str, list[Any]]
+    faults: Mapping[int, str]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.keys.values())))
+
+
+@dataclass(frozen=True)
 class Data:
     """The training part, the parts that are held out to validate and to test by, if any, and `notes`.
 
     `notes` are sentences for people.
+    `groups` are the groups whose samples the `segments` of all parts are, None where there are none.
     """
 
     train: Dataset
     validation: Dataset | None
     notes: tuple[str, ...] = ()
     test: Dataset | None = None
+    groups: Groups | None = None
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Data":
         """All parts; see Dataset.to."""
@@ -115,7 +178,8 @@ class Data:
 
     def each(self, change: Callable[[Dataset], Dataset]) -> "Data":
         """All parts, changed alike."""
-        validation, test = (part and change(part) for part in (self.validation, self.test))
+        held_out = (None if part is None else change(part) for part in (self.validation, self.test))
+        validation, test = held_out
         return replace(self, train=change(self.train), validation=validation, test=test)
 
 
@@ -150,12 +214,19 @@ def prepare(whole: Dataset, split: Split, standardize: bool, targets_too: bool =
 def _parts(whole: Dataset, split: Split) -> Data:
     if not (split.validation or split.test):
         return Data(whole, None)
-    train, validation, test = split.parts(len(whole), whole.inputs.device)
-    return Data(
-        whole.part(train),
-        whole.part(validation) if split.validation else None,
-        test=whole.part(test) if split.test else None,
-    )
+    if whole.segments is None:
+        parts = [whole.part(index) for index in split.parts(len(whole), whole.inputs.device)]
+    else:
+        of_groups = split.within(whole.segments.starts, whole.segments.counts)
+        parts = [_of_groups(whole, indices) for indices in zip(*of_groups, strict=True)]
+    train, validation, test = parts
+    return Data(train, validation if split.validation else None, test=test if split.test else None)
+
+
+def _of_groups(whole: Dataset, indices: Sequence[Tensor]) -> Dataset:
+    """The samples at these indices of each group."""
+    counts = torch.tensor([len(index) for index in indices], device=whole.inputs.device)
+    return replace(whole.part(torch.cat(list(indices))), segments=Segments.after_another(counts))
 
 
 def _beside(tensor: Tensor, index: Tensor | slice) -> Tensor | slice:

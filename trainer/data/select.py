@@ -18,7 +18,12 @@ COPIES = 2  # of the columns that are used, in float64, at a time
 
 
 def select(
-    table: Table, columns: dict[str, Any], graph: Graph | None, classes: bool, outputs: int | None = None
+    table: Table,
+    columns: dict[str, Any],
+    graph: Graph | None,
+    classes: bool,
+    outputs: int | None = None,
+    missing: bool = False,
 ) -> Dataset:
     """The data set that a graph, or (None) an MLP, is trained on. Raises UserError.
 
@@ -45,9 +50,9 @@ def select(
     needed = COPIES * rows * len(chosen.used) * np.dtype(np.float64).itemsize
     check_memory(needed, available_memory(), table.source, "take fewer rows or columns")
     wanted = len(graph.outputs) if graph else None
-    names, targets, one_hot = _targets(table, chosen.targets, classes, wanted, outputs)
+    names, targets, one_hot = _targets(table, chosen.targets, classes, wanted, outputs, missing)
     return Dataset(
-        _stack(table, chosen.inputs, rows),
+        _stack(table, chosen.inputs, rows, missing),
         targets,
         tuple(chosen.inputs),
         names,
@@ -59,14 +64,19 @@ def select(
     )
 
 
-def _stack(table: Table, columns: Mapping[str, str], rows: int = 0) -> torch.Tensor:
+def _stack(table: Table, columns: Mapping[str, str], rows: int = 0, missing: bool = False) -> torch.Tensor:
     """The columns [N, K]; [rows, 0] where there are none."""
-    values = [table.numbers(name, wanted) for wanted, name in columns.items()]
+    values = [table.numbers(name, wanted, missing) for wanted, name in columns.items()]
     return torch.from_numpy(np.stack(values, 1) if values else np.empty((rows, 0)))
 
 
 def _targets(
-    table: Table, columns: Mapping[str, str], classes: bool, wanted: int | None, outputs: int | None
+    table: Table,
+    columns: Mapping[str, str],
+    classes: bool,
+    wanted: int | None,
+    outputs: int | None,
+    missing: bool,
 ) -> tuple[tuple[str, ...], torch.Tensor, bool]:
     """(names, targets [N, T], whether they are one-hot): numbers, class indices, or one number a class.
 
@@ -75,7 +85,7 @@ def _targets(
     if classes and len(columns) != 1:
         raise UserError(f"cross_entropy takes one column of class labels; got {', '.join(columns)}")
     if not classes and _are_numbers(table, columns, wanted, outputs):
-        return tuple(columns), _stack(table, columns), False
+        return tuple(columns), _stack(table, columns, missing=missing), False
     ((word, name),) = columns.items()
     labels, index = table.classes(name, word)
     if classes:

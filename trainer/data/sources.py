@@ -16,6 +16,7 @@ from .class_weights import with_class_weights
 from .columns import TARGET
 from .dataset import Data, Dataset, prepare, rounded
 from .generated import gaussians, ground_truth
+from .groups import by_groups, group_columns
 from .select import select
 from .split_of import split_of
 from .table import Table
@@ -46,6 +47,7 @@ def load(
     >>> len(data.train), len(data.validation)
     (3, 1)
     """
+    groups = None
     if config.kind == "ground_truth":
         if graph is None:
             raise UserError("data=ground_truth pushes samples through equations, and an MLP has none")
@@ -55,9 +57,12 @@ def load(
             )
         table, whole, columns = None, ground_truth(config, graph, device, dtype), []
     else:
-        table = _table(config)
-        whole = select(_features(table, config, graph), config.columns, graph, loss == CROSS_ENTROPY, outputs)
+        table, names = _table(config), group_columns(config.group)
+        features = _features(table, config, graph, names)
+        whole = select(features, config.columns, graph, loss == CROSS_ENTROPY, outputs, bool(names))
         columns = table.names
+        if names:
+            whole, groups = by_groups(whole, table, names)
     _check_targets(whole, loss)
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
     split = split_of(config, whole, table)
@@ -66,13 +71,15 @@ def load(
     if config.class_weights not in (None, {}):
         data = with_class_weights(data, config.class_weights)
     sentences = [*(notes(graph, columns) if graph else []), parted, *rounded(data.train, dtype)]
-    return replace(data.to(device, dtype), notes=tuple(filter(None, sentences)))
+    return replace(data.to(device, dtype), notes=tuple(filter(None, sentences)), groups=groups)
 
 
-def _features(table: Table, config: DataConfig, graph: Graph | None) -> Table:
-    """Without the column that data.split names, which is no input of an MLP unless data.columns says so."""
-    column = split_method(config.split)[1]
-    return table if graph or "inputs" in config.columns else table.without([column])
+def _features(table: Table, config: DataConfig, graph: Graph | None, groups: list[str]) -> Table:
+    """Without the columns of groups, nor that of data.split, unless data.columns names the inputs."""
+    if graph is not None:
+        return table
+    split = [] if "inputs" in config.columns else [split_method(config.split)[1]]
+    return table.without([*groups, *split])
 
 
 def _check_targets(data: Dataset, loss: str) -> None:

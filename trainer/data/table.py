@@ -62,14 +62,20 @@ class Table:
         """The table without the columns of these names."""
         return replace(self, columns={n: cells for n, cells in self.columns.items() if n not in names})
 
-    def numbers(self, name: str, wanted: str) -> np.ndarray:
-        """The column `name` [N] as float64. Raises UserError, with the row of what is no finite number."""
+    def numbers(self, name: str, wanted: str, missing: bool = False) -> np.ndarray:
+        """The column `name` [N] as float64. Raises UserError, with the row of what is no finite number.
+
+        With `missing`, empty cells and those that aren't finite are NaN; words are refused all the same.
+        """
         column = self.column(name, wanted)
         if column.dtype.kind == "c":
             raise UserError(f"{self.source}, column {name}: expected real numbers, got complex ones")
         values = column if column.dtype.kind in "fiub" else _floats(column)
         values = values.astype(np.float64)
         bad = np.flatnonzero(~np.isfinite(values))
+        if missing:
+            bad = [row for row in bad if not (_is_empty(column[row]) or isinstance(column[row], float))]
+            values[~np.isfinite(values)] = np.nan
         if len(bad):
             cell = column[bad[0] : bad[0] + 1].tolist()[0]
             raise UserError(

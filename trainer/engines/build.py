@@ -117,7 +117,9 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
     _check_size(pack, model)
     data = _counted(data)
     order = Order(len(data), len(data), None, data.inputs.device)
-    problem = Problem(data.inputs, data.targets, data.weights, loss=_robust_loss(pack, model))
+    problem = Problem(
+        data.inputs, data.targets, data.weights, loss=_robust_loss(pack, model), segments=data.segments
+    )
     rules = _rules(pack, model, problem, _steps(pack, order))
     damped = pack.config.optimizer.kind == "levenberg_marquardt"
     parameters = model.parameters.detach()
@@ -131,9 +133,8 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
     else:
         squares = _squares(model) if choice.backend == "triton" else None
         solver = TorchSolver(model.jacobian, problem, parameters, rules, damped, squares)
-    scale = (1.0 if problem.loss is None else 0.5) / (problem.rows if model.loss_kind.mean else 1)
     every = pack.config.monitor.every
-    return LeastSquaresEngine(model, solver, problem, data, rules, order, scale, choice, every)
+    return LeastSquaresEngine(model, solver, problem, data, rules, order, choice, every)
 
 
 def _robust_loss(pack: Pack, model: Model) -> RobustLoss | None:

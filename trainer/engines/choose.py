@@ -41,6 +41,8 @@ def choose(config: Config, graph: Graph | None, data: Dataset, compute: Compute)
     check_backend(config.compute.backend, compute.device)
     fits = config.optimizer.kind in LEAST_SQUARES
     samples, outputs = len(data.counted if fits else data), data.targets.shape[1]
+    if data.segments:  # of groups each is small; none may look at its neighbours
+        samples = 1
     task = Task(config, graph, compute.device, compute.dtype, samples, outputs)
     allowed = [way for way in ways_of(task) if _is_allowed(way, task)]
     able = [way for way in allowed if not way.refusal(task)]

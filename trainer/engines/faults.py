@@ -25,7 +25,7 @@ UNKNOWN = "look at the data and at the starting values"
 def why_not_begun(model: Model, data: Dataset, runs: Tensor) -> dict[int, str]:
     """run -> why it can't make a step from its starting values, for each that is marked in `runs` [R].
 
-    Runs with the same starting values are examined once.
+    Runs with the same starting values and samples are examined once.
 
     >>> from packtrain.kernels.language import parse
     >>> data = Dataset(torch.zeros(1, 1), torch.zeros(1, 1), ("x",), ("xy",))
@@ -33,13 +33,21 @@ def why_not_begun(model: Model, data: Dataset, runs: Tensor) -> dict[int, str]:
     >>> why_not_begun(model, data, torch.tensor([False, True]))
     {1: 'row 1: a/x is infinite'}
     """
-    starts = {run: tuple(model.parameters[run].tolist()) for run in runs.nonzero()[:, 0].tolist()}
+    starts = {run: _beginning(model, data, run) for run in runs.nonzero()[:, 0].tolist()}
     first = {values: run for run, values in reversed(starts.items())}
     reasons = {values: _why_not_begun(model, data, run) for values, run in first.items()}
     return {run: reasons[values] for run, values in starts.items()}
 
 
+def _beginning(model: Model, data: Dataset, run: int) -> tuple[float, ...]:
+    """What tells runs apart that begin otherwise: the starting values, and which samples are its own."""
+    own = data.segments and data.segments.of(torch.tensor([run]))
+    samples = () if own is None else (*own.starts.tolist(), *own.counts.tolist())
+    return *model.parameters[run].tolist(), *samples
+
+
 def _why_not_begun(model: Model, data: Dataset, run: int) -> str:
+    data = data.of_run(run)
     if not isinstance(model, ExpressionModel):
         return fault_of_loss(model, data, run) or UNKNOWN
     given = model.graph, model.parameters.detach()[run], data

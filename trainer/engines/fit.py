@@ -1,8 +1,9 @@
 """The report of a least-squares fit: what its parameters are worth, and what the data can't tell."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import torch
@@ -13,6 +14,7 @@ from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status
 from ...kernels.least_squares.criteria import negligible, rounding_of
 from ...kernels.least_squares.inference import Inference, combinations, infer, sum_of_rows
 from ...kernels.least_squares.linearize import Linear
+from ...kernels.sums import sum_in_order
 from ..data.dataset import Dataset
 from ..models.base import Model
 from .faults import far_from_0
@@ -83,9 +85,7 @@ def add_reports(rows: list[Row], engine: Fits) -> None:
     >>> print(round(row["fit"]["rss"], 4), round(row["parameters"]["a"]["stderr"], 4))
     0.3571 0.1129
     """
-    standardized = engine.data.mean is not None
-    samples = _samples(engine.problem, standardized, "" if standardized else far_from_0(engine.data))
-    samples = replace(samples, scaled=engine.data.target_mean is not None)
+    samples = _samples_in_runs(engine)
     eps = torch.finfo(engine.model.parameters.dtype).eps
     statuses = [Status(code) for code in engine.status.tolist()]
     for runs, at_end in engine.solver.solutions():
@@ -94,7 +94,7 @@ def add_reports(rows: list[Row], engine: Fits) -> None:
         dropped = _negligible(engine, runs, linear)
         inference = infer(linear.root.masked_fill(dropped[:, None], 0), free)
         for place, run in enumerate(runs.tolist()):
-            fit = _quality(float(linear.rss[place]), int(inference.rank[place]), samples)
+            fit = _quality(float(linear.rss[place]), int(inference.rank[place]), samples(run))
             rows[run]["fit"] = {
                 "criterion": statuses[run].name.lower(),
                 "iterations": rows[run]["steps"],
@@ -106,19 +106,36 @@ def add_reports(rows: list[Row], engine: Fits) -> None:
             if engine.model.scalars and math.isfinite(fit["rss"]):
                 masks = free[place].tolist(), at_bound[place].tolist()
                 _add_parameters(rows[run], inference, place, *masks, statuses[run] in CONVERGED)
-            rows[run]["fit"]["notes"] = list(_notes(rows[run]["fit"], statuses[run], samples, eps))
+            rows[run]["fit"]["notes"] = list(_notes(rows[run]["fit"], statuses[run], samples(run), eps))
 
 
-def _samples(problem: Problem, standardized: bool, offset: str = "") -> Samples:
-    samples, outputs = problem.targets.shape[-2:]
-    targets = problem.targets.double()
-    weights = torch.ones_like(targets[:, 0]) if problem.weights is None else problem.weights
-    mean = (weights @ targets) / weights.sum()
-    spread = float((weights @ (targets - mean).square()).sum())
-    size = float(replace(problem, loss=None).size)
-    n = outputs * (samples if problem.weights is None else int((weights > 0).sum()))
-    spread = spread if spread > EPS * size**2 else 0.0
-    return Samples(n, size, spread, standardized, offset, problem.loss is not None)
+def _samples_in_runs(engine: Fits) -> Callable[[int], Samples]:
+    """What each run is fitted to."""
+    data, problem = engine.data, engine.problem
+    numbers = problem.each(measures).tolist()
+
+    @lru_cache(maxsize=1)
+    def of(run: int) -> Samples:
+        n, size, spread = numbers[run]
+        offset = "" if data.mean is not None else far_from_0(data.of_run(run))
+        robust, scaled = problem.loss is not None, data.target_mean is not None
+        return Samples(int(n), size, spread, data.mean is not None, offset, robust, scaled)
+
+    return of if len(numbers) > 1 else lambda run: of(0)
+
+
+def measures(problem: Problem) -> Tensor:
+    """n, |sqrt(w) t| and its square about the mean, [R, 3]; [1, 3] of samples that the fits share."""
+    targets = problem.targets.double().reshape(-1, *problem.targets.shape[-2:])
+    weights = torch.ones_like(targets[..., 0])
+    if problem.weights is not None:
+        weights = problem.weights.expand_as(weights)
+    weighted = weights[..., None] * targets
+    mean = sum_of_rows(weighted) / sum_in_order(weights)[:, None]
+    spread = sum_of_rows(weights[..., None] * (targets - mean[:, None]).square()).sum(1)
+    size = sum_in_order((weighted * targets).flatten(1)).sqrt()
+    n = (weights > 0).sum(1) * targets.shape[2]
+    return torch.stack([n.double(), size, spread.where(spread > EPS * size**2, 0)], 1)
 
 
 def _free(engine: Fits, runs: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status, by_qr, is_large, together
+from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status, by_qr, together
+from ...kernels.least_squares.linearize import LARGE
 from ...kernels.least_squares.verify import bends_down, is_saddle, status_in_double
 from ..data.dataset import Dataset
 from ..data.order import Order
@@ -43,7 +44,7 @@ OF_A_LOSS = {"residuals": "the slopes of the loss", "total": "the loss"}
 class LeastSquaresEngine:
     """Makes trial steps of R fits through `solver`; see Engine. Fits that have ended cost nothing more.
 
-    `data` are what `problem` was made of; the loss is `scale` times the sum of squares. The reference and
+    `data` are what `problem` was made of; the loss is `scale` [R] times the sum of squares. The reference and
     Triton take one step after another; Numba takes all steps of a call in one loop, which is the fused kind.
     """
 
@@ -57,16 +58,24 @@ class LeastSquaresEngine:
         data: Dataset,
         rules: Rules,
         order: Order,
-        scale: float,
         choice: Choice,
         every: int = 1,
     ) -> None:
         self.model, self.solver, self.order = model, solver, order
         self.problem, self.data, self.rules, self.steps = problem, data, rules, rules.steps
-        self.scale, self.kind, self.backend = scale, choice.engine, choice.backend
+        self.kind, self.backend = choice.engine, choice.backend
         self.every = every
         self.step = 0
+        self.samples = data.segments.counts if data.segments else torch.full_like(self.steps, len(data))
+        self.scale = self._scale()
+        self.status.masked_fill_(self.samples == 0, Status.NOT_FINITE)
         self.columns = list(model.scalars.values())
+
+    def _scale(self) -> Tensor:
+        """What a fit's sum of squares is multiplied by, to be its loss: [R] in float64."""
+        half = 1.0 if self.problem.loss is None else 0.5
+        terms = self.samples * self.problem.targets.shape[-1]
+        return half / (terms.double() if self.model.loss_kind.mean else torch.ones_like(self.rules.size))
 
     @property
     def status(self) -> Tensor:
@@ -112,15 +121,16 @@ class LeastSquaresEngine:
             part[steps.start - start : made : self.every]
             for part in (trials.rss, trials.gradient, trials.damping, trials.parameters)
         )
+        scale = self.scale[trials.runs]
         return History(
             steps,
             trials.runs,
-            rss * self.scale,
-            2 * gradient * self.scale,
+            rss * scale,
+            2 * gradient * scale,
             {"damping": damping},
             path[..., self.columns],
-            trials.rss[made - 1] * self.scale,
-            made * len(trials.runs) * self.order.batch,
+            trials.rss[made - 1] * scale,
+            made * int(self.samples[trials.runs].sum()),
         )
 
     def _look_again(self, runs: Tensor) -> None:
@@ -130,13 +140,17 @@ class LeastSquaresEngine:
         converged = runs[torch.isin(self.status[runs], torch.tensor(CONVERGED, device=runs.device))]
         size = self.model.parameters.shape[1]
         for some in converged.split(together(self.problem, size)):
-            if self.model.parameters.dtype != torch.float64 or is_large(self.problem, size):
+            if self.model.parameters.dtype == torch.float64:
+                self._look_in_double(some[self._large[some]])
+            else:
                 self._look_in_double(some)
             self._look_beside(some[self._silent[some].any(1)])
             self._look_down(some)
 
     def _look_in_double(self, runs: Tensor) -> None:
         """Judges minima in float32, or by normal equations, once more: by the QR in float64."""
+        if not len(runs):
+            return
         parameters, problem = self._in_double(runs)
         linear, scale = by_qr(self.model.jacobian, parameters, problem), self.solver.scale[runs].double()
         given = parameters, scale, linear, self.rules.of(runs), self.status[runs]
@@ -159,6 +173,12 @@ class LeastSquaresEngine:
         return self.model.parameters.detach()[runs].double(), self.problem.double().of(runs)
 
     @property
+    def _large(self) -> Tensor:
+        """Which fits are linearized by normal equations: [R]."""
+        rows = self.samples * self.problem.targets.shape[-1]
+        return rows * (self.model.parameters.shape[1] + 1) > LARGE
+
+    @property
     def _silent(self) -> Tensor:
         """The free parameters by which every derivative has been 0 all along: [R, P]."""
         return self.rules.free & (self.solver.scale == 0)
@@ -176,6 +196,8 @@ class LeastSquaresEngine:
 
         def ending(run: int, code: int, done: int, steps: int) -> Ending:
             status = Status(code)
+            if run in self.data.faults:
+                return Ending(Outcome.FAILED, done, steps, self.data.faults[run])
             if status == Status.RUNNING:
                 return Ending(Outcome.STOPPED, done, steps, reason)
             if status == Status.EXHAUSTED:
@@ -197,8 +219,9 @@ class LeastSquaresEngine:
 
     def _explanation(self, run: int, status: Status) -> str:
         """What follows the reason of one fit that ended with this status, or ''."""
+        data = self.data.of_run(run)
         if status == Status.HIDDEN:
-            return far_from_0(self.data)
+            return far_from_0(data)
         if not isinstance(self.model, ExpressionModel):
             return ""
         parameters = self.model.parameters.detach()[run]
@@ -209,11 +232,11 @@ class LeastSquaresEngine:
                 return ": most errors lie where the loss levels off; start closer, or raise its constants"
             return f": every derivative by {' and '.join(names)} is 0 here; start elsewhere"
         if status == Status.NOT_FINITE:
-            given = self.model.graph, parameters, self.data
+            given = self.model.graph, parameters, data
             fault = fault_in(*given) or too_far(*given)
             return f": {fault}" if fault else ""
         if status in (Status.STUCK, Status.EXHAUSTED):
-            fault = fault_beyond(self.model.graph, parameters, self._descent(run), self.data)
+            fault = fault_beyond(self.model.graph, parameters, self._descent(run), data)
             return f"; a little further on, {fault}" if fault else ""
         return ""
 

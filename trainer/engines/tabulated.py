@@ -172,6 +172,8 @@ def endings_of(
     begun = why_not_begun(model, data, ~alive & (steps_done == 0))
 
     def ending(run: int, alive: bool, done: int, steps: int) -> Ending:
+        if run in data.faults:
+            return Ending(Outcome.FAILED, done, steps, data.faults[run])
         if not alive:
             return Ending(Outcome.DIVERGED, done, steps, begun.get(run, ""))
         if done < steps:

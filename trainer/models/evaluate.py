@@ -1,6 +1,6 @@
 """Losses and metrics over a whole data set."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,10 +46,13 @@ def evaluate(model: Model, data: Dataset, metrics: bool = True) -> Evaluation:
     wanted = model.metrics if metrics else ()
     counted = data.counted
     block = max(1, MOST_NUMBERS // model.width)
-    parts = [_evaluate(model.of(runs), counted, wanted, block) for runs in _runs(model, counted, block)]
+    parts = [
+        (runs, _evaluate(model.of(runs), data, wanted, block)) for runs, data in _parts(model, counted, block)
+    ]
+    order = torch.cat([runs for runs, _ in parts]).argsort()
     return Evaluation(
-        torch.cat([part.loss for part in parts]),
-        {name: torch.cat([part.metrics[name] for part in parts]) for name in wanted},
+        torch.cat([part.loss for _, part in parts])[order],
+        {name: torch.cat([part.metrics[name] for _, part in parts])[order] for name in wanted},
     )
 
 
@@ -66,7 +69,7 @@ def evaluate_only(model: Model, data: Dataset, runs: Tensor, metrics: bool = Tru
     >>> evaluate_only(model, data, torch.tensor([False, True])).loss.tolist()
     [nan, 2.5]
     """
-    part = evaluate(model.of(runs), data, metrics)
+    part = evaluate(model.of(runs), data.of(runs), metrics)
 
     def spread(values: Tensor) -> Tensor:
         return values.new_full(runs.shape, torch.nan).masked_scatter(runs, values)
@@ -93,7 +96,7 @@ def confusion(model: Model, data: Dataset, run: int) -> dict[str, Any] | None:
     >>> confusion(model, data, run=0)
     {'classes': ['no', 'yes'], 'counts': [[1, 0], [1, 1]]}
     """
-    counted = data.counted
+    counted = data.of_run(run).counted
     classes = _class_names(model, counted)
     if not 1 < len(classes) <= MOST_CLASSES:
         return None
@@ -114,26 +117,39 @@ def _class_names(model: Model, data: Dataset) -> list[str]:
     return ["0", "1"] if model.loss_kind.name == BINARY and data.targets.shape[1] == 1 else []
 
 
-def _runs(model: Model, data: Dataset, block: int) -> tuple[Tensor, ...]:
-    """The runs, in parts that are evaluated one after another."""
-    runs = torch.arange(model.runs, device=model.parameters.device)
-    most = MOST_NUMBERS // (model.width * max(1, min(block, len(data))))
-    return runs.split(max(1, most))
+def _parts(model: Model, data: Dataset, block: int) -> Iterator[tuple[Tensor, Dataset]]:
+    """Runs that are evaluated together, one part after another, and their data: all have as many samples."""
+    everyone = torch.arange(model.runs, device=model.parameters.device)
+    if data.segments is None:
+        yield from ((runs, data) for runs in everyone.split(_together(model, len(data), block)))
+        return
+    for runs, _ in data.segments.by_size():
+        count = int(data.segments.counts[runs[0]])
+        for some in runs.split(_together(model, count, block)):
+            yield from ((some, alike) for _, alike in data.of(some).alike())
+
+
+def _together(model: Model, samples: int, block: int) -> int:
+    """How many runs are evaluated at a time."""
+    return max(1, MOST_NUMBERS // (model.width * max(1, min(block, samples))))
 
 
 def _evaluate(model: Model, data: Dataset, wanted: Collection[str], block: int) -> Evaluation:
     """The loss and the `wanted` metrics of runs that are evaluated together, a block of samples at a time."""
     total = model.parameters.new_zeros(model.runs, dtype=torch.float64)
+    if not len(data):
+        unknown = torch.full_like(total, torch.nan)
+        return Evaluation(unknown, dict.fromkeys(wanted, unknown))
     in_units, classes = data.in_units(data.targets), len(data.target_names)
     added = tallies(wanted, model.loss_kind, in_units, classes, model.runs)
     for start in range(0, len(data), block):
         part = data.part(slice(start, start + block))
         outputs = _outputs(model, part.inputs).double()
         total += sum_in_order(_losses(model, outputs, part).flatten(1))
-        compared = data.in_units(outputs), in_units[start : start + block]
+        compared = data.in_units(outputs), in_units[..., start : start + block, :]
         for tally in added:
             tally.add(*compared)
-    count = len(data) * model.loss_kind.terms(data.targets.shape[1])
+    count = len(data) * model.loss_kind.terms(data.targets.shape[-1])
     metrics = {name: values for tally in added for name, values in tally.metrics().items()}
     return Evaluation(total / (count or 1), {name: metrics[name] for name in wanted})
 
@@ -142,14 +158,15 @@ def _outputs(model: Model, inputs: Tensor) -> Tensor:
     """The predictions [R, B, T]; each run's have the bits that they have where it is alone."""
     if not model.one_by_one:
         return model.predict(inputs)
-    runs = torch.arange(model.runs, device=inputs.device)
-    return torch.cat([model.of(run).predict(inputs) for run in runs.split(1)])
+    runs = torch.arange(model.runs, device=inputs.device).split(1)
+    own = inputs.split(1) if inputs.dim() == 3 else [inputs] * len(runs)
+    return torch.cat([model.of(run).predict(x) for run, x in zip(runs, own, strict=True)])
 
 
 def _losses(model: Model, outputs: Tensor, part: Dataset) -> Tensor:
     """The terms of the loss, each times its sample's weight where there are weights."""
     if part.weights is not None and model.weighs_errors:
-        root = part.weights.sqrt()[:, None]
+        root = part.weights.sqrt()[..., None]
         return terms_reference(model.loss_kind, root * outputs, root * part.targets, model.loss_constants)
     losses = terms_reference(model.loss_kind, outputs, part.targets, model.loss_constants)
-    return losses if part.weights is None else losses * part.weights[:, None]
+    return losses if part.weights is None else losses * part.weights[..., None]

@@ -41,7 +41,7 @@ class Tally(ABC):
 
     @abstractmethod
     def add(self, outputs: Tensor, targets: Tensor) -> None:
-        """A block of samples: outputs [R, B, T], targets [B, T], or class indices [B, 1]."""
+        """A block of samples: outputs [R, B, T], targets [B, T] or [R, B, T], of classes T = 1."""
 
     @abstractmethod
     def metrics(self) -> dict[str, Tensor]:
@@ -67,13 +67,13 @@ class Numbers(Tally):
         self, runs: int, targets: Tensor, link: Callable[[Tensor], Tensor] = lambda outputs: outputs
     ) -> None:
         self.link = link
-        self.count = len(targets)
-        targets = targets.double()
-        mean = _over_samples(targets[None]) / self.count
-        spread = _over_samples((targets - mean).square()[None])
-        varies = (targets != targets[:1]).any(0)
+        self.count = targets.shape[-2]
+        targets = targets.double() if targets.dim() == 3 else targets.double()[None]
+        mean = _over_samples(targets) / self.count
+        spread = _over_samples((targets - mean[:, None]).square())
+        varies = (targets != targets[:, :1]).any(1)
         self.spread = spread.where(varies, 0)
-        self.squares, self.sizes = targets.new_zeros(2, runs, targets.shape[1])
+        self.squares, self.sizes = targets.new_zeros(2, runs, targets.shape[2])
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
         errors = self.link(outputs.double()) - targets
@@ -108,12 +108,13 @@ class Classes(Tally):
     """
 
     def __init__(self, runs: int, classes: int, device: torch.device) -> None:
-        self.actual = torch.zeros(classes, dtype=torch.int64, device=device)
-        self.right, self.predicted = self.actual.new_zeros(2, runs, classes)
+        counts = torch.zeros(3, runs, classes, dtype=torch.int64, device=device)
+        self.actual, self.right, self.predicted = counts
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
-        actual, predicted = classes_of(targets), predicted_classes(outputs)
-        self.actual += torch.bincount(actual, minlength=len(self.actual))
+        predicted = predicted_classes(outputs)
+        actual = classes_of(targets).expand_as(predicted)
+        self.actual.scatter_add_(1, actual, torch.ones_like(actual))
         self.predicted.scatter_add_(1, predicted, torch.ones_like(predicted))
         self.right.scatter_add_(1, predicted, (predicted == actual).long())
 
@@ -121,8 +122,8 @@ class Classes(Tally):
         right, predicted, actual = (count.double() for count in (self.right, self.predicted, self.actual))
         of_class = actual + predicted
         return {
-            "accuracy": sum_in_order(right) / actual.sum(),
-            "balanced_accuracy": _mean_where(right / actual, (actual > 0).expand_as(right)),
+            "accuracy": sum_in_order(right) / actual.sum(1),
+            "balanced_accuracy": _mean_where(right / actual, actual > 0),
             "f1": _mean_where(2 * right / of_class, of_class > 0),
         }
 
@@ -147,8 +148,8 @@ class Labels(Tally):
         self.counts = torch.zeros(2, 2, runs, labels, dtype=torch.int64, device=device)  # [actual, predicted]
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
-        predicted, actual = outputs > 0, (targets > 0.5)[None]
-        self.samples += len(targets)
+        predicted, actual = outputs > 0, targets > 0.5
+        self.samples += targets.shape[-2]
         self.whole += (predicted == actual).all(2).sum(1)
         for t in (0, 1):
             for p in (0, 1):
@@ -207,6 +208,14 @@ class Ranks(Tally):
         if not self.blocks:
             return
         scores, targets = (torch.cat(parts, -2) for parts in zip(*self.blocks, strict=True))
+        if targets.dim() == 2:
+            yield from self._areas_of(scores, targets)
+            return
+        alone = zip(scores.split(1), targets, strict=True)
+        means = [list(self._areas_of(*run)) or [self.unknown[:1]] for run in alone]
+        yield torch.cat([sum_in_order(torch.stack(areas, 1)) / len(areas) for areas in means])
+
+    def _areas_of(self, scores: Tensor, targets: Tensor) -> Iterator[Tensor]:
         for column in range(scores.shape[2]):
             of_class = targets[:, 0] == (column if scores.shape[2] > 1 else 1)
             positive = of_class if self.exclusive else targets[:, column] > 0.5
@@ -243,16 +252,16 @@ def predicted_classes(outputs: Tensor) -> Tensor:
 
 
 def classes_of(targets: Tensor) -> Tensor:
-    """The classes [B] of targets: indices [B, 1], 0 or 1 as numbers [B, 1], or one-hot [B, T].
+    """The classes [..., B] of targets: indices [..., B, 1], 0 or 1 as numbers, or one-hot [..., B, T].
 
     >>> import torch
     >>> from packtrain.trainer.models.metrics import classes_of
     >>> classes_of(torch.tensor([[0.0, 1.0], [1.0, 0.0]])).tolist(), classes_of(torch.tensor([[3]])).tolist()
     ([1, 0], [3])
     """
-    if targets.shape[1] > 1:
+    if targets.shape[-1] > 1:
         return targets.argmax(-1)
-    return (targets[:, 0] > 0.5).long() if targets.is_floating_point() else targets[:, 0]
+    return (targets[..., 0] > 0.5).long() if targets.is_floating_point() else targets[..., 0]
 
 
 def tallies(names: Collection[str], loss: Loss, targets: Tensor, classes: int, runs: int) -> list[Tally]:
@@ -267,7 +276,7 @@ def tallies(names: Collection[str], loss: Loss, targets: Tensor, classes: int, r
     ['Classes']
     """
     made: list[Tally] = []
-    binary, width, device = loss.name == BINARY, targets.shape[1], targets.device
+    binary, width, device = loss.name == BINARY, targets.shape[-1], targets.device
     if not {*OF_NUMBERS}.isdisjoint(names):
         made.append(Numbers(runs, targets, *([LINKS[loss.name]] if loss.name in LINKS else [])))
     if not {*OF_CLASSES}.isdisjoint(names):

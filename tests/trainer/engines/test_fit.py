@@ -17,8 +17,8 @@ from packtrain.trainer.engines.fit import (
     _notes,
     _nothing_known,
     _quality,
-    _samples,
     _sum,
+    measures,
 )
 from tests.helpers import assert_close
 
@@ -155,7 +155,7 @@ def test_targets_that_dont_vary_have_no_r_squared() -> None:
 def spread(targets: list[float], weights: list[float] | None = None) -> float:
     columns = torch.tensor(targets, dtype=torch.float64)[:, None]
     given = None if weights is None else torch.tensor(weights, dtype=torch.float64)
-    return _samples(Problem(columns, columns, given), False).spread
+    return float(measures(Problem(columns, columns, given))[0, 2])
 
 
 def test_a_spread_that_is_rounding_is_none() -> None:

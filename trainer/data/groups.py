@@ -1,0 +1,138 @@
+"""data.group: the rows of a table that have the same values in some columns are one data set each."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...kernels.common.errors import UserError
+from ...kernels.common.segments import Segments
+from ..config.pack import START, Pack, check_count, sliced
+from ..config.schema import all_fields
+from .dataset import Data, Dataset, Groups
+from .table import Table
+
+TAKEN = {"index", "pack", "run", START, "outcome", "message", "steps", "best_step"}  # columns of runs.csv
+NOTHING_LEFT = "no row of this group is left"
+
+
+def group_columns(given: Any) -> list[str]:
+    """The columns that data.group names, none where it is null. Raises UserError.
+
+    >>> from packtrain.trainer.data.groups import group_columns
+    >>> group_columns("compound"), group_columns(["plate", "compound"]), group_columns(None)
+    (['compound'], ['plate', 'compound'], [])
+    """
+    names = [] if given is None else [given] if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"data.group is a column or a list of them, as in [plate, compound]; got {given!r}")
+    if len(set(names)) < len(names):
+        raise UserError(f"data.group names a column twice: {', '.join(names)}")
+    return names
+
+
+def by_groups(data: Dataset, table: Table, names: list[str]) -> tuple[Dataset, Groups]:
+    """The samples, those of a group after one another in their order, with the groups as `segments`.
+
+    `data` are rows of the `table`, whose columns `names` tell the groups apart. A group that has a cell that
+    isn't a finite number, or no row, is of no use and has no samples. Raises UserError.
+
+    >>> import numpy as np
+    >>> import torch
+    >>> from packtrain.trainer.data.dataset import Dataset
+    >>> from packtrain.trainer.data.groups import by_groups
+    >>> from packtrain.trainer.data.table import Table
+    >>> table = Table("t.csv", {"cell": np.array(["b", "a", "b"])})
+    >>> data = Dataset(torch.tensor([[1.0], [2.0], [3.0]]), torch.zeros(3, 1), ("x",), ("y",))
+    >>> data, groups = by_groups(data, table, ["cell"])
+    >>> data.inputs.tolist(), data.segments.counts.tolist(), groups.keys
+    ([[1.0], [3.0], [2.0]], [2, 1], {'cell': ['b', 'a']})
+    """
+    code, first = _codes(table, names)
+    keys = {name: table.columns[name][first].tolist() for name in names}
+    of_sample = torch.from_numpy(code if data.rows is None else code[data.rows.numpy()])
+    bad = dict(_bad_cells(data, of_sample))
+    kept = ~torch.isin(of_sample, torch.tensor(list(bad), dtype=torch.int64))
+    order = torch.where(kept)[0][of_sample[kept].argsort(stable=True)]
+    counts = torch.bincount(of_sample[kept], minlength=len(first))
+    faults = dict.fromkeys((counts == 0).nonzero()[:, 0].tolist(), NOTHING_LEFT) | bad
+    if not len(order):
+        raise UserError(f"{table.source}: no group can be used; the first: {next(iter(faults.values()))}")
+    segments = Segments.after_another(counts)
+    return replace(data.part(order), segments=segments, faults=faults), Groups(keys, faults)
+
+
+def runs_of_groups(pack: Pack, data: Data) -> tuple[Pack, Data]:
+    """Every run of the pack for each group, in the groups' order, and the samples of each: R = groups x runs.
+
+    The groups' keys are among what varies, under their columns' names; one that a field or a column of
+    runs.csv has is called group.NAME. pack.slice is about all these runs. Without groups nothing changes.
+
+    >>> from packtrain.trainer.config.pack import Pack
+    >>> from packtrain.trainer.config.schema import Config
+    >>> from packtrain.trainer.data.dataset import Data, Dataset, Groups
+    >>> from packtrain.trainer.data.groups import runs_of_groups
+    >>> segments = Segments.after_another(torch.tensor([2, 1]))
+    >>> data = Dataset(torch.ones(3, 1), torch.ones(3, 1), ("x",), ("y",), segments=segments)
+    >>> groups = Groups({"cell": ["b", "a"]}, {})
+    >>> pack, data = runs_of_groups(Pack(Config(), {"seed": [0, 1]}, 2), Data(data, None, groups=groups))
+    >>> pack.over, data.train.segments.starts.tolist()
+    ({'cell': ['b', 'b', 'a', 'a'], 'seed': [0, 1, 0, 1]}, [0, 0, 2, 2])
+    """
+    if data.groups is None:
+        return pack, data
+    runs, groups = pack.runs, len(data.groups)
+    keys = {
+        _column(name): [key for key in of_group for _ in range(runs)]
+        for name, of_group in data.groups.keys.items()
+    }
+    varied = {path: values * groups for path, values in pack.over.items()}
+    whole = Pack(pack.config, keys | varied, runs * groups)
+    check_count(whole.runs)
+    group = torch.arange(groups).repeat_interleave(runs)
+    some = sliced(range(whole.runs), pack.config.pack.slice)
+    if len(some) < whole.runs:
+        whole, group = whole.of(some), group[some.start : some.stop]
+    own = group.to(data.train.inputs.device)
+    return whole, data.each(lambda part: part.of(own))
+
+
+def _column(name: str) -> str:
+    """What a group's column is called among what varies."""
+    taken = name in TAKEN or name in {path for path, _ in all_fields()} or "." in name
+    return f"group.{name}" if taken else name
+
+
+def _codes(table: Table, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The group [N] of each row of the table, and the first row [G] of each group."""
+    for name in names:
+        table.column(name, "data.group")
+    code = np.zeros(table.rows(names), np.int64)
+    for name in names:
+        _, of_column = table.classes(name, "data.group")
+        code = np.unique(code * (of_column.max() + 1) + of_column, return_inverse=True)[1]
+    _, first, code = np.unique(code, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[first.argsort()] = np.arange(len(first))
+    return rank[code], np.sort(first)
+
+
+def _bad_cells(data: Dataset, of_sample: Tensor) -> Iterator[tuple[int, str]]:
+    """Each group with a cell that isn't a finite number, and the sentence about its first."""
+    columns = [data.inputs, data.targets.double(), *([] if data.weights is None else [data.weights[:, None]])]
+    names = [*data.input_names, *data.target_names[: data.targets.shape[1]], "weights"]
+    finite = torch.cat(columns, 1).isfinite()
+    rows = (~finite.all(1)).nonzero()[:, 0]
+    seen: set[int] = set()
+    for row, group in zip(rows.tolist(), of_sample[rows].tolist(), strict=True):
+        if group not in seen:
+            seen.add(group)
+            name = names[int((~finite[row]).nonzero()[0])]
+            where = data.origins.get(name, name)
+            yield (
+                group,
+                f"{where}, row {data.row(row)}: expected a finite number",
+            )
