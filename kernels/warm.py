@@ -15,6 +15,7 @@ from .equations.optimizers import rule_of
 from .expression import numba_kernel
 from .language import Graph, parse
 from .least_squares import Problem, Rules
+from .least_squares.inference import infer
 from .least_squares.numba_solver import NumbaSolver
 from .loss import loss_of
 from .random import Purpose, epoch_keys
@@ -65,9 +66,11 @@ def _descend(graph: Graph, inputs: Tensor, targets: Tensor, loss: str) -> None:
 def _fit() -> None:
     ones = torch.ones(1, 1, dtype=torch.float64)
     problem = Problem(ones, ones)
-    solver = NumbaSolver(LINE, problem, ones.clone(), Rules.unbounded(problem, ones), damped=True)
+    rules = Rules.unbounded(problem, ones)
+    solver = NumbaSolver(LINE, problem, ones.clone(), rules, damped=True)
     solver.advance(1)
-    list(solver.solutions())
+    for _, linear in solver.solutions():
+        infer(linear.root, rules.free)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ from .engines.build import make_engine, untrained
 from .engines.choose import Choice, check_backend
 from .engines.curves import Curves
 from .engines.devices import Compute, make_compute
+from .engines.rows import Row
 from .folder.checkpoint import NEVER, part_of
-from .folder.ranking import Objective, Row, finite
+from .folder.ranking import Objective
 from .folder.result import Result, head, run_rows, summary
 from .folder.seconds import Seconds, Stopwatch
 from .folder.tested import add_test
@@ -215,8 +216,7 @@ class Session:
             rows = run_rows(self.pack, model, endings, self.before, after, validation, best_steps)
             together = engine.report(rows)
             if self.data.test is not None and self.done and not self.interrupted:
-                add_test(rows, evaluate(model, self.data.test))
-        rows = finite(rows)
+                add_test(rows.columns, evaluate(model, self.data.test))
         about = head(self.pack, self.compute, engine, self.choice, self.seconds)
         if self.data.notes:
             about["notes"] = list(self.data.notes)

@@ -34,7 +34,7 @@ LABELS = {
 WORTH_A_LINE = 0.05  # seconds of compiling
 
 
-def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict], folder: Path) -> None:
+def closing_table(console: Console, result: Mapping[str, Any], rows: Sequence[Row], folder: Path) -> None:
     """Prints a result for a person, of one run in full or of the best of many, and what to type next.
 
     >>> from packtrain.trainer.console.tables import new_console
@@ -67,7 +67,7 @@ def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict],
     next_steps(console, **steps)
 
 
-def results_table(console: Console, result: Mapping[str, Any], rows: list[dict]) -> None:
+def results_table(console: Console, result: Mapping[str, Any], rows: Sequence[Row]) -> None:
     """Prints the headline, and the best of the `rows`, which are those of all runs or of the best.
 
     >>> from packtrain.trainer.console.tables import new_console

@@ -48,6 +48,11 @@ class Dataset:
     def __len__(self) -> int:
         return self.inputs.shape[-2]
 
+    @property
+    def of_runs(self) -> bool:
+        """Whether the samples are stacked: each run has its own, of equal number."""
+        return self.inputs.dim() == 3
+
     def of(self, runs: Tensor) -> "Dataset":
         """The data of these runs: indices, or a mask [R]."""
         if self.segments is None:
@@ -88,7 +93,7 @@ class Dataset:
 
     def part(self, index: Tensor | slice) -> "Dataset":
         """The samples at `index`: of indices, a mask [N], or a slice; of runs alike a slice of each."""
-        if self.inputs.dim() == 3:
+        if self.of_runs:
             assert isinstance(index, slice) and self.rows is not None
             inputs, targets, rows = self.inputs[:, index], self.targets[:, index], self.rows[:, index]
             weights = None if self.weights is None else self.weights[:, index]

@@ -228,6 +228,8 @@ def _values(pack: Pack, path: str, device: torch.device | None = None) -> Tensor
 def _order(pack: Pack, data: Dataset) -> Order:
     loop, device = pack.config.loop, data.inputs.device
     batch = len(data) if loop.batch_size == "full" else int(loop.batch_size)
+    if data.of_runs:  # of groups, of which some are small
+        batch = min(batch, len(data))
     if batch > len(data):
         raise UserError(
             f"loop.batch_size={batch} is more than the {len(data)} samples to train on: "

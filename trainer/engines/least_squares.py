@@ -15,8 +15,9 @@ from ..models.expression import ExpressionModel
 from .base import History, put, recorded
 from .choose import Choice
 from .faults import far_from_0, fault_beyond, fault_in, too_far
-from .fit import Row, add_reports
+from .fit import add_reports
 from .outcome import Ending, Outcome
+from .rows import Row, Rows
 from .starts import starts_report
 
 MOST_STEPS = 256  # of one call
@@ -37,6 +38,7 @@ REASONS = {
     Status.SADDLE: "this is no minimum, {total} falls beside it",
     Status.EXHAUSTED: "it has not converged; raise loop.steps",
 }
+EXPLAINED = Status.HIDDEN, Status.SADDLE, Status.NOT_FINITE, Status.STUCK, Status.EXHAUSTED  # run by run
 OF_SQUARES = {"residuals": "the residuals", "total": "the sum of squares"}
 OF_A_LOSS = {"residuals": "the slopes of the loss", "total": "the loss"}
 
@@ -194,8 +196,9 @@ class LeastSquaresEngine:
     def endings(self, reason: str, pruned: str = "") -> list[Ending]:
         """How each fit ended; `reason` is why it was stopped, where it was."""
 
-        def ending(run: int, code: int, done: int, steps: int) -> Ending:
-            status = Status(code)
+        words = OF_SQUARES if self.problem.loss is None else OF_A_LOSS
+
+        def ending(run: int, status: Status, done: int, steps: int) -> Ending:
             if run in self.data.faults:
                 return Ending(Outcome.FAILED, done, steps, self.data.faults[run])
             if status == Status.RUNNING:
@@ -207,11 +210,16 @@ class LeastSquaresEngine:
             why = REASONS[status].format(**words) + self._explanation(run, status)
             return Ending(outcome, done, steps, why)
 
-        words = OF_SQUARES if self.problem.loss is None else OF_A_LOSS
         columns = self.status.tolist(), self.steps_done.tolist(), self.steps.tolist()
-        return [ending(run, *row) for run, row in enumerate(zip(*columns, strict=True))]
+        alike: dict[tuple[int, int, int], Ending] = {}
+        endings = []
+        for run, case in enumerate(zip(*columns, strict=True)):
+            if case not in alike or case[0] in EXPLAINED:
+                alike[case] = ending(run, Status(case[0]), *case[1:])
+            endings.append(alike[case])
+        return endings
 
-    def report(self, rows: list[Row]) -> Row:
+    def report(self, rows: Rows) -> Row:
         """Adds the report of each fit to its row, and returns that of model.starts, as multi_start."""
         add_reports(rows, self)
         starts = starts_report(rows, self)

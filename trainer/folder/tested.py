@@ -1,6 +1,6 @@
 """What runs are worth on the test part: measured once, at the end, and never ranked by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ..models.evaluate import Evaluation
@@ -8,25 +8,22 @@ from ..models.evaluate import Evaluation
 TEST, TEST_LOSS = "test.", "loss.test"  # columns of runs.csv
 
 
-def add_test(rows: Sequence[dict[str, Any]], test: Evaluation) -> None:
-    """Adds to each of result.json's runs its loss and its metrics on the test part.
+def add_test(columns: dict[str, Any], test: Evaluation) -> None:
+    """Adds to the columns of rows their loss and their metrics on the test part.
 
     >>> import torch
     >>> from packtrain.trainer.folder.tested import add_test
-    >>> rows = [{"loss": {"validation": 0.5}}]
-    >>> add_test(rows, Evaluation(torch.tensor([0.25]), {"r2": torch.tensor([0.5])}))
-    >>> rows
-    [{'loss': {'validation': 0.5, 'test': 0.25}, 'test': {'r2': 0.5}}]
+    >>> columns = {"loss": {"validation": None}}
+    >>> add_test(columns, Evaluation(torch.tensor([0.25]), {"r2": torch.tensor([0.5])}))
+    >>> columns["loss"]["test"].tolist(), columns["test"]["r2"].tolist()
+    ([0.25], [0.5])
     """
-    losses = test.loss.tolist()
-    metrics = {name: values.tolist() for name, values in test.metrics.items()}
-    for run, row in enumerate(rows):
-        row["loss"]["test"] = losses[run]
-        row["test"] = {name: values[run] for name, values in metrics.items()}
+    columns["loss"]["test"] = test.loss.cpu().numpy()
+    columns["test"] = {name: values.cpu().numpy() for name, values in test.metrics.items()}
 
 
 def flat_test(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of a row on the test part, none where there is no such part.
+    """The columns of runs.csv on the test part, of a row or of all; none where there is no such part.
 
     >>> from packtrain.trainer.folder.tested import flat_test
     >>> flat_test({"loss": {"test": 0.25}, "test": {"r2": 0.5}}), flat_test({"loss": {}})
