@@ -37,6 +37,8 @@ STANDARDIZED: dict[bool | str | None, tuple[str, ...]] = {
 # data.split: a word, or a mapping from one to a column.
 RANDOM, STRATIFIED, LAST = SPLITS = "random", "stratified", "last"
 GROUP, TIME = COLUMN_SPLITS = "group", "time"
+# data.missing -> what becomes of samples that lack a value.
+REFUSE, DROP, IMPUTE = MISSING_VALUES = ("refuse", "drop", "impute")
 # What search.space says of a field.
 INTERVAL, CHOICES = ("low", "high", "log", "integer"), ("choices",)
 # The fields of search by which a pruner judges runs.
@@ -97,6 +99,8 @@ class DataConfig:
     path: str | None = only(None, "file")
     table: dict[str, Any] = mapping("file", "table")
     columns: dict[str, Any] = mapping("gaussians", "file", "table", "sklearn")
+    encode: dict[str, Any] = mapping("file", "table")
+    missing: str = only("refuse", "file", "table")
     group: Any = only(None, "gaussians", "file", "table", "sklearn")
     set: str | None = only(None, "sklearn")
 

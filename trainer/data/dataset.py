@@ -9,6 +9,8 @@ from torch import Tensor
 
 from ...kernels.common.errors import UserError
 from ...kernels.common.segments import Segments
+from .features import Feature
+from .impute import impute
 from .rounding import loss_of
 from .split import Split
 
@@ -25,6 +27,8 @@ class Dataset:
     `rows` [N] are the samples' rows, from 0, in what they were taken from, on the device where that was read.
     None: 0, 1, ..., N - 1.
     `origins` says of inputs and targets where their numbers come from, for people.
+    `features` say how the inputs are made of a table's columns: see features.py. None of them: they were
+    made here, and are numbers by their own names.
     `segments` say which samples are those of each of R runs. None: all are of every run. `faults` say why a
     run's are of no use, for those that have none left.
     Of runs that have n samples each, `alike` makes inputs [R, n, V], targets [R, n, T] and weights [R, n].
@@ -42,6 +46,7 @@ class Dataset:
     rows: Tensor | None = None
     one_hot: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)
+    features: tuple[Feature, ...] = ()
     segments: Segments | None = None
     faults: Mapping[int, str] = field(default_factory=dict)
 
@@ -80,6 +85,12 @@ class Dataset:
         inputs, targets = self.inputs[places], self.targets[places]
         own = {"inputs": inputs, "targets": targets, "weights": weights, "rows": rows}
         return replace(self.of(runs), **own, segments=None)
+
+    @property
+    def missing_targets(self) -> Tensor:
+        """Which targets [N, T] are missing: NaN, or -1 of classes."""
+        of_classes = self.one_hot or not self.targets.is_floating_point()
+        return self.targets < 0 if of_classes else self.targets.isnan()
 
     @property
     def counted(self) -> "Dataset":
@@ -202,7 +213,7 @@ def prepare(whole: Dataset, split: Split, standardize: bool, targets_too: bool =
     >>> len(data.train), len(data.validation), data.train.inputs.mean().abs().item() < 1e-6
     (8, 2, True)
     """
-    data = _parts(whole, split)
+    data = _imputed(_parts(whole, split))
     if standardize:
         scale = _scale(data.train.inputs)
         data = data.each(lambda part: part.standardized(*scale))
@@ -232,6 +243,15 @@ def _of_groups(whole: Dataset, indices: Sequence[Tensor]) -> Dataset:
     """The samples at these indices of each group."""
     counts = torch.tensor([len(index) for index in indices], device=whole.inputs.device)
     return replace(whole.part(torch.cat(list(indices))), segments=Segments.after_another(counts))
+
+
+def _imputed(data: Data) -> Data:
+    """What data.missing=impute fills in, learned from the training part."""
+    parts = [part for part in (data.train, data.validation, data.test) if part is not None]
+    features, inputs, notes = impute(data.train.features, [part.inputs for part in parts])
+    filled = {id(part): own for part, own in zip(parts, inputs, strict=True)}
+    data = data.each(lambda part: replace(part, inputs=filled[id(part)], features=features))
+    return replace(data, notes=(*data.notes, *notes))
 
 
 def _beside(tensor: Tensor, index: Tensor | slice) -> Tensor | slice:

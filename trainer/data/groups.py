@@ -122,7 +122,8 @@ def _codes(table: Table, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 def _bad_cells(data: Dataset, of_sample: Tensor) -> Iterator[tuple[int, str]]:
     """Each group with a cell that isn't a finite number, and the sentence about its first."""
-    columns = [data.inputs, data.targets.double(), *([] if data.weights is None else [data.weights[:, None]])]
+    targets = data.targets.double().masked_fill(data.missing_targets, torch.nan)
+    columns = [data.inputs, targets, *([] if data.weights is None else [data.weights[:, None]])]
     names = [*data.input_names, *data.target_names[: data.targets.shape[1]], "weights"]
     finite = torch.cat(columns, 1).isfinite()
     rows = (~finite.all(1)).nonzero()[:, 0]

@@ -10,11 +10,13 @@ from ...kernels.common.errors import UserError, choose
 from ...kernels.equations.losses import BINARY, CROSS_ENTROPY
 from ...kernels.language import Graph, notes
 from ..config.checks import split_method
-from ..config.schema import DataConfig
+from ..config.schema import DROP, IMPUTE, DataConfig
 from . import files
 from .class_weights import with_class_weights
 from .columns import TARGET
 from .dataset import Data, Dataset, prepare, rounded
+from .drop import without_missing
+from .encode import told
 from .generated import gaussians, ground_truth
 from .groups import by_groups, group_columns
 from .select import select
@@ -56,22 +58,32 @@ def load(
                 "data=ground_truth makes numbers, and model.loss=cross_entropy takes class labels"
             )
         table, whole, columns = None, ground_truth(config, graph, device, dtype), []
+        read: list[str] = []
     else:
         table, names = _table(config), group_columns(config.group)
-        features = _features(table, config, graph, names)
-        whole = select(features, config.columns, graph, loss == CROSS_ENTROPY, outputs, bool(names))
-        columns = table.names
+        others = _features(table, config, graph, names)
+        if names and config.missing == IMPUTE:
+            raise UserError(
+                f"data.missing={IMPUTE} learns from all rows what to fill in, and each group of data.group is "
+                f"a data set of its own: data.missing={DROP}"
+            )
+        mends = config.missing, config.encode, bool(names)
+        whole = select(others, config.columns, graph, loss == CROSS_ENTROPY, outputs, *mends)
+        columns, read = table.names, [*table.notes, *told(whole.features, whole.inputs)]
+        if config.missing == DROP:
+            whole, dropped = without_missing(whole, table.source)
+            read += dropped
         if names:
             whole, groups = by_groups(whole, table, names)
     _check_targets(whole, loss)
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
     split = split_of(config, whole, table)
     data = prepare(whole, split, inputs, targets)
-    parted = split.note(*(len(part or ()) for part in (data.train, data.validation, data.test)))
+    read += split.notes(*(len(part or ()) for part in (data.train, data.validation, data.test)))
     if config.class_weights not in (None, {}):
         data = with_class_weights(data, config.class_weights)
-    sentences = [*(notes(graph, columns) if graph else []), parted, *rounded(data.train, dtype)]
-    return replace(data.to(device, dtype), notes=tuple(filter(None, sentences)), groups=groups)
+    sentences = [*read, *data.notes, *(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
+    return replace(data.to(device, dtype), notes=tuple(sentences), groups=groups)
 
 
 def _features(table: Table, config: DataConfig, graph: Graph | None, groups: list[str]) -> Table:

@@ -86,18 +86,18 @@ class Split:
         validation, test = (max(1, round(f * units)) if f else 0 for f in (self.validation, self.test))
         return validation, test
 
-    def note(self, train: int, validation: int, test: int) -> str:
-        """What the parts have come to, a sentence; "" where that is plain.
+    def notes(self, train: int, validation: int, test: int) -> list[str]:
+        """What the parts have come to, a sentence; none where that is plain.
 
         >>> from packtrain.trainer.data.split import Split
-        >>> Split(0, test=0.2, method="group", column="plate").note(70, 0, 30)
-        'held out by plate: 30 samples to test by; 70 are left to train on'
+        >>> Split(0, test=0.2, method="group", column="plate").notes(70, 0, 30)
+        ['held out by plate: 30 samples to test by; 70 are left to train on']
         """
         if not self.column:
-            return ""
+            return []
         parts = [(validation, "validate by"), (test, "test by")]
         texts = [f"{count:,} samples to {what}" for count, what in parts if count]
-        return f"held out by {self.column}: {' and '.join(texts)}; {train:,} are left to train on"
+        return [f"held out by {self.column}: {' and '.join(texts)}; {train:,} are left to train on"]
 
     def _nothing_left(self, samples: int) -> str:
         given = [f"data.{name}={f:g}" for name in ("validation", "test") if (f := getattr(self, name))]

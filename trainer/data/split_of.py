@@ -8,7 +8,9 @@ import torch
 from ...kernels.common.errors import UserError
 from ..config.checks import split_method
 from ..config.schema import STRATIFIED, TIME, DataConfig
+from .cells import is_missing, words
 from .dataset import Dataset
+from .features import moments_of
 from .split import Split
 from .table import Table
 
@@ -42,34 +44,18 @@ def split_of(config: DataConfig, whole: Dataset, table: Table | None) -> Split:
     if not column:
         return split
     assert table is not None
-    values = torch.from_numpy(_values(table, method, column))
-    return replace(split, values=values if whole.rows is None else values[whole.rows.cpu()])
+    rows = np.arange(table.rows([column])) if whole.rows is None else whole.rows.cpu().numpy()
+    return replace(split, values=torch.from_numpy(_values(table, method, column, rows)))
 
 
-def _values(table: Table, method: str, column: str) -> np.ndarray:
-    """The place of each row's cell [N] among the sorted values of the column, all equal ones at one."""
-    cells = table.column(column, f"data.split={{{method}: {column}}}")
-    empty = [row for row, cell in enumerate(cells.tolist()) if cell is None or cell != cell or cell == ""]
-    if empty:
-        raise UserError(
-            f"{table.source}, row {empty[0] + 1}, column {column}: expected a {method} to split by, "
-            "got nothing"
-        )
+def _values(table: Table, method: str, column: str, rows: np.ndarray) -> np.ndarray:
+    """The place of each of the `rows`' cells [N] among their sorted values, all equal ones at one."""
+    wanted = f"data.split={{{method}: {column}}}"
+    cells = table.column(column, wanted)
+    for row in rows[is_missing(cells[rows])][:1].tolist():
+        raise UserError(f"{table.where(row)}, column {column}: expected a value for {wanted}, got nothing")
     if method == TIME:
-        cells = _times(table, column, cells)
+        cells = cells if cells.dtype.kind in "fiub" else moments_of(table, column, wanted)
     elif cells.dtype == object:
-        cells = np.array([str(cell) for cell in cells])
-    return np.unique(cells, return_inverse=True)[1].astype(np.int64)
-
-
-def _times(table: Table, column: str, cells: np.ndarray) -> np.ndarray:
-    """The cells as numbers, or as dates. Raises UserError where they are neither."""
-    if cells.dtype.kind in "fiubM":
-        return cells
-    try:
-        return cells.astype("datetime64[ns]")
-    except (ValueError, TypeError):
-        raise UserError(
-            f"{table.source}, column {column}: data.split={{time: {column}}} takes numbers or dates such as "
-            f"2024-01-31, and there is {str(cells[0])!r}"
-        ) from None
+        cells = words(cells)
+    return np.unique(cells[rows], return_inverse=True)[1].astype(np.int64)

@@ -177,7 +177,7 @@ def test_all_parts_are_scaled_and_weighted_alike() -> None:
     [
         ({"split": "stratified", "test": 0.3}, "targets are numbers: data.split=random"),
         ({"split": {"group": "whom"}, "test": 0.3}, r"no column 'whom' for data.split=.*did you mean who"),
-        ({"split": {"time": "who"}, "test": 0.3}, "takes numbers or dates such as 2024-01-31"),
+        ({"split": {"time": "who"}, "test": 0.3}, "expected a date such as 2024-01-31"),
         ({"split": {"group": "who"}, "test": 0.4, "validation": 0.6}, "hold out all of the 6 samples with"),
         ({"test": 0.5, "validation": 0.5}, "data.validation=0.5 and data.test=0.5 hold out all of the 6"),
     ],
@@ -185,6 +185,15 @@ def test_all_parts_are_scaled_and_weighted_alike() -> None:
 def test_what_cant_be_held_out_is_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         load("table", LINE, table=POINTS, **fields)
+
+
+def test_a_row_without_a_group_is_refused_unless_it_is_left_out() -> None:
+    cells = {**POINTS, "who": ["b", "", "b", "c", "a", "c"]}
+    given: dict[str, Any] = {"test": 0.3, "split": {"group": "who"}}
+    with pytest.raises(UserError, match=r"row 2, column who: expected a value for data.split=.*got nothing"):
+        load("table", LINE, table=cells, **given)
+    data = load("table", LINE, table={**cells, "xy": ["0", "", "4", "6", "8", "10"]}, missing="drop", **given)
+    assert data.test is not None and len(data.test) + len(data.train) == 5
 
 
 @pytest.mark.parametrize("given", ["randm", "group", {"groups": "who"}, {"group": 3}, {}, 3, None, ["last"]])
