@@ -25,7 +25,7 @@ def digest(data: Data) -> str:
     """
     whole = hashlib.blake2b(digest_size=16)
     with ThreadPoolExecutor() as threads:
-        for part in filter(None, (data.train, data.validation)):
+        for part in filter(None, (data.train, data.validation, data.test)):
             whole.update(repr((part.input_names, part.target_names)).encode())
             for tensor in _tensors(part):
                 whole.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())

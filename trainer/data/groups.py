@@ -97,8 +97,7 @@ def runs_of_groups(pack: Pack, data: Data) -> tuple[Pack, Data]:
     if len(some) < whole.runs:
         whole, group = whole.of(some), group[some.start : some.stop]
     own = group.to(data.train.inputs.device)
-    validation = data.validation and data.validation.of(own)
-    return whole, replace(data, train=data.train.of(own), validation=validation)
+    return whole, data.each(lambda part: part.of(own))
 
 
 def _column(name: str) -> str:
