@@ -6,12 +6,13 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from scipy.special import fdtri
+from scipy.special import chdtri, fdtri
 from torch import Tensor
 
 from ...kernels.least_squares import Problem, Rules
 from ...kernels.least_squares.minima import Fitter, Minima, minima_near
 from ...kernels.least_squares.profile import End, find_ends
+from ..data.dataset import Dataset
 from ..models.base import Model
 from .rows import Pair, Rows, Some
 
@@ -31,10 +32,12 @@ SENTENCES = {
 class Profiled(Protocol):
     """R fits that are profiled, as LeastSquaresEngine has them.
 
-    `fitter` makes fits of theirs, in float64; `samples` [R] is how many each has.
+    `fitter` makes fits of theirs, in float64; `samples` [R] is how many each has. Of `data` whose errors are
+    known the sum of squares is chi^2.
     """
 
     model: Model
+    data: Dataset
     problem: Problem
     rules: Rules
     fitter: Fitter
@@ -58,7 +61,7 @@ def intervals(fits: Profiled, known: Tensor, level: float) -> Intervals:
 
     An interval holds the values that the data don't refute: those with which, the other parameters fitted
     again, RSS <= RSS_min (1 + t^2 / (n - k)), t the quantile of Student's t for `level`. That is the F test
-    of lmfit's conf_interval.
+    of lmfit's conf_interval. Where errors are known chi^2 <= chi^2_min + z^2, z the normal distribution's.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -142,7 +145,8 @@ def minima_of(fits: Profiled, runs: Tensor) -> Minima:
     rules = fits.rules.of(runs)
     tight = {name: getattr(rules, name).clamp(max=TIGHT) for name in ("ftol", "xtol", "gtol")}
     problem, parameters = fits.problem.double().of(runs), fits.model.parameters.detach()[runs].double()
-    return minima_near(fits.fitter, problem, parameters, replace(rules, **tight), _count(fits, runs))
+    count = None if fits.data.absolute else _count(fits, runs)
+    return minima_near(fits.fitter, problem, parameters, replace(rules, **tight), count)
 
 
 def _count(fits: Profiled, runs: Tensor) -> Tensor:
@@ -154,17 +158,21 @@ def quantiles(fits: Profiled, runs: Tensor, minima: Minima, level: float, togeth
     """How far the root of the rise may go in fits of some `runs` [K]: [K] in float64.
 
     It is Student's t, two-sided, by the degrees of freedom, or of several parameters `together` the root of
-    their number times the quantile of F, which of one is the same.
+    their number times the quantile of F, which of one is the same. Where errors are known the degrees of
+    freedom count as infinite.
 
     >>> from types import SimpleNamespace
-    >>> one = torch.tensor([1])
-    >>> fits = SimpleNamespace(samples=10 * one, problem=SimpleNamespace(targets=torch.zeros(10, 1)))
+    >>> one, problem = torch.tensor([1]), SimpleNamespace(targets=torch.zeros(10, 1))
+    >>> fits = SimpleNamespace(samples=10 * one, problem=problem, data=SimpleNamespace(absolute=False))
     >>> minima = SimpleNamespace(rank=2 * one)
     >>> [round(quantiles(fits, 0 * one, minima, 0.95, count).item(), 4) for count in (1, 2)]
     [2.306, 2.9863]
     """
     degrees = (_count(fits, runs.to(minima.rank.device)) - minima.rank).double()
-    squared = together * fdtri(together, degrees.cpu().numpy(), level)
+    if fits.data.absolute:
+        squared = np.full(len(degrees), chdtri(together, 1 - level))
+    else:
+        squared = together * fdtri(together, degrees.cpu().numpy(), level)
     return torch.from_numpy(squared).sqrt().to(degrees.device)
 
 

@@ -101,7 +101,7 @@ class Panel:
         view = self.view
         if view.covariance is None or view.fit["robust"]:
             return None
-        deviation = view.fit["residual_std"] if view.weights is not None else view.noise
+        deviation = view.deviation if view.weights is not None else view.noise
         return None if deviation is None else view.reach * deviation
 
     def _draw_samples(self, x: np.ndarray, y: np.ndarray, size: float) -> None:
