@@ -46,7 +46,7 @@ ARGUED = {
     "trainer/pictures/confusion.py: importlib.util.find_spec": "asks whether Matplotlib is there",
     "trainer/sweep/report.py: importlib.util.find_spec": "likewise",
     "trainer/terminal/hydra.py: OmegaConf.register_new_resolver": "checks a name, and returns it",
-    "trainer/data/files.py: np.load": "with allow_pickle=False",
+    "trainer/data/files/arrays.py: np.load": "with allow_pickle=False",
     "trainer/tensorboard/events.py: socket": "asks for this machine's name",
     "trainer/terminal/plugins/hydra_plugins/packed_sweeper.py: _target_": "how Hydra finds a plugin's class",
 }

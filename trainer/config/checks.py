@@ -11,7 +11,17 @@ from ...kernels.equations.robust import refusal
 from .equations import check_equations, check_loss, loss_in
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
-from .schema import KINDS, LEAST_SQUARES, MISSING_VALUES, STANDARDIZED, Config, LoopConfig, ModelConfig
+from .schema import (
+    DROP,
+    IMPUTE,
+    KINDS,
+    LEAST_SQUARES,
+    MISSING_VALUES,
+    STANDARDIZED,
+    Config,
+    LoopConfig,
+    ModelConfig,
+)
 
 # loss -> its targets, which must be what they are
 UNSCALED = {CROSS_ENTROPY: "classes", BINARY: "0 or 1", "poisson": "counts"}
@@ -51,6 +61,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     _check_batch(config.loop.batch_size)
     checkpoint_interval(config.checkpoint.every)
     _check_standardized(config)
+    _check_missing(config)
     if config.model.best:
         _check_best(config)
     if config.compute.precision in ("tf32", "bf16") and config.model.kind == "expression":
@@ -151,6 +162,14 @@ def _check_standardized(config: Config) -> None:
         raise UserError(
             f"data.standardize={given} scales the targets, and those of model.loss={config.model.loss} are "
             f"{what}: {mend}"
+        )
+
+
+def _check_missing(config: Config) -> None:
+    if config.data.missing == IMPUTE and config.data.group is not None:
+        raise UserError(
+            f"data.missing={IMPUTE} learns from all rows what to fill in, and each group of data.group is a "
+            f"data set of its own: data.missing={DROP}"
         )
 
 

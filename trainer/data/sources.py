@@ -9,13 +9,13 @@ import torch
 from ...kernels.common.errors import UserError, choose
 from ...kernels.equations.losses import BINARY, CROSS_ENTROPY
 from ...kernels.language import Graph, notes
-from ..config.schema import DROP, IMPUTE, DataConfig
-from . import files
+from ..config.schema import DROP, DataConfig
 from .class_weights import with_class_weights
 from .columns import TARGET
-from .dataset import Data, Dataset, prepare, rounded
+from .dataset import Data, Dataset, Groups, prepare, rounded
 from .drop import without_missing
-from .encode import told
+from .encode import told as encoded
+from .files.read import read
 from .generated import gaussians, ground_truth
 from .groups import by_groups, group_columns
 from .select import select
@@ -47,39 +47,46 @@ def load(
     >>> len(data.train), len(data.validation)
     (3, 1)
     """
-    groups = None
+    groups, told = None, []
     if config.kind == "ground_truth":
-        if graph is None:
-            raise UserError("data=ground_truth pushes samples through equations, and an MLP has none")
-        if loss == CROSS_ENTROPY:
-            raise UserError(
-                "data=ground_truth makes numbers, and model.loss=cross_entropy takes class labels"
-            )
-        whole, columns = ground_truth(config, graph, device, dtype), []
-        read: list[str] = []
+        equations = _for_ground_truth(graph, loss)
+        whole, told = ground_truth(config, equations, device, dtype), notes(equations)
     else:
-        table, names = _table(config), group_columns(config.group)
-        others = table.without(names) if graph is None else table
-        if names and config.missing == IMPUTE:
-            raise UserError(
-                f"data.missing={IMPUTE} learns from all rows what to fill in, and each group of data.group is a "
-                f"data set of its own: data.missing={DROP}"
-            )
-        mends = config.missing, config.encode, bool(names)
-        whole = select(others, config.columns, graph, loss == CROSS_ENTROPY, outputs, *mends)
-        columns, read = table.names, [*table.notes, *told(whole.features, whole.inputs)]
-        if config.missing == DROP:
-            whole, dropped = without_missing(whole, table.source)
-            read += dropped
-        if names:
-            whole, groups = by_groups(whole, table, names)
+        whole, groups, told = _of_table(config, graph, loss == CROSS_ENTROPY, outputs)
     _check_targets(whole, loss)
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
     data = prepare(whole, config.seed, config.validation, inputs, targets)
     if config.class_weights not in (None, {}):
         data = with_class_weights(data, config.class_weights)
-    sentences = [*read, *data.notes, *(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
+    sentences = [*told, *data.notes, *rounded(data.train, dtype)]
     return replace(data.to(device, dtype), notes=tuple(sentences), groups=groups)
+
+
+def _of_table(
+    config: DataConfig, graph: Graph | None, classes: bool, outputs: int | None
+) -> tuple[Dataset, Groups | None, list[str]]:
+    """The samples of a table, their groups if it has any, and sentences for people on how they were made."""
+    table, names = _table(config), group_columns(config.group)
+    others = table.without(names) if graph is None else table
+    mends = config.missing, config.encode, bool(names)
+    whole = select(others, config.columns, graph, classes, outputs, *mends)
+    told = [*table.notes, *encoded(whole.features, whole.inputs)]
+    told += notes(graph, table.names) if graph else []
+    if config.missing == DROP:
+        whole, dropped = without_missing(whole, table.source)
+        told += dropped
+    if not names:
+        return whole, None, told
+    return *by_groups(whole, table, names), told
+
+
+def _for_ground_truth(graph: Graph | None, loss: str) -> Graph:
+    """The equations that make samples. Raises UserError where there are none, or they make classes."""
+    if graph is None:
+        raise UserError("data=ground_truth pushes samples through equations, and an MLP has none")
+    if loss == CROSS_ENTROPY:
+        raise UserError("data=ground_truth makes numbers, and model.loss=cross_entropy takes class labels")
+    return graph
 
 
 def _check_targets(data: Dataset, loss: str) -> None:
@@ -101,7 +108,7 @@ def _table(config: DataConfig) -> Table:
         return sklearn_set(config.set)
     if config.kind == "table" or (config.kind == "file" and config.path is None and config.table):
         return Table("data.table", {name: _listed(name, given) for name, given in config.table.items()})
-    return files.read(config.path)
+    return read(config.path)
 
 
 def _listed(name: str, given: Any) -> np.ndarray:
