@@ -60,7 +60,7 @@ def _array(arrays: Mapping[str, Any], name: str) -> np.ndarray | str:
 
 def read_npy(file: Path) -> Content:
     """The one array of an NPY, called x, as columns; they are read when they are used."""
-    return flat([(NAMELESS, np.load(file, mmap_mode="r", allow_pickle=False))])
+    return flat([(NAMELESS, np.load(file, allow_pickle=False, mmap_mode="r"))])
 
 
 def safetensors_size(file: Path) -> int:
