@@ -49,11 +49,12 @@ def without_comments(lines: Sequence[bytes]) -> tuple[list[bytes], list[str]]:
     first = next((i for i, line in enumerate(lines) if not _is_comment(line) and line.strip()), len(lines))
     body = [line for line in lines[first:] if not _is_comment(line)]
     inside = len(lines) - first - len(body)
-    if inside >= len(body) or not body:
+    if not body:
         return list(lines), []
-    notes = []
-    if inside:
-        notes.append(f"{inside:,} {'line' if inside == 1 else 'lines'} that begin with # are left out")
+    if inside >= len(body):
+        return list(lines[first:]), []
+    said = "1 line that begins with # is" if inside == 1 else f"{inside:,} lines that begin with # are"
+    notes = [f"{said} left out"] if inside else []
     header = lines[first - 1].lstrip(b"# \t") if first else b""
     if header and _names(header, body[0]):
         notes.append(
