@@ -82,6 +82,7 @@ def add_reports(rows: Rows, engine: Fits) -> None:
     statuses = engine.status.cpu().numpy()
     converged = np.isin(statuses, CONVERGED)
     ends = _joined([_ends(engine, converged, *part) for part in engine.solver.solutions()])
+    ends = ends._replace(rss=np.where(samples.n > 0, ends.rss, math.nan))  # of nothing, nothing is said
     quality = _quality(ends.rss, ends.rank, samples)
     criteria = [status.name.lower() for status in Status]
     rows.columns["fit"] = {

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status, by_qr, together
 from ...kernels.least_squares.linearize import LARGE
+from ...kernels.least_squares.minima import Fitter
 from ...kernels.least_squares.verify import bends_down, is_saddle, status_in_double
 from ..data.dataset import Dataset
 from ..data.order import Order
@@ -49,6 +50,7 @@ class LeastSquaresEngine:
 
     `data` are what `problem` was made of; the loss is `scale` [R] times the sum of squares. The reference and
     Triton take one step after another; Numba takes all steps of a call in one loop, which is the fused kind.
+    `fitter` makes such fits in float64. With a `level` the report has intervals by profile.
     """
 
     capture = False
@@ -62,8 +64,11 @@ class LeastSquaresEngine:
         rules: Rules,
         order: Order,
         choice: Choice,
+        fitter: Fitter,
         every: int = 1,
+        level: float | None = None,
     ) -> None:
+        self.fitter, self.level = fitter, level
         self.model, self.solver, self.order = model, solver, order
         self.problem, self.data, self.rules, self.steps = problem, data, rules, rules.steps
         self.kind, self.backend = choice.engine, choice.backend
@@ -117,7 +122,8 @@ class LeastSquaresEngine:
         assert self.step < until_step <= self.horizon
         start, before = self.step, self.steps_done.clone()
         trials = self.solver.advance(until_step - start)
-        self.step = start + max(1, int((self.steps_done - before).max()))
+        taken = self.steps_done - before
+        self.step = start + max(1, int(taken.max()))
         self._look_again(trials.runs)
         made, steps = self.step - start, recorded(start, self.step, self.every)
         rss, gradient, damping, path = (
@@ -133,7 +139,7 @@ class LeastSquaresEngine:
             {"damping": damping},
             path[..., self.columns],
             trials.rss[made - 1] * scale,
-            made * int(self.samples[trials.runs].sum()),
+            int((taken * self.samples).sum()),
         )
 
     def _look_again(self, runs: Tensor) -> None:
@@ -221,6 +227,10 @@ class LeastSquaresEngine:
     def report(self, rows: Rows) -> Row:
         """Adds the fits' reports -> that of model.starts, as multi_start, or of many groups, as fits."""
         add_reports(rows, self)
+        if self.level is not None:
+            from .profile import add_profiles  # noqa: PLC0415 (scipy takes a moment to import)
+
+            add_profiles(rows, self, self.level)
         if self.data.segments is None:
             starts = starts_report(rows, self)
             return {"multi_start": starts} if starts else {}

@@ -69,7 +69,8 @@ def measures(problem: Problem) -> Tensor:
     >>> measures(Problem(one, 2 * one))[:, 0]
     tensor([3.], dtype=torch.float64)
     """
-    targets = problem.targets.double().reshape(-1, *problem.targets.shape[-2:])
+    targets = problem.targets.double()
+    targets = targets if targets.dim() == 3 else targets[None]
     weights = torch.ones_like(targets[..., 0])
     if problem.weights is not None:
         weights = problem.weights.expand_as(weights)

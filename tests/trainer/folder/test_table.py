@@ -3,6 +3,7 @@
 import csv
 import math
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 from hypothesis import given
@@ -17,12 +18,11 @@ from tests.trainer.engines.test_rows import rows_of
 
 @few
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
-def test_floats_of_the_table_come_back_bit_for_bit(
-    tmp_path_factory: pytest.TempPathFactory, a: list[float]
-) -> None:
-    file = tmp_path_factory.mktemp("table") / "runs.csv"
-    write_csv(file, pa.table({"a": a, "b": ["x"] * len(a)}))
-    column = read_table(file)["a"]
+def test_floats_of_the_table_come_back_bit_for_bit(a: list[float]) -> None:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "runs.csv"
+        write_csv(file, pa.table({"a": a, "b": ["x"] * len(a)}))
+        column = read_table(file)["a"]
     assert column.type == pa.float64() and [x.hex() for x in column.to_pylist()] == [x.hex() for x in a]
 
 
