@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from scipy.special import chdtrc, ndtri, stdtrit
 from torch import Tensor
 
 from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status
@@ -20,6 +20,7 @@ from .rows import Correlation, Names, Pair, Row, Rows, Some
 from .samples import Samples, samples_of
 
 CONFIDENCE = 0.95
+NORMAL = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # standard errors to each side, where errors are known
 CORRELATED = 50  # parameters up to which their correlations are listed
 
 
@@ -106,7 +107,7 @@ def _uncertainties(parameters: Row, ends: Ends, quality: Row, converged: np.ndar
     sure = usable & converged[:, None]
     known = ends.free & ~ends.undetermined & sure
     if "chi_square" in quality:
-        variance, reach = np.ones(len(usable)), np.full(len(usable), ndtri((1 + CONFIDENCE) / 2))
+        variance, reach = np.ones(len(usable)), np.full(len(usable), NORMAL)
     else:
         variance, reach = np.square(quality["residual_std"]), _student(quality["degrees_of_freedom"])
     with np.errstate(invalid="ignore"):
@@ -196,6 +197,8 @@ def _quality(rss: np.ndarray, k: np.ndarray, samples: Samples) -> Row:
 
 def _by_errors(rss: np.ndarray, k: np.ndarray, n: np.ndarray, robust: bool) -> Row:
     """What known errors say of how close fits are: chi^2, and how probable one as large is by chance."""
+    from scipy.special import chdtrc  # noqa: PLC0415 (scipy takes a moment to import)
+
     left = n - k
     chi_square = np.full(rss.shape, math.nan) if robust else rss
     tested = (left > 0) & np.isfinite(chi_square)
@@ -216,6 +219,8 @@ def _log(values: np.ndarray) -> np.ndarray:
 
 def _student(degrees: np.ma.MaskedArray) -> np.ndarray:
     """How many standard errors the interval of CONFIDENCE reaches to each side, by Student's t: [R]."""
+    from scipy.special import stdtrit  # noqa: PLC0415 (scipy takes a moment to import)
+
     different, places = np.unique(degrees.filled(0), return_inverse=True)
     return np.array([float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) for freedom in different.tolist()])[places]
 

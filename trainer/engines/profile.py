@@ -6,7 +6,6 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from scipy.special import chdtri, fdtri
 from torch import Tensor
 
 from ...kernels.least_squares import Problem, Rules
@@ -21,8 +20,8 @@ MOST_NUMBERS = 1 << 22  # in the samples of the fits that are made together
 SIDES = "below", "above"
 SENTENCES = {
     End.BOUND: "the interval of {name} by profile is open {side}: it reaches the bound {last:g}",
-    End.OPEN: "the interval of {name} by profile is open {side}: as far as {last:.4g} the fit stays good",
-    End.WALL: "the interval of {name} by profile is open {side}: beyond {last:.4g} something isn't finite",
+    End.OPEN: "the interval of {name} by profile is open {side}: however far it goes, the fit stays good",
+    End.WALL: "the interval of {name} by profile is open {side}: farther out something isn't finite",
     End.LOWER: "with {name} {side} its value the sum of squares falls below that of this minimum: "
     "try other starting values, or more starts",
     End.UNSOLVED: "the interval of {name} by profile is open {side}: the others' fits didn't converge",
@@ -168,6 +167,8 @@ def quantiles(fits: Profiled, runs: Tensor, minima: Minima, level: float, togeth
     >>> [round(quantiles(fits, 0 * one, minima, 0.95, count).item(), 4) for count in (1, 2)]
     [2.306, 2.9863]
     """
+    from scipy.special import chdtri, fdtri  # noqa: PLC0415 (scipy takes a moment to import)
+
     degrees = (_count(fits, runs.to(minima.rank.device)) - minima.rank).double()
     if fits.data.absolute:
         squared = np.full(len(degrees), chdtri(together, 1 - level))
