@@ -14,6 +14,8 @@ from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
 from .schema import (
     COLUMN_SPLITS,
+    DROP,
+    IMPUTE,
     KINDS,
     LEAST_SQUARES,
     MISSING_VALUES,
@@ -67,6 +69,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     _check_standardized(config)
     _check_intervals(config)
     _check_split(config.data)
+    _check_missing(config)
     if config.model.best:
         _check_best(config)
     if config.compute.precision in ("tf32", "bf16") and config.model.kind == "expression":
@@ -233,6 +236,14 @@ def _check_split(data: DataConfig) -> None:
         raise UserError(
             f"data.split={{{method}: {column}}} names a column, and data=ground_truth has none: "
             "data.split=random or last"
+        )
+
+
+def _check_missing(config: Config) -> None:
+    if config.data.missing == IMPUTE and config.data.group is not None:
+        raise UserError(
+            f"data.missing={IMPUTE} learns from all rows what to fill in, and each group of data.group is a "
+            f"data set of its own: data.missing={DROP}"
         )
 
 

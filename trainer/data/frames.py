@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...kernels.common.errors import UserError
-from .files import flat, read
+from .files.content import flat
+from .files.read import read
 from .table import Table
 
 SOURCE = "data"

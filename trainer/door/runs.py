@@ -110,7 +110,7 @@ class Runs:
         index = self.summary["best_run"]
         return None if index is None else self[index]
 
-    def ranked(self) -> list[Row]:
+    def ranked(self) -> Sequence[Row]:
         """The rows, the best first."""
         return best_first(self.rows, self.objective)
 
