@@ -94,8 +94,8 @@ def test_groups_are_fitted_as_if_alone() -> None:
 def test_of_several_starts_the_best_counts() -> None:
     fit = packtrain.fit(CELLS, DECAY, initial={"a": (0, 4), "k": (-2, 4)}, group="cell", starts=4)
     assert len(fit) == 40 and fit.runs.shape[0] == 160
-    losses = fit.runs.groupby("cell", sort=False)["loss.train.last"].min()
-    squares = pandas.Series(fit.residuals**2).groupby(CELLS.cell, sort=False).sum()
+    losses: Any = fit.runs.groupby("cell", sort=False)["loss.train.last"].min()
+    squares: Any = pandas.Series(fit.residuals**2).groupby(CELLS.cell, sort=False).sum()
     assert np.allclose(losses, squares, rtol=1e-9)
 
 
