@@ -25,6 +25,7 @@ from .folder.checkpoint import NEVER, part_of
 from .folder.ranking import Objective
 from .folder.result import Result, head, run_rows, summary
 from .folder.seconds import Seconds, Stopwatch
+from .folder.tested import add_test
 from .loop.best import Best
 from .loop.slices import Slices
 from .loop.validation import Validation
@@ -32,6 +33,7 @@ from .loop.watch import Watcher
 from .models.base import Model
 from .models.build import graph_of, notes_on
 from .models.evaluate import Evaluation, confusion, evaluate
+from .models.widths import hidden_note, last_of, with_widths
 from .pruning.judge import Judge, make_judge, why
 from .pruning.objective import chosen_objective
 
@@ -58,10 +60,11 @@ def load_data(pack: Pack, table: Table | None = None) -> Data:
     """
     config, compute = pack.config, make_compute(pack.config.compute)
     check_backend(config.compute.backend, compute.device)
-    graph, outputs = graph_of(config), (config.model.widths or [None])[-1]
+    graph, outputs = graph_of(config), last_of(config.model.widths)
     with at_work(compute):
         data = load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs, table)
-    return replace(data, notes=(*data.notes, *notes_on(config.model)))
+    notes = hidden_note(config.model.widths, data.train) if graph is None else ()
+    return replace(data, notes=(*data.notes, *notes, *notes_on(config.model)))
 
 
 class Session:
@@ -119,6 +122,7 @@ class Session:
         with stopwatch.running(), at_work(compute):
             data = load_data(pack) if data is None else data.to(compute.device, compute.dtype)
             pack, data = runs_of_groups(pack, data)
+            pack = with_widths(pack, data.train)
             model, choice = untrained(pack, data.train, compute)
             engine = make_engine(pack, model, data.train, choice)
             before = evaluate(model, data.train, metrics=False)
@@ -214,6 +218,8 @@ class Session:
             endings = engine.endings(reason, why(self.pack.config.search))
             rows = run_rows(self.pack, model, endings, self.before, after, validation, best_steps)
             together = engine.report(rows)
+            if self.data.test is not None and self.done and not self.interrupted:
+                add_test(rows.columns, evaluate(model, self.data.test))
         about = head(self.pack, self.compute, engine, self.choice, self.seconds)
         if self.data.notes:
             about["notes"] = list(self.data.notes)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 from contextlib import suppress
+from typing import Any
 
 from ...kernels.common.errors import UserError, choose, nearest
 from ...kernels.equations.activations import activation_of
@@ -11,11 +12,19 @@ from ...kernels.equations.robust import SQUARES, refusal
 from .equations import check_equations, check_loss, loss_in
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
-<<<<<<< HEAD
-from .schema import KINDS, LEAST_SQUARES, STANDARDIZED, Config, FitConfig, LoopConfig, ModelConfig
-=======
-from .schema import KINDS, LEAST_SQUARES, MISSING_VALUES, STANDARDIZED, Config, LoopConfig, ModelConfig
->>>>>>> main
+from .schema import (
+    COLUMN_SPLITS,
+    KINDS,
+    LEAST_SQUARES,
+    MISSING_VALUES,
+    SPLITS,
+    STANDARDIZED,
+    Config,
+    DataConfig,
+    FitConfig,
+    LoopConfig,
+    ModelConfig,
+)
 
 # loss -> its targets, which must be what they are
 UNSCALED = {CROSS_ENTROPY: "classes", BINARY: "0 or 1", "poisson": "counts"}
@@ -57,6 +66,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     checkpoint_interval(config.checkpoint.every)
     _check_standardized(config)
     _check_intervals(config)
+    _check_split(config.data)
     if config.model.best:
         _check_best(config)
     if config.compute.precision in ("tf32", "bf16") and config.model.kind == "expression":
@@ -178,6 +188,32 @@ def _check_intervals(config: Config) -> None:
     else:
         return
     raise UserError(f"fit.intervals=profile is about the parameters of fits by squares; {fault}")
+
+
+def split_method(given: Any) -> tuple[str, str]:
+    """(method, column) of data.split; "" where the method needs no column. Raises UserError.
+
+    >>> from packtrain.trainer.config.checks import split_method
+    >>> split_method("stratified"), split_method({"group": "patient"})
+    (('stratified', ''), ('group', 'patient'))
+    """
+    if given in SPLITS:
+        return given, ""
+    if isinstance(given, dict) and len(given) == 1:
+        ((method, column),) = given.items()
+        if method in COLUMN_SPLITS and isinstance(column, str) and column:
+            return method, column
+    known = [*SPLITS, *(f"{{{method}: COLUMN}}" for method in COLUMN_SPLITS)]
+    raise UserError(f"data.split is {', '.join(known)}; got {given!r}{nearest(str(given), SPLITS)}")
+
+
+def _check_split(data: DataConfig) -> None:
+    method, column = split_method(data.split)
+    if column and data.kind == "ground_truth":
+        raise UserError(
+            f"data.split={{{method}: {column}}} names a column, and data=ground_truth has none: "
+            "data.split=random or last"
+        )
 
 
 def _check_best(config: Config) -> None:

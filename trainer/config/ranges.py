@@ -18,6 +18,7 @@ NUMBERS: dict[str, Range] = {
     "data.size": ABOVE_0,
     "data.noise": AT_LEAST_0,
     "data.validation": BELOW_1,
+    "data.test": BELOW_1,
     "model.grad_delta": ABOVE_0,
     "model.starts": ABOVE_0,
     "model.dropout": BELOW_1,

@@ -34,6 +34,9 @@ STANDARDIZED: dict[bool | str | None, tuple[str, ...]] = {
     "targets": ("targets",),
     "all": ("inputs", "targets"),
 }
+# data.split: a word, or a mapping from one to a column.
+RANDOM, STRATIFIED, LAST = SPLITS = "random", "stratified", "last"
+GROUP, TIME = COLUMN_SPLITS = "group", "time"
 # data.missing -> what becomes of samples that lack a value.
 REFUSE, DROP, IMPUTE = MISSING_VALUES = ("refuse", "drop", "impute")
 # What search.space says of a field.
@@ -83,6 +86,8 @@ class DataConfig:
     kind: str = MISSING
     seed: int = 0
     validation: float = 0.0
+    test: float = 0.0
+    split: Any = RANDOM
     standardize: bool | str | None = False
     class_weights: Any = word_or_mapping()
     size: int | None = only(None, "ground_truth", "gaussians")

@@ -9,6 +9,7 @@ import torch
 from ...kernels.common.errors import UserError, choose
 from ...kernels.equations.losses import BINARY, CROSS_ENTROPY
 from ...kernels.language import Graph, notes
+from ..config.checks import split_method
 from ..config.schema import DROP, IMPUTE, DataConfig
 from . import files
 from .class_weights import with_class_weights
@@ -17,8 +18,9 @@ from .dataset import Data, Dataset, prepare, rounded
 from .drop import without_missing
 from .encode import told
 from .generated import gaussians, ground_truth
-from .groups import by_groups, group_columns
+from .groups import by_groups, first_rows, group_columns
 from .select import select
+from .split_of import split_of
 from .table import Table
 
 # loss -> the targets outside of which it has no minimum
@@ -58,11 +60,11 @@ def load(
             raise UserError(
                 "data=ground_truth makes numbers, and model.loss=cross_entropy takes class labels"
             )
-        whole, columns = ground_truth(config, graph, device, dtype), []
+        table, whole, columns = None, ground_truth(config, graph, device, dtype), []
         read: list[str] = []
     else:
         table, names = table or _table(config), group_columns(config.group)
-        others = table.without(names) if graph is None else table
+        others = _features(table, config, graph, names)
         if names and config.missing == IMPUTE:
             raise UserError(
                 f"data.missing={IMPUTE} learns from all rows what to fill in, and each group is a "
@@ -78,11 +80,32 @@ def load(
             whole, groups = by_groups(whole, table, names)
     _check_targets(whole, loss)
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
-    data = prepare(whole, config.seed, config.validation, inputs, targets)
+    split = split_of(config, whole, table)
+    data = prepare(whole, split, inputs, targets)
+    read += split.notes(*(len(part or ()) for part in (data.train, data.validation, data.test)))
     if config.class_weights not in (None, {}):
         data = with_class_weights(data, config.class_weights)
     sentences = [*read, *data.notes, *(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
     return replace(data.to(device, dtype), notes=tuple(sentences), groups=groups)
+
+
+def count_groups(config: DataConfig) -> int:
+    """How many groups data.group makes of the data. Raises UserError.
+
+    >>> from packtrain.trainer.config.schema import DataConfig
+    >>> from packtrain.trainer.data.sources import count_groups
+    >>> count_groups(DataConfig("table", table={"cell": ["b", "a", "b"]}, group="cell"))
+    2
+    """
+    return len(first_rows(_table(config), group_columns(config.group)))
+
+
+def _features(table: Table, config: DataConfig, graph: Graph | None, groups: list[str]) -> Table:
+    """Without the columns of groups, nor that of data.split, unless data.columns names the inputs."""
+    if graph is not None:
+        return table
+    split = [] if "inputs" in config.columns else [split_method(config.split)[1]]
+    return table.without([*groups, *split])
 
 
 def _check_targets(data: Dataset, loss: str) -> None:

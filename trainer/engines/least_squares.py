@@ -18,11 +18,8 @@ from .choose import Choice
 from .faults import far_from_0, fault_beyond, fault_in, too_far
 from .fit import add_reports
 from .outcome import Ending, Outcome
-<<<<<<< HEAD
 from .profile import add_profiles
-=======
 from .rows import Row, Rows
->>>>>>> main
 from .starts import starts_report
 
 MOST_STEPS = 256  # of one call

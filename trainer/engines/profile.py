@@ -1,9 +1,10 @@
 """Intervals of fits' parameters by profile likelihood (fit.intervals=profile)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
 from scipy.special import fdtri
 from torch import Tensor
@@ -12,7 +13,7 @@ from ...kernels.least_squares import Problem, Rules
 from ...kernels.least_squares.minima import Fitter, Minima, minima_near
 from ...kernels.least_squares.profile import End, find_ends
 from ..models.base import Model
-from .fit import Row
+from .rows import Pair, Rows, Some
 
 TIGHT = 1e-12  # the loosest tolerance of the fits that a profile is made of
 MOST_NUMBERS = 1 << 22  # in the samples of the fits that are made together
@@ -88,10 +89,10 @@ def intervals(fits: Profiled, known: Tensor, level: float) -> Intervals:
     return Intervals(ends, why, last)
 
 
-def add_profiles(rows: list[Row], fits: Profiled, level: float) -> None:
+def add_profiles(rows: Rows, fits: Profiled, level: float) -> None:
     """Adds to each parameter that has a standard error its `profile`, [low, high].
 
-    An end is NaN where there is none, and a sentence in the notes says why.
+    An end is None where there is none, and a sentence in the notes says why.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -109,14 +110,16 @@ def add_profiles(rows: list[Row], fits: Profiled, level: float) -> None:
     >>> [[round(end, 3) for end in k[name]] for name in ("ci95", "profile")]
     [[0.595, 0.901], [0.615, 0.922]]
     """
-    known = torch.tensor([[p["stderr"] is not None for p in row["parameters"].values()] for row in rows])
-    found = intervals(fits, known, level)
-    columns = known.tolist(), found.ends.tolist(), found.why.tolist(), found.last.tolist()
-    for row, *parts in zip(rows, *columns, strict=True):
-        row["fit"]["profile_level"] = level
-        for (name, about), is_known, ends, why, last in zip(row["parameters"].items(), *parts, strict=True):
-            about["profile"] = ends if is_known else None
-            row["fit"]["notes"] += _sentences(name, why, last)
+    parameters, fit = rows.columns["parameters"], rows.columns["fit"]
+    known = np.isfinite([about["stderr"] for about in parameters.values()]).T
+    found = intervals(fits, torch.from_numpy(known), level)
+    for about, ends in zip(parameters.values(), found.ends.numpy().transpose(1, 2, 0), strict=True):
+        about["profile"] = Pair(*ends)
+    notes = fit.pop("notes")
+    opened = dict(_sentences(list(parameters), found))
+    added = {run: [*notes[run], *sentences] for run, sentences in opened.items()}
+    fit["profile_level"] = np.full(len(rows), level)
+    fit["notes"] = Some({**notes.values, **added}, len(rows), notes.missing)
 
 
 def minima_of(fits: Profiled, runs: Tensor) -> Minima:
@@ -173,8 +176,11 @@ def _together(fits: Profiled, known: Tensor) -> Iterator[Tensor]:
     yield from runs.split(count) if len(runs) else ()
 
 
-def _sentences(name: str, why: list[int], last: list[float]) -> Iterator[str]:
-    """What is said of an interval that is open below or above."""
-    for side, end, value in zip(SIDES, map(End, why), last, strict=True):
-        if end in SENTENCES:
-            yield SENTENCES[end].format(name=name, side=side, last=value)
+def _sentences(names: Sequence[str], found: Intervals) -> Iterator[tuple[int, list[str]]]:
+    """What is said of the intervals of a run that are open below or above: (run, sentences)."""
+    is_open = found.why > End.CROSSED
+    for run in is_open.any(2).any(1).nonzero()[:, 0].tolist():
+        why, last = found.why[run].tolist(), found.last[run].tolist()
+        places = is_open[run].nonzero().tolist()
+        words = ((End(why[p][side]), names[p], SIDES[side], last[p][side]) for p, side in places)
+        yield run, [SENTENCES[end].format(name=name, side=side, last=at) for end, name, side, at in words]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..engines.rows import Names, Row, Rows, each, numbers
+from .tested import TEST, TEST_LOSS, flat_test
 
 LISTED_RUNS = 100  # a larger pack's result.json holds the ten best; runs.csv holds all
 LISTED_BEST = 10
@@ -169,28 +170,13 @@ def flat(row: Row) -> Row:
         "loss.train.first": row["loss"]["train"]["first"],
         "loss.train.last": row["loss"]["train"]["last"],
         "loss.validation": row["loss"]["validation"],
+        **flat_test(row),
         **{f"metrics.{name}": value for name, value in row["metrics"].items()},
         **{f"parameters.{name}": about["value"] for name, about in row["parameters"].items()},
         **(_flat_fit(row) if "fit" in row else {}),
     }
 
 
-<<<<<<< HEAD
-def _flat_fit(row: Row) -> Row:
-    """A fit's columns: each parameter's uncertainty, and what is a number or a list of names."""
-    columns: Row = {}
-    for name, about in row["parameters"].items():
-        low, high = about["ci95"] or (None, None)
-        columns |= {f"stderr.{name}": about["stderr"], f"ci95.{name}.low": low, f"ci95.{name}.high": high}
-        if "profile" in about:
-            low, high = about["profile"] or (None, None)
-            columns |= {f"profile.{name}.low": low, f"profile.{name}.high": high}
-    if len(row["parameters"]) <= CORRELATED:
-        correlation = row["fit"]["correlation"]
-        for a, b in combinations(row["parameters"], 2):
-            columns[f"correlation.{a}.{b}"] = correlation.get(a, {}).get(b)
-    for name, value in row["fit"].items():
-=======
 def _flat_fit(columns: Row) -> Row:
     """The columns of fits: each parameter's uncertainty, and what is a number or names."""
     parameters, fit = columns["parameters"], columns["fit"]
@@ -198,11 +184,13 @@ def _flat_fit(columns: Row) -> Row:
     for name, about in parameters.items():
         low, high = (about["ci95"].low, about["ci95"].high) if about["ci95"] else (None, None)
         flat |= {f"stderr.{name}": about["stderr"], f"ci95.{name}.low": low, f"ci95.{name}.high": high}
+        if "profile" in about:
+            ends = about["profile"]
+            flat |= {f"profile.{name}.low": ends.low, f"profile.{name}.high": ends.high}
     if len(parameters) <= CORRELATED:
         for (p, a), (q, b) in combinations(enumerate(parameters), 2):
             flat[f"correlation.{a}.{b}"] = fit["correlation"].of(p, q)
     for name, column in fit.items():
->>>>>>> main
         if name == "notes":
             flat["fit.notes"] = column.joined("; ")
         elif isinstance(column, Names):
@@ -235,7 +223,9 @@ def nested(line: Mapping[str, Any]) -> Row:
         "loss": {
             "train": {"first": line["loss.train.first"], "last": line["loss.train.last"]},
             "validation": line["loss.validation"],
+            **({"test": line[TEST_LOSS]} if TEST_LOSS in line else {}),
         },
+        **({"test": _below(line, TEST)} if TEST_LOSS in line else {}),
         "metrics": _below(line, "metrics."),
         "parameters": {
             name: {"value": value, "stderr": line.get(f"stderr.{name}")} for name, value in fitted.items()

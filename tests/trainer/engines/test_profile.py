@@ -1,7 +1,6 @@
 """Intervals by profile in the report, and the curves behind them."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -9,7 +8,8 @@ from scipy.special import fdtri, stdtrit
 
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.engines.profile_curves import confidence_plane, profile_curves
-from packtrain.trainer.folder.ranking import finite, flat
+from packtrain.trainer.engines.rows import Rows
+from packtrain.trainer.folder.ranking import flat
 from packtrain.trainer.session import Session
 from tests.helpers import Command
 from tests.trainer.configs import pack_of
@@ -28,16 +28,17 @@ def ended(*overrides: str) -> Session:
     return session
 
 
-def rows_of(*overrides: str) -> list[dict[str, Any]]:
+def rows_of(*overrides: str) -> Rows:
     return ended(*overrides).result().rows
 
 
 def test_profiles_of_a_line_are_the_intervals_by_standard_errors() -> None:
-    (row,) = rows_of(*STRAIGHT)
+    rows = rows_of(*STRAIGHT)
+    (row,) = rows
     for about in row["parameters"].values():
         assert about["profile"] == pytest.approx(about["ci95"], rel=1e-7)
     assert row["fit"]["profile_level"] == 0.95
-    assert [name for name in flat(row) if name.startswith("profile")] == [
+    assert [name for name in flat(rows.columns) if name.startswith("profile")] == [
         "profile.a.low", "profile.a.high", "profile.b.low", "profile.b.high"
     ]  # fmt: skip
 
@@ -70,7 +71,7 @@ def test_a_bound_leaves_an_interval_open_and_says_so() -> None:
     low, value = free["parameters"]["b"]["profile"][0], free["parameters"]["b"]["value"]
     bound = (low + value) / 2
     (row,) = rows_of(*GROWTH, f"model.bounds={{b: [{bound!r}, null]}}")
-    ends = finite(row["parameters"]["b"]["profile"])
+    ends = row["parameters"]["b"]["profile"]
     assert ends[0] is None and ends[1] == pytest.approx(free["parameters"]["b"]["profile"][1])
     assert row["fit"]["notes"] == [
         f"the interval of b by profile is open below: it reaches the bound {bound:g}"
