@@ -26,6 +26,7 @@ from ..config.schema import (
     OptimizerConfig,
 )
 from ..data.dataset import Data, Dataset, prepare
+from ..data.split import Split
 from ..folder.result import Result
 from ..folder.trained import Trained, load
 from ..folder.write import write
@@ -57,7 +58,7 @@ class _Network(BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         """With the files of a run folder in the place of the model, which can't be pickled."""
-        state = dict(super().__getstate__())
+        state: dict[str, Any] = {**super().__getstate__()}  # pyright: ignore[reportGeneralTypeIssues]
         if (result := state.pop("result_", None)) is not None:
             state["files_"] = _files(result)
         state.pop("trained_", None)
@@ -149,7 +150,7 @@ class Regressor(RegressorMixin, _Network):
         targets = np.asarray(y, np.float64).reshape(len(x), -1)
         if self.equation is None:
             names = tuple(f"{OUTPUT}{i}" for i in range(targets.shape[1]))
-            data = prepare(_dataset(x, torch.from_numpy(targets), names), 0, 0.0, True, True)
+            data = prepare(_dataset(x, torch.from_numpy(targets), names), Split(0), True, True)
             self._train(data, "mse", len(names))
         else:
             self._fit_equation(x, targets)
@@ -157,10 +158,16 @@ class Regressor(RegressorMixin, _Network):
 
     def _fit_equation(self, x: np.ndarray, targets: np.ndarray) -> None:
         names = [OUTPUT] if self.flat_ else [f"{OUTPUT}{i}" for i in range(targets.shape[1])]
-        options = {"initial": self.initial, "bounds": self.bounds, "fixed": self.fixed, "starts": self.starts}
-        seed = int(check_random_state(self.random_state).randint(SEEDS))
-        table = self._columns(x) | dict(zip(names, targets.T, strict=True))
-        fitted = fit(table, str(self.equation), **options, seed=seed, device=self.device)
+        fitted = fit(
+            self._columns(x) | dict(zip(names, targets.T, strict=True)),
+            str(self.equation),
+            initial=self.initial,
+            bounds=self.bounds,
+            fixed=self.fixed,
+            starts=self.starts,
+            seed=int(check_random_state(self.random_state).randint(SEEDS)),
+            device=self.device,
+        )
         self._keep(fitted.result)
         best = fitted.result.best_run or 0
         self.run_, self.parameters_ = best, {n: float(v) for n, v in self.trained_.parameters(best).items()}
@@ -230,7 +237,7 @@ class Classifier(ClassifierMixin, _Network):
         if len(self.classes_) < 2:
             raise UserError(f"a classifier takes two classes at least; y has one class, {self.classes_[0]}")
         targets = torch.from_numpy(np.searchsorted(self.classes_, y)[:, None])
-        data = prepare(_dataset(x, targets, tuple(map(str, self.classes_))), 0, 0.0, True)
+        data = prepare(_dataset(x, targets, tuple(map(str, self.classes_))), Split(0), True)
         self._train(data, "cross_entropy", len(self.classes_))
         return self
 

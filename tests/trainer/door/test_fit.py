@@ -126,7 +126,7 @@ def test_other_optimizers_and_losses_serve() -> None:
     robust = packtrain.fit(CUP, COOLING, initial=START, loss="cauchy")
     assert abs(robust["k"] - 0.1) < 0.02
     adam = packtrain.fit(CUP, "celsius = a + b*t", optimizer="adam", loss="mse", steps=300, lr=0.5)
-    assert adam.result.summary["engine"] == "fused" and adam.parameters.to_pylist()[0]["a_stderr"] is None
+    assert adam.result.summary["engine"] == "fused" and np.isnan(adam.parameters["a_stderr"][0].as_py())
 
 
 def test_a_formula_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,3 +155,14 @@ def test_a_formula_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_mistakes_are_sentences(equation: str, options: dict, sentence: str) -> None:
     with pytest.raises(packtrain.UserError, match=sentence):
         packtrain.fit(CUP, equation, **options)
+
+
+def test_a_group_of_no_use_harms_nobody() -> None:
+    cells = CELLS.copy()
+    cells.loc[cells.cell == "c3", "y"] = np.nan
+    fit = of_cells(cells)
+    table = fit.parameters.set_index("cell")
+    assert table.outcome["c3"] == "failed" and (table.outcome == "failed").sum() == 1
+    others = of_cells().parameters.set_index("cell").drop("c3")
+    assert table.drop("c3").equals(others)
+    assert np.array_equal(np.isnan(fit.residuals), cells.cell == "c3")
