@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import fdtri
+from scipy.special import chdtri, fdtri
 
 from ..engines.profile import Profiled
 from ..engines.profile_curves import Curve, Plane, confidence_plane, profile_curves
@@ -135,7 +135,11 @@ def _draw_region(axes: Any, view: View, pair: tuple[str, str], plane: Plane) -> 
 
 
 def _limit(view: View, level: float) -> float:
-    """What the sum of squares may rise by over s^2 in the region of two parameters."""
+    """What the sum of squares may rise by, over s^2 (1 of known errors), in the region of two parameters."""
+    if "chi_square" in view.fit:
+        return float(chdtri(2, 1 - level))
+    if "chi_square" in view.fit:
+        return float(chdtri(2, 1 - level))
     return 2 * float(fdtri(2, view.fit["degrees_of_freedom"], level))
 
 
