@@ -13,6 +13,7 @@ from ...kernels.least_squares.minima import Fitter, Minima, minima_near
 from ...kernels.least_squares.profile import End, find_ends
 from ..data.dataset import Dataset
 from ..models.base import Model
+from .notes import EXACT
 from .rows import Pair, Rows, Some
 
 TIGHT = 1e-12  # the loosest tolerance of the fits that a profile is made of
@@ -94,7 +95,8 @@ def intervals(fits: Profiled, known: Tensor, level: float) -> Intervals:
 def add_profiles(rows: Rows, fits: Profiled, level: float) -> None:
     """Adds to each parameter that has a standard error its `profile`, [low, high].
 
-    An end is None where there is none, and a sentence in the notes says why.
+    Fits whose residuals are rounding have none. An end is None where there is none, and a sentence in the
+    notes says why.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -113,7 +115,8 @@ def add_profiles(rows: Rows, fits: Profiled, level: float) -> None:
     [[0.595, 0.901], [0.615, 0.922]]
     """
     parameters, fit = rows.columns["parameters"], rows.columns["fit"]
-    known = np.isfinite([about["stderr"] for about in parameters.values()]).T
+    known = (np.array([about["stderr"] for about in parameters.values()]) > 0).T
+    known &= ~_exact(fits, fit["rss"])[:, None]
     found = intervals(fits, torch.from_numpy(known), level)
     for about, ends in zip(parameters.values(), found.ends.numpy().transpose(1, 2, 0), strict=True):
         about["profile"] = Pair(*ends)
@@ -122,6 +125,12 @@ def add_profiles(rows: Rows, fits: Profiled, level: float) -> None:
     added = {run: [*notes[run], *sentences] for run, sentences in opened.items()}
     fit["profile_level"] = np.full(len(rows), level)
     fit["notes"] = Some({**notes.values, **added}, len(rows), notes.missing)
+
+
+def _exact(fits: Profiled, rss: np.ndarray) -> np.ndarray:
+    """Which fits' residuals are rounding, so that there is nothing to profile: [R]."""
+    size = EXACT * torch.finfo(torch.float64).eps * fits.rules.size.cpu().numpy()
+    return (rss <= np.square(size)) & (not fits.data.absolute)
 
 
 def minima_of(fits: Profiled, runs: Tensor) -> Minima:
