@@ -189,6 +189,7 @@ class MonitorConfig:
     validate_every: int = 200
     tensorboard: bool = True
     progress: bool = True
+    pictures: bool = True
 
 
 @dataclass
