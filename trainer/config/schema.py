@@ -34,6 +34,9 @@ STANDARDIZED: dict[bool | str | None, tuple[str, ...]] = {
     "targets": ("targets",),
     "all": ("inputs", "targets"),
 }
+# data.split: a word, or a mapping from one to a column.
+RANDOM, STRATIFIED, LAST = SPLITS = "random", "stratified", "last"
+GROUP, TIME = COLUMN_SPLITS = "group", "time"
 # data.missing -> what becomes of samples that lack a value.
 REFUSE, DROP, IMPUTE = MISSING_VALUES = ("refuse", "drop", "impute")
 # What search.space says of a field.
@@ -83,6 +86,8 @@ class DataConfig:
     kind: str = MISSING
     seed: int = 0
     validation: float = 0.0
+    test: float = 0.0
+    split: Any = RANDOM
     standardize: bool | str | None = False
     class_weights: Any = word_or_mapping()
     size: int | None = only(None, "ground_truth", "gaussians")
@@ -201,6 +206,17 @@ class LoopConfig:
 
 
 @dataclass
+class FitConfig:
+    """What the report of a least-squares fit says of how uncertain its parameters are.
+
+    conf/train.yaml says what each field means.
+    """
+
+    intervals: str = "linear"
+    level: float = 0.95
+
+
+@dataclass
 class CheckpointConfig:
     """When the state of a training is saved, and how many of the last checkpoints are kept.
 
@@ -260,6 +276,7 @@ class Config:
     engine: EngineConfig = field(default_factory=EngineConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     monitor: MonitorConfig = field(default_factory=MonitorConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     pack: PackConfig = field(default_factory=PackConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
@@ -273,6 +290,16 @@ def has_rates(config: Config) -> bool:
     False
     """
     return config.optimizer.kind in FIRST_ORDER
+
+
+def profile_level(fit: FitConfig) -> float | None:
+    """The level of the intervals by profile, None where there are none.
+
+    >>> from packtrain.trainer.config.schema import FitConfig, profile_level
+    >>> profile_level(FitConfig("profile", 0.9)), profile_level(FitConfig())
+    (0.9, None)
+    """
+    return fit.level if fit.intervals == "profile" else None
 
 
 def all_fields(schema: Any = Config, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -90,7 +90,9 @@ def parameter_columns(row: dict[str, Any]) -> list[Column]:
     }
     combined = {combination["combination"]: combination for combination in fit["combinations"]}
     lines = [_parameter(name, about, alone) for name, about in (row["parameters"] | combined).items()]
-    labels = "parameter", "value", "std error", "95 % from", "to"
+    profile = fit.get("profile_level")
+    interval = "95 % from" if profile is None else f"{100 * profile:g} % by profile from"
+    labels = "parameter", "value", "std error", interval, "to"
     first, *others = zip(labels, zip(*lines, strict=True), strict=True)
     return [Column(*first, "left"), *(Column(*column) for column in others)]
 
@@ -99,7 +101,7 @@ def _parameter(name: str, about: dict[str, Any], alone: Mapping[str, str]) -> tu
     """Its name, value, standard error and interval; or why it has none, by `alone`."""
     if name in alone:
         return name, _digits(about["value"]), alone[name], "", ""
-    interval = about.get("ci95") or [None, None]
+    interval = about.get("profile", about.get("ci95")) or [None, None]
     return name, _digits(about["value"]), number(about["stderr"]), *map(_digits, interval)
 
 

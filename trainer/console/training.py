@@ -62,7 +62,7 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
         monitor = Monitor(session, folder / "tensorboard", console)
         session.watchers.append(monitor)
         parts = [session, monitor]
-        checkpoints = open_checkpoints(session.pack, folder, session.data, session.engine, parts, monitor.say)
+        checkpoints = open_checkpoints(pack, folder, session.data, session.engine, parts, monitor.say)
         session.add_seconds(checkpoints.spent)
         if command:
             write_command(folder, command)

@@ -49,6 +49,20 @@ def floats(column: np.ndarray) -> np.ndarray:
     return np.array([_float(cell) for cell in column], dtype=np.float64)
 
 
+def are_words(column: np.ndarray) -> bool:
+    """Whether there are cells, and none of them is a number.
+
+    >>> import numpy as np
+    >>> from packtrain.trainer.data.cells import are_words
+    >>> are_words(np.array(["red", ""])), are_words(np.array(["1", ""])), are_words(np.array([1, 2]))
+    (True, False, False)
+    """
+    if column.dtype.kind in "fiubc":
+        return False
+    present = column[~is_missing(column, MISSING)]
+    return len(present) > 0 and bool(np.isnan(floats(present)).all())
+
+
 def _float(cell: Any) -> float:
     try:
         return float(cell)

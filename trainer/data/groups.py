@@ -97,14 +97,25 @@ def runs_of_groups(pack: Pack, data: Data) -> tuple[Pack, Data]:
     if len(some) < whole.runs:
         whole, group = whole.of(some), group[some.start : some.stop]
     own = group.to(data.train.inputs.device)
-    validation = data.validation and data.validation.of(own)
-    return whole, replace(data, train=data.train.of(own), validation=validation)
+    return whole, data.each(lambda part: part.of(own))
 
 
 def _column(name: str) -> str:
     """What a group's column is called among what varies."""
     taken = name in TAKEN or name in {path for path, _ in all_fields()} or "." in name
     return f"group.{name}" if taken else name
+
+
+def first_rows(table: Table, names: list[str]) -> np.ndarray:
+    """The first row of each group, [G].
+
+    >>> import numpy as np
+    >>> from packtrain.trainer.data.groups import first_rows
+    >>> from packtrain.trainer.data.table import Table
+    >>> first_rows(Table("t.csv", {"cell": np.array(["b", "a", "b"])}), ["cell"])
+    array([0, 1])
+    """
+    return _codes(table, names)[1]
 
 
 def _codes(table: Table, names: list[str]) -> tuple[np.ndarray, np.ndarray]:

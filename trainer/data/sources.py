@@ -9,6 +9,7 @@ import torch
 from ...kernels.common.errors import UserError, choose
 from ...kernels.equations.losses import BINARY, CROSS_ENTROPY
 from ...kernels.language import Graph, notes
+from ..config.checks import split_method
 from ..config.schema import DROP, DataConfig
 from .class_weights import with_class_weights
 from .columns import TARGET
@@ -17,8 +18,9 @@ from .drop import without_missing
 from .encode import told as encoded
 from .files.read import read
 from .generated import gaussians, ground_truth
-from .groups import by_groups, group_columns
+from .groups import by_groups, first_rows, group_columns
 from .select import select
+from .split_of import split_of
 from .table import Table
 
 # loss -> the targets outside of which it has no minimum
@@ -33,8 +35,11 @@ def load(
     device: torch.device,
     dtype: torch.dtype,
     outputs: int | None = None,
+    table: Table | None = None,
 ) -> Data:
     """The data that `config` describes, on `device`, for a graph, or (None) an MLP of so many `outputs`.
+
+    A `table` in memory takes the place of the source that the config names.
 
     Raises UserError, also where the cast to `dtype` would lose what tells the samples apart.
 
@@ -47,27 +52,49 @@ def load(
     >>> len(data.train), len(data.validation)
     (3, 1)
     """
-    groups, told = None, []
-    if config.kind == "ground_truth":
+    groups, told, read = None, [], table
+    if config.kind == "ground_truth" and table is None:
         equations = _for_ground_truth(graph, loss)
         whole, told = ground_truth(config, equations, device, dtype), notes(equations)
     else:
-        whole, groups, told = _of_table(config, graph, loss == CROSS_ENTROPY, outputs)
+        read = table or _table(config)
+        whole, groups, told = _of_table(read, config, graph, loss == CROSS_ENTROPY, outputs)
     _check_targets(whole, loss)
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
-    data = prepare(whole, config.seed, config.validation, inputs, targets)
+    split = split_of(config, whole, read)
+    data = prepare(whole, split, inputs, targets)
+    told += split.notes(*(len(part or ()) for part in (data.train, data.validation, data.test)))
     if config.class_weights not in (None, {}):
         data = with_class_weights(data, config.class_weights)
     sentences = [*told, *data.notes, *rounded(data.train, dtype)]
     return replace(data.to(device, dtype), notes=tuple(sentences), groups=groups)
 
 
+def count_groups(config: DataConfig) -> int:
+    """How many groups data.group makes of the data. Raises UserError.
+
+    >>> from packtrain.trainer.config.schema import DataConfig
+    >>> from packtrain.trainer.data.sources import count_groups
+    >>> count_groups(DataConfig("table", table={"cell": ["b", "a", "b"]}, group="cell"))
+    2
+    """
+    return len(first_rows(_table(config), group_columns(config.group)))
+
+
+def _features(table: Table, config: DataConfig, graph: Graph | None, groups: list[str]) -> Table:
+    """Without the columns of groups, nor that of data.split, unless data.columns names the inputs."""
+    if graph is not None:
+        return table
+    split = [] if "inputs" in config.columns else [split_method(config.split)[1]]
+    return table.without([*groups, *split])
+
+
 def _of_table(
-    config: DataConfig, graph: Graph | None, classes: bool, outputs: int | None
+    table: Table, config: DataConfig, graph: Graph | None, classes: bool, outputs: int | None
 ) -> tuple[Dataset, Groups | None, list[str]]:
     """The samples of a table, their groups if it has any, and sentences for people on how they were made."""
-    table, names = _table(config), group_columns(config.group)
-    others = table.without(names) if graph is None else table
+    names = group_columns(config.group)
+    others = _features(table, config, graph, names)
     mends = config.missing, config.encode, bool(names)
     whole = select(others, config.columns, graph, classes, outputs, *mends)
     told = [*table.notes, *encoded(whole.features, whole.inputs)]

@@ -12,11 +12,12 @@ from ...kernels.common.errors import UserError
 from ...kernels.equations.robust import SQUARES, robust
 from ...kernels.least_squares import Problem, Rules, Solver, TorchSolver
 from ...kernels.least_squares.linearize import Squares
+from ...kernels.least_squares.minima import Fitter
 from ...kernels.least_squares.robust import RobustLoss, fault_of
 from ..config.checks import not_for_fits
 from ..config.equations import optimizer_fields, rule_in, schedule_fields, schedule_in
 from ..config.pack import Pack
-from ..config.schema import LEAST_SQUARES
+from ..config.schema import LEAST_SQUARES, profile_level
 from ..data.dataset import Dataset
 from ..data.order import Order
 from ..models.base import Model
@@ -133,8 +134,24 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
     else:
         squares = _squares(model) if choice.backend == "triton" else None
         solver = TorchSolver(model.jacobian, problem, parameters, rules, damped, squares)
-    every = pack.config.monitor.every
-    return LeastSquaresEngine(model, solver, problem, data, rules, order, choice, every)
+    every, level = pack.config.monitor.every, profile_level(pack.config.fit)
+    fitter = _fitter(model, choice.backend)
+    return LeastSquaresEngine(model, solver, problem, data, rules, order, choice, fitter, every, level)
+
+
+def _fitter(model: Model, backend: str) -> Fitter:
+    """What makes fits of the same model in float64."""
+
+    def fitter(problem: Problem, parameters: Tensor, rules: Rules) -> Solver:
+        if backend == "numba":
+            # as above
+            from ...kernels.least_squares.numba_solver import NumbaSolver  # noqa: PLC0415 (see above)
+
+            assert isinstance(model, ExpressionModel)
+            return NumbaSolver(model.graph, problem, parameters, rules, damped=True)
+        return TorchSolver(model.jacobian, problem, parameters, rules, damped=True)
+
+    return fitter
 
 
 def _robust_loss(pack: Pack, model: Model) -> RobustLoss | None:
@@ -228,6 +245,8 @@ def _values(pack: Pack, path: str, device: torch.device | None = None) -> Tensor
 def _order(pack: Pack, data: Dataset) -> Order:
     loop, device = pack.config.loop, data.inputs.device
     batch = len(data) if loop.batch_size == "full" else int(loop.batch_size)
+    if data.of_runs:  # of groups, of which some are small
+        batch = min(batch, len(data))
     if batch > len(data):
         raise UserError(
             f"loop.batch_size={batch} is more than the {len(data)} samples to train on: "

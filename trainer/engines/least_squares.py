@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status, by_qr, together
 from ...kernels.least_squares.linearize import LARGE
+from ...kernels.least_squares.minima import Fitter
 from ...kernels.least_squares.verify import bends_down, is_saddle, status_in_double
 from ..data.dataset import Dataset
 from ..data.order import Order
@@ -15,8 +16,10 @@ from ..models.expression import ExpressionModel
 from .base import History, put, recorded
 from .choose import Choice
 from .faults import far_from_0, fault_beyond, fault_in, too_far
-from .fit import Row, add_reports
+from .fit import add_reports
 from .outcome import Ending, Outcome
+from .profile import add_profiles
+from .rows import Row, Rows
 from .starts import starts_report
 
 MOST_STEPS = 256  # of one call
@@ -37,6 +40,7 @@ REASONS = {
     Status.SADDLE: "this is no minimum, {total} falls beside it",
     Status.EXHAUSTED: "it has not converged; raise loop.steps",
 }
+EXPLAINED = Status.HIDDEN, Status.SADDLE, Status.NOT_FINITE, Status.STUCK, Status.EXHAUSTED  # run by run
 OF_SQUARES = {"residuals": "the residuals", "total": "the sum of squares"}
 OF_A_LOSS = {"residuals": "the slopes of the loss", "total": "the loss"}
 
@@ -46,6 +50,7 @@ class LeastSquaresEngine:
 
     `data` are what `problem` was made of; the loss is `scale` [R] times the sum of squares. The reference and
     Triton take one step after another; Numba takes all steps of a call in one loop, which is the fused kind.
+    `fitter` makes such fits in float64. With a `level` the report has intervals by profile.
     """
 
     capture = False
@@ -59,8 +64,11 @@ class LeastSquaresEngine:
         rules: Rules,
         order: Order,
         choice: Choice,
+        fitter: Fitter,
         every: int = 1,
+        level: float | None = None,
     ) -> None:
+        self.fitter, self.level = fitter, level
         self.model, self.solver, self.order = model, solver, order
         self.problem, self.data, self.rules, self.steps = problem, data, rules, rules.steps
         self.kind, self.backend = choice.engine, choice.backend
@@ -114,7 +122,8 @@ class LeastSquaresEngine:
         assert self.step < until_step <= self.horizon
         start, before = self.step, self.steps_done.clone()
         trials = self.solver.advance(until_step - start)
-        self.step = start + max(1, int((self.steps_done - before).max()))
+        taken = self.steps_done - before
+        self.step = start + max(1, int(taken.max()))
         self._look_again(trials.runs)
         made, steps = self.step - start, recorded(start, self.step, self.every)
         rss, gradient, damping, path = (
@@ -130,7 +139,7 @@ class LeastSquaresEngine:
             {"damping": damping},
             path[..., self.columns],
             trials.rss[made - 1] * scale,
-            made * int(self.samples[trials.runs].sum()),
+            int((taken * self.samples).sum()),
         )
 
     def _look_again(self, runs: Tensor) -> None:
@@ -194,8 +203,9 @@ class LeastSquaresEngine:
     def endings(self, reason: str, pruned: str = "") -> list[Ending]:
         """How each fit ended; `reason` is why it was stopped, where it was."""
 
-        def ending(run: int, code: int, done: int, steps: int) -> Ending:
-            status = Status(code)
+        words = OF_SQUARES if self.problem.loss is None else OF_A_LOSS
+
+        def ending(run: int, status: Status, done: int, steps: int) -> Ending:
             if run in self.data.faults:
                 return Ending(Outcome.FAILED, done, steps, self.data.faults[run])
             if status == Status.RUNNING:
@@ -207,13 +217,20 @@ class LeastSquaresEngine:
             why = REASONS[status].format(**words) + self._explanation(run, status)
             return Ending(outcome, done, steps, why)
 
-        words = OF_SQUARES if self.problem.loss is None else OF_A_LOSS
         columns = self.status.tolist(), self.steps_done.tolist(), self.steps.tolist()
-        return [ending(run, *row) for run, row in enumerate(zip(*columns, strict=True))]
+        alike: dict[tuple[int, int, int], Ending] = {}
+        endings = []
+        for run, case in enumerate(zip(*columns, strict=True)):
+            if case not in alike or case[0] in EXPLAINED:
+                alike[case] = ending(run, Status(case[0]), *case[1:])
+            endings.append(alike[case])
+        return endings
 
-    def report(self, rows: list[Row]) -> Row:
+    def report(self, rows: Rows) -> Row:
         """Adds the report of each fit to its row, and returns that of model.starts, as multi_start."""
         add_reports(rows, self)
+        if self.level is not None:
+            add_profiles(rows, self, self.level)
         starts = starts_report(rows, self)
         return {"multi_start": starts} if starts else {}
 

@@ -5,13 +5,13 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from ..config.pack import Pack
 from ..engines.base import History
+from ..engines.rows import Row, each
 from ..folder.curves import run_name
 from ..folder.ranking import UNUSABLE, Objective, best_first
 from ..models.evaluate import Evaluation
@@ -94,15 +94,14 @@ class Board:
         self._add_ends(steps, self.parameters, parameters)
         self.files.flush()
 
-    def add_results(self, rows: list[dict[str, Any]], objective: Objective | None = None) -> None:
+    def add_results(self, rows: Sequence[Row], objective: Objective | None = None) -> None:
         """Adds the `rows` of result.json to HParams, and links the best of them by the objective."""
         if self.pack.over:
             self._add_outcomes(rows)
         self.files.flush()
         if len(rows) > SHOWN_BEST:
-            self._link(
-                [row["index"] for row in best_first(rows, objective) if row["outcome"] not in UNUSABLE]
-            )
+            ranked = best_first(rows, objective)[:SHOWN_BEST]
+            self._link([row["index"] for row in ranked if row["outcome"] not in UNUSABLE])
 
     def flush_if_due(self) -> None:
         """Writes what waits, unless that was done a moment ago; less often where there are many files."""
@@ -119,13 +118,13 @@ class Board:
         values = np.nanquantile(finite[some], list(QUANTILES.values()), axis=1).T
         self.files.add(steps[some], list(QUANTILES), values, np.full(len(values), self.whole))
 
-    def _add_outcomes(self, rows: list[dict[str, Any]]) -> None:
-        steps = np.array([row["steps"] for row in rows])
+    def _add_outcomes(self, rows: Sequence[Row]) -> None:
+        steps = np.array(each(rows, "steps"))
         metrics = hparams.metrics(rows)
         for tag, column in metrics.items():
             self._add_ends(steps, [tag], np.array(column, float)[:, None])
-        for row in rows:
-            self.files.add_summary(row["index"], hparams.session_end(row["outcome"]))
+        for run, outcome in zip(each(rows, "index"), each(rows, "outcome"), strict=True):
+            self.files.add_summary(run, hparams.session_end(outcome))
         self.files.add_summary(self.whole, hparams.experiment(self.pack, list(metrics)))
 
     def _add_ends(self, steps: np.ndarray, tags: Sequence[str], values: np.ndarray) -> None:
@@ -134,7 +133,7 @@ class Board:
         self.files.add(steps[runs], tags, values[runs], runs)
 
     def _link(self, ranked: list[int]) -> None:
-        for rank, run in enumerate(ranked[:SHOWN_BEST], 1):
+        for rank, run in enumerate(ranked, 1):
             file = self.files.paths[run]
             link = self.folder / "best" / f"{rank:02d}-{self.names[run]}" / file.name
             try:

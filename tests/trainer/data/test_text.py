@@ -104,7 +104,9 @@ def test_words_among_numbers_are_refused_where_missing_ones_are_not(tmp_path: Pa
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_utf_16_is_refused_with_a_way_out(encoding: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"points.csv is text in UTF-16.*: iconv -f") as refused:
+    with pytest.raises(
+        UserError, match=r"points.csv is text in UTF-16, and expected is UTF-8: .*iconv"
+    ) as refused:
         written(tmp_path / "points.csv", "t,y\n1,2\n".encode(encoding))
     assert "\n" not in str(refused.value)
 
