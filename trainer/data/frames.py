@@ -34,10 +34,10 @@ def table_of(data: Any) -> Table:
     if isinstance(data, (str, Path)):
         return read(str(data))
     if isinstance(data, Mapping):
-        return Table(SOURCE, *flat((str(name), _array(str(name), column)) for name, column in data.items()))
+        return flat((str(name), _array(str(name), column)) for name, column in data.items()).table(SOURCE)
     if isinstance(data, np.ndarray) and data.dtype.names:
-        return Table(SOURCE, *flat((name, data[name]) for name in data.dtype.names))
-    return Table(SOURCE, *flat(_of_frame(data)))
+        return flat([(SOURCE, data)]).table(SOURCE)
+    return flat(_of_frame(data)).table(SOURCE)
 
 
 def frame_like(data: Any, columns: Mapping[str, Any]) -> Any:

@@ -206,8 +206,8 @@ def test_equations_take_dates_and_of_words_their_places() -> None:
 
 
 def test_targets_stay_numbers_or_classes() -> None:
-    with pytest.raises(UserError, match="column target: expected a finite number"):
-        load("table", None, table={"x": [1, 2], "target": ["2024-01-31", "2024-02-01"]})
+    with pytest.raises(UserError, match="column y: expected a finite number, got '2024-01-31'"):
+        load("table", parse("y = a*x"), table={"x": [1, 2], "y": ["2024-01-31", "2024-02-01"]})
 
 
 def test_a_year_is_no_date() -> None:
