@@ -196,7 +196,7 @@ class Fit:
 
     def _columns(self) -> dict[str, Any]:
         over, rows = self.session.pack.over, self.result.rows.of(np.array(self._chosen))
-        columns = {
+        columns: dict[str, Any] = {
             name: [values[run] for run in self._chosen] for name, values in over.items() if name != START
         }
         for name in self._names:
