@@ -12,7 +12,7 @@ from ...kernels.equations.losses import ASIDE
 from ..config.checks import UNSCALED
 from ..config.pack import Pack
 from ..config.schema import LEAST_SQUARES, Config
-from ..data.dataset import Dataset
+from ..data.dataset import Dataset, Groups
 from ..engines.base import Engine
 from ..engines.choose import Choice
 from ..engines.curves import Curves
@@ -31,7 +31,8 @@ class Result:
     """The result of a session: `rows`, one a run, and `summary`, which is result.json.
 
     `model` holds the parameters of every run [R, P], `data` is what they were trained on, and `objective`
-    what the runs are ranked by, None for their loss. `curves` are the recorded steps, where they were kept.
+    what the runs are ranked by, None for their loss. `curves` are the recorded steps, where they were kept;
+    `groups` those that the runs are of, where there are some.
     """
 
     pack: Pack
@@ -41,6 +42,7 @@ class Result:
     data: Dataset
     objective: Objective | None = None
     curves: Curves | None = None
+    groups: Groups | None = None
 
     @property
     def best_run(self) -> int | None:
@@ -157,7 +159,7 @@ def head(pack: Pack, compute: Compute, engine: Engine, choice: Choice, seconds: 
         "precision": pack.config.compute.precision,
         "runs": pack.runs,
         "steps": engine.step,
-        "samples": int(engine.steps_done.sum()) * engine.order.batch,
+        "samples": int((engine.steps_done * engine.batches).sum()),
         "seconds": seconds.rounded,
     }
 
