@@ -61,9 +61,9 @@ class Engine(Protocol):
 
     `step` counts the steps of the pack, `steps_done` [R] those of each run, which takes `steps` [R] at most,
     each on `batches` [R] samples. `alive` [R] marks the runs that haven't diverged, `training` [R] those that
-    have a step to take. `kind` and `backend` say what executes, and `capture` that the step is a static graph.
-    `memory` is all that the steps change, live tensors [R, ...] by name: together with `step` enough to
-    resume, bit for bit.
+    have a step to take. `kind` and `backend` say what executes, and `capture` that the step is a static
+    graph. `memory` is all that the steps change, live tensors [R, ...] by name: together with `step` enough
+    to resume, bit for bit.
     """
 
     kind: str
