@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..kernels.common import compiling
 from ..kernels.common.errors import UserError
+from .config.data_values import read_columns
 from .config.pack import Pack, make_pack
 from .config.schema import Config
 from .data.dataset import Data
@@ -30,6 +31,7 @@ from .loop.watch import Watcher
 from .models.base import Model
 from .models.build import graph_of, notes_on
 from .models.evaluate import Evaluation, confusion, evaluate
+from .models.initial import starts_told
 from .pruning.judge import Judge, make_judge, why
 from .pruning.objective import chosen_objective
 
@@ -56,7 +58,8 @@ def load_data(pack: Pack) -> Data:
     check_backend(config.compute.backend, compute.device)
     graph, outputs = graph_of(config), (config.model.widths or [None])[-1]
     with at_work(compute):
-        data = load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs)
+        others = read_columns(config.model, pack.over)
+        data = load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs, others)
     return replace(data, notes=(*data.notes, *notes_on(config.model)))
 
 
@@ -116,6 +119,8 @@ class Session:
             data = load_data(pack) if data is None else data.to(compute.device, compute.dtype)
             pack, data = runs_of_groups(pack, data)
             model, choice = untrained(pack, data.train, compute)
+            told = starts_told(pack, graph_of(pack.config), model.parameters)
+            data = replace(data, notes=(*data.notes, *told))
             engine = make_engine(pack, model, data.train, choice)
             before = evaluate(model, data.train, metrics=False)
             session = cls(pack, compute, data, choice, engine, before)

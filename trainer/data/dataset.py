@@ -29,6 +29,7 @@ class Dataset:
     `origins` says of inputs and targets where their numbers come from, for people.
     `segments` say which samples are those of each of R runs. None: all are of every run. `faults` say why a
     run's are of no use, for those that have none left.
+    `columns` are others of what they were taken from, in float64, whole: `rows` say which cell is a sample's.
     Of runs that have n samples each, `alike` makes inputs [R, n, V], targets [R, n, T] and weights [R, n].
     """
 
@@ -46,6 +47,7 @@ class Dataset:
     origins: Mapping[str, str] = field(default_factory=dict)
     segments: Segments | None = None
     faults: Mapping[int, str] = field(default_factory=dict)
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.inputs.shape[-2]

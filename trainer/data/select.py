@@ -1,6 +1,6 @@
 """The columns of a table that a model uses, as a data set."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ def select(
     classes: bool,
     outputs: int | None = None,
     missing: bool = False,
+    others: Sequence[str] = (),
 ) -> Dataset:
     """The data set that a graph, or (None) an MLP, is trained on. Raises UserError.
 
@@ -32,7 +33,7 @@ def select(
     With `classes` the one target holds class labels, numbers or words, which become indices in sorted order.
     Without, a graph none of whose outputs is a column takes the targets as an MLP does. One column of targets
     for a model of several `outputs` holds classes too, an output each: its target is 1 where the sample is of
-    that class, else 0.
+    that class, else 0. `others` are columns that starting values read.
 
     >>> import numpy as np
     >>> from packtrain.kernels.language import parse
@@ -58,6 +59,11 @@ def select(
         one_hot=one_hot,
         origins={
             word: f"{table.source}, column {name}" for word, name in (chosen.inputs | chosen.targets).items()
+        },
+        columns={
+            name: torch.from_numpy(table.numbers(name, "model.initial", missing=True))
+            for name in others
+            if name not in chosen.inputs and name not in names
         },
     )
 

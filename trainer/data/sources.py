@@ -1,5 +1,6 @@
 """Where samples come from: equations with known parameters, Gaussian classes, files, scikit-learn."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,8 +32,11 @@ def load(
     device: torch.device,
     dtype: torch.dtype,
     outputs: int | None = None,
+    others: Sequence[str] = (),
 ) -> Data:
     """The data that `config` describes, on `device`, for a graph, or (None) an MLP of so many `outputs`.
+
+    `others` are columns that starting values read.
 
     Raises UserError, also where the cast to `dtype` would lose what tells the samples apart.
 
@@ -57,7 +61,7 @@ def load(
     else:
         table, names = _table(config), group_columns(config.group)
         features = table.without(names) if graph is None else table
-        whole = select(features, config.columns, graph, loss == CROSS_ENTROPY, outputs, bool(names))
+        whole = select(features, config.columns, graph, loss == CROSS_ENTROPY, outputs, bool(names), others)
         columns = table.names
         if names:
             whole, groups = by_groups(whole, table, names)
