@@ -3,6 +3,7 @@
 It takes half a minute, which the first training and the first fit would take otherwise.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from .equations.optimizers import rule_of
 from .expression import numba_kernel
 from .language import Graph, parse
 from .least_squares import Problem, Rules
-from .least_squares.numba_solver import NumbaSolver
+from .least_squares.numba_solver import NumbaSolver, best_candidates
 from .loss import loss_of
 from .random import Purpose, epoch_keys
 
@@ -68,6 +69,8 @@ def _fit() -> None:
     solver = NumbaSolver(LINE, problem, ones.clone(), Rules.unbounded(problem, ones), damped=True)
     solver.advance(1)
     list(solver.solutions())
+    bound = torch.full((1,), torch.inf, dtype=torch.float64)
+    best_candidates(LINE, problem, ones[None], np.array([True]), -bound, bound, 1)
 
 
 if __name__ == "__main__":

@@ -160,4 +160,5 @@ def _fitted(graph: Graph, samples: _Samples, search: Search, drawn: Tensor, line
     better = after < squares
     chosen = torch.where(better, after, squares).argmin(1)
     results = torch.where(better[..., None], refined, best)[torch.arange(runs), chosen]
-    return results.where(squares.isfinite().any(1, keepdim=True), torch.nan)
+    found = squares.isfinite().any(1) & (samples.segments.counts > 0)
+    return results.where(found[:, None], torch.nan)

@@ -22,8 +22,10 @@ Range = tuple[float, float]  # low, high
 UNSQUARED = UNSCALED  # losses whose outputs aren't like the targets
 
 
-def starting_values(pack: Pack, graph: Graph, run: int) -> dict[str, float]:
+def starting_values(pack: Pack, graph: Graph, run: int, data: Dataset | None = None) -> dict[str, float]:
     """Where the parameters of one run start, to the last bit: parameter -> value. Raises UserError.
+
+    `data` are needed where starts are values of the data, or are looked for.
 
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.config.pack import Pack
@@ -34,7 +36,7 @@ def starting_values(pack: Pack, graph: Graph, run: int) -> dict[str, float]:
     {'a': 3.0, 'b': 5.0}
     """
     alone = pack.of([run])
-    values = initial_parameters(alone, graph, torch.tensor(alone.each("seed")))[0].tolist()
+    values = initial_parameters(alone, graph, torch.tensor(alone.each("seed")), data)[0].tolist()
     return dict(zip(graph.parameters, values, strict=True))
 
 
@@ -86,6 +88,18 @@ def given_starts(pack: Pack, graph: Graph) -> dict[str, list[Any]]:
     return {parameter: [value] * pack.runs for parameter, value in plain.items()} | varied
 
 
+def read_the_data(initial: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether starts are values of the data, or are looked for.
+
+    >>> from packtrain.trainer.models.initial import read_the_data
+    >>> read_the_data({"a": [1, [2, 3]]}), read_the_data({"a": ["max(y)"]})
+    (False, True)
+    """
+    starts = [start for of_runs in initial.values() for start in of_runs]
+    ends = [end for start in starts for end in (start if isinstance(start, (list, tuple)) else [start])]
+    return any(isinstance(end, str) for end in ends)
+
+
 def starts_told(pack: Pack, graph: Graph | None, parameters: Tensor) -> tuple[str, ...]:
     """A sentence about the starts that were looked for, if any; `parameters` [R, P] are where the runs start.
 
@@ -112,7 +126,7 @@ def _looked_for(graph: Graph, initial: Mapping[str, Sequence[Any]]) -> list[bool
     wanted = [AUTO in initial.get(parameter, ()) for parameter in graph.parameters]
     for parameter, is_wanted in zip(graph.parameters, wanted, strict=True):
         if is_wanted and any(value != AUTO for value in initial[parameter]):
-            raise UserError(f"{INITIAL}{parameter} is auto in all runs of a pack or in none")
+            raise UserError(f"{INITIAL}{parameter} is auto in all runs or in none")
         if is_wanted and parameter in graph.fixed:
             raise UserError(
                 f"model.fixed keeps {parameter} where it starts, and model.initial doesn't say where: "

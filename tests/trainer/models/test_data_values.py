@@ -102,9 +102,9 @@ def test_a_range_may_be_of_values_of_the_data() -> None:
 
 def test_each_group_starts_at_values_of_its_own() -> None:
     assert starts("data.group=cell", 'model.initial={a: "max(xy)", b: dose}') == [[4.0, 5.0], [12.0, 7.0]]
-    with pytest.raises(UserError, match="dose is one number where it is the same .*, and it is from 5 to 7"):
+    with pytest.raises(UserError, match=r"dose is one number where it is the same .*, and it is from 5 to 7"):
         starts("model.initial={a: 1, b: dose}")
-    with pytest.raises(UserError, match="has no column 'doses' for model.initial"):
+    with pytest.raises(UserError, match=r"has no column 'doses' for model.initial"):
         starts('model.initial={a: "mean(doses)", b: 1}')
 
 
