@@ -16,7 +16,9 @@ from .equations.optimizers import rule_of
 from .expression import numba_kernel
 from .language import Graph, parse
 from .least_squares import Problem, Rules
+from .least_squares.inference import infer
 from .least_squares.numba_solver import NumbaSolver, best_candidates
+from .least_squares.shared import SharedSolver
 from .loss import loss_of
 from .random import Purpose, epoch_keys
 
@@ -66,9 +68,13 @@ def _descend(graph: Graph, inputs: Tensor, targets: Tensor, loss: str) -> None:
 def _fit() -> None:
     ones = torch.ones(1, 1, dtype=torch.float64)
     problem = Problem(ones, ones)
-    solver = NumbaSolver(LINE, problem, ones.clone(), Rules.unbounded(problem, ones), damped=True)
-    solver.advance(1)
-    list(solver.solutions())
+    rules = Rules.unbounded(problem, ones)
+    given = LINE, problem, ones.clone(), rules, True
+    everything = torch.ones(1, dtype=torch.bool), torch.zeros(1, dtype=torch.int64)
+    for solver in (NumbaSolver(*given), SharedSolver(*given, *everything)):
+        solver.advance(2)
+        for _, linear in solver.solutions():
+            infer(linear.root, rules.free)
     bound = torch.full((1,), torch.inf, dtype=torch.float64)
     best_candidates(LINE, problem, ones[None], np.array([True]), -bound, bound, 1)
 

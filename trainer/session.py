@@ -15,15 +15,18 @@ from .config.schema import Config
 from .data.dataset import Data
 from .data.groups import runs_of_groups
 from .data.sources import load
+from .data.table import Table
 from .engines.base import Engine
 from .engines.build import make_engine, untrained
 from .engines.choose import Choice, check_backend
 from .engines.curves import Curves
 from .engines.devices import Compute, make_compute
+from .engines.rows import Row
 from .folder.checkpoint import NEVER, part_of
-from .folder.ranking import Objective, Row, finite
+from .folder.ranking import Objective
 from .folder.result import Result, head, run_rows, summary
 from .folder.seconds import Seconds, Stopwatch
+from .folder.tested import add_test
 from .loop.best import Best
 from .loop.slices import Slices
 from .loop.validation import Validation
@@ -32,6 +35,7 @@ from .models.base import Model
 from .models.build import graph_of, notes_on
 from .models.evaluate import Evaluation, confusion, evaluate
 from .models.initial import starts_told
+from .models.widths import hidden_note, last_of, with_widths
 from .pruning.judge import Judge, make_judge, why
 from .pruning.objective import chosen_objective
 
@@ -42,8 +46,10 @@ NO_MEMORY = (
 )
 
 
-def load_data(pack: Pack) -> Data:
+def load_data(pack: Pack, table: Table | None = None) -> Data:
     """The data that the pack's config names, on its device. Raises UserError or ExpressionError.
+
+    A `table` in memory takes the place of the source that the config names.
 
     >>> from packtrain.trainer.config.schema import *
     >>> config = Config(
@@ -56,11 +62,12 @@ def load_data(pack: Pack) -> Data:
     """
     config, compute = pack.config, make_compute(pack.config.compute)
     check_backend(config.compute.backend, compute.device)
-    graph, outputs = graph_of(config), (config.model.widths or [None])[-1]
+    graph, outputs = graph_of(config), last_of(config.model.widths)
     with at_work(compute):
-        others = read_columns(config.model, pack.over)
-        data = load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs, others)
-    return replace(data, notes=(*data.notes, *notes_on(config.model)))
+        of_model = graph, config.model.loss, compute.device, compute.dtype, outputs
+        data = load(config.data, *of_model, table, read_columns(config.model, pack.over))
+    notes = hidden_note(config.model.widths, data.train) if graph is None else ()
+    return replace(data, notes=(*data.notes, *notes, *notes_on(config.model)))
 
 
 class Session:
@@ -118,6 +125,7 @@ class Session:
         with stopwatch.running(), at_work(compute):
             data = load_data(pack) if data is None else data.to(compute.device, compute.dtype)
             pack, data = runs_of_groups(pack, data)
+            pack = with_widths(pack, data.train)
             model, choice = untrained(pack, data.train, compute)
             told = starts_told(pack, graph_of(pack.config), model.parameters)
             data = replace(data, notes=(*data.notes, *told))
@@ -215,7 +223,8 @@ class Session:
             endings = engine.endings(reason, why(self.pack.config.search))
             rows = run_rows(self.pack, model, endings, self.before, after, validation, best_steps)
             together = engine.report(rows)
-        rows = finite(rows)
+            if self.data.test is not None and self.done and not self.interrupted:
+                add_test(rows.columns, evaluate(model, self.data.test))
         about = head(self.pack, self.compute, engine, self.choice, self.seconds)
         if self.data.notes:
             about["notes"] = list(self.data.notes)

@@ -1,20 +1,56 @@
 """Packtrain: many runs of one model, trained as one program.
 
-`load(FOLDER)` gives a result back as a `Trained`, which predicts. All else is the command `packtrain`.
+`fit(...)` fits an equation to data, `train(...)` and `sweep(...)` train in memory what the command
+`packtrain` does. `load(FOLDER)` gives a result back as a `Trained`, which predicts. What can't be done is a
+`UserError` of one sentence.
 """
 
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .trainer.api import Trained, load
+    from .trainer.api import Fit, Run, Runs, Trained, UserError, fit, load, sweep, train
+    from .trainer.door.estimators import Classifier, Regressor
 
-__all__ = ["Trained", "load"]
+ESTIMATORS = "Classifier", "Regressor"
+__all__ = [
+    "Classifier",
+    "Fit",
+    "Regressor",
+    "Run",
+    "Runs",
+    "Trained",
+    "UserError",
+    "fit",
+    "load",
+    "sweep",
+    "train",
+]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'packtrain' has no attribute {name!r}")
+    if name in ESTIMATORS:
+        return getattr(_estimators(), name)
     from .trainer import api  # noqa: PLC0415 (torch takes seconds: the command line doesn't wait for it)
 
     return getattr(api, name)
+
+
+def _estimators() -> ModuleType:
+    """The module that needs scikit-learn. Raises UserError without it."""
+    try:
+        from .trainer.door import estimators  # noqa: PLC0415 (scikit-learn is an extra)
+    except ModuleNotFoundError as error:
+        if error.name != "sklearn":
+            raise
+        from .trainer.api import UserError  # noqa: PLC0415 (as above)
+
+        raise UserError("the estimators need scikit-learn: pip install 'packtrain[sklearn]'") from None
+    return estimators
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

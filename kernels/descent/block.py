@@ -59,7 +59,8 @@ class Shuffle:
 class Batches:
     """inputs [S, V, B] and targets [S, T, B], a minibatch for each row of a block, or [1, ...] for all.
 
-    With a `shuffle` they are all samples, [1, V, N] and [1, T, N], of which each run takes its own.
+    Where each run has data of its own they are [S, R, V, B] and [S, R, T, B]. With a `shuffle` they are all
+    samples, N in the place of B, of which each run takes its own.
     """
 
     inputs: Tensor
@@ -69,12 +70,12 @@ class Batches:
     @property
     def batch(self) -> int:
         """B."""
-        return self.shuffle.batch if self.shuffle else self.inputs.shape[2]
+        return self.shuffle.batch if self.shuffle else self.inputs.shape[-1]
 
     @property
     def bytes_a_step(self) -> int:
         """The bytes of inputs and targets that a step reads."""
-        a_sample = sum(part.shape[1] * part.itemsize for part in (self.inputs, self.targets))
+        a_sample = sum(part.shape[-2] * part.itemsize for part in (self.inputs, self.targets))
         return self.batch * a_sample
 
     @property

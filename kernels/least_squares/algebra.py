@@ -1,5 +1,7 @@
 """Small linear algebra of R fits in torch, and the two kinds of step; numba_algebra.py is its twin."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -116,8 +118,7 @@ def damped_step(
     """
     pins = fixed.to(root.dtype)
     step, left = solve(root, projected, pins)
-    length = norm_of(weight * step)
-    outside = (~(length <= (1 + NEAR) * radius)).nonzero()[:, 0]
+    outside = (~(norm_of(weight * step) <= (1 + NEAR) * radius)).nonzero()[:, 0]
     damping = damping.clone()
     new = torch.zeros_like(damping)
     if len(outside):
@@ -136,33 +137,64 @@ def _search(
     step: Tensor,
     left: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """The step [R, P] and its damping [R] at which |weight s| is the radius: MINPACK's lmpar.
+    """The step [R, P] and its damping [R] at which |weight s| is the radius.
 
-    Newton's iteration between bounds `low` and `high`. `step` and `left` are those without damping, which
-    may be singular.
+    `step` and `left` are those without damping, which may be singular.
     """
 
-    def newton(step: Tensor, left: Tensor, length: Tensor) -> Tensor:
+    def length_and_slope(step: Tensor, left: Tensor) -> tuple[Tensor, Tensor]:
+        length = norm_of(weight * step)
         along = (weight * weight * step / length[:, None])[..., None]
         inner = torch.linalg.solve_triangular(left.mT, along, upper=False)[..., 0]
-        return (length - radius) / radius / sum_of(inner.square())
+        return length, sum_of(inner.square())
+
+    def attempt(damping: Tensor) -> tuple[Tensor, Tensor]:
+        nonlocal step
+        step, left = solve(root, projected, damping.sqrt()[:, None] * weight * (1 - fixed) + fixed)
+        return length_and_slope(step, left)
 
     gradient = norm_of(times(projected, root) / weight)
-    length = norm_of(weight * step)
-    low = newton(step, left, length).nan_to_num(0, 0, 0)
+    damping = search(radius, damping, gradient, *length_and_slope(step, left), attempt)
+    return step, damping
+
+
+def search(
+    radius: Tensor,
+    damping: Tensor,
+    gradient: Tensor,
+    length: Tensor,
+    slope: Tensor,
+    attempt: Callable[[Tensor], tuple[Tensor, Tensor]],
+) -> Tensor:
+    """The damping at which |D s| is the radius: MINPACK's lmpar, Newton's iteration between two bounds.
+
+    All are [R]. `gradient` is |D^-1 A^T c|; `length` is |D s| and `slope` is |L^-T D^2 s / |D s||^2, L the
+    problem's triangle, without damping; attempt(damping) makes the step of a damping, and says its own.
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares.algebra import search
+    >>> one = torch.ones(1, dtype=torch.float64)  # of A = 1, c = -3, D = 1
+    >>> attempt = lambda damping: (3 / (1 + damping), 1 / (1 + damping))
+    >>> round(search(2 * one, 0 * one, 3 * one, *attempt(0 * one), attempt).item(), 6)
+    0.5
+    """
+
+    def newton(length: Tensor, slope: Tensor) -> Tensor:
+        return (length - radius) / radius / slope
+
+    low = newton(length, slope).nan_to_num(0, 0, 0)
     high = torch.where(gradient > 0, gradient / radius, TINY / radius.clamp(max=NEAR))
     damping = torch.minimum(torch.maximum(damping, low), high)
     excess = torch.zeros_like(length)
     for _ in range(SEARCHES):
         damping = torch.where(damping > 0, damping, (1e-3 * high).clamp(min=TINY))
-        step, left = solve(root, projected, damping.sqrt()[:, None] * weight * (1 - fixed) + fixed)
-        length = norm_of(weight * step)
+        length, slope = attempt(damping)
         before, excess = excess, length - radius
         done = (excess.abs() <= NEAR * radius) | ((low == 0) & (excess <= before) & (before < 0))
         if bool(done.all()):
             break
-        better = damping + newton(step, left, length)
+        better = damping + newton(length, slope)
         low = torch.where(excess > 0, torch.maximum(low, damping), low)
         high = torch.where(excess < 0, torch.minimum(high, damping), high)
         damping = torch.where(done, damping, torch.maximum(low, better))
-    return step, damping
+    return damping

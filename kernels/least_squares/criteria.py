@@ -6,11 +6,13 @@ nearly orthogonal to the range of J. That is the relative offset of Bates and Wa
 orthogonality convergence criterion for nonlinear least squares" (1981).
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from .algebra import norm_of, solve, sum_of
-from .fits import Fits, Step
+from .algebra import solve, sum_of
+from .fits import Fits, Outlook, Step
 from .method import COARSE, DETERMINED, FAR, NEGLIGIBLE, ROUNDINGS, SMALL, Status
 from .problem import Rules
 
@@ -32,19 +34,49 @@ def judge(fits: Fits, rules: Rules, step: Step, rss: Tensor, radius: Tensor) -> 
     >>> Status(int(judge(fits, rules, propose(fits, rules, damped=True), one, fits.radius)))
     <Status.GRADIENT: 1>
     """
-    dtype = fits.parameters.dtype
-    actual, predicted = fits.rss - rss, step.predicted
-    tolerance, rounding = rules.ftol * fits.rss, rounding_of(fits.rss, rules.size, dtype)
+
+    def attainable(needed: Tensor) -> Tensor:
+        return _attainable(fits, step, needed)
+
+    return first_criterion(fits.rss, rules, step, rss, radius, fits.parameters.dtype, attainable)
+
+
+def first_criterion(
+    before: Tensor,
+    rules: Rules,
+    step: Outlook,
+    rss: Tensor,
+    radius: Tensor,
+    dtype: torch.dtype,
+    attainable: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """As judge, of steps that took the sum of squares from `before` to `rss` [R].
+
+    `attainable` makes the largest reduction by the linear model [R], infinite where it isn't needed [R].
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares import Problem, Rules, Status
+    >>> from packtrain.kernels.least_squares.criteria import first_criterion
+    >>> from packtrain.kernels.least_squares.fits import Outlook
+    >>> one = torch.ones(1, dtype=torch.float64)
+    >>> rules = Rules.unbounded(Problem(one[None], one[None]), one[None])
+    >>> step = Outlook(*[1e-20 * one] * 3, one, one, singular=one < 0, cosine=one, terms=one)
+    >>> status = first_criterion(one, rules, step, one, one, one.dtype, lambda needed: 1e-20 * one)
+    >>> Status(int(status))
+    <Status.COST: 2>
+    """
+    actual, predicted = before - rss, step.predicted
+    tolerance, rounding = rules.ftol * before, rounding_of(before, rules.size, dtype)
     improved = actual > 0
-    orthogonal = step.cosine <= rules.gtol * fits.rss.sqrt()
+    orthogonal = step.cosine <= rules.gtol * before.sqrt()
     flat = (actual.abs() <= tolerance) & (predicted.abs() <= tolerance) & (actual <= 2 * predicted)
     rounded = ~improved & (predicted.abs() <= rounding)
     short = torch.minimum(radius, step.length) <= rules.xtol * step.reach
-    attainable = _attainable(fits, step, orthogonal | flat | rounded | short)
-    contradicted = attainable > FAR * (tolerance + rounding)
+    left = attainable(orthogonal | flat | rounded | short)
+    contradicted = left > FAR * (tolerance + rounding)
     offset = torch.maximum(FAR * rules.ftol, rules.gtol.square()).clamp(SMALL**2, COARSE**2)
-    minimum = attainable <= torch.maximum(FAR * rounding, offset * fits.rss)
-    hidden = attainable <= FAR * rounding_of(fits.rss, norm_of(step.norm * fits.parameters), dtype)
+    minimum = left <= torch.maximum(FAR * rounding, offset * before)
+    hidden = left <= FAR * rounding_of(before, step.terms, dtype)
     refused = short & ~improved
     return _first(
         (orthogonal & minimum, Status.GRADIENT),

@@ -62,23 +62,34 @@ class Fits:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A step s of R fits to `trial` [R, P], within the bounds, and what the linear model says of it.
+class Outlook:
+    """What the linear model says of a step s of R fits, [R] each.
 
-    `change` [R, P] is A s; `predicted` [R] is the predicted reduction of |e|^2; `length` and `reach` [R] are
-    |D s| and |D p|, D the `scale` [R, P]. `significant` [R, P] are the movable parameters whose columns of J,
-    of norms `norm` [R, P], aren't negligible; `cosine` [R] is |e| times the largest cosine between e and
-    such a column. `singular` [R]: J has not full rank, and no damping makes up for it.
+    `predicted` is the predicted reduction of |e|^2, and `square` |A s|^2; `length` and `reach` are |D s| and
+    |D p|; `damping` is that of the step. `singular`: J has not full rank, and no damping makes up for it.
+    `cosine` is |e| times the largest cosine between e and a column of J, and `terms` the norm of the columns
+    times their parameters.
     """
 
-    trial: Tensor
-    change: Tensor
     predicted: Tensor
+    square: Tensor
     length: Tensor
     reach: Tensor
     damping: Tensor
     singular: Tensor
     cosine: Tensor
+    terms: Tensor
+
+
+@dataclass(frozen=True)
+class Step(Outlook):
+    """A step of R fits to `trial` [R, P], within the bounds, and what the linear model says of it.
+
+    D is `scale` [R, P]. `significant` [R, P] are the movable parameters whose columns of J, of norms `norm`
+    [R, P], aren't negligible; the `cosine` is that of one of them.
+    """
+
+    trial: Tensor
     significant: Tensor
     norm: Tensor
     scale: Tensor

@@ -4,15 +4,18 @@ It is linear inference, which holds near the solution: Bates and Watts, "Nonline
 Applications" (1988), chapter 2; ranks by the SVD, as in Golub and Van Loan, "Matrix Computations".
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..common.threads import share
 from ..sums import sum_in_order
 
 EPS = torch.finfo(torch.float64).eps
 LEAST = EPS**0.75  # of the scaled J's largest singular value: smaller ones count as zero
+SMALL = 32  # parameters up to which Jacobi's rotations are quicker than LAPACK, fit after fit
 UNDETERMINED = 1e-5  # a parameter's share in a direction of the null space: more, and it isn't determined
 
 
@@ -34,10 +37,10 @@ class Inference:
 
 
 def infer(root: Tensor, free: Tensor) -> Inference:
-    """From `root`, A [R, P, P] with A^T A = J^T J, and the parameters that are `free` [R, P].
+    """From `root`, A [R, P, P] with A^T A = J^T J, and the parameters that are `free` [R, P]; on the CPU.
 
     Columns are scaled to norm 1, so that units don't matter; singular values at most LEAST times
-    the largest count as zero. One fit after another, since LAPACK's rounding depends on a matrix's address.
+    the largest count as zero. A fit has the same bits in any pack.
 
     >>> import torch
     >>> from packtrain.kernels.least_squares.inference import infer
@@ -46,8 +49,41 @@ def infer(root: Tensor, free: Tensor) -> Inference:
     >>> inference.rank, inference.undetermined
     (tensor([1]), tensor([[True, True]]))
     """
-    fits = [_infer(*fit) for fit in zip(root.split(1), free.split(1), strict=True)]
-    return Inference(*(torch.cat([getattr(fit, f.name) for fit in fits]) for f in fields(Inference)))
+    root = root * free[:, None]
+    norm = sum_of_rows(root.square()).sqrt()
+    norm = norm.masked_fill(norm == 0, 1)
+    values, directions = (_jacobi if root.shape[-1] <= SMALL else _lapack)(root / norm[:, None])
+    known = values > LEAST * values[:, :1]
+    unscaled = _unscaled(known, values, directions, norm)
+    part = sum_of_rows(directions.square().masked_fill(known[..., None], 0)).sqrt()
+    return Inference(known.sum(1), unscaled, free & (part > UNDETERMINED), directions, norm)
+
+
+def _jacobi(matrices: Tensor) -> tuple[Tensor, Tensor]:
+    """Singular values [R, P] and right singular vectors [R, P, P], in rows."""
+    from .numba_inference import decompose  # noqa: PLC0415 (numba takes a second to import)
+
+    columns = matrices.mT.contiguous().numpy()
+    values, directions = np.empty(columns.shape[:2]), np.empty_like(columns)
+    share(len(columns), lambda start, stop: decompose(start, stop, columns, values, directions))
+    return torch.from_numpy(values), torch.from_numpy(directions)
+
+
+def _lapack(matrices: Tensor) -> tuple[Tensor, Tensor]:
+    """The same of larger ones, one after another: LAPACK's rounding depends on a matrix's address."""
+    parts = [torch.linalg.svd(matrix.clone())[1:] for matrix in matrices.split(1)]
+    values, directions = zip(*parts, strict=True)
+    return torch.cat(values), torch.cat(directions)
+
+
+def _unscaled(known: Tensor, values: Tensor, directions: Tensor, norm: Tensor) -> Tensor:
+    """(J^T J)^+ [R, P, P], by the directions that are `known` [R, P]."""
+    from .numba_inference import covariances  # noqa: PLC0415 (numba takes a second to import)
+
+    unscaled = np.empty(directions.shape)
+    given = *(part.numpy() for part in (known.sum(1), values, directions, norm)), unscaled
+    share(len(unscaled), lambda start, stop: covariances(start, stop, *given))
+    return torch.from_numpy(unscaled)
 
 
 def sum_of_rows(matrix: Tensor) -> Tensor:
@@ -59,18 +95,6 @@ def sum_of_rows(matrix: Tensor) -> Tensor:
     tensor([[4., 6.]])
     """
     return sum_in_order(matrix.mT.flatten(0, 1)).view(matrix.shape[0], -1)
-
-
-def _infer(root: Tensor, free: Tensor) -> Inference:
-    root = root * free[:, None]
-    norm = sum_of_rows(root.square()).sqrt()
-    norm = norm.masked_fill(norm == 0, 1)
-    _, values, directions = torch.linalg.svd(root / norm[:, None])
-    known = values > LEAST * values[:, :1]
-    inverse = torch.where(known, 1 / values, 0)
-    half = directions.mT * inverse[:, None] / norm[..., None]
-    share = torch.where(known[..., None], 0, directions).square().sum(1).sqrt()
-    return Inference(known.sum(1), half @ half.mT, free & (share > UNDETERMINED), directions, norm)
 
 
 def combinations(inference: Inference, run: int) -> list[Tensor]:

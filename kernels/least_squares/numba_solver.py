@@ -67,9 +67,9 @@ class NumbaSolver:
         arguments = (
             self.addresses,
             self.damped,
-            *(_array(part) for part in (p, state, scale, tolerances, lower, upper, free, constants)),
-            *(_array(part) for part in (places, *self.samples)),
-            *(_array(part) for part in (status, steps_done, steps)),
+            *(array(part) for part in (p, state, scale, tolerances, lower, upper, free, constants)),
+            *(array(part) for part in (places, *self.samples)),
+            *(array(part) for part in (status, steps_done, steps)),
             history,
             path,
         )
@@ -85,7 +85,7 @@ class NumbaSolver:
         runs, size = self.parameters.shape
         root, rss = np.empty((runs, size + 1, size)), np.empty(runs)
         given = self.parameters, self.constants, self.places, *self.samples
-        arrays = *(_array(part) for part in given), root, rss
+        arrays = *(array(part) for part in given), root, rss
         share(runs, lambda start, stop: solutions(start, stop, self.addresses, *arrays))
         columns = torch.from_numpy(root)
         yield torch.arange(runs), Linear(torch.from_numpy(rss), columns[:, :size].mT, columns[:, size])
@@ -96,8 +96,14 @@ def _rows(graph: Graph, weighted: bool, loss: Robust | None) -> MachineCode:
     return compiled(rows_source(graph, weighted, loss), "rows")
 
 
-def _array(tensor: Tensor) -> np.ndarray:
-    """The same memory as an array in C order; a copy where it isn't contiguous: what changes is."""
+def array(tensor: Tensor) -> np.ndarray:
+    """The same memory as an array in C order; a copy where it isn't contiguous: what changes is.
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares.numba_solver import array
+    >>> array(torch.ones(2, 3).mT).flags.c_contiguous
+    True
+    """
     return np.ascontiguousarray(tensor.detach().numpy())
 
 
@@ -150,6 +156,6 @@ def best_candidates(
     bounds = (bound.expand(runs, size) for bound in (lower, upper))
     constants = candidates.new_empty(runs, 0)
     places, *samples = _samples(problem, runs)
-    arrays = (_array(candidates), linear, *map(_array, bounds), *map(_array, (places, *samples, constants)))
+    arrays = (array(candidates), linear, *map(array, bounds), *map(array, (places, *samples, constants)))
     share(runs, lambda start, stop: best_of(start, stop, addresses, *arrays, best, squares))
     return torch.from_numpy(best), torch.from_numpy(squares)

@@ -44,7 +44,8 @@ class Problem:
         if self.segments is None:
             return function(self, *of_fits)
         some, results = [], []
-        for runs, places in self.segments.by_size():
+        nobody = self.segments.counts.new_empty(0)
+        for runs, places in self.segments.by_size() if len(self.segments) else [(nobody, nobody[:, None])]:
             own = (part[runs] if isinstance(part, Tensor) else part.of(runs) for part in of_fits)
             results.append(function(self._stacked(runs, places), *own))
             some.append(runs)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .algebra import column_norms, damped_step, norm_of, shortened_step, sum_of
 from .criteria import judge, negligible, rounding_of
-from .fits import Fits, Step
+from .fits import Fits, Outlook, Step
 from .method import Status
 from .problem import Linear, Rules
 
@@ -31,9 +31,7 @@ def iterate(fits: Fits, rules: Rules, damped: bool, evaluate: Callable[[Tensor],
     step = propose(fits, rules, damped)
     there = evaluate(step.trial)
     actual = fits.rss - there.rss
-    radius = _new_radius(fits, step, actual)
-    if not damped:
-        radius = torch.where(actual > 0, torch.inf, radius)
+    radius = new_radius(fits.rss, fits.radius, step, actual, damped)
     status = judge(fits, rules, step, there.rss, radius)
     running = fits.status == Status.RUNNING
     accepted = running & (actual > 0) & (status != Status.GRADIENT)
@@ -80,35 +78,46 @@ def propose(fits: Fits, rules: Rules, damped: bool) -> Step:
     rounding = rounding_of(fits.rss, rules.size, fits.parameters.dtype)
     significant = (norm > 0) & ~negligible(norm, gradient, old, scale, rounding)
     return Step(
-        trial,
-        change,
         predicted=-sum_of(change * (change + 2 * fits.projected)),
+        square=sum_of(change.square()),
         length=norm_of(weight * step),
         reach=norm_of(scale * old),
         damping=damping,
         singular=singular,
         cosine=torch.where(significant, gradient.abs() / norm, 0).amax(1),
+        terms=norm_of(norm * old),
+        trial=trial,
         significant=significant,
         norm=norm,
         scale=scale,
     )
 
 
-def _new_radius(fits: Fits, step: Step, actual: Tensor) -> Tensor:
-    """The trust radius after a step with the reduction `actual` [R], as MINPACK's lmder updates it.
+def new_radius(rss: Tensor, radius: Tensor, step: Outlook, actual: Tensor, damped: bool) -> Tensor:
+    """The trust radius after a step with the reduction `actual` [R] of `rss`, as MINPACK's lmder updates it.
 
     Up to a quarter of the predicted reduction it shrinks, to the minimum of the parabola through both
     sums of squares, but tenfold at most; from three quarters on, or without damping, it becomes twice the
-    step. A step that a bound has cut may predict a rise: its ratio counts as 0.
+    step. A step that a bound has cut may predict a rise: its ratio counts as 0. Gauss-Newton has none after
+    a step that helps.
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares.fits import Outlook
+    >>> from packtrain.kernels.least_squares.reference import new_radius
+    >>> one = torch.ones(1, dtype=torch.float64)
+    >>> step = Outlook(*[one] * 5, singular=one < 0, cosine=one, terms=one)
+    >>> new_radius(4 * one, 3 * one, step, one, damped=True)
+    tensor([2.], dtype=torch.float64)
     """
     ratio = torch.where(step.predicted > 0, actual / step.predicted, 0)
-    slope = sum_of(step.change.square()) + step.damping * step.length.square()
+    slope = step.square + step.damping * step.length.square()
     parabola = torch.where(actual >= 0, 0.5, 0.5 * slope / (slope - 0.5 * actual))
-    far_worse = ~(actual > -99 * fits.rss)
+    far_worse = ~(actual > -99 * rss)
     factor = torch.where(far_worse | ~(parabola >= 0.1), 0.1, parabola)
-    shrunk = factor * torch.minimum(fits.radius, 10 * step.length)
-    grown = torch.where((ratio >= 0.75) | (step.damping == 0), 2 * step.length, fits.radius)
-    return torch.where(ratio > 0.25, grown, shrunk)
+    shrunk = factor * torch.minimum(radius, 10 * step.length)
+    grown = torch.where((ratio >= 0.75) | (step.damping == 0), 2 * step.length, radius)
+    new = torch.where(ratio > 0.25, grown, shrunk)
+    return new if damped else torch.where(actual > 0, torch.inf, new)
 
 
 def _where(runs: Tensor, yes: Tensor, no: Tensor) -> Tensor:

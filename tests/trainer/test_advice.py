@@ -72,33 +72,16 @@ CASES: list[tuple[tuple[str, ...], str, tuple[str, ...]]] = [
         ("+data.columns={targets: kind}",),
     ),
     (
-        (*MLP, LABELS, "model.widths=[1,4,3]", "model.loss=mse"),
+        (*MINE, LABELS, "model.expressions=['xp = a*x', 'xq = b*x', 'xr = c*x']"),
         "one of 3 classes",
-        ("-model.widths=[1,4,3]",),
-    ),
-    ((*MLP, LABELS, "model.widths=[1,4,3]"), "make them equal", ("-model.widths=[1,4,3]",)),
-    (
-        (
-            *MLP,
-            POINTS,
-            "data.columns={targets: [x, xy], inputs: xy}",
-            "model.loss=mse",
-            "model.widths=[1,4,3]",
-        ),
-        "make them equal",
-        ("-model.widths=[1,4,3]",),
-    ),
-    (
-        (*MLP, LABELS, "model.widths=[1,4,3]", "model.loss=mse"),
-        "3 columns of targets",
-        ("+data.table={x: [0, 1], p: [1, 2], q: [1, 2], r: [1, 2]}", "+data.columns={targets: [p, q, r]}"),
+        ("+model.expressions=['xp = a*x', 'xq = b*x']",),
     ),
     (
         (*GAUSSIANS, "model.widths=[3,2]"),
-        "begins with the number of inputs: the data have 2",
-        ("+model.widths=[2,2]",),
+        "say [2, 2], or, if these are hidden layers, [2, 3, 2, 2]",
+        ("+model.widths=[2,3,2,2]",),
     ),
-    ((*GAUSSIANS, "model.widths=[2]"), "such as [2, 10, 2]", ("+model.widths=[2, 10, 2]",)),
+    ((*GAUSSIANS, "model.widths=null"), "such as [64, 32]", ("+model.widths=[64, 32]",)),
     ((*GAUSSIANS, "data.means=[[3, 3]]"), "such as [[3, 3], [5, 5]]", ("+data.means=[[3, 3], [5, 5]]",)),
     ((*GAUSSIANS, "model.quantize=[7]"), "layers from 0 to 1", ("+model.quantize=[1]",)),
     (

@@ -10,8 +10,8 @@ import torch
 
 from packtrain.kernels.random import latin_hypercube
 from packtrain.trainer.console.fit import starts_line
-from packtrain.trainer.engines.fit import REACHED
 from packtrain.trainer.engines.least_squares import LeastSquaresEngine
+from packtrain.trainer.engines.notes import REACHED
 from packtrain.trainer.engines.starts import starts_report
 from packtrain.trainer.models.base import Model
 from packtrain.trainer.models.build import make_graph, new_model

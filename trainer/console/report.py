@@ -11,9 +11,12 @@ from typing import Any
 
 from rich.console import Console
 
+from ..folder.digits import number
 from ..folder.ranking import BEST_STEP, Objective, Row, best_first, loss_of, objective_in
+from ..folder.tested import TEST, TEST_LOSS, flat_test
 from .confusion import print_confusion
-from .fit import fit_lines, number, print_parameters, starts_line, uncertain
+from .fit import fit_lines, print_parameters, shared_line, starts_line, uncertain
+from .many import print_many
 from .tables import Column, blocks, filled, print_columns, print_pairs, print_plain
 
 SHOWN_RUNS = 10
@@ -27,12 +30,13 @@ LABELS = {
     BEFORE: "loss before",
     AFTER: "loss after",
     "loss.validation": "validation",
+    TEST_LOSS: "test",
     BEST_STEP: "best step",
 }
 WORTH_A_LINE = 0.05  # seconds of compiling
 
 
-def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict], folder: Path) -> None:
+def closing_table(console: Console, result: Mapping[str, Any], rows: Sequence[Row], folder: Path) -> None:
     """Prints a result for a person, of one run in full or of the best of many, and what to type next.
 
     >>> from packtrain.trainer.console.tables import new_console
@@ -65,7 +69,7 @@ def closing_table(console: Console, result: Mapping[str, Any], rows: list[dict],
     next_steps(console, **steps)
 
 
-def results_table(console: Console, result: Mapping[str, Any], rows: list[dict]) -> None:
+def results_table(console: Console, result: Mapping[str, Any], rows: Sequence[Row]) -> None:
     """Prints the headline, and the best of the `rows`, which are those of all runs or of the best.
 
     >>> from packtrain.trainer.console.tables import new_console
@@ -88,17 +92,33 @@ def results_table(console: Console, result: Mapping[str, Any], rows: list[dict])
     head_lines(console, result)
     objective = objective_in(result)
     ranked = best_first(rows, objective)
+    many = result.get("fits")
     if result["runs"] == 1:
         _print_one(console, ranked[0])
+    elif many:
+        print_many(console, many)
     elif ranked:
         print_runs(console, ranked[:SHOWN_RUNS], objective)
         for note in [*ranked[0].get("notes", []), *ranked[0].get("fit", {}).get("notes", [])]:
             print_plain(console, f"  run {ranked[0]['index']}: {note}")
+        _print_test(console, ranked[0])
+    if joint := result.get("joint_fit"):
+        print_plain(console, f"  shared  {shared_line(result['shared'], joint)}")
     print_confusion(console, result.get("confusion"))
-    if result["runs"] > SHOWN_RUNS:
+    if many:
+        print_plain(console, f"  runs.csv and runs.parquet have all {result['runs']:,} runs")
+    elif result["runs"] > SHOWN_RUNS:
         print_plain(console, f"  the best {SHOWN_RUNS} of {result['runs']:,} runs; runs.csv has all")
     if multi_start := result.get("multi_start"):
         print_plain(console, f"  starts  {starts_line(multi_start)}")
+
+
+def _print_test(console: Console, row: Row) -> None:
+    """Prints what the best run is worth on the test part, if there is one."""
+    if cells := flat_test(row):
+        texts = [f"{name.removeprefix(TEST)} {number(value)}" for name, value in cells.items()]
+        texts[0] = f"loss {number(cells[TEST_LOSS])}"
+        print_plain(console, f"  test    run {row['index']}: {', '.join(texts)}")
 
 
 def pack_line(console: Console, result: Mapping[str, Any], folder: Path) -> None:
@@ -181,6 +201,7 @@ def _print_one(console: Console, row: Row) -> None:
         cells = {key: text for key, text in cells.items() if not key.startswith(PARAMETERS)}
     if row.get(BEST_STEP) is not None:
         cells[BEST_STEP] += ", whose parameters are kept"
+    cells |= {key: number(value) for key, value in flat_test(row).items()}
     pairs = [(label, cells[key]) for key, label in labels(cells).items()]
     pairs += [("note", note) for note in row.get("notes", [])]
     pairs += fit_lines(row) if is_fit else ()

@@ -33,8 +33,7 @@ def with_class_weights(data: Data, given: Any) -> Data:
         weights = torch.where(counts > 0, len(index) / (len(labels) * counts), 1.0)
     else:
         weights = _of_mapping(given, labels)
-    validation = data.validation and _weighted(data.validation, weights)
-    return replace(data, train=_weighted(data.train, weights), validation=validation)
+    return data.each(lambda part: _weighted(part, weights))
 
 
 def _weighted(part: Dataset, weights: Tensor) -> Dataset:
@@ -44,17 +43,13 @@ def _weighted(part: Dataset, weights: Tensor) -> Dataset:
 
 def _classes(part: Dataset) -> tuple[tuple[str, ...], Tensor]:
     """The names of the classes, and the class of each sample [N]. Raises UserError where there are none."""
-    targets = part.targets
-    if part.one_hot:
-        return part.target_names, targets.argmax(1)
-    if not targets.is_floating_point():
-        return part.target_names, targets[:, 0]
-    if targets.shape[1] == 1 and bool(((targets == 0) | (targets == 1)).all()):
-        return ("0", "1"), targets[:, 0].long()
-    raise UserError(
-        f"data.class_weights are for classes, and {', '.join(part.target_names)} has numbers: "
-        "model.loss=cross_entropy takes classes, and data.columns={weights: COLUMN} a weight for each sample"
-    )
+    if part.classes is None:
+        raise UserError(
+            f"data.class_weights are for classes, and {', '.join(part.target_names)} has numbers: "
+            "model.loss=cross_entropy takes classes, and data.columns={weights: COLUMN} a weight for each "
+            "sample"
+        )
+    return part.classes
 
 
 def _of_mapping(given: Any, labels: tuple[str, ...]) -> Tensor:

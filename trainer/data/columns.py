@@ -8,6 +8,7 @@ from unicodedata import normalize
 from ...kernels.common.errors import UserError, nearest
 from ...kernels.language import ExpressionError, Graph
 from ...kernels.language.notation import NAME
+from .patterns import REST, matching
 from .table import Table
 
 TARGET = "target"
@@ -54,7 +55,7 @@ def find_columns(table: Table, names: Mapping[str, Any], graph: Graph | None, cl
     >>> find_columns(table, {"x": "time"}, parse("xy = a*x"), classes=False)
     Columns(inputs={'x': 'time'}, targets={'xy': 'xy'}, weights=None)
     """
-    names = {_normal(word): _normal(column) for word, column in names.items()}
+    names = dict(normal(names))
     weights = names.pop(WEIGHTS, None)
     inputs, targets = (
         _of_features(table, names, weights) if graph is None else _of_graph(table, names, graph, classes)
@@ -117,10 +118,9 @@ def _of_features(
         if word not in ("inputs", TARGETS):
             raise UserError(f"data.columns of an MLP has inputs, targets and weights; got {word!r}")
     targets = _targets(table, names)
-    rest = [name for name in table.names if name not in targets and name != weights]
-    inputs = _listed(names.get("inputs") or rest)
-    if len(set(inputs)) < len(inputs):
-        raise UserError(f"data.columns names an input twice: {', '.join(inputs)}")
+    others = (*targets, weights, *table.beside)
+    rest = [name for name in table.names if name not in others]
+    inputs = matching(table, _listed(names.get("inputs") or REST), rest, "the inputs")
     if not inputs:
         raise UserError(f"{table.source} has no column left for the inputs")
     for name in inputs:
@@ -129,7 +129,8 @@ def _of_features(
 
 
 def _targets(table: Table, names: Mapping[str, Any]) -> list[str]:
-    targets = _listed(names.get(TARGETS) or TARGET)
+    columns = [name for name in table.names if name != names.get(WEIGHTS) and name not in table.beside]
+    targets = matching(table, _listed(names.get(TARGETS) or TARGET), columns, THE_TARGETS)
     for name in targets:
         table.column(name, THE_TARGETS)
     return targets
@@ -139,8 +140,15 @@ def _listed(names: Any) -> list[str]:
     return [str(name) for name in names] if isinstance(names, (list, tuple)) else [str(names)]
 
 
-def _normal(names: Any) -> Any:
-    """Accents as files' columns have them: e and a combining accent become one accented e."""
-    if isinstance(names, (list, tuple)):
-        return [_normal(name) for name in names]
-    return normalize("NFC", names) if isinstance(names, str) else names
+def normal(given: Any) -> Any:
+    """Accents as files' columns have them: e and a combining accent become one accented e.
+
+    >>> from packtrain.trainer.data.columns import normal
+    >>> normal({"he\u0301": ["x"]})
+    {'hé': ['x']}
+    """
+    if isinstance(given, Mapping):
+        return {normal(key): normal(value) for key, value in given.items()}
+    if isinstance(given, (list, tuple)):
+        return [normal(value) for value in given]
+    return normalize("NFC", given) if isinstance(given, str) else given

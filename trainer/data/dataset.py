@@ -1,6 +1,6 @@
 """A data set in memory: inputs and targets, a training part and a validation part."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,10 +9,10 @@ from torch import Tensor
 
 from ...kernels.common.errors import UserError
 from ...kernels.common.segments import Segments
-from ...kernels.random import Purpose, permutation
+from .features import Feature
+from .impute import impute
 from .rounding import loss_of
-
-BLOCK = 1 << 18  # places of a permutation computed at a time, so that they stay in the cache
+from .split import Split
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Dataset:
     `rows` [N] are the samples' rows, from 0, in what they were taken from, on the device where that was read.
     None: 0, 1, ..., N - 1.
     `origins` says of inputs and targets where their numbers come from, for people.
+    `features` say how the inputs are made of a table's columns: see features.py. None of them: they were
+    made here, and are numbers by their own names.
     `segments` say which samples are those of each of R runs. None: all are of every run. `faults` say why a
     run's are of no use, for those that have none left.
     `columns` are others of what they were taken from, in float64, whole: `rows` say which cell is a sample's.
@@ -45,12 +47,18 @@ class Dataset:
     rows: Tensor | None = None
     one_hot: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)
+    features: tuple[Feature, ...] = ()
     segments: Segments | None = None
     faults: Mapping[int, str] = field(default_factory=dict)
     columns: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.inputs.shape[-2]
+
+    @property
+    def of_runs(self) -> bool:
+        """Whether the samples are stacked: each run has its own, of equal number."""
+        return self.inputs.dim() == 3
 
     def of(self, runs: Tensor) -> "Dataset":
         """The data of these runs: indices, or a mask [R]."""
@@ -81,6 +89,12 @@ class Dataset:
         return replace(self.of(runs), **own, segments=None)
 
     @property
+    def missing_targets(self) -> Tensor:
+        """Which targets [N, T] are missing: NaN, or -1 of classes."""
+        of_classes = self.one_hot or not self.targets.is_floating_point()
+        return self.targets < 0 if of_classes else self.targets.isnan()
+
+    @property
     def counted(self) -> "Dataset":
         """The samples that count: those whose weight isn't 0, which are all where there are no weights."""
         if self.weights is None or bool(self.weights.all()):
@@ -92,7 +106,7 @@ class Dataset:
 
     def part(self, index: Tensor | slice) -> "Dataset":
         """The samples at `index`: of indices, a mask [N], or a slice; of runs alike a slice of each."""
-        if self.inputs.dim() == 3:
+        if self.of_runs:
             assert isinstance(index, slice) and self.rows is not None
             inputs, targets, rows = self.inputs[:, index], self.targets[:, index], self.rows[:, index]
             weights = None if self.weights is None else self.weights[:, index]
@@ -128,6 +142,18 @@ class Dataset:
         """t -> (t - mean) / std, column by column."""
         return replace(self, targets=(self.targets - mean) / std, target_mean=mean, target_std=std)
 
+    @property
+    def classes(self) -> tuple[tuple[str, ...], Tensor] | None:
+        """The names of the classes, and the class of each sample [N]; None where the targets are numbers."""
+        targets = self.targets
+        if self.one_hot:
+            return self.target_names, targets.argmax(1)
+        if not targets.is_floating_point():
+            return self.target_names, targets[:, 0]
+        if targets.shape[1] == 1 and bool(((targets == 0) | (targets == 1)).all()):
+            return ("0", "1"), targets[:, 0].long()
+        return None
+
     def in_units(self, values: Tensor) -> Tensor:
         """Outputs or targets [..., T] in the units that the targets came in; of scaled ones in float64."""
         if self.target_mean is None or self.target_std is None:
@@ -152,50 +178,82 @@ class Groups:
 
 @dataclass(frozen=True)
 class Data:
-    """The training part, the validation part that is held out, if any, and `notes`: sentences for people.
+    """The training part, the parts that are held out to validate and to test by, if any, and `notes`.
 
-    `groups` are the groups whose samples the `segments` of both parts are, None where there are none.
+    `notes` are sentences for people.
+    `groups` are the groups whose samples the `segments` of all parts are, None where there are none.
     """
 
     train: Dataset
     validation: Dataset | None
     notes: tuple[str, ...] = ()
+    test: Dataset | None = None
     groups: Groups | None = None
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Data":
-        """Both parts; see Dataset.to."""
-        moved = self.validation and self.validation.to(device, dtype)
-        return replace(self, train=self.train.to(device, dtype), validation=moved)
+        """All parts; see Dataset.to."""
+        return self.each(lambda part: part.to(device, dtype))
+
+    def each(self, change: Callable[[Dataset], Dataset]) -> "Data":
+        """All parts, changed alike."""
+        held_out = (None if part is None else change(part) for part in (self.validation, self.test))
+        validation, test = held_out
+        return replace(self, train=change(self.train), validation=validation, test=test)
 
 
-def prepare(
-    whole: Dataset, seed: int, validation: float, standardize: bool, targets_too: bool = False
-) -> Data:
-    """Holds out a `validation` fraction, drawn by `seed`; standardizes by the training part alone.
+def prepare(whole: Dataset, split: Split, standardize: bool, targets_too: bool = False) -> Data:
+    """Holds out what `split` says; standardizes by the training part alone.
 
-    `standardize` is about inputs, `targets_too` about targets. A fraction above 0 holds out one sample at
-    least. Raises UserError where none is left to train on, or the targets are classes.
+    `standardize` is about inputs, `targets_too` about targets. Raises UserError where no sample is left to
+    train on, or the targets are classes.
 
     >>> import torch
     >>> from packtrain.trainer.data.dataset import Dataset, prepare
+    >>> from packtrain.trainer.data.split import Split
     >>> whole = Dataset(torch.arange(10.0)[:, None], torch.zeros(10, 1), ("x",), ("xy",))
-    >>> data = prepare(whole, seed=0, validation=0.2, standardize=True)
+    >>> data = prepare(whole, Split(seed=0, validation=0.2), standardize=True)
     >>> len(data.train), len(data.validation), data.train.inputs.mean().abs().item() < 1e-6
     (8, 2, True)
     """
-    train, held_out = _split(whole, seed, validation)
+    data = _imputed(_parts(whole, split))
     if standardize:
-        scale = _scale(train.inputs)
-        train, held_out = train.standardized(*scale), held_out and held_out.standardized(*scale)
+        scale = _scale(data.train.inputs)
+        data = data.each(lambda part: part.standardized(*scale))
     if targets_too:
         if whole.one_hot or not whole.targets.is_floating_point():
             raise UserError(
                 "data.standardize scales the targets, and these are classes: data.standardize=inputs"
             )
-        scale = _scale(train.targets)
-        train = train.with_standardized_targets(*scale)
-        held_out = held_out and held_out.with_standardized_targets(*scale)
-    return Data(train, held_out)
+        of_targets = _scale(data.train.targets)
+        data = data.each(lambda part: part.with_standardized_targets(*of_targets))
+    return data
+
+
+def _parts(whole: Dataset, split: Split) -> Data:
+    if not (split.validation or split.test):
+        return Data(whole, None)
+    if whole.segments is None:
+        parts = [whole.part(index) for index in split.parts(len(whole), whole.inputs.device)]
+    else:
+        of_groups = split.within(whole.segments.starts, whole.segments.counts)
+        parts = [_of_groups(whole, indices) for indices in zip(*of_groups, strict=True)]
+    train, validation, test = parts
+    return Data(train, validation if split.validation else None, test=test if split.test else None)
+
+
+def _of_groups(whole: Dataset, indices: Sequence[Tensor]) -> Dataset:
+    """The samples at these indices of each group."""
+    counts = torch.tensor([len(index) for index in indices], device=whole.inputs.device)
+    return replace(whole.part(torch.cat(list(indices))), segments=Segments.after_another(counts))
+
+
+def _imputed(data: Data) -> Data:
+    """What data.missing=impute fills in, learned from the training part."""
+    parts = [part for part in (data.train, data.validation, data.test) if part is not None]
+    features, inputs, notes = impute(data.train.features, [part.inputs for part in parts])
+    filled = {id(part): own for part, own in zip(parts, inputs, strict=True)}
+    data = data.each(lambda part: replace(part, inputs=filled[id(part)], features=features))
+    return replace(data, notes=(*data.notes, *notes))
 
 
 def _beside(tensor: Tensor, index: Tensor | slice) -> Tensor | slice:
@@ -209,48 +267,6 @@ def _scale(values: Tensor) -> tuple[Tensor, Tensor]:
     std = (values - mean).square().mean(0).sqrt()
     varies = values.amax(0) > values.amin(0)
     return mean, torch.where(varies, std, torch.ones_like(std))
-
-
-def _split(whole: Dataset, seed: int, validation: float) -> tuple[Dataset, Dataset | None]:
-    if validation == 0:
-        return whole, None
-    if whole.segments is not None:
-        return _split_groups(whole, seed, validation)
-    count = max(1, round(validation * len(whole)))
-    if count == len(whole):
-        raise UserError(
-            f"data.validation={validation:g} holds out all of the {count} samples: leave some to train on"
-        )
-    device = whole.inputs.device
-    key, places = torch.tensor(seed, device=device), torch.arange(len(whole), device=device)
-    parts = [permutation(key, Purpose.SPLIT, part, len(whole)) for part in places.split(BLOCK)]
-    order = torch.cat(parts)
-    return whole.part(order[count:]), whole.part(order[:count])
-
-
-def _split_groups(data: Dataset, seed: int, validation: float) -> tuple[Dataset, Dataset]:
-    """Holds out a `validation` fraction of each group, drawn by `seed` as if the group were alone.
-
-    That is one sample at least of a group that has two.
-    """
-    assert data.segments is not None
-    device, parts = data.inputs.device, ([], [])
-    orders: dict[int, Tensor] = {}
-    for start, count in zip(data.segments.starts.tolist(), data.segments.counts.tolist(), strict=True):
-        if count not in orders:
-            places = torch.arange(count, device=device)
-            key = torch.tensor(seed, device=device)
-            orders[count] = permutation(key, Purpose.SPLIT, places, count) if count else places
-        held_out = min(max(1, round(validation * count)), max(0, count - 1))
-        for part, some in zip(parts, (orders[count][held_out:], orders[count][:held_out]), strict=True):
-            part.append(start + some)
-    train, held_out = (_of_parts(data, part) for part in parts)
-    return train, held_out
-
-
-def _of_parts(data: Dataset, parts: list[Tensor]) -> Dataset:
-    counts = torch.tensor([len(part) for part in parts], device=data.inputs.device)
-    return replace(data.part(torch.cat(parts)), segments=Segments.after_another(counts))
 
 
 def rounded(data: Dataset, dtype: torch.dtype) -> Iterator[str]:

@@ -25,7 +25,7 @@ def digest(data: Data) -> str:
     """
     whole = hashlib.blake2b(digest_size=16)
     with ThreadPoolExecutor() as threads:
-        for part in filter(None, (data.train, data.validation)):
+        for part in filter(None, (data.train, data.validation, data.test)):
             whole.update(repr((part.input_names, part.target_names)).encode())
             for tensor in _tensors(part):
                 whole.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -36,7 +36,8 @@ def digest(data: Data) -> str:
 
 def _tensors(part: Dataset) -> Iterator[Tensor]:
     scales = part.mean, part.std, part.target_mean, part.target_std
-    tensors = part.inputs, part.targets, part.weights, *scales
+    segments = () if part.segments is None else (part.segments.starts, part.segments.counts)
+    tensors = part.inputs, part.targets, part.weights, *scales, *segments
     yield from (tensor for tensor in tensors if tensor is not None)
 
 

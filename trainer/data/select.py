@@ -1,6 +1,7 @@
 """The columns of a table that a model uses, as a data set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,12 @@ import torch
 
 from ...kernels.common.errors import UserError
 from ...kernels.language import Graph
-from .columns import find_columns
+from ..config.schema import DROP, IMPUTE, REFUSE
+from .cells import are_words
+from .columns import find_columns, normal
 from .dataset import Dataset
+from .encode import learn
+from .features import apply, input_names
 from .memory import available_memory, check_memory
 from .table import Table
 
@@ -22,8 +27,9 @@ def select(
     graph: Graph | None,
     classes: bool,
     outputs: int | None = None,
-    missing: bool = False,
-    others: Sequence[str] = (),
+    missing: str = REFUSE,
+    encode: Mapping[str, Any] = MappingProxyType({}),
+    grouped: bool = False,
 ) -> Dataset:
     """The data set that a graph, or (None) an MLP, is trained on. Raises UserError.
 
@@ -32,8 +38,12 @@ def select(
 
     With `classes` the one target holds class labels, numbers or words, which become indices in sorted order.
     Without, a graph none of whose outputs is a column takes the targets as an MLP does. One column of targets
-    for a model of several `outputs` holds classes too, an output each: its target is 1 where the sample is of
-    that class, else 0. `others` are columns that starting values read.
+    for a graph of several outputs holds classes too, an output each: its target is 1 where the sample is of
+    that class, else 0. So it is for an MLP where it holds words, or as many values as there are `outputs` at
+    the end of model.widths.
+
+    `encode` is data.encode, and `missing` data.missing. With impute missing inputs are NaN. With drop, and of
+    `grouped` data, so are targets and weights, and a missing class has the index -1 (one-hot, all are -1).
 
     >>> import numpy as np
     >>> from packtrain.kernels.language import parse
@@ -46,61 +56,76 @@ def select(
     """
     chosen = find_columns(table, columns, graph, classes)
     rows = table.rows(chosen.used)
-    needed = COPIES * rows * len(chosen.used) * np.dtype(np.float64).itemsize
+    features = learn(table, chosen.inputs, normal(encode), graph is not None, fill=missing == IMPUTE)
+    width = len(input_names(features)) + len(chosen.used) - len(chosen.inputs)
+    needed = COPIES * rows * width * np.dtype(np.float64).itemsize
     check_memory(needed, available_memory(), table.source, "take fewer rows or columns")
-    outputs = outputs if graph is None else len(graph.outputs)
-    names, targets, one_hot = _targets(table, chosen.targets, classes, outputs, missing)
+    wanted = len(graph.outputs) if graph else None
+    lenient = grouped or missing == DROP
+    names, targets, one_hot = _targets(table, chosen.targets, classes, wanted, outputs, lenient)
+    inputs = apply(features, table, lenient or missing == IMPUTE) if features else np.empty((rows, 0))
+    of_inputs = {name: feature.column for feature in features for name in feature.names}
+    from_columns = of_inputs | chosen.targets
     return Dataset(
-        _stack(table, chosen.inputs, rows, missing),
+        torch.from_numpy(inputs),
         targets,
-        tuple(chosen.inputs),
+        tuple(of_inputs),
         names,
-        weights=None if chosen.weights is None else _weights(table, chosen.weights),
+        weights=None if chosen.weights is None else _weights(table, chosen.weights, lenient),
         one_hot=one_hot,
-        origins={
-            word: f"{table.source}, column {name}" for word, name in (chosen.inputs | chosen.targets).items()
-        },
-        columns={
-            name: torch.from_numpy(table.numbers(name, "model.initial", missing=True))
-            for name in others
-            if name not in chosen.inputs and name not in names
-        },
+        origins={name: f"{table.source}, column {column}" for name, column in from_columns.items()},
+        features=features,
     )
 
 
-def _stack(table: Table, columns: Mapping[str, str], rows: int = 0, missing: bool = False) -> torch.Tensor:
-    """The columns [N, K]; [rows, 0] where there are none."""
-    values = [table.numbers(name, wanted, missing) for wanted, name in columns.items()]
-    return torch.from_numpy(np.stack(values, 1) if values else np.empty((rows, 0)))
-
-
 def _targets(
-    table: Table, columns: Mapping[str, str], classes: bool, outputs: int | None, missing: bool
+    table: Table,
+    columns: Mapping[str, str],
+    classes: bool,
+    wanted: int | None,
+    outputs: int | None,
+    missing: bool,
 ) -> tuple[tuple[str, ...], torch.Tensor, bool]:
-    """(names, targets [N, T], whether they are one-hot): numbers, class indices, or one number a class."""
+    """(names, targets [N, T], whether they are one-hot): numbers, class indices, or one number a class.
+
+    `wanted` are the outputs of a graph; None: of an MLP, for which `outputs` is what its widths end with.
+    """
     if classes and len(columns) != 1:
         raise UserError(f"cross_entropy takes one column of class labels; got {', '.join(columns)}")
-    if not classes and (len(columns) > 1 or (outputs or 1) == 1):
-        return tuple(columns), _stack(table, columns, missing=missing), False
-    ((wanted, name),) = columns.items()
-    labels, index = table.classes(name, wanted)
+    if not classes and _are_numbers(table, columns, wanted, outputs):
+        values = [table.numbers(name, word, missing) for word, name in columns.items()]
+        return tuple(columns), torch.from_numpy(np.stack(values, 1)), False
+    ((word, name),) = columns.items()
+    labels, index = table.classes(name, word, missing)
     if classes:
         return labels, torch.from_numpy(index[:, None]), False
-    if len(labels) != outputs:
+    if wanted and len(labels) != wanted:
         raise UserError(
-            f"{outputs} outputs take {outputs} columns of targets, or one of {outputs} classes, and "
+            f"{wanted} outputs take {wanted} columns of targets, or one of {wanted} classes, and "
             f"{table.source}, column {name} has {len(labels):,} different values: make them equal"
         )
-    return labels, torch.nn.functional.one_hot(torch.from_numpy(index)).double(), True
+    known = torch.from_numpy(index)
+    one_hot = torch.nn.functional.one_hot(known.clamp(min=0), len(labels)).double()
+    return labels, torch.where(known[:, None] < 0, -1.0, one_hot), True
 
 
-def _weights(table: Table, name: str) -> torch.Tensor:
+def _are_numbers(table: Table, columns: Mapping[str, str], wanted: int | None, outputs: int | None) -> bool:
+    """Whether targets are numbers, and not classes with an output each."""
+    if len(columns) > 1 or 1 in (wanted, outputs):
+        return True
+    ((word, name),) = columns.items()
+    if wanted or are_words(table.column(name, word)):
+        return False
+    return not outputs or len(table.classes(name, word, missing=True)[0]) != outputs
+
+
+def _weights(table: Table, name: str, missing: bool) -> torch.Tensor:
     """The column `name` [N]. Raises UserError where a weight is negative, or all are 0."""
-    values = table.numbers(name, "the weights")
+    values = table.numbers(name, "the weights", missing)
     bad = np.flatnonzero(values < 0)
     if len(bad):
         raise UserError(
-            f"{table.source}, row {bad[0] + 1}, column {name}: a weight is 0 or more, got {values[bad[0]]:g}"
+            f"{table.where(bad[0])}, column {name}: a weight is 0 or more, got {values[bad[0]]:g}"
         )
     if not values.any():
         raise UserError(f"{table.source}, column {name}: every weight is 0, so there is nothing to fit")

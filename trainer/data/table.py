@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from ...kernels.common.errors import UserError, nearest
+from .cells import MISSING, floats, is_missing
 from .rounding import loss_of
 
 WHOLE = 2.0**53  # from which on float64 doesn't hold every integer
@@ -17,12 +17,18 @@ class Table:
     """Columns by name, each [N], and `source`, the file or data set that errors name.
 
     `refused` maps the names of columns that can't be used to the reason, for when one is asked for.
+    `parts` are the files whose rows stand after one another, each with its count, where there are several.
+    `beside` names columns that nobody wrote, which are inputs only where they are asked for.
+    `notes` are sentences for people on how it was read.
     Raises UserError where no column has a row.
     """
 
     source: str
     columns: dict[str, np.ndarray]
     refused: dict[str, str] = field(default_factory=dict)
+    parts: tuple[tuple[str, int], ...] = ()
+    beside: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not any(len(column) for column in self.columns.values()):
@@ -62,6 +68,14 @@ class Table:
         """The table without the columns of these names."""
         return replace(self, columns={n: cells for n, cells in self.columns.items() if n not in names})
 
+    def where(self, row: int) -> str:
+        """The source and the number, from 1, of the row at index `row`, for people."""
+        for source, count in self.parts:
+            if row < count:
+                return f"{source}, row {row + 1}"
+            row -= count
+        return f"{self.source}, row {row + 1}"
+
     def numbers(self, name: str, wanted: str, missing: bool = False) -> np.ndarray:
         """The column `name` [N] as float64. Raises UserError, with the row of what is no finite number.
 
@@ -70,41 +84,41 @@ class Table:
         column = self.column(name, wanted)
         if column.dtype.kind == "c":
             raise UserError(f"{self.source}, column {name}: expected real numbers, got complex ones")
-        values = column if column.dtype.kind in "fiub" else _floats(column)
-        values = values.astype(np.float64)
-        bad = np.flatnonzero(~np.isfinite(values))
-        if missing:
-            bad = [row for row in bad if not (_is_empty(column[row]) or isinstance(column[row], float))]
-            values[~np.isfinite(values)] = np.nan
-        if len(bad):
-            cell = column[bad[0] : bad[0] + 1].tolist()[0]
-            raise UserError(
-                f"{self.source}, row {bad[0] + 1}, column {name}: expected a finite number, got "
-                f"{'nothing' if cell is None else repr(cell)}"
-            )
+        values = floats(column)
+        bad = ~np.isfinite(values)
+        if missing and bad.any():
+            values[bad] = np.nan
+            bad = _are_words(column, bad)
+        for row in np.flatnonzero(bad)[:1]:
+            got = _got(column, row)
+            raise UserError(f"{self.where(row)}, column {name}: expected a finite number, got {got}")
         self._check_integers(name, column, values)
         return values
 
-    def classes(self, name: str, wanted: str) -> tuple[tuple[str, ...], np.ndarray]:
+    def classes(self, name: str, wanted: str, missing: bool = False) -> tuple[tuple[str, ...], np.ndarray]:
         """The class labels in the column `name`, sorted, and the index of each row's, [N].
 
-        Raises UserError, which names a row without a label.
+        With `missing` the index is -1 where there is no label. Raises UserError, which names such a row.
         """
         column = self.column(name, wanted)
-        empty = [row for row, cell in enumerate(column) if _is_empty(cell)]
-        if empty:
+        absent = is_missing(column)
+        if absent.any() and not missing:
             raise UserError(
-                f"{self.source}, row {empty[0] + 1}, column {name}: expected a class label, got nothing"
+                f"{self.where(int(absent.argmax()))}, column {name}: expected a class label, got nothing"
             )
+        present = column[~absent]
         if column.dtype == object:  # cells of several kinds have no order of their own
-            column = np.array([str(cell) for cell in column])
-        labels, index = np.unique(column, return_inverse=True)
-        return tuple(str(label) for label in labels), index.astype(np.int64)
+            present = np.array([str(cell) for cell in present])
+        labels, places = np.unique(present, return_inverse=True)
+        index = np.full(len(column), -1)
+        index[~absent] = places
+        return tuple(str(label) for label in labels), index
 
     def _check_integers(self, name: str, column: np.ndarray, values: np.ndarray) -> None:
         """Raises UserError where float64 can't hold the integers of a column apart."""
         if not (np.abs(values) >= WHOLE).any() or not (column.dtype.kind in "iu" or _holds_integers(column)):
             return
+        column, values = column[~np.isnan(values)], values[~np.isnan(values)]
         exact, least = column.tolist(), min(column.tolist())
         above_least = [np.array([int(v) - least for v in side], np.longdouble) for side in (exact, values)]
         lost = loss_of(*above_least)
@@ -116,21 +130,15 @@ class Table:
 
 
 def _holds_integers(column: np.ndarray) -> bool:
-    return column.dtype == object and all(type(cell) is int for cell in column)
+    return column.dtype == object and all(type(cell) is int for cell in column[~is_missing(column)])
 
 
-def _floats(column: np.ndarray) -> np.ndarray:
-    """Each cell as a float, NaN where it is none."""
-
-    def read(cell: Any) -> float:
-        try:
-            return float(cell)
-        except (TypeError, ValueError, OverflowError):
-            return np.nan
-
-    return np.array([read(cell) for cell in column])
+def _are_words(column: np.ndarray, bad: np.ndarray) -> np.ndarray:
+    """Which of the `bad` cells [N] are no numbers, and not missing either."""
+    return bad & ~is_missing(column, MISSING) & np.array([not isinstance(cell, float) for cell in column])
 
 
-def _is_empty(cell: Any) -> bool:
-    missing = isinstance(cell, (float, np.floating)) and bool(np.isnan(cell))
-    return missing or cell is None or (isinstance(cell, str) and not cell.strip())
+def _got(column: np.ndarray, row: int) -> str:
+    """What stands in the row instead of a number."""
+    cell = column[row : row + 1].tolist()[0]
+    return "nothing" if cell is None else repr(cell)

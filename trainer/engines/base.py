@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 from ..data.order import Order
 from ..models.base import Model
 from .outcome import Ending
+from .rows import Row, Rows
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ class Engine(Protocol):
         """How each run ended; `reason` is why training stopped early, `pruned` why runs were pruned."""
         ...
 
-    def report(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Adds what it knows of each run to its row of result.json -> what it knows of all runs together."""
+    def report(self, rows: Rows) -> Row:
+        """Adds what it knows of each run to the rows' columns -> what it knows of all runs together."""
         ...
 
 

@@ -143,6 +143,8 @@ def far_from_0(data: Dataset) -> str:
     ': year lies between 2000 and 2010; write the equations about the middle, with (year - 2005) for year'
     """
     inputs = data.inputs.double()
+    if not len(inputs):
+        return ""
     middle, spread = inputs.mean(0), inputs.amax(0) - inputs.amin(0)
     offset = torch.where(spread > 0, middle.abs() / spread, 0)
     if not len(offset) or float(offset.max()) < OFFSET:

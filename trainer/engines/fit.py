@@ -1,31 +1,26 @@
 """The report of a least-squares fit: what its parameters are worth, and what the data can't tell."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import torch
-from scipy.special import stdtrit
 from torch import Tensor
 
 from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status
 from ...kernels.least_squares.criteria import negligible, rounding_of
-from ...kernels.least_squares.inference import Inference, combinations, infer, sum_of_rows
+from ...kernels.least_squares.inference import combinations, infer, sum_of_rows
 from ...kernels.least_squares.linearize import Linear
-from ...kernels.sums import sum_in_order
 from ..data.dataset import Dataset
 from ..models.base import Model
-from .faults import far_from_0
+from .notes import notes_of
+from .pooled import Joint, pooled
+from .rows import Correlation, Names, Pair, Row, Rows, Some
+from .samples import Samples, samples_of
 
 CONFIDENCE = 0.95
-EPS = torch.finfo(torch.float64).eps
-REACHED = 1e-6  # relative difference of sums of squares within which two starts found the same minimum
-EXACT = 400.0  # times the rounding of the targets: smaller residuals are rounding themselves
 CORRELATED = 50  # parameters up to which their correlations are listed
-
-Row = dict[str, Any]  # of result.json's runs, or a part of it
 
 
 class Fits(Protocol):
@@ -40,26 +35,28 @@ class Fits(Protocol):
     @property
     def status(self) -> Tensor: ...
 
+    @property
+    def joint(self) -> Joint | None: ...
 
-@dataclass(frozen=True)
-class Samples:
-    """What is fitted to: n residuals whose weight isn't 0, |sqrt(w) t|, and its square about the mean.
 
-    `offset` tells of an input that lies far from 0, and how to write the equations then. `robust`: by a loss
-    other than squares. `scaled`: the targets were standardized.
+class Ends(NamedTuple):
+    """The fits' ends: |e|^2 and the rank of J [R], the masks of parameters [R, P], and (J^T J)^+ [R, P, P].
+
+    `combined` are the determined combinations of undetermined parameters, of the runs that have some.
     """
 
-    n: int
-    size: float
-    spread: float
-    standardized: bool
-    offset: str = ""
-    robust: bool = False
-    scaled: bool = False
+    runs: np.ndarray
+    rss: np.ndarray
+    rank: np.ndarray
+    free: np.ndarray
+    at_bound: np.ndarray
+    undetermined: np.ndarray
+    unscaled: np.ndarray
+    combined: dict[int, list[Tensor]]
 
 
-def add_reports(rows: list[Row], engine: Fits) -> None:
-    """Adds to each of result.json's runs its `fit`, and to each parameter its standard error and interval.
+def add_reports(rows: Rows, engine: Fits) -> None:
+    """Adds to result.json's runs their `fit`, and to each parameter its standard errors and intervals.
 
     All is computed in float64 at the parameters that the run ended with, from the exact Jacobian. The
     free parameters are those that are neither in model.fixed nor held by a bound; k is how many of
@@ -67,7 +64,8 @@ def add_reports(rows: list[Row], engine: Fits) -> None:
     residual variance s^2 = RSS / (n - k), shared by all outputs; covariance s^2 (J^T J)^+;
     AIC = n ln(RSS / n) + 2 k and BIC = n ln(RSS / n) + k ln n. Of a robust loss RSS is twice the sum of
     losses, and rows of J are scaled by the root of l'', as scipy's curve_fit has it; R^2, AIC and BIC are
-    null. A fit that has not converged gets no standard errors: they are those of a minimum.
+    null. A fit that has not converged gets no standard errors: they are those of a minimum. Groups that
+    share parameters are one fit: see pooled().
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -85,57 +83,76 @@ def add_reports(rows: list[Row], engine: Fits) -> None:
     >>> print(round(row["fit"]["rss"], 4), round(row["parameters"]["a"]["stderr"], 4))
     0.3571 0.1129
     """
-    samples = _samples_in_runs(engine)
+    samples = samples_of(engine.problem, engine.data)
+    statuses = engine.status.cpu().numpy()
+    converged = np.isin(statuses, CONVERGED)
+    ends = _joined([_ends(engine, converged, *part) for part in engine.solver.solutions()])
+    ends = ends._replace(rss=np.where(samples.n > 0, ends.rss, math.nan))  # of nothing, nothing is said
+    quality = _quality(ends.rss, ends.rank, samples)
+    if joint := engine.joint:
+        quality |= pooled(joint, ends.rss, ends.rank, np.asarray(samples.n))
+    criteria = [status.name.lower() for status in Status]
+    rows.columns["fit"] = {
+        "criterion": [criteria[code] for code in statuses.tolist()],
+        "iterations": rows.columns["steps"],
+        "robust": np.full(len(rows), samples.robust),
+        **quality,
+        **_uncertainties(rows.columns["parameters"], ends, quality, converged),
+    }
     eps = torch.finfo(engine.model.parameters.dtype).eps
-    statuses = [Status(code) for code in engine.status.tolist()]
-    for runs, at_end in engine.solver.solutions():
-        linear = Linear(*(part.cpu() for part in at_end))
-        free, at_bound = _free(engine, runs)
-        dropped = _negligible(engine, runs, linear)
-        inference = infer(linear.root.masked_fill(dropped[:, None], 0), free)
-        for place, run in enumerate(runs.tolist()):
-            fit = _quality(float(linear.rss[place]), int(inference.rank[place]), samples(run))
-            rows[run]["fit"] = {
-                "criterion": statuses[run].name.lower(),
-                "iterations": rows[run]["steps"],
-                **fit,
-                **_nothing_known(),
-            }
-            for parameter in rows[run]["parameters"].values():
-                parameter |= {"stderr": None, "ci95": None}
-            if engine.model.scalars and math.isfinite(fit["rss"]):
-                masks = free[place].tolist(), at_bound[place].tolist()
-                _add_parameters(rows[run], inference, place, *masks, statuses[run] in CONVERGED)
-            rows[run]["fit"]["notes"] = list(_notes(rows[run]["fit"], statuses[run], samples(run), eps))
+    rows.columns["fit"]["notes"] = notes_of(rows, converged, samples, eps)
 
 
-def _samples_in_runs(engine: Fits) -> Callable[[int], Samples]:
-    """What each run is fitted to."""
-    data, problem = engine.data, engine.problem
-    numbers = problem.each(measures).tolist()
+def _uncertainties(parameters: Row, ends: Ends, quality: Row, converged: np.ndarray) -> Row:
+    """Adds what is known of each of the `parameters`, and returns what is of them all."""
+    names, usable = list(parameters), np.isfinite(ends.rss)[:, None]
+    sure = usable & converged[:, None]
+    known = ends.free & ~ends.undetermined & sure
+    variance, reach = np.square(quality["residual_std"]), _student(quality["degrees_of_freedom"])
+    with np.errstate(invalid="ignore"):
+        stderr = np.sqrt(variance[:, None] * np.diagonal(ends.unscaled, axis1=1, axis2=2))
+    for about, error in zip(parameters.values(), np.where(known, stderr, math.nan).T, strict=True):
+        away = reach * error
+        about |= {"stderr": error, "ci95": Pair(about["value"] - away, about["value"] + away)}
+    return {
+        "correlation": _correlation(names, variance, ends.unscaled, known),
+        "fixed": Names(names, usable & ~(ends.free | ends.at_bound)),
+        "at_bound": Names(names, usable & ends.at_bound),
+        "undetermined": Names(names, sure & ends.undetermined),
+        "combinations": Some(_combinations(parameters, ends, variance, reach), len(usable), []),
+    }
 
-    @lru_cache(maxsize=1)
-    def of(run: int) -> Samples:
-        n, size, spread = numbers[run]
-        offset = "" if data.mean is not None else far_from_0(data.of_run(run))
-        robust, scaled = problem.loss is not None, data.target_mean is not None
-        return Samples(int(n), size, spread, data.mean is not None, offset, robust, scaled)
 
-    return of if len(numbers) > 1 else lambda run: of(0)
+def _ends(engine: Fits, sure: np.ndarray, runs: Tensor, at_end: Linear) -> Ends:
+    """The ends of some fits, from their linear problems."""
+    linear = Linear(*(part.cpu() for part in at_end))
+    free, at_bound = _free(engine, runs)
+    dropped = _negligible(engine, runs, linear)
+    inference = infer(linear.root.masked_fill(dropped[:, None], 0), free)
+    places, size = runs.cpu().numpy(), len(engine.model.scalars)
+    rss, undetermined = linear.rss.numpy(), inference.undetermined.numpy()[:, :size]
+    partly = np.flatnonzero(undetermined.any(1) & sure[places] & np.isfinite(rss))
+    return Ends(
+        places,
+        rss,
+        inference.rank.numpy(),
+        free.numpy()[:, :size],
+        at_bound.numpy()[:, :size],
+        undetermined,
+        inference.unscaled.numpy()[:, :size, :size],
+        {int(places[place]): combinations(inference, place) for place in partly.tolist()},
+    )
 
 
-def measures(problem: Problem) -> Tensor:
-    """n, |sqrt(w) t| and its square about the mean, [R, 3]; [1, 3] of samples that the fits share."""
-    targets = problem.targets.double().reshape(-1, *problem.targets.shape[-2:])
-    weights = torch.ones_like(targets[..., 0])
-    if problem.weights is not None:
-        weights = problem.weights.expand_as(weights)
-    weighted = weights[..., None] * targets
-    mean = sum_of_rows(weighted) / sum_in_order(weights)[:, None]
-    spread = sum_of_rows(weights[..., None] * (targets - mean[:, None]).square()).sum(1)
-    size = sum_in_order((weighted * targets).flatten(1)).sqrt()
-    n = (weights > 0).sum(1) * targets.shape[2]
-    return torch.stack([n.double(), size, spread.where(spread > EPS * size**2, 0)], 1)
+def _joined(parts: Sequence[Ends]) -> Ends:
+    """The ends of all fits, in the order of their runs."""
+    if len(parts) == 1:
+        return parts[0]
+    *arrays, combined = zip(*parts, strict=True)
+    runs, *others = (np.concatenate(part) for part in arrays)
+    order = np.argsort(runs)
+    merged = {run: some for part in combined for run, some in part.items()}
+    return Ends._make([runs[order], *(part[order] for part in others), merged])
 
 
 def _free(engine: Fits, runs: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,68 +172,69 @@ def _negligible(engine: Fits, runs: Tensor, linear: Linear) -> Tensor:
     return negligible(norm, slope, value, scale, rounding)
 
 
-def _quality(rss: float, k: int, samples: Samples) -> Row:
-    n, left, finite = samples.n, samples.n - k, math.isfinite(rss)
-    logarithm = n * math.log(rss / n) if finite and rss > 0 and not samples.robust else math.nan
-    spread = 0.0 if samples.robust else samples.spread
+def _quality(rss: np.ndarray, k: np.ndarray, samples: Samples) -> Row:
+    """The columns that say how close fits are to their samples: of the sums of squares and ranks [R]."""
+    n = np.broadcast_to(samples.n, rss.shape).astype(np.int64)
+    left, good = n - k, np.isfinite(rss)
+    spread = np.broadcast_to(0.0 if samples.robust else samples.spread, rss.shape)
+    logarithm = np.full(rss.shape, math.nan)
+    logs = good & (rss > 0) & (not samples.robust)
+    logarithm[logs] = n[logs] * _log(rss[logs] / n[logs])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        residual_std = np.where(good & (left > 0), np.sqrt(rss / left), math.nan)
+        r_squared = np.where(spread > 0, 1 - rss / spread, math.nan)
     return {
-        "robust": samples.robust,
         "rss": rss,
-        "residual_std": math.sqrt(rss / left) if finite and left > 0 else math.nan,
-        "degrees_of_freedom": left if finite else None,
-        "r_squared": 1 - rss / spread if spread > 0 else math.nan,
+        "residual_std": residual_std,
+        "degrees_of_freedom": np.ma.array(left, mask=~good),
+        "r_squared": r_squared,
         "aic": logarithm + 2 * k,
-        "bic": logarithm + k * math.log(n),
+        "bic": logarithm + k * _log(n),
     }
 
 
-def _nothing_known() -> Row:
-    return {"correlation": {}, "fixed": [], "at_bound": [], "undetermined": [], "combinations": []}
+def _log(values: np.ndarray) -> np.ndarray:
+    """By the C library, one after another: NumPy's own may depend on where a number stands."""
+    return np.array([math.log(value) if value > 0 else math.nan for value in values.tolist()])
 
 
-def _add_parameters(
-    row: Row, inference: Inference, place: int, free: list[bool], at_bound: list[bool], converged: bool
-) -> None:
-    parameters, fit = row["parameters"], row["fit"]
-    names = list(parameters)
-    fit["fixed"] = [n for n, f, b in zip(names, free, at_bound, strict=True) if not (f or b)]
-    fit["at_bound"] = [n for n, b in zip(names, at_bound, strict=True) if b]
-    if not converged:
-        return
-    shared = inference.undetermined[place].tolist()
-    covariance = fit["residual_std"] ** 2 * inference.unscaled[place]
-    known = [f and not u for f, u in zip(free, shared, strict=True)]
-    for name, is_known, variance in zip(names, known, covariance.diagonal().tolist(), strict=True):
-        if is_known:
-            parameters[name] |= _uncertainty(parameters[name]["value"], variance, fit)
-    if len(names) <= CORRELATED:
-        fit["correlation"] = _correlation(names, known, covariance)
-    fit["undetermined"] = [n for n, u in zip(names, shared, strict=True) if u]
-    values = torch.tensor([parameters[name]["value"] for name in names], dtype=torch.float64)
-    for c in combinations(inference, place) if any(shared) else []:
-        value = float(c @ values)
-        uncertainty = _uncertainty(value, float(c @ covariance @ c), fit)
-        fit["combinations"].append({"combination": _sum(names, c.tolist()), "value": value, **uncertainty})
+def _student(degrees: np.ma.MaskedArray) -> np.ndarray:
+    """How many standard errors the interval of CONFIDENCE reaches to each side, by Student's t: [R]."""
+    from scipy.special import stdtrit  # noqa: PLC0415 (scipy takes a moment to import)
+
+    different, places = np.unique(degrees.filled(0), return_inverse=True)
+    return np.array([float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) for freedom in different.tolist()])[places]
 
 
-def _correlation(names: list[str], known: list[bool], covariance: Tensor) -> Row:
-    """name -> name -> correlation, for the parameters that have a standard error."""
-    deviation = covariance.diagonal().sqrt()
-    values = (covariance / deviation[:, None] / deviation).tolist()
-    pairs = [(name, row) for name, row, k in zip(names, values, known, strict=True) if k]
-    return {a: {b: r for b, r, k in zip(names, row, known, strict=True) if k} for a, row in pairs}
+def _correlation(names: list[str], variance: np.ndarray, unscaled: np.ndarray, known: np.ndarray) -> Any:
+    """The correlations of the parameters that have a standard error; none of very many parameters."""
+    if len(names) > CORRELATED:
+        return Some({}, len(variance), {})
+    return Correlation(names, variance[:, None, None] * unscaled, known)
 
 
-def _uncertainty(value: float, variance: float, fit: Row) -> Row:
-    """The standard error, and the interval of CONFIDENCE by Student's t; null without degrees of freedom."""
-    if not variance >= 0:
-        return {"stderr": None, "ci95": None}
-    stderr = math.sqrt(variance)
-    reach = stderr * float(stdtrit(fit["degrees_of_freedom"], (1 + CONFIDENCE) / 2))
-    return {"stderr": stderr, "ci95": [value - reach, value + reach]}
+def _combinations(parameters: Row, ends: Ends, variance: np.ndarray, reach: np.ndarray) -> dict[int, list]:
+    """run -> what stands for its undetermined parameters: a sum, its value and uncertainty each."""
+    return {
+        run: [_combination(parameters, c.numpy(), ends.unscaled[run], run, variance, reach) for c in combined]
+        for run, combined in ends.combined.items()
+    }
 
 
-def _sum(names: list[str], coefficients: list[float]) -> str:
+def _combination(
+    parameters: Row, c: np.ndarray, unscaled: np.ndarray, run: int, variance: np.ndarray, reach: np.ndarray
+) -> Row:
+    value = float(c @ np.array([about["value"][run] for about in parameters.values()]))
+    square = float(variance[run] * (c @ unscaled @ c))
+    about: Row = {"combination": _sum_of(list(parameters), c.tolist()), "value": value}
+    if not square >= 0:
+        return about | {"stderr": None, "ci95": None}
+    stderr = math.sqrt(square)
+    away = float(reach[run]) * stderr
+    return about | {"stderr": stderr, "ci95": [value - away, value + away]}
+
+
+def _sum_of(names: list[str], coefficients: list[float]) -> str:
     """'ab + 2*bc'."""
     text = ""
     for name, c in zip(names, coefficients, strict=True):
@@ -225,38 +243,3 @@ def _sum(names: list[str], coefficients: list[float]) -> str:
             sign = ("-" if c < 0 else "") if not text else (" - " if c < 0 else " + ")
             text += f"{sign}{size}{name}"
     return text
-
-
-def _notes(fit: Row, status: Status, samples: Samples, eps: float) -> Iterator[str]:
-    """What a reader has to know about the numbers, a sentence each."""
-    if not math.isfinite(fit["rss"]):
-        return
-    if status not in CONVERGED:
-        yield "the fit has not converged, so nothing is said of how uncertain its parameters are"
-    if fit["undetermined"]:
-        determined = _listed([entry["combination"] for entry in fit["combinations"]])
-        alone = _listed(fit["undetermined"])
-        if determined:
-            yield f"near this solution the data determine {determined}, but not {alone} by themselves"
-        else:
-            yield f"near this solution the data say nothing about {alone}"
-        if samples.offset:
-            yield f"powers of an input far from 0 are much alike{samples.offset}"
-    if fit["at_bound"]:
-        yield f"{_listed(fit['at_bound'])} ended at a bound and counts as fixed there"
-    if fit["degrees_of_freedom"] <= 0:
-        yield "there are no more samples than parameters, so nothing says how uncertain they are"
-    elif math.sqrt(fit["rss"]) <= EXACT * eps * samples.size:
-        yield "the residuals are as small as rounding, and so standard errors are those of rounding"
-    if math.isfinite(fit["r_squared"]) and fit["r_squared"] < -REACHED:
-        yield "R^2 is below 0: a constant would be closer to the data"
-    if samples.standardized:
-        yield "the parameters are those of the standardized inputs (data.standardize)"
-    if samples.robust:
-        yield "standard errors are those of scipy's curve_fit with a loss; R^2, AIC and BIC are of squares"
-    if samples.scaled:
-        yield "sums of squares are of the standardized targets (data.standardize)"
-
-
-def _listed(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -38,7 +38,7 @@ class FusedEngine(TabulatedEngine):
                 self.clip_norm,
             ),
             Record(losses, norms, path, self.columns, self.last),
-            self.model.loss_kind.terms(self.data.targets.shape[1]),
+            self.model.loss_kind.terms(self.data.targets.shape[-1]),
         )
         self.state = dict(zip(self.optimizer.rule.states, self.descent.states.unbind(1), strict=True))
         self.minibatches = Minibatches(self.data, self.order, self.capacity)
@@ -47,8 +47,9 @@ class FusedEngine(TabulatedEngine):
     @property
     def numbers_a_step(self) -> int:
         weights = self.data.weights is not None
-        a_sample = self.data.inputs.shape[1] + weights + self.data.targets.shape[1]
-        return self.order.batch * a_sample if copied(self.order) else 1
+        a_sample = self.data.inputs.shape[-1] + weights + self.data.targets.shape[-1]
+        own = len(self.data.inputs) if self.data.of_runs else 1
+        return own * self.order.batch * a_sample if copied(self.order) else 1
 
     def _execute(self, first: int, count: int) -> None:
         start = self.block * self.capacity

@@ -15,13 +15,14 @@ from ..data.order import Order
 class Minibatches:
     """The minibatches of `rows` steps at a time: copied once for all runs where they share an order.
 
-    The samples' weights, where there are any, are one more input. Where each run has its own order, the
-    compiled loop computes it. Where each minibatch is the whole data set, nothing is copied.
+    The samples' weights, where there are any, are one more input. Where each run has its own order, or data
+    of its own, the compiled loop computes it. Where each minibatch is the whole data set, nothing is copied.
     """
 
     def __init__(self, data: Dataset, order: Order, rows: int) -> None:
         inputs = data.inputs if data.weights is None else with_weights(data.inputs, data.weights)
-        self.inputs, self.targets = inputs.T.contiguous(), data.targets.T.contiguous()
+        self.inputs, self.targets = inputs.mT.contiguous(), data.targets.mT.contiguous()
+        self.of_runs = data.of_runs
         self.order, self.rows = order, rows
         self.everything = Batches(self.inputs[None], self.targets[None])
         self.room = Batches(self._room(self.inputs), self._room(self.targets))
@@ -30,7 +31,7 @@ class Minibatches:
         """The minibatches of the steps from `first` on, valid until the next call."""
         if self.order.whole:
             return self.everything
-        if self.order.own:
+        if self.order.own or (self.of_runs and self.order.seeds is not None):
             return replace(self.everything, shuffle=self._shuffle(first))
         if self.order.seeds is None or self.inputs.is_cuda:
             indices = self.order.indices(first, first + self.rows)
@@ -40,18 +41,21 @@ class Minibatches:
 
     def _room(self, samples: Tensor) -> Tensor:
         """Memory for the copies of `rows` minibatches: none where nothing is copied."""
-        return samples.new_empty(self.rows if copied(self.order) else 0, len(samples), self.order.batch)
+        rows = self.rows if copied(self.order) and not self.of_runs else 0
+        return samples.new_empty(rows, samples.shape[-2], self.order.batch)
 
     def _shuffle(self, first: int) -> Shuffle:
         assert self.order.seeds is not None
         epochs = self.order.epochs(first, first + self.rows)
         keys = epoch_keys(self.order.seeds, Purpose.ORDER, epochs.start, epochs.stop)
+        if not self.order.own and self.of_runs:
+            keys = keys.expand(len(self.inputs), -1, -1).contiguous()
         return Shuffle(keys, epochs.start, self.order.batch)
 
 
 def _gathered(samples: Tensor, indices: Tensor) -> Tensor:
-    """[V, N] and [S, B] -> [S, V, B]."""
-    return samples[:, indices].transpose(0, 1).contiguous()
+    """[V, N] and [S, B] -> [S, V, B]; [R, V, N] -> [S, R, V, B]."""
+    return samples[..., indices].movedim(-2, 0).contiguous()
 
 
 def copied(order: Order) -> bool:

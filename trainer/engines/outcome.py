@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 
 class Outcome(Enum):
@@ -37,7 +38,7 @@ class Ending:
     def word(self) -> str:
         return self.outcome.word.format(rung=self.rung)
 
-    @property
+    @cached_property
     def message(self) -> str:
         text = self.outcome.sentence
         reason = f" ({self.reason})" if self.outcome is Outcome.DIVERGED and self.reason else self.reason

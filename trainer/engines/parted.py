@@ -4,7 +4,6 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +13,7 @@ from ..data.dataset import Dataset
 from ..models.base import Model
 from .base import Engine, History, put
 from .outcome import Ending, Outcome
+from .rows import Row, Rows
 from .tabulated import endings_of
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,9 @@ class PartedEngine:
     """Trains R runs, of which some are stopped on the way; see Engine.
 
     Runs that are stopped leave: they cost nothing more, and the others go on as they would have with them.
-    What is too much for the device's memory at a time is trained in halves. `make` makes the engine of a
-    shard. `state` is the memory of all runs: that of the engine where there is one, else a copy, into which
+    Of groups, those with equally many samples are a shard, and those with none are never trained. What is
+    too much for the device's memory at a time is trained in halves. `make` makes the engine of a shard.
+    `state` is the memory of all runs: that of the engine where there is one, else a copy, into which
     each shard's is put. `rungs` [R] says at which rung a run was stopped, 0 where it was not.
     """
 
@@ -49,7 +50,7 @@ class PartedEngine:
         self.kind, self.backend, self.capture, self.order = (
             first.kind, first.backend, first.capture, first.order,
         )  # fmt: skip
-        self.steps = torch.cat([shard.engine.steps for shard in self.shards])
+        self.steps = self._of_all([shard.engine.steps for shard in self.shards])
         self.rungs = torch.zeros_like(self.steps)
         self.state = self._whole_state()
 
@@ -118,7 +119,7 @@ class PartedEngine:
                 endings[run] = replace(endings[run], outcome=Outcome.PRUNED, reason=pruned, rung=rung)
         return endings
 
-    def report(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    def report(self, rows: Rows) -> Row:
         """Adds nothing to the rows."""
         return {}
 
@@ -151,7 +152,14 @@ class PartedEngine:
         ]
 
     def _shards(self, runs: Tensor) -> list[Shard]:
-        """These runs in one engine, or in as many as the memory asks for."""
+        """These runs in one engine, or in as many as groups of unlike size and the memory ask for."""
+        segments = self.data.segments
+        if segments is None:
+            return self._of_memory(runs)
+        alike = (runs[places] for places, samples in segments.of(runs).by_size() if samples.shape[1])
+        return [shard for some in alike for shard in self._of_memory(some)]
+
+    def _of_memory(self, runs: Tensor) -> list[Shard]:
         try:
             return [Shard(runs, self._engine(runs))]
         except torch.OutOfMemoryError:
@@ -167,9 +175,10 @@ class PartedEngine:
 
     def _engine(self, runs: Tensor) -> Engine:
         """An engine that goes on with these runs; the first one, of all, changes the model itself."""
+        data = self.data if self.data.segments is None else next(self.data.of(runs).alike())[1]
         if not self.state and len(runs) == self.model.runs:
-            return self.make(self.pack, self.model, self.data)
-        engine = self.make(self.pack.of(runs.tolist()), self.model.of(runs), self.data)
+            return self.make(self.pack, self.model, data)
+        engine = self.make(self.pack.of(runs.tolist()), self.model.of(runs), data)
         if self.state:
             engine.restore(self.step, {name: part[runs] for name, part in self.state.items()})
         return engine
@@ -177,11 +186,18 @@ class PartedEngine:
     def _whole_state(self) -> dict[str, Tensor]:
         """The memory of all runs: that of the one engine, or a copy of those of several."""
         memories = [shard.engine.memory for shard in self.shards]
-        if len(memories) == 1:
+        if len(memories) == 1 and self._is_whole(self.shards[0]):
             return dict(memories[0])
         names = dict.fromkeys(name for memory in memories for name in memory)
-        together = {name: torch.cat([_part(memory, name) for memory in memories]) for name in names}
+        together = {name: self._of_all([_part(memory, name) for memory in memories]) for name in names}
         return together | {"parameters": self.model.parameters.detach()}
+
+    def _of_all(self, parts: list[Tensor]) -> Tensor:
+        """What the shards have of their runs, of all runs: 0 of those that are in no shard."""
+        whole = parts[0].new_zeros(self.model.runs, *parts[0].shape[1:])
+        for shard, part in zip(self.shards, parts, strict=True):
+            whole[shard.runs] = part
+        return whole
 
     def _is_whole(self, shard: Shard) -> bool:
         """Whether the shard's engine trains the model of all runs, and so changes `state` itself."""

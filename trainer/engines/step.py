@@ -97,7 +97,9 @@ class StepEngine(TabulatedEngine):
         if self.order.whole:
             return data
         if indices.dim() == 1:
-            return [part.index_select(0, indices) for part in data]
+            return [part.index_select(int(self.data.of_runs), indices) for part in data]
+        if self.data.of_runs:
+            return [part[self.runs[:, None], indices] for part in data]
         return [part[indices] for part in data]
 
     def _record(self, slot: Tensor, *values: Tensor) -> None:

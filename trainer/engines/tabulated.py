@@ -3,7 +3,6 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from ..optimizers import Optimizer, Rates, State
 from .base import History, put, recorded
 from .faults import why_not_begun
 from .outcome import Ending, Outcome
+from .rows import Row, Rows
 
 MOST_STEPS = 256  # of one block
 MOST_NUMBERS = 1 << 23  # in the largest table of one block
@@ -126,7 +126,7 @@ class TabulatedEngine(ABC):
         """How each run ended; `reason` is why training stopped early, where it did."""
         return endings_of(self.model, self.data, self.alive, self.steps_done, self.steps, reason)
 
-    def report(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    def report(self, rows: Rows) -> Row:
         """Adds nothing to the rows."""
         return {}
 

@@ -92,10 +92,16 @@ def _started_in(folder: Path) -> Path | None:
 
 def _alone(pack: Pack, run: int, cwd: Path | None) -> Config:
     known = OmegaConf.structured(Config)
-    values = pack.values(run) | ({} if pack.config.model.starts == 1 else _start(pack, run, cwd))
+    grouped = pack.config.data.group is not None
+    first = (pack.config.pack.slice or [0])[0] if grouped else 0
+    group, run = divmod(first + run, pack.runs)
+    values = pack.values(run) | ({} if pack.config.model.starts == 1 else _start(pack, run, group, cwd))
     if pack.config.model.initial == AUTO and any(path.startswith(INITIAL) for path in values):
         values = _each_auto(pack) | values
-    merged = OmegaConf.merge(known, asdict(pack.config) | {"pack": asdict(Config().pack)})
+    nothing_varied = asdict(Config().pack)
+    if grouped and not pack.config.model.shared:
+        nothing_varied["slice"] = [group, group + 1]  # of the groups this one
+    merged = OmegaConf.merge(known, asdict(pack.config) | {"pack": nothing_varied})
     put(merged, {field: value for field, value in values.items() if field != START})  # pyright: ignore[reportArgumentType]
     config: Any = OmegaConf.to_object(merged)
     config.model.starts = 1
@@ -105,7 +111,7 @@ def _alone(pack: Pack, run: int, cwd: Path | None) -> Config:
     return config
 
 
-def _start(pack: Pack, run: int, cwd: Path | None) -> dict[str, float]:
+def _start(pack: Pack, run: int, group: int, cwd: Path | None) -> dict[str, float]:
     """The starting values of one of several starts, as fields: data that say them are read again."""
     # torch takes seconds, and other runs don't need it
     from ..models.build import graph_of  # noqa: PLC0415 (see above)
@@ -113,12 +119,12 @@ def _start(pack: Pack, run: int, cwd: Path | None) -> dict[str, float]:
 
     graph = graph_of(pack.config)
     assert graph is not None, "an MLP has one start"
-    data = _data(pack, cwd) if read_the_data(given_starts(pack, graph)) else None
+    data = _data(pack, cwd).of_run(group) if read_the_data(given_starts(pack, graph)) else None
     return {f"{INITIAL}{name}": value for name, value in starting_values(pack, graph, run, data).items()}
 
 
 def _data(pack: Pack, cwd: Path | None) -> Any:
-    """What the runs were trained on."""
+    """What the runs were trained on, by groups if there are any."""
     import torch  # noqa: PLC0415 (it takes seconds)
 
     from ..data.sources import load  # noqa: PLC0415 (torch takes seconds)
@@ -127,8 +133,8 @@ def _data(pack: Pack, cwd: Path | None) -> Any:
     config, path = pack.config, pack.config.data.path
     given = replace(config.data, path=str(cwd / path)) if cwd and path and path[0] != "~" else config.data
     dtype = torch.float64 if config.compute.precision == "fp64" else torch.float32
-    others = read_columns(config.model, pack.over)
-    return load(given, graph_of(config), config.model.loss, torch.device("cpu"), dtype, None, others).train
+    of_model = graph_of(config), config.model.loss, torch.device("cpu"), dtype
+    return load(given, *of_model, others=read_columns(config.model, pack.over)).train
 
 
 def _each_auto(pack: Pack) -> dict[str, str]:
@@ -142,7 +148,9 @@ def _each_auto(pack: Pack) -> dict[str, str]:
 def _of_use(config: Config) -> dict[str, Any]:
     """The fields that the run has a use for."""
     used = dict(_used("", config))
-    del used["pack"]
+    used["pack"] = {"slice": config.pack.slice}
+    if config.pack.slice is None:
+        del used["pack"]
     if config.search.pruner != "patience":  # the others compare runs
         used["search"] = {"kind": "grid"}
     if not has_rates(config):

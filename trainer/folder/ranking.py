@@ -1,13 +1,15 @@
 """The rows of a result, one a run: nested as in result.json, flat as in runs.csv, and ranked."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-Row = dict[str, Any]
+import numpy as np
+
+from ..engines.rows import Names, Row, Rows, each, numbers
+from .tested import TEST, TEST_LOSS, flat_test
 
 LISTED_RUNS = 100  # a larger pack's result.json holds the ten best; runs.csv holds all
 LISTED_BEST = 10
@@ -53,10 +55,12 @@ class Objective:
         value = value["last"] if isinstance(value, dict) else value
         return value if isinstance(value, (int, float)) else None
 
-    def rank(self, row: Row) -> tuple[bool, float]:
-        """What rows are sorted by: less for a better run; runs of no use come last."""
-        value = self.of(row)
-        return value is None, (-1 if self.maximized else 1) * (value or 0.0)
+    def each(self, rows: Sequence[Row]) -> np.ndarray:
+        """The number of every run [R], NaN where it is of no use."""
+        part, _, name = self.name.partition(".")
+        path = (part, name, "last") if self.name == "loss.train" else (part, name)
+        usable = np.array([word not in UNUSABLE for word in each(rows, "outcome")], bool)
+        return np.where(usable, numbers(rows, *path), np.nan)
 
 
 def loss_of(rows: Sequence[Row]) -> Objective:
@@ -66,11 +70,11 @@ def loss_of(rows: Sequence[Row]) -> Objective:
     >>> loss_of([{"loss": {"train": {"first": 4.0, "last": 1.0}, "validation": None}}]).name
     'loss.train'
     """
-    validated = any(row["loss"]["validation"] is not None for row in rows)
+    validated = bool(np.isfinite(numbers(rows, "loss", "validation")).any())
     return Objective("loss.validation" if validated else "loss.train")
 
 
-def best_first(rows: Sequence[Row], objective: Objective | None = None) -> list[Row]:
+def best_first(rows: Sequence[Row], objective: Objective | None = None) -> Sequence[Row]:
     """The rows by the objective, where that is equal (and without one) by their loss; unusable runs last.
 
     >>> from packtrain.trainer.folder.ranking import best_first
@@ -80,8 +84,11 @@ def best_first(rows: Sequence[Row], objective: Objective | None = None) -> list[
     >>> [r["index"] for r in best_first([row(0, None, "diverged"), row(1, 2.0), row(2, 1.0)])]
     [2, 1, 0]
     """
-    by_loss = sorted(rows, key=loss_of(rows).rank)
-    return sorted(by_loss, key=objective.rank) if objective else by_loss
+    order = np.argsort(loss_of(rows).each(rows), kind="stable")
+    if objective:
+        values = objective.each(rows)[order]
+        order = order[np.argsort(-values if objective.maximized else values, kind="stable")]
+    return rows.of(order) if isinstance(rows, Rows) else [rows[place] for place in order.tolist()]
 
 
 def lines_best_first(lines: Sequence[Row], objective: Objective | None = None) -> list[Row]:
@@ -123,7 +130,7 @@ def objective_in(result: Mapping[str, Any]) -> Objective | None:
     return Objective(**fields) if fields else None
 
 
-def no_best(rows: list[Row]) -> str:
+def no_best(rows: Sequence[Row]) -> str:
     """Why no run is of use, and what may help.
 
     >>> from packtrain.trainer.folder.ranking import no_best
@@ -131,20 +138,21 @@ def no_best(rows: list[Row]) -> str:
     >>> no_best([{"index": 0, "outcome": "diverged", "message": "at step 7", "steps": 7, "loss": loss}])
     'every run diverged: try a smaller optimizer.lr'
     """
-    if all(row["loss"]["train"]["first"] is None for row in rows):
+    outcomes = {*each(rows, "outcome")}
+    if not np.isfinite(numbers(rows, "loss", "train", "first")).any():
         first = "no run has a finite loss before its first step: look at the data and the starting values"
         return f"{first}; run {rows[0]['index']}: {rows[0]['message']}"
-    if all(row["outcome"] == "failed" for row in rows):
+    if outcomes == {"failed"}:
         return f"no fit succeeded: {rows[0]['message']}"
-    if all(row["outcome"] == "diverged" for row in rows):
-        if not any(row["steps"] for row in rows):
+    if outcomes == {"diverged"}:
+        if not any(each(rows, "steps")):
             return f"every run diverged at its first step: {rows[0]['message']}"
         return "every run diverged: try a smaller optimizer.lr"
     return "no run ended with a finite loss"
 
 
 def flat(row: Row) -> Row:
-    """A row as a line of runs.csv, with the report of its fit.
+    """A row as a line of runs.csv; or Rows.columns, with the reports of fits, as the columns of runs.csv.
 
     >>> from packtrain.trainer.folder.ranking import flat
     >>> loss = {"train": {"first": 4.0, "last": 1.0}, "validation": None}
@@ -162,30 +170,34 @@ def flat(row: Row) -> Row:
         "loss.train.first": row["loss"]["train"]["first"],
         "loss.train.last": row["loss"]["train"]["last"],
         "loss.validation": row["loss"]["validation"],
+        **flat_test(row),
         **{f"metrics.{name}": value for name, value in row["metrics"].items()},
         **{f"parameters.{name}": about["value"] for name, about in row["parameters"].items()},
         **(_flat_fit(row) if "fit" in row else {}),
     }
 
 
-def _flat_fit(row: Row) -> Row:
-    """A fit's columns: each parameter's uncertainty, and what is a number or a list of names."""
-    columns: Row = {}
-    for name, about in row["parameters"].items():
-        low, high = about["ci95"] or (None, None)
-        columns |= {f"stderr.{name}": about["stderr"], f"ci95.{name}.low": low, f"ci95.{name}.high": high}
-    if len(row["parameters"]) <= CORRELATED:
-        correlation = row["fit"]["correlation"]
-        for a, b in combinations(row["parameters"], 2):
-            columns[f"correlation.{a}.{b}"] = correlation.get(a, {}).get(b)
-    for name, value in row["fit"].items():
+def _flat_fit(columns: Row) -> Row:
+    """The columns of fits: each parameter's uncertainty, and what is a number or names."""
+    parameters, fit = columns["parameters"], columns["fit"]
+    flat: Row = {}
+    for name, about in parameters.items():
+        low, high = (about["ci95"].low, about["ci95"].high) if about["ci95"] else (None, None)
+        flat |= {f"stderr.{name}": about["stderr"], f"ci95.{name}.low": low, f"ci95.{name}.high": high}
+        if "profile" in about:
+            ends = about["profile"]
+            flat |= {f"profile.{name}.low": ends.low, f"profile.{name}.high": ends.high}
+    if len(parameters) <= CORRELATED:
+        for (p, a), (q, b) in combinations(enumerate(parameters), 2):
+            flat[f"correlation.{a}.{b}"] = fit["correlation"].of(p, q)
+    for name, column in fit.items():
         if name == "notes":
-            columns["fit.notes"] = "; ".join(value)
-        elif isinstance(value, list) and name != "combinations":
-            columns[f"fit.{name}"] = " ".join(value)
-        elif not isinstance(value, (list, dict)):
-            columns[f"fit.{name}"] = value
-    return columns
+            flat["fit.notes"] = column.joined("; ")
+        elif isinstance(column, Names):
+            flat[f"fit.{name}"] = column.joined(" ")
+        elif name not in ("correlation", "combinations"):
+            flat[f"fit.{name}"] = column
+    return flat
 
 
 def nested(line: Mapping[str, Any]) -> Row:
@@ -211,7 +223,9 @@ def nested(line: Mapping[str, Any]) -> Row:
         "loss": {
             "train": {"first": line["loss.train.first"], "last": line["loss.train.last"]},
             "validation": line["loss.validation"],
+            **({"test": line[TEST_LOSS]} if TEST_LOSS in line else {}),
         },
+        **({"test": _below(line, TEST)} if TEST_LOSS in line else {}),
         "metrics": _below(line, "metrics."),
         "parameters": {
             name: {"value": value, "stderr": line.get(f"stderr.{name}")} for name, value in fitted.items()
@@ -221,17 +235,3 @@ def nested(line: Mapping[str, Any]) -> Row:
 
 def _below(line: Mapping[str, Any], prefix: str) -> Row:
     return {name.removeprefix(prefix): value for name, value in line.items() if name.startswith(prefix)}
-
-
-def finite(value: Any) -> Any:
-    """`value`, in which numbers that are not finite are None, at any depth.
-
-    >>> from packtrain.trainer.folder.ranking import finite
-    >>> finite({"loss": [1.0, float("nan")]})
-    {'loss': [1.0, None]}
-    """
-    if isinstance(value, dict):
-        return {key: finite(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [finite(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,10 +1,11 @@
 """The result of a training, in memory: a row a run, and the content of result.json."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from ...kernels.equations.losses import ASIDE
@@ -17,9 +18,10 @@ from ..engines.choose import Choice
 from ..engines.curves import Curves
 from ..engines.devices import Compute
 from ..engines.outcome import Ending
+from ..engines.rows import Row, Rows, Some, each
 from ..models.base import Model
 from ..models.evaluate import Evaluation
-from .ranking import LISTED_BEST, LISTED_RUNS, Objective, Row, best_first, best_run, counted
+from .ranking import LISTED_BEST, LISTED_RUNS, Objective, best_first, best_run, counted
 from .seconds import Seconds
 from .trained import Trained
 
@@ -33,7 +35,7 @@ class Result:
     """
 
     pack: Pack
-    rows: list[Row]
+    rows: Rows
     summary: Row
     model: Model
     data: Dataset
@@ -62,7 +64,7 @@ def run_rows(
     after: Evaluation,
     validation: Evaluation | None,
     best_steps: Tensor | None = None,
-) -> list[Row]:
+) -> Rows:
     """One entry of result.json's `run` for each run. Metrics are the validation part's where there is one.
 
     `best_steps` [R] are the steps of which the model is, with model.best; -1 for none.
@@ -80,32 +82,35 @@ def run_rows(
     ({'seed': 7}, {'first': 4.0, 'last': 1.0}, 2.0)
     """
     judged = validation or after
-    first, last = before.loss.tolist(), after.loss.tolist()
-    held_out = validation.loss.tolist() if validation else [None] * pack.runs
-    metrics = {name: values.tolist() for name, values in judged.metrics.items()}
-    best = [] if best_steps is None else best_steps.tolist()
-    fitted = {name: model.named()[name].tolist() for name in model.scalars}
-    rows: list[Row] = [
-        {
-            "index": run,
-            "values": pack.values(run),
-            "outcome": endings[run].word,
-            "message": endings[run].message,
-            "steps": endings[run].step,
-            **({"best_step": None if best[run] < 0 else best[run]} if best else {}),
-            "loss": {
-                "train": {"first": first[run], "last": last[run]},
-                "validation": held_out[run],
-            },
-            "metrics": {name: values[run] for name, values in metrics.items()},
-            "parameters": {name: {"value": values[run], "stderr": None} for name, values in fitted.items()},
-        }
-        for run in range(pack.runs)
-    ]
-    for row in rows:
-        if notes := notes_on(row, pack.config, model.one_hot):
-            row["notes"] = notes
+    columns = {
+        "index": range(pack.runs),
+        "values": pack.over,
+        "outcome": [ending.word for ending in endings],
+        "message": [ending.message for ending in endings],
+        "steps": np.array([ending.step for ending in endings]),
+        **({} if best_steps is None else {"best_step": np.ma.masked_less(_array(best_steps), 0)}),
+        "loss": {
+            "train": {"first": _array(before.loss), "last": _array(after.loss)},
+            "validation": _array(validation.loss) if validation else None,
+        },
+        "metrics": {name: _array(values) for name, values in judged.metrics.items()},
+        "parameters": {
+            name: {"value": _array(model.named()[name].double()), "stderr": None} for name in model.scalars
+        },
+    }
+    rows = Rows(columns)
+    notes = {run: notes_on(rows[run], pack.config, model.one_hot) for run in _poor(columns["metrics"])}
+    columns["notes"] = Some({run: said for run, said in notes.items() if said}, pack.runs)
     return rows
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return values.detach().cpu().numpy()
+
+
+def _poor(metrics: Mapping[str, np.ndarray]) -> list[int]:
+    """The runs to which notes_on may have something to say."""
+    return np.flatnonzero(metrics["r2"] <= 0).tolist() if "r2" in metrics else []
 
 
 def notes_on(row: Row, config: Config, one_hot: bool) -> list[str]:
@@ -159,7 +164,7 @@ def head(pack: Pack, compute: Compute, engine: Engine, choice: Choice, seconds: 
 
 def summary(
     about: Mapping[str, Any],
-    rows: list[Row],
+    rows: Sequence[Row],
     together: Mapping[str, Any] | None = None,
     objective: Objective | None = None,
 ) -> Row:
@@ -175,9 +180,9 @@ def summary(
     ranked = best_first(rows, objective)
     return {
         **about,
-        "outcomes": counted(row["outcome"] for row in rows),
+        "outcomes": counted(each(rows, "outcome")),
         "best_run": best_run(ranked, objective),
         **({"objective": asdict(objective)} if objective else {}),
         **(together or {}),
-        "run": rows if len(rows) <= LISTED_RUNS else ranked[:LISTED_BEST],
+        "run": list(rows if len(rows) <= LISTED_RUNS else ranked[:LISTED_BEST]),
     }

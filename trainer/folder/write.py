@@ -1,23 +1,22 @@
-"""A result, written into its run folder: result.json, runs.csv and model.safetensors."""
+"""A result, written into its run folder: result.json, runs.csv, runs.parquet and model.safetensors."""
 
-import csv
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from safetensors.torch import save
 
+from ..engines.rows import finite
 from ..models.base import Model
 from ..models.expression import ExpressionModel
 from .atomic import replace, replace_json
-from .ranking import Row, finite, flat
 from .result import Result
+from .table import table_of, write_csv, write_parquet
 from .trained import SCALES
 
 
 def write(folder: Path, result: Result) -> None:
-    """Writes the three files into `folder`, each whole or not at all; result.json, the last, says it is done.
+    """Writes the four files into `folder`, each whole or not at all; result.json, the last, says it is done.
 
     Raises OSError, with the file's name, where one can't be written.
 
@@ -33,10 +32,12 @@ def write(folder: Path, result: Result) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write(Path(folder), session.result())
     ...     print(sorted(file.name for file in Path(folder).iterdir()))
-    ['model.safetensors', 'result.json', 'runs.csv']
+    ['model.safetensors', 'result.json', 'runs.csv', 'runs.parquet']
     """
     replace(folder / "model.safetensors", lambda file: _save_model(file, result))
-    replace(folder / "runs.csv", lambda file: _save_rows(file, result.rows))
+    table = table_of(result.rows)
+    replace(folder / "runs.csv", lambda file: write_csv(file, table))
+    replace(folder / "runs.parquet", lambda file: write_parquet(file, table))
     replace_json(folder / "result.json", finite(result.summary))
 
 
@@ -57,11 +58,3 @@ def _save_model(file: Path, result: Result) -> None:
 def _variables(model: Model) -> dict[str, list[str]]:
     """The graph's, which data.columns may name too."""
     return {"variables": list(model.graph.variables)} if isinstance(model, ExpressionModel) else {}
-
-
-def _save_rows(file: Path, rows: Sequence[Row]) -> None:
-    lines = [flat(row) for row in rows]
-    with file.open("w", newline="") as out:
-        writer = csv.DictWriter(out, list(lines[0]))
-        writer.writeheader()
-        writer.writerows(lines)

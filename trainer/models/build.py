@@ -24,6 +24,7 @@ from .initial import check_names, initial_parameters
 from .losses import constants_in_runs
 from .mlp import MLPModel
 from .weights import initial_weights, layout
+from .widths import whole_widths
 
 NARROW = 128  # features of a layer, up to which no step makes copies
 COPIES = 5  # that a step of wide layers makes of the parameters and their optimizer's state, as measured
@@ -63,6 +64,7 @@ def make_graph(config: ModelConfig, others: Iterable[str] = ()) -> Graph | None:
     graph = parse(config.expressions, config.outputs, config.parameters, variables)
     _check_variables(config, graph)
     check_names("model.fixed", config.fixed, graph)
+    check_names("model.shared", config.shared, graph)
     graph = replace(graph, fixed=frozenset(config.fixed))
     graph.check_slopes()
     return graph
@@ -117,9 +119,10 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
     if graph is not None:
         _check_memory(pack, make_layout(config, graph), device, dtype)
         start = initial_parameters(pack, graph, seeds, data).to(dtype)
-        _check_classes("the equations have", len(graph.outputs), data, config.loss)
+        _check_outputs(graph, data, config.loss)
     else:
         widths = _check_widths(config, data)
+        config = replace(config, widths=widths)
         _check_memory(pack, layout(widths, config.bias), device, dtype)
         start = initial_weights(widths, config.bias, seeds, dtype, config.init)
     model = build(config, graph, start, pack.config.compute.precision, backend)
@@ -225,27 +228,19 @@ def _remembered(pack: Pack) -> int:
 
 
 def _check_widths(config: ModelConfig, data: Dataset) -> list[int]:
-    widths = config.widths
-    if not widths or len(widths) < 2 or min(widths) < 1:
-        raise UserError(f"model.widths is [inputs, hidden..., outputs], such as [2, 10, 2]; got {widths}")
-    if widths[0] != len(data.input_names):
-        raise UserError(
-            f"model.widths begins with the number of inputs: the data have {len(data.input_names)}, "
-            f"got {widths[0]}"
-        )
+    widths = whole_widths(config.widths, len(data.input_names), len(data.target_names))
     for layer in config.quantize:
         if not 0 <= layer < len(widths) - 1:
             raise UserError(f"model.quantize lists layers from 0 to {len(widths) - 2}; got {layer}")
-    _check_classes("model.widths ends with", widths[-1], data, config.loss)
     return widths
 
 
-def _check_classes(who: str, outputs: int, data: Dataset, loss: str) -> None:
+def _check_outputs(graph: Graph, data: Dataset, loss: str) -> None:
     """cross_entropy needs an output a class, the other losses one a target."""
-    expected = len(data.target_names)
+    outputs, expected = len(graph.outputs), len(data.target_names)
     if outputs != expected:
         what, other = ("classes", "mse") if loss == CROSS_ENTROPY else ("targets", CROSS_ENTROPY)
         raise UserError(
-            f"{who} {outputs} outputs, but the data have {expected} {what}: make them equal "
+            f"the equations have {outputs} outputs, but the data have {expected} {what}: make them equal "
             f"(or is it model.loss={other}?)"
         )

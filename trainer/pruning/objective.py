@@ -4,8 +4,10 @@ from ...kernels.common.errors import UserError, choose, nearest
 from ..config.equations import loss_in
 from ..config.schema import Config
 from ..folder.ranking import Objective
+from ..folder.tested import TEST, TEST_LOSS
 from ..models.metrics import MAXIMIZED, metrics_of
 
+TESTED = TEST, TEST_LOSS
 DIRECTIONS = {"minimize": False, "maximize": True}
 
 
@@ -34,6 +36,11 @@ def make_objective(config: Config) -> Objective:
         "loss.train",
         *(f"metrics.{m}" for m in metrics_of(loss_in(config.model))),
     ]
+    if str(name).startswith(TESTED):
+        raise UserError(
+            f"search.objective={name} would choose by the test part, which then says nothing of the choice: "
+            "search.objective=loss.validation"
+        )
     if name not in names:
         raise UserError(
             f"search.objective is one of {', '.join(names)} with model.loss={config.model.loss}; "

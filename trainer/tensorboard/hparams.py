@@ -3,7 +3,7 @@
 # pyright: reportAttributeAccessIssue=false
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -20,6 +20,7 @@ from tensorboard.plugins.hparams.api_pb2 import (
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 
 from ..config.pack import Pack
+from ..engines.rows import Row, each
 
 STATUS = {
     "finished": STATUS_SUCCESS,
@@ -40,7 +41,7 @@ def values(pack: Pack) -> Iterator[dict[str, Any]]:
         yield dict(zip(columns, row, strict=True))
 
 
-def metrics(rows: list[dict[str, Any]]) -> dict[str, list[float | None]]:
+def metrics(rows: Sequence[Row]) -> dict[str, list[float | None]]:
     """tag -> its last value in each run, None where there is none: losses and metrics of result.json.
 
     >>> loss = {"train": {"last": 0.5}, "validation": None}
@@ -48,9 +49,9 @@ def metrics(rows: list[dict[str, Any]]) -> dict[str, list[float | None]]:
     {'result/loss/train': [0.5], 'result/metrics/mae': [0.25]}
     """
     tags = {
-        "result/loss/train": [row["loss"]["train"]["last"] for row in rows],
-        "result/loss/validation": [row["loss"]["validation"] for row in rows],
-        **{f"result/metrics/{name}": [row["metrics"][name] for row in rows] for name in rows[0]["metrics"]},
+        "result/loss/train": each(rows, "loss", "train", "last"),
+        "result/loss/validation": each(rows, "loss", "validation"),
+        **{f"result/metrics/{name}": each(rows, "metrics", name) for name in rows[0]["metrics"]},
     }
     return {tag: column for tag, column in tags.items() if any(value is not None for value in column)}
 

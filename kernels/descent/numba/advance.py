@@ -59,8 +59,8 @@ def advance(
     """
     own = batch if keys.size > 0 else 0
     index = np.empty(own, np.int64)
-    x_own = np.empty((x.shape[1], own), x.dtype)
-    t_own = np.empty((t.shape[1], own), t.dtype)
+    x_own = np.empty((x.shape[2], own), x.dtype)
+    t_own = np.empty((t.shape[2], own), t.dtype)
     scratch = np.empty(room, parameters.dtype)
     gradient = np.empty_like(parameters[0])
     total = np.zeros(1 + gradient.size)
@@ -76,6 +76,7 @@ def advance(
             p, state = parameters[r], states[r]
             own_constants, c = constants[r], model_constants[r]
             helpers = crew[r], totals, scratches, offer, finish
+            data = r % x.shape[1]
             for row in range(top, min(top + together, end)):
                 slot = slots[row]
                 if slot < recorded:
@@ -87,16 +88,17 @@ def advance(
                     continue
                 pair_keys(seeds[r], DROPOUT, origin + row, noise)
                 if own > 0:
-                    samples(keys[r], epoch, x.shape[2], (origin + row) * batch, index)
-                    gather(x[0], index, x_own)
-                    gather(t[0], index, t_own)
+                    samples(keys[r], epoch, x.shape[3], (origin + row) * batch, index)
+                    gather(x[0, data], index, x_own)
+                    gather(t[0, data], index, t_own)
                     loss, norm = loss_and_gradient(
                         sums, block, p, c, noise, x_own, t_own, divisor, total, scratch, gradient, helpers
                     )
                 else:
                     step = row % x.shape[0]
+                    x_all, t_all = x[step, data], t[step, data]
                     loss, norm = loss_and_gradient(
-                        sums, block, p, c, noise, x[step], t[step], divisor, total, scratch, gradient, helpers
+                        sums, block, p, c, noise, x_all, t_all, divisor, total, scratch, gradient, helpers
                     )
                 last[r] = loss
                 if slot < recorded:

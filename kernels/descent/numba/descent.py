@@ -45,7 +45,8 @@ class NumbaDescent:
     def advance(self, block: Block, rows: slice) -> None:
         """Makes the steps in `rows` of the block."""
         batches = block.batches
-        arrays = batches.inputs, batches.targets, batches.keys, block.table, block.slots
+        data = (part if part.dim() == 4 else part[:, None] for part in (batches.inputs, batches.targets))
+        arrays = *data, batches.keys, block.table, block.slots
         numbers = (
             batches.shuffle.epoch if batches.shuffle else 0,
             batches.batch,

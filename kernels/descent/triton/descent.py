@@ -45,14 +45,14 @@ class TritonDescent:
         """Makes the steps in `rows` of the block."""
         batches, parameters = block.batches, self.runs.parameters
         x, t = launch.aligned(batches.inputs), launch.aligned(batches.targets)
-        own, samples, columns = batches.shuffle is not None, x.shape[2], len(self.record.columns)
+        own, samples, columns = batches.shuffle is not None, x.shape[-1], len(self.record.columns)
         cut = self.training.large if batches.batch >= LARGE else self.training.small
         size = min(cut.block, max(LEAST, launch.power_of_2(batches.batch)))
         launch.launch(
             advance_kernel, len(parameters),
             *self.arrays, x, t, batches.keys if own else block.slots, block.table.contiguous(), block.slots,
             len(parameters), block.table.shape[2], len(self.record.losses) - 1, columns,
-            block.first, rows.start, rows.stop, batches.batch, samples, _step(x), _step(t),
+            block.first, rows.start, rows.stop, batches.batch, samples, *_steps(x), *_steps(t),
             batches.batch * self.divisor or 1, *_epochs(batches),
             loss_and_gradient=self.code.loss_and_gradient, update=self.update,
             P=parameters.shape[1], K=self.states.shape[1], SCRATCH=self.training.scratch,
@@ -70,9 +70,13 @@ def _some(constants: Tensor) -> Tensor:
     return constants if constants.numel() else constants.new_zeros(1)
 
 
-def _step(data: Tensor) -> int:
-    """The stride from one minibatch to the next, in numbers: 0 where one serves all rows."""
-    return data[0].numel() if len(data) > 1 else 0
+def _steps(data: Tensor) -> tuple[int, int]:
+    """The strides from one minibatch to the next, and from one run's to the next's, in numbers.
+
+    They are 0 where one serves all rows, or all runs.
+    """
+    step = data[0].numel() if len(data) > 1 else 0
+    return step, data[0, 0].numel() if data.dim() == 4 else 0
 
 
 def _epochs(batches: Batches) -> tuple[int, int]:

@@ -4,8 +4,8 @@ import triton
 import triton.language as tl
 
 NOT_SPECIALIZED = [
-    "runs", "settings", "capacity", "columns", "origin", "first", "end", "batch", "size", "x_step", "t_step",
-    "divisor", "epoch", "epochs",
+    "runs", "settings", "capacity", "columns", "origin", "first", "end", "batch", "size", "x_step", "x_run",
+    "t_step", "t_run", "divisor", "epoch", "epochs",
 ]  # fmt: skip
 
 
@@ -14,8 +14,8 @@ def advance_kernel(
     p_ptr, state_ptr, gradient_ptr, scratch_ptr, alive_ptr, count_ptr, constants_ptr, model_constants_ptr,
     seed_ptr, setting_ptr, steps_ptr, clip_ptr, loss_ptr, norm_ptr, path_ptr, columns_ptr, last_ptr, x_ptr,
     t_ptr, key_ptr, table_ptr, slots_ptr,
-    runs, settings, capacity, columns, origin, first, end, batch, size, x_step, t_step, divisor, epoch,
-    epochs,
+    runs, settings, capacity, columns, origin, first, end, batch, size, x_step, x_run, t_step, t_run,
+    divisor, epoch, epochs,
     loss_and_gradient: tl.constexpr, update: tl.constexpr,
     P: tl.constexpr, K: tl.constexpr, SCRATCH: tl.constexpr, CONSTANTS: tl.constexpr,
     MODEL_CONSTANTS: tl.constexpr, COEFFICIENTS: tl.constexpr, CLIP: tl.constexpr, OWN: tl.constexpr,
@@ -36,6 +36,8 @@ def advance_kernel(
     dtype = p_ptr.dtype.element_ty
     batch, size, scale = batch.to(tl.int64), size.to(tl.int64), 1.0 / divisor.to(tl.float64)
     x_step, t_step, settings = x_step.to(tl.int64), t_step.to(tl.int64), settings.to(tl.int64)
+    x_ptr += run * x_run
+    t_ptr += run * t_run
     clip = tl.full((), float("inf"), dtype)
     if CLIP:
         clip = tl.load(clip_ptr + run)

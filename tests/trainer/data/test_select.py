@@ -132,7 +132,7 @@ def test_classes_are_one_hot_for_squared_errors_of_as_many_outputs() -> None:
         assert found.targets.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0]]
         assert found.targets.dtype == torch.float64
     with pytest.raises(UserError, match=r"2 outputs take 2 columns.*column target has 3 different values"):
-        select(whole, {}, None, False, 2)
+        select(whole, {}, parse(["xr = a*x", "xg = b*x"]), False)
     found = select(table(x=[1, 2], k=[5, 7], w=[1, 2]), {"targets": "k", "weights": "w"}, None, False, 2)
     assert found.one_hot and found.weights is not None and found.target_names == ("5", "7")
 
@@ -145,6 +145,15 @@ def test_a_class_is_a_number_for_one_output() -> None:
     assert select(whole, {}, parse("xy = a*x"), False).target_names == ("xy",)
     found = select(table(x=[1], p=[2], q=[3]), {"targets": ["p", "q"]}, LOGITS, False)
     assert found.target_names == ("xu", "xv") and found.targets.tolist() == [[2, 3]]
+
+
+def test_an_mlps_widths_may_be_hidden_layers() -> None:
+    """Then what they end with says nothing: words are classes, and numbers are numbers."""
+    for outputs in (None, 2, 32):
+        found = select(table(x=[1, 2, 3], target=["b", "a", "c"]), {}, None, False, outputs)
+        assert found.one_hot and found.target_names == ("a", "b", "c")
+        found = select(table(x=[1, 2, 3], target=[0, 1, 2]), {}, None, False, outputs)
+        assert not found.one_hot and found.targets.tolist() == [[0], [1], [2]]
 
 
 def test_columns_of_the_outputs_come_before_a_target() -> None:

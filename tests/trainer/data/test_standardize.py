@@ -11,6 +11,7 @@ from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.config.schema import Config, ModelConfig, OptimizerConfig
 from packtrain.trainer.data.dataset import Dataset, prepare
 from packtrain.trainer.data.digest import digest
+from packtrain.trainer.data.split import Split
 from packtrain.trainer.folder.result import notes_on
 from packtrain.trainer.session import Session, load_data
 from tests.helpers import Command, assert_close, result_in
@@ -33,7 +34,7 @@ def whole() -> Dataset:
 
 
 def test_targets_are_standardized_by_the_training_part_alone() -> None:
-    plain, scaled = (prepare(whole(), 0, 0.3, False, targets_too) for targets_too in (False, True))
+    plain, scaled = (prepare(whole(), Split(0, 0.3), False, targets_too) for targets_too in (False, True))
     targets = plain.train.targets
     mean, std = targets.mean(0), targets.std(0, correction=0)
     std[2] = 1  # of a constant target

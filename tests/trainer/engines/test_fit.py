@@ -4,27 +4,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from packtrain.kernels.least_squares import CONVERGED, Problem, Status
 from packtrain.kernels.least_squares.inference import Inference, combinations, infer
-from packtrain.trainer.engines.fit import (
-    EPS,
-    Samples,
-    _listed,
-    _notes,
-    _nothing_known,
-    _quality,
-    _sum,
-    measures,
-)
+from packtrain.trainer.engines.fit import _quality, _sum_of
+from packtrain.trainer.engines.notes import _listed, notes_of
+from packtrain.trainer.engines.rows import Names, Rows, Some
+from packtrain.trainer.engines.samples import EPS, Samples, measures
 from tests.helpers import assert_close
 
 NAMES = ["a", "b", "c", "d"]
 WAVE = torch.arange(1.0, 9.0, dtype=torch.float64)
-SAMPLES = Samples(n=5, size=2.0, spread=3.0, standardized=False)
+SAMPLES = Samples(np.array([5]), np.array([2.0]), np.array([3.0]), standardized=False, offset=lambda run: "")
 ROUNDING = "the residuals are as small as rounding, and so standard errors are those of rounding"
 OPEN = "the fit has not converged, so nothing is said of how uncertain its parameters are"
 
@@ -39,7 +34,7 @@ def inferred(columns: Sequence[Tensor], free: Sequence[bool] | None = None) -> I
 
 
 def told(columns: Sequence[Tensor]) -> list[str]:
-    return [_sum(NAMES[: len(columns)], row.tolist()) for row in combinations(inferred(columns), 0)]
+    return [_sum_of(NAMES[: len(columns)], row.tolist()) for row in combinations(inferred(columns), 0)]
 
 
 A, B, C = WAVE, WAVE.sin(), WAVE.square() / 30
@@ -124,7 +119,7 @@ def test_runs_are_judged_apart() -> None:
     ],
 )
 def test_a_combination_is_written_as_a_sum(coefficients: list[float], text: str) -> None:
-    assert _sum(NAMES[: len(coefficients)], coefficients) == text
+    assert _sum_of(NAMES[: len(coefficients)], coefficients) == text
 
 
 @pytest.mark.parametrize(
@@ -134,22 +129,26 @@ def test_words_are_listed(words: list[str], text: str) -> None:
     assert _listed(words) == text
 
 
+def quality(rss: float, samples: Samples = SAMPLES) -> dict:
+    return Rows({"index": range(1), "fit": _quality(np.array([rss]), np.array([2]), samples)})[0]["fit"]
+
+
 def test_a_fit_without_residual_has_no_information_criterion() -> None:
-    found = _quality(0.0, 2, SAMPLES)
+    found = quality(0.0)
     assert found["residual_std"] == 0 and found["r_squared"] == 1 and found["degrees_of_freedom"] == 3
-    assert str(found["aic"]) == str(found["bic"]) == "nan"
+    assert found["aic"] is found["bic"] is None
 
 
 @pytest.mark.parametrize("rss", [math.nan, math.inf])
 def test_a_sum_of_squares_that_is_not_finite_leaves_no_degrees_of_freedom(rss: float) -> None:
-    found = _quality(rss, 2, SAMPLES)
-    assert found["degrees_of_freedom"] is None and not math.isfinite(found["r_squared"])
-    assert all(math.isnan(found[name]) for name in ("residual_std", "aic", "bic"))
+    found = quality(rss)
+    assert found["degrees_of_freedom"] is None and found["r_squared"] is None
+    assert all(found[name] is None for name in ("residual_std", "aic", "bic"))
     assert notes(Status.NOT_FINITE, rss=rss) == []
 
 
 def test_targets_that_dont_vary_have_no_r_squared() -> None:
-    assert math.isnan(_quality(1.0, 2, replace(SAMPLES, spread=0.0))["r_squared"])
+    assert quality(1.0, replace(SAMPLES, spread=np.zeros(1)))["r_squared"] is None
 
 
 def spread(targets: list[float], weights: list[float] | None = None) -> float:
@@ -173,8 +172,10 @@ def test_targets_that_vary_a_little_have_a_spread() -> None:
 
 
 def notes(status: Status, samples: Samples = SAMPLES, rss: float = 1.0, eps: float = EPS) -> list[str]:
-    fit = _quality(rss, 2, samples) | _nothing_known()
-    return list(_notes(fit, status, samples, eps))
+    none = Names([], np.zeros((1, 0), bool))
+    fit = _quality(np.array([rss]), np.array([2]), samples) | {"undetermined": none, "at_bound": none}
+    rows = Rows({"index": range(1), "fit": fit | {"combinations": Some({}, 1, [])}})
+    return notes_of(rows, np.array([status in CONVERGED]), samples, eps)[0]
 
 
 @pytest.mark.parametrize("status", Status)
@@ -184,7 +185,7 @@ def test_a_fit_that_has_not_converged_says_so(status: Status) -> None:
 
 def test_residuals_as_small_as_rounding_are_told() -> None:
     single = torch.finfo(torch.float32).eps
-    edge = (400 * EPS * SAMPLES.size) ** 2
+    edge = float((400 * EPS * SAMPLES.size[0]) ** 2)
     assert notes(Status.COST, rss=0.99 * edge) == notes(Status.COST, rss=0.0) == [ROUNDING]
     assert notes(Status.COST, rss=1.01 * edge) == []
     assert notes(Status.COST, rss=1e-10, eps=single) == [ROUNDING]

@@ -3,16 +3,17 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packtrain.trainer.engines.rows import Pair, Some, finite
 from packtrain.trainer.folder.ranking import (
     Objective,
     best_first,
     best_run,
     counted,
-    finite,
     flat,
     lines_best_first,
     nested,
@@ -100,11 +101,11 @@ def test_a_fits_standard_errors_stay_with_their_parameters() -> None:
         "steps": 1,
         "loss": {"train": {"first": 1.0, "last": 0.5}, "validation": None},
         "metrics": {},
-        "parameters": {"a": {"value": 1.0, "stderr": 0.1, "ci95": [0.8, 1.2]}},
-        "fit": {"rss": 0.5, "correlation": {}, "notes": ["one", "two"]},
+        "parameters": {"a": {"value": 1.0, "stderr": 0.1, "ci95": Pair(np.array([0.8]), np.array([1.2]))}},
+        "fit": {"rss": 0.5, "correlation": {}, "notes": Some({0: ["one", "two"]}, 1, [])},
     }
     line = flat(row)
-    assert line["fit.notes"] == "one; two" and line["ci95.a.low"] == 0.8
+    assert line["fit.notes"] == ["one; two"] and line["ci95.a.low"] == 0.8
     assert nested(line)["parameters"] == {"a": {"value": 1.0, "stderr": 0.1}}
 
 

@@ -149,7 +149,7 @@ def test_numbers_that_are_not_finite_are_null(cli: Command, tmp_path: Path) -> N
     assert told == [run["message"] for run in found["run"]] and "stopped being finite" in told[1]
 
 
-@pytest.mark.parametrize("writer", ["save", "csv.DictWriter"])
+@pytest.mark.parametrize("writer", ["save", "write_csv", "write_parquet"])
 def test_a_failing_write_leaves_the_old_file(
     writer: str, tmp_path: Path, cli: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,222 @@
+"""A fit in memory: its parameters with their uncertainties, its report, what it predicts, its pictures."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from ...kernels.common.errors import UserError, nearest
+from ..config.pack import START
+from ..data.frames import frame_like, table_of
+from ..data.groups import group_columns
+from ..data.table import Table
+from ..engines.rows import each, numbers
+from ..folder.digits import number
+from ..folder.ranking import UNUSABLE
+from ..folder.result import Result
+from ..session import Session
+from .looks import headline_html, report_of, table_html
+from .saving import SavedConfig, save_pack
+
+SHOWN = 10  # groups in a notebook
+
+
+class Fit:
+    """A fit of one data set, or of many groups; fit["a"] is the value of a parameter, of groups an array.
+
+    Of several starts the best one counts. What isn't asked for isn't computed: standard errors, the report
+    and all else are made of the session that has ended.
+    """
+
+    def __init__(self, session: Session, table: Table, like: Any = None) -> None:
+        self.session, self.table, self.like = session, table, like
+
+    @cached_property
+    def result(self) -> Result:
+        """The Result of all runs: groups, starts, and what pack.over varies."""
+        return self.session.result()
+
+    @cached_property
+    def parameters(self) -> Any:
+        """A row a group, or one: its key, each parameter with stderr and 95 % interval, and how it ended.
+
+        The columns of a parameter a are a, a_stderr, a_low and a_high. It is a frame of the kind that the
+        data were, else a table of PyArrow, whose to_pandas() makes a DataFrame.
+        """
+        return frame_like(self.like, self._columns())
+
+    @cached_property
+    def runs(self) -> Any:
+        """A table of the columns of runs.csv, a row a run, whatever counts."""
+        from ..folder.table import table_of as table_of_runs  # noqa: PLC0415 (pyarrow is slow)
+
+        return frame_like(self.like, table_of_runs(self.result.rows))
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The parameters of the one fit by name. Raises UserError where there are several."""
+        return {name: float(value) for name, value in zip(self._names, self._alone().tolist(), strict=True)}
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of a parameter: a number, or of several fits an array. Raises UserError."""
+        self._check(name)
+        of_fits = self._fitted[:, self._names.index(name)].numpy()
+        return float(of_fits[0]) if len(of_fits) == 1 else of_fits
+
+    def __len__(self) -> int:
+        return len(self._fitted)
+
+    def report(self) -> str:
+        """What the command prints of it."""
+        return report_of(self.result.summary, self.result.rows)
+
+    def predict(self, data: Any = None) -> np.ndarray:
+        """What the equations give for `data`, or for those that were fitted: [B], of several targets [B, T].
+
+        `data` are as of `fit`, with a column for each input; of groups also with their columns, which say
+        whose parameters each row takes. Raises UserError for a group that wasn't fitted.
+        """
+        table = self.table if data is None else table_of(data)
+        columns, graph = self.session.pack.config.data.columns, self.session.engine.model.graph  # pyright: ignore[reportAttributeAccessIssue]
+        names = {word: str(columns.get(word, word)) for word in graph.inputs}
+        values = [table.numbers(name, word) for word, name in names.items()]
+        groups = group_columns(self.session.pack.config.data.group)
+        rows = table.rows([*names.values(), *groups])
+        inputs = (
+            torch.from_numpy(np.stack(values, 1)) if values else torch.empty(rows, 0, dtype=torch.float64)
+        )
+        return _flat(self._predicted(inputs, self._run_of_row(table, groups, rows)))
+
+    @cached_property
+    def residuals(self) -> np.ndarray:
+        """Measured minus fitted: [N], of several targets [N, T]; NaN in rows that weren't fitted."""
+        data, rows = self.session.data.train, len(next(iter(self.table.columns.values())))
+        whole = torch.full((rows, data.targets.shape[-1]), torch.nan, dtype=torch.float64)
+        rows = torch.arange(len(data)) if data.rows is None else data.rows.cpu()
+        run = torch.zeros(len(data), dtype=torch.int64)
+        if data.segments is not None:
+            of_group, counts = self._chosen, data.segments.counts.cpu()
+            run = torch.repeat_interleave(torch.tensor(of_group), counts[of_group])
+        else:
+            run += self._chosen[0]
+        fitted = self._predicted(data.inputs.double().cpu(), run, scaled=True)
+        whole[rows] = data.in_units(data.targets.cpu()).double() - fitted
+        return _flat(whole)
+
+    def plot(self, run: int | None = None) -> Any:
+        """The figure of the fit, of one `run` where there are several: see pictures. Needs matplotlib."""
+        from ..pictures.fit import figure_of_fit  # noqa: PLC0415 (matplotlib takes a second)
+
+        return figure_of_fit(self.result, run)
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes a run folder, as the command's, which packtrain.load and `packtrain show` read."""
+        config = OmegaConf.structured(self.session.pack.config)
+        return save_pack(Path(folder), SavedConfig(config, [], self.table), self.result)
+
+    @property
+    def _names(self) -> list[str]:
+        return list(self.session.engine.model.scalars)
+
+    @cached_property
+    def _chosen(self) -> list[int]:
+        """The runs that count: of the starts of a fit the one of the least loss, of use where one is."""
+        over = self.session.pack.over
+        if START not in over:
+            return list(range(self.session.pack.runs))
+        rows = self.result.rows
+        losses = np.where(
+            np.isin(each(rows, "outcome"), UNUSABLE), np.inf, numbers(rows, "loss", "train", "last")
+        )
+        least: dict[tuple[Any, ...], int] = {}
+        for run, key in enumerate(self._keys(range(len(rows)))):
+            if losses[run] < losses[least.setdefault(key, run)]:
+                least[key] = run
+        return list(least.values())
+
+    def _keys(self, runs: Iterable[int]) -> list[tuple[Any, ...]]:
+        """What tells each run from those that aren't its starts."""
+        over = [values for name, values in self.session.pack.over.items() if name != START]
+        return [tuple(str(values[run]) for values in over) for run in runs]
+
+    @property
+    def _fitted(self) -> Tensor:
+        """The parameters of the runs that count: [G, P]."""
+        return self.session.engine.model.parameters.detach().cpu().double()[self._chosen]
+
+    def _alone(self) -> Tensor:
+        if len(self) > 1:
+            raise UserError(
+                f"there are {len(self):,} fits: see parameters, or fit[NAME], which has the values of all"
+            )
+        return self._fitted[0]
+
+    def _check(self, name: str) -> None:
+        if name not in self._names:
+            names = ", ".join(self._names)
+            raise UserError(
+                f"the equations have no parameter {name!r}{nearest(name, self._names)}; they have {names}"
+            )
+
+    def _predicted(self, inputs: Tensor, run: Tensor, scaled: bool = False) -> Tensor:
+        """Outputs [B, T] of inputs [B, V], each row by the parameters of its run."""
+        data, model = self.session.data.train, self.session.engine.model
+        if not scaled and data.mean is not None and data.std is not None:
+            inputs = (inputs - data.mean) / data.std
+        inputs = inputs.to(model.parameters.device, model.parameters.dtype)
+        if len(runs := run.unique()) == 1:
+            outputs = model.of(runs).predict(inputs)[0]
+        else:
+            outputs = model.of(run).predict(inputs[:, None])[:, 0]
+        return data.in_units(outputs).double().cpu()
+
+    def _run_of_row(self, table: Table, groups: Sequence[str], rows: int) -> Tensor:
+        """The run whose parameters each row takes. Raises UserError for a group that wasn't fitted."""
+        if not groups:
+            self._alone()
+            return torch.full((rows,), self._chosen[0])
+        of_runs = list(self.session.pack.over.values())[: len(groups)]
+        known = {tuple(values[run] for values in of_runs): run for run in self._chosen}
+        if len(known) < len(self):
+            raise UserError(
+                f"there are {len(self):,} fits of {len(known):,} groups: fit what you predict with"
+            )
+        keys = [table.column(name, "data.group").tolist() for name in groups]
+        runs = [known.get(key) for key in zip(*keys, strict=True)]
+        if None in runs:
+            row = runs.index(None)
+            named = ", ".join(f"{name}={column[row]}" for name, column in zip(groups, keys, strict=True))
+            raise UserError(f"{table.source}, row {row + 1}: no group was fitted with {named}")
+        return torch.tensor(runs)
+
+    def _columns(self) -> dict[str, Any]:
+        over, rows = self.session.pack.over, self.result.rows.of(np.array(self._chosen))
+        columns: dict[str, Any] = {
+            name: [values[run] for run in self._chosen] for name, values in over.items() if name != START
+        }
+        for name in self._names:
+            intervals = [ends or (np.nan, np.nan) for ends in each(rows, "parameters", name, "ci95")]
+            low, high = np.array(intervals, np.float64).T
+            columns[name] = numbers(rows, "parameters", name, "value")
+            columns |= {f"{name}_stderr": numbers(rows, "parameters", name, "stderr")}
+            columns |= {f"{name}_low": low, f"{name}_high": high}
+        return columns | {"outcome": each(rows, "outcome")}
+
+    def __repr__(self) -> str:
+        return self.report()
+
+    def _repr_html_(self) -> str:
+        columns = self._columns()
+        lines = [[number(cells[row]) for cells in columns.values()] for row in range(min(len(self), SHOWN))]
+        more = f"<p>the first {SHOWN} of {len(self):,}</p>" if len(self) > SHOWN else ""
+        return headline_html(self.result.summary) + table_html(list(columns), lines) + more
+
+
+def _flat(columns: Tensor) -> np.ndarray:
+    """[B] of one target, else [B, T]."""
+    return (columns[:, 0] if columns.shape[1] == 1 else columns).numpy()

@@ -1,0 +1,98 @@
+"""The table of all runs, a line each: runs.csv and runs.parquet."""
+# pyarrow makes its functions at run time:
+# pyright: reportAttributeAccessIssue=false
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import compute, parquet
+
+from ..engines.rows import Rows
+from .ranking import flat
+
+WHOLE = r"^(-?[0-9]+)$"  # a float that pyarrow writes as an integer, so that it would be read as one
+SPECIAL = r'[",\r\n]'  # characters for which a text stands in quotes
+
+
+def table_of(rows: Rows) -> pa.Table:
+    """The columns of runs.csv: numbers that aren't finite are null, as is what a run hasn't.
+
+    >>> from packtrain.trainer.folder.table import table_of
+    >>> loss = {"train": {"first": [4.0, 9.0], "last": [1.0, float("nan")]}, "validation": None}
+    >>> columns = {"index": range(2), "values": {"seed": [7, 8]}, "outcome": ["finished", "diverged"]}
+    >>> columns |= {"message": ["", ""], "steps": [9, 2], "loss": loss, "metrics": {}, "parameters": {}}
+    >>> table_of(Rows(columns))["loss.train.last"].to_pylist()
+    [1.0, None]
+    """
+    return pa.table({name: _column(column, len(rows)) for name, column in flat(rows.columns).items()})
+
+
+def write_csv(file: Path, table: pa.Table) -> None:
+    """Writes a table as the csv module does; of floats the shortest text that gives them back, bit for bit.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "runs.csv")
+    ...     write_csv(file, pa.table({"a": [1.0, None], "b": ["one, two", "three"]}))
+    ...     file.read_text().splitlines()
+    ['a,b', '1.0,"one, two"', ',three']
+    """
+    head = io.StringIO()
+    csv.writer(head).writerow(table.column_names)
+    texts = [_texts(column.combine_chunks()) for column in table.columns]
+    lines = compute.binary_join_element_wise(*texts, ",", null_handling="replace", null_replacement="")
+    with file.open("w", newline="", encoding="utf-8") as out:
+        out.write(head.getvalue())
+        out.writelines(f"{line}\r\n" for line in lines.to_pylist())
+
+
+def write_parquet(file: Path, table: pa.Table) -> None:
+    """Writes a table with the types of its columns.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_parquet(Path(folder, "a.parquet"), pa.table({"a": [1.5]}))
+    ...     parquet.read_table(Path(folder, "a.parquet")).to_pylist()
+    [{'a': 1.5}]
+    """
+    texts: Any = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    parquet.write_table(table, file, use_dictionary=texts)
+
+
+def _column(values: Any, runs: int) -> pa.Array:
+    if values is None:
+        return pa.nulls(runs)
+    if isinstance(values, np.ma.MaskedArray):
+        return pa.array(values.data, mask=np.ma.getmaskarray(values))
+    if isinstance(values, np.ndarray):
+        return pa.array(values, mask=~np.isfinite(values) if values.dtype.kind == "f" else None)
+    return _array(values)
+
+
+def _array(values: Sequence[Any]) -> pa.Array:
+    """A column of Python's values; of lists, and of values of several types, their texts."""
+    try:
+        array = pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        array = None
+    if array is None or pa.types.is_nested(array.type):
+        return pa.array([None if value is None else str(value) for value in values])
+    return array
+
+
+def _texts(array: pa.Array) -> pa.Array:
+    """What the csv module writes of each value; null of null."""
+    if pa.types.is_boolean(array.type):
+        return compute.if_else(array, "True", "False")
+    if not pa.types.is_string(array.type):
+        texts = array.cast(pa.string())
+        is_float = pa.types.is_floating(array.type)
+        return compute.replace_substring_regex(texts, WHOLE, r"\1.0") if is_float else texts
+    quoted = compute.replace_substring(array, '"', '""')
+    quoted = compute.binary_join_element_wise('"', quoted, '"', "")
+    return compute.if_else(compute.match_substring_regex(array, SPECIAL), quoted, array)
