@@ -31,6 +31,7 @@ class Dataset:
     made here, and are numbers by their own names.
     `segments` say which samples are those of each of R runs. None: all are of every run. `faults` say why a
     run's are of no use, for those that have none left.
+    `columns` are others of what they were taken from, in float64, whole: `rows` say which cell is a sample's.
     Of runs that have n samples each, `alike` makes inputs [R, n, V], targets [R, n, T] and weights [R, n].
     """
 
@@ -49,6 +50,7 @@ class Dataset:
     features: tuple[Feature, ...] = ()
     segments: Segments | None = None
     faults: Mapping[int, str] = field(default_factory=dict)
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.inputs.shape[-2]
