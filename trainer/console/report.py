@@ -11,10 +11,11 @@ from typing import Any
 
 from rich.console import Console
 
+from ..folder.digits import number
 from ..folder.ranking import BEST_STEP, Objective, Row, best_first, loss_of, objective_in
 from ..folder.tested import TEST, TEST_LOSS, flat_test
 from .confusion import print_confusion
-from .fit import fit_lines, number, print_parameters, starts_line, uncertain
+from .fit import fit_lines, print_parameters, shared_line, starts_line, uncertain
 from .many import print_many
 from .tables import Column, blocks, filled, print_columns, print_pairs, print_plain
 
@@ -101,6 +102,8 @@ def results_table(console: Console, result: Mapping[str, Any], rows: Sequence[Ro
         for note in [*ranked[0].get("notes", []), *ranked[0].get("fit", {}).get("notes", [])]:
             print_plain(console, f"  run {ranked[0]['index']}: {note}")
         _print_test(console, ranked[0])
+    if joint := result.get("joint_fit"):
+        print_plain(console, f"  shared  {shared_line(result['shared'], joint)}")
     print_confusion(console, result.get("confusion"))
     if many:
         print_plain(console, f"  runs.csv and runs.parquet have all {result['runs']:,} runs")

@@ -1,5 +1,6 @@
 """How fits ended, and why: a sentence each, and what may help."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch
@@ -51,8 +52,10 @@ class Ended(Protocol):
     def steps_done(self) -> Tensor: ...
 
 
-def fit_endings(fits: Ended, stopped: str) -> list[Ending]:
+def fit_endings(fits: Ended, stopped: str, more: Mapping[int, str]) -> list[Ending]:
     """How each fit ended; `stopped` is why those that still run were stopped. Fits that end alike share one.
+
+    `more` is what follows the reason of some of them.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -62,10 +65,10 @@ def fit_endings(fits: Ended, stopped: str) -> list[Ending]:
     ...     optimizer=OptimizerConfig("levenberg_marquardt"),
     ...     loop=LoopConfig(batch_size="full", steps=50),
     ... )
-    >>> fit_endings(Session.prepare(config).engine, "asked to")[0].message
+    >>> fit_endings(Session.prepare(config).engine, "asked to", {})[0].message
     'stopped after 0 of 50 steps: asked to'
     """
-    words, more = reasons(fits), _explanations(fits) | dict.fromkeys(fits.data.faults, "")
+    words = reasons(fits)
     columns = fits.status.tolist(), fits.steps_done.tolist(), fits.steps.tolist()
     alike: dict[tuple[int, int, int], Ending] = {}
     endings: list[Ending] = []
@@ -107,22 +110,20 @@ def _outcome(status: Status) -> Outcome:
     return Outcome.CONVERGED if status in CONVERGED else Outcome.FAILED
 
 
-def _explanations(fits: Ended) -> dict[int, str]:
-    """run -> what follows the reason of a fit, where there is more to say."""
-    statuses = fits.status.tolist()
-    texts = {run: _explanation(fits, run, Status(code)) for run, code in enumerate(statuses) if code in ALONE}
-    unfinished = torch.tensor([run for run, code in enumerate(statuses) if code in UNFINISHED])
-    if isinstance(fits.model, ExpressionModel) and len(unfinished):
-        for runs in unfinished.to(fits.status.device).split(together(fits.problem, len(fits.model.layout))):
-            parameters = fits.model.parameters.detach()[runs]
-            given = fits.model.graph, parameters, _descent(fits, runs), fits.data.of(runs)
-            for place, fault in faults_beyond(*given).items():
-                texts[int(runs[place])] = f"; a little further on, {fault}"
-    return texts
+def explanation(fits: Ended, run: int, status: Status) -> str:
+    """What follows the reason of one fit that ended with this status, one of ALONE, or ''.
 
-
-def _explanation(fits: Ended, run: int, status: Status) -> str:
-    """What follows the reason of one fit that ended with this status, or ''."""
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> config = Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*log(x - 2)"], initial={"a": 1.0}),
+    ...     data=DataConfig("table", table={"x": [1, 2, 3], "xy": [1, 2, 4]}),
+    ...     optimizer=OptimizerConfig("levenberg_marquardt"),
+    ...     loop=LoopConfig(batch_size="full", steps=50),
+    ... )
+    >>> explanation(Session.prepare(config).engine, 0, Status.NOT_FINITE)
+    ': row 1: log(x - 2) is not a number'
+    """
     data = fits.data.of_run(run)
     if status == Status.HIDDEN:
         return far_from_0(data)
@@ -137,6 +138,32 @@ def _explanation(fits: Ended, run: int, status: Status) -> str:
     given = fits.model.graph, fits.model.parameters.detach()[run], data
     fault = fault_in(*given) or too_far(*given)
     return f": {fault}" if fault else ""
+
+
+def further_on(fits: Ended) -> dict[int, str]:
+    """run -> the fault that lies a little further on, of fits that ended before a minimum and have one.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> config = Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"], initial={"a": 1.0}),
+    ...     data=DataConfig("table", table={"x": [1, 2, 3], "xy": [1, 2, 4]}),
+    ...     optimizer=OptimizerConfig("levenberg_marquardt"),
+    ...     loop=LoopConfig(batch_size="full", steps=50),
+    ... )
+    >>> further_on(Session.prepare(config).engine)  # it has not ended
+    {}
+    """
+    unfinished = torch.tensor([run for run, code in enumerate(fits.status.tolist()) if code in UNFINISHED])
+    if not isinstance(fits.model, ExpressionModel) or not len(unfinished):
+        return {}
+    faults: dict[int, str] = {}
+    for runs in unfinished.to(fits.status.device).split(together(fits.problem, len(fits.model.layout))):
+        parameters = fits.model.parameters.detach()[runs]
+        given = fits.model.graph, parameters, _descent(fits, runs), fits.data.of(runs)
+        for place, fault in faults_beyond(*given).items():
+            faults[int(runs[place])] = f"; a little further on, {fault}"
+    return faults
 
 
 def _descent(fits: Ended, runs: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The engine of least-squares fits: trial steps of every run on all samples, until each has converged."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -16,9 +16,10 @@ from ..models.expression import ExpressionModel
 from .base import History, put, recorded
 from .choose import Choice
 from .fit import add_reports
-from .fit_endings import fit_endings, reasons
+from .fit_endings import ALONE, explanation, fit_endings, further_on, reasons
 from .many import MANY, fits_report
 from .outcome import Ending
+from .pooled import Joint
 from .rows import Row, Rows
 from .starts import starts_report
 
@@ -70,6 +71,11 @@ class LeastSquaresEngine:
     @property
     def status(self) -> Tensor:
         return self.solver.status
+
+    @property
+    def joint(self) -> Joint | None:
+        """Which runs are one fit: of runs that share no parameters, none."""
+        return None
 
     @property
     def steps_done(self) -> Tensor:
@@ -150,15 +156,19 @@ class LeastSquaresEngine:
     def _look_beside(self, runs: Tensor) -> None:
         """Finds saddles: where a derivative was 0 all along, the sum of squares may fall to its sides."""
         if len(runs):
-            given = *self._in_double(runs), self.rules.of(runs), self._silent[runs]
+            given = *self._in_double(runs), self._limits(runs), self._silent[runs]
             falls = is_saddle(self.model.jacobian, *given)
             self.status[runs[falls]] = Status.SADDLE
 
     def _look_down(self, runs: Tensor) -> None:
         """Finds places where a robust loss curves down, as between two groups of samples."""
         if self.problem.loss is not None:
-            falls = bends_down(self.model.jacobian, *self._in_double(runs), self.rules.of(runs))
+            falls = bends_down(self.model.jacobian, *self._in_double(runs), self._limits(runs))
             self.status[runs[falls]] = Status.SADDLE
+
+    def _limits(self, runs: Tensor) -> Rules:
+        """The bounds, and the parameters that each of the runs moves for itself."""
+        return self.rules.of(runs)
 
     def _in_double(self, runs: Tensor) -> tuple[Tensor, Problem]:
         return self.model.parameters.detach()[runs].double(), self.problem.double().of(runs)
@@ -184,19 +194,36 @@ class LeastSquaresEngine:
 
     def endings(self, reason: str, pruned: str = "") -> list[Ending]:
         """How each fit ended; `reason` is why it was stopped, where it was."""
-        return fit_endings(self, reason)
+        return fit_endings(self, reason, self._further_on() | self._explanations())
+
+    def _explanations(self) -> dict[int, str]:
+        """run -> what follows the reason of a fit, where there is more to say of it alone."""
+        alone = ((run, Status(code)) for run, code in enumerate(self.status.tolist()) if code in ALONE)
+        return {run: self._explanation(run, status) for run, status in alone}
+
+    def _explanation(self, run: int, status: Status) -> str:
+        return explanation(self, run, status)
+
+    def _further_on(self) -> dict[int, str]:
+        """run -> the fault that lies a little further on."""
+        return further_on(self)
 
     def report(self, rows: Rows) -> Row:
-        """Adds the fits' reports -> that of model.starts, as multi_start, or of many groups, as fits."""
+        """Adds the fits' reports -> that of model.starts, as multi_start, and of many groups, as fits."""
         add_reports(rows, self)
         if self.level is not None:
             from .profile import add_profiles  # noqa: PLC0415 (scipy takes a moment to import)
 
             add_profiles(rows, self, self.level)
-        if self.data.segments is None:
-            starts = starts_report(rows, self)
-            return {"multi_start": starts} if starts else {}
-        if len(rows) <= MANY:
-            return {}
-        why = {status.name.lower(): reason for status, reason in reasons(self).items()}
-        return {"fits": fits_report(rows, why, self.data.faults)}
+        of_all: Row = {}
+        if self.data.segments is None or self.joint is not None:
+            starts = starts_report(self.separate(rows), self)
+            of_all |= {"multi_start": starts} if starts else {}
+        if self.data.segments is not None and len(rows) > MANY:
+            why = {status.name.lower(): reason for status, reason in reasons(self).items()}
+            of_all["fits"] = fits_report(rows, why, self.data.faults)
+        return of_all
+
+    def separate(self, rows: Rows) -> Sequence[Row]:
+        """A row for each fit of which one start may find another minimum than the next."""
+        return rows

@@ -170,12 +170,8 @@ def _train(cfg: DictConfig, alone: bool) -> "Ended":
     pack = make_pack(cfg, overrides)
     _settle(cfg, pack, folder)
     if pack.config.search.kind == "grid":
-        ended = run(pack, folder, new_console(), command_of(HydraConfig.instance().cfg) if alone else None)
-        if alone and pack.config.monitor.tensorboard:
-            from ..pictures.confusion import draw_best  # noqa: PLC0415 (TensorBoard takes a moment)
-
-            draw_best(folder)
-        return ended
+        command = command_of(HydraConfig.instance().cfg) if alone else None
+        return run(pack, folder, new_console(), command)
     from ..search.rounds import search  # noqa: PLC0415 (likewise)
 
     return search(cfg, pack, overrides, folder, new_console())
