@@ -123,7 +123,8 @@ def correlation_columns(row: dict[str, Any]) -> list[Column]:
 def shared_line(shared: dict[str, Any], joint: dict[str, Any]) -> str:
     """The parameters that groups share, and of how many groups they are: by result.json.
 
-    >>> joint = {"groups": 9, "left_out": 1, "fits": 1, "residual_std": 0.1, "degrees_of_freedom": 70, "run": 0}
+    >>> joint = {"groups": 9, "left_out": 1, "fits": 1, "run": 0}
+    >>> joint |= {"residual_std": 0.1, "degrees_of_freedom": 70}
     >>> shared_line({"k": {"value": 0.5, "stderr": 0.01}}, joint)
     'k = 0.5 ± 0.01 in 9 groups, 1 left out; residual std 0.1 (70 degrees of freedom)'
     """
