@@ -190,6 +190,7 @@ class MonitorConfig:
     validate_every: int = 200
     tensorboard: bool = True
     progress: bool = True
+    pictures: bool = True
 
 
 @dataclass

@@ -5,18 +5,10 @@ from typing import Any
 
 from rich.console import Console
 
+from ..folder.digits import number
 from .tables import Column, blocks, fits, print_columns, print_plain
 
 SHOWN_MINIMA = 5
-
-
-def number(value: Any) -> str:
-    """Five digits of a float, '-' for None, and anything else as it is.
-
-    >>> number(3.14159265), number(64), number(None)
-    ('3.1416', '64', '-')
-    """
-    return "-" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def uncertain(value: Any, about: dict[str, Any]) -> str:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from scipy.special import stdtrit
 from torch import Tensor
 
 from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status
@@ -201,6 +200,8 @@ def _log(values: np.ndarray) -> np.ndarray:
 
 def _student(degrees: np.ma.MaskedArray) -> np.ndarray:
     """How many standard errors the interval of CONFIDENCE reaches to each side, by Student's t: [R]."""
+    from scipy.special import stdtrit  # noqa: PLC0415 (scipy takes a moment to import)
+
     different, places = np.unique(degrees.filled(0), return_inverse=True)
     return np.array([float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) for freedom in different.tolist()])[places]
 

@@ -17,9 +17,9 @@ from .base import History, put, recorded
 from .choose import Choice
 from .faults import far_from_0, fault_beyond, fault_in, too_far
 from .fit import add_reports
+from .many import MANY, fits_report
 from .outcome import Ending, Outcome
 from .pooled import Joint
-from .profile import add_profiles
 from .rows import Row, Rows
 from .starts import starts_report
 
@@ -213,8 +213,6 @@ class LeastSquaresEngine:
     def endings(self, reason: str, pruned: str = "") -> list[Ending]:
         """How each fit ended; `reason` is why it was stopped, where it was."""
 
-        words = OF_SQUARES if self.problem.loss is None else OF_A_LOSS
-
         def ending(run: int, status: Status, done: int, steps: int) -> Ending:
             if run in self.data.faults:
                 return Ending(Outcome.FAILED, done, steps, self.data.faults[run])
@@ -224,7 +222,7 @@ class LeastSquaresEngine:
                 outcome = Outcome.STOPPED
             else:
                 outcome = Outcome.CONVERGED if status in CONVERGED else Outcome.FAILED
-            why = REASONS[status].format(**words) + self._explanation(run, status)
+            why = REASONS[status].format(**self._words) + self._explanation(run, status)
             return Ending(outcome, done, steps, why)
 
         columns = self.status.tolist(), self.steps_done.tolist(), self.steps.tolist()
@@ -237,12 +235,24 @@ class LeastSquaresEngine:
         return endings
 
     def report(self, rows: Rows) -> Row:
-        """Adds the report of each fit to its row, and returns that of model.starts, as multi_start."""
+        """Adds the fits' reports -> that of model.starts, as multi_start, or of many groups, as fits."""
         add_reports(rows, self)
         if self.level is not None:
+            from .profile import add_profiles  # noqa: PLC0415 (scipy takes a moment to import)
+
             add_profiles(rows, self, self.level)
-        starts = starts_report(self.separate(rows), self)
-        return {"multi_start": starts} if starts else {}
+        if self.data.segments is None:
+            starts = starts_report(self.separate(rows), self)
+            return {"multi_start": starts} if starts else {}
+        if len(rows) <= MANY:
+            return {}
+        reasons = {status.name.lower(): why.format(**self._words) for status, why in REASONS.items()}
+        running = {Status.RUNNING.name.lower(): "it was stopped"}
+        return {"fits": fits_report(rows, reasons | running, self.data.faults)}
+
+    @property
+    def _words(self) -> dict[str, str]:
+        return OF_SQUARES if self.problem.loss is None else OF_A_LOSS
 
     def separate(self, rows: Rows) -> Sequence[Row]:
         """A row for each fit of which one start may find another minimum than the next."""

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow
 
 from ..cells import of_arrow
+from ..table import Table
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,10 @@ class Content:
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def table(self, source: str) -> Table:
+        """The table of these columns, which come from `source`. Raises UserError where none has a row."""
+        return Table(source, self.columns, self.refused, notes=self.notes)
 
 
 def by_name(columns: Iterable[tuple[str, np.ndarray | str]], notes: Iterable[str] = ()) -> Content:

@@ -52,7 +52,7 @@ def _read(file: Path) -> Table:
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{file} can't be read as {_ending(file)[1:]}: {reason}") from None
-    return Table(str(file), content.columns, content.refused, notes=content.notes)
+    return content.table(str(file))
 
 
 def _reader(file: Path) -> tuple[Callable[[Path], int], Callable[[Path], Content]]:
