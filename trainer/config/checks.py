@@ -106,6 +106,7 @@ def _check_least_squares(config: Config, named: Collection[str]) -> None:
     """`named` are the fields that the command line or the pack names."""
     kind, model = config.optimizer.kind, config.model
     _check_loss_of_fits(kind, model)
+    _check_shared(config)
     if model.gradient != "exact":
         raise UserError(
             f"optimizer={kind} takes exact derivatives; model.gradient={model.gradient} is for the others"
@@ -126,6 +127,25 @@ def _check_least_squares(config: Config, named: Collection[str]) -> None:
     if "loop.batch_size" in named and config.loop.batch_size != "full":
         raise UserError(
             f"optimizer={kind} takes all samples in each step; got loop.batch_size={config.loop.batch_size}"
+        )
+
+
+def _check_shared(config: Config) -> None:
+    """model.shared ties all groups together, so there have to be some, and all of them."""
+    model, names = config.model, ", ".join(config.model.shared)
+    if not names:
+        return
+    if config.data.group is None:
+        raise UserError(
+            f"model.shared=[{names}] is one value for all groups, and there are none: name the column that "
+            "tells them apart, as in data.group=sample, or model.shared=[]"
+        )
+    if both := ", ".join(name for name in model.shared if name in model.fixed):
+        raise UserError(f"model.shared and model.fixed both name {both}: keep one")
+    if config.pack.slice is not None:
+        raise UserError(
+            f"model.shared=[{names}] is fitted to all groups at once, and pack.slice takes some of their "
+            "runs: pack.slice=null, and search.max_pack=null where that cuts a sweep"
         )
 
 
@@ -241,7 +261,7 @@ def _check_best(config: Config) -> None:
 
 
 def _check_first_order(config: Config) -> None:
-    for name in ("bounds", "fixed"):
+    for name in ("bounds", "fixed", "shared"):
         if getattr(config.model, name):
             raise UserError(
                 f"model.{name} is for optimizer={' and '.join(LEAST_SQUARES)}, "

@@ -164,11 +164,12 @@ class Dataset:
 class Groups:
     """G groups, in the order in which they first appear: `keys` maps each column to its value in each group.
 
-    `faults` maps a group of no use to the reason.
+    `faults` maps a group of no use to the reason. `shape` is that of the grid that they stand on, if any.
     """
 
     keys: Mapping[str, list[Any]]
     faults: Mapping[int, str]
+    shape: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.keys.values())))

@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+import numpy as np
+
+from ..engines.rows import numbers
 from ..folder.result import Result
 from .panel import MOST_DOTS, Panel
-from .style import FAULT, MUTED, new_figure, save
+from .style import FAULT, MUTED, can_draw, new_figure, save
 from .texts import FONT as TITLE
 from .texts import equation, measured, symbol, width
 from .view import View, has_picture
@@ -36,7 +38,7 @@ def draw_fit(result: Result, file: Path) -> bool:
     >>> draw_fit(session.result(), Path("fit.png"))
     False
     """
-    if not has_picture(result) or not find_spec("matplotlib"):
+    if not has_picture(result) or not can_draw():
         return False
     save(figure_of_fit(result), file)
     return True
@@ -152,6 +154,5 @@ def _best_of(result: Result) -> int:
     """The best run; where none is of use, that of the least loss."""
     if result.best_run is not None:
         return result.best_run
-    losses = [row["loss"]["train"]["last"] for row in result.rows]
-    finite = [run for run, loss in enumerate(losses) if loss is not None]
-    return min(finite, key=lambda run: losses[run], default=0)
+    losses = numbers(result.rows, "loss", "train", "last")
+    return int(np.nanargmin(losses)) if np.isfinite(losses).any() else 0
