@@ -8,13 +8,13 @@ from typing import Any
 from ..console.fit import uncertain
 from ..console.report import headline, labels, results_table
 from ..console.tables import new_console
+from ..engines.rows import Row
 from ..folder.digits import number
-from ..folder.ranking import Row
 
 SHOWN = 10  # runs in a notebook
 
 
-def report_of(summary: Row, rows: list[Row]) -> str:
+def report_of(summary: Row, rows: Sequence[Row]) -> str:
     """What the command prints of a result: the headline, and the best runs or the one.
 
     >>> from packtrain.trainer.door.looks import report_of

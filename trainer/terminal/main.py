@@ -163,7 +163,6 @@ def _one_of_many(cfg: DictConfig) -> "Ended":
 def _train(cfg: DictConfig, alone: bool) -> "Ended":
     """Trains a pack, or the rounds of a search."""
     from ..console.training import run  # noqa: PLC0415 (torch takes seconds: --help and the tab key don't wait for it)
-    from ..search.rounds import search  # noqa: PLC0415 (likewise)
 
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
@@ -173,6 +172,8 @@ def _train(cfg: DictConfig, alone: bool) -> "Ended":
     if pack.config.search.kind == "grid":
         command = command_of(HydraConfig.instance().cfg) if alone else None
         return run(pack, folder, new_console(), command)
+    from ..search.rounds import search  # noqa: PLC0415 (likewise)
+
     return search(cfg, pack, overrides, folder, new_console())
 
 
