@@ -15,6 +15,7 @@ COPY conf /src/conf
 COPY kernels /src/kernels
 COPY trainer /src/trainer
 COPY .src /src/.src
+COPY docs/reference/formulas.md /src/docs/reference/formulas.md
 RUN python -m venv /opt/packtrain \
     && pip install --no-cache-dir --constraint /src/constraints.txt '/src[all]' \
     && rm -rf /src

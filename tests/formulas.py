@@ -10,10 +10,10 @@ import yaml
 from torch import Tensor
 
 from packtrain.kernels.language import Graph, parse
+from packtrain.trainer.data.formulas import formulas
 from tests.helpers import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "formulas.md"
-ROW = re.compile(r"^\| (.+?) \| `(.+?)` \| `(.+?)` \| `(.+?)` \| `(.+?)` \|$", re.M)
 COMMAND = re.compile(r"^packtrain ((?:'[^']*'|[^'\n])*)", re.M)  # quotes may hold line breaks
 SHAPE = re.compile(r"`(\w+)`(?:, (\w+))?")
 
@@ -51,7 +51,7 @@ class Formula:
 
 def of_rows() -> list[Formula]:
     """Those of the tables."""
-    return [_formula(*cells) for cells in ROW.findall(PAGE.read_text())]
+    return [_formula(row.name, row.equations, row.start, row.truth, row.range) for row in formulas()]
 
 
 def of_commands() -> list[Formula]:

@@ -16,6 +16,7 @@ from packtrain.kernels.equations.losses import NAMES as LOSSES
 from packtrain.kernels.language.definitions import WRITABLE
 from packtrain.trainer.config.schema import all_fields, is_per_run
 from packtrain.trainer.sweep.grid import make_grid
+from packtrain.trainer.terminal.fit import fit_command
 from tests.helpers import ROOT
 from tests.trainer.configs import pack_of
 
@@ -31,7 +32,9 @@ NAMED = re.compile(r"(?:conf|kernels|trainer|scripts|tests|docs|\.ci|\.src)/[\w.
 RUN_AS = re.compile(r"python -m ((?:scripts|tests|packtrain)[\w.]*)")
 EXAMPLES = ("conf/experiment/", "conf/train.yaml")  # configs that use what there is
 ELSEWHERE = {"show", "export", "-sc"}  # commands that train nothing
-OPEN_ENDED = re.compile(r"FOLDER|glob\(|\[CHOICE|^-|resume=")  # for a person to fill in, or nothing to train
+OPEN_ENDED = re.compile(
+    r"FOLDER|FILE|glob\(|\[CHOICE|^-|resume="
+)  # for a person to fill in, or nothing to train
 
 
 def prose(page: Path) -> str:
@@ -111,8 +114,14 @@ def test_the_pages_have_commands() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_on_the_pages_asks_for_what_can_be_trained(command: str) -> None:
+def test_a_command_on_the_pages_asks_for_what_can_be_trained(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
     words = [word for word in shlex.split(command, comments=True) if not word.startswith("hydra")]
+    words = fit_command(words[1:]) if words[0] == "fit" else words
+    if words is None:  # it lists formulas
+        return
     if words[0] != "-m":
         assert pack_of(*words).runs
         return

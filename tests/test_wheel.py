@@ -17,7 +17,7 @@ import pytest
 
 from tests.helpers import IMPORTABLE, ROOT, result_in, sources
 
-BUILT_FROM = "pyproject.toml", "README.md", ".src", "conf", "kernels", "trainer"
+BUILT_FROM = "pyproject.toml", "README.md", ".src", "conf", "kernels", "trainer", "docs"
 LEFT_BEHIND = ignore_patterns("__pycache__", "*.egg-info")  # a list of files from an earlier build, say
 # As scripts/setup.sh finds it: find_spec("pip") would break setuptools, and torch.compile, in this process.
 PIP = sys.executable if Path(sys.executable).with_name("pip").exists() else "python3"
@@ -87,7 +87,7 @@ def test_it_holds_one_package_with_all_its_files(wheel: Path) -> None:
     configs = {path.relative_to(ROOT) for path in (ROOT / "conf").rglob("*.yaml")}
     expected = {str(path) if path.parts[0] == "packtrain" else f"packtrain/{path}" for path in code | configs}
     assert len(configs) > 30 and len(code) > 165
-    assert names == expected | {"packtrain/py.typed"}
+    assert names == expected | {"packtrain/py.typed", "packtrain/formulas.md"}
 
 
 def test_it_is_imported_beside_hugging_face_kernels(environment: Path, tmp_path: Path) -> None:

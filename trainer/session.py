@@ -14,6 +14,7 @@ from .config.schema import Config
 from .data.dataset import Data
 from .data.groups import runs_of_groups
 from .data.sources import load
+from .data.table import Table
 from .engines.base import Engine
 from .engines.build import make_engine, untrained
 from .engines.choose import Choice, check_backend
@@ -43,8 +44,10 @@ NO_MEMORY = (
 )
 
 
-def load_data(pack: Pack) -> Data:
+def load_data(pack: Pack, table: Table | None = None) -> Data:
     """The data that the pack's config names, on its device. Raises UserError or ExpressionError.
+
+    A `table` in memory takes the place of the source that the config names.
 
     >>> from packtrain.trainer.config.schema import *
     >>> config = Config(
@@ -59,7 +62,7 @@ def load_data(pack: Pack) -> Data:
     check_backend(config.compute.backend, compute.device)
     graph, outputs = graph_of(config), last_of(config.model.widths)
     with at_work(compute):
-        data = load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs)
+        data = load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs, table)
     notes = hidden_note(config.model.widths, data.train) if graph is None else ()
     return replace(data, notes=(*data.notes, *notes, *notes_on(config.model)))
 

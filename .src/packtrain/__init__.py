@@ -1,14 +1,16 @@
 """Packtrain: many runs of one model, trained as one program.
 
-`load(FOLDER)` gives a result back as a `Trained`, which predicts. All else is the command `packtrain`.
+`fit(...)` fits an equation to data, `train(...)` and `sweep(...)` train in memory what the command
+`packtrain` does. `load(FOLDER)` gives a result back as a `Trained`, which predicts. What can't be done is a
+`UserError` of one sentence.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .trainer.api import Trained, load
+    from .trainer.api import Fit, Run, Runs, Trained, UserError, fit, load, sweep, train
 
-__all__ = ["Trained", "load"]
+__all__ = ["Fit", "Run", "Runs", "Trained", "UserError", "fit", "load", "sweep", "train"]
 __version__ = "0.1.0"
 
 
@@ -18,3 +20,7 @@ def __getattr__(name: str) -> Any:
     from .trainer import api  # noqa: PLC0415 (torch takes seconds: the command line doesn't wait for it)
 
     return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -140,7 +140,7 @@ def _header(array: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
 
 def _npz(file: Path) -> Columns:
     with np.load(file, allow_pickle=False) as arrays:
-        return _flat((name, _array(arrays, name)) for name in arrays.files)
+        return flat((name, _array(arrays, name)) for name in arrays.files)
 
 
 def _array(arrays: Mapping[str, Any], name: str) -> np.ndarray | str:
@@ -159,11 +159,17 @@ def _safetensors_size(file: Path) -> int:
 
 def _safetensors(file: Path) -> Columns:
     tensors = load_file(file).items()
-    return _flat((name, (t.double() if t.is_floating_point() else t).numpy()) for name, t in tensors)
+    return flat((name, (t.double() if t.is_floating_point() else t).numpy()) for name, t in tensors)
 
 
-def _flat(arrays: Iterable[tuple[str, np.ndarray | str]]) -> Columns:
-    """x [N] stays a column; x [N, K] becomes the columns x_0 ... x_K-1."""
+def flat(arrays: Iterable[tuple[str, np.ndarray | str]]) -> Columns:
+    """x [N] stays a column; x [N, K] becomes the columns x_0 ... x_K-1.
+
+    >>> import numpy as np
+    >>> from packtrain.trainer.data.files import flat
+    >>> list(flat([("t", np.zeros(3)), ("x", np.zeros((3, 2)))])[0])
+    ['t', 'x_0', 'x_1']
+    """
     return _by_name(column for name, array in arrays for column in _columns(name, array))
 
 

@@ -35,8 +35,11 @@ def load(
     device: torch.device,
     dtype: torch.dtype,
     outputs: int | None = None,
+    table: Table | None = None,
 ) -> Data:
     """The data that `config` describes, on `device`, for a graph, or (None) an MLP of so many `outputs`.
+
+    A `table` in memory takes the place of the source that the config names.
 
     Raises UserError, also where the cast to `dtype` would lose what tells the samples apart.
 
@@ -50,7 +53,7 @@ def load(
     (3, 1)
     """
     groups = None
-    if config.kind == "ground_truth":
+    if config.kind == "ground_truth" and table is None:
         if graph is None:
             raise UserError("data=ground_truth pushes samples through equations, and an MLP has none")
         if loss == CROSS_ENTROPY:
@@ -60,12 +63,12 @@ def load(
         table, whole, columns = None, ground_truth(config, graph, device, dtype), []
         read: list[str] = []
     else:
-        table, names = _table(config), group_columns(config.group)
+        table, names = table or _table(config), group_columns(config.group)
         others = _features(table, config, graph, names)
         if names and config.missing == IMPUTE:
             raise UserError(
-                f"data.missing={IMPUTE} learns from all rows what to fill in, and each group of data.group is "
-                f"a data set of its own: data.missing={DROP}"
+                f"data.missing={IMPUTE} learns from all rows what to fill in, and each group is a "
+                f"data set of its own: data.missing={DROP}"
             )
         mends = config.missing, config.encode, bool(names)
         whole = select(others, config.columns, graph, loss == CROSS_ENTROPY, outputs, *mends)

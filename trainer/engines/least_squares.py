@@ -116,7 +116,8 @@ class LeastSquaresEngine:
         assert self.step < until_step <= self.horizon
         start, before = self.step, self.steps_done.clone()
         trials = self.solver.advance(until_step - start)
-        self.step = start + max(1, int((self.steps_done - before).max()))
+        taken = self.steps_done - before
+        self.step = start + max(1, int(taken.max()))
         self._look_again(trials.runs)
         made, steps = self.step - start, recorded(start, self.step, self.every)
         rss, gradient, damping, path = (
@@ -132,7 +133,7 @@ class LeastSquaresEngine:
             {"damping": damping},
             path[..., self.columns],
             trials.rss[made - 1] * scale,
-            made * int(self.samples[trials.runs].sum()),
+            int((taken * self.samples).sum()),
         )
 
     def _look_again(self, runs: Tensor) -> None:

@@ -48,7 +48,7 @@ def make_plan(loader: ConfigLoader, config: DictConfig, overrides: list[str]) ->
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(overrides)
     packs: list[PlannedPack] = []
     composed: ComposedConfigs = {}
-    for job in _jobs(loader, config, make_grid(parsed)):
+    for job in jobs(loader, config, make_grid(parsed)):
         folder = _folder(job.config, len(packs))
         in_folder = [*job.overrides, f"hydra.sweep.subdir={quoted(folder)}"]
         composed[tuple(in_folder)] = job.config
@@ -69,20 +69,27 @@ def _check(packs: list[PlannedPack]) -> None:
         )
 
 
-def _jobs(
+def jobs(
     loader: ConfigLoader, config: DictConfig, grid: Grid, chosen: tuple[Choice, ...] = ()
 ) -> Iterator[Job]:
-    """One job or several for each combination of structure.
+    """One job or several for each combination of structure, below the `chosen` ones.
 
     Several where search.max_pack cuts it, and where a field that can't differ inside a pack follows one
     that does, by ${...}.
+
+    >>> from packtrain.trainer.config.compose import composed, config_loader
+    >>> typed = ["experiment=debug", "seed=1,2", "optimizer=adam,sgd"]
+    >>> grid = make_grid(OverridesParser.create().parse_overrides(typed))
+    >>> with config_loader() as loader:
+    ...     [(job.values, job.runs) for job in jobs(loader, composed(loader, []), grid)]
+    [({'optimizer': 'adam'}, 2), ({'optimizer': 'sgd'}, 2)]
     """
     for more in grid.combinations():
         choices = (*chosen, *more)
         overrides = [*grid.shared, *(choice.override for choice in choices)]
         composed = loader.load_sweep_config(config, overrides)
         if apart := _apart(composed, grid.fields):
-            yield from _jobs(loader, config, grid.apart(apart), choices)
+            yield from jobs(loader, config, grid.apart(apart), choices)
         else:
             yield from _cut(loader, config, Job(overrides, _values(choices), composed))
 
@@ -103,7 +110,7 @@ def _apart(config: DictConfig, fields: Collection[str]) -> set[str]:
 def _cut(loader: ConfigLoader, config: DictConfig, job: Job) -> Iterator[Job]:
     """The job, or the jobs that search.max_pack makes of it."""
     try:
-        cuts = list(_cuts(_pack(job.config, job.overrides)))
+        cuts = list(_cuts(pack_of(job.config, job.overrides)))
     except (UserError, OmegaConfBaseException) as error:
         yield replace(job, refused=sentence(error))
         return
@@ -113,15 +120,31 @@ def _cut(loader: ConfigLoader, config: DictConfig, job: Job) -> Iterator[Job]:
         yield Job(job.overrides + cut, job.values, own, stop - start)
 
 
-def _pack(config: DictConfig, overrides: list[str]) -> Pack:
-    """The pack of a job's config. Raises UserError for one that can't be trained, or searches."""
-    ours = copy.deepcopy(config)
-    with read_write(ours), open_dict(ours):
-        del ours["hydra"]
-    pack = make_pack(ours, overrides)
+def pack_of(config: DictConfig, overrides: list[str]) -> Pack:
+    """The pack of a job's config. Raises UserError for one that can't be trained, or searches.
+
+    >>> from packtrain.trainer.config.compose import composed, config_loader
+    >>> with config_loader() as loader:
+    ...     config = composed(loader, ["experiment=debug", "pack.over={seed: '1,2'}"])
+    >>> pack_of(config, []).over
+    {'seed': [1, 2]}
+    """
+    pack = make_pack(without_hydra(config), overrides)
     if (kind := pack.config.search.kind) != "grid":
         raise UserError(f"search={kind} is a sweep by itself, without -m; with -m, search=grid")
     return pack
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """The config without Hydra's part.
+
+    >>> without_hydra(OmegaConf.create({"seed": 3, "hydra": {"verbose": False}}))
+    {'seed': 3}
+    """
+    ours = copy.deepcopy(config)
+    with read_write(ours), open_dict(ours):
+        del ours["hydra"]
+    return ours
 
 
 def _cuts(pack: Pack) -> Iterator[tuple[int, int]]:

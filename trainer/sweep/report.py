@@ -41,17 +41,32 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     >>> failed
     True
     """
+    result = write_results(root, plan, reasons)
+    if result["packs"] and find_spec("matplotlib"):
+        _draw(root, plan, Objective(**result["objective"]))
+        draw_best(root)
+    _print(new_console(), root, plan, result)
+    return bool(result["failed"])
+
+
+def write_results(root: Path, plan: Plan, reasons: Mapping[str, str]) -> Result:
+    """Writes runs.csv, runs.parquet and result.json of the packs that have ended into `root` -> the last.
+
+    `reasons` is as of `report`.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from packtrain.trainer.folder.command import Command
+    >>> with TemporaryDirectory() as root:
+    ...     write_results(Path(root), Plan(Command("train", [], [], "."), [], []), {})["packs"]
+    0
+    """
     ended, results = ended_packs(root, plan)
     failed = list(_failures(plan, results, reasons))
     result: Result = summary(ended, results, plan.objective) | {"failed": failed}
     if ended:
         write_runs(root, ended)
     replace_json(root / "result.json", result)
-    if ended and find_spec("matplotlib"):
-        _draw(root, plan, Objective(**result["objective"]))
-        draw_best(root)
-    _print(new_console(), root, plan, result)
-    return bool(failed)
+    return result
 
 
 def _draw(root: Path, plan: Plan, objective: Objective) -> None:

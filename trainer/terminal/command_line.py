@@ -19,15 +19,25 @@ def for_hydra(arguments: Sequence[str]) -> list[str]:
     >>> for_hydra(["seed=1,2", "-m", "name=größe"])
     ['--multirun', 'seed=1,2', 'name="größe"']
     """
+    options, words = split(arguments)
+    return [*options, *map(with_quotes, words)]
+
+
+def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The options of Hydra's on a command line, spelled out, and all other words. Raises UserError.
+
+    >>> split(["seed=1,2", "-m", "points.csv"])
+    (['--multirun'], ['seed=1,2', 'points.csv'])
+    """
     _refuse_dashes(arguments)
     parser = get_args_parser()
     parser.error = _refuse  # pyright: ignore[reportAttributeAccessIssue]
     options = dict(parser.parse_intermixed_args(list(arguments))._get_kwargs())
-    overrides = options.pop("overrides")
+    words = options.pop("overrides")
     if (folder := options["config_dir"]) is not None and not Path(folder).is_dir():
         what = "is a file" if Path(folder).exists() else "isn't there"
         raise UserError(f"--config-dir takes a folder of configs, and {folder} {what}")
-    return [*_spelled(options), *map(with_quotes, overrides)]
+    return [*_spelled(options)], words
 
 
 def _refuse_dashes(arguments: Sequence[str]) -> None:

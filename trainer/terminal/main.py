@@ -81,7 +81,7 @@ def _main() -> None:
 
 
 def _dispatch(arguments: list[str]) -> None:
-    """Calls what the first word names: `show`, `export`, or else Hydra, which calls `task`."""
+    """Calls what the first word names: `show`, `export`, or else Hydra, which calls `task`, as `fit` does."""
     if arguments[:1] == ["show"]:
         given = read_show(arguments[1:])
         from .show import show  # noqa: PLC0415 (pyarrow takes half a second)
@@ -94,9 +94,18 @@ def _dispatch(arguments: list[str]) -> None:
         export(**given)
     elif "--version" in arguments:
         print(f"packtrain {__version__} (Hydra {hydra.__version__})")
+    elif arguments[:1] == ["fit"]:
+        from .fit import fit_command  # noqa: PLC0415 (it reads data: torch takes seconds)
+
+        if (typed := fit_command(arguments[1:])) is not None:
+            _run_hydra(typed)
     else:
-        sys.argv[1:] = for_hydra(resumed(arguments))
-        task()
+        _run_hydra(resumed(arguments))
+
+
+def _run_hydra(arguments: list[str]) -> None:
+    sys.argv[1:] = for_hydra(arguments)
+    task()
 
 
 def _prepare() -> None:

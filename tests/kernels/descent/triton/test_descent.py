@@ -16,7 +16,7 @@ from packtrain.kernels.language import parse
 from packtrain.kernels.loss import loss_of, with_weights
 from packtrain.trainer.data.order import Order
 from tests.kernels import edited
-from tests.kernels.descent.trainings import CPU, Training, by_triton, check
+from tests.kernels.descent.trainings import CPU, Training, batches, by_triton, check, prepared
 from tests.losses import LOSSES
 from tests.strategies import data
 
@@ -135,6 +135,23 @@ def test_what_depends_on_parameters_or_inputs_alone_and_on_nothing() -> None:
 def test_slices_change_no_bit() -> None:
     given = training(order="own", size=40, batch=30, runs=2, steps=(5, 4))
     assert by_triton(given, torch.float32, each=2).equals(by_triton(given, torch.float32))
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("order", ["shared", "own", "whole"])
+def test_runs_may_have_data_of_their_own(order: str) -> None:
+    size, batch = (40, 40) if order == "whole" else (40, 30)
+    given = training(order="shared" if order == "whole" else order, size=size, batch=batch, steps=(3, 2, 3))
+    scales = (1.0, 0.5, 2.0)
+    others = [replace(given, inputs=scale * given.inputs) for scale in scales]
+    descent, block = prepared(given, torch.float32, 1, CPU)
+    inputs = torch.stack([batches(other, torch.float32).inputs for other in others], 1)
+    targets = block.batches.targets[:, None].expand(-1, len(scales), -1, -1)
+    descent.advance(
+        replace(block, batches=replace(block.batches, inputs=inputs, targets=targets)), slice(0, 3)
+    )
+    for run, other in enumerate(others):
+        assert descent.runs.parameters[run].equal(by_triton(other, torch.float32).parameters[run])
 
 
 def test_what_is_not_recorded_changes_nothing() -> None:

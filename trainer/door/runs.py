@@ -1,0 +1,207 @@
+"""The runs of a training or a sweep in memory: a table, the best of them, what they predict, their curves."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...kernels.common.errors import UserError
+from ..data.frames import frame_like
+from ..folder.plan import PlannedPack
+from ..folder.ranking import Objective, Row, best_first, flat, objective_in
+from ..folder.result import Result
+from ..folder.trained import Trained
+from ..sweep.gather import summary, weave
+from .looks import html_of, report_of
+from .saving import SavedConfig, save_pack, save_sweep
+
+
+@dataclass(frozen=True)
+class TrainedPack:
+    """A pack of runs that has been trained: its place in a sweep, what it was asked for, and its result."""
+
+    place: PlannedPack
+    config: SavedConfig
+    result: Result
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its `row`, as in result.json, and its model, which predicts."""
+
+    row: Row
+    trained: Trained
+
+    @property
+    def index(self) -> int:
+        """Its place among the runs."""
+        return self.row["index"]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What varies between the runs, with its values in this one."""
+        return self.row["values"]
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """Its parameters by name."""
+        return self.trained.parameters()
+
+    def predict(self, inputs: Any) -> Any:
+        """Outputs [B, T]; see Trained.predict."""
+        return self.trained.predict(inputs)
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value}" for name, value in self.values.items())
+        return f"<run {self.index}{f' ({values})' if values else ''}: {self.row['outcome']}>"
+
+
+@dataclass(frozen=True, repr=False)
+class Runs:
+    """What `train` and `sweep` come to: R runs, in one pack or several; len() counts them, [i] is one.
+
+    `like` is the data that came in, which says of which kind tables are.
+    """
+
+    packs: Sequence[TrainedPack]
+    like: Any = None
+
+    @property
+    def result(self) -> Result:
+        """The Result of the one pack. Raises UserError where there are several."""
+        if len(self.packs) > 1:
+            raise UserError(f"there are {len(self.packs)} packs, each with a result: see packs[0].result")
+        return self.packs[0].result
+
+    @cached_property
+    def summary(self) -> Row:
+        """The content of result.json."""
+        if len(self.packs) == 1:
+            return self.packs[0].result.summary
+        results = {pack.place.folder: pack.result.summary for pack in self.packs}
+        return summary([pack.place for pack in self.packs], results, None)
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The runs as in result.json, all of them, with their indices among all."""
+        return [row for pack in self.packs for row in _rows(pack)]
+
+    @cached_property
+    def runs(self) -> Any:
+        """A table of the columns of runs.csv, a row a run: a frame of the kind that the data were.
+
+        Without data, or with others, a table of PyArrow, whose to_pandas() makes a DataFrame.
+        """
+        lines = [flat(row) for row in self.rows]
+        columns: list[str] = []
+        for names in dict.fromkeys(tuple(line) for line in lines):
+            weave(columns, list(names))
+        return frame_like(self.like, {name: [_cell(line.get(name)) for line in lines] for name in columns})
+
+    @property
+    def best(self) -> Run | None:
+        """The best run, None where none is of use."""
+        index = self.summary["best_run"]
+        return None if index is None else self[index]
+
+    def ranked(self) -> list[Row]:
+        """The rows, the best first."""
+        return best_first(self.rows, self.objective)
+
+    @property
+    def objective(self) -> Objective | None:
+        """What the runs are ranked by, None for their loss."""
+        return objective_in(self.summary)
+
+    def predict(self, inputs: Any, run: int | str | None = None) -> Any:
+        """Outputs [R, B, T] of all runs, or [B, T] of one: its index, or "best". See Trained.predict."""
+        if run is not None:
+            return self._run(run).predict(inputs)
+        outputs = [pack.result.trained.predict(inputs) for pack in self.packs]
+        if len({part.shape[1:] for part in outputs}) > 1:
+            raise UserError("the packs differ in their outputs: predict with run=, one at a time")
+        return torch.cat(outputs)
+
+    @cached_property
+    def curves(self) -> Any:
+        """A table of the recorded steps (monitor.every): run, step, loss, gradient_norm, and the rates."""
+        parts = [_curves(pack) for pack in self.packs]
+        names = dict.fromkeys(name for part in parts for name in part)
+        columns = {name: np.concatenate([_or_nan(part, name) for part in parts]) for name in names}
+        return frame_like(self.like, columns)
+
+    def report(self) -> str:
+        """What the command prints of it."""
+        return report_of(self.summary, self.rows)
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes a run folder, as the command's, or a sweep's with one a pack; see packtrain.load.
+
+        Raises UserError where the folder holds something.
+        """
+        if len(self.packs) == 1:
+            return save_pack(Path(folder), self.packs[0].config, self.packs[0].result)
+        parts = [(pack.place, pack.config, pack.result) for pack in self.packs]
+        return save_sweep(Path(folder), parts)
+
+    def __len__(self) -> int:
+        return sum(pack.place.runs for pack in self.packs)
+
+    def __getitem__(self, index: int) -> Run:
+        for pack in self.packs:
+            run = int(index) - pack.place.first
+            if 0 <= run < pack.place.runs:
+                return Run(self.rows[int(index)], replace(pack.result.trained, run=run))
+        raise IndexError(f"run is 0 to {len(self) - 1}; got {index}")
+
+    def __iter__(self) -> Iterator[Run]:
+        return (self[index] for index in range(len(self)))
+
+    def _run(self, run: int | str) -> Run:
+        """The run that is meant. Raises UserError."""
+        chosen = self.summary["best_run"] if run == "best" else run
+        if not isinstance(chosen, Integral) or not 0 <= int(chosen) < len(self):
+            what = "no run is of use" if chosen is None else f"got {run!r}"
+            raise UserError(f"run is 0 to {len(self) - 1}, or 'best', and {what}")
+        return self[int(chosen)]
+
+    def __repr__(self) -> str:
+        return self.report()
+
+    def _repr_html_(self) -> str:
+        return html_of(self.summary, self.ranked())
+
+
+def _rows(pack: TrainedPack) -> Iterator[Row]:
+    """The pack's rows, as rows of the sweep."""
+    for row in pack.result.rows:
+        values = {**pack.place.values, **row["values"]}
+        yield {**row, "index": pack.place.first + row["index"], "values": values}
+
+
+def _cell(value: Any) -> Any:
+    """A value of a field, as a column may hold it: lists as text."""
+    return str(value) if isinstance(value, (list, dict)) else value
+
+
+def _curves(pack: TrainedPack) -> Mapping[str, np.ndarray]:
+    """The curves of a pack, run after run, the steps in which each was trained."""
+    curves, first = pack.result.curves, pack.place.first
+    assert curves is not None, "its session kept them"
+    series = {name: part.T.numpy() for name, part in curves.series.items()}
+    if not series:
+        return {"run": np.empty(0, np.int64), "step": np.empty(0, np.int64)}
+    trained = ~np.isnan(series["gradient_norm"]) | ~np.isnan(series["loss"])
+    run, place = np.nonzero(trained)
+    columns = {name: part[trained] for name, part in series.items()}
+    return {"run": first + run, "step": curves.steps.numpy()[place], **columns}
+
+
+def _or_nan(part: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    return part.get(name, np.full(len(part["run"]), np.nan))

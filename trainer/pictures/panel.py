@@ -1,0 +1,138 @@
+"""A panel of a fit's picture: the curve among the data, or what was measured against what is fitted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .style import CURVE, DATA, MUTED, NEW, tidy
+from .view import View
+
+MOST_DOTS, DENSE = 20_000, 60  # more samples are a density, of so many cells across
+MOST_BARS, FEW = 500, 200  # samples that have bars of their own; that have large dots
+ROOM = 0.6  # of the data's range, that a curve or a band may take beyond them
+OF_NEW = {"color": NEW, "alpha": 0.13, "linewidth": 0}
+OF_CURVE = {"color": CURVE, "alpha": 0.3, "linewidth": 0}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Draws one target of a run in `axes`, with dots of `size` points."""
+
+    axes: Any
+    view: View
+    target: int
+    size: float = 4.5
+
+    def draw(self) -> None:
+        """Against the input, of which there is one, or else against what is fitted."""
+        if self.view.inputs.shape[1] == 1:
+            self.draw_curve()
+        else:
+            self.draw_measured()
+        tidy(self.axes)
+
+    @property
+    def name(self) -> str:
+        return self.view.label(self.view.result.data.target_names[self.target])
+
+    @property
+    def across(self) -> tuple[np.ndarray, str]:
+        """Where the samples stand on the horizontal axis [B], and what that is called."""
+        view = self.view
+        if view.inputs.shape[1] == 1:
+            return view.inputs[:, 0], view.label(view.result.data.input_names[0])
+        return view.values.value[:, self.target], f"{self.name}, fitted"
+
+    def draw_curve(self) -> None:
+        """Draws the data of one input, the curve and its bands."""
+        view, target, axes = self.view, self.target, self.axes
+        at, curve = view.curve
+        y, t = curve.value[:, target], view.targets[:, target]
+        new, own = (None if part is None else part[:, target] for part in (curve.new, curve.curve))
+        if view.is_log:
+            axes.set_xscale("log")
+        if new is not None:
+            axes.fill_between(at, y - new, y + new, label="95 % of new measurements", **OF_NEW)
+        if own is not None:
+            axes.fill_between(at, y - own, y + own, label="95 % of the curve", **OF_CURVE)
+        self._draw_left_out()
+        self._draw_samples(view.inputs[:, 0], t, self.size)
+        axes.plot(at, y, color=CURVE, linewidth=1.8, label="fit", zorder=3)
+        edges = [y + sign * half for half in (new, own) if half is not None for sign in (-1, 1)]
+        axes.set_ylim(*_limits(t, [y, *edges]))
+        axes.set_ylabel(self.name)
+
+    def draw_measured(self) -> None:
+        """Draws what was measured against what is fitted; on the diagonal they are the same."""
+        values, t = self.view.values, self.view.targets[:, self.target]
+        y = values.value[:, self.target]
+        finite = np.concatenate([y[np.isfinite(y)], t[np.isfinite(t)], [0.0] * (not np.isfinite(y).any())])
+        ends = np.array([finite.min(), finite.max()])
+        if values.new is not None:
+            half = np.median(values.new[:, self.target])
+            self.axes.fill_between(ends, ends - half, ends + half, label="95 % of new measurements", **OF_NEW)
+        if values.curve is not None and len(y) <= MOST_BARS:
+            half = values.curve[:, self.target]
+            style = {"color": CURVE, "alpha": 0.5, "linewidth": 1, "zorder": 1.5}
+            self.axes.hlines(t, y - half, y + half, label="95 % of the fitted value", **style)
+        self._draw_samples(y, t, self.size)
+        self.axes.plot(ends, ends, color=CURVE, linewidth=1.4, label="measured = fitted", zorder=1.4)
+        self.axes.set_ylabel(f"{self.name}, measured")
+
+    def draw_residuals(self) -> None:
+        """Draws measured - fitted, times the roots of weights that differ; 95 % should lie in the band."""
+        view, target = self.view, self.target
+        e, label = view.targets[:, target] - view.values.value[:, target], "residual"
+        if view.weights is not None:
+            e, label = e * np.sqrt(view.weights), r"residual $\times\sqrt{w}$"
+        self.axes.axhline(0, color=CURVE, linewidth=1.2, zorder=1)
+        if (half := self._spread) is not None:
+            self.axes.axhspan(-half, half, **OF_NEW)
+        self._draw_samples(self.across[0], e, 0.8 * self.size)
+        self.axes.set_ylabel(label)
+        self.axes.set_xlabel(self.across[1])
+        tidy(self.axes)
+
+    @property
+    def _spread(self) -> float | None:
+        """Half the width within which 95 % of the residuals lie; None where it is unknown."""
+        view = self.view
+        if view.covariance is None or view.fit["robust"]:
+            return None
+        deviation = view.fit["residual_std"] if view.weights is not None else view.noise
+        return None if deviation is None else view.reach * deviation
+
+    def _draw_samples(self, x: np.ndarray, y: np.ndarray, size: float) -> None:
+        """A dot for each sample; of very many how densely they lie."""
+        label = f"{len(self.view.counted):,} measurements"
+        if len(x) > MOST_DOTS:
+            finite = np.isfinite(x) & np.isfinite(y)
+            style = {"gridsize": DENSE, "cmap": "Blues", "mincnt": 1, "linewidths": 0.1, "bins": "log"}
+            self.axes.hexbin(x[finite], y[finite], xscale=self.axes.get_xscale(), **style)
+            self.axes.plot([], [], "h", color=DATA, label=f"{label} (darker: more)")
+            return
+        edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5}
+        if len(x) > FEW:
+            size *= max(0.35, (FEW / len(x)) ** 0.3)
+            edge = {"markeredgewidth": 0, "alpha": 0.6}
+        self.axes.plot(x, y, "o", color=DATA, markersize=size, label=label, zorder=2.5, **edge)
+
+    def _draw_left_out(self) -> None:
+        inputs, targets = self.view.left_out
+        if 0 < len(inputs) <= MOST_DOTS:
+            style = {"markersize": self.size, "markerfacecolor": "none", "markeredgecolor": MUTED}
+            label = f"{len(inputs):,} of weight 0"
+            self.axes.plot(inputs[:, 0], targets[:, self.target], "o", label=label, **style)
+
+
+def _limits(targets: np.ndarray, others: Sequence[np.ndarray]) -> tuple[float, float]:
+    """The range of the data, and of what else is drawn as far as it doesn't dwarf them."""
+    t = targets[np.isfinite(targets)]
+    low, high = (t.min(), t.max()) if t.size else (0.0, 1.0)
+    span = (high - low) or abs(high) or 1.0
+    values = np.concatenate(others)
+    inside = np.clip(values[np.isfinite(values)], low - ROOM * span, high + ROOM * span).tolist()
+    low, high = min([low, *inside]), max([high, *inside])
+    return low - 0.04 * (high - low), high + 0.04 * (high - low)

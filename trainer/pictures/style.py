@@ -1,0 +1,55 @@
+"""What the pictures of fits have in common: colours that everybody can tell apart, axes, and the file."""
+
+from pathlib import Path
+from typing import Any
+
+from ..folder.atomic import replace
+
+DATA, CURVE, MUTED, FAULT = "#2f4b6e", "#d1495b", "#767676", "#b3261e"
+NEW = "#3b6ea5"  # the band of new measurements
+# Okabe and Ito's colours, with lines that differ in black and white too: of several curves in one panel.
+SEVERAL = (
+    ("#d1495b", "-"),
+    ("#0072b2", (0, (5, 2))),
+    ("#009e73", (0, (1.2, 1.6))),
+    ("#e69f00", (0, (6, 2, 1.2, 2))),
+    ("#cc79a7", (0, (3, 1.6))),
+    ("#56b4e9", (0, (8, 2, 1, 2, 1, 2))),
+)
+DPI = 120
+
+
+def new_figure(width: float, height: float) -> Any:
+    """An empty figure of so many inches, whose parts make room for each other.
+
+    >>> new_figure(7, 5).get_size_inches().tolist()
+    [7.0, 5.0]
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415 (an optional dependency, and slow)
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def tidy(axes: Any) -> None:
+    """Axes without a frame at the top and the right.
+
+    >>> axes = new_figure(3, 3).subplots()
+    >>> tidy(axes)
+    >>> axes.spines["top"].get_visible()
+    False
+    """
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#444444")
+    axes.tick_params(color="#444444", labelsize=8.5)
+
+
+def save(figure: Any, file: Path) -> None:
+    """Writes the figure as PNG, whole or not at all.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     save(new_figure(1, 1), Path(folder) / "empty.png")
+    ...     [file.name for file in Path(folder).iterdir()]
+    ['empty.png']
+    """
+    replace(file, lambda draft: figure.savefig(draft, format="png", dpi=DPI))
