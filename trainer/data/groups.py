@@ -86,7 +86,7 @@ def runs_of_groups(pack: Pack, data: Data) -> tuple[Pack, Data]:
         return pack, data
     runs, groups = pack.runs, len(data.groups)
     keys = {
-        _column(name): [key for key in of_group for _ in range(runs)]
+        key_column(name): [key for key in of_group for _ in range(runs)]
         for name, of_group in data.groups.keys.items()
     }
     varied = {path: values * groups for path, values in pack.over.items()}
@@ -100,7 +100,7 @@ def runs_of_groups(pack: Pack, data: Data) -> tuple[Pack, Data]:
     return whole, data.each(lambda part: part.of(own))
 
 
-def _column(name: str) -> str:
+def key_column(name: str) -> str:
     """What a group's column is called among what varies."""
     taken = name in TAKEN or name in {path for path, _ in all_fields()} or "." in name
     return f"group.{name}" if taken else name
