@@ -17,6 +17,7 @@ from .language import Graph, parse
 from .least_squares import Problem, Rules
 from .least_squares.inference import infer
 from .least_squares.numba_solver import NumbaSolver
+from .least_squares.shared import SharedSolver
 from .loss import loss_of
 from .random import Purpose, epoch_keys
 
@@ -67,10 +68,12 @@ def _fit() -> None:
     ones = torch.ones(1, 1, dtype=torch.float64)
     problem = Problem(ones, ones)
     rules = Rules.unbounded(problem, ones)
-    solver = NumbaSolver(LINE, problem, ones.clone(), rules, damped=True)
-    solver.advance(1)
-    for _, linear in solver.solutions():
-        infer(linear.root, rules.free)
+    given = LINE, problem, ones.clone(), rules, True
+    everything = torch.ones(1, dtype=torch.bool), torch.zeros(1, dtype=torch.int64)
+    for solver in (NumbaSolver(*given), SharedSolver(*given, *everything)):
+        solver.advance(2)
+        for _, linear in solver.solutions():
+            infer(linear.root, rules.free)
 
 
 if __name__ == "__main__":

@@ -5,21 +5,51 @@
 `UserError` of one sentence.
 """
 
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .trainer.api import Fit, Run, Runs, Trained, UserError, fit, load, sweep, train
+    from .trainer.door.estimators import Classifier, Regressor
 
-__all__ = ["Fit", "Run", "Runs", "Trained", "UserError", "fit", "load", "sweep", "train"]
+ESTIMATORS = "Classifier", "Regressor"
+__all__ = [
+    "Classifier",
+    "Fit",
+    "Regressor",
+    "Run",
+    "Runs",
+    "Trained",
+    "UserError",
+    "fit",
+    "load",
+    "sweep",
+    "train",
+]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'packtrain' has no attribute {name!r}")
+    if name in ESTIMATORS:
+        return getattr(_estimators(), name)
     from .trainer import api  # noqa: PLC0415 (torch takes seconds: the command line doesn't wait for it)
 
     return getattr(api, name)
+
+
+def _estimators() -> ModuleType:
+    """The module that needs scikit-learn. Raises UserError without it."""
+    try:
+        from .trainer.door import estimators  # noqa: PLC0415 (scikit-learn is an extra)
+    except ModuleNotFoundError as error:
+        if error.name != "sklearn":
+            raise
+        from .trainer.api import UserError  # noqa: PLC0415 (as above)
+
+        raise UserError("the estimators need scikit-learn: pip install 'packtrain[sklearn]'") from None
+    return estimators
 
 
 def __dir__() -> list[str]:

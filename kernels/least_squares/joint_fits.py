@@ -104,11 +104,7 @@ class JointFits:
         local, leaders = size - shared, layout.leaders
         self.layout, self.code, self.damped = layout, code, damped
         self.p, self.scalars = parameters, scalars
-        self.lower, self.upper, self.free = (
-            limits.lower,
-            limits.upper,
-            np.ascontiguousarray(limits.free[:, :local]),
-        )
+        self.limits, self.free = limits, limits.free[:, :local].copy()
         order = torch.from_numpy(code.order[local:])
         bounds = (part[:, order] for part in (rules.lower, rules.upper, rules.free))
         self.rules = replace(rules, **dict(zip(("lower", "upper", "free"), bounds, strict=True)))
@@ -147,7 +143,7 @@ class JointFits:
     def iterate(self) -> Tensor:
         """One trial step of each running joint fit -> |J^T e| before it, [K]."""
         running, state = self.running, self.scalars
-        steepness, slope, reach, terms, cosine = self._measure()
+        steepness, slope, reach, terms, cosine = self.measure()
         first = self.rules.radius * torch.where(
             (far := torch.maximum(reach, LEAST_REACH * self.rules.size)) > 0, far, 1
         )
@@ -170,14 +166,14 @@ class JointFits:
         state.status = state.status.masked_fill(used_up, Status.EXHAUSTED)
         return steepness
 
-    def _measure(self) -> tuple[Tensor, ...]:
+    def measure(self) -> tuple[Tensor, ...]:
         """|J^T e|, |D^-1 J^T e| of the movable, |D p|, the norm of columns times p, the cosine: [K]."""
         local, shared, values = self.local, self.shared, self._values
         count = values.shape[1]
         sums = np.zeros((len(self.layout.block_owner), 4 + 2 * count))
         cosines = np.zeros(len(sums))
         rounding = rounding_of(self.rss, self.rules.size, torch.float64)
-        limits = self.p, self.lower, self.upper, self.free, rounding
+        limits = self.p, self.limits.lower, self.limits.upper, self.free, rounding
         masks = local.norm, local.movable, local.significant
         arguments = *limits, local.scale, local.weight, *masks, sums, cosines
         self._groups(measure, self.running, self.layout.block_owner, self.damped, self.root, *arguments)
@@ -220,7 +216,7 @@ class JointFits:
             return length[outside], inner[outside]
 
         given = (part[outside] for part in (radius, self.scalars.damping, slope, length, inner))
-        damping[outside] = search(*given, attempt)
+        damping[outside] = search(*given, attempt=attempt)
         return damping, never
 
     def _short_step(self, radius: Tensor) -> tuple[Tensor, Tensor]:
@@ -263,11 +259,11 @@ class JointFits:
 
     def _try(self) -> tuple[Tensor, Tensor, Tensor]:
         """Linearizes at the trial parameters -> the predicted reduction, |A s|^2 and |D s| of the step."""
-        old, part, rules = self._values, self.shared, self.rules
+        old, part, rules, limits = self._values, self.shared, self.rules, self.limits
         moved = torch.clamp(old + self.shared_step, rules.lower, rules.upper)
         values = torch.where(part.movable, moved, old)
         sums = np.zeros((len(self.layout.block_owner), 3))
-        step = self.p, self.step, values, self.local.movable, self.lower, self.upper, self.local.weight
+        step = self.p, self.step, values, self.local.movable, limits.lower, limits.upper, self.local.weight
         there = *self.code.samples, self.trial, self.there, self.own_there, sums
         owner = self.layout.block_owner
         self._groups(try_step, self.running, owner, *self._of_code, *step, self.root, *there)

@@ -7,6 +7,7 @@ solved for first, and then each group's own. So time and memory grow with G, and
 ever made. The method, its radius, damping and criteria are those of reference.py, for one sum of squares.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -15,10 +16,11 @@ from torch import Tensor
 
 from ..language import Graph
 from .joint_fits import Code, JointFits, Limits, Scalars
+from .joint_inference import JointEnd, joint_end
 from .joint_layout import Layout
 from .method import Status
 from .numba_solver import NumbaSolver, array
-from .problem import Problem, Rules, Trials
+from .problem import Linear, Problem, Rules, Trials
 
 
 class SharedSolver(NumbaSolver):
@@ -88,9 +90,9 @@ class SharedSolver(NumbaSolver):
     def _joint_fits(self, runs: Tensor) -> JointFits:
         layout = Layout.of(runs, self.joint[runs])
         leaders, rules = layout.runs[layout.leaders], self.rules
-        scalars = Scalars(
-            *self.state[leaders].unbind(1), self.status[leaders].clone(), self.steps_done[leaders].clone()
-        )
+        radius, damping = self.state[leaders].unbind(1)
+        running = torch.full_like(leaders, Status.RUNNING)
+        scalars = Scalars(radius, damping, running, self.steps_done[leaders].clone())
         size = layout.total(np.square(rules.size.numpy()[layout.runs.numpy()])).sqrt()
         samples = tuple(array(part) for part in (self.constants, self.places, *self.samples))
         of_groups = self.parameters, self.scale, rules.lower, rules.upper, rules.free
@@ -106,6 +108,29 @@ class SharedSolver(NumbaSolver):
             int(self.shared.sum()),
             self.damped,
         )
+
+    def solutions(self) -> Iterator[tuple[Tensor, Linear]]:
+        """All runs [R], and their linear problems at `parameters`: of each group, as in joint_end()."""
+        linear, _ = self._end()
+        yield torch.arange(len(self.parameters)), linear
+
+    @property
+    def shared_rank(self) -> Tensor:
+        """How many directions of the shared parameters the data determine: [R]."""
+        return self._end()[1]
+
+    def _end(self) -> JointEnd:
+        runs, size = self.parameters.shape
+        rss, root = self.scale.new_full((runs,), torch.inf), self.scale.new_zeros(runs, size, size)
+        projected, rank = torch.zeros_like(self.scale), torch.zeros_like(self.status)
+        used = (self.status != Status.NOT_FINITE).nonzero()[:, 0]
+        if len(used):
+            fits = self._joint_fits(used)
+            at_end, of_shared = joint_end(fits)
+            runs, inverse = fits.layout.runs, torch.argsort(self.order)
+            rss[runs], rank[runs] = at_end.rss, of_shared
+            root[runs], projected[runs] = at_end.root[:, :, inverse], at_end.projected
+        return JointEnd(Linear(rss, root, projected), rank)
 
     def _put(self, fits: JointFits) -> None:
         """Writes where the joint fits stand."""

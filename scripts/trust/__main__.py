@@ -16,6 +16,7 @@ from rich.table import Table
 
 from scripts.common import record
 from scripts.trust import (
+    coverage,
     disks,
     divergence,
     fuzz_parser,
@@ -35,6 +36,7 @@ SECTIONS: dict[str, Callable[[], Mapping[str, object]]] = {
     "divergence": divergence.figures,
     "order": order_of_calls.figures,
     "mutations": mutations.figures,
+    "coverage": coverage.figures,
 }
 
 

@@ -9,6 +9,7 @@ import torch
 from scipy.optimize import curve_fit
 
 from packtrain.trainer.data.dataset import Data
+from packtrain.trainer.folder.stored import read_table
 from packtrain.trainer.session import Session
 from tests.helpers import Command, result_in
 from tests.trainer.configs import pack_of
@@ -217,3 +218,16 @@ def test_groups_that_are_none_are_refused(cli: Command, group: str, sentence: st
 def test_data_without_groups_stay_as_they_are() -> None:
     session = Session.prepare(pack_of(*LINE, table(samples()), "optimizer=levenberg_marquardt"))
     assert isinstance(session.data, Data) and session.data.train.segments is None and session.pack.runs == 1
+
+
+def test_a_sweep_cuts_groups_as_it_cuts_runs(cli: Command, tmp_path: Path) -> None:
+    """Five groups of two seeds are ten runs, in cuts of four; each keeps its number and its key."""
+    asked = *LINE, table(samples()), "data.group=g", "loop.batch_size=full", "seed=3,4", "search.max_pack=4"
+    assert cli("-m", *asked, "hydra.sweep.dir=cut").code == 0
+    assert cli("-m", *asked[:-1], "hydra.sweep.dir=whole").code == 0
+    cut, whole = (read_table(tmp_path / name / "runs.csv").to_pylist() for name in ("cut", "whole"))
+    assert [line["pack"] for line in cut] == [0] * 4 + [1] * 4 + [2] * 2 and len(cut) == 10
+    for ours, theirs in zip(cut, whole, strict=True):
+        assert {**ours, "pack": 0, "run": theirs["run"]} == theirs
+    shown = cli("show", "cut", "run=5").out
+    assert "slice:" in shown and "- 2\n" in shown.replace("  ", "") and "seed: 4" in shown

@@ -8,12 +8,14 @@ from typing import Any
 from ...kernels.common.errors import UserError, choose, nearest
 from ...kernels.equations.activations import activation_of
 from ...kernels.equations.losses import BINARY, CROSS_ENTROPY, Loss
-from ...kernels.equations.robust import refusal
+from ...kernels.equations.robust import SQUARES, refusal
 from .equations import check_equations, check_loss, loss_in
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
 from .schema import (
     COLUMN_SPLITS,
+    DROP,
+    IMPUTE,
     KINDS,
     LEAST_SQUARES,
     MISSING_VALUES,
@@ -21,6 +23,7 @@ from .schema import (
     STANDARDIZED,
     Config,
     DataConfig,
+    FitConfig,
     LoopConfig,
     ModelConfig,
 )
@@ -31,6 +34,7 @@ GRADIENTS = ("exact", "finite_difference")
 INITS = ("default", "he", "xavier", "normal")
 QUANTIZE_ERRORS = ("add", "drop")
 SAMPLERS = ("tpe", "cmaes", "nsgaii", "random")
+INTERVALS = ("linear", "profile")
 ORDERS = ("shared", "own", "sequential")
 BACKENDS = ("auto", "reference", "triton", "numba")
 PRECISIONS = ("fp64", "fp32", "tf32", "bf16")
@@ -63,7 +67,9 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     _check_batch(config.loop.batch_size)
     checkpoint_interval(config.checkpoint.every)
     _check_standardized(config)
+    _check_intervals(config)
     _check_split(config.data)
+    _check_missing(config)
     if config.model.best:
         _check_best(config)
     if config.compute.precision in ("tf32", "bf16") and config.model.kind == "expression":
@@ -100,6 +106,7 @@ def _check_least_squares(config: Config, named: Collection[str]) -> None:
     """`named` are the fields that the command line or the pack names."""
     kind, model = config.optimizer.kind, config.model
     _check_loss_of_fits(kind, model)
+    _check_shared(config)
     if model.gradient != "exact":
         raise UserError(
             f"optimizer={kind} takes exact derivatives; model.gradient={model.gradient} is for the others"
@@ -120,6 +127,25 @@ def _check_least_squares(config: Config, named: Collection[str]) -> None:
     if "loop.batch_size" in named and config.loop.batch_size != "full":
         raise UserError(
             f"optimizer={kind} takes all samples in each step; got loop.batch_size={config.loop.batch_size}"
+        )
+
+
+def _check_shared(config: Config) -> None:
+    """model.shared ties all groups together, so there have to be some, and all of them."""
+    model, names = config.model, ", ".join(config.model.shared)
+    if not names:
+        return
+    if config.data.group is None:
+        raise UserError(
+            f"model.shared=[{names}] is one value for all groups, and there are none: name the column that "
+            "tells them apart, as in data.group=sample, or model.shared=[]"
+        )
+    if both := ", ".join(name for name in model.shared if name in model.fixed):
+        raise UserError(f"model.shared and model.fixed both name {both}: keep one")
+    if config.pack.slice is not None:
+        raise UserError(
+            f"model.shared=[{names}] is fitted to all groups at once, and pack.slice takes some of their "
+            "runs: pack.slice=null, and search.max_pack=null where that cuts a sweep"
         )
 
 
@@ -167,6 +193,26 @@ def _check_standardized(config: Config) -> None:
         )
 
 
+def _check_intervals(config: Config) -> None:
+    fit, model, kind = config.fit, config.model, config.optimizer.kind
+    if fit.intervals != "profile":
+        if fit.level != FitConfig().level:
+            raise UserError(
+                f"fit.level={fit.level:g} is of fit.intervals=profile; intervals by standard errors have "
+                "a level of 0.95"
+            )
+        return
+    if kind not in LEAST_SQUARES:
+        fault = f"those of optimizer={kind} have no standard errors: try optimizer=levenberg_marquardt"
+    elif model.kind != "expression":
+        fault = "those of an MLP mean nothing by themselves: fit.intervals=linear"
+    elif model.loss not in SQUARES:
+        fault = f"its test is of squares, and this fit has model.loss={model.loss}: fit.intervals=linear"
+    else:
+        return
+    raise UserError(f"fit.intervals=profile is about the parameters of fits by squares; {fault}")
+
+
 def split_method(given: Any) -> tuple[str, str]:
     """(method, column) of data.split; "" where the method needs no column. Raises UserError.
 
@@ -193,6 +239,14 @@ def _check_split(data: DataConfig) -> None:
         )
 
 
+def _check_missing(config: Config) -> None:
+    if config.data.missing == IMPUTE and config.data.group is not None:
+        raise UserError(
+            f"data.missing={IMPUTE} learns from all rows what to fill in, and each group of data.group is a "
+            f"data set of its own: data.missing={DROP}"
+        )
+
+
 def _check_best(config: Config) -> None:
     if config.optimizer.kind in LEAST_SQUARES:
         raise UserError(
@@ -207,7 +261,7 @@ def _check_best(config: Config) -> None:
 
 
 def _check_first_order(config: Config) -> None:
-    for name in ("bounds", "fixed"):
+    for name in ("bounds", "fixed", "shared"):
         if getattr(config.model, name):
             raise UserError(
                 f"model.{name} is for optimizer={' and '.join(LEAST_SQUARES)}, "
@@ -222,6 +276,7 @@ def _check_words(config: Config) -> None:
         ("model.quantize_error", QUANTIZE_ERRORS),
         ("data.missing", MISSING_VALUES),
         ("loop.order", ORDERS),
+        ("fit.intervals", INTERVALS),
         ("search.sampler", SAMPLERS),
         ("compute.backend", BACKENDS),
         ("compute.precision", PRECISIONS),

@@ -45,6 +45,7 @@ NUMBERS: dict[str, Range] = {
     "loop.steps": ABOVE_0,
     "loop.epochs": ABOVE_0,
     "loop.max_seconds": ABOVE_0,
+    "fit.level": (lambda v: 0 < v < 1, "more than 0 and below 1"),
     "checkpoint.keep": ABOVE_0,
     "search.max_pack": ABOVE_0,
     "search.rounds": ABOVE_0,

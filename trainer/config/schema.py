@@ -65,6 +65,7 @@ class ModelConfig:
     starts: int = only(1, "expression")
     bounds: dict[str, Any] = mapping("expression")
     fixed: list[str] = only([], "expression")
+    shared: list[str] = only([], "expression")
     gradient: str = only("exact", "expression")
     grad_delta: float = only(1e-4, "expression")
     widths: list[int] | None = only(None, "mlp")
@@ -189,6 +190,7 @@ class MonitorConfig:
     validate_every: int = 200
     tensorboard: bool = True
     progress: bool = True
+    pictures: bool = True
 
 
 @dataclass
@@ -203,6 +205,17 @@ class LoopConfig:
     batch_size: int | str = 256
     order: str = "shared"
     max_seconds: float | None = None
+
+
+@dataclass
+class FitConfig:
+    """What the report of a least-squares fit says of how uncertain its parameters are.
+
+    conf/train.yaml says what each field means.
+    """
+
+    intervals: str = "linear"
+    level: float = 0.95
 
 
 @dataclass
@@ -265,6 +278,7 @@ class Config:
     engine: EngineConfig = field(default_factory=EngineConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     monitor: MonitorConfig = field(default_factory=MonitorConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     pack: PackConfig = field(default_factory=PackConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
@@ -278,6 +292,16 @@ def has_rates(config: Config) -> bool:
     False
     """
     return config.optimizer.kind in FIRST_ORDER
+
+
+def profile_level(fit: FitConfig) -> float | None:
+    """The level of the intervals by profile, None where there are none.
+
+    >>> from packtrain.trainer.config.schema import FitConfig, profile_level
+    >>> profile_level(FitConfig("profile", 0.9)), profile_level(FitConfig())
+    (0.9, None)
+    """
+    return fit.level if fit.intervals == "profile" else None
 
 
 def all_fields(schema: Any = Config, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

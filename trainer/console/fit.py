@@ -5,18 +5,10 @@ from typing import Any
 
 from rich.console import Console
 
+from ..folder.digits import number
 from .tables import Column, blocks, fits, print_columns, print_plain
 
 SHOWN_MINIMA = 5
-
-
-def number(value: Any) -> str:
-    """Five digits of a float, '-' for None, and anything else as it is.
-
-    >>> number(3.14159265), number(64), number(None)
-    ('3.1416', '64', '-')
-    """
-    return "-" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def uncertain(value: Any, about: dict[str, Any]) -> str:
@@ -90,7 +82,9 @@ def parameter_columns(row: dict[str, Any]) -> list[Column]:
     }
     combined = {combination["combination"]: combination for combination in fit["combinations"]}
     lines = [_parameter(name, about, alone) for name, about in (row["parameters"] | combined).items()]
-    labels = "parameter", "value", "std error", "95 % from", "to"
+    profile = fit.get("profile_level")
+    interval = "95 % from" if profile is None else f"{100 * profile:g} % by profile from"
+    labels = "parameter", "value", "std error", interval, "to"
     first, *others = zip(labels, zip(*lines, strict=True), strict=True)
     return [Column(*first, "left"), *(Column(*column) for column in others)]
 
@@ -99,7 +93,7 @@ def _parameter(name: str, about: dict[str, Any], alone: Mapping[str, str]) -> tu
     """Its name, value, standard error and interval; or why it has none, by `alone`."""
     if name in alone:
         return name, _digits(about["value"]), alone[name], "", ""
-    interval = about.get("ci95") or [None, None]
+    interval = about.get("profile", about.get("ci95")) or [None, None]
     return name, _digits(about["value"]), number(about["stderr"]), *map(_digits, interval)
 
 
@@ -116,6 +110,24 @@ def correlation_columns(row: dict[str, Any]) -> list[Column]:
     lines = [["-" if r is None else f"{r:.4f}" for r in others.values()] for others in correlation.values()]
     columns = zip(correlation, zip(*lines, strict=True), strict=True)
     return [Column("correlation", list(correlation), "left"), *(Column(*column) for column in columns)]
+
+
+def shared_line(shared: dict[str, Any], joint: dict[str, Any]) -> str:
+    """The parameters that groups share, and of how many groups they are: by result.json.
+
+    >>> joint = {"groups": 9, "left_out": 1, "fits": 1, "run": 0}
+    >>> joint |= {"residual_std": 0.1, "degrees_of_freedom": 70}
+    >>> shared_line({"k": {"value": 0.5, "stderr": 0.01}}, joint)
+    'k = 0.5 ± 0.01 in 9 groups, 1 left out; residual std 0.1 (70 degrees of freedom)'
+    """
+    values = ", ".join(f"{name} = {uncertain(about['value'], about)}" for name, about in shared.items())
+    groups = "1 group" if joint["groups"] == 1 else f"{joint['groups']:,} groups"
+    left_out = f", {joint['left_out']:,} left out" if joint["left_out"] else ""
+    best = (
+        f"; the best of {joint['fits']:,} joint fits, that of run {joint['run']}" if joint["fits"] > 1 else ""
+    )
+    residual = f"{number(joint['residual_std'])} ({number(joint['degrees_of_freedom'])} degrees of freedom)"
+    return f"{values} in {groups}{left_out}{best}; residual std {residual}"
 
 
 def starts_line(multi_start: dict[str, Any]) -> str:

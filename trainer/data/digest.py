@@ -36,7 +36,8 @@ def digest(data: Data) -> str:
 
 def _tensors(part: Dataset) -> Iterator[Tensor]:
     scales = part.mean, part.std, part.target_mean, part.target_std
-    tensors = part.inputs, part.targets, part.weights, *scales
+    segments = () if part.segments is None else (part.segments.starts, part.segments.counts)
+    tensors = part.inputs, part.targets, part.weights, *scales, *segments
     yield from (tensor for tensor in tensors if tensor is not None)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...kernels.common.errors import UserError
-from .files import flat, read
+from .files.content import flat
+from .files.read import read
 from .table import Table
 
 SOURCE = "data"
@@ -33,26 +34,29 @@ def table_of(data: Any) -> Table:
     if isinstance(data, (str, Path)):
         return read(str(data))
     if isinstance(data, Mapping):
-        return Table(SOURCE, *flat((str(name), _array(str(name), column)) for name, column in data.items()))
+        return flat((str(name), _array(str(name), column)) for name, column in data.items()).table(SOURCE)
     if isinstance(data, np.ndarray) and data.dtype.names:
-        return Table(SOURCE, *flat((name, data[name]) for name in data.dtype.names))
-    return Table(SOURCE, *flat(_of_frame(data)))
+        return flat([(SOURCE, data)]).table(SOURCE)
+    return flat(_of_frame(data)).table(SOURCE)
 
 
-def frame_like(data: Any, columns: Mapping[str, Any]) -> Any:
-    """`columns` as a frame of the kind that `data` is: of pandas or Polars; else a table of PyArrow.
+def frame_like(data: Any, columns: Any) -> Any:
+    """`columns`, a mapping or a table of PyArrow, as a frame of the kind that `data` is.
+
+    That is one of pandas or Polars; else a table of PyArrow.
 
     >>> from packtrain.trainer.data.frames import frame_like
     >>> frame_like({"t": [0, 1]}, {"a": [1.5, 2.5]}).column_names
     ['a']
     """
     import narwhals  # noqa: PLC0415 (as in _of_frame)
+    import pyarrow  # noqa: PLC0415 (half a second, for those who look at a table)
 
+    table = columns if isinstance(columns, pyarrow.Table) else pyarrow.table(dict(columns))
     frame = narwhals.from_native(data, pass_through=True)
     is_frame = isinstance(frame, (narwhals.DataFrame, narwhals.LazyFrame))
     kind = str(frame.implementation.value) if is_frame else ""
-    backend: Any = kind if kind in EAGER else "pyarrow"
-    return narwhals.from_dict(dict(columns), backend=backend).to_native()
+    return narwhals.from_arrow(table, backend=kind).to_native() if kind in EAGER else table  # pyright: ignore[reportArgumentType]
 
 
 def _array(name: str, column: Any) -> np.ndarray:

@@ -100,10 +100,39 @@ def runs_of_groups(pack: Pack, data: Data) -> tuple[Pack, Data]:
     return whole, data.each(lambda part: part.of(own))
 
 
+def joint_fits(pack: Pack) -> Tensor:
+    """Which runs of runs_of_groups() differ only in their group, and so are one fit: a number each, [R].
+
+    >>> from packtrain.trainer.config.pack import Pack
+    >>> from packtrain.trainer.config.schema import Config, DataConfig
+    >>> from packtrain.trainer.data.groups import joint_fits
+    >>> config = Config(data=DataConfig("file", group="cell"))
+    >>> joint_fits(Pack(config, {"cell": ["b", "b", "a", "a"], "seed": [0, 1, 0, 1]}, 4)).tolist()
+    [0, 1, 0, 1]
+    """
+    keys = {key_column(name) for name in group_columns(pack.config.data.group)}
+    varied = [values for path, values in pack.over.items() if path not in keys]
+    numbers: dict[str, int] = {}
+    cases = map(repr, zip(*varied, strict=True)) if varied else [""] * pack.runs
+    return torch.tensor([numbers.setdefault(case, len(numbers)) for case in cases])
+
+
 def key_column(name: str) -> str:
     """What a group's column is called among what varies."""
     taken = name in TAKEN or name in {path for path, _ in all_fields()} or "." in name
     return f"group.{name}" if taken else name
+
+
+def first_rows(table: Table, names: list[str]) -> np.ndarray:
+    """The first row of each group, [G].
+
+    >>> import numpy as np
+    >>> from packtrain.trainer.data.groups import first_rows
+    >>> from packtrain.trainer.data.table import Table
+    >>> first_rows(Table("t.csv", {"cell": np.array(["b", "a", "b"])}), ["cell"])
+    array([0, 1])
+    """
+    return _codes(table, names)[1]
 
 
 def _codes(table: Table, names: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
 """A fit in memory: its parameters with their uncertainties, its report, what it predicts, its pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from torch import Tensor
 
 from ...kernels.common.errors import UserError, nearest
 from ..config.pack import START
-from ..console.fit import number
 from ..data.frames import frame_like, table_of
 from ..data.groups import group_columns
 from ..data.table import Table
-from ..folder.ranking import Row, best_first, flat
+from ..engines.rows import each, numbers
+from ..folder.digits import number
+from ..folder.ranking import UNUSABLE
 from ..folder.result import Result
 from ..session import Session
 from .looks import headline_html, report_of, table_html
@@ -41,14 +42,6 @@ class Fit:
         return self.session.result()
 
     @cached_property
-    def rows(self) -> list[Row]:
-        """The runs that count, one a group, as in result.json."""
-        by_values: dict[tuple[str, ...], list[Row]] = {}
-        for row in self.result.rows:
-            by_values.setdefault(tuple(map(str, _values(row).values())), []).append(row)
-        return [best_first(rows, self.result.objective)[0] for rows in by_values.values()]
-
-    @cached_property
     def parameters(self) -> Any:
         """A row a group, or one: its key, each parameter with stderr and 95 % interval, and how it ended.
 
@@ -60,8 +53,9 @@ class Fit:
     @cached_property
     def runs(self) -> Any:
         """A table of the columns of runs.csv, a row a run, whatever counts."""
-        lines = [flat(row) for row in self.result.rows]
-        return frame_like(self.like, {name: [line[name] for line in lines] for name in lines[0]})
+        from ..folder.table import table_of as table_of_runs  # noqa: PLC0415 (pyarrow is slow)
+
+        return frame_like(self.like, table_of_runs(self.result.rows))
 
     @property
     def values(self) -> dict[str, float]:
@@ -79,7 +73,7 @@ class Fit:
 
     def report(self) -> str:
         """What the command prints of it."""
-        return report_of(self.result.summary, list(self.result.rows))
+        return report_of(self.result.summary, self.result.rows)
 
     def predict(self, data: Any = None) -> np.ndarray:
         """What the equations give for `data`, or for those that were fitted: [B], of several targets [B, T].
@@ -131,10 +125,24 @@ class Fit:
 
     @cached_property
     def _chosen(self) -> list[int]:
-        """The run that counts of each group."""
-        if START not in self.session.pack.over:
+        """The runs that count: of the starts of a fit the one of the least loss, of use where one is."""
+        over = self.session.pack.over
+        if START not in over:
             return list(range(self.session.pack.runs))
-        return [row["index"] for row in self.rows]
+        rows = self.result.rows
+        losses = np.where(
+            np.isin(each(rows, "outcome"), UNUSABLE), np.inf, numbers(rows, "loss", "train", "last")
+        )
+        least: dict[tuple[Any, ...], int] = {}
+        for run, key in enumerate(self._keys(range(len(rows)))):
+            if losses[run] < losses[least.setdefault(key, run)]:
+                least[key] = run
+        return list(least.values())
+
+    def _keys(self, runs: Iterable[int]) -> list[tuple[Any, ...]]:
+        """What tells each run from those that aren't its starts."""
+        over = [values for name, values in self.session.pack.over.items() if name != START]
+        return [tuple(str(values[run]) for values in over) for run in runs]
 
     @property
     def _fitted(self) -> Tensor:
@@ -172,28 +180,32 @@ class Fit:
         if not groups:
             self._alone()
             return torch.full((rows,), self._chosen[0])
+        of_runs = list(self.session.pack.over.values())[: len(groups)]
+        known = {tuple(values[run] for values in of_runs): run for run in self._chosen}
+        if len(known) < len(self):
+            raise UserError(
+                f"there are {len(self):,} fits of {len(known):,} groups: fit what you predict with"
+            )
         keys = [table.column(name, "data.group").tolist() for name in groups]
-        known = {_key(_values(row).values()): row["index"] for row in self.rows}
-        found = [known.get(_key(key)) for key in zip(*keys, strict=True)]
-        if None in found:
-            row = found.index(None)
+        runs = [known.get(key) for key in zip(*keys, strict=True)]
+        if None in runs:
+            row = runs.index(None)
             named = ", ".join(f"{name}={column[row]}" for name, column in zip(groups, keys, strict=True))
             raise UserError(f"{table.source}, row {row + 1}: no group was fitted with {named}")
-        return torch.tensor(found)
+        return torch.tensor(runs)
 
-    def _columns(self) -> Mapping[str, list[Any]]:
-        rows = self.rows
-        columns = {name: [row["values"][name] for row in rows] for name in _values(rows[0])}
+    def _columns(self) -> dict[str, Any]:
+        over, rows = self.session.pack.over, self.result.rows.of(np.array(self._chosen))
+        columns: dict[str, Any] = {
+            name: [values[run] for run in self._chosen] for name, values in over.items() if name != START
+        }
         for name in self._names:
-            about = [row["parameters"][name] for row in rows]
-            intervals = [part.get("ci95") or (None, None) for part in about]
-            columns |= {
-                name: [part["value"] for part in about],
-                f"{name}_stderr": [part["stderr"] for part in about],
-                f"{name}_low": [low for low, _ in intervals],
-                f"{name}_high": [high for _, high in intervals],
-            }
-        return columns | {"outcome": [row["outcome"] for row in rows]}
+            intervals = [ends or (np.nan, np.nan) for ends in each(rows, "parameters", name, "ci95")]
+            low, high = np.array(intervals, np.float64).T
+            columns[name] = numbers(rows, "parameters", name, "value")
+            columns |= {f"{name}_stderr": numbers(rows, "parameters", name, "stderr")}
+            columns |= {f"{name}_low": low, f"{name}_high": high}
+        return columns | {"outcome": each(rows, "outcome")}
 
     def __repr__(self) -> str:
         return self.report()
@@ -203,15 +215,6 @@ class Fit:
         lines = [[number(cells[row]) for cells in columns.values()] for row in range(min(len(self), SHOWN))]
         more = f"<p>the first {SHOWN} of {len(self):,}</p>" if len(self) > SHOWN else ""
         return headline_html(self.result.summary) + table_html(list(columns), lines) + more
-
-
-def _values(row: Row) -> dict[str, Any]:
-    """What tells a fit from others that aren't its starts."""
-    return {name: value for name, value in row["values"].items() if name != START}
-
-
-def _key(values: Any) -> tuple[Any, ...]:
-    return tuple(values)
 
 
 def _flat(columns: Tensor) -> np.ndarray:

@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ..console.fit import number, uncertain
+from ..console.fit import uncertain
 from ..console.report import headline, labels, results_table
 from ..console.tables import new_console
-from ..folder.ranking import Row
+from ..engines.rows import Row
+from ..folder.digits import number
 
 SHOWN = 10  # runs in a notebook
 
 
-def report_of(summary: Row, rows: list[Row]) -> str:
+def report_of(summary: Row, rows: Sequence[Row]) -> str:
     """What the command prints of a result: the headline, and the best runs or the one.
 
     >>> from packtrain.trainer.door.looks import report_of

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import torch
 from torch import Tensor
 
 from ...kernels.common.errors import UserError
 from ..data.frames import frame_like
+from ..engines.rows import Row
 from ..folder.plan import PlannedPack
-from ..folder.ranking import Objective, Row, best_first, flat, objective_in
+from ..folder.ranking import Objective, best_first, objective_in
 from ..folder.result import Result
+from ..folder.table import table_of
 from ..folder.trained import Trained
 from ..sweep.gather import summary, weave
 from .looks import html_of, report_of
@@ -88,8 +91,10 @@ class Runs:
         return summary([pack.place for pack in self.packs], results, None)
 
     @cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> Sequence[Row]:
         """The runs as in result.json, all of them, with their indices among all."""
+        if len(self.packs) == 1 and not self.packs[0].place.values:
+            return self.packs[0].result.rows
         return [row for pack in self.packs for row in _rows(pack)]
 
     @cached_property
@@ -98,11 +103,12 @@ class Runs:
 
         Without data, or with others, a table of PyArrow, whose to_pandas() makes a DataFrame.
         """
-        lines = [flat(row) for row in self.rows]
+        tables = [_table(pack) for pack in self.packs]
         columns: list[str] = []
-        for names in dict.fromkeys(tuple(line) for line in lines):
-            weave(columns, list(names))
-        return frame_like(self.like, {name: [_cell(line.get(name)) for line in lines] for name in columns})
+        for table in tables:
+            weave(columns, table.column_names)
+        whole = pyarrow.concat_tables(tables, promote_options="permissive")
+        return frame_like(self.like, whole.select(columns))
 
     @property
     def best(self) -> Run | None:
@@ -110,7 +116,7 @@ class Runs:
         index = self.summary["best_run"]
         return None if index is None else self[index]
 
-    def ranked(self) -> list[Row]:
+    def ranked(self) -> Sequence[Row]:
         """The rows, the best first."""
         return best_first(self.rows, self.objective)
 
@@ -185,9 +191,15 @@ def _rows(pack: TrainedPack) -> Iterator[Row]:
         yield {**row, "index": pack.place.first + row["index"], "values": values}
 
 
-def _cell(value: Any) -> Any:
-    """A value of a field, as a column may hold it: lists as text."""
-    return str(value) if isinstance(value, (list, dict)) else value
+def _table(pack: TrainedPack) -> pyarrow.Table:
+    """The columns of a pack's runs.csv, as a part of the sweep's."""
+    table, place = table_of(pack.result.rows), pack.place
+    index = pyarrow.array(np.arange(place.first, place.first + place.runs))
+    table = table.set_column(0, "index", index)
+    for position, (field, value) in enumerate(place.values.items(), 1):
+        text = str(value) if isinstance(value, (list, dict)) else value
+        table = table.add_column(position, field, pyarrow.array([text] * place.runs))
+    return table
 
 
 def _curves(pack: TrainedPack) -> Mapping[str, np.ndarray]:

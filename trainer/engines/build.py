@@ -12,12 +12,14 @@ from ...kernels.common.errors import UserError
 from ...kernels.equations.robust import SQUARES, robust
 from ...kernels.least_squares import Problem, Rules, Solver, TorchSolver
 from ...kernels.least_squares.linearize import Squares
+from ...kernels.least_squares.minima import Fitter
 from ...kernels.least_squares.robust import RobustLoss, fault_of
 from ..config.checks import not_for_fits
 from ..config.equations import optimizer_fields, rule_in, schedule_fields, schedule_in
 from ..config.pack import Pack
-from ..config.schema import LEAST_SQUARES
+from ..config.schema import LEAST_SQUARES, profile_level
 from ..data.dataset import Dataset
+from ..data.groups import joint_fits
 from ..data.order import Order
 from ..models.base import Model
 from ..models.build import graph_of, new_model
@@ -29,6 +31,7 @@ from .choose import Choice, choose
 from .devices import Compute
 from .least_squares import LeastSquaresEngine
 from .parted import PartedEngine
+from .shared import SharedEngine, start_together
 from .step import StepEngine
 from .tabulated import TabulatedEngine
 
@@ -122,6 +125,8 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
     )
     rules = _rules(pack, model, problem, _steps(pack, order))
     damped = pack.config.optimizer.kind == "levenberg_marquardt"
+    if pack.config.model.shared:
+        return _joint(pack, model, problem, data, rules, order, choice, damped)
     parameters = model.parameters.detach()
     solver: Solver
     if choice.backend == "numba":
@@ -133,8 +138,47 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
     else:
         squares = _squares(model) if choice.backend == "triton" else None
         solver = TorchSolver(model.jacobian, problem, parameters, rules, damped, squares)
-    every = pack.config.monitor.every
-    return LeastSquaresEngine(model, solver, problem, data, rules, order, choice, every)
+    every, level = pack.config.monitor.every, profile_level(pack.config.fit)
+    fitter = _fitter(model, choice.backend)
+    return LeastSquaresEngine(model, solver, problem, data, rules, order, choice, fitter, every, level)
+
+
+def _joint(
+    pack: Pack,
+    model: Model,
+    problem: Problem,
+    data: Dataset,
+    rules: Rules,
+    order: Order,
+    choice: Choice,
+    damped: bool,
+) -> LeastSquaresEngine:
+    """Groups with parameters that have one value for all of them: it starts at the median of theirs."""
+    # numba takes a second to import
+    from ...kernels.least_squares.shared import SharedSolver  # noqa: PLC0415 (see above)
+
+    assert isinstance(model, ExpressionModel) and data.segments is not None
+    shared = torch.tensor([name in pack.config.model.shared for name in model.graph.parameters])
+    joint, parameters = joint_fits(pack), model.parameters.detach()
+    start_together(parameters, shared, joint, data.segments.counts > 0)
+    solver = SharedSolver(model.graph, problem, parameters, rules, damped, shared, joint)
+    fitter = _fitter(model, choice.backend)
+    return SharedEngine(model, solver, problem, data, rules, order, choice, fitter, pack.config.monitor.every)
+
+
+def _fitter(model: Model, backend: str) -> Fitter:
+    """What makes fits of the same model in float64."""
+
+    def fitter(problem: Problem, parameters: Tensor, rules: Rules) -> Solver:
+        if backend == "numba":
+            # as above
+            from ...kernels.least_squares.numba_solver import NumbaSolver  # noqa: PLC0415 (see above)
+
+            assert isinstance(model, ExpressionModel)
+            return NumbaSolver(model.graph, problem, parameters, rules, damped=True)
+        return TorchSolver(model.jacobian, problem, parameters, rules, damped=True)
+
+    return fitter
 
 
 def _robust_loss(pack: Pack, model: Model) -> RobustLoss | None:

@@ -91,8 +91,14 @@ def _started_in(folder: Path) -> Path | None:
 
 def _alone(pack: Pack, run: int, cwd: Path | None) -> Config:
     known = OmegaConf.structured(Config)
+    grouped = pack.config.data.group is not None
+    first = (pack.config.pack.slice or [0])[0] if grouped else 0
+    group, run = divmod(first + run, pack.runs)
     values = pack.values(run) | ({} if pack.config.model.starts == 1 else _start(pack, run))
-    merged = OmegaConf.merge(known, asdict(pack.config) | {"pack": asdict(Config().pack)})
+    nothing_varied = asdict(Config().pack)
+    if grouped and not pack.config.model.shared:
+        nothing_varied["slice"] = [group, group + 1]  # of the groups this one
+    merged = OmegaConf.merge(known, asdict(pack.config) | {"pack": nothing_varied})
     put(merged, {field: value for field, value in values.items() if field != START})  # pyright: ignore[reportArgumentType]
     config: Any = OmegaConf.to_object(merged)
     config.model.starts = 1
@@ -116,7 +122,9 @@ def _start(pack: Pack, run: int) -> dict[str, float]:
 def _of_use(config: Config) -> dict[str, Any]:
     """The fields that the run has a use for."""
     used = dict(_used("", config))
-    del used["pack"]
+    used["pack"] = {"slice": config.pack.slice}
+    if config.pack.slice is None:
+        del used["pack"]
     if config.search.pruner != "patience":  # the others compare runs
         used["search"] = {"kind": "grid"}
     if not has_rates(config):

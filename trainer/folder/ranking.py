@@ -184,6 +184,9 @@ def _flat_fit(columns: Row) -> Row:
     for name, about in parameters.items():
         low, high = (about["ci95"].low, about["ci95"].high) if about["ci95"] else (None, None)
         flat |= {f"stderr.{name}": about["stderr"], f"ci95.{name}.low": low, f"ci95.{name}.high": high}
+        if "profile" in about:
+            ends = about["profile"]
+            flat |= {f"profile.{name}.low": ends.low, f"profile.{name}.high": ends.high}
     if len(parameters) <= CORRELATED:
         for (p, a), (q, b) in combinations(enumerate(parameters), 2):
             flat[f"correlation.{a}.{b}"] = fit["correlation"].of(p, q)

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..folder.atomic import replace
+from .style import can_draw
 
 CELL, MARGIN, LEAST = 0.55, 1.8, 4.2  # inches
 MOST_COUNTED, UNCOUNTED = 25, 14  # classes up to which each cell has its count; cells that more have room for
@@ -27,15 +27,21 @@ def draw_best(folder: Path) -> bool:
     ...     draw_best(Path(folder))
     False
     """
-    if not find_spec("matplotlib"):
-        return False
-    result = json.loads((folder / "result.json").read_text())
-    confusion = result.get("confusion")
+    return draw_counts(json.loads((folder / "result.json").read_text()), folder / "confusion.png")
+
+
+def draw_counts(result: Mapping[str, Any], file: Path) -> bool:
+    """Draws the classes of the best run of a result.json's content, if it has some; see draw_best.
+
+    >>> draw_counts({"run": []}, Path("confusion.png"))
+    False
+    """
+    confusion = result.get("confusion") if can_draw() else None
     if confusion:
         row = next(row for row in result["run"] if row["index"] == confusion["run"])
         run = f", run {row['index']}" if result["runs"] > 1 else ""
         accuracy = f"accuracy {row['metrics']['accuracy']:.4g} on the {confusion['part']} part"
-        draw(confusion, f"{result['experiment']}{run}: {accuracy}", folder / "confusion.png")
+        draw(confusion, f"{result['experiment']}{run}: {accuracy}", file)
     return bool(confusion)
 
 

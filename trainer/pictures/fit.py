@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+import numpy as np
+
+from ..engines.rows import numbers
 from ..folder.result import Result
-from .panel import Panel
-from .style import FAULT, MUTED, new_figure, save
+from .panel import MOST_DOTS, Panel
+from .style import FAULT, MUTED, can_draw, new_figure, save
 from .texts import FONT as TITLE
 from .texts import equation, measured, symbol, width
 from .view import View, has_picture
@@ -36,7 +38,7 @@ def draw_fit(result: Result, file: Path) -> bool:
     >>> draw_fit(session.result(), Path("fit.png"))
     False
     """
-    if not has_picture(result) or not find_spec("matplotlib"):
+    if not has_picture(result) or not can_draw():
         return False
     save(figure_of_fit(result), file)
     return True
@@ -69,7 +71,7 @@ def figure_of_fit(result: Result, run: int | None = None) -> Any:
     main, side = figure.subfigures(1, 2, width_ratios=[WIDTH * across, SIDE], wspace=0.02)
     cells = main.subfigures(down, across, squeeze=False).ravel()
     drawn = [_panel(cell, view, target) for target, cell in zip(range(len(names)), cells, strict=False)]
-    _write_title(main, view, WIDTH * across)
+    _write_title(main, drawn[0], view, WIDTH * across)
     main.supxlabel("\n".join(_caption(view)), x=0.02, ha="left", fontsize=7.5, color=MUTED)
     _write_report(side.subplots(), view, drawn[0])
     return figure
@@ -84,13 +86,14 @@ def _panel(cell: Any, view: View, target: int) -> Any:
     return above
 
 
-def _write_title(main: Any, view: View, inches: float) -> None:
+def _write_title(main: Any, first: Any, view: View, inches: float) -> None:
     """The equations, and why a fit is none."""
     text, size = equation(view.graph, inches - 0.4)
     main.suptitle(text, fontsize=size)
     if not view.converged and ("fit" in view.row or view.row["outcome"] in ("failed", "diverged")):
-        why = fill(f"{view.row['outcome']}: {view.row['message']}", int(inches * 15))
-        main.axes[0].set_title(why, loc="left", color=FAULT, fontsize=SMALL)
+        what = "not converged" if "fit" in view.row else view.row["outcome"]
+        why = fill(f"{what}: {view.row['message']}", int(WIDTH * 15))
+        first.set_title(why, loc="left", color=FAULT, fontsize=SMALL)
 
 
 def _caption(view: View) -> Iterator[str]:
@@ -99,6 +102,8 @@ def _caption(view: View) -> Iterator[str]:
     if view.covariance is not None:
         left = view.fit["degrees_of_freedom"]
         yield f"Bands: delta method, Student's t with {left:,} degrees of freedom."
+    if len(view.shown) > MOST_DOTS:
+        yield "Darker cells hold more measurements."
     hidden = len(view.result.data.target_names) - MOST_TARGETS
     if hidden > 0:
         yield f"The first {MOST_TARGETS} of {hidden + MOST_TARGETS} targets."
@@ -135,7 +140,7 @@ def _report(view: View) -> Iterator[tuple[str, str]]:
     if r2 is not None:
         yield "$R^2$", f"{r2:.5g}"
     if fit.get("residual_std") is not None:
-        yield "$s$", measured(fit["residual_std"], None)
+        yield "$s$", f"{fit['residual_std']:.4g}"
     yield "$n$", f"{len(view.counted):,}"
 
 
@@ -149,6 +154,5 @@ def _best_of(result: Result) -> int:
     """The best run; where none is of use, that of the least loss."""
     if result.best_run is not None:
         return result.best_run
-    losses = [row["loss"]["train"]["last"] for row in result.rows]
-    finite = [run for run, loss in enumerate(losses) if loss is not None]
-    return min(finite, key=lambda run: losses[run], default=0)
+    losses = numbers(result.rows, "loss", "train", "last")
+    return int(np.nanargmin(losses)) if np.isfinite(losses).any() else 0

@@ -24,7 +24,7 @@ from ...kernels.least_squares.robust import RobustLoss
 from ..data.dataset import Dataset
 from ..engines.fit import CONFIDENCE
 from ..engines.outcome import Outcome
-from ..folder.ranking import Row
+from ..engines.rows import Row
 from ..folder.result import Result
 from ..models.expression import ExpressionModel
 from ..models.metrics import LINKS
@@ -58,7 +58,7 @@ class Fitted:
     result: Result
     run: int
 
-    @property
+    @cached_property
     def row(self) -> Row:
         """Of result.json."""
         return self.result.rows[self.run]
@@ -86,11 +86,7 @@ class Fitted:
     @cached_property
     def samples(self) -> Dataset:
         """What it was trained on: all samples, or those of its own group."""
-        segments = getattr(self.result.data, "segments", None)
-        if segments is None:
-            return self.result.data
-        start, count = int(segments.starts[self.run]), int(segments.counts[self.run])
-        return self.result.data.part(slice(start, start + count))
+        return self.result.data.of_run(self.run)
 
     @cached_property
     def counted(self) -> Dataset:

@@ -61,7 +61,7 @@ class Panel:
         self._draw_samples(view.inputs[:, 0], t, self.size)
         axes.plot(at, y, color=CURVE, linewidth=1.8, label="fit", zorder=3)
         edges = [y + sign * half for half in (new, own) if half is not None for sign in (-1, 1)]
-        axes.set_ylim(*_limits(t, [y, *edges]))
+        axes.set_ylim(*limits(t, [y, *edges]))
         axes.set_ylabel(self.name)
 
     def draw_measured(self) -> None:
@@ -109,9 +109,16 @@ class Panel:
         label = f"{len(self.view.counted):,} measurements"
         if len(x) > MOST_DOTS:
             finite = np.isfinite(x) & np.isfinite(y)
-            style = {"gridsize": DENSE, "cmap": "Blues", "mincnt": 1, "linewidths": 0.1, "bins": "log"}
+            style = {
+                "gridsize": DENSE,
+                "cmap": "Blues",
+                "mincnt": 1,
+                "linewidths": 0.1,
+                "bins": "log",
+                "zorder": 0.9,
+            }
             self.axes.hexbin(x[finite], y[finite], xscale=self.axes.get_xscale(), **style)
-            self.axes.plot([], [], "h", color=DATA, label=f"{label} (darker: more)")
+            self.axes.plot([], [], "h", color=DATA, label=label)
             return
         edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5}
         if len(x) > FEW:
@@ -127,8 +134,12 @@ class Panel:
             self.axes.plot(inputs[:, 0], targets[:, self.target], "o", label=label, **style)
 
 
-def _limits(targets: np.ndarray, others: Sequence[np.ndarray]) -> tuple[float, float]:
-    """The range of the data, and of what else is drawn as far as it doesn't dwarf them."""
+def limits(targets: np.ndarray, others: Sequence[np.ndarray]) -> tuple[float, float]:
+    """The range of the data, and of what else is drawn as far as it doesn't dwarf them.
+
+    >>> [round(end, 2) for end in limits(np.array([0.0, 1.0]), [np.array([0.5, 99.0])])]
+    [-0.06, 1.66]
+    """
     t = targets[np.isfinite(targets)]
     low, high = (t.min(), t.max()) if t.size else (0.0, 1.0)
     span = (high - low) or abs(high) or 1.0

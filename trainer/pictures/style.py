@@ -1,5 +1,6 @@
 """What the pictures of fits have in common: colours that everybody can tell apart, axes, and the file."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,15 @@ SEVERAL = (
     ("#56b4e9", (0, (8, 2, 1, 2, 1, 2))),
 )
 DPI = 120
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is installed, which is the extra `plot`.
+
+    >>> can_draw()
+    True
+    """
+    return find_spec("matplotlib") is not None
 
 
 def new_figure(width: float, height: float) -> Any:

@@ -149,10 +149,20 @@ def without_hydra(config: DictConfig) -> DictConfig:
 
 def _cuts(pack: Pack) -> Iterator[tuple[int, int]]:
     """[from, to) of the runs in each cut; the starts of one model stay together where they fit."""
-    most, starts = pack.config.search.max_pack or pack.runs, pack.config.model.starts
+    runs = pack.runs * _groups(pack)
+    most, starts = pack.config.search.max_pack or runs, pack.config.model.starts
     size = most - most % starts if most >= starts else most
-    for start in range(0, pack.runs, size):
-        yield start, min(start + size, pack.runs)
+    for start in range(0, runs, size):
+        yield start, min(start + size, runs)
+
+
+def _groups(pack: Pack) -> int:
+    """How many groups data.group makes, each of which has all runs of the pack; 1 without."""
+    if pack.config.data.group is None:
+        return 1
+    from ..data.sources import count_groups  # noqa: PLC0415 (torch takes seconds, and other packs don't need it)
+
+    return count_groups(pack.config.data)
 
 
 def _folder(config: DictConfig, number: int) -> str:

@@ -168,8 +168,6 @@ def _one_of_many(cfg: DictConfig) -> "Ended":
 def _train(cfg: DictConfig, alone: bool) -> "Ended":
     """Trains a pack, or the rounds of a search."""
     from ..console.training import run  # noqa: PLC0415 (torch takes seconds: --help and the tab key don't wait for it)
-    from ..pictures.confusion import draw_best  # noqa: PLC0415 (NumPy takes a moment)
-    from ..search.rounds import search  # noqa: PLC0415 (likewise)
 
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
@@ -177,10 +175,10 @@ def _train(cfg: DictConfig, alone: bool) -> "Ended":
     pack = make_pack(cfg, overrides)
     _settle(cfg, pack, folder)
     if pack.config.search.kind == "grid":
-        ended = run(pack, folder, new_console(), command_of(HydraConfig.instance().cfg) if alone else None)
-        if alone and pack.config.monitor.tensorboard:
-            draw_best(folder)
-        return ended
+        command = command_of(HydraConfig.instance().cfg) if alone else None
+        return run(pack, folder, new_console(), command)
+    from ..search.rounds import search  # noqa: PLC0415 (likewise)
+
     return search(cfg, pack, overrides, folder, new_console())
 
 

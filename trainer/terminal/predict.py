@@ -10,7 +10,7 @@ import pyarrow
 from ...kernels.common.errors import UserError, choose
 from ..console.report import shown
 from ..console.tables import new_console, print_plain
-from ..data.files import read
+from ..data.files.read import read
 from ..data.table import Table
 from ..folder.atomic import replace
 from ..folder.plan import read_plan

@@ -39,6 +39,7 @@ OUTSIDE = {
     "loop.steps": [0],
     "loop.epochs": [0, -1],
     "loop.max_seconds": [0],
+    "fit.level": [0, 1, -0.5],
     "checkpoint.keep": [0, -1],
     "search.max_pack": [0, -1],
     "search.rounds": [0, -1],
