@@ -21,6 +21,7 @@ from ..engines.outcome import Ending
 from ..engines.rows import Row, Rows, Some, each
 from ..models.base import Model
 from ..models.evaluate import Evaluation
+from .group_runs import GroupRuns, best_of_groups
 from .ranking import LISTED_BEST, LISTED_RUNS, Objective, best_first, best_run, counted
 from .seconds import Seconds
 from .trained import Trained
@@ -55,7 +56,13 @@ class Result:
         data = self.data
         names = data.input_names, data.target_names
         scales = data.mean, data.std, data.target_mean, data.target_std
-        return Trained(self.model, self.summary, *names, *scales)
+        about = {"features": data.features, "label": data.label, "one_hot": data.one_hot}
+        return Trained(self.model, self.summary, *names, *scales, groups=self.groups, **about)
+
+    @cached_property
+    def groups(self) -> GroupRuns | None:
+        """The best run of each group, None where data.group names none."""
+        return best_of_groups(self.pack, self.rows, self.objective)
 
 
 def run_rows(

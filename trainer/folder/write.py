@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save
 
+from ..data.features import as_data
 from ..engines.rows import finite
 from ..models.base import Model
 from ..models.expression import ExpressionModel
@@ -60,7 +61,12 @@ def _save_model(file: Path, result: Result) -> None:
         "precision": config.compute.precision,
         "inputs": data.input_names,
         "targets": data.target_names,
+        "features": as_data(data.features),
+        "label": data.label,
+        "one_hot": data.one_hot,
     }
+    if groups := result.groups:
+        about["groups"] = {"keys": groups.keys, "runs": groups.runs}
     file.write_bytes(save(tensors, {"packtrain": json.dumps(about)}))
 
 
