@@ -130,9 +130,9 @@ class Fit:
         if START not in over:
             return list(range(self.session.pack.runs))
         rows = self.result.rows
-        losses = np.where(
-            np.isin(each(rows, "outcome"), UNUSABLE), np.inf, numbers(rows, "loss", "train", "last")
-        )
+        unusable = np.isin(each(rows, "outcome"), UNUSABLE)
+        losses = np.where(unusable, np.nan, numbers(rows, "loss", "train", "last"))
+        losses = np.nan_to_num(losses, nan=np.inf)
         least: dict[tuple[Any, ...], int] = {}
         for run, key in enumerate(self._keys(range(len(rows)))):
             if losses[run] < losses[least.setdefault(key, run)]:
@@ -196,9 +196,8 @@ class Fit:
 
     def _columns(self) -> dict[str, Any]:
         over, rows = self.session.pack.over, self.result.rows.of(np.array(self._chosen))
-        columns = {
-            name: [values[run] for run in self._chosen] for name, values in over.items() if name != START
-        }
+        varied = {name: values for name, values in over.items() if name != START}
+        columns: dict[str, Any] = {name: [of[run] for run in self._chosen] for name, of in varied.items()}
         for name in self._names:
             intervals = [ends or (np.nan, np.nan) for ends in each(rows, "parameters", name, "ci95")]
             low, high = np.array(intervals, np.float64).T
