@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ..common.threads import share
 from ..sums import sum_in_order
-from .numba_inference import covariances, decompose
 
 EPS = torch.finfo(torch.float64).eps
 LEAST = EPS**0.75  # of the scaled J's largest singular value: smaller ones count as zero
@@ -62,6 +61,8 @@ def infer(root: Tensor, free: Tensor) -> Inference:
 
 def _jacobi(matrices: Tensor) -> tuple[Tensor, Tensor]:
     """Singular values [R, P] and right singular vectors [R, P, P], in rows."""
+    from .numba_inference import decompose  # noqa: PLC0415 (numba takes a second to import)
+
     columns = matrices.mT.contiguous().numpy()
     values, directions = np.empty(columns.shape[:2]), np.empty_like(columns)
     share(len(columns), lambda start, stop: decompose(start, stop, columns, values, directions))
@@ -77,6 +78,8 @@ def _lapack(matrices: Tensor) -> tuple[Tensor, Tensor]:
 
 def _unscaled(known: Tensor, values: Tensor, directions: Tensor, norm: Tensor) -> Tensor:
     """(J^T J)^+ [R, P, P], by the directions that are `known` [R, P]."""
+    from .numba_inference import covariances  # noqa: PLC0415 (numba takes a second to import)
+
     unscaled = np.empty(directions.shape)
     given = *(part.numpy() for part in (known.sum(1), values, directions, norm)), unscaled
     share(len(unscaled), lambda start, stop: covariances(start, stop, *given))

@@ -14,6 +14,8 @@ from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
 from .schema import (
     COLUMN_SPLITS,
+    DROP,
+    IMPUTE,
     KINDS,
     LEAST_SQUARES,
     MISSING_VALUES,
@@ -67,6 +69,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     _check_standardized(config)
     _check_intervals(config)
     _check_split(config.data)
+    _check_missing(config)
     if config.model.best:
         _check_best(config)
     if config.compute.precision in ("tf32", "bf16") and config.model.kind == "expression":
@@ -103,6 +106,7 @@ def _check_least_squares(config: Config, named: Collection[str]) -> None:
     """`named` are the fields that the command line or the pack names."""
     kind, model = config.optimizer.kind, config.model
     _check_loss_of_fits(kind, model)
+    _check_shared(config)
     if model.gradient != "exact":
         raise UserError(
             f"optimizer={kind} takes exact derivatives; model.gradient={model.gradient} is for the others"
@@ -123,6 +127,25 @@ def _check_least_squares(config: Config, named: Collection[str]) -> None:
     if "loop.batch_size" in named and config.loop.batch_size != "full":
         raise UserError(
             f"optimizer={kind} takes all samples in each step; got loop.batch_size={config.loop.batch_size}"
+        )
+
+
+def _check_shared(config: Config) -> None:
+    """model.shared ties all groups together, so there have to be some, and all of them."""
+    model, names = config.model, ", ".join(config.model.shared)
+    if not names:
+        return
+    if config.data.group is None:
+        raise UserError(
+            f"model.shared=[{names}] is one value for all groups, and there are none: name the column that "
+            "tells them apart, as in data.group=sample, or model.shared=[]"
+        )
+    if both := ", ".join(name for name in model.shared if name in model.fixed):
+        raise UserError(f"model.shared and model.fixed both name {both}: keep one")
+    if config.pack.slice is not None:
+        raise UserError(
+            f"model.shared=[{names}] is fitted to all groups at once, and pack.slice takes some of their "
+            "runs: pack.slice=null, and search.max_pack=null where that cuts a sweep"
         )
 
 
@@ -216,6 +239,14 @@ def _check_split(data: DataConfig) -> None:
         )
 
 
+def _check_missing(config: Config) -> None:
+    if config.data.missing == IMPUTE and config.data.group is not None:
+        raise UserError(
+            f"data.missing={IMPUTE} learns from all rows what to fill in, and each group of data.group is a "
+            f"data set of its own: data.missing={DROP}"
+        )
+
+
 def _check_best(config: Config) -> None:
     if config.optimizer.kind in LEAST_SQUARES:
         raise UserError(
@@ -230,7 +261,7 @@ def _check_best(config: Config) -> None:
 
 
 def _check_first_order(config: Config) -> None:
-    for name in ("bounds", "fixed"):
+    for name in ("bounds", "fixed", "shared"):
         if getattr(config.model, name):
             raise UserError(
                 f"model.{name} is for optimizer={' and '.join(LEAST_SQUARES)}, "

@@ -15,7 +15,7 @@ from .schema import KINDS, LEAST_SQUARES, Config, all_fields
 
 OF_EQUATIONS = (
     "model.outputs", "model.parameters", "model.variables", "model.initial", "model.bounds", "model.fixed",
-    "data.truth", "data.columns", "data.table",
+    "model.shared",     "data.truth", "data.columns", "data.table",
 )  # fmt: skip
 VARIED = "", "pack.over.", "search.space."  # where a field's values may stand
 

@@ -65,6 +65,7 @@ class ModelConfig:
     starts: int = only(1, "expression")
     bounds: dict[str, Any] = mapping("expression")
     fixed: list[str] = only([], "expression")
+    shared: list[str] = only([], "expression")
     gradient: str = only("exact", "expression")
     grad_delta: float = only(1e-4, "expression")
     widths: list[int] | None = only(None, "mlp")

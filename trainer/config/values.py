@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -48,11 +49,26 @@ def typed(cfg: DictConfig, path: str, values: list[Any], where: str = "pack.over
             f"{where}: {path} can't differ between the runs of a pack{nearest(path, allowed)}; "
             f"{', '.join(sorted(allowed))} can"
         )
-    probe = copy.deepcopy(cfg)
-    converted = [value if is_interpolated(value) else _typed(probe, path, value, where) for value in values]
+    converted = list(_converted(copy.deepcopy(cfg), path, values, where))
     if path == "loop.steps" and None in converted:
         raise UserError(f"{where}: loop.steps is the number of steps of each run; got null")
     return converted
+
+
+def _converted(probe: DictConfig, path: str, values: list[Any], where: str) -> Iterator[Any]:
+    """The values as the type of their field. Once a number has stayed as it is, others of its type do."""
+    kept: set[type] = set()
+    for value in values:
+        if type(value) in kept:
+            check_number(path, value)
+            yield value
+        elif is_interpolated(value):
+            yield value
+        else:
+            converted = _typed(probe, path, value, where)
+            if type(converted) is type(value) in (int, float):
+                kept.add(type(value))
+            yield converted
 
 
 def _typed(probe: DictConfig, path: str, value: Any, where: str) -> Any:

@@ -120,6 +120,23 @@ def correlation_columns(row: dict[str, Any]) -> list[Column]:
     return [Column("correlation", list(correlation), "left"), *(Column(*column) for column in columns)]
 
 
+def shared_line(shared: dict[str, Any], joint: dict[str, Any]) -> str:
+    """The parameters that groups share, and of how many groups they are: by result.json.
+
+    >>> joint = {"groups": 9, "left_out": 1, "fits": 1, "residual_std": 0.1, "degrees_of_freedom": 70, "run": 0}
+    >>> shared_line({"k": {"value": 0.5, "stderr": 0.01}}, joint)
+    'k = 0.5 ± 0.01 in 9 groups, 1 left out; residual std 0.1 (70 degrees of freedom)'
+    """
+    values = ", ".join(f"{name} = {uncertain(about['value'], about)}" for name, about in shared.items())
+    groups = "1 group" if joint["groups"] == 1 else f"{joint['groups']:,} groups"
+    left_out = f", {joint['left_out']:,} left out" if joint["left_out"] else ""
+    best = (
+        f"; the best of {joint['fits']:,} joint fits, that of run {joint['run']}" if joint["fits"] > 1 else ""
+    )
+    residual = f"{number(joint['residual_std'])} ({number(joint['degrees_of_freedom'])} degrees of freedom)"
+    return f"{values} in {groups}{left_out}{best}; residual std {residual}"
+
+
 def starts_line(multi_start: dict[str, Any]) -> str:
     """How many of several starts ended in which minimum, by `multi_start` of result.json.
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
@@ -14,8 +15,10 @@ from ..folder.checkpoint import part_of
 from ..folder.result import Result
 from ..models.evaluate import Evaluation
 from ..session import Session
-from ..tensorboard.board import Board
 from .progress import ProgressLine
+
+if TYPE_CHECKING:
+    from ..tensorboard.board import Board
 
 log = logging.getLogger(__name__)
 PART = "monitor"  # in checkpoints
@@ -31,8 +34,7 @@ class Monitor:
     def __init__(self, session: Session, folder: Path, console: Console) -> None:
         self.session, self.console = session, console
         config, engine = session.pack.config.monitor, session.engine
-        about = list(engine.model.scalars), session.data.validation is not None
-        self.board = Board(folder, session.pack, *about) if config.tensorboard else None
+        self.board = _board(session, folder) if config.tensorboard else None
         self.progress = ProgressLine(console, int(engine.steps.max()), config.progress)
         self.clock = compiling.clock()
         self.resumed = False
@@ -105,3 +107,11 @@ class Monitor:
         """Samples a second since the last call, all runs together."""
         before, self.clock = self.clock, compiling.clock()
         return samples / max(self.clock - before, 1e-9)
+
+
+def _board(session: Session, folder: Path) -> "Board":
+    from ..tensorboard.board import Board  # noqa: PLC0415 (TensorBoard takes a moment to import)
+
+    return Board(
+        folder, session.pack, list(session.engine.model.scalars), session.data.validation is not None
+    )

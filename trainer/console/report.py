@@ -14,7 +14,8 @@ from rich.console import Console
 from ..folder.ranking import BEST_STEP, Objective, Row, best_first, loss_of, objective_in
 from ..folder.tested import TEST, TEST_LOSS, flat_test
 from .confusion import print_confusion
-from .fit import fit_lines, number, print_parameters, starts_line, uncertain
+from .fit import fit_lines, number, print_parameters, shared_line, starts_line, uncertain
+from .many import print_many
 from .tables import Column, blocks, filled, print_columns, print_pairs, print_plain
 
 SHOWN_RUNS = 10
@@ -90,15 +91,22 @@ def results_table(console: Console, result: Mapping[str, Any], rows: Sequence[Ro
     head_lines(console, result)
     objective = objective_in(result)
     ranked = best_first(rows, objective)
+    many = result.get("fits")
     if result["runs"] == 1:
         _print_one(console, ranked[0])
+    elif many:
+        print_many(console, many)
     elif ranked:
         print_runs(console, ranked[:SHOWN_RUNS], objective)
         for note in [*ranked[0].get("notes", []), *ranked[0].get("fit", {}).get("notes", [])]:
             print_plain(console, f"  run {ranked[0]['index']}: {note}")
         _print_test(console, ranked[0])
+    if joint := result.get("joint_fit"):
+        print_plain(console, f"  shared  {shared_line(result['shared'], joint)}")
     print_confusion(console, result.get("confusion"))
-    if result["runs"] > SHOWN_RUNS:
+    if many:
+        print_plain(console, f"  runs.csv and runs.parquet have all {result['runs']:,} runs")
+    elif result["runs"] > SHOWN_RUNS:
         print_plain(console, f"  the best {SHOWN_RUNS} of {result['runs']:,} runs; runs.csv has all")
     if multi_start := result.get("multi_start"):
         print_plain(console, f"  starts  {starts_line(multi_start)}")

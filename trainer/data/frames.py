@@ -1,13 +1,14 @@
 """Data as people hold them in Python -> a table, and results as a frame of the kind that came in."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...kernels.common.errors import UserError
-from .files import flat, read
+from .files.content import flat
+from .files.read import read
 from .table import Table
 
 SOURCE = "data"
@@ -33,10 +34,15 @@ def table_of(data: Any) -> Table:
     if isinstance(data, (str, Path)):
         return read(str(data))
     if isinstance(data, Mapping):
-        return Table(SOURCE, *flat((str(name), _array(str(name), column)) for name, column in data.items()))
+        return _table((str(name), _array(str(name), column)) for name, column in data.items())
     if isinstance(data, np.ndarray) and data.dtype.names:
-        return Table(SOURCE, *flat((name, data[name]) for name in data.dtype.names))
-    return Table(SOURCE, *flat(_of_frame(data)))
+        return _table([("", data)])
+    return _table(_of_frame(data))
+
+
+def _table(columns: Iterable[tuple[str, np.ndarray]]) -> Table:
+    content = flat(columns)
+    return Table(SOURCE, content.columns, content.refused, notes=content.notes)
 
 
 def frame_like(data: Any, columns: Any) -> Any:

@@ -100,6 +100,23 @@ def runs_of_groups(pack: Pack, data: Data) -> tuple[Pack, Data]:
     return whole, data.each(lambda part: part.of(own))
 
 
+def joint_fits(pack: Pack) -> Tensor:
+    """Which runs of runs_of_groups() differ only in their group, and so are one fit: a number each, [R].
+
+    >>> from packtrain.trainer.config.pack import Pack
+    >>> from packtrain.trainer.config.schema import Config, DataConfig
+    >>> from packtrain.trainer.data.groups import joint_fits
+    >>> config = Config(data=DataConfig("file", group="cell"))
+    >>> joint_fits(Pack(config, {"cell": ["b", "b", "a", "a"], "seed": [0, 1, 0, 1]}, 4)).tolist()
+    [0, 1, 0, 1]
+    """
+    keys = {_column(name) for name in group_columns(pack.config.data.group)}
+    varied = [values for path, values in pack.over.items() if path not in keys]
+    numbers: dict[str, int] = {}
+    cases = map(repr, zip(*varied, strict=True)) if varied else [""] * pack.runs
+    return torch.tensor([numbers.setdefault(case, len(numbers)) for case in cases])
+
+
 def _column(name: str) -> str:
     """What a group's column is called among what varies."""
     taken = name in TAKEN or name in {path for path, _ in all_fields()} or "." in name

@@ -10,13 +10,13 @@ from ...kernels.common.errors import UserError, choose
 from ...kernels.equations.losses import BINARY, CROSS_ENTROPY
 from ...kernels.language import Graph, notes
 from ..config.checks import split_method
-from ..config.schema import DROP, IMPUTE, DataConfig
-from . import files
+from ..config.schema import DROP, DataConfig
 from .class_weights import with_class_weights
 from .columns import TARGET
-from .dataset import Data, Dataset, prepare, rounded
+from .dataset import Data, Dataset, Groups, prepare, rounded
 from .drop import without_missing
-from .encode import told
+from .encode import told as encoded
+from .files.read import read
 from .generated import gaussians, ground_truth
 from .groups import by_groups, first_rows, group_columns
 from .select import select
@@ -52,40 +52,21 @@ def load(
     >>> len(data.train), len(data.validation)
     (3, 1)
     """
-    groups = None
+    groups, told, read = None, [], table
     if config.kind == "ground_truth" and table is None:
-        if graph is None:
-            raise UserError("data=ground_truth pushes samples through equations, and an MLP has none")
-        if loss == CROSS_ENTROPY:
-            raise UserError(
-                "data=ground_truth makes numbers, and model.loss=cross_entropy takes class labels"
-            )
-        table, whole, columns = None, ground_truth(config, graph, device, dtype), []
-        read: list[str] = []
+        equations = _for_ground_truth(graph, loss)
+        whole, told = ground_truth(config, equations, device, dtype), notes(equations)
     else:
-        table, names = table or _table(config), group_columns(config.group)
-        others = _features(table, config, graph, names)
-        if names and config.missing == IMPUTE:
-            raise UserError(
-                f"data.missing={IMPUTE} learns from all rows what to fill in, and each group is a "
-                f"data set of its own: data.missing={DROP}"
-            )
-        mends = config.missing, config.encode, bool(names)
-        whole = select(others, config.columns, graph, loss == CROSS_ENTROPY, outputs, *mends)
-        columns, read = table.names, [*table.notes, *told(whole.features, whole.inputs)]
-        if config.missing == DROP:
-            whole, dropped = without_missing(whole, table.source)
-            read += dropped
-        if names:
-            whole, groups = by_groups(whole, table, names)
+        read = table or _table(config)
+        whole, groups, told = _of_table(read, config, graph, loss == CROSS_ENTROPY, outputs)
     _check_targets(whole, loss)
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
-    split = split_of(config, whole, table)
+    split = split_of(config, whole, read)
     data = prepare(whole, split, inputs, targets)
-    read += split.notes(*(len(part or ()) for part in (data.train, data.validation, data.test)))
+    told += split.notes(*(len(part or ()) for part in (data.train, data.validation, data.test)))
     if config.class_weights not in (None, {}):
         data = with_class_weights(data, config.class_weights)
-    sentences = [*read, *data.notes, *(notes(graph, columns) if graph else []), *rounded(data.train, dtype)]
+    sentences = [*told, *data.notes, *rounded(data.train, dtype)]
     return replace(data.to(device, dtype), notes=tuple(sentences), groups=groups)
 
 
@@ -108,6 +89,33 @@ def _features(table: Table, config: DataConfig, graph: Graph | None, groups: lis
     return table.without([*groups, *split])
 
 
+def _of_table(
+    table: Table, config: DataConfig, graph: Graph | None, classes: bool, outputs: int | None
+) -> tuple[Dataset, Groups | None, list[str]]:
+    """The samples of a table, their groups if it has any, and sentences for people on how they were made."""
+    names = group_columns(config.group)
+    others = _features(table, config, graph, names)
+    mends = config.missing, config.encode, bool(names)
+    whole = select(others, config.columns, graph, classes, outputs, *mends)
+    told = [*table.notes, *encoded(whole.features, whole.inputs)]
+    told += notes(graph, table.names) if graph else []
+    if config.missing == DROP:
+        whole, dropped = without_missing(whole, table.source)
+        told += dropped
+    if not names:
+        return whole, None, told
+    return *by_groups(whole, table, names), told
+
+
+def _for_ground_truth(graph: Graph | None, loss: str) -> Graph:
+    """The equations that make samples. Raises UserError where there are none, or they make classes."""
+    if graph is None:
+        raise UserError("data=ground_truth pushes samples through equations, and an MLP has none")
+    if loss == CROSS_ENTROPY:
+        raise UserError("data=ground_truth makes numbers, and model.loss=cross_entropy takes class labels")
+    return graph
+
+
 def _check_targets(data: Dataset, loss: str) -> None:
     """Raises UserError where a loss can't take a target: it would fall without end."""
     low, high, expected = RANGES.get(loss, (-np.inf, np.inf, ""))
@@ -127,7 +135,7 @@ def _table(config: DataConfig) -> Table:
         return sklearn_set(config.set)
     if config.kind == "table" or (config.kind == "file" and config.path is None and config.table):
         return Table("data.table", {name: _listed(name, given) for name, given in config.table.items()})
-    return files.read(config.path)
+    return read(config.path)
 
 
 def _listed(name: str, given: Any) -> np.ndarray:

@@ -19,6 +19,7 @@ from ..config.equations import optimizer_fields, rule_in, schedule_fields, sched
 from ..config.pack import Pack
 from ..config.schema import LEAST_SQUARES, profile_level
 from ..data.dataset import Dataset
+from ..data.groups import joint_fits
 from ..data.order import Order
 from ..models.base import Model
 from ..models.build import graph_of, new_model
@@ -30,6 +31,7 @@ from .choose import Choice, choose
 from .devices import Compute
 from .least_squares import LeastSquaresEngine
 from .parted import PartedEngine
+from .shared import SharedEngine, start_together
 from .step import StepEngine
 from .tabulated import TabulatedEngine
 
@@ -123,6 +125,8 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
     )
     rules = _rules(pack, model, problem, _steps(pack, order))
     damped = pack.config.optimizer.kind == "levenberg_marquardt"
+    if pack.config.model.shared:
+        return _joint(pack, model, problem, data, rules, order, choice, damped)
     parameters = model.parameters.detach()
     solver: Solver
     if choice.backend == "numba":
@@ -137,6 +141,29 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
     every, level = pack.config.monitor.every, profile_level(pack.config.fit)
     fitter = _fitter(model, choice.backend)
     return LeastSquaresEngine(model, solver, problem, data, rules, order, choice, fitter, every, level)
+
+
+def _joint(
+    pack: Pack,
+    model: Model,
+    problem: Problem,
+    data: Dataset,
+    rules: Rules,
+    order: Order,
+    choice: Choice,
+    damped: bool,
+) -> LeastSquaresEngine:
+    """Groups with parameters that have one value for all of them: it starts at the median of theirs."""
+    # numba takes a second to import
+    from ...kernels.least_squares.shared import SharedSolver  # noqa: PLC0415 (see above)
+
+    assert isinstance(model, ExpressionModel) and data.segments is not None
+    shared = torch.tensor([name in pack.config.model.shared for name in model.graph.parameters])
+    joint, parameters = joint_fits(pack), model.parameters.detach()
+    start_together(parameters, shared, joint, data.segments.counts > 0)
+    solver = SharedSolver(model.graph, problem, parameters, rules, damped, shared, joint)
+    fitter = _fitter(model, choice.backend)
+    return SharedEngine(model, solver, problem, data, rules, order, choice, fitter, pack.config.monitor.every)
 
 
 def _fitter(model: Model, backend: str) -> Fitter:

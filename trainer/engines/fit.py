@@ -6,7 +6,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from scipy.special import stdtrit
 from torch import Tensor
 
 from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status
@@ -16,6 +15,7 @@ from ...kernels.least_squares.linearize import Linear
 from ..data.dataset import Dataset
 from ..models.base import Model
 from .notes import notes_of
+from .pooled import Joint, pooled
 from .rows import Correlation, Names, Pair, Row, Rows, Some
 from .samples import Samples, samples_of
 
@@ -34,6 +34,9 @@ class Fits(Protocol):
 
     @property
     def status(self) -> Tensor: ...
+
+    @property
+    def joint(self) -> Joint | None: ...
 
 
 class Ends(NamedTuple):
@@ -61,7 +64,8 @@ def add_reports(rows: Rows, engine: Fits) -> None:
     residual variance s^2 = RSS / (n - k), shared by all outputs; covariance s^2 (J^T J)^+;
     AIC = n ln(RSS / n) + 2 k and BIC = n ln(RSS / n) + k ln n. Of a robust loss RSS is twice the sum of
     losses, and rows of J are scaled by the root of l'', as scipy's curve_fit has it; R^2, AIC and BIC are
-    null. A fit that has not converged gets no standard errors: they are those of a minimum.
+    null. A fit that has not converged gets no standard errors: they are those of a minimum. Groups that
+    share parameters are one fit: see pooled().
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -85,6 +89,8 @@ def add_reports(rows: Rows, engine: Fits) -> None:
     ends = _joined([_ends(engine, converged, *part) for part in engine.solver.solutions()])
     ends = ends._replace(rss=np.where(samples.n > 0, ends.rss, math.nan))  # of nothing, nothing is said
     quality = _quality(ends.rss, ends.rank, samples)
+    if joint := engine.joint:
+        quality |= pooled(joint, ends.rss, ends.rank, np.asarray(samples.n))
     criteria = [status.name.lower() for status in Status]
     rows.columns["fit"] = {
         "criterion": [criteria[code] for code in statuses.tolist()],
@@ -194,6 +200,8 @@ def _log(values: np.ndarray) -> np.ndarray:
 
 def _student(degrees: np.ma.MaskedArray) -> np.ndarray:
     """How many standard errors the interval of CONFIDENCE reaches to each side, by Student's t: [R]."""
+    from scipy.special import stdtrit  # noqa: PLC0415 (scipy takes a moment to import)
+
     different, places = np.unique(degrees.filled(0), return_inverse=True)
     return np.array([float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) for freedom in different.tolist()])[places]
 

@@ -1,6 +1,6 @@
 """The engine of least-squares fits: trial steps of every run on all samples, until each has converged."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -17,8 +17,9 @@ from .base import History, put, recorded
 from .choose import Choice
 from .faults import far_from_0, fault_beyond, fault_in, too_far
 from .fit import add_reports
+from .many import MANY, fits_report
 from .outcome import Ending, Outcome
-from .profile import add_profiles
+from .pooled import Joint
 from .rows import Row, Rows
 from .starts import starts_report
 
@@ -88,6 +89,11 @@ class LeastSquaresEngine:
     @property
     def status(self) -> Tensor:
         return self.solver.status
+
+    @property
+    def joint(self) -> Joint | None:
+        """Which runs are one fit: of runs that share no parameters, none."""
+        return None
 
     @property
     def steps_done(self) -> Tensor:
@@ -168,15 +174,19 @@ class LeastSquaresEngine:
     def _look_beside(self, runs: Tensor) -> None:
         """Finds saddles: where a derivative was 0 all along, the sum of squares may fall to its sides."""
         if len(runs):
-            given = *self._in_double(runs), self.rules.of(runs), self._silent[runs]
+            given = *self._in_double(runs), self._limits(runs), self._silent[runs]
             falls = is_saddle(self.model.jacobian, *given)
             self.status[runs[falls]] = Status.SADDLE
 
     def _look_down(self, runs: Tensor) -> None:
         """Finds places where a robust loss curves down, as between two groups of samples."""
         if self.problem.loss is not None:
-            falls = bends_down(self.model.jacobian, *self._in_double(runs), self.rules.of(runs))
+            falls = bends_down(self.model.jacobian, *self._in_double(runs), self._limits(runs))
             self.status[runs[falls]] = Status.SADDLE
+
+    def _limits(self, runs: Tensor) -> Rules:
+        """The bounds, and the parameters that each of the runs moves for itself."""
+        return self.rules.of(runs)
 
     def _in_double(self, runs: Tensor) -> tuple[Tensor, Problem]:
         return self.model.parameters.detach()[runs].double(), self.problem.double().of(runs)
@@ -203,8 +213,6 @@ class LeastSquaresEngine:
     def endings(self, reason: str, pruned: str = "") -> list[Ending]:
         """How each fit ended; `reason` is why it was stopped, where it was."""
 
-        words = OF_SQUARES if self.problem.loss is None else OF_A_LOSS
-
         def ending(run: int, status: Status, done: int, steps: int) -> Ending:
             if run in self.data.faults:
                 return Ending(Outcome.FAILED, done, steps, self.data.faults[run])
@@ -214,7 +222,7 @@ class LeastSquaresEngine:
                 outcome = Outcome.STOPPED
             else:
                 outcome = Outcome.CONVERGED if status in CONVERGED else Outcome.FAILED
-            why = REASONS[status].format(**words) + self._explanation(run, status)
+            why = REASONS[status].format(**self._words) + self._explanation(run, status)
             return Ending(outcome, done, steps, why)
 
         columns = self.status.tolist(), self.steps_done.tolist(), self.steps.tolist()
@@ -227,12 +235,28 @@ class LeastSquaresEngine:
         return endings
 
     def report(self, rows: Rows) -> Row:
-        """Adds the report of each fit to its row, and returns that of model.starts, as multi_start."""
+        """Adds the fits' reports -> that of model.starts, as multi_start, or of many groups, as fits."""
         add_reports(rows, self)
         if self.level is not None:
+            from .profile import add_profiles  # noqa: PLC0415 (scipy takes a moment to import)
+
             add_profiles(rows, self, self.level)
-        starts = starts_report(rows, self)
-        return {"multi_start": starts} if starts else {}
+        if self.data.segments is None:
+            starts = starts_report(self.separate(rows), self)
+            return {"multi_start": starts} if starts else {}
+        if len(rows) <= MANY:
+            return {}
+        reasons = {status.name.lower(): why.format(**self._words) for status, why in REASONS.items()}
+        running = {Status.RUNNING.name.lower(): "it was stopped"}
+        return {"fits": fits_report(rows, reasons | running, self.data.faults)}
+
+    @property
+    def _words(self) -> dict[str, str]:
+        return OF_SQUARES if self.problem.loss is None else OF_A_LOSS
+
+    def separate(self, rows: Rows) -> Sequence[Row]:
+        """A row for each fit of which one start may find another minimum than the next."""
+        return rows
 
     def _explanation(self, run: int, status: Status) -> str:
         """What follows the reason of one fit that ended with this status, or ''."""

@@ -13,7 +13,18 @@ EXACT = 400.0  # times the rounding of the targets: smaller residuals are roundi
 
 
 def notes_of(rows: Rows, converged: np.ndarray, samples: Samples, eps: float) -> Some:
-    """The notes of all fits: what holds of one alone is looked for where there is something to say."""
+    """The notes of all fits: what holds of one alone is looked for where there is something to say.
+
+    `rows` have all of `fit` but these; `eps` is of the type of the parameters.
+
+    >>> from packtrain.trainer.engines.rows import Names
+    >>> none = Names([], np.zeros((1, 0), bool))
+    >>> fit = {"rss": np.ones(1), "r_squared": np.ones(1), "degrees_of_freedom": np.ma.array([3])}
+    >>> fit |= {"undetermined": none, "at_bound": none}
+    >>> samples = Samples(np.array([5]), np.ones(1), np.ones(1), False, offset=str)
+    >>> notes_of(Rows({"index": range(1), "fit": fit}), np.array([False]), samples, 1e-16)[0]
+    ['the fit has not converged, so nothing is said of how uncertain its parameters are']
+    """
     fit = rows.columns["fit"]
     usable = np.isfinite(fit["rss"])
     size = np.broadcast_to(samples.size, usable.shape)

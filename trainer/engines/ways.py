@@ -16,6 +16,10 @@ TILES = 163 << 10  # bytes of shared memory that the largest tiles of our kernel
 LARGEST = 1 << 16  # samples of a minibatch of equations that stays on one core: others are shared out
 WIDEST = 128  # features of the widest layer that Triton's compiled training takes
 FEW_REGISTERS = "mse", "sse", "cross_entropy"  # losses of MLPs in float64 that Triton's training has room for
+ONE_WAY_TO_SHARE = (
+    "model.shared is fitted by Numba, on the CPU in fp64: compute.device=cpu compute.precision=fp64 "
+    "compute.backend=auto"
+)
 MOST_DERIVATIVES = 64  # of one sample, all in registers: what Triton's normal equations take
 
 
@@ -194,6 +198,8 @@ def _cannot_step_by_numba(task: Task) -> str:
 
 
 def _cannot_fit_by_triton(task: Task) -> str:
+    if task.config.model.shared:
+        return ONE_WAY_TO_SHARE
     if reason := _cannot_step_by_triton(task):
         return reason
     if (
@@ -212,6 +218,8 @@ def _cannot_fit_by_triton(task: Task) -> str:
 def _cannot_fit_by_numba(task: Task) -> str:
     if task.graph is not None and task.dtype == torch.float64 and task.device.type == "cpu":
         return ""
+    if task.config.model.shared:
+        return ONE_WAY_TO_SHARE
     return (
         "compute.backend=numba, and so engine=fused, fits equations in compute.precision=fp64 on "
         "compute.device=cpu; compute.backend=reference takes everything"
@@ -219,8 +227,8 @@ def _cannot_fit_by_numba(task: Task) -> str:
 
 
 def _serves(task: Task) -> str:
-    """The reference trains everything."""
-    return ""
+    """The reference trains everything, but for joint fits."""
+    return ONE_WAY_TO_SHARE if task.config.model.shared else ""
 
 
 # In order of preference.

@@ -96,7 +96,7 @@ def _alone(pack: Pack, run: int, cwd: Path | None) -> Config:
     group, run = divmod(first + run, pack.runs)
     values = pack.values(run) | ({} if pack.config.model.starts == 1 else _start(pack, run))
     nothing_varied = asdict(Config().pack)
-    if grouped:
+    if grouped and not pack.config.model.shared:
         nothing_varied["slice"] = [group, group + 1]  # of the groups this one
     merged = OmegaConf.merge(known, asdict(pack.config) | {"pack": nothing_varied})
     put(merged, {field: value for field, value in values.items() if field != START})  # pyright: ignore[reportArgumentType]

@@ -64,6 +64,7 @@ def make_graph(config: ModelConfig, others: Iterable[str] = ()) -> Graph | None:
     graph = parse(config.expressions, config.outputs, config.parameters, variables)
     _check_variables(config, graph)
     check_names("model.fixed", config.fixed, graph)
+    check_names("model.shared", config.shared, graph)
     graph = replace(graph, fixed=frozenset(config.fixed))
     graph.check_slopes()
     return graph

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from ..config.pack import Pack
+from ..config.schema import LEAST_SQUARES
 from ..engines.base import History
 from ..engines.rows import Row, each
 from ..folder.curves import run_name
@@ -22,6 +23,7 @@ from .layout import QUANTILES, loss_layout
 FLUSH_SECONDS = 2.0  # between two looks at the curves
 FLUSH_SHARE = 0.05  # of the time goes into writing, at most
 SHOWN_BEST = 10
+SELECTED = 500  # runs up to which TensorBoard shows curves by itself
 
 
 class Board:
@@ -29,13 +31,14 @@ class Board:
 
     A single run has its file in `folder` itself. Of many, each run has a folder, `summary` has a few curves
     of all their training losses, and at the end the best runs are linked, by rank, below `best`: of more than
-    500 runs TensorBoard shows none by itself.
+    SELECTED runs TensorBoard shows none by itself. Of so many fits, or runs of groups, there is the summary
+    alone: their few steps each would be thousands of files that nobody looks at.
     """
 
     def __init__(self, folder: Path, pack: Pack, scalars: Sequence[str], validated: bool) -> None:
         self.folder, self.pack = folder, pack
         self.many = pack.runs > 1
-        self.names = [run_name(run, pack.runs) for run in range(pack.runs)]
+        self.names = [] if summarized(pack) else [run_name(run, pack.runs) for run in range(pack.runs)]
         self.parameters = [f"parameters/{name}" for name in scalars]
         self.validated = validated
         self.files = EventFiles([folder / name for name in self.names + ["summary"] * self.many])
@@ -48,7 +51,7 @@ class Board:
         self.files.begin()
         if self.many:
             self.files.add_summary(self.whole, loss_layout(self.validated))
-        if self.pack.over:
+        if self.names and self.pack.over:
             training = Path(*self.folder.absolute().parts[-3:-1])  # tells the runs of two trainings apart
             for run, values in enumerate(hparams.values(self.pack)):
                 self.files.add_summary(run, hparams.session_start(values, str(training / self.names[run])))
@@ -61,6 +64,9 @@ class Board:
 
     def restore(self, memory: Mapping[str, Tensor]) -> None:
         """Restores the curves to what they were when `memory` was taken."""
+        if len(memory["lengths"]) != len(self.files.paths):  # of a version that wrote others
+            self.begin()
+            return
         shutil.rmtree(self.folder / "best", ignore_errors=True)
         self.files.restore(memory)
 
@@ -68,6 +74,15 @@ class Board:
         """Adds the recorded steps: loss, gradient norm, learning rates, samples per second, parameters."""
         parts = history.scalars, history.loss, history.gradient_norm, *history.rates.values()
         scalars, loss, *others = (part.cpu().numpy() for part in parts)
+        if self.many:
+            self._summarize(np.array(history.steps, np.int64), loss)
+        if self.names:
+            self._add_curves(history, speed, scalars, loss, others)
+        self.flush_if_due()
+
+    def _add_curves(
+        self, history: History, speed: float, scalars: np.ndarray, loss: np.ndarray, others: list[np.ndarray]
+    ) -> None:
         columns = np.stack([loss, *others, np.full_like(loss, speed)], -1)
         rates = (f"optimizer/{name}" for name in history.rates)
         tags = ["loss/train", "optimizer/gradient_norm", *rates, "speed/samples_per_second", *self.parameters]
@@ -76,12 +91,11 @@ class Board:
         )
         finite = np.isfinite(loss)
         self.files.add(steps[finite], tags, np.concatenate([columns, scalars], -1)[finite], runs[finite])
-        if self.many:
-            self._summarize(steps[:, 0], loss)
-        self.flush_if_due()
 
     def validate(self, steps: np.ndarray, evaluation: Evaluation, marked: np.ndarray) -> None:
         """Adds loss and metrics on the validation part after `steps` [R], of the runs that are marked [R]."""
+        if not self.names:
+            return
         metrics = {f"metrics/{name}": values for name, values in evaluation.metrics.items()}
         columns = {"loss/validation": evaluation.loss, **metrics}
         values = np.stack([column.cpu().numpy() for column in columns.values()], -1)
@@ -91,15 +105,16 @@ class Board:
 
     def end(self, steps: np.ndarray, parameters: np.ndarray) -> None:
         """Adds the parameters [R, C] of each run after its last step, `steps` [R], and writes all."""
-        self._add_ends(steps, self.parameters, parameters)
+        if self.names:
+            self._add_ends(steps, self.parameters, parameters)
         self.files.flush()
 
     def add_results(self, rows: Sequence[Row], objective: Objective | None = None) -> None:
         """Adds the `rows` of result.json to HParams, and links the best of them by the objective."""
-        if self.pack.over:
+        if self.names and self.pack.over:
             self._add_outcomes(rows)
         self.files.flush()
-        if len(rows) > SHOWN_BEST:
+        if self.names and len(rows) > SHOWN_BEST:
             ranked = best_first(rows, objective)[:SHOWN_BEST]
             self._link([row["index"] for row in ranked if row["outcome"] not in UNUSABLE])
 
@@ -141,6 +156,19 @@ class Board:
                 _link_or_copy(file, link)
             except OSError as error:
                 self.files.problem = f"can't write {link}: {error.strerror}"
+
+
+def summarized(pack: Pack) -> bool:
+    """Whether there is a summary of the runs alone, and no curves of each.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> fit = Config(model=ModelConfig("expression"), optimizer=OptimizerConfig("levenberg_marquardt"))
+    >>> summarized(Pack(fit, {}, runs=500)), summarized(Pack(fit, {}, runs=501))
+    (False, True)
+    """
+    config = pack.config
+    followed = config.optimizer.kind not in LEAST_SQUARES and config.data.group is None
+    return pack.runs > SELECTED and not followed
 
 
 def _link_or_copy(file: Path, link: Path) -> None:

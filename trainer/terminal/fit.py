@@ -17,7 +17,7 @@ from ..config.inferred import infer, inferred_graph, right_side
 from ..config.overrides import flatten
 from ..config.sentences import known_fields
 from ..console.tables import new_console
-from ..data import files
+from ..data.files.read import read
 from ..data.table import Table
 from .command_line import split
 from .fit_models import show_models
@@ -88,7 +88,7 @@ def fit_command(arguments: Sequence[str]) -> list[str] | None:
         got = f"; got {words[0]}" if words else ""
         raise UserError(f"expected {USAGE}{got}; packtrain fit --help explains")
     path, *words = words
-    table = files.read(path)
+    table = read(path)
     equation = _equation(words, table)
     if equation is not None:
         return [

@@ -163,8 +163,6 @@ def _one_of_many(cfg: DictConfig) -> "Ended":
 def _train(cfg: DictConfig, alone: bool) -> "Ended":
     """Trains a pack, or the rounds of a search."""
     from ..console.training import run  # noqa: PLC0415 (torch takes seconds: --help and the tab key don't wait for it)
-    from ..pictures.confusion import draw_best  # noqa: PLC0415 (NumPy takes a moment)
-    from ..search.rounds import search  # noqa: PLC0415 (likewise)
 
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
@@ -174,8 +172,12 @@ def _train(cfg: DictConfig, alone: bool) -> "Ended":
     if pack.config.search.kind == "grid":
         ended = run(pack, folder, new_console(), command_of(HydraConfig.instance().cfg) if alone else None)
         if alone and pack.config.monitor.tensorboard:
+            from ..pictures.confusion import draw_best  # noqa: PLC0415 (TensorBoard takes a moment)
+
             draw_best(folder)
         return ended
+    from ..search.rounds import search  # noqa: PLC0415 (likewise)
+
     return search(cfg, pack, overrides, folder, new_console())
 
 

@@ -1,5 +1,6 @@
 """Files of data: the same table from every format, and one sentence for what can't be read."""
 
+import gzip
 import os
 import pickle
 import resource
@@ -9,7 +10,9 @@ from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
+import openpyxl
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet
 import pytest
 import torch
@@ -17,8 +20,8 @@ from safetensors.torch import save_file
 
 from packtrain.kernels.common.errors import UserError
 from packtrain.kernels.language import parse
-from packtrain.trainer.data import files
-from packtrain.trainer.data.files import READERS, read
+from packtrain.trainer.data.files import read as reading
+from packtrain.trainer.data.files.read import READERS, read
 from packtrain.trainer.data.select import select
 
 COLUMNS = {"x": np.array([0.5, 1.5, 2.5]), "count": np.array([1, 2, 3])}
@@ -29,12 +32,46 @@ def write_csv(path: Path, columns: Mapping[str, Any]) -> None:
     path.write_text("\n".join(lines))
 
 
+def write_tabs(path: Path, columns: Mapping[str, Any]) -> None:
+    write_csv(path, columns)
+    path.write_text(path.read_text().replace(",", "\t"))
+
+
+def packed(write: Callable[[Path, Mapping[str, Any]], None]) -> Callable[[Path, Mapping[str, Any]], None]:
+    def write_packed(path: Path, columns: Mapping[str, Any]) -> None:
+        write(path, columns)
+        path.write_bytes(gzip.compress(path.read_bytes()))
+
+    return write_packed
+
+
+def write_npy(path: Path, columns: Mapping[str, Any]) -> None:
+    """A structured array, whose fields are the columns."""
+    np.save(path, np.rec.fromarrays([*columns.values()], dtype=[(n, c.dtype) for n, c in columns.items()]))
+
+
+def write_xlsx(path: Path, columns: Mapping[str, Any]) -> None:
+    book = openpyxl.Workbook()
+    for row in ([*columns], *zip(*(column.tolist() for column in columns.values()), strict=True)):
+        book.worksheets[0].append(row)
+    book.save(path)
+
+
 def write_safetensors(path: Path, columns: Mapping[str, Any]) -> None:
     save_file({name: torch.as_tensor(column) for name, column in columns.items()}, path)
 
 
 WRITERS: dict[str, Callable[[Path, Mapping[str, Any]], None]] = {
     ".csv": write_csv,
+    ".tsv": write_tabs,
+    ".csv.gz": packed(write_csv),
+    ".tsv.gz": packed(write_tabs),
+    ".arrow": lambda path, columns: pyarrow.feather.write_feather(
+        pa.table(dict(columns)), path, compression="uncompressed"
+    ),
+    ".feather": lambda path, columns: pyarrow.feather.write_feather(pa.table(dict(columns)), path),
+    ".xlsx": write_xlsx,
+    ".npy": write_npy,
     ".parquet": lambda path, columns: pyarrow.parquet.write_table(pa.table(dict(columns)), path),
     ".npz": lambda path, columns: np.savez(path, **columns),
     ".safetensors": write_safetensors,
@@ -115,14 +152,16 @@ def test_a_csv_that_is_no_table_is_refused(text: bytes, message: str, tmp_path: 
     assert str(tmp_path / "bad.csv") in said and message in said
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".npz", ".safetensors"])
-@pytest.mark.parametrize("damage", ["empty", "nonsense", "half"])
+@pytest.mark.parametrize(
+    "suffix", [".parquet", ".npz", ".npy", ".safetensors", ".csv.gz", ".arrow", ".feather", ".xlsx"]
+)
+@pytest.mark.parametrize("damage", ["nothing", "nonsense", "half"])
 def test_a_damaged_file_is_refused(suffix: str, damage: str, tmp_path: Path) -> None:
     path = tmp_path / f"bad{suffix}"
     WRITERS[suffix](path, COLUMNS)
     whole = path.read_bytes()
     path.write_bytes(
-        {"empty": b"", "nonsense": b"no data, but words", "half": whole[: len(whole) // 2]}[damage]
+        {"nothing": b"\0", "nonsense": b"no data, but words", "half": whole[: len(whole) // 2]}[damage]
     )
     assert f"{path} can't be read as {suffix[1:]}: " in sentence_of(path)
 
@@ -188,15 +227,15 @@ def test_what_unpacks_to_more_than_the_memory_is_refused_unread(
         assert path.stat().st_size < 1000
     else:
         WRITERS[suffix](path, columns)
-    monkeypatch.setattr(files, "available_memory", lambda: takes - 1)
+    monkeypatch.setattr(reading, "available_memory", lambda: takes - 1)
     assert "GB in memory" in sentence_of(path)
-    monkeypatch.setattr(files, "available_memory", lambda: takes + 1000)
+    monkeypatch.setattr(reading, "available_memory", lambda: takes + 1000)
     assert len(read(str(path)).columns) == 2
 
 
 def test_the_memory_is_measured() -> None:
     everything = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    assert everything // 100 < files.available_memory() <= everything
+    assert everything // 100 < reading.available_memory() <= everything
 
 
 def test_columns_of_things_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
@@ -234,7 +273,6 @@ def test_pickles_are_never_opened(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"x": np.zeros((2, 2, 2))}, "the array x has the shape 2x2x2: expected N or NxK"),
         ({"x": np.float64(3)}, "the array x has the shape of one number: expected N or NxK"),
         ({"x": np.zeros(3), "xy": np.zeros(2)}, "the columns differ in length: "),
         ({"x": np.zeros((2, 1)), "x_0": np.zeros(2)}, "two columns are called x_0"),
@@ -269,6 +307,7 @@ def test_what_is_not_used_may_be_of_any_kind(tmp_path: Path) -> None:
             select(table, {"targets": "xy"}, None, False)
 
 
+@pytest.mark.filterwarnings("ignore:Stored array in format 3.0")
 def test_names_may_have_any_letters(tmp_path: Path) -> None:
     """Accents as one character or as two are the same, in files and in the config."""
     composed, apart = "Länge", "La\u0308nge"
@@ -289,6 +328,6 @@ def test_a_path_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
     assert "there is no file" in sentence_of("~nobody/missing.csv")
     assert "there is no file" in sentence_of("a" * 5000 + ".csv")
     assert "is a folder" in sentence_of(tmp_path / "folder.csv")
-    assert "is one of .csv, .parquet, .npz, .safetensors; got '.txt'" in sentence_of(tmp_path / "points.txt")
+    assert "is one of .csv, .tsv, .csv.gz, .tsv.gz, .parquet," in sentence_of(tmp_path / "points.txt")
     with pytest.raises(UserError, match=r"add data.path=FILE"):
         read(None)

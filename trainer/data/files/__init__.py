@@ -1,0 +1,1 @@
+"""Files of data -> tables: one module a kind of format; read.py is the door."""
