@@ -78,6 +78,7 @@ def select(
         weights=weights,
         absolute=chosen.sigma is not None,
         one_hot=one_hot,
+        label=next(iter(chosen.targets.values())) if classes or one_hot else "",
         origins={name: f"{table.source}, column {column}" for name, column in from_columns.items()},
         features=features,
     )

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ..console.fit import number, uncertain
+from ..console.fit import uncertain
 from ..console.report import headline, labels, results_table
 from ..console.tables import new_console
 from ..engines.rows import Row
+from ..folder.digits import number
 
 SHOWN = 10  # runs in a notebook
 

@@ -32,8 +32,8 @@ SENTENCES = {
 class Profiled(Protocol):
     """R fits that are profiled, as LeastSquaresEngine has them.
 
-    `fitter` makes fits of theirs, in float64; `samples` [R] is how many each has. Of `data` whose errors are
-    known the sum of squares is chi^2.
+    `fitter` makes fits of theirs, in float64; `batches` [R] is how many samples each has. Of `data` whose
+    errors are known the sum of squares is chi^2.
     """
 
     model: Model
@@ -41,7 +41,7 @@ class Profiled(Protocol):
     problem: Problem
     rules: Rules
     fitter: Fitter
-    samples: Tensor
+    batches: Tensor
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def minima_of(fits: Profiled, runs: Tensor) -> Minima:
 
 def _count(fits: Profiled, runs: Tensor) -> Tensor:
     """The residuals of each fit: [K]."""
-    return fits.samples[runs] * fits.problem.targets.shape[-1]
+    return fits.batches[runs] * fits.problem.targets.shape[-1]
 
 
 def quantiles(fits: Profiled, runs: Tensor, minima: Minima, level: float, together: int = 1) -> Tensor:
@@ -171,7 +171,7 @@ def quantiles(fits: Profiled, runs: Tensor, minima: Minima, level: float, togeth
 
     >>> from types import SimpleNamespace
     >>> one, problem = torch.tensor([1]), SimpleNamespace(targets=torch.zeros(10, 1))
-    >>> fits = SimpleNamespace(samples=10 * one, problem=problem, data=SimpleNamespace(absolute=False))
+    >>> fits = SimpleNamespace(batches=10 * one, problem=problem, data=SimpleNamespace(absolute=False))
     >>> minima = SimpleNamespace(rank=2 * one)
     >>> [round(quantiles(fits, 0 * one, minima, 0.95, count).item(), 4) for count in (1, 2)]
     [2.306, 2.9863]
