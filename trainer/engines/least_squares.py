@@ -57,15 +57,15 @@ class LeastSquaresEngine:
         self.kind, self.backend = choice.engine, choice.backend
         self.every = every
         self.step = 0
-        self.samples = data.segments.counts if data.segments else torch.full_like(self.steps, len(data))
+        self.batches = data.segments.counts if data.segments else torch.full_like(self.steps, len(data))
         self.scale = self._scale()
-        self.status.masked_fill_(self.samples == 0, Status.NOT_FINITE)
+        self.status.masked_fill_(self.batches == 0, Status.NOT_FINITE)
         self.columns = list(model.scalars.values())
 
     def _scale(self) -> Tensor:
         """What a fit's sum of squares is multiplied by, to be its loss: [R] in float64."""
         half = 1.0 if self.problem.loss is None else 0.5
-        terms = self.samples * self.problem.targets.shape[-1]
+        terms = self.batches * self.problem.targets.shape[-1]
         return half / (terms.double() if self.model.loss_kind.mean else torch.ones_like(self.rules.size))
 
     @property
@@ -127,7 +127,7 @@ class LeastSquaresEngine:
             {"damping": damping},
             path[..., self.columns],
             trials.rss[made - 1] * scale,
-            int((taken * self.samples).sum()),
+            int((taken * self.batches).sum()),
         )
 
     def _look_again(self, runs: Tensor) -> None:
@@ -176,7 +176,7 @@ class LeastSquaresEngine:
     @property
     def _large(self) -> Tensor:
         """Which fits are linearized by normal equations: [R]."""
-        rows = self.samples * self.problem.targets.shape[-1]
+        rows = self.batches * self.problem.targets.shape[-1]
         return rows * (self.model.parameters.shape[1] + 1) > LARGE
 
     @property
