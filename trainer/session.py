@@ -231,7 +231,8 @@ class Session:
         about["interrupted"] = self.interrupted
         result = summary(about, rows, together, self.objective)
         result |= self._confusion(result["best_run"], model)
-        return Result(self.pack, rows, result, model, self.data.train, self.objective, self.curves)
+        kept = self.objective, self.curves, self.data.groups
+        return Result(self.pack, rows, result, model, self.data.train, *kept)
 
     def _confusion(self, best: int | None, model: Model) -> Row:
         """{"confusion": which classes the best run takes for which}; {} where there are no classes."""

@@ -210,6 +210,8 @@ def _check_intervals(config: Config) -> None:
         fault = "those of an MLP mean nothing by themselves: fit.intervals=linear"
     elif model.loss not in SQUARES:
         fault = f"its test is of squares, and this fit has model.loss={model.loss}: fit.intervals=linear"
+    elif model.shared:
+        fault = "it fits each group by itself, which model.shared ties to the others: fit.intervals=linear"
     else:
         return
     raise UserError(f"fit.intervals=profile is about the parameters of fits by squares; {fault}")

@@ -14,6 +14,7 @@ from ..config.checks import split_method
 from ..config.schema import DROP, DataConfig
 from .class_weights import with_class_weights
 from .columns import TARGET
+from .cubes import is_cube, long_table
 from .dataset import Data, Dataset, Groups, prepare, rounded
 from .drop import without_missing
 from .encode import told as encoded
@@ -84,7 +85,10 @@ def count_groups(config: DataConfig) -> int:
     >>> count_groups(DataConfig("table", table={"cell": ["b", "a", "b"]}, group="cell"))
     2
     """
-    return len(first_rows(_table(config), group_columns(config.group)))
+    table, names = _table(config), group_columns(config.group)
+    if is_cube(table, names):
+        table = long_table(table, names)
+    return len(table.blocks.keys[names[0]] if table.blocks else first_rows(table, names))
 
 
 def _features(table: Table, config: DataConfig, graph: Graph | None, groups: list[str]) -> Table:
@@ -100,6 +104,8 @@ def _of_table(
 ) -> tuple[Dataset, Groups | None, list[str]]:
     """The samples of a table, their groups if it has any, and sentences for people on how they were made."""
     names = group_columns(config.group)
+    if is_cube(table, names):
+        table = long_table(table, names)
     others = _features(table, config, graph, names)
     mends = config.missing, config.encode, bool(names)
     whole = select(others, config.columns, graph, classes, outputs, *mends)
