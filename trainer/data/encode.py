@@ -133,7 +133,7 @@ def told(features: Iterable[Feature], inputs: Tensor) -> list[str]:
             notes.append(f"{feature.column}: {_became(feature)}")
         if isinstance(feature.fill, str):
             count = int(inputs[:, place + feature.categories.index(feature.fill)].sum())
-            notes[-1] += f"; {feature.fill} is that of {count:,} missing values (data.missing={IMPUTE})"
+            notes[-1] += f"; {feature.fill} are {count:,} of them (data.missing={IMPUTE})"
         place += len(feature.names)
     return notes
 

@@ -152,7 +152,7 @@ def _places(feature: Feature, table: Table, missing: bool) -> np.ndarray:
     for row in np.flatnonzero(unknown)[:1]:
         raise UserError(
             f"{table.where(row)}, column {feature.column}: expected one of {shown(feature.categories)}, got "
-            f"{repr(column[row : row + 1].tolist()[0]) if texts[row] else 'nothing'}"
+            f"{repr(column[row : row + 1].tolist()[0]) if texts[row] else f'nothing{table.mend}'}"
         )
     return places
 
@@ -164,7 +164,8 @@ def _seconds(feature: Feature, table: Table, missing: bool) -> np.ndarray:
         raise UserError(f"{table.source}, column {feature.column}: expected {expected}, as in training")
     absent = is_missing(moments)
     for row in np.flatnonzero(absent & (not missing))[:1]:
-        raise UserError(f"{table.where(row)}, column {feature.column}: expected a date, got nothing")
+        where = f"{table.where(row)}, column {feature.column}"
+        raise UserError(f"{where}: expected a date, got nothing{table.mend}")
     since = moments if feature.origin is None else moments - np.datetime64(feature.origin)
     return (since / np.timedelta64(1, "s"))[:, None]
 
