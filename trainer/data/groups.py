@@ -95,7 +95,7 @@ def runs_of_groups(pack: Pack, data: Data) -> tuple[Pack, Data]:
         return pack, data
     runs, groups = pack.runs, len(data.groups)
     keys = {
-        _column(name): [key for key in of_group for _ in range(runs)]
+        key_column(name): [key for key in of_group for _ in range(runs)]
         for name, of_group in data.groups.keys.items()
     }
     varied = {path: values * groups for path, values in pack.over.items()}
@@ -119,14 +119,14 @@ def joint_fits(pack: Pack) -> Tensor:
     >>> joint_fits(Pack(config, {"cell": ["b", "b", "a", "a"], "seed": [0, 1, 0, 1]}, 4)).tolist()
     [0, 1, 0, 1]
     """
-    keys = {_column(name) for name in group_columns(pack.config.data.group)}
+    keys = {key_column(name) for name in group_columns(pack.config.data.group)}
     varied = [values for path, values in pack.over.items() if path not in keys]
     numbers: dict[str, int] = {}
     cases = map(repr, zip(*varied, strict=True)) if varied else [""] * pack.runs
     return torch.tensor([numbers.setdefault(case, len(numbers)) for case in cases])
 
 
-def _column(name: str) -> str:
+def key_column(name: str) -> str:
     """What a group's column is called among what varies."""
     taken = name in TAKEN or name in {path for path, _ in all_fields()} or "." in name
     return f"group.{name}" if taken else name

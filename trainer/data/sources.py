@@ -1,5 +1,6 @@
 """Where samples come from: equations with known parameters, Gaussian classes, files, scikit-learn."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,10 +39,12 @@ def load(
     dtype: torch.dtype,
     outputs: int | None = None,
     table: Table | None = None,
+    others: Sequence[str] = (),
 ) -> Data:
     """The data that `config` describes, on `device`, for a graph, or (None) an MLP of so many `outputs`.
 
-    A `table` in memory takes the place of the source that the config names.
+    A `table` in memory takes the place of the source that the config names. `others` are what starting values
+    read: those that are columns, and neither inputs nor targets, stay beside the samples.
 
     Raises UserError, also where the cast to `dtype` would lose what tells the samples apart.
 
@@ -61,6 +64,9 @@ def load(
     else:
         read = table or _table(config)
         whole, groups, told = _of_table(read, config, graph, loss == CROSS_ENTROPY, outputs)
+        beside = [name for name in others if name not in (*whole.input_names, *whole.target_names)]
+        columns = {name: read.numbers(name, "model.initial", missing=True) for name in beside}
+        whole = replace(whole, columns={name: torch.from_numpy(column) for name, column in columns.items()})
     _check_targets(whole, loss)
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
     split = split_of(config, whole, read)
