@@ -81,6 +81,11 @@ class Table:
         """The table without the columns of these names."""
         return replace(self, columns={n: cells for n, cells in self.columns.items() if n not in names})
 
+    def category(self, name: str) -> tuple[str, str] | None:
+        """(colour, red) of a `name` such as colour=red, where colour is a column and the name isn't."""
+        column, sign, category = name.partition("=")
+        return (column, category) if sign and column in self.columns and name not in self.names else None
+
     def where(self, row: int) -> str:
         """The source and the number, from 1, of the row at index `row`, for people."""
         for source, count in self.parts:
