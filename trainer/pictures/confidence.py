@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
-from scipy.special import fdtri
+from scipy.special import chdtri, fdtri
 
 from ..engines.profile import Profiled
 from ..engines.profile_curves import Curve, Plane, confidence_plane, profile_curves
@@ -155,7 +155,9 @@ def _finer(plane: Plane, center: np.ndarray, covariance: np.ndarray) -> tuple[np
 
 
 def _limit(view: View, level: float) -> float:
-    """What the sum of squares may rise by over s^2 in the region of two parameters."""
+    """What the sum of squares may rise by, over s^2, in the region of two parameters: 2 F, or chi-square."""
+    if view.sigma is not None:
+        return float(chdtri(2, 1 - level))
     return 2 * float(fdtri(2, view.fit["degrees_of_freedom"], level))
 
 
