@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from .rows import Correlation, Names, Pair, Row, Rows, Some
 from .samples import Samples, samples_of
 
 CONFIDENCE = 0.95
+NORMAL = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # standard errors to each side, where errors are known
 CORRELATED = 50  # parameters up to which their correlations are listed
 
 
@@ -67,6 +69,9 @@ def add_reports(rows: Rows, engine: Fits) -> None:
     null. A fit that has not converged gets no standard errors: they are those of a minimum. Groups that
     share parameters are one fit: see pooled().
 
+    Where errors are known (data.columns.sigma) RSS is chi^2, the covariance is (J^T J)^+, as curve_fit's with
+    absolute_sigma=True, intervals are by the normal distribution, AIC = chi^2 + 2 k and BIC = chi^2 + k ln n.
+
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
     >>> config = Config(
@@ -108,7 +113,10 @@ def _uncertainties(parameters: Row, ends: Ends, quality: Row, converged: np.ndar
     names, usable = list(parameters), np.isfinite(ends.rss)[:, None]
     sure = usable & converged[:, None]
     known = ends.free & ~ends.undetermined & sure
-    variance, reach = np.square(quality["residual_std"]), _student(quality["degrees_of_freedom"])
+    if "chi_square" in quality:
+        variance, reach = np.ones(len(usable)), np.full(len(usable), NORMAL)
+    else:
+        variance, reach = np.square(quality["residual_std"]), _student(quality["degrees_of_freedom"])
     with np.errstate(invalid="ignore"):
         stderr = np.sqrt(variance[:, None] * np.diagonal(ends.unscaled, axis1=1, axis2=2))
     for about, error in zip(parameters.values(), np.where(known, stderr, math.nan).T, strict=True):
@@ -183,7 +191,7 @@ def _quality(rss: np.ndarray, k: np.ndarray, samples: Samples) -> Row:
     with np.errstate(divide="ignore", invalid="ignore"):
         residual_std = np.where(good & (left > 0), np.sqrt(rss / left), math.nan)
         r_squared = np.where(spread > 0, 1 - rss / spread, math.nan)
-    return {
+    quality = {
         "rss": rss,
         "residual_std": residual_std,
         "degrees_of_freedom": np.ma.array(left, mask=~good),
@@ -191,6 +199,24 @@ def _quality(rss: np.ndarray, k: np.ndarray, samples: Samples) -> Row:
         "aic": logarithm + 2 * k,
         "bic": logarithm + k * _log(n),
     }
+    return quality | _by_errors(rss, k, n, samples.robust) if samples.absolute else quality
+
+
+def _by_errors(rss: np.ndarray, k: np.ndarray, n: np.ndarray, robust: bool) -> Row:
+    """What known errors say of how close fits are: chi^2, and how probable one as large is by chance."""
+    from scipy.special import chdtrc  # noqa: PLC0415 (scipy takes a moment to import)
+
+    left = n - k
+    chi_square = np.full(rss.shape, math.nan) if robust else rss
+    tested = (left > 0) & np.isfinite(chi_square)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "aic": chi_square + 2 * k,
+            "bic": chi_square + k * _log(n),
+            "chi_square": chi_square,
+            "reduced_chi_square": np.where(tested, chi_square / left, math.nan),
+            "p_value": np.where(tested, chdtrc(left, chi_square), math.nan),
+        }
 
 
 def _log(values: np.ndarray) -> np.ndarray:

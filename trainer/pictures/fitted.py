@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from scipy.special import ndtri, stdtrit
+from scipy.special import stdtrit
 from torch import Tensor
 
 from ...kernels.equations.robust import SQUARES, robust
@@ -22,7 +22,7 @@ from ...kernels.least_squares import Problem, linearize
 from ...kernels.least_squares.inference import infer
 from ...kernels.least_squares.robust import RobustLoss
 from ..data.dataset import Dataset
-from ..engines.fit import CONFIDENCE
+from ..engines.fit import CONFIDENCE, NORMAL
 from ..engines.outcome import Outcome
 from ..engines.rows import Row
 from ..folder.result import Result
@@ -122,7 +122,7 @@ class Fitted:
     def reach(self) -> float:
         """The standard deviations within which 95 % lie, by Student's t; of known errors by the normal's."""
         if "chi_square" in self.fit:
-            return float(ndtri((1 + CONFIDENCE) / 2))
+            return NORMAL
         return float(stdtrit(self.fit["degrees_of_freedom"], (1 + CONFIDENCE) / 2))
 
     @property

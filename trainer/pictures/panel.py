@@ -62,6 +62,8 @@ class Panel:
         self._draw_samples(view.inputs[:, 0], t, self.size)
         axes.plot(at, y, color=CURVE, linewidth=1.8, label="fit", zorder=3)
         edges = [y + sign * half for half in (new, own) if half is not None for sign in (-1, 1)]
+        if view.sigma is not None:
+            edges += [t - view.sigma, t + view.sigma]
         axes.set_ylim(*limits(t, [y, *edges]))
         axes.set_ylabel(self.name)
 
