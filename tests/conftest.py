@@ -48,8 +48,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    """packtrain(*arguments) in this process, on the CPU, from `tmp_path`; results go to tmp_path/out."""
+def cli(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Command:
+    """packtrain(*arguments) in this process, on the CPU, from `tmp_path`; results go to tmp_path/out.
+
+    Pictures, which take longer than most trainings here, are made for tests with a fixture `drawn`.
+    """
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr("packtrain.trainer.console.training.draw_pictures", lambda *_: {})
 
     def run(*arguments: str) -> Ended:
         monkeypatch.chdir(tmp_path)

@@ -32,6 +32,7 @@ class Dataset:
     made here, and are numbers by their own names.
     `segments` say which samples are those of each of R runs. None: all are of every run. `faults` say why a
     run's are of no use, for those that have none left.
+    `columns` are others of what they were taken from, in float64, whole: `rows` say which cell is a sample's.
     Of runs that have n samples each, `alike` makes inputs [R, n, V], targets [R, n, T] and weights [R, n].
     """
 
@@ -51,6 +52,7 @@ class Dataset:
     features: tuple[Feature, ...] = ()
     segments: Segments | None = None
     faults: Mapping[int, str] = field(default_factory=dict)
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.inputs.shape[-2]
@@ -163,11 +165,12 @@ class Dataset:
 class Groups:
     """G groups, in the order in which they first appear: `keys` maps each column to its value in each group.
 
-    `faults` maps a group of no use to the reason.
+    `faults` maps a group of no use to the reason. `shape` is that of the grid that they stand on, if any.
     """
 
     keys: Mapping[str, list[Any]]
     faults: Mapping[int, str]
+    shape: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.keys.values())))

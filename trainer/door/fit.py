@@ -1,6 +1,6 @@
 """A fit in memory: its parameters with their uncertainties, its report, what it predicts, its pictures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from ...kernels.common.errors import UserError, nearest
-from ..config.pack import START
+from ..config.pack import START, Pack
 from ..data.frames import frame_like, table_of
 from ..data.groups import group_columns
 from ..data.table import Table
@@ -19,8 +19,9 @@ from ..engines.rows import each, numbers
 from ..folder.digits import number
 from ..folder.ranking import UNUSABLE
 from ..folder.result import Result
-from ..session import Session
+from ..session import Session, load_data
 from .looks import headline_html, report_of, table_html
+from .progress import train
 from .saving import SavedConfig, save_pack
 
 SHOWN = 10  # groups in a notebook
@@ -29,12 +30,21 @@ SHOWN = 10  # groups in a notebook
 class Fit:
     """A fit of one data set, or of many groups; fit["a"] is the value of a parameter, of groups an array.
 
-    Of several starts the best one counts. What isn't asked for isn't computed: standard errors, the report
-    and all else are made of the session that has ended.
+    Of several starts the best one counts. What isn't asked for isn't computed: where the parameters alone are
+    `known`, standard errors, the report and all else are those of a session that then trains the same.
     """
 
-    def __init__(self, session: Session, table: Table, like: Any = None) -> None:
-        self.session, self.table, self.like = session, table, like
+    def __init__(
+        self, pack: Pack, table: Table, like: Any = None, known: Mapping[str, float] | None = None
+    ) -> None:
+        self.pack, self.table, self.like, self.known = pack, table, like, known
+
+    @cached_property
+    def session(self) -> Session:
+        """The session that has fitted."""
+        session = Session.prepare(self.pack, load_data(self.pack, self.table))
+        train(session, "fitting")
+        return session
 
     @cached_property
     def result(self) -> Result:
@@ -60,16 +70,21 @@ class Fit:
     @property
     def values(self) -> dict[str, float]:
         """The parameters of the one fit by name. Raises UserError where there are several."""
+        if self.known is not None:
+            return dict(self.known)
         return {name: float(value) for name, value in zip(self._names, self._alone().tolist(), strict=True)}
 
     def __getitem__(self, name: str) -> Any:
         """The value of a parameter: a number, or of several fits an array. Raises UserError."""
+        if self.known is not None and name in self.known:
+            return self.known[name]
         self._check(name)
         of_fits = self._fitted[:, self._names.index(name)].numpy()
         return float(of_fits[0]) if len(of_fits) == 1 else of_fits
 
     def __len__(self) -> int:
-        return len(self._fitted)
+        """The number of fits."""
+        return 1 if self.known else len(self._fitted)
 
     def report(self) -> str:
         """What the command prints of it."""
@@ -130,9 +145,9 @@ class Fit:
         if START not in over:
             return list(range(self.session.pack.runs))
         rows = self.result.rows
-        losses = np.where(
-            np.isin(each(rows, "outcome"), UNUSABLE), np.inf, numbers(rows, "loss", "train", "last")
-        )
+        unusable = np.isin(each(rows, "outcome"), UNUSABLE)
+        losses = np.where(unusable, np.nan, numbers(rows, "loss", "train", "last"))
+        losses = np.nan_to_num(losses, nan=np.inf)
         least: dict[tuple[Any, ...], int] = {}
         for run, key in enumerate(self._keys(range(len(rows)))):
             if losses[run] < losses[least.setdefault(key, run)]:
@@ -196,9 +211,8 @@ class Fit:
 
     def _columns(self) -> dict[str, Any]:
         over, rows = self.session.pack.over, self.result.rows.of(np.array(self._chosen))
-        columns: dict[str, Any] = {
-            name: [values[run] for run in self._chosen] for name, values in over.items() if name != START
-        }
+        varied = {name: values for name, values in over.items() if name != START}
+        columns: dict[str, Any] = {name: [of[run] for run in self._chosen] for name, of in varied.items()}
         for name in self._names:
             intervals = [ends or (np.nan, np.nan) for ends in each(rows, "parameters", name, "ci95")]
             low, high = np.array(intervals, np.float64).T

@@ -17,9 +17,8 @@ from ..config.schema import Config
 from ..config.sentences import known_fields
 from ..data.frames import table_of
 from ..data.table import Table
-from ..session import Session, load_data
 from .fit import Fit
-from .progress import train
+from .quick import Quick
 
 KEPT = 64  # formulas with their options that need not be read and checked again
 
@@ -63,10 +62,8 @@ def fit(
     table, names = _with_arrays(table, weights=weights, sigma=sigma)
     asked: Fields = {"initial": initial, "bounds": bounds, "fixed": fixed, "shared": shared, "group": group}
     asked |= {"mapped": columns, **names}
-    pack = _packs(_Asked(equations, tuple(table.names), table.source, asked, more))
-    session = Session.prepare(pack, load_data(pack, table))
-    train(session, "fitting")
-    fitted = Fit(session, table, data)
+    formula = _formulas(_Asked(equations, tuple(table.names), table.source, asked, more))
+    fitted = formula.fit(table, data)
     if folder is not None:
         fitted.save(folder)
     return fitted
@@ -112,13 +109,29 @@ class _Asked:
         return hash(self.text)
 
 
+class _Formula:
+    """A pack that fits, and once it has, what makes a further fit quick: see Quick."""
+
+    def __init__(self, pack: Pack) -> None:
+        self.pack = pack
+        self.quick: Quick | None = None
+
+    def fit(self, table: Table, data: Any) -> Fit:
+        """Fits to the table, which was made of `data`. Raises UserError."""
+        if self.quick and (known := self.quick.fit(table)):
+            return Fit(self.pack, table, data, known)
+        fitted = Fit(self.pack, table, data)
+        self.quick = Quick.of(fitted.session)
+        return fitted
+
+
 @lru_cache(KEPT)
-def _packs(asked: _Asked) -> Pack:
-    """The pack that fits what was asked for. Raises UserError."""
+def _formulas(asked: _Asked) -> _Formula:
+    """What fits what was asked for. Raises UserError."""
     given = {word: value for word, value in asked.asked.items() if value is not None}
     fields = infer(asked.equations, asked.columns, asked.source, **given) | _fields(asked.more)
     with as_sentences():
-        return make_pack(_config(fields))
+        return _Formula(make_pack(_config(fields)))
 
 
 def _config(fields: Fields) -> DictConfig:

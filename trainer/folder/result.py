@@ -32,7 +32,9 @@ class Result:
     """The result of a session: `rows`, one a run, and `summary`, which is result.json.
 
     `model` holds the parameters of every run [R, P], `data` is what they were trained on, and `objective`
-    what the runs are ranked by, None for their loss. `curves` are the recorded steps, where they were kept.
+    what the runs are ranked by, None for their loss. `curves` are the recorded steps, where they were kept;
+    `grid` the shape
+    of that on which the groups stand, if any.
     """
 
     pack: Pack
@@ -42,6 +44,7 @@ class Result:
     data: Dataset
     objective: Objective | None = None
     curves: Curves | None = None
+    grid: tuple[int, ...] | None = None
 
     @property
     def best_run(self) -> int | None:
@@ -164,7 +167,7 @@ def head(pack: Pack, compute: Compute, engine: Engine, choice: Choice, seconds: 
         "precision": pack.config.compute.precision,
         "runs": pack.runs,
         "steps": engine.step,
-        "samples": int(engine.steps_done.sum()) * engine.order.batch,
+        "samples": int((engine.steps_done * engine.batches).sum()),
         "seconds": seconds.rounded,
     }
 

@@ -64,8 +64,9 @@ def figure_of_confidence(fits: Profiled, result: Result, run: int | None = None)
     ... ))
     >>> while not session.done:
     ...     session.advance()
-    >>> len(figure_of_confidence(session.engine, session.result()).axes)
-    3
+    >>> figure = figure_of_confidence(session.engine, session.result())
+    >>> [axes.get_xlabel() for axes in figure.axes if axes.get_visible()]
+    ['', '$a$', '$b$']
     """
     view = View(result, (result.best_run or 0) if run is None else run)
     names = _known(view)

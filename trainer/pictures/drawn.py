@@ -9,17 +9,18 @@ from .confidence import draw_confidence
 from .confusion import draw_counts
 from .fit import draw_fit
 from .groups import draw_groups
+from .maps import draw_maps
 from .minima import draw_minima
 
-TAGS = "fit", "fits", "minima", "confidence", "confusion"
+TAGS = "fit", "fits", "maps", "minima", "confidence", "confusion"
 
 
 def draw_pictures(session: Session, result: Result, folder: Path, alone: bool = True) -> dict[str, Path]:
     """Draws what there is to see of a session's result into `folder` -> the files by their tags.
 
-    Of equations the fit of the best run, or of groups the page of some; of several starts the minima; of a
-    fit with intervals by profile the regions of confidence; of classes, in a training that is `alone`, the
-    confusion.
+    Of equations the fit of the best run, or of groups the page of some, and of a cube's maps; of several
+    starts the minima; of a fit with intervals by profile the regions of confidence; of classes, in a training
+    that is `alone`, the confusion.
 
     >>> from tempfile import TemporaryDirectory
     >>> from packtrain.trainer.config.schema import *
@@ -38,6 +39,7 @@ def draw_pictures(session: Session, result: Result, folder: Path, alone: bool = 
     drawn = {
         "fit": result.data.segments is None and draw_fit(result, files["fit"]),
         "fits": draw_groups(result, files["fits"]),
+        "maps": draw_maps(result, files["maps"]),
         "minima": draw_minima(result, files["minima"]),
         "confidence": _draw_confidence(session, result, files["confidence"]),
         "confusion": alone and draw_counts(result.summary, files["confusion"]),

@@ -59,7 +59,7 @@ def figure_of_groups(result: Result) -> Any:
     >>> while not session.done:
     ...     session.advance()
     >>> [axes.get_title(loc="left") for axes in figure_of_groups(session.result()).axes]
-    ['b', 'a']
+    ['a', 'b']
     """
     ranked = _ranked(result)
     rows = list(_rows(ranked))
