@@ -3,6 +3,7 @@
 It takes half a minute, which the first training and the first fit would take otherwise.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,7 +17,7 @@ from .expression import numba_kernel
 from .language import Graph, parse
 from .least_squares import Problem, Rules
 from .least_squares.inference import infer
-from .least_squares.numba_solver import NumbaSolver
+from .least_squares.numba_solver import NumbaSolver, best_candidates
 from .least_squares.shared import SharedSolver
 from .loss import loss_of
 from .random import Purpose, epoch_keys
@@ -74,6 +75,8 @@ def _fit() -> None:
         solver.advance(2)
         for _, linear in solver.solutions():
             infer(linear.root, rules.free)
+    bound = torch.full((1,), torch.inf, dtype=torch.float64)
+    best_candidates(LINE, problem, ones[None], np.array([True]), -bound, bound, 1)
 
 
 if __name__ == "__main__":

@@ -48,13 +48,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    """packtrain(*arguments) in this process, on the CPU, from `tmp_path`; results go to tmp_path/out."""
+def cli(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Command:
+    """packtrain(*arguments) in this process, on the CPU, from `tmp_path`; results go to tmp_path/out.
+
+    Pictures, which take longer than most trainings here, are made for tests with a fixture `drawn`.
+    """
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr("packtrain.trainer.console.training.draw_pictures", lambda *_: {})
 
     def run(*arguments: str) -> Ended:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-        subcommand = arguments[:1] in (("show",), ("export",))
+        subcommand = arguments[:1] in (("show",), ("export",), ("predict",))
         defaults = () if subcommand else ("compute.device=cpu", "hydra.run.dir=out")
         given = {argument.partition("=")[0] for argument in arguments}
         missing = [default for default in defaults if default.partition("=")[0] not in given]

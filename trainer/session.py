@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..kernels.common import compiling
 from ..kernels.common.errors import UserError
+from .config.data_values import read_columns
 from .config.pack import Pack, make_pack
 from .config.schema import Config
 from .data.dataset import Data
@@ -33,6 +34,7 @@ from .loop.watch import Watcher
 from .models.base import Model
 from .models.build import graph_of, notes_on
 from .models.evaluate import Evaluation, confusion, evaluate
+from .models.initial import starts_told
 from .models.widths import hidden_note, last_of, with_widths
 from .pruning.judge import Judge, make_judge, why
 from .pruning.objective import chosen_objective
@@ -62,7 +64,8 @@ def load_data(pack: Pack, table: Table | None = None) -> Data:
     check_backend(config.compute.backend, compute.device)
     graph, outputs = graph_of(config), last_of(config.model.widths)
     with at_work(compute):
-        data = load(config.data, graph, config.model.loss, compute.device, compute.dtype, outputs, table)
+        of_model = graph, config.model.loss, compute.device, compute.dtype, outputs
+        data = load(config.data, *of_model, table, read_columns(config.model, pack.over))
     notes = hidden_note(config.model.widths, data.train) if graph is None else ()
     return replace(data, notes=(*data.notes, *notes, *notes_on(config.model)))
 
@@ -124,6 +127,8 @@ class Session:
             pack, data = runs_of_groups(pack, data)
             pack = with_widths(pack, data.train)
             model, choice = untrained(pack, data.train, compute)
+            told = starts_told(pack, graph_of(pack.config), model.parameters)
+            data = replace(data, notes=(*data.notes, *told))
             engine = make_engine(pack, model, data.train, choice)
             before = evaluate(model, data.train, metrics=False)
             session = cls(pack, compute, data, choice, engine, before)
@@ -226,7 +231,8 @@ class Session:
         about["interrupted"] = self.interrupted
         result = summary(about, rows, together, self.objective)
         result |= self._confusion(result["best_run"], model)
-        return Result(self.pack, rows, result, model, self.data.train, self.objective, self.curves)
+        kept = self.objective, self.curves, self.data.groups
+        return Result(self.pack, rows, result, model, self.data.train, *kept)
 
     def _confusion(self, best: int | None, model: Model) -> Row:
         """{"confusion": which classes the best run takes for which}; {} where there are no classes."""

@@ -46,7 +46,7 @@ def first_fault(graph: Graph, parameters: Tensor, inputs: Tensor, derivatives: b
     >>> str(first_fault(parse("xy = a*log(x)"), torch.ones(1), torch.tensor([[2.0], [-1.0]])))
     'log(x) is not a number'
     """
-    wanted = [*_outputs(graph), *(_slopes(graph) if derivatives else ())]
+    wanted = _wanted(graph, derivatives)
     program = walk(*(part for part, _ in wanted))
     for start in range(0, len(inputs), BLOCK):
         block = inputs[start : start + BLOCK]
@@ -59,6 +59,30 @@ def first_fault(graph: Graph, parameters: Tensor, inputs: Tensor, derivatives: b
             part = _origin(root, {part: _at(value, sample) for part, value in values.items()})
             return Fault(start + sample, written(part, most=SHOWN + 1), _at(values[part], sample), needed_by)
     return None
+
+
+def is_finite(graph: Graph, parameters: Tensor, inputs: Tensor, derivatives: bool = True) -> Tensor:
+    """Whether each of R runs has no fault: [R] of parameters [R, P] and inputs [N, V] or [R, N, V].
+
+    >>> import torch
+    >>> from packtrain.kernels.expression.fault import is_finite
+    >>> from packtrain.kernels.language import parse
+    >>> is_finite(parse("xy = log(a*x)"), torch.tensor([[1.0], [-1.0]]), torch.tensor([[2.0]]))
+    tensor([ True, False])
+    """
+    wanted = _wanted(graph, derivatives)
+    program = walk(*(part for part, _ in wanted))
+    finite = torch.ones(len(parameters), dtype=torch.bool, device=parameters.device)
+    for start in range(0, inputs.shape[-2], BLOCK):
+        values = bind(graph, parameters, inputs[..., start : start + BLOCK, :])
+        evaluate(program, values)
+        for part, _ in wanted:
+            finite &= values[part].isfinite().all(1)
+    return finite
+
+
+def _wanted(graph: Graph, derivatives: bool) -> list[tuple[Expr, str]]:
+    return [*_outputs(graph), *(_slopes(graph) if derivatives else ())]
 
 
 def _outputs(graph: Graph) -> Iterator[tuple[Expr, str]]:

@@ -15,6 +15,7 @@ from ..language import Graph
 from .llvm_algebra import algebra
 from .method import Status
 from .numba_kernel import advance, solutions
+from .numba_starts import best_of
 from .problem import Linear, Problem, Rules, Trials
 
 
@@ -122,3 +123,39 @@ def _samples(problem: Problem, runs: int) -> tuple[Tensor, Tensor, Tensor, Tenso
     places = torch.stack([*starts, torch.full_like(run, samples)], 1)
     x, t = (part.flatten(0, -2).T.contiguous() for part in (x, t))
     return places, x, t, x.new_empty(0) if w is None else w.flatten()
+
+
+def best_candidates(
+    graph: Graph,
+    problem: Problem,
+    candidates: Tensor,
+    linear: np.ndarray,
+    lower: Tensor,
+    upper: Tensor,
+    count: int,
+) -> tuple[Tensor, Tensor]:
+    """Of R runs' `candidates` [R, C, P] the best `count`, [R, M, P], and their |e|^2 [R, M]: see best_of.
+
+    Bounds are [P]. |e|^2 is infinite where none of a part's candidates is finite.
+
+    >>> import numpy as np
+    >>> import torch
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.kernels.least_squares import Problem
+    >>> from packtrain.kernels.least_squares.numba_solver import best_candidates
+    >>> x, infinite = torch.tensor([[1.0], [2.0]]).double(), torch.full((2,), torch.inf).double()
+    >>> rates, free = torch.tensor([[[1.0, 1.0], [1.0, 2.0]]]).double(), np.array([True, False])
+    >>> problem = Problem(x, 3 * (-2 * x).exp())
+    >>> best_candidates(parse("y = a*exp(-k*x)"), problem, rates, free, -infinite, infinite, 1)[0].tolist()
+    [[[3.0, 2.0]]]
+    """
+    runs, _, size = candidates.shape
+    code = _rows(graph, problem.weights is not None, None)
+    addresses = (code.address["rows"], *algebra().address.values())
+    best, squares = np.full((runs, count, size), np.nan), np.empty((runs, count))
+    bounds = (bound.expand(runs, size) for bound in (lower, upper))
+    constants = candidates.new_empty(runs, 0)
+    places, *samples = _samples(problem, runs)
+    arrays = (array(candidates), linear, *map(array, bounds), *map(array, (places, *samples, constants)))
+    share(runs, lambda start, stop: best_of(start, stop, addresses, *arrays, best, squares))
+    return torch.from_numpy(best), torch.from_numpy(squares)

@@ -9,6 +9,7 @@ from ...kernels.common.errors import UserError, choose, nearest
 from ...kernels.equations.activations import activation_of
 from ...kernels.equations.losses import BINARY, CROSS_ENTROPY, Loss
 from ...kernels.equations.robust import SQUARES, refusal
+from .data_values import read_columns
 from .equations import check_equations, check_loss, loss_in
 from .kinds import check_kind, check_pruner
 from .ranges import check_numbers
@@ -60,6 +61,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
         check_kind(group, getattr(config, group), given, varied)
     _check_words(config)
     check_loss(config.model, varied)
+    read_columns(config.model, {})
     check_pruner(config.search, given)
     check_numbers(config)
     activation_of(config.model.activation)
@@ -208,6 +210,8 @@ def _check_intervals(config: Config) -> None:
         fault = "those of an MLP mean nothing by themselves: fit.intervals=linear"
     elif model.loss not in SQUARES:
         fault = f"its test is of squares, and this fit has model.loss={model.loss}: fit.intervals=linear"
+    elif model.shared:
+        fault = "it fits each group by itself, which model.shared ties to the others: fit.intervals=linear"
     else:
         return
     raise UserError(f"fit.intervals=profile is about the parameters of fits by squares; {fault}")

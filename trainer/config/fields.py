@@ -38,8 +38,10 @@ def pruning(default: Any, *pruners: str) -> Any:
     return field(default=default, metadata={"pruners": pruners})
 
 
-def mapping(*kinds: str, per_run: bool = False) -> Any:
+def mapping(*kinds: str, per_run: bool = False, word: str | None = None) -> Any:
     """A dataclass field that maps names of the user's own: of parameters, columns or fields.
+
+    It may also be one `word`, which stands for all of them.
 
     >>> from packtrain.trainer.config.fields import mapping
     >>> dict(mapping("file").metadata)
@@ -47,7 +49,7 @@ def mapping(*kinds: str, per_run: bool = False) -> Any:
     """
     return field(
         default_factory=lambda: DictConfig({}, flags={"struct": False}),
-        metadata={"kinds": kinds, "per_run": per_run, "mapping": True},
+        metadata={"kinds": kinds, "per_run": per_run, "mapping": True} | ({"word": word} if word else {}),
     )
 
 

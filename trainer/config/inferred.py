@@ -12,6 +12,7 @@ from ...kernels.language.caret import point_at
 from ...kernels.language.expr import names
 from ...kernels.language.line import Line
 from ...kernels.language.notation import NAME, spelled
+from .data_values import AUTO
 
 OUTPUT = "y"  # the column that a formula without a left side is compared with
 SHOWN = 20  # names that a sentence lists
@@ -48,7 +49,7 @@ def infer(
     columns: Sequence[str],
     source: str = "the data",
     *,
-    initial: Mapping[str, Any] | None = None,
+    initial: Mapping[str, Any] | str | None = None,
     bounds: Mapping[str, Any] | None = None,
     fixed: Sequence[str] = (),
     shared: Sequence[str] = (),
@@ -56,13 +57,15 @@ def infer(
     weights: str | None = None,
     sigma: str | None = None,
     mapped: Mapping[str, str] | None = None,
+    elsewhere: str | None = AUTO,
 ) -> dict[str, Any]:
     """The fields of a config, by their dotted names, that fit `equations` to a table with these `columns`.
 
     Names that are columns, or that `mapped` gives one, are variables, all others parameters, also where they
     begin with x. A formula without a left side is compared with the column y, or the only one that is left.
     `initial`, `bounds`, `fixed` and `shared` are about parameters, `group`, `weights` and `sigma` name
-    columns; `source` is what sentences call the table. Fields that keep their defaults are left out.
+    columns; `source` is what sentences call the table. Parameters that `initial` doesn't name and that aren't
+    fixed start at `elsewhere`. Fields that keep their defaults are left out.
     Raises UserError for a name that is neither, and ExpressionError, with a caret under the fault.
 
     >>> from packtrain.trainer.config.inferred import infer
@@ -71,19 +74,25 @@ def infer(
     ...     print(field, value)
     model.expressions ['signal = a*exp(-k*t)']
     model.variables ['t']
-    model.initial {'k': 0.1}
+    model.initial {'a': 'auto', 'k': 0.1}
     model.bounds {'k': [0, None]}
     """
     header, mapped = Header(tuple(columns), source), dict(mapped or {})
+    starts = {} if initial is None or initial == AUTO else initial
+    if isinstance(starts, str):
+        raise UserError(f"initial maps parameters to starts, or is {AUTO}; got {initial!r}")
     groups = [group] if isinstance(group, str) else list(group or ())
     named = {word: name for word, name in (("weights", weights), ("sigma", sigma)) if name is not None}
     for word, column in [*mapped.items(), *named.items(), *(("group", column) for column in groups)]:
         header.check(word, column)
-    of_parameters = {"initial": initial or {}, "bounds": bounds or {}, "fixed": fixed, "shared": shared}
+    of_parameters = {"initial": starts, "bounds": bounds or {}, "fixed": fixed, "shared": shared}
     lines = _with_left_side(equations, header, {*mapped.values(), *named.values(), *groups})
     graph = _graph(lines, header, mapped, {word for words in of_parameters.values() for word in words})
     for field, words in of_parameters.items():
         _check_parameters(field, words, graph, header)
+    if elsewhere is not None:
+        free = {word: elsewhere for word in graph.parameters if word not in fixed}
+        of_parameters["initial"] = free | {**starts}
     fields = {
         "model.expressions": lines,
         "model.variables": [word for word in graph.variables if word not in mapped],

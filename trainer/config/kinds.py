@@ -28,7 +28,7 @@ def check_kind(group: str, node: Any, given: Collection[str], varied: Collection
     for field in fields(node):
         kinds, path = field.metadata.get("kinds"), f"{group}.{field.name}"
         if field.metadata.get("mapping"):
-            _check_mapping(path, getattr(node, field.name))
+            _check_mapping(path, getattr(node, field.name), field.metadata.get("word"))
         if not kinds or node.kind in kinds:
             continue
         named = any(other == path or other.startswith(f"{path}.") for other in (*given, *varied))
@@ -76,6 +76,9 @@ def _default(field: Field[Any]) -> Any:
     return dict(value) if isinstance(value, DictConfig) else value
 
 
-def _check_mapping(path: str, value: Any) -> None:
+def _check_mapping(path: str, value: Any, word: str | None) -> None:
+    if word is not None and value == word:
+        return
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise UserError(f"{path} maps names to values, as in {{name: value}}; got {value}")
+        other = f", or is {word}" if word else ""
+        raise UserError(f"{path} maps names to values, as in {{name: value}}{other}; got {value}")

@@ -113,7 +113,7 @@ def forget(config: Config, given: Given) -> None:
         value = getattr(node, leaf)
         if isinstance(value, dict):
             setattr(node, leaf, {key: v for key, v in value.items() if f"{path}.{key}" in typed})
-        elif path not in given:
+        elif path not in given and not isinstance(value, str):
             setattr(node, leaf, [] if isinstance(value, list) and leaf != "outputs" else None)
 
 

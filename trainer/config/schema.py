@@ -60,7 +60,7 @@ class ModelConfig:
     outputs: list[str] | None = only(None, "expression")
     parameters: list[str] = only([], "expression")
     variables: list[str] = only([], "expression")
-    initial: dict[str, Any] = mapping("expression", per_run=True)
+    initial: Any = mapping("expression", per_run=True, word="auto")
     initial_range: list[float] = only([0.0, 1.0], "expression")
     starts: int = only(1, "expression")
     bounds: dict[str, Any] = mapping("expression")
@@ -190,6 +190,7 @@ class MonitorConfig:
     validate_every: int = 200
     tensorboard: bool = True
     progress: bool = True
+    pictures: bool = True
 
 
 @dataclass

@@ -74,7 +74,7 @@ def _converted(probe: DictConfig, path: str, values: list[Any], where: str) -> I
 def _typed(probe: DictConfig, path: str, value: Any, where: str) -> Any:
     """One value as the type of its field. Changes `probe`."""
     try:
-        OmegaConf.update(probe, path, value)
+        OmegaConf.update(probe, path, value, force_add=True)  # a mapping may have been one word before
     except OmegaConfBaseException as error:
         raise UserError(f"{where}: {path}: {str(error).splitlines()[0]}") from None
     node = OmegaConf.select(probe, path)

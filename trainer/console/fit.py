@@ -5,18 +5,10 @@ from typing import Any
 
 from rich.console import Console
 
+from ..folder.digits import number
 from .tables import Column, blocks, fits, print_columns, print_plain
 
 SHOWN_MINIMA = 5
-
-
-def number(value: Any) -> str:
-    """Five digits of a float, '-' for None, and anything else as it is.
-
-    >>> number(3.14159265), number(64), number(None)
-    ('3.1416', '64', '-')
-    """
-    return "-" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def uncertain(value: Any, about: dict[str, Any]) -> str:
@@ -123,7 +115,8 @@ def correlation_columns(row: dict[str, Any]) -> list[Column]:
 def shared_line(shared: dict[str, Any], joint: dict[str, Any]) -> str:
     """The parameters that groups share, and of how many groups they are: by result.json.
 
-    >>> joint = {"groups": 9, "left_out": 1, "fits": 1, "residual_std": 0.1, "degrees_of_freedom": 70, "run": 0}
+    >>> joint = {"groups": 9, "left_out": 1, "fits": 1, "run": 0}
+    >>> joint |= {"residual_std": 0.1, "degrees_of_freedom": 70}
     >>> shared_line({"k": {"value": 0.5, "stderr": 0.01}}, joint)
     'k = 0.5 ± 0.01 in 9 groups, 1 left out; residual std 0.1 (70 degrees of freedom)'
     """

@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.console import Console
 
-from .fit import number
+from ..folder.digits import number
 from .tables import Column, blocks, print_columns, print_plain
 
 

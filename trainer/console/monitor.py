@@ -91,6 +91,12 @@ class Monitor:
             self.board.add_results(result.rows, result.objective)
             self._say_problem()
 
+    def add_pictures(self, pictures: Mapping[str, Path]) -> None:
+        """What was drawn of the runs: PNG files by their tags."""
+        if self.board:
+            self.board.add_images(pictures)
+            self._say_problem()
+
     def _say_problem(self) -> None:
         """Says once why curves can't be written: the training goes on without."""
         problem = self.board.files.problem if self.board else ""

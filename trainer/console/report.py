@@ -11,10 +11,11 @@ from typing import Any
 
 from rich.console import Console
 
+from ..folder.digits import number
 from ..folder.ranking import BEST_STEP, Objective, Row, best_first, loss_of, objective_in
 from ..folder.tested import TEST, TEST_LOSS, flat_test
 from .confusion import print_confusion
-from .fit import fit_lines, number, print_parameters, shared_line, starts_line, uncertain
+from .fit import fit_lines, print_parameters, shared_line, starts_line, uncertain
 from .many import print_many
 from .tables import Column, blocks, filled, print_columns, print_pairs, print_plain
 

@@ -19,12 +19,16 @@ from ..folder.resuming import open_checkpoints
 from ..folder.seconds import Stopwatch
 from ..folder.write import write
 from ..loop.stop import Signals
+from ..pictures.drawn import draw_pictures
+from ..pictures.style import can_draw
+from ..pictures.view import has_picture
 from ..session import Session, enough_memory, load_data
 from .monitor import Monitor
 from .progress import telling_of_compiling
 from .report import closing_table, headline, pack_line
 
 log = logging.getLogger(__name__)
+NO_PICTURES = "no pictures without matplotlib: pip install 'packtrain[plot]', or monitor.pictures=false"
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
                     monitor.say(problem)
             monitor.add_results(result)
             write(folder, result)
+            if pack.config.monitor.pictures and not session.interrupted:
+                _draw(session, result, folder, monitor, alone=bool(command))
     _print(console, result, folder, bool(command))
     return Ended(signals.exit_code or int(result.best_run is None), session.interrupted)
 
@@ -126,6 +132,19 @@ def train(session: Session, checkpoints: Checkpoints, signals: Signals) -> None:
     with session.stopwatch.running(training=True):
         checkpoints.save(session.step, session.seconds)
         checkpoints.wait()
+
+
+def _draw(session: Session, result: Result, folder: Path, monitor: Monitor, alone: bool) -> None:
+    """Draws the pictures. The results are written, and stay whatever goes wrong here."""
+    if not can_draw():
+        if alone and (has_picture(result) or "confusion" in result.summary):
+            monitor.say(NO_PICTURES)
+        return
+    try:
+        monitor.add_pictures(draw_pictures(session, result, folder, alone))
+    except Exception as error:
+        log.exception("a picture could not be drawn")
+        monitor.say(f"a picture could not be drawn ({error}); the results are written")
 
 
 def _print(console: Console, result: Result, folder: Path, alone: bool) -> None:

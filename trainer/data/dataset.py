@@ -13,6 +13,7 @@ from .features import Feature
 from .impute import impute
 from .rounding import loss_of
 from .split import Split
+from .units import in_units, scaled
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Dataset:
     """inputs [N, V] and targets [N, T]; for classification, targets [N, 1] of class indices.
 
     `one_hot` targets are of classes too: 1 in the column of a sample's class, else 0. With either,
-    `target_names` are the classes.
+    `target_names` are the classes, and `label` the column that says a sample's.
     `mean` and `std` [V], in float64: the inputs were standardized with them. None: they were not.
     `target_mean` and `target_std` [T]: so were the targets, with these.
     `weights` [N], in float64, multiply the samples' losses, or squared errors of fits. None: there are none.
@@ -31,6 +32,7 @@ class Dataset:
     made here, and are numbers by their own names.
     `segments` say which samples are those of each of R runs. None: all are of every run. `faults` say why a
     run's are of no use, for those that have none left.
+    `columns` are others of what they were taken from, in float64, whole: `rows` say which cell is a sample's.
     Of runs that have n samples each, `alike` makes inputs [R, n, V], targets [R, n, T] and weights [R, n].
     """
 
@@ -45,10 +47,12 @@ class Dataset:
     weights: Tensor | None = None
     rows: Tensor | None = None
     one_hot: bool = False
+    label: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
     features: tuple[Feature, ...] = ()
     segments: Segments | None = None
     faults: Mapping[int, str] = field(default_factory=dict)
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.inputs.shape[-2]
@@ -134,11 +138,11 @@ class Dataset:
 
     def standardized(self, mean: Tensor, std: Tensor) -> "Dataset":
         """x -> (x - mean) / std, column by column."""
-        return replace(self, inputs=(self.inputs - mean) / std, mean=mean, std=std)
+        return replace(self, inputs=scaled(self.inputs, mean, std), mean=mean, std=std)
 
     def with_standardized_targets(self, mean: Tensor, std: Tensor) -> "Dataset":
         """t -> (t - mean) / std, column by column."""
-        return replace(self, targets=(self.targets - mean) / std, target_mean=mean, target_std=std)
+        return replace(self, targets=scaled(self.targets, mean, std), target_mean=mean, target_std=std)
 
     @property
     def classes(self) -> tuple[tuple[str, ...], Tensor] | None:
@@ -154,21 +158,19 @@ class Dataset:
 
     def in_units(self, values: Tensor) -> Tensor:
         """Outputs or targets [..., T] in the units that the targets came in; of scaled ones in float64."""
-        if self.target_mean is None or self.target_std is None:
-            return values
-        mean, std = (scale.to(values.device) for scale in (self.target_mean, self.target_std))
-        return values.double() * std + mean
+        return in_units(values, self.target_mean, self.target_std)
 
 
 @dataclass(frozen=True)
 class Groups:
     """G groups, in the order in which they first appear: `keys` maps each column to its value in each group.
 
-    `faults` maps a group of no use to the reason.
+    `faults` maps a group of no use to the reason. `shape` is that of the grid that they stand on, if any.
     """
 
     keys: Mapping[str, list[Any]]
     faults: Mapping[int, str]
+    shape: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.keys.values())))

@@ -14,6 +14,7 @@ from .features import ENCODINGS, NUMBER, OF_MISSING, ONEHOT, ORDINAL, SECONDS, F
 from .table import Table
 
 AUTO = "auto"
+UNITS = "D", "s", "ms", "us", "ns"  # of a moment as text, the shortest that holds it
 MOST = 100  # categories of a column that nobody said should be one-hot
 
 
@@ -87,7 +88,8 @@ def _origin(table: Table, name: str, column: str) -> str | None:
     if moments.dtype.kind == "m":
         return None
     first = present.min()
-    return str(next(short for unit in ("D", "s", "ns") if (short := first.astype(f"M8[{unit}]")) == first))
+    shorter = (first.astype(f"M8[{unit}]") for unit in UNITS)
+    return str(next(moment for moment in shorter if moment == first))
 
 
 def _of_categories(table: Table, feature: Feature, cells: np.ndarray, asked: bool) -> Feature:

@@ -1,6 +1,6 @@
 """Data as people hold them in Python -> a table, and results as a frame of the kind that came in."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +34,10 @@ def table_of(data: Any) -> Table:
     if isinstance(data, (str, Path)):
         return read(str(data))
     if isinstance(data, Mapping):
-        return _table((str(name), _array(str(name), column)) for name, column in data.items())
+        return flat((str(name), _array(str(name), column)) for name, column in data.items()).table(SOURCE)
     if isinstance(data, np.ndarray) and data.dtype.names:
-        return _table([("", data)])
-    return _table(_of_frame(data))
-
-
-def _table(columns: Iterable[tuple[str, np.ndarray]]) -> Table:
-    content = flat(columns)
-    return Table(SOURCE, content.columns, content.refused, notes=content.notes)
+        return flat([(SOURCE, data)]).table(SOURCE)
+    return flat(_of_frame(data)).table(SOURCE)
 
 
 def frame_like(data: Any, columns: Any) -> Any:

@@ -51,10 +51,19 @@ def by_groups(data: Dataset, table: Table, names: list[str]) -> tuple[Dataset, G
     >>> data.inputs.tolist(), data.segments.counts.tolist(), groups.keys
     ([[1.0], [3.0], [2.0]], [2, 1], {'cell': ['b', 'a']})
     """
-    code, first = _codes(table, names)
-    keys = {name: table.columns[name][first].tolist() for name in names}
+    if table.blocks:
+        places = len(table.blocks.keys[names[0]])
+        code, first = np.arange(places).repeat(table.blocks.samples), range(places)
+        keys = {name: key.tolist() for name, key in table.blocks.keys.items()}
+    else:
+        code, first = _codes(table, names)
+        keys = {name: table.columns[name][first].tolist() for name in names}
+    shape = table.blocks and table.blocks.shape
     of_sample = torch.from_numpy(code if data.rows is None else code[data.rows.numpy()])
     bad = dict(_bad_cells(data, of_sample))
+    if table.blocks and not bad and data.rows is None:
+        counts = torch.full((len(first),), table.blocks.samples)
+        return replace(data, segments=Segments.after_another(counts)), Groups(keys, {}, shape)
     kept = ~torch.isin(of_sample, torch.tensor(list(bad), dtype=torch.int64))
     order = torch.where(kept)[0][of_sample[kept].argsort(stable=True)]
     counts = torch.bincount(of_sample[kept], minlength=len(first))
@@ -62,7 +71,7 @@ def by_groups(data: Dataset, table: Table, names: list[str]) -> tuple[Dataset, G
     if not len(order):
         raise UserError(f"{table.source}: no group can be used; the first: {next(iter(faults.values()))}")
     segments = Segments.after_another(counts)
-    return replace(data.part(order), segments=segments, faults=faults), Groups(keys, faults)
+    return replace(data.part(order), segments=segments, faults=faults), Groups(keys, faults, shape)
 
 
 def runs_of_groups(pack: Pack, data: Data) -> tuple[Pack, Data]:
@@ -86,7 +95,7 @@ def runs_of_groups(pack: Pack, data: Data) -> tuple[Pack, Data]:
         return pack, data
     runs, groups = pack.runs, len(data.groups)
     keys = {
-        _column(name): [key for key in of_group for _ in range(runs)]
+        key_column(name): [key for key in of_group for _ in range(runs)]
         for name, of_group in data.groups.keys.items()
     }
     varied = {path: values * groups for path, values in pack.over.items()}
@@ -110,14 +119,14 @@ def joint_fits(pack: Pack) -> Tensor:
     >>> joint_fits(Pack(config, {"cell": ["b", "b", "a", "a"], "seed": [0, 1, 0, 1]}, 4)).tolist()
     [0, 1, 0, 1]
     """
-    keys = {_column(name) for name in group_columns(pack.config.data.group)}
+    keys = {key_column(name) for name in group_columns(pack.config.data.group)}
     varied = [values for path, values in pack.over.items() if path not in keys]
     numbers: dict[str, int] = {}
     cases = map(repr, zip(*varied, strict=True)) if varied else [""] * pack.runs
     return torch.tensor([numbers.setdefault(case, len(numbers)) for case in cases])
 
 
-def _column(name: str) -> str:
+def key_column(name: str) -> str:
     """What a group's column is called among what varies."""
     taken = name in TAKEN or name in {path for path, _ in all_fields()} or "." in name
     return f"group.{name}" if taken else name
@@ -154,6 +163,8 @@ def _bad_cells(data: Dataset, of_sample: Tensor) -> Iterator[tuple[int, str]]:
     targets = data.targets.double().masked_fill(data.missing_targets, torch.nan)
     columns = [data.inputs, targets, *([] if data.weights is None else [data.weights[:, None]])]
     names = [*data.input_names, *data.target_names[: data.targets.shape[1]], "weights"]
+    if all(bool(column.isfinite().all()) for column in columns):
+        return
     finite = torch.cat(columns, 1).isfinite()
     rows = (~finite.all(1)).nonzero()[:, 0]
     seen: set[int] = set()

@@ -73,6 +73,7 @@ def select(
         names,
         weights=None if chosen.weights is None else _weights(table, chosen.weights, lenient),
         one_hot=one_hot,
+        label=next(iter(chosen.targets.values())) if classes or one_hot else "",
         origins={name: f"{table.source}, column {column}" for name, column in from_columns.items()},
         features=features,
     )

@@ -1,5 +1,6 @@
 """Where samples come from: equations with known parameters, Gaussian classes, files, scikit-learn."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..config.checks import split_method
 from ..config.schema import DROP, DataConfig
 from .class_weights import with_class_weights
 from .columns import TARGET
+from .cubes import is_cube, long_table
 from .dataset import Data, Dataset, Groups, prepare, rounded
 from .drop import without_missing
 from .encode import told as encoded
@@ -36,10 +38,12 @@ def load(
     dtype: torch.dtype,
     outputs: int | None = None,
     table: Table | None = None,
+    others: Sequence[str] = (),
 ) -> Data:
     """The data that `config` describes, on `device`, for a graph, or (None) an MLP of so many `outputs`.
 
-    A `table` in memory takes the place of the source that the config names.
+    A `table` in memory takes the place of the source that the config names. `others` are what starting values
+    read: those that are columns, and neither inputs nor targets, stay beside the samples.
 
     Raises UserError, also where the cast to `dtype` would lose what tells the samples apart.
 
@@ -59,6 +63,9 @@ def load(
     else:
         read = table or _table(config)
         whole, groups, told = _of_table(read, config, graph, loss == CROSS_ENTROPY, outputs)
+        beside = [name for name in others if name not in (*whole.input_names, *whole.target_names)]
+        columns = {name: read.numbers(name, "model.initial", missing=True) for name in beside}
+        whole = replace(whole, columns={name: torch.from_numpy(column) for name, column in columns.items()})
     _check_targets(whole, loss)
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
     split = split_of(config, whole, read)
@@ -78,7 +85,10 @@ def count_groups(config: DataConfig) -> int:
     >>> count_groups(DataConfig("table", table={"cell": ["b", "a", "b"]}, group="cell"))
     2
     """
-    return len(first_rows(_table(config), group_columns(config.group)))
+    table, names = _table(config), group_columns(config.group)
+    if is_cube(table, names):
+        table = long_table(table, names)
+    return len(table.blocks.keys[names[0]] if table.blocks else first_rows(table, names))
 
 
 def _features(table: Table, config: DataConfig, graph: Graph | None, groups: list[str]) -> Table:
@@ -94,6 +104,8 @@ def _of_table(
 ) -> tuple[Dataset, Groups | None, list[str]]:
     """The samples of a table, their groups if it has any, and sentences for people on how they were made."""
     names = group_columns(config.group)
+    if is_cube(table, names):
+        table = long_table(table, names)
     others = _features(table, config, graph, names)
     mends = config.missing, config.encode, bool(names)
     whole = select(others, config.columns, graph, classes, outputs, *mends)

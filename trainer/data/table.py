@@ -13,13 +13,23 @@ WHOLE = 2.0**53  # from which on float64 doesn't hold every integer
 
 
 @dataclass(frozen=True)
+class Blocks:
+    """Groups of `samples` rows each, one after another: `keys` [G] by name, on a grid of this `shape`."""
+
+    keys: dict[str, np.ndarray]
+    shape: tuple[int, ...]
+    samples: int
+
+
+@dataclass(frozen=True)
 class Table:
     """Columns by name, each [N], and `source`, the file or data set that errors name.
 
     `refused` maps the names of columns that can't be used to the reason, for when one is asked for.
     `parts` are the files whose rows stand after one another, each with its count, where there are several.
     `beside` names columns that nobody wrote, which are inputs only where they are asked for.
-    `notes` are sentences for people on how it was read.
+    `notes` are sentences for people on how it was read. `arrays` are those that the columns come from, if
+    any, and `blocks` the groups that its rows are in.
     Raises UserError where no column has a row.
     """
 
@@ -29,6 +39,8 @@ class Table:
     parts: tuple[tuple[str, int], ...] = ()
     beside: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    blocks: Blocks | None = None
 
     def __post_init__(self) -> None:
         if not any(len(column) for column in self.columns.values()):

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ...kernels.common.errors import UserError, nearest
 from ..config.pack import START, Pack
-from ..console.fit import number
 from ..data.frames import frame_like, table_of
 from ..data.groups import group_columns
 from ..data.table import Table
 from ..engines.rows import each, numbers
+from ..folder.digits import number
 from ..folder.ranking import UNUSABLE
 from ..folder.result import Result
 from ..session import Session, load_data

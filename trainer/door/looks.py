@@ -7,10 +7,11 @@ from typing import Any
 
 from rich.console import Console
 
-from ..console.fit import number, uncertain
+from ..console.fit import uncertain
 from ..console.report import headline, labels, results_table
 from ..console.tables import new_console
 from ..engines.rows import Row
+from ..folder.digits import number
 
 SHOWN = 10  # runs in a notebook
 
@@ -28,8 +29,8 @@ def report_of(summary: Row, rows: Sequence[Row]) -> str:
     ['loss', 'before', '4']
     """
     text, width = io.StringIO(), new_console().width
-    plain = {"force_terminal": False, "force_jupyter": False, "markup": False, "emoji": False}
-    results_table(Console(file=text, width=width, **plain), summary, rows)
+    console = Console(file=text, width=width, markup=False, emoji=False, force_jupyter=False)
+    results_table(console, summary, rows)
     return "\n".join(line.rstrip() for line in text.getvalue().strip("\n").split("\n"))
 
 

@@ -59,10 +59,11 @@ def recorded(start: int, stop: int, every: int) -> range:
 class Engine(Protocol):
     """Executes steps, minibatch after minibatch, on every run of a pack.
 
-    `step` counts the steps of the pack, `steps_done` [R] those of each run, which takes `steps` [R] at most.
-    `alive` [R] marks the runs that haven't diverged, `training` [R] those that have a step to take. `kind`
-    and `backend` say what executes, and `capture` that the step is a static graph. `memory` is all that the
-    steps change, live tensors [R, ...] by name: together with `step` enough to resume, bit for bit.
+    `step` counts the steps of the pack, `steps_done` [R] those of each run, which takes `steps` [R] at most,
+    each on `batches` [R] samples. `alive` [R] marks the runs that haven't diverged, `training` [R] those that
+    have a step to take. `kind` and `backend` say what executes, and `capture` that the step is a static
+    graph. `memory` is all that the steps change, live tensors [R, ...] by name: together with `step` enough
+    to resume, bit for bit.
     """
 
     kind: str
@@ -71,6 +72,7 @@ class Engine(Protocol):
     order: Order
     step: int
     steps: Tensor
+    batches: Tensor
     capture: bool
 
     @property

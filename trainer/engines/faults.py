@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ...kernels.equations.robust import SQUARES
-from ...kernels.expression.fault import first_fault
+from ...kernels.expression.fault import first_fault, is_finite
 from ...kernels.expression.reference import predict
 from ...kernels.language import Graph
 from ...kernels.language.graph import MAX_SLOPES
@@ -92,8 +92,7 @@ def fault_in(graph: Graph, parameters: Tensor, data: Dataset) -> str:
     'row 2: k/xd is infinite'
     """
     data = data.counted
-    few = len(graph.program) * len(graph.parameters) <= MAX_SLOPES
-    fault = first_fault(graph, parameters, data.inputs, derivatives=few)
+    fault = first_fault(graph, parameters, data.inputs, derivatives=_few(graph))
     return f"row {data.row(fault.sample)}: {fault}" if fault else ""
 
 
@@ -121,18 +120,44 @@ def too_far(graph: Graph, parameters: Tensor, data: Dataset) -> str:
     )
 
 
-def fault_beyond(graph: Graph, parameters: Tensor, direction: Tensor, data: Dataset) -> str:
-    """The fault that is met first on the way from `parameters` [P] along `direction` [P], or ''.
+def faults_beyond(graph: Graph, parameters: Tensor, direction: Tensor, data: Dataset) -> dict[int, str]:
+    """run -> the fault that is met first on the way from `parameters` [K, P] along `direction` [K, P].
+
+    `data` are those of the K runs; a run that meets none isn't there.
 
     >>> from packtrain.kernels.language import parse
     >>> data = Dataset(torch.ones(1, 1), torch.zeros(1, 1), ("x",), ("xy",))
-    >>> fault_beyond(parse("xy = log(a*x)"), torch.tensor([1e-3]), torch.tensor([-1.0]), data)
-    'row 1: log(a*x) is minus infinity'
+    >>> down = torch.tensor([[-1.0], [0.0]])
+    >>> faults_beyond(parse("xy = log(a*x)"), torch.tensor([[1e-3], [1e-3]]), down, data)
+    {0: 'row 1: log(a*x) is minus infinity'}
     """
+    faults: dict[int, str] = {}
+    left = torch.arange(len(parameters), device=parameters.device)
     for share in BEYOND:
-        if fault := fault_in(graph, parameters + share * direction, data):
-            return fault
-    return ""
+        there = parameters + share * direction
+        for run in left[~_all_finite(graph, there[left], data.of(left))].tolist():
+            if fault := fault_in(graph, there[run], data.of_run(run)):
+                faults[run] = fault
+        left = left[~torch.isin(left, torch.tensor(list(faults), device=left.device))]
+        if not len(left):
+            break
+    return faults
+
+
+def _all_finite(graph: Graph, parameters: Tensor, data: Dataset) -> Tensor:
+    """Whether the equations and their derivatives are finite on all samples of each run: [K]."""
+    data = data.counted
+    finite = torch.ones(len(parameters), dtype=torch.bool, device=parameters.device)
+    if data.segments is None:
+        return is_finite(graph, parameters, data.inputs, _few(graph))
+    for runs, alike in data.alike():
+        finite[runs] = is_finite(graph, parameters[runs], alike.inputs, _few(graph))
+    return finite
+
+
+def _few(graph: Graph) -> bool:
+    """Whether there are so few derivatives that all are looked at."""
+    return len(graph.program) * len(graph.parameters) <= MAX_SLOPES
 
 
 def far_from_0(data: Dataset) -> str:

@@ -15,10 +15,10 @@ from ..models.base import Model
 from ..models.expression import ExpressionModel
 from .base import History, put, recorded
 from .choose import Choice
-from .faults import far_from_0, fault_beyond, fault_in, too_far
 from .fit import add_reports
+from .fit_endings import ALONE, explanation, fit_endings, further_on, reasons
 from .many import MANY, fits_report
-from .outcome import Ending, Outcome
+from .outcome import Ending
 from .pooled import Joint
 from .rows import Row, Rows
 from .starts import starts_report
@@ -26,24 +26,6 @@ from .starts import starts_report
 MOST_STEPS = 256  # of one call
 MOST_NUMBERS = 1 << 22  # in the history of one call
 COLUMNS = 3  # numbers a run and step in the history, beside the parameters
-
-REASONS = {
-    Status.GRADIENT: "{residuals} are orthogonal to every derivative (optimizer.gtol)",
-    Status.COST: "a step would change {total} by too little (optimizer.ftol)",
-    Status.STEP: "the steps became too short (optimizer.xtol)",
-    Status.ROUNDING: "what a step could gain is lost in the rounding of {total}",
-    Status.NOT_FINITE: "its residuals, their squares or derivatives aren't finite at the starting values",
-    Status.STUCK: "no step that was tried lowers {total}, though its gradient is not zero: "
-    "try other starting values",
-    Status.SINGULAR: "the data determine no Gauss-Newton step; try optimizer=levenberg_marquardt",
-    Status.HIDDEN: "the equations add up terms that are far larger than what they come to, and "
-    "rounding hides what is left to gain",
-    Status.SADDLE: "this is no minimum, {total} falls beside it",
-    Status.EXHAUSTED: "it has not converged; raise loop.steps",
-}
-EXPLAINED = Status.HIDDEN, Status.SADDLE, Status.NOT_FINITE, Status.STUCK, Status.EXHAUSTED  # run by run
-OF_SQUARES = {"residuals": "the residuals", "total": "the sum of squares"}
-OF_A_LOSS = {"residuals": "the slopes of the loss", "total": "the loss"}
 
 
 class LeastSquaresEngine:
@@ -75,15 +57,15 @@ class LeastSquaresEngine:
         self.kind, self.backend = choice.engine, choice.backend
         self.every = every
         self.step = 0
-        self.samples = data.segments.counts if data.segments else torch.full_like(self.steps, len(data))
+        self.batches = data.segments.counts if data.segments else torch.full_like(self.steps, len(data))
         self.scale = self._scale()
-        self.status.masked_fill_(self.samples == 0, Status.NOT_FINITE)
+        self.status.masked_fill_(self.batches == 0, Status.NOT_FINITE)
         self.columns = list(model.scalars.values())
 
     def _scale(self) -> Tensor:
         """What a fit's sum of squares is multiplied by, to be its loss: [R] in float64."""
         half = 1.0 if self.problem.loss is None else 0.5
-        terms = self.samples * self.problem.targets.shape[-1]
+        terms = self.batches * self.problem.targets.shape[-1]
         return half / (terms.double() if self.model.loss_kind.mean else torch.ones_like(self.rules.size))
 
     @property
@@ -145,7 +127,7 @@ class LeastSquaresEngine:
             {"damping": damping},
             path[..., self.columns],
             trials.rss[made - 1] * scale,
-            int((taken * self.samples).sum()),
+            int((taken * self.batches).sum()),
         )
 
     def _look_again(self, runs: Tensor) -> None:
@@ -194,7 +176,7 @@ class LeastSquaresEngine:
     @property
     def _large(self) -> Tensor:
         """Which fits are linearized by normal equations: [R]."""
-        rows = self.samples * self.problem.targets.shape[-1]
+        rows = self.batches * self.problem.targets.shape[-1]
         return rows * (self.model.parameters.shape[1] + 1) > LARGE
 
     @property
@@ -212,83 +194,36 @@ class LeastSquaresEngine:
 
     def endings(self, reason: str, pruned: str = "") -> list[Ending]:
         """How each fit ended; `reason` is why it was stopped, where it was."""
+        return fit_endings(self, reason, self._further_on() | self._explanations())
 
-        def ending(run: int, status: Status, done: int, steps: int) -> Ending:
-            if run in self.data.faults:
-                return Ending(Outcome.FAILED, done, steps, self.data.faults[run])
-            if status == Status.RUNNING:
-                return Ending(Outcome.STOPPED, done, steps, reason)
-            if status == Status.EXHAUSTED:
-                outcome = Outcome.STOPPED
-            else:
-                outcome = Outcome.CONVERGED if status in CONVERGED else Outcome.FAILED
-            why = REASONS[status].format(**self._words) + self._explanation(run, status)
-            return Ending(outcome, done, steps, why)
+    def _explanations(self) -> dict[int, str]:
+        """run -> what follows the reason of a fit, where there is more to say of it alone."""
+        alone = ((run, Status(code)) for run, code in enumerate(self.status.tolist()) if code in ALONE)
+        return {run: self._explanation(run, status) for run, status in alone}
 
-        columns = self.status.tolist(), self.steps_done.tolist(), self.steps.tolist()
-        alike: dict[tuple[int, int, int], Ending] = {}
-        endings = []
-        for run, case in enumerate(zip(*columns, strict=True)):
-            if case not in alike or case[0] in EXPLAINED:
-                alike[case] = ending(run, Status(case[0]), *case[1:])
-            endings.append(alike[case])
-        return endings
+    def _explanation(self, run: int, status: Status) -> str:
+        return explanation(self, run, status)
+
+    def _further_on(self) -> dict[int, str]:
+        """run -> the fault that lies a little further on."""
+        return further_on(self)
 
     def report(self, rows: Rows) -> Row:
-        """Adds the fits' reports -> that of model.starts, as multi_start, or of many groups, as fits."""
+        """Adds the fits' reports -> that of model.starts, as multi_start, and of many groups, as fits."""
         add_reports(rows, self)
         if self.level is not None:
             from .profile import add_profiles  # noqa: PLC0415 (scipy takes a moment to import)
 
             add_profiles(rows, self, self.level)
-        if self.data.segments is None:
+        of_all: Row = {}
+        if self.data.segments is None or self.joint is not None:
             starts = starts_report(self.separate(rows), self)
-            return {"multi_start": starts} if starts else {}
-        if len(rows) <= MANY:
-            return {}
-        reasons = {status.name.lower(): why.format(**self._words) for status, why in REASONS.items()}
-        running = {Status.RUNNING.name.lower(): "it was stopped"}
-        return {"fits": fits_report(rows, reasons | running, self.data.faults)}
-
-    @property
-    def _words(self) -> dict[str, str]:
-        return OF_SQUARES if self.problem.loss is None else OF_A_LOSS
+            of_all |= {"multi_start": starts} if starts else {}
+        if self.data.segments is not None and len(rows) > MANY:
+            why = {status.name.lower(): reason for status, reason in reasons(self).items()}
+            of_all["fits"] = fits_report(rows, why, self.data.faults)
+        return of_all
 
     def separate(self, rows: Rows) -> Sequence[Row]:
         """A row for each fit of which one start may find another minimum than the next."""
         return rows
-
-    def _explanation(self, run: int, status: Status) -> str:
-        """What follows the reason of one fit that ended with this status, or ''."""
-        data = self.data.of_run(run)
-        if status == Status.HIDDEN:
-            return far_from_0(data)
-        if not isinstance(self.model, ExpressionModel):
-            return ""
-        parameters = self.model.parameters.detach()[run]
-        if status == Status.SADDLE:
-            silent = self._silent[run].tolist()
-            names = [name for name, is_silent in zip(self.model.layout, silent, strict=True) if is_silent]
-            if not names:
-                return ": most errors lie where the loss levels off; start closer, or raise its constants"
-            return f": every derivative by {' and '.join(names)} is 0 here; start elsewhere"
-        if status == Status.NOT_FINITE:
-            given = self.model.graph, parameters, data
-            fault = fault_in(*given) or too_far(*given)
-            return f": {fault}" if fault else ""
-        if status in (Status.STUCK, Status.EXHAUSTED):
-            fault = fault_beyond(self.model.graph, parameters, self._descent(run), data)
-            return f"; a little further on, {fault}" if fault else ""
-        return ""
-
-    def _descent(self, run: int) -> Tensor:
-        """The direction in which a fit's sum of squares falls [P], as long as its parameters, both scaled."""
-        one = torch.tensor([run], device=self.rules.free.device)
-        (parameters, problem), scale = self._in_double(one), self.solver.scale[one].double()
-        linear = by_qr(self.model.jacobian, parameters, problem)
-        slope = (linear.projected[:, None] @ linear.root)[:, 0]
-        weight = torch.where(self.rules.free[one] & (scale > 0), 1 / scale, 0)
-        direction = -slope * weight.square()
-        length = torch.linalg.vector_norm(direction * scale)
-        reach = torch.linalg.vector_norm(parameters * scale)
-        return (direction * (reach / length).nan_to_num(0, 0, 0))[0]

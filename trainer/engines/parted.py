@@ -51,6 +51,7 @@ class PartedEngine:
             first.kind, first.backend, first.capture, first.order,
         )  # fmt: skip
         self.steps = self._of_all([shard.engine.steps for shard in self.shards])
+        self.batches = self._of_all([shard.engine.batches for shard in self.shards])
         self.rungs = torch.zeros_like(self.steps)
         self.state = self._whole_state()
 

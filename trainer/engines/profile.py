@@ -31,14 +31,14 @@ SENTENCES = {
 class Profiled(Protocol):
     """R fits that are profiled, as LeastSquaresEngine has them.
 
-    `fitter` makes fits of theirs, in float64; `samples` [R] is how many each has.
+    `fitter` makes fits of theirs, in float64; `batches` [R] is how many each has.
     """
 
     model: Model
     problem: Problem
     rules: Rules
     fitter: Fitter
-    samples: Tensor
+    batches: Tensor
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def minima_of(fits: Profiled, runs: Tensor) -> Minima:
 
 def _count(fits: Profiled, runs: Tensor) -> Tensor:
     """The residuals of each fit: [K]."""
-    return fits.samples[runs] * fits.problem.targets.shape[-1]
+    return fits.batches[runs] * fits.problem.targets.shape[-1]
 
 
 def quantiles(fits: Profiled, runs: Tensor, minima: Minima, level: float, together: int = 1) -> Tensor:
@@ -158,7 +158,7 @@ def quantiles(fits: Profiled, runs: Tensor, minima: Minima, level: float, togeth
 
     >>> from types import SimpleNamespace
     >>> one = torch.tensor([1])
-    >>> fits = SimpleNamespace(samples=10 * one, problem=SimpleNamespace(targets=torch.zeros(10, 1)))
+    >>> fits = SimpleNamespace(batches=10 * one, problem=SimpleNamespace(targets=torch.zeros(10, 1)))
     >>> minima = SimpleNamespace(rank=2 * one)
     >>> [round(quantiles(fits, 0 * one, minima, 0.95, count).item(), 4) for count in (1, 2)]
     [2.306, 2.9863]

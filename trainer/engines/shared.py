@@ -92,7 +92,10 @@ class SharedEngine(LeastSquaresEngine):
             together = (self.solver.joint == self.solver.joint[run]).nonzero()[:, 0]
             silent = together[self._silent[together].any(1)].tolist()
             return super()._explanation(silent[0] if silent else run, status)
-        return super()._explanation(run, status) if status == Status.HIDDEN else ""
+        return super()._explanation(run, status)
+
+    def _further_on(self) -> dict[int, str]:
+        return {}
 
     def report(self, rows: Rows) -> Row:
         """Adds the report of each run to its row, and returns that of the best joint fit, as joint_fit."""

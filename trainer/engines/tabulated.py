@@ -53,6 +53,7 @@ class TabulatedEngine(ABC):
         self.steps = steps
         self.weights = None if data.weights is None else data.weights.to(model.parameters.dtype)
         self.clip_norm = clip_norm
+        self.batches = torch.full_like(steps, order.batch)
         self.every = every
         self.step = 0
         device = model.parameters.device

@@ -1,13 +1,14 @@
 """One run of a pack as an experiment: a config that trains it again, alone, bit for bit."""
 
 from collections.abc import Iterator
-from dataclasses import Field, asdict, fields, is_dataclass
+from dataclasses import Field, asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from ...kernels.common.errors import UserError
+from ..config.data_values import AUTO, INITIAL, read_columns
 from ..config.interpolation import put
 from ..config.pack import START, Pack, make_pack
 from ..config.schema import Config, has_rates
@@ -94,7 +95,9 @@ def _alone(pack: Pack, run: int, cwd: Path | None) -> Config:
     grouped = pack.config.data.group is not None
     first = (pack.config.pack.slice or [0])[0] if grouped else 0
     group, run = divmod(first + run, pack.runs)
-    values = pack.values(run) | ({} if pack.config.model.starts == 1 else _start(pack, run))
+    values = pack.values(run) | ({} if pack.config.model.starts == 1 else _start(pack, run, group, cwd))
+    if pack.config.model.initial == AUTO and any(path.startswith(INITIAL) for path in values):
+        values = _each_auto(pack) | values
     nothing_varied = asdict(Config().pack)
     if grouped and not pack.config.model.shared:
         nothing_varied["slice"] = [group, group + 1]  # of the groups this one
@@ -108,15 +111,38 @@ def _alone(pack: Pack, run: int, cwd: Path | None) -> Config:
     return config
 
 
-def _start(pack: Pack, run: int) -> dict[str, float]:
-    """The starting values of one of several starts, as fields."""
+def _start(pack: Pack, run: int, group: int, cwd: Path | None) -> dict[str, float]:
+    """The starting values of one of several starts, as fields: data that say them are read again."""
     # torch takes seconds, and other runs don't need it
     from ..models.build import graph_of  # noqa: PLC0415 (see above)
-    from ..models.initial import starting_values  # noqa: PLC0415 (see above)
+    from ..models.initial import given_starts, read_the_data, starting_values  # noqa: PLC0415 (see above)
 
     graph = graph_of(pack.config)
     assert graph is not None, "an MLP has one start"
-    return {f"model.initial.{name}": value for name, value in starting_values(pack, graph, run).items()}
+    data = _data(pack, cwd).of_run(group) if read_the_data(given_starts(pack, graph)) else None
+    return {f"{INITIAL}{name}": value for name, value in starting_values(pack, graph, run, data).items()}
+
+
+def _data(pack: Pack, cwd: Path | None) -> Any:
+    """What the runs were trained on, by groups if there are any."""
+    import torch  # noqa: PLC0415 (it takes seconds)
+
+    from ..data.sources import load  # noqa: PLC0415 (torch takes seconds)
+    from ..models.build import graph_of  # noqa: PLC0415 (likewise)
+
+    config, path = pack.config, pack.config.data.path
+    given = replace(config.data, path=str(cwd / path)) if cwd and path and path[0] != "~" else config.data
+    dtype = torch.float64 if config.compute.precision == "fp64" else torch.float32
+    of_model = graph_of(config), config.model.loss, torch.device("cpu"), dtype
+    return load(given, *of_model, others=read_columns(config.model, pack.over)).train
+
+
+def _each_auto(pack: Pack) -> dict[str, str]:
+    """model.initial=auto, parameter by parameter."""
+    from ..models.build import graph_of  # noqa: PLC0415 (torch takes seconds)
+
+    graph = graph_of(pack.config)
+    return {f"{INITIAL}{name}": AUTO for name in graph.parameters} if graph else {}
 
 
 def _of_use(config: Config) -> dict[str, Any]:

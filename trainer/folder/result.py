@@ -12,7 +12,7 @@ from ...kernels.equations.losses import ASIDE
 from ..config.checks import UNSCALED
 from ..config.pack import Pack
 from ..config.schema import LEAST_SQUARES, Config
-from ..data.dataset import Dataset
+from ..data.dataset import Dataset, Groups
 from ..engines.base import Engine
 from ..engines.choose import Choice
 from ..engines.curves import Curves
@@ -21,6 +21,7 @@ from ..engines.outcome import Ending
 from ..engines.rows import Row, Rows, Some, each
 from ..models.base import Model
 from ..models.evaluate import Evaluation
+from .group_runs import GroupRuns, best_of_groups
 from .ranking import LISTED_BEST, LISTED_RUNS, Objective, best_first, best_run, counted
 from .seconds import Seconds
 from .trained import Trained
@@ -31,7 +32,8 @@ class Result:
     """The result of a session: `rows`, one a run, and `summary`, which is result.json.
 
     `model` holds the parameters of every run [R, P], `data` is what they were trained on, and `objective`
-    what the runs are ranked by, None for their loss. `curves` are the recorded steps, where they were kept.
+    what the runs are ranked by, None for their loss. `curves` are the recorded steps, where they were kept;
+    `groups` those that the runs are of, where there are some.
     """
 
     pack: Pack
@@ -41,6 +43,7 @@ class Result:
     data: Dataset
     objective: Objective | None = None
     curves: Curves | None = None
+    groups: Groups | None = None
 
     @property
     def best_run(self) -> int | None:
@@ -53,7 +56,13 @@ class Result:
         data = self.data
         names = data.input_names, data.target_names
         scales = data.mean, data.std, data.target_mean, data.target_std
-        return Trained(self.model, self.summary, *names, *scales)
+        about = {"features": data.features, "label": data.label, "one_hot": data.one_hot}
+        return Trained(self.model, self.summary, *names, *scales, groups=self.groups, **about)
+
+    @cached_property
+    def groups(self) -> GroupRuns | None:
+        """The best run of each group, None where data.group names none."""
+        return best_of_groups(self.pack, self.rows, self.objective)
 
 
 def run_rows(
@@ -157,7 +166,7 @@ def head(pack: Pack, compute: Compute, engine: Engine, choice: Choice, seconds: 
         "precision": pack.config.compute.precision,
         "runs": pack.runs,
         "steps": engine.step,
-        "samples": int(engine.steps_done.sum()) * engine.order.batch,
+        "samples": int((engine.steps_done * engine.batches).sum()),
         "seconds": seconds.rounded,
     }
 

@@ -71,11 +71,15 @@ def _column(values: Any, runs: int) -> pa.Array:
         return pa.array(values.data, mask=np.ma.getmaskarray(values))
     if isinstance(values, np.ndarray):
         return pa.array(values, mask=~np.isfinite(values) if values.dtype.kind == "f" else None)
-    return _array(values)
+    return array_of(values)
 
 
-def _array(values: Sequence[Any]) -> pa.Array:
-    """A column of Python's values; of lists, and of values of several types, their texts."""
+def array_of(values: Sequence[Any] | np.ndarray) -> pa.Array:
+    """A column of values, NaN and None null; of lists, and of values of several types, their texts.
+
+    >>> array_of([1, "a"]).to_pylist(), array_of(np.array([1.5, np.nan])).to_pylist()
+    (['1', 'a'], [1.5, None])
+    """
     try:
         array = pa.array(values, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError):

@@ -16,14 +16,21 @@ from torch import Tensor
 
 from ...kernels.common.errors import UserError
 from ..config import schema
+from ..data.features import ONEHOT, Feature, from_data, input_names
 from ..data.foreign import UNREADABLE
+from ..data.frames import frame_like
+from ..data.table import Table
+from ..data.units import in_units, scaled
 from ..models.base import Model
 from ..models.build import build, make_graph, make_layout
+from ..models.predict import predict, predict_each
+from .given import read_given
+from .group_runs import GroupRuns
 from .plan import FILE as SWEEP
+from .predicted import Meaning
 from .stored import read_stored
 
 SCALES = "inputs.mean", "inputs.std", "targets.mean", "targets.std"  # beside the parameters, where scaled
-REAL = "biuf"  # kinds of NumPy's types
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,9 @@ class Trained:
 
     `result` is result.json; `inputs` and `targets` are names of columns. `mean` and `std` [V] are what
     inputs were standardized with, None where they weren't, `target_mean` and `target_std` [T] targets.
+    `features` say how inputs are made of a table's columns: of none, each is a column of its own name.
+    `label` is the column whose classes the targets are, `one_hot` that there is an output for each with
+    another loss than cross_entropy. `groups` say which run is whose, where data.group told groups apart.
     """
 
     model: Model
@@ -43,11 +53,20 @@ class Trained:
     target_mean: Tensor | None = None
     target_std: Tensor | None = None
     run: int | None = None
+    features: tuple[Feature, ...] = ()
+    label: str = ""
+    one_hot: bool = False
+    groups: GroupRuns | None = None
 
     @property
     def best_run(self) -> int | None:
         """The index of the best run, None where no run is of use."""
         return self.result["best_run"]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that are predicted, in the order of probabilities; none of numbers."""
+        return self._meaning.labels
 
     def parameters(self, run: int | str | None = None) -> dict[str, Tensor]:
         """The parameters by name, [R, ...] each, or those of one `run`: see `predict`. Raises UserError."""
@@ -55,23 +74,81 @@ class Trained:
         named = {name: part.detach() for name, part in self.model.named().items()}
         return named if run is None else {name: part[run] for name, part in named.items()}
 
-    @torch.no_grad()
-    def predict(self, inputs: Any, run: int | str | None = None) -> Tensor:
-        """Outputs [R, B, T], or [B, T] of one `run`, a number or "best".
+    def predict(self, inputs: Any, run: int | str | None = None) -> Any:
+        """Outputs [R, B, T], or [B, T] of one `run`, a number or "best"; of a table, a table of predictions.
 
-        The inputs are [B, V], or a mapping of their names to [B]; they are standardized here, as they were in
-        training. Where targets were, the outputs are in those' own units, in float64. Raises UserError for a
-        run that isn't there, missing names, another number of columns, or what isn't real numbers.
+        The inputs are [B, V], or a mapping of their names to [B]. They may be those of training: words and
+        dates become numbers as they did there. They are standardized here, as they were in training; where
+        targets were, the outputs are in those' own units, in float64.
+
+        A table has the columns that the training had: a frame of pandas, Polars or PyArrow, or the path of a
+        file. Predictions come as a frame of that kind (of a file, a table of PyArrow), a row for each row, by
+        one run; with data.group each row by the best run of its group. Numbers are in predicted.NAME; of
+        classes the label is in predicted.NAME, and the probability of each label in probability.LABEL.
+
+        Raises UserError for a run that isn't there, missing names, another number of columns, what isn't real
+        numbers, categories and groups that weren't there in training, and a table without one run.
         """
-        run = self._place(run)
-        x = self._inputs(inputs)
-        if self.mean is not None and self.std is not None:
-            x = (x - self.mean) / self.std
-        outputs = self.model.predict(x.to(self.model.parameters.dtype))
-        if self.target_mean is not None and self.target_std is not None:
-            mean, std = (scale.to(outputs.device) for scale in (self.target_mean, self.target_std))
-            outputs = outputs.double() * std + mean
-        return outputs if run is None else outputs[run]
+        given = read_given(inputs, self._features)
+        if given.table is None:
+            return self._outputs(given.inputs, self._place(run))
+        outputs = self._of_table(given.inputs, given.table, run)
+        return _frame_like(inputs, self._meaning.columns(outputs))
+
+    def predict_proba(self, inputs: Any, run: int | str | None = None) -> Any:
+        """The probability of each of `labels`, [R, B, K] or [B, K]; of a table in columns probability.LABEL.
+
+        Of several outputs that each say yes or no it is that of each yes. See `predict`; raises UserError
+        also where the loss has no probabilities.
+        """
+        given = read_given(inputs, self._features)
+        if given.table is None:
+            return self._meaning.probabilities(self._outputs(given.inputs, self._place(run)))
+        outputs = self._of_table(given.inputs, given.table, run)
+        self._meaning.probabilities(outputs[:0])
+        return _frame_like(inputs, self._meaning.of_probabilities(outputs))
+
+    def classify(self, inputs: Any, run: int | str | None = None) -> np.ndarray:
+        """The label of each sample, [R, B] or [B]; of a table [B]. See `predict`; numbers raise UserError."""
+        given = read_given(inputs, self._features)
+        if given.table is None:
+            return self._meaning.classes(self._outputs(given.inputs, self._place(run)))
+        return self._meaning.classes(self._of_table(given.inputs, given.table, run))
+
+    def columns(self, table: Table, run: int | str | None = None) -> Mapping[str, np.ndarray]:
+        """What is predicted for each row of a table, by the names of columns: see `predict`."""
+        return self._meaning.columns(self._of_table(read_given(table, self._features).inputs, table, run))
+
+    @property
+    def _features(self) -> tuple[Feature, ...]:
+        return self.features or tuple(Feature(name, name) for name in self.inputs)
+
+    @property
+    def _meaning(self) -> Meaning:
+        return Meaning(self.model.loss_kind, self.targets, self.label, self.one_hot)
+
+    def _of_table(self, inputs: Tensor, table: Table, run: int | str | None) -> Tensor:
+        """Outputs [B, T] for the rows of a table, by one run or each by its group's. Raises UserError."""
+        place = self._place(run)
+        if place is None and self.groups:
+            outputs = predict_each(self.model, self._scaled(inputs), self.groups.of_rows(table))
+            return in_units(outputs, self.target_mean, self.target_std)
+        if place is None and self.model.runs > 1:
+            raise UserError(
+                f"there are {self.model.runs:,} runs, and a table is predicted by one: say which, as in "
+                "run='best'"
+            )
+        return self._outputs(inputs, place or 0)
+
+    def _outputs(self, inputs: Tensor, run: int | None) -> Tensor:
+        """Outputs [R, B, T] of all runs, [B, T] of one."""
+        model = self.model if run is None else self.model.of(torch.tensor([run]))
+        outputs = in_units(predict(model, self._scaled(inputs)), self.target_mean, self.target_std)
+        return outputs if run is None else outputs[0]
+
+    def _scaled(self, inputs: Tensor) -> Tensor:
+        mean, std = (None if scale is None else scale.cpu() for scale in (self.mean, self.std))
+        return scaled(inputs.cpu(), mean, std)
 
     def _place(self, run: int | str | None) -> int | None:
         """The index of the run that is meant, None for all."""
@@ -81,41 +158,13 @@ class Trained:
         what = "no run of this training is of use" if index is None else f"got {run!r}"
         raise UserError(f"run is 0 to {self.model.runs - 1}, or 'best', and {what}")
 
-    def _inputs(self, inputs: Any) -> Tensor:
-        if isinstance(inputs, Mapping):
-            missing = [name for name in self.inputs if name not in inputs]
-            if missing:
-                raise UserError(f"the inputs are {', '.join(self.inputs)}; missing: {', '.join(missing)}")
-            columns = self._numbers(*(inputs[name] for name in self.inputs or inputs))
-            if not self.inputs:  # equations of constants, at as many places as there are, or one
-                return torch.empty(len(columns[0]) if columns else 1, 0, dtype=torch.float64)
-            return torch.stack(columns, -1)
-        (x,) = self._numbers(inputs)
-        if x.dim() != 2 or x.shape[1] != len(self.inputs):
-            raise UserError(
-                f"expected inputs of the shape [B, {len(self.inputs)}] ({', '.join(self.inputs)}); "
-                f"got {list(x.shape)}"
-            )
-        return x
 
-    def _numbers(self, *values: Any) -> list[Tensor]:
-        try:
-            tensors = [_real(value) for value in values]
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise UserError(f"the inputs {', '.join(self.inputs)} are numbers: {error}") from None
-        if len({tensor.shape for tensor in tensors}) > 1:
-            shapes = ", ".join(str(list(tensor.shape)) for tensor in tensors)
-            raise UserError(f"the inputs {', '.join(self.inputs)} are of one length; got {shapes}")
-        return [tensor.reshape(-1) if tensor.dim() == 0 else tensor for tensor in tensors]
-
-
-def _real(values: Any) -> Tensor:
-    """As float64. Raises TypeError or ValueError for what isn't real numbers."""
-    array = values if isinstance(values, Tensor) else np.asarray(values)
-    is_real = not array.is_complex() if isinstance(array, Tensor) else array.dtype.kind in REAL
-    if not is_real:
-        raise TypeError(f"expected real ones, got {str(array.dtype).removeprefix('torch.')}")
-    return torch.as_tensor(array, dtype=torch.float64)
+def _frame_like(given: Any, columns: Mapping[str, np.ndarray]) -> Any:
+    """A frame of the kind of what was given, with the same index where that has one, as pandas' have."""
+    frame = frame_like(given, columns)
+    if type(frame) is type(given) and hasattr(frame, "index"):
+        frame.index = given.index
+    return frame
 
 
 def load(folder: str | Path, run: int | str | None = None) -> Trained:
@@ -172,9 +221,46 @@ def _trained(result: dict[str, Any], about: dict[str, Any], tensors: dict[str, T
         size = features if name.startswith("inputs") else len(targets)
         if scale is not None and scale.shape != (size,):
             raise ValueError(f"{name} is of the shape {list(scale.shape)}, not [{size}]")
+    features = _features(about, inputs)
     parts = [_part(tensors, name, shape) for name, shape in make_layout(config, graph).items()]
     model = build(config, graph, torch.cat(parts, 1), about["precision"])
-    return Trained(model, {"best_run": None, **result}, inputs, targets, mean, std, target_mean, target_std)
+    return Trained(
+        model,
+        {"best_run": None, **result},
+        inputs,
+        targets,
+        mean,
+        std,
+        target_mean,
+        target_std,
+        features=features,
+        label=str(about.get("label", "")),
+        one_hot=bool(about.get("one_hot", False)),
+        groups=_groups(about.get("groups"), model.runs),
+    )
+
+
+def _features(about: dict[str, Any], inputs: tuple[str, ...]) -> tuple[Feature, ...]:
+    """How inputs are made of columns; none in folders of earlier versions. Raises ValueError or TypeError."""
+    features = from_data(about.get("features", []))
+    if features and input_names(features) != inputs:
+        raise ValueError(f"its features make the inputs {input_names(features)}, not {inputs}")
+    if any(isinstance(feature.fill, str) and feature.kind != ONEHOT for feature in features):
+        raise ValueError("a feature fills words in for numbers")
+    return features
+
+
+def _groups(about: Any, runs: int) -> GroupRuns | None:
+    """Which run is whose. Raises one of UNREADABLE for what says no such thing."""
+    if about is None:
+        return None
+    keys = {str(name): [str(text) for text in of_group] for name, of_group in about["keys"].items()}
+    places = [place if place is None else int(place) for place in about["runs"]]
+    if not keys or any(len(of_group) != len(places) for of_group in keys.values()):
+        raise ValueError("its groups have keys without a run")
+    if not all(place is None or 0 <= place < runs for place in places):
+        raise ValueError(f"its groups name a run that is not among the {runs}")
+    return GroupRuns(keys, places)
 
 
 def _part(tensors: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:

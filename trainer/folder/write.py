@@ -2,14 +2,18 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 from safetensors.torch import save
 
+from ..data.features import as_data
 from ..engines.rows import finite
 from ..models.base import Model
 from ..models.expression import ExpressionModel
 from .atomic import replace, replace_json
+from .maps import maps_of
 from .result import Result
 from .table import table_of, write_csv, write_parquet
 from .trained import SCALES
@@ -17,6 +21,8 @@ from .trained import SCALES
 
 def write(folder: Path, result: Result) -> None:
     """Writes the four files into `folder`, each whole or not at all; result.json, the last, says it is done.
+
+    Of a cube's fits there are maps, too, each a file in the folder `maps`.
 
     Raises OSError, with the file's name, where one can't be written.
 
@@ -38,6 +44,10 @@ def write(folder: Path, result: Result) -> None:
     table = table_of(result.rows)
     replace(folder / "runs.csv", lambda file: write_csv(file, table))
     replace(folder / "runs.parquet", lambda file: write_parquet(file, table))
+    if maps := maps_of(result.rows, result.groups):
+        (folder / "maps").mkdir(exist_ok=True)
+        for name, values in maps.items():
+            replace(folder / "maps" / f"{name}.npy", partial(_save_map, values))
     replace_json(folder / "result.json", finite(result.summary))
 
 
@@ -51,8 +61,18 @@ def _save_model(file: Path, result: Result) -> None:
         "precision": config.compute.precision,
         "inputs": data.input_names,
         "targets": data.target_names,
+        "features": as_data(data.features),
+        "label": data.label,
+        "one_hot": data.one_hot,
     }
+    if groups := result.groups:
+        about["groups"] = {"keys": groups.keys, "runs": groups.runs}
     file.write_bytes(save(tensors, {"packtrain": json.dumps(about)}))
+
+
+def _save_map(values: np.ndarray, file: Path) -> None:
+    with file.open("wb") as out:
+        np.save(out, values)
 
 
 def _variables(model: Model) -> dict[str, list[str]]:

@@ -118,7 +118,7 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
     seeds = torch.tensor(pack.each("seed"), device=device)
     if graph is not None:
         _check_memory(pack, make_layout(config, graph), device, dtype)
-        start = initial_parameters(pack, graph, seeds).to(dtype)
+        start = initial_parameters(pack, graph, seeds, data).to(dtype)
         _check_outputs(graph, data, config.loss)
     else:
         widths = _check_widths(config, data)

@@ -13,8 +13,8 @@ from ...kernels.sums import sum_in_order
 from ..data.dataset import Dataset
 from .base import Model
 from .metrics import classes_of, predicted_classes, tallies
+from .predict import block_of, outputs_of, runs_together
 
-MOST_NUMBERS = 1 << 22  # computed at a time
 MOST_CLASSES = 100  # of a confusion matrix
 
 
@@ -45,10 +45,8 @@ def evaluate(model: Model, data: Dataset, metrics: bool = True) -> Evaluation:
     """
     wanted = model.metrics if metrics else ()
     counted = data.counted
-    block = max(1, MOST_NUMBERS // model.width)
-    parts = [
-        (runs, _evaluate(model.of(runs), data, wanted, block)) for runs, data in _parts(model, counted, block)
-    ]
+    block = block_of(model)
+    parts = [(runs, _evaluate(model.of(runs), data, wanted, block)) for runs, data in _parts(model, counted)]
     order = torch.cat([runs for runs, _ in parts]).argsort()
     return Evaluation(
         torch.cat([part.loss for _, part in parts])[order],
@@ -100,12 +98,12 @@ def confusion(model: Model, data: Dataset, run: int) -> dict[str, Any] | None:
     classes = _class_names(model, counted)
     if not 1 < len(classes) <= MOST_CLASSES:
         return None
-    size, block = len(classes), max(1, MOST_NUMBERS // model.width)
+    size, block = len(classes), block_of(model)
     counts = torch.zeros(size * size, dtype=torch.int64, device=counted.targets.device)
     alone = model.of(torch.tensor([run], device=model.parameters.device))
     for start in range(0, len(counted), block):
         part = counted.part(slice(start, start + block))
-        predicted = predicted_classes(_outputs(alone, part.inputs))[0]
+        predicted = predicted_classes(outputs_of(alone, part.inputs))[0]
         counts += torch.bincount(classes_of(part.targets) * size + predicted, minlength=size * size)
     return {"classes": classes, "counts": counts.view(size, size).tolist()}
 
@@ -117,21 +115,16 @@ def _class_names(model: Model, data: Dataset) -> list[str]:
     return ["0", "1"] if model.loss_kind.name == BINARY and data.targets.shape[1] == 1 else []
 
 
-def _parts(model: Model, data: Dataset, block: int) -> Iterator[tuple[Tensor, Dataset]]:
+def _parts(model: Model, data: Dataset) -> Iterator[tuple[Tensor, Dataset]]:
     """Runs that are evaluated together, one part after another, and their data: all have as many samples."""
     everyone = torch.arange(model.runs, device=model.parameters.device)
     if data.segments is None:
-        yield from ((runs, data) for runs in everyone.split(_together(model, len(data), block)))
+        yield from ((runs, data) for runs in everyone.split(runs_together(model, len(data))))
         return
     for runs, _ in data.segments.by_size():
         count = int(data.segments.counts[runs[0]])
-        for some in runs.split(_together(model, count, block)):
+        for some in runs.split(runs_together(model, count)):
             yield from ((some, alike) for _, alike in data.of(some).alike())
-
-
-def _together(model: Model, samples: int, block: int) -> int:
-    """How many runs are evaluated at a time."""
-    return max(1, MOST_NUMBERS // (model.width * max(1, min(block, samples))))
 
 
 def _evaluate(model: Model, data: Dataset, wanted: Collection[str], block: int) -> Evaluation:
@@ -144,7 +137,7 @@ def _evaluate(model: Model, data: Dataset, wanted: Collection[str], block: int) 
     added = tallies(wanted, model.loss_kind, in_units, classes, model.runs)
     for start in range(0, len(data), block):
         part = data.part(slice(start, start + block))
-        outputs = _outputs(model, part.inputs).double()
+        outputs = outputs_of(model, part.inputs).double()
         total += sum_in_order(_losses(model, outputs, part).flatten(1))
         compared = data.in_units(outputs), in_units[..., start : start + block, :]
         for tally in added:
@@ -152,15 +145,6 @@ def _evaluate(model: Model, data: Dataset, wanted: Collection[str], block: int) 
     count = len(data) * model.loss_kind.terms(data.targets.shape[-1])
     metrics = {name: values for tally in added for name, values in tally.metrics().items()}
     return Evaluation(total / (count or 1), {name: metrics[name] for name in wanted})
-
-
-def _outputs(model: Model, inputs: Tensor) -> Tensor:
-    """The predictions [R, B, T]; each run's have the bits that they have where it is alone."""
-    if not model.one_by_one:
-        return model.predict(inputs)
-    runs = torch.arange(model.runs, device=inputs.device).split(1)
-    own = inputs.split(1) if inputs.dim() == 3 else [inputs] * len(runs)
-    return torch.cat([model.of(run).predict(x) for run, x in zip(runs, own, strict=True)])
 
 
 def _losses(model: Model, outputs: Tensor, part: Dataset) -> Tensor:

@@ -10,14 +10,22 @@ from torch import Tensor
 from ...kernels.common.errors import UserError, nearest
 from ...kernels.language import Graph
 from ...kernels.random import Purpose, latin_hypercube, uniform
+from ..config.checks import UNSCALED
+from ..config.data_values import AUTO, INITIAL
 from ..config.pack import START, Pack
 from ..config.schema import ModelConfig
+from ..data.dataset import Dataset
+from .auto import Search, found_starts
+from .data_values import with_values
 
 Range = tuple[float, float]  # low, high
+UNSQUARED = UNSCALED  # losses whose outputs aren't like the targets
 
 
-def starting_values(pack: Pack, graph: Graph, run: int) -> dict[str, float]:
+def starting_values(pack: Pack, graph: Graph, run: int, data: Dataset | None = None) -> dict[str, float]:
     """Where the parameters of one run start, to the last bit: parameter -> value. Raises UserError.
+
+    `data` are needed where starts are values of the data, or are looked for.
 
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.config.pack import Pack
@@ -28,12 +36,15 @@ def starting_values(pack: Pack, graph: Graph, run: int) -> dict[str, float]:
     {'a': 3.0, 'b': 5.0}
     """
     alone = pack.of([run])
-    values = initial_parameters(alone, graph, torch.tensor(alone.each("seed")))[0].tolist()
+    values = initial_parameters(alone, graph, torch.tensor(alone.each("seed")), data)[0].tolist()
     return dict(zip(graph.parameters, values, strict=True))
 
 
-def initial_parameters(pack: Pack, graph: Graph, seeds: Tensor) -> Tensor:
+def initial_parameters(pack: Pack, graph: Graph, seeds: Tensor, data: Dataset | None = None) -> Tensor:
     """The starting parameters [R, P] of equations, in float64, for a pack's `seeds` [R]. Raises UserError.
+
+    Texts in model.initial are values of the `data`, of each run's own samples; where it says auto, a start is
+    looked for.
 
     >>> import torch
     >>> from packtrain.kernels.language import parse
@@ -44,11 +55,95 @@ def initial_parameters(pack: Pack, graph: Graph, seeds: Tensor) -> Tensor:
     >>> initial_parameters(pack, parse("xy = a*x"), torch.tensor([0, 0])).tolist()
     [[2.0], [3.0]]
     """
-    config, prefix = pack.config.model, "model.initial."
-    same = {parameter: [value] * pack.runs for parameter, value in config.initial.items()}
-    varied = {path.removeprefix(prefix): v for path, v in pack.over.items() if path.startswith(prefix)}
+    config = pack.config.model
     starts = torch.tensor(pack.over.get(START, [0] * pack.runs), device=seeds.device)
-    return initial_values(config, graph, same | varied, draws(config, graph, seeds, starts))
+    initial = with_values(given_starts(pack, graph), data)
+    values = initial_values(config, graph, initial, draws(config, graph, seeds, starts))
+    wanted = _looked_for(graph, initial)
+    if not any(wanted):
+        return values
+    _check_auto(config, data)
+    assert data is not None
+    lower, upper = (torch.tensor(bound, dtype=torch.float64) for bound in bounds_of(config, graph))
+    given, seeds, starts = values.cpu(), seeds.cpu(), starts.cpu()
+    search = Search(given, torch.tensor(wanted), lower, upper, seeds, starts, config.starts)
+    found = found_starts(graph, data, search)
+    return found.where(found.isfinite(), given).to(values.device)
+
+
+def given_starts(pack: Pack, graph: Graph) -> dict[str, list[Any]]:
+    """What model.initial, and what varies of it, say of the parameters in each run.
+
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.config.pack import Pack
+    >>> from packtrain.trainer.config.schema import Config, ModelConfig
+    >>> from packtrain.trainer.models.initial import given_starts
+    >>> pack = Pack(Config(model=ModelConfig(initial="auto")), {"model.initial.a": [2, 3]}, 2)
+    >>> given_starts(pack, parse("xy = a*x + b"))
+    {'a': [2, 3], 'b': ['auto', 'auto']}
+    """
+    initial = pack.config.model.initial
+    plain = dict.fromkeys(graph.parameters, AUTO) if initial == AUTO else initial
+    varied = {path.removeprefix(INITIAL): v for path, v in pack.over.items() if path.startswith(INITIAL)}
+    return {parameter: [value] * pack.runs for parameter, value in plain.items()} | varied
+
+
+def read_the_data(initial: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether starts are values of the data, or are looked for.
+
+    >>> from packtrain.trainer.models.initial import read_the_data
+    >>> read_the_data({"a": [1, [2, 3]]}), read_the_data({"a": ["max(y)"]})
+    (False, True)
+    """
+    starts = [start for of_runs in initial.values() for start in of_runs]
+    ends = [end for start in starts for end in (start if isinstance(start, (list, tuple)) else [start])]
+    return any(isinstance(end, str) for end in ends)
+
+
+def starts_told(pack: Pack, graph: Graph | None, parameters: Tensor) -> tuple[str, ...]:
+    """A sentence about the starts that were looked for, if any; `parameters` [R, P] are where the runs start.
+
+    >>> import torch
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.config.pack import Pack
+    >>> from packtrain.trainer.config.schema import Config, ModelConfig
+    >>> from packtrain.trainer.models.initial import starts_told
+    >>> pack = Pack(Config(model=ModelConfig(initial="auto")), {}, 1)
+    >>> starts_told(pack, parse("xy = a*x"), torch.tensor([[0.5]]))
+    ('starts at a=0.5 (model.initial=auto)',)
+    """
+    if graph is None or not any(wanted := _looked_for(graph, given_starts(pack, graph))):
+        return ()
+    if pack.runs > 1:
+        return ("where each run starts was looked for in its own data (model.initial=auto)",)
+    values = zip(graph.parameters, parameters[0].tolist(), wanted, strict=True)
+    shown = ", ".join(f"{parameter}={value:.4g}" for parameter, value, is_found in values if is_found)
+    return (f"starts at {shown} (model.initial=auto)",)
+
+
+def _looked_for(graph: Graph, initial: Mapping[str, Sequence[Any]]) -> list[bool]:
+    """Which parameters start where a search says, [P]. Raises UserError."""
+    wanted = [AUTO in initial.get(parameter, ()) for parameter in graph.parameters]
+    for parameter, is_wanted in zip(graph.parameters, wanted, strict=True):
+        if is_wanted and any(value != AUTO for value in initial[parameter]):
+            raise UserError(f"{INITIAL}{parameter} is auto in all runs or in none")
+        if is_wanted and parameter in graph.fixed:
+            raise UserError(
+                f"model.fixed keeps {parameter} where it starts, and model.initial doesn't say where: "
+                f"set {INITIAL}{parameter}"
+            )
+    return wanted
+
+
+def _check_auto(config: ModelConfig, data: Dataset | None) -> None:
+    """Raises UserError where squared errors say nothing of a start."""
+    if data is None:
+        raise UserError("model.initial=auto looks for starts in the data, and there are none here")
+    if config.loss in UNSQUARED or data.one_hot or not data.targets.is_floating_point():
+        raise UserError(
+            f"model.initial=auto looks for starts by squared errors, which model.loss={config.loss} isn't "
+            "like: give numbers or ranges"
+        )
 
 
 def initial_values(
@@ -71,18 +166,20 @@ def initial_values(
     _low_high("model.initial_range", config.initial_range)
     default = [config.initial_range] * len(drawn)
     ranges = {
-        parameter: [
-            _low_high(f"model.initial.{parameter}", value) for value in initial.get(parameter, default)
-        ]
+        parameter: [_low_high(f"{INITIAL}{parameter}", value) for value in initial.get(parameter, default)]
         for parameter in graph.parameters
+        if AUTO not in initial.get(parameter, ())
     }
     _check_within(config, graph, ranges)
-    if config.starts > 1 and all(low == high for runs in ranges.values() for low, high in runs):
+    anywhere = len(ranges) < len(graph.parameters)
+    if config.starts > 1 and not anywhere and all(a == b for runs in ranges.values() for a, b in runs):
         raise UserError(
             f"model.starts={config.starts} draws starting points from ranges, and model.initial has none: "
             "give a range, as in 'model.initial={a: [0, 10]}'"
         )
-    low, high = torch.tensor(list(ranges.values()), dtype=torch.float64, device=drawn.device).unbind(-1)
+    of_auto = [_low_high("model.initial_range", value) for value in default]
+    of_all = [ranges.get(parameter, of_auto) for parameter in graph.parameters]
+    low, high = torch.tensor(of_all, dtype=torch.float64, device=drawn.device).unbind(-1)
     return low.T + drawn * (high - low).T
 
 
@@ -161,7 +258,7 @@ def check_names(field: str, names: Iterable[str], graph: Graph) -> None:
 def _check_within(config: ModelConfig, graph: Graph, ranges: Mapping[str, Sequence[Range]]) -> None:
     """Raises UserError where a run would start outside its bounds."""
     for parameter, least, most in zip(graph.parameters, *bounds_of(config, graph), strict=True):
-        for low, high in ranges[parameter]:
+        for low, high in ranges.get(parameter, ()):
             if low < least or high > most:
                 value = f"{low:g}" if low == high else f"[{low:g}, {high:g}]"
                 raise UserError(

@@ -1,7 +1,7 @@
 """The picture of regions of confidence: what two parameters may be together, and each by its profile."""
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from .view import View, has_picture
 
 PANEL, FEWEST, MOST = 2.1, 2, 6  # inches; parameters
 LEVELS = 0.6827, 0.95
-POINTS = 31  # of a plane's side
+POINTS = 41  # of a plane's side
 FILLS = "#9db7d5", "#d6e2ef"  # of the regions of 68 and 95 %
 
 
@@ -64,19 +64,21 @@ def figure_of_confidence(fits: Profiled, result: Result, run: int | None = None)
     ... ))
     >>> while not session.done:
     ...     session.advance()
-    >>> len(figure_of_confidence(session.engine, session.result()).axes)
-    3
+    >>> figure = figure_of_confidence(session.engine, session.result())
+    >>> [axes.get_xlabel() for axes in figure.axes if axes.get_visible()]
+    ['', '$a$', '$b$']
     """
     view = View(result, (result.best_run or 0) if run is None else run)
     names = _known(view)
     assert len(names) >= FEWEST and view.covariance is not None
     size = PANEL * len(names) + 0.8
     figure = new_figure(size, size)
-    grid = figure.subplot_mosaic(_places(names), empty_sentinel="")
+    grid = _triangle(figure, names)
     for name, curve in profile_curves(fits, view.run, names).items():
         _draw_profile(grid[name, name], curve)
     for pair in combinations(names, 2):
         _draw_region(grid[pair], view, pair, confidence_plane(fits, view.run, pair, LEVELS[-1], POINTS))
+        grid[pair[0], pair[0]].set_xlim(grid[pair].get_xlim())
     _label(grid, names)
     text, letters = equation(view.graph, size - 0.5)
     figure.suptitle(text, fontsize=letters)
@@ -90,12 +92,13 @@ def _known(view: View) -> list[str]:
     return [name for name in view.graph.parameters if about.get(name, {}).get("stderr")]
 
 
-def _places(names: Sequence[str]) -> list[list[Any]]:
-    """A triangle: a row for each parameter, a column for each before it, and itself at the end."""
-    return [
-        [(column, row) if place <= names.index(row) else "" for place, column in enumerate(names)]
-        for row in names
-    ]
+def _triangle(figure: Any, names: Sequence[str]) -> dict[tuple[str, str], Any]:
+    """(column, row) -> axes: a row for each parameter, a column for each before it, and itself at the end."""
+    cells = figure.subplots(len(names), len(names))
+    for above in cells[np.triu_indices(len(names), 1)]:
+        above.set_visible(False)
+    places = combinations_with_replacement(range(len(names)), 2)
+    return {(names[column], names[row]): cells[row, column] for column, row in places}
 
 
 def _draw_profile(axes: Any, curve: Curve) -> None:

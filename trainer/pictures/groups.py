@@ -59,7 +59,7 @@ def figure_of_groups(result: Result) -> Any:
     >>> while not session.done:
     ...     session.advance()
     >>> [axes.get_title(loc="left") for axes in figure_of_groups(session.result()).axes]
-    ['b', 'a']
+    ['a', 'b']
     """
     ranked = _ranked(result)
     rows = list(_rows(ranked))
@@ -126,11 +126,12 @@ def _rows(ranked: Sequence[int]) -> Iterator[tuple[str, Sequence[int]]]:
 
 
 def _panel(axes: Any, view: View, is_first: bool, is_last: bool) -> None:
-    panel = Panel(axes, view, target=0, size=3.2)
+    panel = Panel(axes, view, target=0, size=3.8)
     panel.draw()
     axes.set_ylabel(axes.get_ylabel() if is_first else "")
     axes.set_xlabel(panel.across[1] if is_last else "")
     axes.tick_params(labelsize=7.5)
+    axes.minorticks_off()  # which take half the time of drawing
     key = ", ".join(str(view.row["values"][name]) for name in _group_names(view.result))
     title = key if len(key) <= LONG else f"{key[: LONG - 3]}..."
     failed = not view.converged and ("fit" in view.row or view.row["outcome"] in ("failed", "diverged"))

@@ -145,5 +145,5 @@ def limits(targets: np.ndarray, others: Sequence[np.ndarray]) -> tuple[float, fl
     span = (high - low) or abs(high) or 1.0
     values = np.concatenate(others)
     inside = np.clip(values[np.isfinite(values)], low - ROOM * span, high + ROOM * span).tolist()
-    low, high = min([low, *inside]), max([high, *inside])
+    low, high = min([float(low), *inside]), max([float(high), *inside])
     return low - 0.04 * (high - low), high + 0.04 * (high - low)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..console.fit import number
 from ..folder.atomic import replace
+from ..folder.digits import number
 from ..folder.ranking import PLACE, Objective, Row
 
 MOST_PANELS, ACROSS = 12, 3

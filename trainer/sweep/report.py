@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,9 @@ from ..folder.plan import Plan, unfinished
 from ..folder.ranking import Objective, Row, lines_best_first, nested, no_best
 from ..folder.stored import read_table
 from ..pictures.confusion import draw_best
+from ..pictures.style import can_draw
 from ..pictures.sweep import draw
-from ..tensorboard.image import write_image
+from ..tensorboard.image import write_images
 from .gather import Result, ended_packs, resume_step, summary, write_runs
 
 MOST_CURVES = 200  # beside the best
@@ -42,9 +42,8 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     True
     """
     result = write_results(root, plan, reasons)
-    if result["packs"] and find_spec("matplotlib"):
+    if result["packs"] and can_draw():
         _draw(root, plan, Objective(**result["objective"]))
-        draw_best(root)
     _print(new_console(), root, plan, result)
     return bool(result["failed"])
 
@@ -70,12 +69,15 @@ def write_results(root: Path, plan: Plan, reasons: Mapping[str, str]) -> Result:
 
 
 def _draw(root: Path, plan: Plan, objective: Objective) -> None:
-    """Draws the usable runs into sweep.png, which TensorBoard has too where it has their curves."""
+    """Draws the usable runs, and what the best takes classes for; TensorBoard has it where it has curves."""
     lines = lines_best_first(read_table(root / "runs.csv").to_pylist(), objective)
     usable = [line for line in lines if objective.of(nested(line)) is not None]
-    curves, picture = _curves(root, plan, usable), root / "sweep.png"
-    if draw(usable, objective, curves, picture) and curves:
-        write_image("sweep", picture)
+    curves, sweep = _curves(root, plan, usable), root / "sweep.png"
+    drawn = {"sweep": sweep} if draw(usable, objective, curves, sweep) else {}
+    if draw_best(root):
+        drawn["confusion"] = root / "confusion.png"
+    if drawn and curves:
+        write_images(root, drawn)
 
 
 def _curves(root: Path, plan: Plan, ranked: Sequence[Row]) -> list[np.ndarray]:

@@ -18,6 +18,7 @@ from ..folder.ranking import UNUSABLE, Objective, best_first
 from ..models.evaluate import Evaluation
 from . import hparams
 from .events import EventFiles
+from .image import image
 from .layout import QUANTILES, loss_layout
 
 FLUSH_SECONDS = 2.0  # between two looks at the curves
@@ -117,6 +118,12 @@ class Board:
         if self.names and len(rows) > SHOWN_BEST:
             ranked = best_first(rows, objective)[:SHOWN_BEST]
             self._link([row["index"] for row in ranked if row["outcome"] not in UNUSABLE])
+
+    def add_images(self, pictures: Mapping[str, Path]) -> None:
+        """Adds PNG files by their tags, and writes all."""
+        for tag, png in pictures.items():
+            self.files.add_summary(self.whole, image(tag, png))
+        self.files.flush()
 
     def flush_if_due(self) -> None:
         """Writes what waits, unless that was done a moment ago; less often where there are many files."""

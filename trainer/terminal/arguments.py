@@ -1,4 +1,4 @@
-"""The arguments of `packtrain show` and `packtrain export`: --sort COLUMN, or as in Hydra sort=COLUMN."""
+"""The arguments of `packtrain show`, `export` and `predict`: --sort COLUMN, or as in Hydra sort=COLUMN."""
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
@@ -7,12 +7,17 @@ from typing import Any, NoReturn
 
 from ...kernels.common.errors import UserError, nearest
 
-SHOW_OPTIONS, EXPORT_OPTIONS = ("sort", "limit", "run"), ("run", "to", "format")
+SHOW_OPTIONS, EXPORT_OPTIONS, PREDICT_OPTIONS = (
+    ("sort", "limit", "run"),
+    ("run", "to", "format"),
+    ("run", "to"),
+)
 SHOW_USAGE = (
     "packtrain show FOLDER [COLUMN=VALUE,VALUE]... ['COLUMN<VALUE']... [sort=COLUMN] [sort=-COLUMN] "
     "[limit=N] [run=N]"
 )
 EXPORT_USAGE = "packtrain export FOLDER [run=N | run=best] [to=FOLDER] [format=NAME,NAME]"
+PREDICT_USAGE = "packtrain predict FOLDER FILE [run=N | run=best] [to=FILE]"
 SHOW_HELP = """\
 Lists the runs of a training, a sweep or a search, the best first; or shows one run whole.
 A sweep that is still running can be looked at too.
@@ -46,6 +51,21 @@ examples:
   packtrain export FOLDER                          the best run, into FOLDER/export/run-0017 if that is it
   packtrain export FOLDER run=3 to=mine            run 3, into the folder mine
   packtrain export FOLDER format=numpy,onnx        of an MLP: a function of NumPy, and ONNX
+"""
+PREDICT_HELP = """\
+Writes the rows of a file, with what a finished training predicts for each, into another file.
+The file has the columns that the training had: words and dates become what they became there, and numbers
+are scaled as they were. Predictions are in predicted.NAME; of classes it holds the label, and
+probability.LABEL the probability of each.
+"""
+PREDICT_EXAMPLES = """\
+An option may be written as a word, as in Hydra: run=17 is --run 17.
+
+examples:
+  packtrain predict FOLDER new.csv                 the best run's, into new.predicted.csv; with data.group
+                                                   each row's by the run of its group
+  packtrain predict FOLDER new.csv run=3           those of run 3
+  packtrain predict FOLDER new.csv to=out.parquet  into another file, .csv or .parquet
 """
 
 
@@ -87,6 +107,26 @@ def read_export(arguments: Sequence[str]) -> dict[str, Any]:
         "to": Path(given["to"]) if given["to"] else None,
         "formats": formats.split(",") if formats else None,
     }
+
+
+def read_predict(arguments: Sequence[str]) -> dict[str, Any]:
+    """What `packtrain predict ARGUMENTS` gives the function `predict`, by name.
+
+    Prints the help and raises SystemExit for --help. Raises UserError for what it doesn't take.
+
+    >>> given = read_predict([".", "pyproject.toml", "run=3"])
+    >>> given["run"], given["to"]
+    ('3', None)
+    """
+    parser = _Parser("packtrain predict", PREDICT_USAGE, PREDICT_OPTIONS, PREDICT_HELP, PREDICT_EXAMPLES)
+    parser.add_argument("file", metavar="FILE", nargs="?", help="what is predicted, a row a prediction")
+    parser.add_argument("--run", metavar="N", help="which run, by its index, or best")
+    parser.add_argument("--to", metavar="FILE", help="the file that is written: .csv or .parquet")
+    given = parser.read(arguments)
+    if given["file"] is None or not Path(given["file"]).is_file():
+        got = f"; {given['file']} is no file" if given["file"] else ""
+        raise UserError(f"expected {PREDICT_USAGE}, with a file that is there{got}")
+    return given | {"file": Path(given["file"]), "to": Path(given["to"]) if given["to"] else None}
 
 
 class _Parser(ArgumentParser):

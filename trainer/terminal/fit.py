@@ -12,6 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ...kernels.common.errors import UserError, nearest
 from ..config.checks import file_name
+from ..config.data_values import AUTO, INITIAL
 from ..config.grammar import quoted, with_quotes
 from ..config.inferred import infer, inferred_graph, right_side
 from ..config.overrides import flatten
@@ -127,6 +128,7 @@ def _overrides(path: str, table: Table, equation: str, words: Sequence[str]) -> 
         weights=typed.columns.get("weights"),
         sigma=typed.columns.get("sigma"),
         mapped=_mapped(given),
+        elsewhere=None if {"model.initial", "model.initial_range"} & {*given} else AUTO,
     )
     for word in inferred_graph(fields).declared:
         _say(f"{word} is no column of {table.source}, and so a parameter")
@@ -137,7 +139,7 @@ def _overrides(path: str, table: Table, equation: str, words: Sequence[str]) -> 
         "data.path": quoted(path),
         **{name: _quoted(fields[name]) for name in INFERRED if name in fields},
         **{name: quoted(column) for name, column in named.items()},
-        **{f"model.initial.{name}": _start(text) for name, text in typed.starts.items()},
+        **{f"{INITIAL}{word}": _start(str(value)) for word, value in fields.get("model.initial", {}).items()},
     }
     return [*(f"{name}={value}" for name, value in values.items() if name not in given), *typed.overrides]
 

@@ -33,7 +33,7 @@ from ..config.pack import Pack, make_pack
 from ..config.sentences import sentence
 from ..console.tables import new_console
 from ..folder.command import command_of
-from .arguments import read_export, read_show
+from .arguments import read_export, read_predict, read_show
 from .command_line import for_hydra
 from .hydra import lend_plugins, register
 from .resume import resumed
@@ -81,7 +81,7 @@ def _main() -> None:
 
 
 def _dispatch(arguments: list[str]) -> None:
-    """Calls what the first word names: `show`, `export`, or else Hydra, which calls `task`, as `fit` does."""
+    """Calls what the first word names, or else Hydra, which calls `task`, as `fit` does."""
     if arguments[:1] == ["show"]:
         given = read_show(arguments[1:])
         from .show import show  # noqa: PLC0415 (pyarrow takes half a second)
@@ -92,6 +92,11 @@ def _dispatch(arguments: list[str]) -> None:
         from .export import export  # noqa: PLC0415 (torch takes seconds)
 
         export(**given)
+    elif arguments[:1] == ["predict"]:
+        given = read_predict(arguments[1:])
+        from .predict import predict  # noqa: PLC0415 (likewise)
+
+        predict(**given)
     elif "--version" in arguments:
         print(f"packtrain {__version__} (Hydra {hydra.__version__})")
     elif arguments[:1] == ["fit"]:
@@ -170,12 +175,8 @@ def _train(cfg: DictConfig, alone: bool) -> "Ended":
     pack = make_pack(cfg, overrides)
     _settle(cfg, pack, folder)
     if pack.config.search.kind == "grid":
-        ended = run(pack, folder, new_console(), command_of(HydraConfig.instance().cfg) if alone else None)
-        if alone and pack.config.monitor.tensorboard:
-            from ..pictures.confusion import draw_best  # noqa: PLC0415 (TensorBoard takes a moment)
-
-            draw_best(folder)
-        return ended
+        command = command_of(HydraConfig.instance().cfg) if alone else None
+        return run(pack, folder, new_console(), command)
     from ..search.rounds import search  # noqa: PLC0415 (likewise)
 
     return search(cfg, pack, overrides, folder, new_console())

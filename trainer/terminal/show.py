@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.text import Text
 
 from ..console.confusion import print_confusion
-from ..console.fit import number
 from ..console.report import head_lines, next_steps, print_runs
 from ..console.tables import Column, new_console, print_columns, print_pairs, print_plain
+from ..folder.digits import number
 from ..folder.experiment import experiment_of
 from ..folder.plan import Plan, PlannedPack, has_ended, read_plan, state
 from ..folder.ranking import Objective, Row, lines_best_first, nested, objective_in

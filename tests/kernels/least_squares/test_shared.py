@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from packtrain.kernels.common.segments import Segments
 from packtrain.kernels.language import parse
 from packtrain.kernels.least_squares import CONVERGED, Problem, Rules, Status, TorchSolver, Trials
 from packtrain.kernels.least_squares.inference import infer
@@ -190,6 +192,34 @@ def test_what_no_group_determines_is_undetermined_and_nothing_else() -> None:
     assert set(fits.status.tolist()) <= set(CONVERGED)
     assert {(row, names[k]) for row, k in undetermined.nonzero().tolist()} == {(1, "a")}
     assert bool((errors[0] > 0).all()) and int(fits.shared_rank[0]) == 1
+
+
+def test_dependent_parameters_of_a_group_leave_the_others_what_they_are() -> None:
+    graph = parse("xy = a*x + b*xv + c*xw")  # in the second group xv is 2 x: only a + 2 b is determined
+    names = graph.parameters
+    draw = np.random.default_rng(5)
+    x, w = draw.normal(size=(2, 24))
+    v = np.concatenate([draw.normal(size=12), 2 * x[12:]])
+    columns = {"x": x, "xv": v, "xw": w}
+    inputs = torch.from_numpy(np.stack([columns[name] for name in graph.inputs], 1))
+    targets = torch.from_numpy(2 * x + v + 3 * w + draw.normal(0, 0.1, 24))[:, None]
+    problem = Problem(inputs, targets, segments=Segments.after_another(torch.tensor([12, 12])))
+    start = torch.ones(2, 3, dtype=torch.float64)
+    shared = torch.tensor([name == "c" for name in names])
+    given = rules(problem, start)
+    fits = SharedSolver(graph, problem, start, given, True, shared, torch.zeros(2, dtype=torch.int64))
+    fits.advance(200)
+    errors, undetermined = standard_errors(fits)
+    assert {(row, names[k]) for row, k in undetermined.nonzero().tolist()} == {(1, "a"), (1, "b")}
+    first, second = slice(12), slice(12, 24)
+    design = np.zeros((24, 4))  # a and b of the first, a + 2 b of the second, and c
+    design[first, 0], design[first, 1], design[second, 2], design[:, 3] = x[first], v[first], x[second], w
+    best, (rss,), _, _ = np.linalg.lstsq(design, targets[:, 0].numpy(), rcond=None)
+    expected = np.sqrt(rss / 20 * np.diag(np.linalg.inv(design.T @ design)))
+    place = [names.index(name) for name in "abc"]
+    np.testing.assert_allclose(errors[0, place].numpy(), expected[[0, 1, 3]], rtol=1e-9)
+    np.testing.assert_allclose(errors[1, place[2]].item(), expected[3], rtol=1e-9)
+    np.testing.assert_allclose(fits.parameters[0, place].numpy(), best[[0, 1, 3]], rtol=1e-7)
 
 
 def test_a_shared_parameter_that_nothing_determines() -> None:

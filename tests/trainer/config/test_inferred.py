@@ -18,7 +18,10 @@ def of_cup(equations: str | list[str], **given: Any) -> dict[str, Any]:
 
 
 def test_names_that_are_columns_are_variables() -> None:
-    assert of_cup(COOLING) == {"model.expressions": [COOLING], "model.variables": ["minutes"]}
+    expected = {"model.expressions": [COOLING], "model.variables": ["minutes"]}
+    assert of_cup(COOLING, elsewhere=None) == expected
+    auto = dict.fromkeys(["room", "hot", "k"], "auto")
+    assert of_cup(COOLING) == of_cup(COOLING, initial="auto") == expected | {"model.initial": auto}
     assert inferred_graph(of_cup(COOLING)).parameters == ("room", "hot", "k")
 
 
@@ -33,7 +36,7 @@ def test_what_was_given_stands_in_the_config() -> None:
         group=["plate", "cup"],
         weights="w",
     )
-    assert fields["model.initial"] == {"k": [0, 1], "room": 20}
+    assert fields["model.initial"] == {"room": 20, "k": [0, 1]}
     assert fields["model.bounds"] == {"k": [0, None]}
     assert fields["model.fixed"] == ["hot"] and fields["model.shared"] == ["k"]
     assert fields["data.columns"] == {"weights": "w"} and fields["data.group"] == ["plate", "cup"]
@@ -93,6 +96,7 @@ def test_a_formula_is_like_the_column_that_is_left(
         ("log(celsius) = a*minutes", {}, "on the left side stands one name"),
         ("celsius = a*minutes b", {}, "expected an operator or the end of the line, got 'b'"),
         ("", {}, "a fit needs an equation"),
+        (COOLING, {"initial": "any"}, "initial maps parameters to starts, or is auto; got 'any'"),
         (COOLING, {"initial": {"k1": 1}}, "initial: the equation has no parameter 'k1'"),
         (COOLING, {"initial": {"rom": 1}}, "(did you mean room?); it has room, hot, k"),
         (COOLING, {"bounds": {"minutes": (0, 1)}}, "bounds: minutes is a column of cup.csv"),

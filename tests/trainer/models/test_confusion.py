@@ -6,6 +6,7 @@ from sklearn.metrics import confusion_matrix
 
 from packtrain.trainer.data.dataset import Dataset
 from packtrain.trainer.models import evaluate as module
+from packtrain.trainer.models import predict
 from packtrain.trainer.models.evaluate import confusion, evaluate
 from packtrain.trainer.models.mlp import MLPModel
 from packtrain.trainer.models.weights import initial_weights
@@ -28,7 +29,7 @@ def data_of(targets: torch.Tensor, *names: str, one_hot: bool = False) -> Datase
 @pytest.mark.parametrize("most", [20, 1 << 22])
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
 def test_it_is_scikit_learns(loss: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_NUMBERS", most)
+    monkeypatch.setattr(predict, "MOST_NUMBERS", most)
     one_hot = loss == "mse"
     targets = torch.nn.functional.one_hot(CLASSES, 4).double() if one_hot else CLASSES[:, None]
     model, data = model_of(4, loss), data_of(targets, "no", "one", "two", "never", one_hot=one_hot)

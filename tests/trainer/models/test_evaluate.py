@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from packtrain.kernels.language import parse
 from packtrain.trainer.data.dataset import Dataset
-from packtrain.trainer.models import evaluate as module
+from packtrain.trainer.models import predict as module
 from packtrain.trainer.models.base import Model
 from packtrain.trainer.models.evaluate import Evaluation, evaluate, evaluate_only
 from packtrain.trainer.models.expression import ExpressionModel

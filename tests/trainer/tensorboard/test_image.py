@@ -4,7 +4,7 @@ import struct
 import zlib
 from pathlib import Path
 
-from packtrain.trainer.tensorboard.image import write_image
+from packtrain.trainer.tensorboard.image import write_images
 from tests.trainer.curves import images
 
 
@@ -22,5 +22,5 @@ def png(width: int, height: int) -> bytes:
 def test_tensorboard_has_the_last_picture_alone(tmp_path: Path) -> None:
     for width in (3, 5):
         (tmp_path / "sweep.png").write_bytes(png(width, 2))
-        write_image("sweep", tmp_path / "sweep.png")
+        write_images(tmp_path, {"sweep": tmp_path / "sweep.png"})
         assert images(tmp_path) == {"sweep": [png(width, 2)]}

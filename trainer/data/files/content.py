@@ -1,22 +1,31 @@
 """What a file holds: columns by name, those that can't be used, and sentences on how it was read."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from unicodedata import normalize
 
 import numpy as np
 import pyarrow
 
 from ..cells import of_arrow
+from ..table import Table
 
 
 @dataclass(frozen=True)
 class Content:
-    """Columns by name, name -> why a column can't be used, and `notes`, sentences for people."""
+    """Columns by name, name -> why a column can't be used, and `notes`, sentences for people.
+
+    `arrays` are what the columns were made of, where they were flattened.
+    """
 
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def table(self, source: str) -> Table:
+        """The table of these columns, which come from `source`. Raises UserError where none has a row."""
+        return Table(source, self.columns, self.refused, notes=self.notes, arrays=self.arrays)
 
 
 def by_name(columns: Iterable[tuple[str, np.ndarray | str]], notes: Iterable[str] = ()) -> Content:
@@ -52,7 +61,8 @@ def flat(arrays: Iterable[tuple[str, np.ndarray | str]]) -> Content:
     (['x_0', 'x_1', 'x_2', 'x_3'], ('x [3, 2, 2] became the columns x_0 ... x_3',))
     """
     arrays = [pair for name, array in arrays for pair in _fields(name, array)]
-    return by_name((pair for name, array in arrays for pair in _columns(name, array)), _flattened(arrays))
+    content = by_name((pair for name, array in arrays for pair in _columns(name, array)), _flattened(arrays))
+    return replace(content, arrays={n: array for n, array in arrays if not isinstance(array, str)})
 
 
 def _fields(name: str, array: np.ndarray | str) -> Iterator[tuple[str, np.ndarray | str]]:

@@ -15,9 +15,11 @@ from ..table import Table
 from .arrays import npz_size, read_npy, read_npz, read_safetensors, safetensors_size
 from .arrow import parquet_size, read_arrow, read_parquet
 from .content import Content
+from .science import hdf5_size, read_fits, read_hdf5, read_zarr, zarr_size
 from .sheets import read_xlsx, xlsx_size
 from .text import read_text
 
+FOLDER = ".zarr"  # the one ending of folders
 FILE = "file"  # the column of several files' names
 
 
@@ -52,18 +54,18 @@ def _read(file: Path) -> Table:
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{file} can't be read as {_ending(file)[1:]}: {reason}") from None
-    return Table(str(file), content.columns, content.refused, notes=content.notes)
+    return content.table(str(file))
 
 
 def _reader(file: Path) -> tuple[Callable[[Path], int], Callable[[Path], Content]]:
     """How large the file's columns are, and how it is read. Raises UserError where it is none."""
-    if os.path.isdir(file):
+    if os.path.isdir(file) and _ending(file) != FOLDER:
         raise UserError(
             f"data.path is one file, or a pattern such as '{file}/*.csv' for several, and {file} is a folder"
         )
-    if os.path.exists(file) and not os.path.isfile(file):
+    if os.path.exists(file) and not (os.path.isfile(file) or os.path.isdir(file)):
         raise UserError(f"data.path is a file on a disk, and {file} is a pipe or a device")
-    if not os.path.isfile(file):
+    if not os.path.exists(file):
         raise UserError(f"there is no file {file} (looked for in {Path.cwd()}); see data.path")
     return choose(READERS, _ending(file), f"the ending of data.path={file.name}")
 
@@ -135,4 +137,8 @@ READERS: dict[str, tuple[Callable[[Path], int], Callable[[Path], Content]]] = {
     ".npy": (_stored, read_npy),
     ".npz": (npz_size, read_npz),
     ".safetensors": (safetensors_size, read_safetensors),
+    ".fits": (_stored, read_fits),
+    ".h5": (hdf5_size, read_hdf5),
+    ".hdf5": (hdf5_size, read_hdf5),
+    ".zarr": (zarr_size, read_zarr),
 }

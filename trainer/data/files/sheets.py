@@ -8,8 +8,8 @@ from zipfile import ZipFile
 import numpy as np
 import pyarrow
 
-from ....kernels.common.errors import UserError
 from .content import Content, by_name, column_of
+from .science import needing
 
 
 def xlsx_size(file: Path) -> int:
@@ -23,10 +23,8 @@ def read_xlsx(file: Path) -> Content:
 
     Raises UserError where openpyxl isn't installed.
     """
-    try:
+    with needing(file, "openpyxl"):
         import openpyxl  # noqa: PLC0415 (an extra: only this format needs it)
-    except ImportError:
-        raise UserError(f"{file} needs openpyxl: pip install 'packtrain[files]'") from None
     book = openpyxl.load_workbook(file, read_only=True, data_only=True)
     try:
         sheets = [(sheet.title, [*sheet.iter_rows(values_only=True)]) for sheet in book.worksheets]
