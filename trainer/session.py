@@ -231,7 +231,8 @@ class Session:
         about["interrupted"] = self.interrupted
         result = summary(about, rows, together, self.objective)
         result |= self._confusion(result["best_run"], model)
-        kept = self.objective, self.curves, self.data.groups
+        grid = self.data.groups.shape if self.data.groups else None
+        kept = self.objective, self.curves, grid
         return Result(self.pack, rows, result, model, self.data.train, *kept)
 
     def _confusion(self, best: int | None, model: Model) -> Row:

@@ -12,7 +12,7 @@ from ...kernels.equations.losses import ASIDE
 from ..config.checks import UNSCALED
 from ..config.pack import Pack
 from ..config.schema import LEAST_SQUARES, Config
-from ..data.dataset import Dataset, Groups
+from ..data.dataset import Dataset
 from ..engines.base import Engine
 from ..engines.choose import Choice
 from ..engines.curves import Curves
@@ -33,7 +33,8 @@ class Result:
 
     `model` holds the parameters of every run [R, P], `data` is what they were trained on, and `objective`
     what the runs are ranked by, None for their loss. `curves` are the recorded steps, where they were kept;
-    `groups` those that the runs are of, where there are some.
+    `grid` the shape
+    of that on which the groups stand, if any.
     """
 
     pack: Pack
@@ -43,7 +44,7 @@ class Result:
     data: Dataset
     objective: Objective | None = None
     curves: Curves | None = None
-    groups: Groups | None = None
+    grid: tuple[int, ...] | None = None
 
     @property
     def best_run(self) -> int | None:

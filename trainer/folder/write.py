@@ -44,7 +44,7 @@ def write(folder: Path, result: Result) -> None:
     table = table_of(result.rows)
     replace(folder / "runs.csv", lambda file: write_csv(file, table))
     replace(folder / "runs.parquet", lambda file: write_parquet(file, table))
-    if maps := maps_of(result.rows, result.groups):
+    if maps := maps_of(result.rows, result.groups, result.grid):
         (folder / "maps").mkdir(exist_ok=True)
         for name, values in maps.items():
             replace(folder / "maps" / f"{name}.npy", partial(_save_map, values))

@@ -33,7 +33,7 @@ def draw_maps(result: Result, file: Path) -> bool:
     """
     maps = {
         name: values
-        for name, values in maps_of(result.rows, result.groups).items()
+        for name, values in maps_of(result.rows, result.groups, result.grid).items()
         if _is_shown(name, values)
     }
     if not maps or not can_draw():
