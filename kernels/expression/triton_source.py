@@ -1,7 +1,7 @@
 """A graph -> Triton source text: kernels that go over the samples once, for R runs together."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations_with_replacement
 
 from ..equations.losses import Loss
@@ -19,6 +19,7 @@ PARAMETERS_OF_ALL = (
 )
 NOT_SPECIALIZED = PARAMETERS_OF_ALL.split(", ")[6:]
 
+ROOT = "root = tl.sqrt(w0)"  # what the rows of weighted samples are multiplied by
 VALUE = re.compile(r"\b[abd-oq-z]\d+(?:_\d+)*\b")  # c0 and p0, ... are one number each
 
 KERNEL = """
@@ -99,30 +100,40 @@ def squares_source(graph: Graph, shared: bool, weighted: bool, loss: Robust | No
     """
     writer = _Writer(graph, shared, len(graph.outputs), weighted, len(loss.constants) if loss else 0)
     if weighted:
-        writer.data.append("root = tl.sqrt(w0)")
-    writer.compute(graph.program)
-    size = len(graph.parameters) + 1
-    columns = [[] for _ in range(size)]
-    squares: list[str] = []  # what takes the place of e^2
-    for k, row in enumerate(graph.jacobian):
-        writer.compute(walk(*row))
-        texts = [*(writer.texts[part] for part in row), f"({writer.outputs[k]} - t{k})"]
-        texts = [TRITON["chain"]("root", text) if weighted else f"{text} + zero" for text in texts]
-        if loss:
-            texts, square = _robust_row(writer, texts, k, loss)
-            squares.append(square)
-        for i, text in enumerate(texts):
-            writer.body.append(f"j{i}_{k} = ({text}).to(tl.float64)")
-            columns[i].append(f"j{i}_{k}")
-    pairs = list(combinations_with_replacement(range(size), 2))
+        writer.data.append(ROOT)
+    rows = list(rows_of(writer, weighted, loss))
+    pairs = list(combinations_with_replacement(range(writer.size + 1), 2))
     for at, (i, j) in enumerate(pairs):
-        products = [f"{a} * {b}" for a, b in zip(columns[i], columns[j], strict=True)]
-        terms = squares if squares and at == len(pairs) - 1 else products
+        last = at == len(pairs) - 1
+        terms = [square if last else f"{row[i]} * {row[j]}" for row, square in rows]
         writer.sum(" + ".join(terms), at, len(pairs), "zero.to(tl.float64)")
     return HEADER + writer.kernel("squares")
 
 
-def _robust_row(writer: "_Writer", row: list[str], k: int, loss: Robust) -> tuple[list[str], str]:
+def rows_of(writer: "Writer", weighted: bool, loss: Robust | None) -> Iterator[tuple[list[str], str]]:
+    """Writes a row of [J | e] of each output in turn: the names of its P + 1 numbers in float64, and the text
+    of e^2. It is times `root` if `weighted`; of a `loss` it is [s J | l'/s] and 2 l.
+
+    >>> from packtrain.kernels.expression.triton_source import Writer, rows_of
+    >>> from packtrain.kernels.language import parse
+    >>> list(rows_of(Writer(parse("xy = a*x"), [], [], [], []), False, None))
+    [(['j0_0', 'j1_0'], 'j1_0 * j1_0')]
+    """
+    writer.compute(writer.graph.program)
+    for k, row in enumerate(writer.graph.jacobian):
+        writer.compute(walk(*row))
+        texts = [*(writer.texts[part] for part in row), f"({writer.outputs[k]} - t{k})"]
+        texts = [TRITON["chain"]("root", text) if weighted else f"{text} + zero" for text in texts]
+        names = [f"j{i}_{k}" for i in range(len(texts))]
+        square = f"{names[-1]} * {names[-1]}"
+        if loss:
+            texts, square = _robust_row(writer, texts, k, loss)
+        lines = [f"{name} = ({text}).to(tl.float64)" for name, text in zip(names, texts, strict=True)]
+        writer.body.extend(lines)
+        yield names, square
+
+
+def _robust_row(writer: "Writer", row: list[str], k: int, loss: Robust) -> tuple[list[str], str]:
     """The texts of [s J | l'/s] and of 2 l, in float64, of those of [J | e] of output k."""
     writer.body.append(f"e{k} = {row[-1]}")
     texts = {ERROR: f"e{k}"} | {leaf: f"c{i}" for i, leaf in enumerate(loss.leaves)}
@@ -132,7 +143,50 @@ def _robust_row(writer: "_Writer", row: list[str], k: int, loss: Robust) -> tupl
     return [*(f"{root} * ({text})" for text in row[:-1]), error], f"{square}.to(tl.float64)"
 
 
-class _Writer:
+class Writer:
+    """Writes a graph's parts, each once, into four lists of lines, by what they depend on.
+
+    >>> from packtrain.kernels.expression.triton_source import Writer
+    >>> from packtrain.kernels.language import parse
+    >>> writer = Writer(graph := parse("xy = exp(a)*x"), [], before := [], loop := [], loop)
+    >>> writer.compute(graph.program)
+    >>> before, loop
+    (['v3 = tl.exp(p0)'], ['v4 = v3 * x0'])
+    """
+
+    def __init__(
+        self, graph: Graph, nothing: list[str], parameters: list[str], inputs: list[str], both: list[str]
+    ) -> None:
+        self.graph = graph
+        self.texts, self.levels = leaves(graph)
+        self.lists = {NOTHING: nothing, INPUTS: inputs, PARAMETERS: parameters, BOTH: both}
+
+    @property
+    def size(self) -> int:
+        """How many parameters there are."""
+        return len(self.graph.parameters)
+
+    @property
+    def body(self) -> list[str]:
+        """The lines of what depends on parameters and samples."""
+        return self.lists[BOTH]
+
+    @property
+    def outputs(self) -> list[str]:
+        """The outputs' texts."""
+        return [self.texts[self.graph.lowered[output]] for output in self.graph.outputs]
+
+    def compute(self, program: Iterable[Expr]) -> None:
+        """Writes those parts of `program` that aren't written yet."""
+        self.write(statements(program, self.texts, self.levels, TRITON, NUMBER))
+
+    def write(self, lines: list[list[str]]) -> None:
+        """Takes the assignments of each level to where they belong."""
+        for level, its_own in self.lists.items():
+            its_own += lines[level]
+
+
+class _Writer(Writer):
     """Writes one kernel: what depends on nothing, on a run, on a block of samples, or on both.
 
     If the runs share their data (`shared`), a block is loaded once for all of a program's runs, and what
@@ -142,47 +196,23 @@ class _Writer:
     def __init__(
         self, graph: Graph, shared: bool, targets: int = 0, weighted: bool = False, constants: int = 0
     ) -> None:
-        self.graph, self.shared = graph, shared
-        self.texts, self.levels = leaves(graph)
-        self.constants: list[str] = []
+        self.shared, self.constants = shared, []
         self.block: list[str] = ["zero = tl.zeros([BLOCK], dtype)", "one = zero + 1.0"]
-        self.body = [f"p{i} = tl.load(p_ptr + run * {self.size} + {i})" for i in range(self.size)]
-        self.body += [f"c{i} = tl.load(c_ptr + run * {constants} + {i})" for i in range(constants)]
+        body: list[str] = []
+        self.data = self.block if shared else body  # the lines of what depends on the samples alone
+        super().__init__(graph, self.constants, body, self.data, body)
+        body += [f"p{i} = tl.load(p_ptr + run * {self.size} + {i})" for i in range(self.size)]
+        body += [f"c{i} = tl.load(c_ptr + run * {constants} + {i})" for i in range(constants)]
         self._load("x", len(graph.inputs))
         self._load("t", targets)
         if weighted:
             self._load("w", 1)
-
-    @property
-    def size(self) -> int:
-        """How many parameters there are."""
-        return len(self.graph.parameters)
-
-    @property
-    def data(self) -> list[str]:
-        """The lines of what depends on the samples alone."""
-        return self.block if self.shared else self.body
-
-    @property
-    def outputs(self) -> list[str]:
-        """The outputs' texts."""
-        return [self.texts[self.graph.lowered[output]] for output in self.graph.outputs]
 
     def _load(self, letter: str, columns: int) -> None:
         run = "" if self.shared else f"run * {letter}_run + "
         for i in range(columns):
             at = f"{letter}_ptr + ({run}start * {columns} + {i}) + n * {columns}"
             self.data.append(f"{letter}{i} = tl.load({at}, mask=inside, other=0)")
-
-    def compute(self, program: Iterable[Expr]) -> None:
-        """Writes those parts of `program` that aren't written yet."""
-        self.write(statements(program, self.texts, self.levels, TRITON, NUMBER))
-
-    def write(self, lines: list[list[str]]) -> None:
-        """Takes the assignments of each level to where they belong."""
-        self.constants += lines[NOTHING]
-        self.data.extend(lines[INPUTS])
-        self.body += [*lines[PARAMETERS], *lines[BOTH]]
 
     def sum(self, value: str, column: int, columns: int, zero: str = "zero") -> None:
         """Stores the sum of `value` over the block's samples."""
