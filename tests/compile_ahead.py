@@ -143,6 +143,20 @@ def expression(
         triton_kernel.loss_and_gradient(graph, parameters, inputs, wanted, loss_of(loss))
 
 
+def triangles(
+    text: list[str], outputs: list[str] | None = None, loss: str = "mse", dtype: str = "float64"
+) -> None:
+    """A graph's many small fits, with weights."""
+    graph, kind = parse(text, outputs), getattr(torch, dtype)
+    rule = None if loss == "mse" else robust(loss_of(loss))
+    inputs, targets, weights = (
+        torch.zeros(60, size, dtype=kind) for size in (len(graph.inputs), len(graph.outputs), 1)
+    )
+    parameters, places = torch.zeros(3, len(graph.parameters), dtype=kind), torch.zeros(3, 4, dtype=torch.int64)
+    samples = inputs, targets, weights[:, 0]
+    triton_triangle.triangles(graph, parameters, places, *samples, rule, torch.ones(3, 1))
+
+
 def training(
     text: list[str],
     outputs: list[str] | None = None,
@@ -284,7 +298,7 @@ def _tool(name: str, *arguments: Any) -> str:
 
 CASES: dict[str, Callable[..., None]] = {
     case.__name__: case
-    for case in (linear_relu, expression, training, perceptron, dropout, quantize, activate, atomic)
+    for case in (linear_relu, expression, triangles, training, perceptron, dropout, quantize, activate, atomic)
 }
 
 
@@ -327,7 +341,7 @@ if __name__ == "__main__":
     from packtrain.kernels.equations.losses import loss_of
     from packtrain.kernels.equations.optimizers import rule_of
     from packtrain.kernels.equations.robust import robust
-    from packtrain.kernels.expression import triton_kernel
+    from packtrain.kernels.expression import triton_kernel, triton_triangle
     from packtrain.kernels.language import parse
     from packtrain.kernels.linear_relu.autograd import chain
     from packtrain.kernels.quantize.kernel import quantize_fwd

@@ -25,6 +25,8 @@ EXEMPT = {
     "kernels.common.launch": "launches compiled kernels",
     "kernels.dropout.kernel": "launches a kernel",
     "kernels.expression.triton_kernel": "launches kernels: the public functions choose it on CUDA",
+    "kernels.expression.triton_triangle": "launches a kernel",
+    "kernels.least_squares.triton_linearize": "likewise",
     "kernels.linear_relu.autograd": "launches kernels",
     "kernels.linear_relu.kernel": "likewise",
     "kernels.quantize.kernel": "likewise",

@@ -33,7 +33,7 @@ def triangles(
     launch.check_device(parameters, "the Triton kernel of many fits", "compute.backend=reference")
     runs, size = parameters.shape
     rss = parameters.new_empty(runs, dtype=torch.float64)
-    upper = rss.new_empty(runs, size, size + 1)
+    upper = rss.new_zeros(runs, size, size + 1)
     if not runs:
         return rss, upper
     c = parameters if constants is None else constants.to(parameters.dtype)

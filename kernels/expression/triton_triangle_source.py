@@ -9,13 +9,14 @@ from .triton_table import HEADER
 MOST_PARAMETERS = 8  # of a fit, whose triangle stays in the registers of its lane
 MOST_OUTPUTS = 2
 MOST_VALUES = 64  # of a sample, beside the triangle
+NOTHING = "-0.0"  # a row of it changes no bit of the triangle
 
 KERNEL = """
 @triton.jit
 def rotation(above, below):
-    length = libdevice.hypot(above, below)
-    is_zero = length == 0.0
-    return length, tl.where(is_zero, 1.0, above / length), tl.where(is_zero, 0.0, below / length)
+    nothing, length = below == 0.0, libdevice.hypot(above, below)
+    cosine, sine = tl.where(nothing, 1.0, above / length), tl.where(nothing, 0.0, below / length)
+    return tl.where(nothing, above, length), cosine, sine
 
 
 @triton.jit(do_not_specialize=["runs"])
@@ -32,11 +33,13 @@ def triangle(
     x_start = tl.load(place, mask=exists, other=0)
     t_start = tl.load(place + 1, mask=exists, other=0)
     w_start = tl.load(place + 2, mask=exists, other=0)
-    samples = tl.load(place + 3, mask=exists, other=0)
+    samples = tl.load(place + 3, mask=exists, other=0).to(tl.int32)
 {before}
     for n in range(0, tl.max(samples, 0)):
         inside = n < samples
 {loop}
+    tl.debug_barrier()  # so that the compiler reads this again, and keeps no register of it in the loop
+    run = tl.load(order_ptr + lane, mask=exists, other=0)
 {after}
 """
 
@@ -86,7 +89,7 @@ def _lines(graph: Graph, weighted: bool, loss: Robust | None) -> tuple[list[str]
     size = len(graph.parameters)
     for k, (row, square) in enumerate(rows_of(Writer(graph, before, before, loop, loop), weighted, loss)):
         loop.append(f"rss += tl.where(inside, {square}, 0.0)")
-        loop += [f"{value} = tl.where(inside, {value}, 0.0)" for value in row]
+        loop += [f"{value} = tl.where(inside, {value}, {NOTHING})" for value in row]
         for i in range(size):
             loop += _rotated(i, row, k)
     before.append("rss = tl.zeros([LANES], tl.float64)")
@@ -121,27 +124,20 @@ def _row(i: int, size: int) -> list[str]:
 
 
 def _rotated(i: int, row: list[str], k: int) -> list[str]:
-    """Turns `row` into row i of the triangle, so that its number i is 0; a lane without the sample stays."""
+    """Turns `row` into row i of the triangle, so that its number i is 0."""
     diagonal, *others = _row(i, len(row) - 1)
-    length, cosine, sine = (f"{word}{i}_{k}" for word in ("h", "u", "d"))
-    lines = [
-        f"{length}, {cosine}, {sine} = rotation({diagonal}, {row[i]})",
-        f"{diagonal} = tl.where(inside, {length}, {diagonal})",
-    ]
+    cosine, sine = f"u{i}_{k}", f"d{i}_{k}"
+    lines = [f"{diagonal}, {cosine}, {sine} = rotation({diagonal}, {row[i]})"]
     for above, below in zip(others, row[i + 1 :], strict=True):
-        lines += [
-            f"turned = {cosine} * {above} + {sine} * {below}",
-            f"{below} = {cosine} * {below} - {sine} * {above}",
-            f"{above} = tl.where(inside, turned, {above})",
-        ]
+        turned = f"{cosine} * {above} + {sine} * {below}", f"{cosine} * {below} - {sine} * {above}"
+        lines.append(f"{above}, {below} = {', '.join(turned)}")
     return lines
 
 
 def _stores(size: int) -> list[str]:
-    lines = ["tl.store(rss_ptr + run, rss, mask=exists)"]
-    for i in range(size):
-        for k in range(size + 1):
-            value = f"r{i}_{k}" if k >= i else "rss * 0.0"
-            at = f"upper_ptr + run * {size * (size + 1)} + {i * (size + 1) + k}"
-            lines.append(f"tl.store({at}, {value}, mask=exists)")
-    return lines
+    upper = f"upper_ptr + run * {size * (size + 1)}"
+    return ["tl.store(rss_ptr + run, rss, mask=exists)"] + [
+        f"tl.store({upper} + {i * (size + 1) + k}, r{i}_{k}, mask=exists)"
+        for i in range(size)
+        for k in range(i, size + 1)
+    ]

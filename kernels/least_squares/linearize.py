@@ -4,7 +4,6 @@ Golub, "Numerical methods for solving linear least squares problems" (1965).
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,19 +15,27 @@ from .problem import Linear, Problem
 OutputsAndJacobian = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 # f(parameters [R, P], problem) -> [J | e]^T [J | e], [R, P + 1, P + 1] in float64
 Squares = Callable[[Tensor, Problem], Tensor]
+# f(parameters [R, P], problem) -> the linear problem that by_qr makes, of fits of any sizes
+Linearizer = Callable[[Tensor, Problem], Linear]
 
 LARGE = 1 << 20  # numbers of one run's [J | e], beyond which normal equations take the place of QR
+SMALL = 1 << 14  # numbers of one run's [J | e], up to which one lane may go over all of them
 BLOCK = 1 << 14  # samples that are linearized at a time
 
 
 def linearize(
-    model: OutputsAndJacobian, parameters: Tensor, problem: Problem, squares: Squares | None = None
+    model: OutputsAndJacobian,
+    parameters: Tensor,
+    problem: Problem,
+    squares: Squares | None = None,
+    small: Linearizer | None = None,
 ) -> Linear:
     """The linear problem of e = sqrt(w) (y - t) at `parameters` [R, P], or that of problem.loss.
 
     A small problem takes the QR of [J | e], which doesn't square the condition number; a large one, whose
     [J | e] has more than LARGE numbers, the faster sums of [J | e]^T [J | e], by `squares` where it is given.
-    Both go over blocks of samples in their order. The choice depends on N, T and P alone, never on R.
+    Both go over blocks of samples in their order. `small` is as in by_qr. The choice depends on N, T and P
+    alone, never on R.
 
     >>> import torch
     >>> from packtrain.kernels.least_squares.linearize import linearize
@@ -39,14 +46,13 @@ def linearize(
     tensor([45.], dtype=torch.float64)
     """
 
-    def of_alike(problem: Problem, parameters: Tensor) -> Linear:
-        if not is_large(problem, parameters.shape[1]):
-            return by_qr(model, parameters, problem)
-        if squares is not None:
-            return _of_sums(squares(parameters, problem))
-        return by_normal_equations(model, parameters, problem)
-
-    return problem.each(of_alike, parameters)
+    if not is_large(problem, parameters.shape[1]):
+        return by_qr(model, parameters, problem, small)
+    if problem.segments is not None:
+        return problem.each(lambda part, p: linearize(model, p, part, squares, small), parameters)
+    if squares is not None:
+        return _of_sums(squares(parameters, problem))
+    return by_normal_equations(model, parameters, problem)
 
 
 def is_large(problem: Problem, size: int) -> bool:
@@ -61,8 +67,24 @@ def is_large(problem: Problem, size: int) -> bool:
     return problem.rows * (size + 1) > LARGE
 
 
-def by_qr(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Linear:
+def is_small(problem: Problem, size: int) -> bool:
+    """Whether all fits of `size` parameters have up to SMALL numbers in [J | e].
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares.linearize import is_small
+    >>> from packtrain.kernels.least_squares.problem import Problem
+    >>> [is_small(Problem(torch.zeros(n, 1), torch.zeros(n, 1)), size=3) for n in (4096, 4097)]
+    [True, False]
+    """
+    return problem.rows * (size + 1) <= SMALL
+
+
+def by_qr(
+    model: OutputsAndJacobian, parameters: Tensor, problem: Problem, small: Linearizer | None = None
+) -> Linear:
     """The linear problem by QR, each block of samples under the triangle of those before.
+
+    Small fits are left to `small` where it is given, those of unlike size in one call.
 
     >>> import torch
     >>> from packtrain.kernels.least_squares.linearize import by_qr
@@ -72,10 +94,15 @@ def by_qr(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Li
     >>> by_qr(line, torch.zeros(1, 1, dtype=torch.float64), Problem(x, x)).root.abs().round(decimals=6)
     tensor([[[5.]]], dtype=torch.float64)
     """
-    return problem.each(partial(_by_qr, model), parameters)
+
+    if small is not None and is_small(problem, parameters.shape[1]):
+        return small(parameters, problem)
+    if problem.segments is not None:
+        return problem.each(lambda part, p: by_qr(model, p, part, small), parameters)
+    return _by_qr(model, parameters, problem)
 
 
-def _by_qr(model: OutputsAndJacobian, problem: Problem, parameters: Tensor) -> Linear:
+def _by_qr(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Linear:
     size = parameters.shape[1]
     rss = parameters.new_zeros(len(parameters), dtype=torch.float64)
     upper = parameters.new_zeros(len(parameters), 0, size + 1)
@@ -84,7 +111,7 @@ def _by_qr(model: OutputsAndJacobian, problem: Problem, parameters: Tensor) -> L
         upper = triangle(torch.cat([upper, columns], 1) if upper.shape[1] else columns)
     missing = max(0, size - upper.shape[1])
     upper = torch.nn.functional.pad(upper[:, :size], (0, 0, 0, missing)).double()
-    return _checked(rss, upper)
+    return checked(rss, upper)
 
 
 def by_normal_equations(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Linear:
@@ -159,8 +186,14 @@ def triangle(columns: Tensor) -> Tensor:
     return torch.geqrf(columns)[0][:, : columns.shape[-1]].triu()
 
 
-def _checked(rss: Tensor, upper: Tensor) -> Linear:
-    """The linear problem of triangles [R, P, P + 1]; zero where something isn't finite."""
+def checked(rss: Tensor, upper: Tensor) -> Linear:
+    """The linear problem of |e|^2 [R] and triangles [R, P, P + 1]; zero where something isn't finite.
+
+    >>> import torch
+    >>> from packtrain.kernels.least_squares.linearize import checked
+    >>> checked(torch.tensor([torch.nan]), torch.ones(1, 1, 2))
+    Linear(rss=tensor([inf]), root=tensor([[[0.]]]), projected=tensor([[0.]]))
+    """
     finite = rss.isfinite() & upper.isfinite().all(2).all(1)
     upper = upper.masked_fill(~finite[:, None, None], 0)
     return Linear(rss.masked_fill(~finite, torch.inf), upper[..., :-1], upper[..., -1])
@@ -180,4 +213,4 @@ def _of_sums(total: Tensor) -> Linear:
     root = size[:, :, None] * vectors.mT * norm[:, None]
     projected = (vectors.mT @ (gradient / norm)[..., None])[..., 0] / size
     upper = triangle(torch.cat([root, projected.masked_fill(size == 0, 0)[..., None]], -1))
-    return _checked(torch.where(finite, rss, torch.inf), upper)
+    return checked(torch.where(finite, rss, torch.inf), upper)

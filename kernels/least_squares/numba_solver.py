@@ -108,21 +108,13 @@ def array(tensor: Tensor) -> np.ndarray:
 
 
 def _samples(problem: Problem, runs: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Where each fit's samples begin in x, t and w, and how many they are, [R, 4]; x [V, X], t [T, Y], w [W].
+    """problem.places, [R, 4], in x [V, X], t [T, Y] and w [W].
 
     X, Y and W are N, or R N where each fit has its own; w is empty where there are no weights.
     """
-    x, t, w = problem.inputs, problem.targets, problem.weights
-    if problem.segments is not None:
-        starts, counts = problem.segments.starts, problem.segments.counts
-        places = torch.stack([starts, starts, starts, counts], 1)
-        return places, x.T.contiguous(), t.T.contiguous(), x.new_empty(0) if w is None else w.contiguous()
-    samples, run = t.shape[-2], torch.arange(runs)
-    own = (x.dim() == 3, t.dim() == 3, w is not None and w.dim() == 2)
-    starts = [run * (samples if is_own else 0) for is_own in own]
-    places = torch.stack([*starts, torch.full_like(run, samples)], 1)
-    x, t = (part.flatten(0, -2).T.contiguous() for part in (x, t))
-    return places, x, t, x.new_empty(0) if w is None else w.flatten()
+    x, t = (part.flatten(0, -2).T.contiguous() for part in (problem.inputs, problem.targets))
+    w = x.new_empty(0) if problem.weights is None else problem.weights.flatten()
+    return problem.places(runs), x, t, w
 
 
 def best_candidates(

@@ -60,6 +60,26 @@ class Problem:
         loss = self.loss and self.loss.of(runs)
         return Problem(self.inputs[places], self.targets[places], weights, loss=loss)
 
+    def places(self, runs: int) -> Tensor:
+        """Where the samples of each of R fits begin in inputs, targets and weights, and how many: [R, 4].
+
+        Where fits have samples of their own, these are counted as if all lay one after another.
+
+        >>> import torch
+        >>> from packtrain.kernels.least_squares import Problem
+        >>> Problem(torch.zeros(3, 1), torch.zeros(2, 3, 1)).places(2)
+        tensor([[0, 0, 0, 3],
+                [0, 3, 0, 3]])
+        """
+        if self.segments is not None:
+            starts, counts = self.segments.starts, self.segments.counts
+            return torch.stack([starts, starts, starts, counts], 1)
+        samples, run = self.targets.shape[-2], torch.arange(runs, device=self.targets.device)
+        own_weights = self.weights is not None and self.weights.dim() == 2
+        own = self.inputs.dim() == 3, self.targets.dim() == 3, own_weights
+        starts = [run * (samples if is_own else 0) for is_own in own]
+        return torch.stack([*starts, torch.full_like(run, samples)], 1)
+
     @property
     def size(self) -> Tensor:
         """|sqrt(w) t|, [] or [R], in float64: it sets the rounding error of |e|^2.

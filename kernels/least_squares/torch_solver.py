@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from .fits import Fits
-from .linearize import BLOCK, OutputsAndJacobian, Squares, by_qr, linearize
+from .linearize import BLOCK, Linearizer, OutputsAndJacobian, Squares, by_qr, is_small, linearize
 from .method import Status
 from .problem import Linear, Problem, Rules, Trials
 from .reference import iterate
 
-MOST_NUMBERS = 1 << 23  # in the Jacobians of the fits that are advanced together
+MOST_NUMBERS = 1 << 23  # in the Jacobians or the triangles of the fits that are advanced together
 
 
 def together(problem: Problem, size: int) -> int:
@@ -31,7 +31,7 @@ class TorchSolver:
     """A Solver: fits `model` to `problem` from `parameters` [R, P], which are changed in place.
 
     `damped`: Levenberg-Marquardt, else Gauss-Newton. `squares` makes the normal equations of a large problem
-    where it is given, else they are made by the model.
+    where it is given, and `small` linearizes small ones; else both are done by the model.
 
     >>> import torch
     >>> from packtrain.kernels.least_squares import Problem, Rules, TorchSolver
@@ -51,11 +51,12 @@ class TorchSolver:
         rules: Rules,
         damped: bool,
         squares: Squares | None = None,
+        small: Linearizer | None = None,
     ) -> None:
         self.model, self.problem, self.rules, self.damped = model, problem, rules, damped
-        self.squares = squares
+        self.squares, self.small = squares, small
         self.parameters = parameters
-        self.together = together(problem, parameters.shape[1])
+        self.together = self._together()
         self.steps_done = torch.zeros_like(rules.steps)
         parts = [self._start(runs) for runs in torch.arange(len(parameters)).split(self.together)]
         self.fits = Fits.join(parts)
@@ -91,12 +92,22 @@ class TorchSolver:
         """Some runs [K] at a time, and their linear problems at `parameters`, by QR in float64."""
         parameters, problem = self.parameters.double(), self.problem.double()
         for runs in torch.arange(len(parameters), device=parameters.device).split(self.together):
-            yield runs, by_qr(self.model, parameters[runs], problem.of(runs))
+            yield runs, by_qr(self.model, parameters[runs], problem.of(runs), self.small)
+
+    def _together(self) -> int:
+        """How many fits are advanced at a time; where no Jacobian is stored, as many as have room."""
+        size = self.parameters.shape[1]
+        if self.small is not None and is_small(self.problem, size):
+            return max(1, MOST_NUMBERS // (size * (size + 1)))
+        return together(self.problem, size)
+
+    def _linearize(self, parameters: Tensor, problem: Problem) -> Linear:
+        return linearize(self.model, parameters, problem, self.squares, self.small)
 
     def _start(self, runs: Tensor) -> Fits:
         runs = runs.to(self.parameters.device)
         parameters = self.parameters[runs]
-        linear = linearize(self.model, parameters, self.problem.of(runs), self.squares)
+        linear = self._linearize(parameters, self.problem.of(runs))
         return Fits.start(parameters, linear, self.rules.of(runs), self.damped)
 
     def _advance(self, runs: Tensor, places: Tensor, trials: Trials) -> None:
@@ -105,7 +116,7 @@ class TorchSolver:
         steps_done = self.steps_done[runs]
 
         def evaluate(parameters: Tensor) -> Linear:
-            return linearize(self.model, parameters, problem, self.squares)
+            return self._linearize(parameters, problem)
 
         for row in range(len(trials.rss)):
             running = fits.status == Status.RUNNING
