@@ -152,7 +152,7 @@ def triangles(
     inputs, targets, weights = (
         torch.zeros(60, size, dtype=kind) for size in (len(graph.inputs), len(graph.outputs), 1)
     )
-    parameters, places = torch.zeros(3, len(graph.parameters), dtype=kind), torch.zeros(3, 4, dtype=torch.int64)
+    parameters, places = torch.zeros(3, len(graph.parameters), dtype=kind), torch.zeros(3, 4).long()
     samples = inputs, targets, weights[:, 0]
     triton_triangle.triangles(graph, parameters, places, *samples, rule, torch.ones(3, 1))
 
@@ -298,8 +298,10 @@ def _tool(name: str, *arguments: Any) -> str:
 
 CASES: dict[str, Callable[..., None]] = {
     case.__name__: case
-    for case in (linear_relu, expression, triangles, training, perceptron, dropout, quantize, activate, atomic)
-}
+    for case in (
+        linear_relu, expression, triangles, training, perceptron, dropout, quantize, activate, atomic,
+    )
+}  # fmt: skip
 
 
 def main() -> None:

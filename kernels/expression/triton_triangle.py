@@ -27,8 +27,8 @@ def triangles(
     """|e|^2 [R] and R of the QR decomposition of [J | e] [R, P, P + 1], in float64, of fits of any sizes.
 
     J = sqrt(w) dy/dp and e = sqrt(w) (y - t) at parameters [R, P]. inputs [..., V], targets [..., T] and
-    weights [...] or None hold all fits' samples, of which `places` [R, 4] says where a fit's own begin in each
-    of the three, and how many they are. Of a `loss` with `constants` [R, C] see triangle_source.
+    weights [...] or None hold all fits' samples, of which `places` [R, 4] says where a fit's own begin in
+    each of the three, and how many they are. Of a `loss` with `constants` [R, C] see triangle_source.
     """
     launch.check_device(parameters, "the Triton kernel of many fits", "compute.backend=reference")
     runs, size = parameters.shape

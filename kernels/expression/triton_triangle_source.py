@@ -6,10 +6,10 @@ from .statements import indented
 from .triton_source import ROOT, Writer, most_alive, rows_of
 from .triton_table import HEADER
 
-MOST_PARAMETERS = 8  # of a fit, whose triangle stays in the registers of its lane
+MOST_PARAMETERS = 7  # of a fit, whose triangle stays in the registers of its lane
 MOST_OUTPUTS = 2
-MOST_VALUES = 64  # of a sample, beside the triangle
-NOTHING = "-0.0"  # a row of it changes no bit of the triangle
+MOST_VALUES = 56  # of a sample that are needed at once, beside the triangle
+NOTHING = "-0.0"  # of a lane without the sample: a row of it changes no bit of the triangle
 
 KERNEL = """
 @triton.jit
@@ -63,7 +63,7 @@ def triangle_source(graph: Graph, weighted: bool, loss: Robust | None = None) ->
     )
 
 
-def triangle_refusal(graph: Graph) -> str:
+def triangle_refusal(graph: Graph, loss: Robust | None = None) -> str:
     """Why the triangles of a graph's fits aren't made in registers, or ''.
 
     >>> from packtrain.kernels.expression.triton_triangle_source import triangle_refusal
@@ -75,12 +75,10 @@ def triangle_refusal(graph: Graph) -> str:
         return f"it has more than {MOST_PARAMETERS} parameters"
     if len(graph.outputs) > MOST_OUTPUTS:
         return f"it has more than {MOST_OUTPUTS} outputs"
-    before, loop = _lines(graph, True, None)
-    return "its equations need more registers than a lane has" if _values(before, loop) > MOST_VALUES else ""
-
-
-def _values(before: list[str], loop: list[str]) -> int:
-    return most_alive([*before, *loop])
+    lines = [*_loads(graph, loss), *_samples(graph, weighted=True)]
+    for _ in rows_of(Writer(graph, lines, lines, lines, lines), True, loss):
+        pass
+    return "it needs more registers than a lane has" if most_alive(lines) > MOST_VALUES else ""
 
 
 def _lines(graph: Graph, weighted: bool, loss: Robust | None) -> tuple[list[str], list[str]]:

@@ -35,6 +35,10 @@ def equations(text: list[str], **more: Any) -> dict[str, Any]:
     return {"case": "expression", "text": text, **more}
 
 
+def triangles(text: list[str], **more: Any) -> dict[str, Any]:
+    return {"case": "triangles", "text": text, **more}
+
+
 def trainings(text: list[str], **more: Any) -> dict[str, Any]:
     return {"case": "training", "text": text, **more}
 
@@ -119,6 +123,20 @@ def test_32_parameters_do_not_spill() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_normal_equations_of_robust_losses(dtype: str) -> None:
     sound(*(equations(PRIMER, dtype=dtype, what="squares", loss=loss) for loss in ("huber", "arctan")))
+
+
+def test_triangles_of_many_small_fits() -> None:
+    """A lane each, in as many registers as it may have."""
+    of_7 = {
+        "sines": ["y = a*sin(b*x + c) + d*sin(e*x + f) + g"],
+        "powers": ["y = a*x^b + c*x^d + e*(x + g)^f"],
+        "peaks": ["y = a*exp(-((x - b)/c)^2) + d/(1 + ((x - e)/f)^2) + g"],
+        "of two": ["y = a*sin(b*x + c) + d*sin(e*x + f) + g", "z = a*cos(b*x + c) + d*cos(e*x + f) + g"],
+    }
+    cases = [triangles(text) for text in of_7.values()]
+    cases += [triangles(of_7["peaks"], loss=loss) for loss in ("huber", "arctan")]
+    small = "y = a*exp(-k*x) + c"
+    sound(*cases, triangles([small], dtype="float32"), triangles(["y = a*voigt(x - b, c, d) + e + f*x"]))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

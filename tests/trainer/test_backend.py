@@ -84,6 +84,6 @@ def test_a_large_fit_through_triton(cli: Command, tmp_path: Path, monkeypatch: p
 
 
 def test_a_fit_that_triton_cannot_serve_says_so(cli: Command) -> None:
-    ended = cli(*LARGE_FIT, "data.size=700", "compute.backend=triton")
+    ended = cli(*LARGE_FIT, "data.size=30000", "compute.backend=triton")
     assert ended.code == 2
     assert "compute.backend=auto takes what serves" in ended.err

@@ -11,7 +11,7 @@ from torch import Tensor
 from ...kernels.common.errors import UserError
 from ...kernels.equations.robust import SQUARES, robust
 from ...kernels.least_squares import Problem, Rules, Solver, TorchSolver
-from ...kernels.least_squares.linearize import Squares
+from ...kernels.least_squares.linearize import Linearizer, Squares
 from ...kernels.least_squares.minima import Fitter
 from ...kernels.least_squares.robust import RobustLoss, fault_of
 from ..config.checks import not_for_fits
@@ -136,8 +136,9 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
         assert isinstance(model, ExpressionModel)
         solver = NumbaSolver(model.graph, problem, parameters, rules, damped)
     else:
-        squares = _squares(model) if choice.backend == "triton" else None
-        solver = TorchSolver(model.jacobian, problem, parameters, rules, damped, squares)
+        solver = TorchSolver(
+            model.jacobian, problem, parameters, rules, damped, *_by_triton(model, choice.backend)
+        )
     every, level = pack.config.monitor.every, profile_level(pack.config.fit)
     fitter = _fitter(model, choice.backend)
     return LeastSquaresEngine(model, solver, problem, data, rules, order, choice, fitter, every, level)
@@ -176,7 +177,7 @@ def _fitter(model: Model, backend: str) -> Fitter:
 
             assert isinstance(model, ExpressionModel)
             return NumbaSolver(model.graph, problem, parameters, rules, damped=True)
-        return TorchSolver(model.jacobian, problem, parameters, rules, damped=True)
+        return TorchSolver(model.jacobian, problem, parameters, rules, True, *_by_triton(model, backend))
 
     return fitter
 
@@ -243,19 +244,15 @@ def _rules(pack: Pack, model: Model, problem: Problem, steps: Tensor) -> Rules:
     )
 
 
-def _squares(model: Model) -> Squares:
-    """The normal equations of a graph's fits, in one pass over the samples."""
-    from ...kernels.expression import triton_kernel  # noqa: PLC0415 (triton is slow to import)
+def _by_triton(model: Model, backend: str) -> tuple[Squares | None, Linearizer | None]:
+    """What linearizes a graph's large fits and its small ones, where that is Triton."""
+    if backend != "triton":
+        return None, None
+    # triton is slow to import
+    from ...kernels.least_squares.triton_linearize import by_triton, squares  # noqa: PLC0415 (see above)
 
     assert isinstance(model, ExpressionModel)
-    graph = model.graph
-
-    def squares(parameters: Tensor, problem: Problem) -> Tensor:
-        samples, loss = (problem.inputs, problem.targets, problem.weights), problem.loss
-        rule, constants = (None, None) if loss is None else (loss.rule, loss.constants)
-        return triton_kernel.squares(graph, parameters, *samples, rule, constants)
-
-    return squares
+    return partial(squares, model.graph), partial(by_triton, model.graph)
 
 
 def _numbers(pack: Pack, fields: Mapping[str, str]) -> dict[str, Tensor]:

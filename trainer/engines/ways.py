@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import torch
 
 from ...kernels.equations.activations import activation_of
+from ...kernels.equations.robust import SQUARES, robust
+from ...kernels.expression.triton_triangle_source import MOST_OUTPUTS, MOST_PARAMETERS, triangle_refusal
 from ...kernels.language import Graph
-from ...kernels.least_squares.linearize import LARGE
+from ...kernels.least_squares.linearize import LARGE, SMALL
 from ..config.equations import loss_in
 from ..config.schema import LEAST_SQUARES, Config
 
@@ -121,8 +123,17 @@ def _equations_on_cpu(task: Task) -> str | None:
     return None if task.graph is not None and task.device.type == "cpu" else ""
 
 
-def _large_fit_on_cuda(task: Task) -> str | None:
-    return None if task.device.type == "cuda" and task.numbers > LARGE else ""
+def _large_or_small_fit_on_cuda(task: Task) -> str | None:
+    on_cuda = task.device.type == "cuda"
+    return None if on_cuda and (task.numbers > LARGE or _has_small_fits(task)) else ""
+
+
+def _has_small_fits(task: Task) -> bool:
+    """Whether Triton linearizes each fit in a lane of its own."""
+    if task.graph is None or task.numbers > SMALL:
+        return False
+    loss = loss_in(task.config.model)
+    return not triangle_refusal(task.graph, None if loss.name in SQUARES else robust(loss))
 
 
 def _cannot_fuse(task: Task) -> str:
@@ -203,15 +214,16 @@ def _cannot_fit_by_triton(task: Task) -> str:
         return ONE_WAY_TO_SHARE
     if reason := _cannot_step_by_triton(task):
         return reason
-    if (
+    if _has_small_fits(task) or (
         task.graph is not None
         and task.numbers > LARGE
         and len(task.graph.parameters) * task.outputs <= MOST_DERIVATIVES
     ):
         return ""
     return (
-        "compute.backend=triton sums the normal equations of fits of equations with more than "
-        f"{LARGE:,} numbers in [J | e] and up to {MOST_DERIVATIVES} derivatives a sample; "
+        f"compute.backend=triton fits short equations with up to {MOST_PARAMETERS} parameters, "
+        f"{MOST_OUTPUTS} outputs and {SMALL:,} numbers in [J | e], and sums the normal equations of fits "
+        f"with more than {LARGE:,} numbers and up to {MOST_DERIVATIVES} derivatives a sample; "
         "compute.backend=auto takes what serves"
     )
 
@@ -241,7 +253,7 @@ DESCENTS = (
     Way("step", "reference", _serves, _always),
 )
 FITS = (
-    Way("step", "triton", _cannot_fit_by_triton, _large_fit_on_cuda),
+    Way("step", "triton", _cannot_fit_by_triton, _large_or_small_fit_on_cuda),
     Way("fused", "numba", _cannot_fit_by_numba, _equations_on_cpu),
     Way("step", "reference", _serves, _always),
 )

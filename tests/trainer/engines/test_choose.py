@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from packtrain.kernels.common.errors import UserError
+from packtrain.kernels.least_squares.linearize import LARGE, SMALL
 from packtrain.trainer.data.dataset import Dataset
 from packtrain.trainer.engines import ways
 from packtrain.trainer.engines.choose import Choice, check_backend, choose
@@ -66,7 +67,10 @@ ON_CUDA = {
     ("compute.backend=reference",): ("step", "reference"),
     MLP: ("step", "triton"),
     (*MLP, FUSED): ("fused", "triton"),
-    FIT: ("step", "reference"),
+    FIT: ("step", "triton"),
+    (*FIT, "compute.backend=triton"): ("step", "triton"),
+    (*FIT, "compute.backend=reference"): ("step", "reference"),
+    (*FIT, "model.loss=cauchy"): ("step", "triton"),
 }
 
 
@@ -102,7 +106,19 @@ def test_fits_of_equations_are_compiled_in_float64() -> None:
     single = chosen(*FIT, "compute.precision=fp32", samples=6)
     assert (single.engine, single.backend) == ("step", "reference")
     assert "fits equations in compute.precision=fp64" in single.why
-    assert chosen(*FIT, samples=2_000_000, device=CUDA) == Choice("step", "triton")
+
+
+def test_fits_on_cuda_go_by_their_own_size() -> None:
+    """Small ones take a lane each, large ones sum normal equations; the reference takes those in between."""
+    small, large = SMALL // 3, LARGE // 3 + 1  # samples of a fit of two parameters
+    for samples in (1, small, large):
+        assert chosen(*FIT, samples=samples, device=CUDA) == Choice("step", "triton")
+    for samples in (small + 1, large - 1):
+        assert chosen(*FIT, samples=samples, device=CUDA) == Choice("step", "reference")
+        with pytest.raises(UserError, match="up to 7 parameters, 2 outputs and 16,384 numbers in"):
+            chosen(*FIT, "compute.backend=triton", samples=samples, device=CUDA)
+    wide = *FIT, "model.expressions=[y = a + b + c + d + e + f + g + h*x]", "model.initial=null"
+    assert chosen(*wide, samples=6, device=CUDA) == Choice("step", "reference")
 
 
 REFUSED = {
