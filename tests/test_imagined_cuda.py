@@ -69,7 +69,14 @@ def test_perceptrons(engine: str, cli: Command, tmp_path: Path) -> None:
 
 
 def test_a_fit(cli: Command, tmp_path: Path) -> None:
-    same_as_on_the_cpu(cli, tmp_path, "experiment=fit")
+    assert same_as_on_the_cpu(cli, tmp_path, "experiment=fit")["backend"] == "triton"
+
+
+def test_fits_of_groups_of_unlike_size(cli: Command, tmp_path: Path) -> None:
+    table = "data.table={g: [1, 1, 1, 2, 2, 2, 2], x: [0, 1, 2, 0, 1, 2, 3], y: [1, 3, 5, 0, 3, 5, 9]}"
+    line = "~experiment", "data=table", table, "data.columns={x: x, y: y}", "data.group=g"
+    line = *line, 'model.expressions=["y = a*x + b"]', "optimizer=levenberg_marquardt", *EXACT
+    assert same_as_on_the_cpu(cli, tmp_path, *line)["backend"] == "triton"
 
 
 @pytest.mark.parametrize("engine", ["fused", "step"])

@@ -1,5 +1,6 @@
 """compute.backend: trainings through Triton (here interpreted) end as those through the reference."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -81,6 +82,33 @@ def test_a_large_fit_through_triton(cli: Command, tmp_path: Path, monkeypatch: p
         assert result_in(tmp_path / backend)["backend"] == backend
         found.append(load(tmp_path / backend).model.parameters)
     torch.testing.assert_close(found[1], found[0], rtol=1e-9, atol=1e-12)
+
+
+def test_small_fits_of_groups_through_triton(cli: Command, tmp_path: Path) -> None:
+    """Groups of unlike size, one of them of three samples: what is reported is what Numba reports."""
+    samples = [
+        (g, x, 3 * math.exp(-x / g) + 0.01 * math.sin(50 * x)) for g in (2, 3, 5, 9) for x in range(g + 1)
+    ]
+    columns = (", ".join(map(str, column)) for column in zip(*samples, strict=True))
+    table = "data.table={{g: [{}], x: [{}], y: [{}]}}".format(*columns)
+    found = []
+    for backend in ("numba", "triton"):
+        ended = cli(
+            "~experiment", "data=table", table, "data.columns={x: x, y: y}", "data.group=g", "monitor=quiet",
+            'model.expressions=["y = a*exp(-k*x) + c"]', "model.initial={a: 1, k: 0.5, c: 0}",
+            "optimizer=levenberg_marquardt", "compute.precision=fp64", f"compute.backend={backend}",
+            f"hydra.run.dir={backend}",
+        )  # fmt: skip
+        assert ended.code == 0, ended.err
+        result = result_in(tmp_path / backend)
+        assert result["backend"] == backend
+        found.append(result["run"])
+    for by_numba, by_triton in zip(*found, strict=True):
+        assert by_triton["outcome"] == by_numba["outcome"]
+        for name, parameter in by_numba["parameters"].items():
+            same = by_triton["parameters"][name]
+            assert same["value"] == pytest.approx(parameter["value"], rel=1e-7)
+            assert same["stderr"] == (parameter["stderr"] and pytest.approx(parameter["stderr"], rel=1e-6))
 
 
 def test_a_fit_that_triton_cannot_serve_says_so(cli: Command) -> None:

@@ -117,7 +117,7 @@ def test_fits_on_cuda_go_by_their_own_size() -> None:
         assert chosen(*FIT, samples=samples, device=CUDA) == Choice("step", "reference")
         with pytest.raises(UserError, match="up to 7 parameters, 2 outputs and 16,384 numbers in"):
             chosen(*FIT, "compute.backend=triton", samples=samples, device=CUDA)
-    wide = *FIT, "model.expressions=[y = a + b + c + d + e + f + g + h*x]", "model.initial=null"
+    wide = *FIT, 'model.expressions=["xy = a + b + c + d + e + f + g + h*x"]'
     assert chosen(*wide, samples=6, device=CUDA) == Choice("step", "reference")
 
 
