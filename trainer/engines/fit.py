@@ -96,6 +96,10 @@ def add_reports(rows: Rows, engine: Fits) -> None:
     quality = _quality(ends.rss, ends.rank, samples)
     if joint := engine.joint:
         quality |= pooled(joint, ends.rss, ends.rank, np.asarray(samples.n))
+    if samples.absolute:
+        total = joint.total(ends.rss) if joint else ends.rss
+        chi_square = np.where(np.isfinite(ends.rss) & (not samples.robust), total, math.nan)
+        quality |= _by_errors(chi_square, quality["degrees_of_freedom"].filled(0))
     criteria = [status.name.lower() for status in Status]
     rows.columns["fit"] = {
         "criterion": [criteria[code] for code in statuses.tolist()],
@@ -185,13 +189,13 @@ def _quality(rss: np.ndarray, k: np.ndarray, samples: Samples) -> Row:
     n = np.broadcast_to(samples.n, rss.shape).astype(np.int64)
     left, good = n - k, np.isfinite(rss)
     spread = np.broadcast_to(0.0 if samples.robust else samples.spread, rss.shape)
-    logarithm = np.full(rss.shape, math.nan)
+    logarithm = np.full(rss.shape, math.nan)  # n ln(RSS / n), or chi^2: -2 ln L but for constants
     logs = good & (rss > 0) & (not samples.robust)
-    logarithm[logs] = n[logs] * _log(rss[logs] / n[logs])
+    logarithm[logs] = rss[logs] if samples.absolute else n[logs] * _log(rss[logs] / n[logs])
     with np.errstate(divide="ignore", invalid="ignore"):
         residual_std = np.where(good & (left > 0), np.sqrt(rss / left), math.nan)
         r_squared = np.where(spread > 0, 1 - rss / spread, math.nan)
-    quality = {
+    return {
         "rss": rss,
         "residual_std": residual_std,
         "degrees_of_freedom": np.ma.array(left, mask=~good),
@@ -199,24 +203,20 @@ def _quality(rss: np.ndarray, k: np.ndarray, samples: Samples) -> Row:
         "aic": logarithm + 2 * k,
         "bic": logarithm + k * _log(n),
     }
-    return quality | _by_errors(rss, k, n, samples.robust) if samples.absolute else quality
 
 
-def _by_errors(rss: np.ndarray, k: np.ndarray, n: np.ndarray, robust: bool) -> Row:
+def _by_errors(chi_square: np.ndarray, left: np.ndarray) -> Row:
     """What known errors say of how close fits are: chi^2, and how probable one as large is by chance."""
     from scipy.special import chdtrc  # noqa: PLC0415 (scipy takes a moment to import)
 
-    left = n - k
-    chi_square = np.full(rss.shape, math.nan) if robust else rss
     tested = (left > 0) & np.isfinite(chi_square)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return {
-            "aic": chi_square + 2 * k,
-            "bic": chi_square + k * _log(n),
-            "chi_square": chi_square,
-            "reduced_chi_square": np.where(tested, chi_square / left, math.nan),
-            "p_value": np.where(tested, chdtrc(left, chi_square), math.nan),
-        }
+        reduced, p_value = chi_square / left, chdtrc(left, chi_square)
+    return {
+        "chi_square": chi_square,
+        "reduced_chi_square": np.where(tested, reduced, math.nan),
+        "p_value": np.where(tested, p_value, math.nan),
+    }
 
 
 def _log(values: np.ndarray) -> np.ndarray:

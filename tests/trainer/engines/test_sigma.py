@@ -139,3 +139,16 @@ def test_the_closing_table_says_chi_square(cli: Command, tmp_path: Path) -> None
     ended = cli(*FIT, *GROWTH, ERRORS, "loop.batch_size=full", "monitor=default", "monitor.tensorboard=false")
     assert ended.code == 0 and "reduced chi-square" in ended.out and "residual std" not in ended.out
     assert "fit.chi_square" in (tmp_path / "out" / "runs.csv").read_text()
+
+
+def test_groups_that_share_a_parameter_have_one_chi_square() -> None:
+    twice = {name: [*column, *column] for name, column in TABLE.items()} | {"key": [1] * 8 + [2] * 8}
+    fields = equation("xy = a*exp(b*x)", {"a": 5, "b": 0.5}, **twice)
+    rows = rows_of(*fields, ERRORS, "data.group=key", "model.shared=[b]")
+    (alone,) = rows_of(*GROWTH, ERRORS)
+    square = 2 * alone["fit"]["chi_square"]
+    for row in rows:
+        assert row["fit"]["chi_square"] == pytest.approx(square)
+        assert row["fit"]["p_value"] == pytest.approx(chi2.sf(square, 16 - 3))
+        shared, own = row["parameters"]["b"]["stderr"], alone["parameters"]["b"]["stderr"]
+        assert shared == pytest.approx(own / math.sqrt(2))
