@@ -9,12 +9,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .trainer.api import Fit, Run, Runs, Trained, UserError, fit, load, sweep, train
+    from .trainer.api import ExpressionError, Fit, Run, Runs, Trained, UserError, fit, load, sweep, train
     from .trainer.door.estimators import Classifier, Regressor
 
 ESTIMATORS = "Classifier", "Regressor"
 __all__ = [
     "Classifier",
+    "ExpressionError",
     "Fit",
     "Regressor",
     "Run",

@@ -239,6 +239,13 @@ def renamed(about: dict, tensors: dict) -> None:
         lambda about, tensors: about["model"].update(kind="mlp", widths="eval"),
         lambda about, tensors: about["model"].update(starts="many"),
         lambda about, tensors: about["model"].update(_target_="os.system"),
+        lambda about, tensors: about.update(features=[{"name": "other", "column": "xa"}]),
+        lambda about, tensors: about.update(features=[{"name": "xa", "column": "xa", "kind": "eval"}]),
+        lambda about, tensors: about.update(features=[{"name": "xa", "column": "xa", "fill": "word"}]),
+        lambda about, tensors: about.update(features=3),
+        lambda about, tensors: about.update(groups={"keys": {"cell": ["a"]}, "runs": [9]}),
+        lambda about, tensors: about.update(groups={"keys": {"cell": ["a"]}, "runs": [0, 1]}),
+        lambda about, tensors: about.update(groups=["cell"]),
     ],
 )
 def test_a_model_of_other_types_or_shapes_is_one_sentence(

@@ -109,7 +109,7 @@ def _names_targets(table: Table, names: Mapping[str, Any], graph: Graph) -> bool
 def _of_variable(table: Table, names: Mapping[str, Any], graph: Graph, word: str) -> str:
     """The column of the variable `word`. Raises ExpressionError, which points at it in the equations."""
     name = str(names.get(word, word))
-    if name not in table.names:
+    if name not in table.names and not table.category(name):
         may_be_learned = word in graph.inputs and NAME.fullmatch(word)
         learned = f", or {graph.declaring(word)}" if may_be_learned else ""
         raise ExpressionError(
@@ -134,7 +134,8 @@ def _of_features(
     if not inputs:
         raise UserError(f"{table.source} has no column left for the inputs")
     for name in inputs:
-        table.column(name, "the inputs")
+        if not table.category(name):
+            table.column(name, "the inputs")
     return {name: name for name in inputs}, {name: name for name in targets}
 
 

@@ -15,11 +15,13 @@ from ..config.pack import START, Pack
 from ..data.frames import frame_like, table_of
 from ..data.groups import group_columns
 from ..data.table import Table
+from ..engines.least_squares import LeastSquaresEngine
+from ..engines.profile import intervals
 from ..engines.rows import each, numbers
 from ..folder.digits import number
 from ..folder.ranking import UNUSABLE
 from ..folder.result import Result
-from ..session import Session, load_data
+from ..session import Session, at_work, load_data
 from .looks import headline_html, report_of, table_html
 from .progress import train
 from .saving import SavedConfig, save_pack
@@ -123,11 +125,52 @@ class Fit:
         whole[rows] = data.in_units(data.targets.cpu()).double() - fitted
         return _flat(whole)
 
-    def plot(self, run: int | None = None) -> Any:
-        """The figure of the fit, of one `run` where there are several: see pictures. Needs matplotlib."""
-        from ..pictures.fit import figure_of_fit  # noqa: PLC0415 (matplotlib takes a second)
+    def confidence(self, name: str, level: float = 0.95) -> tuple[Any, Any]:
+        """Ends of a parameter's interval by profile likelihood: numbers, or of several fits arrays [G].
 
-        return figure_of_fit(self.result, run)
+        It holds the values that the data don't refute, the other parameters fitted again; where the model
+        isn't linear it is another than that of standard errors. NaN where it has no end, or nothing is known.
+        Raises UserError where the fit isn't one of equations by squares.
+        """
+        self._check(name)
+        engine = self._profiled()
+        known = torch.zeros(engine.rules.free.shape, dtype=torch.bool)
+        stderr = numbers(self.result.rows, "parameters", name, "stderr")
+        known[:, self._names.index(name)] = torch.from_numpy(np.isfinite(stderr))
+        with at_work(self.session.compute):
+            ends = intervals(engine, known, level).ends[self._chosen, self._names.index(name)].numpy()
+        low, high = ends.T
+        return (float(low[0]), float(high[0])) if len(self) == 1 else (low, high)
+
+    def plot(self, run: int | None = None) -> Any:
+        """The figure of the fit, or of one `run`: data, curve, bands and residuals. Needs matplotlib.
+
+        Of several fits it shows the best, the median and the worst.
+        """
+        from ..pictures.fit import figure_of_fit  # noqa: PLC0415 (matplotlib takes a second)
+        from ..pictures.groups import figure_of_groups  # noqa: PLC0415 (likewise)
+
+        if run is None and len(self) > 1:
+            return figure_of_groups(self.result)
+        return figure_of_fit(self.result, self._chosen[0] if run is None else run)
+
+    def plot_confidence(self, run: int | None = None) -> Any:
+        """The figure of the regions of confidence of each pair of parameters of one run, the best by default.
+
+        Needs matplotlib. Raises UserError where the fit isn't one of equations by squares.
+        """
+        from ..pictures.confidence import figure_of_confidence  # noqa: PLC0415 (matplotlib takes a second)
+
+        engine = self._profiled()
+        with at_work(self.session.compute):
+            return figure_of_confidence(engine, self.result, run)
+
+    def _profiled(self) -> LeastSquaresEngine:
+        """The engine whose fits have profiles. Raises UserError."""
+        engine = self.session.engine
+        if isinstance(engine, LeastSquaresEngine) and engine.problem.loss is None:
+            return engine
+        raise UserError("profile likelihood is of fits by least squares with loss sse or mse")
 
     def save(self, folder: str | Path) -> Path:
         """Writes a run folder, as the command's, which packtrain.load and `packtrain show` read."""
@@ -214,8 +257,8 @@ class Fit:
         varied = {name: values for name, values in over.items() if name != START}
         columns: dict[str, Any] = {name: [of[run] for run in self._chosen] for name, of in varied.items()}
         for name in self._names:
-            intervals = [ends or (np.nan, np.nan) for ends in each(rows, "parameters", name, "ci95")]
-            low, high = np.array(intervals, np.float64).T
+            pairs = [ends or (np.nan, np.nan) for ends in each(rows, "parameters", name, "ci95")]
+            low, high = np.array(pairs, np.float64).T
             columns[name] = numbers(rows, "parameters", name, "value")
             columns |= {f"{name}_stderr": numbers(rows, "parameters", name, "stderr")}
             columns |= {f"{name}_low": low, f"{name}_high": high}

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from rich.console import Console
+
 from ..console.fit import uncertain
 from ..console.report import headline, labels, results_table
 from ..console.tables import new_console
@@ -26,10 +28,10 @@ def report_of(summary: Row, rows: Sequence[Row]) -> str:
     >>> report_of(result, [row]).splitlines()[2].split()
     ['loss', 'before', '4']
     """
-    console = new_console()
-    console.file = io.StringIO()
+    text, width = io.StringIO(), new_console().width
+    console = Console(file=text, width=width, markup=False, emoji=False, force_jupyter=False)
     results_table(console, summary, rows)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().strip("\n").split("\n"))
+    return "\n".join(line.rstrip() for line in text.getvalue().strip("\n").split("\n"))
 
 
 def html_of(summary: Row, ranked: Sequence[Row]) -> str:

@@ -130,6 +130,8 @@ class Runs:
         if run is not None:
             return self._run(run).predict(inputs)
         outputs = [pack.result.trained.predict(inputs) for pack in self.packs]
+        if len(outputs) == 1:
+            return outputs[0]
         if len({part.shape[1:] for part in outputs}) > 1:
             raise UserError("the packs differ in their outputs: predict with run=, one at a time")
         return torch.cat(outputs)

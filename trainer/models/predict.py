@@ -10,12 +10,28 @@ MOST_NUMBERS = 1 << 22  # computed at a time
 
 
 def block_of(model: Model) -> int:
-    """How many samples of a run are computed at a time."""
+    """How many samples of a run are computed at a time.
+
+    >>> import torch
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.models.expression import ExpressionModel
+    >>> from packtrain.trainer.models.predict import block_of
+    >>> block_of(ExpressionModel(parse("y = a*x"), torch.ones(2, 1), "mse", None)) > 1000
+    True
+    """
     return max(1, MOST_NUMBERS // model.width)
 
 
 def runs_together(model: Model, samples: int) -> int:
-    """How many runs are computed at a time, each for so many samples."""
+    """How many runs are computed at a time, each for so many samples.
+
+    >>> import torch
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.models.expression import ExpressionModel
+    >>> from packtrain.trainer.models.predict import runs_together
+    >>> runs_together(ExpressionModel(parse("y = a*x"), torch.ones(2, 1), "mse", None), 10**9)
+    1
+    """
     return max(1, MOST_NUMBERS // (model.width * max(1, min(block_of(model), samples))))
 
 

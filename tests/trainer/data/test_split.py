@@ -86,6 +86,14 @@ def test_a_stratified_part_has_its_share_of_each_class(sizes: list[int], test: f
     assert len(counts_of(values, train)) == len(sizes)
 
 
+def test_a_class_of_one_or_two_samples_is_trained_on() -> None:
+    sizes = [1] * 9 + [2] * 9 + [20]
+    values = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
+    for seed in range(5):
+        train, validation, test = parts_of(Split(seed, 0.4, 0.4, "stratified", values), len(values))
+        assert len(counts_of(values, train)) == len(sizes) and validation and test
+
+
 @few
 @given(st.lists(st.integers(0, 7), min_size=9, max_size=40), st.integers(0, 99))
 def test_a_group_is_in_one_part(drawn: list[int], seed: int) -> None:

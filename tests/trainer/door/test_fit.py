@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import lmfit
 import numpy as np
 import pandas
 import polars
@@ -97,6 +98,25 @@ def test_of_several_starts_the_best_counts() -> None:
     losses: Any = fit.runs.groupby("cell", sort=False)["loss.train.last"].min()
     squares: Any = pandas.Series(fit.residuals**2).groupby(CELLS.cell, sort=False).sum()
     assert np.allclose(losses, squares, rtol=1e-9)
+
+
+def test_intervals_by_profile_are_those_of_lmfit() -> None:
+    fit = packtrain.fit(CUP, COOLING, initial=START)
+    model = lmfit.Model(cooling)
+    theirs: Any = model.fit(CUP["celsius"], lmfit.create_params(**START), t=T)
+    for name, ends in theirs.conf_interval(sigmas=[0.95]).items():
+        assert np.allclose(fit.confidence(name), [ends[0][1], ends[-1][1]], rtol=1e-3)
+    low, high = of_cells().confidence("k", level=0.5)
+    assert low.shape == (40,) and (low < high).all()
+    with pytest.raises(packtrain.UserError, match="profile likelihood is of fits by least squares"):
+        packtrain.fit(CUP, COOLING, initial=START, loss="cauchy").confidence("k")
+
+
+def test_fits_have_figures() -> None:
+    assert len(packtrain.fit(CUP, COOLING, initial=START).plot().axes) == 3
+    groups = of_cells()
+    assert len(groups.plot().axes) > 3 and len(groups.plot(run=7).axes) == 3
+    assert groups.plot_confidence(run=7).axes
 
 
 @pytest.mark.parametrize("frame", [pandas.DataFrame, polars.DataFrame, pyarrow.table])

@@ -15,6 +15,11 @@ from sklearn.datasets import load_iris
 import packtrain
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.config.pack import Pack
+from packtrain.trainer.config.schema import Config, DataConfig
+from packtrain.trainer.data.table import Table
+from packtrain.trainer.engines.rows import Rows
+from packtrain.trainer.folder.group_runs import best_of_groups
+from packtrain.trainer.folder.ranking import Objective
 from packtrain.trainer.folder.trained import Trained
 from packtrain.trainer.folder.write import write
 from packtrain.trainer.models.predict import outputs_of, predict, predict_each
@@ -249,6 +254,22 @@ def test_each_row_is_predicted_by_the_run_of_its_group(group: str, tmp_path: Pat
         assert np.array_equal(predicted[rows.index], trained.predict(rows, run=run)["predicted.y"])
     with pytest.raises(UserError, match=r"row 1: .* can't be predicted: it was trained on no such group"):
         trained.predict(mixed.assign(cell="z", plate=9))
+
+
+def test_the_best_run_of_each_group_is_the_one_that_predicts() -> None:
+    """By the loss, or the objective where there is one; a group whose runs all failed has none."""
+    config = Config(data=DataConfig("file", group="cell"))
+    pack = Pack(config, {"cell": ["b", "b", "b", "a", "a", "c"], "start": [0, 1, 2, 0, 1, 0]}, 6)
+    loss = {"train": {"last": np.array([3.0, 1.0, np.nan, 2.0, 2.0, 1.0])}, "validation": None}
+    outcomes = ["finished", "finished", "diverged", "finished", "finished", "failed"]
+    metrics = {"r2": np.array([0.9, 0.1, 0.1, 0.1, 0.2, 0.9])}
+    rows = Rows({"index": range(6), "outcome": outcomes, "loss": loss, "metrics": metrics})
+    groups = best_of_groups(pack, rows, None)
+    assert groups is not None and groups.keys == {"cell": ["b", "a", "c"]} and groups.runs == [1, 3, None]
+    by_r2 = best_of_groups(pack, rows, Objective("metrics.r2", maximized=True))
+    assert by_r2 is not None and by_r2.runs == [0, 4, None]
+    with pytest.raises(UserError, match=r"new.csv, row 2: cell=c can't be predicted: no run of it is of use"):
+        groups.of_rows(Table("new.csv", {"cell": np.array(["a", "c"])}))
 
 
 def test_each_sample_by_its_own_model_is_as_that_model_alone() -> None:
