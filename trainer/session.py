@@ -34,7 +34,7 @@ from .loop.watch import Watcher
 from .models.base import Model
 from .models.build import graph_of, notes_on
 from .models.evaluate import Evaluation, confusion, evaluate
-from .models.initial import starts_told
+from .models.starts import starts_told
 from .models.widths import hidden_note, last_of, with_widths
 from .pruning.judge import Judge, make_judge, why
 from .pruning.objective import chosen_objective

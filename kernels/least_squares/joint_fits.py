@@ -14,9 +14,7 @@ from .criteria import first_criterion, negligible, rounding_of
 from .fits import Outlook
 from .joint_layout import Layout
 from .method import DETERMINED, LEAST_REACH, NEAR, SINGULAR_PIVOT, Status
-from .problem import Rules
-from .reference import new_radius
-from .shared_numba import (
+from .numba_joint import (
     eliminate,
     length_and_slope,
     linearize,
@@ -26,6 +24,8 @@ from .shared_numba import (
     substitute,
     try_step,
 )
+from .problem import Rules
+from .reference import new_radius
 
 ALONE = 64  # blocks of groups, whose small algebra takes no longer than threads take to begin
 LEAST = torch.finfo(torch.float64).eps ** DETERMINED

@@ -9,8 +9,9 @@ from torch import Tensor
 from ..common.threads import share
 from .inference import LEAST, infer
 from .joint_fits import JointFits
+from .numba_joint import solve_shared
+from .numba_joint_inference import reduce
 from .problem import Linear
-from .shared_numba import reduce, solve_shared
 
 
 class JointEnd(NamedTuple):

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .shared_numba import BLOCK
+from .numba_joint import BLOCK
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,14 @@ by standard errors and by profile are counted; one that is open on a side holds 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+import packtrain
 from packtrain.kernels.language import parse
 from packtrain.kernels.least_squares.profile import End
-from packtrain.trainer.config.schema import (
-    ComputeConfig,
-    Config,
-    DataConfig,
-    LoopConfig,
-    ModelConfig,
-    MonitorConfig,
-    OptimizerConfig,
-)
 from packtrain.trainer.engines.least_squares import LeastSquaresEngine
 from packtrain.trainer.engines.profile import intervals
 from packtrain.trainer.models.expression import ExpressionModel
@@ -112,8 +103,7 @@ def tally_of(model: Simulated, session: Session) -> Tally:
     """The intervals of a session that has ended, counted."""
     engine = session.engine
     assert isinstance(engine, LeastSquaresEngine) and isinstance(engine.model, ExpressionModel)
-    rows = session.result().rows
-    names = list(engine.model.scalars)
+    rows, names = session.result().rows, list(engine.model.scalars)
     linear = [[row["parameters"][name]["ci95"] or [np.nan, np.nan] for name in names] for row in rows]
     linear = torch.tensor(linear, dtype=torch.float64)
     known = ~linear.isnan().any(2)
@@ -129,21 +119,11 @@ def tally_of(model: Simulated, session: Session) -> Tally:
 
 def fitted(model: Simulated, sets: int, seed: int = 0) -> Session:
     """The fits of so many simulated data sets, at their ends; they start at the true values."""
-    config = Config(
-        model=ModelConfig("expression", expressions=[model.equation], initial=dict(model.truth)),
-        data=DataConfig("table", table=simulated(model, sets, seed), group="set"),
-        optimizer=OptimizerConfig("levenberg_marquardt"),
-        loop=LoopConfig(steps=200, batch_size="full"),
-        compute=ComputeConfig(device="cpu", precision="fp64"),
-        monitor=MonitorConfig(tensorboard=False),
-    )
-    session = Session.prepare(config)
-    while not session.done:
-        session.advance()
-    return session
+    table, start = simulated(model, sets, seed), dict(model.truth)
+    return packtrain.fit(table, model.equation, initial=start, group="set", device="cpu").session
 
 
-def simulated(model: Simulated, sets: int, seed: int) -> dict[str, list[Any]]:
+def simulated(model: Simulated, sets: int, seed: int) -> dict[str, np.ndarray]:
     """A table of data sets with noise, told apart by the column `set`."""
     x = torch.tensor(model.x, dtype=torch.float64)
     graph = parse(model.equation)
@@ -151,9 +131,9 @@ def simulated(model: Simulated, sets: int, seed: int) -> dict[str, list[Any]]:
     clean = ExpressionModel(graph, values, "mse", None).predict(x[:, None]).detach()[0, :, 0].numpy()
     noise = np.random.default_rng(seed).normal(0, model.noise, (sets, len(x)))
     return {
-        "set": np.arange(sets).repeat(len(x)).tolist(),
-        "x": list(model.x) * sets,
-        "xy": (clean + noise).flatten().tolist(),
+        "set": np.arange(sets).repeat(len(x)),
+        "x": np.tile(model.x, sets),
+        "xy": (clean + noise).flatten(),
     }
 
 

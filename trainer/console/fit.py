@@ -28,13 +28,18 @@ def fit_lines(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     >>> fit |= {"aic": -1.0, "bic": 2.0, "notes": []}
     >>> dict(fit_lines({"fit": fit}))["residual std"]
     '0.1 (4 degrees of freedom)'
+    >>> known = {"chi_square": 5.0, "reduced_chi_square": 1.25, "p_value": 0.287}  # with data.columns.sigma
+    >>> dict(fit_lines({"fit": fit | known}))["chi-square"]
+    '5 (4 degrees of freedom, p = 0.287)'
     """
     fit = row["fit"]
-    yield "2 x sum of losses" if fit.get("robust") else "sum of squares", number(fit["rss"])
-    yield (
-        "residual std",
-        f"{number(fit['residual_std'])} ({number(fit['degrees_of_freedom'])} degrees of freedom)",
-    )
+    freedom = f"{number(fit['degrees_of_freedom'])} degrees of freedom"
+    if fit.get("chi_square") is not None:
+        yield "chi-square", f"{number(fit['chi_square'])} ({freedom}, p = {number(fit['p_value'])})"
+        yield "reduced chi-square", number(fit["reduced_chi_square"])
+    else:
+        yield "2 x sum of losses" if fit.get("robust") else "sum of squares", number(fit["rss"])
+        yield "residual std", f"{number(fit['residual_std'])} ({freedom})"
     yield "R^2", "-" if fit["r_squared"] is None else f"{fit['r_squared']:.8g}"
     criteria = fit["aic"], fit["bic"]
     yield "AIC, BIC", ", ".join("-" if value is None else f"{value:.2f}" for value in criteria)

@@ -1,4 +1,4 @@
-"""data.columns: which column of a table holds each input, the targets and the weights."""
+"""data.columns: which column of a table holds each input, the targets, and the weights or errors."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,22 +14,24 @@ from .table import Table
 TARGET = "target"
 TARGETS = "targets"
 WEIGHTS = "weights"
+SIGMA = "sigma"
 THE_TARGETS = "the targets: name it with 'data.columns={targets: COLUMN}'"
 
 
 @dataclass(frozen=True)
 class Columns:
-    """input -> its column, target -> its column, and the column of the weights, if any."""
+    """input -> its column, target -> its column, and the column of the weights, or of errors, if any."""
 
     inputs: dict[str, str]
     targets: dict[str, str]
-    weights: str | None
+    weights: str | None = None
+    sigma: str | None = None
 
     @property
     def used(self) -> list[str]:
         """The names of all that are used."""
-        weights = [] if self.weights is None else [self.weights]
-        return [*self.inputs.values(), *self.targets.values(), *weights]
+        beside = [name for name in (self.weights, self.sigma) if name is not None]
+        return [*self.inputs.values(), *self.targets.values(), *beside]
 
 
 def mapped(names: Iterable[str]) -> list[str]:
@@ -39,7 +41,7 @@ def mapped(names: Iterable[str]) -> list[str]:
     >>> mapped({"t": "time", "weights": "w"})
     ['t']
     """
-    return [word for word in names if word not in (TARGETS, WEIGHTS)]
+    return [word for word in names if word not in (TARGETS, WEIGHTS, SIGMA)]
 
 
 def find_columns(table: Table, names: Mapping[str, Any], graph: Graph | None, classes: bool) -> Columns:
@@ -53,14 +55,21 @@ def find_columns(table: Table, names: Mapping[str, Any], graph: Graph | None, cl
     >>> from packtrain.trainer.data.table import Table
     >>> table = Table("points.csv", {"time": np.zeros(2), "xy": np.zeros(2)})
     >>> find_columns(table, {"x": "time"}, parse("xy = a*x"), classes=False)
-    Columns(inputs={'x': 'time'}, targets={'xy': 'xy'}, weights=None)
+    Columns(inputs={'x': 'time'}, targets={'xy': 'xy'}, weights=None, sigma=None)
     """
     names = dict(normal(names))
-    weights = names.pop(WEIGHTS, None)
-    inputs, targets = (
-        _of_features(table, names, weights) if graph is None else _of_graph(table, names, graph, classes)
-    )
-    return Columns(inputs, targets, None if weights is None else str(weights))
+    is_variable = graph is not None and SIGMA in (*graph.inputs, *graph.outputs)
+    words = (WEIGHTS,) if is_variable else (WEIGHTS, SIGMA)
+    beside = {word: str(names.pop(word)) for word in words if names.get(word) is not None}
+    if len(beside) > 1:
+        raise UserError(
+            "data.columns names weights and sigma, and errors make weights of their own, 1/sigma^2: keep one"
+        )
+    if graph is None:
+        inputs, targets = _of_features(table, names, tuple(beside.values()))
+    else:
+        inputs, targets = _of_graph(table, names, graph, classes)
+    return Columns(inputs, targets, **beside)
 
 
 def _of_graph(
@@ -84,8 +93,9 @@ def _unknown(word: str, known: Collection[str], graph: Graph) -> str:
     if word in graph.parameters:
         return f"data.columns: {word} has no column, since model.parameters makes it a parameter: keep one"
     return (
-        f"data.columns: the equations have no input or output {word!r}{nearest(word, (*known, WEIGHTS))}; "
-        f"they have {', '.join(known)}; weights may name a column too"
+        f"data.columns: the equations have no input or output {word!r}"
+        f"{nearest(word, (*known, WEIGHTS, SIGMA))}; "
+        f"they have {', '.join(known)}; weights, or sigma, may name a column too"
     )
 
 
@@ -99,7 +109,7 @@ def _names_targets(table: Table, names: Mapping[str, Any], graph: Graph) -> bool
 def _of_variable(table: Table, names: Mapping[str, Any], graph: Graph, word: str) -> str:
     """The column of the variable `word`. Raises ExpressionError, which points at it in the equations."""
     name = str(names.get(word, word))
-    if name not in table.names:
+    if name not in table.names and not table.category(name):
         may_be_learned = word in graph.inputs and NAME.fullmatch(word)
         learned = f", or {graph.declaring(word)}" if may_be_learned else ""
         raise ExpressionError(
@@ -111,20 +121,21 @@ def _of_variable(table: Table, names: Mapping[str, Any], graph: Graph, word: str
 
 
 def _of_features(
-    table: Table, names: Mapping[str, Any], weights: Any
+    table: Table, names: Mapping[str, Any], beside: tuple[str, ...]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """feature -> column, for the inputs and for the targets of an MLP."""
+    """feature -> column, for the inputs and for the targets of an MLP; none of those `beside` them."""
     for word in names:
         if word not in ("inputs", TARGETS):
-            raise UserError(f"data.columns of an MLP has inputs, targets and weights; got {word!r}")
+            raise UserError(f"data.columns of an MLP has inputs, targets, weights and sigma; got {word!r}")
     targets = _targets(table, names)
-    others = (*targets, weights, *table.beside)
+    others = (*targets, *beside, *table.beside)
     rest = [name for name in table.names if name not in others]
     inputs = matching(table, _listed(names.get("inputs") or REST), rest, "the inputs")
     if not inputs:
         raise UserError(f"{table.source} has no column left for the inputs")
     for name in inputs:
-        table.column(name, "the inputs")
+        if not table.category(name):
+            table.column(name, "the inputs")
     return {name: name for name in inputs}, {name: name for name in targets}
 
 

@@ -25,6 +25,7 @@ class Dataset:
     `mean` and `std` [V], in float64: the inputs were standardized with them. None: they were not.
     `target_mean` and `target_std` [T]: so were the targets, with these.
     `weights` [N], in float64, multiply the samples' losses, or squared errors of fits. None: there are none.
+    They are 1/sigma^2 of measurements with known errors sigma where they are `absolute`.
     `rows` [N] are the samples' rows, from 0, in what they were taken from, on the device where that was read.
     None: 0, 1, ..., N - 1.
     `origins` says of inputs and targets where their numbers come from, for people.
@@ -47,6 +48,7 @@ class Dataset:
     weights: Tensor | None = None
     rows: Tensor | None = None
     one_hot: bool = False
+    absolute: bool = False
     label: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
     features: tuple[Feature, ...] = ()
@@ -141,8 +143,9 @@ class Dataset:
         return replace(self, inputs=scaled(self.inputs, mean, std), mean=mean, std=std)
 
     def with_standardized_targets(self, mean: Tensor, std: Tensor) -> "Dataset":
-        """t -> (t - mean) / std, column by column."""
-        return replace(self, targets=scaled(self.targets, mean, std), target_mean=mean, target_std=std)
+        """t -> (t - mean) / std, column by column; errors are then relative ones."""
+        targets = scaled(self.targets, mean, std)
+        return replace(self, targets=targets, target_mean=mean, target_std=std, absolute=False)
 
     @property
     def classes(self) -> tuple[tuple[str, ...], Tensor] | None:

@@ -10,7 +10,18 @@ from torch import Tensor
 from ...kernels.common.errors import UserError, choose, nearest
 from ..config.schema import IMPUTE
 from .cells import MISSING, floats, is_missing, times, words
-from .features import ENCODINGS, NUMBER, OF_MISSING, ONEHOT, ORDINAL, SECONDS, Feature, moments_of, shown
+from .features import (
+    CATEGORY,
+    ENCODINGS,
+    NUMBER,
+    OF_MISSING,
+    ONEHOT,
+    ORDINAL,
+    SECONDS,
+    Feature,
+    moments_of,
+    shown,
+)
 from .table import Table
 
 AUTO = "auto"
@@ -46,6 +57,8 @@ def learn(
 
 
 def _learn(table: Table, name: str, column: str, given: Any, of_graph: bool) -> Feature:
+    if one := table.category(column):
+        return _of_category(table, name, *one)
     cells = table.column(column, name)
     if isinstance(given, (list, tuple)):
         return Feature(name, column, ORDINAL, tuple(words(np.array(given, dtype=object))))
@@ -61,6 +74,16 @@ def _learn(table: Table, name: str, column: str, given: Any, of_graph: bool) -> 
             "one: ordinal"
         )
     return _of_categories(table, Feature(name, column, kind), cells, asked=given != AUTO)
+
+
+def _of_category(table: Table, name: str, column: str, category: str) -> Feature:
+    known = sorted({*words(table.column(column, name))} - {""})
+    if category not in known:
+        raise UserError(
+            f"{table.source}, column {column}: no cell is {category!r} for {name}{nearest(category, known)}; "
+            f"there are {shown(known)}"
+        )
+    return Feature(name, column, CATEGORY, (category,))
 
 
 def _automatic(cells: np.ndarray, of_graph: bool) -> str:
@@ -110,6 +133,8 @@ def _of_categories(table: Table, feature: Feature, cells: np.ndarray, asked: boo
 
 def _with_fill(table: Table, feature: Feature) -> Feature:
     """What missing cells become: of one-hot ones a category of their own, of others what is learned later."""
+    if feature.kind == CATEGORY:
+        return replace(feature, fill=0.0)  # a missing word is another one
     if feature.kind != ONEHOT:
         return replace(feature, fill=np.nan)
     if not is_missing(table.column(feature.column, feature.name)).any():
@@ -133,7 +158,7 @@ def told(features: Iterable[Feature], inputs: Tensor) -> list[str]:
             notes.append(f"{feature.column}: {_became(feature)}")
         if isinstance(feature.fill, str):
             count = int(inputs[:, place + feature.categories.index(feature.fill)].sum())
-            notes[-1] += f"; {feature.fill} is that of {count:,} missing values (data.missing={IMPUTE})"
+            notes[-1] += f"; {feature.fill} are {count:,} of them (data.missing={IMPUTE})"
         place += len(feature.names)
     return notes
 
@@ -141,6 +166,8 @@ def told(features: Iterable[Feature], inputs: Tensor) -> list[str]:
 def _became(feature: Feature) -> str:
     if feature.kind == ONEHOT:
         return f"words became {len(feature.names)} inputs, {shown(feature.names)}"
+    if feature.kind == CATEGORY:
+        return f"{feature.name} is 1 where it is {feature.categories[0]}, and 0 elsewhere"
     if feature.kind == ORDINAL:
         return f"words became their places, from 0, in {shown(feature.categories)}"
     return f"dates became seconds since {feature.origin}" if feature.origin else "times became seconds"

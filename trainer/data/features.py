@@ -10,7 +10,7 @@ from ...kernels.common.errors import UserError
 from .cells import is_missing, times, words
 from .table import Table
 
-NUMBER, ONEHOT, ORDINAL, SECONDS = "number", "onehot", "ordinal", "seconds"
+NUMBER, ONEHOT, ORDINAL, SECONDS, CATEGORY = "number", "onehot", "ordinal", "seconds", "category"
 ENCODINGS = ("auto", NUMBER, ONEHOT, ORDINAL, SECONDS)
 OF_MISSING = "missing"  # the category of missing words, where they are filled in
 SHOWN = 8
@@ -26,6 +26,7 @@ class Feature:
     - number: itself
     - onehot: 1 in the input of its own category and 0 in those of the others, named `name=category`
     - ordinal: the place of its category, from 0
+    - category: 1 where it is the one of `categories`, and 0 where it is another
     - seconds: the time since `origin`, in ISO 8601; of durations and times of day, which have none, since 0
 
     `categories` are those of onehot and ordinal. `fill` is the number (of onehot the category) that takes the
@@ -136,6 +137,14 @@ def _onehot(feature: Feature, table: Table, missing: bool) -> np.ndarray:
     return block
 
 
+def _category(feature: Feature, table: Table, missing: bool) -> np.ndarray:
+    texts = words(table.column(feature.column, feature.name))
+    for row in np.flatnonzero((texts == "") & (not missing))[:1]:
+        where = f"{table.where(row)}, column {feature.column}"
+        raise UserError(f"{where}: expected {feature.categories[0]} or another word, got nothing{table.mend}")
+    return np.where(texts == "", np.nan, texts == feature.categories[0])[:, None]
+
+
 def _ordinal(feature: Feature, table: Table, missing: bool) -> np.ndarray:
     return _places(feature, table, missing)[:, None]
 
@@ -152,7 +161,7 @@ def _places(feature: Feature, table: Table, missing: bool) -> np.ndarray:
     for row in np.flatnonzero(unknown)[:1]:
         raise UserError(
             f"{table.where(row)}, column {feature.column}: expected one of {shown(feature.categories)}, got "
-            f"{repr(column[row : row + 1].tolist()[0]) if texts[row] else 'nothing'}"
+            f"{repr(column[row : row + 1].tolist()[0]) if texts[row] else f'nothing{table.mend}'}"
         )
     return places
 
@@ -164,7 +173,8 @@ def _seconds(feature: Feature, table: Table, missing: bool) -> np.ndarray:
         raise UserError(f"{table.source}, column {feature.column}: expected {expected}, as in training")
     absent = is_missing(moments)
     for row in np.flatnonzero(absent & (not missing))[:1]:
-        raise UserError(f"{table.where(row)}, column {feature.column}: expected a date, got nothing")
+        where = f"{table.where(row)}, column {feature.column}"
+        raise UserError(f"{where}: expected a date, got nothing{table.mend}")
     since = moments if feature.origin is None else moments - np.datetime64(feature.origin)
     return (since / np.timedelta64(1, "s"))[:, None]
 
@@ -208,6 +218,7 @@ ENCODERS: dict[str, Callable[[Feature, Table, bool], np.ndarray]] = {
     ONEHOT: _onehot,
     ORDINAL: _ordinal,
     SECONDS: _seconds,
+    CATEGORY: _category,
 }
 
 

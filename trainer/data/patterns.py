@@ -13,9 +13,9 @@ NOT = "!"
 def matching(table: Table, words: Sequence[str], rest: Sequence[str], wanted: str) -> list[str]:
     """The columns that the `words` name, in their order, each once.
 
-    A word is a column's name, a pattern with *, ? or [...] that is matched with the columns of `rest`, `rest`
-    for all of these, or one of them behind a !, which takes its columns away again (from `rest` where it is
-    the first). Raises UserError for what names no column, or one twice.
+    A word is a column's name, `column=category`, a pattern with *, ? or [...] that is matched with the
+    columns of `rest`, `rest` for all of these, or one of them behind a !, which takes its columns away again
+    (from `rest` where it is the first). Raises UserError for what names no column, or one twice.
 
     >>> import numpy as np
     >>> from packtrain.trainer.data.patterns import matching
@@ -50,6 +50,8 @@ def _matches(table: Table, word: str, rest: Sequence[str], wanted: str) -> list[
     matches = [name for name in rest if fnmatchcase(name, word)]
     if matches:
         return matches
+    if table.category(word):
+        return [word]
     if not set(word) & set("*?["):
         table.column(word, wanted)  # raises: there is none
     raise UserError(

@@ -34,7 +34,8 @@ def select(
     """The data set that a graph, or (None) an MLP, is trained on. Raises UserError.
 
     `columns` maps a graph's variables to columns, where a variable that is missing has the column of its own
-    name, or, for an MLP, `inputs` and `targets` to lists of columns; `weights` names a column for either.
+    name, or, for an MLP, `inputs` and `targets` to lists of columns; `weights` names a column for either, or
+    `sigma` that of the targets' standard deviations, whose weights are 1/sigma^2.
 
     With `classes` the one target holds class labels, numbers or words, which become indices in sorted order.
     Without, a graph none of whose outputs is a column takes the targets as an MLP does. One column of targets
@@ -66,12 +67,16 @@ def select(
     inputs = apply(features, table, lenient or missing == IMPUTE) if features else np.empty((rows, 0))
     of_inputs = {name: feature.column for feature in features for name in feature.names}
     from_columns = of_inputs | chosen.targets
+    weights = None if chosen.weights is None else _weights(table, chosen.weights, lenient)
+    if chosen.sigma is not None:
+        weights = _weights_of_errors(table, chosen.sigma, lenient)
     return Dataset(
         torch.from_numpy(inputs),
         targets,
         tuple(of_inputs),
         names,
-        weights=None if chosen.weights is None else _weights(table, chosen.weights, lenient),
+        weights=weights,
+        absolute=chosen.sigma is not None,
         one_hot=one_hot,
         label=next(iter(chosen.targets.values())) if classes or one_hot else "",
         origins={name: f"{table.source}, column {column}" for name, column in from_columns.items()},
@@ -131,3 +136,17 @@ def _weights(table: Table, name: str, missing: bool) -> torch.Tensor:
     if not values.any():
         raise UserError(f"{table.source}, column {name}: every weight is 0, so there is nothing to fit")
     return torch.from_numpy(values)
+
+
+def _weights_of_errors(table: Table, name: str, missing: bool) -> torch.Tensor:
+    """1/sigma^2 of the column `name` [N]. Raises UserError where a sigma isn't above 0, or makes none."""
+    sigma = table.numbers(name, "the errors (sigma)", missing)
+    with np.errstate(divide="ignore", over="ignore"):
+        weights = sigma**-2.0
+    bad = np.flatnonzero(~np.isnan(sigma) & ~((sigma > 0) & np.isfinite(weights) & (weights > 0)))
+    if len(bad):
+        raise UserError(
+            f"{table.where(bad[0])}, column {name}: a sigma is the standard deviation of a measurement, more "
+            f"than 0, and 1/sigma^2 is finite; got {sigma[bad[0]]:g}"
+        )
+    return torch.from_numpy(weights)

@@ -25,6 +25,7 @@ from .select import select
 from .split_of import split_of
 from .table import Table
 
+MEND = "; data.missing=drop leaves such rows out, and impute fills inputs in"
 # loss -> the targets outside of which it has no minimum
 RANGES = {"poisson": (0.0, np.inf, "0 or more"), BINARY: (0.0, 1.0, "0 to 1")}
 SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes")
@@ -146,8 +147,9 @@ def _table(config: DataConfig) -> Table:
     if config.kind == "sklearn":
         return sklearn_set(config.set)
     if config.kind == "table" or (config.kind == "file" and config.path is None and config.table):
-        return Table("data.table", {name: _listed(name, given) for name, given in config.table.items()})
-    return read(config.path)
+        columns = {name: _listed(name, given) for name, given in config.table.items()}
+        return Table("data.table", columns, mend=MEND)
+    return replace(read(config.path), mend=MEND)
 
 
 def _listed(name: str, given: Any) -> np.ndarray:

@@ -29,7 +29,7 @@ class Table:
     `parts` are the files whose rows stand after one another, each with its count, where there are several.
     `beside` names columns that nobody wrote, which are inputs only where they are asked for.
     `notes` are sentences for people on how it was read. `arrays` are those that the columns come from, if
-    any, and `blocks` the groups that its rows are in.
+    any, and `blocks` the groups that its rows are in. `mend` ends sentences about missing cells.
     Raises UserError where no column has a row.
     """
 
@@ -41,6 +41,7 @@ class Table:
     notes: tuple[str, ...] = ()
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     blocks: Blocks | None = None
+    mend: str = ""
 
     def __post_init__(self) -> None:
         if not any(len(column) for column in self.columns.values()):
@@ -80,6 +81,11 @@ class Table:
         """The table without the columns of these names."""
         return replace(self, columns={n: cells for n, cells in self.columns.items() if n not in names})
 
+    def category(self, name: str) -> tuple[str, str] | None:
+        """(colour, red) of a `name` such as colour=red, where colour is a column and the name isn't."""
+        column, sign, category = name.partition("=")
+        return (column, category) if sign and column in self.columns and name not in self.names else None
+
     def where(self, row: int) -> str:
         """The source and the number, from 1, of the row at index `row`, for people."""
         for source, count in self.parts:
@@ -102,7 +108,7 @@ class Table:
             values[bad] = np.nan
             bad = _are_words(column, bad)
         for row in np.flatnonzero(bad)[:1]:
-            got = _got(column, row)
+            got = _got(column, row) + (self.mend if is_missing(column[row : row + 1], MISSING).any() else "")
             raise UserError(f"{self.where(row)}, column {name}: expected a finite number, got {got}")
         self._check_integers(name, column, values)
         return values
@@ -115,9 +121,8 @@ class Table:
         column = self.column(name, wanted)
         absent = is_missing(column)
         if absent.any() and not missing:
-            raise UserError(
-                f"{self.where(int(absent.argmax()))}, column {name}: expected a class label, got nothing"
-            )
+            where = f"{self.where(int(absent.argmax()))}, column {name}"
+            raise UserError(f"{where}: expected a class label, got nothing{self.mend}")
         present = column[~absent]
         if column.dtype == object:  # cells of several kinds have no order of their own
             present = np.array([str(cell) for cell in present])

@@ -16,7 +16,7 @@ from ..config.schema import DataConfig
 from ..data.table import WHOLE, Table
 from ..engines.least_squares import LeastSquaresEngine
 from ..models.expression import ExpressionModel
-from ..models.initial import starting_values
+from ..models.starts import reads_data, starting_values
 from ..session import Session
 
 STEPS = 32  # trial steps of one call of the loop
@@ -72,7 +72,7 @@ def _is_plain(pack: Pack) -> bool:
     model, data, plain = pack.config.model, pack.config.data, DataConfig()
     weighted = {"weights", "sigma", "targets"} & {*data.columns}
     untouched = all(getattr(data, name) == getattr(plain, name) for name in PLAIN)
-    known = all(isinstance(value, (int, float, list)) for value in model.initial.values())
+    known = isinstance(model.initial, dict) and not any(reads_data([v]) for v in model.initial.values())
     return pack.runs == 1 and model.loss in SQUARES and known and untouched and not weighted
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from .rows import Correlation, Names, Pair, Row, Rows, Some
 from .samples import Samples, samples_of
 
 CONFIDENCE = 0.95
+NORMAL = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # standard errors to each side, where errors are known
 CORRELATED = 50  # parameters up to which their correlations are listed
 
 
@@ -67,6 +69,9 @@ def add_reports(rows: Rows, engine: Fits) -> None:
     null. A fit that has not converged gets no standard errors: they are those of a minimum. Groups that
     share parameters are one fit: see pooled().
 
+    Where errors are known (data.columns.sigma) RSS is chi^2, the covariance is (J^T J)^+, as curve_fit's with
+    absolute_sigma=True, intervals are by the normal distribution, AIC = chi^2 + 2 k and BIC = chi^2 + k ln n.
+
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
     >>> config = Config(
@@ -91,6 +96,10 @@ def add_reports(rows: Rows, engine: Fits) -> None:
     quality = _quality(ends.rss, ends.rank, samples)
     if joint := engine.joint:
         quality |= pooled(joint, ends.rss, ends.rank, np.asarray(samples.n))
+    if samples.absolute:
+        total = joint.total(ends.rss) if joint else ends.rss
+        chi_square = np.where(np.isfinite(ends.rss) & (not samples.robust), total, math.nan)
+        quality |= _by_errors(chi_square, quality["degrees_of_freedom"].filled(0))
     criteria = [status.name.lower() for status in Status]
     rows.columns["fit"] = {
         "criterion": [criteria[code] for code in statuses.tolist()],
@@ -108,7 +117,10 @@ def _uncertainties(parameters: Row, ends: Ends, quality: Row, converged: np.ndar
     names, usable = list(parameters), np.isfinite(ends.rss)[:, None]
     sure = usable & converged[:, None]
     known = ends.free & ~ends.undetermined & sure
-    variance, reach = np.square(quality["residual_std"]), _student(quality["degrees_of_freedom"])
+    if "chi_square" in quality:
+        variance, reach = np.ones(len(usable)), np.full(len(usable), NORMAL)
+    else:
+        variance, reach = np.square(quality["residual_std"]), _student(quality["degrees_of_freedom"])
     with np.errstate(invalid="ignore"):
         stderr = np.sqrt(variance[:, None] * np.diagonal(ends.unscaled, axis1=1, axis2=2))
     for about, error in zip(parameters.values(), np.where(known, stderr, math.nan).T, strict=True):
@@ -177,9 +189,9 @@ def _quality(rss: np.ndarray, k: np.ndarray, samples: Samples) -> Row:
     n = np.broadcast_to(samples.n, rss.shape).astype(np.int64)
     left, good = n - k, np.isfinite(rss)
     spread = np.broadcast_to(0.0 if samples.robust else samples.spread, rss.shape)
-    logarithm = np.full(rss.shape, math.nan)
+    logarithm = np.full(rss.shape, math.nan)  # n ln(RSS / n), or chi^2: -2 ln L but for constants
     logs = good & (rss > 0) & (not samples.robust)
-    logarithm[logs] = n[logs] * _log(rss[logs] / n[logs])
+    logarithm[logs] = rss[logs] if samples.absolute else n[logs] * _log(rss[logs] / n[logs])
     with np.errstate(divide="ignore", invalid="ignore"):
         residual_std = np.where(good & (left > 0), np.sqrt(rss / left), math.nan)
         r_squared = np.where(spread > 0, 1 - rss / spread, math.nan)
@@ -190,6 +202,20 @@ def _quality(rss: np.ndarray, k: np.ndarray, samples: Samples) -> Row:
         "r_squared": r_squared,
         "aic": logarithm + 2 * k,
         "bic": logarithm + k * _log(n),
+    }
+
+
+def _by_errors(chi_square: np.ndarray, left: np.ndarray) -> Row:
+    """What known errors say of how close fits are: chi^2, and how probable one as large is by chance."""
+    from scipy.special import chdtrc  # noqa: PLC0415 (scipy takes a moment to import)
+
+    tested = (left > 0) & np.isfinite(chi_square)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reduced, p_value = chi_square / left, chdtrc(left, chi_square)
+    return {
+        "chi_square": chi_square,
+        "reduced_chi_square": np.where(tested, reduced, math.nan),
+        "p_value": np.where(tested, p_value, math.nan),
     }
 
 

@@ -9,6 +9,7 @@ from .rows import Row, Rows, Some
 from .samples import Samples
 
 REACHED = 1e-6  # relative difference of sums of squares within which two starts found the same minimum
+UNLIKELY = 1e-3  # a p value: chance makes a chi-square as large only so seldom
 EXACT = 400.0  # times the rounding of the targets: smaller residuals are rounding themselves
 
 
@@ -30,8 +31,11 @@ def notes_of(rows: Rows, converged: np.ndarray, samples: Samples, eps: float) ->
     size = np.broadcast_to(samples.size, usable.shape)
     with np.errstate(invalid="ignore"):
         own = ~converged | fit["undetermined"].mask.any(1) | fit["at_bound"].mask.any(1)
-        own |= fit["degrees_of_freedom"].filled(0) <= 0
-        own |= np.sqrt(fit["rss"]) <= EXACT * eps * size
+        if samples.absolute:
+            own |= fit["p_value"] < UNLIKELY
+        else:
+            own |= fit["degrees_of_freedom"].filled(0) <= 0
+            own |= np.sqrt(fit["rss"]) <= EXACT * eps * size
         own |= fit["r_squared"] < -REACHED
     notes: dict[int, list[str]] = {run: [] for run in np.flatnonzero(~usable).tolist()}
     for run in np.flatnonzero(own & usable).tolist():
@@ -57,7 +61,10 @@ def _notes(fit: Row, converged: bool, exact: bool, offset: str) -> Iterator[str]
             yield f"powers of an input far from 0 are much alike{offset}"
     if fit["at_bound"]:
         yield f"{_listed(fit['at_bound'])} ended at a bound and counts as fixed there"
-    if fit["degrees_of_freedom"] <= 0:
+    if "p_value" in fit:
+        if (fit["p_value"] or 1.0) < UNLIKELY:
+            yield "the residuals are larger than sigma says: the equations or the errors are wrong"
+    elif fit["degrees_of_freedom"] <= 0:
         yield "there are no more samples than parameters, so nothing says how uncertain they are"
     elif exact:
         yield "the residuals are as small as rounding, and so standard errors are those of rounding"

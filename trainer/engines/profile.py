@@ -6,13 +6,14 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from scipy.special import fdtri
 from torch import Tensor
 
 from ...kernels.least_squares import Problem, Rules
 from ...kernels.least_squares.minima import Fitter, Minima, minima_near
 from ...kernels.least_squares.profile import End, find_ends
+from ..data.dataset import Dataset
 from ..models.base import Model
+from .notes import EXACT
 from .rows import Pair, Rows, Some
 
 TIGHT = 1e-12  # the loosest tolerance of the fits that a profile is made of
@@ -20,8 +21,8 @@ MOST_NUMBERS = 1 << 22  # in the samples of the fits that are made together
 SIDES = "below", "above"
 SENTENCES = {
     End.BOUND: "the interval of {name} by profile is open {side}: it reaches the bound {last:g}",
-    End.OPEN: "the interval of {name} by profile is open {side}: as far as {last:.4g} the fit stays good",
-    End.WALL: "the interval of {name} by profile is open {side}: beyond {last:.4g} something isn't finite",
+    End.OPEN: "the interval of {name} by profile is open {side}: however far it goes, the fit stays good",
+    End.WALL: "the interval of {name} by profile is open {side}: farther out something isn't finite",
     End.LOWER: "with {name} {side} its value the sum of squares falls below that of this minimum: "
     "try other starting values, or more starts",
     End.UNSOLVED: "the interval of {name} by profile is open {side}: the others' fits didn't converge",
@@ -31,10 +32,12 @@ SENTENCES = {
 class Profiled(Protocol):
     """R fits that are profiled, as LeastSquaresEngine has them.
 
-    `fitter` makes fits of theirs, in float64; `batches` [R] is how many each has.
+    `fitter` makes fits of theirs, in float64; `batches` [R] is how many samples each has. Of `data` whose
+    errors are known the sum of squares is chi^2.
     """
 
     model: Model
+    data: Dataset
     problem: Problem
     rules: Rules
     fitter: Fitter
@@ -58,7 +61,7 @@ def intervals(fits: Profiled, known: Tensor, level: float) -> Intervals:
 
     An interval holds the values that the data don't refute: those with which, the other parameters fitted
     again, RSS <= RSS_min (1 + t^2 / (n - k)), t the quantile of Student's t for `level`. That is the F test
-    of lmfit's conf_interval.
+    of lmfit's conf_interval. Where errors are known chi^2 <= chi^2_min + z^2, z the normal distribution's.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -92,7 +95,8 @@ def intervals(fits: Profiled, known: Tensor, level: float) -> Intervals:
 def add_profiles(rows: Rows, fits: Profiled, level: float) -> None:
     """Adds to each parameter that has a standard error its `profile`, [low, high].
 
-    An end is None where there is none, and a sentence in the notes says why.
+    Fits whose residuals are rounding have none. An end is None where there is none, and a sentence in the
+    notes says why.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -111,7 +115,8 @@ def add_profiles(rows: Rows, fits: Profiled, level: float) -> None:
     [[0.595, 0.901], [0.615, 0.922]]
     """
     parameters, fit = rows.columns["parameters"], rows.columns["fit"]
-    known = np.isfinite([about["stderr"] for about in parameters.values()]).T
+    known = (np.array([about["stderr"] for about in parameters.values()]) > 0).T
+    known &= ~_exact(fits, fit["rss"])[:, None]
     found = intervals(fits, torch.from_numpy(known), level)
     for about, ends in zip(parameters.values(), found.ends.numpy().transpose(1, 2, 0), strict=True):
         about["profile"] = Pair(*ends)
@@ -120,6 +125,12 @@ def add_profiles(rows: Rows, fits: Profiled, level: float) -> None:
     added = {run: [*notes[run], *sentences] for run, sentences in opened.items()}
     fit["profile_level"] = np.full(len(rows), level)
     fit["notes"] = Some({**notes.values, **added}, len(rows), notes.missing)
+
+
+def _exact(fits: Profiled, rss: np.ndarray) -> np.ndarray:
+    """Which fits' residuals are rounding, so that there is nothing to profile: [R]."""
+    size = EXACT * torch.finfo(torch.float64).eps * fits.rules.size.cpu().numpy()
+    return (rss <= np.square(size)) & (not fits.data.absolute)
 
 
 def minima_of(fits: Profiled, runs: Tensor) -> Minima:
@@ -142,7 +153,8 @@ def minima_of(fits: Profiled, runs: Tensor) -> Minima:
     rules = fits.rules.of(runs)
     tight = {name: getattr(rules, name).clamp(max=TIGHT) for name in ("ftol", "xtol", "gtol")}
     problem, parameters = fits.problem.double().of(runs), fits.model.parameters.detach()[runs].double()
-    return minima_near(fits.fitter, problem, parameters, replace(rules, **tight), _count(fits, runs))
+    count = None if fits.data.absolute else _count(fits, runs)
+    return minima_near(fits.fitter, problem, parameters, replace(rules, **tight), count)
 
 
 def _count(fits: Profiled, runs: Tensor) -> Tensor:
@@ -154,17 +166,23 @@ def quantiles(fits: Profiled, runs: Tensor, minima: Minima, level: float, togeth
     """How far the root of the rise may go in fits of some `runs` [K]: [K] in float64.
 
     It is Student's t, two-sided, by the degrees of freedom, or of several parameters `together` the root of
-    their number times the quantile of F, which of one is the same.
+    their number times the quantile of F, which of one is the same. Where errors are known the degrees of
+    freedom count as infinite.
 
     >>> from types import SimpleNamespace
-    >>> one = torch.tensor([1])
-    >>> fits = SimpleNamespace(batches=10 * one, problem=SimpleNamespace(targets=torch.zeros(10, 1)))
+    >>> one, problem = torch.tensor([1]), SimpleNamespace(targets=torch.zeros(10, 1))
+    >>> fits = SimpleNamespace(batches=10 * one, problem=problem, data=SimpleNamespace(absolute=False))
     >>> minima = SimpleNamespace(rank=2 * one)
     >>> [round(quantiles(fits, 0 * one, minima, 0.95, count).item(), 4) for count in (1, 2)]
     [2.306, 2.9863]
     """
+    from scipy.special import chdtri, fdtri  # noqa: PLC0415 (scipy takes a moment to import)
+
     degrees = (_count(fits, runs.to(minima.rank.device)) - minima.rank).double()
-    squared = together * fdtri(together, degrees.cpu().numpy(), level)
+    if fits.data.absolute:
+        squared = np.full(len(degrees), chdtri(together, 1 - level))
+    else:
+        squared = together * fdtri(together, degrees.cpu().numpy(), level)
     return torch.from_numpy(squared).sqrt().to(degrees.device)
 
 

@@ -192,6 +192,8 @@ def _entries(columns: Row, run: int) -> Iterator[tuple[str, Any]]:
 
 def _value(value: Any) -> Any:
     """A value of a column as one of Python."""
+    if type(value) in (str, int):
+        return value
     return None if value is np.ma.masked else finite(value.item() if isinstance(value, np.generic) else value)
 
 

@@ -22,7 +22,7 @@ class Samples:
 
     Each of these is [R], or [1] of samples that all fits share. `offset` tells of a run's input that lies
     far from 0, and how to write the equations then. `robust`: by a loss other than squares. `scaled`: the
-    targets were standardized.
+    targets were standardized. `absolute`: their errors are known.
     """
 
     n: np.ndarray
@@ -32,6 +32,7 @@ class Samples:
     offset: Callable[[int], str]
     robust: bool = False
     scaled: bool = False
+    absolute: bool = False
 
     @property
     def notes(self) -> list[str]:
@@ -59,7 +60,8 @@ def samples_of(problem: Problem, data: Dataset) -> Samples:
     def offset(run: int) -> str:
         return "" if standardized else far_from_0(data.of_run(run))
 
-    return Samples(n.astype(np.int64), size, spread, standardized, offset, problem.loss is not None, scaled)
+    flags = problem.loss is not None, scaled, data.absolute
+    return Samples(n.astype(np.int64), size, spread, standardized, offset, *flags)
 
 
 def measures(problem: Problem) -> Tensor:

@@ -180,7 +180,8 @@ def _more_than_registers_hold(config: Config) -> str:
         return f"model.loss={model.loss}"
     if model.loss_constants:
         return "model.loss_constants"
-    return "weights" if data.class_weights or "weights" in data.columns else ""
+    weighted = data.class_weights or {"weights", "sigma"} & {*data.columns}
+    return "weights" if weighted else ""
 
 
 def _cannot_step_by_triton(task: Task) -> str:

@@ -115,11 +115,13 @@ def _start(pack: Pack, run: int, group: int, cwd: Path | None) -> dict[str, floa
     """The starting values of one of several starts, as fields: data that say them are read again."""
     # torch takes seconds, and other runs don't need it
     from ..models.build import graph_of  # noqa: PLC0415 (see above)
-    from ..models.initial import given_starts, read_the_data, starting_values  # noqa: PLC0415 (see above)
+    from ..models.starts import given_starts, reads_data, starting_values  # noqa: PLC0415 (see above)
 
     graph = graph_of(pack.config)
     assert graph is not None, "an MLP has one start"
-    data = _data(pack, cwd).of_run(group) if read_the_data(given_starts(pack, graph)) else None
+    data = (
+        _data(pack, cwd).of_run(group) if any(map(reads_data, given_starts(pack, graph).values())) else None
+    )
     return {f"{INITIAL}{name}": value for name, value in starting_values(pack, graph, run, data).items()}
 
 

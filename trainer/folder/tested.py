@@ -1,18 +1,20 @@
 """What runs are worth on the test part: measured once, at the end, and never ranked by."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..models.evaluate import Evaluation
+if TYPE_CHECKING:  # torch takes seconds to import
+    from ..models.evaluate import Evaluation
 
 TEST, TEST_LOSS = "test.", "loss.test"  # columns of runs.csv
 
 
-def add_test(columns: dict[str, Any], test: Evaluation) -> None:
+def add_test(columns: dict[str, Any], test: "Evaluation") -> None:
     """Adds to the columns of rows their loss and their metrics on the test part.
 
     >>> import torch
     >>> from packtrain.trainer.folder.tested import add_test
+    >>> from packtrain.trainer.models.evaluate import Evaluation
     >>> columns = {"loss": {"validation": None}}
     >>> add_test(columns, Evaluation(torch.tensor([0.25]), {"r2": torch.tensor([0.5])}))
     >>> columns["loss"]["test"].tolist(), columns["test"]["r2"].tolist()

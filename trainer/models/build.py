@@ -20,9 +20,10 @@ from ..data.dataset import Dataset
 from ..data.memory import available_memory, check_memory
 from .base import Model
 from .expression import ExpressionModel
-from .initial import check_names, initial_parameters
+from .initial import check_names
 from .losses import constants_in_runs
 from .mlp import MLPModel
+from .starts import initial_parameters
 from .weights import initial_weights, layout
 from .widths import whole_widths
 

@@ -11,6 +11,7 @@ from ...kernels.language.expr import Expr
 ALIKE = "add", "sub", "min", "max", "lt", "le", "gt", "ge", "hypot", "atan2"  # operands of the same unit
 COMPARED = "lt", "le", "gt", "ge", "atan2"  # whose result has none
 POWERS = {"sqrt": 0.5, "cbrt": 1 / 3, **dict.fromkeys(("abs", "neg", "floor", "ceil", "round", "relu"), 1.0)}
+DIGITS = 9  # of exponents, behind the point
 CONSTANT = 0.1  # how much it weighs that a constant has no unit
 
 Unit = np.ndarray | None  # exponents of the P parameters' units, then of the inputs' and outputs'; None: any
@@ -24,7 +25,7 @@ def dimensions(graph: Graph) -> np.ndarray:
 
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.models.dimensions import dimensions
-    >>> dimensions(parse("y = a*exp(-k*x) + c")).round().tolist()
+    >>> dimensions(parse("y = a*exp(-k*x) + c")).tolist()
     [[0.0, 1.0], [-1.0, 0.0], [0.0, 1.0]]
     """
     rules = _Rules(graph)
@@ -37,7 +38,8 @@ def dimensions(graph: Graph) -> np.ndarray:
     if not rules.rows:
         return np.zeros((size, rules.size - size))
     rows = np.stack(rules.rows)
-    return np.linalg.lstsq(rows[:, :size], -rows[:, size:], rcond=1e-9)[0]
+    exponents = np.linalg.lstsq(rows[:, :size], -rows[:, size:], rcond=1e-9)[0]
+    return exponents.round(DIGITS) + 0.0  # and no -0
 
 
 class _Rules:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import fdtri
+from scipy.interpolate import RegularGridInterpolator
+from scipy.special import chdtri, fdtri
 
 from ..engines.profile import Profiled
 from ..engines.profile_curves import Curve, Plane, confidence_plane, profile_curves
@@ -17,7 +18,7 @@ from .view import View, has_picture
 
 PANEL, FEWEST, MOST = 2.1, 2, 6  # inches; parameters
 LEVELS = 0.6827, 0.95
-POINTS = 41  # of a plane's side
+POINTS, FINER = 41, 8  # fits on a plane's side; places that are drawn for each
 FILLS = "#9db7d5", "#d6e2ef"  # of the regions of 68 and 95 %
 
 
@@ -79,6 +80,7 @@ def figure_of_confidence(fits: Profiled, result: Result, run: int | None = None)
     for pair in combinations(names, 2):
         _draw_region(grid[pair], view, pair, confidence_plane(fits, view.run, pair, LEVELS[-1], POINTS))
         grid[pair[0], pair[0]].set_xlim(grid[pair].get_xlim())
+        grid[pair[1], pair[1]].set_xlim(grid[pair].get_ylim())
     _label(grid, names)
     text, letters = equation(view.graph, size - 0.5)
     figure.suptitle(text, fontsize=letters)
@@ -118,14 +120,12 @@ def _draw_profile(axes: Any, curve: Curve) -> None:
 def _draw_region(axes: Any, view: View, pair: tuple[str, str], plane: Plane) -> None:
     """Filled by the true contours, with the linear model's ellipses on top."""
     limits = [_limit(view, level) for level in LEVELS]
-    first, second, rise = plane.first.numpy(), plane.second.numpy(), plane.rise.numpy()
-    masked = np.ma.masked_invalid(np.clip(rise, 0, None))
-    axes.contourf(first, second, masked, levels=[0.0, *limits], colors=FILLS)
-    axes.contour(first, second, masked, levels=limits, colors=NEW, linewidths=1)
     places = [view.graph.parameters.index(name) for name in pair]
     assert view.covariance is not None
-    part = view.covariance.numpy()[np.ix_(places, places)]
-    center = view.parameters[0, places].numpy()
+    part, center = view.covariance.numpy()[np.ix_(places, places)], view.parameters[0, places].numpy()
+    first, second, rise = _finer(plane, center, part)
+    axes.contourf(first, second, rise, levels=[0.0, *limits], colors=FILLS)
+    axes.contour(first, second, rise, levels=limits, colors=NEW, linewidths=1)
     turn = np.linspace(0, 2 * np.pi, 121)
     circle = np.linalg.cholesky(part) @ np.stack([np.cos(turn), np.sin(turn)])
     for limit in limits:
@@ -137,8 +137,27 @@ def _draw_region(axes: Any, view: View, pair: tuple[str, str], plane: Plane) -> 
     tidy(axes)
 
 
+def _finer(plane: Plane, center: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray, Any]:
+    """The plane on a finer grid, on which a narrow region has smooth edges.
+
+    Interpolated is what the rise differs by from the linear model's, which is known everywhere.
+    """
+    ends = plane.first.numpy(), plane.second.numpy()
+
+    def linear(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        away = np.stack(np.meshgrid(first - center[0], second - center[1]), -1)
+        return np.einsum("msi,ij,msj->ms", away, np.linalg.inv(covariance), away)
+
+    fine = [np.linspace(side[0], side[-1], FINER * len(side)) for side in ends]
+    beside = RegularGridInterpolator(ends[::-1], plane.rise.numpy() - linear(*ends))
+    rise = linear(*fine) + beside(tuple(np.meshgrid(*fine[::-1], indexing="ij")))
+    return *fine, np.ma.masked_invalid(rise.clip(min=0))
+
+
 def _limit(view: View, level: float) -> float:
-    """What the sum of squares may rise by over s^2 in the region of two parameters."""
+    """What the sum of squares may rise by, over s^2, in the region of two parameters: 2 F, or chi-square."""
+    if view.sigma is not None:
+        return float(chdtri(2, 1 - level))
     return 2 * float(fdtri(2, view.fit["degrees_of_freedom"], level))
 
 

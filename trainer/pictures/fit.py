@@ -100,8 +100,8 @@ def _caption(view: View) -> Iterator[str]:
     """What a reader has to know of the picture, a line each."""
     most = int(WIDTH * 19)
     if view.covariance is not None:
-        left = view.fit["degrees_of_freedom"]
-        yield f"Bands: delta method, Student's t with {left:,} degrees of freedom."
+        left = f"Student's t with {view.fit['degrees_of_freedom']:,} degrees of freedom"
+        yield f"Bands: delta method, {left if view.sigma is None else 'by the known errors'}."
     if len(view.shown) > MOST_DOTS:
         yield "Darker cells hold more measurements."
     hidden = len(view.result.data.target_names) - MOST_TARGETS
@@ -117,7 +117,7 @@ def _write_report(axes: Any, view: View, drawn: Any) -> None:
     axes.set_axis_off()
     axes.legend(*drawn.get_legend_handles_labels(), **LEGEND)
     lines = list(_report(view))
-    indent = max((width(label) or 0.0 for label, _ in lines), default=0.0) * 72 * SMALL / TITLE + 5
+    indent = max((width(label) or 0.0 for label, text in lines if text), default=0.0) * 72 * SMALL / TITLE + 5
     for place, (label, text) in enumerate(lines):
         for x, part in ((0.0, label), (indent, f"= {text}" if text else "")):
             axes.annotate(
@@ -138,10 +138,12 @@ def _report(view: View) -> Iterator[tuple[str, str]]:
     fit = view.fit
     r2 = fit.get("r_squared", view.row["metrics"].get("r2"))
     if r2 is not None:
-        yield "$R^2$", f"{r2:.5g}"
-    if fit.get("residual_std") is not None:
-        yield "$s$", f"{fit['residual_std']:.4g}"
-    yield "$n$", f"{len(view.counted):,}"
+        yield f"$R^2$ = {r2:.5g}", ""
+    if fit.get("reduced_chi_square") is not None:
+        yield f"reduced $\\chi^2$ = {fit['reduced_chi_square']:.4g}", ""
+    elif fit.get("residual_std") is not None:
+        yield f"residual std = {fit['residual_std']:.4g}", ""
+    yield f"{len(view.counted):,} samples", ""
 
 
 def _standing(view: View, name: str) -> str:

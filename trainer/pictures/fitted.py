@@ -22,7 +22,7 @@ from ...kernels.least_squares import Problem, linearize
 from ...kernels.least_squares.inference import infer
 from ...kernels.least_squares.robust import RobustLoss
 from ..data.dataset import Dataset
-from ..engines.fit import CONFIDENCE
+from ..engines.fit import CONFIDENCE, NORMAL
 from ..engines.outcome import Outcome
 from ..engines.rows import Row
 from ..folder.result import Result
@@ -120,14 +120,21 @@ class Fitted:
 
     @property
     def reach(self) -> float:
-        """The standard deviations within which 95 % lie, by Student's t."""
+        """The standard deviations within which 95 % lie, by Student's t; of known errors by the normal's."""
+        if "chi_square" in self.fit:
+            return NORMAL
         return float(stdtrit(self.fit["degrees_of_freedom"], (1 + CONFIDENCE) / 2))
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation of residuals whose weight is 1; where errors are known, 1."""
+        return 1.0 if "chi_square" in self.fit else self.fit["residual_std"]
 
     @cached_property
     def noise(self) -> float | None:
         """The standard deviation of a new measurement; None where weights differ, or there are outliers."""
-        weights, deviation = self.counted.weights, self.fit["residual_std"]
-        if self.fit["robust"]:
+        weights, deviation = self.counted.weights, self.deviation
+        if self.fit["robust"] or deviation is None:
             return None
         if weights is None:
             return deviation
@@ -141,7 +148,7 @@ class Fitted:
         Parameters that are fixed or at a bound have none. Where the data leave some undetermined it is the
         pseudo-inverse's, so that what they do determine has its band.
         """
-        if not self.converged or self.fit["residual_std"] is None:
+        if not self.converged or self.deviation is None:
             return None
         if all(name in self.fit["correlation"] for name in self.free):
             return self._of_report()
@@ -166,7 +173,8 @@ class Fitted:
         linear = linearize(lambda p, x: jacobian(self.graph, p, x), self.parameters, self.problem)
         free = torch.tensor([[name in self.free and self._counts(name) for name in self.graph.parameters]])
         inference = infer(linear.root.masked_fill(~free[:, None], 0), free)
-        return self.fit["residual_std"] ** 2 * inference.unscaled[0]
+        assert self.deviation is not None
+        return self.deviation**2 * inference.unscaled[0]
 
     def _counts(self, name: str) -> bool:
         """Whether the data say anything about a parameter, alone or in a combination with others."""

@@ -58,9 +58,12 @@ class Panel:
         if own is not None:
             axes.fill_between(at, y - own, y + own, label="95 % of the curve", **OF_CURVE)
         self._draw_left_out()
+        self._draw_errors(view.inputs[:, 0], t)
         self._draw_samples(view.inputs[:, 0], t, self.size)
         axes.plot(at, y, color=CURVE, linewidth=1.8, label="fit", zorder=3)
         edges = [y + sign * half for half in (new, own) if half is not None for sign in (-1, 1)]
+        if view.sigma is not None:
+            edges += [t - view.sigma, t + view.sigma]
         axes.set_ylim(*limits(t, [y, *edges]))
         axes.set_ylabel(self.name)
 
@@ -77,6 +80,7 @@ class Panel:
             half = values.curve[:, self.target]
             style = {"color": CURVE, "alpha": 0.5, "linewidth": 1, "zorder": 1.5}
             self.axes.hlines(t, y - half, y + half, label="95 % of the fitted value", **style)
+        self._draw_errors(y, t)
         self._draw_samples(y, t, self.size)
         self.axes.plot(ends, ends, color=CURVE, linewidth=1.4, label="measured = fitted", zorder=1.4)
         self.axes.set_ylabel(f"{self.name}, measured")
@@ -85,7 +89,9 @@ class Panel:
         """Draws measured - fitted, times the roots of weights that differ; 95 % should lie in the band."""
         view, target = self.view, self.target
         e, label = view.targets[:, target] - view.values.value[:, target], "residual"
-        if view.weights is not None:
+        if view.sigma is not None:
+            e, label = e / view.sigma, r"residual / $\sigma$"
+        elif view.weights is not None:
             e, label = e * np.sqrt(view.weights), r"residual $\times\sqrt{w}$"
         self.axes.axhline(0, color=CURVE, linewidth=1.2, zorder=1)
         if (half := self._spread) is not None:
@@ -101,7 +107,8 @@ class Panel:
         view = self.view
         if view.covariance is None or view.fit["robust"]:
             return None
-        deviation = view.fit["residual_std"] if view.weights is not None else view.noise
+        scaled = view.weights is not None or view.sigma is not None
+        deviation = view.deviation if scaled else view.noise
         return None if deviation is None else view.reach * deviation
 
     def _draw_samples(self, x: np.ndarray, y: np.ndarray, size: float) -> None:
@@ -125,6 +132,13 @@ class Panel:
             size *= max(0.35, (FEW / len(x)) ** 0.3)
             edge = {"markeredgewidth": 0, "alpha": 0.6}
         self.axes.plot(x, y, "o", color=DATA, markersize=size, label=label, zorder=2.5, **edge)
+
+    def _draw_errors(self, x: np.ndarray, y: np.ndarray) -> None:
+        """A bar of the known error to either side of each measurement."""
+        sigma = self.view.sigma
+        if sigma is not None and len(x) <= MOST_BARS:
+            style = {"color": DATA, "alpha": 0.6, "linewidth": 0.9, "zorder": 2.2}
+            self.axes.vlines(x, y - sigma, y + sigma, label=r"$\pm\sigma$", **style)
 
     def _draw_left_out(self) -> None:
         inputs, targets = self.view.left_out

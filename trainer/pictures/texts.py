@@ -43,7 +43,12 @@ def equation(graph: Graph, inches: float) -> tuple[str, float]:
 
 def _equation(variable: str, expression: Any, inches: float) -> str:
     """An equation in mathtext, or where that won't do, as it is typed."""
-    text = latex([(variable, expression)]).replace("&= ", "= ").replace(r"\cdot", r"\,")
+    text = (
+        latex([(variable, expression)])
+        .replace("&= ", "= ")
+        .replace(r"\cdot", r"\,")
+        .replace(r"\frac", r"\dfrac")
+    )
     wide = width(f"${text}$")
     if wide and FONT * inches / wide >= LEAST_FONT:
         return f"${text}$"

@@ -48,6 +48,12 @@ class View(Fitted):
         return None if weights is None or weights.min() == weights.max() else weights.numpy()
 
     @cached_property
+    def sigma(self) -> np.ndarray | None:
+        """The known errors of the measurements [B] (data.columns.sigma), None where they aren't."""
+        weights = self.shown.weights
+        return None if weights is None or "chi_square" not in self.fit else weights.numpy() ** -0.5
+
+    @cached_property
     def left_out(self) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and targets of samples of weight 0."""
         weights = self.samples.weights

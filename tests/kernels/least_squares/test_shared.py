@@ -195,11 +195,11 @@ def test_what_no_group_determines_is_undetermined_and_nothing_else() -> None:
 
 
 def test_dependent_parameters_of_a_group_leave_the_others_what_they_are() -> None:
-    graph = parse("xy = a*x + b*xv + c*xw")  # in the second group xv is 2 x: only a + 2 b is determined
+    graph = parse("xy = a*x + b*xv + c*xw")  # in the second group xv is 0.3 x: only a + 0.3 b is determined
     names = graph.parameters
     draw = np.random.default_rng(5)
     x, w = draw.normal(size=(2, 24))
-    v = np.concatenate([draw.normal(size=12), 2 * x[12:]])
+    v = np.concatenate([draw.normal(size=12), 0.3 * x[12:]])
     columns = {"x": x, "xv": v, "xw": w}
     inputs = torch.from_numpy(np.stack([columns[name] for name in graph.inputs], 1))
     targets = torch.from_numpy(2 * x + v + 3 * w + draw.normal(0, 0.1, 24))[:, None]
@@ -212,7 +212,7 @@ def test_dependent_parameters_of_a_group_leave_the_others_what_they_are() -> Non
     errors, undetermined = standard_errors(fits)
     assert {(row, names[k]) for row, k in undetermined.nonzero().tolist()} == {(1, "a"), (1, "b")}
     first, second = slice(12), slice(12, 24)
-    design = np.zeros((24, 4))  # a and b of the first, a + 2 b of the second, and c
+    design = np.zeros((24, 4))  # a and b of the first, a + 0.3 b of the second, and c
     design[first, 0], design[first, 1], design[second, 2], design[:, 3] = x[first], v[first], x[second], w
     best, (rss,), _, _ = np.linalg.lstsq(design, targets[:, 0].numpy(), rcond=None)
     expected = np.sqrt(rss / 20 * np.diag(np.linalg.inv(design.T @ design)))

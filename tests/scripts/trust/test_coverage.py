@@ -19,5 +19,5 @@ def test_most_intervals_hold_the_truth_and_none_holds_another() -> None:
 
 def test_data_sets_differ() -> None:
     table = simulated(MODEL, sets=2, seed=0)
-    assert table["set"] == [0] * 8 + [1] * 8
-    assert table["x"][:8] == table["x"][8:] and table["xy"][:8] != table["xy"][8:]
+    assert table["set"].tolist() == [0] * 8 + [1] * 8
+    assert (table["x"][:8] == table["x"][8:]).all() and (table["xy"][:8] != table["xy"][8:]).all()

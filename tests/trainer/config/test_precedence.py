@@ -81,6 +81,7 @@ ABOUT_EQUATIONS: dict[str, Any] = {
     "model.initial": {"ab": 1},
     "model.bounds": {"ab": [0, 2]},
     "model.fixed": ["ab"],
+    "model.shared": ["ab"],
     "data.truth": {"ab": 1},
     "data.columns": {"xa": "a"},
     "data.table": {"xa": [1, 2], "xw": [1, 2]},
@@ -95,8 +96,9 @@ def test_what_is_said_about_equations_is_all_of_it() -> None:
 def test_equations_that_are_typed_leave_what_an_experiment_says_of_its_own(path: str, tmp_path: Path) -> None:
     group, field = path.split(".")
     said = {group: {field: ABOUT_EQUATIONS[path]}}
-    data = "table" if path in ("data.columns", "data.table") else "ground_truth"
-    fit = f"data={data}", "optimizer=levenberg_marquardt", "loop.batch_size=full"
+    data = "table" if path in ("data.columns", "data.table", "model.shared") else "ground_truth"
+    grouped = ("data.group=cell",) if path == "model.shared" else ()
+    fit = *grouped, f"data={data}", "optimizer=levenberg_marquardt", "loop.batch_size=full"
     own = pack_after(said, tmp_path / "own", *fit).config
     mine = pack_after(said, tmp_path / "mine", *fit, 'model.expressions=["xy = a*x"]').config
     before, after, default = (getattr(getattr(config, group), field) for config in (own, mine, Config()))

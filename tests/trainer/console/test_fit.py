@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from packtrain.trainer.console.fit import correlation_columns, starts_line, uncertain
+from packtrain.trainer.console.fit import correlation_columns, parameter_columns, starts_line, uncertain
 from packtrain.trainer.console.report import closing_table
 from packtrain.trainer.console.tables import fits, print_columns
 from tests.helpers import Command
@@ -234,3 +234,12 @@ def test_notes_of_a_pack_come_from_the_command_too(cli: Command) -> None:
 def test_a_value_without_error_stands_alone() -> None:
     assert uncertain(1.25, {"stderr": None}) == "1.25" and uncertain(None, {}) == "-"
     assert uncertain(1.25, {"stderr": 0.0123}) == "1.25 ± 0.012"
+
+
+def test_intervals_by_profile_take_the_place_of_those_by_standard_errors() -> None:
+    fit = {"fixed": ["b"], "at_bound": [], "undetermined": [], "combinations": [], "profile_level": 0.9}
+    a = {"value": 2.0, "stderr": 0.1, "ci95": [1.7, 2.3], "profile": [1.5, None]}
+    b = {"value": 1.0, "stderr": None, "ci95": None, "profile": None}
+    columns = parameter_columns({"parameters": {"a": a, "b": b}, "fit": fit})
+    shown = {column.label: list(column.texts) for column in columns}
+    assert shown["90 % by profile from"] == ["1.5", ""] and shown["to"] == ["-", ""]

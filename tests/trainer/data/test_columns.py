@@ -52,7 +52,7 @@ def test_a_graph_without_its_column_is_refused(columns: dict[str, Any], message:
         ({}, "no column 'target' for the targets: name it with 'data.columns={targets: COLUMN}'"),
         ({"targets": []}, "no column 'target' for the targets"),
         ({"targets": "label", "inputs": ["aa"]}, "no column 'aa' for the inputs"),
-        ({"x": "a"}, "data.columns of an MLP has inputs, targets and weights; got 'x'"),
+        ({"x": "a"}, "data.columns of an MLP has inputs, targets, weights and sigma; got 'x'"),
     ],
 )
 def test_an_mlp_without_its_column_is_refused(columns: dict[str, Any], message: str) -> None:

@@ -212,3 +212,23 @@ def test_targets_stay_numbers_or_classes() -> None:
 
 def test_a_year_is_no_date() -> None:
     assert times(np.array(["2024"])) is None or learned(table(year=["2024"]))[0].kind == "number"
+
+
+def test_one_category_is_an_input_of_its_own() -> None:
+    columns = {"colour": ["red", "blue", ""], "y": [1, 2, 3]}
+    for graph, mapped in (
+        (parse("y = a*x"), {"x": "colour=red"}),
+        (None, {"inputs": ["colour=red"], "targets": "y"}),
+    ):
+        data = load("table", graph, table=columns, columns=mapped, missing="drop")
+        assert data.train.inputs.tolist() == [[1], [0]]
+        data = load("table", graph, table=columns, columns=mapped, missing="impute")
+        assert data.train.inputs.tolist() == [[1], [0], [0]]
+        (feature,) = from_data(json.loads(json.dumps(as_data(data.train.features))))
+        assert apply([feature], table(colour=["green", "red"])).tolist() == [[0], [1]]
+        with pytest.raises(UserError, match="row 3, column colour: expected red or another"):
+            load("table", graph, table=columns, columns=mapped)
+    with pytest.raises(UserError, match="column colour: no cell is 'rot' for x; there are blue"):
+        load("table", parse("y = a*x"), table=columns, columns={"x": "colour=rot"})
+    with pytest.raises(UserError, match="no column 'color=red' for x"):
+        load("table", parse("y = a*x"), table=columns, columns={"x": "color=red"})

@@ -8,6 +8,7 @@ import pytest
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.config.schema import Config
 from packtrain.trainer.data.columns import find_columns
+from packtrain.trainer.data.patterns import matching
 from packtrain.trainer.data.table import Table
 from tests.trainer.configs import pack_of
 
@@ -55,6 +56,15 @@ def test_what_patterns_choose(given: Any, names: list[str]) -> None:
 def test_a_pattern_that_chooses_nothing_is_refused(given: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         inputs(given)
+
+
+def test_a_column_is_chosen_once() -> None:
+    rest = ["feat_id", "feat_a", "feat_b"]
+    assert matching(TABLE, ["feat_b", "feat_*", "rest"], rest, "the inputs") == [
+        "feat_b",
+        "feat_id",
+        "feat_a",
+    ]
 
 
 def test_targets_may_be_patterns() -> None:

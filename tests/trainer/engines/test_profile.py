@@ -66,6 +66,13 @@ def test_what_has_no_standard_error_has_no_profile() -> None:
     assert row["parameters"]["a"]["profile"] is None and row["parameters"]["b"]["profile"] is not None
 
 
+def test_residuals_that_are_rounding_have_no_profile() -> None:
+    (row,) = rows_of(*equation("xy = a*x + b", {"a": 1, "b": 0}, x=X, xy=[2 * x + 1 for x in X]))
+    assert {about["profile"] for about in row["parameters"].values()} == {None}
+    assert row["fit"]["notes"][0].startswith("the residuals are as small as rounding")
+    assert len(row["fit"]["notes"]) == 1
+
+
 def test_a_bound_leaves_an_interval_open_and_says_so() -> None:
     (free,) = rows_of(*GROWTH)
     low, value = free["parameters"]["b"]["profile"][0], free["parameters"]["b"]["value"]

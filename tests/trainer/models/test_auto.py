@@ -1,6 +1,7 @@
 """model.initial=auto: starts that are looked for in the data."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ from packtrain.kernels.least_squares import Problem
 from packtrain.kernels.least_squares.numba_solver import NumbaSolver, best_candidates
 from packtrain.trainer.data.dataset import Dataset
 from packtrain.trainer.data.formulas import formulas
+from packtrain.trainer.folder.experiment import read_pack, run_config
 from packtrain.trainer.models.auto import CANDIDATES, Search, found_starts
 from packtrain.trainer.models.dimensions import dimensions
 from packtrain.trainer.session import Session
 from tests.formulas import Formula, of_rows
-from tests.helpers import assert_close
+from tests.helpers import Command, assert_close
 from tests.kernels.least_squares.fits import fit
 from tests.trainer.configs import pack_of
 
@@ -156,6 +158,15 @@ def test_a_config_may_ask_for_all_or_some() -> None:
     varied = prepared("model.initial=auto", 'pack.over={model.initial.c: "0,1"}').engine.model.parameters
     assert varied[:, 2].tolist() == [0, 1] and torch.equal(varied[1], some[0])
     assert len(prepared("model.initial=auto", "model.starts=3").engine.model.parameters) == 3
+
+
+def test_one_of_several_starts_is_trained_again_alone(cli: Command, tmp_path: Path) -> None:
+    given = 'model.initial={a: auto, k: ["min(x)", "max(x)"], c: 0}', "model.starts=2", "monitor=quiet"
+    assert cli(*DECAY, *given, "loop.steps=1").code == 0
+    together = Session.prepare(read_pack(tmp_path / "out")).engine.model.parameters
+    for run in range(2):
+        alone = Session.prepare(run_config(tmp_path / "out", run)).engine.model.parameters
+        assert torch.equal(alone[0], together[run])
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,18 @@ def test_each_group_starts_at_values_of_its_own() -> None:
         starts('model.initial={a: "mean(doses)", b: 1}')
 
 
+def test_values_of_the_data_are_kept_within_bounds_and_harm_no_other_group() -> None:
+    bounded = "model.bounds={a: [null, 10]}"
+    assert starts("data.group=cell", 'model.initial={a: "max(xy)", b: 0}', bounded) == [
+        [4.0, 0.0],
+        [10.0, 0.0],
+    ]
+    (ill, well) = starts("data.group=cell", 'model.initial={a: "1/(first(x) - 1)", b: 0}')
+    assert np.isnan(ill[0]) and well == [0.5, 0.0]
+    with pytest.raises(UserError, match=r"model.initial.a is no finite number in these data: inf"):
+        starts('model.initial={a: "1/(first(x) - 1)", b: 0}')
+
+
 def test_what_it_reads() -> None:
     value = read_value("quantile(log(y), 0.9)/`dark current` + max(t, 1)", "model.initial.a")
     assert value.columns == ["dark current", "t", "y"] and value.constants == ["dark current", "t"]

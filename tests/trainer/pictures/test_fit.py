@@ -157,3 +157,11 @@ def test_an_equation_that_mathtext_lacks_stands_as_it_was_typed() -> None:
 )
 def test_numbers_end_where_their_errors_do(value: float | None, stderr: float | None, text: str) -> None:
     assert measured(value, stderr) == text
+
+
+def test_known_errors_are_bars_and_the_unit_of_residuals() -> None:
+    table = {"x": X, "xy": Y, "s": [4.0, 8.0, *[5.0] * 6]}
+    above, below, _ = figure_of_fit(fit(table=table, data={"columns": {"sigma": "s"}})).axes
+    assert r"$\pm\sigma$" in labels(above) and below.get_ylabel() == r"residual / $\sigma$"
+    bars = next(part for part in above.collections if part.get_label() == r"$\pm\sigma$").get_segments()
+    assert [bar[:, 1].tolist() for bar in bars[:2]] == [[Y[0] - 4, Y[0] + 4], [Y[1] - 8, Y[1] + 8]]
