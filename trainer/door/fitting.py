@@ -56,7 +56,7 @@ def fit(
     >>> cup = {"t": [0, 5, 10, 20, 40], "y": [90, 70.5, 56.2, 38.9, 24.7]}
     >>> fit = packtrain.fit(cup, "y = room + rise*exp(-k*t)", initial={"room": 20, "rise": 70, "k": 0.1})
     >>> round(fit["k"], 4)
-    0.0665
+    0.0648
     """
     table = table_of(data)
     table, names = _with_arrays(table, weights=weights, sigma=sigma)
