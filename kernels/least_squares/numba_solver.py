@@ -34,7 +34,8 @@ class NumbaSolver:
         self.status = torch.full_like(rules.steps, Status.RUNNING)
         self.steps_done = torch.zeros_like(rules.steps)
         self.scale = torch.zeros_like(parameters)
-        self.state = parameters.new_tensor([[torch.nan, 0.0]]).repeat(len(parameters), 1)
+        self.state = parameters.new_zeros(len(parameters), 2)
+        self.state[:, 0] = torch.nan
         self.tolerances = torch.stack([rules.ftol, rules.xtol, rules.gtol, rules.radius, rules.size], 1)
         self.places, *self.samples = _samples(problem, len(parameters))
         no_constants = parameters.new_empty(len(parameters), 0)
