@@ -147,7 +147,8 @@ def best_candidates(
     >>> x, infinite = torch.tensor([[1.0], [2.0]]).double(), torch.full((2,), torch.inf).double()
     >>> rates, free = torch.tensor([[[1.0, 1.0], [1.0, 2.0]]]).double(), np.array([True, False])
     >>> problem = Problem(x, 3 * (-2 * x).exp())
-    >>> best_candidates(parse("y = a*exp(-k*x)"), problem, rates, free, -infinite, infinite, 1)[0].tolist()
+    >>> graph = parse("y = a*exp(-k*x)")
+    >>> best_candidates(graph, problem, rates, free, -infinite, infinite, 1)[0].round(decimals=6).tolist()
     [[[3.0, 2.0]]]
     """
     runs, _, size = candidates.shape

@@ -127,7 +127,12 @@ def joint_fits(pack: Pack) -> Tensor:
 
 
 def key_column(name: str) -> str:
-    """What a group's column is called among what varies."""
+    """What a group's column is called among what varies.
+
+    >>> from packtrain.trainer.data.groups import key_column
+    >>> key_column("compound"), key_column("index")
+    ('compound', 'group.index')
+    """
     taken = name in TAKEN or name in {path for path, _ in all_fields()} or "." in name
     return f"group.{name}" if taken else name
 

@@ -149,6 +149,19 @@ def ends_of(engine: Solved, sure: np.ndarray, runs: Tensor, at_end: Linear) -> E
     """The ends of some fits, from their linear problems.
 
     `sure` [R] marks those of which undetermined parameters are to be combined.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"], loss="sse"),
+    ...     data=DataConfig("table", table={"x": [1, 2, 2], "xy": [1, 2, 4]}),
+    ...     optimizer=OptimizerConfig("levenberg_marquardt"),
+    ...     loop=LoopConfig(batch_size="full", steps=50), compute=ComputeConfig(precision="fp64"),
+    ... ))
+    >>> session.advance()
+    >>> ((runs, at_end),) = session.engine.solver.solutions()
+    >>> ends_of(session.engine, np.array([True]), runs, at_end).unscaled.round(6)  # 1 / sum of x^2
+    array([[[0.111111]]])
     """
     linear = Linear(*(part.cpu() for part in at_end))
     free, at_bound = _free(engine, runs)
