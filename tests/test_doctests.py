@@ -27,11 +27,14 @@ EXEMPT = {
     "kernels.expression.triton_kernel": "launches kernels: the public functions choose it on CUDA",
     "kernels.expression.triton_triangle": "launches a kernel",
     "kernels.least_squares.triton_linearize": "likewise",
+    "kernels.least_squares.joint_inference": "needs a joint fit that has ended",
     "kernels.linear_relu.autograd": "launches kernels",
     "kernels.linear_relu.kernel": "likewise",
     "kernels.quantize.kernel": "likewise",
     "kernels.sums.kernel": "likewise",
     "kernels.warm": "compiles for half a minute",
+    "trainer.data.files.science": "astropy, h5py and zarr are an extra",
+    "trainer.data.files.sheets": "openpyxl is an extra",
     "trainer.export.graph": "ONNX is an extra",
     "trainer.search.rounds": "needs the job that Hydra runs",
     "trainer.sweep.planner": "needs Hydra's config loader",
@@ -61,7 +64,7 @@ def test_every_public_function_has_an_example() -> None:
     assert bare.keys() == {f"packtrain.{name}" for name in EXEMPT}, bare
     functions = [n for tree in trees().values() for n in tree.body if isinstance(n, ast.FunctionDef)]
     public = [function for function in functions if not function.name.startswith("_")]
-    assert len(public) > 250 and sum(map(len, bare.values())) < 30
+    assert len(public) > 250 and sum(map(len, bare.values())) < 40
 
 
 def test_a_function_without_one_would_be_found() -> None:

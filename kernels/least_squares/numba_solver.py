@@ -34,7 +34,8 @@ class NumbaSolver:
         self.status = torch.full_like(rules.steps, Status.RUNNING)
         self.steps_done = torch.zeros_like(rules.steps)
         self.scale = torch.zeros_like(parameters)
-        self.state = parameters.new_tensor([[torch.nan, 0.0]]).repeat(len(parameters), 1)
+        self.state = parameters.new_zeros(len(parameters), 2)
+        self.state[:, 0] = torch.nan
         self.tolerances = torch.stack([rules.ftol, rules.xtol, rules.gtol, rules.radius, rules.size], 1)
         self.places, *self.samples = _samples(problem, len(parameters))
         no_constants = parameters.new_empty(len(parameters), 0)
@@ -138,7 +139,8 @@ def best_candidates(
     >>> x, infinite = torch.tensor([[1.0], [2.0]]).double(), torch.full((2,), torch.inf).double()
     >>> rates, free = torch.tensor([[[1.0, 1.0], [1.0, 2.0]]]).double(), np.array([True, False])
     >>> problem = Problem(x, 3 * (-2 * x).exp())
-    >>> best_candidates(parse("y = a*exp(-k*x)"), problem, rates, free, -infinite, infinite, 1)[0].tolist()
+    >>> graph = parse("y = a*exp(-k*x)")
+    >>> best_candidates(graph, problem, rates, free, -infinite, infinite, 1)[0].round(decimals=6).tolist()
     [[[3.0, 2.0]]]
     """
     runs, _, size = candidates.shape

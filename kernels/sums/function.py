@@ -28,4 +28,7 @@ def _by_halves(terms: Tensor) -> Tensor:
     half = size - size // 2
     sums = terms[:, :half].clone()
     sums[:, : size - half] += terms[:, half:]
-    return _by_halves(sums)
+    while half > 1:
+        size, half = half, half - half // 2
+        sums[:, : size - half] += sums[:, half:size]
+    return sums[:, 0]

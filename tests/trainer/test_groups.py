@@ -52,9 +52,12 @@ def names_in(session: Session) -> list[str]:
 
 
 WAYS = [
-    (engine, backend, order, batch)
-    for engine, backend in (("fused", "numba"), ("step", "numba"), ("step", "reference"))
-    for order, batch in (("shared", "full"), ("shared", "4"), ("own", "4"), ("sequential", "4"))
+    ("fused", "numba", "shared", "full"),
+    ("fused", "numba", "shared", "4"),
+    ("fused", "numba", "own", "4"),
+    ("fused", "numba", "sequential", "4"),
+    ("step", "numba", "shared", "4"),
+    ("step", "reference", "own", "4"),
 ]
 
 
@@ -190,6 +193,18 @@ def test_groups_that_cant_be_used_harm_nobody(cli: Command, tmp_path: Path) -> N
     rows = {row["values"]["g"]: row for row in result_in(tmp_path / "first")["run"]}
     assert rows["nan"]["outcome"] == "failed" and rows["ok"]["outcome"] == "finished"
     assert rows["nan"]["loss"]["train"]["last"] is None
+
+
+def test_rows_without_a_key_are_dropped_where_that_is_asked_for(cli: Command, tmp_path: Path) -> None:
+    file = tmp_path / "keys.csv"
+    file.write_text("g,x,y\na,0,1\n,1,9\na,1,2\nb,0,3\nb,1,\nb,2,5\n")
+    asked = *LINE[:1], *LINE[2:5], "data=file", f"data.path={file}", "optimizer=levenberg_marquardt"
+    refused = cli(*asked, "data.group=g", "loop.steps=9")
+    assert refused.code == 2 and "row 2, column g" in refused.err
+    assert cli(*asked, "data.group=g", "loop.steps=9", "data.missing=drop").code == 0
+    rows = result_in(tmp_path / "out")["run"]
+    assert [row["values"]["g"] for row in rows] == ["a", "b"]
+    assert [row["fit"]["degrees_of_freedom"] for row in rows] == [0, 0]
 
 
 def test_several_columns_are_one_key(cli: Command, tmp_path: Path) -> None:

@@ -34,11 +34,12 @@ def group_columns(given: Any) -> list[str]:
     return names
 
 
-def by_groups(data: Dataset, table: Table, names: list[str]) -> tuple[Dataset, Groups]:
+def by_groups(data: Dataset, table: Table, names: list[str], missing: bool = False) -> tuple[Dataset, Groups]:
     """The samples, those of a group after one another in their order, with the groups as `segments`.
 
     `data` are rows of the `table`, whose columns `names` tell the groups apart. A group that has a cell that
-    isn't a finite number, or no row, is of no use and has no samples. Raises UserError.
+    isn't a finite number, or no row, is of no use and has no samples. With `missing` rows without a key are
+    left out. Raises UserError.
 
     >>> import numpy as np
     >>> import torch
@@ -56,15 +57,16 @@ def by_groups(data: Dataset, table: Table, names: list[str]) -> tuple[Dataset, G
         code, first = np.arange(places).repeat(table.blocks.samples), range(places)
         keys = {name: key.tolist() for name, key in table.blocks.keys.items()}
     else:
-        code, first = _codes(table, names)
+        code, first = _codes(table, names, missing)
         keys = {name: table.columns[name][first].tolist() for name in names}
     shape = table.blocks and table.blocks.shape
     of_sample = torch.from_numpy(code if data.rows is None else code[data.rows.numpy()])
     bad = dict(_bad_cells(data, of_sample))
+    bad.pop(-1, None)
     if table.blocks and not bad and data.rows is None:
         counts = torch.full((len(first),), table.blocks.samples)
         return replace(data, segments=Segments.after_another(counts)), Groups(keys, {}, shape)
-    kept = ~torch.isin(of_sample, torch.tensor(list(bad), dtype=torch.int64))
+    kept = ~torch.isin(of_sample, torch.tensor([-1, *bad], dtype=torch.int64))
     order = torch.where(kept)[0][of_sample[kept].argsort(stable=True)]
     counts = torch.bincount(of_sample[kept], minlength=len(first))
     faults = dict.fromkeys((counts == 0).nonzero()[:, 0].tolist(), NOTHING_LEFT) | bad
@@ -127,13 +129,18 @@ def joint_fits(pack: Pack) -> Tensor:
 
 
 def key_column(name: str) -> str:
-    """What a group's column is called among what varies."""
+    """What a group's column is called among what varies.
+
+    >>> from packtrain.trainer.data.groups import key_column
+    >>> key_column("compound"), key_column("index")
+    ('compound', 'group.index')
+    """
     taken = name in TAKEN or name in {path for path, _ in all_fields()} or "." in name
     return f"group.{name}" if taken else name
 
 
-def first_rows(table: Table, names: list[str]) -> np.ndarray:
-    """The first row of each group, [G].
+def first_rows(table: Table, names: list[str], missing: bool = False) -> np.ndarray:
+    """The first row of each group, [G]; with `missing` rows without a key count for nothing.
 
     >>> import numpy as np
     >>> from packtrain.trainer.data.groups import first_rows
@@ -141,21 +148,27 @@ def first_rows(table: Table, names: list[str]) -> np.ndarray:
     >>> first_rows(Table("t.csv", {"cell": np.array(["b", "a", "b"])}), ["cell"])
     array([0, 1])
     """
-    return _codes(table, names)[1]
+    return _codes(table, names, missing)[1]
 
 
-def _codes(table: Table, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The group [N] of each row of the table, and the first row [G] of each group."""
+def _codes(table: Table, names: list[str], missing: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """The group [N] of each row of the table, and the first row [G] of each group.
+
+    With `missing` a row without a key has the group -1; else it is refused.
+    """
     for name in names:
         table.column(name, "data.group")
-    code = np.zeros(table.rows(names), np.int64)
+    code, known = np.zeros(table.rows(names), np.int64), np.ones(table.rows(names), bool)
     for name in names:
-        _, of_column = table.classes(name, "data.group")
-        code = np.unique(code * (of_column.max() + 1) + of_column, return_inverse=True)[1]
-    _, first, code = np.unique(code, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
+        _, of_column = table.classes(name, "data.group", missing)
+        known &= of_column >= 0
+        code = np.unique(code * (of_column.max() + 2) + of_column + 1, return_inverse=True)[1]
+    rows = np.flatnonzero(known)
+    _, first, code = np.unique(code[rows], return_index=True, return_inverse=True)
+    rank, groups = np.empty(len(first), np.int64), np.full(len(known), -1)
     rank[first.argsort()] = np.arange(len(first))
-    return rank[code], np.sort(first)
+    groups[rows] = rank[code]
+    return groups, rows[np.sort(first)]
 
 
 def _bad_cells(data: Dataset, of_sample: Tensor) -> Iterator[tuple[int, str]]:

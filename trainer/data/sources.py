@@ -62,7 +62,7 @@ def load(
         equations = _for_ground_truth(graph, loss)
         whole, told = ground_truth(config, equations, device, dtype), notes(equations)
     else:
-        read = table or _table(config)
+        read = _rows(table or _table(config), config)
         whole, groups, told = _of_table(read, config, graph, loss == CROSS_ENTROPY, outputs)
         beside = [name for name in others if name not in (*whole.input_names, *whole.target_names)]
         columns = {name: read.numbers(name, "model.initial", missing=True) for name in beside}
@@ -86,10 +86,16 @@ def count_groups(config: DataConfig) -> int:
     >>> count_groups(DataConfig("table", table={"cell": ["b", "a", "b"]}, group="cell"))
     2
     """
-    table, names = _table(config), group_columns(config.group)
-    if is_cube(table, names):
-        table = long_table(table, names)
-    return len(table.blocks.keys[names[0]] if table.blocks else first_rows(table, names))
+    table, names = _rows(_table(config), config), group_columns(config.group)
+    if table.blocks:
+        return len(table.blocks.keys[names[0]])
+    return len(first_rows(table, names, config.missing == DROP))
+
+
+def _rows(table: Table, config: DataConfig) -> Table:
+    """The table with a row a sample: of arrays whose axes data.group names, a long one."""
+    names = group_columns(config.group)
+    return long_table(table, names) if is_cube(table, names) else table
 
 
 def _features(table: Table, config: DataConfig, graph: Graph | None, groups: list[str]) -> Table:
@@ -105,8 +111,6 @@ def _of_table(
 ) -> tuple[Dataset, Groups | None, list[str]]:
     """The samples of a table, their groups if it has any, and sentences for people on how they were made."""
     names = group_columns(config.group)
-    if is_cube(table, names):
-        table = long_table(table, names)
     others = _features(table, config, graph, names)
     mends = config.missing, config.encode, bool(names)
     whole = select(others, config.columns, graph, classes, outputs, *mends)
@@ -117,7 +121,7 @@ def _of_table(
         told += dropped
     if not names:
         return whole, None, told
-    return *by_groups(whole, table, names), told
+    return *by_groups(whole, table, names, config.missing == DROP), told
 
 
 def _for_ground_truth(graph: Graph | None, loss: str) -> Graph:

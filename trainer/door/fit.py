@@ -1,6 +1,6 @@
 """A fit in memory: its parameters with their uncertainties, its report, what it predicts, its pictures."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from ..folder.result import Result
 from ..session import Session, at_work, load_data
 from .looks import headline_html, report_of, table_html
 from .progress import train
+from .quick import Solved
 from .saving import SavedConfig, save_pack
 
 SHOWN = 10  # groups in a notebook
@@ -36,9 +37,7 @@ class Fit:
     `known`, standard errors, the report and all else are those of a session that then trains the same.
     """
 
-    def __init__(
-        self, pack: Pack, table: Table, like: Any = None, known: Mapping[str, float] | None = None
-    ) -> None:
+    def __init__(self, pack: Pack, table: Table, like: Any = None, known: Solved | None = None) -> None:
         self.pack, self.table, self.like, self.known = pack, table, like, known
 
     @cached_property
@@ -73,13 +72,22 @@ class Fit:
     def values(self) -> dict[str, float]:
         """The parameters of the one fit by name. Raises UserError where there are several."""
         if self.known is not None:
-            return dict(self.known)
+            return dict(self.known.values)
         return {name: float(value) for name, value in zip(self._names, self._alone().tolist(), strict=True)}
+
+    @property
+    def stderr(self) -> dict[str, float]:
+        """The standard errors of the one fit's parameters by name, NaN where none is known: see `values`."""
+        if self.known is not None and self.known.stderr is not None:
+            return dict(self.known.stderr)
+        self._alone()
+        rows = self.result.rows.of(np.array(self._chosen))
+        return {name: float(numbers(rows, "parameters", name, "stderr")[0]) for name in self._names}
 
     def __getitem__(self, name: str) -> Any:
         """The value of a parameter: a number, or of several fits an array. Raises UserError."""
-        if self.known is not None and name in self.known:
-            return self.known[name]
+        if self.known is not None and name in self.known.values:
+            return self.known.values[name]
         self._check(name)
         of_fits = self._fitted[:, self._names.index(name)].numpy()
         return float(of_fits[0]) if len(of_fits) == 1 else of_fits

@@ -31,7 +31,7 @@ def fit(
     data: Any,
     equations: str | Sequence[str],
     *,
-    initial: Mapping[str, Any] | None = None,
+    initial: Mapping[str, Any] | str | None = None,
     bounds: Mapping[str, Any] | None = None,
     fixed: Sequence[str] = (),
     shared: Sequence[str] = (),
@@ -46,17 +46,18 @@ def fit(
 
     `data` is a frame, a mapping of names to arrays, or a path: see table_of. Names in the equations that are
     columns are variables, and all others parameters; `columns` gives variables columns of other names.
-    `initial` maps parameters to where they start, or to a range (low, high) from which starts are drawn;
-    `bounds` maps them to (low, high), None for none. `weights` multiply squared errors, `sigma` are the
-    errors of the measurements: both a column's name, or numbers. `more` is any other field of the config, by
-    its dotted name or the last part of that, as starts=64, loss="cauchy", optimizer="adam", steps=100.
-    The results are written into `folder`, if one is named. Raises UserError.
+    `initial` maps parameters to where they start: a number, a range (low, high) to draw from, a text such as
+    "max(y)", or "auto", a start that is looked for, as all are where none is given. `bounds` maps them to
+    (low, high), None for none. `weights` multiply squared errors, `sigma` are the errors of the measurements:
+    both a column's name, or numbers. `more` is any other field of the config, by its dotted name or the last
+    part of that, as starts=64, loss="cauchy", optimizer="adam", steps=100. The results are written into
+    `folder`, if one is named. Raises UserError.
 
     >>> import packtrain
     >>> cup = {"t": [0, 5, 10, 20, 40], "y": [90, 70.5, 56.2, 38.9, 24.7]}
     >>> fit = packtrain.fit(cup, "y = room + rise*exp(-k*t)", initial={"room": 20, "rise": 70, "k": 0.1})
     >>> round(fit["k"], 4)
-    0.0665
+    0.0648
     """
     table = table_of(data)
     table, names = _with_arrays(table, weights=weights, sigma=sigma)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -10,10 +11,11 @@ from torch import Tensor
 
 from ...kernels.equations.robust import SQUARES
 from ...kernels.language import Graph
-from ...kernels.least_squares import Problem, Rules, Status
+from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status
 from ..config.pack import Pack
 from ..config.schema import DataConfig
 from ..data.table import WHOLE, Table
+from ..engines.fit import ends_of
 from ..engines.least_squares import LeastSquaresEngine
 from ..models.expression import ExpressionModel
 from ..models.starts import reads_data, starting_values
@@ -52,8 +54,8 @@ class Quick:
             pack.config.optimizer.kind == "levenberg_marquardt",
         )
 
-    def fit(self, table: Table) -> Mapping[str, float] | None:
-        """The parameters by name, fitted to these data; None where a session has to look at them."""
+    def fit(self, table: Table) -> "Solved | None":
+        """What was fitted to these data; None where a session has to look at them."""
         from ...kernels.least_squares.numba_solver import NumbaSolver  # noqa: PLC0415 (numba takes a second)
 
         inputs, targets = (_numbers(table, names) for names in (self.inputs, self.targets))
@@ -64,7 +66,33 @@ class Quick:
         solver = NumbaSolver(self.graph, problem, parameters, rules, self.damped)
         while int(solver.status) == Status.RUNNING:
             solver.advance(STEPS)
-        return dict(zip(self.graph.parameters, parameters[0].tolist(), strict=True))
+        values = dict(zip(self.graph.parameters, parameters[0].tolist(), strict=True))
+        return Solved(values, ExpressionModel(self.graph, parameters, "sse", None), problem, rules, solver)
+
+
+@dataclass(frozen=True)
+class Solved:
+    """One fit that the compiled loop has ended: its parameters by name, and what their errors are made of."""
+
+    values: Mapping[str, float]
+    model: ExpressionModel
+    problem: Problem
+    rules: Rules
+    solver: Solver
+
+    @cached_property
+    def stderr(self) -> Mapping[str, float] | None:
+        """The standard errors by name; None where a session has to look at the end of the fit."""
+        silent = self.rules.free & (self.solver.scale == 0)
+        if int(self.solver.status) not in CONVERGED or bool(silent.any()):
+            return None
+        (solution,) = self.solver.solutions()
+        ends = ends_of(self, np.array([True]), *solution)
+        left = self.problem.rows - int(ends.rank[0])
+        if left < 1 or not ends.free.all() or ends.undetermined.any():
+            return None
+        errors = np.sqrt(ends.rss[0] / left * np.diagonal(ends.unscaled[0]))
+        return dict(zip(self.values, errors.tolist(), strict=True))
 
 
 def _is_plain(pack: Pack) -> bool:

@@ -25,14 +25,24 @@ NORMAL = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # standard errors to each s
 CORRELATED = 50  # parameters up to which their correlations are listed
 
 
-class Fits(Protocol):
+class Solved(Protocol):
+    """R fits that have ended: their model, rules and solver."""
+
+    @property
+    def model(self) -> Model: ...
+
+    @property
+    def rules(self) -> Rules: ...
+
+    @property
+    def solver(self) -> Solver: ...
+
+
+class Fits(Solved, Protocol):
     """What is reported of: R fits, as LeastSquaresEngine has them."""
 
-    model: Model
     data: Dataset
     problem: Problem
-    rules: Rules
-    solver: Solver
 
     @property
     def status(self) -> Tensor: ...
@@ -91,7 +101,7 @@ def add_reports(rows: Rows, engine: Fits) -> None:
     samples = samples_of(engine.problem, engine.data)
     statuses = engine.status.cpu().numpy()
     converged = np.isin(statuses, CONVERGED)
-    ends = _joined([_ends(engine, converged, *part) for part in engine.solver.solutions()])
+    ends = _joined([ends_of(engine, converged, *part) for part in engine.solver.solutions()])
     ends = ends._replace(rss=np.where(samples.n > 0, ends.rss, math.nan))  # of nothing, nothing is said
     quality = _quality(ends.rss, ends.rank, samples)
     if joint := engine.joint:
@@ -135,8 +145,24 @@ def _uncertainties(parameters: Row, ends: Ends, quality: Row, converged: np.ndar
     }
 
 
-def _ends(engine: Fits, sure: np.ndarray, runs: Tensor, at_end: Linear) -> Ends:
-    """The ends of some fits, from their linear problems."""
+def ends_of(engine: Solved, sure: np.ndarray, runs: Tensor, at_end: Linear) -> Ends:
+    """The ends of some fits, from their linear problems.
+
+    `sure` [R] marks those of which undetermined parameters are to be combined.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"], loss="sse"),
+    ...     data=DataConfig("table", table={"x": [1, 2, 2], "xy": [1, 2, 4]}),
+    ...     optimizer=OptimizerConfig("levenberg_marquardt"),
+    ...     loop=LoopConfig(batch_size="full", steps=50), compute=ComputeConfig(precision="fp64"),
+    ... ))
+    >>> session.advance()
+    >>> ((runs, at_end),) = session.engine.solver.solutions()
+    >>> ends_of(session.engine, np.array([True]), runs, at_end).unscaled.round(6)  # 1 / sum of x^2
+    array([[[0.111111]]])
+    """
     linear = Linear(*(part.cpu() for part in at_end))
     free, at_bound = _free(engine, runs)
     dropped = _negligible(engine, runs, linear)
@@ -167,15 +193,15 @@ def _joined(parts: Sequence[Ends]) -> Ends:
     return Ends._make([runs[order], *(part[order] for part in others), merged])
 
 
-def _free(engine: Fits, runs: Tensor) -> tuple[Tensor, Tensor]:
+def _free(engine: Solved, runs: Tensor) -> tuple[Tensor, Tensor]:
     """Which parameters a fit was free to move at its end, and which a bound held: [R, P] each."""
-    rules = engine.rules.of(runs)
+    rules = engine.rules if len(runs) == len(engine.rules.steps) else engine.rules.of(runs)
     parameters = engine.model.parameters.detach()[runs].double()
     at_bound = rules.free & ((parameters <= rules.lower) | (parameters >= rules.upper))
     return (rules.free & ~at_bound).cpu(), at_bound.cpu()
 
 
-def _negligible(engine: Fits, runs: Tensor, linear: Linear) -> Tensor:
+def _negligible(engine: Solved, runs: Tensor, linear: Linear) -> Tensor:
     """Which columns of the Jacobian are negligible at the end, so that they determine nothing: [R, P]."""
     value, scale = engine.model.parameters.detach()[runs].double().cpu(), engine.solver.scale[runs].cpu()
     norm = sum_of_rows(linear.root.square()).sqrt()

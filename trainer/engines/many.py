@@ -11,7 +11,7 @@ from .rows import Row, Rows, each, numbers
 MANY = 20  # fits of groups: of more there is a report of all together
 WORST = 10
 MOST_NOTES = 5
-QUANTILES = {"5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95}
+QUANTILES = {"5 %": 5, "25 %": 25, "median": 50, "75 %": 75, "95 %": 95}
 CONVERGED, UNUSABLE = "converged", "its rows can't be used"
 
 
@@ -57,7 +57,7 @@ def _quantiles(rows: Rows, name: str, finished: np.ndarray) -> Row:
     values = values[finished & np.isfinite(values)]
     if not len(values):
         return dict.fromkeys(QUANTILES)
-    return dict(zip(QUANTILES, np.quantile(values, list(QUANTILES.values())).tolist(), strict=True))
+    return dict(zip(QUANTILES, np.percentile(values, list(QUANTILES.values())).tolist(), strict=True))
 
 
 def _worst(rows: Rows) -> Iterator[Row]:

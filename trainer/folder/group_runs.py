@@ -38,7 +38,7 @@ class GroupRuns:
         >>> groups.of_rows(Table("new.csv", {"cell": np.array(["b", "a", "b"])})).tolist()
         [3, 0, 3]
         """
-        columns = [words(table.column(name, "the group of a row")) for name in self.keys]
+        columns = [_texts(table.column(name, "the group of a row").tolist()) for name in self.keys]
         rows = list(zip(*columns, strict=True))
         runs = [self._known.get(key) for key in rows]
         if None in runs:
@@ -59,19 +59,21 @@ def best_of_groups(pack: Pack, rows: Rows, objective: Objective | None) -> Group
     names = group_columns(pack.config.data.group)
     if not names:
         return None
-    keys = {name: words(_cells(pack.over[key_column(name)])) for name in names}
-    of_run = list(zip(*keys.values(), strict=True))
+    of_run = list(zip(*(_texts(pack.over[key_column(name)]) for name in names), strict=True))
     by = objective or loss_of(rows)
     values = by.each(rows) * (-1 if by.maximized else 1)
     best: dict[tuple[str, ...], int | None] = dict.fromkeys(of_run)
-    for run in np.argsort(values, kind="stable")[::-1].tolist():  # the best comes last
-        if np.isfinite(values[run]):
-            best[of_run[run]] = run
-    texts = zip(*best, strict=True)
-    return GroupRuns(dict(zip(names, map(list, texts), strict=True)), list(best.values()))
+    order = np.argsort(values, kind="stable")
+    for run in order[np.isfinite(values[order])][::-1].tolist():  # the best comes last
+        best[of_run[run]] = run
+    texts = {name: [key[place] for key in best] for place, name in enumerate(names)}
+    return GroupRuns(texts, list(best.values()))
 
 
-def _cells(values: Sequence[Any]) -> np.ndarray:
-    cells = np.empty(len(values), dtype=object)
-    cells[:] = values
-    return cells
+def _texts(values: Sequence[Any]) -> list[str]:
+    """Each value as text; most stand there many times."""
+    distinct = list(dict.fromkeys(values))
+    cells = np.empty(len(distinct), dtype=object)
+    cells[:] = distinct
+    known = dict(zip(distinct, words(cells).tolist(), strict=True))
+    return [known[value] for value in values]

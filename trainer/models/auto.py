@@ -18,6 +18,7 @@ from .candidates import Extent, candidates, hypercubes
 from .dimensions import dimensions
 
 CANDIDATES, FITTED, STEPS = 128, 4, 12  # of a run: points, those that are fitted, and for how many steps
+EQUAL = 1.001  # times the least sum of squares: what is as good
 MOST_SAMPLES = 128  # of a run that are looked at
 AT_ONCE = 1 << 22  # numbers in the candidates of the runs that are looked at together
 
@@ -156,9 +157,19 @@ def _fitted(graph: Graph, samples: _Samples, search: Search, drawn: Tensor, line
     solver.advance(STEPS)
     (_, ended), *_ = solver.solutions()
     after = ended.rss.view(runs, FITTED)
-    refined = solver.parameters.view(runs, FITTED, size)
     better = after < squares
-    chosen = torch.where(better, after, squares).argmin(1)
-    results = torch.where(better[..., None], refined, best)[torch.arange(runs), chosen]
+    points = torch.where(better[..., None], solver.parameters.view(runs, FITTED, size), best)
+    chosen = _choose(torch.where(better, after, squares), points)
+    results = points[torch.arange(runs), chosen]
     found = squares.isfinite().any(1) & (samples.segments.counts > 0)
     return results.where(found[:, None], torch.nan)
+
+
+def _choose(squares: Tensor, points: Tensor) -> Tensor:
+    """The least of squares [R, M], or of those that are as good that of the fewest negative parameters, [R].
+
+    Many equations have minima that are mirror images, as those of (x/c)^n with n and -n.
+    """
+    equal = squares <= squares.amin(1, keepdim=True) * EQUAL
+    negative = (points < 0).sum(2).double().where(equal, torch.inf)
+    return squares.where(negative == negative.amin(1, keepdim=True), torch.inf).argmin(1)

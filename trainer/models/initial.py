@@ -36,7 +36,7 @@ def initial_values(
     _low_high("model.initial_range", config.initial_range)
     default = [config.initial_range] * len(drawn)
     ranges = {
-        parameter: [_low_high(f"{INITIAL}{parameter}", value) for value in initial.get(parameter, default)]
+        parameter: _ranges(f"{INITIAL}{parameter}", initial.get(parameter, default))
         for parameter in graph.parameters
         if AUTO not in initial.get(parameter, ())
     }
@@ -47,7 +47,7 @@ def initial_values(
             f"model.starts={config.starts} draws starting points from ranges, and model.initial has none: "
             "give a range, as in 'model.initial={a: [0, 10]}'"
         )
-    of_auto = [_low_high("model.initial_range", value) for value in default]
+    of_auto = _ranges("model.initial_range", default)
     of_all = [ranges.get(parameter, of_auto) for parameter in graph.parameters]
     low, high = torch.tensor(of_all, dtype=torch.float64, device=drawn.device).unbind(-1)
     return low.T + drawn * (high - low).T
@@ -145,6 +145,15 @@ def _bounds(parameter: str, given: Any) -> Range:
         if low < high:
             return low, high
     raise UserError(f"model.bounds.{parameter} is [low, high] with low < high, null for none; got {given!r}")
+
+
+def _ranges(field: str, given: Sequence[Any]) -> list[Range]:
+    """The range of every run; that of runs which share one is read once."""
+    read: dict[int, Range] = {}
+    for value in given:
+        if id(value) not in read:
+            read[id(value)] = _low_high(field, value)
+    return [read[id(value)] for value in given]
 
 
 def _low_high(field: str, given: Any) -> Range:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.groups import group_columns, key_column
 from ..engines.rows import numbers
 from ..folder.result import Result
 from .panel import Panel
@@ -84,11 +85,8 @@ def figure_of_groups(result: Result) -> Any:
 
 def _group_names(result: Result) -> list[str]:
     """The columns of runs.csv that tell the groups apart; [] where there are none."""
-    given = getattr(result.pack.config.data, "group", None)
-    if given is None or result.data.segments is None:
-        return []
-    names = [given] if isinstance(given, str) else list(given)
-    return [name if name in result.pack.over else f"group.{name}" for name in map(str, names)]
+    names = [] if result.data.segments is None else group_columns(result.pack.config.data.group)
+    return [key_column(name) for name in names]
 
 
 def _ranked(result: Result) -> list[int]:

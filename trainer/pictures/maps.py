@@ -43,7 +43,29 @@ def draw_maps(result: Result, file: Path) -> bool:
 
 
 def figure_of_maps(result: Result, maps: dict[str, np.ndarray]) -> Any:
-    """A panel for each map [rows, columns], whose colours leave out the outermost hundredths."""
+    """A panel for each map [rows, columns], whose colours leave out the outermost hundredths.
+
+    Raises ModuleNotFoundError without matplotlib.
+
+    >>> from packtrain.trainer.config.pack import make_pack
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.data.frames import table_of
+    >>> from packtrain.trainer.session import Session, load_data
+    >>> cube = table_of({"t": [0.0, 1.0, 2.0], "y": np.arange(12.0).reshape(2, 2, 3)})
+    >>> config = Config(
+    ...     model=ModelConfig("expression", expressions=["y = a + b*t"], variables=["y", "t"], loss="sse"),
+    ...     data=DataConfig("file", group=["row", "column"]),
+    ...     optimizer=OptimizerConfig("levenberg_marquardt"),
+    ...     loop=LoopConfig(batch_size="full", steps=9), compute=ComputeConfig(precision="fp64"),
+    ... )
+    >>> session = Session.prepare(config, load_data(make_pack(config), cube))
+    >>> while not session.done:
+    ...     session.advance()
+    >>> result = session.result()
+    >>> maps = maps_of(result.rows, result.groups, result.grid)
+    >>> maps["a"].round(6).tolist(), len(figure_of_maps(result, maps).axes) > len(maps)
+    ([[0.0, 3.0], [6.0, 9.0]], True)
+    """
     assert result.groups is not None
     across = min(ACROSS, len(maps))
     down = -(-len(maps) // across)

@@ -90,17 +90,11 @@ def fit_command(arguments: Sequence[str]) -> list[str] | None:
         raise UserError(f"expected {USAGE}{got}; packtrain fit --help explains")
     path, *words = words
     table = read(path)
-    equation = _equation(words, table)
-    if equation is not None:
-        return [
-            *options,
-            *_overrides(path, table, equation, [word for word in words if word is not equation]),
-        ]
-    for word in words:
-        if not _is_field(word):
-            raise UserError(
-                f"expected {USAGE}, with an equation of columns of {path}: {table.shown}; got {word}"
-            )
+    if (equation := _equation(words, table)) is not None:
+        words.remove(equation)
+        return [*options, *_overrides(path, table, equation, words)]
+    if stray := [word for word in words if not _is_field(word)]:
+        raise UserError(f"expected {USAGE}, with an equation of {table.shown}; got {stray[0]}")
     show_models(new_console(), path, table)
     return None
 

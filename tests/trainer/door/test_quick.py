@@ -20,7 +20,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     (MISRA, {"initial": {"b1": (100, 500), "b2": (1e-4, 1e-3)}, "seed": 5}),
     (MISRA, {"initial": START, "optimizer": "gauss_newton", "loss": "mse"}),
     (MISRA, {"initial": START, "steps": 3}),
-    ("u = a + b*x; y = c*x^2 - a", {}),
+    ("u = a + b*x; y = c*x^2 - a", {"initial": {"a": 0, "b": 1, "c": 0}}),
     ("y = a*exp(b*x)", {"initial": {"a": 1, "b": 9}}),
 ]
 
@@ -53,6 +53,8 @@ def test_the_bits_are_those_of_a_session(equation: str, options: dict[str, Any])
         {"loss": "cauchy"},
         {"validation": 0.2},
         {"precision": "fp32"},
+        {"initial": "auto"},
+        {"initial": {"b1": "max(y)", "b2": 1e-4}},
     ],
 )
 def test_what_needs_a_session_has_one(options: dict[str, Any]) -> None:

@@ -81,6 +81,17 @@ def test_a_start_depends_on_a_runs_own_samples_and_seed_alone() -> None:
     assert not torch.equal(other[0], together[0])
 
 
+def test_of_minima_that_are_mirror_images_groups_take_the_same() -> None:
+    random, doses = np.random.default_rng(0), np.logspace(-2, 1, 12)
+    curves = [1 / (1 + (c / doses) ** n) for c, n in zip(*random.uniform(0.5, 2, (2, 60)), strict=True)]
+    dose, response = (torch.from_numpy(np.concatenate(part))[:, None] for part in ([doses] * 60, curves))
+    response = response + 0.01 * torch.from_numpy(random.normal(size=response.shape))
+    segments = Segments.after_another(torch.full((60,), 12))
+    data = Dataset(dose, response, ("x",), ("y",), segments=segments)
+    found = found_starts(parse("y = bottom + (top - bottom)/(1 + (c/x)^n)"), data, search(4, 60))
+    assert (found[:, 3] > 0).all() and (found[:, 1] > found[:, 0]).all()
+
+
 def test_it_keeps_what_is_given_and_the_bounds() -> None:
     wanted = torch.tensor([True, True, True, False])
     given = torch.tensor([[0.0, 0.0, 0.0, 1.25]], dtype=torch.float64)

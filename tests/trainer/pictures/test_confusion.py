@@ -9,13 +9,16 @@ from matplotlib.figure import Figure
 
 from packtrain.trainer.pictures import confusion as picture
 from tests.helpers import Command, result_in
+from tests.trainer.curves import images
 
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that would be saved."""
     figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, draft, **_: (figures.append(self), draft.touch()))
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, draft, **_: (figures.append(self), draft.write_bytes(bytes(24)))
+    )
     return figures
 
 
@@ -96,4 +99,5 @@ def test_a_training_and_a_sweep_end_with_table_and_picture(
             run: run == best["run"] for run in shown
         }
     assert not list((tmp_path / "swept").glob("*/confusion.png"))
+    assert "confusion" in images(tmp_path / "alone" / "tensorboard")
     assert cli(*BRIEF, "monitor=quiet").code == 0 and not (tmp_path / "out" / "confusion.png").exists()

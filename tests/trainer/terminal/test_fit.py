@@ -40,6 +40,8 @@ def test_it_is_a_fit_of_what_was_inferred() -> None:
         "model.initial.hot=90",
         "model.initial.k=0.1",
     ]
+    assert 'model.initial.k="auto"' in typed("cup.csv", COOLING, "hot=90")
+    assert not any("auto" in word for word in typed("cup.csv", COOLING, "initial_range=[0, 9]"))
 
 
 def test_it_ends_as_the_experiment_does(cli: Command, tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_a_name_with_x_that_is_no_column_is_a_parameter(capsys: pytest.CaptureFi
         ([], "expected packtrain fit FILE 'EQUATION'"),
         (["optimizer=adam"], "got optimizer=adam; packtrain fit --help explains"),
         (["none.csv", COOLING], "there is no file none.csv"),
-        (["cup.csv", "celcius=a*minutes"], "of columns of cup.csv: minutes, celsius; got celcius=a*minutes"),
+        (["cup.csv", "celcius=a*minutes"], "with an equation of minutes, celsius; got celcius=a*minutes"),
         (["cup.csv", "celcius = a*minutes"], "has no column 'celcius' (did you mean celsius?)"),
         (["cup.csv", COOLING, "kk=1"], "kk=1: the equation has no parameter kk"),
         (["cup.csv", COOLING, "rooom=1"], "(did you mean room?); it has room, hot, k; options are weights"),

@@ -26,6 +26,14 @@ def read_text(file: Path) -> Content:
     """The columns of a file of separated values. The notes say what wasn't to be expected.
 
     Raises UserError for UTF-16, and ValueError, or Arrow's errors, for what is no table.
+
+    >>> import tempfile
+    >>> from packtrain.trainer.data.files.text import read_text
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "cup.csv")
+    ...     _ = file.write_text("t;y\\n0;1,5\\n1;2,5\\n")
+    ...     read_text(file).columns["y"].tolist()
+    [1.5, 2.5]
     """
     text = _unpacked(file) if file.suffix.lower() == ".gz" else _mapped(file)
     if not len(text):
