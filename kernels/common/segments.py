@@ -49,8 +49,22 @@ class Segments:
         starts = before[self.starts]
         return type(self)(starts, before[self.starts + self.counts] - starts)
 
-    def by_size(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def sizes(self) -> Iterator[tuple[Tensor, int]]:
+        """Runs [K] that have n samples each, and n: each n in turn.
+
+        >>> import torch
+        >>> from packtrain.kernels.common.segments import Segments
+        >>> [(runs.tolist(), n) for runs, n in Segments.after_another(torch.tensor([1, 2, 1])).sizes()]
+        [([0, 2], 1), ([1], 2)]
+        """
+        order = self.counts.argsort(stable=True)
+        sizes, runs = self.counts[order].unique_consecutive(return_counts=True)
+        yield from zip(order.split(runs.tolist()), sizes.tolist(), strict=True)
+
+    def by_size(self, most: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Runs [K] that have n samples each, and the places of those, [K, n]: each n in turn.
+
+        With `most` they are so many samples at a time, or one run.
 
         >>> import torch
         >>> from packtrain.kernels.common.segments import Segments
@@ -58,8 +72,6 @@ class Segments:
         >>> [(runs.tolist(), places.tolist()) for runs, places in segments.by_size()]
         [([0, 2], [[0], [3]]), ([1], [[1, 2]])]
         """
-        order = self.counts.argsort(stable=True)
-        sizes, runs = self.counts[order].unique_consecutive(return_counts=True)
-        for size, some in zip(sizes.tolist(), order.split(runs.tolist()), strict=True):
-            places = torch.arange(size, device=some.device)
-            yield some, self.starts[some, None] + places
+        for runs, size in self.sizes():
+            for some in runs.split(max(1, most // max(1, size)) if most else len(runs)):
+                yield some, self.starts[some, None] + torch.arange(size, device=some.device)

@@ -11,6 +11,7 @@ from ..common.segments import Segments
 from ..equations.robust import TINY
 from .robust import RobustLoss
 
+TOGETHER = 1 << 18  # samples of fits that are stacked at a time
 Record = TypeVar("Record", bound=Any)
 
 
@@ -45,7 +46,8 @@ class Problem:
             return function(self, *of_fits)
         some, results = [], []
         nobody = self.segments.counts.new_empty(0)
-        for runs, places in self.segments.by_size() if len(self.segments) else [(nobody, nobody[:, None])]:
+        parts = self.segments.by_size(TOGETHER) if len(self.segments) else [(nobody, nobody[:, None])]
+        for runs, places in parts:
             own = (part[runs] if isinstance(part, Tensor) else part.of(runs) for part in of_fits)
             results.append(function(self._stacked(runs, places), *own))
             some.append(runs)

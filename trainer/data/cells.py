@@ -37,7 +37,7 @@ def _is_nothing(cell: Any, words: tuple[str, ...]) -> bool:
 
 
 def floats(column: np.ndarray) -> np.ndarray:
-    """Each cell as a float [N], NaN where it is none.
+    """Each cell as a float [N], NaN where it is none: of a column in float64 the column itself.
 
     >>> import numpy as np
     >>> from packtrain.trainer.data.cells import floats
@@ -45,7 +45,7 @@ def floats(column: np.ndarray) -> np.ndarray:
     [1.5, nan, nan]
     """
     if column.dtype.kind in "fiub":
-        return column.astype(np.float64)
+        return column.astype(np.float64, copy=False)
     return np.array([_float(cell) for cell in column], dtype=np.float64)
 
 

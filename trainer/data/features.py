@@ -108,6 +108,8 @@ def apply(features: Sequence[Feature], table: Table, missing: bool = False) -> n
     [[1.0, 0.0, 1.0], [2.0, 1.0, 0.0]]
     """
     rows = table.rows([feature.column for feature in features])
+    if len(features) == 1:
+        return _block(features[0], table, missing)
     inputs = np.empty((rows, len(input_names(features))))
     place = 0
     for feature in features:

@@ -71,7 +71,7 @@ def select(
     if chosen.sigma is not None:
         weights = _weights_of_errors(table, chosen.sigma, lenient)
     return Dataset(
-        torch.from_numpy(inputs),
+        of_numpy(inputs),
         targets,
         tuple(of_inputs),
         names,
@@ -100,7 +100,11 @@ def _targets(
         raise UserError(f"cross_entropy takes one column of class labels; got {', '.join(columns)}")
     if not classes and _are_numbers(table, columns, wanted, outputs):
         values = [table.numbers(name, word, missing) for word, name in columns.items()]
-        return tuple(columns), torch.from_numpy(np.stack(values, 1)), False
+        return (
+            tuple(columns),
+            of_numpy(values[0][:, None] if len(values) == 1 else np.stack(values, 1)),
+            False,
+        )
     ((word, name),) = columns.items()
     labels, index = table.classes(name, word, missing)
     if classes:
@@ -135,7 +139,17 @@ def _weights(table: Table, name: str, missing: bool) -> torch.Tensor:
         )
     if not values.any():
         raise UserError(f"{table.source}, column {name}: every weight is 0, so there is nothing to fit")
-    return torch.from_numpy(values)
+    return of_numpy(values)
+
+
+def of_numpy(values: np.ndarray) -> torch.Tensor:
+    """The same memory as a tensor; a copy of what can't be written, as a file that is mapped.
+
+    >>> from packtrain.trainer.data.select import of_numpy
+    >>> of_numpy(np.broadcast_to(np.ones(1), (2, 1))).tolist()
+    [[1.0], [1.0]]
+    """
+    return torch.from_numpy(values if values.flags.writeable and values.flags.c_contiguous else values.copy())
 
 
 def _weights_of_errors(table: Table, name: str, missing: bool) -> torch.Tensor:

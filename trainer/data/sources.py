@@ -21,7 +21,7 @@ from .encode import told as encoded
 from .files.read import read
 from .generated import gaussians, ground_truth
 from .groups import by_groups, first_rows, group_columns
-from .select import select
+from .select import of_numpy, select
 from .split_of import split_of
 from .table import Table
 
@@ -66,7 +66,7 @@ def load(
         whole, groups, told = _of_table(read, config, graph, loss == CROSS_ENTROPY, outputs)
         beside = [name for name in others if name not in (*whole.input_names, *whole.target_names)]
         columns = {name: read.numbers(name, "model.initial", missing=True) for name in beside}
-        whole = replace(whole, columns={name: torch.from_numpy(column) for name, column in columns.items()})
+        whole = replace(whole, columns={name: of_numpy(column) for name, column in columns.items()})
     _check_targets(whole, loss)
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
     split = split_of(config, whole, read)

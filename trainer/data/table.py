@@ -105,7 +105,7 @@ class Table:
         values = floats(column)
         bad = ~np.isfinite(values)
         if missing and bad.any():
-            values[bad] = np.nan
+            values = np.where(bad, np.nan, values)
             bad = _are_words(column, bad)
         for row in np.flatnonzero(bad)[:1]:
             got = _got(column, row) + (self.mend if is_missing(column[row : row + 1], MISSING).any() else "")
@@ -133,7 +133,7 @@ class Table:
 
     def _check_integers(self, name: str, column: np.ndarray, values: np.ndarray) -> None:
         """Raises UserError where float64 can't hold the integers of a column apart."""
-        if not (np.abs(values) >= WHOLE).any() or not (column.dtype.kind in "iu" or _holds_integers(column)):
+        if not (column.dtype.kind in "iu" or _holds_integers(column)) or not (np.abs(values) >= WHOLE).any():
             return
         column, values = column[~np.isnan(values)], values[~np.isnan(values)]
         exact, least = column.tolist(), min(column.tolist())

@@ -157,7 +157,7 @@ class PartedEngine:
         segments = self.data.segments
         if segments is None:
             return self._of_memory(runs)
-        alike = (runs[places] for places, samples in segments.of(runs).by_size() if samples.shape[1])
+        alike = (runs[places] for places, samples in segments.of(runs).sizes() if samples)
         return [shard for some in alike for shard in self._of_memory(some)]
 
     def _of_memory(self, runs: Tensor) -> list[Shard]:

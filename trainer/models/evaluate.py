@@ -121,8 +121,7 @@ def _parts(model: Model, data: Dataset) -> Iterator[tuple[Tensor, Dataset]]:
     if data.segments is None:
         yield from ((runs, data) for runs in everyone.split(runs_together(model, len(data))))
         return
-    for runs, _ in data.segments.by_size():
-        count = int(data.segments.counts[runs[0]])
+    for runs, count in data.segments.sizes():
         for some in runs.split(runs_together(model, count)):
             yield from ((some, alike) for _, alike in data.of(some).alike())
 
