@@ -172,7 +172,7 @@ class Fitted:
         """s^2 (J^T J)^+, by the Jacobian at all samples."""
         linear = linearize(lambda p, x: jacobian(self.graph, p, x), self.parameters, self.problem)
         free = torch.tensor([[name in self.free and self._counts(name) for name in self.graph.parameters]])
-        inference = infer(linear.root.masked_fill(~free[:, None], 0), free)
+        inference = infer(linear.root, free)
         assert self.deviation is not None
         return self.deviation**2 * inference.unscaled[0]
 

@@ -13,6 +13,7 @@ OUTSIDE = {
     "data.size": [0, -5],
     "data.noise": [-0.1],
     "data.validation": [-0.1, 1],
+    "data.test": [-0.1, 1],
     "model.grad_delta": [0, -1e-4],
     "model.starts": [0, -1],
     "model.dropout": [-0.1, 1],
