@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from packtrain.kernels.expression import jacobian
 from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.least_squares import CONVERGED, Problem, Rules, Status, TorchSolver
 from packtrain.kernels.least_squares.numba_solver import NumbaSolver
+from packtrain.kernels.least_squares.triton_linearize import by_triton
 from scripts.bench import timing
 from scripts.common import record
 
@@ -133,8 +135,8 @@ def by_lmfit(case: Case, clock: Clock = time.perf_counter) -> Fitted:
     return Fitted(seconds / len(fits), np.array(fits), evaluations, good / len(fits))
 
 
-def by_pack(case: Case, device: str, compiled: bool, clock: Clock = time.perf_counter) -> Fitted:
-    """One pack of all fits, by the compiled solver or torch's."""
+def by_pack(case: Case, device: str, backend: str, clock: Clock = time.perf_counter) -> Fitted:
+    """One pack of all fits, by the solver in Numba, or torch's with or without Triton's kernel."""
     graph = case.graph
     names, runs = list(case.start), len(case.targets)
     inputs, targets = (torch.tensor(a, device=device) for a in (case.inputs, case.targets[..., None]))
@@ -142,10 +144,11 @@ def by_pack(case: Case, device: str, compiled: bool, clock: Clock = time.perf_co
     began = clock()
     problem, parameters = Problem(inputs, targets), first.repeat(runs, 1)
     rules = _rules(problem, parameters)
-    if compiled:
+    if backend == "numba":
         solver = NumbaSolver(graph, problem, parameters, rules, damped=True)
     else:
-        solver = TorchSolver(lambda p, x: jacobian(graph, p, x), problem, parameters, rules, damped=True)
+        small = partial(by_triton, graph) if backend == "triton" else None
+        solver = TorchSolver(partial(jacobian, graph), problem, parameters, rules, damped=True, small=small)
     while bool((solver.status == Status.RUNNING).any()):
         solver.advance(20)
     values = solver.parameters.cpu().numpy()
@@ -183,10 +186,10 @@ def measure(case: Case, repeats: int, device: str, clock: Clock = time.perf_coun
     methods: dict[str, Callable[[], Fitted]] = {
         "curve_fit": lambda: by_curve_fit(case, clock),
         "lmfit": lambda: by_lmfit(case, clock),
-        f"pack, torch, {device}": lambda: by_pack(case, device, False, clock),
+        f"pack, torch, {device}": lambda: by_pack(case, device, "torch", clock),
     }
-    if device == "cpu":
-        methods[COMPILED] = lambda: by_pack(case, device, True, clock)
+    backend = "numba" if device == "cpu" else "triton"
+    methods[f"pack, {backend}"] = lambda: by_pack(case, device, backend, clock)
     warm = {name: method() for name, method in methods.items()}
     repeated = timing.shuffled(methods, repeats)
     seconds = {name: [fitted.seconds for fitted in results] for name, results in repeated.items()}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from packtrain.kernels.expression import llvm_source, triton_source
+from packtrain.kernels.expression import llvm_source, triton_source, triton_triangle_source
 from packtrain.kernels.language import ExpressionError, Graph, parse
 from packtrain.kernels.language.definitions import WRITABLE
 from packtrain.kernels.language.parse import MAX_LENGTH
@@ -130,6 +130,7 @@ def generate(graph: Graph) -> list[str]:
         triton_source.predict_source(graph, shared=True),
         triton_source.loss_source(graph, loss_of("mse"), shared=False),
         triton_source.squares_source(graph, shared=True, weighted=True),
+        triton_triangle_source.triangle_source(graph, weighted=True),
         str(graph),
     ]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from packtrain.kernels.descent.triton import source as fused_triton
-from packtrain.kernels.expression import llvm_source, triton_source
+from packtrain.kernels.expression import llvm_source, triton_source, triton_triangle_source
 from packtrain.kernels.language import Graph, parse
 from packtrain.kernels.language.expr import Expr, name, substitute
 from packtrain.kernels.loss import loss_of
@@ -27,6 +27,7 @@ def sources(graph: Graph) -> Iterator[str]:
     """Everything that is compiled for a graph, on any engine and backend."""
     yield llvm_source.predict_source(graph, "float")
     yield llvm_source.rows_source(graph, weighted=True)
+    yield triton_triangle_source.triangle_source(graph, weighted=True)
     for shared in (True, False):
         yield triton_source.predict_source(graph, shared)
         yield triton_source.squares_source(graph, shared, weighted=shared)

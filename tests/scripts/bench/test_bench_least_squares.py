@@ -12,7 +12,8 @@ from scripts.bench import bench_least_squares as bench
 def test_the_pack_and_lmfit_reach_what_curve_fit_reaches(make: Callable[[int], bench.Case]) -> None:
     case = make(12)
     reference = torch.tensor(bench.squares(case, bench.by_curve_fit(case).parameters))
-    for fitted in (bench.by_pack(case, "cpu", False), bench.by_lmfit(case)):
+    packs = (bench.by_pack(case, "cpu", backend) for backend in ("torch", "triton"))
+    for fitted in (*packs, bench.by_lmfit(case)):
         ours = torch.tensor(bench.squares(case, fitted.parameters))
         torch.testing.assert_close(ours, reference, rtol=bench.SAME, atol=0)
         assert fitted.converged == 1
@@ -21,8 +22,8 @@ def test_the_pack_and_lmfit_reach_what_curve_fit_reaches(make: Callable[[int], b
 def test_no_ratio_where_the_fits_disagree(monkeypatch: pytest.MonkeyPatch) -> None:
     by_pack = bench.by_pack
 
-    def wrong(case: bench.Case, device: str, compiled: bool, clock: bench.Clock) -> bench.Fitted:
-        fitted = by_pack(case, device, False, clock)
+    def wrong(case: bench.Case, device: str, backend: str, clock: bench.Clock) -> bench.Fitted:
+        fitted = by_pack(case, device, "torch", clock)
         return bench.Fitted(fitted.seconds, fitted.parameters * 1.01, fitted.iterations, fitted.converged)
 
     monkeypatch.setattr(bench, "by_pack", wrong)
