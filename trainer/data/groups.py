@@ -1,5 +1,6 @@
 """data.group: the rows of a table that have the same values in some columns are one data set each."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from ...kernels.common.segments import Segments
 from ..config.pack import START, Pack, check_count, sliced
 from ..config.schema import all_fields
 from .dataset import Data, Dataset, Groups
-from .table import Table
+from .table import Blocks, Table
 
 TAKEN = {"index", "pack", "run", START, "outcome", "message", "steps", "best_step"}  # columns of runs.csv
 NOTHING_LEFT = "no row of this group is left"
@@ -52,6 +53,8 @@ def by_groups(data: Dataset, table: Table, names: list[str], missing: bool = Fal
     >>> data.inputs.tolist(), data.segments.counts.tolist(), groups.keys
     ([[1.0], [3.0], [2.0]], [2, 1], {'cell': ['b', 'a']})
     """
+    if table.blocks and data.rows is None and all(map(_is_finite, _columns(data))):
+        return _in_blocks(data, table.blocks)
     if table.blocks:
         places = len(table.blocks.keys[names[0]])
         code, first = np.arange(places).repeat(table.blocks.samples), range(places)
@@ -63,9 +66,6 @@ def by_groups(data: Dataset, table: Table, names: list[str], missing: bool = Fal
     of_sample = torch.from_numpy(code if data.rows is None else code[data.rows.numpy()])
     bad = dict(_bad_cells(data, of_sample))
     bad.pop(-1, None)
-    if table.blocks and not bad and data.rows is None:
-        counts = torch.full((len(first),), table.blocks.samples)
-        return replace(data, segments=Segments.after_another(counts)), Groups(keys, {}, shape)
     kept = ~torch.isin(of_sample, torch.tensor([-1, *bad], dtype=torch.int64))
     order = torch.where(kept)[0][of_sample[kept].argsort(stable=True)]
     counts = torch.bincount(of_sample[kept], minlength=len(first))
@@ -171,12 +171,29 @@ def _codes(table: Table, names: list[str], missing: bool = False) -> tuple[np.nd
     return groups, rows[np.sort(first)]
 
 
+def _in_blocks(data: Dataset, blocks: Blocks) -> tuple[Dataset, Groups]:
+    """The samples of groups that stand after one another already, all of use."""
+    keys = {name: key.tolist() for name, key in blocks.keys.items()}
+    counts = torch.full((math.prod(blocks.shape),), blocks.samples)
+    return replace(data, segments=Segments.after_another(counts)), Groups(keys, {}, blocks.shape)
+
+
+def _columns(data: Dataset) -> list[Tensor]:
+    """Inputs, targets and weights [N, K], NaN where one is missing."""
+    weights = [] if data.weights is None else [data.weights[:, None]]
+    targets, missing = data.targets.double(), data.missing_targets
+    return [data.inputs, targets.masked_fill(missing, torch.nan) if missing.any() else targets, *weights]
+
+
+def _is_finite(columns: Tensor) -> bool:
+    return bool(columns.isfinite().all())
+
+
 def _bad_cells(data: Dataset, of_sample: Tensor) -> Iterator[tuple[int, str]]:
     """Each group with a cell that isn't a finite number, and the sentence about its first."""
-    targets = data.targets.double().masked_fill(data.missing_targets, torch.nan)
-    columns = [data.inputs, targets, *([] if data.weights is None else [data.weights[:, None]])]
+    columns = _columns(data)
     names = [*data.input_names, *data.target_names[: data.targets.shape[1]], "weights"]
-    if all(bool(column.isfinite().all()) for column in columns):
+    if all(map(_is_finite, columns)):
         return
     finite = torch.cat(columns, 1).isfinite()
     rows = (~finite.all(1)).nonzero()[:, 0]

@@ -15,6 +15,7 @@ from pyarrow import compute, parquet
 from ..engines.rows import Rows
 from .ranking import flat
 
+LINES = 1 << 14  # of a CSV that are made at a time
 WHOLE = r"^(-?[0-9]+)$"  # a float that pyarrow writes as an integer, so that it would be read as one
 SPECIAL = r'[",\r\n]'  # characters for which a text stands in quotes
 
@@ -44,11 +45,14 @@ def write_csv(file: Path, table: pa.Table) -> None:
     """
     head = io.StringIO()
     csv.writer(head).writerow(table.column_names)
-    texts = [_texts(column.combine_chunks()) for column in table.columns]
-    lines = compute.binary_join_element_wise(*texts, ",", null_handling="replace", null_replacement="")
     with file.open("w", newline="", encoding="utf-8") as out:
         out.write(head.getvalue())
-        out.writelines(f"{line}\r\n" for line in lines.to_pylist())
+        for some in table.combine_chunks().to_batches(LINES):
+            texts = [_texts(column) for column in some.columns]
+            lines = compute.binary_join_element_wise(
+                *texts, ",", null_handling="replace", null_replacement=""
+            )
+            out.writelines(f"{line}\r\n" for line in lines.to_pylist())
 
 
 def write_parquet(file: Path, table: pa.Table) -> None:
