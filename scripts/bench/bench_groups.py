@@ -89,7 +89,7 @@ def measure(case: Case, folder: Path, repeats: int) -> list[dict[str, Any]]:
         return commands.run(folder, "-m", "packtrain", *case.words, f"hydra.run.dir={case.name}").seconds
 
     def by_curve_fit() -> float:
-        return _loop(case)[1] * len(case.y) / PEERS
+        return _loop(case)[1] * len(case.y) / min(PEERS, len(case.y))
 
     by_packtrain()  # compiles what was never seen
     _check(case, folder)
@@ -149,9 +149,8 @@ def main() -> None:
         cases = groups(given.groups, place), cube(given.side, place)
         rows = [row for case in cases for row in measure(case, place, given.repeats)]
     for row in rows:
-        print(
-            f"{row['what']:<8}{row['fits']:>7,} {row['method']:<10}{row['seconds']:8.4g} s {row['times_faster']:8.4g}"
-        )
+        numbers = f"{row['seconds']:8.4g} s {row['times_faster']:8.4g} x curve_fit"
+        print(f"{row['what']:<8}{row['fits']:>7,} {row['method']:<10}{numbers}")
     if given.out:
         record.write(given.out, rows)
     late = [
