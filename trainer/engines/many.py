@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from ..config.pack import START
 from .rows import Row, Rows, each, numbers
 
 MANY = 20  # fits of groups: of more there is a report of all together
@@ -19,7 +20,7 @@ def fits_report(rows: Rows, reasons: Mapping[str, str], faults: Mapping[int, str
     """The outcomes with their reasons, quantiles of the parameters that converged, the worst fits, and notes.
 
     `reasons` are those of the criteria, `faults` why runs had no samples. The worst are those of the least
-    R^2; where none has one, of the largest residuals.
+    R^2; where none has one, of the largest residuals. Of several starts (model.starts) the best one counts.
 
     >>> import numpy as np
     >>> fit = {"criterion": ["cost", "stuck"], "r_squared": np.array([0.9, 0.1])}
@@ -30,23 +31,40 @@ def fits_report(rows: Rows, reasons: Mapping[str, str], faults: Mapping[int, str
     >>> report["outcomes"][1], report["parameters"]["k"]["median"], report["worst"][0]["run"]
     ({'outcome': 'failed', 'reason': 'no step helps', 'runs': 1, 'first': 1}, 3.0, 1)
     """
-    outcomes, criteria = each(rows, "outcome"), each(rows, "fit", "criterion")
+    rows = _best_starts(rows)
+    outcomes, criteria, runs = each(rows, "outcome"), each(rows, "fit", "criterion"), each(rows, "index")
     finished = np.array([outcome == "finished" for outcome in outcomes], bool)
-    whys = [UNUSABLE if run in faults else reasons[criterion] for run, criterion in enumerate(criteria)]
+    whys = [
+        UNUSABLE if run in faults else reasons[criterion]
+        for run, criterion in zip(runs, criteria, strict=True)
+    ]
     cases = [
         (word, CONVERGED if word == "finished" else why) for word, why in zip(outcomes, whys, strict=True)
     ]
     return {
-        "outcomes": list(_counted(cases)),
+        "outcomes": list(_counted(cases, runs)),
         "parameters": {name: _quantiles(rows, name, finished) for name in rows.columns["parameters"]},
         "worst": list(_worst(rows)),
         "notes": list(_notes(each(rows, "fit", "notes"))),
     }
 
 
-def _counted(cases: list[tuple[str, str]]) -> Iterator[Row]:
+def _best_starts(rows: Rows) -> Rows:
+    """Of each fit's starts, which stand side by side, the one that finished with the least loss."""
+    if START not in rows.columns["values"]:
+        return rows
+    starts = max(each(rows, "values", START)) + 1
+    if len(rows) % starts:  # pack.slice has cut one
+        return rows
+    finished = np.array([word == "finished" for word in each(rows, "outcome")], bool)
+    loss = np.where(finished, numbers(rows, "loss", "train", "last"), np.nan)
+    best = np.where(np.isnan(loss), np.inf, loss).reshape(-1, starts).argmin(1)
+    return rows.of(np.arange(0, len(rows), starts) + best)
+
+
+def _counted(cases: list[tuple[str, str]], runs: list[int]) -> Iterator[Row]:
     """Each case with how many runs are of it, and the first of them; those that finished first."""
-    first = {case: run for run, case in reversed(list(enumerate(cases)))}
+    first = {case: run for case, run in reversed(list(zip(cases, runs, strict=True)))}
     counts = sorted(Counter(cases).items(), key=lambda entry: (entry[0][0] != "finished", -entry[1]))
     for (outcome, why), count in counts:
         yield {"outcome": outcome, "reason": why, "runs": count, "first": first[outcome, why]}

@@ -103,3 +103,16 @@ def test_of_very_many_fits_tensorboard_has_the_summary_alone(
     assert cli(*fit_of(groups)).code == 0
     files = [path.relative_to(folder).parts[0] for path in folder.rglob("events.out*")]
     assert files == ["summary"]
+
+
+def test_of_several_starts_the_best_of_each_group_counts() -> None:
+    fit = {"criterion": ["cost", "stuck", "cost", "cost"], "notes": [[], ["odd"], [], []]}
+    fit |= {"residual_std": np.array([0.1, 2.0, 0.3, 0.2]), "r_squared": np.array([0.9, 0.1, 0.7, 0.8])}
+    columns = {"index": range(4), "values": {"cell": ["a", "a", "b", "b"], "start": [0, 1, 0, 1]}}
+    columns |= {"outcome": ["finished", "failed", "finished", "finished"], "fit": fit}
+    columns |= {"loss": {"train": {"last": np.array([4.0, 1.0, 3.0, 2.0])}}}
+    columns |= {"parameters": {"k": {"value": np.array([1.0, 2.0, 3.0, 5.0])}}}
+    report = fits_report(Rows(columns), {"cost": "it is flat", "stuck": "no step helps"}, {})
+    assert [case["runs"] for case in report["outcomes"]] == [2]
+    assert report["parameters"]["k"]["median"] == 3.0
+    assert [fit["run"] for fit in report["worst"]] == [3, 0] and not report["notes"]
