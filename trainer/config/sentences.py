@@ -56,6 +56,19 @@ def known_fields() -> list[str]:
     return [path for path, _ in all_fields()] + groups()
 
 
+def fields_by_end() -> dict[str, list[str]]:
+    """The last part of a field's name -> the fields and groups that end so.
+
+    >>> from packtrain.trainer.config.sentences import fields_by_end
+    >>> fields_by_end()["starts"], len(fields_by_end()["seed"])
+    (['model.starts'], 3)
+    """
+    ends: dict[str, list[str]] = {}
+    for path in known_fields():
+        ends.setdefault(path.rpartition(".")[2], []).append(path)
+    return ends
+
+
 def _no_field(field: str) -> str:
     group = field.rpartition(".")[0]
     siblings = [path for path in known_fields() if path.rpartition(".")[0] == group] if group else []

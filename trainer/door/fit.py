@@ -246,19 +246,13 @@ class Fit:
         if not groups:
             self._alone()
             return torch.full((rows,), self._chosen[0])
-        of_runs = list(self.session.pack.over.values())[: len(groups)]
-        known = {tuple(values[run] for values in of_runs): run for run in self._chosen}
-        if len(known) < len(self):
+        of_groups = self.result.groups
+        assert of_groups is not None
+        if len(of_groups.runs) < len(self):
             raise UserError(
-                f"there are {len(self):,} fits of {len(known):,} groups: fit what you predict with"
+                f"there are {len(self):,} fits of {len(of_groups.runs):,} groups: fit what you predict with"
             )
-        keys = [table.column(name, "data.group").tolist() for name in groups]
-        runs = [known.get(key) for key in zip(*keys, strict=True)]
-        if None in runs:
-            row = runs.index(None)
-            named = ", ".join(f"{name}={column[row]}" for name, column in zip(groups, keys, strict=True))
-            raise UserError(f"{table.source}, row {row + 1}: no group was fitted with {named}")
-        return torch.tensor(runs)
+        return of_groups.of_rows(table)
 
     def _columns(self) -> dict[str, Any]:
         over, rows = self.session.pack.over, self.result.rows.of(np.array(self._chosen))

@@ -14,7 +14,7 @@ from ..config.inferred import infer
 from ..config.options import CONF, groups, options
 from ..config.pack import Pack, make_pack
 from ..config.schema import Config
-from ..config.sentences import known_fields
+from ..config.sentences import fields_by_end, known_fields
 from ..data.frames import table_of
 from ..data.table import Table
 from .fit import Fit
@@ -192,8 +192,8 @@ def _field(name: str) -> str:
     known = known_fields()
     if name in known:
         return name
-    ends = [path.rpartition(".")[2] for path in known]
-    fields = [path for path, end in zip(known, ends, strict=True) if end == name]
+    ends = fields_by_end()
+    fields = ends.get(name, [])
     if len(fields) == 1:
         return fields[0]
     if fields:

@@ -16,7 +16,7 @@ from ..config.data_values import AUTO, INITIAL
 from ..config.grammar import quoted, with_quotes
 from ..config.inferred import infer, inferred_graph, right_side
 from ..config.overrides import flatten
-from ..config.sentences import known_fields
+from ..config.sentences import fields_by_end, known_fields
 from ..console.tables import new_console
 from ..data.files.read import read
 from ..data.table import Table
@@ -171,10 +171,8 @@ def _is_field(word: str) -> bool:
 
 def _short() -> dict[str, str]:
     """The last part of a field's name -> the field, where no other field or choice ends so."""
-    ends: dict[str, list[str]] = {}
-    for path in known_fields():
-        ends.setdefault(path.rpartition(".")[2], []).append(path)
-    return {end: paths[0] for end, paths in ends.items() if len(paths) == 1 and paths[0] != end}
+    ends = fields_by_end().items()
+    return {end: paths[0] for end, paths in ends if len(paths) == 1 and paths[0] != end}
 
 
 def _unknown(word: str, name: str, parameters: Sequence[str], short: Iterable[str]) -> str:
