@@ -91,7 +91,8 @@ class Solved:
         left = self.problem.rows - int(ends.rank[0])
         if left < 1 or not ends.free.all() or ends.undetermined.any():
             return None
-        errors = np.sqrt(ends.rss[0] / left * np.diagonal(ends.unscaled[0]))
+        variance = np.square(np.sqrt(ends.rss[0] / left))  # as the report has it, to the last bit
+        errors = np.sqrt(variance * np.diagonal(ends.unscaled[0]))
         return dict(zip(self.values, errors.tolist(), strict=True))
 
 

@@ -231,8 +231,7 @@ def test_nan_stays_nan_and_in_its_run(relu: bool, sizes: tuple[int, int], device
 
 
 @pytest.mark.parametrize("where", ["weight", "input"])
-@pytest.mark.parametrize("relu_last", [True, False])
-@pytest.mark.parametrize("widths", [NARROW, WIDE], ids=["narrow", "wide"])
+@pytest.mark.parametrize(("widths", "relu_last"), [(NARROW, True), (WIDE, False)], ids=["narrow", "wide"])
 @pytest.mark.parametrize(("dtype", "product"), FORMATS)
 def test_nan_reaches_the_output_and_every_gradient(
     dtype: torch.dtype,

@@ -186,15 +186,3 @@ def test_a_group_of_no_use_harms_nobody() -> None:
     others = of_cells().parameters.set_index("cell").drop("c3")
     assert table.drop("c3").equals(others)
     assert np.array_equal(np.isnan(fit.residuals), cells.cell == "c3")
-
-
-def test_standard_errors_come_quickly_and_are_a_sessions() -> None:
-    """The second fit of a formula is the compiled loop alone; what a session says of it is the same."""
-    x = np.linspace(0, 4, 12)
-    for seed in range(3):
-        y = 3 * np.exp(-0.7 * x) + np.random.default_rng(seed).normal(0, 0.01, 12)
-        quick = packtrain.fit({"x": x, "y": y}, "y = a*exp(-k*x)", initial={"a": 1, "k": 1})
-        errors = quick.stderr
-        assert "session" not in vars(quick) or seed == 0
-        row = quick.result.rows[0]
-        assert errors == {name: about["stderr"] for name, about in row["parameters"].items()}

@@ -36,10 +36,12 @@ def test_the_bits_are_those_of_a_session(equation: str, options: dict[str, Any])
     assert packtrain.fit(data(), equation, device="cpu", **options).known is None
     for samples in (14, 9):
         fit = packtrain.fit(data(samples), equation, device="cpu", **options)
-        known = fit.known
-        assert known and len(fit) == 1 and all(fit[name] == value for name, value in known.items())
+        assert fit.known and len(fit) == 1
+        known = fit.values
+        assert all(fit[name] == value for name, value in known.items()) and "session" not in vars(fit)
+        errors = fit.stderr
         fit.known = None
-        assert fit.values == known
+        assert (fit.values, fit.stderr) == (known, errors)
         assert list(known.values()) == [fit.parameters[name][0].as_py() for name in known]
 
 
@@ -84,5 +86,5 @@ def test_another_start_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
     packtrain.fit(data(), MISRA, **options)
     monkeypatch.setattr(Quick, "start", property(lambda self: self.__dict__["start"] * 1.01), raising=False)
     fit = packtrain.fit(data(), MISRA, **options)
-    known, fit.known = fit.known, None
-    assert known and known != fit.values
+    known, fit.known = fit.values, None
+    assert known != fit.values
