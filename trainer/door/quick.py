@@ -12,6 +12,9 @@ from torch import Tensor
 from ...kernels.equations.robust import SQUARES
 from ...kernels.language import Graph
 from ...kernels.least_squares import CONVERGED, Problem, Rules, Solver, Status
+from ...kernels.least_squares.inference import infer
+from ...kernels.least_squares.method import NEGLIGIBLE
+from ...kernels.least_squares.problem import Linear
 from ..config.pack import Pack
 from ..config.schema import DataConfig
 from ..data.table import WHOLE, Table
@@ -86,14 +89,25 @@ class Solved:
         silent = self.rules.free & (self.solver.scale == 0)
         if int(self.solver.status) not in CONVERGED or bool(silent.any()):
             return None
-        (solution,) = self.solver.solutions()
-        ends = ends_of(self, np.array([True]), *solution)
-        left = self.problem.rows - int(ends.rank[0])
-        if left < 1 or not ends.free.all() or ends.undetermined.any():
+        ((runs, at_end),) = self.solver.solutions()
+        if self._may_be_held(at_end):
+            ends = ends_of(self, np.array([True]), runs, at_end)
+            known, rank, unscaled = ends.free & ~ends.undetermined, ends.rank, ends.unscaled
+        else:
+            inference = infer(at_end.root, self.rules.free)
+            known, rank, unscaled = ~inference.undetermined, inference.rank, inference.unscaled.numpy()
+        left = self.problem.rows - int(rank[0])
+        if left < 1 or not known.all():
             return None
-        variance = np.square(np.sqrt(ends.rss[0] / left))  # as the report has it, to the last bit
-        errors = np.sqrt(variance * np.diagonal(ends.unscaled[0]))
+        variance = np.square(np.sqrt(float(at_end.rss) / left))  # as the report has it, to the last bit
+        errors = np.sqrt(variance * np.diagonal(unscaled[0]))
         return dict(zip(self.values, errors.tolist(), strict=True))
+
+    def _may_be_held(self, at_end: Linear) -> bool:
+        """Whether a parameter may be fixed, at a bound, or one that the data say next to nothing about."""
+        norm = at_end.root.square().sum(1).sqrt()
+        known = self.rules.free & (norm > NEGLIGIBLE * self.solver.scale)
+        return not bool((known & self.rules.lower.isinf() & self.rules.upper.isinf()).all())
 
 
 def _is_plain(pack: Pack) -> bool:
