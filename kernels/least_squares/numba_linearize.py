@@ -60,6 +60,10 @@ def evaluate(code, p, c, x, t, w, columns, rss):
     x_stride, t_stride = x.strides[0] // x.itemsize, t.strides[0] // t.itemsize
     block = samples_of(targets)
     rss[0] = 0.0
+    if samples <= block:
+        data = x, x_stride, t, t_stride, w, samples
+        call(code[0], (p, c, *data, columns, columns.shape[1], rss))
+        return targets * whole(samples)
     filled = 0
     for start in range(0, samples, block):
         count = min(block, samples - start)
