@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import packtrain
 from tests.helpers import Command, result_in
 
 ASKED = "experiment=fit", 'model.expressions=["y = a*exp(-k*t)"]', "model.initial={a: 1, k: 1}"
@@ -70,3 +71,18 @@ def test_axes_that_are_not_there_are_refused(group: str, cli: Command, tmp_path:
     np.savez(tmp_path / "cube.npz", t=t, y=y)
     ended = cli(*ASKED, f"data.path={tmp_path}/cube.npz", f"data.group={group}")
     assert ended.code == 2 and "takes an array of" in ended.err and "y 3x4x9" in ended.err
+
+
+def test_every_door_takes_a_cube(cli: Command, tmp_path: Path) -> None:
+    t, y, _ = cube()
+    np.savez(tmp_path / "cube.npz", t=t, y=y)
+    words = f"{tmp_path}/cube.npz", "y = a*exp(-k*t)", "a=1", "k=1", "group=[row,column]", "monitor=quiet"
+    assert cli("fit", *words).code == 0
+    rows = result_in(tmp_path / "out")["run"]
+    start = {"a": 1, "k": 1}
+    fit = packtrain.fit({"t": t, "y": y}, "y = a*exp(-k*t)", initial=start, group=["row", "column"])
+    assert fit["k"].tolist() == [row["parameters"]["k"]["value"] for row in rows]
+    assert fit.residuals.shape == (y.size,)
+    fit.save(tmp_path / "saved")
+    saved, written = (np.load(tmp_path / name / "maps" / "k.npy") for name in ("saved", "out"))
+    np.testing.assert_array_equal(saved, written)

@@ -54,6 +54,7 @@ def infer(
     fixed: Sequence[str] = (),
     shared: Sequence[str] = (),
     group: str | Sequence[str] | None = None,
+    axes: bool = False,
     weights: str | None = None,
     sigma: str | None = None,
     mapped: Mapping[str, str] | None = None,
@@ -64,8 +65,9 @@ def infer(
     Names that are columns, or that `mapped` gives one, are variables, all others parameters, also where they
     begin with x. A formula without a left side is compared with the column y, or the only one that is left.
     `initial`, `bounds`, `fixed` and `shared` are about parameters, `group`, `weights` and `sigma` name
-    columns; `source` is what sentences call the table. Parameters that `initial` doesn't name and that aren't
-    fixed start at `elsewhere`. Fields that keep their defaults are left out.
+    columns; with `axes` the groups are axes of arrays. `source` is what sentences call the table. Parameters
+    that `initial` doesn't name and that aren't fixed start at `elsewhere`. Fields that keep their defaults
+    are left out.
     Raises UserError for a name that is neither, and ExpressionError, with a caret under the fault.
 
     >>> from packtrain.trainer.config.inferred import infer
@@ -83,7 +85,8 @@ def infer(
         raise UserError(f"initial maps parameters to starts, or is {AUTO}; got {initial!r}")
     groups = [group] if isinstance(group, str) else list(group or ())
     named = {word: name for word, name in (("weights", weights), ("sigma", sigma)) if name is not None}
-    for word, column in [*mapped.items(), *named.items(), *(("group", column) for column in groups)]:
+    of_group = [] if axes else [("group", column) for column in groups]
+    for word, column in [*mapped.items(), *named.items(), *of_group]:
         header.check(word, column)
     of_parameters = {"initial": starts, "bounds": bounds or {}, "fixed": fixed, "shared": shared}
     lines = _with_left_side(equations, header, {*mapped.values(), *named.values(), *groups})

@@ -21,7 +21,36 @@ def is_cube(table: Table, names: list[str]) -> bool:
     >>> is_cube(Table("t.csv", {"cell": np.zeros(3)}), ["cell"])
     False
     """
-    return bool(names and table.arrays) and not any(name in table.columns for name in names)
+    several = any(array.ndim > 1 for array in table.arrays.values())
+    return bool(names) and several and not any(name in table.columns for name in names)
+
+
+def in_rows(table: Table, names: list[str]) -> Table:
+    """The table with a row a sample: of a cube whose axes are `names` the long one, else as it is.
+
+    >>> import numpy as np
+    >>> from packtrain.trainer.data.cubes import in_rows
+    >>> from packtrain.trainer.data.table import Table
+    >>> in_rows(Table("t.csv", {"cell": np.zeros(3)}), ["cell"]).names
+    ['cell']
+    """
+    return long_table(table, names) if is_cube(table, names) else table
+
+
+def with_keys(table: Table) -> Table:
+    """A long table with the columns of its groups' keys; any other as it is.
+
+    >>> import numpy as np
+    >>> from packtrain.trainer.data.cubes import in_rows, with_keys
+    >>> from packtrain.trainer.data.table import Table
+    >>> table = Table("traces.npy", {"x_0": np.zeros(2)}, arrays={"x": np.ones((2, 3))})
+    >>> with_keys(in_rows(table, ["trace"])).columns["trace"].tolist()
+    [0, 0, 0, 1, 1, 1]
+    """
+    if table.blocks is None:
+        return table
+    keys = {name: np.repeat(key, table.blocks.samples) for name, key in table.blocks.keys.items()}
+    return replace(table, columns=table.columns | keys)
 
 
 def long_table(table: Table, names: list[str]) -> Table:

@@ -14,7 +14,7 @@ from ..config.checks import split_method
 from ..config.schema import DROP, DataConfig
 from .class_weights import with_class_weights
 from .columns import TARGET
-from .cubes import is_cube, long_table
+from .cubes import in_rows
 from .dataset import Data, Dataset, Groups, prepare, rounded
 from .drop import without_missing
 from .encode import told as encoded
@@ -62,7 +62,7 @@ def load(
         equations = _for_ground_truth(graph, loss)
         whole, told = ground_truth(config, equations, device, dtype), notes(equations)
     else:
-        read = _rows(table or _table(config), config)
+        read = in_rows(table or _table(config), group_columns(config.group))
         whole, groups, told = _of_table(read, config, graph, loss == CROSS_ENTROPY, outputs)
         beside = [name for name in others if name not in (*whole.input_names, *whole.target_names)]
         columns = {name: read.numbers(name, "model.initial", missing=True) for name in beside}
@@ -86,16 +86,11 @@ def count_groups(config: DataConfig) -> int:
     >>> count_groups(DataConfig("table", table={"cell": ["b", "a", "b"]}, group="cell"))
     2
     """
-    table, names = _rows(_table(config), config), group_columns(config.group)
+    names = group_columns(config.group)
+    table = in_rows(_table(config), names)
     if table.blocks:
         return len(table.blocks.keys[names[0]])
     return len(first_rows(table, names, config.missing == DROP))
-
-
-def _rows(table: Table, config: DataConfig) -> Table:
-    """The table with a row a sample: of arrays whose axes data.group names, a long one."""
-    names = group_columns(config.group)
-    return long_table(table, names) if is_cube(table, names) else table
 
 
 def _features(table: Table, config: DataConfig, graph: Graph | None, groups: list[str]) -> Table:

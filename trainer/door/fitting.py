@@ -15,6 +15,7 @@ from ..config.options import CONF, groups, options
 from ..config.pack import Pack, make_pack
 from ..config.schema import Config
 from ..config.sentences import fields_by_end, known_fields
+from ..data.cubes import in_rows, with_keys
 from ..data.frames import table_of
 from ..data.table import Table
 from .fit import Fit
@@ -63,6 +64,7 @@ def fit(
     table, names = _with_arrays(table, weights=weights, sigma=sigma)
     asked: Fields = {"initial": initial, "bounds": bounds, "fixed": fixed, "shared": shared, "group": group}
     asked |= {"mapped": columns, **names}
+    table = with_keys(in_rows(table, [group] if isinstance(group, str) else list(group or ())))
     formula = _formulas(_Asked(equations, tuple(table.names), table.source, asked, more))
     fitted = formula.fit(table, data)
     if folder is not None:

@@ -18,6 +18,7 @@ from ..config.inferred import infer, inferred_graph, right_side
 from ..config.overrides import flatten
 from ..config.sentences import fields_by_end, known_fields
 from ..console.tables import new_console
+from ..data.cubes import in_rows
 from ..data.files.read import read
 from ..data.table import Table
 from .command_line import split
@@ -92,7 +93,7 @@ def fit_command(arguments: Sequence[str]) -> list[str] | None:
     table = read(path)
     if (equation := _equation(words, table)) is not None:
         words.remove(equation)
-        return [*options, *_overrides(path, table, equation, words)]
+        return [*options, *_overrides(path, in_rows(table, _groups(words)), equation, words)]
     if stray := [word for word in words if not _is_field(word)]:
         raise UserError(f"expected {USAGE}, with an equation of {table.shown}; got {stray[0]}")
     show_models(new_console(), path, table)
@@ -118,6 +119,7 @@ def _overrides(path: str, table: Table, equation: str, words: Sequence[str]) -> 
         bounds=_below("model.bounds", given),
         fixed=_listed(given.get("model.fixed")),
         shared=_listed(given.get("model.shared")),
+        axes=table.blocks is not None,
         group=_listed(typed.columns.get("group", given.get("data.group"))),
         weights=typed.columns.get("weights"),
         sigma=typed.columns.get("sigma"),
@@ -136,6 +138,12 @@ def _overrides(path: str, table: Table, equation: str, words: Sequence[str]) -> 
         **{f"{INITIAL}{word}": _start(str(value)) for word, value in fields.get("model.initial", {}).items()},
     }
     return [*(f"{name}={value}" for name, value in values.items() if name not in given), *typed.overrides]
+
+
+def _groups(words: Iterable[str]) -> list[str]:
+    """The names in group=..., none without."""
+    pairs = (word.partition("=") for word in words)
+    return _listed(next((value for name, _, value in pairs if name in ("group", "data.group")), None))
 
 
 def _sorted(words: Iterable[str], equation: str, table: Table) -> _Words:
