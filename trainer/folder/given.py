@@ -12,6 +12,7 @@ from torch import Tensor
 from ...kernels.common.errors import UserError, nearest
 from ..data.features import Feature, apply, input_names
 from ..data.frames import table_of
+from ..data.select import of_numpy
 from ..data.table import Table
 
 REAL = "biuf"  # kinds of NumPy's types
@@ -87,7 +88,7 @@ def _of_table(table: Table, features: Sequence[Feature], by_column: bool = True)
             f"the inputs are {', '.join(columns)}; missing: {', '.join(lacking)}"
             f"{nearest(lacking[0], table.names)}; {table.source} has {table.shown}"
         )
-    return torch.from_numpy(apply([feature for feature in found if feature is not None], table))
+    return of_numpy(apply([feature for feature in found if feature is not None], table))
 
 
 def _in_table(table: Table, feature: Feature, by_column: bool) -> Feature | None:
