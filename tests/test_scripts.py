@@ -54,7 +54,7 @@ def test_train_sets_up_once_and_passes_every_argument_on(checkout: Path, tmp_pat
     arguments = ("experiment=digits", 'pack.over={seed: "range(0,2)"}')
     first = run(checkout, "train", *arguments, where=tmp_path)
     assert any(" -m venv " in note for note in first)
-    assert any("install" in note and "[sklearn]" in note and "constraints.txt" in note for note in first)
+    assert any("install" in note and "[sklearn,plot]" in note and "constraints.txt" in note for note in first)
     assert first[-1] == f"packtrain {' '.join(arguments)}"
     assert run(checkout, "train", *arguments, where=Path("/")) == [first[-1]]
 
