@@ -1,5 +1,6 @@
 """`packtrain fit FILE 'EQUATION' [NAME=START]...`: what an equation and a file say of a fit, as overrides."""
 
+import glob
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -36,7 +37,7 @@ Fits an equation to the columns of a file by least squares, with standard errors
 variables, the left side is what is measured, and all other names are parameters. It is experiment=fit with
 everything inferred; without an equation it lists the columns, and formulas that could fit.
 
-  FILE                .csv, .parquet, .npz or .safetensors
+  FILE                .csv, .tsv, .xlsx, .parquet, .arrow, .npz, .h5 and others; or a pattern, 'runs/*.csv'
   'EQUATION'          in quotes; several with ; between them; a left side may be left out
   NAME=NUMBER         where a parameter starts
   'NAME=[LOW, HIGH]'  a range that its start is drawn from
@@ -230,7 +231,9 @@ def _listed(value: Any) -> list[str]:
 
 
 def _name(path: str) -> str:
-    """The file's name, which the output folder has too; fit, where no folder can be called so."""
+    """The file's name, which the output folder has too; fit of a pattern, and where no folder is called so."""
+    if glob.has_magic(path) and not Path(path).exists():
+        return "fit"
     with suppress(UserError):
         return file_name(Path(path).stem)
     return "fit"
