@@ -231,7 +231,7 @@ def _listed(value: Any) -> list[str]:
 
 
 def _name(path: str) -> str:
-    """The file's name, which the output folder has too; fit of a pattern, and where no folder is called so."""
+    """The file's name, which the output folder has too; fit of a pattern, or where none is called so."""
     if glob.has_magic(path) and not Path(path).exists():
         return "fit"
     with suppress(UserError):
