@@ -1,7 +1,6 @@
 """Images and cubes: arrays [rows, columns, samples], each place of which is a group."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -94,15 +93,12 @@ def _shape(table: Table, names: list[str]) -> tuple[int, ...]:
     for array in table.arrays.values():
         if array.ndim == len(names) + 1 and array.size:
             return array.shape
-    listed = ", ".join(f"{name} {'x'.join(map(str, a.shape)) or '1'}" for name, a in _some(table.arrays))
+    some = list(table.arrays.items())[:20]
+    listed = ", ".join(f"{name} {'x'.join(map(str, a.shape)) or '1'}" for name, a in some)
     raise UserError(
         f"{table.source}: data.group=[{', '.join(names)}] takes an array of {len(names) + 1} axes, the last "
         f"of which is the samples; there are {listed}"
     )
-
-
-def _some(arrays: Mapping[str, np.ndarray]) -> list[tuple[str, np.ndarray]]:
-    return list(arrays.items())[:20]
 
 
 def _expected(places: list[int], samples: int) -> str:

@@ -1,6 +1,5 @@
 """data.group: the rows of a table that have the same values in some columns are one data set each."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -56,8 +55,8 @@ def by_groups(data: Dataset, table: Table, names: list[str], missing: bool = Fal
     if table.blocks and data.rows is None and all(map(_is_finite, _columns(data))):
         return _in_blocks(data, table.blocks)
     if table.blocks:
-        places = len(table.blocks.keys[names[0]])
-        code, first = np.arange(places).repeat(table.blocks.samples), range(places)
+        first = range(table.blocks.groups)
+        code = np.arange(table.blocks.groups).repeat(table.blocks.samples)
         keys = {name: key.tolist() for name, key in table.blocks.keys.items()}
     else:
         code, first = _codes(table, names, missing)
@@ -174,7 +173,7 @@ def _codes(table: Table, names: list[str], missing: bool = False) -> tuple[np.nd
 def _in_blocks(data: Dataset, blocks: Blocks) -> tuple[Dataset, Groups]:
     """The samples of groups that stand after one another already, all of use."""
     keys = {name: key.tolist() for name, key in blocks.keys.items()}
-    counts = torch.full((math.prod(blocks.shape),), blocks.samples)
+    counts = torch.full((blocks.groups,), blocks.samples)
     return replace(data, segments=Segments.after_another(counts)), Groups(keys, {}, blocks.shape)
 
 

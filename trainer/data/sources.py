@@ -89,7 +89,7 @@ def count_groups(config: DataConfig) -> int:
     names = group_columns(config.group)
     table = in_rows(_table(config), names)
     if table.blocks:
-        return len(table.blocks.keys[names[0]])
+        return table.blocks.groups
     return len(first_rows(table, names, config.missing == DROP))
 
 

@@ -1,5 +1,6 @@
 """A table of named columns, whose cells are read as numbers or as class labels."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,11 @@ class Blocks:
     keys: dict[str, np.ndarray]
     shape: tuple[int, ...]
     samples: int
+
+    @property
+    def groups(self) -> int:
+        """G."""
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
