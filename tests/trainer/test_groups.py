@@ -201,7 +201,8 @@ def test_rows_without_a_key_are_dropped_where_that_is_asked_for(cli: Command, tm
     asked = *LINE[:1], *LINE[2:5], "data=file", f"data.path={file}", "optimizer=levenberg_marquardt"
     refused = cli(*asked, "data.group=g", "loop.steps=9")
     assert refused.code == 2 and "row 2, column g" in refused.err
-    assert cli(*asked, "data.group=g", "loop.steps=9", "data.missing=drop").code == 0
+    ended = cli(*asked, "data.group=g", "loop.steps=9", "data.missing=drop")
+    assert ended.code == 0 and "left out that have no value of g (data.missing=drop): 1" in ended.err
     rows = result_in(tmp_path / "out")["run"]
     assert [row["values"]["g"] for row in rows] == ["a", "b"]
     assert [row["fit"]["degrees_of_freedom"] for row in rows] == [0, 0]

@@ -169,11 +169,13 @@ class Groups:
     """G groups, in the order in which they first appear: `keys` maps each column to its value in each group.
 
     `faults` maps a group of no use to the reason. `shape` is that of the grid that they stand on, if any.
+    `nameless` rows have no key, and are left out.
     """
 
     keys: Mapping[str, list[Any]]
     faults: Mapping[int, str]
     shape: tuple[int, ...] | None = None
+    nameless: int = 0
 
     def __len__(self) -> int:
         return len(next(iter(self.keys.values())))

@@ -72,7 +72,9 @@ def by_groups(data: Dataset, table: Table, names: list[str], missing: bool = Fal
     if not len(order):
         raise UserError(f"{table.source}: no group can be used; the first: {next(iter(faults.values()))}")
     segments = Segments.after_another(counts)
-    return replace(data.part(order), segments=segments, faults=faults), Groups(keys, faults, shape)
+    return replace(data.part(order), segments=segments, faults=faults), Groups(
+        keys, faults, shape, int((of_sample < 0).sum())
+    )
 
 
 def runs_of_groups(pack: Pack, data: Data) -> tuple[Pack, Data]:

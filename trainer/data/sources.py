@@ -116,7 +116,11 @@ def _of_table(
         told += dropped
     if not names:
         return whole, None, told
-    return *by_groups(whole, table, names, config.missing == DROP), told
+    whole, groups = by_groups(whole, table, names, config.missing == DROP)
+    if groups.nameless:
+        lost = f"{table.source}: rows left out that have no value of {' or '.join(names)}"
+        told.append(f"{lost} (data.missing={DROP}): {groups.nameless:,}")
+    return whole, groups, told
 
 
 def _for_ground_truth(graph: Graph | None, loss: str) -> Graph:
