@@ -11,7 +11,16 @@ from ...kernels.common.errors import UserError
 from ..data.order import Order
 from ..models.landscape import minibatch
 from .style import SEVERAL, new_figure
-from .surface_panels import Scale, draw_path, draw_path_solid, draw_solid, fill, write_bar
+from .surface_panels import (
+    Scale,
+    back_to_front,
+    draw_path,
+    draw_path_solid,
+    draw_solid,
+    fill,
+    look_of,
+    write_bar,
+)
 from .surface_paths import NAMED, Path, drawn_of
 from .surface_values import MOST_WORK, Asked, Scene, Surface, surface_of, values_on
 
@@ -32,11 +41,10 @@ def figure_of_surface(scene: Scene, asked: Asked, most_work: int = MOST_WORK) ->
     axes, solid = figure.add_subplot(grid[0]), figure.add_subplot(grid[1], projection="3d")
     write_bar(figure, fill(axes, surface, scale), axes, scale, _loss_name(scene))
     draw_solid(solid, surface, scale)
-    lines = {}
-    for place, path in reversed(list(enumerate(drawn))):
-        lines[place] = draw_path(axes, surface, path, place, named)
-        draw_path_solid(solid, surface, scale, path, place, named)
-    _write_legend(figure, [lines[place] for place in range(len(drawn))], drawn, scene, named)
+    for place in back_to_front(surface, drawn):
+        draw_path(axes, surface, drawn[place], place, named)
+        draw_path_solid(solid, surface, scale, drawn[place], place, named)
+    _write_legend(figure, drawn, len(scene.paths))
     figure.suptitle(_title(scene, surface), fontsize=10)
     return figure
 
@@ -58,24 +66,24 @@ def _title(scene: Scene, surface: Surface) -> str:
     return "; ".join(filter(None, parts))
 
 
-def _write_legend(figure: Any, lines: list[Any], drawn: Sequence[Path], scene: Scene, named: bool) -> None:
+def _write_legend(figure: Any, drawn: Sequence[Path], count: int) -> None:
     """The names of paths, below the picture, where they cover nothing."""
     from matplotlib.lines import Line2D  # noqa: PLC0415 (an optional dependency, and slow)
 
-    marks = {"linestyle": "", "markeredgecolor": "#222222", "markersize": 6}
-    handles = [Line2D([], [], marker="s", color="white", label="start", **marks)]
-    shown = list(zip(lines, drawn, strict=True))
-    for line, path in shown if named else shown[:1]:
-        text = path.label if path.loss is None else f"{path.label}: {path.loss:.3g}"
-        text = text if path.loss is not None else f"{text}: diverged"
-        text = text if named else f"best of {len(scene.paths):,}: {text}"
-        handles.append(
-            Line2D([], [], color=line.get_color(), linestyle=line.get_linestyle(), marker="o", label=text)
-        )
+    start = {"marker": "s", "color": "white", "markeredgecolor": "#222222", "markersize": 6}
+    handles = [Line2D([], [], linestyle="", label="start", **start)]
+    named = count <= NAMED
+    for place, path in enumerate(drawn if named else drawn[:1]):
+        text = f"{path.label}: {'diverged' if path.loss is None else f'{path.loss:.3g}'}"
+        text = text if named else f"best of {count:,}: {text}"
+        end = "o" if path.loss is not None else "X"
+        handles.append(Line2D([], [], marker=end, label=text, **look_of(place, named)))
     if not named:
-        others = f"{len(drawn) - 1} others, evenly by rank"
+        others = f"{len(drawn) - 1} others" + (", evenly by rank" if len(drawn) < count else "")
         handles.append(Line2D([], [], color="#9a9a9a", linewidth=1, label=others))
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8.5, handlelength=3
+    )
 
 
 def _figure_of_batches(scene: Scene, size: int, surface: Surface, scale: Scale) -> Any:

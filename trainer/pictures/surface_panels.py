@@ -18,7 +18,8 @@ FACES = 60  # of the surface in 3D, on a side
 COLOURS, MISSING = "viridis", "#e8e8e8"
 FEW_DECADES = 2.5
 OTHERS = "#f4f4f4"  # paths without a name
-NAMED_WIDTH, OTHERS_WIDTH = 1.7, 0.7
+NAMED_WIDTH, OTHERS_WIDTH = 1.8, 0.7
+LONG_WAY = 4.0  # sides of the picture: a longer way has a thinner line
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,7 @@ def write_bar(figure: Any, filled: Any, axes: Any, scale: Scale, name: str) -> N
         bar.formatter = StrMethodFormatter("{x:g}")
     bar.minorticks_off()
     bar.ax.tick_params(labelsize=8)
-    sign = "-" if scale.shift > 0 else "+"
-    bar.set_label(
-        name if not scale.shift else f"{name} {'+' if scale.shift > 0 else sign} {abs(scale.shift):.4g}"
-    )
+    bar.set_label(f"{name} + {scale.shift:.4g}" if scale.shift else name)
 
 
 def draw_solid(axes: Any, surface: Surface, scale: Scale) -> None:
@@ -110,57 +108,81 @@ def draw_solid(axes: Any, surface: Surface, scale: Scale) -> None:
     axes.set_ylabel(surface.plane.names[1], fontsize=8.5)
     axes.set_zlabel("log$_{10}$ loss", fontsize=8.5)
     axes.tick_params(labelsize=7)
+    axes.set_xlim(surface.x[0], surface.x[-1])
+    axes.set_ylim(surface.y[0], surface.y[-1])
     axes.view_init(36, -58)
 
 
-def draw_path(axes: Any, surface: Surface, path: Path, place: int, named: bool) -> Any:
-    """A path on the map, its start a square, its end a dot, a cross where it diverged -> its line.
+def draw_path(axes: Any, surface: Surface, path: Path, place: int, named: bool) -> None:
+    """A path on the map, its start a square, its end a dot, a cross where it diverged.
 
     Where it leaves the picture and doesn't come back an arrow points the way.
     """
     way = surface.plane.on(path.points)
-    look, width = _look(place, named)
-    (line,) = axes.plot(
-        *way.T, linewidth=width, zorder=4, path_effects=_edge(width), label=path.label, **look
-    )
-    dot = {"color": look["color"], "markeredgecolor": "white", "linestyle": "", "zorder": 6}
+    look = look_of(place, named)
+    width = look["linewidth"] if _length(surface, way) < LONG_WAY else look["linewidth"] * 0.6
+    if named or place == 0:  # a white edge, with which a line is seen on every colour
+        axes.plot(*way.T, color="white", linewidth=width + 1.6, alpha=0.8, zorder=3)
+    axes.plot(*way.T, zorder=4, **{**look, "linewidth": width})
     size = 6.5 if named or place == 0 else 3.5
-    axes.plot(*way[0], "s", markersize=size - 1, **{**dot, "color": "white", "markeredgecolor": "#222222"})
-    if is_inside(surface, way[-1]):
+    dot = {"color": look["color"], "markeredgecolor": "white", "zorder": 6}
+    axes.plot(*way[0], "s", markersize=size, zorder=6, color="white", markeredgecolor="#222222")
+    if is_inside(surface, way[-1:])[0]:
         marker = "o" if path.loss is not None else "X"
-        axes.plot(*way[-1], marker, markersize=size, markeredgewidth=0.8, **dot)
+        axes.plot(*way[-1], marker, markersize=size + 1, markeredgewidth=0.9, **dot)
     elif (last := leaves(surface, way)) is not None:
         at, angle = last
-        axes.plot(*at, marker=(3, 0, angle), markersize=size + 3, clip_on=False, **dot)
-    return line
+        axes.plot(*at, marker=(3, 0, angle), markersize=size + 4, clip_on=False, **dot)
 
 
 def draw_path_solid(axes: Any, surface: Surface, scale: Scale, path: Path, place: int, named: bool) -> None:
-    """A path on the surface in 3D, at the surface's height."""
+    """A path on the surface in 3D, at the surface's height, as far as it is in the picture."""
     way = surface.plane.on(path.points)
+    way = np.where(is_inside(surface, way)[:, None], way, np.nan)
     height = scale.logs(surface.at(way))
-    look, width = _look(place, named)
-    axes.plot(*way.T, height, linewidth=width, zorder=4, path_effects=_edge(width), **look)
-    for index, marker, color in (
-        (0, "s", "white"),
-        (-1, "o" if path.loss is not None else "X", look["color"]),
-    ):
+    look = look_of(place, named)
+    width = look["linewidth"] if _length(surface, way) < LONG_WAY else look["linewidth"] * 0.6
+    axes.plot(*way.T, height, zorder=4, **{**look, "linewidth": width})
+    if not (named or place == 0):
+        return
+    end = "o" if path.loss is not None else "X"
+    for index, marker, color in ((0, "s", "white"), (-1, end, look["color"])):
         if np.isfinite(height[index]):
-            axes.plot(
-                *way[index],
-                height[index],
-                marker,
-                color=color,
-                markeredgecolor="#222222",
-                markersize=5,
-                zorder=6,
-            )
+            dot = {"color": color, "markeredgecolor": "#222222", "markersize": 5, "zorder": 6}
+            axes.plot(*way[index], height[index], marker, **dot)
 
 
-def is_inside(surface: Surface, place: np.ndarray) -> bool:
-    """Whether a place [2] is in the picture."""
+def look_of(place: int, named: bool) -> dict[str, Any]:
+    """The colour, dashes and width of a path's line by its place; those without a name are pale and thin.
+
+    >>> look_of(0, named=False)["linewidth"] > look_of(1, named=False)["linewidth"]
+    True
+    """
+    if named or place == 0:
+        color, dashes = SEVERAL[place % len(SEVERAL)]
+        return {"color": color, "linestyle": dashes, "linewidth": NAMED_WIDTH}
+    return {"color": OTHERS, "linestyle": "-", "linewidth": OTHERS_WIDTH}
+
+
+def back_to_front(surface: Surface, paths: Sequence[Path]) -> list[int]:
+    """The places of paths in the order in which they are drawn: those of long ways lie below the others."""
+    lengths = [_length(surface, surface.plane.on(path.points)) for path in paths]
+    return sorted(range(len(paths)), key=lambda place: (-lengths[place], -place))
+
+
+def _length(surface: Surface, way: np.ndarray) -> float:
+    """How long a way is inside the picture, in sides of it."""
+    size = np.array([np.ptp(surface.x), np.ptp(surface.y)])
+    inside = is_inside(surface, way)
+    steps = np.linalg.norm(np.diff(way, axis=0) / size, axis=1)
+    return float(steps[inside[1:] & inside[:-1]].sum())
+
+
+def is_inside(surface: Surface, way: np.ndarray) -> np.ndarray:
+    """Which places [S, 2] are in the picture: [S]."""
     x, y = surface.x, surface.y
-    return bool(x[0] <= place[0] <= x[-1] and y[0] <= place[1] <= y[-1])
+    with np.errstate(invalid="ignore"):
+        return (x[0] <= way[:, 0]) & (way[:, 0] <= x[-1]) & (y[0] <= way[:, 1]) & (way[:, 1] <= y[-1])
 
 
 def leaves(surface: Surface, way: np.ndarray) -> tuple[np.ndarray, float] | None:
@@ -168,7 +190,7 @@ def leaves(surface: Surface, way: np.ndarray) -> tuple[np.ndarray, float] | None
 
     None where it was never inside.
     """
-    inside = np.array([is_inside(surface, place) for place in way])
+    inside = is_inside(surface, way)
     if not inside.any() or inside[-1]:
         return None
     last = int(np.flatnonzero(inside)[-1])
@@ -182,20 +204,3 @@ def leaves(surface: Surface, way: np.ndarray) -> tuple[np.ndarray, float] | None
         )
     at = here + step * min(1.0, float(np.nanmin(share)))
     return at, float(np.degrees(np.arctan2(-step[0] / size[0], step[1] / size[1])))
-
-
-def _look(place: int, named: bool) -> tuple[dict[str, Any], float]:
-    """The colour and the dashes of a path by its place, and how wide its line is."""
-    if named or place == 0:
-        color, dashes = SEVERAL[place % len(SEVERAL)]
-        return {"color": color, "linestyle": dashes}, NAMED_WIDTH
-    return {"color": OTHERS, "linestyle": "-"}, OTHERS_WIDTH
-
-
-def _edge(width: float) -> Sequence[Any]:
-    """A white edge, with which a line is seen on every colour; of thin ones a dark one."""
-    from matplotlib.patheffects import Normal, Stroke  # noqa: PLC0415 (an optional dependency, and slow)
-
-    if width <= OTHERS_WIDTH:
-        return [Normal()]
-    return [Stroke(linewidth=width + 1.8, foreground="white", alpha=0.9), Normal()]
