@@ -138,7 +138,7 @@ def _robust_loss(model: ExpressionModel, fits: int, run: int) -> RobustLoss | No
 
 
 def _best_beside(loss: Tensor, parameters: Tensor, grid: tuple[int, int]) -> Tensor:
-    """The parameters [K, P] of the neighbour of each place, up, down, left or right, that has the least loss."""
+    """The parameters [K, P] of that neighbour of each place, of four, which has the least loss."""
     inside = loss.nan_to_num(nan=torch.inf).view(grid)
     padded = torch.nn.functional.pad(inside, (1, 1, 1, 1), value=torch.inf)
     place = torch.nn.functional.pad(torch.arange(len(loss)).view(grid), (1, 1, 1, 1))

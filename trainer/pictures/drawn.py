@@ -10,11 +10,13 @@ from typing import Any
 from ..folder.result import Result
 from .confidence import draw_confidence, has_confidence
 from .confusion import draw_counts, has_counts
+from .descents import Descents
 from .fit import draw_fit, has_fit
 from .groups import draw_groups, has_groups
 from .maps import draw_maps, has_maps
 from .minima import draw_minima, has_minima
 from .ranked import Ranked
+from .surface import draw_surface, has_surface, is_drawn_at_end
 from .sweep import draw_sweep, has_sweep
 
 log = logging.getLogger(__name__)
@@ -44,9 +46,12 @@ class Drawing:
     alone: bool = False
 
 
-# A line a kind of kinds.py. Those of the runs of a training or a whole sweep: the subject is a Ranked.
+# A line a kind of kinds.py. Of the runs of a training or a whole sweep the subject is a Ranked, or Descents.
 OF_RUNS = {
     "sweep": Drawing(draw_sweep, has_sweep, _is_varied, alone=True),
+}
+OF_DESCENTS = {
+    "surface": Drawing(draw_surface, has_surface, is_drawn_at_end, alone=True),
 }
 OF_RESULT = {
     "fit": Drawing(draw_fit, has_fit),
@@ -100,8 +105,8 @@ def draw_pictures(
 
 def _drawings(result: Result, alone: bool) -> Iterator[tuple[str, Callable[[Path], bool]]]:
     """(kind, what draws it into a file) of what may be drawn at the end of a training."""
-    ranked = Ranked.of_result(result)
-    for table, subject in ((OF_RUNS, ranked), (OF_RESULT, result)):
+    subjects = Ranked.of_result(result), Descents.of_result(result), result
+    for table, subject in zip((OF_RUNS, OF_DESCENTS, OF_RESULT), subjects, strict=True):
         for kind, drawing in table.items():
             if (alone or not drawing.alone) and drawing.at_end(result):
                 yield kind, partial(drawing.draw, subject)

@@ -1,16 +1,14 @@
 """The picture of the loss over two parameters, or over a plane, with the paths of runs on it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from pathlib import Path as File
 from typing import Any
 
-import numpy as np
-import torch
-
-from ...kernels.common.errors import UserError
-from ..data.order import Order
-from ..models.landscape import minibatch
-from .style import SEVERAL, new_figure
+from ..folder.result import Result
+from ..models.expression import ExpressionModel
+from .descents import Descents
+from .style import can_draw, new_figure, save
+from .surface_batches import figure_of_batches
 from .surface_panels import (
     Scale,
     back_to_front,
@@ -21,125 +19,152 @@ from .surface_panels import (
     look_of,
     write_bar,
 )
-from .surface_paths import NAMED, Path, drawn_of
-from .surface_values import MOST_WORK, Asked, Scene, Surface, surface_of, values_on
+from .surface_paths import NAMED, Path, in_order
+from .surface_values import MOST_WORK, Asked, Scene, free_parameters_of, loss_name, surface_of, title_of
 
 WIDTH, HEIGHT = 10.4, 5.0  # inches
-BATCHES, PANEL = 5, 3.3
+FEWEST_POINTS = 3  # of a path that is drawn without being asked for
+
+
+def draw_surface(
+    descents: Descents,
+    file: File,
+    of: tuple[str, str] | None = None,
+    how: str | None = None,
+    size: int | None = None,
+    batch: int | None = None,
+    runs: Sequence[int] | None = None,
+    most_work: int = MOST_WORK,
+) -> bool:
+    """Draws the surface of runs, with their paths, as PNG or SVG -> whether they have one.
+
+    `of` are two parameters, else those that move most; `how` is profile, where the other parameters are
+    minimized at each place, slice, where they stay as in the best run, or plane, through starts and ends.
+    There are `size` points on a side. With `batch`, the surfaces of some minibatches of so many samples stand
+    beside that of all. `runs` are those whose paths are drawn. Raises UserError for what can't be drawn.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam", lr=0.1), loop=LoopConfig(batch_size="full", steps=2),
+    ... ))
+    >>> draw_surface(Descents.of_result(session.result()), File("surface.png"))  # of one parameter
+    False
+    """
+    if not has_surface(descents) or not can_draw():
+        return False
+    scene = scene_of(descents, runs)
+    if not scene.paths:
+        return False
+    save(figure_of_surface(scene, Asked(of, how, size, batch), most_work), file)
+    return True
+
+
+def has_surface(descents: Descents) -> bool:
+    """Whether runs have a surface: MLPs do, and equations with two parameters that are free.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("mlp", widths=[1, 4, 1]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "target": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
+    ... ))
+    >>> has_surface(Descents.of_result(session.result()))
+    True
+    """
+    model = descents.result.model
+    return not isinstance(model, ExpressionModel) or len(free_parameters_of(model)) > 1
+
+
+def is_drawn_at_end(result: Result) -> bool:
+    """Whether a training ends with its surface: of equations with a path that was recorded, without groups.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x + b"]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam", lr=0.1), loop=LoopConfig(batch_size="full", steps=2),
+    ... ))
+    >>> is_drawn_at_end(session.result())  # whose curves aren't kept
+    False
+    """
+    model = result.model
+    if not isinstance(model, ExpressionModel) or result.data.segments is not None or result.curves is None:
+        return False
+    return len(free_parameters_of(model)) > 1 and len(result.curves) >= FEWEST_POINTS * result.pack.runs
+
+
+def scene_of(descents: Descents, runs: Sequence[int] | None = None) -> Scene:
+    """What is drawn of some runs, all where none are named. Raises UserError for a run that isn't there.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"], initial={"a": 3}),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam", lr=0.1), loop=LoopConfig(batch_size="full", steps=2),
+    ... ))
+    >>> scene_of(Descents.of_result(session.result()), [7])
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: runs names runs of the best one's model ..., 0 to 0; got 7
+    """
+    result, run = descents.result, descents.run
+    data = result.data.of_run(run)
+    return Scene(result.model, data, result.pack, descents.paths(runs), run, len(descents.lines))
 
 
 def figure_of_surface(scene: Scene, asked: Asked, most_work: int = MOST_WORK) -> Any:
-    """The surface as a map and in 3D, with the scene's paths; of minibatches a map each. Raises UserError."""
+    """The surface as a map and in 3D, with the scene's paths; of minibatches a map each. Raises UserError.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x + b"]),
+    ...     data=DataConfig("table", table={"x": [0, 1, 2], "xy": [1, 3, 4]}),
+    ...     optimizer=OptimizerConfig("adam", lr=0.1), loop=LoopConfig(batch_size="full", steps=9),
+    ... ))
+    >>> figure = figure_of_surface(scene_of(Descents.of_result(session.result())), Asked(size=7))
+    >>> [axes.get_xlabel() for axes in figure.axes[:2]]
+    ['a', 'a']
+    """
     surface = surface_of(scene, asked, most_work)
     scale = Scale.of(surface.loss)
     if asked.batch:
-        return _figure_of_batches(scene, asked.batch, surface, scale)
-    drawn = drawn_of(scene.paths)
-    named = len(scene.paths) <= NAMED
+        return figure_of_batches(scene, asked.batch, surface, scale)
+    paths = in_order(scene.paths)
+    named = len(paths) <= NAMED
     figure = new_figure(WIDTH, HEIGHT)
     grid = figure.add_gridspec(1, 2, width_ratios=[1.2, 1])
     axes, solid = figure.add_subplot(grid[0]), figure.add_subplot(grid[1], projection="3d")
-    write_bar(figure, fill(axes, surface, scale), axes, scale, _loss_name(scene))
+    write_bar(figure, fill(axes, surface, scale), axes, scale, loss_name(scene))
     draw_solid(solid, surface, scale)
-    for place in back_to_front(surface, drawn):
-        draw_path(axes, surface, drawn[place], place, named)
-        draw_path_solid(solid, surface, scale, drawn[place], place, named)
-    _write_legend(figure, drawn, len(scene.paths))
-    figure.suptitle(_title(scene, surface), fontsize=10)
+    for place in back_to_front(surface, paths):
+        draw_path(axes, surface, paths[place], place, named)
+        draw_path_solid(solid, surface, scale, paths[place], place, named)
+    _write_legend(figure, paths, scene.count)
+    figure.suptitle(title_of(scene, surface), fontsize=10)
     return figure
 
 
-def _loss_name(scene: Scene) -> str:
-    return f"loss ({scene.model.loss_kind.name})"
-
-
-def _title(scene: Scene, surface: Surface) -> str:
-    first, second = surface.plane.names
-    over = f"over {first} and {second}"
-    if surface.plane.columns is None:
-        over = (
-            "over the plane through the best run's start and end, and most of what the others have beside it"
-        )
-    parts = [f"{scene.model.loss_kind.name} {over}", surface.about]
-    if surface.samples is not None:
-        parts.append(f"of {surface.samples:,} of {len(scene.data.counted):,} samples")
-    return "; ".join(filter(None, parts))
-
-
-def _write_legend(figure: Any, drawn: Sequence[Path], count: int) -> None:
+def _write_legend(figure: Any, paths: Sequence[Path], count: int) -> None:
     """The names of paths, below the picture, where they cover nothing."""
     from matplotlib.lines import Line2D  # noqa: PLC0415 (an optional dependency, and slow)
 
     start = {"marker": "s", "color": "white", "markeredgecolor": "#222222", "markersize": 6}
     handles = [Line2D([], [], linestyle="", label="start", **start)]
-    named = count <= NAMED
-    for place, path in enumerate(drawn if named else drawn[:1]):
+    named = len(paths) <= NAMED
+    for place, path in enumerate(paths if named else paths[:1]):
         text = f"{path.label}: {'diverged' if path.loss is None else f'{path.loss:.3g}'}"
         text = text if named else f"best of {count:,}: {text}"
         end = "o" if path.loss is not None else "X"
         handles.append(Line2D([], [], marker=end, label=text, **look_of(place, named)))
     if not named:
-        others = f"{len(drawn) - 1} others" + (", evenly by rank" if len(drawn) < count else "")
+        others = f"{len(paths) - 1} others" + (", evenly by rank" if len(paths) < count else "")
         handles.append(Line2D([], [], color="#9a9a9a", linewidth=1, label=others))
     figure.legend(
         handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8.5, handlelength=3
     )
-
-
-def _figure_of_batches(scene: Scene, size: int, surface: Surface, scale: Scale) -> Any:
-    """The surface of all samples, and those of the first minibatches of `size` samples, each with its minimum."""
-    order = _order(scene, size)
-    figure = new_figure(3 * PANEL + 0.8, 2 * PANEL + 0.3)
-    panels = figure.subplots(2, 3, sharex=True, sharey=True).ravel()
-    filled = None
-    for number, axes in enumerate(panels):
-        loss, title = surface.loss, f"all {len(scene.data.counted):,} samples"
-        if number:
-            batch = minibatch(scene.data, order.indices(number - 1, number).flatten())
-            loss = values_on(scene, batch, surface.plane, surface.x, surface.y)
-            title = f"the {size} of step {number - 1}"
-        filled = fill(axes, surface, scale, loss)
-        _mark_lowest(axes, surface, loss, own=bool(number))
-        axes.set_title(title, fontsize=9)
-        axes.label_outer()
-    write_bar(figure, filled, list(panels), scale, _loss_name(scene))
-    _write_lowest(figure)
-    figure.suptitle(_title(scene, surface), fontsize=10)
-    return figure
-
-
-def _order(scene: Scene, size: int) -> Order:
-    """The order of minibatches of so many samples, as training takes them. Raises UserError."""
-    samples, loop = len(scene.data), scene.config.loop
-    if not 0 < size <= samples:
-        raise UserError(f"batch is a number of samples, 1 to {samples:,}; got {size}")
-    seed = scene.seed if loop.order == "own" else scene.config.data.seed
-    seeds = None if loop.order == "sequential" else torch.tensor(seed, device=scene.data.inputs.device)
-    return Order(samples, size, seeds, scene.data.inputs.device)
-
-
-def _mark_lowest(axes: Any, surface: Surface, loss: np.ndarray, own: bool) -> None:
-    """A ring where the loss over all samples is least, and a cross where a minibatch's own is."""
-    axes.plot(
-        *surface.lowest,
-        "o",
-        markersize=9,
-        markerfacecolor="none",
-        markeredgecolor="white",
-        markeredgewidth=1.8,
-    )
-    if own and np.isfinite(loss).any():
-        place = replace(surface, loss=loss).lowest
-        axes.plot(*place, "X", markersize=8, color=SEVERAL[0][0], markeredgecolor="white")
-
-
-def _write_lowest(figure: Any) -> None:
-    from matplotlib.lines import Line2D  # noqa: PLC0415 (an optional dependency, and slow)
-
-    ring = {"marker": "o", "markersize": 9, "markerfacecolor": "#777777", "markeredgecolor": "white"}
-    cross = {"marker": "X", "markersize": 8, "color": SEVERAL[0][0], "markeredgecolor": "white"}
-    handles = [
-        Line2D([], [], linestyle="", markeredgewidth=1.8, label="least over all samples", **ring),
-        Line2D([], [], linestyle="", label="least over this minibatch", **cross),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8.5)

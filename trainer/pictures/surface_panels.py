@@ -120,10 +120,11 @@ def draw_path(axes: Any, surface: Surface, path: Path, place: int, named: bool) 
     """
     way = surface.plane.on(path.points)
     look = look_of(place, named)
-    width = look["linewidth"] if _length(surface, way) < LONG_WAY else look["linewidth"] * 0.6
-    if named or place == 0:  # a white edge, with which a line is seen on every colour
-        axes.plot(*way.T, color="white", linewidth=width + 1.6, alpha=0.8, zorder=3)
-    axes.plot(*way.T, zorder=4, **{**look, "linewidth": width})
+    if path.whole:
+        width = look["linewidth"] if _length(surface, way) < LONG_WAY else look["linewidth"] * 0.6
+        if named or place == 0:  # a white edge, with which a line is seen on every colour
+            axes.plot(*way.T, color="white", linewidth=width + 1.6, alpha=0.8, zorder=3)
+        axes.plot(*way.T, zorder=4, **{**look, "linewidth": width})
     size = 6.5 if named or place == 0 else 3.5
     dot = {"color": look["color"], "markeredgecolor": "white", "zorder": 6}
     axes.plot(*way[0], "s", markersize=size, zorder=6, color="white", markeredgecolor="#222222")
@@ -141,8 +142,9 @@ def draw_path_solid(axes: Any, surface: Surface, scale: Scale, path: Path, place
     way = np.where(is_inside(surface, way)[:, None], way, np.nan)
     height = scale.logs(surface.at(way))
     look = look_of(place, named)
-    width = look["linewidth"] if _length(surface, way) < LONG_WAY else look["linewidth"] * 0.6
-    axes.plot(*way.T, height, zorder=4, **{**look, "linewidth": width})
+    if path.whole:
+        width = look["linewidth"] if _length(surface, way) < LONG_WAY else look["linewidth"] * 0.6
+        axes.plot(*way.T, height, zorder=4, **{**look, "linewidth": width})
     if not (named or place == 0):
         return
     end = "o" if path.loss is not None else "X"

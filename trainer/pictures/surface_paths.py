@@ -1,5 +1,6 @@
 """The paths of runs over a surface: which of many are drawn, how they are called, and where they end."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -18,12 +19,14 @@ LONG = 34  # characters of a name
 class Path:
     """The way of one run: `points` [S, P] from its start to its last parameters, finite ones alone.
 
-    `loss` is what it ended with; None of a run of no use, as one that diverged.
+    `loss` is what it ended with; None of a run of no use, as one that diverged. Unless it is `whole`, it has
+    nothing between its start and its end.
     """
 
     label: str
     points: np.ndarray
     loss: float | None = None
+    whole: bool = True
 
     @property
     def start(self) -> np.ndarray:
@@ -34,7 +37,7 @@ class Path:
         return self.points[-1]
 
 
-def path_of(label: str, points: np.ndarray, loss: float | None = None) -> Path | None:
+def path_of(label: str, points: np.ndarray, loss: float | None = None, whole: bool = True) -> Path | None:
     """The path over `points` [S, P], without those that aren't finite; of very many some, evenly.
 
     None where none is left.
@@ -45,32 +48,44 @@ def path_of(label: str, points: np.ndarray, loss: float | None = None) -> Path |
     finite = points[np.isfinite(points).all(1)]
     if not len(finite):
         return None
-    places = np.unique(np.linspace(0, len(finite) - 1, min(len(finite), MOST_POINTS)).round().astype(int))
-    return Path(label, finite[places], loss if loss is not None and np.isfinite(loss) else None)
+    known = loss is not None and math.isfinite(loss)
+    return Path(label, finite[places(len(finite), MOST_POINTS)], loss if known else None, whole)
+
+
+def places(count: int, most: int) -> np.ndarray:
+    """0 .. count - 1, or `most` of them, evenly, with both ends.
+
+    >>> places(5, 9).tolist(), places(9, 3).tolist()
+    ([0, 1, 2, 3, 4], [0, 4, 8])
+    """
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
+def evenly(ranked: Sequence[Any], most: int) -> list[Any]:
+    """Of more than `most` things some, evenly, with both ends.
+
+    >>> evenly("abcde", 3)
+    ['a', 'c', 'e']
+    """
+    return [ranked[place] for place in places(len(ranked), most)]
 
 
 def best_first(paths: Sequence[Path]) -> list[Path]:
     """The paths by what they ended with, those of no use last.
 
-    >>> [path.label for path in best_first([Path("a", np.zeros((1, 1)), loss) for loss in (None, 2.0, 1.0)])]
-    ['a', 'a', 'a']
+    >>> [path.loss for path in best_first([Path("", np.zeros((1, 1)), loss) for loss in (None, 2.0, 1.0)])]
+    [1.0, 2.0, None]
     """
     return sorted(paths, key=lambda path: (path.loss is None, path.loss or 0.0))
 
 
-def drawn_of(paths: Sequence[Path]) -> list[Path]:
-    """The paths that are drawn: all, or of more than MOST_PATHS the best, and others evenly by rank.
+def in_order(paths: Sequence[Path]) -> list[Path]:
+    """The paths as they are drawn: a few in their own order, of many the best first.
 
-    >>> paths = [Path(str(rank), np.zeros((1, 1)), float(rank)) for rank in range(300)]
-    >>> drawn = drawn_of(paths)
-    >>> len(drawn), drawn[0].label, drawn[-1].label
-    (24, '0', '299')
+    >>> [path.loss for path in in_order([Path(str(loss), np.zeros((1, 1)), loss) for loss in (3.0, 1.0)])]
+    [3.0, 1.0]
     """
-    ranked = best_first(paths)
-    places = np.unique(np.linspace(0, len(ranked) - 1, min(len(ranked), MOST_PATHS)).round().astype(int))
-    chosen = {id(ranked[place]) for place in places}
-    named = len(paths) <= NAMED
-    return [path for path in (paths if named else ranked) if id(path) in chosen]
+    return list(paths) if len(paths) <= NAMED else best_first(paths)
 
 
 def label_of(values: Mapping[str, Any], index: int) -> str:

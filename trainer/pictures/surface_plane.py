@@ -45,8 +45,10 @@ def plane_of_parameters(names: Sequence[str], pair: tuple[str, str], base: np.nd
     """The plane of two parameters `pair`, the others as in `base` [P].
 
     >>> plane = plane_of_parameters(["a", "b", "c"], ("c", "a"), np.array([1.0, 2.0, 3.0]))
-    >>> plane.points(np.array([7.0]), np.array([8.0])).tolist(), plane.on(np.array([[5.0, 0.0, 6.0]])).tolist()
-    ([[8.0, 2.0, 7.0]], [[6.0, 5.0]])
+    >>> plane.points(np.array([7.0]), np.array([8.0])).tolist()
+    [[8.0, 2.0, 7.0]]
+    >>> plane.on(np.array([[5.0, 0.0, 6.0]])).tolist()
+    [[6.0, 5.0]]
     """
     columns = names.index(pair[0]), names.index(pair[1])
     axes = np.zeros((2, len(base)))
@@ -62,9 +64,10 @@ def plane_of_paths(paths: Sequence[Path], beside: np.ndarray) -> Plane:
     Its second direction is the first principal component of what the paths' points have beside the first;
     where they have nothing beside it, that of `beside` [P], as the gradient.
 
-    >>> paths = [Path("", np.array([[0.0, 0, 0], [2, 0, 0]]), 1.0), Path("", np.array([[0.0, 0, 0], [1, 3, 0]]))]
+    >>> ends = np.array([[2.0, 0, 0], [1, 3, 0]])
+    >>> paths = [Path("", np.stack([0 * end, end]), loss) for end, loss in zip(ends, (1.0, 2.0))]
     >>> plane = plane_of_paths(paths, np.zeros(3))
-    >>> abs(plane.on(np.array([[2.0, 0, 0], [1, 3, 0]]))).tolist()
+    >>> abs(plane.on(ends)).tolist()
     [[1.0, 0.0], [0.5, 1.5]]
     """
     best = best_first(paths)[0]

@@ -8,7 +8,7 @@ import torch
 from scipy.interpolate import RegularGridInterpolator
 
 from ...kernels.common.errors import UserError, nearest
-from ..config.schema import Config
+from ..config.pack import Pack
 from ..data.dataset import Dataset
 from ..engines.least_over import least_over, refusal
 from ..models.base import Model
@@ -20,7 +20,8 @@ from .surface_plane import Plane, Ranges, moving_most, plane_of_parameters, plan
 
 SIZE, SIZE_OF_MLP = 201, 101  # points on a side
 FITS = 41  # fits on a side of a profile
-MOST_WORK = 1 << 36  # operations of a surface, in points x samples x operations of the model
+MOST_WORK = 1 << 34  # operations of a surface: points x samples x operations of the model
+OF_A_FIT = 100  # evaluations of a fit's loss and slopes
 HOW = "profile", "slice", "plane"
 
 
@@ -39,25 +40,34 @@ class Asked:
 
 @dataclass(frozen=True)
 class Scene:
-    """A model (that of `run`, with its `config`), its `data`, and the paths of runs of its kind."""
+    """A model, that of `run` of its `pack`, its `data`, and paths of runs of its kind, some of `count`."""
 
     model: Model
     data: Dataset
-    config: Config
+    pack: Pack
     paths: Sequence[Path]
     run: int = 0
+    count: int = 1
 
     @property
     def seed(self) -> int:
         """The seed of the run."""
-        return int(self.model.seeds[self.run])
+        return self.pack.each("seed")[self.run]
 
     @property
     def free(self) -> list[str]:
-        """The parameters that a surface may be over: of equations those that aren't fixed."""
-        if not isinstance(self.model, ExpressionModel):
-            return []
-        return [name for name in self.model.graph.parameters if name not in self.model.graph.fixed]
+        """The parameters that a surface may be over: none of an MLP."""
+        return free_parameters_of(self.model) if isinstance(self.model, ExpressionModel) else []
+
+
+def free_parameters_of(model: ExpressionModel) -> list[str]:
+    """The parameters that aren't fixed.
+
+    >>> from packtrain.kernels.language import parse
+    >>> free_parameters_of(ExpressionModel(parse("xy = a*x + b"), torch.ones(1, 2), "mse", None))
+    ['a', 'b']
+    """
+    return [name for name in model.graph.parameters if name not in model.graph.fixed]
 
 
 @dataclass(frozen=True)
@@ -92,17 +102,18 @@ def surface_of(scene: Scene, asked: Asked, most_work: int = MOST_WORK) -> Surfac
     Of more work than `most_work` some of the samples are taken, evenly.
 
     >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.config.schema import Config
     >>> model = ExpressionModel(parse("xy = a*x + b"), torch.ones(1, 2), "mse", None)
     >>> data = Dataset(torch.tensor([[0.0], [1.0]]), torch.tensor([[1.0], [3.0]]), ("x",), ("xy",))
     >>> path = Path("gd", np.array([[0.0, 0.0], [2.0, 1.0]]), 0.0)
-    >>> surface = surface_of(Scene(model, data, Config(), [path]), Asked(size=7))
-    >>> surface.plane.names, surface.x.tolist(), surface.loss[3, 3]
+    >>> surface = surface_of(Scene(model, data, Pack(Config(), {}, 1), [path]), Asked(size=7))
+    >>> surface.plane.names, surface.x.tolist(), surface.loss[3].tolist()[3]
     (('a', 'b'), [-0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5], 1.25)
     """
     how = how_of(scene, asked)
     plane = _plane(scene, asked, how)
     x, y = _sides(ranges_of(plane, scene.paths), _size(scene, asked))
-    data = thinned(scene.data, most_work // (len(x) * len(y) * scene.model.width))
+    data = thinned(scene.data, most_work // _work(scene.model, how, len(x)))
     samples = len(data) if len(data) < len(scene.data.counted) else None
     if how == "profile":
         loss, about = _profile(scene, data, plane, x, y)
@@ -113,12 +124,21 @@ def surface_of(scene: Scene, asked: Asked, most_work: int = MOST_WORK) -> Surfac
     return Surface(plane, x, y, loss, about, samples)
 
 
+def _work(model: Model, how: str, size: int) -> int:
+    """The operations that a surface takes for each sample."""
+    if how == "profile":
+        return min(size, FITS) ** 2 * OF_A_FIT * model.width
+    return size**2 * (model.width if isinstance(model, ExpressionModel) else model.parameters.shape[1])
+
+
 def how_of(scene: Scene, asked: Asked) -> str:
     """In which of the ways a surface is made. Raises UserError for one that can't be.
 
     >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.config.schema import Config
     >>> model = ExpressionModel(parse("xy = a*x + b"), torch.ones(1, 2), "mse", None)
-    >>> how_of(Scene(model, Dataset(torch.ones(1, 1), torch.ones(1, 1), (), ()), Config(), []), Asked())
+    >>> scene = Scene(model, Dataset(torch.ones(1, 1), torch.ones(1, 1), (), ()), Pack(Config(), {}, 1), [])
+    >>> how_of(scene, Asked())
     'slice'
     """
     if asked.how is not None and asked.how not in HOW:
@@ -206,7 +226,7 @@ def _profile(
     base = plane.points(coarse_x, coarse_y)
     starts = np.stack([base, _as_nearest(base, plane, scene.paths)])
     held = torch.tensor([column in plane.columns for column in range(base.shape[1])])
-    bounds = bounds_of(scene.config.model, scene.model.graph)
+    bounds = bounds_of(scene.pack.config.model, scene.model.graph)
     grid = count, count
     loss, _ = least_over(scene.model, data, torch.from_numpy(starts), held, bounds, grid, scene.run)
     coarse = np.where(np.isfinite(loss.numpy()), loss.numpy(), np.nan).reshape(grid)
@@ -248,3 +268,39 @@ def _held(scene: Scene, plane: Plane) -> str:
     if len(words) > 4:
         words = [*words[:3], f"{len(words) - 3} others as in the best run"]
     return ", ".join(words)
+
+
+def loss_name(scene: Scene) -> str:
+    """What the bar of colours is of.
+
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.config.schema import Config
+    >>> model = ExpressionModel(parse("xy = a*x + b"), torch.ones(1, 2), "mse", None)
+    >>> scene = Scene(model, Dataset(torch.ones(1, 1), torch.ones(1, 1), (), ()), Pack(Config(), {}, 1), [])
+    >>> loss_name(scene)
+    'loss (mse)'
+    """
+    return f"loss ({scene.model.loss_kind.name})"
+
+
+def title_of(scene: Scene, surface: Surface) -> str:
+    """What the surface is over, and what is held or minimized.
+
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.config.schema import Config
+    >>> model = ExpressionModel(parse("xy = a*x + b"), torch.ones(1, 2), "mse", None)
+    >>> scene = Scene(model, Dataset(torch.ones(9, 1), torch.ones(9, 1), (), ()), Pack(Config(), {}, 1), [])
+    >>> plane = plane_of_parameters(["a", "b", "c"], ("a", "c"), np.zeros(3))
+    >>> title_of(scene, Surface(plane, np.zeros(1), np.zeros(1), np.zeros((1, 1)), "b = 2", samples=4))
+    'mse over a and c; b = 2; of 4 of 9 samples'
+    """
+    first, second = surface.plane.names
+    over = f"over {first} and {second}"
+    if surface.plane.columns is None:
+        over = (
+            "over the plane through the best run's start and end, and most of what the others have beside it"
+        )
+    parts = [f"{scene.model.loss_kind.name} {over}", surface.about]
+    if surface.samples is not None:
+        parts.append(f"of {surface.samples:,} of {len(scene.data.counted):,} samples")
+    return "; ".join(filter(None, parts))

@@ -9,7 +9,8 @@ from ..console.report import shown
 from ..console.tables import new_console, print_pairs
 from ..finished import Finished
 from ..folder.stored import Stored, read_stored
-from ..pictures.drawn import OF_RESULT, OF_RUNS
+from ..pictures.descents import Descents
+from ..pictures.drawn import OF_DESCENTS, OF_RESULT, OF_RUNS
 from ..pictures.kinds import KINDS, kind_of
 from ..pictures.ranked import Ranked
 from ..pictures.style import SUFFIXES, can_draw
@@ -48,7 +49,7 @@ def plot(
 
 def _check(kind: str, run: str | None, to: Path | None) -> None:
     """Raises UserError for a kind that there isn't, a run that it doesn't take, and another suffix."""
-    if run is not None and not kind_of(kind).of_a_run and kind in OF_RUNS:
+    if run is not None and not kind_of(kind).of_a_run and kind in (*OF_RUNS, *OF_DESCENTS):
         raise UserError(f"{kind} shows all runs: leave run={run} out")
     if to is not None and to.suffix not in SUFFIXES:
         raise UserError(f"to is a file {' or '.join(SUFFIXES)}; got {to}")
@@ -57,6 +58,8 @@ def _check(kind: str, run: str | None, to: Path | None) -> None:
 def _draw(stored: Stored, kind: str, run: str | None, to: Path, options: Mapping[str, Any]) -> bool:
     if kind in OF_RUNS:
         return OF_RUNS[kind].draw(Ranked.of_folder(stored), to, **options)
+    if kind in OF_DESCENTS:
+        return OF_DESCENTS[kind].draw(Descents.of_folder(stored), to, **options)
     finished = Finished.read(stored.folder, run or "best")
     of_run = {"run": finished.run} if kind_of(kind).of_a_run else {}
     return OF_RESULT[kind].draw(finished.result, to, **of_run, **options)
@@ -64,7 +67,8 @@ def _draw(stored: Stored, kind: str, run: str | None, to: Path, options: Mapping
 
 def _listed(stored: Stored) -> Iterator[tuple[str, str]]:
     """Each kind, and what it shows of this folder, or what that lacks."""
-    ranked, result = Ranked.of_folder(stored), Finished.read(stored.folder, "best").result
+    descents = Descents.of_folder(stored)
+    subjects = (OF_RUNS, Ranked.of_folder(stored)), (OF_DESCENTS, descents), (OF_RESULT, descents.result)
     for name, kind in KINDS.items():
-        has = OF_RUNS[name].has(ranked) if name in OF_RUNS else OF_RESULT[name].has(result)
+        has = any(table[name].has(subject) for table, subject in subjects if name in table)
         yield name, kind.shows if has else f"not of this: it needs {kind.needs}"
