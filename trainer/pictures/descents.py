@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from ...kernels.common.errors import UserError
 from ..config.pack import Pack
+from ..config.schema import DataConfig
 from ..data.dataset import Dataset
 from ..engines.outcome import Outcome
 from ..finished import Finished
@@ -31,6 +32,7 @@ from .surface_paths import MOST_PATHS, Path, evenly, label_of, path_of
 from .sweep import varied
 
 LOSS = "loss.train.last"
+MOST_SAMPLES, MOST_BYTES = 1 << 20, 1 << 23  # of data that are read again without being asked for
 SAME = (  # fields of config.model that make the same surface
     "kind", "loss", "loss_constants", "expressions", "outputs", "variables", "parameters", "fixed", "widths",
     "bias", "activation", "quantize",
@@ -77,12 +79,14 @@ class Descents:
         best = Finished.read(stored.folder)
         if stored.plan is None:
             return cls.of_result(best.result)
-        alike = _like(best.folder, {stored.folder / line["pack"] for line in stored.lines})
-        lines = [line for line in stored.lines if stored.folder / line["pack"] in alike]
+        placed = {line["index"]: stored.place(line) for line in stored.lines}
+        alike = _like(best.folder, {folder for folder, _ in placed.values()})
+        lines = [line for line in stored.lines if placed[line["index"]][0] in alike]
         packs = lru_cache(None)(partial(_read_pack, best))
 
         def read(line: Row) -> tuple[np.ndarray, bool]:
-            return packs(stored.folder / line["pack"])(line["run"])
+            folder, run = placed[line["index"]]
+            return packs(folder)(run)
 
         return cls(best.result, best.run, lines, read)
 
@@ -113,6 +117,18 @@ class Descents:
         raise UserError(
             f"runs names runs of the best one's model and data, {min(known)} to {max(known)}; got {index}"
         )
+
+
+def is_soon_read(config: DataConfig) -> bool:
+    """Whether data are read again in a moment: a file of a few megabytes, or samples that are soon drawn.
+
+    >>> [is_soon_read(DataConfig("ground_truth", size=size)) for size in (1024, 1 << 26)]
+    [True, False]
+    """
+    if config.path is None:
+        return (config.size or 0) <= MOST_SAMPLES
+    file = Folder(config.path).expanduser()
+    return file.is_file() and file.stat().st_size <= MOST_BYTES
 
 
 def _rank(line: Row) -> tuple[bool, float]:

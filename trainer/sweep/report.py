@@ -1,5 +1,6 @@
 """What a sweep ends with: its table, its picture, and what is printed."""
 
+import logging
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,15 +12,19 @@ from ..console.report import next_steps, results_table, shown
 from ..console.tables import Column, new_console, print_columns
 from ..folder.atomic import replace_json
 from ..folder.event_file import read_curve, run_name
+from ..folder.experiment import read_pack
 from ..folder.plan import Plan, unfinished
 from ..folder.ranking import Objective, Row, lines_best_first, nested, no_best
-from ..folder.stored import read_table
+from ..folder.stored import read_stored, read_table
 from ..pictures.confusion import draw_best
+from ..pictures.descents import Descents, is_soon_read
 from ..pictures.style import can_draw
+from ..pictures.surface import draw_surface, is_drawn_at_end
 from ..pictures.sweep import draw
 from ..tensorboard.image import write_images
 from .gather import Result, ended_packs, resume_step, summary, write_runs
 
+log = logging.getLogger(__name__)
 MOST_CURVES = 200  # beside the best
 HEADINGS = "failed pack", "", "because"  # of the table of packs that failed
 
@@ -76,8 +81,29 @@ def _draw(root: Path, plan: Plan, objective: Objective) -> None:
     drawn = {"sweep": sweep} if draw(usable, objective, curves, sweep) else {}
     if draw_best(root):
         drawn["confusion"] = root / "confusion.png"
+    if _draw_surface(root):
+        drawn["surface"] = root / "surface.png"
     if drawn and curves:
         write_images(root, drawn)
+
+
+def _draw_surface(root: Path) -> bool:
+    """Draws the surface of what the best run trains, with all paths -> whether there is one.
+
+    Its data are read once more: of very many it is drawn on demand alone.
+    """
+    stored = read_stored(root)
+    if stored.result["best_run"] is None:
+        return False
+    try:
+        config = read_pack(stored.place(stored.line("best"))[0]).config
+        if not config.monitor.pictures or not is_soon_read(config.data):
+            return False
+        descents = Descents.of_folder(stored)
+        return is_drawn_at_end(descents.result) and draw_surface(descents, root / "surface.png")
+    except Exception as error:  # the results are written, and stay whatever goes wrong here
+        log.info("surface.png could not be drawn", exc_info=error)
+        return False
 
 
 def _curves(root: Path, plan: Plan, ranked: Sequence[Row]) -> list[np.ndarray]:
