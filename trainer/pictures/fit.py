@@ -23,8 +23,24 @@ SMALL, LINE = 8.5, 14.5  # points: of letters, and from line to line
 LEGEND = {"loc": "lower left", "frameon": False, "fontsize": SMALL, "borderpad": 0, "borderaxespad": 0}
 
 
-def draw_fit(result: Result, file: Path) -> bool:
-    """Draws the best run of a result as PNG -> whether it has a picture: MLPs and classes have none.
+def has_fit(result: Result) -> bool:
+    """Whether a run of a result can be drawn: MLPs and classes have no such picture, groups have others.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
+    ... ))
+    >>> has_fit(session.result())
+    True
+    """
+    return has_picture(result) and result.data.segments is None
+
+
+def draw_fit(result: Result, file: Path, run: int | None = None) -> bool:
+    """Draws a run of a result, the best where none is named -> whether it has a picture.
 
     Without matplotlib nothing is drawn.
 
@@ -38,9 +54,9 @@ def draw_fit(result: Result, file: Path) -> bool:
     >>> draw_fit(session.result(), Path("fit.png"))
     False
     """
-    if not has_picture(result) or not can_draw():
+    if not has_fit(result) or not can_draw():
         return False
-    save(figure_of_fit(result), file)
+    save(figure_of_fit(result, run), file)
     return True
 
 
