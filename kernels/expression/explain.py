@@ -9,8 +9,8 @@ from ..common.errors import UserError, nearest
 from ..elementwise.reference import Values, evaluate
 from ..equations.losses import Loss, loss_of
 from ..language.chain import LOSS, slopes_down
-from ..language.expr import Expr, name, walk
 from ..language.explain import Explanation, Numbers, Output, explanation
+from ..language.expr import Expr, name, walk
 from ..language.graph import Graph, cotangent
 from ..loss.reference import loss_reference
 from .reference import bind
@@ -34,8 +34,8 @@ def explain(
     """A graph at one sample: parameters [P], inputs [V], targets [T], or of classes [1].
 
     `constants` [C] are the loss's; `weight` is the sample's, which multiplies the loss, or the squared error
-    inside it where it `weighs_errors`. Without targets the loss is the sum of the outputs. `delta` is the step
-    of finite differences.
+    inside it where it `weighs_errors`. Without targets the loss is the sum of the outputs. `delta` is the
+    step of finite differences.
 
     >>> import torch
     >>> from packtrain.kernels.expression.explain import explain

@@ -16,9 +16,10 @@ Edges = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Path:
-    """A chain of partial derivatives from the loss to a parameter: `vertices` from the loss's side, `factors`.
+    """A chain of partial derivatives from the loss to a parameter, and its `value`, the product.
 
-    The first factor is dL/d output, the last d vertex/d parameter; `value` is their product.
+    `vertices` begin with an output and end with the parameter; the first of the `factors` is dL/d output, the
+    last one d vertex/d parameter.
     """
 
     vertices: tuple[str, ...]

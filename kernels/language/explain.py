@@ -11,6 +11,7 @@ from functools import cached_property
 from .chain import LOSS, Edges, Path, count_paths, largest_paths, product, slope_up, slopes_down
 from .expr import written
 from .graph import Graph
+from .mermaid import mermaid
 
 SHOWN_PATHS = 8
 LONGEST = 2000  # characters of a formula, whose text may have no end: equal parts are one object
@@ -140,6 +141,14 @@ class Explanation:
     def gradient(self) -> dict[str, float]:
         """parameter -> the sum over its paths."""
         return {chain.parameter: chain.total for chain in self.chains}
+
+    def mermaid(self) -> str:
+        """The graph, with values in its vertices and partials at its edges, as Mermaid's text."""
+        values = {vertex.name: vertex.value for vertex in self.vertices}
+        partials: dict[str, dict[str, float]] = {}
+        for partial in self.partials:
+            partials.setdefault(partial.of, {})[partial.by] = partial.value
+        return mermaid(self.graph, {**values, **self.parameters}, partials)
 
     def __str__(self) -> str:
         from .explain_sheets import sheets  # noqa: PLC0415 (it reads these classes)

@@ -2,9 +2,29 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
+from typing import Literal
 
 GAP = 3  # spaces between columns
+
+
+@dataclass(frozen=True)
+class SheetColumn:
+    """A column's label, the text of each of its rows, and where they stand."""
+
+    label: str
+    texts: Sequence[str]
+    justify: Literal["left", "right"]
+
+    @cached_property
+    def width(self) -> int:
+        """Characters."""
+        return max(map(len, [self.label, *self.texts]))
+
+    def aligned(self, text: str) -> str:
+        """A text, as wide as the column."""
+        return text.rjust(self.width) if self.justify == "right" else text.ljust(self.width)
 
 
 @dataclass(frozen=True)
@@ -31,11 +51,14 @@ class Sheet:
     notes: tuple[str, ...] = ()
 
     @property
-    def columns(self) -> list[tuple[str, list[str], bool]]:
-        """The label of each column, its texts, and whether they stand at the right."""
+    def columns(self) -> list["SheetColumn"]:
+        """The columns, of which a label that began with > is without it."""
         texts = zip(*self.lines, strict=True) if self.lines else ((),) * len(self.labels)
         pairs = zip(self.labels, texts, strict=True)
-        return [(label.removeprefix(">"), list(cells), label.startswith(">")) for label, cells in pairs]
+        return [
+            SheetColumn(label.removeprefix(">"), cells, "right" if label.startswith(">") else "left")
+            for label, cells in pairs
+        ]
 
     def __str__(self) -> str:
         parts = [self.title, *(f"  {text}" for text in self.about)]
@@ -55,8 +78,8 @@ class Sheet:
     def _table_html(self) -> str:
         if not self.lines:
             return ""
-        sides = ["right" if label.startswith(">") else "left" for label in self.labels]
-        head = _row_html("th", (label for label, _, _ in self.columns), sides)
+        sides = [column.justify for column in self.columns]
+        head = _row_html("th", (column.label for column in self.columns), sides)
         body = "".join(_row_html("td", line, sides) for line in self.lines)
         return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
 
@@ -81,20 +104,16 @@ def html_of(sheets: Iterable[Sheet]) -> str:
     return "".join(sheet.html for sheet in sheets)
 
 
-def _table(columns: Sequence[tuple[str, list[str], bool]]) -> Iterator[str]:
+def _table(columns: Sequence[SheetColumn]) -> Iterator[str]:
     """A line of labels, a rule, and the lines of texts."""
-    widths = [max(map(len, [label, *texts])) for label, texts, _ in columns]
-    rights = [right for _, _, right in columns]
 
-    def line(texts: Sequence[str]) -> str:
-        cells = zip(texts, widths, rights, strict=True)
-        aligned = (text.rjust(width) if right else text.ljust(width) for text, width, right in cells)
-        return f"  {(' ' * GAP).join(aligned)}".rstrip()
+    def line(texts: Iterable[str]) -> str:
+        cells = (column.aligned(text) for column, text in zip(columns, texts, strict=True))
+        return f"  {(' ' * GAP).join(cells)}".rstrip()
 
-    yield line([label for label, _, _ in columns])
-    yield f" {'─' * (sum(widths) + GAP * (len(widths) - 1) + 2)}"
-    for texts in zip(*(texts for _, texts, _ in columns), strict=True):
-        yield line(texts)
+    yield line(column.label for column in columns)
+    yield f" {'─' * (sum(column.width + GAP for column in columns) - GAP + 2)}"
+    yield from map(line, zip(*(column.texts for column in columns), strict=True))
 
 
 def _row_html(tag: str, texts: Iterable[str], sides: Sequence[str]) -> str:

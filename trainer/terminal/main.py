@@ -97,6 +97,10 @@ def _dispatch(arguments: list[str]) -> None:
         from .predict import predict  # noqa: PLC0415 (likewise)
 
         predict(**given)
+    elif arguments[:1] == ["explain"]:
+        from .explain import explain_command  # noqa: PLC0415 (likewise)
+
+        explain_command(arguments[1:])
     elif "--version" in arguments:
         print(f"packtrain {__version__} (Hydra {hydra.__version__})")
     elif arguments[:1] == ["fit"]:
