@@ -64,7 +64,7 @@ def slope_up(edges: Edges, parameter: str) -> float:
     (nan, 0.0)
     """
     slopes = {parameter: 1.0}
-    for user, partials in reversed(edges.items()):
+    for user, partials in reversed(list(edges.items())):
         terms = [product(partial, slopes[word]) for word, partial in partials.items() if word in slopes]
         if terms:
             slopes[user] = sum(terms)

@@ -15,9 +15,7 @@ from ..data.dataset import Data, Dataset
 from ..data.groups import runs_of_groups
 from ..data.table import Table
 from ..engines.devices import make_compute
-from ..folder.experiment import run_config
-from ..folder.stored import read_stored
-from ..folder.trained import load
+from ..finished import Finished
 from ..models.base import Model
 from ..models.build import graph_of, new_model
 from ..models.mlp import MLPModel
@@ -71,16 +69,11 @@ def case_of_folder(folder: Path, run: str = "best") -> Case:
     Traceback (most recent call last):
     packtrain.kernels.common.errors.UserError: nowhere holds no finished training or sweep: ...
     """
-    stored = read_stored(folder)
-    line = stored.line(run)
-    pack_folder, place = stored.place(line)
-    trained = load(pack_folder).parameters(place)
-    parameters = torch.cat([part.flatten() for part in trained.values()])
-    pack = on_cpu(make_pack(run_config(pack_folder, place)))
-    data = load_data(pack)
-    pack, data = runs_of_groups(pack, data)
-    case = case_of(pack, data, place if pack.runs > 1 else 0, parameters, "")
-    return replace(case, title=f"{pack.config.name}, run {line['index']}, {line['outcome']}")
+    finished = Finished.read(folder, run)
+    parts = finished.trained.parameters(finished.run).values()
+    parameters = torch.cat([part.flatten() for part in parts])
+    state = f"{finished.row['outcome']}, in {finished.folder}"
+    return case_of(finished.pack, finished.data, finished.run, parameters, state)
 
 
 def on_cpu(pack: Pack) -> Pack:

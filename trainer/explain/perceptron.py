@@ -130,8 +130,9 @@ def _back(model: MLPModel, passes: list[Pass], error: Tensor, taken: dict[str, T
         to_before = slope = error_before = None
         if number:
             to_before = error @ weight
-            if model.quantize_error == "add" and passes[number].rest is not None:
-                to_before = to_before + passes[number].rest
+            rest = passes[number].rest
+            if rest is not None and model.quantize_error == "add":
+                to_before = to_before + rest
             slope = slopes_of(model, passes[number - 1].h)
             error_before = activation_backward_reference(passes[number - 1].h, to_before, model.activation)
         arrays = [None if part is None else Array.of(part[0]) for part in (to_before, slope, error_before)]

@@ -65,8 +65,11 @@ class _Counts:
         dead = self.zero == samples
         saturated = (self.flat >= SATURATED * samples) & ~dead
         off, slope = self.zero.double().mean() / samples, self.total.mean() / samples
-        places = [tuple(mask.nonzero()[:, 0].tolist()) for mask in (dead, saturated)]
-        return Units(layer, len(dead), *places, float(off), float(slope))
+        return Units(layer, len(dead), _places(dead), _places(saturated), float(off), float(slope))
+
+
+def _places(mask: Tensor) -> tuple[int, ...]:
+    return tuple(mask.nonzero()[:, 0].tolist())
 
 
 def _slopes(model: MLPModel, inputs: Tensor) -> list[Tensor]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .curves import last_step
+from .event_file import last_step
 from .places import CHECKPOINTS, CURVES, NAMES, SUMMARY
 
 

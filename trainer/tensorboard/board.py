@@ -13,7 +13,7 @@ from ..config.pack import Pack
 from ..config.schema import LEAST_SQUARES
 from ..engines.base import History
 from ..engines.rows import Row, each
-from ..folder.curves import run_name
+from ..folder.event_file import run_name
 from ..folder.ranking import UNUSABLE, Objective, best_first
 from ..models.evaluate import Evaluation
 from . import hparams

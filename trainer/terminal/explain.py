@@ -153,9 +153,7 @@ def _print_sheet(console: Console, sheet: Sheet) -> None:
     for text in sheet.about:
         print_plain(console, f"  {text}")
     if sheet.lines:
-        columns = [
-            Column(label, texts, "right" if at_right else "left") for label, texts, at_right in sheet.columns
-        ]
+        columns = [Column(column.label, column.texts, column.justify) for column in sheet.columns]
         print_columns(console, columns)
     for text in sheet.notes:
         print_plain(console, f"  {text}")
