@@ -12,9 +12,13 @@ from torch import Tensor
 from ...kernels.common import compiling
 from ..engines.base import History
 from ..folder.checkpoint import part_of
+from ..folder.places import CURVES
+from ..folder.plan import values_in_sweep
 from ..folder.result import Result
 from ..models.evaluate import Evaluation
 from ..session import Session
+from ..tensorboard.names import run_names
+from .board_texts import equations_text, outcome_text
 from .progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -25,7 +29,7 @@ PART = "monitor"  # in checkpoints
 
 
 class Monitor:
-    """Hands what happens in `session` to event files in `folder` and to a progress line; one of its watchers.
+    """Hands what happens in `session` to event files in its `folder` and to a progress line: a watcher.
 
     Inside `with`; at its end the parameters that each run ended with are written. `memory` is what was
     written.
@@ -86,8 +90,11 @@ class Monitor:
         self.clock = compiling.clock()
 
     def add_results(self, result: Result) -> None:
-        """What came of the runs, ranked."""
+        """What came of the runs, ranked, and said in words."""
         if self.board:
+            self.board.add_text("outcome", outcome_text(result.summary, result.rows))
+            if equations := equations_text(result):
+                self.board.add_text("equations", equations)
             self.board.add_results(result.rows, result.objective)
             self._say_problem()
 
@@ -118,6 +125,7 @@ class Monitor:
 def _board(session: Session, folder: Path) -> "Board":
     from ..tensorboard.board import Board  # noqa: PLC0415 (TensorBoard takes a moment to import)
 
-    return Board(
-        folder, session.pack, list(session.engine.model.scalars), session.data.validation is not None
-    )
+    pack, scalars, validated = session.pack, list(session.engine.model.scalars), session.data.validation
+    sweep = values_in_sweep(folder)
+    name = run_names({field: [value] for field, value in sweep.items()}, 1)[0] if sweep else ""
+    return Board(folder / CURVES, pack, scalars, validated is not None, name or pack.config.name, sweep)

@@ -63,7 +63,7 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
     """
     with locked(folder), telling_of_compiling(console, pack.config.monitor.progress), enough_memory():
         session = _prepare(pack)
-        monitor = Monitor(session, folder / "tensorboard", console)
+        monitor = Monitor(session, folder, console)
         session.watchers.append(monitor)
         parts = [session, monitor]
         checkpoints = open_checkpoints(pack, folder, session.data, session.engine, parts, monitor.say)
