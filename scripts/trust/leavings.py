@@ -12,7 +12,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 from packtrain.trainer.data.foreign import UNREADABLE
 from packtrain.trainer.folder.checkpoint import NAMES, Checkpoint, part_of, read
-from packtrain.trainer.folder.curves import messages
+from packtrain.trainer.folder.event_file import messages
 
 SPEED = "speed/samples_per_second"
 

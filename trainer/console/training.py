@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +12,7 @@ from ...kernels.common import source_cache
 from ..config.pack import Pack
 from ..folder.checkpoint import Checkpoints
 from ..folder.command import Command, write_command
+from ..folder.curves import read_curves
 from ..folder.lock import locked
 from ..folder.ranking import no_best
 from ..folder.result import Result
@@ -141,7 +142,8 @@ def _draw(session: Session, result: Result, folder: Path, monitor: Monitor, alon
             monitor.say(NO_PICTURES)
         return
     try:
-        monitor.add_pictures(draw_pictures(session, result, folder, alone))
+        drawn = replace(result, curves=read_curves(folder))
+        monitor.add_pictures(draw_pictures(session, drawn, folder, alone))
     except Exception as error:
         log.exception("a picture could not be drawn")
         monitor.say(f"a picture could not be drawn ({error}); the results are written")

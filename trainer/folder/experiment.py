@@ -52,7 +52,7 @@ def run_config(folder: Path, run: int) -> Config:
     Traceback (most recent call last):
     packtrain.kernels.common.errors.UserError: x has no folder .hydra, which says how its runs were configured
     """
-    return _alone(read_pack(folder), run, _started_in(folder))
+    return _alone(read_pack(folder), run, started_in(folder))
 
 
 def read_pack(folder: Path) -> Pack:
@@ -83,8 +83,13 @@ def _loaded(folder: Path, name: str) -> Any:
         raise UserError(f"{folder / '.hydra'} doesn't say how its runs were configured: {reason}") from None
 
 
-def _started_in(folder: Path) -> Path | None:
-    """The folder in which the command was given, against which relative paths are resolved."""
+def started_in(folder: Path) -> Path | None:
+    """The folder in which the command was given, against which relative paths are resolved.
+
+    >>> from packtrain.trainer.folder.experiment import started_in
+    >>> started_in(Path("nowhere")) is None
+    True
+    """
     file = folder / ".hydra" / "hydra.yaml"
     cwd = OmegaConf.select(OmegaConf.load(file), "hydra.runtime.cwd") if file.exists() else None
     return Path(str(cwd)) if cwd else None

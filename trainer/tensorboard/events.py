@@ -20,7 +20,7 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import CRC_TABLE, PyRe
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch import Tensor
 
-from ..folder.curves import FOOTER, HEADER
+from ..folder.event_file import FOOTER, HEADER
 
 PREFIX = "events.out.tfevents."  # of the files' names
 MOST_WAITING = 1 << 28  # bytes, before they are flushed without a call

@@ -160,6 +160,8 @@ def test_tensorboard_has_the_damping_and_no_learning_rate(cli: Command, tmp_path
         "loss/train",
         "optimizer/gradient_norm",
         "optimizer/damping",
+        "result/loss/train",
+        *(f"result/metrics/{name}" for name in run["metrics"]),
         "speed/samples_per_second",
         "parameters/b1",
         "parameters/b2",

@@ -118,7 +118,9 @@ def test_event_files_that_lost_their_ends_go_on_with_what_is_whole(
     assert cli("resume=cut").code == 0
     outcome = outcome_in(tmp_path / "cut")
     assert len(outcome["curves"]) == 4
-    last = [curves["loss/train"][-1][0] for name, curves in outcome["curves"].items() if "summary" not in name]
+    last = [
+        curves["loss/train"][-1][0] for name, curves in outcome["curves"].items() if "summary" not in name
+    ]
     assert last == [119, 119, 119]
 
 

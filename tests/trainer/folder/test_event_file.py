@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from packtrain.trainer.folder.curves import MOST_POINTS, read_curve
+from packtrain.trainer.folder.event_file import MOST_POINTS, read_curve
 from packtrain.trainer.tensorboard.events import EventFiles
 
 TAGS = "loss/train", "result/loss/train"
