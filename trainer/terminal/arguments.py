@@ -12,11 +12,12 @@ SHOW_OPTIONS, EXPORT_OPTIONS, PREDICT_OPTIONS = (
     ("run", "to", "format"),
     ("run", "to"),
 )
+CURVES = "curves"
 SHOW_USAGE = (
     "packtrain show FOLDER [COLUMN=VALUE,VALUE]... ['COLUMN<VALUE']... [sort=COLUMN] [sort=-COLUMN] "
     "[limit=N] [run=N]"
 )
-EXPORT_USAGE = "packtrain export FOLDER [run=N | run=best] [to=FOLDER] [format=NAME,NAME]"
+EXPORT_USAGE = "packtrain export FOLDER [curves] [run=N | run=best] [to=FOLDER] [format=NAME,NAME]"
 PREDICT_USAGE = "packtrain predict FOLDER FILE [run=N | run=best] [to=FILE]"
 SHOW_HELP = """\
 Lists the runs of a training, a sweep or a search, the best first; or shows one run whole.
@@ -43,6 +44,8 @@ Of an MLP, as far as format names them:
   numpy          predict.py, a function that needs NumPy alone, and its weights, predict.npz
   torch          model.pt2, for torch.export.load
   onnx           model.onnx; needs pip install 'packtrain[onnx]'
+
+With the word curves it writes what was recorded of all runs, or of one, into one file, .csv or .parquet.
 """
 EXPORT_EXAMPLES = """\
 An option may be written as a word, as in Hydra: run=17 is --run 17.
@@ -51,6 +54,9 @@ examples:
   packtrain export FOLDER                          the best run, into FOLDER/export/run-0017 if that is it
   packtrain export FOLDER run=3 to=mine            run 3, into the folder mine
   packtrain export FOLDER format=numpy,onnx        of an MLP: a function of NumPy, and ONNX
+  packtrain export FOLDER curves                   the curves of all runs, into FOLDER/export/curves.csv
+  packtrain export FOLDER curves run=best to=a.parquet
+                                                   those of the best run
 """
 PREDICT_HELP = """\
 Writes the rows of a file, with what a finished training predicts for each, into another file.
@@ -94,15 +100,22 @@ def read_export(arguments: Sequence[str]) -> dict[str, Any]:
     Prints the help and raises SystemExit for --help. Raises UserError for what it doesn't take.
 
     >>> given = read_export([".", "run=3"])
-    >>> given["run"], given["to"], given["formats"]
-    ('3', None, None)
+    >>> given["what"], given["run"], given["to"], given["formats"]
+    (None, '3', None, None)
     """
     parser = _Parser("packtrain export", EXPORT_USAGE, EXPORT_OPTIONS, EXPORT_HELP, EXPORT_EXAMPLES)
-    parser.add_argument("--run", metavar="N", default="best", help="which run, by its index (default: best)")
-    parser.add_argument("--to", metavar="FOLDER", help="where the files go (default: in FOLDER/export)")
+    parser.add_argument("what", metavar="curves", nargs="?", help="curves: what was recorded, not a model")
+    which = "which run, by its index (default: best; of curves all)"
+    parser.add_argument("--run", metavar="N", help=which)
+    where = "the folder of the files, or the file of the curves (default: in FOLDER/export)"
+    parser.add_argument("--to", metavar="FOLDER", help=where)
     parser.add_argument("--format", metavar="NAMES", help="of an MLP (default: state_dict,numpy)")
     given = parser.read(arguments)
     formats = given.pop("format")
+    if given["what"] not in (None, CURVES):
+        raise UserError(f"expected {EXPORT_USAGE}; got {given['what']}{nearest(given['what'], [CURVES])}")
+    if given["what"] and formats:
+        raise UserError("format is about models, and curves are a table: to=FILE.csv or to=FILE.parquet")
     return given | {
         "to": Path(given["to"]) if given["to"] else None,
         "formats": formats.split(",") if formats else None,

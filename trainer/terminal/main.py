@@ -89,9 +89,10 @@ def _dispatch(arguments: list[str]) -> None:
         show(**given)
     elif arguments[:1] == ["export"]:
         given = read_export(arguments[1:])
-        from .export import export  # noqa: PLC0415 (torch takes seconds)
+        from .export import export, export_curves  # noqa: PLC0415 (torch takes seconds)
 
-        export(**given)
+        what, formats = given.pop("what"), given.pop("formats")
+        export_curves(**given) if what else export(**given, formats=formats)
     elif arguments[:1] == ["predict"]:
         given = read_predict(arguments[1:])
         from .predict import predict  # noqa: PLC0415 (likewise)
