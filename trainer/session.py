@@ -232,7 +232,7 @@ class Session:
         result = summary(about, rows, together, self.objective)
         result |= self._confusion(result["best_run"], model)
         grid = self.data.groups.shape if self.data.groups else None
-        kept = self.objective, self.curves, grid
+        kept = self.objective, self.curves, grid, self.data.validation
         return Result(self.pack, rows, result, model, self.data.train, *kept)
 
     def _confusion(self, best: int | None, model: Model) -> Row:

@@ -34,7 +34,7 @@ class Result:
     `model` holds the parameters of every run [R, P], `data` is what they were trained on, and `objective`
     what the runs are ranked by, None for their loss. `curves` are the recorded steps, where they were kept;
     `grid` the shape
-    of that on which the groups stand, if any.
+    of that on which the groups stand, if any. `validation` is the part that was held out to validate by.
     """
 
     pack: Pack
@@ -45,6 +45,7 @@ class Result:
     objective: Objective | None = None
     curves: Curves | None = None
     grid: tuple[int, ...] | None = None
+    validation: Dataset | None = None
 
     @property
     def best_run(self) -> int | None:

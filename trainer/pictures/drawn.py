@@ -7,12 +7,14 @@ from ..folder.result import Result
 from ..session import Session
 from .confidence import draw_confidence
 from .confusion import draw_counts
+from .curve import draw_curve
 from .fit import draw_fit
 from .groups import draw_groups
 from .maps import draw_maps
+from .measured import draw_measured
 from .minima import draw_minima
 
-TAGS = "fit", "fits", "maps", "minima", "confidence", "confusion"
+TAGS = "fit", "fits", "maps", "minima", "confidence", "confusion", "measured"
 
 
 def draw_pictures(session: Session, result: Result, folder: Path, alone: bool = True) -> dict[str, Path]:
@@ -20,7 +22,7 @@ def draw_pictures(session: Session, result: Result, folder: Path, alone: bool = 
 
     Of equations the fit of the best run, or of groups the page of some, and of a cube's maps; of several
     starts the minima; of a fit with intervals by profile the regions of confidence; of classes, in a training
-    that is `alone`, the confusion.
+    that is `alone`, the confusion; of numbers by an MLP what was measured against what it predicts.
 
     >>> from tempfile import TemporaryDirectory
     >>> from packtrain.trainer.config.schema import *
@@ -37,14 +39,20 @@ def draw_pictures(session: Session, result: Result, folder: Path, alone: bool = 
     """
     files = {tag: folder / f"{tag}.png" for tag in TAGS}
     drawn = {
-        "fit": result.data.segments is None and draw_fit(result, files["fit"]),
+        "fit": result.data.segments is None
+        and (draw_fit(result, files["fit"]) or draw_curve(result, files["fit"])),
         "fits": draw_groups(result, files["fits"]),
         "maps": draw_maps(result, files["maps"]),
         "minima": draw_minima(result, files["minima"]),
         "confidence": _draw_confidence(session, result, files["confidence"]),
+        "measured": draw_measured(result, files["measured"]),
         "confusion": alone and draw_counts(result.summary, files["confusion"]),
     }
     return {tag: files[tag] for tag, is_there in drawn.items() if is_there}
+
+
+def _draw_fit(result: Result, file: Path) -> bool:
+    return result.data.segments is None and (draw_fit(result, file) or draw_curve(result, file))
 
 
 def _draw_confidence(session: Session, result: Result, file: Path) -> bool:

@@ -6,11 +6,10 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-import numpy as np
-
-from ..engines.rows import numbers
 from ..folder.result import Result
-from .panel import MOST_DOTS, Panel
+from .dots import MOST_DOTS
+from .panel import Panel
+from .parts import drawn_run
 from .style import FAULT, MUTED, can_draw, new_figure, save
 from .texts import FONT as TITLE
 from .texts import equation, measured, symbol, width
@@ -63,7 +62,7 @@ def figure_of_fit(result: Result, run: int | None = None) -> Any:
     >>> [axes.get_ylabel() for axes in figure_of_fit(session.result()).axes]
     ['xy', 'residual', '']
     """
-    view = View(result, _best_of(result) if run is None else run)
+    view = View(result, drawn_run(result) if run is None else run)
     names = result.data.target_names[:MOST_TARGETS]
     across = min(ACROSS, len(names))
     down = math.ceil(len(names) / across)
@@ -150,11 +149,3 @@ def _standing(view: View, name: str) -> str:
     """Why a parameter has no standard error."""
     words = {"fixed": "fixed", "at_bound": "at a bound", "undetermined": "undetermined"}
     return "".join(f" ({word})" for key, word in words.items() if name in view.fit[key])
-
-
-def _best_of(result: Result) -> int:
-    """The best run; where none is of use, that of the least loss."""
-    if result.best_run is not None:
-        return result.best_run
-    losses = numbers(result.rows, "loss", "train", "last")
-    return int(np.nanargmin(losses)) if np.isfinite(losses).any() else 0
