@@ -1,17 +1,15 @@
 """The picture of an MLP with one input: the curve that it has learned, among the data."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..data.features import ONEHOT
 from ..folder.result import Result
 from .dots import MOST_DOTS, draw_dots
 from .panel import limits
 from .parts import COLORS, Part, Predictor, drawn_run, headline, is_of_numbers
-from .style import CURVE, can_draw, new_figure, save, tidy
+from .style import CURVE, new_figure, tidy
 from .sweep import is_log
 
 WIDTH, HEIGHT = 6.2, 4.2  # inches
@@ -19,8 +17,8 @@ MOST_TARGETS = 4
 FINE = 600  # places of the curve
 
 
-def draw_curve(result: Result, file: Path) -> bool:
-    """Draws the best run of an MLP that makes numbers of one number -> whether it is one.
+def has_curve(result: Result) -> bool:
+    """Whether it is of an MLP that makes numbers of one number.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -29,15 +27,10 @@ def draw_curve(result: Result, file: Path) -> bool:
     ...     data=DataConfig("table", table={"x": [1, 2], "z": [3, 5], "target": [2, 4]}),
     ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
     ... ))
-    >>> draw_curve(session.result(), Path("fit.png"))  # of two inputs
+    >>> has_curve(session.result())  # of two inputs
     False
     """
-    if not is_of_numbers(result) or len(result.data.input_names) != 1 or not can_draw():
-        return False
-    if Predictor(result, 0).features[0].kind == ONEHOT:
-        return False
-    save(figure_of_curve(result), file)
-    return True
+    return is_of_numbers(result) and len(result.data.input_names) == 1
 
 
 def figure_of_curve(result: Result, run: int | None = None) -> Any:

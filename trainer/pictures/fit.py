@@ -7,6 +7,7 @@ from textwrap import fill
 from typing import Any
 
 from ..folder.result import Result
+from .curve import figure_of_curve, has_curve
 from .dots import MOST_DOTS
 from .panel import Panel
 from .parts import drawn_run
@@ -22,24 +23,41 @@ SMALL, LINE = 8.5, 14.5  # points: of letters, and from line to line
 LEGEND = {"loc": "lower left", "frameon": False, "fontsize": SMALL, "borderpad": 0, "borderaxespad": 0}
 
 
-def draw_fit(result: Result, file: Path) -> bool:
-    """Draws the best run of a result as PNG -> whether it has a picture: MLPs and classes have none.
+def has_fit(result: Result) -> bool:
+    """Whether a run can be drawn: of equations or an MLP of one input, of numbers; groups have others.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
+    ... ))
+    >>> has_fit(session.result())
+    True
+    """
+    return has_curve(result) or (has_picture(result) and result.data.segments is None)
+
+
+def draw_fit(result: Result, file: Path, run: int | None = None) -> bool:
+    """Draws a run of a result, the best where none is named -> whether it has a picture.
 
     Without matplotlib nothing is drawn.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
     >>> session = Session.prepare(Config(
-    ...     model=ModelConfig("mlp", widths=[1, 4, 1]),
-    ...     data=DataConfig("table", table={"x": [1, 2], "target": [2, 4]}),
+    ...     model=ModelConfig("mlp", widths=[2, 4, 1]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "z": [3, 3], "target": [2, 4]}),
     ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
     ... ))
     >>> draw_fit(session.result(), Path("fit.png"))
     False
     """
-    if not has_picture(result) or not can_draw():
+    if not has_fit(result) or not can_draw():
         return False
-    save(figure_of_fit(result), file)
+    figure_of = figure_of_curve if has_curve(result) else figure_of_fit
+    save(figure_of(result, run), file)
     return True
 
 

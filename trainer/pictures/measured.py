@@ -18,8 +18,8 @@ MOST_TARGETS, MOST_ACROSS = 4, 4  # targets; panels in a row
 BINS = 40  # of residuals
 
 
-def draw_measured(result: Result, file: Path) -> bool:
-    """Draws the best run of a regression by an MLP -> whether it is one.
+def has_measured(result: Result) -> bool:
+    """Whether it is a regression by an MLP; fits of equations have fit.png.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -28,12 +28,28 @@ def draw_measured(result: Result, file: Path) -> bool:
     ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
     ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
     ... ))
-    >>> draw_measured(session.result(), Path("measured.png"))  # of equations, which have fit.png
+    >>> has_measured(session.result())
     False
     """
-    if not is_of_numbers(result) or not can_draw():
+    return is_of_numbers(result)
+
+
+def draw_measured(result: Result, file: Path, run: int | None = None) -> bool:
+    """Draws a run of a regression by an MLP, the best where none is named -> whether it is one.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
+    ... ))
+    >>> draw_measured(session.result(), Path("measured.png"))
+    False
+    """
+    if not has_measured(result) or not can_draw():
         return False
-    save(figure_of_measured(result), file)
+    save(figure_of_measured(result, run), file)
     return True
 
 
