@@ -14,6 +14,7 @@ from .descents import Descents
 from .fit import draw_fit, has_fit
 from .groups import draw_groups, has_groups
 from .maps import draw_maps, has_maps
+from .measured import draw_measured, has_measured
 from .minima import draw_minima, has_minima
 from .ranked import Ranked
 from .surface import draw_surface, has_surface, is_drawn_at_end
@@ -61,6 +62,7 @@ OF_RESULT = {
     "confidence": Drawing(
         draw_confidence, has_confidence, at_end=lambda result: result.pack.config.fit.intervals == "profile"
     ),
+    "measured": Drawing(draw_measured, has_measured),
     "confusion": Drawing(
         lambda result, file: draw_counts(result.summary, file),
         lambda result: has_counts(result.summary),

@@ -57,7 +57,11 @@ def _within(value: int, low: int, high: int) -> int:
 # The order in which they are listed, and drawn at the end of a training. What draws each is in drawn.py.
 KINDS = {
     "sweep": Kind("the runs by what varied", "several runs that differ in a field"),
-    "fit": Kind("data, curve and residuals of a run", "equations of numbers, without groups", of_a_run=True),
+    "fit": Kind(
+        "data, curve and residuals of a run",
+        "equations of numbers, or an MLP of one input, without groups",
+        of_a_run=True,
+    ),
     "fits": Kind("the fits of some groups", "equations of numbers, with data.group"),
     "maps": Kind("the parameters of an image's or a cube's fits", "groups on a grid, as data.group=cube"),
     "minima": Kind("the minima of several starts", "equations of numbers, with model.starts"),
@@ -80,6 +84,9 @@ KINDS = {
                 _indices, "the runs whose paths are drawn, as in runs=0,3,5 (default: some of all)"
             ),
         },
+    ),
+    "measured": Kind(
+        "what was measured against what an MLP predicts", "an MLP of numbers, without groups", of_a_run=True
     ),
     "confusion": Kind("which classes are taken for which", "classes, of which the best run's are counted"),
 }

@@ -39,20 +39,22 @@ def plot(
     if kind is None:
         print_pairs(new_console(), list(_listed(stored)))
         return
-    _check(kind, run, to)
+    if to is not None and to.suffix not in SUFFIXES:
+        raise UserError(f"to is a file {' or '.join(SUFFIXES)}; got {to}")
+    _check_run(stored, kind, run)
     named = "" if run is None else f"-run-{stored.line(run)['index']:04d}"
     to = to or folder / f"{kind}{named}.png"
     if not _draw(stored, kind, run, to, options or {}):
-        raise UserError(f"there is no {kind} to draw of {folder}: it needs {KINDS[kind].needs}")
+        raise UserError(f"there is no {kind} to draw of {folder}: it needs {kind_of(kind).needs}")
     new_console().print(str(shown(to)), highlight=False, markup=False, soft_wrap=True)
 
 
-def _check(kind: str, run: str | None, to: Path | None) -> None:
-    """Raises UserError for a kind that there isn't, a run that it doesn't take, and another suffix."""
-    if run is not None and not kind_of(kind).of_a_run and kind in (*OF_RUNS, *OF_DESCENTS):
-        raise UserError(f"{kind} shows all runs: leave run={run} out")
-    if to is not None and to.suffix not in SUFFIXES:
-        raise UserError(f"to is a file {' or '.join(SUFFIXES)}; got {to}")
+def _check_run(stored: Stored, kind: str, run: str | None) -> None:
+    """Raises UserError for a run that the picture doesn't take; of a sweep's it names the pack."""
+    of_pack = kind in OF_RESULT and stored.plan is not None
+    if run is not None and not kind_of(kind).of_a_run and not of_pack:
+        what = "the best run" if kind in OF_RESULT else "all runs"
+        raise UserError(f"{kind} is a picture of {what}: leave run={run} out")
 
 
 def _draw(stored: Stored, kind: str, run: str | None, to: Path, options: Mapping[str, Any]) -> bool:
@@ -66,9 +68,21 @@ def _draw(stored: Stored, kind: str, run: str | None, to: Path, options: Mapping
 
 
 def _listed(stored: Stored) -> Iterator[tuple[str, str]]:
-    """Each kind, and what it shows of this folder, or what that lacks."""
-    descents = Descents.of_folder(stored)
-    subjects = (OF_RUNS, Ranked.of_folder(stored)), (OF_DESCENTS, descents), (OF_RESULT, descents.result)
-    for name, kind in KINDS.items():
-        has = any(table[name].has(subject) for table, subject in subjects if name in table)
-        yield name, kind.shows if has else f"not of this: it needs {kind.needs}"
+    """Each kind, and what it shows of this folder, or what that lacks: those that can be drawn first."""
+    lacking = {name: _lacking(stored, name) for name in KINDS}
+    for name in sorted(KINDS, key=lambda name: bool(lacking[name])):
+        yield name, f"no: {lacking[name]}" if lacking[name] else KINDS[name].shows
+
+
+def _lacking(stored: Stored, kind: str) -> str:
+    """Why there is no such picture of the folder, '' where there is one."""
+    try:
+        if kind in OF_RUNS:
+            has = OF_RUNS[kind].has(Ranked.of_folder(stored))
+        elif kind in OF_DESCENTS:
+            has = OF_DESCENTS[kind].has(Descents.of_folder(stored))
+        else:
+            has = OF_RESULT[kind].has(Finished.read(stored.folder, "best").result)
+    except UserError as error:
+        return str(error)
+    return "" if has else f"it needs {KINDS[kind].needs}"
