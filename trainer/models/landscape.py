@@ -5,13 +5,16 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ...kernels.equations.losses import loss_of
 from ...kernels.expression import expression_loss
+from ...kernels.loss import loss_constants
 from ..data.dataset import Dataset
 from .base import Model
 from .evaluate import evaluate
 from .expression import ExpressionModel
+from .mlp import MLPModel
 
-CPU = torch.device("cpu")
+CPU, DTYPE = torch.device("cpu"), torch.float32  # of an MLP
 MOST_NUMBERS = 1 << 24  # partial sums of a pack that is computed at a time
 BLOCK = 1024  # samples of a partial sum
 
@@ -21,7 +24,7 @@ def losses_at(model: Model, data: Dataset, points: Tensor, run: int = 0) -> Tens
     """The loss over all samples at each of K sets of parameters `points` [K, P] -> [K] in float64.
 
     The model is that of `run`, whose loss's constants count, as `evaluate` measures it. Equations are
-    computed in float64 on the CPU. Not finite where the loss isn't.
+    computed in float64 on the CPU, MLPs in float32. Not finite where the loss isn't.
 
     >>> from packtrain.kernels.language import parse
     >>> model = ExpressionModel(parse("xy = a*x"), torch.tensor([[2.0]]), "mse", None)
@@ -31,27 +34,51 @@ def losses_at(model: Model, data: Dataset, points: Tensor, run: int = 0) -> Tens
     """
     one = model.of(torch.tensor([run], device=model.parameters.device))
     counted = data.counted
-    if isinstance(one, ExpressionModel) and not (one.weighs_errors and counted.weights is not None):
+    if one.weighs_errors and counted.weights is not None:
+        return _of_any(one, counted, points)
+    if isinstance(one, ExpressionModel):
         return _of_equations(one, counted.to(CPU, torch.float64), points.to(CPU, torch.float64))
-    points = points.to(one.parameters)
-    return torch.cat([_of_any(one, counted, part) for part in points.split(MOST_NUMBERS // points.shape[1])])
+    if isinstance(one, MLPModel) and not one.quantized:
+        return _of_layers(one, counted.to(CPU, DTYPE), points.to(CPU, DTYPE))
+    return _of_any(one, counted, points)
 
 
 def _of_equations(model: ExpressionModel, data: Dataset, points: Tensor) -> Tensor:
     sums = (1 + points.shape[1]) * -(-len(data) // BLOCK)
-    constants = model.loss_constants
     losses = []
     for part in points.split(max(1, MOST_NUMBERS // sums)):
-        own = None if constants is None else constants.to(CPU, torch.float64).expand(len(part), -1)
+        own = loss_constants(model.loss_kind, part, _in_runs(model, part))
         given = model.graph, part.contiguous(), data.inputs, data.targets, model.loss_kind
         losses.append(expression_loss(*given, backend="numba", constants=own, weights=data.weights))
     return torch.cat(losses)
 
 
+def _of_layers(model: MLPModel, data: Dataset, points: Tensor) -> Tensor:
+    from ...kernels.descent.numba.losses import losses  # noqa: PLC0415 (numba takes a second to import)
+    from ...kernels.descent.numba.sums import layers_sums  # noqa: PLC0415 (likewise)
+
+    kind, inputs = loss_of(model.loss_kind, weighted=data.weights is not None), data.inputs
+    if data.weights is not None:
+        inputs = torch.cat([inputs, data.weights.to(inputs.dtype)[:, None]], 1)
+    sums = layers_sums(model.widths, model.bias, kind, points.dtype, model.activation)
+    constants = loss_constants(kind, points, _in_runs(model, points))
+    targets = data.targets
+    return losses(sums, points, constants, inputs.T, targets.T, kind.terms(model.widths[-1]))
+
+
+def _in_runs(model: Model, points: Tensor) -> Tensor | None:
+    """The constants of the model's loss for each of the points, None for the loss's own."""
+    constants = model.loss_constants
+    return None if constants is None else constants.to(points).expand(len(points), -1)
+
+
 def _of_any(model: Model, data: Dataset, points: Tensor) -> Tensor:
-    many = model.of(torch.zeros(len(points), dtype=torch.int64, device=points.device))
-    many.parameters = points.contiguous()
-    return evaluate(many, data, metrics=False).loss.cpu()
+    losses = []
+    for part in points.to(model.parameters).split(max(1, MOST_NUMBERS // points.shape[1])):
+        many = model.of(torch.zeros(len(part), dtype=torch.int64, device=part.device))
+        many.parameters = part.contiguous()
+        losses.append(evaluate(many, data, metrics=False).loss.cpu())
+    return torch.cat(losses)
 
 
 def thinned(data: Dataset, most: int) -> Dataset:

@@ -19,7 +19,7 @@ from .surface_panels import (
     look_of,
     write_bar,
 )
-from .surface_paths import NAMED, Path, in_order
+from .surface_paths import NAMED, Path, best_first, in_order
 from .surface_values import MOST_WORK, Asked, Scene, free_parameters_of, loss_name, surface_of, title_of
 
 WIDTH, HEIGHT = 10.4, 5.0  # inches
@@ -114,7 +114,10 @@ def scene_of(descents: Descents, runs: Sequence[int] | None = None) -> Scene:
     """
     result, run = descents.result, descents.run
     data = result.data.of_run(run)
-    return Scene(result.model, data, result.pack, descents.paths(runs), run, len(descents.lines))
+    paths = descents.paths(runs)
+    if runs is None and not isinstance(result.model, ExpressionModel):
+        paths = best_first(paths)[:2]  # a plane goes through the starts and ends of so many
+    return Scene(result.model, data, result.pack, paths, run, len(descents.lines))
 
 
 def figure_of_surface(scene: Scene, asked: Asked, most_work: int = MOST_WORK) -> Any:

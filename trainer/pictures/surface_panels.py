@@ -19,6 +19,7 @@ COLOURS, MISSING = "viridis", "#e8e8e8"
 FEW_DECADES = 2.5
 OTHERS = "#f4f4f4"  # paths without a name
 NAMED_WIDTH, OTHERS_WIDTH = 1.8, 0.7
+NEAR = 0.2  # lengths of a plane's axes: a start that is farther from the plane has no mark
 LONG_WAY = 4.0  # sides of the picture: a longer way has a thinner line
 
 
@@ -75,6 +76,7 @@ def fill(axes: Any, surface: Surface, scale: Scale, loss: np.ndarray | None = No
     axes.set_ylim(surface.y[0], surface.y[-1])
     axes.set_xlabel(surface.plane.names[0])
     axes.set_ylabel(surface.plane.names[1])
+    axes.locator_params(nbins=6)
     tidy(axes)
     return filled
 
@@ -106,9 +108,12 @@ def draw_solid(axes: Any, surface: Surface, scale: Scale) -> None:
     axes.set_xlabel(surface.plane.names[0], fontsize=8.5)
     axes.set_ylabel(surface.plane.names[1], fontsize=8.5)
     axes.set_facecolor("none")
-    axes.set_title("the same, its height the logarithm", fontsize=8.5, y=-0.08)
-    axes.zaxis.set_major_formatter(lambda height, _: f"{10**height:.2g}")
+    axes.set_zlabel("loss", fontsize=8.5)
+    axes.set_box_aspect(None, zoom=0.9)
+    axes.zaxis.set_major_formatter(lambda height, _: f"{float(f'{10**height:.2g}'):g}")
     axes.tick_params(labelsize=7)
+    axes.locator_params(axis="x", nbins=5)
+    axes.locator_params(axis="y", nbins=5)
     axes.set_xlim(surface.x[0], surface.x[-1])
     axes.set_ylim(surface.y[0], surface.y[-1])
     axes.view_init(36, -58)
@@ -128,7 +133,8 @@ def draw_path(axes: Any, surface: Surface, path: Path, place: int, named: bool) 
         axes.plot(*way.T, zorder=4, **{**look, "linewidth": width})
     size = 6.5 if named or place == 0 else 3.5
     dot = {"color": look["color"], "markeredgecolor": "white", "zorder": 6}
-    axes.plot(*way[0], "s", markersize=size, zorder=6, color="white", markeredgecolor="#222222")
+    if surface.plane.away(path.points[:1])[0] < NEAR:
+        axes.plot(*way[0], "s", markersize=size, zorder=6, color="white", markeredgecolor="#222222")
     if is_inside(surface, way[-1:])[0]:
         marker = "o" if path.loss is not None else "X"
         axes.plot(*way[-1], marker, markersize=size + 1, markeredgewidth=0.9, **dot)
@@ -149,8 +155,9 @@ def draw_path_solid(axes: Any, surface: Surface, scale: Scale, path: Path, place
     if not (named or place == 0):
         return
     end = "o" if path.loss is not None else "X"
+    away = surface.plane.away(path.points)
     for index, marker, color in ((0, "s", "white"), (-1, end, look["color"])):
-        if np.isfinite(height[index]):
+        if np.isfinite(height[index]) and away[index] < NEAR:
             dot = {"color": color, "markeredgecolor": "#222222", "markersize": 5, "zorder": 6}
             axes.plot(*way[index], height[index], marker, **dot)
 
@@ -177,8 +184,8 @@ def _length(surface: Surface, way: np.ndarray) -> float:
     """How long a way is inside the picture, in sides of it."""
     size = np.array([np.ptp(surface.x), np.ptp(surface.y)])
     inside = is_inside(surface, way)
-    steps = np.linalg.norm(np.diff(way, axis=0) / size, axis=1)
-    return float(steps[inside[1:] & inside[:-1]].sum())
+    steps = np.diff(way, axis=0)[inside[1:] & inside[:-1]] / size
+    return float(np.linalg.norm(steps, axis=1).sum())
 
 
 def is_inside(surface: Surface, way: np.ndarray) -> np.ndarray:

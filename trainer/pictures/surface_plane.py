@@ -9,10 +9,13 @@ import torch
 from ..data.dataset import Dataset
 from ..models.expression import ExpressionModel
 from ..models.landscape import CPU, thinned
-from .surface_paths import Path, best_first
+from .surface_paths import NAMED, Path, best_first
 
 MARGIN = 0.25  # of what the picture covers, on each side
+FIRST = 3  # points of paths that all diverged, to which the picture goes
 REACH = 1.0  # of the box of starts and ends: how far beyond it a path is followed
+TYPICAL = 0.05  # share of the points on paths that lie farther out on each side than most
+OUTLIERS, OUTLIERS_OF_MANY = 0.005, 0.1  # shares of the points on paths that are left out on each side
 FLAT = 1e-9  # of its size: a side as short is none
 JACOBIAN_SAMPLES = 512
 
@@ -34,6 +37,13 @@ class Plane:
     def on(self, points: np.ndarray) -> np.ndarray:
         """Where points [S, P] lie on the plane, seen from straight above: [S, 2]."""
         return (points - self.origin) @ self.axes.T / np.square(self.axes[0]).sum()
+
+    def away(self, points: np.ndarray) -> np.ndarray:
+        """How far points [S, P] lie from the plane, in lengths of its axes: [S]."""
+        near = self.origin + self.on(points) @ self.axes
+        if self.columns is not None:
+            return np.zeros(len(points))
+        return np.linalg.norm(points - near, axis=1) / np.linalg.norm(self.axes[0])
 
     def points(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The parameters [M N, P] at the places x [N] and y [M], row by row."""
@@ -59,10 +69,11 @@ def plane_of_parameters(names: Sequence[str], pair: tuple[str, str], base: np.nd
 
 
 def plane_of_paths(paths: Sequence[Path], beside: np.ndarray) -> Plane:
-    """The plane through the best path's start (0, 0) and end (1, 0) that most of the others lie in.
+    """The plane through the best path's start (0, 0) and end (1, 0), which others lie in or near.
 
-    Its second direction is the first principal component of what the paths' points have beside the first;
-    where they have nothing beside it, that of `beside` [P], as the gradient.
+    Its second direction is the first principal component of what the paths' points have beside the first; of
+    runs of which the start and the end are all that is known it leads to the end of the second best. Where
+    there is nothing beside the first, it is that of `beside` [P], as the gradient.
 
     >>> ends = np.array([[2.0, 0, 0], [1, 3, 0]])
     >>> paths = [Path("", np.stack([0 * end, end]), loss) for end, loss in zip(ends, (1.0, 2.0))]
@@ -70,20 +81,25 @@ def plane_of_paths(paths: Sequence[Path], beside: np.ndarray) -> Plane:
     >>> abs(plane.on(ends)).tolist()
     [[1.0, 0.0], [0.5, 1.5]]
     """
-    best = best_first(paths)[0]
-    first = best.end - best.start
-    if not np.linalg.norm(first) > 0:
-        first = beside
-    if not np.linalg.norm(first) > 0:
-        first = np.eye(1, len(first))[0]
-    cloud = np.concatenate([_even(path.points) for path in paths if path.loss is not None] or [best.points])
+    best, *others = best_first(paths)
+    axes = np.eye(len(best.end))
+    first = _longest(best.end - best.start, beside, axes[0])
+    useful = [path for path in others if path.loss is not None]
+    if best.whole or not useful:
+        cloud = np.concatenate([_even(path.points) for path in (best, *useful)])
+    else:
+        cloud = useful[0].end[None]
     second = _principal(_beside(cloud - best.start, first))
-    for other in (beside, np.eye(len(first))[np.argmin(abs(first))]):
-        if np.linalg.norm(second) > FLAT * np.linalg.norm(first):
-            break
-        second = _beside(other[None], first)[0]
-    second *= np.linalg.norm(first) / (np.linalg.norm(second) or 1)
+    second = _longest(second, _beside(beside[None], first)[0], *_beside(axes, first), least=FLAT, of=first)
+    second = second * (np.linalg.norm(first) / np.linalg.norm(second))
+    second = -second if (cloud[-1] - best.start) @ second < 0 else second
     return Plane(best.start, np.stack([first, second]), ("from start (0) to end (1)", "beside it"))
+
+
+def _longest(*directions: np.ndarray, least: float = 0.0, of: np.ndarray | None = None) -> np.ndarray:
+    """The first of these directions that has a length, of at least a share of that `of` another."""
+    short = 0.0 if of is None else least * float(np.linalg.norm(of))
+    return next(direction for direction in directions if np.linalg.norm(direction) > short)
 
 
 def _even(points: np.ndarray, most: int = 200) -> np.ndarray:
@@ -102,30 +118,45 @@ def _principal(points: np.ndarray) -> np.ndarray:
     return directions[0] * sizes[0] / len(points) ** 0.5
 
 
-def moving_most(model: ExpressionModel, data: Dataset, paths: Sequence[Path]) -> tuple[str, str]:
-    """The two free parameters whose way along the paths changes the outputs most.
+def moving_most(
+    model: ExpressionModel, data: Dataset, paths: Sequence[Path], alone: bool = True
+) -> tuple[str, str]:
+    """The two free parameters whose way along the paths counts most.
 
-    A way counts in units of 1 over the root mean square of dy/dp at the best end, which is the parameter's
-    standard error but for a factor that all have.
+    It counts in units of the parameter's standard error at the best end, but for a factor that all have:
+    `alone`, as if the other parameters were known; else as they are fitted beside it, so that a parameter for
+    which others can make up doesn't count.
 
     >>> from packtrain.kernels.language import parse
-    >>> model = ExpressionModel(parse("xy = a*x + b + 0.001*c"), torch.ones(1, 3), "mse", None)
-    >>> data = Dataset(torch.ones(4, 1), torch.ones(4, 1), ("x",), ("xy",))
-    >>> moving_most(model, data, [Path("", np.array([[0.0, 0, 0], [1, 2, 3]]), 1.0)])
+    >>> model = ExpressionModel(parse("xy = a*x + b + 0.001*c*x^2"), torch.ones(1, 3), "mse", None)
+    >>> x = torch.arange(4.0)[:, None]
+    >>> paths = [Path("", np.array([[0.0, 0, 0], [1, 2, 3]]), 1.0)]
+    >>> moving_most(model, Dataset(x, x, ("x",), ("xy",)), paths)
     ('a', 'b')
     """
-    names = [name for name in model.graph.parameters if name not in model.graph.fixed]
+    order = model.graph.parameters
+    free = np.array([name not in model.graph.fixed for name in order])
     useful = [path for path in paths if path.loss is not None] or paths
-    points = np.concatenate([_even(path.points) for path in useful])
-    way = np.ptp(points, 0)
+    way = np.ptp(np.concatenate([_even(path.points) for path in useful]), 0)
     end = torch.from_numpy(best_first(paths)[0].end.copy())[None]
     inputs = thinned(data, JACOBIAN_SAMPLES).inputs.to(CPU, torch.float64)
-    slopes = np.sqrt(np.square(model.jacobian(end, inputs)[1][0].numpy()).mean((0, 1)))
-    weight = np.nan_to_num(way * slopes, nan=0.0, posinf=0.0)
-    order = model.graph.parameters
-    most = sorted(names, key=lambda name: -weight[order.index(name)])[:2]
-    first, second = sorted(most, key=order.index)
-    return first, second
+    slopes = model.jacobian(end, inputs)[1][0].numpy().reshape(-1, len(order))
+    slopes = np.nan_to_num(slopes, posinf=0.0, neginf=0.0) * free
+    weight = way * (np.linalg.norm(slopes, axis=0) if alone else _of_itself(slopes))
+    first, second = sorted(np.argsort(-np.where(free, weight, -1), kind="stable")[:2])
+    return order[first], order[second]
+
+
+def _of_itself(slopes: np.ndarray) -> np.ndarray:
+    """What of each column [N, P] the others can't make: the length of its part beside them, [P]."""
+    lengths = np.linalg.norm(slopes, axis=0)
+    unit = slopes / np.where(lengths > 0, lengths, 1)
+    beside = np.empty(len(lengths))
+    for column in range(len(lengths)):
+        others = np.delete(unit, column, 1)
+        made = others @ np.linalg.lstsq(others, unit[:, column], rcond=1e-10)[0]
+        beside[column] = np.linalg.norm(unit[:, column] - made)
+    return lengths * np.where(beside > 1e-7, beside, 0)
 
 
 def ranges_of(plane: Plane, paths: Sequence[Path]) -> Ranges:
@@ -134,26 +165,27 @@ def ranges_of(plane: Plane, paths: Sequence[Path]) -> Ranges:
     A path is followed a way beyond these, but not as far as outliers go.
 
     >>> plane = plane_of_parameters(["a", "b"], ("a", "b"), np.zeros(2))
-    >>> points = np.array([[0.0, 0.0], [1e9, 1.0], [2.0, 4.0]])
+    >>> points = np.array([[0.0, 0.0]] * 40 + [[1e9, 1.0]] + [[2.0, 4.0]] * 40)
     >>> ranges_of(plane, [Path("", points, 1.0)])
     ((-1.0, 5.0), (-1.0, 5.0))
     """
-    ways = [plane.on(path.points) for path in paths]
-    kept = [way[[0, -1]] for way, path in zip(ways, paths, strict=True) if path.loss is not None]
-    firm = np.concatenate(kept or [way[: max(2, len(way) // 2)] for way in ways])
-    if not kept:  # all diverged: from the start as far as half of the steps go
-        low, high = np.quantile(firm, [0.0, 0.9], 0)
-        firm = np.stack([low, high])
-    low, high = firm.min(0), firm.max(0)
-    size = np.where(high - low > FLAT * np.maximum(abs(low), abs(high)), high - low, 0)
-    fallback = size.max() if plane.columns is None else 0.0
-    size = np.where(size > 0, size, fallback or np.maximum(abs(high), abs(low)) / 2)
-    size = np.where(size > 0, size, 1.0)
+    useful = [path for path in paths if path.loss is not None]
+    ways = [_even(plane.on(path.points)) for path in useful] or [
+        plane.on(path.points[:FIRST]) for path in paths
+    ]
+    cloud = np.concatenate(ways)
+    share = OUTLIERS if len(paths) <= NAMED else OUTLIERS_OF_MANY
+    ends = np.concatenate([way[[0, -1]] for way in ways]) if useful else cloud
+    few = 0.0 if useful and len(paths) <= NAMED else OUTLIERS_OF_MANY / 2  # many may have ended anywhere
+    low, high = np.quantile(ends, [few, 1 - few], 0)
+    size = np.maximum(high - low, np.ptp(np.quantile(cloud, [TYPICAL, 1 - TYPICAL], 0), 0))
+    size = np.where(size > FLAT * np.maximum(abs(low), abs(high)), size, 0)
+    instead = np.full(2, size.max() / 2) if plane.columns is None else np.maximum(abs(low), abs(high)) / 2
+    size = np.where(size > FLAT * instead, size, np.where(instead > 0, instead, 1.0))
     middle = (low + high) / 2
     low, high = np.minimum(low, middle - size / 2), np.maximum(high, middle + size / 2)
-    cloud = np.concatenate(ways)
-    near = cloud.clip(low - REACH * size, high + REACH * size)
-    low, high = np.minimum(low, near.min(0)), np.maximum(high, near.max(0))
+    near = np.quantile(cloud, [share, 1 - share], 0).clip(low - REACH * size, high + REACH * size)
+    low, high = np.minimum(low, near[0]), np.maximum(high, near[1])
     margin = MARGIN * (high - low)
     (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
     return (left, right), (bottom, top)

@@ -170,7 +170,8 @@ def _plane(scene: Scene, asked: Asked, how: str) -> Plane:
         return plane_of_paths(scene.paths, _gradient(scene))
     assert isinstance(scene.model, ExpressionModel)
     names = scene.model.graph.parameters
-    pair = _checked(scene, asked.of) if asked.of else moving_most(scene.model, scene.data, scene.paths)
+    given = scene.model, scene.data, scene.paths
+    pair = _checked(scene, asked.of) if asked.of else moving_most(*given, alone=how != "profile")
     return plane_of_parameters(names, pair, best_first(scene.paths)[0].end)
 
 
@@ -266,8 +267,8 @@ def _held(scene: Scene, plane: Plane) -> str:
     values = dict(zip(scene.model.graph.parameters, plane.origin, strict=True))
     words = [f"{name} = {values[name]:.4g}" for name in names]
     if len(words) > 4:
-        words = [*words[:3], f"{len(words) - 3} others as in the best run"]
-    return ", ".join(words)
+        words = [*words[:3], f"and {len(words) - 3} others"]
+    return f"with {', '.join(words)} held" if words else ""
 
 
 def loss_name(scene: Scene) -> str:
@@ -297,10 +298,19 @@ def title_of(scene: Scene, surface: Surface) -> str:
     first, second = surface.plane.names
     over = f"over {first} and {second}"
     if surface.plane.columns is None:
-        over = (
-            "over the plane through the best run's start and end, and most of what the others have beside it"
-        )
+        over = f"over the plane through {_through(scene.paths)}"
     parts = [f"{scene.model.loss_kind.name} {over}", surface.about]
     if surface.samples is not None:
         parts.append(f"of {surface.samples:,} of {len(scene.data.counted):,} samples")
     return "; ".join(filter(None, parts))
+
+
+def _through(paths: Sequence[Path]) -> str:
+    """What a plane of paths goes through; see plane_of_paths."""
+    best, *others = best_first(paths)
+    text = f"start and end of {best.label}"
+    if best.whole and (others or len(best.points) > 2):
+        return f"{text} in which the paths lie most nearly"
+    if others and others[0].loss is not None:
+        return f"{text}, and the end of {others[0].label}"
+    return f"{text}, and the first gradient"
