@@ -14,10 +14,13 @@ from ...kernels.common import compiling
 from ..engines.base import History
 from ..folder.checkpoint import part_of
 from ..folder.curve_file import CurveFile
-from ..folder.places import CURVES as EVENTS
+from ..folder.places import EVENTS
+from ..folder.plan import values_in_sweep
 from ..folder.result import Result
 from ..models.evaluate import Evaluation
 from ..session import Session
+from ..tensorboard.names import run_names
+from .board_texts import equations_text, outcome_text
 from .progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ class Monitor:
         self.session, self.console = session, console
         config, engine = session.pack.config.monitor, session.engine
         self.curves = CurveFile(folder, list(engine.model.scalars))
-        self.board = _board(session, folder / EVENTS) if config.tensorboard else None
+        self.board = _board(session, folder) if config.tensorboard else None
         self.flush_due = time.perf_counter() + FLUSH_SECONDS
         self.progress = ProgressLine(console, int(engine.steps.max()), config.progress)
         self.clock = compiling.clock()
@@ -97,8 +100,11 @@ class Monitor:
         self.clock = compiling.clock()
 
     def add_results(self, result: Result) -> None:
-        """What came of the runs, ranked."""
+        """What came of the runs, ranked, and said in words."""
         if self.board:
+            self.board.add_text("outcome", outcome_text(result.summary, result.rows))
+            if equations := equations_text(result):
+                self.board.add_text("equations", equations)
             self.board.add_results(result.rows, result.objective)
             self._say_problem()
 
@@ -135,6 +141,7 @@ class Monitor:
 def _board(session: Session, folder: Path) -> "Board":
     from ..tensorboard.board import Board  # noqa: PLC0415 (TensorBoard takes a moment to import)
 
-    return Board(
-        folder, session.pack, list(session.engine.model.scalars), session.data.validation is not None
-    )
+    pack, scalars, validated = session.pack, list(session.engine.model.scalars), session.data.validation
+    sweep = values_in_sweep(folder)
+    name = run_names({field: [value] for field, value in sweep.items()}, 1)[0] if sweep else ""
+    return Board(folder / EVENTS, pack, scalars, validated is not None, name or pack.config.name, sweep)

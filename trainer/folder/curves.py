@@ -80,6 +80,10 @@ class Curves:
         grid[places, self._run[some]] = values[some]
         return steps, grid
 
+    def of_runs(self, runs: Sequence[int]) -> "Curves":
+        """The curves of these runs alone."""
+        return Curves(self.table.filter(pa.array(np.isin(self._run, runs))))
+
     def counted_from(self, first: int) -> "Curves":
         """The same curves with the runs counted from `first`, as those of a pack are in its sweep."""
         return Curves(self.table.set_column(0, RUN, pa.array(self._run + first)))

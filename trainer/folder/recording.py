@@ -17,6 +17,7 @@ def recorded_rows(history: History, parameters: Sequence[str]) -> pa.Table:
 
     `parameters` are the names of those in `history.scalars`.
 
+    >>> import torch
     >>> some = torch.zeros(2, 1)  # of two steps and one run
     >>> history = History(range(0, 40, 20), torch.arange(1), some, some, {}, some[..., None], some[0], 2)
     >>> recorded_rows(history, ["a"]).column_names, recorded_rows(history, ["a"])["step"].to_pylist()
@@ -33,6 +34,7 @@ def recorded_rows(history: History, parameters: Sequence[str]) -> pa.Table:
 def validated_rows(steps: Tensor, evaluation: Evaluation, marked: Tensor) -> pa.Table:
     """The rows of a validation of the runs [R] that are marked, each after its own `steps` [R].
 
+    >>> import torch
     >>> evaluation = Evaluation(torch.tensor([0.5]), {})
     >>> validated_rows(torch.tensor([9]), evaluation, torch.tensor([True])).to_pylist()
     [{'run': 0, 'step': 9, 'loss.validation': 0.5}]
@@ -47,6 +49,7 @@ def validated_rows(steps: Tensor, evaluation: Evaluation, marked: Tensor) -> pa.
 def ended_rows(steps: Tensor, parameters: Tensor, names: Sequence[str]) -> pa.Table:
     """The rows of what the `parameters` [R, P] of runs were after their last `steps` [R]; of none no rows.
 
+    >>> import torch
     >>> ended_rows(torch.tensor([9]), torch.tensor([[2.0]]), ["a"]).to_pylist()
     [{'run': 0, 'step': 9, 'parameters.a': 2.0}]
     """

@@ -58,7 +58,9 @@ class Result:
         names = data.input_names, data.target_names
         scales = data.mean, data.std, data.target_mean, data.target_std
         about = {"features": data.features, "label": data.label, "one_hot": data.one_hot}
-        return Trained(self.model, self.summary, *names, *scales, groups=self.groups, **about)
+        return Trained(
+            self.model, self.summary, *names, *scales, groups=self.groups, recorded=self.curves, **about
+        )
 
     @cached_property
     def groups(self) -> GroupRuns | None:
