@@ -58,7 +58,7 @@ def equations_text(trained: Trained, run: int, row: Row, runs: int) -> str:
     values = {name: float(value) for name, value in trained.parameters(run).items()}
     if not isinstance(trained.model, ExpressionModel) or not all(map(math.isfinite, values.values())):
         return ""
-    equations, fitted = fitted_equations(trained, values)
+    equations, fitted = fitted_equations(trained, {name: float(f"{n:.6g}") for name, n in values.items()})
     parameters = [f"{name} = {uncertain(value, row['parameters'][name])}" for name, value in values.items()]
     head = f"Run {row['index']}, the best of {runs:,}:\n\n" if runs > 1 else ""
     return head + block("\n".join([*_lines(equations), "", *parameters, "", *_lines(fitted)]))

@@ -108,8 +108,8 @@ def _texts(root: Path, plan: Plan, result: Result) -> dict[str, str]:
     if best:
         pack, run = plan.place(best["index"])
         texts["equations"] = equations_text(load(root / pack.folder), run, best, result["runs"])
-    command = ["packtrain", *(["-m"] if plan.objective is None else []), *plan.command.typed]
-    return {**texts, "config": block(" ".join(map(shlex.quote, command)))}
+    command = [*(["-m"] if plan.objective is None else []), *plan.command.typed]
+    return {**texts, "config": block(" \\\n  ".join(["packtrain", *map(shlex.quote, command)]), "sh")}
 
 
 def _losses(root: Path, plan: Plan) -> tuple[np.ndarray, np.ndarray]:

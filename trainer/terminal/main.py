@@ -33,7 +33,7 @@ from ..config.pack import Pack, make_pack
 from ..config.sentences import sentence
 from ..console.tables import new_console
 from ..folder.command import command_of
-from .arguments import read_export, read_predict, read_show
+from .arguments import read_board, read_export, read_predict, read_show
 from .command_line import for_hydra
 from .hydra import lend_plugins, register
 from .resume import resumed
@@ -98,6 +98,11 @@ def _dispatch(arguments: list[str]) -> None:
         from .predict import predict  # noqa: PLC0415 (likewise)
 
         predict(**given)
+    elif arguments[:1] == ["board"]:
+        given = read_board(arguments[1:])
+        from .board import board  # noqa: PLC0415 (TensorBoard takes a second)
+
+        board(**given)
     elif "--version" in arguments:
         print(f"packtrain {__version__} (Hydra {hydra.__version__})")
     elif arguments[:1] == ["fit"]:
