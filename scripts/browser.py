@@ -49,7 +49,7 @@ class Page:
         self.call("Page.enable")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """The answer to a command of the protocol. Raises RuntimeError where it says that something is wrong."""
+        """The answer to a command of the protocol. Raises RuntimeError where it is an error."""
         self.number += 1
         message = {"id": self.number, "method": method, "params": params, **self.session}
         self.out.write(json.dumps(message).encode() + b"\0")
@@ -66,7 +66,7 @@ class Page:
         self.call("Page.navigate", url=address)
 
     def ask(self, expression: str) -> Any:
-        """The value of a JavaScript expression, in which all(SELECTOR) finds elements inside shadow roots, too."""
+        """The value of a JavaScript expression, in which all(SELECTOR) looks into shadow roots, too."""
         asked = {"expression": f"{{{WALK};({expression})}}", "returnByValue": True, "awaitPromise": True}
         answer = self.call("Runtime.evaluate", **asked)
         if about := answer.get("exceptionDetails"):

@@ -80,7 +80,7 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
             monitor.add_results(result)
             write(folder, result)
             if pack.config.monitor.pictures and not session.interrupted:
-                _draw(session, result, folder, monitor, alone=bool(command))
+                _draw(result, folder, monitor, alone=bool(command))
     _print(console, result, folder, bool(command))
     return Ended(signals.exit_code or int(result.best_run is None), session.interrupted)
 
@@ -135,7 +135,7 @@ def train(session: Session, checkpoints: Checkpoints, signals: Signals) -> None:
         checkpoints.wait()
 
 
-def _draw(session: Session, result: Result, folder: Path, monitor: Monitor, alone: bool) -> None:
+def _draw(result: Result, folder: Path, monitor: Monitor, alone: bool) -> None:
     """Draws the pictures. The results are written, and stay whatever goes wrong here."""
     if not can_draw():
         if alone and (has_picture(result) or "confusion" in result.summary):
@@ -143,9 +143,9 @@ def _draw(session: Session, result: Result, folder: Path, monitor: Monitor, alon
         return
     try:
         drawn = replace(result, curves=read_curves(folder))
-        monitor.add_pictures(draw_pictures(session, drawn, folder, alone))
+        monitor.add_pictures(draw_pictures(drawn, folder, alone, monitor.say))
     except Exception as error:
-        log.exception("a picture could not be drawn")
+        log.exception("pictures could not be drawn")
         monitor.say(f"a picture could not be drawn ({error}); the results are written")
 
 

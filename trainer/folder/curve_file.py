@@ -66,7 +66,7 @@ class CurveFile:
     def _start(self, table: pa.Table) -> None:
         """A file of these rows alone, in place of any other."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        content = encoded(table) if len(table) else b""
+        content = encoded(table)
         replace(self.file, lambda draft: draft.write_bytes(content))
         self.waiting, self.rows, self.length = [], len(table), len(content)
 

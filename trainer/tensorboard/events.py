@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.tensorflow_stub.errors import DataLossError, OutOfRangeError
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import CRC_TABLE, PyRecordReader_New, crc32c
@@ -88,6 +89,10 @@ class EventFiles:
     def add_summary(self, run: int, summary: Summary, step: int = 0) -> None:
         """Adds anything else about one run, such as its hyperparameters."""
         self._append(run, record(Event(wall_time=time.time(), step=step, summary=summary)))
+
+    def add_graph(self, run: int, graph: GraphDef) -> None:
+        """Adds what the Graphs tab shows of one run."""
+        self._append(run, record(Event(wall_time=time.time(), graph_def=graph.SerializeToString())))
 
     def flush(self) -> None:
         """Writes what was added since the last time; what can't be written now is tried again."""

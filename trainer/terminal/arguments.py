@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ...kernels.common.errors import UserError, nearest
+from ..pictures.kinds import listed_kinds, read_options
 
-SHOW_OPTIONS, EXPORT_OPTIONS, PREDICT_OPTIONS, BOARD_OPTIONS = (
+SHOW_OPTIONS, EXPORT_OPTIONS, PREDICT_OPTIONS, PLOT_OPTIONS, BOARD_OPTIONS = (
     ("sort", "limit", "run"),
     ("run", "to", "format"),
+    ("run", "to"),
     ("run", "to"),
     ("all", "port"),
 )
@@ -20,6 +22,7 @@ SHOW_USAGE = (
 )
 EXPORT_USAGE = "packtrain export FOLDER [curves] [run=N | run=best] [to=FOLDER] [format=NAME,NAME]"
 PREDICT_USAGE = "packtrain predict FOLDER FILE [run=N | run=best] [to=FILE]"
+PLOT_USAGE = "packtrain plot FOLDER [KIND] [OPTION=VALUE]... [run=N | run=best] [to=FILE.png | to=FILE.svg]"
 SHOW_HELP = """\
 Lists the runs of a training, a sweep or a search, the best first; or shows one run whole.
 A sweep that is still running can be looked at too.
@@ -73,6 +76,19 @@ examples:
                                                    each row's by the run of its group
   packtrain predict FOLDER new.csv run=3           those of run 3
   packtrain predict FOLDER new.csv to=out.parquet  into another file, .csv or .parquet
+"""
+PLOT_HELP = """\
+Draws a picture of a finished training or sweep from its folder: as at its end, of another run, with other
+options, or as SVG. Without a KIND it says which pictures there are of the folder. The kinds:
+
+"""
+PLOT_EXAMPLES = """\
+An option may be written as a word, as in Hydra: run=17 is --run 17.
+
+examples:
+  packtrain plot FOLDER                            what can be drawn of it, and what can't, and why
+  packtrain plot FOLDER fit                        FOLDER/fit.png, of the best run
+  packtrain plot FOLDER fit run=17 to=fit.svg      of run 17, into a file of your own
 """
 
 
@@ -179,6 +195,32 @@ def read_predict(arguments: Sequence[str]) -> dict[str, Any]:
         got = f"; {given['file']} is no file" if given["file"] else ""
         raise UserError(f"expected {PREDICT_USAGE}, with a file that is there{got}")
     return given | {"file": Path(given["file"]), "to": Path(given["to"]) if given["to"] else None}
+
+
+def read_plot(arguments: Sequence[str]) -> dict[str, Any]:
+    """What `packtrain plot ARGUMENTS` gives the function `plot`, by name.
+
+    Prints the help and raises SystemExit for --help. Raises UserError for what it doesn't take.
+
+    >>> given = read_plot([".", "fit", "run=3"])
+    >>> given["kind"], given["run"], given["to"], given["options"]
+    ('fit', '3', None, {})
+    """
+    about = PLOT_HELP + "".join(f"  {line}\n" for line in listed_kinds())
+    parser = _Parser("packtrain plot", PLOT_USAGE, PLOT_OPTIONS, about, PLOT_EXAMPLES)
+    parser.add_argument("kind", metavar="KIND", nargs="?", help="which picture")
+    parser.add_argument("typed", metavar="OPTION=VALUE", nargs="*", help="options of that kind")
+    parser.add_argument("--run", metavar="N", help="which run, by its index, or best")
+    parser.add_argument("--to", metavar="FILE", help="where it is drawn (default: FOLDER/KIND.png)")
+    given = parser.read(arguments)
+    kind, words = given["kind"], given.pop("typed")
+    if kind is not None and "=" in kind:
+        raise UserError(f"expected {PLOT_USAGE}; got {kind} without a KIND before it")
+    if strange := [word for word in words if "=" not in word]:
+        raise UserError(f"expected {PLOT_USAGE}; got {strange[0]}")
+    typed = {name: value for name, _, value in (word.partition("=") for word in words)}
+    options = {} if kind is None else read_options(kind, typed)
+    return given | {"options": options, "to": Path(given["to"]) if given["to"] else None}
 
 
 class _Parser(ArgumentParser):
