@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +12,7 @@ from ...kernels.common import source_cache
 from ..config.pack import Pack
 from ..folder.checkpoint import Checkpoints
 from ..folder.command import Command, write_command
+from ..folder.curves import read_curves
 from ..folder.lock import locked
 from ..folder.ranking import no_best
 from ..folder.result import Result
@@ -63,7 +64,7 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
     """
     with locked(folder), telling_of_compiling(console, pack.config.monitor.progress), enough_memory():
         session = _prepare(pack)
-        monitor = Monitor(session, folder / "tensorboard", console)
+        monitor = Monitor(session, folder, console)
         session.watchers.append(monitor)
         parts = [session, monitor]
         checkpoints = open_checkpoints(pack, folder, session.data, session.engine, parts, monitor.say)
@@ -79,7 +80,7 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
             monitor.add_results(result)
             write(folder, result)
             if pack.config.monitor.pictures and not session.interrupted:
-                _draw(session, result, folder, monitor, alone=bool(command))
+                _draw(result, folder, monitor, alone=bool(command))
     _print(console, result, folder, bool(command))
     return Ended(signals.exit_code or int(result.best_run is None), session.interrupted)
 
@@ -134,16 +135,17 @@ def train(session: Session, checkpoints: Checkpoints, signals: Signals) -> None:
         checkpoints.wait()
 
 
-def _draw(session: Session, result: Result, folder: Path, monitor: Monitor, alone: bool) -> None:
+def _draw(result: Result, folder: Path, monitor: Monitor, alone: bool) -> None:
     """Draws the pictures. The results are written, and stay whatever goes wrong here."""
     if not can_draw():
         if alone and (has_picture(result) or "confusion" in result.summary):
             monitor.say(NO_PICTURES)
         return
     try:
-        monitor.add_pictures(draw_pictures(session, result, folder, alone))
+        drawn = replace(result, curves=read_curves(folder))
+        monitor.add_pictures(draw_pictures(drawn, folder, alone, monitor.say))
     except Exception as error:
-        log.exception("a picture could not be drawn")
+        log.exception("pictures could not be drawn")
         monitor.say(f"a picture could not be drawn ({error}); the results are written")
 
 

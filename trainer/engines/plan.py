@@ -40,7 +40,7 @@ def plan_of(pack: Pack, like: Tensor, data: Dataset) -> Plan:
     (2, [9], None)
     """
     config, device = pack.config, data.inputs.device
-    order = _order(pack, data)
+    order = order_of(pack, data)
     steps = steps_of(pack, order)
     rule = rule_in(config.optimizer)
     numbers = _numbers(pack, optimizer_fields(config.optimizer))
@@ -77,7 +77,15 @@ def steps_of(pack: Pack, order: Order) -> Tensor:
     return torch.tensor(pack.each("loop.steps"), device=order.device)
 
 
-def _order(pack: Pack, data: Dataset) -> Order:
+def order_of(pack: Pack, data: Dataset) -> Order:
+    """The minibatches that first-order optimizers take of the data. Raises UserError.
+
+    >>> from packtrain.trainer.config.schema import Config, LoopConfig
+    >>> data = Dataset(torch.ones(9, 1), torch.ones(9, 1), ("x",), ("xy",))
+    >>> pack = Pack(Config(loop=LoopConfig(batch_size=4, order="sequential")), {}, 1)
+    >>> order_of(pack, data).indices(0, 1).tolist()
+    [[0, 1, 2, 3]]
+    """
     loop, device = pack.config.loop, data.inputs.device
     batch = len(data) if loop.batch_size == "full" else int(loop.batch_size)
     if data.of_runs:  # of groups, of which some are small

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..folder.atomic import replace
 from ..folder.digits import number
 from ..folder.ranking import PLACE, Objective, Row
+from .ranked import Ranked
+from .style import can_draw, new_figure, save
 
 MOST_PANELS, ACROSS = 12, 3
 WIDTH, HEIGHT = 4.2, 3.2  # inches, of a panel
@@ -20,6 +21,24 @@ LEAST_ACROSS = 1.5  # panels that the curves have room for
 MOST_DOTS, MOST_LINES = 20_000, 500  # the best runs, of more
 BEST, OTHERS, AXIS = "#d1495b", "#3b6ea5", "#999999"
 Values = list[Any]
+
+
+def has_sweep(runs: Ranked) -> bool:
+    """Whether a field varied between runs that are of use.
+
+    >>> has_sweep(Ranked([], Objective("loss.train")))
+    False
+    """
+    return bool(varied(runs.lines))
+
+
+def draw_sweep(runs: Ranked, file: Path) -> bool:
+    """Draws what the runs of a training or a sweep came to, by what varied -> whether something did.
+
+    >>> draw_sweep(Ranked([], Objective("loss.train")), Path("nothing.png"))
+    False
+    """
+    return has_sweep(runs) and can_draw() and draw(runs.lines, runs.objective, [], file)
 
 
 def draw(ranked: Sequence[Row], objective: Objective, curves: Sequence[np.ndarray], file: Path) -> bool:
@@ -31,8 +50,6 @@ def draw(ranked: Sequence[Row], objective: Objective, curves: Sequence[np.ndarra
     >>> draw([], Objective("loss.train"), [], Path("nothing.png"))
     False
     """
-    from matplotlib.figure import Figure  # noqa: PLC0415 (an optional dependency, and slow)
-
     fields = varied(ranked)[:MOST_PANELS]
     worst_first = ranked[:MOST_DOTS][::-1], curves[::-1]  # so that the best is drawn on top
     strips = list(_strips(*worst_first, fields, objective.column))
@@ -40,11 +57,11 @@ def draw(ranked: Sequence[Row], objective: Objective, curves: Sequence[np.ndarra
         return False
     heights = [strip.height for strip in strips]
     size = WIDTH * max(LEAST_ACROSS, _across(fields)), HEIGHT * sum(heights)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = new_figure(*size)
     subfigures = figure.subfigures(len(strips), 1, squeeze=False, height_ratios=heights)[:, 0]
     for subfigure, strip in zip(subfigures, strips, strict=True):
         strip.draw(subfigure)
-    replace(file, lambda draft: figure.savefig(draft, format="png", dpi=120))
+    save(figure, file)
     return True
 
 
