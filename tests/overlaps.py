@@ -14,7 +14,7 @@ TOUCH = 1.0  # pixels by which boxes may overlap: the room around letters
 
 
 def overlaps(figure: Figure) -> list[tuple[str, str]]:
-    """The pairs of texts that lie on one another, by Matplotlib's own boxes; [] of a picture that can be read.
+    """The pairs of texts that lie on one another, by Matplotlib's own boxes; [] where all can be read.
 
     A text is one that is really drawn: a title, a label, a tick's, a note's, or a whole legend. One that ends
     beyond the picture's edge stands beside "edge".

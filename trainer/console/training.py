@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +12,7 @@ from ...kernels.common import source_cache
 from ..config.pack import Pack
 from ..folder.checkpoint import Checkpoints
 from ..folder.command import Command, write_command
+from ..folder.curves import read_curves
 from ..folder.lock import locked
 from ..folder.ranking import no_best
 from ..folder.result import Result
@@ -63,7 +64,7 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
     """
     with locked(folder), telling_of_compiling(console, pack.config.monitor.progress), enough_memory():
         session = _prepare(pack)
-        monitor = Monitor(session, folder / "tensorboard", console)
+        monitor = Monitor(session, folder, console)
         session.watchers.append(monitor)
         parts = [session, monitor]
         checkpoints = open_checkpoints(pack, folder, session.data, session.engine, parts, monitor.say)
@@ -141,7 +142,8 @@ def _draw(result: Result, folder: Path, monitor: Monitor, alone: bool) -> None:
             monitor.say(NO_PICTURES)
         return
     try:
-        monitor.add_pictures(draw_pictures(result, folder, alone, monitor.say))
+        drawn = replace(result, curves=read_curves(folder))
+        monitor.add_pictures(draw_pictures(drawn, folder, alone, monitor.say))
     except Exception as error:
         log.exception("pictures could not be drawn")
         monitor.say(f"a picture could not be drawn ({error}); the results are written")

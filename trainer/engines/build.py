@@ -94,7 +94,7 @@ def first_order(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Tabu
     range(0, 1, 20)
     """
     config, device = pack.config, data.inputs.device
-    order = _order(pack, data)
+    order = order_of(pack, data)
     steps = _steps(pack, order)
 
     rule, like = rule_in(config.optimizer), model.parameters.detach()
@@ -266,7 +266,15 @@ def _values(pack: Pack, path: str, device: torch.device | None = None) -> Tensor
     return torch.tensor(values, dtype=torch.float64, device=device)
 
 
-def _order(pack: Pack, data: Dataset) -> Order:
+def order_of(pack: Pack, data: Dataset) -> Order:
+    """The minibatches that first-order optimizers take of the data. Raises UserError.
+
+    >>> from packtrain.trainer.config.schema import Config, LoopConfig
+    >>> data = Dataset(torch.ones(9, 1), torch.ones(9, 1), ("x",), ("xy",))
+    >>> pack = Pack(Config(loop=LoopConfig(batch_size=4, order="sequential")), {}, 1)
+    >>> order_of(pack, data).indices(0, 1).tolist()
+    [[0, 1, 2, 3]]
+    """
     loop, device = pack.config.loop, data.inputs.device
     batch = len(data) if loop.batch_size == "full" else int(loop.batch_size)
     if data.of_runs:  # of groups, of which some are small

@@ -10,7 +10,7 @@ from rich.console import Console
 from ..console.report import next_steps, results_table, shown
 from ..console.tables import Column, new_console, print_columns
 from ..folder.atomic import replace_json
-from ..folder.curves import read_curve, run_name
+from ..folder.event_file import read_curve, run_name
 from ..folder.plan import Plan, unfinished
 from ..folder.ranking import Objective, Row, lines_best_first, nested, no_best
 from ..folder.stored import read_table

@@ -23,7 +23,7 @@ def test_each_kind_has_words_and_what_draws_it_with_its_options() -> None:
 def test_a_picture_that_fails_is_told_and_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(drawn.OF_RUNS, "sweep", Drawing(lambda runs, file: 1 / 0, bool))
+    monkeypatch.setitem(drawn.OF_RUNS, "sweep", Drawing(lambda runs, file: bool(1 / 0), bool))
     said: list[str] = []
     assert [*draw_pictures(fit(), tmp_path, say=said.append)][-1:] == ["fit"]
     assert (tmp_path / "fit.png").exists()

@@ -13,7 +13,7 @@ from packtrain.trainer.pictures.groups import figure_of_groups
 from packtrain.trainer.pictures.minima import figure_of_minima
 from packtrain.trainer.pictures.texts import equation, measured
 from tests.helpers import Command
-from tests.trainer.curves import images
+from tests.trainer.curves import images, run_folder
 from tests.trainer.pictures.fits import X, Y, fit
 
 GROUPS = 40
@@ -117,7 +117,7 @@ def test_a_training_ends_with_pictures_in_its_folder_and_in_tensorboard(
     brief = "experiment=fit", "monitor.progress=false"
     assert cli(*brief, "fit.intervals=profile").code == 0
     assert {file.name for file in (tmp_path / "out").glob("*.png")} == {"fit.png", "confidence.png"}
-    shown = images(tmp_path / "out" / "tensorboard")
+    shown = images(run_folder(tmp_path / "out"))
     assert shown["fit"] == [(tmp_path / "out" / "fit.png").read_bytes()] and "confidence" in shown
     assert cli(*brief, "monitor.pictures=false").code == 0
     assert not list((tmp_path / "out").glob("*.png"))
