@@ -38,8 +38,8 @@ def colors_of(shares: np.ndarray) -> np.ndarray:
 def two_shades() -> Any:
     """The colours of the second class's probability, where there are two.
 
-    >>> [round(part, 2) for part in two_shades()(0.5)]
-    [1.0, 1.0, 1.0, 1.0]
+    >>> two_shades()(0.5)[:3] == (1.0, 1.0, 1.0)
+    True
     """
     from matplotlib.colors import LinearSegmentedColormap  # noqa: PLC0415 (an optional dependency, and slow)
 
@@ -81,7 +81,7 @@ def write_names(axes: Any, x: np.ndarray, y: np.ndarray, classes: np.ndarray, la
     from matplotlib.patheffects import withStroke  # noqa: PLC0415 (as above)
 
     edge = [withStroke(linewidth=2.5, foreground="white")]
-    for k in np.unique(classes).tolist():
+    for k in map(int, np.unique(classes)):
         middle = float(np.median(x[classes == k])), float(np.median(y[classes == k]))
         style = {"ha": "center", "va": "center", "fontsize": 8, "path_effects": edge, "zorder": 5}
         axes.text(*middle, shortened(labels[k], LONGEST), **style)
@@ -99,19 +99,10 @@ def write_legend(figure: Any, labels: Sequence[str], counts: Mapping[str, int]) 
     from matplotlib.lines import Line2D  # noqa: PLC0415 (as above)
 
     few = list(labels) if len(labels) <= len(CLASSES) else []
-    rows: list[tuple[str, str, str, str]]
-    rows = [(color, marker, "white", label) for (color, marker), label in zip(CLASSES, few, strict=False)]
+    rows = [(*look, "white", shortened(label, LONGEST)) for look, label in zip(CLASSES, few, strict=False)]
     rows += [(MUTED, "o", EDGES[part], f"{part}: {count:,}") for part, count in counts.items()]
     handles = [
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            color=color,
-            marker=marker,
-            markeredgecolor=edge,
-            label=shortened(label, LONGEST),
-        )
+        Line2D([], [], linestyle="none", color=color, marker=marker, markeredgecolor=edge, label=label)
         for color, marker, edge, label in rows
     ]
     figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize=8)
