@@ -105,9 +105,8 @@ class Predictor:
         return [self._part(name, data.of_run(self.run).counted) for name, data in parts.items()]
 
     def _part(self, name: str, data: Dataset) -> Part:
-        places = torch.from_numpy(evenly(len(data), self.affordable(LEAST_SAMPLES, MOST_SAMPLES)))
-        inputs = data.inputs[places.to(data.inputs.device)].cpu()
-        targets = data.in_units(data.targets[places.to(data.targets.device)]).cpu()
+        shown = data.some(self.affordable(LEAST_SAMPLES, MOST_SAMPLES))
+        inputs, targets = shown.inputs.cpu(), data.in_units(shown.targets).cpu()
         mean, std = (None if scale is None else scale.cpu() for scale in (data.mean, data.std))
         own = in_units(inputs, mean, std).double().numpy()
         return Part(name, len(data), own, targets.numpy(), self._outputs(inputs).numpy())
