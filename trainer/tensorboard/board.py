@@ -170,6 +170,10 @@ class Board:
         """Adds anything else about all runs: to the summary of many, or to the single run."""
         self.files.add_summary(self.whole, summary, step)
 
+    def add_of_run(self, run: int, summary: Summary, step: int) -> None:
+        """Adds anything else about one run: to its own file, or the summary where it has none."""
+        self.files.add_summary(run if self.names else self.whole, summary, step)
+
     def _share(self) -> None:
         """The summary stands beside all runs, too, where they have a folder of their own."""
         if self.many and self.shelf.home == self.shelf.every:
