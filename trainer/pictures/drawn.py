@@ -11,6 +11,7 @@ from ..folder.result import Result
 from .confidence import draw_confidence, has_confidence
 from .confusion import draw_counts, has_counts
 from .fit import draw_fit, has_fit
+from .graph import draw_graph, has_graph
 from .groups import draw_groups, has_groups
 from .maps import draw_maps, has_maps
 from .measured import draw_measured, has_measured
@@ -63,6 +64,7 @@ OF_RESULT = {
         lambda result: has_counts(result.summary),
         alone=True,
     ),
+    "graph": Drawing(draw_graph, has_graph, alone=True),
 }
 
 
@@ -86,7 +88,7 @@ def draw_pictures(
     ...     session.advance()
     >>> with TemporaryDirectory() as folder:
     ...     {kind: file.name for kind, file in draw_pictures(session.result(), Path(folder)).items()}
-    {'fit': 'fit.png'}
+    {'fit': 'fit.png', 'graph': 'graph.png'}
     """
     files = {}
     for kind, draw in _drawings(result, alone):
