@@ -28,10 +28,10 @@ def _head(drawing: Drawing) -> Iterator[str]:
     wide, high = _number(drawing.width), _number(drawing.height)
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
-        f'role="img" aria-labelledby="title about" font-family="{FONTS}">'
+        f'role="img" font-family="{FONTS}">'
     )
-    yield f'<title id="title">{_safe(drawing.title)}</title>'
-    yield f'<desc id="about">{_safe(drawing.about)}</desc>'
+    yield f"<title>{_safe(drawing.title)}</title>"
+    yield f"<desc>{_safe(drawing.about)}</desc>"
     yield f'<rect width="{wide}" height="{high}" fill="{BACKGROUND}"/>'
 
 
