@@ -173,6 +173,10 @@ class Board:
         """Adds anything else about all runs: to the summary of many, or to the single run."""
         self.files.add_summary(self.whole, summary, step)
 
+    def add_of_run(self, run: int, summary: Summary, step: int) -> None:
+        """Adds anything else about one run: to its own file, or the summary where it has none."""
+        self.files.add_summary(run if self.names else self.whole, summary, step)
+
     def _share(self) -> None:
         """The summary stands beside all runs, too, where they have a folder of their own."""
         if self.many and self.shelf.home == self.shelf.every:
@@ -206,7 +210,8 @@ class Board:
         for run, outcome in zip(each(rows, "index"), each(rows, "outcome"), strict=True):
             self.files.add_summary(run, hparams.session_end(outcome))
         if self.many or self.sweep is None:  # a sweep of single runs has one table of them all
-            self.add_summary(hparams.experiment(self.columns, list(metrics)))
+            first = () if self.many else hparams.FIRST
+            self.add_summary(hparams.experiment(self.columns, list(metrics), first))
 
     def _add_ends(self, steps: np.ndarray, tags: Sequence[str], values: np.ndarray) -> None:
         """Adds the scalars `values` [R, T] of the runs at their own `steps` [R], where all are finite."""
