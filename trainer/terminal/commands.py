@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from .arguments import read_export, read_plot, read_predict, read_show
+from .arguments import read_board, read_export, read_plot, read_predict, read_show
 from .explain_words import read_explain
 
 
@@ -47,10 +47,19 @@ def explain(arguments: Sequence[str]) -> None:
     explain(**given)
 
 
+def board(arguments: Sequence[str]) -> None:
+    """Serves TensorBoard with the curves of a folder."""
+    given = read_board(arguments)
+    from .board import board  # noqa: PLC0415 (TensorBoard takes a second)
+
+    board(**given)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "show": show,
     "export": export,
     "predict": predict,
     "plot": plot,
     "explain": explain,
+    "board": board,
 }

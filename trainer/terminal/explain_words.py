@@ -96,7 +96,7 @@ def _is_plain(word: str) -> bool:
 
 
 def _check_fields(words: Sequence[str]) -> None:
-    """Raises UserError for a word without a dot that names no choice or field: it may be a misspelt option."""
+    """Raises UserError for a word without a dot that names no choice or field, as a misspelt option."""
     known = [*OPTIONS, *known_fields()]
     for word in words:
         name = word.partition("=")[0].lstrip("+~").partition("@")[0]
