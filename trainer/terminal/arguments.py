@@ -58,8 +58,7 @@ examples:
   packtrain export FOLDER run=3 to=mine            run 3, into the folder mine
   packtrain export FOLDER format=numpy,onnx        of an MLP: a function of NumPy, and ONNX
   packtrain export FOLDER curves                   the curves of all runs, into FOLDER/export/curves.csv
-  packtrain export FOLDER curves run=best to=a.parquet
-                                                   those of the best run
+  packtrain export FOLDER curves to=all.parquet    the same into another file, .csv or .parquet
 """
 PREDICT_HELP = """\
 Writes the rows of a file, with what a finished training predicts for each, into another file.
@@ -129,7 +128,9 @@ def read_export(arguments: Sequence[str]) -> dict[str, Any]:
     given = parser.read(arguments)
     formats = given.pop("format")
     if given["what"] not in (None, CURVES):
-        raise UserError(f"expected {EXPORT_USAGE}; got {given['what']}{nearest(given['what'], [CURVES])}")
+        word = given["what"]
+        near = nearest(word.partition("=")[0], [CURVES, *EXPORT_OPTIONS])
+        raise UserError(f"expected {EXPORT_USAGE}; got {word}{near}")
     if given["what"] and formats:
         raise UserError("format is about models, and curves are a table: to=FILE.csv or to=FILE.parquet")
     return given | {
