@@ -43,6 +43,27 @@ class Case:
     trained: Row | None = None
 
 
+def case_in(
+    folder: Path | None,
+    words: Sequence[str],
+    run: str | int | None = None,
+    config_dir: str | Path | None = None,
+    table: Table | None = None,
+) -> Case:
+    """A trained run in `folder`, the best unless one is said; or one of the training that `words` name.
+
+    That is the first unless one is said. Raises UserError.
+
+    >>> case_in(None, ["experiment=debug"], run="2").title
+    'debug, run 2 of 3 (seed=2), before the first step'
+    """
+    if folder is not None:
+        return case_of_folder(folder, "best" if run is None else str(run))
+    if run is not None and not str(run).isdecimal():
+        raise UserError(f"run is a number from 0, of a folder with trained runs also best; got {run}")
+    return case_of_config(words, int(run or 0), table, config_dir)
+
+
 def case_of_config(
     words: Sequence[str],
     run: int = 0,

@@ -44,6 +44,11 @@ KINDS = {
         "a fit of two to six parameters with standard errors, without groups",
         of_a_run=True,
     ),
+    "boundary": Kind(
+        "what is predicted over two columns, with the samples",
+        "classes, or an MLP of numbers, by two columns, without groups",
+        of_a_run=True,
+    ),
     "measured": Kind(
         "what was measured against what an MLP predicts", "an MLP of numbers, without groups", of_a_run=True
     ),

@@ -1,4 +1,4 @@
-"""The arguments of `packtrain show`, `export`, `predict` and `plot`: --sort COLUMN, or sort=COLUMN."""
+"""The arguments of the commands beside Hydra's, as `packtrain show`: --sort COLUMN, or sort=COLUMN."""
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
@@ -8,11 +8,12 @@ from typing import Any, NoReturn
 from ...kernels.common.errors import UserError, nearest
 from ..pictures.kinds import listed_kinds, read_options
 
-SHOW_OPTIONS, EXPORT_OPTIONS, PREDICT_OPTIONS, PLOT_OPTIONS = (
+SHOW_OPTIONS, EXPORT_OPTIONS, PREDICT_OPTIONS, PLOT_OPTIONS, BOARD_OPTIONS = (
     ("sort", "limit", "run"),
     ("run", "to", "format"),
     ("run", "to"),
     ("run", "to"),
+    ("all", "port"),
 )
 CURVES = "curves"
 SHOW_USAGE = (
@@ -88,6 +89,44 @@ examples:
   packtrain plot FOLDER fit                        FOLDER/fit.png, of the best run
   packtrain plot FOLDER fit run=17 to=fit.svg      of run 17, into a file of your own
 """
+
+
+BOARD_USAGE = "packtrain board FOLDER [all=true] [port=6006]"
+BOARD_HELP = """\
+Starts TensorBoard on this machine, with the curves of a training, a sweep or a search, and says its address.
+Of many runs it shows the ten best and a summary of all, with curves at once; all=true shows every run, and
+HParams' table of them. Of a folder of several trainings, as outputs, it shows each by its name.
+Ctrl-C ends it.
+"""
+BOARD_EXAMPLES = """\
+An option may be written as a word, as in Hydra: port=6007 is --port 6007.
+
+examples:
+  packtrain board FOLDER                           the curves of the best runs
+  packtrain board FOLDER all=true                  every run, for HParams
+  packtrain board outputs                          all that was trained, side by side
+"""
+
+
+def read_board(arguments: Sequence[str]) -> dict[str, Any]:
+    """What `packtrain board ARGUMENTS` gives the function `board`, by name.
+
+    Prints the help and raises SystemExit for --help. Raises UserError for what it doesn't take.
+
+    >>> given = read_board([".", "all=true"])
+    >>> given["every"], given["port"]
+    (True, 6006)
+    """
+    parser = _Parser("packtrain board", BOARD_USAGE, BOARD_OPTIONS, BOARD_HELP, BOARD_EXAMPLES)
+    parser.add_argument("--all", metavar="true", default="false", help="every run, not the best ten alone")
+    parser.add_argument("--port", metavar="N", default="6006", help="the next free one is taken (6006)")
+    given = parser.read(arguments)
+    every, port = given.pop("all").lower(), given["port"]
+    if every not in ("true", "false"):
+        raise UserError(f"all is true or false; got {every!r}")
+    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise UserError(f"port is a number from 1 to 65535; got {port!r}")
+    return {**given, "every": every == "true", "port": int(port)}
 
 
 def read_show(arguments: Sequence[str]) -> dict[str, Any]:
