@@ -64,7 +64,7 @@ def cli(
     def run(*arguments: str) -> Ended:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-        subcommand = arguments[:1] in (("show",), ("export",), ("predict",), ("plot",))
+        subcommand = arguments[:1] in (("show",), ("export",), ("predict",), ("plot",), ("board",))
         defaults = () if subcommand else ("compute.device=cpu", "hydra.run.dir=out")
         given = {argument.partition("=")[0] for argument in arguments}
         missing = [default for default in defaults if default.partition("=")[0] not in given]

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from .chain import LOSS, Edges, Path, count_paths, largest_paths, product, slope_up, slopes_down
+from .explain_sheets import sheets
 from .expr import written
 from .graph import Graph
 from .mermaid import mermaid
+from .sheet import html_of, text_of
 
 SHOWN_PATHS = 8
 LONGEST = 2000  # characters of a formula, whose text may have no end: equal parts are one object
@@ -151,15 +153,9 @@ class Explanation:
         return mermaid(self.graph, {**values, **self.parameters}, partials)
 
     def __str__(self) -> str:
-        from .explain_sheets import sheets  # noqa: PLC0415 (it reads these classes)
-        from .sheet import text_of  # noqa: PLC0415 (as above)
-
         return text_of(sheets(self))
 
     def _repr_html_(self) -> str:
-        from .explain_sheets import sheets  # noqa: PLC0415 (it reads these classes)
-        from .sheet import html_of  # noqa: PLC0415 (as above)
-
         return html_of(sheets(self))
 
 

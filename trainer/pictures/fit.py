@@ -6,11 +6,11 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-import numpy as np
-
-from ..engines.rows import numbers
 from ..folder.result import Result
-from .panel import MOST_DOTS, Panel
+from .curve import figure_of_curve, has_curve
+from .dots import MOST_DOTS
+from .panel import Panel
+from .parts import drawn_run
 from .style import FAULT, MUTED, can_draw, new_figure, save
 from .texts import FONT as TITLE
 from .texts import equation, measured, symbol, width
@@ -24,7 +24,7 @@ LEGEND = {"loc": "lower left", "frameon": False, "fontsize": SMALL, "borderpad":
 
 
 def has_fit(result: Result) -> bool:
-    """Whether a run of a result can be drawn: MLPs and classes have no such picture, groups have others.
+    """Whether a run can be drawn: of equations or an MLP of one input, of numbers; groups have others.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -36,7 +36,7 @@ def has_fit(result: Result) -> bool:
     >>> has_fit(session.result())
     True
     """
-    return has_picture(result) and result.data.segments is None
+    return has_curve(result) or (has_picture(result) and result.data.segments is None)
 
 
 def draw_fit(result: Result, file: Path, run: int | None = None) -> bool:
@@ -47,8 +47,8 @@ def draw_fit(result: Result, file: Path, run: int | None = None) -> bool:
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
     >>> session = Session.prepare(Config(
-    ...     model=ModelConfig("mlp", widths=[1, 4, 1]),
-    ...     data=DataConfig("table", table={"x": [1, 2], "target": [2, 4]}),
+    ...     model=ModelConfig("mlp", widths=[2, 4, 1]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "z": [3, 3], "target": [2, 4]}),
     ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
     ... ))
     >>> draw_fit(session.result(), Path("fit.png"))
@@ -56,7 +56,8 @@ def draw_fit(result: Result, file: Path, run: int | None = None) -> bool:
     """
     if not has_fit(result) or not can_draw():
         return False
-    save(figure_of_fit(result, run), file)
+    figure_of = figure_of_curve if has_curve(result) else figure_of_fit
+    save(figure_of(result, run), file)
     return True
 
 
@@ -79,7 +80,7 @@ def figure_of_fit(result: Result, run: int | None = None) -> Any:
     >>> [axes.get_ylabel() for axes in figure_of_fit(session.result()).axes]
     ['xy', 'residual', '']
     """
-    view = View(result, _best_of(result) if run is None else run)
+    view = View(result, drawn_run(result) if run is None else run)
     names = result.data.target_names[:MOST_TARGETS]
     across = min(ACROSS, len(names))
     down = math.ceil(len(names) / across)
@@ -166,11 +167,3 @@ def _standing(view: View, name: str) -> str:
     """Why a parameter has no standard error."""
     words = {"fixed": "fixed", "at_bound": "at a bound", "undetermined": "undetermined"}
     return "".join(f" ({word})" for key, word in words.items() if name in view.fit[key])
-
-
-def _best_of(result: Result) -> int:
-    """The best run; where none is of use, that of the least loss."""
-    if result.best_run is not None:
-        return result.best_run
-    losses = numbers(result.rows, "loss", "train", "last")
-    return int(np.nanargmin(losses)) if np.isfinite(losses).any() else 0

@@ -39,7 +39,11 @@ KINDS = {
         "several runs that differ in a field",
         {"importance": Option(read_way, "how that of each field is found: anova, optuna or forest")},
     ),
-    "fit": Kind("data, curve and residuals of a run", "equations of numbers, without groups", of_a_run=True),
+    "fit": Kind(
+        "data, curve and residuals of a run",
+        "equations of numbers, or an MLP of one input, without groups",
+        of_a_run=True,
+    ),
     "fits": Kind("the fits of some groups", "equations of numbers, with data.group"),
     "maps": Kind("the parameters of an image's or a cube's fits", "groups on a grid, as data.group=cube"),
     "minima": Kind("the minima of several starts", "equations of numbers, with model.starts"),
@@ -47,6 +51,14 @@ KINDS = {
         "regions of confidence of a fit's parameters",
         "a fit of two to six parameters with standard errors, without groups",
         of_a_run=True,
+    ),
+    "boundary": Kind(
+        "what is predicted over two columns, with the samples",
+        "classes, or an MLP of numbers, by two columns, without groups",
+        of_a_run=True,
+    ),
+    "measured": Kind(
+        "what was measured against what an MLP predicts", "an MLP of numbers, without groups", of_a_run=True
     ),
     "confusion": Kind("which classes are taken for which", "classes, of which the best run's are counted"),
 }

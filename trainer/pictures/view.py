@@ -23,9 +23,7 @@ class View(Fitted):
     @cached_property
     def shown(self) -> Dataset:
         """Its samples that count, of very many some, evenly."""
-        data, count = self.counted, len(self.counted)
-        if count > MOST_SAMPLES:
-            data = data.part(torch.linspace(0, count - 1, MOST_SAMPLES).long().to(data.inputs.device))
+        data = self.counted.some(MOST_SAMPLES)
         return data.to(CPU, torch.float64)
 
     @cached_property

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.plugins.text.summary_v2 import text_pb
 from torch import Tensor
 
 from ..config.pack import Pack
@@ -24,10 +23,10 @@ from ..models.evaluate import Evaluation
 from . import hparams
 from .events import EventFiles
 from .image import image
-from .layout import QUANTILES, loss_layout
+from .layout import QUANTILES, loss_layout, quantiles
 from .names import legal, run_names
 from .shelf import MOST_SHOWN, Shelf
-from .text import block
+from .text import block, text
 
 FLUSH_SECONDS = 2.0  # between two looks at the curves
 FLUSH_SHARE = 0.05  # of the time goes into writing, at most
@@ -57,7 +56,7 @@ class Board:
     ) -> None:
         self.pack, self.sweep = pack, sweep
         self.many = pack.runs > 1
-        self.names = [] if summarized(pack) else run_names(pack.over, pack.runs)
+        self.names = [] if summarized(pack) else run_names(pack.over, range(pack.runs))
         if not self.many:
             self.names = [legal(name)]
         self.shelf = Shelf(folder, self.names, self.many)
@@ -165,11 +164,15 @@ class Board:
 
     def add_text(self, tag: str, markdown: str) -> None:
         """Adds a text about all runs."""
-        self.add_summary(text_pb(tag, markdown))
+        self.add_summary(text(tag, markdown))
 
     def add_summary(self, summary: Summary, step: int = 0) -> None:
         """Adds anything else about all runs: to the summary of many, or to the single run."""
         self.files.add_summary(self.whole, summary, step)
+
+    def add_of_run(self, run: int, summary: Summary, step: int) -> None:
+        """Adds anything else about one run: to its own file, or the summary where it has none."""
+        self.files.add_summary(run if self.names else self.whole, summary, step)
 
     def _share(self) -> None:
         """The summary stands beside all runs, too, where they have a folder of their own."""
@@ -193,9 +196,7 @@ class Board:
 
     def _summarize(self, steps: np.ndarray, loss: np.ndarray) -> None:
         """The quantiles of the losses [S, K] that are finite, at each step [S] that has some."""
-        finite = np.where(np.isfinite(loss), loss, np.nan)
-        some = np.isfinite(loss).any(1)
-        values = np.nanquantile(finite[some], list(QUANTILES.values()), axis=1).T
+        some, values = quantiles(loss)
         self.files.add(steps[some], list(QUANTILES), values, np.full(len(values), self.whole))
 
     def _add_outcomes(self, rows: Sequence[Row]) -> None:

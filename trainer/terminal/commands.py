@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from .arguments import read_export, read_plot, read_predict, read_show
+from .arguments import read_board, read_export, read_plot, read_predict, read_show
 
 
 def show(arguments: Sequence[str]) -> None:
@@ -45,10 +45,19 @@ def explain(arguments: Sequence[str]) -> None:
     explain_command(arguments)
 
 
+def board(arguments: Sequence[str]) -> None:
+    """Serves TensorBoard with the curves of a folder."""
+    given = read_board(arguments)
+    from .board import board  # noqa: PLC0415 (TensorBoard takes a second)
+
+    board(**given)
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "show": show,
     "export": export,
     "predict": predict,
     "plot": plot,
     "explain": explain,
+    "board": board,
 }

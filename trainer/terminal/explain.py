@@ -10,6 +10,7 @@ from rich.console import Console
 from ...kernels.common.errors import UserError, choose, nearest
 from ...kernels.language.sheet import Sheet
 from ..config.grammar import with_quotes
+from ..config.sentences import known_fields
 from ..console.tables import Column, new_console, print_columns, print_plain
 from ..explain.case import Case, case_of_config, case_of_folder
 from ..explain.explained import Explained, explained
@@ -113,9 +114,18 @@ def _read_words(typed: _Typed, others: Sequence[str]) -> None:
         typed.config_dir = value
     if stray := [word for word in words if _is_folder(word)]:
         raise UserError(f"expected {USAGE}; {stray[0]} is no folder")
+    known = [*OPTIONS, *known_fields()]
+    plain = [name for name in map(_name, words) if "." not in name and "/" not in name]
+    if unknown := [name for name in plain if name not in known]:
+        raise UserError(f"there is no option and no field {unknown[0]}{nearest(unknown[0], known)}")
     if typed.folder and words:
         raise UserError(f"a run in {typed.folder} is explained as it was trained, without {words[0]}")
     typed.words = [*map(with_quotes, words)]
+
+
+def _name(word: str) -> str:
+    """The field or choice of an override."""
+    return word.partition("=")[0].lstrip("+~").partition("@")[0]
 
 
 def _case(typed: _Typed) -> Case:
