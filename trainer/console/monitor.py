@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ...kernels.common import compiling
 from ..engines.base import History
-from ..folder.checkpoint import part_of
+from ..folder.checkpoint import NEVER, part_of
 from ..folder.curve_file import CurveFile
+from ..folder.in_sweep import values_in_sweep
 from ..folder.places import EVENTS
-from ..folder.plan import values_in_sweep
 from ..folder.result import Result
 from ..models.evaluate import Evaluation
 from ..session import Session
@@ -25,6 +25,7 @@ from .progress import ProgressLine
 
 if TYPE_CHECKING:
     from ..tensorboard.board import Board
+    from ..tensorboard.distributions import Distributions
 
 log = logging.getLogger(__name__)
 PART = "monitor"  # in checkpoints
@@ -43,6 +44,7 @@ class Monitor:
         config, engine = session.pack.config.monitor, session.engine
         self.curves = CurveFile(folder, list(engine.model.scalars))
         self.board = _board(session, folder) if config.tensorboard else None
+        self.distributions = _distributions(session, self.board) if self.board else None
         self.flush_due = time.perf_counter() + FLUSH_SECONDS
         self.progress = ProgressLine(console, int(engine.steps.max()), config.progress)
         self.clock = compiling.clock()
@@ -54,6 +56,8 @@ class Monitor:
             self.curves.begin()
             if self.board:
                 self.board.begin()
+            if self.distributions:
+                self.distributions.begin()
         self.progress.start()
         return self
 
@@ -62,6 +66,8 @@ class Monitor:
         engine = self.session.engine
         values = engine.model.parameters.detach()[:, list(engine.model.scalars.values())]
         self.curves.end(engine.steps_done, values)
+        if self.distributions:
+            self.distributions.end()
         if self.board:
             self.board.end(engine.steps_done.cpu().numpy(), values.cpu().numpy())
         self._say_problem()
@@ -71,6 +77,10 @@ class Monitor:
         """What was written, and what waits to be."""
         memory = self.curves.memory | (self.board.memory if self.board else {})
         return {f"{PART}/{name}": tensor for name, tensor in memory.items()}
+
+    def next(self, step: int) -> int:
+        """The step after `step` that a slice of steps has to end at."""
+        return self.distributions.next(step) if self.distributions else NEVER
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
         """Restores the curves as they were at `step`, and says so."""
@@ -87,6 +97,9 @@ class Monitor:
         self.curves.record(history)
         if self.board:
             self.board.record(history, speed)
+        if self.distributions:
+            self.distributions.record(history)
+            self.clock = compiling.clock()
         self._flush_if_due()
         self._say_problem()
         best = np.nanmin(last) if np.isfinite(last).any() else np.nan
@@ -103,10 +116,17 @@ class Monitor:
         """What came of the runs, ranked, and said in words."""
         if self.board:
             self.board.add_text("outcome", outcome_text(result.summary, result.rows))
-            if equations := equations_text(result):
-                self.board.add_text("equations", equations)
+            if result.best_run is not None:
+                self._add_equations(result, result.best_run)
+            if self.distributions:
+                self.distributions.add_results(result)
             self.board.add_results(result.rows, result.objective)
             self._say_problem()
+
+    def _add_equations(self, result: Result, best: int) -> None:
+        text = equations_text(result.trained, best, result.rows[best], result.pack.runs)
+        if self.board and text:
+            self.board.add_text("equations", text)
 
     def add_pictures(self, pictures: Mapping[str, Path]) -> None:
         """What was drawn of the runs: PNG files by their tags."""
@@ -141,7 +161,13 @@ class Monitor:
 def _board(session: Session, folder: Path) -> "Board":
     from ..tensorboard.board import Board  # noqa: PLC0415 (TensorBoard takes a moment to import)
 
-    pack, scalars, validated = session.pack, list(session.engine.model.scalars), session.data.validation
+    pack, model, validated = session.pack, session.engine.model, session.data.validation is not None
     sweep = values_in_sweep(folder)
-    name = run_names({field: [value] for field, value in sweep.items()}, 1)[0] if sweep else ""
-    return Board(folder / EVENTS, pack, scalars, validated is not None, name or pack.config.name, sweep)
+    name = run_names({field: [value] for field, value in sweep.items()}, [0])[0] if sweep else ""
+    return Board(folder / EVENTS, pack, model, validated, name or pack.config.name, sweep)
+
+
+def _distributions(session: Session, board: "Board") -> "Distributions":
+    from ..tensorboard.distributions import Distributions  # noqa: PLC0415 (as above)
+
+    return Distributions(session, board)

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ...kernels.common import source_cache
 from ..config.pack import Pack
-from ..folder.checkpoint import Checkpoints
+from ..folder.checkpoint import NEVER, Checkpoints
 from ..folder.command import Command, write_command
 from ..folder.curves import read_curves
 from ..folder.lock import locked
@@ -73,7 +73,7 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
             write_command(folder, command)
         with Signals() as signals:
             with monitor, checkpoints:
-                train(session, checkpoints, signals)
+                train(session, checkpoints, signals, monitor.next)
                 result = session.result()
                 if problem := source_cache.untold():
                     monitor.say(problem)
@@ -108,8 +108,15 @@ def say_notes(notes: Iterable[str]) -> None:
         print(f"packtrain: note: {note}", file=sys.stderr)
 
 
-def train(session: Session, checkpoints: Checkpoints, signals: Signals) -> None:
+def train(
+    session: Session,
+    checkpoints: Checkpoints,
+    signals: Signals,
+    pause: Callable[[int], int] = lambda step: NEVER,
+) -> None:
     """Advances the session to its end, or until a signal comes, and saves checkpoints, the last one then.
+
+    No slice of steps goes beyond the next `pause` after a step.
 
     >>> from packtrain.trainer.config.schema import *
     >>> config = Config(
@@ -127,7 +134,7 @@ def train(session: Session, checkpoints: Checkpoints, signals: Signals) -> None:
         if reason := signals.reason:
             session.end(reason, interrupted=True)
             break
-        session.advance(checkpoints.next(session.step))
+        session.advance(min(checkpoints.next(session.step), pause(session.step)))
         with session.stopwatch.running(training=True):
             checkpoints.save_if_due(session.step, session.seconds)
     with session.stopwatch.running(training=True):

@@ -27,9 +27,8 @@ from ..models.expression import ExpressionModel
 from ..models.mlp import MLPModel
 from ..models.starts import starting_values
 from ..models.weights import initial_weights
-from .ranked import Ranked
+from .ranked import Ranked, varied
 from .surface_paths import MOST_PATHS, Path, evenly, label_of, path_of
-from .sweep import varied
 
 LOSS = "loss.train.last"
 MOST_SAMPLES, MOST_BYTES = 1 << 20, 1 << 23  # of data that are read again without being asked for

@@ -10,7 +10,7 @@ import numpy as np
 from ..folder.result import Result
 from .dots import draw_diagonal, draw_dots
 from .panel import limits
-from .parts import COLORS, MOST_SAMPLES, Part, Predictor, drawn_run, headline, is_of_numbers
+from .parts import COLORS, Part, Predictor, drawn_run, headline, is_of_numbers
 from .style import MUTED, can_draw, new_figure, save, tidy
 
 WIDTH, HEIGHT, BELOW = 3.1, 2.9, 1.3  # inches: of a part's panel, and of the residuals below
@@ -133,8 +133,9 @@ def _draw_residuals(axes: Any, parts: Sequence[Part], target: int) -> None:
 
 def _caption(parts: Sequence[Part], targets: int) -> str:
     said = []
-    if any(part.count > MOST_SAMPLES for part in parts):
-        said.append(f"Of {MOST_SAMPLES:,} samples of a part, evenly chosen.")
+    most = max(len(part.targets) for part in parts)
+    if any(part.count > most for part in parts):
+        said.append(f"Of {most:,} samples of a part, evenly chosen.")
     if targets > MOST_TARGETS:
         said.append(f"The first {MOST_TARGETS} of {targets:,} targets.")
     return " ".join(said)

@@ -19,7 +19,8 @@ from ..models.mlp import MLPModel
 from ..models.predict import predict
 from .style import DATA
 
-MOST_SAMPLES = 200_000  # of a part, of which predictions are drawn
+MOST_SAMPLES, LEAST_SAMPLES = 200_000, 1_000  # of a part, of which predictions are drawn
+MOST_WORK = 10**10  # parameters times samples: less than a second
 COLORS = {"training": DATA, "validation": "#e69f00"}
 
 
@@ -27,7 +28,7 @@ COLORS = {"training": DATA, "validation": "#e69f00"}
 class Part:
     """Samples of one part of the data: inputs [N, V], targets [N, T], and the `outputs` [N, T] there.
 
-    Numbers are in their own units. Of more than MOST_SAMPLES there are some, evenly; `count` is of all.
+    Numbers are in their own units. Of very many samples there are some, evenly; `count` is of all.
     """
 
     name: str
@@ -92,6 +93,10 @@ class Predictor:
         mean, std = (None if scale is None else scale.cpu() for scale in (data.mean, data.std))
         return self._outputs(scaled(torch.from_numpy(inputs), mean, std)).numpy()
 
+    def affordable(self, least: int, most: int) -> int:
+        """How many samples may be predicted for a picture: a large model takes its time."""
+        return min(most, max(least, MOST_WORK // self.result.model.parameters.shape[1]))
+
     @cached_property
     def parts(self) -> list[Part]:
         """The training part, and the validation part if there is one: the samples that count."""
@@ -100,9 +105,8 @@ class Predictor:
         return [self._part(name, data.of_run(self.run).counted) for name, data in parts.items()]
 
     def _part(self, name: str, data: Dataset) -> Part:
-        places = torch.from_numpy(evenly(len(data), MOST_SAMPLES))
-        inputs = data.inputs[places.to(data.inputs.device)].cpu()
-        targets = data.in_units(data.targets[places.to(data.targets.device)]).cpu()
+        shown = data.some(self.affordable(LEAST_SAMPLES, MOST_SAMPLES))
+        inputs, targets = shown.inputs.cpu(), data.in_units(shown.targets).cpu()
         mean, std = (None if scale is None else scale.cpu() for scale in (data.mean, data.std))
         own = in_units(inputs, mean, std).double().numpy()
         return Part(name, len(data), own, targets.numpy(), self._outputs(inputs).numpy())

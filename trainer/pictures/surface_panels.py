@@ -108,8 +108,6 @@ def draw_solid(axes: Any, surface: Surface, scale: Scale) -> None:
     axes.set_xlabel(surface.plane.names[0], fontsize=8.5)
     axes.set_ylabel(surface.plane.names[1], fontsize=8.5)
     axes.set_facecolor("none")
-    axes.set_zlabel("loss", fontsize=8.5)
-    axes.set_box_aspect(None, zoom=0.9)
     axes.zaxis.set_major_formatter(lambda height, _: f"{float(f'{10**height:.2g}'):g}")
     axes.tick_params(labelsize=7)
     axes.locator_params(axis="x", nbins=5)

@@ -12,10 +12,10 @@ from ..models.landscape import CPU, thinned
 from .surface_paths import NAMED, Path, best_first
 
 MARGIN = 0.25  # of what the picture covers, on each side
-FIRST = 3  # points of paths that all diverged, to which the picture goes
+FIRST = 3  # points of paths that all diverged
 REACH = 1.0  # of the box of starts and ends: how far beyond it a path is followed
 TYPICAL = 0.05  # share of the points on paths that lie farther out on each side than most
-OUTLIERS, OUTLIERS_OF_MANY = 0.005, 0.1  # shares of the points on paths that are left out on each side
+OUTLIERS = 0.1  # share of the points on many paths that is left out on each side
 FLAT = 1e-9  # of its size: a side as short is none
 JACOBIAN_SAMPLES = 512
 
@@ -170,13 +170,14 @@ def ranges_of(plane: Plane, paths: Sequence[Path]) -> Ranges:
     ((-1.0, 5.0), (-1.0, 5.0))
     """
     useful = [path for path in paths if path.loss is not None]
-    ways = [_even(plane.on(path.points)) for path in useful] or [
-        plane.on(path.points[:FIRST]) for path in paths
-    ]
+    ways = [_even(plane.on(path.points)) for path in useful]
+    if not ways:  # the beginning of the one that goes least far
+        begun = [plane.on(path.points[:FIRST]) for path in paths]
+        ways = [min(begun, key=lambda way: np.ptp(way, 0).max())]
     cloud = np.concatenate(ways)
-    share = OUTLIERS if len(paths) <= NAMED else OUTLIERS_OF_MANY
+    share = 0.0 if len(paths) <= NAMED else OUTLIERS
     ends = np.concatenate([way[[0, -1]] for way in ways]) if useful else cloud
-    few = 0.0 if useful and len(paths) <= NAMED else OUTLIERS_OF_MANY / 2  # many may have ended anywhere
+    few = 0.0 if useful and len(paths) <= NAMED else OUTLIERS / 2  # many may have ended anywhere
     low, high = np.quantile(ends, [few, 1 - few], 0)
     size = np.maximum(high - low, np.ptp(np.quantile(cloud, [TYPICAL, 1 - TYPICAL], 0), 0))
     size = np.where(size > FLAT * np.maximum(abs(low), abs(high)), size, 0)

@@ -1,38 +1,36 @@
 """What a sweep ends with: its table, its picture, and what is printed."""
 
 import logging
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
-from ..console.report import next_steps, results_table, shown
+from ...kernels.common.errors import UserError
+from ..console.report import next_steps, results_table, shown, watch_steps
 from ..console.tables import Column, new_console, print_columns
 from ..folder.atomic import replace_json
-from ..folder.event_file import read_curve, run_name
-from ..folder.experiment import read_pack
 from ..folder.plan import Plan, unfinished
-from ..folder.ranking import Objective, Row, lines_best_first, nested, no_best
-from ..folder.stored import read_stored, read_table
+from ..folder.ranking import no_best
+from ..folder.stored import read_stored
 from ..pictures.confusion import draw_best
-from ..pictures.descents import Descents, is_soon_read
+from ..pictures.drawn import draw_descents, draw_runs_together
+from ..pictures.ranked import Ranked
 from ..pictures.style import can_draw
-from ..pictures.surface import draw_surface, is_drawn_at_end
-from ..pictures.sweep import draw
-from ..tensorboard.image import write_images
+from .board import write_board
 from .gather import Result, ended_packs, resume_step, summary, write_runs
 
 log = logging.getLogger(__name__)
-MOST_CURVES = 200  # beside the best
+NO_PICTURES = re.compile("monitor.pictures=(false|no|off|0)", re.IGNORECASE)
 HEADINGS = "failed pack", "", "because"  # of the table of packs that failed
 
 
 def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     """Writes runs.csv, runs.parquet and result.json into `root`, and prints them -> whether packs failed.
 
-    Where matplotlib is installed there is sweep.png too. `reasons` maps the folders of packs without results
+    Where matplotlib is installed there are pictures too. `reasons` maps the folders of packs without results
     to the reason, where that is known.
 
     >>> from contextlib import redirect_stdout
@@ -47,8 +45,11 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     True
     """
     result = write_results(root, plan, reasons)
-    if result["packs"] and can_draw():
-        _draw(root, plan, Objective(**result["objective"]))
+    drawn = _draw(root, plan) if result["packs"] else {}
+    try:
+        write_board(root, plan, result, drawn)
+    except (OSError, UserError) as error:
+        _say(f"TensorBoard lacks the sweep's runs ({error}); the results are written")
     _print(new_console(), root, plan, result)
     return bool(result["failed"])
 
@@ -73,46 +74,25 @@ def write_results(root: Path, plan: Plan, reasons: Mapping[str, str]) -> Result:
     return result
 
 
-def _draw(root: Path, plan: Plan, objective: Objective) -> None:
-    """Draws the usable runs, and what the best takes classes for; TensorBoard has it where it has curves."""
-    lines = lines_best_first(read_table(root / "runs.csv").to_pylist(), objective)
-    usable = [line for line in lines if objective.of(nested(line)) is not None]
-    curves, sweep = _curves(root, plan, usable), root / "sweep.png"
-    drawn = {"sweep": sweep} if draw(usable, objective, curves, sweep) else {}
-    if draw_best(root):
-        drawn["confusion"] = root / "confusion.png"
-    if _draw_surface(root):
-        drawn["surface"] = root / "surface.png"
-    if drawn and curves:
-        write_images(root, drawn)
-
-
-def _draw_surface(root: Path) -> bool:
-    """Draws the surface of what the best run trains, with all paths -> whether there is one.
-
-    Its data are read once more: of very many it is drawn on demand alone.
-    """
-    stored = read_stored(root)
-    if stored.result["best_run"] is None:
-        return False
+def _draw(root: Path, plan: Plan) -> dict[str, Path]:
+    """Draws the usable runs, and what the best takes classes for -> the files by their kinds."""
+    if not can_draw() or any(map(NO_PICTURES.fullmatch, plan.overrides)):
+        return {}
     try:
-        config = read_pack(stored.place(stored.line("best"))[0]).config
-        if not config.monitor.pictures or not is_soon_read(config.data):
-            return False
-        descents = Descents.of_folder(stored)
-        return is_drawn_at_end(descents.result) and draw_surface(descents, root / "surface.png")
-    except Exception as error:  # the results are written, and stay whatever goes wrong here
-        log.info("surface.png could not be drawn", exc_info=error)
-        return False
+        stored = read_stored(root)
+        drawn = draw_runs_together(Ranked.of_folder(stored), root, say=_say)
+        drawn |= draw_descents(stored, root, say=_say)
+        if draw_best(root):
+            drawn["confusion"] = root / "confusion.png"
+        return drawn
+    except Exception as error:
+        log.exception("pictures could not be drawn")
+        _say(f"a picture could not be drawn ({error}); the results are written")
+        return {}
 
 
-def _curves(root: Path, plan: Plan, ranked: Sequence[Row]) -> list[np.ndarray]:
-    """The recorded losses of the best run and of others, evenly over the ranks; [] where there are none."""
-    ranks = np.unique(np.linspace(0, len(ranked) - 1, MOST_CURVES + 1).round().astype(int)) if ranked else []
-    places = [plan.place(ranked[rank]["index"]) for rank in ranks]
-    folders = [root / pack.folder / "tensorboard" / run_name(run, pack.runs) for pack, run in places]
-    curves = [read_curve(folder, "loss/train") for folder in folders]
-    return curves if any(curve.size for curve in curves) else []
+def _say(problem: str) -> None:
+    print(f"packtrain: {problem}", file=sys.stderr)
 
 
 def _failures(plan: Plan, results: Mapping[str, Result], reasons: Mapping[str, str]) -> Iterator[Result]:
@@ -133,7 +113,7 @@ def _print(console: Console, root: Path, plan: Plan, result: Result) -> None:
     if result["failed"]:
         print_columns(console, _failed(result["failed"]))
     folder = shown(root)
-    steps = {"results": str(folder), "watch": f"tensorboard --logdir {shlex.quote(str(folder))}"}
+    steps = {"results": str(folder), **watch_steps(folder, result["runs"])}
     best = next((row for row in result["run"] if row["index"] == result["best_run"]), None)
     if best:
         pack, run = plan.place(best["index"])
