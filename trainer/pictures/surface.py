@@ -23,6 +23,7 @@ from .surface_paths import NAMED, Path, best_first, in_order
 from .surface_values import MOST_WORK, Asked, Scene, free_parameters_of, loss_name, surface_of, title_of
 
 WIDTH, HEIGHT = 10.4, 5.0  # inches
+HANDLE, LETTER = 0.8, 0.075  # inches, of a path's name in the legend
 FEWEST_POINTS = 3  # of a path that is drawn without being asked for
 
 
@@ -168,6 +169,7 @@ def _write_legend(figure: Any, paths: Sequence[Path], count: int) -> None:
     if not named:
         others = f"{len(paths) - 1} others" + (", evenly by rank" if len(paths) < count else "")
         handles.append(Line2D([], [], color="#9a9a9a", linewidth=1, label=others))
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8.5, handlelength=3
-    )
+    longest = max(len(handle.get_label()) for handle in handles)
+    columns = max(1, min(4, int(WIDTH / (HANDLE + LETTER * longest))))
+    place = {"loc": "outside lower center", "ncols": columns, "frameon": False, "handlelength": 3}
+    figure.legend(handles=handles, fontsize=8.5, **place)

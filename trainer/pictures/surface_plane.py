@@ -36,14 +36,16 @@ class Plane:
 
     def on(self, points: np.ndarray) -> np.ndarray:
         """Where points [S, P] lie on the plane, seen from straight above: [S, 2]."""
-        return (points - self.origin) @ self.axes.T / np.square(self.axes[0]).sum()
+        with np.errstate(over="ignore", invalid="ignore"):  # diverged paths
+            return (points - self.origin) @ self.axes.T / np.square(self.axes[0]).sum()
 
     def away(self, points: np.ndarray) -> np.ndarray:
         """How far points [S, P] lie from the plane, in lengths of its axes: [S]."""
-        near = self.origin + self.on(points) @ self.axes
         if self.columns is not None:
             return np.zeros(len(points))
-        return np.linalg.norm(points - near, axis=1) / np.linalg.norm(self.axes[0])
+        with np.errstate(over="ignore", invalid="ignore"):  # diverged paths
+            near = self.origin + self.on(points) @ self.axes
+            return np.linalg.norm(points - near, axis=1) / np.linalg.norm(self.axes[0])
 
     def points(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The parameters [M N, P] at the places x [N] and y [M], row by row."""
