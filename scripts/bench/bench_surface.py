@@ -1,11 +1,11 @@
 """A surface: the loss at 201 x 201 sets of parameters over 4,096 samples, against NumPy and torch.
 
-    python -m scripts.bench.bench_surface [--size 201] [--samples 4096] [--repeats 20] [--out FILE.csv]
+    python -m scripts.bench.bench_surface [--size 201] [--samples 4096] [--repeats 5] [--out FILE.csv]
 
-A case is a model and a precision: the primer's two parameters and all its four (the other two held), and an
-MLP. The peers compute the same losses as a person would write them, vectorized over models and samples in
-blocks that fit the cache, by all cores. Seconds are by the clock, and of the processor's cores together. Exits
-with 1 where the surface of equations takes more than half a second.
+A case is a model and a precision: the primer over two of its parameters, and an MLP over a plane. The peers
+compute the same losses as a person would write them, over many models and samples at once, in blocks that fit
+the cache, by all cores. Seconds are by the clock; processor_seconds are those of all cores, in which other
+programs don't count. Exits with 1 where the surface of equations takes more than half a second by the clock.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def primer_ways(size: int, samples: int, dtype: torch.dtype) -> dict[str, Way]:
     graph, generator = parse([*PRIMER]), torch.Generator().manual_seed(0)
     x = torch.rand(samples, 1, generator=generator).to(dtype)
     truth = torch.tensor([[1.0, 4.0, 2.0, 3.0]], dtype=dtype)  # of ab, ac, bc and cd
-    t = ExpressionModel(graph, truth, "mse", None).predict(x)[0].detach()
+    t = ExpressionModel(graph, truth.clone(), "mse", None).predict(x)[0].detach()
     side = torch.linspace(-1, 6, size, dtype=dtype)
     points = truth.repeat(size * size, 1)
     points[:, 1], points[:, 2] = side.repeat(size), side.repeat_interleave(size)
@@ -68,7 +68,7 @@ def primer_ways(size: int, samples: int, dtype: torch.dtype) -> dict[str, Way]:
 
     if dtype == torch.float64:
         data = Dataset(x, t, ("xa",), ("xw",))
-        model = ExpressionModel(graph, truth, "mse", None)
+        model = ExpressionModel(graph, truth.clone(), "mse", None)
         return {OURS: lambda: losses_at(model, data, points), "numpy": by_numpy, "torch": by_torch}
 
     def ours() -> Tensor:
@@ -113,28 +113,32 @@ def measure(what: str, precision: str, ways: dict[str, Way], repeats: int) -> li
     }
     timed = {name: (lambda way=way: _timed(way)) for name, way in ways.items() if name not in wrong}
     rounds = timing.shuffled(timed, repeats)
-    rows = []
-    for name in ways:
-        clock, processor = zip(*rounds.get(name, [(float("nan"),) * 2]), strict=True)
-        low, middle, high = map(short, record.quantiles(clock))
-        ratios = [
-            theirs[0] / ours[0] for theirs, ours in zip(rounds.get(name, []), rounds[OURS], strict=False)
-        ]
-        rows.append(
-            {
-                "surface": what,
-                "dtype": precision,
-                "method": name,
-                "seconds": middle,
-                "p20": low,
-                "p80": high,
-                "processor_seconds": short(record.quantiles(processor)[1]),
-                "times_ours": short(record.quantiles(ratios)[1]) if ratios else "",
-                **record.where("cpu"),
-                "trouble": f"disagrees by {wrong[name]:.1e}" if name in wrong else "",
-            }
-        )
-    return rows
+    return [_row(what, precision, name, rounds, wrong.get(name)) for name in ways]
+
+
+def _row(
+    what: str,
+    precision: str,
+    name: str,
+    rounds: dict[str, list[tuple[float, float]]],
+    wrong: float | None,
+) -> dict[str, Any]:
+    nothing = [(float("nan"), float("nan"))]
+    clock, processor = zip(*rounds.get(name, nothing), strict=True)
+    low, middle, high = map(short, record.quantiles(clock))
+    pairs = zip(rounds.get(name, nothing), rounds[OURS], strict=False)
+    return {
+        "surface": what,
+        "dtype": precision,
+        "method": name,
+        "seconds": middle,
+        "p20": low,
+        "p80": high,
+        "processor_seconds": short(record.quantiles(processor)[1]),
+        "times_ours": short(record.quantiles([theirs[1] / ours[1] for theirs, ours in pairs])[1]),
+        **record.where("cpu"),
+        "trouble": "" if wrong is None else f"disagrees by {wrong:.1e}",
+    }
 
 
 def _timed(way: Way) -> tuple[float, float]:
@@ -158,7 +162,11 @@ def missed(rows: list[dict[str, Any]]) -> Iterator[str]:
 def line(row: dict[str, Any]) -> str:
     """A row, for people."""
     case = f"{row['surface']} {row['dtype']}  {row['method']:<9}"
-    return f"{case} {row['trouble'] or f'{row["seconds"]:>8} s {row["times_ours"]:>7} times ours'}"
+    if row["trouble"]:
+        return f"{case} {row['trouble']}"
+    return (
+        f"{case} {row['seconds']:>8} s, {row['processor_seconds']:>8} s of cores, {row['times_ours']} of ours"
+    )
 
 
 def main() -> None:
@@ -166,7 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", type=int, default=201, help="points on a side")
     parser.add_argument("--samples", type=int, default=4096)
-    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     of, rows = (arguments.size, arguments.samples), []
@@ -174,7 +182,7 @@ def main() -> None:
     for precision, dtype in DTYPES.items():
         rows += measure(f"primer {shape}", precision, primer_ways(*of, dtype), arguments.repeats)
     rows += measure(f"mlp {shape}", "fp32", mlp_ways(*of, torch.float32), arguments.repeats)
-    print(*map(line, rows), sep="\n")
+    print(*map(line, rows), sep="\n", flush=True)
     if arguments.out:
         record.write(arguments.out, rows)
     for sentence in (late := list(missed(rows))):
