@@ -65,7 +65,7 @@ class Nodes:
         texts: Texts | None = None,
         shape: Shape | None = None,
     ) -> str:
-        """Adds a node with texts as attributes at SCOPE/NAME, or where there is one at NAME_2 -> its place."""
+        """Adds a node, with texts as attributes, at SCOPE/NAME or, where one is, NAME_2 -> its place."""
         place = next(free for free in _numbered(place) if free not in self.taken)
         self.taken.add(place)
         attributes = {key: _text(text) for key, text in (texts or {}).items()}
