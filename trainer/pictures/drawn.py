@@ -14,6 +14,7 @@ from .confusion import draw_counts, has_counts
 from .fit import draw_fit, has_fit
 from .graph import draw_graph, has_graph
 from .groups import draw_groups, has_groups
+from .loss import draw_loss, has_loss
 from .maps import draw_maps, has_maps
 from .measured import draw_measured, has_measured
 from .minima import draw_minima, has_minima
@@ -49,6 +50,7 @@ class Drawing:
 
 # A line a kind of kinds.py. Those of the runs of a training or a whole sweep: the subject is a Ranked.
 OF_RUNS = {
+    "loss": Drawing(draw_loss, has_loss, alone=True),
     "sweep": Drawing(draw_sweep, has_sweep, _is_varied, alone=True),
 }
 OF_RESULT = {
