@@ -81,7 +81,7 @@ def test_board_says_its_address_and_ends_with_ctrl_c(cli: Command, tmp_path: Pat
     served = subprocess.Popen(command, cwd=tmp_path, env=os.environ, **out)
     assert served.stdout
     said = served.stdout.readline()
-    assert said.startswith("TensorBoard shows 1 trainings in outputs: http://127.0.0.1:61"), (
+    assert said.startswith("TensorBoard shows 1 training in outputs: http://127.0.0.1:61"), (
         served.communicate()
     )
     served.send_signal(signal.SIGINT)
