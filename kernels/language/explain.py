@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from ..diagrams import draw, graph_diagram, svg
 from .chain import LOSS, Edges, Path, count_paths, largest_paths, product, slope_up, slopes_down
+from .explain_sheets import sheets
 from .expr import written
 from .graph import Graph
 from .mermaid import mermaid
+from .sheet import html_of, text_of
 
 SHOWN_PATHS = 8
 LONGEST = 2000  # characters of a formula, whose text may have no end: equal parts are one object
@@ -143,23 +146,27 @@ class Explanation:
         return {chain.parameter: chain.total for chain in self.chains}
 
     def mermaid(self) -> str:
-        """The graph, with values in its vertices and partials at its edges, as Mermaid's text."""
+        """The graph, with values and slopes in its vertices and partials at its edges, as Mermaid's text."""
+        return mermaid(self.graph, *self._numbers)
+
+    def svg(self) -> str:
+        """The same as SVG's text."""
+        return svg(draw(graph_diagram(self.graph, *self._numbers)))
+
+    @property
+    def _numbers(self) -> tuple[dict[str, float], dict[str, dict[str, float]], dict[str, float]]:
+        """Values by name, partials by variable and name, dL/d variable."""
         values = {vertex.name: vertex.value for vertex in self.vertices}
         partials: dict[str, dict[str, float]] = {}
         for partial in self.partials:
             partials.setdefault(partial.of, {})[partial.by] = partial.value
-        return mermaid(self.graph, {**values, **self.parameters}, partials)
+        slopes = {slope.vertex: slope.value for slope in self.backward}
+        return {**values, **self.parameters}, partials, slopes
 
     def __str__(self) -> str:
-        from .explain_sheets import sheets  # noqa: PLC0415 (it reads these classes)
-        from .sheet import text_of  # noqa: PLC0415 (as above)
-
         return text_of(sheets(self))
 
     def _repr_html_(self) -> str:
-        from .explain_sheets import sheets  # noqa: PLC0415 (it reads these classes)
-        from .sheet import html_of  # noqa: PLC0415 (as above)
-
         return html_of(sheets(self))
 
 

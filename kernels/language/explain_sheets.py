@@ -1,15 +1,18 @@
 """What a person reads of an explained graph, in the order in which it is computed."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from .chain import LOSS, Path
-from .explain import Chain, Explanation, Slope
 from .sheet import Sheet
+
+if TYPE_CHECKING:
+    from .explain import Chain, Explanation, Slope
 
 WHOLE = 10**15  # paths, from which on their number is rounded
 
 
-def sheets(about: Explanation) -> list[Sheet]:
+def sheets(about: "Explanation") -> list[Sheet]:
     """Forward, the loss, partials, backward, and the chain rule.
 
     >>> from packtrain.kernels.language import parse
@@ -27,7 +30,7 @@ def number(value: float | None, digits: int = 6) -> str:
     >>> number(17.37439999), number(17.37439999, 4), number(None)
     ('17.3744', '17.37', '')
     """
-    return "" if value is None else f"{value:.{digits}g}"
+    return "" if value is None else f"{value + 0.0:.{digits}g}"  # -0 is 0
 
 
 def apart(value: float) -> str:
@@ -40,7 +43,7 @@ def apart(value: float) -> str:
     return "0" if value == 0 else f"{value:.1e}"
 
 
-def _forward(about: Explanation) -> Sheet:
+def _forward(about: "Explanation") -> Sheet:
     lines = [
         (
             vertex.name,
@@ -58,7 +61,7 @@ def _forward(about: Explanation) -> Sheet:
     return Sheet(title, labels, tuple(lines), (f"parameters: {given}", *fixed))
 
 
-def _loss(about: Explanation) -> Sheet:
+def _loss(about: "Explanation") -> Sheet:
     """L, and how it changes with the outputs."""
     lines = [
         (output.name, number(output.value), number(output.target), number(output.slope))
@@ -69,7 +72,7 @@ def _loss(about: Explanation) -> Sheet:
     return Sheet(title, labels, tuple(lines), (f"{about.loss_name}: {about.formula}",))
 
 
-def _partials(about: Explanation) -> Sheet:
+def _partials(about: "Explanation") -> Sheet:
     lines = [
         (
             f"d {partial.of} / d {partial.by}",
@@ -86,7 +89,7 @@ def _partials(about: Explanation) -> Sheet:
     return Sheet("The partial derivatives: each equation by each name in it", labels, tuple(lines), (note,))
 
 
-def _backward(about: Explanation) -> Sheet:
+def _backward(about: "Explanation") -> Sheet:
     lines = [
         (slope.vertex, number(slope.value), " + ".join(_terms(slope)), " + ".join(_numbers(slope)))
         for slope in about.backward
@@ -95,27 +98,27 @@ def _backward(about: Explanation) -> Sheet:
     return Sheet("Backward: each vertex, from the loss back", labels, tuple(lines))
 
 
-def _terms(slope: Slope) -> Iterator[str]:
+def _terms(slope: "Slope") -> Iterator[str]:
     if slope.by_loss is not None:
         yield f"dL/d {slope.vertex}, by the loss"
     for term in slope.terms:
         yield f"dL/d {term.via} * d {term.via}/d {slope.vertex}"
 
 
-def _numbers(slope: Slope) -> Iterator[str]:
+def _numbers(slope: "Slope") -> Iterator[str]:
     if slope.by_loss is not None:
         yield number(slope.by_loss, 4)
     for term in slope.terms:
         yield f"{number(term.slope, 4)} * {number(term.partial, 4)}"
 
 
-def _paths(about: Explanation) -> Sheet:
+def _paths(about: "Explanation") -> Sheet:
     lines = [line for chain in about.chains for line in _of_chain(chain)]
     labels = "parameter", "path from the loss", "its partials", ">their product"
     return Sheet("The chain rule: each path from the loss to each parameter", labels, tuple(lines))
 
 
-def _of_chain(chain: Chain) -> Iterator[tuple[str, str, str, str]]:
+def _of_chain(chain: "Chain") -> Iterator[tuple[str, str, str, str]]:
     """The paths of one parameter, its name before the first; how many more there are, and the sum."""
     first = chain.parameter
     for path in chain.paths:
@@ -146,7 +149,7 @@ def many(count: int) -> str:
     return f"{str(count)[0]}.{str(count)[1]}e+{len(str(count)) - 1}"
 
 
-def _equal(about: Explanation) -> Sheet:
+def _equal(about: "Explanation") -> Sheet:
     lines = [
         (
             chain.parameter,

@@ -198,7 +198,7 @@ class Graph:
         text, and is HTML in a notebook. Raises UserError.
 
         >>> from packtrain.kernels.language import parse
-        >>> about = parse("xz = a*x\nxy = xz^2").explain({"a": 2, "x": 3}, {"xy": 30})
+        >>> about = parse("xz = a*x\\nxy = xz^2").explain({"a": 2, "x": 3}, {"xy": 30})
         >>> about.chains[0].paths[0].factors, about.gradient
         ((12.0, 12.0, 3.0), {'a': 432.0})
         """

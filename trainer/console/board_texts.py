@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ..folder.fitted import Definitions, fitted_equations
 from ..folder.ranking import Row
-from ..folder.result import Result
+from ..folder.trained import Trained
 from ..models.expression import ExpressionModel
 from ..tensorboard.text import block
 from .fit import uncertain
@@ -41,21 +41,28 @@ def outcome_text(result: Mapping[str, Any], rows: Sequence[Row]) -> str:
     return block("\n".join(line.rstrip() for line in lines))
 
 
-def equations_text(result: Result) -> str:
+def equations_text(trained: Trained, run: int, row: Row, runs: int) -> str:
     """The equations of the best run, its parameters, and the equations with these numbers, in Markdown.
 
-    '' of an MLP, and where no run can be used.
+    `run` is its index in `trained`, `row` is that of result.json; it is the best of so many `runs`. '' of an
+    MLP.
+
+    >>> import torch
+    >>> from packtrain.kernels.language import parse
+    >>> model = ExpressionModel(parse("xy = a*x"), torch.tensor([[2.0]]), "mse", None)
+    >>> trained = Trained(model, {"best_run": 0}, ("x",), ("xy",), None, None)
+    >>> about = {"index": 0, "parameters": {"a": {"value": 2.0, "stderr": None}}}
+    >>> equations_text(trained, 0, about, runs=1).split("\\n\\n")
+    ['```\\nxy = a*x', 'a = 2', 'xy = 2*x\\n```']
     """
-    model, best = result.model, result.best_run
-    if not isinstance(model, ExpressionModel) or best is None:
+    if not isinstance(trained.model, ExpressionModel):
         return ""
-    about = result.rows[best]["parameters"]
-    values = {name: float(value) for name, value in result.trained.parameters(best).items()}
+    values = {name: float(value) for name, value in trained.parameters(run).items()}
     if not all(map(math.isfinite, values.values())):
         return ""
-    equations, fitted = fitted_equations(result.trained, values)
-    parameters = [f"{name} = {uncertain(value, about[name])}" for name, value in values.items()]
-    head = f"of run {best}, the best of {result.pack.runs:,}\n\n" if result.pack.runs > 1 else ""
+    equations, fitted = fitted_equations(trained, {name: float(f"{n:.6g}") for name, n in values.items()})
+    parameters = [f"{name} = {uncertain(value, row['parameters'][name])}" for name, value in values.items()]
+    head = f"Run {row['index']}, the best of {runs:,}:\n\n" if runs > 1 else ""
     return head + block("\n".join([*_lines(equations), "", *parameters, "", *_lines(fitted)]))
 
 

@@ -14,8 +14,8 @@ from ...kernels.common import compiling
 from ..engines.base import History
 from ..folder.checkpoint import NEVER, part_of
 from ..folder.curve_file import CurveFile
+from ..folder.in_sweep import values_in_sweep
 from ..folder.places import EVENTS
-from ..folder.plan import values_in_sweep
 from ..folder.result import Result
 from ..models.evaluate import Evaluation
 from ..session import Session
@@ -116,12 +116,17 @@ class Monitor:
         """What came of the runs, ranked, and said in words."""
         if self.board:
             self.board.add_text("outcome", outcome_text(result.summary, result.rows))
-            if equations := equations_text(result):
-                self.board.add_text("equations", equations)
+            if result.best_run is not None:
+                self._add_equations(result, result.best_run)
             if self.distributions:
                 self.distributions.add_results(result)
             self.board.add_results(result.rows, result.objective)
             self._say_problem()
+
+    def _add_equations(self, result: Result, best: int) -> None:
+        text = equations_text(result.trained, best, result.rows[best], result.pack.runs)
+        if self.board and text:
+            self.board.add_text("equations", text)
 
     def add_pictures(self, pictures: Mapping[str, Path]) -> None:
         """What was drawn of the runs: PNG files by their tags."""
@@ -156,10 +161,10 @@ class Monitor:
 def _board(session: Session, folder: Path) -> "Board":
     from ..tensorboard.board import Board  # noqa: PLC0415 (TensorBoard takes a moment to import)
 
-    pack, scalars, validated = session.pack, list(session.engine.model.scalars), session.data.validation
+    pack, model, validated = session.pack, session.engine.model, session.data.validation is not None
     sweep = values_in_sweep(folder)
-    name = run_names({field: [value] for field, value in sweep.items()}, 1)[0] if sweep else ""
-    return Board(folder / EVENTS, pack, scalars, validated is not None, name or pack.config.name, sweep)
+    name = run_names({field: [value] for field, value in sweep.items()}, [0])[0] if sweep else ""
+    return Board(folder / EVENTS, pack, model, validated, name or pack.config.name, sweep)
 
 
 def _distributions(session: Session, board: "Board") -> "Distributions":

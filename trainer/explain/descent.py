@@ -10,7 +10,7 @@ from ...kernels.language.explain_sheets import number
 from ...kernels.language.sheet import Sheet
 from ..config.schema import FIRST_ORDER
 from ..data.dataset import Dataset
-from ..engines.build import order_of
+from ..engines.plan import order_of
 from ..models.base import Model
 from ..models.expression import ExpressionModel
 from .case import Case

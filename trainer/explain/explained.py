@@ -90,8 +90,8 @@ def explained(case: Case, sample: int | str = 0, delta: float | None = None) -> 
     >>> from packtrain.trainer.explain.case import case_of_config
     >>> from packtrain.trainer.explain.explained import explained
     >>> about = explained(case_of_config(["experiment=debug"]), sample=3)
-    >>> about.row, sorted(about.graph.gradient)
-    (4, ['ab', 'ac', 'bc', 'cd'])
+    >>> about.sample, sorted(about.graph.gradient)
+    (3, ['ab', 'ac', 'bc', 'cd'])
     """
     model, data = case.model, case.data
     place = chosen_sample(model, data, sample)

@@ -1,33 +1,36 @@
 """What a sweep ends with: its table, its picture, and what is printed."""
 
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+import re
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
-from ..console.report import next_steps, results_table, shown
+from ...kernels.common.errors import UserError
+from ..console.report import next_steps, results_table, shown, watch_steps
 from ..console.tables import Column, new_console, print_columns
 from ..folder.atomic import replace_json
-from ..folder.event_file import read_curve, run_name
 from ..folder.plan import Plan, unfinished
-from ..folder.ranking import Objective, Row, lines_best_first, nested, no_best
-from ..folder.stored import read_table
+from ..folder.ranking import no_best
+from ..folder.stored import read_stored
 from ..pictures.confusion import draw_best
+from ..pictures.drawn import draw_runs_together
+from ..pictures.ranked import Ranked
 from ..pictures.style import can_draw
-from ..pictures.sweep import draw
-from ..tensorboard.image import write_images
+from .board import write_board
 from .gather import Result, ended_packs, resume_step, summary, write_runs
 
-MOST_CURVES = 200  # beside the best
+log = logging.getLogger(__name__)
+NO_PICTURES = re.compile("monitor.pictures=(false|no|off|0)", re.IGNORECASE)
 HEADINGS = "failed pack", "", "because"  # of the table of packs that failed
 
 
 def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     """Writes runs.csv, runs.parquet and result.json into `root`, and prints them -> whether packs failed.
 
-    Where matplotlib is installed there is sweep.png too. `reasons` maps the folders of packs without results
+    Where matplotlib is installed there are pictures too. `reasons` maps the folders of packs without results
     to the reason, where that is known.
 
     >>> from contextlib import redirect_stdout
@@ -42,8 +45,11 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     True
     """
     result = write_results(root, plan, reasons)
-    if result["packs"] and can_draw():
-        _draw(root, plan, Objective(**result["objective"]))
+    drawn = _draw(root, plan) if result["packs"] else {}
+    try:
+        write_board(root, plan, result, drawn)
+    except (OSError, UserError) as error:
+        _say(f"TensorBoard lacks the sweep's runs ({error}); the results are written")
     _print(new_console(), root, plan, result)
     return bool(result["failed"])
 
@@ -68,25 +74,23 @@ def write_results(root: Path, plan: Plan, reasons: Mapping[str, str]) -> Result:
     return result
 
 
-def _draw(root: Path, plan: Plan, objective: Objective) -> None:
-    """Draws the usable runs, and what the best takes classes for; TensorBoard has it where it has curves."""
-    lines = lines_best_first(read_table(root / "runs.csv").to_pylist(), objective)
-    usable = [line for line in lines if objective.of(nested(line)) is not None]
-    curves, sweep = _curves(root, plan, usable), root / "sweep.png"
-    drawn = {"sweep": sweep} if draw(usable, objective, curves, sweep) else {}
-    if draw_best(root):
-        drawn["confusion"] = root / "confusion.png"
-    if drawn and curves:
-        write_images(root, drawn)
+def _draw(root: Path, plan: Plan) -> dict[str, Path]:
+    """Draws the usable runs, and what the best takes classes for -> the files by their kinds."""
+    if not can_draw() or any(map(NO_PICTURES.fullmatch, plan.overrides)):
+        return {}
+    try:
+        drawn = draw_runs_together(Ranked.of_folder(read_stored(root)), root, say=_say)
+        if draw_best(root):
+            drawn["confusion"] = root / "confusion.png"
+        return drawn
+    except Exception as error:
+        log.exception("pictures could not be drawn")
+        _say(f"a picture could not be drawn ({error}); the results are written")
+        return {}
 
 
-def _curves(root: Path, plan: Plan, ranked: Sequence[Row]) -> list[np.ndarray]:
-    """The recorded losses of the best run and of others, evenly over the ranks; [] where there are none."""
-    ranks = np.unique(np.linspace(0, len(ranked) - 1, MOST_CURVES + 1).round().astype(int)) if ranked else []
-    places = [plan.place(ranked[rank]["index"]) for rank in ranks]
-    folders = [root / pack.folder / "tensorboard" / run_name(run, pack.runs) for pack, run in places]
-    curves = [read_curve(folder, "loss/train") for folder in folders]
-    return curves if any(curve.size for curve in curves) else []
+def _say(problem: str) -> None:
+    print(f"packtrain: {problem}", file=sys.stderr)
 
 
 def _failures(plan: Plan, results: Mapping[str, Result], reasons: Mapping[str, str]) -> Iterator[Result]:
@@ -107,7 +111,7 @@ def _print(console: Console, root: Path, plan: Plan, result: Result) -> None:
     if result["failed"]:
         print_columns(console, _failed(result["failed"]))
     folder = shown(root)
-    steps = {"results": str(folder), "watch": f"tensorboard --logdir {shlex.quote(str(folder))}"}
+    steps = {"results": str(folder), **watch_steps(folder, result["runs"])}
     best = next((row for row in result["run"] if row["index"] == result["best_run"]), None)
     if best:
         pack, run = plan.place(best["index"])

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.plugins.text.summary_v2 import text_pb
 from torch import Tensor
 
 from ..config.pack import Pack
@@ -20,14 +19,16 @@ from ..engines.base import History
 from ..engines.rows import Row, each
 from ..folder.experiment import fields_of_use
 from ..folder.ranking import UNUSABLE, Objective, best_first
+from ..models.base import Model
 from ..models.evaluate import Evaluation
 from . import hparams
 from .events import EventFiles
+from .graphs import graph_def
 from .image import image
-from .layout import QUANTILES, loss_layout
+from .layout import QUANTILES, loss_layout, quantiles
 from .names import legal, run_names
 from .shelf import MOST_SHOWN, Shelf
-from .text import block
+from .text import block, text
 
 FLUSH_SECONDS = 2.0  # between two looks at the curves
 FLUSH_SHARE = 0.05  # of the time goes into writing, at most
@@ -50,18 +51,18 @@ class Board:
         self,
         folder: Path,
         pack: Pack,
-        scalars: Sequence[str],
+        model: Model,
         validated: bool,
         name: str = "run",
         sweep: Mapping[str, Any] | None = None,
     ) -> None:
-        self.pack, self.sweep = pack, sweep
+        self.pack, self.model, self.sweep = pack, model, sweep
         self.many = pack.runs > 1
-        self.names = [] if summarized(pack) else run_names(pack.over, pack.runs)
+        self.names = [] if summarized(pack) else run_names(pack.over, range(pack.runs))
         if not self.many:
             self.names = [legal(name)]
         self.shelf = Shelf(folder, self.names, self.many)
-        self.parameters = [f"parameters/{name}" for name in scalars]
+        self.parameters = [f"parameters/{name}" for name in model.scalars]
         self.validated = validated
         self.files = EventFiles(self.shelf.folders, self.shelf.marks)
         self.whole = len(self.files.paths) - 1  # the file that speaks for all runs
@@ -77,8 +78,9 @@ class Board:
             self.files.add_summary(run, hparams.session_start(dict(zip(self.columns, values, strict=True))))
         fields = OmegaConf.create(fields_of_use(self.pack.config))
         self.add_text("config", block(OmegaConf.to_yaml(fields), "yaml"))
-        self._share()
+        self.files.add_graph(self.whole, graph_def(self.model))
         self.files.flush()
+        self._share()
 
     @cached_property
     def columns(self) -> dict[str, list[Any]]:
@@ -165,7 +167,7 @@ class Board:
 
     def add_text(self, tag: str, markdown: str) -> None:
         """Adds a text about all runs."""
-        self.add_summary(text_pb(tag, markdown))
+        self.add_summary(text(tag, markdown))
 
     def add_summary(self, summary: Summary, step: int = 0) -> None:
         """Adds anything else about all runs: to the summary of many, or to the single run."""
@@ -197,9 +199,7 @@ class Board:
 
     def _summarize(self, steps: np.ndarray, loss: np.ndarray) -> None:
         """The quantiles of the losses [S, K] that are finite, at each step [S] that has some."""
-        finite = np.where(np.isfinite(loss), loss, np.nan)
-        some = np.isfinite(loss).any(1)
-        values = np.nanquantile(finite[some], list(QUANTILES.values()), axis=1).T
+        some, values = quantiles(loss)
         self.files.add(steps[some], list(QUANTILES), values, np.full(len(values), self.whole))
 
     def _add_outcomes(self, rows: Sequence[Row]) -> None:
@@ -210,7 +210,8 @@ class Board:
         for run, outcome in zip(each(rows, "index"), each(rows, "outcome"), strict=True):
             self.files.add_summary(run, hparams.session_end(outcome))
         if self.many or self.sweep is None:  # a sweep of single runs has one table of them all
-            self.add_summary(hparams.experiment(self.columns, list(metrics)))
+            first = () if self.many else hparams.FIRST
+            self.add_summary(hparams.experiment(self.columns, list(metrics), first))
 
     def _add_ends(self, steps: np.ndarray, tags: Sequence[str], values: np.ndarray) -> None:
         """Adds the scalars `values` [R, T] of the runs at their own `steps` [R], where all are finite."""

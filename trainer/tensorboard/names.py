@@ -21,26 +21,28 @@ def short_names(fields: Iterable[str]) -> dict[str, str]:
     return {field: word if count[word] == 1 else field for field, word in last.items()}
 
 
-def run_names(over: Mapping[str, Sequence[Any]], runs: int) -> list[str]:
-    """A name for each of R runs that says what varies, from each field's values [R]; no two are the same.
+def run_names(over: Mapping[str, Sequence[Any]], runs: Sequence[int]) -> list[str]:
+    """A name for each of the `runs` [R] that says what varies, from each field's values [R].
 
-    A value that is absent, None, is left out. Names that are long or alike end with the run's index.
+    A value that is absent, None, is left out. Names that are long, or alike, end with the index of the run:
+    no two are the same.
 
-    >>> run_names({"optimizer.lr": [0.003, 0.1], "seed": [7, 7]}, runs=2)
+    >>> run_names({"optimizer.lr": [0.003, 0.1], "seed": [7, 7]}, range(2))
     ['lr=0.003,seed=7', 'lr=0.1,seed=7']
-    >>> run_names({"optimizer.lr": [0.1, 0.1]}, runs=2)
+    >>> run_names({"optimizer.lr": [0.1, 0.1]}, range(2))
     ['lr=0.1 run 0', 'lr=0.1 run 1']
-    >>> run_names({}, runs=1)
-    ['run 0']
+    >>> run_names({}, runs=[17])
+    ['run 17']
     """
     words = short_names(over)
     columns = {words[field]: values for field, values in over.items()}
-    whole = [_name({word: values[run] for word, values in columns.items()}) for run in range(runs)]
+    whole = [_name({word: values[i] for word, values in columns.items()}) for i in range(len(runs))]
     count = Counter(whole)
-    return [
+    names = [
         name if name and count[name] == 1 and len(name.encode()) <= MOST_BYTES else _with_index(name, run)
-        for run, name in enumerate(whole)
+        for run, name in zip(runs, whole, strict=True)
     ]
+    return names if len({*names}) == len(names) else list(map(_with_index, whole, runs))
 
 
 def ranked(name: str, rank: int, runs: int) -> str:

@@ -51,7 +51,7 @@ class Shelf:
 
         None where there is no file of a run.
         """
-        places = self._places()
+        places = _files_by_mark(self.shown)
         files: list[Path | None] = []
         for mark, folder in zip(self.marks, self.folders, strict=True):
             file = places.get(mark)
@@ -76,25 +76,6 @@ class Shelf:
             folder = self.shown if file.is_relative_to(self.every) else self.every
             link_or_copy(file, folder / file.parent.name / file.name)
 
-    def _places(self) -> dict[str, Path]:
-        """mark -> its file: of several the oldest."""
-        runs = self.home.glob(f"*/{PREFIX}*")
-        before = (self.shown.glob(f"{pattern}{PREFIX}*") for pattern in ("", "run-*/", f"{SUMMARY}/"))
-        places: dict[str, Path] = {}
-        for file in sorted(
-            [*runs, *(file for files in before for file in files)], key=lambda file: file.name
-        ):
-            places.setdefault(self._mark(file), file)
-        return places
-
-    def _mark(self, file: Path) -> str:
-        """Which run's it is; files of version 0.1 are known by their folder."""
-        if match := MARK.search(file.name):
-            return match[1]
-        if match := OLD_NAME.match(file.parent.name):
-            return f"run{int(match[1])}"
-        return "run0" if file.parent == self.shown else file.parent.name
-
 
 def every(shown: Path) -> Path:
     """The folder of all runs, beside the one that is `shown` by default.
@@ -111,11 +92,29 @@ def files_of_runs(shown: Path) -> Iterator[tuple[int, Path]]:
     >>> list(files_of_runs(Path("nowhere/tensorboard")))
     []
     """
-    home = every(shown) if any(every(shown).glob(f"*/{PREFIX}*.run*")) else shown
-    for file in home.glob(f"*/{PREFIX}*"):
-        mark = MARK.search(file.name)
-        if mark and mark[1] != SUMMARY:
-            yield int(mark[1].removeprefix("run")), file
+    for mark, file in _files_by_mark(shown).items():
+        if mark != SUMMARY:
+            yield int(mark.removeprefix("run")), file
+
+
+def _files_by_mark(shown: Path) -> dict[str, Path]:
+    """mark -> its file: of several the oldest, and not a link to it."""
+    places: dict[str, Path] = {}
+    patterns = (every(shown), f"*/{PREFIX}*"), (shown, f"*/{PREFIX}*"), (shown, f"{PREFIX}*")
+    files = [file for folder, pattern in patterns for file in folder.glob(pattern)]
+    for file in sorted(files, key=lambda file: file.name):
+        if mark := _mark(file, shown):
+            places.setdefault(mark, file)
+    return places
+
+
+def _mark(file: Path, shown: Path) -> str | None:
+    """Which run's it is; files of version 0.1 are known by their folder. None of another's."""
+    if match := MARK.search(file.name):
+        return match[1]
+    if match := OLD_NAME.match(file.parent.name):
+        return f"run{int(match[1])}"
+    return "run0" if file.parent == shown else SUMMARY if file.parent.name == SUMMARY else None
 
 
 def link_or_copy(file: Path, link: Path) -> None:

@@ -1,6 +1,20 @@
 """Texts in TensorBoard, which are Markdown."""
+# protobuf makes its classes at run time:
+# pyright: reportAttributeAccessIssue=false
+
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.text.summary_v2 import text_pb
 
 MOST = 20_000  # characters
+
+
+def text(tag: str, markdown: str) -> Summary:
+    """A text under `tag`.
+
+    >>> text("outcome", "**finished**").value[0].tag
+    'outcome'
+    """
+    return text_pb(tag, markdown)
 
 
 def block(content: str, language: str = "") -> str:

@@ -1,4 +1,4 @@
-"""The arguments of `packtrain show`, `export`, `predict` and `plot`: --sort COLUMN, or sort=COLUMN."""
+"""The arguments of the commands beside Hydra's, as `packtrain show`: --sort COLUMN, or sort=COLUMN."""
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
@@ -8,11 +8,12 @@ from typing import Any, NoReturn
 from ...kernels.common.errors import UserError, nearest
 from ..pictures.kinds import listed_kinds, read_options
 
-SHOW_OPTIONS, EXPORT_OPTIONS, PREDICT_OPTIONS, PLOT_OPTIONS = (
+SHOW_OPTIONS, EXPORT_OPTIONS, PREDICT_OPTIONS, PLOT_OPTIONS, BOARD_OPTIONS = (
     ("sort", "limit", "run"),
     ("run", "to", "format"),
     ("run", "to"),
     ("run", "to"),
+    ("all", "port"),
 )
 CURVES = "curves"
 SHOW_USAGE = (
@@ -58,8 +59,7 @@ examples:
   packtrain export FOLDER run=3 to=mine            run 3, into the folder mine
   packtrain export FOLDER format=numpy,onnx        of an MLP: a function of NumPy, and ONNX
   packtrain export FOLDER curves                   the curves of all runs, into FOLDER/export/curves.csv
-  packtrain export FOLDER curves run=best to=a.parquet
-                                                   those of the best run
+  packtrain export FOLDER curves to=all.parquet    the same into another file, .csv or .parquet
 """
 PREDICT_HELP = """\
 Writes the rows of a file, with what a finished training predicts for each, into another file.
@@ -89,6 +89,44 @@ examples:
   packtrain plot FOLDER fit                        FOLDER/fit.png, of the best run
   packtrain plot FOLDER fit run=17 to=fit.svg      of run 17, into a file of your own
 """
+
+
+BOARD_USAGE = "packtrain board FOLDER [all=true] [port=6006]"
+BOARD_HELP = """\
+Starts TensorBoard on this machine, with the curves of a training, a sweep or a search, and says its address.
+Of many runs it shows the ten best and a summary of all, with curves at once; all=true shows every run, and
+HParams' table of them. Of a folder of several trainings, as outputs, it shows each by its name.
+Ctrl-C ends it.
+"""
+BOARD_EXAMPLES = """\
+An option may be written as a word, as in Hydra: port=6007 is --port 6007.
+
+examples:
+  packtrain board FOLDER                           the curves of the best runs
+  packtrain board FOLDER all=true                  every run, for HParams
+  packtrain board outputs                          all that was trained, side by side
+"""
+
+
+def read_board(arguments: Sequence[str]) -> dict[str, Any]:
+    """What `packtrain board ARGUMENTS` gives the function `board`, by name.
+
+    Prints the help and raises SystemExit for --help. Raises UserError for what it doesn't take.
+
+    >>> given = read_board([".", "all=true"])
+    >>> given["every"], given["port"]
+    (True, 6006)
+    """
+    parser = _Parser("packtrain board", BOARD_USAGE, BOARD_OPTIONS, BOARD_HELP, BOARD_EXAMPLES)
+    parser.add_argument("--all", metavar="true", default="false", help="every run, not the best ten alone")
+    parser.add_argument("--port", metavar="N", default="6006", help="the next free one is taken (6006)")
+    given = parser.read(arguments)
+    every, port = given.pop("all").lower(), given["port"]
+    if every not in ("true", "false"):
+        raise UserError(f"all is true or false; got {every!r}")
+    if not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise UserError(f"port is a number from 1 to 65535; got {port!r}")
+    return {**given, "every": every == "true", "port": int(port)}
 
 
 def read_show(arguments: Sequence[str]) -> dict[str, Any]:
@@ -129,7 +167,9 @@ def read_export(arguments: Sequence[str]) -> dict[str, Any]:
     given = parser.read(arguments)
     formats = given.pop("format")
     if given["what"] not in (None, CURVES):
-        raise UserError(f"expected {EXPORT_USAGE}; got {given['what']}{nearest(given['what'], [CURVES])}")
+        word = given["what"]
+        near = nearest(word.partition("=")[0], [CURVES, *EXPORT_OPTIONS])
+        raise UserError(f"expected {EXPORT_USAGE}; got {word}{near}")
     if given["what"] and formats:
         raise UserError("format is about models, and curves are a table: to=FILE.csv or to=FILE.parquet")
     return given | {

@@ -48,7 +48,8 @@ def test_options_are_words_or_have_dashes(typed: list[str], expected: dict[str, 
     ("typed", "expected"),
     [
         ([], {}),
-        (["run=best"], {}),
+        (["run=best"], {"run": "best"}),
+        (["curves", "run=best"], {"what": "curves", "run": "best"}),
         (["run=3", "to=mine"], {"run": "3", "to": Path("mine")}),
         (["--to", "mine", "--run=3"], {"run": "3", "to": Path("mine")}),
         (["to="], {}),
@@ -57,7 +58,8 @@ def test_options_are_words_or_have_dashes(typed: list[str], expected: dict[str, 
 def test_export_takes_a_run_and_a_folder(typed: list[str], expected: dict[str, Any], tmp_path: Path) -> None:
     assert read_export([str(tmp_path), *typed]) == {
         "folder": tmp_path,
-        "run": "best",
+        "what": None,
+        "run": None,
         "to": None,
         "formats": None,
         **expected,
@@ -66,7 +68,7 @@ def test_export_takes_a_run_and_a_folder(typed: list[str], expected: dict[str, A
 
 SHOW = "expected packtrain show FOLDER [COLUMN=VALUE,VALUE]... "
 PLOT = f"expected {PLOT_USAGE}"
-EXPORT = "expected packtrain export FOLDER [run=N | run=best] [to=FOLDER] [format=NAME,NAME]"
+EXPORT = "expected packtrain export FOLDER [curves] [run=N | run=best] [to=FOLDER] [format=NAME,NAME]"
 
 
 @pytest.mark.parametrize(
