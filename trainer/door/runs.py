@@ -15,8 +15,9 @@ from torch import Tensor
 from ...kernels.common.errors import UserError
 from ..data.frames import frame_like
 from ..engines.rows import Row
+from ..folder.objective import Objective, objective_in
 from ..folder.plan import PlannedPack
-from ..folder.ranking import Objective, best_first, objective_in
+from ..folder.ranking import best_first
 from ..folder.result import Result
 from ..folder.table import table_of
 from ..folder.trained import Trained
@@ -88,7 +89,7 @@ class Runs:
         if len(self.packs) == 1:
             return self.packs[0].result.summary
         results = {pack.place.folder: pack.result.summary for pack in self.packs}
-        return summary([pack.place for pack in self.packs], results, None)
+        return summary([pack.place for pack in self.packs], results, None, self.rows)
 
     @cached_property
     def rows(self) -> Sequence[Row]:

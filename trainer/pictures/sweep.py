@@ -11,7 +11,8 @@ import numpy as np
 
 from ..folder.atomic import replace
 from ..folder.digits import number
-from ..folder.ranking import PLACE, Objective, Row
+from ..folder.objective import Objective
+from ..folder.ranking import PLACE, Row
 
 MOST_PANELS, ACROSS = 12, 3
 WIDTH, HEIGHT = 4.2, 3.2  # inches, of a panel

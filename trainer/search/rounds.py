@@ -21,6 +21,7 @@ from ..console.training import Ended, run
 from ..folder.command import command_of
 from ..folder.digits import number
 from ..folder.lock import locked
+from ..folder.objective import Objective
 from ..folder.plan import (
     Plan,
     PlannedPack,
@@ -32,7 +33,7 @@ from ..folder.plan import (
     unfinished,
     write_plan,
 )
-from ..folder.ranking import PRUNED, Objective, Row, lines_best_first, nested
+from ..folder.ranking import PRUNED, Row, lines_best_first, nested
 from ..folder.stored import read_table
 from ..pruning.objective import make_objective
 from ..sweep.report import report

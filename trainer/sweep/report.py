@@ -11,14 +11,17 @@ from ..console.report import next_steps, results_table, shown
 from ..console.tables import Column, new_console, print_columns
 from ..folder.atomic import replace_json
 from ..folder.curves import read_curve, run_name
+from ..folder.objective import Objective, objective_in
 from ..folder.plan import Plan, unfinished
-from ..folder.ranking import Objective, Row, lines_best_first, nested, no_best
+from ..folder.ranking import Row, lines_best_first, nested, no_best
+from ..folder.settings import settings_of
 from ..folder.stored import read_table
+from ..folder.table import write_settings
 from ..pictures.confusion import draw_best
 from ..pictures.style import can_draw
 from ..pictures.sweep import draw
 from ..tensorboard.image import write_images
-from .gather import Result, ended_packs, resume_step, summary, write_runs
+from .gather import Result, ended_packs, resume_step, rows_of, summary, write_runs
 
 MOST_CURVES = 200  # beside the best
 HEADINGS = "failed pack", "", "because"  # of the table of packs that failed
@@ -61,9 +64,11 @@ def write_results(root: Path, plan: Plan, reasons: Mapping[str, str]) -> Result:
     """
     ended, results = ended_packs(root, plan)
     failed = list(_failures(plan, results, reasons))
-    result: Result = summary(ended, results, plan.objective) | {"failed": failed}
+    rows = rows_of(root, ended)
+    result: Result = summary(ended, results, plan.objective, rows) | {"failed": failed}
     if ended:
         write_runs(root, ended)
+    write_settings(root, settings_of(rows, objective_in(result)))
     replace_json(root / "result.json", result)
     return result
 

@@ -14,7 +14,8 @@ from ..config.schema import LEAST_SQUARES
 from ..engines.base import History
 from ..engines.rows import Row, each
 from ..folder.curves import run_name
-from ..folder.ranking import UNUSABLE, Objective, best_first
+from ..folder.objective import UNUSABLE, Objective
+from ..folder.ranking import best_first
 from ..models.evaluate import Evaluation
 from . import hparams
 from .events import EventFiles

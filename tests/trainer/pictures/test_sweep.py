@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from packtrain.trainer.folder.ranking import Objective
+from packtrain.trainer.folder.objective import Objective
 from packtrain.trainer.pictures import sweep as picture
 
 LOSS = Objective("loss.train")
