@@ -140,7 +140,8 @@ def print_best_settings(
     >>> from packtrain.trainer.console.tables import new_console
     >>> setting = {"values": {}, "mean": 0.5, "stderr": None, "best": 0.5, "worst": 0.5, "runs": 1}
     >>> setting |= {"usable": 1, "best_run": 3, "metrics": {}}
-    >>> print_best_settings(new_console(), [setting], Objective("loss.train"))  # doctest: +NORMALIZE_WHITESPACE
+    >>> loss = Objective("loss.train")
+    >>> print_best_settings(new_console(), [setting], loss)  # doctest: +NORMALIZE_WHITESPACE
     <BLANKLINE>
       setting   mean loss after   seeds   best run   best   worst
      ─────────────────────────────────────────────────────────────

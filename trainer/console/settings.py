@@ -30,12 +30,22 @@ def print_settings(console: Console, settings: Sequence[Described], label: str) 
     <BLANKLINE>
     """
     first = Column("setting", [str(rank) for rank in range(1, len(settings) + 1)])
-    *above, last = blocks(first, list(_lasting(settings, label)), console.width)
+    *above, last = blocks(first, _lasting(settings, label), console.width)
     for block in (*above, filled(last, _others(settings), console.width)):
         print_columns(console, block)
 
 
-def _lasting(settings: Sequence[Described], label: str) -> Sequence[Column]:
+def columns_of(settings: Sequence[Described], label: str) -> list[Column]:
+    """All columns of that table.
+
+    >>> setting = {"values": {}, "mean": 0.5, "stderr": 0.01, "best": 0.4, "worst": 0.6, "metrics": {}}
+    >>> [column.label for column in columns_of([setting | {"runs": 8, "usable": 8, "best_run": 3}], "loss")]
+    ['mean loss', 'seeds', 'best run', 'best', 'worst']
+    """
+    return [*_lasting(settings, label), *_others(settings)]
+
+
+def _lasting(settings: Sequence[Described], label: str) -> list[Column]:
     """The columns that are shown whatever the room."""
     way = MEAN if MEAN in settings[0] else MEDIAN
     fields = settings[0]["values"]
@@ -52,7 +62,7 @@ def _seeds(setting: Described) -> str:
     return f"{runs}" if usable == runs else f"{usable} of {runs}"
 
 
-def _others(settings: Sequence[Described]) -> Sequence[Column]:
+def _others(settings: Sequence[Described]) -> list[Column]:
     ends = [Column(name, [number(setting[name]) for setting in settings]) for name in ("best", "worst")]
     metrics = settings[0]["metrics"]
     means = [

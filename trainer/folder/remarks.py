@@ -9,7 +9,7 @@ import numpy as np
 from ..config.ranges import NUMBERS
 from ..config.schema import all_fields
 from ..engines.rows import Row, each
-from .digits import number
+from .digits import error_of, number
 from .objective import Objective, loss_of, one_by_one
 from .settings import LISTED_BEST, LISTED_SETTINGS, SEEDS, Setting, order_of, settings_of, varied
 
@@ -72,7 +72,7 @@ def _about_settings(luckiest: Row, settings: Sequence[Setting], objective: Objec
     own = settings[place]
     whose = f"run {luckiest['index']} has the best {what} of all, {number(own.numbers[0])}"
     if place and own.usable < own.count:
-        yield f"{whose}, but only {_seeds(own)} of {named(own)} are of use: it comes after those with more"
+        yield f"{whose}, but of {named(own)} only {_seeds(own)} can be used: it comes after those with more"
     elif place >= alike:
         rank = f"is number {place + 1} of {len(settings)} by the {own.way}, {_valued(own)}"
         yield f"{whose}, by a lucky seed: its setting, {named(own)}, {rank}"
@@ -120,7 +120,7 @@ def _seeds(setting: Setting) -> str:
 
 
 def _valued(setting: Setting) -> str:
-    error = "" if setting.stderr is None else f" ± {setting.stderr:.2g}"
+    error = "" if setting.stderr is None else f" ± {error_of(setting.stderr)}"
     return f"{number(setting.value)}{error}"
 
 
