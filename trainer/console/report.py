@@ -100,14 +100,12 @@ def results_table(console: Console, result: Mapping[str, Any], rows: Sequence[Ro
     elif many:
         print_many(console, many)
     elif ranked:
-        _print_best(console, settings, ranked, objective)
+        _print_best(console, result, ranked, objective)
         for note in [*ranked[0].get("notes", []), *ranked[0].get("fit", {}).get("notes", [])]:
             print_plain(console, f"  run {ranked[0]['index']}: {note}")
         _print_test(console, ranked[0])
     if joint := result.get("joint_fit"):
         print_plain(console, f"  shared  {shared_line(result['shared'], joint)}")
-    for sentence in result.get("remarks", []):
-        print_plain(console, f"  {sentence}")
     print_confusion(console, result.get("confusion"))
     if many:
         print_plain(console, f"  runs.csv and runs.parquet have all {result['runs']:,} runs")
@@ -123,13 +121,29 @@ def results_table(console: Console, result: Mapping[str, Any], rows: Sequence[Ro
 
 
 def _print_best(
-    console: Console, settings: Sequence[Described], ranked: Sequence[Row], objective: Objective | None
+    console: Console, result: Mapping[str, Any], ranked: Sequence[Row], objective: Objective | None
 ) -> None:
     """Prints the best settings, and the best run of the first; where settings aren't ranked the best runs."""
+    settings, said = result.get("settings", []), result.get("remarks", [])
     if len(settings) > 1:
         print_best_settings(console, settings, objective or loss_of(ranked))
-        print_plain(console, "  the best run of setting 1")
-    print_runs(console, ranked[: 1 if len(settings) > 1 else SHOWN_RUNS], objective)
+        print_remarks(console, said)
+        print_plain(console, "  the best run of setting 1:")
+        print_runs(console, ranked[:1], objective)
+    else:
+        print_runs(console, ranked[:SHOWN_RUNS], objective)
+        print_remarks(console, said)
+
+
+def print_remarks(console: Console, sentences: Sequence[str]) -> None:
+    """Prints a line for each sentence.
+
+    >>> from packtrain.trainer.console.tables import new_console
+    >>> print_remarks(new_console(), ["the best optimizer.lr, 0.1, is the largest that was tried"])
+      the best optimizer.lr, 0.1, is the largest that was tried
+    """
+    for sentence in sentences:
+        print_plain(console, f"  {sentence}")
 
 
 def print_best_settings(

@@ -55,7 +55,7 @@ def remarks(
     if not len(best) or math.isnan(objective.each([rows[best[0]]])[0]):
         return []
     about = _about_settings(rows[int(best[0])], settings, objective) if settings else ()
-    return [*about, *_edges(*(_of_settings(settings) if settings else _of_rows(rows, objective)))]
+    return [*about, *(_edges(*_of_settings(settings)) if settings else _edges(*_of_rows(rows, objective)))]
 
 
 def _about_settings(luckiest: Row, settings: Sequence[Setting], objective: Objective) -> Iterator[str]:
@@ -79,7 +79,9 @@ def _about_settings(luckiest: Row, settings: Sequence[Setting], objective: Objec
 
 
 def count_alike(settings: Sequence[Setting]) -> int:
-    """How many settings, from the best on, differ from it by less than ERRORS standard errors; it is one.
+    """How many settings, from the best on, are as good as far as one can tell; it is one of them.
+
+    They are equal to it, or differ by less than ERRORS standard errors of their difference.
 
     >>> loss = Objective("loss.train", over_seeds="mean")
     >>> lines = [[1.0, 1.2], [1.1, 1.3], [5.0, 5.1]]
@@ -94,12 +96,14 @@ def count_alike(settings: Sequence[Setting]) -> int:
 
 
 def _differ(best: Setting, other: Setting) -> bool:
-    """Whether the difference is as large as ERRORS of its standard errors, or one of them isn't known."""
-    if best.value is None or other.value is None or best.stderr is None or other.stderr is None:
+    """Whether the difference is larger than ERRORS of its standard errors; without these, whether there is one.
+
+    A setting of which fewer runs are of use differs, too.
+    """
+    if best.value is None or other.value is None or other.usable / other.count < best.usable / best.count:
         return True
-    if other.usable / other.count < best.usable / best.count:
-        return True
-    return abs(best.value - other.value) > ERRORS * math.hypot(best.stderr, other.stderr)
+    error = math.hypot(best.stderr or 0.0, other.stderr or 0.0)
+    return abs(best.value - other.value) > ERRORS * error
 
 
 def named(setting: Setting) -> str:
@@ -124,34 +128,32 @@ def _valued(setting: Setting) -> str:
     return f"{number(setting.value)}{error}"
 
 
-def _of_settings(settings: Sequence[Setting]) -> tuple[Mapping[str, list[Any]], list[float | None]]:
-    """The values of each field in the settings, and what they came to where all their runs are of use."""
+def _of_settings(settings: Sequence[Setting]) -> tuple[Mapping[str, list[Any]], int]:
+    """The values of each field in the settings, the best first, and how many are as good as the best."""
     fields = list(settings[0].values)
-    values = [setting.value if setting.usable == setting.count else None for setting in settings]
-    return {field: [setting.values[field] for setting in settings] for field in fields}, values
+    return {field: [setting.values[field] for setting in settings] for field in fields}, count_alike(settings)
 
 
-def _of_rows(rows: Sequence[Row], objective: Objective) -> tuple[Mapping[str, list[Any]], list[float]]:
-    """Likewise, of runs."""
+def _of_rows(rows: Sequence[Row], objective: Objective) -> tuple[Mapping[str, list[Any]], int]:
+    """Likewise, of runs, which are as good where their numbers are equal."""
     order = order_of(rows, objective)
     columns = {field: each(rows, "values", field) for field in varied(rows) if _is_asked(field)}
     ordered = {field: [column[place] for place in order.tolist()] for field, column in columns.items()}
-    return ordered, objective.each(rows)[order].tolist()
+    costs = objective.costs(rows)
+    return ordered, int((costs == costs.min()).sum())
 
 
-def _edges(columns: Mapping[str, list[Any]], values: Sequence[float | None]) -> Iterator[str]:
-    """A sentence for each field of which the best value is the largest or the smallest that was tried."""
+def _edges(columns: Mapping[str, list[Any]], best: int) -> Iterator[str]:
+    """A sentence for each field of which the `best` first values are the largest or the smallest of all."""
     for field, column in columns.items():
         if not _is_asked(field) or not all(map(_is_number, column)):
             continue
-        best, tried = column[0], {*column}
-        if len(tried) < FEWEST_VALUES:
-            continue
-        if any(value == values[0] and other != best for value, other in zip(values, column, strict=True)):
+        tried, (first, *others) = {*column}, {*column[:best]}
+        if len(tried) < FEWEST_VALUES or others:
             continue
         for edge, word, other, way in EDGES:
-            if best == edge(tried) and _beyond(field, best, way):
-                yield f"the best {field}, {number(best)}, is the {word} that was tried: try {other} ones"
+            if first == edge(tried) and _beyond(field, first, way):
+                yield f"the best {field}, {number(first)}, is the {word} that was tried: try {other} ones"
 
 
 def _is_asked(field: str) -> bool:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..console.confusion import print_confusion
-from ..console.report import head_lines, next_steps, print_best_settings, print_runs
+from ..console.report import head_lines, next_steps, print_best_settings, print_remarks, print_runs
 from ..console.tables import Column, new_console, print_columns, print_pairs, print_plain
 from ..folder.digits import number
 from ..folder.experiment import experiment_of
@@ -64,7 +64,7 @@ def _list(
     shown = lines[:limit]
     head_lines(console, stored.result)
     if objective and sort is None:
-        _print_settings(console, chosen, objective, limit)
+        _print_settings(console, chosen, objective, limit, whole=not conditions)
     if shown:
         columns = [*([sort.removeprefix("-")] if sort else []), *(one.column for one in conditions)]
         wanted = [{column: line[column] for column in columns} for line in shown]
@@ -77,14 +77,16 @@ def _list(
         print_plain(console, f"  the first {len(shown):,}; limit=all shows all {len(lines):,}")
 
 
-def _print_settings(console: Console, lines: Sequence[Row], objective: Objective, limit: int | None) -> None:
-    """The settings of these runs, where there are several that are ranked over seeds, and what they say."""
+def _print_settings(
+    console: Console, lines: Sequence[Row], objective: Objective, limit: int | None, whole: bool
+) -> None:
+    """The settings of these runs, where there are several; and what they say where these are all runs."""
     rows = [nested(line) for line in lines]
     settings = settings_of(rows, objective)
     if len(settings) > 1:
         print_best_settings(console, [setting.as_data for setting in settings], objective, limit)
-    for sentence in remarks(rows, settings, objective):
-        print_plain(console, f"  {sentence}")
+    if whole:
+        print_remarks(console, remarks(rows, settings, objective))
 
 
 def _packs(folder: Path, plan: Plan) -> list[Column]:
