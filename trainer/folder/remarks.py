@@ -96,7 +96,7 @@ def count_alike(settings: Sequence[Setting]) -> int:
 
 
 def _differ(best: Setting, other: Setting) -> bool:
-    """Whether the difference is larger than ERRORS of its standard errors; without these, whether there is one.
+    """Whether the difference is larger than ERRORS standard errors; without these, whether there is one.
 
     A setting of which fewer runs are of use differs, too.
     """

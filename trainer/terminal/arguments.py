@@ -20,6 +20,7 @@ EXPORT_USAGE = "packtrain export FOLDER [run=N | run=best] [to=FOLDER] [format=N
 PREDICT_USAGE = "packtrain predict FOLDER FILE [run=N | run=best] [to=FILE]"
 SHOW_HELP = """\
 Lists the runs of a training, a sweep or a search, the best first; or shows one run whole.
+Of several seeds it lists the settings first, by the mean of their runs.
 A sweep that is still running can be looked at too.
 """
 SHOW_EXAMPLES = """\

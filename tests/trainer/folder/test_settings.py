@@ -36,13 +36,11 @@ def run_of(
     }
 
 
-def rows_of(
-    losses: Mapping[Any, Sequence[float | None]], field: str = "optimizer.lr"
-) -> list[dict[str, Any]]:
-    """A run for each loss of each value, with the seeds 0, 1, ...; those without a loss diverged."""
+def rows_of(losses: Mapping[Any, Sequence[float | None]]) -> list[dict[str, Any]]:
+    """A run for each loss of each optimizer.lr, with the seeds 0, 1, ...; those without a loss diverged."""
     points = [(value, seed, loss) for value, each in losses.items() for seed, loss in enumerate(each)]
     return [
-        run_of(index, {"seed": seed, field: value}, loss, "diverged" if loss is None else "finished")
+        run_of(index, {"seed": seed, "optimizer.lr": value}, loss, "diverged" if loss is None else "finished")
         for index, (value, seed, loss) in enumerate(points)
     ]
 
@@ -86,7 +84,7 @@ def test_settings_are_those_of_pandas(rows: list[dict[str, Any]], how: str, obje
     expected = groups.agg([how, "size", lambda costs: np.isfinite(costs).sum()])
     assert len(settings) == len(expected)
     for setting in settings:
-        own = groups.get_group((setting.values["optimizer.lr"], str(setting.values["model.widths"])))
+        own: Any = groups.get_group((setting.values["optimizer.lr"], str(setting.values["model.widths"])))
         value, count, usable = expected.loc[_key(setting)]
         assert (setting.count, setting.usable) == (count, usable)
         assert setting.numbers == [sign * cost for cost in sorted(own) if math.isfinite(cost)]
