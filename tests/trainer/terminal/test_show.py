@@ -27,7 +27,7 @@ from tests.trainer.sweep.test_sweep import BRIEF, HERE
 
 def first_column(out: str) -> list[int]:
     """The numbers that lines of the table of runs begin with."""
-    runs = re.split(r"^ *run ", out, flags=re.MULTILINE)[-1]
+    runs = re.split(r"^ *run  ", out, flags=re.MULTILINE)[-1]
     words = [line.split() for line in runs.splitlines() if "step " not in line]
     return [int(line[0]) for line in words if len(line) > 5 and line[0].isdigit()]
 
