@@ -11,8 +11,8 @@ from tests.helpers import IMPORTABLE, ROOT, sources
 
 # The rooms of trainer, each of which imports from those before it alone.
 ROOMS = (
-    "config", "data", "models", "optimizers", "engines", "folder", "pruning", "loop", "session",
-    "tensorboard", "pictures", "console", "export", "sweep", "search", "door", "api", "terminal",
+    "config", "data", "models", "optimizers", "engines", "folder", "pruning", "loop", "session", "finished",
+    "tensorboard", "pictures", "console", "export", "sweep", "search", "explain", "door", "api", "terminal",
 )  # fmt: skip
 ALLOWED = {
     "conf": set(),
@@ -135,7 +135,7 @@ def test_imports_run_one_way() -> None:
 
 def test_trainer_has_no_loose_files() -> None:
     loose = {path.name for path in (ROOT / "trainer").glob("*.py")}
-    assert loose <= {"__init__.py", "api.py", "session.py"}
+    assert loose <= {"__init__.py", "api.py", "finished.py", "session.py"}
     assert {path.parent.name for path in (ROOT / "trainer").glob("*/__init__.py")} <= set(ROOMS)
 
 

@@ -137,7 +137,7 @@ def test_a_session_from_python_is_as_the_page_says() -> None:
     exec(in_memory, names)
     result = names["result"]
     assert len(result.rows) == 8 and result.summary["outcomes"] == {"finished": 8}
-    assert result.curves.series["loss"].shape == (25, 8)
+    assert result.curves.grid("loss")[1].shape == (25, 8)
     assert result.trained.predict({"x": [10.0]}, run="best").item() == pytest.approx(21, abs=0.5)
     names |= {"inputs": torch.ones(3, 1), "targets": torch.ones(3, 1)}
     exec(own_data, names)

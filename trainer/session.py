@@ -19,11 +19,12 @@ from .data.table import Table
 from .engines.base import Engine
 from .engines.build import make_engine, untrained
 from .engines.choose import Choice, check_backend
-from .engines.curves import Curves
 from .engines.devices import Compute, make_compute
 from .engines.rows import Row
 from .folder.checkpoint import NEVER, part_of
+from .folder.curves import Curves
 from .folder.objective import NONE, Objective, loss_of
+from .folder.recording import Recording
 from .folder.result import Result, head, run_rows, summary
 from .folder.seconds import Seconds, Stopwatch
 from .folder.tested import add_test
@@ -95,7 +96,7 @@ class Session:
         self.judge: Judge | None = make_judge(engine, pack, data)
         self.validation = Validation(engine, data.validation, config.monitor.validate_every)
         self.best = Best(engine) if config.model.best else None
-        self.curves: Curves | None = None
+        self.curves: Recording | None = None
         self.watchers: list[Watcher] = []
         self.slices, self.stopwatch = Slices(), Stopwatch()
         self.reason, self.interrupted = "", False
@@ -135,7 +136,7 @@ class Session:
             session = cls(pack, compute, data, choice, engine, before)
         session.stopwatch.seconds = stopwatch.seconds
         if keep_curves:
-            session.curves = Curves(pack.runs)
+            session.curves = Recording(list(model.scalars))
             session.watchers.append(session.curves)
         return session
 
@@ -191,7 +192,7 @@ class Session:
         if measured is None:
             return None
         for watcher in self.watchers:
-            watcher.validated(*measured)
+            watcher.validated(self.engine.steps_done, *measured)
         return measured[0]
 
     def _chosen(self) -> tuple[Model, Evaluation | None, Tensor | None]:
@@ -235,8 +236,16 @@ class Session:
         result = summary(about, rows, together, objective)
         result |= self._confusion(result["best_run"], model)
         grid = self.data.groups.shape if self.data.groups else None
-        kept = objective, self.curves, grid
+        kept = objective, self._recorded(), grid, self.data.validation
         return Result(self.pack, rows, result, model, self.data.train, *kept)
+
+    def _recorded(self) -> Curves | None:
+        """The curves up to here, where they are kept."""
+        if self.curves is None:
+            return None
+        model = self.engine.model
+        last = model.parameters.detach()[:, list(model.scalars.values())]
+        return self.curves.curves(self.engine.steps_done, last)
 
     def _confusion(self, best: int | None, model: Model) -> Row:
         """{"confusion": which classes the best run takes for which}; {} where there are no classes."""

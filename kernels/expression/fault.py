@@ -1,4 +1,4 @@
-"""Where an equation or its derivative is not finite: the sample, and the part that begins it."""
+"""Where an equation or a derivative is not finite: the sample, the vertex, and the part that begins it."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -8,45 +8,77 @@ import torch
 from torch import Tensor
 
 from ..elementwise.reference import evaluate
-from ..language.expr import Expr, walk, written
+from ..language.derive import reverse
+from ..language.expr import ONE, Expr, name, names, node, number, substitute, walk, written
 from ..language.graph import Graph
+from ..language.notation import LANGUAGE, atom, signed
 from .reference import bind
 
 BLOCK = 1 << 14  # samples that are evaluated together
 SHOWN = 60  # characters of a part
 WORDS = {math.inf: "infinite", -math.inf: "minus infinity"}
+ROUGH = {**LANGUAGE, "number": signed(lambda size: atom(f"{size:.4g}"))}
 
 
 @dataclass(frozen=True)
 class Fault:
     """At `sample`, `part` has a `value` that isn't finite, though its operands are.
 
-    needed_by: ', which the derivative by n needs', or '' where an output does.
+    `place` is the vertex that needs it, as xz, or the partial derivative, as d xz/d a, and `whole` says that
+    the part is all of it. `numbers` is the part with its operands' values. `rounded` is the type whose range
+    the value is beyond, '' where it isn't finite in float64 either.
     """
 
     sample: int
+    place: str
     part: str
+    numbers: str
     value: float
-    needed_by: str
+    whole: bool
+    rounded: str
 
     def __str__(self) -> str:
-        """'(k/xd)^n is infinite'."""
-        text = self.part if len(self.part) <= SHOWN else f"{self.part[:SHOWN]}..."
-        return f"{text} is {WORDS.get(self.value, 'not a number')}{self.needed_by}"
+        """'xt = 2/0 is infinite', or 'exp(k*xd) = exp(812) is infinite, which xt needs'."""
+        left = self.place if self.whole else shortened(self.part)
+        needs = "" if self.whole else f", which {self.place} needs"
+        beyond = f" in {self.rounded}" if self.rounded else ""
+        return f"{left} = {self.numbers} is {word_of(self.value)}{beyond}{needs}"
 
 
-def first_fault(graph: Graph, parameters: Tensor, inputs: Tensor, derivatives: bool = True) -> Fault | None:
+def word_of(value: float) -> str:
+    """How a value that isn't finite is said.
+
+    >>> from packtrain.kernels.expression.fault import word_of
+    >>> word_of(math.inf), word_of(math.nan)
+    ('infinite', 'not a number')
+    """
+    return WORDS.get(value, "not a number")
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text that is long.
+
+    >>> from packtrain.kernels.expression.fault import shortened
+    >>> shortened("a + " * 99)[-8:]
+    '+ a +...'
+    """
+    return text if len(text) <= SHOWN else f"{text[:SHOWN].rstrip()}..."
+
+
+def first_fault(
+    graph: Graph, parameters: Tensor, inputs: Tensor, derivatives: bool = True, outputs: bool = True
+) -> Fault | None:
     """The fault at the first sample where an output, or if `derivatives` a slope, isn't finite; else None.
 
-    parameters [P] of one run, finite; inputs [N, V].
+    parameters [P] of one run, finite; inputs [N, V]. Without `outputs` slopes alone are looked at.
 
     >>> import torch
     >>> from packtrain.kernels.expression.fault import first_fault
     >>> from packtrain.kernels.language import parse
     >>> str(first_fault(parse("xy = a*log(x)"), torch.ones(1), torch.tensor([[2.0], [-1.0]])))
-    'log(x) is not a number'
+    'log(x) = log(-1) is not a number, which xy needs'
     """
-    wanted = _wanted(graph, derivatives)
+    wanted = _wanted(graph, derivatives, outputs)
     program = walk(*(part for part, _ in wanted))
     for start in range(0, len(inputs), BLOCK):
         block = inputs[start : start + BLOCK]
@@ -55,9 +87,9 @@ def first_fault(graph: Graph, parameters: Tensor, inputs: Tensor, derivatives: b
         bad = torch.stack([~values[part].isfinite().expand(1, len(block))[0] for part, _ in wanted])
         if bool(bad.any()):
             sample = int(bad.any(0).nonzero()[0])
-            root, needed_by = wanted[int(bad[:, sample].nonzero()[0])]
-            part = _origin(root, {part: _at(value, sample) for part, value in values.items()})
-            return Fault(start + sample, written(part, most=SHOWN + 1), _at(values[part], sample), needed_by)
+            root, slope = wanted[int(bad[:, sample].nonzero()[0])]
+            here = {part: _at(value, sample) for part, value in values.items()}
+            return _fault(graph, start + sample, here, _origin(root, here), slope, parameters.dtype)
     return None
 
 
@@ -81,18 +113,16 @@ def is_finite(graph: Graph, parameters: Tensor, inputs: Tensor, derivatives: boo
     return finite
 
 
-def _wanted(graph: Graph, derivatives: bool) -> list[tuple[Expr, str]]:
-    return [*_outputs(graph), *(_slopes(graph) if derivatives else ())]
-
-
-def _outputs(graph: Graph) -> Iterator[tuple[Expr, str]]:
-    return ((graph.lowered[output], "") for output in graph.outputs)
+def _wanted(graph: Graph, derivatives: bool, outputs: bool = True) -> list[tuple[Expr, str]]:
+    """What has to be finite, and of a slope the derivative that it is."""
+    values = ((graph.lowered[output], "") for output in graph.outputs if outputs)
+    return [*values, *(_slopes(graph) if derivatives else ())]
 
 
 def _slopes(graph: Graph) -> Iterator[tuple[Expr, str]]:
-    for row in graph.jacobian:
+    for output, row in zip(graph.outputs, graph.jacobian, strict=True):
         for parameter, slope in zip(graph.parameters, row, strict=True):
-            yield slope, f", which the derivative by {parameter} needs"
+            yield slope, f"d {output}/d {parameter}"
 
 
 def _at(value: Tensor, sample: int) -> float:
@@ -104,3 +134,57 @@ def _origin(part: Expr, values: Mapping[Expr, float]) -> Expr:
     while worse := [arg for arg in part.args if not math.isfinite(values[arg])]:
         part = worse[0]
     return part
+
+
+def _fault(
+    graph: Graph, sample: int, values: Mapping[Expr, float], part: Expr, slope: str, dtype: torch.dtype
+) -> Fault:
+    place, whole = _place(graph, part, slope)
+    numbers = node(part.op, *(number(values[arg]) for arg in part.args), value=part.value)
+    rounded = str(dtype).removeprefix("torch.") if part.args and math.isfinite(_in_double(numbers)) else ""
+    texts = written(_by_variables(graph, part), most=SHOWN + 1), written(numbers, ROUGH)
+    return Fault(sample, place, *texts, values[part], whole, rounded)
+
+
+def _by_variables(graph: Graph, part: Expr) -> Expr:
+    """The part in terms of the variables on its way, as exp(xz) for exp(a*x + b)."""
+    variables = {root: name(variable) for variable, root in graph.lowered.items() if root.args}
+    new: dict[Expr, Expr] = {}
+    for inner in walk(part):
+        own = node(inner.op, *(new[arg] for arg in inner.args), value=inner.value)
+        new[inner] = own if inner is part else variables.get(inner, own)
+    return new[part]
+
+
+def _in_double(numbers: Expr) -> float:
+    """The value of an expression of numbers, in float64."""
+    values = {number(0): torch.zeros(1, dtype=torch.float64)}
+    evaluate(walk(numbers), values)
+    return float(values[numbers])
+
+
+def _place(graph: Graph, part: Expr, slope: str) -> tuple[str, bool]:
+    """The first vertex, in topological order, that needs the part, and whether it is all of it.
+
+    Of what only derivatives need, the first partial derivative in that order; else the `slope` itself.
+    """
+    done: set[Expr] = set()
+    order = iter(walk(*graph.lowered.values()))
+    for variable, root in graph.lowered.items():
+        while root not in done:
+            done.add(own := next(order))
+            if own is part:
+                return variable, part is root
+    for partial, root in _partials(graph):
+        if part in walk(root):
+            return partial, part is root
+    return slope, False
+
+
+def _partials(graph: Graph) -> Iterator[tuple[str, Expr]]:
+    """'d xz/d a' -> the partial derivative in terms of inputs and parameters, in topological order."""
+    for variable, expression in graph.definitions:
+        words = [word for word in names(expression) if word not in graph.inputs]
+        own = reverse({expression: ONE}, [name(word) for word in words])
+        lowered = substitute(own.values(), graph.lowered)
+        yield from zip((f"d {variable}/d {word}" for word in words), lowered, strict=True)

@@ -3,12 +3,16 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ..common.errors import nearest
 from .caret import ExpressionError, point_at, right_of
 from .derive import forward, reverse
 from .expr import ONE, ZERO, Expr, name, names, node, substitute, walk, written
 from .notation import LANGUAGE, quoted, spelled
+
+if TYPE_CHECKING:
+    from .explain import Explanation
 
 MAX_SLOPES = 1_000_000  # parts times parameters of the largest graph whose Jacobian is written down
 
@@ -168,12 +172,39 @@ class Graph:
             (values[variable],) = substitute([expression], values)
         return values
 
-    def partials(self) -> dict[str, dict[str, str]]:
-        """variable -> name -> d variable / d name, as text, for each name in its own expression."""
+    @cached_property
+    def slopes(self) -> dict[str, dict[str, Expr]]:
+        """variable -> name -> d variable / d name, for each name in its own expression."""
         return {
-            v: {str(leaf): str(partial) for leaf, partial in reverse({e: ONE}, _leaves(e)).items()}
+            v: {str(leaf.value): slope for leaf, slope in reverse({e: ONE}, _leaves(e)).items()}
             for v, e in self.definitions
         }
+
+    def partials(self) -> dict[str, dict[str, str]]:
+        """`slopes` as text."""
+        return {v: {word: str(slope) for word, slope in own.items()} for v, own in self.slopes.items()}
+
+    def explain(
+        self,
+        values: Mapping[str, float],
+        targets: Mapping[str, float] | None = None,
+        loss: str = "mse",
+        delta: float = 1e-4,
+    ) -> "Explanation":
+        """The graph at one sample: values, partials, the backward walk, and each path of the chain rule.
+
+        `values` are numbers by name, of all inputs and parameters; `targets` likewise of all outputs, without
+        which the loss is the sum of the outputs. `delta` is the step of finite differences. It prints as
+        text, and is HTML in a notebook. Raises UserError.
+
+        >>> from packtrain.kernels.language import parse
+        >>> about = parse("xz = a*x\\nxy = xz^2").explain({"a": 2, "x": 3}, {"xy": 30})
+        >>> about.chains[0].paths[0].factors, about.gradient
+        ((12.0, 12.0, 3.0), {'a': 432.0})
+        """
+        from ..expression.explain import explain_values  # noqa: PLC0415 (torch computes; text needs none)
+
+        return explain_values(self, values, targets, loss, delta)
 
     @cached_property
     def gradient(self) -> tuple[Expr, ...]:

@@ -12,7 +12,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 from packtrain.trainer.data.foreign import UNREADABLE
 from packtrain.trainer.folder.checkpoint import NAMES, Checkpoint, part_of, read
-from packtrain.trainer.folder.curves import messages
+from packtrain.trainer.folder.event_file import messages
 
 SPEED = "speed/samples_per_second"
 
@@ -36,7 +36,7 @@ def left_by(training: Path) -> dict[str, str]:
     return {
         "parameters": _sum((training / "model.safetensors").read_bytes()),
         "memory": _sum(*(name.encode() + memory[name].numpy().tobytes() for name in sorted(memory))),
-        "points": _sum(json.dumps(points_in(training / "tensorboard")).encode()),
+        "points": _sum(json.dumps(points_in(training)).encode()),
         "results": _sum(json.dumps(result).encode(), (training / "runs.csv").read_bytes()),
     }
 
@@ -44,7 +44,7 @@ def left_by(training: Path) -> dict[str, str]:
 def points_in(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """{'run/tag': [(step, value), ...]} in the order of recording; a point recorded twice is there twice."""
     points: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
-    for file in sorted(folder.rglob("events.out.tfevents.*")):
+    for file in sorted(folder.glob("tensorboard*/*/events.out.tfevents.*")):
         for message in messages(file.read_bytes()):
             event = Event.FromString(message)
             for value in event.summary.value:

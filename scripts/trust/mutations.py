@@ -27,6 +27,8 @@ TESTS: dict[str, tuple[str, ...]] = {  # the first row that a file's path starts
         "tests/trainer/folder/test_resuming.py::test_another_training_is_refused_before_it_changes_anything",
     ),
     "trainer/folder/curves": ("tests/trainer/folder/test_curves.py",),
+    "trainer/folder/recording": ("tests/trainer/folder/test_curves.py",),
+    "trainer/folder/event_file": ("tests/trainer/folder/test_event_file.py",),
     "trainer/data/groups": ("tests/trainer/test_groups.py",),
     "trainer/loop/": ("tests/trainer/loop",),
     "trainer/pruning/": ("tests/trainer/pruning/test_pruner.py",),

@@ -5,6 +5,13 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
+def run_folder(training: Path, run: int = 0) -> Path:
+    """The folder of a run's event file in that of a training, whatever it is called."""
+    every = training / "tensorboard-all"
+    (file,) = (every if every.exists() else training / "tensorboard").glob(f"*/events.*.run{run}")
+    return file.parent
+
+
 def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """tag -> (step, value) of each point."""
     found = EventAccumulator(str(folder), size_guidance={"scalars": 0})

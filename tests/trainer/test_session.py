@@ -110,11 +110,11 @@ def test_data_of_ones_own_take_the_place_of_the_configs() -> None:
 
 def test_curves_are_kept_where_they_are_wanted() -> None:
     curves = trained(line(pack=PackConfig(over={"loop.steps": [35, 120]})), keep_curves=True).curves
-    assert curves and curves.steps.tolist() == list(range(0, 120, 10))
-    assert curves.series.keys() == {"loss", "gradient_norm", "lr"}
-    loss = curves.series["loss"]
-    assert loss.shape == (12, 2) and loss.isnan().sum(0).tolist() == [8, 0]
-    assert float(loss[-1, 1]) < float(loss[0, 1])
+    assert curves and set(curves.names) >= {"loss", "gradient_norm", "lr", "parameters.a"}
+    steps, loss = curves.grid("loss")
+    assert steps.tolist() == list(range(0, 120, 10))
+    assert loss.shape == (12, 2) and np.isnan(loss).sum(0).tolist() == [8, 0]
+    assert loss[-1, 1] < loss[0, 1]
 
 
 def test_a_result_that_is_looked_at_early_says_so_and_changes_nothing() -> None:
@@ -161,8 +161,7 @@ def test_a_session_that_is_put_back_forgets_what_came_after() -> None:
     whole = trained(line(), keep_curves=True)
     result = session.result()
     assert result.rows == whole.rows and whole.curves and result.curves
-    assert result.curves.steps.equal(whole.curves.steps)
-    assert result.curves.series["loss"].equal(whole.curves.series["loss"])
+    assert result.curves.table.equals(whole.curves.table)
 
 
 def test_what_makes_no_sense_of_a_session_is_one_sentence() -> None:

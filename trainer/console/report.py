@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ..folder.digits import number
 from ..folder.objective import Objective, loss_of, objective_in
+from ..folder.places import ALL_EVENTS
 from ..folder.ranking import BEST_STEP, Row, best_first
 from ..folder.tested import TEST, TEST_LOSS, flat_test
 from .confusion import print_confusion
@@ -56,14 +57,14 @@ def closing_table(console: Console, result: Mapping[str, Any], rows: Sequence[Ro
       outcome       finished: trained all of its 2 steps
     <BLANKLINE>
      results  out
-       watch  tensorboard --logdir out/tensorboard
+       watch  packtrain board out
          use  packtrain.load('out').predict(inputs)
     """
     results_table(console, result, rows)
     folder = shown(folder)
     steps = {
         "results": str(folder),
-        "watch": f"tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))}",
+        **watch_steps(folder, result["runs"]),
         "use": f"packtrain.load({str(folder)!r}).predict(inputs)",
     }
     if result.get("interrupted"):
@@ -189,12 +190,27 @@ def next_steps(console: Console, **steps: str) -> None:
     """Prints where the results are, and what to type next: a line for each label and its text.
 
     >>> from packtrain.trainer.console.tables import new_console
-    >>> next_steps(new_console(), results="out", watch="tensorboard --logdir out")
+    >>> next_steps(new_console(), results="out", watch="packtrain board out")
      results  out
-       watch  tensorboard --logdir out
+       watch  packtrain board out
     """
     for label, text in steps.items():
         print_plain(console, f"{label:>8}  {text}")
+
+
+def watch_steps(folder: Path, runs: int) -> dict[str, str]:
+    """What to type for TensorBoard; where it opens with the best of many runs, how to see all of them, too.
+
+    >>> watch_steps(Path("out"), runs=3)
+    {'watch': 'packtrain board out'}
+    """
+    command = f"packtrain board {shlex.quote(str(folder))}"
+    if not (folder / ALL_EVENTS).is_dir():
+        return {"watch": command}
+    return {
+        "watch": f"{command}  # curves of the best, and a summary of all",
+        "all": f"{command} all=true  # all {runs:,} runs, and HParams' table of them",
+    }
 
 
 def shown(folder: Path) -> Path:

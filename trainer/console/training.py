@@ -2,16 +2,17 @@
 
 import logging
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 
 from ...kernels.common import source_cache
 from ..config.pack import Pack
-from ..folder.checkpoint import Checkpoints
+from ..folder.checkpoint import NEVER, Checkpoints
 from ..folder.command import Command, write_command
+from ..folder.curves import read_curves
 from ..folder.lock import locked
 from ..folder.ranking import no_best
 from ..folder.result import Result
@@ -63,7 +64,7 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
     """
     with locked(folder), telling_of_compiling(console, pack.config.monitor.progress), enough_memory():
         session = _prepare(pack)
-        monitor = Monitor(session, folder / "tensorboard", console)
+        monitor = Monitor(session, folder, console)
         session.watchers.append(monitor)
         parts = [session, monitor]
         checkpoints = open_checkpoints(pack, folder, session.data, session.engine, parts, monitor.say)
@@ -72,14 +73,14 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
             write_command(folder, command)
         with Signals() as signals:
             with monitor, checkpoints:
-                train(session, checkpoints, signals)
+                train(session, checkpoints, signals, monitor.next)
                 result = session.result()
                 if problem := source_cache.untold():
                     monitor.say(problem)
             monitor.add_results(result)
             write(folder, result)
             if pack.config.monitor.pictures and not session.interrupted:
-                _draw(session, result, folder, monitor, alone=bool(command))
+                _draw(result, folder, monitor, alone=bool(command))
     _print(console, result, folder, bool(command))
     return Ended(signals.exit_code or int(result.best_run is None), session.interrupted)
 
@@ -107,8 +108,15 @@ def say_notes(notes: Iterable[str]) -> None:
         print(f"packtrain: note: {note}", file=sys.stderr)
 
 
-def train(session: Session, checkpoints: Checkpoints, signals: Signals) -> None:
+def train(
+    session: Session,
+    checkpoints: Checkpoints,
+    signals: Signals,
+    pause: Callable[[int], int] = lambda step: NEVER,
+) -> None:
     """Advances the session to its end, or until a signal comes, and saves checkpoints, the last one then.
+
+    No slice of steps goes beyond the next `pause` after a step.
 
     >>> from packtrain.trainer.config.schema import *
     >>> config = Config(
@@ -126,7 +134,7 @@ def train(session: Session, checkpoints: Checkpoints, signals: Signals) -> None:
         if reason := signals.reason:
             session.end(reason, interrupted=True)
             break
-        session.advance(checkpoints.next(session.step))
+        session.advance(min(checkpoints.next(session.step), pause(session.step)))
         with session.stopwatch.running(training=True):
             checkpoints.save_if_due(session.step, session.seconds)
     with session.stopwatch.running(training=True):
@@ -134,16 +142,17 @@ def train(session: Session, checkpoints: Checkpoints, signals: Signals) -> None:
         checkpoints.wait()
 
 
-def _draw(session: Session, result: Result, folder: Path, monitor: Monitor, alone: bool) -> None:
+def _draw(result: Result, folder: Path, monitor: Monitor, alone: bool) -> None:
     """Draws the pictures. The results are written, and stay whatever goes wrong here."""
     if not can_draw():
         if alone and (has_picture(result) or "confusion" in result.summary):
             monitor.say(NO_PICTURES)
         return
     try:
-        monitor.add_pictures(draw_pictures(session, result, folder, alone))
+        drawn = replace(result, curves=read_curves(folder))
+        monitor.add_pictures(draw_pictures(drawn, folder, alone, monitor.say))
     except Exception as error:
-        log.exception("a picture could not be drawn")
+        log.exception("pictures could not be drawn")
         monitor.say(f"a picture could not be drawn ({error}); the results are written")
 
 

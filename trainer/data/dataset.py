@@ -120,6 +120,13 @@ class Dataset:
         targets = self.targets[index]
         return replace(self, inputs=self.inputs[index], targets=targets, weights=weights, rows=rows)
 
+    def some(self, most: int) -> "Dataset":
+        """At most so many of the samples, evenly from the first to the last."""
+        if len(self) <= most:
+            return self
+        places = torch.linspace(0, len(self) - 1, most, dtype=torch.float64, device=self.inputs.device)
+        return self.part(places.round().long())
+
     def _places(self, index: Tensor | slice) -> Tensor:
         """The rows at `index` where the samples are as they came."""
         if isinstance(index, slice):

@@ -1,6 +1,6 @@
 """The runs of a training or a sweep in memory: a table, the best of them, what they predict, their curves."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Integral
@@ -15,6 +15,7 @@ from torch import Tensor
 from ...kernels.common.errors import UserError
 from ..data.frames import frame_like
 from ..engines.rows import Row
+from ..folder.curves import Curves, joined
 from ..folder.objective import Objective, objective_in
 from ..folder.plan import PlannedPack
 from ..folder.ranking import best_first
@@ -148,11 +149,8 @@ class Runs:
 
     @cached_property
     def curves(self) -> Any:
-        """A table of the recorded steps (monitor.every): run, step, loss, gradient_norm, and the rates."""
-        parts = [_curves(pack) for pack in self.packs]
-        names = dict.fromkeys(name for part in parts for name in part)
-        columns = {name: np.concatenate([_or_nan(part, name) for part in parts]) for name in names}
-        return frame_like(self.like, columns)
+        """A table of what was recorded on the way, as in curves.parquet: run, step, loss, ..."""
+        return frame_like(self.like, joined(_curves(pack).table for pack in self.packs))
 
     def report(self) -> str:
         """What the command prints of it."""
@@ -214,18 +212,7 @@ def _table(pack: TrainedPack) -> pyarrow.Table:
     return table
 
 
-def _curves(pack: TrainedPack) -> Mapping[str, np.ndarray]:
-    """The curves of a pack, run after run, the steps in which each was trained."""
-    curves, first = pack.result.curves, pack.place.first
-    assert curves is not None, "its session kept them"
-    series = {name: part.T.numpy() for name, part in curves.series.items()}
-    if not series:
-        return {"run": np.empty(0, np.int64), "step": np.empty(0, np.int64)}
-    trained = ~np.isnan(series["gradient_norm"]) | ~np.isnan(series["loss"])
-    run, place = np.nonzero(trained)
-    columns = {name: part[trained] for name, part in series.items()}
-    return {"run": first + run, "step": curves.steps.numpy()[place], **columns}
-
-
-def _or_nan(part: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    return part.get(name, np.full(len(part["run"]), np.nan))
+def _curves(pack: TrainedPack) -> Curves:
+    """The curves of a pack, as a part of the sweep's."""
+    assert pack.result.curves is not None, "its session kept them"
+    return pack.result.curves.counted_from(pack.place.first)

@@ -40,7 +40,7 @@ def save_pack(folder: Path, saved: SavedConfig, result: Result) -> Path:
     >>> runs = packtrain.train("experiment=debug", "loop.steps=2")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     sorted(file.name for file in runs.save(folder + "/out").iterdir())
-    ['.hydra', '.lock', 'model.safetensors', 'result.json', 'runs.csv', 'runs.parquet']
+    ['.hydra', '.lock', 'curves.parquet', 'model.safetensors', 'result.json', 'runs.csv', 'runs.parquet']
     """
     _refuse_occupied(folder)
     with locked(folder):

@@ -1,9 +1,7 @@
 """config.loop, .optimizer, .schedule and .engine -> an engine."""
 
 import math
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +13,6 @@ from ...kernels.least_squares.linearize import Linearizer, Squares
 from ...kernels.least_squares.minima import Fitter
 from ...kernels.least_squares.robust import RobustLoss, fault_of
 from ..config.checks import not_for_fits
-from ..config.equations import optimizer_fields, rule_in, schedule_fields, schedule_in
 from ..config.pack import Pack
 from ..config.schema import LEAST_SQUARES, profile_level
 from ..data.dataset import Dataset
@@ -25,12 +22,12 @@ from ..models.base import Model
 from ..models.build import graph_of, new_model
 from ..models.expression import ExpressionModel
 from ..models.initial import bounds_of, free_parameters
-from ..optimizers import Optimizer, Rates
 from .base import Engine
 from .choose import Choice, choose
 from .devices import Compute
 from .least_squares import LeastSquaresEngine
 from .parted import PartedEngine
+from .plan import plan_of, steps_of, values_of
 from .shared import SharedEngine, start_together
 from .step import StepEngine
 from .tabulated import TabulatedEngine
@@ -93,27 +90,14 @@ def first_order(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Tabu
     >>> first_order(*given, Choice("step", "reference")).advance(1).steps
     range(0, 1, 20)
     """
-    config, device = pack.config, data.inputs.device
-    order = _order(pack, data)
-    steps = _steps(pack, order)
-
-    rule, like = rule_in(config.optimizer), model.parameters.detach()
-    numbers = _numbers(pack, optimizer_fields(config.optimizer))
-    scheduled = _numbers(pack, schedule_fields(config.schedule))
-    optimizer = Optimizer(rule, numbers, like)
-    rates = Rates(rule, schedule_in(config.schedule), numbers, scheduled, steps.cpu(), like)
-    clips = any(value is not None for value in pack.each("optimizer.clip_norm"))
-    options: dict[str, Any] = {
-        "steps": steps,
-        "clip_norm": _values(pack, "optimizer.clip_norm", device).to(like.dtype) if clips else None,
-        "every": config.monitor.every,
-    }
+    config = pack.config
+    given = model, data, plan_of(pack, model.parameters.detach(), data), config.monitor.every
     if choice.engine == "fused":
         from .fused import FusedEngine  # noqa: PLC0415 (numba takes a second to import)
 
-        return FusedEngine(model, data, order, optimizer, rates, **options, backend=choice.backend)
-    capture = config.engine.capture and device.type == "cuda"
-    return StepEngine(model, data, order, optimizer, rates, **options, capture=capture)
+        return FusedEngine(*given, backend=choice.backend)
+    capture = config.engine.capture and data.inputs.is_cuda
+    return StepEngine(*given, capture=capture)
 
 
 def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> LeastSquaresEngine:
@@ -123,7 +107,7 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
     problem = Problem(
         data.inputs, data.targets, data.weights, loss=_robust_loss(pack, model), segments=data.segments
     )
-    rules = _rules(pack, model, problem, _steps(pack, order))
+    rules = _rules(pack, model, problem, steps_of(pack, order))
     damped = pack.config.optimizer.kind == "levenberg_marquardt"
     if pack.config.model.shared:
         return _joint(pack, model, problem, data, rules, order, choice, damped)
@@ -232,10 +216,10 @@ def _rules(pack: Pack, model: Model, problem: Problem, steps: Tensor) -> Rules:
         free = free_parameters(model.graph)
     bounds = torch.tensor([lower, upper], dtype=model.parameters.dtype, device=device).double()
     return Rules(
-        ftol=_values(pack, "optimizer.ftol", device),
-        xtol=_values(pack, "optimizer.xtol", device),
-        gtol=_values(pack, "optimizer.gtol", device),
-        radius=_values(pack, "optimizer.radius", device),
+        ftol=values_of(pack, "optimizer.ftol", device),
+        xtol=values_of(pack, "optimizer.xtol", device),
+        gtol=values_of(pack, "optimizer.gtol", device),
+        radius=values_of(pack, "optimizer.radius", device),
         lower=bounds[0].expand(runs, size),
         upper=bounds[1].expand(runs, size),
         free=torch.tensor(free, device=device).expand(runs, size),
@@ -253,41 +237,3 @@ def _by_triton(model: Model, backend: str) -> tuple[Squares | None, Linearizer |
 
     assert isinstance(model, ExpressionModel)
     return partial(squares, model.graph), partial(by_triton, model.graph)
-
-
-def _numbers(pack: Pack, fields: Mapping[str, str]) -> dict[str, Tensor]:
-    """The values in each run of the numbers that stand in these fields, by name: [R] each, on the CPU."""
-    return {word: _values(pack, path) for word, path in fields.items()}
-
-
-def _values(pack: Pack, path: str, device: torch.device | None = None) -> Tensor:
-    """The value of a field in each run, [R] in float64; null is infinite."""
-    values = [math.inf if value is None else value for value in pack.each(path)]
-    return torch.tensor(values, dtype=torch.float64, device=device)
-
-
-def _order(pack: Pack, data: Dataset) -> Order:
-    loop, device = pack.config.loop, data.inputs.device
-    batch = len(data) if loop.batch_size == "full" else int(loop.batch_size)
-    if data.of_runs:  # of groups, of which some are small
-        batch = min(batch, len(data))
-    if batch > len(data):
-        raise UserError(
-            f"loop.batch_size={batch} is more than the {len(data)} samples to train on: "
-            "make it smaller, or loop.batch_size=full"
-        )
-    seeds = {
-        "shared": torch.tensor(pack.config.data.seed, device=device),
-        "own": torch.tensor(pack.each("seed"), device=device),
-        "sequential": None,
-    }[loop.order]
-    return Order(len(data), batch, seeds, device)
-
-
-def _steps(pack: Pack, order: Order) -> Tensor:
-    """The number of steps of each run, [R]: loop.steps, or as many as the epochs take."""
-    loop = pack.config.loop
-    if loop.epochs is not None:
-        whole = math.ceil(loop.epochs * order.size / order.batch)
-        return torch.full((pack.runs,), whole, device=order.device)
-    return torch.tensor(pack.each("loop.steps"), device=order.device)

@@ -1,126 +1,112 @@
-"""Why runs can't begin: the row of the data, and the part of the equations, that isn't finite there."""
+"""What isn't finite on the way from the data to a loss and its gradient: the row, the place, the value."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ...kernels.equations.robust import SQUARES
 from ...kernels.expression.fault import first_fault, is_finite
-from ...kernels.expression.reference import predict
 from ...kernels.language import Graph
 from ...kernels.language.graph import MAX_SLOPES
-from ...kernels.loss.reference import of_formula
+from ...kernels.loss.reference import cross_entropy, loss_reference, of_formula
 from ..data.dataset import Dataset
 from ..models.base import Model
 from ..models.expression import ExpressionModel
 
 BEYOND = [10.0**power for power in range(-14, -1)]  # of how far the parameters reach
 OFFSET = 10  # middle of an input over its spread, from which powers of it are better taken about the middle
-UPDATE = (
-    "the loss and its gradient are finite at the starting values, and the first update isn't: "
-    "try a smaller optimizer.lr or, with adam, a larger optimizer.eps"
-)
-UNKNOWN = "look at the data and at the starting values"
+NEARER = ": start nearer, or take another unit"
 
 
-def why_not_begun(model: Model, data: Dataset, runs: Tensor) -> dict[int, str]:
-    """run -> why it can't make a step from its starting values, for each that is marked in `runs` [R].
+@dataclass(frozen=True)
+class Fault:
+    """What isn't finite: `place` is a vertex, a derivative, a unit of a layer or a parameter.
 
-    Runs with the same starting values and samples are examined once.
+    `row` is the data's, from 1; None where no one sample is to blame.
 
-    >>> from packtrain.kernels.language import parse
-    >>> data = Dataset(torch.zeros(1, 1), torch.zeros(1, 1), ("x",), ("xy",))
-    >>> model = ExpressionModel(parse("xy = a/x"), torch.tensor([[2.0], [3.0]]), "mse", None)
-    >>> why_not_begun(model, data, torch.tensor([False, True]))
-    {1: 'row 1: a/x is infinite'}
+    >>> str(Fault("xy = 2/0 is infinite", "xy", 7))
+    'row 7: xy = 2/0 is infinite'
     """
-    starts = {run: _beginning(model, data, run) for run in runs.nonzero()[:, 0].tolist()}
-    first = {values: run for run, values in reversed(starts.items())}
-    reasons = {values: _why_not_begun(model, data, run) for values, run in first.items()}
-    return {run: reasons[values] for run, values in starts.items()}
+
+    text: str
+    place: str
+    row: int | None = None
+
+    def __str__(self) -> str:
+        return self.text if self.row is None else f"row {self.row}: {self.text}"
 
 
-def _beginning(model: Model, data: Dataset, run: int) -> tuple[float, ...]:
-    """What tells runs apart that begin otherwise: the starting values, and which samples are its own."""
-    own = data.segments and data.segments.of(torch.tensor([run]))
-    samples = () if own is None else (*own.starts.tolist(), *own.counts.tolist())
-    return *model.parameters[run].tolist(), *samples
-
-
-def _why_not_begun(model: Model, data: Dataset, run: int) -> str:
-    data = data.of_run(run)
-    if not isinstance(model, ExpressionModel):
-        return fault_of_loss(model, data, run) or UNKNOWN
-    given = model.graph, model.parameters.detach()[run], data
-    return fault_in(*given) or fault_of_loss(model, data, run) or too_far(*given) or UPDATE
-
-
-def fault_of_loss(model: Model, data: Dataset, run: int) -> str:
-    """The output and the target at which the loss of a run, or its slope, isn't finite, or ''.
-
-    What squares and cross-entropy can't take isn't about them, but about the outputs.
-
-    >>> from packtrain.kernels.language import parse
-    >>> data = Dataset(torch.tensor([[1.0], [9.0]]), torch.zeros(2, 1), ("x",), ("xy",))
-    >>> model = ExpressionModel(parse("xy = a*x"), torch.tensor([[20.0]]), "log(cosh(y - t))", "reference")
-    >>> fault_of_loss(model, data, 0)
-    'row 2: model.loss=log(cosh(y - t)), or its slope, is not finite in float32 where y is 180 and t is 0'
-    """
-    loss, data = model.loss_kind, data.counted
-    if loss.of_classes or loss.name in SQUARES:
-        return ""
-    alone = model.of(torch.tensor([run], device=model.parameters.device))
-    with torch.no_grad():
-        outputs = alone.predict(data.inputs)
-        parts = torch.stack(of_formula(loss, outputs, data.targets, alone.loss_constants))
-    wrong = ((~parts.isfinite()).any(0) & outputs.isfinite()).nonzero()
-    if not len(wrong):
-        return ""
-    _, row, column = wrong[0].tolist()
-    dtype = str(outputs.dtype).removeprefix("torch.")
-    return (
-        f"row {data.row(row)}: model.loss={loss.name}, or its slope, is not finite in {dtype} where y is "
-        f"{float(outputs[0, row, column]):.4g} and t is {float(data.targets[row, column]):.4g}"
-    )
-
-
-def fault_in(graph: Graph, parameters: Tensor, data: Dataset) -> str:
-    """Where an equation or a derivative isn't finite at these parameters [P], or ''.
+def fault_in(
+    graph: Graph, parameters: Tensor, data: Dataset, outputs: bool = True, derivatives: bool = True
+) -> Fault | None:
+    """Where an equation, or a derivative, isn't finite at these parameters [P]; None where all are.
 
     >>> from packtrain.kernels.language import parse
     >>> data = Dataset(torch.tensor([[1.0], [0.0]]), torch.zeros(2, 1), ("xd",), ("xt",))
-    >>> fault_in(parse("xt = k/xd"), torch.tensor([2.0]), data)
-    'row 2: k/xd is infinite'
+    >>> str(fault_in(parse("xt = k/xd"), torch.tensor([2.0]), data))
+    'row 2: xt = 2/0 is infinite'
     """
     data = data.counted
-    fault = first_fault(graph, parameters, data.inputs, derivatives=_few(graph))
-    return f"row {data.row(fault.sample)}: {fault}" if fault else ""
+    fault = first_fault(graph, parameters, data.inputs, derivatives and _few(graph), outputs)
+    return fault and Fault(str(fault), fault.place, data.row(fault.sample))
 
 
-def too_far(graph: Graph, parameters: Tensor, data: Dataset) -> str:
-    """The output that is so far from its target that the square isn't finite, or ''.
+def fault_of_loss(model: Model, outputs: Tensor, data: Dataset, mend: str = "") -> Fault | None:
+    """The output [1, B, T] and the target at which a run's loss, or its slope, isn't finite; None if all are.
+
+    Where each is, but not their sum, it is the one that adds the most. `mend` follows what is too far.
 
     >>> from packtrain.kernels.language import parse
-    >>> data = Dataset(torch.tensor([[1.0]]), torch.zeros(1, 1), ("x",), ("xy",))
-    >>> too_far(parse("xy = a*x"), torch.tensor([1e30]), data)
-    'row 1: xy is 1e+30 where the data have 0, too far for a square in float32: start nearer, or take ...'
+    >>> from packtrain.trainer.models.expression import ExpressionModel
+    >>> data = Dataset(torch.tensor([[1.0], [9.0]]), torch.zeros(2, 1), ("x",), ("xy",))
+    >>> model = ExpressionModel(parse("xy = a*x"), torch.tensor([[20.0]]), "log(cosh(y - t))", None)
+    >>> str(fault_of_loss(model, model.predict(data.inputs), data))
+    'row 2: model.loss=log(cosh(y - t)), or its slope, is not finite in float32 where xy is 180 and t is 0'
     """
-    data = data.counted
-    outputs = predict(graph, parameters[None], data.inputs)[0]
-    if outputs.shape != data.targets.shape:
-        return ""
-    away = (outputs - data.targets).abs()
-    if bool((away.square().sum() * len(away)).isfinite()):
-        return ""
-    row, column = divmod(int(away.argmax()), away.shape[1])
-    value, target = float(outputs[row, column]), float(data.targets[row, column])
+    loss = model.loss_kind
+    given = loss, outputs, data.targets, model.loss_constants
+    terms, slopes = (cross_entropy if loss.of_classes else of_formula)(*given)
+    outputs = outputs.detach()
+    finite = terms[0].isfinite() & slopes[0].isfinite()  # [B, T]
+    if bool(finite.all()):
+        weights = None if data.weights is None else data.weights.to(outputs.dtype)
+        if bool(loss_reference(*given, weights)[0].isfinite().all()):
+            return None
+        row, column = divmod(int(terms.abs().argmax()), terms.shape[2])
+    else:
+        row, column = (~finite).nonzero()[0].tolist()
+    return _of_output(model, outputs[0], data, row, column, mend)
+
+
+def _of_output(model: Model, outputs: Tensor, data: Dataset, row: int, column: int, mend: str) -> Fault:
+    """That of one output and its target."""
     dtype = str(outputs.dtype).removeprefix("torch.")
-    return (
-        f"row {data.row(row)}: {graph.outputs[column]} is {value:.4g} where the data have {target:.4g}, "
-        f"too far for a square in {dtype}: start nearer, or take another unit"
-    )
+    place = output_names(model, data)[column]
+    value, loss = float(outputs[row, column]), model.loss_kind.name
+    if model.loss_kind.of_classes:
+        text = f"model.loss={loss}, or its slope, is not finite in {dtype} where {place} is {value:.4g}"
+        return Fault(text, place, data.row(row))
+    target = float(data.targets[row, column])
+    if loss in SQUARES:
+        text = f"{place} is {value:.4g} where the data have {target:.4g}, too far for a square in {dtype}"
+        return Fault(text + mend, place, data.row(row))
+    where = f"where {place} is {value:.4g} and t is {target:.4g}"
+    return Fault(f"model.loss={loss}, or its slope, is not finite in {dtype} {where}", place, data.row(row))
 
 
-def faults_beyond(graph: Graph, parameters: Tensor, direction: Tensor, data: Dataset) -> dict[int, str]:
+def output_names(model: Model, data: Dataset) -> tuple[str, ...]:
+    """What a model's outputs are called: as the equations' outputs, the classes, or the targets.
+
+    >>> from packtrain.trainer.models.mlp import MLPModel
+    >>> data = Dataset(torch.ones(1, 1), torch.ones(1, 1), ("x",), ("t",))
+    >>> output_names(MLPModel(torch.ones(1, 2), [1, 1], True, "mse"), data)
+    ('t',)
+    """
+    return model.graph.outputs if isinstance(model, ExpressionModel) else data.target_names
+
+
+def faults_beyond(graph: Graph, parameters: Tensor, direction: Tensor, data: Dataset) -> dict[int, Fault]:
     """run -> the fault that is met first on the way from `parameters` [K, P] along `direction` [K, P].
 
     `data` are those of the K runs; a run that meets none isn't there.
@@ -128,10 +114,10 @@ def faults_beyond(graph: Graph, parameters: Tensor, direction: Tensor, data: Dat
     >>> from packtrain.kernels.language import parse
     >>> data = Dataset(torch.ones(1, 1), torch.zeros(1, 1), ("x",), ("xy",))
     >>> down = torch.tensor([[-1.0], [0.0]])
-    >>> faults_beyond(parse("xy = log(a*x)"), torch.tensor([[1e-3], [1e-3]]), down, data)
-    {0: 'row 1: log(a*x) is minus infinity'}
+    >>> str(faults_beyond(parse("xy = log(a*x)"), torch.tensor([[1e-3], [1e-3]]), down, data)[0])
+    'row 1: xy = log(0) is minus infinity'
     """
-    faults: dict[int, str] = {}
+    faults: dict[int, Fault] = {}
     left = torch.arange(len(parameters), device=parameters.device)
     for share in BEYOND:
         there = parameters + share * direction

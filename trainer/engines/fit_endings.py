@@ -11,7 +11,8 @@ from ...kernels.least_squares.inference import sum_of_rows
 from ..data.dataset import Dataset
 from ..models.base import Model
 from ..models.expression import ExpressionModel
-from .faults import far_from_0, fault_in, faults_beyond, too_far
+from .faults import NEARER, far_from_0, faults_beyond
+from .moment import fault_of_model
 from .outcome import Ending, Outcome
 
 REASONS = {
@@ -122,21 +123,27 @@ def explanation(fits: Ended, run: int, status: Status) -> str:
     ...     loop=LoopConfig(batch_size="full", steps=50),
     ... )
     >>> explanation(Session.prepare(config).engine, 0, Status.NOT_FINITE)
-    ': row 1: log(x - 2) is not a number'
+    ': row 1: log(x - 2) = log(-1) is not a number, which xy needs'
     """
     data = fits.data.of_run(run)
     if status == Status.HIDDEN:
         return far_from_0(data)
-    if not isinstance(fits.model, ExpressionModel):
-        return ""
     if status == Status.SADDLE:
+        if not isinstance(fits.model, ExpressionModel):
+            return ""
         silent = (fits.rules.free[run] & (fits.solver.scale[run] == 0)).tolist()
         names = [name for name, is_silent in zip(fits.model.layout, silent, strict=True) if is_silent]
         if not names:
             return ": most errors lie where the loss levels off; start closer, or raise its constants"
         return f": every derivative by {' and '.join(names)} is 0 here; start elsewhere"
-    given = fits.model.graph, fits.model.parameters.detach()[run], data
-    fault = fault_in(*given) or too_far(*given)
+    return _fault_at(fits.model, run, data)
+
+
+def _fault_at(model: Model, run: int, data: Dataset) -> str:
+    """What isn't finite at the parameters of one fit, which has these samples."""
+    here = torch.tensor([run], device=model.parameters.device)
+    host = model.of(here).on_host()
+    fault = fault_of_model(host, data.to(torch.device("cpu"), host.parameters.dtype), mend=NEARER)
     return f": {fault}" if fault else ""
 
 

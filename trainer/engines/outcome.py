@@ -13,7 +13,7 @@ class Outcome(Enum):
     CONVERGED = "finished", "converged after {step} steps: {reason}"
     DIVERGED = (
         "diverged",
-        "its loss or a parameter stopped being finite at step {step}; kept are the values before it{reason}",
+        "{reason}; kept are the values before it",
     )
     STOPPED = "stopped early", "stopped after {step} of {steps} steps: {reason}"
     PRUNED = "stopped at rung {rung}", "stopped at rung {rung}, after {step} of {steps} steps: {reason}"
@@ -26,7 +26,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Ending:
-    """The outcome of one run, the steps it took, and why it stopped early or couldn't begin."""
+    """The outcome of one run, the steps it took, and why it made no more, where that is known."""
 
     outcome: Outcome
     step: int
@@ -40,7 +40,8 @@ class Ending:
 
     @cached_property
     def message(self) -> str:
-        text = self.outcome.sentence
-        reason = f" ({self.reason})" if self.outcome is Outcome.DIVERGED and self.reason else self.reason
+        text, reason = self.outcome.sentence, self.reason
+        if self.outcome is Outcome.DIVERGED and not reason:
+            reason = f"its loss or a parameter stopped being finite at step {self.step}"
         message = text.format(step=self.step, steps=self.steps, reason=reason, rung=self.rung)
         return re.sub(r"\b1 steps", "1 step", message)

@@ -12,6 +12,7 @@ from ..config.pack import Pack
 from ..data.dataset import Dataset
 from ..models.base import Model
 from .base import Engine, History, put
+from .diverged import divergences
 from .outcome import Ending, Outcome
 from .rows import Row, Rows
 from .tabulated import endings_of
@@ -113,7 +114,10 @@ class PartedEngine:
 
     def endings(self, reason: str, pruned: str = "") -> list[Ending]:
         """How each run ended; `reason` is why training stopped early, `pruned` why runs were pruned."""
-        endings = endings_of(self.model, self.data, self.alive, self.steps_done, self.steps, reason)
+        known = self.data.faults
+        runs = [run for run in (~self.alive).nonzero()[:, 0].tolist() if run not in known]
+        diverged = divergences(self.pack, self.model, self.data, runs, self.state)
+        endings = endings_of(self.alive, self.steps_done, self.steps, reason, diverged, known)
         for run in self.rungs.nonzero()[:, 0].tolist():
             if endings[run].outcome is Outcome.STOPPED:
                 rung = int(self.rungs[run])

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from ..data.dataset import Dataset
-from ..data.order import Order
 from ..models.base import Model
-from ..optimizers import Optimizer, Rates, State
+from ..optimizers import State
 from .base import History, put, recorded
-from .faults import why_not_begun
 from .outcome import Ending, Outcome
+from .plan import Plan
 from .rows import Row, Rows
 
 MOST_STEPS = 256  # of one block
@@ -41,19 +40,15 @@ class TabulatedEngine(ABC):
         self,
         model: Model,
         data: Dataset,
-        order: Order,
-        optimizer: Optimizer,
-        rates: Rates,
-        steps: Tensor,
-        clip_norm: Tensor | None = None,
+        plan: Plan,
         every: int = 1,
     ) -> None:
-        self.model, self.data, self.order = model, data, order
-        self.optimizer, self.rates = optimizer, rates
-        self.steps = steps
+        self.model, self.data, self.order = model, data, plan.order
+        self.optimizer, self.rates = plan.optimizer, plan.rates
+        self.steps = plan.steps
         self.weights = None if data.weights is None else data.weights.to(model.parameters.dtype)
-        self.clip_norm = clip_norm
-        self.batches = torch.full_like(steps, order.batch)
+        self.clip_norm = plan.clip_norm
+        self.batches = torch.full_like(plan.steps, plan.order.batch)
         self.every = every
         self.step = 0
         device = model.parameters.device
@@ -125,7 +120,7 @@ class TabulatedEngine(ABC):
 
     def endings(self, reason: str, pruned: str = "") -> list[Ending]:
         """How each run ended; `reason` is why training stopped early, where it did."""
-        return endings_of(self.model, self.data, self.alive, self.steps_done, self.steps, reason)
+        return endings_of(self.alive, self.steps_done, self.steps, reason, {}, self.data.faults)
 
     def report(self, rows: Rows) -> Row:
         """Adds nothing to the rows."""
@@ -158,25 +153,29 @@ class TabulatedEngine(ABC):
 
 
 def endings_of(
-    model: Model, data: Dataset, alive: Tensor, steps_done: Tensor, steps: Tensor, reason: str
+    alive: Tensor,
+    steps_done: Tensor,
+    steps: Tensor,
+    reason: str,
+    diverged: Mapping[int, object],
+    unusable: Mapping[int, str],
 ) -> list[Ending]:
     """How runs [R] ended that have done `steps_done` of their `steps`, [R] each.
 
-    >>> from packtrain.kernels.language import parse
-    >>> from packtrain.trainer.models.expression import ExpressionModel
-    >>> model = ExpressionModel(parse("xy = a*x"), torch.ones(1, 1), "mse", None)
-    >>> data = Dataset(torch.ones(1, 1), torch.ones(1, 1), ("x",), ("xy",))
-    >>> alive, nine = torch.tensor([True]), torch.tensor([9])
-    >>> endings_of(model, data, alive, nine - 1, nine, "SIGINT came")[0].message
-    'stopped after 8 of 9 steps: SIGINT came'
+    `diverged` says of runs why they did, and `unusable` of others why their data are of no use.
+
+    >>> alive, nine = torch.tensor([True, False]), torch.tensor([9, 9])
+    >>> for ending in endings_of(alive, nine - 1, nine, "SIGINT came", {1: "step 8: a is infinite"}, {}):
+    ...     print(ending.message)
+    stopped after 8 of 9 steps: SIGINT came
+    step 8: a is infinite; kept are the values before it
     """
-    begun = why_not_begun(model, data, ~alive & (steps_done == 0))
 
     def ending(run: int, alive: bool, done: int, steps: int) -> Ending:
-        if run in data.faults:
-            return Ending(Outcome.FAILED, done, steps, data.faults[run])
+        if run in unusable:
+            return Ending(Outcome.FAILED, done, steps, unusable[run])
         if not alive:
-            return Ending(Outcome.DIVERGED, done, steps, begun.get(run, ""))
+            return Ending(Outcome.DIVERGED, done, steps, str(diverged.get(run, "")))
         if done < steps:
             return Ending(Outcome.STOPPED, done, steps, reason)
         return Ending(Outcome.FINISHED, done, steps)

@@ -3,15 +3,12 @@
 import math
 
 from ...kernels.common.errors import UserError
-from ...kernels.language import Graph
-from ...kernels.language.expr import Expr, name, number, substitute
 from ...kernels.language.latex import latex
 from ...kernels.language.numpy_source import numpy_source
 from ..console.fit import uncertain
+from ..folder.fitted import Definitions, fitted_equations
 from ..folder.trained import Trained
 from ..models.expression import ExpressionModel
-
-Definitions = list[tuple[str, Expr]]
 
 
 def equation_texts(trained: Trained, run: int, about: dict[str, dict]) -> dict[str, str]:
@@ -34,8 +31,7 @@ def equation_texts(trained: Trained, run: int, about: dict[str, dict]) -> dict[s
     values = {name: float(value) for name, value in trained.parameters(run).items()}
     if not all(map(math.isfinite, values.values())):
         raise UserError(f"run {run} has parameters that are not finite numbers, so it has no equations")
-    equations = _with_raw_inputs(trained, graph)
-    fitted = _put(equations, {name: number(value) for name, value in values.items()})
+    equations, fitted = fitted_equations(trained, values)
     parameters = [f"{name} = {uncertain(value, about[name])}" for name, value in values.items()]
     text = "\n".join([*_lines(equations), "", *parameters, "", *_lines(fitted)])
     return {
@@ -47,17 +43,3 @@ def equation_texts(trained: Trained, run: int, about: dict[str, dict]) -> dict[s
 
 def _lines(equations: Definitions) -> list[str]:
     return [f"{variable} = {expression}" for variable, expression in equations]
-
-
-def _put(equations: Definitions, leaves: dict[str, Expr]) -> Definitions:
-    expressions = substitute([e for _, e in equations], leaves)
-    return [(v, e) for (v, _), e in zip(equations, expressions, strict=True)]
-
-
-def _with_raw_inputs(trained: Trained, graph: Graph) -> Definitions:
-    """The graph's equations, of inputs that were not standardized."""
-    if trained.mean is None or trained.std is None:
-        return list(graph.definitions)
-    scale = zip(trained.inputs, trained.mean.tolist(), trained.std.tolist(), strict=True)
-    raw = {word: (name(word) - number(mean)) / number(std) for word, mean, std in scale}
-    return _put(list(graph.definitions), raw)

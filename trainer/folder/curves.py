@@ -1,75 +1,172 @@
-"""Curves, read back from the event files of a run."""
-# protobuf makes its classes at run time:
-# pyright: reportAttributeAccessIssue=false
+"""Curves: what was recorded while runs trained, a row a run and step."""
 
-import struct
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from google.protobuf.message import DecodeError
-from tensorboard.compat.proto.event_pb2 import Event
+import pyarrow as pa
+from pyarrow import parquet
 
-HEADER, FOOTER = 12, 4  # bytes around a record's message: its length with a checksum; the message's checksum
-MOST_POINTS = 500
+from ...kernels.common.errors import UserError
+from ..data.foreign import UNREADABLE
+
+FILE, UNDERWAY = "curves.parquet", "curves.arrow"  # of a training that has ended; of one that goes on
+RUN, STEP = "run", "step"
+VALIDATION, METRICS, PARAMETERS = "loss.validation", "metrics.", "parameters."
+NOTHING = pa.table({RUN: pa.array([], pa.int64()), STEP: pa.array([], pa.int64())})
 
 
-def run_name(run: int, runs: int) -> str:
-    """The folder of one run's event files below those of its pack; a single run has the pack's.
+class Curves:
+    """The rows that were recorded of R runs, in `table`: null where a row says nothing.
 
-    >>> from packtrain.trainer.folder.curves import run_name
-    >>> run_name(7, runs=64), run_name(0, runs=1)
-    ('run-0007', '.')
+    Its columns are run and step; loss (of the minibatch), gradient_norm, and lr, or of fits damping;
+    parameters.NAME of equations, as they were before the step; loss.validation and metrics.NAME. A validation
+    has a row of its own, and so have the parameters after a run's last step.
+
+    >>> curves = Curves(pa.table({"run": [0, 1, 0], "step": [0, 0, 20], "loss": [4.0, 5.0, None]}))
+    >>> curves.line(0, "loss").tolist(), curves.names
+    ([[0.0], [4.0]], ['loss'])
     """
-    return f"run-{run:04d}" if runs > 1 else "."
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def names(self) -> list[str]:
+        """What was recorded, by the names of columns."""
+        return [name for name in self.table.column_names if name not in (RUN, STEP)]
+
+    @property
+    def parameters(self) -> list[str]:
+        """The parameters of which there is a curve."""
+        return [name.removeprefix(PARAMETERS) for name in self.names if name.startswith(PARAMETERS)]
+
+    def of(self, run: int) -> dict[str, np.ndarray]:
+        """The rows of one run in the order of steps: name -> [S], NaN where there is nothing."""
+        rows = self._order[slice(*np.searchsorted(self._run[self._order], [run, run + 1]))]
+        columns = {name: self._column(name)[rows] for name in self.names}
+        return {STEP: self._step[rows], **columns}
+
+    def line(self, run: int, name: str) -> np.ndarray:
+        """[2, S]: the steps of one run, and the values of `name` there that are finite."""
+        own = self.of(run)
+        values = own.get(name, np.full(len(own[STEP]), np.nan))
+        some = np.isfinite(values)
+        return np.stack([own[STEP][some], values[some]])
+
+    def path(self, run: int, names: Sequence[str]) -> np.ndarray:
+        """[S, P]: where these parameters of a run were at the recorded steps, its last values at the end."""
+        own = self.of(run)
+        columns = [own.get(f"{PARAMETERS}{name}", np.full(len(own[STEP]), np.nan)) for name in names]
+        values = np.stack(columns, -1)
+        return values[np.isfinite(values).all(-1)]
+
+    def grid(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The steps [S] at which there is something of `name`, and its values [S, R] there, NaN for none.
+
+        R is the last run of which there is a row, and one.
+        """
+        runs = int(self._run.max()) + 1 if len(self) else 0
+        if name not in self.names:
+            return np.empty(0, np.int64), np.empty((0, runs))
+        values = self._column(name)
+        some = np.isfinite(values)
+        steps, places = np.unique(self._step[some], return_inverse=True)
+        grid = np.full((len(steps), runs), np.nan)
+        grid[places, self._run[some]] = values[some]
+        return steps, grid
+
+    def of_runs(self, runs: Sequence[int]) -> "Curves":
+        """The curves of these runs alone."""
+        return Curves(self.table.filter(pa.array(np.isin(self._run, runs))))
+
+    def counted_from(self, first: int) -> "Curves":
+        """The same curves with the runs counted from `first`, as those of a pack are in its sweep."""
+        return Curves(self.table.set_column(0, RUN, pa.array(self._run + first)))
+
+    @cached_property
+    def _run(self) -> np.ndarray:
+        return self.table[RUN].to_numpy()
+
+    @cached_property
+    def _step(self) -> np.ndarray:
+        return self.table[STEP].to_numpy()
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        """The rows by run, and those of a run by step."""
+        return np.lexsort((self._step, self._run))
+
+    def _column(self, name: str) -> np.ndarray:
+        return self._columns.setdefault(name, self.table[name].to_numpy())
+
+    @cached_property
+    def _columns(self) -> dict[str, np.ndarray]:
+        return {}
 
 
-def read_curve(folder: Path, tag: str) -> np.ndarray:
-    """[2, S]: the steps of the scalar `tag` and its values there; of more than MOST_POINTS some, evenly.
+def read_curves(folder: Path) -> Curves:
+    """What was recorded of the training in `folder`, which may be under way; nothing where there is no file.
 
-    Checksums are not looked at: TensorBoard's own reader computes each in Python, in nine times the time.
+    Raises UserError for a file that is none of ours.
 
-    >>> from pathlib import Path
-    >>> from packtrain.trainer.folder.curves import read_curve
-    >>> read_curve(Path("nowhere"), "loss/train").shape
-    (2, 0)
-    """
-    files = sorted(folder.glob("events.out.tfevents.*"))
-    texts = [text for file in files for text in messages(file.read_bytes()) if tag.encode() in text]
-    some = texts[:: -(-len(texts) // MOST_POINTS) or 1] + texts[-1:]
-    events = [Event.FromString(text) for text in some]
-    points = {e.step: value.simple_value for e in events for value in e.summary.value if value.tag == tag}
-    return np.array(sorted(points.items()), float).reshape(-1, 2).T
-
-
-def last_step(folder: Path) -> int | None:
-    """The last step in the event files of a run, None without.
-
-    >>> from pathlib import Path
-    >>> from packtrain.trainer.folder.curves import last_step
-    >>> last_step(Path("nowhere")) is None
-    True
+    >>> len(read_curves(Path("nowhere")))
+    0
     """
     try:
-        files = [file.read_bytes() for file in folder.glob("events.out.tfevents.*")]
-        last = [text for file in files for text in deque(messages(file), 1)]
-        return max((Event.FromString(text).step for text in last), default=None)
-    except (OSError, DecodeError):  # what is there is something else
-        return None
+        if (folder / UNDERWAY).exists():
+            return Curves(joined(decoded((folder / UNDERWAY).read_bytes())))
+        if (folder / FILE).exists():
+            return Curves(_checked(parquet.read_table(folder / FILE, memory_map=False)))
+    except UNREADABLE as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{folder / FILE} holds no curves of a training: {reason}") from None
+    return Curves(NOTHING)
 
 
-def messages(records: bytes) -> Iterator[bytes]:
-    """The messages of the records that are whole: each has a header, its message and a footer.
+def _checked(table: pa.Table) -> pa.Table:
+    """The table. Raises ValueError where it has other columns than curves have."""
+    types = [pa.int64(), pa.int64(), *[pa.float64()] * (table.num_columns - 2)]
+    if table.column_names[:2] != [RUN, STEP] or table.schema.types != types:
+        raise ValueError(f"its columns are {', '.join(table.column_names)}, of {table.schema.types}")
+    return table
 
-    >>> from packtrain.trainer.folder.curves import messages
-    >>> record = (3).to_bytes(8, "little") + b"...." + b"abc" + b"...."
-    >>> list(messages(record + record[:-1]))
-    [b'abc']
+
+def joined(tables: Iterable[pa.Table]) -> pa.Table:
+    """One table of several, with the columns of all.
+
+    >>> joined([pa.table({"run": [0], "step": [step]}) for step in (0, 20)])["step"].to_pylist()
+    [0, 20]
     """
-    at = HEADER
-    while at <= len(records):
-        (size,) = struct.unpack_from("<Q", records, at - HEADER)
-        if at + size + FOOTER <= len(records):
-            yield records[at : at + size]
-        at += size + FOOTER + HEADER
+    return pa.concat_tables([NOTHING, *tables], promote_options="default")
+
+
+def encoded(table: pa.Table) -> bytes:
+    """A block of rows: a stream of Arrow's, whole.
+
+    >>> [block["run"].to_pylist() for block in decoded(2 * encoded(pa.table({"run": [7]})) + b"...")]
+    [[7], [7]]
+    """
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table.combine_chunks())
+    return sink.getvalue().to_pybytes()
+
+
+def decoded(content: bytes) -> Iterator[pa.Table]:
+    """The blocks that stand one after another, up to one that isn't whole.
+
+    >>> list(decoded(b""))
+    []
+    """
+    source = pa.BufferReader(content)
+    while source.tell() < len(content):
+        try:
+            table = pa.ipc.open_stream(source).read_all()
+        except UNREADABLE:
+            return
+        yield table

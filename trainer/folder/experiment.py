@@ -38,7 +38,7 @@ def experiment_of(folder: Path, run: int) -> str:
     >>> text.splitlines()[:3]
     ['# @package _global_', 'name: run', 'seed: 6']
     """
-    return f"{PACKAGE}\n{OmegaConf.to_yaml(OmegaConf.create(_of_use(run_config(folder, run))))}"
+    return f"{PACKAGE}\n{OmegaConf.to_yaml(OmegaConf.create(fields_of_use(run_config(folder, run))))}"
 
 
 def run_config(folder: Path, run: int) -> Config:
@@ -52,7 +52,7 @@ def run_config(folder: Path, run: int) -> Config:
     Traceback (most recent call last):
     packtrain.kernels.common.errors.UserError: x has no folder .hydra, which says how its runs were configured
     """
-    return _alone(read_pack(folder), run, _started_in(folder))
+    return _alone(read_pack(folder), run, started_in(folder))
 
 
 def read_pack(folder: Path) -> Pack:
@@ -83,8 +83,13 @@ def _loaded(folder: Path, name: str) -> Any:
         raise UserError(f"{folder / '.hydra'} doesn't say how its runs were configured: {reason}") from None
 
 
-def _started_in(folder: Path) -> Path | None:
-    """The folder in which the command was given, against which relative paths are resolved."""
+def started_in(folder: Path) -> Path | None:
+    """The folder in which the command was given, against which relative paths are resolved.
+
+    >>> from packtrain.trainer.folder.experiment import started_in
+    >>> started_in(Path("nowhere")) is None
+    True
+    """
     file = folder / ".hydra" / "hydra.yaml"
     cwd = OmegaConf.select(OmegaConf.load(file), "hydra.runtime.cwd") if file.exists() else None
     return Path(str(cwd)) if cwd else None
@@ -147,11 +152,19 @@ def _each_auto(pack: Pack) -> dict[str, str]:
     return {f"{INITIAL}{name}": AUTO for name in graph.parameters} if graph else {}
 
 
-def _of_use(config: Config) -> dict[str, Any]:
-    """The fields that the run has a use for."""
+def fields_of_use(config: Config) -> dict[str, Any]:
+    """The config without the fields that a training has no use for, such as another optimizer's.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.folder.experiment import fields_of_use
+    >>> config = Config(model=ModelConfig("expression"), data=DataConfig("table"))
+    >>> config.optimizer = OptimizerConfig("gauss_newton")
+    >>> list(fields_of_use(config)["optimizer"])
+    ['kind', 'ftol', 'xtol', 'gtol']
+    """
     used = dict(_used("", config))
-    used["pack"] = {"slice": config.pack.slice}
-    if config.pack.slice is None:
+    used["pack"] = {name: value for name, value in asdict(config.pack).items() if value}
+    if not used["pack"]:
         del used["pack"]
     if config.search.pruner != "patience":  # the others compare runs
         used["search"] = {"kind": "grid"}

@@ -128,6 +128,20 @@ def _pack(first: int, runs: int, **given: Any) -> PlannedPack:
     return PlannedPack(first=operator.index(first), runs=operator.index(runs), **given)
 
 
+def values_in_sweep(folder: Path) -> dict[str, Any] | None:
+    """The structural values of the pack in `folder`, as its sweep's plan says; None where it is in no sweep.
+
+    >>> from pathlib import Path
+    >>> from packtrain.trainer.folder.plan import values_in_sweep
+    >>> values_in_sweep(Path("nowhere")) is None
+    True
+    """
+    root = next((parent for parent in folder.absolute().parents if (parent / FILE).exists()), None)
+    plan = read_plan(root) if root else None
+    packs = plan.packs if plan and root else []
+    return next((pack.values for pack in packs if root and root / pack.folder == folder.absolute()), None)
+
+
 def check_same(root: Path, plan: Plan, command: Command, overrides: list[str]) -> None:
     """Raises UserError where the sweep in `root` is of another config, or of other overrides.
 

@@ -15,12 +15,12 @@ from ..config.schema import LEAST_SQUARES, Config
 from ..data.dataset import Dataset
 from ..engines.base import Engine
 from ..engines.choose import Choice
-from ..engines.curves import Curves
 from ..engines.devices import Compute
 from ..engines.outcome import Ending
 from ..engines.rows import Row, Rows, Some, each
 from ..models.base import Model
 from ..models.evaluate import Evaluation
+from .curves import Curves
 from .group_runs import GroupRuns, best_of_groups
 from .objective import Objective
 from .ranking import LISTED_BEST, LISTED_RUNS, best_first, best_run, counted
@@ -35,8 +35,7 @@ class Result:
 
     `model` holds the parameters of every run [R, P], `data` is what they were trained on, and `objective`
     what the runs are ranked by, None for their loss. `curves` are the recorded steps, where they were kept;
-    `grid` the shape
-    of that on which the groups stand, if any.
+    `grid` the shape of that on which the groups stand, if any; `validation` the data that were held out.
     """
 
     pack: Pack
@@ -47,6 +46,7 @@ class Result:
     objective: Objective | None = None
     curves: Curves | None = None
     grid: tuple[int, ...] | None = None
+    validation: Dataset | None = None
 
     @property
     def best_run(self) -> int | None:
@@ -60,7 +60,9 @@ class Result:
         names = data.input_names, data.target_names
         scales = data.mean, data.std, data.target_mean, data.target_std
         about = {"features": data.features, "label": data.label, "one_hot": data.one_hot}
-        return Trained(self.model, self.summary, *names, *scales, groups=self.groups, **about)
+        return Trained(
+            self.model, self.summary, *names, *scales, groups=self.groups, recorded=self.curves, **about
+        )
 
     @cached_property
     def groups(self) -> GroupRuns | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import torch
 from omegaconf import OmegaConf
 from safetensors import safe_open
@@ -24,6 +25,7 @@ from ..data.units import in_units, scaled
 from ..models.base import Model
 from ..models.build import build, make_graph, make_layout
 from ..models.predict import predict, predict_each
+from .curves import Curves, read_curves
 from .given import read_given
 from .group_runs import GroupRuns
 from .plan import FILE as SWEEP
@@ -42,6 +44,7 @@ class Trained:
     `features` say how inputs are made of a table's columns: of none, each is a column of its own name.
     `label` is the column whose classes the targets are, `one_hot` that there is an output for each with
     another loss than cross_entropy. `groups` say which run is whose, where data.group told groups apart.
+    `recorded` are the curves, or the folder that holds them.
     """
 
     model: Model
@@ -57,6 +60,7 @@ class Trained:
     label: str = ""
     one_hot: bool = False
     groups: GroupRuns | None = None
+    recorded: Curves | Path | None = None
 
     @property
     def best_run(self) -> int | None:
@@ -73,6 +77,18 @@ class Trained:
         run = self._place(run)
         named = {name: part.detach() for name, part in self.model.named().items()}
         return named if run is None else {name: part[run] for name, part in named.items()}
+
+    def curves(self, run: int | str | None = None) -> pyarrow.Table:
+        """What was recorded on the way: a table with the columns of curves.parquet, of all runs or of one.
+
+        Its to_pandas() makes a DataFrame. Raises UserError for a run that isn't there, and where no curves
+        were kept.
+        """
+        run = self._place(run)
+        curves = read_curves(self.recorded) if isinstance(self.recorded, Path) else self.recorded
+        if curves is None or not len(curves):
+            raise UserError("no curves were kept: Session.prepare(..., keep_curves=True) keeps them")
+        return curves.table if run is None else curves.of_runs([run]).table
 
     def predict(self, inputs: Any, run: int | str | None = None) -> Any:
         """Outputs [R, B, T], or [B, T] of one `run`, a number or "best"; of a table, a table of predictions.
@@ -200,7 +216,7 @@ def _load(folder: Path) -> Trained:
         with safe_open(folder / "model.safetensors", "pt") as file:
             about = json.loads(file.metadata()["packtrain"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return _trained(result, about, tensors)
+        return replace_fields(_trained(result, about, tensors), recorded=folder)
     except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         of_sweep = "; of a sweep say which run, as in run='best'" if (folder / SWEEP).exists() else ""

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from .curves import last_step
-from .places import CHECKPOINTS, CURVES, NAMES, SUMMARY
+from .event_file import last_step
+from .places import CHECKPOINTS, EVENTS, NAMES, SUMMARY
 
 
 def how_far(folder: Path, steps: int | None) -> str:
@@ -27,7 +27,8 @@ def how_far(folder: Path, steps: int | None) -> str:
 def _step(folder: Path) -> int | None:
     """The last step in a checkpoint's name or an event file; None without."""
     counts = [file.stem.partition("-")[2] for file in (folder / CHECKPOINTS).glob(NAMES)]
-    curves = folder / CURVES
-    recorded = last_step(curves / SUMMARY if (curves / SUMMARY).is_dir() else curves)
+    curves = folder / EVENTS
+    folders = [curves / SUMMARY, *sorted(path for path in curves.glob("*") if path.is_dir()), curves]
+    recorded = next((step for folder in folders if (step := last_step(folder)) is not None), None)
     known = [int(count) for count in counts if count.isdigit()] + ([] if recorded is None else [recorded])
     return max(known, default=None)

@@ -1,4 +1,4 @@
-"""A result, written into its run folder: result.json, runs.csv, runs.parquet and model.safetensors."""
+"""A result, written into its run folder: result.json, runs.csv, runs.parquet, model.safetensors, curves."""
 
 import json
 from dataclasses import asdict
@@ -13,6 +13,8 @@ from ..engines.rows import finite
 from ..models.base import Model
 from ..models.expression import ExpressionModel
 from .atomic import replace, replace_json
+from .curve_file import write_curves
+from .curves import FILE as CURVES
 from .maps import maps_of
 from .result import Result
 from .settings import settings_of
@@ -23,8 +25,8 @@ from .trained import SCALES
 def write(folder: Path, result: Result) -> None:
     """Writes the four files into `folder`, each whole or not at all; result.json, the last, says it is done.
 
-    Where several settings are ranked over seeds there is settings.csv, too; of a cube's fits there are maps,
-    each a file in the folder `maps`.
+    Curves are written where the result has them. Where several settings are ranked over seeds there is
+    settings.csv, too; of a cube's fits there are maps, each a file in the folder `maps`.
 
     Raises OSError, with the file's name, where one can't be written.
 
@@ -51,6 +53,9 @@ def write(folder: Path, result: Result) -> None:
         (folder / "maps").mkdir(exist_ok=True)
         for name, values in maps.items():
             replace(folder / "maps" / f"{name}.npy", partial(_save_map, values))
+    if result.curves is not None:
+        table = result.curves.table
+        replace(folder / CURVES, lambda file: write_curves(file, [table]))
     replace_json(folder / "result.json", finite(result.summary))
 
 

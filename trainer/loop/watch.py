@@ -15,6 +15,6 @@ class Watcher(Protocol):
         """A slice of steps was made."""
         ...
 
-    def validated(self, evaluation: Evaluation, runs: Tensor) -> None:
-        """Runs were measured on the validation part; those marked [R] had made steps since the last time."""
+    def validated(self, steps: Tensor, evaluation: Evaluation, runs: Tensor) -> None:
+        """Runs were measured on the validation part after `steps` [R]; those marked had made some since."""
         ...

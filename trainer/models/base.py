@@ -49,6 +49,15 @@ class Model(ABC):
             part.loss_constants = self.loss_constants[runs]
         return part
 
+    def on_host(self) -> Self:
+        """The same model with a copy of its parameters on the CPU, computed by the reference."""
+        part = copy(self)
+        part.parameters = self.parameters.detach().clone().cpu().requires_grad_()
+        part.seeds, part.backend = self.seeds.cpu(), "reference"
+        if self.loss_constants is not None:
+            part.loss_constants = self.loss_constants.cpu()
+        return part
+
     def keys(self, steps: Tensor) -> Tensor:
         """What makes the loss of each of `steps` [S] random: [S, R, ...]; [S, 0] where nothing does."""
         return steps.new_empty(len(steps), 0)

@@ -1,8 +1,8 @@
 """The multilayer perceptron: linear layers with an activation between them, R of them at once."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -18,6 +18,14 @@ from ...kernels.quantize import quantize
 from ...kernels.random import Purpose, pair_keys
 from .base import Model
 from .weights import layout
+
+
+class Stage(NamedTuple):
+    """A layer on its way: what it takes [R, B, I], or [B, I] of all runs, its sums and outputs [R, B, O]."""
+
+    taken: Tensor
+    sums: Tensor
+    outputs: Tensor
 
 
 class MLPModel(Model):
@@ -55,6 +63,12 @@ class MLPModel(Model):
         part.dropout = self.dropout and self.dropout.of(runs)
         return part
 
+    def on_host(self) -> Self:
+        """The same model on the CPU; see Model.on_host."""
+        part = super().on_host()
+        part.dropout = self.dropout and Dropout(self.dropout.rates.cpu(), self.dropout.scales.cpu())
+        return part
+
     def keys(self, steps: Tensor) -> Tensor:
         """What is dropped at `steps` [S], as keys for each run and hidden layer: [S, R, L, 2]."""
         if self.dropout is None:
@@ -89,6 +103,17 @@ class MLPModel(Model):
         per_run = torch.func.vmap(per_sample, (None, 0))
         slopes, values = torch.func.vmap(per_run, (0, 0 if inputs.dim() == 3 else None))(parameters, inputs)
         return values, slopes
+
+    def stages(self, inputs: Tensor, keys: Tensor | None = None) -> Iterator[Stage]:
+        """Layer after layer, by the reference; `keys` [R, ...] are those of a step, see Model.loss."""
+        named, values = self.named(), inputs
+        for number in range(self.layers):
+            taken = self._input(number, values, "reference", keys)
+            layer = named[f"weight_{number}"], named.get(f"bias_{number}")
+            sums = linear(taken, *layer, self.product, "reference")
+            last = number == self.layers - 1
+            values = sums if last else activation(sums, self.activation, "reference")
+            yield Stage(taken, sums, values)
 
     def _outputs(
         self, parameters: Tensor, inputs: Tensor, backend: str, keys: Tensor | None = None

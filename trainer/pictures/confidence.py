@@ -9,6 +9,10 @@ import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 from scipy.special import chdtri, fdtri
 
+from ..engines.build import make_engine
+from ..engines.choose import choose
+from ..engines.devices import make_compute
+from ..engines.least_squares import LeastSquaresEngine
 from ..engines.profile import Profiled
 from ..engines.profile_curves import Curve, Plane, confidence_plane, profile_curves
 from ..folder.result import Result
@@ -22,10 +26,8 @@ POINTS, FINER = 41, 8  # fits on a plane's side; places that are drawn for each
 FILLS = "#9db7d5", "#d6e2ef"  # of the regions of 68 and 95 %
 
 
-def draw_confidence(fits: Profiled, result: Result, file: Path) -> bool:
-    """Draws the regions of the best run's parameters as PNG -> whether it has from two to six of them.
-
-    `fits` is the engine that the result is of.
+def has_confidence(result: Result) -> bool:
+    """Whether the best run of a result is a fit of two to six parameters that have standard errors.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -37,15 +39,47 @@ def draw_confidence(fits: Profiled, result: Result, file: Path) -> bool:
     ... ))
     >>> while not session.done:
     ...     session.advance()
-    >>> draw_confidence(session.engine, session.result(), Path("confidence.png"))  # of one parameter
+    >>> has_confidence(session.result())  # of one parameter
     False
     """
-    if not has_picture(result) or not can_draw() or result.best_run is None:
+    return result.best_run is not None and _has_regions(result, result.best_run)
+
+
+def draw_confidence(result: Result, file: Path, run: int | None = None) -> bool:
+    """Draws the regions of a run's parameters, the best run's where none is named -> whether it has some.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"], loss="sse"),
+    ...     data=DataConfig("table", table={"x": [1, 2, 3], "xy": [1, 2, 4]}),
+    ...     optimizer=OptimizerConfig("levenberg_marquardt"),
+    ...     loop=LoopConfig(batch_size="full", steps=50),
+    ... ))
+    >>> while not session.done:
+    ...     session.advance()
+    >>> draw_confidence(session.result(), Path("confidence.png"))  # of one parameter
+    False
+    """
+    run = result.best_run if run is None else run
+    if run is None or not can_draw() or not _has_regions(result, run):
         return False
-    if not FEWEST <= len(_known(View(result, result.best_run))) <= MOST:
-        return False
-    save(figure_of_confidence(fits, result), file)
+    save(figure_of_confidence(_fits(result), result, run), file)
     return True
+
+
+def _has_regions(result: Result, run: int) -> bool:
+    is_fit = has_picture(result) and "fit" in result.rows.columns and result.data.segments is None
+    return is_fit and FEWEST <= len(_known(View(result, run))) <= MOST
+
+
+def _fits(result: Result) -> Profiled:
+    """The engine that fits as the result was fitted."""
+    compute = make_compute(result.pack.config.compute)
+    choice = choose(result.pack.config, View(result, 0).graph, result.data, compute)
+    engine = make_engine(result.pack, result.model, result.data, choice)
+    assert isinstance(engine, LeastSquaresEngine), "it has reports of fits"
+    return engine
 
 
 def figure_of_confidence(fits: Profiled, result: Result, run: int | None = None) -> Any:

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..folder.atomic import replace
-from .style import can_draw
+from .style import can_draw, new_figure, save
 
 CELL, MARGIN, LEAST = 0.55, 1.8, 4.2  # inches
 MOST_COUNTED, UNCOUNTED = 25, 14  # classes up to which each cell has its count; cells that more have room for
@@ -28,6 +27,15 @@ def draw_best(folder: Path) -> bool:
     False
     """
     return draw_counts(json.loads((folder / "result.json").read_text()), folder / "confusion.png")
+
+
+def has_counts(result: Mapping[str, Any]) -> bool:
+    """Whether a result.json's content counts what the best run takes classes for.
+
+    >>> has_counts({"run": []})
+    False
+    """
+    return bool(result.get("confusion"))
 
 
 def draw_counts(result: Mapping[str, Any], file: Path) -> bool:
@@ -55,13 +63,11 @@ def draw(confusion: Mapping[str, Any], title: str, file: Path) -> None:
     ...     [file.name for file in Path(folder).iterdir()]
     ['confusion.png']
     """
-    from matplotlib.figure import Figure  # noqa: PLC0415 (an optional dependency, and slow)
-
     classes, counts = confusion["classes"], np.array(confusion["counts"])
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     counted = len(classes) <= MOST_COUNTED
     size = max(LEAST, MARGIN + CELL * (len(classes) if counted else UNCOUNTED))
-    figure = Figure(figsize=(size + 0.8, size), layout="constrained")
+    figure = new_figure(size + 0.8, size)
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     if counted:
@@ -70,7 +76,7 @@ def draw(confusion: Mapping[str, Any], title: str, file: Path) -> None:
     axes.set_title(title, fontsize=10)
     bar = figure.colorbar(image, ax=axes, aspect=30, label="share of the actual class")
     bar.outline.set_visible(False)
-    replace(file, lambda draft: figure.savefig(draft, format="png", dpi=120))
+    save(figure, file)
 
 
 def _write_counts(axes: Any, counts: np.ndarray, shares: np.ndarray) -> None:

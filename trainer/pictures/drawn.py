@@ -1,29 +1,88 @@
-"""The pictures of a training, which are drawn from its result."""
+"""What draws each kind of picture, at the end of a training or of its run folder."""
 
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from ..engines.least_squares import LeastSquaresEngine
 from ..folder.result import Result
-from ..session import Session
-from .confidence import draw_confidence
-from .confusion import draw_counts
-from .fit import draw_fit
-from .groups import draw_groups
-from .maps import draw_maps
-from .minima import draw_minima
+from .boundary import draw_boundary, has_boundary
+from .confidence import draw_confidence, has_confidence
+from .confusion import draw_counts, has_counts
+from .fit import draw_fit, has_fit
+from .graph import draw_graph, has_graph
+from .groups import draw_groups, has_groups
+from .loss import draw_loss, has_loss
+from .maps import draw_maps, has_maps
+from .measured import draw_measured, has_measured
+from .minima import draw_minima, has_minima
+from .ranked import Ranked
+from .sweep import draw_sweep, has_sweep
 
-TAGS = "fit", "fits", "maps", "minima", "confidence", "confusion"
+log = logging.getLogger(__name__)
 
 
-def draw_pictures(session: Session, result: Result, folder: Path, alone: bool = True) -> dict[str, Path]:
-    """Draws what there is to see of a session's result into `folder` -> the files by their tags.
+def _is_varied(result: Result) -> bool:
+    """Whether runs differ in more than their groups and starts, which have pictures of their own."""
+    config = result.pack.config
+    return config.data.group is None and config.model.starts == 1
 
-    Of equations the fit of the best run, or of groups the page of some, and of a cube's maps; of several
-    starts the minima; of a fit with intervals by profile the regions of confidence; of classes, in a training
-    that is `alone`, the confusion.
+
+def _always(_: Result) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """`draw(subject, file, **options)` draws, and says whether it did; `has(subject)` says so before.
+
+    The subject is a Result. At the end of a training it is drawn where `at_end(result)`; of a pack of a sweep
+    unless it is drawn `alone`.
+    """
+
+    draw: Callable[..., bool]
+    has: Callable[[Any], bool]
+    at_end: Callable[[Result], bool] = _always
+    alone: bool = False
+
+
+# A line a kind of kinds.py. Those of the runs of a training or a whole sweep: the subject is a Ranked.
+OF_RUNS = {
+    "loss": Drawing(draw_loss, has_loss, alone=True),
+    "sweep": Drawing(draw_sweep, has_sweep, _is_varied, alone=True),
+}
+OF_RESULT = {
+    "fit": Drawing(draw_fit, has_fit),
+    "fits": Drawing(draw_groups, has_groups),
+    "maps": Drawing(draw_maps, has_maps),
+    "minima": Drawing(draw_minima, has_minima),
+    "confidence": Drawing(
+        draw_confidence, has_confidence, at_end=lambda result: result.pack.config.fit.intervals == "profile"
+    ),
+    "boundary": Drawing(draw_boundary, has_boundary),
+    "measured": Drawing(draw_measured, has_measured),
+    "confusion": Drawing(
+        lambda result, file: draw_counts(result.summary, file),
+        lambda result: has_counts(result.summary),
+        alone=True,
+    ),
+    "graph": Drawing(draw_graph, has_graph, alone=True),
+}
+
+
+def draw_pictures(
+    result: Result, folder: Path, alone: bool = True, say: Callable[[str], None] = print
+) -> dict[str, Path]:
+    """Draws what there is to see of a result into `folder` -> the files by their kinds.
+
+    Of a pack of a sweep, which isn't `alone`, there are those of one run. What can't be drawn is said, and
+    the others are drawn.
 
     >>> from tempfile import TemporaryDirectory
     >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
     >>> session = Session.prepare(Config(
     ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
     ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
@@ -32,22 +91,25 @@ def draw_pictures(session: Session, result: Result, folder: Path, alone: bool = 
     >>> while not session.done:
     ...     session.advance()
     >>> with TemporaryDirectory() as folder:
-    ...     {tag: file.name for tag, file in draw_pictures(session, session.result(), Path(folder)).items()}
-    {'fit': 'fit.png'}
+    ...     {kind: file.name for kind, file in draw_pictures(session.result(), Path(folder)).items()}
+    {'fit': 'fit.png', 'graph': 'graph.png'}
     """
-    files = {tag: folder / f"{tag}.png" for tag in TAGS}
-    drawn = {
-        "fit": result.data.segments is None and draw_fit(result, files["fit"]),
-        "fits": draw_groups(result, files["fits"]),
-        "maps": draw_maps(result, files["maps"]),
-        "minima": draw_minima(result, files["minima"]),
-        "confidence": _draw_confidence(session, result, files["confidence"]),
-        "confusion": alone and draw_counts(result.summary, files["confusion"]),
-    }
-    return {tag: files[tag] for tag, is_there in drawn.items() if is_there}
+    files = {}
+    for kind, draw in _drawings(result, alone):
+        file = folder / f"{kind}.png"
+        try:
+            if draw(file):
+                files[kind] = file
+        except Exception as error:
+            log.exception("%s could not be drawn", file.name)
+            say(f"{file.name} could not be drawn ({error}); the results are written")
+    return files
 
 
-def _draw_confidence(session: Session, result: Result, file: Path) -> bool:
-    asked = session.pack.config.fit.intervals == "profile" and result.data.segments is None
-    engine = session.engine
-    return asked and isinstance(engine, LeastSquaresEngine) and draw_confidence(engine, result, file)
+def _drawings(result: Result, alone: bool) -> Iterator[tuple[str, Callable[[Path], bool]]]:
+    """(kind, what draws it into a file) of what may be drawn at the end of a training."""
+    ranked = Ranked.of_result(result)
+    for table, subject in ((OF_RUNS, ranked), (OF_RESULT, result)):
+        for kind, drawing in table.items():
+            if (alone or not drawing.alone) and drawing.at_end(result):
+                yield kind, partial(drawing.draw, subject)

@@ -6,11 +6,11 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-import numpy as np
-
-from ..engines.rows import numbers
 from ..folder.result import Result
-from .panel import MOST_DOTS, Panel
+from .curve import figure_of_curve, has_curve
+from .dots import MOST_DOTS
+from .panel import Panel
+from .parts import drawn_run
 from .style import FAULT, MUTED, can_draw, new_figure, save
 from .texts import FONT as TITLE
 from .texts import equation, measured, symbol, width
@@ -23,24 +23,41 @@ SMALL, LINE = 8.5, 14.5  # points: of letters, and from line to line
 LEGEND = {"loc": "lower left", "frameon": False, "fontsize": SMALL, "borderpad": 0, "borderaxespad": 0}
 
 
-def draw_fit(result: Result, file: Path) -> bool:
-    """Draws the best run of a result as PNG -> whether it has a picture: MLPs and classes have none.
+def has_fit(result: Result) -> bool:
+    """Whether a run can be drawn: of equations or an MLP of one input, of numbers; groups have others.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
+    ... ))
+    >>> has_fit(session.result())
+    True
+    """
+    return has_curve(result) or (has_picture(result) and result.data.segments is None)
+
+
+def draw_fit(result: Result, file: Path, run: int | None = None) -> bool:
+    """Draws a run of a result, the best where none is named -> whether it has a picture.
 
     Without matplotlib nothing is drawn.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
     >>> session = Session.prepare(Config(
-    ...     model=ModelConfig("mlp", widths=[1, 4, 1]),
-    ...     data=DataConfig("table", table={"x": [1, 2], "target": [2, 4]}),
+    ...     model=ModelConfig("mlp", widths=[2, 4, 1]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "z": [3, 3], "target": [2, 4]}),
     ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
     ... ))
     >>> draw_fit(session.result(), Path("fit.png"))
     False
     """
-    if not has_picture(result) or not can_draw():
+    if not has_fit(result) or not can_draw():
         return False
-    save(figure_of_fit(result), file)
+    figure_of = figure_of_curve if has_curve(result) else figure_of_fit
+    save(figure_of(result, run), file)
     return True
 
 
@@ -63,7 +80,7 @@ def figure_of_fit(result: Result, run: int | None = None) -> Any:
     >>> [axes.get_ylabel() for axes in figure_of_fit(session.result()).axes]
     ['xy', 'residual', '']
     """
-    view = View(result, _best_of(result) if run is None else run)
+    view = View(result, drawn_run(result) if run is None else run)
     names = result.data.target_names[:MOST_TARGETS]
     across = min(ACROSS, len(names))
     down = math.ceil(len(names) / across)
@@ -150,11 +167,3 @@ def _standing(view: View, name: str) -> str:
     """Why a parameter has no standard error."""
     words = {"fixed": "fixed", "at_bound": "at a bound", "undetermined": "undetermined"}
     return "".join(f" ({word})" for key, word in words.items() if name in view.fit[key])
-
-
-def _best_of(result: Result) -> int:
-    """The best run; where none is of use, that of the least loss."""
-    if result.best_run is not None:
-        return result.best_run
-    losses = numbers(result.rows, "loss", "train", "last")
-    return int(np.nanargmin(losses)) if np.isfinite(losses).any() else 0

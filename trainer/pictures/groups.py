@@ -23,6 +23,22 @@ OWN_COUNT = re.compile(r"^[\d,]+ measurements$")  # a legend is for all panels
 LONG = 34  # characters of a panel's title
 
 
+def has_groups(result: Result) -> bool:
+    """Whether a result is of groups whose fits can be drawn.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
+    ... ))
+    >>> has_groups(session.result())
+    False
+    """
+    return has_picture(result) and bool(_group_names(result))
+
+
 def draw_groups(result: Result, file: Path) -> bool:
     """Draws the page of a grouped result as PNG -> whether it has one.
 
@@ -36,7 +52,7 @@ def draw_groups(result: Result, file: Path) -> bool:
     >>> draw_groups(session.result(), Path("fits.png"))  # which has no groups
     False
     """
-    if not has_picture(result) or not can_draw() or not _group_names(result):
+    if not has_groups(result) or not can_draw():
         return False
     save(figure_of_groups(result), file)
     return True

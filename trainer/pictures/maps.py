@@ -18,6 +18,22 @@ LABELS = {"r_squared": "$R^2$", "residual_std": "residual std"}
 MISSING = "#dddddd"
 
 
+def has_maps(result: Result) -> bool:
+    """Whether a result has maps to draw.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
+    ... ))
+    >>> has_maps(session.result())
+    False
+    """
+    return bool(_maps(result))
+
+
 def draw_maps(result: Result, file: Path) -> bool:
     """Draws the maps of a result as PNG -> whether it has some.
 
@@ -31,11 +47,7 @@ def draw_maps(result: Result, file: Path) -> bool:
     >>> draw_maps(session.result(), Path("maps.png"))  # which has no groups on a grid
     False
     """
-    maps = {
-        name: values
-        for name, values in maps_of(result.rows, result.groups, result.grid).items()
-        if _is_shown(name, values)
-    }
+    maps = _maps(result)
     if not maps or not can_draw():
         return False
     save(figure_of_maps(result, maps), file)
@@ -95,6 +107,11 @@ def _draw(figure: Any, axes: Any, title: str, values: np.ndarray) -> None:
     axes.tick_params(labelsize=7.5)
     bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, extend="both")
     bar.ax.tick_params(labelsize=7.5)
+
+
+def _maps(result: Result) -> dict[str, np.ndarray]:
+    maps = maps_of(result.rows, result.groups, result.grid)
+    return {name: values for name, values in maps.items() if _is_shown(name, values)}
 
 
 def _is_shown(name: str, values: np.ndarray) -> bool:

@@ -8,12 +8,29 @@ import numpy as np
 from ..engines.rows import each, numbers
 from ..folder.result import Result
 from .panel import limits
+from .scales import is_wide
 from .style import DATA, MUTED, SEVERAL, can_draw, new_figure, save, tidy
-from .sweep import is_wide
 from .texts import equation
 from .view import View, has_picture
 
 SAME = 1e-6  # relative difference of losses of one minimum
+
+
+def has_minima(result: Result) -> bool:
+    """Whether a result knows of minima that several starts ended in.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
+    ... ))
+    >>> has_minima(session.result())
+    False
+    """
+    minima = (result.summary.get("multi_start") or {}).get("minima")
+    return bool(minima) and result.data.segments is None and has_picture(result)
 
 
 def draw_minima(result: Result, file: Path) -> bool:
@@ -29,8 +46,7 @@ def draw_minima(result: Result, file: Path) -> bool:
     >>> draw_minima(session.result(), Path("minima.png"))  # of one start
     False
     """
-    found = (result.summary.get("multi_start") or {}).get("minima")
-    if not found or result.data.segments is not None or not has_picture(result) or not can_draw():
+    if not has_minima(result) or not can_draw():
         return False
     save(figure_of_minima(result), file)
     return True

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from .dots import MOST_DOTS, draw_diagonal, draw_dots
 from .style import CURVE, DATA, MUTED, NEW, tidy
 from .view import View
 
-MOST_DOTS, DENSE = 20_000, 60  # more samples are a density, of so many cells across
-MOST_BARS, FEW = 500, 200  # samples that have bars of their own; that have large dots
+MOST_BARS = 500  # samples that have bars of their own
 ROOM = 0.6  # of the data's range, that a curve or a band may take beyond them
 OF_NEW = {"color": NEW, "alpha": 0.13, "linewidth": 0}
 OF_CURVE = {"color": CURVE, "alpha": 0.3, "linewidth": 0}
@@ -59,7 +59,7 @@ class Panel:
             axes.fill_between(at, y - own, y + own, label="95 % of the curve", **OF_CURVE)
         self._draw_left_out()
         self._draw_errors(view.inputs[:, 0], t)
-        self._draw_samples(view.inputs[:, 0], t, self.size)
+        draw_dots(axes, view.inputs[:, 0], t, self._measurements, self.size)
         axes.plot(at, y, color=CURVE, linewidth=1.8, label="fit", zorder=3)
         edges = [y + sign * half for half in (new, own) if half is not None for sign in (-1, 1)]
         if view.sigma is not None:
@@ -71,8 +71,7 @@ class Panel:
         """Draws what was measured against what is fitted; on the diagonal they are the same."""
         values, t = self.view.values, self.view.targets[:, self.target]
         y = values.value[:, self.target]
-        finite = np.concatenate([y[np.isfinite(y)], t[np.isfinite(t)], [0.0] * (not np.isfinite(y).any())])
-        ends = np.array([finite.min(), finite.max()])
+        ends = draw_diagonal(self.axes, y, t, "measured = fitted")
         if values.new is not None:
             half = np.median(values.new[:, self.target])
             self.axes.fill_between(ends, ends - half, ends + half, label="95 % of new measurements", **OF_NEW)
@@ -81,8 +80,7 @@ class Panel:
             style = {"color": CURVE, "alpha": 0.5, "linewidth": 1, "zorder": 1.5}
             self.axes.hlines(t, y - half, y + half, label="95 % of the fitted value", **style)
         self._draw_errors(y, t)
-        self._draw_samples(y, t, self.size)
-        self.axes.plot(ends, ends, color=CURVE, linewidth=1.4, label="measured = fitted", zorder=1.4)
+        draw_dots(self.axes, y, t, self._measurements, self.size)
         self.axes.set_ylabel(f"{self.name}, measured")
 
     def draw_residuals(self) -> None:
@@ -96,7 +94,7 @@ class Panel:
         self.axes.axhline(0, color=CURVE, linewidth=1.2, zorder=1)
         if (half := self._spread) is not None:
             self.axes.axhspan(-half, half, **OF_NEW)
-        self._draw_samples(self.across[0], e, 0.8 * self.size)
+        draw_dots(self.axes, self.across[0], e, self._measurements, 0.8 * self.size)
         self.axes.set_ylabel(label)
         self.axes.set_xlabel(self.across[1])
         tidy(self.axes)
@@ -111,27 +109,9 @@ class Panel:
         deviation = view.deviation if scaled else view.noise
         return None if deviation is None else view.reach * deviation
 
-    def _draw_samples(self, x: np.ndarray, y: np.ndarray, size: float) -> None:
-        """A dot for each sample; of very many how densely they lie."""
-        label = f"{len(self.view.counted):,} measurements"
-        if len(x) > MOST_DOTS:
-            finite = np.isfinite(x) & np.isfinite(y)
-            style = {
-                "gridsize": DENSE,
-                "cmap": "Blues",
-                "mincnt": 1,
-                "linewidths": 0.1,
-                "bins": "log",
-                "zorder": 0.9,
-            }
-            self.axes.hexbin(x[finite], y[finite], xscale=self.axes.get_xscale(), **style)
-            self.axes.plot([], [], "h", color=DATA, label=label)
-            return
-        edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5}
-        if len(x) > FEW:
-            size *= max(0.35, (FEW / len(x)) ** 0.3)
-            edge = {"markeredgewidth": 0, "alpha": 0.6}
-        self.axes.plot(x, y, "o", color=DATA, markersize=size, label=label, zorder=2.5, **edge)
+    @property
+    def _measurements(self) -> str:
+        return f"{len(self.view.counted):,} measurements"
 
     def _draw_errors(self, x: np.ndarray, y: np.ndarray) -> None:
         """A bar of the known error to either side of each measurement."""

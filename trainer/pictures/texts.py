@@ -94,6 +94,18 @@ def measured(value: float | None, stderr: float | None) -> str:
     return f"({text})$\\times10^{{{power}}}$" if power else text
 
 
+def shortened(text: str, most: int) -> str:
+    """A name of at most so many letters: of a longer one its beginning and its end.
+
+    >>> shortened("a name that is long", most=10), shortened("short", most=10)
+    ('a nam…long', 'short')
+    """
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 2
+    return f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
+
+
 def _scaled(value: float) -> str:
     digits, _, power = f"{value:.5g}".partition("e")
     return f"{digits}$\\times10^{{{int(power)}}}$" if power else digits

@@ -10,7 +10,7 @@ from ..data.dataset import Dataset
 from ..folder.result import Result
 from ..models.expression import ExpressionModel
 from .fitted import Fitted, Outputs
-from .sweep import is_log
+from .scales import is_log
 
 MOST_SAMPLES = 200_000  # of which predictions are drawn
 FINE = 600  # places of a curve
@@ -23,9 +23,7 @@ class View(Fitted):
     @cached_property
     def shown(self) -> Dataset:
         """Its samples that count, of very many some, evenly."""
-        data, count = self.counted, len(self.counted)
-        if count > MOST_SAMPLES:
-            data = data.part(torch.linspace(0, count - 1, MOST_SAMPLES).long().to(data.inputs.device))
+        data = self.counted.some(MOST_SAMPLES)
         return data.to(CPU, torch.float64)
 
     @cached_property

@@ -1,16 +1,17 @@
 """What a sweep ends with: its table, its picture, and what is printed."""
 
-import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from ..console.report import next_steps, results_table, shown
+from ...kernels.common.errors import UserError
+from ..console.report import next_steps, results_table, shown, watch_steps
 from ..console.tables import Column, new_console, print_columns
 from ..folder.atomic import replace_json
-from ..folder.curves import read_curve, run_name
+from ..folder.curves import read_curves
 from ..folder.objective import Objective, objective_in
 from ..folder.plan import Plan, unfinished
 from ..folder.ranking import Row, lines_best_first, nested, no_best
@@ -20,10 +21,11 @@ from ..folder.table import write_settings
 from ..pictures.confusion import draw_best
 from ..pictures.style import can_draw
 from ..pictures.sweep import draw
-from ..tensorboard.image import write_images
+from .board import write_board
 from .gather import Result, ended_packs, resume_step, rows_of, summary, write_runs
 
 MOST_CURVES = 200  # beside the best
+MOST_POINTS = 500  # of a curve
 HEADINGS = "failed pack", "", "because"  # of the table of packs that failed
 
 
@@ -45,8 +47,14 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     True
     """
     result = write_results(root, plan, reasons)
-    if result["packs"] and can_draw():
-        _draw(root, plan, Objective(**result["objective"]))
+    drawn = _draw(root, plan, Objective(**result["objective"])) if result["packs"] and can_draw() else {}
+    try:
+        write_board(root, plan, result, drawn)
+    except (OSError, UserError) as error:
+        print(
+            f"packtrain: TensorBoard lacks the sweep's runs ({error}); the results are written",
+            file=sys.stderr,
+        )
     _print(new_console(), root, plan, result)
     return bool(result["failed"])
 
@@ -73,25 +81,30 @@ def write_results(root: Path, plan: Plan, reasons: Mapping[str, str]) -> Result:
     return result
 
 
-def _draw(root: Path, plan: Plan, objective: Objective) -> None:
-    """Draws the usable runs, and what the best takes classes for; TensorBoard has it where it has curves."""
+def _draw(root: Path, plan: Plan, objective: Objective) -> dict[str, Path]:
+    """Draws the usable runs, and what the best takes classes for -> the files by their tags."""
     lines = lines_best_first(read_table(root / "runs.csv").to_pylist(), objective)
     usable = [line for line in lines if objective.of(nested(line)) is not None]
     curves, sweep = _curves(root, plan, usable), root / "sweep.png"
     drawn = {"sweep": sweep} if draw(usable, objective, curves, sweep) else {}
     if draw_best(root):
         drawn["confusion"] = root / "confusion.png"
-    if drawn and curves:
-        write_images(root, drawn)
+    return drawn
 
 
 def _curves(root: Path, plan: Plan, ranked: Sequence[Row]) -> list[np.ndarray]:
     """The recorded losses of the best run and of others, evenly over the ranks; [] where there are none."""
     ranks = np.unique(np.linspace(0, len(ranked) - 1, MOST_CURVES + 1).round().astype(int)) if ranked else []
     places = [plan.place(ranked[rank]["index"]) for rank in ranks]
-    folders = [root / pack.folder / "tensorboard" / run_name(run, pack.runs) for pack, run in places]
-    curves = [read_curve(folder, "loss/train") for folder in folders]
+    recorded = {pack.folder: read_curves(root / pack.folder) for pack, _ in places}
+    curves = [_thinned(recorded[pack.folder].line(run, "loss")) for pack, run in places]
     return curves if any(curve.size for curve in curves) else []
+
+
+def _thinned(curve: np.ndarray) -> np.ndarray:
+    """A curve [2, S] of at most about MOST_POINTS, evenly, with its last."""
+    last = curve.shape[1] - 1
+    return curve[:, np.unique(np.linspace(0, last, MOST_POINTS).round().astype(int))] if last > 0 else curve
 
 
 def _failures(plan: Plan, results: Mapping[str, Result], reasons: Mapping[str, str]) -> Iterator[Result]:
@@ -112,7 +125,7 @@ def _print(console: Console, root: Path, plan: Plan, result: Result) -> None:
     if result["failed"]:
         print_columns(console, _failed(result["failed"]))
     folder = shown(root)
-    steps = {"results": str(folder), "watch": f"tensorboard --logdir {shlex.quote(str(folder))}"}
+    steps = {"results": str(folder), **watch_steps(folder, result["runs"])}
     best = next((row for row in result["run"] if row["index"] == result["best_run"]), None)
     if best:
         pack, run = plan.place(best["index"])

@@ -1,63 +1,94 @@
 """A pack in TensorBoard: the curves of each run, and of many runs a summary and the best."""
+# protobuf makes its classes at run time:
+# pyright: reportAttributeAccessIssue=false
 
-import os
-import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from omegaconf import OmegaConf
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor
 
 from ..config.pack import Pack
 from ..config.schema import LEAST_SQUARES
 from ..engines.base import History
 from ..engines.rows import Row, each
-from ..folder.curves import run_name
+from ..folder.experiment import fields_of_use
 from ..folder.objective import UNUSABLE, Objective
 from ..folder.ranking import best_first
+from ..models.base import Model
 from ..models.evaluate import Evaluation
 from . import hparams
 from .events import EventFiles
+from .graphs import graph_def
 from .image import image
-from .layout import QUANTILES, loss_layout
+from .layout import QUANTILES, loss_layout, quantiles
+from .names import legal, run_names
+from .shelf import MOST_SHOWN, Shelf
+from .text import block, text
 
 FLUSH_SECONDS = 2.0  # between two looks at the curves
 FLUSH_SHARE = 0.05  # of the time goes into writing, at most
-SHOWN_BEST = 10
-SELECTED = 500  # runs up to which TensorBoard shows curves by itself
+SELECTED = 500  # runs up to which TensorBoard's Time Series shows curves by itself
 
 
 class Board:
     """Writes the event files of a pack below `folder`, after `begin` or `restore`.
 
-    A single run has its file in `folder` itself. Of many, each run has a folder, `summary` has a few curves
-    of all their training losses, and at the end the best runs are linked, by rank, below `best`: of more than
-    SELECTED runs TensorBoard shows none by itself. Of so many fits, or runs of groups, there is the summary
-    alone: their few steps each would be thousands of files that nobody looks at.
+    A single run has a folder there of the `name`. Of several, each has one that says what varies, and
+    `summary` has a few curves of all their training losses. More than MOST_SHOWN runs are written beside
+    `folder`, into `folder`-all, and at the end the best are linked: of more than 40 runs TensorBoard's
+    Scalars show no curve by themselves. Then the rank stands before each name. Of very many fits, or runs of
+    groups, there is the summary alone: their few steps each would be thousands of files that nobody looks at.
+
+    In a sweep, `sweep` holds the values by which the pack differs from the others.
     """
 
-    def __init__(self, folder: Path, pack: Pack, scalars: Sequence[str], validated: bool) -> None:
-        self.folder, self.pack = folder, pack
+    def __init__(
+        self,
+        folder: Path,
+        pack: Pack,
+        model: Model,
+        validated: bool,
+        name: str = "run",
+        sweep: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.pack, self.model, self.sweep = pack, model, sweep
         self.many = pack.runs > 1
-        self.names = [] if summarized(pack) else [run_name(run, pack.runs) for run in range(pack.runs)]
-        self.parameters = [f"parameters/{name}" for name in scalars]
+        self.names = [] if summarized(pack) else run_names(pack.over, range(pack.runs))
+        if not self.many:
+            self.names = [legal(name)]
+        self.shelf = Shelf(folder, self.names, self.many)
+        self.parameters = [f"parameters/{name}" for name in model.scalars]
         self.validated = validated
-        self.files = EventFiles([folder / name for name in self.names + ["summary"] * self.many])
+        self.files = EventFiles(self.shelf.folders, self.shelf.marks)
         self.whole = len(self.files.paths) - 1  # the file that speaks for all runs
         self.flush_due = time.perf_counter() + FLUSH_SECONDS
 
     def begin(self) -> None:
         """Starts new curves, and removes those of an earlier training in the folder."""
-        _clear(self.folder)
+        self.shelf.clear()
         self.files.begin()
         if self.many:
             self.files.add_summary(self.whole, loss_layout(self.validated))
-        if self.names and self.pack.over:
-            training = Path(*self.folder.absolute().parts[-3:-1])  # tells the runs of two trainings apart
-            for run, values in enumerate(hparams.values(self.pack)):
-                self.files.add_summary(run, hparams.session_start(values, str(training / self.names[run])))
+        for run, values in enumerate(zip(*self.columns.values(), strict=True)):
+            self.files.add_summary(run, hparams.session_start(dict(zip(self.columns, values, strict=True))))
+        fields = OmegaConf.create(fields_of_use(self.pack.config))
+        self.add_text("config", block(OmegaConf.to_yaml(fields), "yaml"))
+        self.files.add_graph(self.whole, graph_def(self.model))
         self.files.flush()
+        self._share()
+
+    @cached_property
+    def columns(self) -> dict[str, list[Any]]:
+        """HParams' columns: what varies; of a single run what one changes first; {} without runs' files."""
+        of_all = {**({} if self.many else hparams.main_values(self.pack.config)), **(self.sweep or {})}
+        over = {field: [value] * self.pack.runs for field, value in of_all.items()} | self.pack.over
+        return hparams.columns(over) if self.names else {}
 
     @property
     def memory(self) -> dict[str, Tensor]:
@@ -69,8 +100,10 @@ class Board:
         if len(memory["lengths"]) != len(self.files.paths):  # of a version that wrote others
             self.begin()
             return
-        shutil.rmtree(self.folder / "best", ignore_errors=True)
+        files = zip(self.shelf.gather(), self.files.paths, strict=True)
+        self.files.paths = [file or new for file, new in files]
         self.files.restore(memory)
+        self._share()
 
     def record(self, history: History, speed: float) -> None:
         """Adds the recorded steps: loss, gradient norm, learning rates, samples per second, parameters."""
@@ -112,19 +145,50 @@ class Board:
         self.files.flush()
 
     def add_results(self, rows: Sequence[Row], objective: Objective | None = None) -> None:
-        """Adds the `rows` of result.json to HParams, and links the best of them by the objective."""
-        if self.names and self.pack.over:
+        """Adds the `rows` of result.json to HParams, ranks the runs by the objective, and links the best."""
+        if self.columns:
             self._add_outcomes(rows)
         self.files.flush()
-        if self.names and len(rows) > SHOWN_BEST:
-            ranked = best_first(rows, objective)[:SHOWN_BEST]
-            self._link([row["index"] for row in ranked if row["outcome"] not in UNUSABLE])
+        if self.names and self.many:
+            ranked = best_first(rows, objective)
+            best = [row["index"] for row in ranked[:MOST_SHOWN] if row["outcome"] not in UNUSABLE]
+            self._trying(lambda: self._rank([*each(ranked, "index")], best))
+
+    def _rank(self, order: Sequence[int], best: Sequence[int]) -> None:
+        self.shelf.rank(self.files.paths, order)
+        if self.shelf.home == self.shelf.every:
+            self.shelf.link(self.files.paths[run] for run in best)
 
     def add_images(self, pictures: Mapping[str, Path]) -> None:
         """Adds PNG files by their tags, and writes all."""
         for tag, png in pictures.items():
-            self.files.add_summary(self.whole, image(tag, png))
+            self.add_summary(image(tag, png))
         self.files.flush()
+        self._share()
+
+    def add_text(self, tag: str, markdown: str) -> None:
+        """Adds a text about all runs."""
+        self.add_summary(text(tag, markdown))
+
+    def add_summary(self, summary: Summary, step: int = 0) -> None:
+        """Adds anything else about all runs: to the summary of many, or to the single run."""
+        self.files.add_summary(self.whole, summary, step)
+
+    def add_of_run(self, run: int, summary: Summary, step: int) -> None:
+        """Adds anything else about one run: to its own file, or the summary where it has none."""
+        self.files.add_summary(run if self.names else self.whole, summary, step)
+
+    def _share(self) -> None:
+        """The summary stands beside all runs, too, where they have a folder of their own."""
+        if self.many and self.shelf.home == self.shelf.every:
+            self._trying(lambda: self.shelf.link(self.files.paths[self.whole :]))
+
+    def _trying(self, change: Callable[[], None]) -> None:
+        """Makes a change to folders; what can't be done is a problem to be said."""
+        try:
+            change()
+        except OSError as error:
+            self.files.problem = f"can't write {error.filename2 or error.filename}: {error.strerror}"
 
     def flush_if_due(self) -> None:
         """Writes what waits, unless that was done a moment ago; less often where there are many files."""
@@ -136,9 +200,7 @@ class Board:
 
     def _summarize(self, steps: np.ndarray, loss: np.ndarray) -> None:
         """The quantiles of the losses [S, K] that are finite, at each step [S] that has some."""
-        finite = np.where(np.isfinite(loss), loss, np.nan)
-        some = np.isfinite(loss).any(1)
-        values = np.nanquantile(finite[some], list(QUANTILES.values()), axis=1).T
+        some, values = quantiles(loss)
         self.files.add(steps[some], list(QUANTILES), values, np.full(len(values), self.whole))
 
     def _add_outcomes(self, rows: Sequence[Row]) -> None:
@@ -148,22 +210,14 @@ class Board:
             self._add_ends(steps, [tag], np.array(column, float)[:, None])
         for run, outcome in zip(each(rows, "index"), each(rows, "outcome"), strict=True):
             self.files.add_summary(run, hparams.session_end(outcome))
-        self.files.add_summary(self.whole, hparams.experiment(self.pack, list(metrics)))
+        if self.many or self.sweep is None:  # a sweep of single runs has one table of them all
+            first = () if self.many else hparams.FIRST
+            self.add_summary(hparams.experiment(self.columns, list(metrics), first))
 
     def _add_ends(self, steps: np.ndarray, tags: Sequence[str], values: np.ndarray) -> None:
         """Adds the scalars `values` [R, T] of the runs at their own `steps` [R], where all are finite."""
         runs = np.flatnonzero(np.isfinite(values).all(1))
         self.files.add(steps[runs], tags, values[runs], runs)
-
-    def _link(self, ranked: list[int]) -> None:
-        for rank, run in enumerate(ranked, 1):
-            file = self.files.paths[run]
-            link = self.folder / "best" / f"{rank:02d}-{self.names[run]}" / file.name
-            try:
-                link.parent.mkdir(parents=True)
-                _link_or_copy(file, link)
-            except OSError as error:
-                self.files.problem = f"can't write {link}: {error.strerror}"
 
 
 def summarized(pack: Pack) -> bool:
@@ -177,17 +231,3 @@ def summarized(pack: Pack) -> bool:
     config = pack.config
     followed = config.optimizer.kind not in LEAST_SQUARES and config.data.group is None
     return pack.runs > SELECTED and not followed
-
-
-def _link_or_copy(file: Path, link: Path) -> None:
-    try:
-        os.link(file, link)
-    except OSError:  # a file system without hard links
-        shutil.copyfile(file, link)
-
-
-def _clear(folder: Path) -> None:
-    """Removes what an earlier training left."""
-    for old in folder.rglob("events.out.tfevents.*"):
-        old.unlink()
-    shutil.rmtree(folder / "best", ignore_errors=True)

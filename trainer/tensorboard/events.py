@@ -14,14 +14,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.tensorflow_stub.errors import DataLossError, OutOfRangeError
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import CRC_TABLE, PyRecordReader_New, crc32c
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch import Tensor
 
-from ..folder.curves import FOOTER, HEADER
+from ..folder.event_file import FOOTER, HEADER
 
+PREFIX = "events.out.tfevents."  # of the files' names
 MOST_WAITING = 1 << 28  # bytes, before they are flushed without a call
 TOGETHER = 1 << 13  # records that are encoded at a time
 
@@ -29,13 +31,15 @@ TOGETHER = 1 << 13  # records that are encoded at a time
 class EventFiles:
     """One event file in each of `folders`, a run's each; what is added is appended at each `flush`.
 
-    What can't be written waits in memory, up to a point, and `problem` says why.
+    The files end with `marks`, by which they are known wherever they are. What can't be written waits in
+    memory, up to a point, and `problem` says why.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], marks: Sequence[str] = ()) -> None:
         now = time.time()
-        name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}"
-        self.paths = [folder / name for folder in folders]
+        name = f"{PREFIX}{int(now):010d}.{socket.gethostname()}.{os.getpid()}"
+        ends = [f".{mark}" for mark in marks] or [""] * len(folders)
+        self.paths = [folder / f"{name}{end}" for folder, end in zip(folders, ends, strict=True)]
         self.lengths = [0] * len(folders)  # of what is written
         self.waiting = [bytearray() for _ in folders]
         self.size, self.problem = 0, ""
@@ -64,7 +68,6 @@ class EventFiles:
         """
         waiting = memory["waiting"].split(memory["sizes"].tolist())
         for run, length in enumerate(memory["lengths"].tolist()):
-            self.paths[run] = _oldest(self.paths[run].parent) or self.paths[run]
             self.lengths[run] = _cut(self.paths[run], length)
             self.waiting[run][:] = bytes(waiting[run].numpy())
         self.size = len(memory["waiting"])
@@ -83,9 +86,13 @@ class EventFiles:
             for place, run in enumerate(runs[part].tolist()):
                 self._append(run, joined[place * size : (place + 1) * size])
 
-    def add_summary(self, run: int, summary: Summary) -> None:
+    def add_summary(self, run: int, summary: Summary, step: int = 0) -> None:
         """Adds anything else about one run, such as its hyperparameters."""
-        self._append(run, record(Event(wall_time=time.time(), summary=summary)))
+        self._append(run, record(Event(wall_time=time.time(), step=step, summary=summary)))
+
+    def add_graph(self, run: int, graph: GraphDef) -> None:
+        """Adds what the Graphs tab shows of one run."""
+        self._append(run, record(Event(wall_time=time.time(), graph_def=graph.SerializeToString())))
 
     def flush(self) -> None:
         """Writes what was added since the last time; what can't be written now is tried again."""
@@ -121,11 +128,6 @@ class EventFiles:
         for waiting in self.waiting:
             waiting.clear()
         self.size = 0
-
-
-def _oldest(folder: Path) -> Path | None:
-    """The event file in `folder`."""
-    return min(folder.glob("events.out.tfevents.*"), default=None)
 
 
 def _cut(path: Path, length: int) -> int:

@@ -2,6 +2,7 @@
 # protobuf makes its classes at run time:
 # pyright: reportAttributeAccessIssue=false
 
+import numpy as np
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.proto.types_pb2 import DT_STRING
 from tensorboard.plugins.custom_scalar import metadata
@@ -36,6 +37,18 @@ def loss_layout(validated: bool) -> Summary:
     tensor = make_tensor_proto(layout.SerializeToString(), DT_STRING)
     about = metadata.create_summary_metadata()
     return Summary(value=[Summary.Value(tag=metadata.CONFIG_SUMMARY_TAG, tensor=tensor, metadata=about)])
+
+
+def quantiles(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The steps at which some of the losses [S, R] are finite [S], and the QUANTILES of these there.
+
+    >>> some, values = quantiles(np.array([[4.0, np.nan], [np.nan, np.nan]]))
+    >>> some.tolist(), values.tolist()
+    ([True, False], [[4.0, 4.0, 4.0, 4.0]])
+    """
+    finite = np.where(np.isfinite(losses), losses, np.nan)
+    some: np.ndarray = np.isfinite(losses).any(axis=1)  # pyright: ignore[reportAssignmentType]
+    return some, np.nanquantile(finite[some], list(QUANTILES.values()), axis=1).T
 
 
 def _overlay(title: str, *tags: str) -> Chart:

@@ -33,8 +33,8 @@ from ..config.pack import Pack, make_pack
 from ..config.sentences import sentence
 from ..console.tables import new_console
 from ..folder.command import command_of
-from .arguments import read_export, read_predict, read_show
 from .command_line import for_hydra
+from .commands import COMMANDS
 from .hydra import lend_plugins, register
 from .resume import resumed
 from .unread import lasting_output
@@ -82,21 +82,8 @@ def _main() -> None:
 
 def _dispatch(arguments: list[str]) -> None:
     """Calls what the first word names, or else Hydra, which calls `task`, as `fit` does."""
-    if arguments[:1] == ["show"]:
-        given = read_show(arguments[1:])
-        from .show import show  # noqa: PLC0415 (pyarrow takes half a second)
-
-        show(**given)
-    elif arguments[:1] == ["export"]:
-        given = read_export(arguments[1:])
-        from .export import export  # noqa: PLC0415 (torch takes seconds)
-
-        export(**given)
-    elif arguments[:1] == ["predict"]:
-        given = read_predict(arguments[1:])
-        from .predict import predict  # noqa: PLC0415 (likewise)
-
-        predict(**given)
+    if arguments[:1] and (command := COMMANDS.get(arguments[0])):
+        command(arguments[1:])
     elif "--version" in arguments:
         print(f"packtrain {__version__} (Hydra {hydra.__version__})")
     elif arguments[:1] == ["fit"]:

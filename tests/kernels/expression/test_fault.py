@@ -2,7 +2,7 @@
 
 import torch
 
-from packtrain.kernels.expression.fault import SHOWN, first_fault
+from packtrain.kernels.expression.fault import first_fault
 from packtrain.kernels.language import parse
 
 
@@ -11,5 +11,4 @@ def test_a_part_without_end_is_shown_by_its_beginning() -> None:
     halves = [f"x{i + 1} = x{i} - x{i}/2" for i in range(60)]
     graph = parse(["x0 = a*x", *halves, "y = log(-x60^2)"])
     fault = first_fault(graph, torch.ones(1), torch.ones(1, 1))
-    assert str(fault) == f"{fault.part[:SHOWN] if fault else ''}... is not a number"
-    assert str(fault).startswith("log(-(a*x - a*x/2 - (a*x - a*x/2)/2 - (a*x")
+    assert fault is not None and str(fault) == "y = log(-7.523e-37) is not a number"

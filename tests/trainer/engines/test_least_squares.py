@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
 from packtrain.kernels.least_squares import Status
@@ -18,17 +17,12 @@ from packtrain.trainer.models.evaluate import evaluate
 from packtrain.trainer.models.mlp import MLPModel
 from packtrain.trainer.models.weights import initial_weights
 from tests.helpers import Command, assert_close
+from tests.trainer.curves import run_folder, scalars
 from tests.trainer.fits import ALONE, FIT, LINE, X, drive, engine_of, equation, result_of, saturating, values
 
 SEEDS = 'pack.over={seed: "range(0,4)"}'
 PACK = (*FIT, *saturating("[50, 400]", "[0.1, 2]"), SEEDS)
 DANWOOD = ("experiment=fit", "monitor=quiet")
-
-
-def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    found = EventAccumulator(str(folder), size_guidance={"scalars": 0})
-    found.Reload()
-    return {tag: [(e.step, e.value) for e in found.Scalars(tag)] for tag in found.Tags()["scalars"]}
 
 
 def losses(histories: Sequence[History], runs: int) -> Tensor:
@@ -161,11 +155,13 @@ def test_fits_are_compiled_unless_they_are_asked_not_to_be() -> None:
 
 def test_tensorboard_has_the_damping_and_no_learning_rate(cli: Command, tmp_path: Path) -> None:
     run = result_of(cli, tmp_path, "experiment=fit")["run"][0]
-    found = scalars(tmp_path / "out" / "tensorboard")
+    found = scalars(run_folder(tmp_path / "out"))
     assert set(found) == {
         "loss/train",
         "optimizer/gradient_norm",
         "optimizer/damping",
+        "result/loss/train",
+        *(f"result/metrics/{name}" for name in run["metrics"]),
         "speed/samples_per_second",
         "parameters/b1",
         "parameters/b2",

@@ -98,11 +98,11 @@ def test_of_very_many_fits_tensorboard_has_the_summary_alone(
 ) -> None:
     folder = tmp_path / "out" / "tensorboard"
     assert cli(*fit_of(groups)).code == 0
-    assert len(list(folder.glob("run-*"))) == GROUPS + 1
+    assert len(list(folder.with_name("tensorboard-all").iterdir())) == GROUPS + 2
     monkeypatch.setattr("packtrain.trainer.tensorboard.board.SELECTED", GROUPS)
     assert cli(*fit_of(groups)).code == 0
-    files = [path.relative_to(folder).parts[0] for path in folder.rglob("events.out*")]
-    assert files == ["summary"]
+    files = [path.relative_to(tmp_path / "out").parts[:2] for path in (tmp_path / "out").rglob("events.out*")]
+    assert files == [("tensorboard", "summary")]
 
 
 def test_of_several_starts_the_best_of_each_group_counts() -> None:

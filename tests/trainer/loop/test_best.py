@@ -36,7 +36,7 @@ class Seen:
 
     def record(self, history: object) -> None: ...
 
-    def validated(self, evaluation: Evaluation, runs: Tensor) -> None:
+    def validated(self, steps: Tensor, evaluation: Evaluation, runs: Tensor) -> None:
         self.losses.append(evaluation.loss.where(runs, torch.inf))
         self.parameters.append(self.session.engine.model.parameters.detach().clone())
         self.steps.append(self.session.engine.steps_done.clone())

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from packtrain.trainer.pictures import panel
+from packtrain.trainer.pictures import dots
 from packtrain.trainer.pictures.fit import draw_fit, figure_of_fit
 from packtrain.trainer.pictures.groups import figure_of_groups
 from packtrain.trainer.pictures.minima import figure_of_minima
 from packtrain.trainer.pictures.texts import equation, measured
 from tests.helpers import Command
-from tests.trainer.curves import images
+from tests.trainer.curves import images, run_folder
 from tests.trainer.pictures.fits import X, Y, fit
 
 GROUPS = 40
@@ -67,7 +67,7 @@ def test_each_target_has_its_panel_and_samples_of_weight_0_are_hollow() -> None:
 def test_many_samples_are_a_density_and_doses_have_a_logarithmic_axis(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(panel, "MOST_DOTS", 50)
+    monkeypatch.setattr(dots, "MOST_DOTS", 50)
     x = np.geomspace(1e-3, 1e3, 60)
     table = {"x": x.tolist(), "y": (np.log(x) + np.sin(1e4 * x)).tolist()}
     above = figure_of_fit(fit(["y = a*log(x) + b"], table, {"a": 1, "b": 0})).axes[0]
@@ -117,7 +117,7 @@ def test_a_training_ends_with_pictures_in_its_folder_and_in_tensorboard(
     brief = "experiment=fit", "monitor.progress=false"
     assert cli(*brief, "fit.intervals=profile").code == 0
     assert {file.name for file in (tmp_path / "out").glob("*.png")} == {"fit.png", "confidence.png"}
-    shown = images(tmp_path / "out" / "tensorboard")
+    shown = images(run_folder(tmp_path / "out"))
     assert shown["fit"] == [(tmp_path / "out" / "fit.png").read_bytes()] and "confidence" in shown
     assert cli(*brief, "monitor.pictures=false").code == 0
     assert not list((tmp_path / "out").glob("*.png"))

@@ -25,7 +25,7 @@ from packtrain.trainer.pruning.judge import Judge, why
 from packtrain.trainer.session import Session
 from tests.helpers import Command, assert_close, result_in
 from tests.trainer.configs import pack_of
-from tests.trainer.curves import scalars
+from tests.trainer.curves import run_folder, scalars
 from tests.trainer.search.test_rounds import states
 from tests.trainer.sweep.test_sweep import QUICK, rows_in
 
@@ -192,7 +192,7 @@ def test_a_stopped_run_is_validated_while_it_trains_and_where_it_ended(
     assert measured == [9, 3, 3, 1, 1, 1, 1]
     every = [*range(12, 90, 12), 90]
     for row in rows_in(tmp_path / "out"):
-        points = scalars(tmp_path / "out" / "tensorboard" / f"run-{int(row['index']):04d}")["loss/validation"]
+        points = scalars(run_folder(tmp_path / "out", int(row["index"])))["loss/validation"]
         steps = int(row["steps"])
         assert [step for step, _ in points] == [*(step for step in every if step < steps), steps]
         assert math.isclose(points[-1][1], float(row["loss.validation"]), rel_tol=1e-6)

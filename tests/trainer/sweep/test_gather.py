@@ -14,7 +14,7 @@ from packtrain.trainer.sweep import gather, report
 from packtrain.trainer.sweep.gather import weave
 from tests.helpers import Command, result_in
 from tests.strategies import few
-from tests.trainer.curves import images, scalars
+from tests.trainer.curves import images, run_folder, scalars
 from tests.trainer.sweep.test_sweep import BRIEF, HERE, rows_in
 
 COLUMNS = st.lists(st.sampled_from("abcdefg"), unique=True)
@@ -53,14 +53,19 @@ def test_the_picture_has_the_curves_of_all_packs_the_best_first(
     usable = [row for row in rows_in(folder) if row["outcome"] == "finished"]
     ranked = sorted(usable, key=lambda row: float(row["loss.validation"]))
     assert int(ranked[0]["index"]) == result_in(folder)["best_run"]
-    name = "{pack}/tensorboard/run-000{run}" if "," in varied else "{pack}/tensorboard"
-    expected = [scalars(folder / name.format(**row))["loss/train"] for row in ranked]
+    own = [run_folder(folder / row["pack"], int(row["run"])) for row in ranked]
+    expected = [scalars(of_run)["loss/train"] for of_run in own]
     lines, _, curves, _ = drawn[0]
     assert [str(line["index"]) for line in lines] == [row["index"] for row in ranked]
     assert [list(zip(*curve.tolist(), strict=True)) for curve in curves] == expected
-    assert images(folder) == {"sweep": [(folder / "sweep.png").read_bytes()]}
-    assert cli("resume=sweep").code == 0
-    assert images(folder) == {"sweep": [(folder / "sweep.png").read_bytes()]}
+    for _ in range(2):
+        assert images(folder / "tensorboard" / "summary") == {"sweep": [(folder / "sweep.png").read_bytes()]}
+        linked = sorted((folder / "tensorboard").glob("[0-9]*/events*"))
+        assert all(link.samefile(next(of_run.iterdir())) for link, of_run in zip(linked, own, strict=False))
+        assert len(linked) == len(rows_in(folder)) and not (folder / "tensorboard-all").exists()
+        names = [file.parent.name for file in linked]
+        assert names[0].startswith("1 ") and all("optimizer=adam" in name for name in names)
+        assert cli("resume=sweep").code == 0
 
 
 GATHERED = {

@@ -5,26 +5,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from packtrain.kernels.language import parse
 from packtrain.trainer.config.pack import Pack
 from packtrain.trainer.config.schema import Config
+from packtrain.trainer.models.expression import ExpressionModel
 from packtrain.trainer.tensorboard import board
 from packtrain.trainer.tensorboard.board import Board
 from tests.helpers import Command, result_in
-from tests.trainer.curves import scalars
+from tests.trainer.curves import run_folder, scalars
 
 DIVERGING = "experiment=debug", "optimizer=sgd", "pack.over={seed: null}"
 
 
 def test_a_run_is_watched_by_every_scalar(cli: Command, tmp_path: Path) -> None:
     assert cli("experiment=debug", "pack.over={seed: null}").code == 0
-    found = scalars(tmp_path / "out" / "tensorboard")
+    found = scalars(run_folder(tmp_path / "out"))
     assert set(found) == {
         "loss/train",
         "loss/validation",
-        "metrics/rmse",
-        "metrics/mae",
-        "metrics/r2",
+        *(f"{group}/{name}" for group in ("metrics", "result/metrics") for name in ("rmse", "mae", "r2")),
+        "result/loss/train",
+        "result/loss/validation",
         "optimizer/gradient_norm",
         "optimizer/lr",
         "speed/samples_per_second",
@@ -38,20 +41,22 @@ def test_a_run_is_watched_by_every_scalar(cli: Command, tmp_path: Path) -> None:
 
 def test_a_pack_has_a_folder_a_run_and_a_summary(cli: Command, tmp_path: Path) -> None:
     assert cli("experiment=debug").code == 0
+    best, *_ = ranked(tmp_path / "out")
     folders = sorted(path.name for path in (tmp_path / "out" / "tensorboard").iterdir())
-    assert folders == ["run-0000", "run-0001", "run-0002", "summary"]
+    assert len(folders) == 4 and folders[0] == f"1 seed={best}" and folders[-1] == "summary"
+    assert not (tmp_path / "out" / "tensorboard-all").exists()
 
 
 def test_training_again_into_a_folder_leaves_one_curve(cli: Command, tmp_path: Path) -> None:
     for runs in (12, 2):
         assert cli("experiment=debug", f'pack.over={{seed: "range(0,{runs})"}}').code == 0
-    assert len(list((tmp_path / "out" / "tensorboard").rglob("events.*"))) == 3
-    assert not (tmp_path / "out" / "tensorboard" / "best").exists()
+    assert len(list((tmp_path / "out" / "tensorboard").rglob("*"))) == 2 * 3
+    assert not (tmp_path / "out" / "tensorboard-all").exists()
 
 
 def test_a_diverged_run_has_no_points_after_its_end(cli: Command, tmp_path: Path) -> None:
     assert cli(*DIVERGING, "monitor.every=1", 'pack.over={optimizer.lr: "1e-7,1e30"}').code == 0
-    kept, frozen = (scalars(tmp_path / "out" / "tensorboard" / f"run-000{run}") for run in (0, 1))
+    kept, frozen = (scalars(run_folder(tmp_path / "out", run)) for run in (0, 1))
     assert len(kept["loss/train"]) == 20
     assert len(frozen["loss/train"]) < 5
     assert "loss/validation" not in frozen
@@ -69,7 +74,7 @@ def quantile(losses: list[float], fraction: float) -> float:
 def test_the_summary_is_of_the_runs_that_still_train(cli: Command, tmp_path: Path) -> None:
     assert cli(*DIVERGING, "monitor.every=1", 'pack.over={optimizer.lr: "1e-7,2e-7,3e-7,1e30"}').code == 0
     folder = tmp_path / "out" / "tensorboard"
-    curves = [dict(scalars(folder / f"run-000{run}")["loss/train"]) for run in range(4)]
+    curves = [dict(scalars(run_folder(tmp_path / "out", run))["loss/train"]) for run in range(4)]
     assert min(map(len, curves)) < 5
     for tag, points in scalars(folder / "summary").items():
         fraction = {"best": 0, "quantile_10": 0.1, "median": 0.5, "quantile_90": 0.9}[tag.split("/")[-1]]
@@ -80,8 +85,14 @@ def test_the_summary_is_of_the_runs_that_still_train(cli: Command, tmp_path: Pat
 def test_the_summary_ends_where_all_runs_have_diverged(cli: Command, tmp_path: Path) -> None:
     assert cli(*DIVERGING, "monitor.every=1", 'pack.over={optimizer.lr: "1e25,1e30"}').code == 1
     folder = tmp_path / "out" / "tensorboard"
-    longest = max(len(scalars(folder / f"run-000{run}")["loss/train"]) for run in range(2))
+    longest = max(len(scalars(run_folder(tmp_path / "out", run))["loss/train"]) for run in range(2))
     assert {len(points) for points in scalars(folder / "summary").values()} == {longest}
+
+
+def ranked(training: Path) -> list[int]:
+    """The runs, the best first."""
+    loss = {row["index"]: row["loss"]["validation"] for row in result_in(training)["run"]}
+    return sorted(loss, key=loss.__getitem__)
 
 
 @pytest.mark.parametrize("links", [True, False])
@@ -91,32 +102,32 @@ def test_the_ten_best_are_linked_by_rank(
     if not links:
         monkeypatch.setattr(os, "link", lambda *paths: os.readlink("nothing"))
     assert cli("experiment=debug", 'pack.over={seed: "range(0,12)"}').code == 0
-    folder = tmp_path / "out" / "tensorboard"
-    loss = {each["index"]: each["loss"]["validation"] for each in result_in(tmp_path / "out")["run"]}
-    ranked = sorted(loss, key=loss.__getitem__)[:10]
-    best = sorted((folder / "best").iterdir())
-    assert [path.name for path in best] == [f"{i:02d}-run-{run:04d}" for i, run in enumerate(ranked, 1)]
-    for path, run in zip(best, ranked, strict=True):
-        (file,), (same,) = path.iterdir(), (folder / f"run-{run:04d}").iterdir()
+    shown, every = (tmp_path / "out" / name for name in ("tensorboard", "tensorboard-all"))
+    names = [f"{place:02d} seed={run}" for place, run in enumerate(ranked(tmp_path / "out"), 1)]
+    assert sorted(path.name for path in every.iterdir()) == [*names, "summary"]
+    assert sorted(path.name for path in shown.iterdir()) == [*names[:10], "summary"]
+    for path in shown.iterdir():
+        (file,), (same,) = path.iterdir(), (every / path.name).iterdir()
         assert file.samefile(same) == links and file.read_bytes() == same.read_bytes()
 
 
 def test_a_run_that_diverged_is_not_among_the_best(cli: Command, tmp_path: Path) -> None:
     rates = ",".join(["1e-7"] * 4 + ["1e30"] * 8)
     assert cli(*DIVERGING, f'pack.over={{optimizer.lr: "{rates}"}}').code == 0
-    names = sorted(path.name for path in (tmp_path / "out" / "tensorboard" / "best").iterdir())
-    assert [name[3:] for name in names] == [f"run-000{run}" for run in range(4)]
+    names = sorted(path.name for path in (tmp_path / "out" / "tensorboard").iterdir())
+    assert names == [*(f"{run + 1:02d} lr=1e-07 run {run}" for run in range(4)), "summary"]
 
 
-def test_ten_runs_have_no_folder_of_the_best(cli: Command, tmp_path: Path) -> None:
+def test_ten_runs_are_all_shown(cli: Command, tmp_path: Path) -> None:
     assert cli("experiment=debug", 'pack.over={seed: "range(0,10)"}').code == 0
-    assert not (tmp_path / "out" / "tensorboard" / "best").exists()
+    assert len(list((tmp_path / "out" / "tensorboard").iterdir())) == 11
+    assert not (tmp_path / "out" / "tensorboard-all").exists()
 
 
 def test_writing_takes_a_twentieth_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [0.0]
+    clock, model = [0.0], ExpressionModel(parse("xy = a*x"), torch.ones(1, 1), "mse", None)
     monkeypatch.setattr(board.time, "perf_counter", lambda: clock[0])
-    watched = Board(tmp_path, Pack(Config(), {}, 1), [], validated=False)
+    watched = Board(tmp_path, Pack(Config(), {}, 1), model, validated=False)
     watched.begin()
     flushes: list[float] = []
 

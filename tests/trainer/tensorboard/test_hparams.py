@@ -5,14 +5,8 @@ from typing import Any
 import pytest
 from tensorboard.plugins.hparams import metadata
 
-from packtrain.trainer.config.pack import Pack
-from packtrain.trainer.config.schema import Config
 from packtrain.trainer.engines.outcome import Ending, Outcome
 from packtrain.trainer.tensorboard import hparams
-
-
-def pack(*column: Any) -> Pack:
-    return Pack(Config(), {"field": list(column)}, len(column))
 
 
 @pytest.mark.parametrize(
@@ -20,14 +14,16 @@ def pack(*column: Any) -> Pack:
     [
         ((3, 0.5, 1), [3, 0.5, 1], (0.5, 3.0)),
         ((7,), [7], (7.0, 7.0)),
-        ((None, 1.0, None), ["None", "1.0", "None"], ["1.0", "None"]),
+        ((None, 1.0, None), [None, 1.0, None], (1.0, 1.0)),
+        ((None, "auto", 2), [None, "auto", "2"], ["2", "auto"]),
+        ((True, False), [True, False], [False, True]),
         (([0, 1], [0, 2]), ["[0, 1]", "[0, 2]"], ["[0, 1]", "[0, 2]"]),
     ],
 )
 def test_numbers_have_an_interval_and_all_else_is_text(column: tuple, shown: list, domain: Any) -> None:
-    asked = pack(*column)
-    assert list(hparams.values(asked)) == [{"field": each} for each in shown]
-    (value,) = hparams.experiment(asked, []).value
+    columns = hparams.columns({"field": column})
+    assert columns == {"field": shown}
+    (value,) = hparams.experiment(columns, []).value
     (info,) = metadata.parse_experiment_plugin_data(value.metadata.plugin_data.content).hparam_infos
     interval = info.domain_interval.min_value, info.domain_interval.max_value
     found = list(info.domain_discrete) if info.HasField("domain_discrete") else interval

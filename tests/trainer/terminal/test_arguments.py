@@ -1,4 +1,4 @@
-"""The options of `show` and `export`: as words in Hydra's way, or with dashes."""
+"""The options of `show`, `export` and `plot`: as words in Hydra's way, or with dashes."""
 
 import subprocess
 import sys
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from packtrain.kernels.common.errors import UserError
-from packtrain.trainer.terminal.arguments import read_export, read_show
+from packtrain.trainer.pictures.kinds import KINDS
+from packtrain.trainer.terminal.arguments import PLOT_USAGE, read_export, read_plot, read_show
 from tests.helpers import IMPORTABLE, Command
 
 SHOWN: dict[str, Any] = {"conditions": [], "sort": None, "limit": 20, "run": None}
@@ -47,7 +48,8 @@ def test_options_are_words_or_have_dashes(typed: list[str], expected: dict[str, 
     ("typed", "expected"),
     [
         ([], {}),
-        (["run=best"], {}),
+        (["run=best"], {"run": "best"}),
+        (["curves", "run=best"], {"what": "curves", "run": "best"}),
         (["run=3", "to=mine"], {"run": "3", "to": Path("mine")}),
         (["--to", "mine", "--run=3"], {"run": "3", "to": Path("mine")}),
         (["to="], {}),
@@ -56,7 +58,8 @@ def test_options_are_words_or_have_dashes(typed: list[str], expected: dict[str, 
 def test_export_takes_a_run_and_a_folder(typed: list[str], expected: dict[str, Any], tmp_path: Path) -> None:
     assert read_export([str(tmp_path), *typed]) == {
         "folder": tmp_path,
-        "run": "best",
+        "what": None,
+        "run": None,
         "to": None,
         "formats": None,
         **expected,
@@ -64,7 +67,8 @@ def test_export_takes_a_run_and_a_folder(typed: list[str], expected: dict[str, A
 
 
 SHOW = "expected packtrain show FOLDER [COLUMN=VALUE,VALUE]... "
-EXPORT = "expected packtrain export FOLDER [run=N | run=best] [to=FOLDER] [format=NAME,NAME]"
+PLOT = f"expected {PLOT_USAGE}"
+EXPORT = "expected packtrain export FOLDER [curves] [run=N | run=best] [to=FOLDER] [format=NAME,NAME]"
 
 
 @pytest.mark.parametrize(
@@ -85,6 +89,11 @@ EXPORT = "expected packtrain export FOLDER [run=N | run=best] [to=FOLDER] [forma
         ("export . rn=3", f"{EXPORT}; got rn=3 (did you mean run?)\n"),
         ("export . seed=3", f"{EXPORT}; got seed=3\n"),
         ("export . --too=x", f"{EXPORT}; got --too=x (did you mean --to?)\n"),
+        ("plot", f"{PLOT}, with the folder of a training or a sweep\n"),
+        ("plot . fit sixe=3", "fit takes no sixe: its options are run and to\n"),
+        ("plot . fitt", "fitt is no picture (did you mean fit or fits?): expected "),
+        ("plot . run=3 size=3", f"{PLOT}; got size=3 without a KIND before it\n"),
+        ("plot . fit maps", f"{PLOT}; got maps\n"),
     ],
 )
 def test_a_mistake_is_one_sentence(typed: str, told: str, cli: Command) -> None:
@@ -99,6 +108,7 @@ def test_a_mistake_is_one_sentence(typed: str, told: str, cli: Command) -> None:
     [
         ("show", ("packtrain show FOLDER 'optimizer.lr<0.01'", "--sort COLUMN", "--limit N", "--run N")),
         ("export", ("packtrain export FOLDER run=3 to=mine", "--run N", "--to FOLDER")),
+        ("plot", ("packtrain plot FOLDER fit run=17 to=fit.svg", "--run N", "--to FILE", *KINDS)),
     ],
 )
 def test_help_explains_with_examples(command: str, known: tuple[str, ...], option: str, cli: Command) -> None:
@@ -109,7 +119,9 @@ def test_help_explains_with_examples(command: str, known: tuple[str, ...], optio
     assert cli(command, ".", option).out == ended.out
 
 
-@pytest.mark.parametrize("typed", ["show --help", "export --help", "export nowhere", "--version", "--help"])
+@pytest.mark.parametrize(
+    "typed", ["show --help", "export --help", "plot --help", "export nowhere", "--version", "--help"]
+)
 def test_nothing_heavy_is_imported_to_say_so(typed: str, tmp_path: Path) -> None:
     code = (
         "import sys, atexit; from packtrain.trainer.terminal.main import main;"
@@ -124,7 +136,7 @@ def test_nothing_heavy_is_imported_to_say_so(typed: str, tmp_path: Path) -> None
 
 def test_examples_in_the_help_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each, as it stands there."""
-    for command, read in (("show", read_show), ("export", read_export)):
+    for command, read in (("show", read_show), ("export", read_export), ("plot", read_plot)):
         with pytest.raises(SystemExit):
             read(["--help"])
         lines = capsys.readouterr().out.partition("examples:\n")[2].splitlines()

@@ -1,0 +1,1 @@
+"""What a training computes at a sample, step by step, as numbers for people."""

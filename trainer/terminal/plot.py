@@ -1,0 +1,83 @@
+"""`packtrain plot FOLDER KIND`: a picture of a finished training or sweep."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...kernels.common.errors import UserError
+from ..console.report import shown
+from ..console.tables import new_console, print_pairs
+from ..finished import Finished
+from ..folder.stored import Stored, read_stored
+from ..pictures.drawn import OF_RESULT, OF_RUNS
+from ..pictures.kinds import KINDS, kind_of
+from ..pictures.ranked import Ranked
+from ..pictures.style import SUFFIXES, can_draw
+
+
+def plot(
+    folder: Path,
+    kind: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    run: str | None = None,
+    to: Path | None = None,
+) -> None:
+    """Draws a picture of what was trained in `folder` into the file `to`, and prints which.
+
+    Without `to` that is FOLDER/KIND.png, or of a named run FOLDER/KIND-run-0017.png. `run` is an index or
+    'best', `options` are those of the kind. Without a kind it prints what can be drawn of the folder, and
+    what can't, and why. Raises UserError where there is nothing to draw, or no matplotlib.
+
+    >>> plot(Path("nowhere"), "fit")
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: nowhere holds no finished training or sweep: ...
+    """
+    if not can_draw():
+        raise UserError("pictures need matplotlib: pip install 'packtrain[plot]'")
+    stored = read_stored(folder)
+    if kind is None:
+        print_pairs(new_console(), list(_listed(stored)))
+        return
+    if to is not None and to.suffix not in SUFFIXES:
+        raise UserError(f"to is a file {' or '.join(SUFFIXES)}; got {to}")
+    _check_run(stored, kind, run)
+    named = "" if run is None else f"-run-{stored.line(run)['index']:04d}"
+    to = to or folder / f"{kind}{named}.png"
+    if not _draw(stored, kind, run, to, options or {}):
+        raise UserError(f"there is no {kind} to draw of {folder}: it needs {kind_of(kind).needs}")
+    new_console().print(str(shown(to)), highlight=False, markup=False, soft_wrap=True)
+
+
+def _check_run(stored: Stored, kind: str, run: str | None) -> None:
+    """Raises UserError for a run that the picture doesn't take; of a sweep's it names the pack."""
+    of_pack = kind in OF_RESULT and stored.plan is not None
+    if run is not None and not kind_of(kind).of_a_run and not of_pack:
+        what = "the best run" if kind in OF_RESULT else "all runs"
+        raise UserError(f"{kind} is a picture of {what}: leave run={run} out")
+
+
+def _draw(stored: Stored, kind: str, run: str | None, to: Path, options: Mapping[str, Any]) -> bool:
+    if kind in OF_RUNS:
+        return OF_RUNS[kind].draw(Ranked.of_folder(stored), to, **options)
+    finished = Finished.read(stored.folder, run or "best")
+    of_run = {"run": finished.run} if kind_of(kind).of_a_run else {}
+    return OF_RESULT[kind].draw(finished.result, to, **of_run, **options)
+
+
+def _listed(stored: Stored) -> Iterator[tuple[str, str]]:
+    """Each kind, and what it shows of this folder, or what that lacks: those that can be drawn first."""
+    lacking = {name: _lacking(stored, name) for name in KINDS}
+    for name in sorted(KINDS, key=lambda name: bool(lacking[name])):
+        yield name, f"no: {lacking[name]}" if lacking[name] else KINDS[name].shows
+
+
+def _lacking(stored: Stored, kind: str) -> str:
+    """Why there is no such picture of the folder, '' where there is one."""
+    try:
+        if kind in OF_RUNS:
+            has = OF_RUNS[kind].has(Ranked.of_folder(stored))
+        else:
+            has = OF_RESULT[kind].has(Finished.read(stored.folder, "best").result)
+    except UserError as error:
+        return str(error)
+    return "" if has else f"it needs {KINDS[kind].needs}"
