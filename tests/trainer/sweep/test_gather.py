@@ -1,7 +1,6 @@
 """The table of a whole sweep, and the curves in its picture."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -10,6 +9,8 @@ from hypothesis import strategies as st
 
 import packtrain
 from packtrain.trainer.folder import result
+from packtrain.trainer.folder.stored import read_stored
+from packtrain.trainer.pictures.ranked import Ranked
 from packtrain.trainer.sweep import gather, report
 from packtrain.trainer.sweep.gather import weave
 from tests.helpers import Command, result_in
@@ -42,30 +43,34 @@ RECORDED = ("-m", *BRIEF, "monitor=default", "monitor.every=1", "optimizer=adam,
 
 @pytest.mark.parametrize("varied", ["seed=3", "optimizer.lr=0.03,1e30,0.01"])
 def test_the_picture_has_the_curves_of_all_packs_the_best_first(
-    varied: str, cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    varied: str, cli: Command, tmp_path: Path
 ) -> None:
-    """TensorBoard has the picture too, and that of the sweep as it is when it was resumed."""
-    drawn: list[tuple[Any, ...]] = []
-    draw = report.draw
-    monkeypatch.setattr(report, "draw", lambda *given: drawn.append(given) or draw(*given))
+    """TensorBoard has the pictures too, and those of the sweep as it is when it was resumed."""
     assert cli(*RECORDED, "seed=3", varied).code == 0
     folder = tmp_path / "sweep"
     usable = [row for row in rows_in(folder) if row["outcome"] == "finished"]
     ranked = sorted(usable, key=lambda row: float(row["loss.validation"]))
     assert int(ranked[0]["index"]) == result_in(folder)["best_run"]
     own = [run_folder(folder / row["pack"], int(row["run"])) for row in ranked]
+    runs = Ranked.of_folder(read_stored(folder))
+    assert [str(line["index"]) for line in runs.lines] == [row["index"] for row in ranked]
+    curves = runs.lines_of("loss", [line["index"] for line in runs.lines])
     expected = [scalars(of_run)["loss/train"] for of_run in own]
-    lines, _, curves, _ = drawn[0]
-    assert [str(line["index"]) for line in lines] == [row["index"] for row in ranked]
     assert [list(zip(*curve.tolist(), strict=True)) for curve in curves] == expected
-    for _ in range(2):
-        assert images(folder / "tensorboard" / "summary") == {"sweep": [(folder / "sweep.png").read_bytes()]}
+    for command in ((), ("resume=sweep",)):
+        assert not command or cli(*command).code == 0
+        files = {name: [(folder / f"{name}.png").read_bytes()] for name in ("loss", "sweep")}
+        assert images(folder / "tensorboard" / "summary") == files
         linked = sorted((folder / "tensorboard").glob("[0-9]*/events*"))
         assert all(link.samefile(next(of_run.iterdir())) for link, of_run in zip(linked, own, strict=False))
         assert len(linked) == len(rows_in(folder)) and not (folder / "tensorboard-all").exists()
         names = [file.parent.name for file in linked]
         assert names[0].startswith("1 ") and all("optimizer=adam" in name for name in names)
-        assert cli("resume=sweep").code == 0
+
+
+@pytest.mark.parametrize("word", ["monitor.pictures=false", "monitor.pictures=False", "monitor.pictures=no"])
+def test_a_sweep_without_pictures_draws_none(word: str) -> None:
+    assert report.NO_PICTURES.fullmatch(word) and not report.NO_PICTURES.fullmatch("monitor.pictures=true")
 
 
 GATHERED = {
