@@ -12,6 +12,7 @@ from .boundary import draw_boundary, has_boundary
 from .confidence import draw_confidence, has_confidence
 from .confusion import draw_counts, has_counts
 from .fit import draw_fit, has_fit
+from .graph import draw_graph, has_graph
 from .groups import draw_groups, has_groups
 from .loss import draw_loss, has_loss
 from .maps import draw_maps, has_maps
@@ -67,6 +68,7 @@ OF_RESULT = {
         lambda result: has_counts(result.summary),
         alone=True,
     ),
+    "graph": Drawing(draw_graph, has_graph, alone=True),
 }
 
 
@@ -90,7 +92,7 @@ def draw_pictures(
     ...     session.advance()
     >>> with TemporaryDirectory() as folder:
     ...     {kind: file.name for kind, file in draw_pictures(session.result(), Path(folder)).items()}
-    {'fit': 'fit.png'}
+    {'fit': 'fit.png', 'graph': 'graph.png'}
     """
     drawings = {kind: partial(drawing.draw, result) for kind, drawing in _at_end(OF_RESULT, result, alone)}
     if together := _at_end(OF_RUNS, result, alone):

@@ -61,6 +61,11 @@ KINDS = {
         "what was measured against what an MLP predicts", "an MLP of numbers, without groups", of_a_run=True
     ),
     "confusion": Kind("which classes are taken for which", "classes, of which the best run's are counted"),
+    "graph": Kind(
+        "the graph of the equations, or the layers of the MLP",
+        "at most 400 variables or layers",
+        of_a_run=True,
+    ),
 }
 
 

@@ -12,8 +12,8 @@ from tensorboard.compat.proto.node_def_pb2 import NodeDef
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.versions_pb2 import VersionDef
 
-from ...kernels.language.derive import reverse
-from ...kernels.language.expr import ONE, Expr, name, names, walk, written
+from ...kernels.language import Graph
+from ...kernels.language.expr import Expr, names, walk, written
 from ...kernels.language.notation import spelled
 from ..models.base import Model
 from ..models.expression import ExpressionModel
@@ -25,6 +25,7 @@ MOST_PARTS = 5_000  # operations of a graph that are drawn one by one; of larger
 SAMPLES = -1  # an axis of any size
 
 Shape = Sequence[int]
+Texts = Mapping[str, str]
 
 
 def graph_def(model: Model) -> GraphDef:
@@ -59,7 +60,7 @@ class Nodes:
         place: str,
         op: str,
         inputs: Iterable[str] = (),
-        texts: Mapping[str, str] | None = None,
+        texts: Texts | None = None,
         shape: Shape | None = None,
     ) -> str:
         """Adds a node at the `place` SCOPE/NAME, with texts as attributes -> its place."""
@@ -84,8 +85,8 @@ def _add_equations(nodes: Nodes, model: ExpressionModel) -> None:
             home[word] = nodes.add(f"{scope}/{safe}", op, texts={"name": word, **fixed})
     apart = sum(len(walk(expression)) for _, expression in graph.definitions) <= MOST_PARTS
     for variable, expression in graph.definitions:
-        add = _add_operations if apart else _add_equation
-        home[variable] = add(nodes, scopes[variable], variable, expression, home)
+        add = _add_operations if apart and expression.args else _add_equation
+        home[variable] = add(nodes, scopes[variable], expression, _about(graph, variable), home)
     targets = unique(graph.outputs)
     ends = [
         nodes.add(f"targets/{targets[output]}", "Target", texts={"name": output}) for output in graph.outputs
@@ -93,37 +94,34 @@ def _add_equations(nodes: Nodes, model: ExpressionModel) -> None:
     _add_loss(nodes, model, [*(home[output] for output in graph.outputs), *ends])
 
 
-def _add_operations(nodes: Nodes, scope: str, variable: str, root: Expr, home: dict[str, str]) -> str:
-    """Adds an equation, its operations in a scope -> the place of its value."""
-    if root.op in ("name", "number"):
-        return _add_equation(nodes, scope, variable, root, home)
+def _add_operations(nodes: Nodes, scope: str, root: Expr, about: Texts, home: Texts) -> str:
+    """Adds an equation, its operations in a scope -> the place of its value; `home` has those of names."""
     places: dict[Expr, str] = {}
     for number, part in enumerate(walk(root)):
         inputs = [places[operand] for operand in part.args]
         if part.op == "name":
             places[part] = home[str(part.value)]
         elif part is root:
-            place = f"{scope}/{scope}"
-            places[part] = nodes.add(place, part.op, inputs, _about(variable, root))
+            places[part] = nodes.add(f"{scope}/{scope}", part.op, inputs, about)
         else:
             text = written(part, most=MOST_TEXT)
             places[part] = nodes.add(f"{scope}/{part.op}_{number}", part.op, inputs, {"text": text})
     return places[root]
 
 
-def _add_equation(nodes: Nodes, scope: str, variable: str, root: Expr, home: dict[str, str]) -> str:
+def _add_equation(nodes: Nodes, scope: str, root: Expr, about: Texts, home: Texts) -> str:
     """Adds an equation as one node -> its place."""
-    inputs = [home[word] for word in names(root)]
-    return nodes.add(f"{scope}/{scope}", "Equation", inputs, _about(variable, root))
+    return nodes.add(f"{scope}/{scope}", "Equation", [home[word] for word in names(root)], about)
 
 
-def _about(variable: str, root: Expr) -> dict[str, str]:
+def _about(graph: Graph, variable: str) -> dict[str, str]:
     """The attributes of an equation: its text, and its partial derivatives."""
-    leaves = [name(word) for word in names(root)]
-    slopes = reverse({root: ONE}, leaves)
     own = spelled(variable)[0]
-    partials = {f"d {own} / d {leaf}": written(slopes[leaf], most=MOST_TEXT) for leaf in leaves}
-    return {"equation": f"{own} = {written(root, most=MOST_TEXT)}", **partials}
+    partials = {
+        f"d {own} / d {spelled(word)[0]}": written(slope, most=MOST_TEXT)
+        for word, slope in graph.slopes[variable].items()
+    }
+    return {"equation": f"{own} = {written(graph.expressions[variable], most=MOST_TEXT)}", **partials}
 
 
 def _add_layers(nodes: Nodes, model: MLPModel) -> None:

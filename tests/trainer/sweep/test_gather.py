@@ -12,7 +12,7 @@ from packtrain.trainer.sweep import report
 from packtrain.trainer.sweep.gather import weave
 from tests.helpers import Command, result_in
 from tests.strategies import few
-from tests.trainer.curves import images, scalars
+from tests.trainer.curves import images, run_folder, scalars
 from tests.trainer.sweep.test_sweep import BRIEF, HERE, rows_in
 
 COLUMNS = st.lists(st.sampled_from("abcdefg"), unique=True)
@@ -51,13 +51,18 @@ def test_the_picture_has_the_curves_of_all_packs_the_best_first(
     runs = Ranked.of_folder(read_stored(folder))
     assert [str(line["index"]) for line in runs.lines] == [row["index"] for row in ranked]
     curves = runs.lines_of("loss", [line["index"] for line in runs.lines])
-    name = "{pack}/tensorboard/run-000{run}" if "," in varied else "{pack}/tensorboard"
-    expected = [scalars(folder / name.format(**row))["loss/train"] for row in ranked]
+    own = [run_folder(folder / row["pack"], int(row["run"])) for row in ranked]
+    expected = [scalars(of_run)["loss/train"] for of_run in own]
     assert [list(zip(*curve.tolist(), strict=True)) for curve in curves] == expected
-    for command in ((), ("resume=sweep",)):
-        assert not command or cli(*command).code == 0
+    for _ in range(2):
         files = {name: [(folder / f"{name}.png").read_bytes()] for name in ("loss", "sweep")}
-        assert images(folder) == files
+        assert images(folder / "tensorboard" / "summary") == files
+        linked = sorted((folder / "tensorboard").glob("[0-9]*/events*"))
+        assert all(link.samefile(next(of_run.iterdir())) for link, of_run in zip(linked, own, strict=False))
+        assert len(linked) == len(rows_in(folder)) and not (folder / "tensorboard-all").exists()
+        names = [file.parent.name for file in linked]
+        assert names[0].startswith("1 ") and all("optimizer=adam" in name for name in names)
+        assert cli("resume=sweep").code == 0
 
 
 @pytest.mark.parametrize("word", ["monitor.pictures=false", "monitor.pictures=False", "monitor.pictures=no"])

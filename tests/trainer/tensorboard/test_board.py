@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from packtrain.kernels.language import parse
 from packtrain.trainer.config.pack import Pack
 from packtrain.trainer.config.schema import Config
+from packtrain.trainer.models.expression import ExpressionModel
 from packtrain.trainer.tensorboard import board
 from packtrain.trainer.tensorboard.board import Board
 from tests.helpers import Command, result_in
@@ -122,9 +125,9 @@ def test_ten_runs_are_all_shown(cli: Command, tmp_path: Path) -> None:
 
 
 def test_writing_takes_a_twentieth_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [0.0]
+    clock, model = [0.0], ExpressionModel(parse("xy = a*x"), torch.ones(1, 1), "mse", None)
     monkeypatch.setattr(board.time, "perf_counter", lambda: clock[0])
-    watched = Board(tmp_path, Pack(Config(), {}, 1), [], validated=False)
+    watched = Board(tmp_path, Pack(Config(), {}, 1), model, validated=False)
     watched.begin()
     flushes: list[float] = []
 
