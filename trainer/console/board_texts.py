@@ -55,8 +55,10 @@ def equations_text(trained: Trained, run: int, row: Row, runs: int) -> str:
     >>> equations_text(trained, 0, about, runs=1).split("\\n\\n")
     ['```\\nxy = a*x', 'a = 2', 'xy = 2*x\\n```']
     """
+    if not isinstance(trained.model, ExpressionModel):
+        return ""
     values = {name: float(value) for name, value in trained.parameters(run).items()}
-    if not isinstance(trained.model, ExpressionModel) or not all(map(math.isfinite, values.values())):
+    if not all(map(math.isfinite, values.values())):
         return ""
     equations, fitted = fitted_equations(trained, {name: float(f"{n:.6g}") for name, n in values.items()})
     parameters = [f"{name} = {uncertain(value, row['parameters'][name])}" for name, value in values.items()]

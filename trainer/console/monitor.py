@@ -161,10 +161,10 @@ class Monitor:
 def _board(session: Session, folder: Path) -> "Board":
     from ..tensorboard.board import Board  # noqa: PLC0415 (TensorBoard takes a moment to import)
 
-    pack, scalars, validated = session.pack, list(session.engine.model.scalars), session.data.validation
+    pack, model, validated = session.pack, session.engine.model, session.data.validation is not None
     sweep = values_in_sweep(folder)
     name = run_names({field: [value] for field, value in sweep.items()}, [0])[0] if sweep else ""
-    return Board(folder / EVENTS, pack, scalars, validated is not None, name or pack.config.name, sweep)
+    return Board(folder / EVENTS, pack, model, validated, name or pack.config.name, sweep)
 
 
 def _distributions(session: Session, board: "Board") -> "Distributions":

@@ -15,6 +15,7 @@ from ..data.dataset import Data, Dataset
 from ..data.groups import runs_of_groups
 from ..data.table import Table
 from ..engines.devices import make_compute
+from ..engines.rows import Row
 from ..finished import Finished
 from ..models.base import Model
 from ..models.build import graph_of, new_model
@@ -30,7 +31,8 @@ GENERATED, MOST = ("ground_truth", "gaussians"), 1 << 16  # sources of any size,
 class Case:
     """One run, as a pack of its own: its model, which has R = 1, and its training samples that count.
 
-    `title` says which run, of what and how far trained; `notes` are sentences for people.
+    `title` says which run, of what and how far trained; `notes` are sentences for people. `trained` is the
+    row of a run that has ended, as in result.json.
     """
 
     title: str
@@ -38,6 +40,7 @@ class Case:
     model: Model
     data: Dataset
     notes: tuple[str, ...] = ()
+    trained: Row | None = None
 
 
 def case_in(
@@ -99,7 +102,8 @@ def case_of_folder(folder: Path, run: str = "best") -> Case:
     parts = finished.trained.parameters(finished.run).values()
     parameters = torch.cat([part.flatten() for part in parts])
     state = f"{finished.row['outcome']}, in {finished.folder}"
-    return case_of(finished.pack, finished.data, finished.run, parameters, state)
+    case = case_of(finished.pack, finished.data, finished.run, parameters, state)
+    return replace(case, trained=finished.row)
 
 
 def on_cpu(pack: Pack) -> Pack:

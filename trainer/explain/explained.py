@@ -17,6 +17,7 @@ from .jacobian import Jacobian, jacobian
 from .perceptron import Perceptron, perceptron
 from .perceptron_sheets import perceptron_sheets
 from .samples import chosen_sample, gradient
+from .trained import DIVERGENCE, trained_parts
 
 
 class Part(Protocol):
@@ -53,14 +54,12 @@ class Explained:
     @property
     def sheets(self) -> list[Sheet]:
         """The tables, in the order in which things are computed."""
-        parts = [_heading(self)]
-        if self.graph is not None:
-            parts += sheets(self.graph)
-        if self.mlp is not None:
-            parts += perceptron_sheets(self.mlp)
-        if self.jacobian is not None:
-            parts.append(self.jacobian.sheet)
-        return [*parts, self.descent.sheet, *(part.sheet for part in self.more.values())]
+        more = {name: part.sheet for name, part in self.more.items()}
+        first = [more.pop(DIVERGENCE)] if DIVERGENCE in more else []
+        of_model = sheets(self.graph) if self.graph else []
+        of_model += perceptron_sheets(self.mlp) if self.mlp else []
+        of_model += [self.jacobian.sheet] if self.jacobian else []
+        return [_heading(self), *first, *of_model, self.descent.sheet, *more.values()]
 
     @property
     def data(self) -> dict[str, Any]:
@@ -108,6 +107,7 @@ def explained(case: Case, sample: int | str = 0, delta: float | None = None) -> 
         jacobian(case, place, whole) if of_graph else None,
         None if of_graph else perceptron(case, place),
         descent(case, place, whole),
+        trained_parts(case),
     )
 
 

@@ -9,13 +9,15 @@ import numpy as np
 
 from ..console.board_texts import equations_text, outcome_text
 from ..folder.curves import read_curves
+from ..folder.objective import UNUSABLE, Objective
 from ..folder.places import EVENTS, SUMMARY
 from ..folder.plan import Plan
-from ..folder.ranking import UNUSABLE, Objective, Row, lines_best_first, nested
+from ..folder.ranking import Row, lines_best_first, nested
 from ..folder.stored import read_table
 from ..folder.trained import load
 from ..tensorboard import hparams
 from ..tensorboard.events import EventFiles
+from ..tensorboard.graphs import graph_def
 from ..tensorboard.image import image
 from ..tensorboard.layout import QUANTILES, loss_layout, quantiles
 from ..tensorboard.names import ranked, run_names
@@ -83,7 +85,7 @@ def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
 def _summarize(
     root: Path, plan: Plan, result: Result, lines: Sequence[Row], pictures: Mapping[str, Path]
 ) -> None:
-    """Writes the file of the summary: quantiles of all losses, HParams' columns, texts and pictures."""
+    """Writes the file of the summary: quantiles of losses, HParams' columns, texts, pictures and graph."""
     rows = [nested(line) for line in lines]
     files = EventFiles([root / EVENTS / SUMMARY], [SUMMARY])
     files.begin()
@@ -92,8 +94,11 @@ def _summarize(
     some, values = quantiles(losses)
     files.add(steps[some], list(QUANTILES), values, np.zeros(len(values), int))
     files.add_summary(0, hparams.experiment(hparams.columns(_columns(rows)), list(hparams.metrics(rows))))
-    for tag, markdown in _texts(root, plan, result).items():
-        files.add_summary(0, text(tag, markdown))
+    command = [*(["-m"] if plan.objective is None else []), *plan.command.typed]
+    typed = " \\\n  ".join(["packtrain", *map(shlex.quote, command)])
+    files.add_summary(0, text("config", block(typed, "sh")))
+    files.add_summary(0, text("outcome", outcome_text(result, result["run"])))
+    _add_best(files, root, plan, result)
     for tag, png in pictures.items():
         files.add_summary(0, image(tag, png))
     files.flush()
@@ -101,15 +106,15 @@ def _summarize(
         link_or_copy(files.paths[0], every(root / EVENTS) / SUMMARY / files.paths[0].name)
 
 
-def _texts(root: Path, plan: Plan, result: Result) -> dict[str, str]:
-    """How the sweep ended, the equations of its best run, and its command."""
-    texts = {"outcome": outcome_text(result, result["run"])}
+def _add_best(files: EventFiles, root: Path, plan: Plan, result: Result) -> None:
+    """Adds the equations of the best run, with fitted numbers, and the graph of its model."""
     best = next((row for row in result["run"] if row["index"] == result["best_run"]), None)
     if best:
         pack, run = plan.place(best["index"])
-        texts["equations"] = equations_text(load(root / pack.folder), run, best, result["runs"])
-    command = [*(["-m"] if plan.objective is None else []), *plan.command.typed]
-    return {**texts, "config": block(" \\\n  ".join(["packtrain", *map(shlex.quote, command)]), "sh")}
+        trained = load(root / pack.folder)
+        files.add_graph(0, graph_def(trained.model))
+        if equations := equations_text(trained, run, best, result["runs"]):
+            files.add_summary(0, text("equations", equations))
 
 
 def _losses(root: Path, plan: Plan) -> tuple[np.ndarray, np.ndarray]:

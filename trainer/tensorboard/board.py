@@ -18,10 +18,13 @@ from ..config.schema import LEAST_SQUARES
 from ..engines.base import History
 from ..engines.rows import Row, each
 from ..folder.experiment import fields_of_use
-from ..folder.ranking import UNUSABLE, Objective, best_first
+from ..folder.objective import UNUSABLE, Objective
+from ..folder.ranking import best_first
+from ..models.base import Model
 from ..models.evaluate import Evaluation
 from . import hparams
 from .events import EventFiles
+from .graphs import graph_def
 from .image import image
 from .layout import QUANTILES, loss_layout, quantiles
 from .names import legal, run_names
@@ -49,18 +52,18 @@ class Board:
         self,
         folder: Path,
         pack: Pack,
-        scalars: Sequence[str],
+        model: Model,
         validated: bool,
         name: str = "run",
         sweep: Mapping[str, Any] | None = None,
     ) -> None:
-        self.pack, self.sweep = pack, sweep
+        self.pack, self.model, self.sweep = pack, model, sweep
         self.many = pack.runs > 1
         self.names = [] if summarized(pack) else run_names(pack.over, range(pack.runs))
         if not self.many:
             self.names = [legal(name)]
         self.shelf = Shelf(folder, self.names, self.many)
-        self.parameters = [f"parameters/{name}" for name in scalars]
+        self.parameters = [f"parameters/{name}" for name in model.scalars]
         self.validated = validated
         self.files = EventFiles(self.shelf.folders, self.shelf.marks)
         self.whole = len(self.files.paths) - 1  # the file that speaks for all runs
@@ -76,8 +79,9 @@ class Board:
             self.files.add_summary(run, hparams.session_start(dict(zip(self.columns, values, strict=True))))
         fields = OmegaConf.create(fields_of_use(self.pack.config))
         self.add_text("config", block(OmegaConf.to_yaml(fields), "yaml"))
-        self._share()
+        self.files.add_graph(self.whole, graph_def(self.model))
         self.files.flush()
+        self._share()
 
     @cached_property
     def columns(self) -> dict[str, list[Any]]:
@@ -207,7 +211,8 @@ class Board:
         for run, outcome in zip(each(rows, "index"), each(rows, "outcome"), strict=True):
             self.files.add_summary(run, hparams.session_end(outcome))
         if self.many or self.sweep is None:  # a sweep of single runs has one table of them all
-            self.add_summary(hparams.experiment(self.columns, list(metrics)))
+            first = () if self.many else hparams.FIRST
+            self.add_summary(hparams.experiment(self.columns, list(metrics), first))
 
     def _add_ends(self, steps: np.ndarray, tags: Sequence[str], values: np.ndarray) -> None:
         """Adds the scalars `values` [R, T] of the runs at their own `steps` [R], where all are finite."""

@@ -3,7 +3,7 @@
 # pyright: reportAttributeAccessIssue=false
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -33,6 +33,7 @@ MAIN = (
     "optimizer.kind", "optimizer.lr", "optimizer.weight_decay", "optimizer.momentum", "schedule.kind",
     "loop.batch_size", "loop.steps", "loop.epochs", "compute.precision",
 )  # fmt: skip
+FIRST = "optimizer", "optimizer.lr", "loop.batch_size", "loop.steps", "seed"  # those that are seen at once
 MOST_LISTED = 20  # texts of a column, of which a person may untick some
 
 
@@ -81,13 +82,17 @@ def metrics(rows: Sequence[Row]) -> dict[str, list[float | None]]:
     return {tag: column for tag, column in tags.items() if any(value is not None for value in column)}
 
 
-def experiment(columns: Mapping[str, Sequence[Any]], tags: Sequence[str]) -> Summary:
+def experiment(
+    columns: Mapping[str, Sequence[Any]], tags: Sequence[str], first: Collection[str] = ()
+) -> Summary:
     """The columns: what varies, with all values that a field has, and the metrics by their tags.
+
+    HParams shows five columns by itself: those that differ, as the fields that come `first` are said to.
 
     >>> experiment({"seed": [1, 2]}, ["result/loss/train"]).value[0].tag
     '_hparams_/experiment'
     """
-    varied = [_info(field, values) for field, values in columns.items()]
+    varied = [_info(field, values, field in first) for field, values in columns.items()]
     measured = [MetricInfo(name=MetricName(tag=t), display_name=t.removeprefix("result/")) for t in tags]
     about = HParamsPluginData(experiment=Experiment(hparam_infos=varied, metric_infos=measured))
     return _summary(metadata.EXPERIMENT_TAG, about)
@@ -119,10 +124,10 @@ def _column(values: Sequence[Any]) -> list[Any]:
     return [value if is_number or value is None else str(value) for value in values]
 
 
-def _info(field: str, values: Sequence[Any]) -> HParamInfo:
+def _info(field: str, values: Sequence[Any], first: bool) -> HParamInfo:
     """A column with its domain: the least and the greatest number, or a few texts; else there is none."""
     distinct = {value for value in values if value is not None}
-    info = HParamInfo(name=field, differs=len({*values}) > 1, type=DATA_TYPE_STRING)
+    info = HParamInfo(name=field, differs=first or len({*values}) > 1, type=DATA_TYPE_STRING)
     kinds = {type(value) for value in distinct}
     if kinds in ({str}, {bool}) and len(distinct) <= MOST_LISTED:
         summary_v2.Discrete(distinct).update_hparam_info(info)

@@ -38,10 +38,11 @@ def run_names(over: Mapping[str, Sequence[Any]], runs: Sequence[int]) -> list[st
     columns = {words[field]: values for field, values in over.items()}
     whole = [_name({word: values[i] for word, values in columns.items()}) for i in range(len(runs))]
     count = Counter(whole)
-    return [
+    names = [
         name if name and count[name] == 1 and len(name.encode()) <= MOST_BYTES else _with_index(name, run)
         for run, name in zip(runs, whole, strict=True)
     ]
+    return names if len({*names}) == len(names) else list(map(_with_index, whole, runs))
 
 
 def ranked(name: str, rank: int, runs: int) -> str:

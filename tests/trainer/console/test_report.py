@@ -98,7 +98,7 @@ def test_the_best_ten_of_many_come_first() -> None:
 
 def test_the_commands_can_be_copied() -> None:
     out = printed(1, 40)
-    assert "tensorboard --logdir 'a folder/tensorboard'\n" in out
+    assert "watch  packtrain board 'a folder'\n" in out
     assert "packtrain.load('a folder').predict(inputs)\n" in out
 
 
@@ -110,7 +110,7 @@ def test_one_step_is_no_steps() -> None:
 def test_the_command_prints_it(cli: Command) -> None:
     out = cli("experiment=debug").out
     assert "debug: 3 runs (3 finished); 20 steps" in out
-    assert "tensorboard --logdir" in out
+    assert "watch  packtrain board out\n" in out and "all=true" not in out
 
 
 WIDTHS = [20, 40, 80, 200]
