@@ -10,14 +10,14 @@ from ...kernels.diagrams import Diagram, draw, graph_diagram, perceptron_diagram
 from ...kernels.diagrams.boxes import ARROW, SIZES
 from ...kernels.diagrams.drawing import Box, Drawing, Point, Wire
 from ...kernels.diagrams.palette import BACKGROUND, FILL, INK, LINE, wire_colour
-from ...kernels.diagrams.text import number
+from ...kernels.diagrams.text import number, shortened
 from ..engines.rows import Row
 from ..folder.atomic import replace
 from ..folder.result import Result
 from ..models.expression import ExpressionModel
 from ..models.mlp import MLPModel
 
-MOST_BOXES = 400  # of a picture
+MOST_BOXES, MOST_TITLE = 400, 110  # of a picture, and letters of its title
 PIXELS, SHARP = 72, 2.0  # of a drawing's to an inch, which make so many of the PNG's
 MOST_PIXELS = 3_000  # of a side, before it is less sharp
 ALIGNED = {"start": "left", "middle": "center", "end": "right"}
@@ -85,7 +85,7 @@ def diagram_of(result: Result, run: int | None = None) -> Diagram:
     ... ))
     >>> diagram = diagram_of(session.result())
     >>> diagram.title, [line.text for line in diagram.vertices["xy"].lines]
-    ('line: 1 equation, 1 input, 1 parameter', ['xy = a*x', 'a = 2'])
+    ('line: 1 equation, 1 input, 1 parameter, loss mse', ['xy = a*x', 'a = 2'])
     """
     config, model = result.pack.config, result.model
     if isinstance(model, ExpressionModel):
@@ -102,7 +102,10 @@ def diagram_of(result: Result, run: int | None = None) -> Diagram:
         diagram = perceptron_diagram(
             model.widths, config.model.activation, model.loss_kind.name, model.bias, dropout, model.quantized
         )
-    return with_parts(diagram, title=f"{config.name}: {diagram.title}" if config.name else diagram.title)
+    title = f"{diagram.title}, loss {model.loss_kind.name}"
+    return with_parts(
+        diagram, title=shortened(f"{config.name}: {title}" if config.name else title, MOST_TITLE)
+    )
 
 
 def _parameters(result: Result, row: Row) -> dict[str, str]:
