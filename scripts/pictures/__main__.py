@@ -25,9 +25,7 @@ class Picture:
 
 DOSE = """experiment=fit 'model.expressions=["response = low + (high - low)/(1 + (ec50/dose)^h)"]'
     'model.initial={low: 0, high: 100, ec50: 5, h: 1}' data.path=docs/data/dose.csv fit.intervals=profile"""
-COMPOUNDS = (
-    "fit docs/data/compounds.csv 'response = low + (high - low)/(1 + (ec50/dose)^h)' group=compound"
-)
+COMPOUNDS = "fit docs/data/compounds.csv 'response = low + (high - low)/(1 + (ec50/dose)^h)' group=compound"
 DIGITS = "-m experiment=digits optimizer.lr=3e-4,1e-3,3e-3,1e-2,3e-2 'seed=range(0,16)'"
 DESCENTS = "-m 'experiment=glob(descent/*)'"
 SINE = """-m ~experiment name=sine 'model.expressions=["xy = sin(w*xa)"]' model.initial_range=[0,20]

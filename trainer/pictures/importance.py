@@ -61,7 +61,7 @@ def _by_optuna(scales: Mapping[str, Scale], values: np.ndarray) -> dict[str, flo
     from optuna.importance import FanovaImportanceEvaluator  # noqa: PLC0415 (likewise)
 
     columns = {name: scale.even(scale.at) for name, scale in scales.items()}
-    ranges = {n: optuna.distributions.FloatDistribution(c.min(), c.max()) for n, c in columns.items()}
+    ranges: Any = {n: optuna.distributions.FloatDistribution(c.min(), c.max()) for n, c in columns.items()}
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
     rows = zip(*columns.values(), values, strict=True)
     study.add_trials(
@@ -82,8 +82,10 @@ def _by_forest(columns: Mapping[str, Scale], values: np.ndarray) -> dict[str, fl
 
     inputs = np.stack([scale.even(scale.at) for scale in columns.values()], 1)
     forest = RandomForestRegressor(TREES, max_depth=DEPTH, random_state=0).fit(inputs, values)
-    risen = permutation_importance(forest, inputs, values, n_repeats=5, random_state=0)["importances_mean"]
-    shares = np.maximum(risen, 0) / 2  # a column that is permuted has twice its variance in the residuals
+    permuted: Any = permutation_importance(forest, inputs, values, n_repeats=5, random_state=0)
+    shares = (
+        np.maximum(permuted.importances_mean, 0) / 2
+    )  # a column that is permuted has twice its variance in the residuals
     return dict(zip(columns, np.minimum(shares, 1).tolist(), strict=True))
 
 

@@ -26,7 +26,7 @@ def draw_parallel(axes: Any, columns: Mapping[str, Scale], heights: Heights) -> 
     goodness = last[places] if heights.objective.maximized else 1 - last[places]
     lines = np.stack([np.broadcast_to(np.arange(shares.shape[1]), shares.shape), shares], -1)
     colors = colormaps["viridis"](goodness[::-1] * 0.9)
-    axes.add_collection(LineCollection(lines[::-1], colors=colors, linewidths=0.8, alpha=0.5))
+    axes.add_collection(LineCollection([*lines[::-1]], colors=colors, linewidths=0.8, alpha=0.5))
     axes.plot(*lines[0].T, color=CURVE, linewidth=2)
     ends = [*(scale.ends for scale in columns.values()), (brief(heights.of.min()), brief(heights.of.max()))]
     for x, (foot, head) in enumerate(ends):
