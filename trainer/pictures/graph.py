@@ -25,7 +25,7 @@ FONT = "DejaVu Sans Mono"  # matplotlib's own
 
 
 def draw_graph(result: Result, file: Path, run: int | None = None) -> bool:
-    """Draws what trained as SVG, or as PNG with the SVG beside it -> whether: not of more than MOST_BOXES.
+    """Draws what trained as SVG or as PNG, by the file's name -> whether it did: not of more than MOST_BOXES.
 
     Equations have the parameters of `run` below them, of the best one where none is named, and partial
     derivatives on the edges.
@@ -39,16 +39,17 @@ def draw_graph(result: Result, file: Path, run: int | None = None) -> bool:
     ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
     ... ))
     >>> with TemporaryDirectory() as folder:
-    ...     draw_graph(session.result(), Path(folder, "graph.png"))
-    ...     sorted(file.name for file in Path(folder).iterdir())
+    ...     draw_graph(session.result(), Path(folder, "graph.svg"))
+    ...     [file.name for file in Path(folder).iterdir()]
     True
-    ['graph.png', 'graph.svg']
+    ['graph.svg']
     """
     if not has_graph(result):
         return False
     drawing = draw(diagram_of(result, run))
-    replace(file.with_suffix(".svg"), lambda draft: draft.write_text(svg(drawing), encoding="utf-8"))
-    if file.suffix == ".png":
+    if file.suffix == ".svg":
+        replace(file, lambda draft: draft.write_text(svg(drawing), encoding="utf-8"))
+    else:
         replace(file, lambda draft: write_png(drawing, draft))
     return True
 

@@ -72,8 +72,7 @@ def test_a_perceptron_has_a_box_a_layer() -> None:
 
 def test_it_is_drawn_as_png_and_svg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = trained(line())
-    assert draw_graph(result, tmp_path / "graph.png") and draw_graph(result, tmp_path / "other.svg")
-    assert {file.name for file in tmp_path.iterdir()} == {"graph.png", "graph.svg", "other.svg"}
+    assert draw_graph(result, tmp_path / "graph.png") and draw_graph(result, tmp_path / "graph.svg")
     picture_of = imread(tmp_path / "graph.png")
     root = ElementTree.parse(tmp_path / "graph.svg").getroot()
     shape = [float(root.attrib[side]) for side in ("height", "width")]
