@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from packtrain.trainer.terminal.commands import COMMANDS
 from packtrain.trainer.terminal.main import main
 from tests.helpers import IMPORTABLE, Command, Ended
 
@@ -64,8 +65,7 @@ def cli(
     def run(*arguments: str) -> Ended:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-        subcommand = arguments[:1] in (("show",), ("export",), ("predict",), ("plot",), ("board",))
-        defaults = () if subcommand else ("compute.device=cpu", "hydra.run.dir=out")
+        defaults = () if {*arguments[:1]} & {*COMMANDS} else ("compute.device=cpu", "hydra.run.dir=out")
         given = {argument.partition("=")[0] for argument in arguments}
         missing = [default for default in defaults if default.partition("=")[0] not in given]
         if "hydra.run.dir=out" in missing and "resume" not in given:

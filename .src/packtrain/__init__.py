@@ -1,20 +1,34 @@
 """Packtrain: many runs of one model, trained as one program.
 
 `fit(...)` fits an equation to data, `train(...)` and `sweep(...)` train in memory what the command
-`packtrain` does. `load(FOLDER)` gives a result back as a `Trained`, which predicts. What can't be done is a
-`UserError` of one sentence.
+`packtrain` does, and `explain(...)` shows what a training computes. `load(FOLDER)` gives a result back as a
+`Trained`, which predicts. What can't be done is a `UserError` of one sentence.
 """
 
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .trainer.api import ExpressionError, Fit, Run, Runs, Trained, UserError, fit, load, sweep, train
+    from .trainer.api import (
+        Explained,
+        ExpressionError,
+        Fit,
+        Run,
+        Runs,
+        Trained,
+        UserError,
+        explain,
+        fit,
+        load,
+        sweep,
+        train,
+    )
     from .trainer.door.estimators import Classifier, Regressor
 
 ESTIMATORS = "Classifier", "Regressor"
 __all__ = [
     "Classifier",
+    "Explained",
     "ExpressionError",
     "Fit",
     "Regressor",
@@ -22,6 +36,7 @@ __all__ = [
     "Runs",
     "Trained",
     "UserError",
+    "explain",
     "fit",
     "load",
     "sweep",

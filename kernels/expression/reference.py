@@ -52,10 +52,29 @@ def loss_and_gradient(
     evaluate(graph.program, values)
     outputs = stack([values[graph.lowered[o]] for o in graph.outputs], parameters, inputs)
     value, slope = loss_reference(loss_of(loss), outputs, targets, constants, weights)
+    return value, _pulled_back(graph, values, slope, parameters, inputs).sum(1)
+
+
+def sample_gradients(graph: Graph, parameters: Tensor, inputs: Tensor, slope: Tensor) -> Tensor:
+    """What each sample adds to dL/dp, by its dL/dy: `slope` [R, B, T] -> [R, B, P]; see loss_and_gradient.
+
+    >>> import torch
+    >>> from packtrain.kernels.expression.reference import sample_gradients
+    >>> from packtrain.kernels.language import parse
+    >>> x = torch.tensor([[2.0], [5.0]])
+    >>> sample_gradients(parse("xy = a*x"), torch.ones(1, 1), x, torch.ones(1, 2, 1)).tolist()
+    [[[2.0], [5.0]]]
+    """
+    values = bind(graph, parameters, inputs)
+    evaluate(graph.program, values)
+    return _pulled_back(graph, values, slope, parameters, inputs)
+
+
+def _pulled_back(graph: Graph, values: Values, slope: Tensor, parameters: Tensor, inputs: Tensor) -> Tensor:
+    """The slopes by the outputs [R, B, T], times those of the outputs: [R, B, P]. Adds to `values`."""
     values |= {cotangent(o): s for o, s in zip(graph.outputs, slope.unbind(-1), strict=True)}
     evaluate(graph.gradient_program, values)
-    gradient = stack([values[part] for part in graph.gradient], parameters, inputs)
-    return value, gradient.sum(1)
+    return stack([values[part] for part in graph.gradient], parameters, inputs)
 
 
 def jacobian(graph: Graph, parameters: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:

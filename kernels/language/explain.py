@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from ..diagrams import draw, graph_diagram, svg
 from .chain import LOSS, Edges, Path, count_paths, largest_paths, product, slope_up, slopes_down
 from .explain_sheets import sheets
 from .expr import written
@@ -145,12 +146,22 @@ class Explanation:
         return {chain.parameter: chain.total for chain in self.chains}
 
     def mermaid(self) -> str:
-        """The graph, with values in its vertices and partials at its edges, as Mermaid's text."""
+        """The graph, with values and slopes in its vertices and partials at its edges, as Mermaid's text."""
+        return mermaid(self.graph, *self._numbers)
+
+    def svg(self) -> str:
+        """The same as SVG's text."""
+        return svg(draw(graph_diagram(self.graph, *self._numbers)))
+
+    @property
+    def _numbers(self) -> tuple[dict[str, float], dict[str, dict[str, float]], dict[str, float]]:
+        """Values by name, partials by variable and name, dL/d variable."""
         values = {vertex.name: vertex.value for vertex in self.vertices}
         partials: dict[str, dict[str, float]] = {}
         for partial in self.partials:
             partials.setdefault(partial.of, {})[partial.by] = partial.value
-        return mermaid(self.graph, {**values, **self.parameters}, partials)
+        slopes = {slope.vertex: slope.value for slope in self.backward}
+        return {**values, **self.parameters}, partials, slopes
 
     def __str__(self) -> str:
         return text_of(sheets(self))

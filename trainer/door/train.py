@@ -44,7 +44,7 @@ def train(
     >>> runs.best.row["outcome"]
     'finished'
     """
-    words = _words(overrides, fields, data)
+    words = words_of(overrides, fields, data)
     with config_loader(config_dir) as loader, as_sentences():
         config = without_hydra(composed(loader, words))
         pack = make_pack(config, words)
@@ -75,7 +75,7 @@ def sweep(
     >>> len(runs), runs.runs.column_names[:3]
     (8, ['index', 'seed', 'optimizer.lr'])
     """
-    words = [*_words(overrides, fields, data), *(sweep_override(field, v) for field, v in over.items())]
+    words = [*words_of(overrides, fields, data), *(sweep_override(field, v) for field, v in over.items())]
     with config_loader(config_dir) as loader, as_sentences():
         parsed = OverridesParser.create(config_loader=loader).parse_overrides(words)
         grid = make_grid(parsed)
@@ -92,8 +92,12 @@ def sweep(
     return _saved(Runs(trained, data), folder)
 
 
-def _words(overrides: Sequence[str], fields: Mapping[str, Any], data: Any) -> list[str]:
-    """What one would type. Raises UserError for an override that is no text."""
+def words_of(overrides: Sequence[str], fields: Mapping[str, Any], data: Any) -> list[str]:
+    """What one would type. Raises UserError for an override that is no text, and data that are given twice.
+
+    >>> words_of(["experiment=debug"], {"seed": 3}, None)
+    ['experiment=debug', 'seed=3']
+    """
     for word in overrides:
         if not isinstance(word, str):
             raise UserError(f"an override is a text such as 'seed=3'; got {word!r}")

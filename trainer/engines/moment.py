@@ -16,6 +16,7 @@ from ..data.dataset import Dataset
 from ..models.base import Model
 from ..models.expression import ExpressionModel
 from ..models.mlp import MLPModel
+from ..optimizers import State
 from .faults import NEARER, Fault, fault_in, fault_of_loss
 from .layer_faults import fault_of_layers, fault_on_the_way_back
 from .plan import Plan
@@ -57,20 +58,24 @@ class Moment:
         """The first parameter, or state of the optimizer, that isn't finite any more; None where all are."""
         if self.state is None:
             return None
-        rates, gradient = self.plan.rates, self._clipped()
-        lr, coefficients = rates(torch.tensor([self.step]))
-        now = coefficients[0].to(gradient.dtype)[:, rates.setting, None]
-        given = self.model.parameters.detach(), gradient, self.state, now
-        new, state = self.plan.optimizer.update(*given)
+        new, state = self.updated()
         for word, values in [*state.items(), ("", new)]:
             if not bool((finite := values[0].isfinite()).all()):
-                place = int((~finite).nonzero()[0])
-                return self._of_number(word, place, values[0, place], gradient[0, place], float(lr))
+                return self._of_number(word, int((~finite).nonzero()[0]), values)
         return None
 
-    def _of_number(self, state: str, place: int, value: Tensor, slope: Tensor, lr: float) -> Fault:
-        name = name_of(self.model, place)
+    def updated(self) -> tuple[Tensor, State]:
+        """The parameters [1, P], and what the optimizer remembers, after the step."""
+        assert self.state is not None
+        rates, gradient = self.plan.rates, self._clipped()
+        _, coefficients = rates(torch.tensor([self.step]))
+        now = coefficients[0].to(gradient.dtype)[:, rates.setting, None]
+        return self.plan.optimizer.update(self.model.parameters.detach(), gradient, self.state, now)
+
+    def _of_number(self, state: str, place: int, values: Tensor) -> Fault:
+        name, value, slope = name_of(self.model, place), values[0, place], self._clipped()[0, place]
         name = f"the optimizer's {state} of {name}" if state else name
+        lr = float(self.plan.rates(torch.tensor([self.step]))[0])
         numbers = f"the gradient is {float(slope):.4g} and the learning rate {lr:.4g}"
         text = f"the update makes {name} {_word(value)} in {_type(value)}: {numbers}; {MEND}"
         return Fault(text, name)

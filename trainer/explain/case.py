@@ -15,6 +15,7 @@ from ..data.dataset import Data, Dataset
 from ..data.groups import runs_of_groups
 from ..data.table import Table
 from ..engines.devices import make_compute
+from ..engines.rows import Row
 from ..finished import Finished
 from ..models.base import Model
 from ..models.build import graph_of, new_model
@@ -30,7 +31,8 @@ CPU_PRECISION = {"fp64": "fp64"}  # the others are computed from float32 paramet
 class Case:
     """One run, as a pack of its own: its model, which has R = 1, and its training samples that count.
 
-    `title` says which run, of what and how far trained; `notes` are sentences for people.
+    `title` says which run, of what and how far trained; `notes` are sentences for people. `trained` is the
+    row of a run that has ended, as in result.json.
     """
 
     title: str
@@ -38,6 +40,28 @@ class Case:
     model: Model
     data: Dataset
     notes: tuple[str, ...] = ()
+    trained: Row | None = None
+
+
+def case_in(
+    folder: Path | None,
+    words: Sequence[str],
+    run: str | int | None = None,
+    config_dir: str | Path | None = None,
+    table: Table | None = None,
+) -> Case:
+    """A trained run in `folder`, the best unless one is said; or one of the training that `words` name.
+
+    That is the first unless one is said. Raises UserError.
+
+    >>> case_in(None, ["experiment=debug"], run="2").title
+    'debug, run 2 of 3 (seed=2), before the first step'
+    """
+    if folder is not None:
+        return case_of_folder(folder, "best" if run is None else str(run))
+    if run is not None and not str(run).isdecimal():
+        raise UserError(f"run is a number from 0, of a folder with trained runs also best; got {run}")
+    return case_of_config(words, int(run or 0), table, config_dir)
 
 
 def case_of_config(
@@ -73,7 +97,8 @@ def case_of_folder(folder: Path, run: str = "best") -> Case:
     parts = finished.trained.parameters(finished.run).values()
     parameters = torch.cat([part.flatten() for part in parts])
     state = f"{finished.row['outcome']}, in {finished.folder}"
-    return case_of(finished.pack, finished.data, finished.run, parameters, state)
+    case = case_of(finished.pack, finished.data, finished.run, parameters, state)
+    return replace(case, trained=finished.row)
 
 
 def on_cpu(pack: Pack) -> Pack:

@@ -1,5 +1,7 @@
 """Losses and gradients of a model by its samples, in float64."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -28,6 +30,23 @@ def chosen_sample(model: Model, data: Dataset, given: int | str) -> int:
     if not str(given).isdecimal() or int(given) >= len(data):
         raise UserError(f"sample is 0 to {len(data) - 1:,}, or {WORST}; got {given}")
     return int(given)
+
+
+def blocks_of(model: Model, data: Dataset) -> Iterator[tuple[int, Dataset]]:
+    """The samples in blocks that are computed together, each with the place of its first one.
+
+    So many that a number for each parameter of each of them has room.
+
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.models.expression import ExpressionModel
+    >>> model = ExpressionModel(parse("xy = a*x"), torch.tensor([[2.0]]).double(), "mse", None)
+    >>> data = Dataset(torch.ones(9, 1), torch.ones(9, 1), ("x",), ("y",))
+    >>> [(start, len(block)) for start, block in blocks_of(model, data)]
+    [(0, 9)]
+    """
+    size = max(1, block_of(model) // len(model.layout))
+    for start in range(0, len(data), size):
+        yield start, data.part(slice(start, start + size))
 
 
 @torch.no_grad()

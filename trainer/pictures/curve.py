@@ -9,8 +9,8 @@ from ..folder.result import Result
 from .dots import MOST_DOTS, draw_dots
 from .panel import limits
 from .parts import COLORS, Part, Predictor, drawn_run, headline, is_of_numbers
+from .scales import is_log
 from .style import CURVE, new_figure, tidy
-from .sweep import is_log
 
 WIDTH, HEIGHT = 6.2, 4.2  # inches
 MOST_TARGETS = 4

@@ -1,7 +1,7 @@
 """What draws each kind of picture, at the end of a training or of its run folder."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,9 @@ from .boundary import draw_boundary, has_boundary
 from .confidence import draw_confidence, has_confidence
 from .confusion import draw_counts, has_counts
 from .fit import draw_fit, has_fit
+from .graph import draw_graph, has_graph
 from .groups import draw_groups, has_groups
+from .loss import draw_loss, has_loss
 from .maps import draw_maps, has_maps
 from .measured import draw_measured, has_measured
 from .minima import draw_minima, has_minima
@@ -48,6 +50,7 @@ class Drawing:
 
 # A line a kind of kinds.py. Those of the runs of a training or a whole sweep: the subject is a Ranked.
 OF_RUNS = {
+    "loss": Drawing(draw_loss, has_loss, alone=True),
     "sweep": Drawing(draw_sweep, has_sweep, _is_varied, alone=True),
 }
 OF_RESULT = {
@@ -65,6 +68,7 @@ OF_RESULT = {
         lambda result: has_counts(result.summary),
         alone=True,
     ),
+    "graph": Drawing(draw_graph, has_graph, alone=True),
 }
 
 
@@ -88,10 +92,35 @@ def draw_pictures(
     ...     session.advance()
     >>> with TemporaryDirectory() as folder:
     ...     {kind: file.name for kind, file in draw_pictures(session.result(), Path(folder)).items()}
-    {'fit': 'fit.png'}
+    {'fit': 'fit.png', 'graph': 'graph.png'}
     """
+    drawings = {kind: partial(drawing.draw, result) for kind, drawing in _at_end(OF_RESULT, result, alone)}
+    if together := _at_end(OF_RUNS, result, alone):
+        ranked = Ranked.of_result(result)
+        drawings = {kind: partial(drawing.draw, ranked) for kind, drawing in together} | drawings
+    return _draw(drawings, folder, say)
+
+
+def draw_runs_together(runs: Ranked, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
+    """Draws what there is to see of all runs of a training or a sweep -> the files by their kinds.
+
+    >>> from packtrain.trainer.folder.objective import Objective
+    >>> draw_runs_together(Ranked([], Objective("loss.train")), Path("nowhere"))
+    {}
+    """
+    return _draw({kind: partial(drawing.draw, runs) for kind, drawing in OF_RUNS.items()}, folder, say)
+
+
+def _at_end(table: Mapping[str, Drawing], result: Result, alone: bool) -> list[tuple[str, Drawing]]:
+    """What may be drawn at the end of a training."""
+    return [(k, d) for k, d in table.items() if (alone or not d.alone) and d.at_end(result)]
+
+
+def _draw(
+    drawings: Mapping[str, Callable[[Path], bool]], folder: Path, say: Callable[[str], None]
+) -> dict[str, Path]:
     files = {}
-    for kind, draw in _drawings(result, alone):
+    for kind, draw in drawings.items():
         file = folder / f"{kind}.png"
         try:
             if draw(file):
@@ -100,12 +129,3 @@ def draw_pictures(
             log.exception("%s could not be drawn", file.name)
             say(f"{file.name} could not be drawn ({error}); the results are written")
     return files
-
-
-def _drawings(result: Result, alone: bool) -> Iterator[tuple[str, Callable[[Path], bool]]]:
-    """(kind, what draws it into a file) of what may be drawn at the end of a training."""
-    ranked = Ranked.of_result(result)
-    for table, subject in ((OF_RUNS, ranked), (OF_RESULT, result)):
-        for kind, drawing in table.items():
-            if (alone or not drawing.alone) and drawing.at_end(result):
-                yield kind, partial(drawing.draw, subject)

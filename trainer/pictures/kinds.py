@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...kernels.common.errors import UserError, nearest
+from .ways import read_way
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,14 @@ class Kind:
 
 # The order in which they are listed, and drawn at the end of a training. What draws each is in drawn.py.
 KINDS = {
-    "sweep": Kind("the runs by what varied", "several runs that differ in a field"),
+    "loss": Kind(
+        "the losses over the steps, and the learning rate", "curves.parquet, which older folders lack"
+    ),
+    "sweep": Kind(
+        "the runs by what varied",
+        "several runs that differ in a field",
+        {"importance": Option(read_way, "how that of each field is found: anova, optuna or forest")},
+    ),
     "fit": Kind(
         "data, curve and residuals of a run",
         "equations of numbers, or an MLP of one input, without groups",
@@ -53,6 +61,11 @@ KINDS = {
         "what was measured against what an MLP predicts", "an MLP of numbers, without groups", of_a_run=True
     ),
     "confusion": Kind("which classes are taken for which", "classes, of which the best run's are counted"),
+    "graph": Kind(
+        "the graph of the equations, or the layers of the MLP",
+        "at most 400 variables or layers",
+        of_a_run=True,
+    ),
 }
 
 
@@ -95,7 +108,7 @@ def kind_of(name: str) -> Kind:
 def listed_kinds() -> list[str]:
     """A line for each kind, with one below it for each of its options.
 
-    >>> listed_kinds()[1]
+    >>> listed_kinds()[3]
     'fit         data, curve and residuals of a run'
     """
     lines = []

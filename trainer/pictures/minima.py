@@ -8,8 +8,8 @@ import numpy as np
 from ..engines.rows import each, numbers
 from ..folder.result import Result
 from .panel import limits
+from .scales import is_wide
 from .style import DATA, MUTED, SEVERAL, can_draw, new_figure, save, tidy
-from .sweep import is_wide
 from .texts import equation
 from .view import View, has_picture
 

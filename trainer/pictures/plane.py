@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..data.features import CATEGORY, ONEHOT, ORDINAL, SECONDS, Feature
-from .sweep import is_log
+from .scales import is_log
 from .texts import shortened
 
 MARGIN = 0.06  # beside the samples, of their range

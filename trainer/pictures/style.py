@@ -22,6 +22,7 @@ PAPER = "#fdfdfb"  # the background: opaque, so that a picture reads on a dark p
 INK = "#444444"  # of axes
 MARGIN = 0.08  # inches around each part
 DPI = 120
+COMPRESS = 3  # of 9: twice as fast as Pillow's own, for files that are a tenth larger
 SUFFIXES = ".png", ".svg"
 
 
@@ -76,6 +77,6 @@ def save(figure: Any, file: Path) -> None:
     if file.suffix not in SUFFIXES:
         raise UserError(f"a picture is a file {' or '.join(SUFFIXES)}; got {file.name}")
     form = file.suffix.removeprefix(".")
-    undated = {"Date": None} if form == "svg" else {}
+    options = {"metadata": {"Date": None}} if form == "svg" else {"pil_kwargs": {"compress_level": COMPRESS}}
     with rc_context({"svg.hashsalt": "packtrain"}):
-        replace(file, lambda draft: figure.savefig(draft, format=form, dpi=DPI, metadata=undated))
+        replace(file, lambda draft: figure.savefig(draft, format=form, dpi=DPI, **options))

@@ -1,246 +1,189 @@
-"""The picture of a sweep, strip below strip: loss curves, the objective by each field, all fields at once."""
+"""The picture of a sweep, strip below strip: curves, what runs came to by each field, all fields at once."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..folder.digits import number
-from ..folder.ranking import PLACE, Objective, Row
-from .ranked import Ranked
-from .style import can_draw, new_figure, save
+from .by_field import draw_field
+from .heat import draw_heat
+from .heights import Heights
+from .importance import draw_importances, importances
+from .lines import NAMES, draw_runs
+from .parallel import draw_parallel
+from .ranked import SEED, Ranked
+from .scales import Scale
+from .style import MUTED, PAPER, can_draw, new_figure, save
 
 MOST_PANELS, ACROSS = 12, 3
 WIDTH, HEIGHT = 4.2, 3.2  # inches, of a panel
-MOST_NAMES, LEVEL = 12, 30  # on an axis; characters of names that stand side by side
-LEAST_ACROSS = 1.5  # panels that the curves have room for
-MOST_DOTS, MOST_LINES = 20_000, 500  # the best runs, of more
-BEST, OTHERS, AXIS = "#d1495b", "#3b6ea5", "#999999"
-Values = list[Any]
+MOST_BESIDE = 5  # fields whose lines have room beside a map
+LEAST_ACROSS = 2  # panels that the curves have room for
+LEGEND = {"fontsize": 8, "framealpha": 0.85, "facecolor": PAPER, "edgecolor": "none"}
 
 
 def has_sweep(runs: Ranked) -> bool:
-    """Whether a field varied between runs that are of use.
+    """Whether a field varied between runs, of which some are of use.
 
+    >>> from packtrain.trainer.folder.objective import Objective
     >>> has_sweep(Ranked([], Objective("loss.train")))
     False
     """
-    return bool(varied(runs.lines))
+    return bool(runs.lines and runs.fields)
 
 
-def draw_sweep(runs: Ranked, file: Path) -> bool:
+def draw_sweep(runs: Ranked, file: Path, importance: str = "anova") -> bool:
     """Draws what the runs of a training or a sweep came to, by what varied -> whether something did.
 
+    `importance` is how each field's is found: see importances.
+
+    >>> from packtrain.trainer.folder.objective import Objective
     >>> draw_sweep(Ranked([], Objective("loss.train")), Path("nothing.png"))
     False
     """
-    return has_sweep(runs) and can_draw() and draw(runs.lines, runs.objective, [], file)
-
-
-def draw(ranked: Sequence[Row], objective: Objective, curves: Sequence[np.ndarray], file: Path) -> bool:
-    """Draws the lines of a runs.csv and the `curves` [2, S] of some of them, both the best first, as PNG.
-
-    A curve is S steps and the training losses there. -> whether there was anything to draw: a curve, or a
-    field that varied. Raises ModuleNotFoundError without matplotlib.
-
-    >>> draw([], Objective("loss.train"), [], Path("nothing.png"))
-    False
-    """
-    fields = varied(ranked)[:MOST_PANELS]
-    worst_first = ranked[:MOST_DOTS][::-1], curves[::-1]  # so that the best is drawn on top
-    strips = list(_strips(*worst_first, fields, objective.column))
-    if not strips:
+    if not has_sweep(runs) or not can_draw():
         return False
+    save(figure_of_sweep(runs, importance), file)
+    return True
+
+
+def figure_of_sweep(runs: Ranked, importance: str = "anova") -> Any:
+    """Curves of what runs are ranked by, beside the importance of each field; a panel for each field; of two
+    fields that matter most a map, and of more than two all at once.
+
+    Runs without a number are crosses at the edge, and count as the worst for the importance. Raises
+    ModuleNotFoundError without matplotlib, or the library that `importance` names.
+
+    >>> from packtrain.trainer.folder.objective import Objective
+    >>> rows = [{"index": i, "seed": i, "outcome": "finished", "message": "", "steps": 9} for i in range(3)]
+    >>> losses = {"loss.train.first": 4.0, "loss.train.last": 1.0, "loss.validation": None}
+    >>> figure = figure_of_sweep(Ranked([row | losses for row in rows], Objective("loss.train")))
+    >>> [(axes.get_xlabel(), axes.get_ylabel()) for axes in figure.axes]
+    [('seed', 'loss.train.last')]
+    """
+    whole = Whole.of(runs, importance)
+    strips = list(_strips(runs, whole, importance))
     heights = [strip.height for strip in strips]
-    size = WIDTH * max(LEAST_ACROSS, _across(fields)), HEIGHT * sum(heights)
-    figure = new_figure(*size)
+    across = max(LEAST_ACROSS, min(ACROSS, len(whole.scales)))
+    figure = new_figure(WIDTH * across, HEIGHT * sum(heights))
     subfigures = figure.subfigures(len(strips), 1, squeeze=False, height_ratios=heights)[:, 0]
     for subfigure, strip in zip(subfigures, strips, strict=True):
         strip.draw(subfigure)
-    save(figure, file)
-    return True
+    return figure
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The runs of use, the best first, and the others: their `scales` by field, those that matter most first.
+
+    `heights` are those of the runs of use; `shares` of the fields, {} where they aren't known.
+    """
+
+    scales: Mapping[str, Scale]
+    heights: Heights
+    shares: Mapping[str, float]
+
+    @classmethod
+    def of(cls, runs: Ranked, importance: str) -> "Whole":
+        """What is drawn of the runs."""
+        rows = [*runs.lines, *runs.lost]
+        indices = [row["index"] for row in rows]
+        scales = {field: Scale.of([row[field] for row in rows], indices) for field in runs.fields}
+        heights = Heights.of_lines(runs.lines, runs.objective)
+        even = heights.even(heights.of).clip(*heights.limits)
+        worst = np.full(len(runs.lost), heights.edge)
+        shares = importances(scales, np.concatenate([even, worst]), importance)
+        order = list(shares or scales)[:MOST_PANELS]
+        return cls({field: scales[field] for field in order}, heights, shares)
+
+    @property
+    def useful(self) -> dict[str, Scale]:
+        """The scales of the runs of use alone."""
+        count = len(self.heights.of)
+        return {f: Scale(scale.at[:count], scale.names, scale.kind) for f, scale in self.scales.items()}
 
 
 @dataclass(frozen=True)
 class Strip:
     """A part of the picture, of its whole width: the `height` in panels, and what draws it in a subfigure."""
 
-    height: int
+    height: float
     draw: Callable[[Any], None]
 
 
-def _strips(
-    lines: Sequence[Row], curves: Sequence[np.ndarray], fields: Sequence[str], column: str
-) -> Iterator[Strip]:
-    """The curves, a panel for each field, and of more than two fields all at once."""
-    if curves:
-        yield Strip(1, lambda subfigure: _curves(subfigure.subplots(), curves, _best(lines)))
-    if fields:
-        down, across = math.ceil(len(fields) / ACROSS), _across(fields)
-        yield Strip(down, lambda subfigure: _panels(_grid(subfigure, down, across), lines, fields, column))
-    if len(fields) > 2:
-        columns = [*fields, column]
-        yield Strip(1, lambda subfigure: _parallel(subfigure.subplots(), lines[-MOST_LINES:], columns))
+def _strips(runs: Ranked, whole: Whole, importance: str) -> Iterator[Strip]:
+    """Curves and importance, a panel for each field, and of two fields or more these together."""
+    name = _curve(runs)
+    if name:
+        yield Strip(1, lambda subfigure: _draw_top(subfigure, runs, name, whole.shares, importance))
+    down, across = math.ceil(len(whole.scales) / ACROSS), min(ACROSS, len(whole.scales))
+    yield Strip(down, lambda subfigure: _draw_fields(subfigure.subplots(down, across, squeeze=False), whole))
+    yield from _together(whole)
 
 
-def _best(lines: Sequence[Row]) -> str:
-    return f"best: run {lines[-1]['index']}"
+def _together(whole: Whole) -> Iterator[Strip]:
+    """Maps of the fields that matter most, but for the seed, and of more than two fields a line a run."""
+    settled = [field for field in whole.scales if field != SEED]
+    pairs = [(settled[0], other) for other in settled[1:3]]
+    many = len(whole.scales) > MOST_BESIDE
+    if many:
+        yield Strip(1.15, lambda subfigure: _draw_together(subfigure, whole, pairs, parallel=False))
+        yield Strip(1, lambda subfigure: _draw_together(subfigure, whole, [], parallel=True))
+    elif pairs or len(whole.scales) > 2:
+        parallel = len(whole.scales) > 2
+        yield Strip(1.15, lambda subfigure: _draw_together(subfigure, whole, pairs[:1], parallel))
 
 
-def _across(fields: Sequence[str]) -> int:
-    return min(ACROSS, len(fields))
+def _curve(runs: Ranked) -> str | None:
+    """What there is a curve of: what the runs are ranked by, if that was recorded on the way, or the loss."""
+    recorded = runs.curves.names
+    name = "loss" if runs.objective.name == "loss.train" else runs.objective.name
+    if name in recorded and runs.lines_of(name, [runs.best])[0].shape[1] > 1:
+        return name
+    return "loss" if "loss" in recorded else None
 
 
-def _grid(subfigure: Any, down: int, across: int) -> Sequence[Any]:
-    return subfigure.subplots(down, across, squeeze=False, sharey=True).ravel()
+def _draw_top(subfigure: Any, runs: Ranked, name: str, shares: Mapping[str, float], importance: str) -> None:
+    """The curves, and beside them the importance."""
+    ratios = [2, 1] if shares else [1]
+    left, *right = subfigure.subplots(1, len(ratios), squeeze=False, width_ratios=ratios)[0]
+    handles = draw_runs(left, runs, name)
+    left.set_ylabel(NAMES.get(name, name))
+    place = "lower right" if runs.objective.maximized and name != "loss" else "lower left"
+    left.legend(handles=handles, loc=place, **LEGEND)
+    if name == "loss" and runs.objective.name != "loss.train":
+        why = f"{runs.objective.name}, which runs are ranked by, was measured at their end alone"
+        left.set_title(why, fontsize=8, color=MUTED, loc="left")
+    for axes in right:
+        draw_importances(axes, dict(list(shares.items())[:MOST_PANELS]), importance)
 
 
-def varied(lines: Sequence[Row]) -> list[str]:
-    """The fields whose values differ between the lines of a runs.csv.
-
-    >>> lines = [{"index": i, "seed": 3, "optimizer.lr": 0.1 * i, "outcome": "finished"} for i in (1, 2)]
-    >>> varied(lines)
-    ['optimizer.lr']
-    """
-    columns = list(lines[0]) if lines else []
-    fields = columns[: columns.index("outcome")] if lines else []
-    return [name for name in fields if name not in PLACE and len({line[name] for line in lines}) > 1]
-
-
-def is_log(values: Values) -> bool:
-    """Whether an axis of these values is logarithmic.
-
-    It is where all are numbers above 0, the greatest is over ten times the least, and the middle one is
-    nearer to the geometric mean of these two than to their arithmetic mean.
-
-    >>> is_log([0.001, 0.01, 0.1]), is_log([1, 2, 3])
-    (True, False)
-    """
-    if not all(_is_number(value) and value > 0 for value in values):
-        return False
-    low, middle, high = min(values), sorted(values)[len(values) // 2], max(values)
-    return high > 10 * low and middle - math.sqrt(low * high) < (low + high) / 2 - middle
-
-
-def is_wide(losses: Values) -> bool:
-    """Whether losses are above 0 and differ by over 100 times: a plain axis would not tell small ones apart.
-
-    >>> is_wide([0.01, 5.0]), is_wide([1.0, 5.0])
-    (True, False)
-    """
-    return 0 < 100 * min(losses) < max(losses)
-
-
-def places(values: Values, runs: Sequence[int]) -> tuple[list[float], list[str]]:
-    """The places of the `values` of these `runs` on an axis; and the names there, unless all are numbers.
-
-    Numbers come first, then the others in the order of the runs, which is that of the sweep, and null last.
-
-    >>> places(["sgd", "adam", None], runs=[1, 0, 2])
-    ([1, 0, 2], ['adam', 'sgd', 'null'])
-    """
-    if all(map(_is_number, values)):
-        return values, []
-    by_run = dict.fromkeys(value for _, value in sorted(zip(runs, values, strict=True), key=itemgetter(0)))
-    order = sorted(by_run, key=lambda v: (0, v) if _is_number(v) else (2 if v is None else 1, 0.0))
-    return [order.index(value) for value in values], [_text(value) for value in order]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _text(value: Any) -> str:
-    return "null" if value is None else number(value)
-
-
-def _curves(axes: Any, curves: Sequence[np.ndarray], best: str) -> None:
-    """The recorded training losses over the steps."""
-    alpha = min(0.6, 0.2 + 4 / len(curves))
-    for curve in curves[:-1]:
-        axes.plot(*curve, color=OTHERS, linewidth=0.7, alpha=alpha, marker=_marker(curve))
-    axes.plot(*curves[-1], color=BEST, linewidth=2, label=best, marker=_marker(curves[-1]))
-    axes.legend(loc="upper right")
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss.train")
-    axes.spines[["top", "right"]].set_visible(False)
-    losses = [loss for curve in curves for loss in curve[1].tolist() if loss > 0]
-    if losses and is_wide(losses):
-        axes.set_yscale("log", nonpositive="mask")
-
-
-def _marker(curve: np.ndarray) -> str:
-    """A point alone has no line."""
-    return "." if curve.shape[1] == 1 else ""
-
-
-def _panels(panels: Sequence[Any], lines: Sequence[Row], fields: Sequence[str], loss: str) -> None:
-    """The loss of each run against each field."""
-    losses = [line[loss] for line in lines]
-    for axes, field in zip(panels, fields, strict=False):
-        _panel(axes, *_places(lines, field), losses)
-        axes.set_xlabel(field)
-    for axes in panels[::ACROSS]:
-        axes.set_ylabel(loss)
-    for axes in panels[len(fields) :]:
+def _draw_fields(grid: Any, whole: Whole) -> None:
+    """What the runs came to by each field."""
+    panels: Sequence[Any] = grid.ravel()
+    for axes, (field, scale) in zip(panels, whole.scales.items(), strict=False):
+        draw_field(axes, scale, whole.heights)
+        axes.set_xlabel(f"{field} ({len(scale.names):,} values)" if len(scale.names) > 12 else field)
+        whole.heights.set_up(axes)
+    for axes in panels[len(whole.scales) :]:
         axes.set_visible(False)
-    if is_wide(losses):
-        panels[0].set_yscale("log")
-    panels[0].legend(panels[0].collections[-1:], [_best(lines)])
+    for row in grid:
+        row[0].set_ylabel(whole.heights.label)
+        for axes in row[1:]:
+            axes.tick_params(labelleft=False)
+    panels[0].legend(loc="best", **LEGEND)
 
 
-def _places(lines: Sequence[Row], column: str) -> tuple[list[float], list[str]]:
-    return places([line[column] for line in lines], [line["index"] for line in lines])
-
-
-def _panel(axes: Any, at: list[float], names: Sequence[str], losses: list[float]) -> None:
-    axes.scatter(at, losses, s=10, color=OTHERS, alpha=0.6, linewidths=0)
-    axes.scatter(at[-1:], losses[-1:], s=36, color=BEST)
-    axes.spines[["top", "right"]].set_visible(False)
-    if names:
-        _label(axes, names)
-    elif is_log(at):
-        axes.set_xscale("log")
-    elif all(isinstance(value, int) for value in at):
-        axes.xaxis.get_major_locator().set_params(integer=True)
-
-
-def _label(axes: Any, names: Sequence[str]) -> None:
-    """As many names as can be read, slanting where they are long."""
-    every = -(-len(names) // MOST_NAMES)
-    axes.set_xticks(range(0, len(names), every), names[::every])
-    if sum(map(len, names)) > LEVEL:
-        axes.tick_params(axis="x", rotation=30)
-        for label in axes.get_xticklabels():
-            label.set_horizontalalignment("right")
-
-
-def _parallel(axes: Any, lines: Sequence[Row], columns: Sequence[str]) -> None:
-    """A line for each run through its place in each column, the loss at the right."""
-    scales = [_places(lines, column) for column in columns]
-    logs = [*(not names and is_log(at) for at, names in scales[:-1]), is_wide(scales[-1][0])]
-    heights = [_shares(at, log) for (at, _), log in zip(scales, logs, strict=True)]
-    *others, best = zip(*heights, strict=True)
-    for run in others:
-        axes.plot(run, color=OTHERS, linewidth=0.7, alpha=0.4)
-    axes.plot(best, color=BEST, linewidth=2)
-    for x, (at, names) in enumerate(scales):
-        foot, head = (names[0], names[-1]) if names else (number(min(at)), number(max(at)))
-        axes.axvline(x, color=AXIS, linewidth=0.8)
-        axes.text(x, -0.04, foot, ha="center", va="top", fontsize=7)
-        axes.text(x, 1.04, head, ha="center", va="bottom", fontsize=7)
-    axes.set_xticks(range(len(columns)), columns)
-    axes.tick_params(axis="x", length=0, pad=12)
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
-
-
-def _shares(at: list[float], log: bool) -> list[float]:
-    """0 for the first place of an axis, 1 for its last."""
-    at = [math.log(place) for place in at] if log else at
-    low, high = min(at), max(at)
-    return [(place - low) / ((high - low) or 1) for place in at]
+def _draw_together(subfigure: Any, whole: Whole, pairs: Sequence[tuple[str, str]], parallel: bool) -> None:
+    """A map of each pair of fields, and a line through all fields for each run."""
+    ratios = [1.0] * len(pairs) + [1.6] * parallel
+    panels = subfigure.subplots(1, len(ratios), squeeze=False, width_ratios=ratios)[0]
+    for axes, (across, up) in zip(panels, pairs, strict=False):
+        draw_heat(subfigure, axes, whole.scales[across], whole.scales[up], whole.heights)
+        axes.set_xlabel(across)
+        axes.set_ylabel(up)
+    if parallel:
+        draw_parallel(panels[-1], whole.useful, whole.heights)

@@ -10,7 +10,7 @@ from ..data.dataset import Dataset
 from ..folder.result import Result
 from ..models.expression import ExpressionModel
 from .fitted import Fitted, Outputs
-from .sweep import is_log
+from .scales import is_log
 
 MOST_SAMPLES = 200_000  # of which predictions are drawn
 FINE = 600  # places of a curve

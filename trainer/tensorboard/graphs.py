@@ -3,6 +3,7 @@
 # pyright: reportAttributeAccessIssue=false
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,8 +13,8 @@ from tensorboard.compat.proto.node_def_pb2 import NodeDef
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.versions_pb2 import VersionDef
 
-from ...kernels.language.derive import reverse
-from ...kernels.language.expr import ONE, Expr, name, names, walk, written
+from ...kernels.language import Graph
+from ...kernels.language.expr import Expr, names, walk, written
 from ...kernels.language.notation import spelled
 from ..models.base import Model
 from ..models.expression import ExpressionModel
@@ -25,6 +26,7 @@ MOST_PARTS = 5_000  # operations of a graph that are drawn one by one; of larger
 SAMPLES = -1  # an axis of any size
 
 Shape = Sequence[int]
+Texts = Mapping[str, str]
 
 
 def graph_def(model: Model) -> GraphDef:
@@ -37,7 +39,7 @@ def graph_def(model: Model) -> GraphDef:
     >>> from packtrain.kernels.language import parse
     >>> model = ExpressionModel(parse("xy = a*x"), torch.ones(1, 1), "mse", None)
     >>> [node.name for node in graph_def(model).node]
-    ['inputs/x', 'parameters/a', 'xy/xy', 'targets/xy', 'loss']
+    ['inputs/x', 'xy/a', 'xy/xy', 'targets/xy', 'loss']
     """
     nodes = Nodes()
     if isinstance(model, ExpressionModel):
@@ -53,19 +55,20 @@ class Nodes:
     """The nodes of a GraphDef, as they are added."""
 
     all: list[NodeDef] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
 
     def add(
         self,
         place: str,
         op: str,
         inputs: Iterable[str] = (),
-        texts: Mapping[str, str] | None = None,
+        texts: Texts | None = None,
         shape: Shape | None = None,
     ) -> str:
-        """Adds a node at the `place` SCOPE/NAME, with texts as attributes -> its place."""
-        attributes = {
-            key: AttrValue(s=text[:MOST_TEXT].encode(errors="replace")) for key, text in (texts or {}).items()
-        }
+        """Adds a node, with texts as attributes, at SCOPE/NAME or, where one is, NAME_2 -> its place."""
+        place = next(free for free in _numbered(place) if free not in self.taken)
+        self.taken.add(place)
+        attributes = {key: _text(text) for key, text in (texts or {}).items()}
         if shape is not None:
             attributes["_output_shapes"] = AttrValue(list=AttrValue.ListValue(shape=[_shape(shape)]))
         self.all.append(NodeDef(name=place, op=op, input=inputs, attr=attributes))
@@ -73,57 +76,55 @@ class Nodes:
 
 
 def _add_equations(nodes: Nodes, model: ExpressionModel) -> None:
-    """Adds inputs, parameters, the equations in topological order, targets and the loss."""
+    """Adds inputs, parameters, the equations in topological order, targets and the loss.
+
+    A parameter of one equation stands in its scope, so that the graph of scopes is that of the variables.
+    """
     graph = model.graph
     scopes = unique([*graph.expressions], taken=("inputs", "parameters", "targets", "loss"))
-    home: dict[str, str] = {}
-    kinds = ("inputs", "Input", graph.inputs), ("parameters", "Parameter", graph.parameters)
-    for scope, op, words in kinds:
-        for word, safe in unique(words).items():
-            fixed = {"fixed": "true"} if word in graph.fixed else {}
-            home[word] = nodes.add(f"{scope}/{safe}", op, texts={"name": word, **fixed})
+    home = {word: nodes.add(f"inputs/{safe(word)}", "Input", texts={"name": word}) for word in graph.inputs}
+    uses = Counter(word for _, expression in graph.definitions for word in names(expression))
     apart = sum(len(walk(expression)) for _, expression in graph.definitions) <= MOST_PARTS
     for variable, expression in graph.definitions:
-        add = _add_operations if apart else _add_equation
-        home[variable] = add(nodes, scopes[variable], variable, expression, home)
-    targets = unique(graph.outputs)
-    ends = [
-        nodes.add(f"targets/{targets[output]}", "Target", texts={"name": output}) for output in graph.outputs
-    ]
+        for word in names(expression):
+            if word not in home:
+                scope = scopes[variable] if uses[word] == 1 else "parameters"
+                about = {"name": word, **({"fixed": "true"} if word in graph.fixed else {})}
+                home[word] = nodes.add(f"{scope}/{safe(word)}", "Parameter", texts=about)
+        add = _add_operations if apart and expression.args else _add_equation
+        home[variable] = add(nodes, scopes[variable], expression, _about(graph, variable), home)
+    ends = [nodes.add(f"targets/{safe(word)}", "Target", texts={"name": word}) for word in graph.outputs]
     _add_loss(nodes, model, [*(home[output] for output in graph.outputs), *ends])
 
 
-def _add_operations(nodes: Nodes, scope: str, variable: str, root: Expr, home: dict[str, str]) -> str:
-    """Adds an equation, its operations in a scope -> the place of its value."""
-    if root.op in ("name", "number"):
-        return _add_equation(nodes, scope, variable, root, home)
+def _add_operations(nodes: Nodes, scope: str, root: Expr, about: Texts, home: Texts) -> str:
+    """Adds an equation, its operations in a scope -> the place of its value; `home` has those of names."""
     places: dict[Expr, str] = {}
     for number, part in enumerate(walk(root)):
         inputs = [places[operand] for operand in part.args]
         if part.op == "name":
             places[part] = home[str(part.value)]
         elif part is root:
-            place = f"{scope}/{scope}"
-            places[part] = nodes.add(place, part.op, inputs, _about(variable, root))
+            places[part] = nodes.add(f"{scope}/{scope}", part.op, inputs, about)
         else:
             text = written(part, most=MOST_TEXT)
             places[part] = nodes.add(f"{scope}/{part.op}_{number}", part.op, inputs, {"text": text})
     return places[root]
 
 
-def _add_equation(nodes: Nodes, scope: str, variable: str, root: Expr, home: dict[str, str]) -> str:
+def _add_equation(nodes: Nodes, scope: str, root: Expr, about: Texts, home: Texts) -> str:
     """Adds an equation as one node -> its place."""
-    inputs = [home[word] for word in names(root)]
-    return nodes.add(f"{scope}/{scope}", "Equation", inputs, _about(variable, root))
+    return nodes.add(f"{scope}/{scope}", "Equation", [home[word] for word in names(root)], about)
 
 
-def _about(variable: str, root: Expr) -> dict[str, str]:
+def _about(graph: Graph, variable: str) -> dict[str, str]:
     """The attributes of an equation: its text, and its partial derivatives."""
-    leaves = [name(word) for word in names(root)]
-    slopes = reverse({root: ONE}, leaves)
     own = spelled(variable)[0]
-    partials = {f"d {own} / d {leaf}": written(slopes[leaf], most=MOST_TEXT) for leaf in leaves}
-    return {"equation": f"{own} = {written(root, most=MOST_TEXT)}", **partials}
+    partials = {
+        f"d {own} / d {spelled(word)[0]}": written(slope, most=MOST_TEXT)
+        for word, slope in graph.slopes[variable].items()
+    }
+    return {"equation": f"{own} = {written(graph.expressions[variable], most=MOST_TEXT)}", **partials}
 
 
 def _add_layers(nodes: Nodes, model: MLPModel) -> None:
@@ -161,18 +162,26 @@ def _add_loss(nodes: Nodes, model: Model, inputs: list[str]) -> None:
     nodes.add("loss", "Loss", inputs, {"kind": loss.name, **equation}, ())
 
 
-def unique(words: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
-    """word -> a name that TensorBoard takes, [A-Za-z0-9.][A-Za-z0-9_.-]*, each another and none `taken`.
+def safe(word: str) -> str:
+    """`word` with letters that TensorBoard takes: [A-Za-z0-9.][A-Za-z0-9_.-]*.
 
-    >>> unique(["x", "a/b", "a b", "_", "loss"], taken=["loss"])
-    {'x': 'x', 'a/b': 'a_b', 'a b': 'a_b_2', '_': 'v_', 'loss': 'loss_2'}
+    >>> [safe(word) for word in ("x_1", "a/b", "_", "")]
+    ['x_1', 'a_b', 'v_', 'v']
+    """
+    written = re.sub(r"[^A-Za-z0-9_.-]", "_", word)
+    return written if re.match(r"[A-Za-z0-9.]", written) else f"v{written}"
+
+
+def unique(words: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """word -> a safe name, each another and none `taken`.
+
+    >>> unique(["a/b", "a b", "loss"], taken=["loss"])
+    {'a/b': 'a_b', 'a b': 'a_b_2', 'loss': 'loss_2'}
     """
     result: dict[str, str] = {}
     used = set(taken)
     for word in words:
-        safe = re.sub(r"[^A-Za-z0-9_.-]", "_", word)
-        safe = safe if re.match(r"[A-Za-z0-9.]", safe) else f"v{safe}"
-        result[word] = next(free for free in _numbered(safe) if free not in used)
+        result[word] = next(free for free in _numbered(safe(word)) if free not in used)
         used.add(result[word])
     return result
 

@@ -20,6 +20,7 @@ from .histogram import MOST_POINTS, histogram, spacing
 from .shelf import MOST_SHOWN
 
 SAMPLES = 256  # of which gradients are
+APART = 10  # steps, at least
 MOST_HISTOGRAMS = 1000  # of a training
 WORK, SHARE = 1e9, 0.01  # samples times parameters of all gradients: at most so many, or a part of training's
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class Layers:
         trained = float((engine.steps * engine.batches).sum()) * size
         affordable = max(WORK, SHARE * trained) / (runs * size * min(SAMPLES, len(self.session.data.train)))
         few = MOST_HISTOGRAMS / (2 * runs * len(engine.model.layout))
-        return spacing(int(engine.steps.max()), most=int(max(2, min(MOST_POINTS, affordable, few))))
+        return spacing(int(engine.steps.max()), APART, int(max(2, min(MOST_POINTS, affordable, few))))
 
     def next(self, step: int) -> int:
         """The step after `step` at which some are due."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from .arguments import read_board, read_export, read_plot, read_predict, read_show
+from .explain_words import read_explain
 
 
 def show(arguments: Sequence[str]) -> None:
@@ -40,9 +41,10 @@ def plot(arguments: Sequence[str]) -> None:
 
 def explain(arguments: Sequence[str]) -> None:
     """Prints what a training computes at a sample, or what a trained run does."""
-    from .explain import explain_command  # noqa: PLC0415 (torch takes seconds)
+    given = read_explain(arguments)
+    from .explain import explain  # noqa: PLC0415 (torch takes seconds)
 
-    explain_command(arguments)
+    explain(**given)
 
 
 def board(arguments: Sequence[str]) -> None:

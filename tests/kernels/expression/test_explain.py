@@ -66,7 +66,7 @@ def test_the_sum_over_paths_is_the_gradient_of_200_random_graphs() -> None:
     assert sum(compared) > 120
 
 
-@few
+@settings(few, max_examples=25)
 @given(case=cases(smooth=True))
 def test_it_is_that_of_autograd_and_of_finite_differences(case: Case) -> None:
     about, expected = explained(case), by_autograd(case)
