@@ -81,7 +81,7 @@ def no_best(rows: Sequence[Row]) -> str:
     >>> from packtrain.trainer.folder.ranking import no_best
     >>> loss = {"train": {"first": 4.0, "last": 9.0}, "validation": None}
     >>> no_best([{"index": 0, "outcome": "diverged", "message": "at step 7", "steps": 7, "loss": loss}])
-    'every run diverged: try a smaller optimizer.lr'
+    'every run diverged: try a smaller optimizer.lr; run 0: at step 7'
     """
     outcomes = {*each(rows, "outcome")}
     if not np.isfinite(numbers(rows, "loss", "train", "first")).any():
@@ -92,7 +92,8 @@ def no_best(rows: Sequence[Row]) -> str:
     if outcomes == {"diverged"}:
         if not any(each(rows, "steps")):
             return f"every run diverged at its first step: {rows[0]['message']}"
-        return "every run diverged: try a smaller optimizer.lr"
+        why = f"run {rows[0]['index']}: {rows[0]['message']}"
+        return f"every run diverged: try a smaller optimizer.lr; {why}"
     return "no run ended with a finite loss"
 
 
