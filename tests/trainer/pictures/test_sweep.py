@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from packtrain.trainer.folder.ranking import Objective
+from packtrain.trainer.folder.objective import Objective
 from packtrain.trainer.pictures.heat import cells
 from packtrain.trainer.pictures.heights import Heights
 from packtrain.trainer.pictures.ranked import Ranked
@@ -25,7 +25,7 @@ def panel(figure: Figure, label: str) -> Any:
 
 def good(values: Any) -> float:
     """Best where the learning rate is 0.01."""
-    return 3 - abs(np.log10(values["optimizer.lr"]) + 2)
+    return 3.0 - 2.5 * min(1, abs(np.log10(values["optimizer.lr"]) + 2))
 
 
 GRID = {"optimizer.lr": each(1e-3, 1e-2, 1e-1), "seed": lambda run, _: run // 3}
