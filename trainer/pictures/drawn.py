@@ -38,14 +38,15 @@ def _always(_: Result) -> bool:
 class Drawing:
     """`draw(subject, file, **options)` draws, and says whether it did; `has(subject)` says so before.
 
-    The subject is a Result. At the end of a training it is drawn where `at_end(result)`; of a pack of a sweep
-    unless it is drawn `alone`.
+    The subject is a Result. At the end of a training it is drawn where `at_end(result)`, into a file for each
+    of the `suffixes`; of a pack of a sweep unless it is drawn `alone`.
     """
 
     draw: Callable[..., bool]
     has: Callable[[Any], bool]
     at_end: Callable[[Result], bool] = _always
     alone: bool = False
+    suffixes: tuple[str, ...] = (".png",)
 
 
 # A line a kind of kinds.py. Those of the runs of a training or a whole sweep: the subject is a Ranked.
@@ -68,7 +69,7 @@ OF_RESULT = {
         lambda result: has_counts(result.summary),
         alone=True,
     ),
-    "graph": Drawing(draw_graph, has_graph, alone=True),
+    "graph": Drawing(draw_graph, has_graph, alone=True, suffixes=(".png", ".svg")),
 }
 
 
@@ -94,10 +95,10 @@ def draw_pictures(
     ...     {kind: file.name for kind, file in draw_pictures(session.result(), Path(folder)).items()}
     {'fit': 'fit.png', 'graph': 'graph.png'}
     """
-    drawings = {kind: partial(drawing.draw, result) for kind, drawing in _at_end(OF_RESULT, result, alone)}
+    drawings = {name: partial(drawing.draw, result) for name, drawing in _at_end(OF_RESULT, result, alone)}
     if together := _at_end(OF_RUNS, result, alone):
         ranked = Ranked.of_result(result)
-        drawings = {kind: partial(drawing.draw, ranked) for kind, drawing in together} | drawings
+        drawings = {name: partial(drawing.draw, ranked) for name, drawing in together} | drawings
     return _draw(drawings, folder, say)
 
 
@@ -108,23 +109,26 @@ def draw_runs_together(runs: Ranked, folder: Path, say: Callable[[str], None] = 
     >>> draw_runs_together(Ranked([], Objective("loss.train")), Path("nowhere"))
     {}
     """
-    return _draw({kind: partial(drawing.draw, runs) for kind, drawing in OF_RUNS.items()}, folder, say)
+    drawings = {f"{kind}.png": partial(drawing.draw, runs) for kind, drawing in OF_RUNS.items()}
+    return _draw(drawings, folder, say)
 
 
 def _at_end(table: Mapping[str, Drawing], result: Result, alone: bool) -> list[tuple[str, Drawing]]:
-    """What may be drawn at the end of a training."""
-    return [(k, d) for k, d in table.items() if (alone or not d.alone) and d.at_end(result)]
+    """What may be drawn at the end of a training, by the names of files."""
+    some = [(k, d) for k, d in table.items() if (alone or not d.alone) and d.at_end(result)]
+    return [(f"{kind}{suffix}", drawing) for kind, drawing in some for suffix in drawing.suffixes]
 
 
 def _draw(
     drawings: Mapping[str, Callable[[Path], bool]], folder: Path, say: Callable[[str], None]
 ) -> dict[str, Path]:
+    """Draws into files of these names -> the PNG files by their kinds."""
     files = {}
-    for kind, draw in drawings.items():
-        file = folder / f"{kind}.png"
+    for name, draw in drawings.items():
+        file = folder / name
         try:
-            if draw(file):
-                files[kind] = file
+            if draw(file) and file.suffix == ".png":
+                files[file.stem] = file
         except Exception as error:
             log.exception("%s could not be drawn", file.name)
             say(f"{file.name} could not be drawn ({error}); the results are written")
