@@ -54,7 +54,8 @@ def test_the_picture_has_the_curves_of_all_packs_the_best_first(
     own = [run_folder(folder / row["pack"], int(row["run"])) for row in ranked]
     expected = [scalars(of_run)["loss/train"] for of_run in own]
     assert [list(zip(*curve.tolist(), strict=True)) for curve in curves] == expected
-    for _ in range(2):
+    for resumed in (False, True):
+        assert not resumed or cli("resume=sweep").code == 0
         files = {name: [(folder / f"{name}.png").read_bytes()] for name in ("loss", "sweep")}
         assert images(folder / "tensorboard" / "summary") == files
         linked = sorted((folder / "tensorboard").glob("[0-9]*/events*"))
@@ -62,7 +63,6 @@ def test_the_picture_has_the_curves_of_all_packs_the_best_first(
         assert len(linked) == len(rows_in(folder)) and not (folder / "tensorboard-all").exists()
         names = [file.parent.name for file in linked]
         assert names[0].startswith("1 ") and all("optimizer=adam" in name for name in names)
-        assert cli("resume=sweep").code == 0
 
 
 @pytest.mark.parametrize("word", ["monitor.pictures=false", "monitor.pictures=False", "monitor.pictures=no"])
