@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 NAMES = "chromium", "chromium-browser", "google-chrome"
-PATIENCE = 40.0  # seconds
+PATIENCE = 90.0  # seconds
 OPTIONS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
     "--hide-scrollbars", "--remote-debugging-pipe", "--disable-extensions", "--disable-background-networking",

@@ -10,7 +10,7 @@ from .data.groups import runs_of_groups
 from .engines.rows import Row
 from .folder.curves import Curves, read_curves
 from .folder.experiment import read_pack, started_in
-from .folder.ranking import Objective, objective_in
+from .folder.objective import Objective, objective_in
 from .folder.result import Result
 from .folder.stored import Stored, read_stored
 from .folder.stored_rows import rows_of

@@ -23,7 +23,7 @@ from .engines.devices import Compute, make_compute
 from .engines.rows import Row
 from .folder.checkpoint import NEVER, part_of
 from .folder.curves import Curves
-from .folder.ranking import Objective
+from .folder.objective import NONE, Objective, loss_of
 from .folder.recording import Recording
 from .folder.result import Result, head, run_rows, summary
 from .folder.seconds import Seconds, Stopwatch
@@ -38,7 +38,7 @@ from .models.evaluate import Evaluation, confusion, evaluate
 from .models.starts import starts_told
 from .models.widths import hidden_note, last_of, with_widths
 from .pruning.judge import Judge, make_judge, why
-from .pruning.objective import chosen_objective
+from .pruning.objective import chosen_objective, over_seeds
 
 LOOKED_AT = "its result was asked for before its end"
 NO_MEMORY = (
@@ -92,6 +92,7 @@ class Session:
         self.pack, self.compute, self.data, self.choice, self.engine = pack, compute, data, choice, engine
         self.before = before
         self.objective: Objective | None = chosen_objective(config)
+        self.over_seeds = over_seeds(config)
         self.judge: Judge | None = make_judge(engine, pack, data)
         self.validation = Validation(engine, data.validation, config.monitor.validate_every)
         self.best = Best(engine) if config.model.best else None
@@ -230,10 +231,12 @@ class Session:
         if self.data.notes:
             about["notes"] = list(self.data.notes)
         about["interrupted"] = self.interrupted
-        result = summary(about, rows, together, self.objective)
+        over_seeds = None if self.over_seeds == NONE else loss_of(rows, self.over_seeds)
+        objective = self.objective or over_seeds
+        result = summary(about, rows, together, objective)
         result |= self._confusion(result["best_run"], model)
         grid = self.data.groups.shape if self.data.groups else None
-        kept = self.objective, self._recorded(), grid, self.data.validation
+        kept = objective, self._recorded(), grid, self.data.validation
         return Result(self.pack, rows, result, model, self.data.train, *kept)
 
     def _recorded(self) -> Curves | None:

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 
 def run_folder(training: Path, run: int = 0) -> Path:
@@ -24,3 +26,13 @@ def images(folder: Path) -> dict[str, list[bytes]]:
     found = EventAccumulator(str(folder), size_guidance={"images": 0})
     found.Reload()
     return {tag: [e.encoded_image_string for e in found.Images(tag)] for tag in found.Tags()["images"]}
+
+
+def tensors(folder: Path) -> dict[str, list[tuple[int, np.ndarray]]]:
+    """tag -> (step, numbers) of each histogram and precision-recall curve."""
+    found = EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    found.Reload()
+    return {
+        tag: [(e.step, make_ndarray(e.tensor_proto)) for e in found.Tensors(tag)]
+        for tag in found.Tags()["tensors"]
+    }

@@ -18,8 +18,8 @@ import packtrain
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.console.training import run
 from packtrain.trainer.folder.command import Command as Started
+from packtrain.trainer.folder.objective import Objective
 from packtrain.trainer.folder.plan import FILE, Plan, PlannedPack, read_plan, write_plan
-from packtrain.trainer.folder.ranking import Objective
 from tests.helpers import Command
 from tests.trainer.configs import compose, pack_of
 

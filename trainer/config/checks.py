@@ -20,6 +20,7 @@ from .schema import (
     KINDS,
     LEAST_SQUARES,
     MISSING_VALUES,
+    OVER_SEEDS,
     SPLITS,
     STANDARDIZED,
     Config,
@@ -63,6 +64,7 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     check_loss(config.model, varied)
     read_columns(config.model, {})
     check_pruner(config.search, given)
+    _check_over_seeds(config)
     check_numbers(config)
     activation_of(config.model.activation)
     _check_length(config.loop, "loop.steps" in varied)
@@ -171,6 +173,16 @@ def not_for_fits(kind: str, loss: Loss, fault: str) -> str:
         "model.loss is mse, sse, huber, soft_l1, cauchy, arctan, log_cosh or such an equation of y - t; "
         f"got {loss.name}: {fault}; try optimizer=adam"
     )
+
+
+def _check_over_seeds(config: Config) -> None:
+    asked, grouped = config.search.over_seeds, config.data.group is not None
+    if asked in ("mean", "median") and (grouped or config.model.starts > 1):
+        field, what = ("data.group", "of each group") if grouped else ("model.starts", "of all starts")
+        raise UserError(
+            f"search.over_seeds={asked} ranks settings by all of their runs, and {field} asks for the best "
+            f"run {what}: search.over_seeds=none"
+        )
 
 
 def _check_standardized(config: Config) -> None:
@@ -282,6 +294,7 @@ def _check_words(config: Config) -> None:
         ("loop.order", ORDERS),
         ("fit.intervals", INTERVALS),
         ("search.sampler", SAMPLERS),
+        ("search.over_seeds", OVER_SEEDS),
         ("compute.backend", BACKENDS),
         ("compute.precision", PRECISIONS),
     ):

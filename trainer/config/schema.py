@@ -25,6 +25,7 @@ FIRST_ORDER = optimizers.NAMES
 LEAST_SQUARES = ("levenberg_marquardt", "gauss_newton")
 SEARCHES = ("random", "optuna")
 PRUNERS = ("halving", "median", "patience")
+OVER_SEEDS = ("auto", "mean", "median", "none")  # search.over_seeds
 # data.standardize -> what is standardized
 STANDARDIZED: dict[bool | str | None, tuple[str, ...]] = {
     None: (),
@@ -253,6 +254,7 @@ class SearchConfig:
     space: dict[str, Any] = mapping(*SEARCHES)
     objective: str = "loss"
     direction: str | None = None
+    over_seeds: str = "auto"
     rounds: int = only(1, *SEARCHES)
     runs_per_round: int = only(64, *SEARCHES)
     seed: int = only(0, *SEARCHES)

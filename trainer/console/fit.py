@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ..folder.digits import number
+from ..folder.digits import error_of, number
 from .tables import Column, blocks, fits, print_columns, print_plain
 
 SHOWN_MINIMA = 5
@@ -18,7 +18,7 @@ def uncertain(value: Any, about: dict[str, Any]) -> str:
     ('0.7688 ± 0.018', '0.7688')
     """
     stderr = about.get("stderr")
-    return number(value) if stderr is None else f"{number(value)} ± {stderr:.2g}"
+    return number(value) if stderr is None else f"{number(value)} ± {error_of(stderr)}"
 
 
 def fit_lines(row: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -12,12 +12,14 @@ from typing import Any
 from rich.console import Console
 
 from ..folder.digits import number
+from ..folder.objective import Objective, loss_of, objective_in
 from ..folder.places import ALL_EVENTS
-from ..folder.ranking import BEST_STEP, Objective, Row, best_first, loss_of, objective_in
+from ..folder.ranking import BEST_STEP, Row, best_first
 from ..folder.tested import TEST, TEST_LOSS, flat_test
 from .confusion import print_confusion
 from .fit import fit_lines, print_parameters, shared_line, starts_line, uncertain
 from .many import print_many
+from .settings import Described, print_settings
 from .tables import Column, blocks, filled, print_columns, print_pairs, print_plain
 
 SHOWN_RUNS = 10
@@ -71,7 +73,7 @@ def closing_table(console: Console, result: Mapping[str, Any], rows: Sequence[Ro
 
 
 def results_table(console: Console, result: Mapping[str, Any], rows: Sequence[Row]) -> None:
-    """Prints the headline, and the best of the `rows`, which are those of all runs or of the best.
+    """Prints the headline, and the best of the `rows`, which are those of all runs, or the best in order.
 
     >>> from packtrain.trainer.console.tables import new_console
     >>> loss = {"train": {"first": 4.0, "last": 0.5}, "validation": None}
@@ -92,14 +94,14 @@ def results_table(console: Console, result: Mapping[str, Any], rows: Sequence[Ro
     console.print()
     head_lines(console, result)
     objective = objective_in(result)
-    ranked = best_first(rows, objective)
-    many = result.get("fits")
+    ranked = rows if len(rows) < result["runs"] else best_first(rows, objective)
+    many, settings = result.get("fits"), result.get("settings", [])
     if result["runs"] == 1:
         _print_one(console, ranked[0])
     elif many:
         print_many(console, many)
     elif ranked:
-        print_runs(console, ranked[:SHOWN_RUNS], objective)
+        _print_best(console, result, ranked, objective)
         for note in [*ranked[0].get("notes", []), *ranked[0].get("fit", {}).get("notes", [])]:
             print_plain(console, f"  run {ranked[0]['index']}: {note}")
         _print_test(console, ranked[0])
@@ -108,10 +110,60 @@ def results_table(console: Console, result: Mapping[str, Any], rows: Sequence[Ro
     print_confusion(console, result.get("confusion"))
     if many:
         print_plain(console, f"  runs.csv and runs.parquet have all {result['runs']:,} runs")
+    elif len(settings) > 1:
+        count = result["setting_count"]
+        print_plain(
+            console, f"  settings.csv has all {count:,} settings, runs.csv all {result['runs']:,} runs"
+        )
     elif result["runs"] > SHOWN_RUNS:
         print_plain(console, f"  the best {SHOWN_RUNS} of {result['runs']:,} runs; runs.csv has all")
     if multi_start := result.get("multi_start"):
         print_plain(console, f"  starts  {starts_line(multi_start)}")
+
+
+def _print_best(
+    console: Console, result: Mapping[str, Any], ranked: Sequence[Row], objective: Objective | None
+) -> None:
+    """Prints the best settings, and the best run of the first; where settings aren't ranked the best runs."""
+    settings, said = result.get("settings", []), result.get("remarks", [])
+    if len(settings) > 1:
+        print_best_settings(console, settings, objective or loss_of(ranked))
+        print_remarks(console, said)
+        print_plain(console, "  the best run of setting 1:")
+        print_runs(console, ranked[:1], objective)
+    else:
+        print_runs(console, ranked[:SHOWN_RUNS], objective)
+        print_remarks(console, said)
+
+
+def print_remarks(console: Console, sentences: Sequence[str]) -> None:
+    """Prints a line for each sentence.
+
+    >>> from packtrain.trainer.console.tables import new_console
+    >>> print_remarks(new_console(), ["the best optimizer.lr, 0.1, is the largest that was tried"])
+      the best optimizer.lr, 0.1, is the largest that was tried
+    """
+    for sentence in sentences:
+        print_plain(console, f"  {sentence}")
+
+
+def print_best_settings(
+    console: Console, settings: Sequence[Described], objective: Objective, limit: int | None = SHOWN_RUNS
+) -> None:
+    """Prints the first of the settings, each as in result.json.
+
+    >>> from packtrain.trainer.console.tables import new_console
+    >>> setting = {"values": {}, "mean": 0.5, "stderr": None, "best": 0.5, "worst": 0.5, "runs": 1}
+    >>> setting |= {"usable": 1, "best_run": 3, "metrics": {}}
+    >>> loss = Objective("loss.train")
+    >>> print_best_settings(new_console(), [setting], loss)  # doctest: +NORMALIZE_WHITESPACE
+    <BLANKLINE>
+      setting   mean loss after   seeds   best run   best   worst
+     ─────────────────────────────────────────────────────────────
+            1               0.5       1          3    0.5     0.5
+    <BLANKLINE>
+    """
+    print_settings(console, settings[:limit], labels([objective.column])[objective.column])
 
 
 def _print_test(console: Console, row: Row) -> None:

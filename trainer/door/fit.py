@@ -19,7 +19,7 @@ from ..engines.least_squares import LeastSquaresEngine
 from ..engines.profile import intervals
 from ..engines.rows import each, numbers
 from ..folder.digits import number
-from ..folder.ranking import UNUSABLE
+from ..folder.objective import UNUSABLE
 from ..folder.result import Result
 from ..session import Session, at_work, load_data
 from .looks import headline_html, report_of, table_html

@@ -9,9 +9,11 @@ from rich.console import Console
 
 from ..console.fit import uncertain
 from ..console.report import headline, labels, results_table
+from ..console.settings import columns_of
 from ..console.tables import new_console
 from ..engines.rows import Row
 from ..folder.digits import number
+from ..folder.objective import objective_in
 
 SHOWN = 10  # runs in a notebook
 
@@ -35,7 +37,7 @@ def report_of(summary: Row, rows: Sequence[Row]) -> str:
 
 
 def html_of(summary: Row, ranked: Sequence[Row]) -> str:
-    """The headline, and a table of the first of the rows.
+    """The headline, a table of the first settings where there are several, and one of the first of the rows.
 
     >>> from packtrain.trainer.door.looks import html_of
     >>> loss = {"train": {"first": 4.0, "last": 0.5}, "validation": None}
@@ -49,7 +51,18 @@ def html_of(summary: Row, ranked: Sequence[Row]) -> str:
     names = labels(dict.fromkeys(name for line in cells for name in line))
     more = f"<p>the best {SHOWN} of {len(ranked):,} runs</p>" if len(ranked) > SHOWN else ""
     lines = [[line.get(name, "") for name in names] for line in cells]
-    return headline_html(summary) + table_html(list(names.values()), lines) + more
+    return headline_html(summary) + _settings_html(summary) + table_html(list(names.values()), lines) + more
+
+
+def _settings_html(summary: Row) -> str:
+    """The table of settings, and the sentences about them; '' where there is nothing to say."""
+    settings, objective = summary.get("settings", []), objective_in(summary)
+    table = ""
+    if objective and len(settings) > 1:
+        columns = columns_of(settings[:SHOWN], labels([objective.column])[objective.column])
+        lines = list(zip(*(column.texts for column in columns), strict=True))
+        table = table_html([column.label for column in columns], lines)
+    return table + "".join(f"<p>{escape(sentence)}</p>" for sentence in summary.get("remarks", []))
 
 
 def headline_html(summary: Row) -> str:

@@ -16,10 +16,12 @@ from ...kernels.common.errors import UserError
 from ..data.frames import frame_like
 from ..engines.rows import Row
 from ..folder.curves import Curves, joined
+from ..folder.objective import Objective, objective_in
 from ..folder.plan import PlannedPack
-from ..folder.ranking import Objective, best_first, objective_in
+from ..folder.ranking import best_first
 from ..folder.result import Result
-from ..folder.table import table_of
+from ..folder.settings import settings_of
+from ..folder.table import settings_table, table_of
 from ..folder.trained import Trained
 from ..sweep.gather import summary, weave
 from .looks import html_of, report_of
@@ -89,7 +91,7 @@ class Runs:
         if len(self.packs) == 1:
             return self.packs[0].result.summary
         results = {pack.place.folder: pack.result.summary for pack in self.packs}
-        return summary([pack.place for pack in self.packs], results, None)
+        return summary([pack.place for pack in self.packs], results, None, self.rows)
 
     @cached_property
     def rows(self) -> Sequence[Row]:
@@ -117,8 +119,16 @@ class Runs:
         index = self.summary["best_run"]
         return None if index is None else self[index]
 
+    @cached_property
+    def settings(self) -> Any:
+        """A table of the settings, the best first, as settings.csv; without rows where there are no seeds.
+
+        A setting is all that varies but seeds; the table is a frame of the kind that the data were.
+        """
+        return frame_like(self.like, settings_table(settings_of(self.rows, self.objective)))
+
     def ranked(self) -> Sequence[Row]:
-        """The rows, the best first."""
+        """The rows, the best first: by settings, where these are ranked over seeds."""
         return best_first(self.rows, self.objective)
 
     @property

@@ -55,7 +55,7 @@ def save_sweep(folder: Path, packs: Sequence[tuple[PlannedPack, SavedConfig, Res
     >>> runs = packtrain.sweep({"optimizer": ["adam", "sgd"]}, "experiment=debug", "loop.steps=2")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     sorted(file.name for file in runs.save(folder + "/out").iterdir())
-    ['.lock', '0', '1', 'result.json', 'runs.csv', 'runs.parquet', 'sweep.json']
+    ['.lock', '0', '1', 'result.json', 'runs.csv', 'runs.parquet', 'settings.csv', 'sweep.json']
     """
     _refuse_occupied(folder)
     overrides = [text for place, _, _ in packs[:1] for text in place.overrides]

@@ -17,6 +17,7 @@ from .jacobian import Jacobian, jacobian
 from .perceptron import Perceptron, perceptron
 from .perceptron_sheets import perceptron_sheets
 from .samples import chosen_sample
+from .trained import DIVERGENCE, trained_parts
 
 MOST_NAMED = 12
 
@@ -55,14 +56,21 @@ class Explained:
     @property
     def sheets(self) -> list[Sheet]:
         """The tables, in the order in which things are computed."""
+        more = {name: part.sheet for name, part in self.more.items()}
         parts = [_heading(self)]
+        if DIVERGENCE in more:
+            parts.append(more.pop(DIVERGENCE))
         if self.graph is not None:
             parts += sheets(self.graph)
         if self.mlp is not None:
             parts += perceptron_sheets(self.mlp)
         if self.jacobian is not None:
             parts.append(self.jacobian.sheet)
-        return [*parts, self.descent.sheet, *(part.sheet for part in self.more.values())]
+        return [
+            *parts,
+            self.descent.sheet,
+            *(part.sheet for name, part in self.more.items() if name != DIVERGENCE),
+        ]
 
     @property
     def data(self) -> dict[str, Any]:
@@ -110,6 +118,7 @@ def explained(case: Case, sample: int | str = 0, delta: float | None = None) -> 
         jacobian(case, place) if of_graph else None,
         None if of_graph else perceptron(case, place),
         descent(case, place),
+        trained_parts(case),
     )
 
 

@@ -27,14 +27,14 @@ FEW = 10  # parameters up to which each has so many samples; of more each has on
 class Pull:
     """A sample's part in the derivative of the loss by a parameter; of a layer's weights its norm.
 
-    `slope` is that of the sample's own loss, and `share` its part in the sum of all samples' absolute ones.
+    `slope` is that of the sample's own loss, `times` how many times the mean of the absolute ones of all.
     """
 
     parameter: str
     sample: int
     row: int
     slope: float
-    share: float
+    times: float
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Pulls:
         """The table."""
         slope = "|dl/dp|" if self.norms else "dl/dp"
         about = f"{slope}: {'the norm of the' if self.norms else 'the'} derivative of the sample's own loss"
-        labels = "parameter", ">sample", ">row", f">{slope}", ">of all |dl/dp|"
+        labels = "parameter", ">sample", ">row", f">{slope}", ">times the mean"
         lines = tuple(
-            (pull.parameter, f"{pull.sample:,}", f"{pull.row:,}", number(pull.slope), f"{pull.share:.1%}")
+            (pull.parameter, f"{pull.sample:,}", f"{pull.row:,}", number(pull.slope), number(pull.times, 3))
             for pull in self.pulls
         )
         return Sheet("Which samples pull hardest at which parameter", labels, lines, about=(about,))
@@ -87,24 +87,25 @@ def pulls(model: Model, data: Dataset) -> Pulls:
     >>> model = ExpressionModel(parse("xy = a*x"), torch.tensor([[2.0]]).double(), "mse", None)
     >>> x, t = torch.tensor([[1.0], [2.0]]).double(), torch.tensor([[3.0], [5.0]]).double()
     >>> made = pulls(model, Dataset(x, t, ("x",), ("t",))).pulls
-    >>> [(pull.sample, pull.slope, round(pull.share, 3)) for pull in made]
-    [(1, -4.0, 0.667), (0, -2.0, 0.333)]
+    >>> [(pull.sample, pull.slope, round(pull.times, 3)) for pull in made]
+    [(1, -4.0, 1.333), (0, -2.0, 0.667)]
     """
     names = tuple(model.layout)
     most = HARDEST if len(names) <= FEW else 1
-    total = torch.zeros(len(names), dtype=torch.float64)
-    slopes, places = total.new_empty(0, len(names)), torch.empty(0, len(names), dtype=torch.int64)
+    mean = torch.zeros(len(names), dtype=torch.float64)
+    slopes, places = mean.new_empty(0, len(names)), torch.empty(0, len(names), dtype=torch.int64)
     for start, block in blocks_of(model, data):
         own = _slopes(model, block).double()
-        total += own.abs().nan_to_num(0, 0, 0).sum(0)
+        mean += own.abs().nan_to_num(0, 0, 0).sum(0) / len(data)
         slopes = torch.cat([slopes, own])
         places = torch.cat([places, start + torch.arange(len(own))[:, None].expand(own.shape)])
         keep = slopes.abs().nan_to_num(torch.inf).argsort(dim=0, descending=True, stable=True)[:most]
         slopes, places = slopes.gather(0, keep), places.gather(0, keep)
+    times = slopes.abs() / mean.where(mean > 0, 1)
     made = (
-        Pull(name, int(place), data.row(int(place)), float(slope), abs(float(slope)) / (float(total[k]) or 1))
-        for k, name in enumerate(names)
-        for place, slope in zip(places[:, k], slopes[:, k], strict=True)
+        Pull(name, int(place), data.row(int(place)), float(slope), float(more))
+        for name, *columns in zip(names, places.T, slopes.T, times.T, strict=True)
+        for place, slope, more in zip(*columns, strict=True)
     )
     return Pulls(tuple(made), isinstance(model, MLPModel))
 

@@ -1,5 +1,6 @@
 """Which samples a least-squares fit hangs on: leverages and Cook's distances."""
 
+import math
 from dataclasses import dataclass
 
 import torch

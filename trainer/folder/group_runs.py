@@ -15,7 +15,7 @@ from ..data.cells import words
 from ..data.groups import group_columns, key_column
 from ..data.table import Table
 from ..engines.rows import Rows
-from .ranking import Objective, loss_of
+from .objective import Objective, loss_of
 
 
 @dataclass(frozen=True)

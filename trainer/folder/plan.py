@@ -16,7 +16,7 @@ from ..data.foreign import UNREADABLE
 from .atomic import replace_json
 from .command import Command
 from .lock import is_locked
-from .ranking import Objective, objective_in
+from .objective import Objective, objective_in
 
 FILE = "sweep.json"
 
@@ -97,7 +97,7 @@ def write_plan(root: Path, plan: Plan) -> None:
         "typed": command.typed,
         "cwd": command.cwd,
         "packs": packs,
-        "objective": asdict(plan.objective) if plan.objective else None,
+        "objective": plan.objective.as_data if plan.objective else None,
         "files": plan.files,
     }
     replace_json(root / FILE, content)

@@ -2,20 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from ..engines.rows import Names, Row, Rows, each, numbers
+from .objective import Objective, loss_of
+from .settings import order_of
 from .tested import TEST, TEST_LOSS, flat_test
 
 LISTED_RUNS = 100  # a larger pack's result.json holds the ten best; runs.csv holds all
 LISTED_BEST = 10
 CORRELATED = 20  # parameters up to which runs.csv has a column for each pair's correlation
-LOSSES = "loss.train", "loss.validation"
-UNUSABLE = "diverged", "failed"  # outcomes
 PRUNED = "stopped at rung "  # what an outcome begins with
 BEST_STEP = "best_step"  # of runs that keep their best parameters
 PLACE = "index", "pack", "run"  # columns that say where a row belongs
@@ -32,50 +31,10 @@ def counted(outcomes: Iterable[str]) -> dict[str, int]:
     return {word: counts[word] for word in sorted(counts, key=lambda w: (w != "finished", len(w), w))}
 
 
-@dataclass(frozen=True)
-class Objective:
-    """What runs are ranked by: loss.train, loss.validation or metrics.NAME, and which way it is better."""
-
-    name: str
-    maximized: bool = False
-
-    def __post_init__(self) -> None:
-        if self.name not in LOSSES and not str(self.name).startswith("metrics."):
-            raise ValueError(f"runs are ranked by a loss or by metrics.NAME, not by {self.name!r}")
-
-    @property
-    def column(self) -> str:
-        """Its column in runs.csv."""
-        return "loss.train.last" if self.name == "loss.train" else self.name
-
-    def of(self, row: Row) -> float | None:
-        """The number of a run, None where the run is of no use."""
-        part, _, name = self.name.partition(".")
-        value = None if row["outcome"] in UNUSABLE else row[part].get(name)
-        value = value["last"] if isinstance(value, dict) else value
-        return value if isinstance(value, (int, float)) else None
-
-    def each(self, rows: Sequence[Row]) -> np.ndarray:
-        """The number of every run [R], NaN where it is of no use."""
-        part, _, name = self.name.partition(".")
-        path = (part, name, "last") if self.name == "loss.train" else (part, name)
-        usable = np.array([word not in UNUSABLE for word in each(rows, "outcome")], bool)
-        return np.where(usable, numbers(rows, *path), np.nan)
-
-
-def loss_of(rows: Sequence[Row]) -> Objective:
-    """The objective where none is given: the loss, of the validation part where there is one.
-
-    >>> from packtrain.trainer.folder.ranking import loss_of
-    >>> loss_of([{"loss": {"train": {"first": 4.0, "last": 1.0}, "validation": None}}]).name
-    'loss.train'
-    """
-    validated = bool(np.isfinite(numbers(rows, "loss", "validation")).any())
-    return Objective("loss.validation" if validated else "loss.train")
-
-
 def best_first(rows: Sequence[Row], objective: Objective | None = None) -> Sequence[Row]:
     """The rows by the objective, where that is equal (and without one) by their loss; unusable runs last.
+
+    Where the objective ranks settings over their seeds, the runs of the best setting come first.
 
     >>> from packtrain.trainer.folder.ranking import best_first
     >>> def row(index, loss, outcome="finished"):
@@ -84,10 +43,7 @@ def best_first(rows: Sequence[Row], objective: Objective | None = None) -> Seque
     >>> [r["index"] for r in best_first([row(0, None, "diverged"), row(1, 2.0), row(2, 1.0)])]
     [2, 1, 0]
     """
-    order = np.argsort(loss_of(rows).each(rows), kind="stable")
-    if objective:
-        values = objective.each(rows)[order]
-        order = order[np.argsort(-values if objective.maximized else values, kind="stable")]
+    order = order_of(rows, objective)
     return rows.of(order) if isinstance(rows, Rows) else [rows[place] for place in order.tolist()]
 
 
@@ -119,24 +75,13 @@ def best_run(ranked: Sequence[Row], objective: Objective | None = None) -> int |
     return ranked[0]["index"] if usable else None
 
 
-def objective_in(result: Mapping[str, Any]) -> Objective | None:
-    """The objective in a sweep's result.json, or in its plan; None where there is none.
-
-    >>> from packtrain.trainer.folder.ranking import objective_in
-    >>> objective_in({"objective": {"name": "metrics.accuracy", "maximized": True}})
-    Objective(name='metrics.accuracy', maximized=True)
-    """
-    fields = result.get("objective")
-    return Objective(**fields) if fields else None
-
-
 def no_best(rows: Sequence[Row]) -> str:
     """Why no run is of use, and what may help.
 
     >>> from packtrain.trainer.folder.ranking import no_best
     >>> loss = {"train": {"first": 4.0, "last": 9.0}, "validation": None}
     >>> no_best([{"index": 0, "outcome": "diverged", "message": "at step 7", "steps": 7, "loss": loss}])
-    'every run diverged: try a smaller optimizer.lr'
+    'every run diverged: try a smaller optimizer.lr; run 0: at step 7'
     """
     outcomes = {*each(rows, "outcome")}
     if not np.isfinite(numbers(rows, "loss", "train", "first")).any():
@@ -147,7 +92,8 @@ def no_best(rows: Sequence[Row]) -> str:
     if outcomes == {"diverged"}:
         if not any(each(rows, "steps")):
             return f"every run diverged at its first step: {rows[0]['message']}"
-        return "every run diverged: try a smaller optimizer.lr"
+        why = f"run {rows[0]['index']}: {rows[0]['message']}"
+        return f"every run diverged: try a smaller optimizer.lr; {why}"
     return "no run ended with a finite loss"
 
 

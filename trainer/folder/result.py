@@ -1,7 +1,7 @@
 """The result of a training, in memory: a row a run, and the content of result.json."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,9 @@ from ..models.base import Model
 from ..models.evaluate import Evaluation
 from .curves import Curves
 from .group_runs import GroupRuns, best_of_groups
-from .ranking import LISTED_BEST, LISTED_RUNS, Objective, best_first, best_run, counted
+from .objective import Objective
+from .ranking import LISTED_BEST, LISTED_RUNS, best_first, best_run, counted
+from .remarks import over_seeds
 from .seconds import Seconds
 from .trained import Trained
 
@@ -194,7 +196,8 @@ def summary(
         **about,
         "outcomes": counted(each(rows, "outcome")),
         "best_run": best_run(ranked, objective),
-        **({"objective": asdict(objective)} if objective else {}),
+        **({"objective": objective.as_data} if objective else {}),
+        **over_seeds(rows, objective),
         **(together or {}),
         "run": list(rows if len(rows) <= LISTED_RUNS else ranked[:LISTED_BEST]),
     }

@@ -21,7 +21,7 @@ from .places import CHECKPOINTS
 
 FREE = (
     "name", "loop.steps", "loop.epochs", "loop.max_seconds", "checkpoint.every", "checkpoint.keep",
-    "monitor.progress", "monitor.pictures", "fit.intervals", "fit.level",
+    "monitor.progress", "monitor.pictures", "fit.intervals", "fit.level", "search.over_seeds",
 )  # fmt: skip
 SHOWN = 5
 ENGINE, SAMPLES = "what trains", "the data"

@@ -14,8 +14,9 @@ from ...kernels.common.errors import UserError
 from ..data.foreign import UNREADABLE
 from .command import read_command
 from .experiment import read_pack
+from .objective import objective_in
 from .plan import Plan, read_plan
-from .ranking import Row, objective_in
+from .ranking import Row
 from .underway import how_far
 
 LOSS = int, float, type(None)

@@ -13,8 +13,11 @@ import pyarrow as pa
 from pyarrow import compute, parquet
 
 from ..engines.rows import Rows
+from .atomic import replace
 from .ranking import flat
+from .settings import Setting
 
+SETTINGS = "settings.csv"
 LINES = 1 << 14  # of a CSV that are made at a time
 WHOLE = r"^(-?[0-9]+)$"  # a float that pyarrow writes as an integer, so that it would be read as one
 SPECIAL = r'[",\r\n]'  # characters for which a text stands in quotes
@@ -53,6 +56,33 @@ def write_csv(file: Path, table: pa.Table) -> None:
                 *texts, ",", null_handling="replace", null_replacement=""
             )
             out.writelines(f"{line}\r\n" for line in lines.to_pylist())
+
+
+def settings_table(settings: Sequence[Setting]) -> pa.Table:
+    """The columns of settings.csv, a row a setting: what varies but for seeds, and what its runs came to.
+
+    >>> from packtrain.trainer.folder.objective import Objective
+    >>> loss = Objective("loss.train", over_seeds="mean")
+    >>> table = settings_table([Setting({"optimizer.lr": 0.1}, [0, 1], [1.0, 2.0], loss, {})])
+    >>> table.column_names
+    ['optimizer.lr', 'mean', 'stderr', 'best', 'worst', 'runs', 'usable', 'best_run']
+    """
+    lines = [setting.line for setting in settings]
+    return pa.table({name: array_of([line[name] for line in lines]) for name in (lines[0] if lines else ())})
+
+
+def write_settings(folder: Path, settings: Sequence[Setting]) -> None:
+    """Writes settings.csv into `folder`, where there are several settings.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_settings(Path(folder), [])
+    ...     list(Path(folder).iterdir())
+    []
+    """
+    if len(settings) > 1:
+        table = settings_table(settings)
+        replace(folder / SETTINGS, lambda file: write_csv(file, table))
 
 
 def write_parquet(file: Path, table: pa.Table) -> None:

@@ -17,15 +17,16 @@ from .curve_file import write_curves
 from .curves import FILE as CURVES
 from .maps import maps_of
 from .result import Result
-from .table import table_of, write_csv, write_parquet
+from .settings import settings_of
+from .table import table_of, write_csv, write_parquet, write_settings
 from .trained import SCALES
 
 
 def write(folder: Path, result: Result) -> None:
     """Writes the four files into `folder`, each whole or not at all; result.json, the last, says it is done.
 
-    Curves are written where the result has them. Of a cube's fits there are maps,
-    too, each a file in the folder `maps`.
+    Curves are written where the result has them. Where several settings are ranked over seeds there is
+    settings.csv, too; of a cube's fits there are maps, each a file in the folder `maps`.
 
     Raises OSError, with the file's name, where one can't be written.
 
@@ -46,6 +47,7 @@ def write(folder: Path, result: Result) -> None:
     replace(folder / "model.safetensors", lambda file: _save_model(file, result))
     table = table_of(result.rows)
     replace(folder / "runs.csv", lambda file: write_csv(file, table))
+    write_settings(folder, settings_of(result.rows, result.objective) if result.objective else [])
     replace(folder / "runs.parquet", lambda file: write_parquet(file, table))
     if maps := maps_of(result.rows, result.groups, result.grid):
         (folder / "maps").mkdir(exist_ok=True)

@@ -104,7 +104,7 @@ def draw_pictures(
 def draw_runs_together(runs: Ranked, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
     """Draws what there is to see of all runs of a training or a sweep -> the files by their kinds.
 
-    >>> from packtrain.trainer.folder.ranking import Objective
+    >>> from packtrain.trainer.folder.objective import Objective
     >>> draw_runs_together(Ranked([], Objective("loss.train")), Path("nowhere"))
     {}
     """

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..folder.ranking import Objective, Row
+from ..folder.objective import Objective
+from ..folder.ranking import Row
 from .scales import decades, is_wide
 
 SPARE, BULK = 0.3, 90  # of an axis, for the worst runs; per cent of the runs that it is for
@@ -16,7 +17,7 @@ ROOM = 0.06
 
 @dataclass(frozen=True)
 class Heights:
-    """The numbers `of` the runs of use [R], the best first, by their `objective`."""
+    """The numbers `of` the runs of use [R], the best run's first, by their `objective`."""
 
     of: np.ndarray
     objective: Objective
@@ -50,7 +51,7 @@ class Heights:
         """The even ends of the axis; a few runs that are far worse don't press the others together."""
         even = self.even(self.of)
         sign = -1.0 if self.objective.maximized else 1.0
-        best, bulk, worst = sign * even[0], np.percentile(sign * even, BULK), (sign * even).max()
+        best, bulk, worst = (sign * even).min(), np.percentile(sign * even, BULK), (sign * even).max()
         span = bulk - best or worst - best or abs(best) or 1.0
         end = min(worst, bulk + SPARE * span) if worst - bulk > 2 * span else worst
         ends = sorted((sign * (best - ROOM * span), sign * (end + ROOM * (end - best or span))))

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..folder.curves import NOTHING, RUN, STEP, Curves, joined, read_curves
-from ..folder.ranking import PLACE, Objective, Row, lines_best_first, loss_of, nested, objective_in
+from ..folder.objective import Objective, loss_of, objective_in
+from ..folder.ranking import PLACE, Row, lines_best_first, nested
 from ..folder.result import Result
 from ..folder.stored import Stored
 from ..folder.table import table_of

@@ -28,7 +28,7 @@ LEGEND = {"fontsize": 8, "framealpha": 0.85, "facecolor": PAPER, "edgecolor": "n
 def has_sweep(runs: Ranked) -> bool:
     """Whether a field varied between runs, of which some are of use.
 
-    >>> from packtrain.trainer.folder.ranking import Objective
+    >>> from packtrain.trainer.folder.objective import Objective
     >>> has_sweep(Ranked([], Objective("loss.train")))
     False
     """
@@ -40,7 +40,7 @@ def draw_sweep(runs: Ranked, file: Path, importance: str = "anova") -> bool:
 
     `importance` is how each field's is found: see importances.
 
-    >>> from packtrain.trainer.folder.ranking import Objective
+    >>> from packtrain.trainer.folder.objective import Objective
     >>> draw_sweep(Ranked([], Objective("loss.train")), Path("nothing.png"))
     False
     """
@@ -57,7 +57,7 @@ def figure_of_sweep(runs: Ranked, importance: str = "anova") -> Any:
     Runs without a number are crosses at the edge, and count as the worst for the importance. Raises
     ModuleNotFoundError without matplotlib, or the library that `importance` names.
 
-    >>> from packtrain.trainer.folder.ranking import Objective
+    >>> from packtrain.trainer.folder.objective import Objective
     >>> rows = [{"index": i, "seed": i, "outcome": "finished", "message": "", "steps": 9} for i in range(3)]
     >>> losses = {"loss.train.first": 4.0, "loss.train.last": 1.0, "loss.validation": None}
     >>> figure = figure_of_sweep(Ranked([row | losses for row in rows], Objective("loss.train")))

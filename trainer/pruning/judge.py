@@ -10,7 +10,7 @@ from ..config.pack import Pack
 from ..config.schema import SearchConfig
 from ..data.dataset import Data
 from ..engines.base import Engine, PrunableEngine
-from ..folder.ranking import Objective
+from ..folder.objective import Objective
 from ..models.evaluate import Evaluation, evaluate_only
 from .objective import make_objective
 from .pruner import WHY, Pruner, make_pruner

@@ -2,8 +2,8 @@
 
 from ...kernels.common.errors import UserError, choose, nearest
 from ..config.equations import loss_in
-from ..config.schema import Config
-from ..folder.ranking import Objective
+from ..config.schema import LEAST_SQUARES, Config
+from ..folder.objective import AUTO, NONE, Objective
 from ..folder.tested import TEST, TEST_LOSS
 from ..models.metrics import MAXIMIZED, metrics_of
 
@@ -12,7 +12,7 @@ DIRECTIONS = {"minimize": False, "maximize": True}
 
 
 def chosen_objective(config: Config) -> Objective | None:
-    """What the runs are ranked by; None where nothing but the loss is asked for. Raises UserError.
+    """What the runs are ranked by; None where no objective but the loss is asked for. Raises UserError.
 
     >>> chosen_objective(Config()) is None
     True
@@ -27,7 +27,7 @@ def make_objective(config: Config) -> Objective:
     >>> config = Config()
     >>> config.data.validation = 0.2
     >>> make_objective(config)
-    Objective(name='loss.validation', maximized=False)
+    Objective(name='loss.validation', maximized=False, over_seeds='auto')
     """
     name, validated = config.search.objective, config.data.validation > 0
     names = [
@@ -56,4 +56,18 @@ def make_objective(config: Config) -> Objective:
     direction = config.search.direction
     better_if_more = name.removeprefix("metrics.") in MAXIMIZED
     maximized = better_if_more if direction is None else choose(DIRECTIONS, direction, "search.direction")
-    return Objective(name, maximized)
+    return Objective(name, maximized, over_seeds(config))
+
+
+def over_seeds(config: Config) -> str:
+    """What search.over_seeds comes to: auto is none where a run's number isn't one of many alike.
+
+    Those are fits, whose seeds draw where they start, runs of groups, of several starts, and runs that a
+    pruner stops one by one.
+
+    >>> over_seeds(Config())
+    'auto'
+    """
+    asked, fits = config.search.over_seeds, config.optimizer.kind in LEAST_SQUARES
+    alone = fits or config.search.pruner or config.data.group is not None or config.model.starts > 1
+    return NONE if asked == AUTO and alone else asked

@@ -21,6 +21,7 @@ from ..console.training import Ended, run
 from ..folder.command import command_of
 from ..folder.digits import number
 from ..folder.lock import locked
+from ..folder.objective import Objective
 from ..folder.plan import (
     Plan,
     PlannedPack,
@@ -32,7 +33,7 @@ from ..folder.plan import (
     unfinished,
     write_plan,
 )
-from ..folder.ranking import PRUNED, Objective, Row, lines_best_first, nested
+from ..folder.ranking import PRUNED, Row, lines_best_first, nested
 from ..folder.stored import read_table
 from ..pruning.objective import make_objective
 from ..sweep.report import report
@@ -40,7 +41,7 @@ from .random import RandomSearch
 from .space import WHERE, Point, Space, read_space
 
 ROUNDS = "search.rounds"  # may differ when a search goes on
-RANKED = "objective", "direction"  # the fields that rank the runs of a round
+RANKED = "objective", "direction", "over_seeds"  # the fields that rank the runs of a round
 
 
 class Searcher(Protocol):
@@ -139,7 +140,7 @@ def _searcher(config: schema.Config, space: Space, objective: Objective, root: P
 def _as_grid(cfg: DictConfig, points: Sequence[Point]) -> DictConfig:
     """The config of a round: an ordinary pack, a run for each point."""
     round_cfg = copy.deepcopy(cfg)
-    names = schema.JUDGED if cfg.search.pruner else RANKED
+    names = {*RANKED, *(schema.JUDGED if cfg.search.pruner else ())}
     round_cfg.search = schema.SearchConfig("grid", **{name: cfg.search[name] for name in names})
     round_cfg.pack = schema.PackConfig(
         over={field: [point[field] for point in points] for field in points[0]}, zip=True

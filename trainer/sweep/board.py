@@ -9,9 +9,10 @@ import numpy as np
 
 from ..console.board_texts import equations_text, outcome_text
 from ..folder.curves import read_curves
+from ..folder.objective import UNUSABLE, Objective
 from ..folder.places import EVENTS, SUMMARY
 from ..folder.plan import Plan
-from ..folder.ranking import UNUSABLE, Objective, Row, lines_best_first, nested
+from ..folder.ranking import Row, lines_best_first, nested
 from ..folder.stored import read_table
 from ..folder.trained import load
 from ..tensorboard import hparams

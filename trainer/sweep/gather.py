@@ -5,7 +5,6 @@ import itertools
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,19 +14,13 @@ from pyarrow import parquet
 from ...kernels.common.errors import UserError
 from ..console.report import shown
 from ..data.foreign import UNREADABLE
+from ..engines.rows import Row, Rows
 from ..folder import seconds
 from ..folder.atomic import replace
+from ..folder.objective import Objective, common
 from ..folder.plan import Plan, PlannedPack, read_result
-from ..folder.ranking import (
-    LISTED_BEST,
-    LISTED_RUNS,
-    Objective,
-    best_first,
-    best_run,
-    counted,
-    loss_of,
-    objective_in,
-)
+from ..folder.ranking import LISTED_BEST, LISTED_RUNS, best_first, best_run, counted, nested
+from ..folder.remarks import over_seeds
 from ..folder.stored import Stored, check_characters, checked, read_table
 
 Result = dict[str, Any]
@@ -52,7 +45,8 @@ def so_far(root: Path, plan: Plan) -> Stored:
             _write_table(table, root, ended)
             check_characters(table)
             lines = read_table(table).to_pylist() if ended else []
-        return checked(Stored(root, summary(ended, results, plan.objective), lines, plan))
+        result = summary(ended, results, plan.objective, rows_of(root, ended))
+        return checked(Stored(root, result, lines, plan))
     except UNREADABLE as error:
         raise UserError(f"{root} holds results that can't be read: {error!r}") from None
 
@@ -69,23 +63,29 @@ def ended_packs(root: Path, plan: Plan) -> tuple[list[PlannedPack], dict[str, Re
     return [pack for pack in plan.packs if results[pack.folder]], results
 
 
-def summary(packs: list[PlannedPack], results: Mapping[str, Result], objective: Objective | None) -> Result:
+def summary(
+    packs: list[PlannedPack],
+    results: Mapping[str, Result],
+    objective: Objective | None,
+    rows: Sequence[Row],
+) -> Result:
     """The result.json of a sweep: what its `packs` have in common or in all, and the best of their runs.
 
-    `results` are those of the packs by folder. Without an `objective` the packs' own ranks the runs, where
-    they have the same, else the loss.
+    `results` are those of the packs by folder, `rows` the runs of all. Without an `objective` the packs' own
+    ranks the runs, where they have the same, else the loss.
 
-    >>> summary([], {}, None)["packs"]
+    >>> summary([], {}, None, [])["packs"]
     0
     """
     of_packs = [results[pack.folder] for pack in packs]
     outcomes = sum((Counter(result["outcomes"]) for result in of_packs), Counter()).elements()
-    rows = [row for pack in packs for row in _listed(pack, results[pack.folder]["run"])]
-    objective = objective or _common(of_packs) or loss_of(rows)
+    objective = objective or common(of_packs, rows)
     total = {name: sum(result[name] for result in of_packs) for name in ADDED}
     spent = [result["seconds"] for result in of_packs]
     ranked = best_first(rows, objective)
     best = best_run(ranked, objective)
+    listed = rows if total["runs"] <= LISTED_RUNS else ranked[:LISTED_BEST]
+    whole = {row["index"]: row for pack in packs for row in _listed(pack, results[pack.folder]["run"])}
     return {
         **{name: ", ".join(dict.fromkeys(result[name] for result in of_packs)) for name in NAMED},
         "why": "; ".join(dict.fromkeys(filter(None, (result.get("why") for result in of_packs)))),
@@ -93,10 +93,11 @@ def summary(packs: list[PlannedPack], results: Mapping[str, Result], objective: 
         **total,
         "seconds": {name: round(sum(part.get(name, 0.0) for part in spent), 3) for name in seconds.NAMES},
         "outcomes": counted(outcomes),
-        "objective": asdict(objective),
+        "objective": objective.as_data,
         "best_run": best,
         **_confusion(packs, results, best),
-        "run": rows if total["runs"] <= LISTED_RUNS else ranked[:LISTED_BEST],
+        **over_seeds(rows, objective),
+        "run": [whole.get(row["index"], row) for row in listed],
     }
 
 
@@ -109,17 +110,43 @@ def _confusion(packs: list[PlannedPack], results: Mapping[str, Result], best: in
     return {}
 
 
-def _common(results: Sequence[Result]) -> Objective | None:
-    """The objective of all packs, where they have the same one."""
-    objectives = {*map(objective_in, results)}
-    return objectives.pop() if len(objectives) == 1 else None
-
-
 def _listed(pack: PlannedPack, rows: list[Result]) -> Iterator[Result]:
     """A pack's rows as rows of the sweep."""
     for row in rows:
         place = {"index": pack.first + row["index"], "pack": pack.folder}
         yield {**row, **place, "values": {**pack.values, **row["values"]}}
+
+
+def rows_of(root: Path, packs: Sequence[PlannedPack]) -> Rows:
+    """The runs of these packs as rows of the sweep, without the reports of fits, read from their runs.csv.
+
+    >>> with TemporaryDirectory() as folder:
+    ...     root = Path(folder)
+    ...     (root / "1").mkdir()
+    ...     line = "index,seed,outcome,message,steps,loss.train.first,loss.train.last,loss.validation\\n"
+    ...     _ = (root / "1" / "runs.csv").write_text(f"{line}0,7,finished,,9,4.0,1.0,\\n")
+    ...     row = rows_of(root, [PlannedPack("1", [], {"optimizer": "sgd"}, first=64, runs=1)])[0]
+    ...     row["index"], row["values"], row["loss"]["train"]["last"]
+    (64, {'optimizer': 'sgd', 'seed': 7}, 1.0)
+    """
+    names: list[str] = []
+    parts = [_columns(root, pack) for pack in packs]
+    for part in parts:
+        weave(names, list(part))
+    absent = [[None] * len(part["index"]) for part in parts]
+    columns = {
+        name: list(itertools.chain(*(part.get(name, none) for part, none in zip(parts, absent, strict=True))))
+        for name in names
+    }
+    return Rows({**nested(columns), "pack": columns["pack"]} if columns else {"index": []})
+
+
+def _columns(root: Path, pack: PlannedPack) -> dict[str, list[Any]]:
+    """The columns of a pack's runs.csv, with each run's place in the sweep and its structure."""
+    columns = read_table(root / pack.folder / "runs.csv").to_pydict()
+    runs = columns.pop("index")
+    place = {"index": [pack.first + run for run in runs], "pack": [pack.folder] * len(runs)}
+    return {**place, **{field: [value] * len(runs) for field, value in pack.values.items()}, **columns}
 
 
 def write_runs(root: Path, packs: list[PlannedPack]) -> None:

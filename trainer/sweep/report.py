@@ -12,15 +12,18 @@ from ...kernels.common.errors import UserError
 from ..console.report import next_steps, results_table, shown, watch_steps
 from ..console.tables import Column, new_console, print_columns
 from ..folder.atomic import replace_json
+from ..folder.objective import objective_in
 from ..folder.plan import Plan, unfinished
 from ..folder.ranking import no_best
+from ..folder.settings import settings_of
 from ..folder.stored import read_stored
+from ..folder.table import write_settings
 from ..pictures.confusion import draw_best
 from ..pictures.drawn import draw_runs_together
 from ..pictures.ranked import Ranked
 from ..pictures.style import can_draw
 from .board import write_board
-from .gather import Result, ended_packs, resume_step, summary, write_runs
+from .gather import Result, ended_packs, resume_step, rows_of, summary, write_runs
 
 log = logging.getLogger(__name__)
 NO_PICTURES = re.compile("monitor.pictures=(false|no|off|0)", re.IGNORECASE)
@@ -67,9 +70,11 @@ def write_results(root: Path, plan: Plan, reasons: Mapping[str, str]) -> Result:
     """
     ended, results = ended_packs(root, plan)
     failed = list(_failures(plan, results, reasons))
-    result: Result = summary(ended, results, plan.objective) | {"failed": failed}
+    rows = rows_of(root, ended)
+    result: Result = summary(ended, results, plan.objective, rows) | {"failed": failed}
     if ended:
         write_runs(root, ended)
+    write_settings(root, settings_of(rows, objective_in(result)))
     replace_json(root / "result.json", result)
     return result
 

@@ -18,7 +18,8 @@ from ..config.schema import LEAST_SQUARES
 from ..engines.base import History
 from ..engines.rows import Row, each
 from ..folder.experiment import fields_of_use
-from ..folder.ranking import UNUSABLE, Objective, best_first
+from ..folder.objective import UNUSABLE, Objective
+from ..folder.ranking import best_first
 from ..models.base import Model
 from ..models.evaluate import Evaluation
 from . import hparams

@@ -3,6 +3,7 @@
 # pyright: reportAttributeAccessIssue=false
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -38,7 +39,7 @@ def graph_def(model: Model) -> GraphDef:
     >>> from packtrain.kernels.language import parse
     >>> model = ExpressionModel(parse("xy = a*x"), torch.ones(1, 1), "mse", None)
     >>> [node.name for node in graph_def(model).node]
-    ['inputs/x', 'parameters/a', 'xy/xy', 'targets/xy', 'loss']
+    ['inputs/x', 'xy/a', 'xy/xy', 'targets/xy', 'loss']
     """
     nodes = Nodes()
     if isinstance(model, ExpressionModel):
@@ -54,6 +55,7 @@ class Nodes:
     """The nodes of a GraphDef, as they are added."""
 
     all: list[NodeDef] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
 
     def add(
         self,
@@ -63,10 +65,10 @@ class Nodes:
         texts: Texts | None = None,
         shape: Shape | None = None,
     ) -> str:
-        """Adds a node at the `place` SCOPE/NAME, with texts as attributes -> its place."""
-        attributes = {
-            key: AttrValue(s=text[:MOST_TEXT].encode(errors="replace")) for key, text in (texts or {}).items()
-        }
+        """Adds a node, with texts as attributes, at SCOPE/NAME or, where one is, NAME_2 -> its place."""
+        place = next(free for free in _numbered(place) if free not in self.taken)
+        self.taken.add(place)
+        attributes = {key: _text(text) for key, text in (texts or {}).items()}
         if shape is not None:
             attributes["_output_shapes"] = AttrValue(list=AttrValue.ListValue(shape=[_shape(shape)]))
         self.all.append(NodeDef(name=place, op=op, input=inputs, attr=attributes))
@@ -74,23 +76,24 @@ class Nodes:
 
 
 def _add_equations(nodes: Nodes, model: ExpressionModel) -> None:
-    """Adds inputs, parameters, the equations in topological order, targets and the loss."""
+    """Adds inputs, parameters, the equations in topological order, targets and the loss.
+
+    A parameter of one equation stands in its scope, so that the graph of scopes is that of the variables.
+    """
     graph = model.graph
     scopes = unique([*graph.expressions], taken=("inputs", "parameters", "targets", "loss"))
-    home: dict[str, str] = {}
-    kinds = ("inputs", "Input", graph.inputs), ("parameters", "Parameter", graph.parameters)
-    for scope, op, words in kinds:
-        for word, safe in unique(words).items():
-            fixed = {"fixed": "true"} if word in graph.fixed else {}
-            home[word] = nodes.add(f"{scope}/{safe}", op, texts={"name": word, **fixed})
+    home = {word: nodes.add(f"inputs/{safe(word)}", "Input", texts={"name": word}) for word in graph.inputs}
+    uses = Counter(word for _, expression in graph.definitions for word in names(expression))
     apart = sum(len(walk(expression)) for _, expression in graph.definitions) <= MOST_PARTS
     for variable, expression in graph.definitions:
+        for word in names(expression):
+            if word not in home:
+                scope = scopes[variable] if uses[word] == 1 else "parameters"
+                about = {"name": word, **({"fixed": "true"} if word in graph.fixed else {})}
+                home[word] = nodes.add(f"{scope}/{safe(word)}", "Parameter", texts=about)
         add = _add_operations if apart and expression.args else _add_equation
         home[variable] = add(nodes, scopes[variable], expression, _about(graph, variable), home)
-    targets = unique(graph.outputs)
-    ends = [
-        nodes.add(f"targets/{targets[output]}", "Target", texts={"name": output}) for output in graph.outputs
-    ]
+    ends = [nodes.add(f"targets/{safe(word)}", "Target", texts={"name": word}) for word in graph.outputs]
     _add_loss(nodes, model, [*(home[output] for output in graph.outputs), *ends])
 
 
@@ -159,18 +162,26 @@ def _add_loss(nodes: Nodes, model: Model, inputs: list[str]) -> None:
     nodes.add("loss", "Loss", inputs, {"kind": loss.name, **equation}, ())
 
 
-def unique(words: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
-    """word -> a name that TensorBoard takes, [A-Za-z0-9.][A-Za-z0-9_.-]*, each another and none `taken`.
+def safe(word: str) -> str:
+    """`word` with letters that TensorBoard takes: [A-Za-z0-9.][A-Za-z0-9_.-]*.
 
-    >>> unique(["x", "a/b", "a b", "_", "loss"], taken=["loss"])
-    {'x': 'x', 'a/b': 'a_b', 'a b': 'a_b_2', '_': 'v_', 'loss': 'loss_2'}
+    >>> [safe(word) for word in ("x_1", "a/b", "_", "")]
+    ['x_1', 'a_b', 'v_', 'v']
+    """
+    written = re.sub(r"[^A-Za-z0-9_.-]", "_", word)
+    return written if re.match(r"[A-Za-z0-9.]", written) else f"v{written}"
+
+
+def unique(words: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """word -> a safe name, each another and none `taken`.
+
+    >>> unique(["a/b", "a b", "loss"], taken=["loss"])
+    {'a/b': 'a_b', 'a b': 'a_b_2', 'loss': 'loss_2'}
     """
     result: dict[str, str] = {}
     used = set(taken)
     for word in words:
-        safe = re.sub(r"[^A-Za-z0-9_.-]", "_", word)
-        safe = safe if re.match(r"[A-Za-z0-9.]", safe) else f"v{safe}"
-        result[word] = next(free for free in _numbered(safe) if free not in used)
+        result[word] = next(free for free in _numbered(safe(word)) if free not in used)
         used.add(result[word])
     return result
 

@@ -11,6 +11,7 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 BUCKETS = 30  # as many as TensorBoard draws
 MOST_NUMBERS = 1 << 20  # that are counted, of more some, evenly
+LARGEST = np.finfo(np.float64).max / 4  # so that what lies between two numbers is finite
 MOST_POINTS = 50  # of a training
 
 
@@ -26,7 +27,7 @@ def histogram(tag: str, values: np.ndarray) -> Summary | None:
     values = values[np.isfinite(values)]
     if not values.size:
         return None
-    tensor = make_tensor_proto(_buckets(values), dtype=np.float64)
+    tensor = make_tensor_proto(_buckets(values.clip(-LARGEST, LARGEST)), dtype=np.float64)
     about = metadata.create_summary_metadata(display_name=None, description=None)
     return Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=tensor)])
 
@@ -34,7 +35,7 @@ def histogram(tag: str, values: np.ndarray) -> Summary | None:
 def _buckets(values: np.ndarray) -> np.ndarray:
     """[K, 3]: from, to, how many; of equal values all are in the last one, as TensorBoard has it."""
     low, high = values.min(), values.max()
-    if not high / BUCKETS - low / BUCKETS > 0:
+    if not (high - low) / BUCKETS > 0:
         counts = np.zeros(BUCKETS)
         counts[-1] = len(values)
         return np.stack([np.full(BUCKETS, low), np.full(BUCKETS, high), counts], 1)

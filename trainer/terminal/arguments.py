@@ -25,6 +25,7 @@ PREDICT_USAGE = "packtrain predict FOLDER FILE [run=N | run=best] [to=FILE]"
 PLOT_USAGE = "packtrain plot FOLDER [KIND] [OPTION=VALUE]... [run=N | run=best] [to=FILE.png | to=FILE.svg]"
 SHOW_HELP = """\
 Lists the runs of a training, a sweep or a search, the best first; or shows one run whole.
+Of several seeds it lists the settings first, by the mean of their runs.
 A sweep that is still running can be looked at too.
 """
 SHOW_EXAMPLES = """\

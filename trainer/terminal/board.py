@@ -89,7 +89,8 @@ def _link_all(links: Path, root: Path, trainings: Sequence[Path], every: bool) -
         os.symlink(source.absolute(), links / legal(" ".join(training.relative_to(root).parts)))
     which = "the best run of each of " if many else ""
     left = f", the last of {len(trainings)}" if len(last) < len(trainings) else ""
-    return f"{which}{len(last)} trainings in {shown(root)}{left}{'; all=true shows all' if many else ''}"
+    count = "1 training" if len(last) == 1 else f"{len(last)} trainings"
+    return f"{which}{count} in {shown(root)}{left}{'; all=true shows all' if many else ''}"
 
 
 def _runs(folder: Path) -> list[Path]:

@@ -7,12 +7,15 @@ from rich.console import Console
 from rich.text import Text
 
 from ..console.confusion import print_confusion
-from ..console.report import head_lines, next_steps, print_runs
+from ..console.report import head_lines, next_steps, print_best_settings, print_remarks, print_runs
 from ..console.tables import Column, new_console, print_columns, print_pairs, print_plain
 from ..folder.digits import number
 from ..folder.experiment import experiment_of
+from ..folder.objective import Objective, objective_in
 from ..folder.plan import Plan, PlannedPack, has_ended, read_plan, state
-from ..folder.ranking import Objective, Row, lines_best_first, nested, objective_in
+from ..folder.ranking import Row, lines_best_first, nested
+from ..folder.remarks import remarks
+from ..folder.settings import settings_of
 from ..folder.stored import Stored, read_stored, steps_made
 from ..sweep.gather import resume_step, so_far
 from .arguments import SHOW_OPTIONS
@@ -60,6 +63,8 @@ def _list(
     lines = _ordered(chosen, list(stored.lines[0]), sort, objective)
     shown = lines[:limit]
     head_lines(console, stored.result)
+    if objective and sort is None:
+        _print_settings(console, chosen, objective, limit, whole=not conditions)
     if shown:
         columns = [*([sort.removeprefix("-")] if sort else []), *(one.column for one in conditions)]
         wanted = [{column: line[column] for column in columns} for line in shown]
@@ -70,6 +75,18 @@ def _list(
         print_plain(console, f"  {sentence}")
     if len(shown) < len(lines):
         print_plain(console, f"  the first {len(shown):,}; limit=all shows all {len(lines):,}")
+
+
+def _print_settings(
+    console: Console, lines: Sequence[Row], objective: Objective, limit: int | None, whole: bool
+) -> None:
+    """The settings of these runs, where there are several; and what they say where these are all runs."""
+    rows = [nested(line) for line in lines]
+    settings = settings_of(rows, objective)
+    if len(settings) > 1:
+        print_best_settings(console, [setting.as_data for setting in settings], objective, limit)
+    if whole:
+        print_remarks(console, remarks(rows, settings, objective))
 
 
 def _packs(folder: Path, plan: Plan) -> list[Column]:

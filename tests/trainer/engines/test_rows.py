@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packtrain.trainer.engines.rows import Correlation, Names, Rows, Some, each, numbers
-from packtrain.trainer.folder.ranking import Objective, best_first, best_run
+from packtrain.trainer.folder.objective import Objective
+from packtrain.trainer.folder.ranking import best_first, best_run
 from tests.strategies import few
 
 

@@ -14,8 +14,8 @@ import pytest
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.folder.command import Command
 from packtrain.trainer.folder.lock import locked
+from packtrain.trainer.folder.objective import Objective
 from packtrain.trainer.folder.plan import FILE, Plan, PlannedPack, check_same, read_plan, state, write_plan
-from packtrain.trainer.folder.ranking import Objective
 
 WRITTEN = """{
  "asked": {

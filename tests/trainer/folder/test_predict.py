@@ -19,7 +19,7 @@ from packtrain.trainer.config.schema import Config, DataConfig
 from packtrain.trainer.data.table import Table
 from packtrain.trainer.engines.rows import Rows
 from packtrain.trainer.folder.group_runs import best_of_groups
-from packtrain.trainer.folder.ranking import Objective
+from packtrain.trainer.folder.objective import Objective
 from packtrain.trainer.folder.trained import Trained
 from packtrain.trainer.folder.write import write
 from packtrain.trainer.models.predict import outputs_of, predict, predict_each

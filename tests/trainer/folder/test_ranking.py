@@ -9,15 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packtrain.trainer.engines.rows import Pair, Some, finite
-from packtrain.trainer.folder.ranking import (
-    Objective,
-    best_first,
-    best_run,
-    counted,
-    flat,
-    lines_best_first,
-    nested,
-)
+from packtrain.trainer.folder.objective import Objective
+from packtrain.trainer.folder.ranking import best_first, best_run, counted, flat, lines_best_first, nested
 from tests.strategies import few
 
 NUMBERS = st.none() | st.floats(allow_nan=False)

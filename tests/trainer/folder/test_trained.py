@@ -12,7 +12,8 @@ from safetensors import safe_open
 
 import packtrain
 from packtrain.kernels.common.errors import UserError
-from packtrain.trainer.folder.ranking import Objective, best_first
+from packtrain.trainer.folder.objective import Objective
+from packtrain.trainer.folder.ranking import best_first
 from packtrain.trainer.folder.result import summary
 from tests.helpers import Command, assert_close, result_in
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from packtrain.trainer.folder.curves import Curves
-from packtrain.trainer.folder.ranking import Objective
+from packtrain.trainer.folder.objective import Objective
 from packtrain.trainer.pictures.ranked import Ranked
 
 Value = Callable[[int, np.random.Generator], Any]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from packtrain.trainer.folder.ranking import Objective
+from packtrain.trainer.folder.objective import Objective
 from packtrain.trainer.pictures.lines import quantiles
 from packtrain.trainer.pictures.loss import draw_loss, figure_of_loss
 from packtrain.trainer.pictures.ranked import Ranked

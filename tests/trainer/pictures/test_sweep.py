@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from packtrain.trainer.folder.ranking import Objective
+from packtrain.trainer.folder.objective import Objective
 from packtrain.trainer.pictures.heat import cells
 from packtrain.trainer.pictures.heights import Heights
 from packtrain.trainer.pictures.ranked import Ranked

@@ -3,7 +3,7 @@
 import pytest
 
 from packtrain.kernels.common.errors import UserError
-from packtrain.trainer.folder.ranking import Objective
+from packtrain.trainer.folder.objective import Objective
 from packtrain.trainer.pruning.objective import make_objective
 from tests.trainer.configs import pack_of
 
@@ -13,21 +13,21 @@ def objective_of(*overrides: str) -> Objective:
 
 
 def test_the_objective_is_the_loss_of_the_part_that_is_held_out() -> None:
-    assert objective_of() == Objective("loss.train", False)
-    assert objective_of("data.validation=0.2") == Objective("loss.validation", False)
+    assert objective_of() == Objective("loss.train", False, "auto")
+    assert objective_of("data.validation=0.2") == Objective("loss.validation", False, "auto")
     assert objective_of("data.validation=0.2", "search.objective=loss.train") == Objective(
-        "loss.train", False
+        "loss.train", False, "auto"
     )
 
 
 def test_an_accuracy_is_maximized_unless_asked_otherwise() -> None:
     asked = ("experiment=digits", "search.objective=metrics.accuracy")
-    assert objective_of(*asked) == Objective("metrics.accuracy", True)
-    assert objective_of(*asked, "search.direction=minimize") == Objective("metrics.accuracy", False)
+    assert objective_of(*asked) == Objective("metrics.accuracy", True, "auto")
+    assert objective_of(*asked, "search.direction=minimize") == Objective("metrics.accuracy", False, "auto")
     for name in ("balanced_accuracy", "f1", "roc_auc"):
         assert objective_of("experiment=digits", f"search.objective=metrics.{name}").maximized
     assert objective_of("search.objective=metrics.r2").maximized
-    assert objective_of("search.objective=metrics.rmse") == Objective("metrics.rmse", False)
+    assert objective_of("search.objective=metrics.rmse") == Objective("metrics.rmse", False, "auto")
 
 
 MISTAKES = {

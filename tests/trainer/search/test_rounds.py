@@ -58,7 +58,7 @@ def test_a_search_by_a_metric_ranks_by_it_everywhere(
     assert f"best  run {best['index']}, with metrics.mae " in ended.out
     assert f"packtrain.load('out/0').predict(inputs, run={best['index']})" in ended.out
     found = result_in(tmp_path / "out")
-    assert found["objective"] == {"name": "metrics.mae", "maximized": True}
+    assert found["objective"] == {"name": "metrics.mae", "maximized": True, "over_seeds": "auto"}
     firsts = [found["best_run"], first_column(ended.out)[0], first_column(cli("show", "out").out)[0]]
     assert firsts == [int(best["index"])] * 3
     assert cli("export", "out").code == 0

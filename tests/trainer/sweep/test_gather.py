@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import packtrain
+from packtrain.trainer.folder import result
 from packtrain.trainer.folder.stored import read_stored
 from packtrain.trainer.pictures.ranked import Ranked
-from packtrain.trainer.sweep import report
+from packtrain.trainer.sweep import gather, report
 from packtrain.trainer.sweep.gather import weave
 from tests.helpers import Command, result_in
 from tests.strategies import few
@@ -48,10 +51,10 @@ def test_the_picture_has_the_curves_of_all_packs_the_best_first(
     usable = [row for row in rows_in(folder) if row["outcome"] == "finished"]
     ranked = sorted(usable, key=lambda row: float(row["loss.validation"]))
     assert int(ranked[0]["index"]) == result_in(folder)["best_run"]
+    own = [run_folder(folder / row["pack"], int(row["run"])) for row in ranked]
     runs = Ranked.of_folder(read_stored(folder))
     assert [str(line["index"]) for line in runs.lines] == [row["index"] for row in ranked]
     curves = runs.lines_of("loss", [line["index"] for line in runs.lines])
-    own = [run_folder(folder / row["pack"], int(row["run"])) for row in ranked]
     expected = [scalars(of_run)["loss/train"] for of_run in own]
     assert [list(zip(*curve.tolist(), strict=True)) for curve in curves] == expected
     for resumed in (False, True):
@@ -68,3 +71,36 @@ def test_the_picture_has_the_curves_of_all_packs_the_best_first(
 @pytest.mark.parametrize("word", ["monitor.pictures=false", "monitor.pictures=False", "monitor.pictures=no"])
 def test_a_sweep_without_pictures_draws_none(word: str) -> None:
     assert report.NO_PICTURES.fullmatch(word) and not report.NO_PICTURES.fullmatch("monitor.pictures=true")
+
+
+GATHERED = {
+    "cut into packs": ("optimizer.lr=1e-3,1e-2,1e-1", "seed=range(0,4)", "search.max_pack=5"),
+    "a pack a seed": ("optimizer=adam,adamw", "seed=1,2", "data.seed=${seed}"),
+    "a pack a structure": ("optimizer=adam,lion", "optimizer.lr=1e-3,1e-2", "search.over_seeds=median"),
+}
+
+
+@pytest.mark.parametrize("asked", GATHERED.values(), ids=GATHERED)
+def test_settings_are_those_of_all_packs(
+    asked: tuple[str, ...], cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a pack lists but its own best runs, of which the best of all is none."""
+    for module in (gather, result):
+        monkeypatch.setattr(module, "LISTED_RUNS", 3)
+        monkeypatch.setattr(module, "LISTED_BEST", 1)
+    ended = cli("-m", *BRIEF, "monitor.pictures=false", *asked, HERE)
+    assert ended.code == 0, ended.err
+    folder = tmp_path / "sweep"
+    runs, written = (pd.read_csv(folder / name) for name in ("runs.csv", "settings.csv"))
+    found = result_in(folder)
+    fields = [name for name in ("optimizer", "optimizer.lr") if name in runs]
+    way = "median" if "search.over_seeds=median" in asked else "mean"
+    expected = runs.groupby(fields)["loss.validation"].agg(way)
+    keys = list(written[fields].itertuples(index=False, name=None))
+    assert written[way].tolist() == pytest.approx([expected[key if len(key) > 1 else key[0]] for key in keys])
+    assert written[way].is_monotonic_increasing and len(written) == len(expected) == found["setting_count"]
+    of_best = runs[(runs[fields] == list(keys[0])).all(axis=1)]
+    assert found["best_run"] == of_best.loc[of_best["loss.validation"].idxmin(), "index"]
+    assert found["best_run"] == written["best_run"][0] == found["settings"][0]["best_run"]
+    assert found["run"][0]["index"] == found["best_run"] and found["run"][0]["metrics"]
+    assert f"setting   {fields[0]}" in ended.out and packtrain.load(folder, run="best").best_run is not None

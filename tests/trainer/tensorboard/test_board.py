@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from packtrain.kernels.language import parse
 from packtrain.trainer.config.pack import Pack
@@ -139,3 +141,28 @@ def test_writing_takes_a_twentieth_of_the_time(tmp_path: Path, monkeypatch: pyte
     for clock[0] in np.arange(0, 60, 0.5):
         watched.flush_if_due()
     assert flushes[:4] == [2.5, 5.0, 25.5, 28.0]
+
+
+def texts(training: Path) -> dict[str, str]:
+    """tag -> the text that TensorBoard's own reader finds in the file that speaks for all runs."""
+    folder = training / "tensorboard" / "summary"
+    found = EventAccumulator(str(folder if folder.exists() else run_folder(training)))
+    found.Reload()
+    tags = {"config", "outcome", "equations"} & {*found.Tags()["tensors"]}
+    return {tag: found.Tensors(tag)[-1].tensor_proto.string_val[0].decode() for tag in tags}
+
+
+@pytest.mark.parametrize("varied", ["pack.over={seed: null}", 'pack.over={seed: "range(0,3)"}'])
+def test_the_texts_are_config_outcome_and_fitted_equations(varied: str, cli: Command, tmp_path: Path) -> None:
+    assert cli("experiment=debug", varied).code == 0
+    found, best = texts(tmp_path / "out"), ranked(tmp_path / "out")[0]
+    assert OmegaConf.create(found["config"].strip("`").removeprefix("yaml"))["optimizer"]["lr"] == 0.03
+    row = next(row for row in result_in(tmp_path / "out")["run"] if row["index"] == best)
+    assert f"ab = {row['parameters']['ab']['value']:.5g}\n" in found["equations"]
+    assert f"xw = {row['parameters']['cd']['value']:.6g}*xx + xz^3" in found["equations"]
+    assert "debug: " in found["outcome"] and "validation" in found["outcome"]
+
+
+def test_an_mlp_has_no_equations(cli: Command, tmp_path: Path) -> None:
+    assert cli("experiment=gaussians", "loop.steps=5", "data.size=400").code == 0
+    assert {"config", "outcome"} <= {*texts(tmp_path / "out")} and "equations" not in texts(tmp_path / "out")

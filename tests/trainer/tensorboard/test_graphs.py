@@ -60,10 +60,17 @@ def test_operations_stand_inside_their_variable() -> None:
     nodes = {node.name: node for node in definition.node}
     check(definition)
     assert [*nodes["xw/xw"].input] == ["xw/mul_2", "xw/pow_5"]
-    assert [*nodes["xw/mul_2"].input] == ["parameters/cd", "xx/xx"]
+    assert [*nodes["xw/mul_2"].input] == ["xw/cd", "xx/xx"]
     assert nodes["xw/xw"].attr["d xw / d xz"].s == b"3*xz^2"
     assert [*nodes["loss"].input] == ["xw/xw", "targets/xw"]
     assert nodes["loss"].attr["equation"].s == b"(y - t)^2"
+
+
+def test_a_parameter_of_several_equations_stands_outside_them() -> None:
+    definition = of(parse("xz = a*x\nxy = a*xz + mul_2*xz + b"))
+    check(definition)
+    parameters = [node.name for node in definition.node if node.op == "Parameter"]
+    assert parameters == ["parameters/a", "xy/mul_2", "xy/b"]
 
 
 def test_names_of_a_file_are_made_safe() -> None:

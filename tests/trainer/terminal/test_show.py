@@ -26,8 +26,9 @@ from tests.trainer.sweep.test_sweep import BRIEF, HERE
 
 
 def first_column(out: str) -> list[int]:
-    """The numbers that lines of a table begin with."""
-    words = [line.split() for line in out.splitlines() if "step " not in line]
+    """The numbers that lines of the table of runs begin with."""
+    runs = re.split(r"^ *run  ", out, flags=re.MULTILINE)[-1]
+    words = [line.split() for line in runs.splitlines() if "step " not in line]
     return [int(line[0]) for line in words if len(line) > 5 and line[0].isdigit()]
 
 
@@ -46,6 +47,8 @@ def test_runs_are_listed_sorted_chosen_and_told_whole(show: Command, tmp_path: P
     assert "debug: 2 packs, 12 runs (12 finished)" in listed.out
     assert first_column(listed.out)[0] == result_in(tmp_path / "sweep")["best_run"]
     assert sorted(first_column(listed.out)) == list(range(12))
+    assert re.search(r"setting +optimizer +optimizer.lr +mean \w+ +seeds", listed.out)
+    assert "setting" not in show("sort=seed").out
     assert first_column(show("sort=index", "optimizer=adamw").out) == list(range(6, 12))
     down = show("sort=-index", "limit=2", "optimizer.lr<0.005").out
     assert show("--sort", "-index", "optimizer.lr<0.005", "--limit", "2").out == down
