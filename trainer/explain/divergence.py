@@ -49,16 +49,9 @@ class NotFinite:
         labels = "vertex", "equation", ">value"
         lines = tuple((v.name, v.equation or "(input)", number(v.value)) for v in self.vertices)
         where = f" at row {self.row:,}, before step {self.step}" if self.vertices else ""
-<<<<<<< HEAD
         more = () if self.text is None or self.text in self.message else (self.text,)
         title = f"What is not finite{where}"
         return Sheet(title, labels if lines else (), lines, about=(self.message, *more))
-=======
-        about = (
-            (self.message,) if self.text is None or self.text in self.message else (self.message, self.text)
-        )
-        return Sheet(f"What is not finite{where}", labels if lines else (), lines, about=about)
->>>>>>> h-sweep
 
 
 def divergence_of(case: Case) -> NotFinite | None:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +37,18 @@ def _always(_: Result) -> bool:
 class Drawing:
     """`draw(subject, file, **options)` draws, and says whether it did; `has(subject)` says so before.
 
-    The subject is a Result. At the end of a training it is drawn where `at_end(result)`; of a pack of a sweep
-    unless it is drawn `alone`.
+    The subject is a Result. At the end of a training it is drawn where `at_end(result)`.
     """
 
     draw: Callable[..., bool]
     has: Callable[[Any], bool]
     at_end: Callable[[Result], bool] = _always
-    alone: bool = False
 
 
 # A line a kind of kinds.py. Those of the runs of a training or a whole sweep: the subject is a Ranked.
 OF_RUNS = {
-    "loss": Drawing(draw_loss, has_loss, alone=True),
-    "sweep": Drawing(draw_sweep, has_sweep, _is_varied, alone=True),
+    "loss": Drawing(draw_loss, has_loss),
+    "sweep": Drawing(draw_sweep, has_sweep, _is_varied),
 }
 OF_RESULT = {
     "fit": Drawing(draw_fit, has_fit),
@@ -66,19 +63,15 @@ OF_RESULT = {
     "confusion": Drawing(
         lambda result, file: draw_counts(result.summary, file),
         lambda result: has_counts(result.summary),
-        alone=True,
     ),
-    "graph": Drawing(draw_graph, has_graph, alone=True),
+    "graph": Drawing(draw_graph, has_graph),
 }
 
 
-def draw_pictures(
-    result: Result, folder: Path, alone: bool = True, say: Callable[[str], None] = print
-) -> dict[str, Path]:
-    """Draws what there is to see of a result into `folder` -> the files by their kinds.
+def draw_pictures(result: Result, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
+    """Draws what there is to see of a training's result into `folder` -> the files by their kinds.
 
-    Of a pack of a sweep, which isn't `alone`, there are those of one run. What can't be drawn is said, and
-    the others are drawn.
+    What can't be drawn is said, and the others are drawn.
 
     >>> from tempfile import TemporaryDirectory
     >>> from packtrain.trainer.config.schema import *
@@ -94,11 +87,26 @@ def draw_pictures(
     ...     {kind: file.name for kind, file in draw_pictures(session.result(), Path(folder)).items()}
     {'fit': 'fit.png', 'graph': 'graph.png'}
     """
-    drawings = {kind: partial(drawing.draw, result) for kind, drawing in _at_end(OF_RESULT, result, alone)}
-    if together := _at_end(OF_RUNS, result, alone):
-        ranked = Ranked.of_result(result)
-        drawings = {kind: partial(drawing.draw, ranked) for kind, drawing in together} | drawings
-    return _draw(drawings, folder, say)
+    together = _draw(_at_end(OF_RUNS, result), Ranked.of_result(result), folder, say)
+    return together | draw_result(result, folder, say)
+
+
+def draw_result(result: Result, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
+    """Draws what there is to see of a result, but for what is of all runs together; see draw_pictures.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
+    ... ))
+    >>> with TemporaryDirectory() as folder:
+    ...     [*draw_result(session.result(), Path(folder))]
+    ['fit', 'graph']
+    """
+    return _draw(_at_end(OF_RESULT, result), result, folder, say)
 
 
 def draw_runs_together(runs: Ranked, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
@@ -108,22 +116,22 @@ def draw_runs_together(runs: Ranked, folder: Path, say: Callable[[str], None] = 
     >>> draw_runs_together(Ranked([], Objective("loss.train")), Path("nowhere"))
     {}
     """
-    return _draw({kind: partial(drawing.draw, runs) for kind, drawing in OF_RUNS.items()}, folder, say)
+    return _draw(OF_RUNS, runs, folder, say)
 
 
-def _at_end(table: Mapping[str, Drawing], result: Result, alone: bool) -> list[tuple[str, Drawing]]:
+def _at_end(table: Mapping[str, Drawing], result: Result) -> dict[str, Drawing]:
     """What may be drawn at the end of a training."""
-    return [(k, d) for k, d in table.items() if (alone or not d.alone) and d.at_end(result)]
+    return {kind: drawing for kind, drawing in table.items() if drawing.at_end(result)}
 
 
 def _draw(
-    drawings: Mapping[str, Callable[[Path], bool]], folder: Path, say: Callable[[str], None]
+    table: Mapping[str, Drawing], subject: Result | Ranked, folder: Path, say: Callable[[str], None]
 ) -> dict[str, Path]:
     files = {}
-    for kind, draw in drawings.items():
+    for kind, drawing in table.items():
         file = folder / f"{kind}.png"
         try:
-            if draw(file):
+            if drawing.draw(subject, file):
                 files[kind] = file
         except Exception as error:
             log.exception("%s could not be drawn", file.name)
