@@ -63,8 +63,10 @@ def explain(
         tuple(_outputs(graph, kind, outputs[0, 0], targets, slopes)),
         total.item(),
     )
-    named = (SUM, "y_1 + ... + y_T") if targets is None else (kind.name, _formula(kind))
-    return explanation(graph, numbers, *named, delta)
+    if targets is None:
+        return explanation(graph, numbers, SUM, "y_1 + ... + y_T", delta)
+    formula = _formula(kind, len(graph.outputs), constants, weight, weighs_errors)
+    return explanation(graph, numbers, kind.name, formula, delta)
 
 
 def explain_values(
@@ -174,5 +176,15 @@ def _outputs(
     return [Output(word, value, goal, slopes[word]) for word, value, goal in values]
 
 
-def _formula(kind: Loss) -> str:
-    return OF_CLASSES if kind.formula is None else str(kind.formula.root)
+def _formula(kind: Loss, outputs: int, constants: Tensor | None, weight: float, inside: bool) -> str:
+    """The loss of one sample, in words where it is more than its equation."""
+    text = OF_CLASSES if kind.formula is None else str(kind.formula.root)
+    values = [*kind.defaults.values()] if constants is None else constants.tolist()
+    named = [f"{word} = {value:g}" for word, value in zip(kind.constants, values, strict=True)]
+    said = {
+        f"with {', '.join(named)}": named,
+        f"the {'mean' if kind.mean else 'sum'} over {outputs} outputs": outputs > 1 and kind.formula,
+        f"times the sample's weight {weight:g}": weight != 1 and not inside,
+        f"whose (y - t)^2 has the weight {weight:g}": weight != 1 and inside,
+    }
+    return ", ".join([text, *(words for words, holds in said.items() if holds)])

@@ -87,11 +87,6 @@ class Chain:
         """How much larger the gradient that training takes is than the sum over the paths."""
         return self.gradient - self.total
 
-    @property
-    def rest(self) -> float:
-        """What the paths that aren't shown add up to."""
-        return self.total - math.fsum(path.value for path in self.paths)
-
 
 @dataclass(frozen=True)
 class Output:

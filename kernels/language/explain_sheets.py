@@ -1,15 +1,19 @@
 """What a person reads of an explained graph, in the order in which it is computed."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from .chain import LOSS, Path
+from .chain import LOSS
 from .sheet import Sheet
 
 if TYPE_CHECKING:
     from .explain import Chain, Explanation, Slope
 
 WHOLE = 10**15  # paths, from which on their number is rounded
+NAMED = 12  # values that are named in a line
+MANY = 32  # parameters, from which on one path of each is written
+LONG, ENDS = 12, 4  # vertices of a path whose middle is left out, and how many are written at its ends
 
 
 def sheets(about: "Explanation") -> list[Sheet]:
@@ -31,6 +35,17 @@ def number(value: float | None, digits: int = 6) -> str:
     ('17.3744', '17.37', '')
     """
     return "" if value is None else f"{value + 0.0:.{digits}g}"  # -0 is 0
+
+
+def named(values: Mapping[str, float]) -> str:
+    """'xa = 0.5, xb = 2'; of many the first.
+
+    >>> from packtrain.kernels.language.explain_sheets import named
+    >>> named({"xa": 0.5, "xb": 2.0}), named({f"x{i}": 1.0 for i in range(50)})[-33:]
+    ('xa = 0.5, xb = 2', 'x10 = 1, x11 = 1, ... (50 in all)')
+    """
+    shown = [f"{name} = {number(value)}" for name, value in values.items()]
+    return ", ".join(shown[:NAMED]) + (f", ... ({len(shown):,} in all)" if len(shown) > NAMED else "")
 
 
 def apart(value: float) -> str:
@@ -55,7 +70,7 @@ def _forward(about: "Explanation") -> Sheet:
         for vertex in about.vertices
     ]
     fixed = [f"{word} is fixed: training leaves it alone" for word in about.fixed]
-    given = ", ".join(f"{word} = {number(value)}" for word, value in about.parameters.items())
+    given = named(about.parameters)
     labels = "vertex", "equation", "depends on", "leads to", ">value"
     title = "Forward: each vertex, after those that it depends on"
     return Sheet(title, labels, tuple(lines), (f"parameters: {given}", *fixed))
@@ -113,28 +128,38 @@ def _numbers(slope: "Slope") -> Iterator[str]:
 
 
 def _paths(about: "Explanation") -> Sheet:
-    lines = [line for chain in about.chains for line in _of_chain(chain)]
+    most = 1 if len(about.chains) > MANY else None
+    lines = [line for chain in about.chains for line in _of_chain(chain, most)]
     labels = "parameter", "path from the loss", "its partials", ">their product"
     return Sheet("The chain rule: each path from the loss to each parameter", labels, tuple(lines))
 
 
-def _of_chain(chain: "Chain") -> Iterator[tuple[str, str, str, str]]:
-    """The paths of one parameter, its name before the first; how many more there are, and the sum."""
-    first = chain.parameter
-    for path in chain.paths:
-        factors = " * ".join(number(factor, 4) for factor in path.factors)
-        yield first, _written(path), factors, number(path.value)
+def _of_chain(chain: "Chain", most: int | None) -> Iterator[tuple[str, str, str, str]]:
+    """The `most` largest paths of one parameter, its name before the first, the others, and the sum."""
+    first, shown = chain.parameter, chain.paths[:most]
+    for path in shown:
+        factors = [number(factor, 4) for factor in path.factors]
+        yield (
+            first,
+            " <- ".join(_ends([LOSS, *path.vertices])),
+            " * ".join(_ends(factors)),
+            number(path.value),
+        )
         first = ""
-    if not chain.paths:
+    if not shown:
         yield first, "(no path)", "", number(0.0)
-    if more := chain.count - len(chain.paths):
-        yield "", f"and {many(more)} more", "", number(chain.rest)
+    if more := chain.count - len(shown):
+        rest = chain.total - math.fsum(path.value for path in shown)
+        yield "", f"and {many(more)} more", "", number(rest)
     if chain.count > 1:
         yield "", f"the sum of all {many(chain.count)} paths", "", number(chain.total)
 
 
-def _written(path: Path) -> str:
-    return " <- ".join((LOSS, *path.vertices))
+def _ends(texts: list[str]) -> list[str]:
+    """Some texts, of many the first and the last."""
+    if len(texts) <= LONG:
+        return texts
+    return [*texts[:ENDS], f"({len(texts) - 2 * ENDS} more)", *texts[-ENDS:]]
 
 
 def many(count: int) -> str:

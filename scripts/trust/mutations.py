@@ -33,6 +33,7 @@ TESTS: dict[str, tuple[str, ...]] = {  # the first row that a file's path starts
     "trainer/loop/": ("tests/trainer/loop",),
     "trainer/pruning/": ("tests/trainer/pruning/test_pruner.py",),
     "trainer/tensorboard/": ("tests/trainer/tensorboard/test_events.py",),
+    "trainer/engines/faults": ("tests/trainer/engines/test_diverged.py",),
     "trainer/engines/parted": ("tests/trainer/engines/test_parted.py",),
     "trainer/engines/": ("tests/trainer/engines/test_step.py", DIVERGENCE),
     "kernels/common/": ("tests/kernels/common",),

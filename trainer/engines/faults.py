@@ -68,7 +68,7 @@ def fault_of_loss(model: Model, outputs: Tensor, data: Dataset, mend: str = "") 
     given = loss, outputs, data.targets, model.loss_constants
     terms, slopes = (cross_entropy if loss.of_classes else of_formula)(*given)
     outputs = outputs.detach()
-    finite = terms[0].isfinite() & slopes[0].isfinite()  # [B, T]
+    finite = terms[0].isfinite() & slopes[0].isfinite()
     if bool(finite.all()):
         weights = None if data.weights is None else data.weights.to(outputs.dtype)
         if bool(loss_reference(*given, weights)[0].isfinite().all()):

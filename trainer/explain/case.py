@@ -24,7 +24,7 @@ from ..models.widths import with_widths
 from ..session import load_data
 from ..sweep.planner import without_hydra
 
-CPU_PRECISION = {"fp64": "fp64"}  # the others are computed from float32 parameters
+GENERATED, MOST = ("ground_truth", "gaussians"), 1 << 16  # sources of any size, and how many samples are made
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,15 @@ def case_of_config(
     """
     with config_loader(config_dir) as loader, as_sentences():
         config = without_hydra(composed(loader, words))
-        pack = on_cpu(make_pack(config, list(words)))
+        whole = on_cpu(make_pack(config, list(words)))
+    pack = _smaller(whole) if table is None else whole
     data = load_data(pack, table)
     pack, data = runs_of_groups(pack, data)
-    return case_of(pack, data, run, None, "before the first step")
+    case = case_of(pack, data, run, None, "before the first step")
+    if pack.config.data.size == whole.config.data.size:
+        return case
+    said = f"of {whole.config.data.size:,} generated samples the first {MOST:,} are made, and are all below"
+    return replace(case, notes=(*case.notes, said))
 
 
 def case_of_folder(folder: Path, run: str = "best") -> Case:
@@ -109,9 +114,19 @@ def on_cpu(pack: Pack) -> Pack:
     'cpu'
     """
     compute = pack.config.compute
-    precision = CPU_PRECISION.get(compute.precision, "fp32")
+    precision = "fp64" if compute.precision == "fp64" else "fp32"
     compute = replace(compute, device="cpu", backend="auto", precision=precision)
     return replace(pack, config=replace(pack.config, compute=compute))
+
+
+def _smaller(pack: Pack) -> Pack:
+    """The same with MOST generated samples, where there are more."""
+    data, loop = pack.config.data, pack.config.loop
+    if data.kind not in GENERATED or data.size is None or data.size <= MOST:
+        return pack
+    batch = loop.batch_size if loop.batch_size == "full" else min(int(loop.batch_size), MOST)
+    parts = {"data": replace(data, size=MOST), "loop": replace(loop, batch_size=batch)}
+    return replace(pack, config=replace(pack.config, **parts))
 
 
 def case_of(pack: Pack, data: Data, run: int, parameters: Tensor | None, state: str) -> Case:

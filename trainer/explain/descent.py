@@ -66,22 +66,24 @@ class Descent:
             yield step.by, number(step.loss), number(step.norm), *values, number(step.after)
 
 
-def descent(case: Case, sample: int) -> Descent:
+def descent(case: Case, sample: int, whole: Tensor) -> Descent:
     """One step from where the run stands: by this sample, by its first minibatch, by all samples.
+
+    `whole` [P] is the gradient over all.
 
     >>> from packtrain.trainer.explain.case import case_of_config
     >>> from packtrain.trainer.explain.descent import descent
-    >>> made = descent(case_of_config(["experiment=debug", "optimizer=sgd", "optimizer.lr=1e-4"]), 0)
+    >>> case = case_of_config(["experiment=debug", "optimizer=sgd", "optimizer.lr=1e-4"])
+    >>> made = descent(case, 0, gradient(case.model, case.data))
     >>> [step.by for step in made.steps], made.steps[2].after < made.before
     (['sample 0', 'a minibatch of 64', 'all 384'], True)
     """
     model, data = case.model, case.data
-    before, of_all = mean_loss(model, data), gradient(model, data)
-    lr, why = _rate(case, before, of_all)
-    batches = dict(_batches(case, sample))
-    gradients = {by: gradient(model, part) for by, part in batches.items()} | {f"all {len(data):,}": of_all}
-    batches[f"all {len(data):,}"] = data
-    steps = tuple(_step(case, by, batches[by], slope, lr) for by, slope in gradients.items())
+    before = mean_loss(model, data)
+    lr, why = _rate(case, before, whole)
+    by_parts = [(by, part, gradient(model, part)) for by, part in _batches(case, sample)]
+    each = [*by_parts, (f"all {len(data):,}", data, whole)]
+    steps = tuple(_step(case, by, part, slope, lr) for by, part, slope in each)
     names = tuple(model.layout) if isinstance(model, ExpressionModel) else ()
     return Descent(lr, why, names, _numbers(model, model.parameters[0]), before, steps)
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from ...kernels.common.errors import UserError
 from ...kernels.expression.explain import explain as explain_graph
 from ...kernels.language.explain import Explanation
-from ...kernels.language.explain_sheets import number, sheets
+from ...kernels.language.explain_sheets import named, number, sheets
 from ...kernels.language.sheet import Sheet, html_of, text_of
 from ..engines.rows import finite
 from ..models.expression import ExpressionModel
@@ -16,10 +16,8 @@ from .descent import Descent, descent
 from .jacobian import Jacobian, jacobian
 from .perceptron import Perceptron, perceptron
 from .perceptron_sheets import perceptron_sheets
-from .samples import chosen_sample
+from .samples import chosen_sample, gradient
 from .trained import DIVERGENCE, trained_parts
-
-MOST_NAMED = 12
 
 
 class Part(Protocol):
@@ -57,20 +55,11 @@ class Explained:
     def sheets(self) -> list[Sheet]:
         """The tables, in the order in which things are computed."""
         more = {name: part.sheet for name, part in self.more.items()}
-        parts = [_heading(self)]
-        if DIVERGENCE in more:
-            parts.append(more.pop(DIVERGENCE))
-        if self.graph is not None:
-            parts += sheets(self.graph)
-        if self.mlp is not None:
-            parts += perceptron_sheets(self.mlp)
-        if self.jacobian is not None:
-            parts.append(self.jacobian.sheet)
-        return [
-            *parts,
-            self.descent.sheet,
-            *(part.sheet for name, part in self.more.items() if name != DIVERGENCE),
-        ]
+        first = [more.pop(DIVERGENCE)] if DIVERGENCE in more else []
+        of_model = sheets(self.graph) if self.graph else []
+        of_model += perceptron_sheets(self.mlp) if self.mlp else []
+        of_model += [self.jacobian.sheet] if self.jacobian else []
+        return [_heading(self), *first, *of_model, self.descent.sheet, *more.values()]
 
     @property
     def data(self) -> dict[str, Any]:
@@ -104,7 +93,7 @@ def explained(case: Case, sample: int | str = 0, delta: float | None = None) -> 
     model, data = case.model, case.data
     place = chosen_sample(model, data, sample)
     part = data.part(slice(place, place + 1))
-    of_graph = isinstance(model, ExpressionModel)
+    of_graph, whole = isinstance(model, ExpressionModel), gradient(model, data)
     return Explained(
         case.title,
         place,
@@ -115,9 +104,9 @@ def explained(case: Case, sample: int | str = 0, delta: float | None = None) -> 
         None if part.weights is None else float(part.weights),
         case.notes,
         _graph(case, place, delta) if of_graph else None,
-        jacobian(case, place) if of_graph else None,
+        jacobian(case, place, whole) if of_graph else None,
         None if of_graph else perceptron(case, place),
-        descent(case, place),
+        descent(case, place, whole),
         trained_parts(case),
     )
 
@@ -152,7 +141,7 @@ def _heading(about: Explained) -> Sheet:
     place = f"sample {about.sample:,} of {about.samples:,}"
     row = f" (row {about.row:,} of the data)" if about.row != about.sample + 1 else ""
     weight = [] if about.weight is None else [f"its weight is {number(about.weight)}"]
-    lines = [_named(about.inputs), _should(about), *weight, *about.notes]
+    lines = [named(about.inputs), _should(about), *weight, *about.notes]
     return Sheet(f"{about.title}: {place}{row}", about=tuple(lines))
 
 
@@ -160,15 +149,7 @@ def _should(about: Explained) -> str:
     classes = about.mlp.loss_name if about.mlp else about.graph.loss_name if about.graph else ""
     if classes == "cross_entropy":
         return f"its class: {next(name for name, hit in about.targets.items() if hit)}"
-    return f"should be: {_named(about.targets)}"
-
-
-def _named(values: Mapping[str, float]) -> str:
-    """'xa = 0.5, xb = 2'; of many the first."""
-    shown = [f"{name} = {number(value)}" for name, value in values.items()]
-    return ", ".join(shown[:MOST_NAMED]) + (
-        f", ... ({len(shown):,} in all)" if len(shown) > MOST_NAMED else ""
-    )
+    return f"should be: {named(about.targets)}"
 
 
 def _plain(value: Any) -> Any:

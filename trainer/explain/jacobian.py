@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from ...kernels.equations.robust import SQUARES
 from ...kernels.language.explain_sheets import number
 from ...kernels.language.sheet import Sheet
 from ..models.expression import ExpressionModel
 from .case import Case
-from .samples import gradient, loss_and_slopes
+from .samples import loss_and_slopes
 from .sheets import across
 
 FEW = 4  # samples
@@ -75,12 +76,14 @@ class Jacobian:
 
 
 @torch.no_grad()
-def jacobian(case: Case, sample: int) -> Jacobian:
-    """That of an equation's run, at the sample and those after it.
+def jacobian(case: Case, sample: int, whole: Tensor) -> Jacobian:
+    """That of an equation's run, at the sample and those after it; `whole` [P] is the gradient over all.
 
     >>> from packtrain.trainer.explain.case import case_of_config
     >>> from packtrain.trainer.explain.jacobian import jacobian
-    >>> made = jacobian(case_of_config(["experiment=debug"]), 3)
+    >>> from packtrain.trainer.explain.samples import gradient
+    >>> case = case_of_config(["experiment=debug"])
+    >>> made = jacobian(case, 3, gradient(case.model, case.data))
     >>> [row.sample for row in made.rows], made.squares
     ([3, 4, 5, 6], True)
     """
@@ -102,8 +105,6 @@ def jacobian(case: Case, sample: int) -> Jacobian:
     ]
     product = torch.einsum("nt,ntp->p", by_output, slopes[0])
     terms = model.loss_kind.terms(by_output.shape[1])
-    with torch.enable_grad():
-        whole = gradient(model, data)
     return Jacobian(
         names,
         tuple(rows),

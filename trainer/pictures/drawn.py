@@ -37,12 +37,14 @@ def _always(_: Result) -> bool:
 class Drawing:
     """`draw(subject, file, **options)` draws, and says whether it did; `has(subject)` says so before.
 
-    The subject is a Result. At the end of a training it is drawn where `at_end(result)`.
+    The subject is a Result. At the end of a training it is drawn where `at_end(result)`, into a file for each
+    of the `suffixes`.
     """
 
     draw: Callable[..., bool]
     has: Callable[[Any], bool]
     at_end: Callable[[Result], bool] = _always
+    suffixes: tuple[str, ...] = (".png",)
 
 
 # A line a kind of kinds.py. Those of the runs of a training or a whole sweep: the subject is a Ranked.
@@ -64,7 +66,7 @@ OF_RESULT = {
         lambda result, file: draw_counts(result.summary, file),
         lambda result: has_counts(result.summary),
     ),
-    "graph": Drawing(draw_graph, has_graph),
+    "graph": Drawing(draw_graph, has_graph, suffixes=(".png", ".svg")),
 }
 
 
@@ -127,13 +129,14 @@ def _at_end(table: Mapping[str, Drawing], result: Result) -> dict[str, Drawing]:
 def _draw(
     table: Mapping[str, Drawing], subject: Result | Ranked, folder: Path, say: Callable[[str], None]
 ) -> dict[str, Path]:
+    """Draws what there is -> the PNG files by their kinds."""
     files = {}
     for kind, drawing in table.items():
-        file = folder / f"{kind}.png"
-        try:
-            if drawing.draw(subject, file):
-                files[kind] = file
-        except Exception as error:
-            log.exception("%s could not be drawn", file.name)
-            say(f"{file.name} could not be drawn ({error}); the results are written")
+        for file in (folder / f"{kind}{suffix}" for suffix in drawing.suffixes):
+            try:
+                if drawing.draw(subject, file) and file.suffix == ".png":
+                    files[kind] = file
+            except Exception as error:
+                log.exception("%s could not be drawn", file.name)
+                say(f"{file.name} could not be drawn ({error}); the results are written")
     return files

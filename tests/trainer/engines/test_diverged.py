@@ -137,6 +137,10 @@ CASES = {
         {"a": 1.0}, {"loss": "log(cosh(y - t))"},
         "step 0, row 2: model.loss=log(cosh(y - t)), or its slope, is not finite in float64 where y is 1000",
     ),
+    "y = a*x": (
+        {"a": 0.0}, {"loss": "(y - t + 1)^0.5"},
+        "step 0, row 10: model.loss=(y - t + 1)^0.5, or its slope, is not finite in float64 where y is 0 and",
+    ),
     "y = a*x*1e160": (
         {"a": 3e-13}, {"loss": "sse"},
         "step 0: d loss/d a is infinite in float64, to which row 10 adds 6e+307; kept are the values before",

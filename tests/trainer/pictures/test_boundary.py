@@ -38,6 +38,7 @@ def test_the_most_probable_class_has_the_colour() -> None:
     result = trained({"x": X, "z": Z, "y": WORDS}, ["y"], "cross_entropy", **PARTED)
     figure = figure_of_boundary(result)
     image = np.asarray(figure.axes[0].images[0].get_array())
+    assert figure.axes[0].images[0].origin == "lower"
     inputs = Map(Predictor(result, 0)).plane.grid(len(image))[2]
     shares = result.trained.predict_proba(inputs, run=0).numpy().reshape(*image.shape)
     sure = shares.max(-1) > 0.5
