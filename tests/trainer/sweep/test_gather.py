@@ -64,7 +64,8 @@ def test_the_picture_has_the_curves_of_all_packs_the_best_first(
     assert [list(zip(*curve.tolist(), strict=True)) for curve in curves] == expected
     for resumed in (False, True):
         assert not resumed or cli("resume=sweep").code == 0
-        files = {name: [(folder / f"{name}.png").read_bytes()] for name in ("loss", "sweep", "fit", "graph")}
+        kinds = "loss", "sweep", "fit", "graph", "surface"
+        files = {f"pictures/{name}": [(folder / f"{name}.png").read_bytes()] for name in kinds}
         assert images(folder / "tensorboard" / "summary") == files
         linked = sorted((folder / "tensorboard").glob("[0-9]*/events*"))
         assert all(link.samefile(next(of_run.iterdir())) for link, of_run in zip(linked, own, strict=False))
