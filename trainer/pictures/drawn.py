@@ -57,7 +57,7 @@ OF_RUNS = {
     "sweep": Drawing(draw_sweep, has_sweep, _is_varied),
 }
 OF_DESCENTS = {
-    "surface": Drawing(draw_surface, has_surface, is_drawn_at_end, alone=True),
+    "surface": Drawing(draw_surface, has_surface, is_drawn_at_end),
 }
 OF_RESULT = {
     "fit": Drawing(draw_fit, has_fit),
@@ -96,37 +96,9 @@ def draw_pictures(result: Result, folder: Path, say: Callable[[str], None] = pri
     ...     {kind: file.name for kind, file in draw_pictures(session.result(), Path(folder)).items()}
     {'fit': 'fit.png', 'graph': 'graph.png'}
     """
-<<<<<<< HEAD
-    drawings = {name: partial(drawing.draw, result) for name, drawing in _at_end(OF_RESULT, result, alone)}
-    if together := _at_end(OF_RUNS, result, alone):
-        ranked = Ranked.of_result(result)
-        drawings = {name: partial(drawing.draw, ranked) for name, drawing in together} | drawings
-    if descending := _at_end(OF_DESCENTS, result, alone):
-        descents = Descents.of_result(result)
-        drawings |= {name: partial(drawing.draw, descents) for name, drawing in descending}
-    return _draw(drawings, folder, say)
-=======
     together = _draw(_at_end(OF_RUNS, result), Ranked.of_result(result), folder, say)
-    return together | draw_result(result, folder, say)
-
-
-def draw_result(result: Result, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
-    """Draws what there is to see of a result, but for what is of all runs together; see draw_pictures.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> from packtrain.trainer.config.schema import *
-    >>> from packtrain.trainer.session import Session
-    >>> session = Session.prepare(Config(
-    ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
-    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
-    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
-    ... ))
-    >>> with TemporaryDirectory() as folder:
-    ...     [*draw_result(session.result(), Path(folder))]
-    ['fit', 'graph']
-    """
-    return _draw(_at_end(OF_RESULT, result), result, folder, say)
->>>>>>> h-sweep
+    own = _draw(_at_end(OF_RESULT, result), result, folder, say)
+    return together | own | _draw(_at_end(OF_DESCENTS, result), Descents.of_result(result), folder, say)
 
 
 def draw_runs_together(runs: Ranked, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
@@ -139,13 +111,13 @@ def draw_runs_together(runs: Ranked, folder: Path, say: Callable[[str], None] = 
     return _draw(OF_RUNS, runs, folder, say)
 
 
-<<<<<<< HEAD
-def draw_descents(stored: Stored, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
-    """Draws the surface of what a sweep's best run trains, with the paths of all -> the file by its kind.
+def draw_best_run(stored: Stored, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
+    """Draws what there is to see of a sweep's best run -> the files by their kinds.
 
-    The data are read once more: of very many, nothing is drawn without being asked for.
+    The confusion excepted, which counts runs as the sweep does. The surface has the paths of all runs
+    that train on it. The data are read once more: of very many, nothing is drawn without being asked for.
 
-    >>> draw_descents(Stored(Path("nowhere"), {"best_run": None}, [], None), Path("nowhere"))
+    >>> draw_best_run(Stored(Path("nowhere"), {"best_run": None}, [], None), Path("nowhere"))
     {}
     """
     if stored.result["best_run"] is None:
@@ -155,23 +127,19 @@ def draw_descents(stored: Stored, folder: Path, say: Callable[[str], None] = pri
     if not config.monitor.pictures or not is_soon_read(config.data):
         return {}
     descents = Descents.of_folder(stored)
-    drawings = _at_end(OF_DESCENTS, descents.result, alone=True)
-    return _draw({name: partial(drawing.draw, descents) for name, drawing in drawings}, folder, say)
+    own = _at_end(OF_RESULT, descents.result)
+    own.pop("confusion")
+    drawn = _draw(own, descents.result, folder, say)
+    return drawn | _draw(_at_end(OF_DESCENTS, descents.result), descents, folder, say)
 
 
-def _at_end(table: Mapping[str, Drawing], result: Result, alone: bool) -> list[tuple[str, Drawing]]:
-    """What may be drawn at the end of a training, by the names of files."""
-    some = [(k, d) for k, d in table.items() if (alone or not d.alone) and d.at_end(result)]
-    return [(f"{kind}{suffix}", drawing) for kind, drawing in some for suffix in drawing.suffixes]
-=======
 def _at_end(table: Mapping[str, Drawing], result: Result) -> dict[str, Drawing]:
     """What may be drawn at the end of a training."""
     return {kind: drawing for kind, drawing in table.items() if drawing.at_end(result)}
->>>>>>> h-sweep
 
 
 def _draw(
-    table: Mapping[str, Drawing], subject: Result | Ranked, folder: Path, say: Callable[[str], None]
+    table: Mapping[str, Drawing], subject: Any, folder: Path, say: Callable[[str], None]
 ) -> dict[str, Path]:
     """Draws what there is -> the PNG files by their kinds."""
     files = {}

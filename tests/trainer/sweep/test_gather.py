@@ -62,15 +62,10 @@ def test_the_picture_has_the_curves_of_all_packs_the_best_first(
     curves = runs.lines_of("loss", [line["index"] for line in runs.lines])
     expected = [scalars(of_run)["loss/train"] for of_run in own]
     assert [list(zip(*curve.tolist(), strict=True)) for curve in curves] == expected
-<<<<<<< HEAD
-    for command in ((), ("resume=sweep",)):
-        assert not command or cli(*command).code == 0
-        files = {f"pictures/{name}": [(folder / f"{name}.png").read_bytes()] for name in ("loss", "sweep")}
-=======
     for resumed in (False, True):
         assert not resumed or cli("resume=sweep").code == 0
-        files = {name: [(folder / f"{name}.png").read_bytes()] for name in ("loss", "sweep", "fit", "graph")}
->>>>>>> h-sweep
+        names = "loss", "sweep", "fit", "graph", "surface"
+        files = {f"pictures/{name}": [(folder / f"{name}.png").read_bytes()] for name in names}
         assert images(folder / "tensorboard" / "summary") == files
         linked = sorted((folder / "tensorboard").glob("[0-9]*/events*"))
         assert all(link.samefile(next(of_run.iterdir())) for link, of_run in zip(linked, own, strict=False))
