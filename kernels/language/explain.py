@@ -162,7 +162,7 @@ class Explanation:
         return text_of(sheets(self))
 
     def _repr_html_(self) -> str:
-        return html_of(sheets(self))
+        return f"{self.svg()}{html_of(sheets(self))}"
 
 
 def explanation(
