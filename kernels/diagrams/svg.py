@@ -28,7 +28,7 @@ def _head(drawing: Drawing) -> Iterator[str]:
     wide, high = _number(drawing.width), _number(drawing.height)
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
-        f'role="img" style="max-width:100%;height:auto" font-family="{FONTS}">'
+        f'role="img" font-family="{FONTS}">'
     )
     yield f"<title>{_safe(drawing.title)}</title>"
     yield f"<desc>{_safe(drawing.about)}</desc>"

@@ -83,8 +83,9 @@ class Explained:
         return text_of(self.sheets)
 
     def _repr_html_(self) -> str:
-        picture = self.graph.svg() if self.graph else ""
-        return f"{picture}{html_of(self.sheets)}"
+        heading, *others = self.sheets
+        drawing = self.graph.drawing if self.graph else ""
+        return heading.html + drawing + html_of(others)
 
 
 def explained(case: Case, sample: int | str = 0, delta: float | None = None) -> Explained:

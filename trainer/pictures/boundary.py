@@ -17,7 +17,7 @@ from .classes import CLASSES, EDGES, LONGEST, colors_of, draw_classes, two_shade
 from .parts import Part, Predictor, drawn_run, headline
 from .plane import Plane, plane_of
 from .style import MUTED, can_draw, new_figure, save, tidy
-from .texts import shortened
+from .texts import all_shortened, shortened
 
 SIDE, BESIDE = 4.4, 2.2  # inches: of a panel, and of what stands beside it
 ACROSS, MOST_PANELS = 3, 6
@@ -126,8 +126,7 @@ class Map:
 
 def _panels(map_: Map) -> list[Callable[[Any], None]]:
     """What draws each panel in its axes."""
-    labels = map_.predictor.meaning.labels
-    if labels:
+    if labels := all_shortened(map_.predictor.meaning.labels, LONGEST):
         return [partial(_draw_classes, map_=map_, labels=labels)]
     draw = _draw_yes if map_.of_classes else _draw_numbers
     targets = map_.predictor.result.data.target_names[:MOST_PANELS]
@@ -139,7 +138,7 @@ def _draw_classes(axes: Any, map_: Map, labels: Sequence[str]) -> None:
     x, y, outputs = map_.grid
     shares = _shares(map_, outputs)
     if len(labels) == 2:
-        _draw_probability(axes, x, y, shares[..., 1], f"probability of class {shortened(labels[1], LONGEST)}")
+        _draw_probability(axes, x, y, shares[..., 1], f"probability of class {labels[1]}")
     else:
         _draw_image(axes, colors_of(shares))
         for k in range(len(labels)):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..data.features import CATEGORY, ONEHOT, ORDINAL, SECONDS, Feature
 from .scales import is_log
-from .texts import shortened
+from .texts import all_shortened, shortened
 
 MARGIN = 0.06  # beside the samples, of their range
 MOST_NAMES, LONGEST = 12, 16  # names of categories on an axis; letters of one
@@ -92,7 +92,8 @@ class Side:
         if self.categories:
             every = -(-len(self.categories) // MOST_NAMES)
             shown = range(0, len(self.categories), every)
-            axis.set_ticks(shown, [shortened(self.categories[place], LONGEST) for place in shown])
+            names = all_shortened(self.categories, LONGEST)
+            axis.set_ticks(shown, [names[place] for place in shown])
         elif self._origin is not None:
             locator = dates.AutoDateLocator(maxticks=6)
             axis.set_major_locator(locator)
