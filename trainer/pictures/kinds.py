@@ -29,6 +29,15 @@ class Kind:
     of_a_run: bool = False
 
 
+def read_columns(text: str) -> list[str]:
+    """The names in a text, between commas.
+
+    >>> read_columns("x1, x2")
+    ['x1', 'x2']
+    """
+    return [name.strip() for name in text.split(",")]
+
+
 # The order in which they are listed, and drawn at the end of a training. What draws each is in drawn.py.
 KINDS = {
     "loss": Kind(
@@ -54,7 +63,8 @@ KINDS = {
     ),
     "boundary": Kind(
         "what is predicted over two columns, with the samples",
-        "classes, or an MLP of numbers, by two columns, without groups",
+        "classes, or an MLP of numbers, by two columns or more, without groups",
+        {"columns": Option(read_columns, "two of the data's, as x1,x2; others stay at their medians")},
         of_a_run=True,
     ),
     "measured": Kind(
