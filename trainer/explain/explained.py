@@ -76,7 +76,9 @@ class Explained:
         return text_of(self.sheets)
 
     def _repr_html_(self) -> str:
-        return html_of(self.sheets)
+        heading, *others = self.sheets
+        drawing = self.graph.drawing if self.graph else ""
+        return heading.html + drawing + html_of(others)
 
 
 def explained(case: Case, sample: int | str = 0, delta: float | None = None) -> Explained:

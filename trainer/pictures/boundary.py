@@ -61,10 +61,10 @@ def is_flat(result: Result) -> bool:
     return len(Predictor(result, 0).features) == 2
 
 
-def draw_boundary(result: Result, file: Path, run: int | None = None, columns: Sequence[str] = ()) -> bool:
+def draw_boundary(result: Result, file: Path, run: int | None = None, of: Sequence[str] = ()) -> bool:
     """Draws what a run says over two columns, the best run where none is named -> whether it did.
 
-    The columns are the first two where none are named. Raises UserError for others than the data's.
+    They are the first two where none are named by `of`. Raises UserError for others than the data's.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -78,11 +78,11 @@ def draw_boundary(result: Result, file: Path, run: int | None = None, columns: S
     """
     if not has_boundary(result) or not can_draw():
         return False
-    save(figure_of_boundary(result, run, columns), file)
+    save(figure_of_boundary(result, run, of), file)
     return True
 
 
-def figure_of_boundary(result: Result, run: int | None = None, columns: Sequence[str] = ()) -> Any:
+def figure_of_boundary(result: Result, run: int | None = None, of: Sequence[str] = ()) -> Any:
     """The classes, or numbers, that a run predicts over two columns, in their own units.
 
     Of classes the colour is that of the most probable one, the stronger the surer, and lines are where
@@ -100,7 +100,7 @@ def figure_of_boundary(result: Result, run: int | None = None, columns: Sequence
     [('x1', 'x2'), ('', 'probability of class 1')]
     """
     run = drawn_run(result) if run is None else run
-    map_ = Map(Predictor(result, run), columns)
+    map_ = Map(Predictor(result, run), of)
     drawers = _panels(map_)
     across = min(ACROSS, len(drawers))
     down = math.ceil(len(drawers) / across)

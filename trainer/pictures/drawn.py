@@ -7,10 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..folder.experiment import read_pack
 from ..folder.result import Result
+from ..folder.stored import Stored
 from .boundary import draw_boundary, has_boundary, is_flat
 from .confidence import draw_confidence, has_confidence
 from .confusion import draw_counts, has_counts
+from .descents import Descents, is_soon_read
 from .fit import draw_fit, has_fit
 from .graph import draw_graph, has_graph
 from .groups import draw_groups, has_groups
@@ -19,6 +22,7 @@ from .maps import draw_maps, has_maps
 from .measured import draw_measured, has_measured
 from .minima import draw_minima, has_minima
 from .ranked import Ranked
+from .surface import draw_surface, has_surface, is_drawn_at_end
 from .sweep import draw_sweep, has_sweep
 
 log = logging.getLogger(__name__)
@@ -49,10 +53,13 @@ class Drawing:
     suffixes: tuple[str, ...] = (".png",)
 
 
-# A line a kind of kinds.py. Those of the runs of a training or a whole sweep: the subject is a Ranked.
+# A line a kind of kinds.py. Of the runs of a training or a whole sweep the subject is a Ranked, or Descents.
 OF_RUNS = {
     "loss": Drawing(draw_loss, has_loss, alone=True),
     "sweep": Drawing(draw_sweep, has_sweep, _is_varied, alone=True),
+}
+OF_DESCENTS = {
+    "surface": Drawing(draw_surface, has_surface, is_drawn_at_end, alone=True),
 }
 OF_RESULT = {
     "fit": Drawing(draw_fit, has_fit),
@@ -99,6 +106,9 @@ def draw_pictures(
     if together := _at_end(OF_RUNS, result, alone):
         ranked = Ranked.of_result(result)
         drawings = {name: partial(drawing.draw, ranked) for name, drawing in together} | drawings
+    if descending := _at_end(OF_DESCENTS, result, alone):
+        descents = Descents.of_result(result)
+        drawings |= {name: partial(drawing.draw, descents) for name, drawing in descending}
     return _draw(drawings, folder, say)
 
 
@@ -111,6 +121,25 @@ def draw_runs_together(runs: Ranked, folder: Path, say: Callable[[str], None] = 
     """
     drawings = {f"{kind}.png": partial(drawing.draw, runs) for kind, drawing in OF_RUNS.items()}
     return _draw(drawings, folder, say)
+
+
+def draw_descents(stored: Stored, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
+    """Draws the surface of what a sweep's best run trains, with the paths of all -> the file by its kind.
+
+    The data are read once more: of very many, nothing is drawn without being asked for.
+
+    >>> draw_descents(Stored(Path("nowhere"), {"best_run": None}, [], None), Path("nowhere"))
+    {}
+    """
+    if stored.result["best_run"] is None:
+        return {}
+    best, _ = stored.place(stored.line("best"))
+    config = read_pack(best).config
+    if not config.monitor.pictures or not is_soon_read(config.data):
+        return {}
+    descents = Descents.of_folder(stored)
+    drawings = _at_end(OF_DESCENTS, descents.result, alone=True)
+    return _draw({name: partial(drawing.draw, descents) for name, drawing in drawings}, folder, say)
 
 
 def _at_end(table: Mapping[str, Drawing], result: Result, alone: bool) -> list[tuple[str, Drawing]]:

@@ -178,7 +178,7 @@ def _places(features: Sequence[Feature], columns: Sequence[str]) -> list[int]:
     """Which of the features two columns are."""
     known = [feature.column for feature in features]
     if len(columns) != 2 or columns[0] == columns[1]:
-        raise UserError(f"a plane has two columns, as columns={','.join(known[:2])}; got {','.join(columns)}")
+        raise UserError(f"a plane has two columns, as in of={','.join(known[:2])}; got {','.join(columns)}")
     for column in columns:
         if column not in known:
             raise UserError(f"there is no column {column}{nearest(column, known)} among {', '.join(known)}")

@@ -19,7 +19,7 @@ from ..folder.settings import settings_of
 from ..folder.stored import read_stored
 from ..folder.table import write_settings
 from ..pictures.confusion import draw_best
-from ..pictures.drawn import draw_runs_together
+from ..pictures.drawn import draw_descents, draw_runs_together
 from ..pictures.ranked import Ranked
 from ..pictures.style import can_draw
 from .board import write_board
@@ -84,7 +84,9 @@ def _draw(root: Path, plan: Plan) -> dict[str, Path]:
     if not can_draw() or any(map(NO_PICTURES.fullmatch, plan.overrides)):
         return {}
     try:
-        drawn = draw_runs_together(Ranked.of_folder(read_stored(root)), root, say=_say)
+        stored = read_stored(root)
+        drawn = draw_runs_together(Ranked.of_folder(stored), root, say=_say)
+        drawn |= draw_descents(stored, root, say=_say)
         if draw_best(root):
             drawn["confusion"] = root / "confusion.png"
         return drawn

@@ -100,11 +100,8 @@ def test_other_columns_stay_at_their_medians() -> None:
     words = Feature("k", "k", ONEHOT, ("a", "b", "c"))
     held = np.array([[1.0, 2.0, 0, 1, 0], [2.0, 3.0, 0, 0, 1], [2.0, 3.0, 0, 1, 0]])
     assert plane_of([*features[:2], words], held).base.tolist() == [2, 3, 0, 1, 0]
-    for columns, message in (
-        (["x", "w"], "no column w .*among x, y, z"),
-        (["x", "x"], "two columns"),
-        (["x"], "x,y"),
-    ):
+    refused = {"w": "no column w .*among x, y, z", "x": "two columns, as in of=x,y; got x,x"}
+    for column, message in refused.items():
         with pytest.raises(UserError, match=message):
             plane_of(features, inputs, ["x", column])
 
@@ -112,8 +109,8 @@ def test_other_columns_stay_at_their_medians() -> None:
 def test_two_of_several_columns_are_drawn_for_who_asks(tmp_path: Path) -> None:
     result = trained({"a": X, "b": Z, "c": X[::-1], "y": WORDS}, ["y"], "cross_entropy", steps=2, **PARTED)
     assert has_boundary(result) and not is_flat(result)
-    assert draw_boundary(result, tmp_path / "boundary.svg", columns=["c", "b"])
-    figure = figure_of_boundary(result, columns=["c", "b"])
+    assert draw_boundary(result, tmp_path / "boundary.svg", of=["c", "b"])
+    figure = figure_of_boundary(result, of=["c", "b"])
     assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("c", "b")
     assert figure.get_supxlabel().startswith("All other columns are at their medians")
 

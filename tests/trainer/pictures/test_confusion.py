@@ -123,5 +123,5 @@ def test_a_training_and_a_sweep_end_with_table_and_picture(
             run: run == best["run"] for run in shown
         }
     assert not list((tmp_path / "swept").glob("*/confusion.png"))
-    assert "confusion" in images(run_folder(tmp_path / "alone"))
+    assert "pictures/confusion" in images(run_folder(tmp_path / "alone"))
     assert cli(*BRIEF, "monitor=quiet").code == 0 and not (tmp_path / "out" / "confusion.png").exists()

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from packtrain.trainer.pictures import drawn
-from packtrain.trainer.pictures.drawn import OF_RESULT, OF_RUNS, Drawing, draw_pictures
+from packtrain.trainer.pictures.drawn import OF_DESCENTS, OF_RESULT, OF_RUNS, Drawing, draw_pictures
 from packtrain.trainer.pictures.kinds import KINDS
 from tests.trainer.pictures.fits import fit
 
 
 def test_each_kind_has_words_and_what_draws_it_with_its_options() -> None:
-    drawings = OF_RUNS | OF_RESULT
-    assert {*KINDS} == {*drawings} and not {*OF_RUNS} & {*OF_RESULT}
+    drawings = OF_RUNS | OF_DESCENTS | OF_RESULT
+    assert sorted(KINDS) == sorted([*OF_RUNS, *OF_DESCENTS, *OF_RESULT])
     for name, kind in KINDS.items():
         known = inspect.signature(drawings[name].draw).parameters
         options = {*kind.options, *(["run"] if kind.of_a_run else [])}

@@ -121,7 +121,10 @@ def test_a_training_ends_with_pictures_in_its_folder_and_in_tensorboard(
     shown = images(run_folder(tmp_path / "out"))
     assert cli("plot", "out", "loss", "to=again.png").code == 0
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "out" / "loss.png").read_bytes()
-    assert shown["fit"] == [(tmp_path / "out" / "fit.png").read_bytes()] and "confidence" in shown
+    assert (
+        shown["pictures/fit"] == [(tmp_path / "out" / "fit.png").read_bytes()]
+        and "pictures/confidence" in shown
+    )
     assert cli(*brief, "monitor.pictures=false").code == 0
     assert not list((tmp_path / "out").glob("*.png"))
 

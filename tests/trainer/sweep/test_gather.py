@@ -59,7 +59,7 @@ def test_the_picture_has_the_curves_of_all_packs_the_best_first(
     assert [list(zip(*curve.tolist(), strict=True)) for curve in curves] == expected
     for command in ((), ("resume=sweep",)):
         assert not command or cli(*command).code == 0
-        files = {name: [(folder / f"{name}.png").read_bytes()] for name in ("loss", "sweep")}
+        files = {f"pictures/{name}": [(folder / f"{name}.png").read_bytes()] for name in ("loss", "sweep")}
         assert images(folder / "tensorboard" / "summary") == files
         linked = sorted((folder / "tensorboard").glob("[0-9]*/events*"))
         assert all(link.samefile(next(of_run.iterdir())) for link, of_run in zip(linked, own, strict=False))

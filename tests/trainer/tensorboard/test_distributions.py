@@ -232,6 +232,6 @@ def test_what_says_yes_or_no_has_a_curve_each(cli: Command, tmp_path: Path) -> N
     assert cli(*brief, "seed=1").code == 0
     written = tensors(run_folder(tmp_path / "out"))
     assert written["pr/1"][0][0] == 30 and written["pr/1"][0][1].shape == (6, THRESHOLDS)
-    assert [step for step, _ in written["gradients/weight_0"]] == [0, 10, 20, 30]
+    assert [step for step, _ in written["weights/gradients/weight_0"]] == [0, 10, 20, 30]
     classes = prepared(runs=1)
     assert not [*pr_curves(classes.result(), 0)]
