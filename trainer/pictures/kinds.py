@@ -98,7 +98,7 @@ KINDS = {
         "classes, or an MLP of numbers, by two columns or more, without groups",
         {
             "of": Option(
-                _pair, "two columns, as in of=x1,x2 (default: the first); others stay at their medians"
+                _pair, "two columns, as in of=x1,x2 (default: the first); others are at their medians"
             )
         },
         of_a_run=True,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...kernels.common.errors import UserError, nearest
-from ..data.features import CATEGORY, ONEHOT, ORDINAL, SECONDS, Feature
+from ..data.features import CATEGORY, ONEHOT, ORDINAL, SECONDS, Feature, shown
 from .scales import is_log
 from .texts import all_shortened, shortened
 
@@ -101,9 +101,9 @@ class Side:
 
         if self.categories:
             every = -(-len(self.categories) // MOST_NAMES)
-            shown = range(0, len(self.categories), every)
+            places = range(0, len(self.categories), every)
             names = all_shortened(self.categories, LONGEST)
-            axis.set_ticks(shown, [names[place] for place in shown])
+            axis.set_ticks(places, [names[place] for place in places])
         elif self._origin is not None:
             locator = dates.AutoDateLocator(maxticks=6)
             axis.set_major_locator(locator)
@@ -181,5 +181,5 @@ def _places(features: Sequence[Feature], columns: Sequence[str]) -> list[int]:
         raise UserError(f"a plane has two columns, as in of={','.join(known[:2])}; got {','.join(columns)}")
     for column in columns:
         if column not in known:
-            raise UserError(f"there is no column {column}{nearest(column, known)} among {', '.join(known)}")
+            raise UserError(f"there is no column {column}{nearest(column, known)} among {shown(known)}")
     return [known.index(column) for column in columns]
