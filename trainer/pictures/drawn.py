@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,20 +42,19 @@ class Drawing:
     """`draw(subject, file, **options)` draws, and says whether it did; `has(subject)` says so before.
 
     The subject is a Result. At the end of a training it is drawn where `at_end(result)`, into a file for each
-    of the `suffixes`; of a pack of a sweep unless it is drawn `alone`.
+    of the `suffixes`.
     """
 
     draw: Callable[..., bool]
     has: Callable[[Any], bool]
     at_end: Callable[[Result], bool] = _always
-    alone: bool = False
     suffixes: tuple[str, ...] = (".png",)
 
 
 # A line a kind of kinds.py. Of the runs of a training or a whole sweep the subject is a Ranked, or Descents.
 OF_RUNS = {
-    "loss": Drawing(draw_loss, has_loss, alone=True),
-    "sweep": Drawing(draw_sweep, has_sweep, _is_varied, alone=True),
+    "loss": Drawing(draw_loss, has_loss),
+    "sweep": Drawing(draw_sweep, has_sweep, _is_varied),
 }
 OF_DESCENTS = {
     "surface": Drawing(draw_surface, has_surface, is_drawn_at_end, alone=True),
@@ -74,19 +72,15 @@ OF_RESULT = {
     "confusion": Drawing(
         lambda result, file: draw_counts(result.summary, file),
         lambda result: has_counts(result.summary),
-        alone=True,
     ),
-    "graph": Drawing(draw_graph, has_graph, alone=True, suffixes=(".png", ".svg")),
+    "graph": Drawing(draw_graph, has_graph, suffixes=(".png", ".svg")),
 }
 
 
-def draw_pictures(
-    result: Result, folder: Path, alone: bool = True, say: Callable[[str], None] = print
-) -> dict[str, Path]:
-    """Draws what there is to see of a result into `folder` -> the files by their kinds.
+def draw_pictures(result: Result, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
+    """Draws what there is to see of a training's result into `folder` -> the files by their kinds.
 
-    Of a pack of a sweep, which isn't `alone`, there are those of one run. What can't be drawn is said, and
-    the others are drawn.
+    What can't be drawn is said, and the others are drawn.
 
     >>> from tempfile import TemporaryDirectory
     >>> from packtrain.trainer.config.schema import *
@@ -102,6 +96,7 @@ def draw_pictures(
     ...     {kind: file.name for kind, file in draw_pictures(session.result(), Path(folder)).items()}
     {'fit': 'fit.png', 'graph': 'graph.png'}
     """
+<<<<<<< HEAD
     drawings = {name: partial(drawing.draw, result) for name, drawing in _at_end(OF_RESULT, result, alone)}
     if together := _at_end(OF_RUNS, result, alone):
         ranked = Ranked.of_result(result)
@@ -110,6 +105,28 @@ def draw_pictures(
         descents = Descents.of_result(result)
         drawings |= {name: partial(drawing.draw, descents) for name, drawing in descending}
     return _draw(drawings, folder, say)
+=======
+    together = _draw(_at_end(OF_RUNS, result), Ranked.of_result(result), folder, say)
+    return together | draw_result(result, folder, say)
+
+
+def draw_result(result: Result, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
+    """Draws what there is to see of a result, but for what is of all runs together; see draw_pictures.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
+    ... ))
+    >>> with TemporaryDirectory() as folder:
+    ...     [*draw_result(session.result(), Path(folder))]
+    ['fit', 'graph']
+    """
+    return _draw(_at_end(OF_RESULT, result), result, folder, say)
+>>>>>>> h-sweep
 
 
 def draw_runs_together(runs: Ranked, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
@@ -119,10 +136,10 @@ def draw_runs_together(runs: Ranked, folder: Path, say: Callable[[str], None] = 
     >>> draw_runs_together(Ranked([], Objective("loss.train")), Path("nowhere"))
     {}
     """
-    drawings = {f"{kind}.png": partial(drawing.draw, runs) for kind, drawing in OF_RUNS.items()}
-    return _draw(drawings, folder, say)
+    return _draw(OF_RUNS, runs, folder, say)
 
 
+<<<<<<< HEAD
 def draw_descents(stored: Stored, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
     """Draws the surface of what a sweep's best run trains, with the paths of all -> the file by its kind.
 
@@ -146,19 +163,24 @@ def _at_end(table: Mapping[str, Drawing], result: Result, alone: bool) -> list[t
     """What may be drawn at the end of a training, by the names of files."""
     some = [(k, d) for k, d in table.items() if (alone or not d.alone) and d.at_end(result)]
     return [(f"{kind}{suffix}", drawing) for kind, drawing in some for suffix in drawing.suffixes]
+=======
+def _at_end(table: Mapping[str, Drawing], result: Result) -> dict[str, Drawing]:
+    """What may be drawn at the end of a training."""
+    return {kind: drawing for kind, drawing in table.items() if drawing.at_end(result)}
+>>>>>>> h-sweep
 
 
 def _draw(
-    drawings: Mapping[str, Callable[[Path], bool]], folder: Path, say: Callable[[str], None]
+    table: Mapping[str, Drawing], subject: Result | Ranked, folder: Path, say: Callable[[str], None]
 ) -> dict[str, Path]:
-    """Draws into files of these names -> the PNG files by their kinds."""
+    """Draws what there is -> the PNG files by their kinds."""
     files = {}
-    for name, draw in drawings.items():
-        file = folder / name
-        try:
-            if draw(file) and file.suffix == ".png":
-                files[file.stem] = file
-        except Exception as error:
-            log.exception("%s could not be drawn", file.name)
-            say(f"{file.name} could not be drawn ({error}); the results are written")
+    for kind, drawing in table.items():
+        for file in (folder / f"{kind}{suffix}" for suffix in drawing.suffixes):
+            try:
+                if drawing.draw(subject, file) and file.suffix == ".png":
+                    files[kind] = file
+            except Exception as error:
+                log.exception("%s could not be drawn", file.name)
+                say(f"{file.name} could not be drawn ({error}); the results are written")
     return files

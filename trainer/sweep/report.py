@@ -11,6 +11,7 @@ from rich.console import Console
 from ...kernels.common.errors import UserError
 from ..console.report import next_steps, results_table, shown, watch_steps
 from ..console.tables import Column, new_console, print_columns
+from ..finished import Finished
 from ..folder.atomic import replace_json
 from ..folder.objective import objective_in
 from ..folder.plan import Plan, unfinished
@@ -19,7 +20,11 @@ from ..folder.settings import settings_of
 from ..folder.stored import read_stored
 from ..folder.table import write_settings
 from ..pictures.confusion import draw_best
+<<<<<<< HEAD
 from ..pictures.drawn import draw_descents, draw_runs_together
+=======
+from ..pictures.drawn import draw_result, draw_runs_together
+>>>>>>> h-sweep
 from ..pictures.ranked import Ranked
 from ..pictures.style import can_draw
 from .board import write_board
@@ -48,7 +53,7 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     True
     """
     result = write_results(root, plan, reasons)
-    drawn = _draw(root, plan) if result["packs"] else {}
+    drawn = draw_sweep_pictures(root, plan) if result["packs"] else {}
     try:
         write_board(root, plan, result, drawn)
     except (OSError, UserError) as error:
@@ -79,21 +84,36 @@ def write_results(root: Path, plan: Plan, reasons: Mapping[str, str]) -> Result:
     return result
 
 
-def _draw(root: Path, plan: Plan) -> dict[str, Path]:
-    """Draws the usable runs, and what the best takes classes for -> the files by their kinds."""
+def draw_sweep_pictures(root: Path, plan: Plan) -> dict[str, Path]:
+    """Draws all runs of a sweep together, and what there is to see of the best -> the files by their kinds.
+
+    Nothing is drawn without matplotlib, or with monitor.pictures=false; what goes wrong is said.
+
+    >>> from packtrain.trainer.folder.command import Command
+    >>> words = ["monitor.pictures=false"]
+    >>> draw_sweep_pictures(Path("nowhere"), Plan(Command("train", [], [], "."), words, []))
+    {}
+    """
     if not can_draw() or any(map(NO_PICTURES.fullmatch, plan.overrides)):
         return {}
+    drawn: dict[str, Path] = {}
     try:
         stored = read_stored(root)
+<<<<<<< HEAD
         drawn = draw_runs_together(Ranked.of_folder(stored), root, say=_say)
         drawn |= draw_descents(stored, root, say=_say)
         if draw_best(root):
+=======
+        drawn |= draw_runs_together(Ranked.of_folder(stored), root, say=_say)
+        if stored.result["best_run"] is not None:
+            drawn |= draw_result(Finished.read(root).result, root, say=_say)
+        if draw_best(root):  # whose run is counted in the sweep, not in its pack
+>>>>>>> h-sweep
             drawn["confusion"] = root / "confusion.png"
-        return drawn
     except Exception as error:
         log.exception("pictures could not be drawn")
         _say(f"a picture could not be drawn ({error}); the results are written")
-        return {}
+    return drawn
 
 
 def _say(problem: str) -> None:

@@ -41,7 +41,6 @@ def test_rounds_are_packs_and_all_runs_are_in_one_table(cli: Command, tmp_path: 
     ]
     assert len({row["optimizer.lr"] for row in rows}) == 12
     assert {row["optimizer.beta1"] for row in rows} == {"0.8", "0.9"}
-    assert (tmp_path / "out" / "sweep.png").exists()
     best = min(rows, key=lambda row: float(row["loss.validation"]))
     assert f"best  run {best['index']}, with loss.validation " in ended.out
     assert cli("show", "out", f"run={best['index']}").out.count(best["optimizer.lr"]) == 1
