@@ -1,5 +1,6 @@
 """How high each place of a diagram's columns stands: so that edges run straight, where there is room."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
@@ -42,7 +43,7 @@ def heights(
             heights = [wanted(place, turn % 2 == 0 or is_last, turn % 2 == 1 or is_last) for place in column]
             weights = [STRAIGHT if isinstance(place, tuple) else 1.0 for place in column]
             at |= dict(zip(column, spread(heights, weights, steps[number]), strict=True))
-    return at
+    return _closed(at, columns, size, gap)
 
 
 def spread(wanted: Sequence[float], weights: Sequence[float], apart: Sequence[float]) -> list[float]:
@@ -65,6 +66,26 @@ def spread(wanted: Sequence[float], weights: Sequence[float], apart: Sequence[fl
         blocks.append((own, mean, count))
     means = [mean for _, mean, count in blocks for _ in range(count)]
     return [mean + shift for mean, shift in zip(means, sums, strict=True)]
+
+
+def _closed(
+    at: Mapping[Place, float], columns: Columns, size: Mapping[Place, float], gap: float
+) -> dict[Place, float]:
+    """The heights without room that nothing takes, neither a place nor a link, beyond a gap."""
+    taken = [(height - size[place] / 2, height + size[place] / 2) for place, height in at.items()]
+    taken += [(min(at[start], at[end]), max(at[start], at[end])) for start, end in columns.links]
+    bottom, shift = min((top for top, _ in taken), default=0.0), 0.0
+    shifts: list[tuple[float, float]] = []  # from where on downwards, and how far up
+    for top, end in sorted(taken):
+        if top > bottom + gap:
+            shift += top - bottom - gap
+        shifts.append((top, shift))
+        bottom = max(bottom, end)
+    tops = [top for top, _ in shifts]
+    return {
+        place: height - shifts[bisect_right(tops, height - size[place] / 2) - 1][1]
+        for place, height in at.items()
+    }
 
 
 def _steps(column: Sequence[Place], size: Mapping[Place, float], gap: float) -> Iterator[float]:

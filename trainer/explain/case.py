@@ -122,7 +122,7 @@ def on_cpu(pack: Pack) -> Pack:
 def _smaller(pack: Pack) -> Pack:
     """The same with MOST generated samples, where there are more."""
     data, loop = pack.config.data, pack.config.loop
-    if data.kind not in GENERATED or data.size <= MOST:
+    if data.kind not in GENERATED or data.size is None or data.size <= MOST:
         return pack
     batch = loop.batch_size if loop.batch_size == "full" else min(int(loop.batch_size), MOST)
     parts = {"data": replace(data, size=MOST), "loop": replace(loop, batch_size=batch)}

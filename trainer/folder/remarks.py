@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -50,18 +51,23 @@ def remarks(
     >>> remarks([row(0, 0.3), row(1, 0.1), row(2, 0.2)], [])
     ['the best optimizer.lr, 0.1, is the smallest that was tried: try smaller ones']
     """
-    objective = objective or loss_of(rows)
-    best = one_by_one(rows, objective)[:1] if rows else []
-    if not len(best) or math.isnan(objective.each([rows[best[0]]])[0]):
+    if not settings and not any(map(_is_asked, varied(rows))):
         return []
-    about = _about_settings(rows[int(best[0])], settings, objective) if settings else ()
-    return [*about, *(_edges(*_of_settings(settings)) if settings else _edges(*_of_rows(rows, objective)))]
+    objective = objective or loss_of(rows)
+    best = rows[int(one_by_one(rows, objective)[0])]
+    if objective.of(best) is None:
+        return []
+    if settings:
+        return [*_about_settings(best, settings, objective), *_edges(*_of_settings(settings))]
+    return list(_edges(*_of_rows(rows, objective)))
 
 
 def _about_settings(luckiest: Row, settings: Sequence[Setting], objective: Objective) -> Iterator[str]:
     what, best = WORDS.get(objective.name, objective.name.removeprefix("metrics.")), settings[0]
     if len(settings) == 1:
-        yield f"{what} over {_seeds(best)}: {best.way} {_valued(best)}, the best {number(best.numbers[0])}"
+        spread = f"{best.way} {_valued(best)}, the best {number(best.numbers[0])}"
+        first = [f"; mean {name} {number(value)}" for name, value in best.metrics.items()][:1]
+        yield "".join([f"{what} over {_seeds(best)}: {spread}", *first])
         return
     alike = count_alike(settings)
     if alike > 1:
@@ -158,8 +164,12 @@ def _edges(columns: Mapping[str, list[Any]], best: int) -> Iterator[str]:
 
 def _is_asked(field: str) -> bool:
     """Whether it is a number of the config that one chooses, and no seed, nor a number of the data."""
-    known = {path for path, _ in all_fields()}
-    return field in known and field not in SEEDS and not field.startswith("data.")
+    return field in _fields() and field not in SEEDS and not field.startswith("data.")
+
+
+@cache
+def _fields() -> frozenset[str]:
+    return frozenset(path for path, _ in all_fields())
 
 
 def _is_number(value: Any) -> bool:

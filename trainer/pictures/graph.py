@@ -5,19 +5,20 @@ from dataclasses import replace as with_parts
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from ...kernels.diagrams import Diagram, draw, graph_diagram, perceptron_diagram, svg
 from ...kernels.diagrams.boxes import ARROW, SIZES
 from ...kernels.diagrams.drawing import Box, Drawing, Point, Wire
 from ...kernels.diagrams.palette import BACKGROUND, FILL, INK, LINE, wire_colour
-from ...kernels.diagrams.text import number
+from ...kernels.diagrams.text import number, shortened
 from ..engines.rows import Row
 from ..folder.atomic import replace
 from ..folder.result import Result
 from ..models.expression import ExpressionModel
 from ..models.mlp import MLPModel
 
-MOST_BOXES = 400  # of a picture
+MOST_BOXES, MOST_TITLE = 400, 110  # of a picture, and letters of its title
 PIXELS, SHARP = 72, 2.0  # of a drawing's to an inch, which make so many of the PNG's
 MOST_PIXELS = 3_000  # of a side, before it is less sharp
 ALIGNED = {"start": "left", "middle": "center", "end": "right"}
@@ -25,7 +26,7 @@ FONT = "DejaVu Sans Mono"  # matplotlib's own
 
 
 def draw_graph(result: Result, file: Path, run: int | None = None) -> bool:
-    """Draws what trained as SVG, or as PNG with the SVG beside it -> whether: not of more than MOST_BOXES.
+    """Draws what trained as SVG or as PNG, by the file's name -> whether it did: not of more than MOST_BOXES.
 
     Equations have the parameters of `run` below them, of the best one where none is named, and partial
     derivatives on the edges.
@@ -39,16 +40,17 @@ def draw_graph(result: Result, file: Path, run: int | None = None) -> bool:
     ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
     ... ))
     >>> with TemporaryDirectory() as folder:
-    ...     draw_graph(session.result(), Path(folder, "graph.png"))
-    ...     sorted(file.name for file in Path(folder).iterdir())
+    ...     draw_graph(session.result(), Path(folder, "graph.svg"))
+    ...     [file.name for file in Path(folder).iterdir()]
     True
-    ['graph.png', 'graph.svg']
+    ['graph.svg']
     """
     if not has_graph(result):
         return False
     drawing = draw(diagram_of(result, run))
-    replace(file.with_suffix(".svg"), lambda draft: draft.write_text(svg(drawing), encoding="utf-8"))
-    if file.suffix == ".png":
+    if file.suffix == ".svg":
+        replace(file, lambda draft: draft.write_text(svg(drawing), encoding="utf-8"))
+    else:
         replace(file, lambda draft: write_png(drawing, draft))
     return True
 
@@ -85,7 +87,7 @@ def diagram_of(result: Result, run: int | None = None) -> Diagram:
     ... ))
     >>> diagram = diagram_of(session.result())
     >>> diagram.title, [line.text for line in diagram.vertices["xy"].lines]
-    ('line: 1 equation, 1 input, 1 parameter', ['xy = a*x', 'a = 2'])
+    ('line: 1 equation, 1 input, 1 parameter, loss mse', ['xy = a*x', 'a = 2'])
     """
     config, model = result.pack.config, result.model
     if isinstance(model, ExpressionModel):
@@ -102,7 +104,10 @@ def diagram_of(result: Result, run: int | None = None) -> Diagram:
         diagram = perceptron_diagram(
             model.widths, config.model.activation, model.loss_kind.name, model.bias, dropout, model.quantized
         )
-    return with_parts(diagram, title=f"{config.name}: {diagram.title}" if config.name else diagram.title)
+    title = f"{diagram.title}, loss {model.loss_kind.name}"
+    return with_parts(
+        diagram, title=shortened(f"{config.name}: {title}" if config.name else title, MOST_TITLE)
+    )
 
 
 def _parameters(result: Result, row: Row) -> dict[str, str]:
@@ -153,7 +158,9 @@ def write_png(drawing: Drawing, file: Path) -> None:
         style = {"fontsize": SIZES[text.role], "color": INK[text.role], "family": FONT, "va": "baseline"}
         axes.text(text.x, text.y, text.text, ha=ALIGNED[text.anchor], parse_math=False, **style)
     sharp = min(SHARP, MOST_PIXELS / max(drawing.width, drawing.height))
-    figure.savefig(file, format="png", dpi=PIXELS * sharp, pil_kwargs={"compress_level": 2})
+    with catch_warnings():
+        simplefilter("ignore")  # a letter of a name that the font lacks is an empty box
+        figure.savefig(file, format="png", dpi=PIXELS * sharp, pil_kwargs={"compress_level": 2})
 
 
 def _draw_wires(axes: Any, drawing: Drawing) -> None:

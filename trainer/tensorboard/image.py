@@ -3,39 +3,19 @@
 # pyright: reportAttributeAccessIssue=false
 
 import struct
-from collections.abc import Mapping
 from pathlib import Path
 
 from tensorboard.compat.proto.summary_pb2 import Summary
 
-from .events import EventFiles
-
 SIZE = slice(16, 24)  # of a PNG: its width and height
 RGBA = 4
+GROUP = "pictures"  # of tags
 
 
-def write_images(folder: Path, pictures: Mapping[str, Path]) -> None:
-    """Writes an event file into `folder` that holds PNG files by their tags, in place of any that is there.
+def image(name: str, png: Path) -> Summary:
+    """The PNG file as TensorBoard has it, under pictures/NAME.
 
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     png = Path(folder) / "sweep.png"
-    ...     _ = png.write_bytes(bytes(24))  # as far as it is read here
-    ...     write_images(Path(folder), {"sweep": png})
-    ...     len(list(Path(folder).glob("events.out.tfevents.*")))
-    1
-    """
-    for old in folder.glob("events.out.tfevents.*"):
-        old.unlink()
-    files = EventFiles([folder])
-    files.begin()
-    for tag, png in pictures.items():
-        files.add_summary(0, image(tag, png))
-    files.flush()
-
-
-def image(tag: str, png: Path) -> Summary:
-    """The PNG file as TensorBoard has it, under `tag`.
+    Time Series are in the order of tags, and should begin with the loss.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -47,4 +27,4 @@ def image(tag: str, png: Path) -> Summary:
     content = png.read_bytes()
     width, height = struct.unpack(">II", content[SIZE])
     about = Summary.Image(width=width, height=height, colorspace=RGBA, encoded_image_string=content)
-    return Summary(value=[Summary.Value(tag=tag, image=about)])
+    return Summary(value=[Summary.Value(tag=f"{GROUP}/{name}", image=about)])

@@ -89,7 +89,7 @@ class Layers:
         kinds = {"weights": alone.parameters.detach()}
         try:
             with self.session.compute.entered():
-                kinds["gradients"] = gradient(alone, self.session.data.train.of_run(run))
+                kinds["weights/gradients"] = gradient(alone, self.session.data.train.of_run(run))
         except torch.OutOfMemoryError:
             log.warning("no histograms of gradients: the device's memory has no room for one")
         for kind, numbers in kinds.items():

@@ -145,6 +145,14 @@ def test_data_are_finite_numbers_or_null() -> None:
     assert data["mlp"] is None and data["samples"] == 2
 
 
+def test_of_very_many_generated_samples_some_are_made() -> None:
+    few, many = (
+        packtrain.explain("experiment=debug", f"data.size={n}", "data.validation=0") for n in (9**4, 10**9)
+    )
+    assert few.notes == () and "1,000,000,000" in many.notes[0] and many.samples == 65_536
+    assert few.inputs == many.inputs
+
+
 def test_a_group_is_a_run_with_samples_of_its_own() -> None:
     data = {"x": [0.0, 1.0, 0.0, 1.0, 2.0], "y": [1.0, 2.0, 3.0, 4.0, 5.0], "cell": list("bbaaa")}
     fields = {"data.group": "cell", "model.expressions": ["y = a*x"], "model.variables": ["x"]}

@@ -156,7 +156,8 @@ def texts(training: Path) -> dict[str, str]:
 def test_the_texts_are_config_outcome_and_fitted_equations(varied: str, cli: Command, tmp_path: Path) -> None:
     assert cli("experiment=debug", varied).code == 0
     found, best = texts(tmp_path / "out"), ranked(tmp_path / "out")[0]
-    assert OmegaConf.create(found["config"].strip("`").removeprefix("yaml"))["optimizer"]["lr"] == 0.03
+    config = OmegaConf.create(found["config"].strip("`").removeprefix("yaml"))
+    assert OmegaConf.select(config, "optimizer.lr") == 0.03
     row = next(row for row in result_in(tmp_path / "out")["run"] if row["index"] == best)
     assert f"ab = {row['parameters']['ab']['value']:.5g}\n" in found["equations"]
     assert f"xw = {row['parameters']['cd']['value']:.6g}*xx + xz^3" in found["equations"]
@@ -166,3 +167,20 @@ def test_the_texts_are_config_outcome_and_fitted_equations(varied: str, cli: Com
 def test_an_mlp_has_no_equations(cli: Command, tmp_path: Path) -> None:
     assert cli("experiment=gaussians", "loop.steps=5", "data.size=400").code == 0
     assert {"config", "outcome"} <= {*texts(tmp_path / "out")} and "equations" not in texts(tmp_path / "out")
+
+
+@pytest.fixture
+def drawn() -> None:
+    """Trainings end with pictures."""
+
+
+def test_time_series_begin_with_the_loss(cli: Command, drawn: None, tmp_path: Path) -> None:
+    """They are in the order of tags: whatever else there is of a classifier comes later."""
+    brief = "experiment=gaussians", "loop.steps=5", "data.size=400", 'pack.over={seed: "0,1"}'
+    assert cli(*brief).code == 0
+    tags = set()
+    for folder in (tmp_path / "out" / "tensorboard").iterdir():
+        found = EventAccumulator(str(folder))
+        found.Reload()
+        tags |= {tag for kind in ("scalars", "images", "histograms") for tag in found.Tags()[kind]}
+    assert len(tags) > 12 and min(tags).startswith("loss/")

@@ -78,20 +78,17 @@ def test_there_are_few_histograms_at_round_steps(steps: int, every: int, most: i
     assert apart == every or steps / (apart - every) > most
 
 
-def prepared(runs: int = 2, steps: int = 45, **model: Any) -> Session:
+def prepared(runs: int = 2, steps: int = 45, over: Mapping[str, Any] | None = None) -> Session:
     """A training of a classifier before its first step."""
-    kind = ModelConfig("mlp", widths=[2, 5, 3], loss="cross_entropy", activation="tanh")
-    for field, value in model.items():
-        setattr(kind, field, value)
     return Session.prepare(
         Config(
-            model=kind,
+            model=ModelConfig("mlp", widths=[2, 5, 3], loss="cross_entropy", activation="tanh"),
             data=DataConfig("gaussians", size=60, means=[[0, 0], [3, 3], [0, 3]], validation=0.2),
             optimizer=OptimizerConfig("adam", lr=0.01),
             engine=EngineConfig("step"),
             loop=LoopConfig(steps=steps, batch_size=16),
             compute=ComputeConfig(device="cpu"),
-            pack=PackConfig(over={"seed": [*range(runs)]}),
+            pack=PackConfig(over={"seed": [*range(runs)], **(over or {})}),
         )
     )
 
@@ -101,6 +98,7 @@ def followed(session: Session, memory: Mapping[str, Tensor] | None = None, until
     written: Written = {}
 
     def add(run: int, summary: Any, step: int) -> None:
+        assert (run, summary.value[0].tag, step) not in written
         written[run, summary.value[0].tag, step] = buckets(summary)
 
     watching = Layers(session, add)
@@ -145,6 +143,12 @@ def test_a_resumed_training_has_the_same_histograms_and_bits() -> None:
     assert all((part == written[key]).all() for key, part in followed(alone).items())
     for session in (whole, second):
         assert torch.equal(session.engine.model.parameters, unwatched.engine.model.parameters)
+
+
+def test_a_shorter_run_ends_where_it_does() -> None:
+    written = followed(prepared(1, over={"loop.steps": [15, 45]}))
+    assert {step for run, _, step in written if run == 0} == {0, 10, 15}
+    assert {step for run, _, step in written if run == 1} == {0, 10, 20, 30, 40, 45}
 
 
 def test_a_diverged_run_ends_where_it_did() -> None:
@@ -228,6 +232,6 @@ def test_what_says_yes_or_no_has_a_curve_each(cli: Command, tmp_path: Path) -> N
     assert cli(*brief, "seed=1").code == 0
     written = tensors(run_folder(tmp_path / "out"))
     assert written["pr/1"][0][0] == 30 and written["pr/1"][0][1].shape == (6, THRESHOLDS)
-    assert [step for step, _ in written["gradients/weight_0"]] == [0, 10, 20, 30]
+    assert [step for step, _ in written["weights/gradients/weight_0"]] == [0, 10, 20, 30]
     classes = prepared(runs=1)
     assert not [*pr_curves(classes.result(), 0)]

@@ -4,7 +4,8 @@ import struct
 import zlib
 from pathlib import Path
 
-from packtrain.trainer.tensorboard.image import write_images
+from packtrain.trainer.tensorboard.events import EventFiles
+from packtrain.trainer.tensorboard.image import image
 from tests.trainer.curves import images
 
 
@@ -19,8 +20,9 @@ def png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-def test_tensorboard_has_the_last_picture_alone(tmp_path: Path) -> None:
-    for width in (3, 5):
-        (tmp_path / "sweep.png").write_bytes(png(width, 2))
-        write_images(tmp_path, {"sweep": tmp_path / "sweep.png"})
-        assert images(tmp_path) == {"sweep": [png(width, 2)]}
+def test_tensorboard_has_the_picture(tmp_path: Path) -> None:
+    (tmp_path / "sweep.png").write_bytes(png(5, 2))
+    files = EventFiles([tmp_path])
+    files.add_summary(0, image("sweep", tmp_path / "sweep.png"))
+    files.flush()
+    assert images(tmp_path) == {"pictures/sweep": [png(5, 2)]}
