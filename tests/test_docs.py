@@ -16,6 +16,7 @@ from packtrain.kernels.equations.losses import NAMES as LOSSES
 from packtrain.kernels.language.definitions import WRITABLE
 from packtrain.trainer.config.schema import all_fields, is_per_run
 from packtrain.trainer.sweep.grid import make_grid
+from packtrain.trainer.terminal.commands import COMMANDS
 from packtrain.trainer.terminal.fit import fit_command
 from tests.helpers import ROOT
 from tests.trainer.configs import pack_of
@@ -31,7 +32,7 @@ INLINE = re.compile(r"`([^`\n]+)`")
 NAMED = re.compile(r"(?:conf|kernels|trainer|scripts|tests|docs|\.ci|\.src)/[\w./-]*")
 RUN_AS = re.compile(r"python -m ((?:scripts|tests|packtrain)[\w.]*)")
 EXAMPLES = ("conf/experiment/", "conf/train.yaml")  # configs that use what there is
-ELSEWHERE = {"show", "export", "predict", "-sc"}  # commands that train nothing
+ELSEWHERE = {*COMMANDS, "-sc"}  # commands that train nothing
 OPEN_ENDED = re.compile(
     r"FOLDER|FILE|glob\(|\[CHOICE|^-|resume="
 )  # for a person to fill in, or nothing to train
