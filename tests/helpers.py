@@ -11,6 +11,10 @@ from torch import Tensor
 
 ROOT = Path(__file__).parent.parent
 IMPORTABLE = ROOT / ".src"  # what holds the package, for PYTHONPATH
+EXPERIMENTS = sorted(  # as one types them, those in folders too
+    path.relative_to(ROOT / "conf" / "experiment").with_suffix("").as_posix()
+    for path in (ROOT / "conf" / "experiment").rglob("*.yaml")
+)
 
 
 def sources() -> list[Path]:

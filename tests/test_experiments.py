@@ -6,10 +6,12 @@ import pytest
 import torch
 
 import packtrain
-from tests.helpers import ROOT, Command, result_in
+from packtrain.trainer.folder.stored import read_stored
+from packtrain.trainer.pictures.descents import Descents
+from tests.helpers import EXPERIMENTS, Command, result_in
 from tests.trainer.exported import assert_trains_again
 
-EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
+ALONE = [name for name in EXPERIMENTS if "/" not in name]
 BRIEF = ("loop.epochs=null", "loop.steps=4", "loop.batch_size=6", "monitor.every=1")
 SMALL = {
     "primer_large": ("data.size=4096",),
@@ -17,7 +19,7 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("experiment", ALONE)
 def test_every_experiment_runs_and_its_export_does_so_again(
     experiment: str, cli: Command, tmp_path: Path
 ) -> None:
@@ -28,6 +30,24 @@ def test_every_experiment_runs_and_its_export_does_so_again(
     assert result["outcomes"] == {"finished": result["runs"]}
     assert f"{experiment}: " in ended.out
     assert_trains_again("out", result["best_run"], cli, tmp_path)
+
+
+def test_descents_run_side_by_side_and_end_with_their_surface(cli: Command, tmp_path: Path) -> None:
+    descents = [name for name in EXPERIMENTS if name.startswith("descent/")]
+    quiet = "monitor.tensorboard=false", "monitor.progress=false", "checkpoint.every=null", "data.size=64"
+    ended = cli("-m", "experiment=glob(descent/*)", "loop.steps=6", *quiet, "hydra.sweep.dir=out")
+    assert ended.code == 0, ended.err
+    result = result_in(tmp_path / "out")
+    assert {row["values"]["experiment"] for row in result["run"]} == {*descents}
+    assert len({row["loss"]["train"]["first"] for row in result["run"]}) == 1, "they start at one place"
+    assert (tmp_path / "out" / "surface.png").stat().st_size > 30_000
+    paths = Descents.of_folder(read_stored(tmp_path / "out")).paths()
+    assert sorted(path.label for path in paths) == sorted(name.partition("/")[2] for name in descents)
+    assert {tuple(path.start) for path in paths} == {(-1.5, 1.6)}
+    ends = {path.label: path.end.tolist() for path in paths}
+    for row in result["run"]:
+        about = row["parameters"]
+        assert ends[row["values"]["experiment"][8:]] == [about["ac"]["value"], about["bc"]["value"]]
 
 
 def test_primer_loss_falls_by_five_orders_of_magnitude(cli: Command, tmp_path: Path) -> None:

@@ -149,6 +149,11 @@ class Explanation:
         return svg(draw(graph_diagram(self.graph, *self._numbers)))
 
     @property
+    def drawing(self) -> str:
+        """The SVG for a page, no wider than that."""
+        return self.svg().replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
+
+    @property
     def _numbers(self) -> tuple[dict[str, float], dict[str, dict[str, float]], dict[str, float]]:
         """Values by name, partials by variable and name, dL/d variable."""
         values = {vertex.name: vertex.value for vertex in self.vertices}
@@ -162,7 +167,7 @@ class Explanation:
         return text_of(sheets(self))
 
     def _repr_html_(self) -> str:
-        return html_of(sheets(self))
+        return self.drawing + html_of(sheets(self))
 
 
 def explanation(

@@ -118,5 +118,7 @@ def _table(columns: Sequence[SheetColumn]) -> Iterator[str]:
 
 def _row_html(tag: str, texts: Iterable[str], sides: Sequence[str]) -> str:
     cells = zip(texts, sides, strict=True)
-    inside = (f'<{tag} style="text-align:{side}">{escape(text)}</{tag}>' for text, side in cells)
+    inside = (
+        f'<{tag} style="text-align:{side};padding:2px 8px">{escape(text)}</{tag}>' for text, side in cells
+    )
     return f"<tr>{''.join(inside)}</tr>"

@@ -48,7 +48,8 @@ class NotFinite:
         """The sentence, and the values on the way."""
         labels = "vertex", "equation", ">value"
         lines = tuple((v.name, v.equation or "(input)", number(v.value)) for v in self.vertices)
-        where = f" at row {self.row:,}, before step {self.step}" if self.vertices else ""
+        before = "" if self.step is None else f", before step {self.step}"
+        where = f" at row {self.row:,}{before}" if self.vertices else ""
         more = () if self.text is None or self.text in self.message else (self.text,)
         title = f"What is not finite{where}"
         return Sheet(title, labels if lines else (), lines, about=(self.message, *more))

@@ -68,15 +68,24 @@ class Explained:
 
     def mermaid(self) -> str:
         """The graph with its values and partials as Mermaid's text. Raises UserError of an MLP."""
+        return self._drawn("mermaid").mermaid()
+
+    def svg(self) -> str:
+        """The same as SVG's text."""
+        return self._drawn("svg").svg()
+
+    def _drawn(self, to: str) -> Explanation:
         if self.graph is None:
-            raise UserError("to=mermaid draws equations, and this is an MLP: to=text, json or html")
-        return self.graph.mermaid()
+            raise UserError(f"to={to} draws equations, and this is an MLP: to=text, json or html")
+        return self.graph
 
     def __str__(self) -> str:
         return text_of(self.sheets)
 
     def _repr_html_(self) -> str:
-        return html_of(self.sheets)
+        heading, *others = self.sheets
+        drawing = self.graph.drawing if self.graph else ""
+        return heading.html + drawing + html_of(others)
 
 
 def explained(case: Case, sample: int | str = 0, delta: float | None = None) -> Explained:

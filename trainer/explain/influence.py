@@ -99,7 +99,7 @@ def pulls(model: Model, data: Dataset) -> Pulls:
         mean += own.abs().nan_to_num(0, 0, 0).sum(0) / len(data)
         slopes = torch.cat([slopes, own])
         places = torch.cat([places, start + torch.arange(len(own))[:, None].expand(own.shape)])
-        keep = slopes.abs().nan_to_num(torch.inf).argsort(dim=0, descending=True, stable=True)[:most]
+        keep = slopes.abs().nan_to_num(torch.inf).topk(min(most, len(slopes)), dim=0).indices
         slopes, places = slopes.gather(0, keep), places.gather(0, keep)
     times = slopes.abs() / mean.where(mean > 0, 1)
     made = (

@@ -51,9 +51,8 @@ class Jacobian:
     @property
     def sheet(self) -> Sheet:
         """The rows, the product, and the gradient."""
-        title = f"The Jacobian J: a row a prediction, a column a parameter ({len(self.rows)} rows of many)"
-        if len({row.sample for row in self.rows}) == self.samples:
-            title = "The Jacobian J: a row a prediction, a column a parameter"
+        first, last = self.rows[0].sample, self.rows[-1].sample
+        title = f"The Jacobian J: a row a prediction, a column a parameter, at samples {first:,} to {last:,}"
         labels, lines = across(self._labels, list(self._lines()))
         return Sheet(title, labels, lines)
 
@@ -70,7 +69,7 @@ class Jacobian:
             yield label, *map(number, row.slopes), *error, number(row.slope)
         empty = ("",) * (1 + self.squares)
         formula = "-2 J^T e" if self.squares and not self.weighted else "J^T dl/dy"
-        yield formula, *map(number, self.product), *empty
+        yield f"{formula} of these", *map(number, self.product), *empty
         divided = f" / {self.divided_by:,}" if self.divided_by > 1 else ""
         yield f"dL/dp of all: {formula}{divided}", *map(number, self.whole), *empty
 

@@ -65,7 +65,9 @@ def remarks(
 def _about_settings(luckiest: Row, settings: Sequence[Setting], objective: Objective) -> Iterator[str]:
     what, best = WORDS.get(objective.name, objective.name.removeprefix("metrics.")), settings[0]
     if len(settings) == 1:
-        yield f"{what} over {_seeds(best)}: {best.way} {_valued(best)}, the best {number(best.numbers[0])}"
+        spread = f"{best.way} {_valued(best)}, the best {number(best.numbers[0])}"
+        first = [f"; mean {name} {number(value)}" for name, value in best.metrics.items()][:1]
+        yield "".join([f"{what} over {_seeds(best)}: {spread}", *first])
         return
     alike = count_alike(settings)
     if alike > 1:

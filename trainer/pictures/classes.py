@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from .style import MUTED
-from .texts import shortened
 
 # Okabe and Ito's colours, each with a marker of its own.
 CLASSES = (
@@ -84,7 +83,7 @@ def write_names(axes: Any, x: np.ndarray, y: np.ndarray, classes: np.ndarray, la
     for k in map(int, np.unique(classes)):
         middle = float(np.median(x[classes == k])), float(np.median(y[classes == k]))
         style = {"ha": "center", "va": "center", "fontsize": 8, "path_effects": edge, "zorder": 5}
-        axes.text(*middle, shortened(labels[k], LONGEST), **style)
+        axes.text(*middle, labels[k], **style)
 
 
 def write_legend(figure: Any, labels: Sequence[str], counts: Mapping[str, int]) -> None:
@@ -99,7 +98,7 @@ def write_legend(figure: Any, labels: Sequence[str], counts: Mapping[str, int]) 
     from matplotlib.lines import Line2D  # noqa: PLC0415 (as above)
 
     few = list(labels) if len(labels) <= len(CLASSES) else []
-    rows = [(*look, "white", shortened(label, LONGEST)) for look, label in zip(CLASSES, few, strict=False)]
+    rows = [(*look, "white", label) for look, label in zip(CLASSES, few, strict=False)]
     rows += [(MUTED, "o", EDGES[part], f"{part}: {count:,}") for part, count in counts.items()]
     handles = [
         Line2D([], [], linestyle="none", color=color, marker=marker, markeredgecolor=edge, label=label)

@@ -5,6 +5,7 @@ from dataclasses import replace as with_parts
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from ...kernels.diagrams import Diagram, draw, graph_diagram, perceptron_diagram, svg
 from ...kernels.diagrams.boxes import ARROW, SIZES
@@ -157,7 +158,9 @@ def write_png(drawing: Drawing, file: Path) -> None:
         style = {"fontsize": SIZES[text.role], "color": INK[text.role], "family": FONT, "va": "baseline"}
         axes.text(text.x, text.y, text.text, ha=ALIGNED[text.anchor], parse_math=False, **style)
     sharp = min(SHARP, MOST_PIXELS / max(drawing.width, drawing.height))
-    figure.savefig(file, format="png", dpi=PIXELS * sharp, pil_kwargs={"compress_level": 2})
+    with catch_warnings():
+        simplefilter("ignore")  # a letter of a name that the font lacks is an empty box
+        figure.savefig(file, format="png", dpi=PIXELS * sharp, pil_kwargs={"compress_level": 2})
 
 
 def _draw_wires(axes: Any, drawing: Drawing) -> None:

@@ -1,11 +1,14 @@
 """The kinds of pictures in words: what each shows, what a training must have for it, and its options."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...kernels.common.errors import UserError, nearest
 from .ways import read_way
+
+MOST_POINTS = 2001  # on a side of a surface
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,29 @@ class Kind:
     needs: str
     options: Mapping[str, Option] = field(default_factory=dict)
     of_a_run: bool = False
+
+
+def _pair(text: str) -> tuple[str, str]:
+    first, second = (word.strip() for word in text.split(","))
+    return first, second
+
+
+def _count(text: str) -> int:
+    return _within(int(text), 1, sys.maxsize)
+
+
+def _size(text: str) -> int:
+    return _within(int(text), 2, MOST_POINTS)
+
+
+def _indices(text: str) -> list[int]:
+    return [_within(int(word), 0, sys.maxsize) for word in text.split(",")]
+
+
+def _within(value: int, low: int, high: int) -> int:
+    if not low <= value <= high:
+        raise ValueError(f"{value} is not within {low} and {high}")
+    return value
 
 
 # The order in which they are listed, and drawn at the end of a training. What draws each is in drawn.py.
@@ -52,9 +78,29 @@ KINDS = {
         "a fit of two to six parameters with standard errors, without groups",
         of_a_run=True,
     ),
+    "surface": Kind(
+        "the loss over two parameters, or a plane, and the paths of runs",
+        "equations with two parameters that are free, or an MLP",
+        {
+            "of": Option(_pair, "two parameters, as in of=a,b (default: those that move most)"),
+            "how": Option(
+                str, "profile (the other parameters minimized), slice (held), plane (through runs)"
+            ),
+            "batch": Option(_count, "the samples of a minibatch: the surfaces of some beside that of all"),
+            "size": Option(_size, "points on a side, 2 to 2,001 (default: 201, of an MLP 101)"),
+            "runs": Option(
+                _indices, "the runs whose paths are drawn, as in runs=0,3,5 (default: some of all)"
+            ),
+        },
+    ),
     "boundary": Kind(
         "what is predicted over two columns, with the samples",
-        "classes, or an MLP of numbers, by two columns, without groups",
+        "classes, or an MLP of numbers, by two columns or more, without groups",
+        {
+            "of": Option(
+                _pair, "two columns, as in of=x1,x2 (default: the first); others are at their medians"
+            )
+        },
         of_a_run=True,
     ),
     "measured": Kind(

@@ -1,6 +1,7 @@
 """Equations and numbers as pictures have them: Matplotlib's mathtext."""
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -104,6 +105,20 @@ def shortened(text: str, most: int) -> str:
         return text
     end = (most - 1) // 2
     return f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
+
+
+def all_shortened(names: Sequence[str], most: int) -> list[str]:
+    """Names of at most so many letters; where some become alike, each begins with its place, from 0.
+
+    >>> all_shortened(["cat", "a name that is long"], most=10)
+    ['cat', 'a nam…long']
+    >>> all_shortened(["all of the first names", "all of the other names"], most=10)
+    ['0 all…ames', '1 all…ames']
+    """
+    short = [shortened(name, most) for name in names]
+    if len(set(short)) == len(set(names)):
+        return short
+    return [shortened(f"{place} {name}", most) for place, name in enumerate(names)]
 
 
 def _scaled(value: float) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.override_parser.types import Override, Transformer
+from hydra.core.override_parser.types import Glob, Override, Transformer
 
 from ...kernels.common.errors import UserError
 from ..config.grammar import quoted
@@ -111,12 +111,25 @@ def _values(override: Override) -> str:
 
 def _choices(override: Override) -> list[Choice]:
     _refuse_interval(override)
-    values: list[Any] = list(override.sweep_iterator())
+    is_glob = isinstance(override.value(), Glob)
+    values: list[Any] = _globbed(override) if is_glob else list(override.sweep_iterator())
     if not values:
         raise UserError(f"{override.input_line} names no value, so the sweep would be empty")
     key = override.get_key_element().replace(f"{OVER}.", "")
     field = key.lstrip("+")
     return [Choice(field, Override._convert_value(v), f"{key}={Transformer.str(v)}") for v in values]
+
+
+def _globbed(override: Override) -> list[str]:
+    """The options that a glob names: files of the choice's folder, or as in glob(descent/*) of one in it."""
+    glob, loader = override.value(), override.config_loader
+    assert isinstance(glob, Glob) and loader is not None
+    names: list[str] = []
+    for folder in dict.fromkeys(pattern.rpartition("/")[0] for pattern in glob.include):
+        inside = f"{folder}/" if folder else ""
+        options = loader.get_group_options(f"{override.key_or_group}/{inside}".rstrip("/"))
+        names += [f"{inside}{option}" for option in options]
+    return glob.filter(names)
 
 
 def _refuse_interval(override: Override) -> None:

@@ -24,6 +24,7 @@ PRODUCER = 22  # of TensorFlow's format of graphs
 MOST_TEXT = 500  # characters of an attribute
 MOST_PARTS = 5_000  # operations of a graph that are drawn one by one; of larger ones each equation is a node
 SAMPLES = -1  # an axis of any size
+SCALAR = ()  # where no shape is known, TensorBoard draws edges as wide as it can
 
 Shape = Sequence[int]
 Texts = Mapping[str, str]
@@ -90,7 +91,7 @@ def _add_equations(nodes: Nodes, model: ExpressionModel) -> None:
             if word not in home:
                 scope = scopes[variable] if uses[word] == 1 else "parameters"
                 about = {"name": word, **({"fixed": "true"} if word in graph.fixed else {})}
-                home[word] = nodes.add(f"{scope}/{safe(word)}", "Parameter", texts=about)
+                home[word] = nodes.add(f"{scope}/{safe(word)}", "Parameter", (), about, SCALAR)
         add = _add_operations if apart and expression.args else _add_equation
         home[variable] = add(nodes, scopes[variable], expression, _about(graph, variable), home)
     ends = [nodes.add(f"targets/{safe(word)}", "Target", texts={"name": word}) for word in graph.outputs]

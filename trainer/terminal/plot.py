@@ -9,7 +9,8 @@ from ..console.report import shown
 from ..console.tables import new_console, print_pairs
 from ..finished import Finished
 from ..folder.stored import Stored, read_stored
-from ..pictures.drawn import OF_RESULT, OF_RUNS
+from ..pictures.descents import Descents
+from ..pictures.drawn import OF_DESCENTS, OF_RESULT, OF_RUNS
 from ..pictures.kinds import KINDS, kind_of
 from ..pictures.ranked import Ranked
 from ..pictures.style import SUFFIXES, can_draw
@@ -59,6 +60,8 @@ def _check_run(stored: Stored, kind: str, run: str | None) -> None:
 def _draw(stored: Stored, kind: str, run: str | None, to: Path, options: Mapping[str, Any]) -> bool:
     if kind in OF_RUNS:
         return OF_RUNS[kind].draw(Ranked.of_folder(stored), to, **options)
+    if kind in OF_DESCENTS:
+        return OF_DESCENTS[kind].draw(Descents.of_folder(stored), to, **options)
     finished = Finished.read(stored.folder, run or "best")
     of_run = {"run": finished.run} if kind_of(kind).of_a_run else {}
     return OF_RESULT[kind].draw(finished.result, to, **of_run, **options)
@@ -76,6 +79,8 @@ def _lacking(stored: Stored, kind: str) -> str:
     try:
         if kind in OF_RUNS:
             has = OF_RUNS[kind].has(Ranked.of_folder(stored))
+        elif kind in OF_DESCENTS:
+            has = OF_DESCENTS[kind].has(Descents.of_folder(stored))
         else:
             has = OF_RESULT[kind].has(Finished.read(stored.folder, "best").result)
     except UserError as error:

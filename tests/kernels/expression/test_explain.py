@@ -168,4 +168,4 @@ def test_text_and_html_hold_everything() -> None:
     assert all(len(line) == len(line.rstrip()) for line in str(about).splitlines())
     for text in ("where(x < 3, a*x, 1)", "d xy / d xz", "L <- xy <- xz <- a"):
         assert text in str(about) and escape(text) in about._repr_html_()
-    assert "-->" in about.mermaid()
+    assert "-->" in about.mermaid() and about._repr_html_().startswith("<svg style=")

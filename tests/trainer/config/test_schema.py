@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from packtrain.trainer.config.schema import KINDS, all_fields, is_per_run, per_run_fields
+from tests.helpers import EXPERIMENTS
 from tests.trainer.configs import CONF, pack_of
 
 FIELDS = dict(all_fields())
@@ -13,7 +14,6 @@ GROUPS = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir() and 
 OPTIONS = [
     (group, file) for group in GROUPS if group != "experiment" for file in (CONF / group).glob("*.yaml")
 ]
-EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
 NEEDED = {
     ("optimizer", "custom"): ["optimizer.update='p = p - lr*g'"],
     ("schedule", "custom"): ["schedule.factor='1 - step/steps'"],
@@ -34,7 +34,7 @@ def test_every_field_of_an_option_is_in_the_schema(group: str, file: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "file", [CONF / "train.yaml", *(CONF / "experiment").glob("*.yaml")], ids=lambda f: f.stem
+    "file", [CONF / "train.yaml", *(CONF / "experiment").rglob("*.yaml")], ids=lambda f: f.stem
 )
 def test_every_field_of_an_experiment_is_in_the_schema(file: Path) -> None:
     given = {
@@ -64,7 +64,7 @@ def test_an_option_sets_all_fields_of_its_kind_and_no_others(group: str) -> None
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_passes(experiment: str) -> None:
-    assert pack_of(f"experiment={experiment}").config.name == experiment
+    assert pack_of(f"experiment={experiment}").config.name == experiment.partition("/")[0]
 
 
 @pytest.mark.parametrize(("group", "file"), OPTIONS, ids=lambda value: getattr(value, "stem", value))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packtrain.trainer.engines.rows import Rows
-from packtrain.trainer.folder.objective import Objective, common
+from packtrain.trainer.folder.objective import Objective, common, objective_in
 from packtrain.trainer.folder.ranking import best_first, best_run, flat, lines_best_first
 from packtrain.trainer.folder.remarks import remarks
 from packtrain.trainer.folder.settings import Setting, settings_of
@@ -189,6 +189,16 @@ def test_where_all_diverged_there_is_no_best_and_nothing_to_say() -> None:
     assert best_run(best_first(rows, LOSS), LOSS) is None and remarks(rows, settings, LOSS) == []
 
 
+def test_of_one_setting_a_sentence_says_all() -> None:
+    rows = [
+        run_of(seed, {"seed": seed}, loss, accuracy=0.5 + seed / 4) for seed, loss in enumerate((3.0, 1.0))
+    ]
+    rows.append(run_of(2, {"seed": 2}, None, "diverged"))
+    assert remarks(rows, settings_of(rows, LOSS), LOSS) == [
+        "training loss over 2 of 3 seeds: mean 2 ± 1, the best 1; mean accuracy 0.625"
+    ]
+
+
 def test_equal_settings_keep_their_order() -> None:
     rows = rows_of({0.3: [1.0, 2.0], 0.1: [2.0, 1.0], 0.2: [1.0, 2.0]})
     assert [setting.values["optimizer.lr"] for setting in settings_of(rows, LOSS)] == [0.3, 0.1, 0.2]
@@ -252,6 +262,16 @@ def test_where_the_best_is_as_good_inside_no_edge_is_named() -> None:
     assert [sentence[:30] for sentence in remarks(rows, settings_of(rows, LOSS), LOSS)] == [
         "the first 2 settings can't be "
     ]
+
+
+def test_the_results_of_older_versions_are_ranked_one_by_one() -> None:
+    """Their result.json says nothing of seeds, or of an objective."""
+    rows = rows_of({0.1: [2.0, 2.0], 0.2: [1.0, 9.0]})
+    older = objective_in({"objective": {"name": "loss.train", "maximized": False}})
+    for objective in (None, older):
+        assert settings_of(rows, objective) == []
+        assert [row["index"] for row in best_first(rows, objective)] == [2, 0, 1, 3]
+    assert [row["index"] for row in best_first(rows, LOSS)] == [0, 1, 2, 3]
 
 
 def test_packs_that_agree_in_their_objective_are_ranked_by_it() -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from packtrain.trainer.pictures import drawn
-from packtrain.trainer.pictures.drawn import OF_RESULT, OF_RUNS, Drawing, draw_pictures
+from packtrain.trainer.pictures.drawn import OF_DESCENTS, OF_RESULT, OF_RUNS, Drawing, draw_pictures
 from packtrain.trainer.pictures.kinds import KINDS
 from tests.trainer.pictures.fits import fit
 
 
 def test_each_kind_has_words_and_what_draws_it_with_its_options() -> None:
-    drawings = OF_RUNS | OF_RESULT
-    assert {*KINDS} == {*drawings} and not {*OF_RUNS} & {*OF_RESULT}
+    drawings = OF_RUNS | OF_DESCENTS | OF_RESULT
+    assert sorted(KINDS) == sorted([*OF_RUNS, *OF_DESCENTS, *OF_RESULT])
     for name, kind in KINDS.items():
         known = inspect.signature(drawings[name].draw).parameters
         options = {*kind.options, *(["run"] if kind.of_a_run else [])}
@@ -28,8 +28,3 @@ def test_a_picture_that_fails_is_told_and_does_not_stop_the_others(
     assert [*draw_pictures(fit(), tmp_path, say=said.append)] == ["fit", "graph"]
     assert {file.name for file in tmp_path.iterdir()} >= {"fit.png", "graph.png", "graph.svg"}
     assert said == ["sweep.png could not be drawn (division by zero); the results are written"]
-
-
-def test_some_pictures_are_not_of_the_packs_of_a_sweep(tmp_path: Path) -> None:
-    assert OF_RUNS["sweep"].alone and OF_RESULT["confusion"].alone and not OF_RESULT["fit"].alone
-    assert [*draw_pictures(fit(), tmp_path, alone=False)] == ["fit"]

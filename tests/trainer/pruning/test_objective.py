@@ -4,7 +4,7 @@ import pytest
 
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.folder.objective import Objective
-from packtrain.trainer.pruning.objective import make_objective
+from packtrain.trainer.pruning.objective import make_objective, over_seeds
 from tests.trainer.configs import pack_of
 
 
@@ -42,3 +42,39 @@ MISTAKES = {
 def test_an_objective_that_is_none_is_refused(mistake: str) -> None:
     with pytest.raises(UserError, match=MISTAKES[mistake]):
         objective_of(mistake)
+
+
+@pytest.mark.parametrize(
+    ("asked", "way"),
+    [
+        ((), "auto"),
+        (("search.over_seeds=none",), "none"),
+        (("search.over_seeds=median", "search.pruner=halving"), "median"),
+        (("search.pruner=halving",), "none"),
+        (("optimizer=levenberg_marquardt",), "none"),
+        (("optimizer=levenberg_marquardt", "search.over_seeds=mean"), "mean"),
+        (("optimizer=levenberg_marquardt", "model.starts=4"), "none"),
+    ],
+)
+def test_auto_ranks_runs_one_by_one_where_a_run_is_not_one_of_many(asked: tuple[str, ...], way: str) -> None:
+    assert over_seeds(pack_of(*asked).config) == way
+
+
+REFUSED = {
+    ("search.over_seeds=mode",): "search.over_seeds is one of auto, mean, median, none; got 'mode'",
+    ("search.over_seeds=mean", "model.starts=4"): "model.starts asks for the best run of all starts",
+    (
+        "~experiment",
+        "data=gaussians",
+        "model=mlp",
+        "data.group=cell",
+        "loop.steps=9",
+        "search.over_seeds=median",
+    ): "data.group asks for the best run of each group",
+}
+
+
+@pytest.mark.parametrize("asked", REFUSED)
+def test_no_mean_is_taken_where_the_best_run_is_asked_for(asked: tuple[str, ...]) -> None:
+    with pytest.raises(UserError, match=REFUSED[asked]):
+        pack_of(*asked)

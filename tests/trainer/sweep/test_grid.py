@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packtrain.kernels.common.errors import UserError
+from packtrain.trainer.config.compose import config_loader
 from packtrain.trainer.config.schema import is_per_run
 from packtrain.trainer.sweep.grid import Grid, make_grid
 from tests.strategies import few
 from tests.trainer.configs import pack_of
+
+PRIMERS = "primer", "primer_large"
 
 
 def grid_of(*overrides: str) -> Grid:
@@ -141,3 +144,27 @@ def test_a_shuffle_is_drawn_once() -> None:
 def test_what_makes_no_grid_is_refused(overrides: list[str], told: str) -> None:
     with pytest.raises(UserError, match=told):
         grid_of(*overrides)
+
+
+@pytest.mark.parametrize(
+    ("override", "options"),
+    [
+        ("experiment=glob(descent/sgd*)", ["descent/sgd_4", "descent/sgd_64"]),
+        ("experiment=glob(de*)", ["debug", "descent"]),
+        (
+            "experiment=glob([descent/*m*,primer*],exclude=*q*)",
+            ["descent/adam", "descent/momentum", *PRIMERS],
+        ),
+    ],
+)
+def test_a_glob_reaches_into_the_folder_that_it_names(override: str, options: list[str]) -> None:
+    with config_loader() as loader:
+        grid = make_grid(OverridesParser.create(config_loader=loader).parse_overrides([override]))
+    assert [option.value for (option,) in grid.combinations()] == options
+
+
+def test_a_glob_of_nothing_is_refused() -> None:
+    with config_loader() as loader, pytest.raises(UserError, match="names no value"):
+        make_grid(
+            OverridesParser.create(config_loader=loader).parse_overrides(["experiment=glob(nowhere/*)"])
+        )
