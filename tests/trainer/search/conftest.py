@@ -1,4 +1,4 @@
-"""The databases of studies needn't outlast a power cut here: half of what they take is waiting for the disk."""
+"""Databases of studies needn't outlast a power cut here: half of what they take is waiting for the disk."""
 
 from collections.abc import Iterator
 from typing import Any
