@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from ...kernels.common.errors import UserError
 from ..config.pack import Pack
+from ..config.schema import DataConfig
 from ..data.dataset import Dataset
 from ..engines.outcome import Outcome
 from ..finished import Finished
@@ -30,6 +31,7 @@ from .ranked import Ranked, varied
 from .surface_paths import MOST_PATHS, Path, evenly, label_of, path_of
 
 LOSS = "loss.train.last"
+MOST_SAMPLES, MOST_BYTES = 1 << 20, 1 << 23  # of data that are read again without being asked for
 SAME = (  # fields of config.model that make the same surface
     "kind", "loss", "loss_constants", "expressions", "outputs", "variables", "parameters", "fixed", "widths",
     "bias", "activation", "quantize",
@@ -68,13 +70,12 @@ class Descents:
         return cls(result, result.best_run or 0, lines, lambda line: read(line["index"]))
 
     @classmethod
-    def of_folder(cls, stored: Stored, best: Finished | None = None) -> "Descents":
+    def of_folder(cls, stored: Stored) -> "Descents":
         """The runs in the folder of a training, or of a sweep those that train what its best run does.
 
-        `best` is that run, where it has been read. Raises UserError where no run is of use, or the data can't
-        be read.
+        Raises UserError where no run is of use, or the data can't be read.
         """
-        best = best or Finished.read(stored.folder)
+        best = Finished.read(stored.folder)
         if stored.plan is None:
             return cls.of_result(best.result)
         placed = {line["index"]: stored.place(line) for line in stored.lines}
@@ -115,6 +116,18 @@ class Descents:
         raise UserError(
             f"runs names runs of the best one's model and data, {min(known)} to {max(known)}; got {index}"
         )
+
+
+def is_soon_read(config: DataConfig) -> bool:
+    """Whether data are read again in a moment: a file of a few megabytes, or samples that are soon drawn.
+
+    >>> [is_soon_read(DataConfig("ground_truth", size=size)) for size in (1024, 1 << 26)]
+    [True, False]
+    """
+    if config.path is None:
+        return (config.size or 0) <= MOST_SAMPLES
+    file = Folder(config.path).expanduser()
+    return file.is_file() and file.stat().st_size <= MOST_BYTES
 
 
 def _rank(line: Row) -> tuple[bool, float]:

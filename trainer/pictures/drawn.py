@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..folder.experiment import read_pack
 from ..folder.result import Result
-from .boundary import draw_boundary, has_boundary
+from ..folder.stored import Stored
+from .boundary import draw_boundary, has_boundary, is_flat
 from .confidence import draw_confidence, has_confidence
 from .confusion import draw_counts, has_counts
-from .descents import Descents
+from .descents import Descents, is_soon_read
 from .fit import draw_fit, has_fit
 from .graph import draw_graph, has_graph
 from .groups import draw_groups, has_groups
@@ -65,7 +67,7 @@ OF_RESULT = {
     "confidence": Drawing(
         draw_confidence, has_confidence, at_end=lambda result: result.pack.config.fit.intervals == "profile"
     ),
-    "boundary": Drawing(draw_boundary, has_boundary),
+    "boundary": Drawing(draw_boundary, has_boundary, at_end=is_flat),
     "measured": Drawing(draw_measured, has_measured),
     "confusion": Drawing(
         lambda result, file: draw_counts(result.summary, file),
@@ -95,26 +97,8 @@ def draw_pictures(result: Result, folder: Path, say: Callable[[str], None] = pri
     {'fit': 'fit.png', 'graph': 'graph.png'}
     """
     together = _draw(_at_end(OF_RUNS, result), Ranked.of_result(result), folder, say)
-    surface = draw_descents(Descents.of_result(result), folder, say)
-    return together | draw_result(result, folder, say) | surface
-
-
-def draw_result(result: Result, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
-    """Draws what there is to see of a result, but for what is of all runs together; see draw_pictures.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> from packtrain.trainer.config.schema import *
-    >>> from packtrain.trainer.session import Session
-    >>> session = Session.prepare(Config(
-    ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
-    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
-    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
-    ... ))
-    >>> with TemporaryDirectory() as folder:
-    ...     [*draw_result(session.result(), Path(folder))]
-    ['fit', 'graph']
-    """
-    return _draw(_at_end(OF_RESULT, result), result, folder, say)
+    own = _draw(_at_end(OF_RESULT, result), result, folder, say)
+    return together | own | _draw(_at_end(OF_DESCENTS, result), Descents.of_result(result), folder, say)
 
 
 def draw_runs_together(runs: Ranked, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
@@ -127,20 +111,26 @@ def draw_runs_together(runs: Ranked, folder: Path, say: Callable[[str], None] = 
     return _draw(OF_RUNS, runs, folder, say)
 
 
-def draw_descents(descents: Descents, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
-    """Draws the surface of runs, with their paths, where a training or a sweep of them ends with it.
+def draw_best_run(stored: Stored, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
+    """Draws what there is to see of a sweep's best run -> the files by their kinds.
 
-    >>> from packtrain.trainer.config.schema import *
-    >>> from packtrain.trainer.session import Session
-    >>> session = Session.prepare(Config(
-    ...     model=ModelConfig("expression", expressions=["xy = a*x + b"]),
-    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
-    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
-    ... ))
-    >>> draw_descents(Descents.of_result(session.result()), Path("nowhere"))  # whose curves aren't kept
+    The confusion excepted, which counts runs as the sweep does. The surface has the paths of all runs
+    that train on it. The data are read once more: of very many, nothing is drawn without being asked for.
+
+    >>> draw_best_run(Stored(Path("nowhere"), {"best_run": None}, [], None), Path("nowhere"))
     {}
     """
-    return _draw(_at_end(OF_DESCENTS, descents.result), descents, folder, say)
+    if stored.result["best_run"] is None:
+        return {}
+    best, _ = stored.place(stored.line("best"))
+    config = read_pack(best).config
+    if not config.monitor.pictures or not is_soon_read(config.data):
+        return {}
+    descents = Descents.of_folder(stored)
+    own = _at_end(OF_RESULT, descents.result)
+    own.pop("confusion")
+    drawn = _draw(own, descents.result, folder, say)
+    return drawn | _draw(_at_end(OF_DESCENTS, descents.result), descents, folder, say)
 
 
 def _at_end(table: Mapping[str, Drawing], result: Result) -> dict[str, Drawing]:
@@ -149,10 +139,7 @@ def _at_end(table: Mapping[str, Drawing], result: Result) -> dict[str, Drawing]:
 
 
 def _draw(
-    table: Mapping[str, Drawing],
-    subject: Result | Ranked | Descents,
-    folder: Path,
-    say: Callable[[str], None],
+    table: Mapping[str, Drawing], subject: Any, folder: Path, say: Callable[[str], None]
 ) -> dict[str, Path]:
     """Draws what there is -> the PNG files by their kinds."""
     files = {}

@@ -11,7 +11,6 @@ from rich.console import Console
 from ...kernels.common.errors import UserError
 from ..console.report import next_steps, results_table, shown, watch_steps
 from ..console.tables import Column, new_console, print_columns
-from ..finished import Finished
 from ..folder.atomic import replace_json
 from ..folder.objective import objective_in
 from ..folder.plan import Plan, unfinished
@@ -20,8 +19,7 @@ from ..folder.settings import settings_of
 from ..folder.stored import read_stored
 from ..folder.table import write_settings
 from ..pictures.confusion import draw_best
-from ..pictures.descents import Descents
-from ..pictures.drawn import draw_descents, draw_result, draw_runs_together
+from ..pictures.drawn import draw_best_run, draw_runs_together
 from ..pictures.ranked import Ranked
 from ..pictures.style import can_draw
 from .board import write_board
@@ -97,11 +95,8 @@ def draw_sweep_pictures(root: Path, plan: Plan) -> dict[str, Path]:
     try:
         stored = read_stored(root)
         drawn |= draw_runs_together(Ranked.of_folder(stored), root, say=_say)
-        if stored.result["best_run"] is not None:
-            best = Finished.read(root)
-            drawn |= draw_result(best.result, root, say=_say)
-            drawn |= draw_descents(Descents.of_folder(stored, best), root, say=_say)
-        if draw_best(root):  # whose run is counted in the sweep, not in its pack
+        drawn |= draw_best_run(stored, root, say=_say)
+        if draw_best(root):
             drawn["confusion"] = root / "confusion.png"
     except Exception as error:
         log.exception("pictures could not be drawn")

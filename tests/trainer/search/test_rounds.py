@@ -3,6 +3,7 @@
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -10,8 +11,6 @@ import pytest
 from optuna.trial import TrialState
 
 from packtrain.trainer.console.training import train
-from packtrain.trainer.folder.checkpoint import Checkpoints
-from packtrain.trainer.loop.stop import Signals
 from packtrain.trainer.session import Session
 from tests.helpers import Command, result_in
 from tests.trainer.sweep.test_sweep import BRIEF, rows_in
@@ -72,10 +71,10 @@ def test_a_search_that_was_stopped_goes_on_as_it_would_have(
     assert cli(*asked, "search.rounds=4", "hydra.run.dir=whole").code == 0
     rounds = iter(range(9))
 
-    def stopped_once(session: Session, checkpoints: Checkpoints, signals: Signals) -> None:
+    def stopped_once(session: Session, checkpoints: Checkpoints, signals: Signals, *more: Any) -> None:
         if next(rounds) == 1:
             signal.raise_signal(signal.SIGTERM)
-        train(session, checkpoints, signals)
+        train(session, checkpoints, signals, *more)
 
     monkeypatch.setattr("packtrain.trainer.console.training.train", stopped_once)
     ended = cli(*asked, "search.rounds=3", "hydra.run.dir=cut")
