@@ -32,6 +32,11 @@ def test_every_experiment_runs_and_its_export_does_so_again(
     assert_trains_again("out", result["best_run"], cli, tmp_path)
 
 
+@pytest.fixture
+def drawn() -> None:
+    """Pictures are drawn."""
+
+
 @pytest.mark.usefixtures("drawn")
 def test_descents_run_side_by_side_and_end_with_their_surface(
     cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
