@@ -32,7 +32,11 @@ def test_every_experiment_runs_and_its_export_does_so_again(
     assert_trains_again("out", result["best_run"], cli, tmp_path)
 
 
-def test_descents_run_side_by_side_and_end_with_their_surface(cli: Command, tmp_path: Path) -> None:
+def test_descents_run_side_by_side_and_end_with_their_surface(
+    cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for others in ("draw_runs_together", "draw_result"):
+        monkeypatch.setattr(f"packtrain.trainer.sweep.report.{others}", lambda *_, **__: {})
     descents = [name for name in EXPERIMENTS if name.startswith("descent/")]
     quiet = "monitor.tensorboard=false", "monitor.progress=false", "checkpoint.every=null", "data.size=64"
     ended = cli("-m", "experiment=glob(descent/*)", "loop.steps=6", *quiet, "hydra.sweep.dir=out")

@@ -11,7 +11,7 @@ programs don't count. Exits with 1 where the surface of equations takes more tha
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ def primer_ways(size: int, samples: int, dtype: torch.dtype) -> dict[str, Way]:
     points = truth.repeat(size * size, 1)
     points[:, 1], points[:, 2] = side.repeat(size), side.repeat_interleave(size)
 
-    def formula(ab: Any, ac: Any, bc: Any, cd: Any, x: Any, t: Any) -> Any:
+    def formula(parameters: Sequence[Any], x: Any, t: Any) -> Any:
+        ab, ac, bc, cd = parameters
         xx = x * x
         xz = bc * xx + ab * xx + ac * x
         return ((cd * xx + xz * xz * xz - t) ** 2).mean(1)
@@ -59,11 +60,11 @@ def primer_ways(size: int, samples: int, dtype: torch.dtype) -> dict[str, Way]:
 
     def by_numpy() -> Tensor:
         columns, targets = x[:, 0].numpy(), t[:, 0].numpy()
-        parts = [formula(*(p[:, [k]] for k in range(4)), columns, targets) for p in blocks(points.numpy())]
+        parts = [formula([p[:, [k]] for k in range(4)], columns, targets) for p in blocks(points.numpy())]
         return torch.from_numpy(np.concatenate(parts))
 
     def by_torch() -> Tensor:
-        parts = [formula(*p.split(1, 1), x[:, 0], t[:, 0]) for p in blocks(points)]
+        parts = [formula(p.split(1, 1), x[:, 0], t[:, 0]) for p in blocks(points)]
         return torch.cat(parts)
 
     if dtype == torch.float64:

@@ -20,7 +20,8 @@ from .surface_panels import (
     write_bar,
 )
 from .surface_paths import NAMED, Path, best_first, in_order
-from .surface_values import MOST_WORK, Asked, Scene, free_parameters_of, loss_name, surface_of, title_of
+from .surface_scene import Asked, Scene, free_parameters_of, loss_name, title_of
+from .surface_values import MOST_WORK, surface_of
 
 WIDTH, HEIGHT = 10.4, 5.0  # inches
 HANDLE, LETTER = 0.8, 0.075  # inches, of a path's name in the legend
@@ -159,7 +160,7 @@ def _write_legend(figure: Any, paths: Sequence[Path], count: int) -> None:
     from matplotlib.lines import Line2D  # noqa: PLC0415 (an optional dependency, and slow)
 
     start = {"marker": "s", "color": "white", "markeredgecolor": "#222222", "markersize": 6}
-    handles = [Line2D([], [], linestyle="", label="start", **start)]
+    handles: list[Any] = [Line2D([], [], linestyle="", label="start", **start)]
     named = len(paths) <= NAMED
     for place, path in enumerate(paths if named else paths[:1]):
         text = f"{path.label}: {'diverged' if path.loss is None else f'{path.loss:.3g}'}"

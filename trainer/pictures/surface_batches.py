@@ -11,7 +11,8 @@ from ..data.order import Order
 from ..models.landscape import minibatch
 from .style import SEVERAL, new_figure
 from .surface_panels import Scale, fill, write_bar
-from .surface_values import Scene, Surface, loss_name, title_of, values_on
+from .surface_scene import Scene, Surface, loss_name, title_of
+from .surface_values import values_on
 
 PANEL = 3.3  # inches
 
@@ -27,7 +28,8 @@ def figure_of_batches(scene: Scene, size: int, surface: Surface, scale: Scale) -
     >>> from packtrain.trainer.data.dataset import Dataset
     >>> from packtrain.trainer.models.expression import ExpressionModel
     >>> from packtrain.trainer.pictures.surface_paths import Path
-    >>> from packtrain.trainer.pictures.surface_values import Asked, surface_of
+    >>> from packtrain.trainer.pictures.surface_scene import Asked
+    >>> from packtrain.trainer.pictures.surface_values import surface_of
     >>> model = ExpressionModel(parse("xy = a*x + b"), torch.ones(1, 2), "mse", None)
     >>> data = Dataset(torch.tensor([[0.0], [1.0]]), torch.tensor([[1.0], [3.0]]), ("x",), ("xy",))
     >>> paths = [Path("gd", np.array([[0.0, 0.0], [2.0, 1.0]]), 0.0)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from .style import SEVERAL, tidy
 from .surface_paths import Path
-from .surface_values import Surface
+from .surface_scene import Surface
 
 LEVELS, LINES = 30, 10
 DEEPEST = 1e-9  # of the greatest loss that is drawn: what is less has the last colour

@@ -29,7 +29,8 @@ from packtrain.trainer.pictures.kinds import read_options
 from packtrain.trainer.pictures.surface import draw_surface, figure_of_surface, is_drawn_at_end, scene_of
 from packtrain.trainer.pictures.surface_panels import Scale, leaves
 from packtrain.trainer.pictures.surface_paths import MOST_PATHS
-from packtrain.trainer.pictures.surface_values import Asked, Scene, Surface, surface_of, title_of
+from packtrain.trainer.pictures.surface_scene import Asked, Scene, Surface, title_of
+from packtrain.trainer.pictures.surface_values import surface_of
 from packtrain.trainer.session import Session
 from tests.overlaps import overlaps
 
@@ -52,7 +53,7 @@ def descend(
     config = Config(
         model=ModelConfig(kind, expressions=expressions, widths=widths, **model),
         data=DataConfig("table", table=table or TABLE, columns={"targets": "xy"} if widths else {}),
-        optimizer=OptimizerConfig(optimizer, **({"lr": 0.1} if optimizer in ("adam", "sgd") else {})),
+        optimizer=OptimizerConfig(optimizer, lr=0.1) if optimizer == "adam" else OptimizerConfig(optimizer),
         loop=LoopConfig(steps=steps, batch_size="full"),
         compute=ComputeConfig("cpu", precision="fp64"),
         monitor=MonitorConfig(every=1),
