@@ -61,6 +61,7 @@ def cli(
     """
     if "drawn" not in request.fixturenames:
         monkeypatch.setattr("packtrain.trainer.console.training.draw_pictures", lambda *_: {})
+        monkeypatch.setattr("packtrain.trainer.sweep.report.can_draw", lambda: False)
 
     def run(*arguments: str) -> Ended:
         monkeypatch.chdir(tmp_path)

@@ -36,9 +36,10 @@ def _boxes(figure: Figure) -> list[tuple[str, np.ndarray]]:
     """The corners [4, 2] in pixels of each text that is drawn, legends whole."""
     drawn: list[Text] = []
     with patch.object(Text, "draw", _noting(Text.draw, drawn)):
-        FigureCanvasAgg(figure).draw()
+        FigureCanvasAgg(figure)
+        figure.draw_without_rendering()
         drawn.clear()  # the first time, constrained layout moves things
-        figure.canvas.draw()
+        figure.draw_without_rendering()
     legends = [legend for legend in figure.findobj(Legend) if legend.get_visible()]
     of_legends = {id(text) for legend in legends for text in legend.findobj(Text)}
     texts = {id(text): text for text in drawn if text.get_text().strip() and id(text) not in of_legends}

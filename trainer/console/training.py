@@ -22,7 +22,6 @@ from ..folder.write import write
 from ..loop.stop import Signals
 from ..pictures.drawn import draw_pictures
 from ..pictures.style import can_draw
-from ..pictures.view import has_picture
 from ..session import Session, enough_memory, load_data
 from .monitor import Monitor
 from .progress import telling_of_compiling
@@ -79,8 +78,8 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
                     monitor.say(problem)
             monitor.add_results(result)
             write(folder, result)
-            if pack.config.monitor.pictures and not session.interrupted:
-                _draw(result, folder, monitor, alone=bool(command))
+            if pack.config.monitor.pictures and command and not session.interrupted:
+                _draw(result, folder, monitor)
     _print(console, result, folder, bool(command))
     return Ended(signals.exit_code or int(result.best_run is None), session.interrupted)
 
@@ -142,15 +141,14 @@ def train(
         checkpoints.wait()
 
 
-def _draw(result: Result, folder: Path, monitor: Monitor, alone: bool) -> None:
+def _draw(result: Result, folder: Path, monitor: Monitor) -> None:
     """Draws the pictures. The results are written, and stay whatever goes wrong here."""
     if not can_draw():
-        if alone and (has_picture(result) or "confusion" in result.summary):
-            monitor.say(NO_PICTURES)
+        monitor.say(NO_PICTURES)
         return
     try:
         drawn = replace(result, curves=read_curves(folder))
-        monitor.add_pictures(draw_pictures(drawn, folder, alone, monitor.say))
+        monitor.add_pictures(draw_pictures(drawn, folder, monitor.say))
     except Exception as error:
         log.exception("pictures could not be drawn")
         monitor.say(f"a picture could not be drawn ({error}); the results are written")

@@ -17,7 +17,9 @@ from ..folder.lock import locked
 from ..folder.plan import Plan, PlannedPack, write_plan
 from ..folder.result import Result
 from ..folder.write import write
-from ..sweep.report import write_results
+from ..pictures.drawn import draw_pictures
+from ..pictures.style import can_draw
+from ..sweep.report import draw_sweep_pictures, write_results
 
 DATA = "data.parquet"
 
@@ -34,10 +36,11 @@ class SavedConfig:
 def save_pack(folder: Path, saved: SavedConfig, result: Result) -> Path:
     """Writes a run folder, which packtrain.load and `packtrain show` read -> the folder.
 
-    Data that came from memory go into data.parquet there. Raises UserError where the folder holds something.
+    Data that came from memory go into data.parquet there, and pictures are drawn as at the end of a command.
+    Raises UserError where the folder holds something.
 
     >>> import tempfile, packtrain
-    >>> runs = packtrain.train("experiment=debug", "loop.steps=2")
+    >>> runs = packtrain.train("experiment=debug", "loop.steps=2", "monitor.pictures=false")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     sorted(file.name for file in runs.save(folder + "/out").iterdir())
     ['.hydra', '.lock', 'curves.parquet', 'model.safetensors', 'result.json', 'runs.csv', 'runs.parquet']
@@ -45,6 +48,8 @@ def save_pack(folder: Path, saved: SavedConfig, result: Result) -> Path:
     _refuse_occupied(folder)
     with locked(folder):
         _write_pack(folder, saved, result)
+        if result.pack.config.monitor.pictures and can_draw():
+            draw_pictures(result, folder)
     return folder
 
 
@@ -52,7 +57,8 @@ def save_sweep(folder: Path, packs: Sequence[tuple[PlannedPack, SavedConfig, Res
     """Writes a sweep's folder, with a run folder for each pack -> the folder. Raises UserError likewise.
 
     >>> import tempfile, packtrain
-    >>> runs = packtrain.sweep({"optimizer": ["adam", "sgd"]}, "experiment=debug", "loop.steps=2")
+    >>> words = "experiment=debug", "loop.steps=2", "monitor.pictures=false"
+    >>> runs = packtrain.sweep({"optimizer": ["adam", "sgd"]}, *words)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     sorted(file.name for file in runs.save(folder + "/out").iterdir())
     ['.lock', '0', '1', 'result.json', 'runs.csv', 'runs.parquet', 'settings.csv', 'sweep.json']
@@ -66,6 +72,7 @@ def save_sweep(folder: Path, packs: Sequence[tuple[PlannedPack, SavedConfig, Res
             (folder / place.folder).mkdir()
             _write_pack(folder / place.folder, saved, result)
         write_results(folder, plan, {})
+        draw_sweep_pictures(folder, plan)
     return folder
 
 

@@ -3,14 +3,13 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..folder.experiment import read_pack
 from ..folder.result import Result
 from ..folder.stored import Stored
-from .boundary import draw_boundary, has_boundary
+from .boundary import draw_boundary, has_boundary, is_flat
 from .confidence import draw_confidence, has_confidence
 from .confusion import draw_counts, has_counts
 from .descents import Descents, is_soon_read
@@ -43,23 +42,22 @@ class Drawing:
     """`draw(subject, file, **options)` draws, and says whether it did; `has(subject)` says so before.
 
     The subject is a Result. At the end of a training it is drawn where `at_end(result)`, into a file for each
-    of the `suffixes`; of a pack of a sweep unless it is drawn `alone`.
+    of the `suffixes`.
     """
 
     draw: Callable[..., bool]
     has: Callable[[Any], bool]
     at_end: Callable[[Result], bool] = _always
-    alone: bool = False
     suffixes: tuple[str, ...] = (".png",)
 
 
 # A line a kind of kinds.py. Of the runs of a training or a whole sweep the subject is a Ranked, or Descents.
 OF_RUNS = {
-    "loss": Drawing(draw_loss, has_loss, alone=True),
-    "sweep": Drawing(draw_sweep, has_sweep, _is_varied, alone=True),
+    "loss": Drawing(draw_loss, has_loss),
+    "sweep": Drawing(draw_sweep, has_sweep, _is_varied),
 }
 OF_DESCENTS = {
-    "surface": Drawing(draw_surface, has_surface, is_drawn_at_end, alone=True),
+    "surface": Drawing(draw_surface, has_surface, is_drawn_at_end),
 }
 OF_RESULT = {
     "fit": Drawing(draw_fit, has_fit),
@@ -69,24 +67,20 @@ OF_RESULT = {
     "confidence": Drawing(
         draw_confidence, has_confidence, at_end=lambda result: result.pack.config.fit.intervals == "profile"
     ),
-    "boundary": Drawing(draw_boundary, has_boundary),
+    "boundary": Drawing(draw_boundary, has_boundary, at_end=is_flat),
     "measured": Drawing(draw_measured, has_measured),
     "confusion": Drawing(
         lambda result, file: draw_counts(result.summary, file),
         lambda result: has_counts(result.summary),
-        alone=True,
     ),
-    "graph": Drawing(draw_graph, has_graph, alone=True, suffixes=(".png", ".svg")),
+    "graph": Drawing(draw_graph, has_graph, suffixes=(".png", ".svg")),
 }
 
 
-def draw_pictures(
-    result: Result, folder: Path, alone: bool = True, say: Callable[[str], None] = print
-) -> dict[str, Path]:
-    """Draws what there is to see of a result into `folder` -> the files by their kinds.
+def draw_pictures(result: Result, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
+    """Draws what there is to see of a training's result into `folder` -> the files by their kinds.
 
-    Of a pack of a sweep, which isn't `alone`, there are those of one run. What can't be drawn is said, and
-    the others are drawn.
+    What can't be drawn is said, and the others are drawn.
 
     >>> from tempfile import TemporaryDirectory
     >>> from packtrain.trainer.config.schema import *
@@ -102,14 +96,9 @@ def draw_pictures(
     ...     {kind: file.name for kind, file in draw_pictures(session.result(), Path(folder)).items()}
     {'fit': 'fit.png', 'graph': 'graph.png'}
     """
-    drawings = {name: partial(drawing.draw, result) for name, drawing in _at_end(OF_RESULT, result, alone)}
-    if together := _at_end(OF_RUNS, result, alone):
-        ranked = Ranked.of_result(result)
-        drawings = {name: partial(drawing.draw, ranked) for name, drawing in together} | drawings
-    if descending := _at_end(OF_DESCENTS, result, alone):
-        descents = Descents.of_result(result)
-        drawings |= {name: partial(drawing.draw, descents) for name, drawing in descending}
-    return _draw(drawings, folder, say)
+    together = _draw(_at_end(OF_RUNS, result), Ranked.of_result(result), folder, say)
+    own = _draw(_at_end(OF_RESULT, result), result, folder, say)
+    return together | own | _draw(_at_end(OF_DESCENTS, result), Descents.of_result(result), folder, say)
 
 
 def draw_runs_together(runs: Ranked, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
@@ -119,16 +108,16 @@ def draw_runs_together(runs: Ranked, folder: Path, say: Callable[[str], None] = 
     >>> draw_runs_together(Ranked([], Objective("loss.train")), Path("nowhere"))
     {}
     """
-    drawings = {f"{kind}.png": partial(drawing.draw, runs) for kind, drawing in OF_RUNS.items()}
-    return _draw(drawings, folder, say)
+    return _draw(OF_RUNS, runs, folder, say)
 
 
-def draw_descents(stored: Stored, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
-    """Draws the surface of what a sweep's best run trains, with the paths of all -> the file by its kind.
+def draw_best_run(stored: Stored, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
+    """Draws what there is to see of a sweep's best run -> the files by their kinds.
 
-    The data are read once more: of very many, nothing is drawn without being asked for.
+    The confusion excepted, which counts runs as the sweep does. The surface has the paths of all runs
+    that train on it. The data are read once more: of very many, nothing is drawn without being asked for.
 
-    >>> draw_descents(Stored(Path("nowhere"), {"best_run": None}, [], None), Path("nowhere"))
+    >>> draw_best_run(Stored(Path("nowhere"), {"best_run": None}, [], None), Path("nowhere"))
     {}
     """
     if stored.result["best_run"] is None:
@@ -138,27 +127,28 @@ def draw_descents(stored: Stored, folder: Path, say: Callable[[str], None] = pri
     if not config.monitor.pictures or not is_soon_read(config.data):
         return {}
     descents = Descents.of_folder(stored)
-    drawings = _at_end(OF_DESCENTS, descents.result, alone=True)
-    return _draw({name: partial(drawing.draw, descents) for name, drawing in drawings}, folder, say)
+    own = _at_end(OF_RESULT, descents.result)
+    own.pop("confusion")
+    drawn = _draw(own, descents.result, folder, say)
+    return drawn | _draw(_at_end(OF_DESCENTS, descents.result), descents, folder, say)
 
 
-def _at_end(table: Mapping[str, Drawing], result: Result, alone: bool) -> list[tuple[str, Drawing]]:
-    """What may be drawn at the end of a training, by the names of files."""
-    some = [(k, d) for k, d in table.items() if (alone or not d.alone) and d.at_end(result)]
-    return [(f"{kind}{suffix}", drawing) for kind, drawing in some for suffix in drawing.suffixes]
+def _at_end(table: Mapping[str, Drawing], result: Result) -> dict[str, Drawing]:
+    """What may be drawn at the end of a training."""
+    return {kind: drawing for kind, drawing in table.items() if drawing.at_end(result)}
 
 
 def _draw(
-    drawings: Mapping[str, Callable[[Path], bool]], folder: Path, say: Callable[[str], None]
+    table: Mapping[str, Drawing], subject: Any, folder: Path, say: Callable[[str], None]
 ) -> dict[str, Path]:
-    """Draws into files of these names -> the PNG files by their kinds."""
+    """Draws what there is -> the PNG files by their kinds."""
     files = {}
-    for name, draw in drawings.items():
-        file = folder / name
-        try:
-            if draw(file) and file.suffix == ".png":
-                files[file.stem] = file
-        except Exception as error:
-            log.exception("%s could not be drawn", file.name)
-            say(f"{file.name} could not be drawn ({error}); the results are written")
+    for kind, drawing in table.items():
+        for file in (folder / f"{kind}{suffix}" for suffix in drawing.suffixes):
+            try:
+                if drawing.draw(subject, file) and file.suffix == ".png":
+                    files[kind] = file
+            except Exception as error:
+                log.exception("%s could not be drawn", file.name)
+                say(f"{file.name} could not be drawn ({error}); the results are written")
     return files

@@ -12,6 +12,7 @@ from ..data.groups import group_columns, key_column
 from ..engines.rows import numbers
 from ..folder.result import Result
 from .panel import Panel
+from .scales import shortened
 from .style import FAULT, MUTED, can_draw, new_figure, save
 from .texts import equation
 from .view import View, has_picture
@@ -20,7 +21,6 @@ ACROSS, PART = 4, 4  # panels in a row; of the best, the median and the worst
 WIDTH, HEIGHT = 2.75, 2.35  # inches, of a panel
 PARTS = "best", "median", "worst"
 OWN_COUNT = re.compile(r"^[\d,]+ measurements$")  # a legend is for all panels
-LONG = 34  # characters of a panel's title
 
 
 def has_groups(result: Result) -> bool:
@@ -85,12 +85,14 @@ def figure_of_groups(result: Result) -> Any:
     figure = new_figure(max(WIDTH * across, 2 * WIDTH), HEIGHT * down + 0.7)
     strips = figure.subfigures(down, 1, squeeze=False)[:, 0]
     first = None
+    shown = [run for _, runs in rows for run in runs]
+    titles = dict(zip(shown, shortened([_key(result, run) for run in shown]), strict=True))
     for strip, (label, runs) in zip(strips, rows, strict=True):
         panels = strip.subplots(1, across, squeeze=False)[0]
         strip.supylabel(label, fontsize=10, color=MUTED)
         for axes, run in zip(panels, runs, strict=False):
             view = View(result, run)
-            _panel(axes, view, is_first=axes is panels[0], is_last=strip is strips[-1])
+            _panel(axes, view, titles[run], is_first=axes is panels[0], is_last=strip is strips[-1])
             first = first or axes
         for axes in panels[len(runs) :]:
             axes.set_axis_off()
@@ -139,15 +141,19 @@ def _rows(ranked: Sequence[int]) -> Iterator[tuple[str, Sequence[int]]]:
         yield label, ranked[start : start + PART]
 
 
-def _panel(axes: Any, view: View, is_first: bool, is_last: bool) -> None:
+def _key(result: Result, run: int) -> str:
+    """What tells the group of a run from the others."""
+    values = result.rows[run]["values"]
+    return ", ".join(str(values[name]) for name in _group_names(result))
+
+
+def _panel(axes: Any, view: View, title: str, is_first: bool, is_last: bool) -> None:
     panel = Panel(axes, view, target=0, size=3.8)
     panel.draw()
     axes.set_ylabel(axes.get_ylabel() if is_first else "")
     axes.set_xlabel(panel.across[1] if is_last else "")
     axes.tick_params(labelsize=7.5)
     axes.minorticks_off()  # which take half the time of drawing
-    key = ", ".join(str(view.row["values"][name]) for name in _group_names(view.result))
-    title = key if len(key) <= LONG else f"{key[: LONG - 3]}..."
     failed = not view.converged and ("fit" in view.row or view.row["outcome"] in ("failed", "diverged"))
     axes.set_title(title, loc="left", fontsize=9, fontweight="bold", color=FAULT if failed else "black")
     axes.set_title(_quality(view), loc="right", fontsize=8, color=MUTED)

@@ -17,7 +17,7 @@ ROOM = 0.06
 
 @dataclass(frozen=True)
 class Heights:
-    """The numbers `of` the runs of use [R], the best first, by their `objective`."""
+    """The numbers `of` the runs of use [R], the best run's first, by their `objective`."""
 
     of: np.ndarray
     objective: Objective

@@ -99,8 +99,8 @@ def quantiles(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Steps [S], and the 10, 50 and 90 % quantiles there [3, S] of the lines [2, .] that reach so far.
 
     >>> at, three = quantiles([np.array([[0, 10], [level, level]]) for level in (1.0, 2.0, 3.0)])
-    >>> three[:, 0].tolist(), at[-1]
-    ([1.2, 2.0, 2.8], 10.0)
+    >>> three[:, 0].tolist(), at.tolist()
+    ([1.2, 2.0, 2.8], [0.0, 10.0])
     """
     steps = np.unique(np.concatenate([line[0] for line in lines]))
     at = steps if len(steps) <= PLACES else np.linspace(steps[0], steps[-1], PLACES)

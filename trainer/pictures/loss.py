@@ -20,6 +20,7 @@ NOISY, SMOOTH, LEAST = 0.25, 40, 60  # of its turns; parts of a curve that a mea
 def has_loss(runs: Ranked) -> bool:
     """Whether there is a curve of the runs' losses.
 
+    >>> from packtrain.trainer.folder.objective import Objective
     >>> has_loss(Ranked([], Objective("loss.train")))
     False
     """
@@ -29,6 +30,7 @@ def has_loss(runs: Ranked) -> bool:
 def draw_loss(runs: Ranked, file: Path) -> bool:
     """Draws the losses of the runs over the steps -> whether they were recorded.
 
+    >>> from packtrain.trainer.folder.objective import Objective
     >>> draw_loss(Ranked([], Objective("loss.train")), Path("loss.png"))
     False
     """
@@ -45,6 +47,7 @@ def figure_of_loss(runs: Ranked) -> Any:
     has one, too. Raises ModuleNotFoundError without matplotlib.
 
     >>> import pyarrow
+    >>> from packtrain.trainer.folder.objective import Objective
     >>> from packtrain.trainer.folder.curves import Curves
     >>> row = {"index": 0, "outcome": "finished", "message": "", "steps": 2, "loss.train.first": 4.0}
     >>> row |= {"loss.train.last": 1.0, "loss.validation": None}

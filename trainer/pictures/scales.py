@@ -193,7 +193,7 @@ def shortened(names: Sequence[str]) -> list[str]:
     >>> shortened(["data/plates/left_0001.csv", "data/plates/right_02.csv"])
     ['…left_0001.csv', '…right_02.csv']
     >>> shortened(["adam", "a name that goes on and on"])
-    ['adam', 'a name t…on and on']
+    ['adam', 'a name t…n and on']
     """
     if len(names) > 1 and max(map(len, names)) > LONG:
         cut = 1 + max(_shared(names).rfind(mark) for mark in MARKS)

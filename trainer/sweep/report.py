@@ -19,7 +19,7 @@ from ..folder.settings import settings_of
 from ..folder.stored import read_stored
 from ..folder.table import write_settings
 from ..pictures.confusion import draw_best
-from ..pictures.drawn import draw_descents, draw_runs_together
+from ..pictures.drawn import draw_best_run, draw_runs_together
 from ..pictures.ranked import Ranked
 from ..pictures.style import can_draw
 from .board import write_board
@@ -48,7 +48,7 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     True
     """
     result = write_results(root, plan, reasons)
-    drawn = _draw(root, plan) if result["packs"] else {}
+    drawn = draw_sweep_pictures(root, plan) if result["packs"] else {}
     try:
         write_board(root, plan, result, drawn)
     except (OSError, UserError) as error:
@@ -79,21 +79,29 @@ def write_results(root: Path, plan: Plan, reasons: Mapping[str, str]) -> Result:
     return result
 
 
-def _draw(root: Path, plan: Plan) -> dict[str, Path]:
-    """Draws the usable runs, and what the best takes classes for -> the files by their kinds."""
+def draw_sweep_pictures(root: Path, plan: Plan) -> dict[str, Path]:
+    """Draws all runs of a sweep together, and what there is to see of the best -> the files by their kinds.
+
+    Nothing is drawn without matplotlib, or with monitor.pictures=false; what goes wrong is said.
+
+    >>> from packtrain.trainer.folder.command import Command
+    >>> words = ["monitor.pictures=false"]
+    >>> draw_sweep_pictures(Path("nowhere"), Plan(Command("train", [], [], "."), words, []))
+    {}
+    """
     if not can_draw() or any(map(NO_PICTURES.fullmatch, plan.overrides)):
         return {}
+    drawn: dict[str, Path] = {}
     try:
         stored = read_stored(root)
-        drawn = draw_runs_together(Ranked.of_folder(stored), root, say=_say)
-        drawn |= draw_descents(stored, root, say=_say)
+        drawn |= draw_runs_together(Ranked.of_folder(stored), root, say=_say)
+        drawn |= draw_best_run(stored, root, say=_say)
         if draw_best(root):
             drawn["confusion"] = root / "confusion.png"
-        return drawn
     except Exception as error:
         log.exception("pictures could not be drawn")
         _say(f"a picture could not be drawn ({error}); the results are written")
-        return {}
+    return drawn
 
 
 def _say(problem: str) -> None:

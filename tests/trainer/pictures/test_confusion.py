@@ -53,6 +53,15 @@ def test_a_class_without_samples_is_no_fault(drawn: list[Figure], tmp_path: Path
     assert shares(drawn[0].axes[0]) == [[0, 0], [0, 1]]
 
 
+def test_long_names_of_classes_pass_one_another(drawn: list[Figure], tmp_path: Path) -> None:
+    for count in (2, 40):
+        names = [f"a long name of a class {name:02d}" for name in range(count)]
+        counts = np.full((count, count), 12345).tolist()
+        title = "run 7: accuracy 0.5 on the validation part"
+        picture.draw({"classes": names, "counts": counts}, title, tmp_path / "c.png")
+    assert [overlaps(figure) for figure in drawn] == [[], []]
+
+
 def test_many_classes_are_colours_alone(drawn: list[Figure], tmp_path: Path) -> None:
     for classes in (25, 26, 100):
         picture.draw(counts(classes), "best", tmp_path / "confusion.png")

@@ -28,8 +28,3 @@ def test_a_picture_that_fails_is_told_and_does_not_stop_the_others(
     assert [*draw_pictures(fit(), tmp_path, say=said.append)] == ["fit", "graph"]
     assert {file.name for file in tmp_path.iterdir()} >= {"fit.png", "graph.png", "graph.svg"}
     assert said == ["sweep.png could not be drawn (division by zero); the results are written"]
-
-
-def test_some_pictures_are_not_of_the_packs_of_a_sweep(tmp_path: Path) -> None:
-    assert OF_RUNS["sweep"].alone and OF_RESULT["confusion"].alone and not OF_RESULT["fit"].alone
-    assert [*draw_pictures(fit(), tmp_path, alone=False)] == ["fit"]

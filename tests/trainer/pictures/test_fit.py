@@ -13,6 +13,7 @@ from packtrain.trainer.pictures.groups import figure_of_groups
 from packtrain.trainer.pictures.minima import figure_of_minima
 from packtrain.trainer.pictures.texts import equation, measured
 from tests.helpers import Command
+from tests.overlaps import overlaps
 from tests.trainer.curves import images, run_folder
 from tests.trainer.pictures.fits import X, Y, fit
 
@@ -171,3 +172,24 @@ def test_known_errors_are_bars_and_the_unit_of_residuals() -> None:
     assert r"$\pm\sigma$" in labels(above) and below.get_ylabel() == r"residual / $\sigma$"
     bars = next(part for part in above.collections if part.get_label() == r"$\pm\sigma$").get_segments()
     assert [bar[:, 1].tolist() for bar in bars[:2]] == [[Y[0] - 4, Y[0] + 4], [Y[1] - 8, Y[1] + 8]]
+
+
+def test_nothing_lies_on_anything_else() -> None:
+    """Of many parameters with long names, huge numbers, and groups with long names."""
+    x = np.linspace(0.1, 10, 30)
+    y = 1e12 * (2 * np.exp(-x / 2) + 3 * np.exp(-x / 7)) + 1e9 * np.sin(9 * x)
+    first, second = ("amplitude_one", "lifetime_one"), ("amplitude_two", "lifetime_two")
+    terms = [f"{amplitude}*exp(-x/{lifetime})" for amplitude, lifetime in (first, second)]
+    initial = dict(zip((*first, *second), (2e12, 2, 3e12, 7), strict=True))
+    decay = fit(
+        [f"y = {' + '.join(terms)} + background"],
+        {"x": x.tolist(), "y": y.tolist()},
+        initial | {"background": 1e9},
+    )
+    assert overlaps(figure_of_fit(decay)) == []
+    names = [f"a long name of the cell {cell:04d} of a plate" for cell in range(4)]
+    scaled = [y * (1 + c / 9) for c in range(4) for y in Y]
+    table = {"x": X * 4, "xy": scaled, "cell": [name for name in names for _ in X]}
+    groups = figure_of_groups(fit(table=table, data={"group": "cell"}))
+    assert overlaps(groups) == []
+    assert len({axes.get_title(loc="left") for axes in groups.axes}) == 4

@@ -39,12 +39,17 @@ def test_a_new_column_follows_the_one_before_it() -> None:
     assert columns == ["index", "optimizer.lr", "seed", "outcome", "parameters.a"]
 
 
+@pytest.fixture
+def drawn() -> None:
+    """Pictures are made."""
+
+
 RECORDED = ("-m", *BRIEF, "monitor=default", "monitor.every=1", "optimizer=adam,adamw", "loop.steps=8", HERE)
 
 
 @pytest.mark.parametrize("varied", ["seed=3", "optimizer.lr=0.03,1e30,0.01"])
 def test_the_picture_has_the_curves_of_all_packs_the_best_first(
-    varied: str, cli: Command, tmp_path: Path
+    varied: str, cli: Command, drawn: None, tmp_path: Path
 ) -> None:
     """TensorBoard has the pictures too, and those of the sweep as it is when it was resumed."""
     assert cli(*RECORDED, "seed=3", varied).code == 0
@@ -58,9 +63,10 @@ def test_the_picture_has_the_curves_of_all_packs_the_best_first(
     curves = runs.lines_of("loss", [line["index"] for line in runs.lines])
     expected = [scalars(of_run)["loss/train"] for of_run in own]
     assert [list(zip(*curve.tolist(), strict=True)) for curve in curves] == expected
-    for command in ((), ("resume=sweep",)):
-        assert not command or cli(*command).code == 0
-        files = {f"pictures/{name}": [(folder / f"{name}.png").read_bytes()] for name in ("loss", "sweep")}
+    for resumed in (False, True):
+        assert not resumed or cli("resume=sweep").code == 0
+        names = "loss", "sweep", "fit", "graph", "surface"
+        files = {f"pictures/{name}": [(folder / f"{name}.png").read_bytes()] for name in names}
         assert images(folder / "tensorboard" / "summary") == files
         linked = sorted((folder / "tensorboard").glob("[0-9]*/events*"))
         assert all(link.samefile(next(of_run.iterdir())) for link, of_run in zip(linked, own, strict=False))
