@@ -75,7 +75,10 @@ class Finished:
 
 def _here(pack: Pack, cwd: Path | None) -> Pack:
     """The pack on the CPU, its file where it was when the training began in `cwd`."""
-    config = replace(pack.config, compute=replace(pack.config.compute, device="cpu", backend="auto"))
+    compute = pack.config.compute
+    precision = "fp64" if compute.precision == "fp64" else "fp32"  # a CPU has no tf32
+    compute = replace(compute, device="cpu", backend="auto", precision=precision)
+    config = replace(pack.config, compute=compute)
     path = config.data.path
     if cwd and path and not path.startswith("~"):
         config = replace(config, data=replace(config.data, path=str(cwd / path)))

@@ -37,11 +37,12 @@ class Shelf:
     def clear(self, kept: Iterable[Path] = ()) -> None:
         """Removes the event files of earlier trainings, links to files and empty folders; not the `kept`."""
         stays = {*kept}
+        homes = {file.parent for file in stays}
         for folder in (self.shown, self.every):
             for file in folder.rglob(f"{PREFIX}*"):
                 if file not in stays:
                     file.unlink()
-            inside = (path for path in folder.rglob("*") if path.is_dir())
+            inside = (path for path in folder.rglob("*") if path.is_dir() and path not in homes)
             for path in [*sorted(inside, reverse=True), *[folder] * folder.is_dir()]:
                 with suppress(OSError):
                     path.rmdir()  # which it doesn't where there is anything
@@ -55,11 +56,7 @@ class Shelf:
         files: list[Path | None] = []
         for mark, folder in zip(self.marks, self.folders, strict=True):
             file = places.get(mark)
-            if file:
-                folder.mkdir(parents=True, exist_ok=True)
-                name = file.name if MARK.search(file.name) else f"{file.name}.{mark}"
-                file = file.rename(folder / name)
-            files.append(file)
+            files.append(_moved(file, folder, mark) if file else None)
         self.clear(file for file in files if file)
         return files
 
@@ -95,6 +92,15 @@ def files_of_runs(shown: Path) -> Iterator[tuple[int, Path]]:
     for mark, file in _files_by_mark(shown).items():
         if mark != SUMMARY:
             yield int(mark.removeprefix("run")), file
+
+
+def _moved(file: Path, folder: Path, mark: str) -> Path:
+    """Puts the file of a run into its folder, with its mark -> where it is then."""
+    name = file.name if MARK.search(file.name) else f"{file.name}.{mark}"
+    if file.parent.parent == folder.parent and not folder.exists():
+        file = file.parent.rename(folder) / file.name  # takes less than a new folder
+    folder.mkdir(parents=True, exist_ok=True)
+    return file.rename(folder / name)
 
 
 def _files_by_mark(shown: Path) -> dict[str, Path]:
