@@ -8,7 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from ..console.fit import uncertain
-from ..console.report import headline, labels, results_table
+from ..console.report import headline, results_table
+from ..console.runs import labels
 from ..console.settings import columns_of
 from ..console.tables import new_console
 from ..engines.rows import Row

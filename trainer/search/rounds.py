@@ -16,7 +16,7 @@ from ..config.interpolation import settled
 from ..config.overrides import given_by
 from ..config.pack import Pack, make_pack, refuse_apart
 from ..config.precedence import left_of
-from ..console.report import next_steps
+from ..console.next_steps import next_steps
 from ..console.training import Ended, run
 from ..folder.command import command_of
 from ..folder.digits import number

@@ -12,7 +12,7 @@ from typing import Any
 from pyarrow import parquet
 
 from ...kernels.common.errors import UserError
-from ..console.report import shown
+from ..console.next_steps import shown
 from ..data.foreign import UNREADABLE
 from ..engines.rows import Row, Rows
 from ..folder import seconds

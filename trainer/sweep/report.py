@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from ...kernels.common.errors import UserError
-from ..console.report import next_steps, results_table, shown, watch_steps
+from ..console.next_steps import next_steps, shown, watch_steps
+from ..console.report import results_table
 from ..console.tables import Column, new_console, print_columns
 from ..folder.atomic import replace_json
 from ..folder.objective import objective_in

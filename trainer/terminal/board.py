@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 from ...kernels.common.errors import UserError
-from ..console.report import shown
+from ..console.next_steps import shown
 from ..folder.places import ALL_EVENTS, EVENTS, SUMMARY
 from ..tensorboard.names import legal
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...kernels.common.errors import UserError
-from ..console.report import shown
+from ..console.next_steps import shown
 from ..console.tables import new_console, print_plain
 from ..export.files import exported
 from ..folder.atomic import replace

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ...kernels.common.errors import UserError
-from ..console.report import shown
+from ..console.next_steps import shown
 from ..console.tables import new_console, print_pairs
 from ..finished import Finished
 from ..folder.stored import Stored, read_stored

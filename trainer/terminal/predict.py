@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow
 
 from ...kernels.common.errors import UserError, choose
-from ..console.report import shown
+from ..console.next_steps import shown
 from ..console.tables import new_console, print_plain
 from ..data.files.read import read
 from ..data.table import Table

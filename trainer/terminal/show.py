@@ -7,7 +7,9 @@ from rich.console import Console
 from rich.text import Text
 
 from ..console.confusion import print_confusion
-from ..console.report import head_lines, next_steps, print_best_settings, print_remarks, print_runs
+from ..console.next_steps import next_steps
+from ..console.report import head_lines, print_best_settings, print_remarks
+from ..console.runs import print_runs
 from ..console.tables import Column, new_console, print_columns, print_pairs, print_plain
 from ..folder.digits import number
 from ..folder.experiment import experiment_of

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from packtrain.trainer.console.report import closing_table, labels, print_runs
+from packtrain.trainer.console.report import closing_table
+from packtrain.trainer.console.runs import labels, print_runs
 from tests.helpers import Command
 
 
