@@ -16,7 +16,7 @@ from .moment import Moment
 from .plan import plan_of
 
 MOST_RUNS = 100  # that are looked at, beside those that stand where another did
-MOST_SAMPLES = 1 << 18  # of a minibatch that are looked at
+MOST_SAMPLES = 1 << 22  # that are looked at in all: fewer runs where minibatches are large
 CPU = torch.device("cpu")
 STATE = "optimizer."  # what the optimizer's states are called in an engine's memory, before their names
 
@@ -59,13 +59,13 @@ def divergences(
     """
     found: dict[int, Divergence] = {}
     stood: dict[tuple[int, bytes], Fault] = {}
-    left = MOST_RUNS
+    left: float = MOST_RUNS
     for run in runs:
         step = int(memory["taken"][run])
         place = step, _digest(model, data, run)
-        if place not in stood and left:
-            left -= 1
+        if place not in stood and left > 0:
             moment = moment_of(pack, model, data, run, step, memory)
+            left -= max(1, MOST_RUNS * len(moment.batch) / MOST_SAMPLES)
             if fault := moment.fault_of_gradient():
                 stood[place] = fault
             elif fault := moment.fault_of_update():

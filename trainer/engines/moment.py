@@ -21,7 +21,8 @@ from .faults import NEARER, Fault, fault_in, fault_of_loss
 from .layer_faults import fault_of_layers, fault_on_the_way_back
 from .plan import Plan
 
-BLOCK = 1 << 12  # samples whose gradients are computed together
+MOST_NUMBERS = 1 << 22  # in the gradients of samples that are computed together
+MOST_GRADIENTS = 1 << 27  # numbers in those of a whole minibatch; of a larger one they aren't looked at
 MEND = "try a smaller optimizer.lr or, with adam, a larger optimizer.eps"
 
 
@@ -88,6 +89,8 @@ class Moment:
         place = int((~slopes.isfinite()).nonzero()[0])
         name = f"d loss/d {name_of(self.model, place)}"
         text = f"{name} is {_word(slopes[place])} in {_type(slopes)}"
+        if len(self.batch) * len(slopes) > MOST_GRADIENTS:
+            return Fault(text, name)
         parts = self._slopes_of_samples(place)
         if bool(parts.isfinite().all()):
             most = int(parts.abs().argmax())
@@ -103,7 +106,8 @@ class Moment:
         if batch.weights is not None:
             weights *= batch.weights
         slopes: list[Tensor] = []
-        for some in torch.arange(len(batch)).split(BLOCK):
+        together = max(1, MOST_NUMBERS // self.model.parameters.shape[1])
+        for some in torch.arange(len(batch)).split(together):
             runs = self.model.of(torch.zeros_like(some))
             total = runs.loss(batch.inputs[some, None], batch.targets[some, None], weights[some, None]).sum()
             slopes.append(torch.autograd.grad(total, runs.parameters)[0][:, place])

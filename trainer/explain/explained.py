@@ -68,9 +68,16 @@ class Explained:
 
     def mermaid(self) -> str:
         """The graph with its values and partials as Mermaid's text. Raises UserError of an MLP."""
+        return self._drawn("mermaid").mermaid()
+
+    def svg(self) -> str:
+        """The same as SVG's text."""
+        return self._drawn("svg").svg()
+
+    def _drawn(self, to: str) -> Explanation:
         if self.graph is None:
-            raise UserError("to=mermaid draws equations, and this is an MLP: to=text, json or html")
-        return self.graph.mermaid()
+            raise UserError(f"to={to} draws equations, and this is an MLP: to=text, json or html")
+        return self.graph
 
     def __str__(self) -> str:
         return text_of(self.sheets)

@@ -1,4 +1,4 @@
-"""The picture of a model of two columns: what it says where, with the samples."""
+"""The picture of what a model says over two columns, with the samples."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ MOST_DRAWN = {"training": 400, "validation": 200}  # samples
 
 
 def has_boundary(result: Result) -> bool:
-    """Whether it is of a model of two columns: of any that tells classes apart, or an MLP of numbers.
+    """Whether it is of a model of two columns or more: of any that tells classes apart, or an MLP of numbers.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -38,15 +38,33 @@ def has_boundary(result: Result) -> bool:
     >>> has_boundary(session.result())  # of one column
     False
     """
-    if result.data.segments is not None or len(Predictor(result, 0).features) != 2:
+    if result.data.segments is not None or len(Predictor(result, 0).features) < 2:
         return False
     model = result.model
     of_classes = model.loss_kind.of_classes or model.loss_kind.name == BINARY or result.data.one_hot
     return of_classes or isinstance(model, MLPModel)
 
 
-def draw_boundary(result: Result, file: Path, run: int | None = None) -> bool:
-    """Draws what a run says on the plane of its two columns, the best where none is named -> whether it did.
+def is_flat(result: Result) -> bool:
+    """Whether the model has two columns, which a picture shows whole.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> session = Session.prepare(Config(
+    ...     model=ModelConfig("mlp", widths=[1, 4, 1]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "target": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=2),
+    ... ))
+    >>> is_flat(session.result())
+    False
+    """
+    return len(Predictor(result, 0).features) == 2
+
+
+def draw_boundary(result: Result, file: Path, run: int | None = None, of: Sequence[str] = ()) -> bool:
+    """Draws what a run says over two columns, the best run where none is named -> whether it did.
+
+    They are the first two where none are named by `of`. Raises UserError for others than the data's.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -60,11 +78,11 @@ def draw_boundary(result: Result, file: Path, run: int | None = None) -> bool:
     """
     if not has_boundary(result) or not can_draw():
         return False
-    save(figure_of_boundary(result, run), file)
+    save(figure_of_boundary(result, run, of), file)
     return True
 
 
-def figure_of_boundary(result: Result, run: int | None = None) -> Any:
+def figure_of_boundary(result: Result, run: int | None = None, of: Sequence[str] = ()) -> Any:
     """The classes, or numbers, that a run predicts over two columns, in their own units.
 
     Of classes the colour is that of the most probable one, the stronger the surer, and lines are where
@@ -82,7 +100,7 @@ def figure_of_boundary(result: Result, run: int | None = None) -> Any:
     [('x1', 'x2'), ('', 'probability of class 1')]
     """
     run = drawn_run(result) if run is None else run
-    map_ = Map(Predictor(result, run))
+    map_ = Map(Predictor(result, run), of)
     drawers = _panels(map_)
     across = min(ACROSS, len(drawers))
     down = math.ceil(len(drawers) / across)
@@ -95,21 +113,22 @@ def figure_of_boundary(result: Result, run: int | None = None) -> Any:
     for axes in cells[len(drawers) :]:
         axes.set_visible(False)
     figure.suptitle(headline(result, run, "accuracy" if map_.of_classes else "r2"), fontsize=10)
-    if caption := _caption(map_.predictor.parts):
+    if caption := _caption(map_.predictor.parts, is_flat(result)):
         figure.supxlabel(caption, x=0.02, ha="left", fontsize=7.5, color=MUTED)
     return figure
 
 
 @dataclass(frozen=True)
 class Map:
-    """What a run predicts over the plane of its two columns."""
+    """What a run predicts over the plane of two columns."""
 
     predictor: Predictor
+    columns: Sequence[str] = ()
 
     @cached_property
     def plane(self) -> Plane:
         inputs = np.concatenate([part.inputs for part in self.predictor.parts])
-        return plane_of(self.predictor.features, inputs)
+        return plane_of(self.predictor.features, inputs, self.columns)
 
     @property
     def of_classes(self) -> bool:
@@ -224,7 +243,9 @@ def _write_scale(axes: Any, image: Any, label: str) -> None:
     bar.outline.set_visible(False)
 
 
-def _caption(parts: Sequence[Part]) -> str:
-    """That not all samples are drawn."""
+def _caption(parts: Sequence[Part], flat: bool) -> str:
+    """What isn't in the picture."""
     many = [part for part in parts if part.count > MOST_DRAWN[part.name]]
-    return f"Drawn are {' and '.join(f'{MOST_DRAWN[p.name]} {p.name}' for p in many)} samples." * bool(many)
+    some = f"Drawn are {' and '.join(f'{MOST_DRAWN[p.name]} {p.name}' for p in many)} samples." * bool(many)
+    others = "" if flat else "All other columns are at their medians, which the samples' needn't be."
+    return f"{some} {others}".strip()

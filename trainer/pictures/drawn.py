@@ -9,7 +9,7 @@ from typing import Any
 from ..folder.experiment import read_pack
 from ..folder.result import Result
 from ..folder.stored import Stored
-from .boundary import draw_boundary, has_boundary
+from .boundary import draw_boundary, has_boundary, is_flat
 from .confidence import draw_confidence, has_confidence
 from .confusion import draw_counts, has_counts
 from .descents import Descents, is_soon_read
@@ -67,7 +67,7 @@ OF_RESULT = {
     "confidence": Drawing(
         draw_confidence, has_confidence, at_end=lambda result: result.pack.config.fit.intervals == "profile"
     ),
-    "boundary": Drawing(draw_boundary, has_boundary),
+    "boundary": Drawing(draw_boundary, has_boundary, at_end=is_flat),
     "measured": Drawing(draw_measured, has_measured),
     "confusion": Drawing(
         lambda result, file: draw_counts(result.summary, file),

@@ -95,7 +95,12 @@ KINDS = {
     ),
     "boundary": Kind(
         "what is predicted over two columns, with the samples",
-        "classes, or an MLP of numbers, by two columns, without groups",
+        "classes, or an MLP of numbers, by two columns or more, without groups",
+        {
+            "of": Option(
+                _pair, "two columns, as in of=x1,x2 (default: the first); others are at their medians"
+            )
+        },
         of_a_run=True,
     ),
     "measured": Kind(

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..data.features import CATEGORY, ONEHOT, ORDINAL, SECONDS, Feature
+from ...kernels.common.errors import UserError, nearest
+from ..data.features import CATEGORY, ONEHOT, ORDINAL, SECONDS, Feature, shown
 from .scales import is_log
 from .texts import all_shortened, shortened
 
@@ -40,6 +42,14 @@ class Side:
     def values(self) -> np.ndarray:
         """Where the samples stand [N]."""
         return self.at(self.inputs)
+
+    @property
+    def middle(self) -> np.ndarray:
+        """The inputs [K] of the median, or of words of the most frequent one."""
+        if not self.categories:
+            return np.median(self.inputs[:, self.columns], axis=0)
+        counts = np.bincount(self.values.astype(int), minlength=len(self.categories))
+        return self.as_inputs(np.array([float(counts.argmax())]))[0]
 
     @property
     def is_log(self) -> bool:
@@ -91,9 +101,9 @@ class Side:
 
         if self.categories:
             every = -(-len(self.categories) // MOST_NAMES)
-            shown = range(0, len(self.categories), every)
+            places = range(0, len(self.categories), every)
             names = all_shortened(self.categories, LONGEST)
-            axis.set_ticks(shown, [names[place] for place in shown])
+            axis.set_ticks(places, [names[place] for place in places])
         elif self._origin is not None:
             locator = dates.AutoDateLocator(maxticks=6)
             axis.set_major_locator(locator)
@@ -142,10 +152,10 @@ class Plane:
             axis.labelpad = BELOW if name == "x" and len(called) > LONG else axis.labelpad
 
 
-def plane_of(features: Sequence[Feature], inputs: np.ndarray, across: int = 0, upwards: int = 1) -> Plane:
-    """The plane of two of the columns that inputs [N, V] are made of, by their places in the features.
+def plane_of(features: Sequence[Feature], inputs: np.ndarray, columns: Sequence[str] = ()) -> Plane:
+    """The plane of two `columns`, the first two where none are named, that inputs [N, V] are made of.
 
-    All others are at the inputs' medians.
+    All others are at their medians, or of words the most frequent one. Raises UserError for other columns.
 
     >>> features = [Feature("age", "age"), Feature("coat", "coat", ONEHOT, ("red", "white"))]
     >>> plane = plane_of(features, np.array([[1.0, 1.0, 0.0], [3.0, 0.0, 1.0]]))
@@ -155,5 +165,21 @@ def plane_of(features: Sequence[Feature], inputs: np.ndarray, across: int = 0, u
     [[0.88, 1.0, 0.0], [3.12, 1.0, 0.0], [0.88, 0.0, 1.0], [3.12, 0.0, 1.0]]
     """
     starts = np.cumsum([0, *(len(feature.names) for feature in features)]).tolist()
-    sides = [Side(features[i], slice(starts[i], starts[i + 1]), inputs) for i in (across, upwards)]
-    return Plane(*sides, base=np.median(inputs, axis=0))
+    parts = [slice(start, stop) for start, stop in pairwise(starts)]
+    sides = [Side(feature, part, inputs) for feature, part in zip(features, parts, strict=True)]
+    base = np.concatenate([side.middle for side in sides])
+    across, upwards = (
+        sides[place] for place in _places(features, columns or [f.column for f in features[:2]])
+    )
+    return Plane(across, upwards, base)
+
+
+def _places(features: Sequence[Feature], columns: Sequence[str]) -> list[int]:
+    """Which of the features two columns are."""
+    known = [feature.column for feature in features]
+    if len(columns) != 2 or columns[0] == columns[1]:
+        raise UserError(f"a plane has two columns, as in of={','.join(known[:2])}; got {','.join(columns)}")
+    for column in columns:
+        if column not in known:
+            raise UserError(f"there is no column {column}{nearest(column, known)} among {shown(known)}")
+    return [known.index(column) for column in columns]

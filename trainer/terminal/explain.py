@@ -61,4 +61,5 @@ FORMATS: dict[str, Callable[[Explained], None]] = {
     "json": _print_json,
     "html": lambda about: print(about._repr_html_()),
     "mermaid": lambda about: print(about.mermaid()),
+    "svg": lambda about: print(about.svg()),
 }

@@ -13,7 +13,7 @@ OPTIONS = "sample", "run", "delta", "to"
 DASHED = [*(f"--{option}" for option in OPTIONS), "--json", "--config-dir"]
 USAGE = (
     "packtrain explain [CHOICE=OPTION | field=value]... [sample=N | sample=worst] [run=N] [delta=STEP] "
-    "[to=text | json | html | mermaid], or packtrain explain FOLDER [run=best] and the same"
+    "[to=text | json | html | mermaid | svg], or packtrain explain FOLDER [run=best] and the same"
 )
 HELP = """\
 usage: packtrain explain [CHOICE=OPTION | field=value]... [OPTION=VALUE]...
@@ -29,7 +29,8 @@ second about a trained run in FOLDER. It trains nothing and writes no file.
   sample=N         which of the training samples, from 0 (default: 0); worst: the one with the largest loss
   run=N            which run of a pack, from 0 (default: 0; of a FOLDER: best)
   delta=STEP       of finite differences (default: model.grad_delta)
-  to=FORMAT        text, json (the whole as data; --json too), html, or mermaid (the graph, to be drawn)
+  to=FORMAT        text, json (the whole as data; --json too), html, svg (a picture of the graph), or mermaid
+                   (a text that GitHub draws)
 
 examples:
   packtrain explain                                        the primer, at its first sample
@@ -39,6 +40,7 @@ examples:
   packtrain explain model.activation=tanh experiment=digits sample=worst
   packtrain explain FOLDER sample=worst                    the best run, where it errs most
   packtrain explain FOLDER run=17 --json
+  packtrain explain to=svg > primer.svg                    the graph, with the numbers in it
   packtrain explain to=mermaid                             for GitHub, or a notebook
 """
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from packtrain.trainer.engines import tabulated
 from packtrain.trainer.engines.base import Engine, History
 from packtrain.trainer.engines.build import make_engine
 from packtrain.trainer.engines.fused import FusedEngine
@@ -19,6 +20,12 @@ PRIMER = "experiment=primer", "data.size=100", "loop.batch_size=48", "data.noise
 GAUSSIANS = "experiment=gaussians", "data.size=100", "loop.batch_size=48"
 FIT = "experiment=fit", "pack.over={model.initial.b1: '1,40,0.5,0.77'}", "compute.precision=fp64"
 RUNS = 'pack.over={seed: "range(0,7)"}'
+
+
+@pytest.fixture(autouse=True)
+def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings of few steps have several blocks, and tables that are soon made."""
+    monkeypatch.setattr(tabulated, "MOST_STEPS", 8)
 
 
 def parted_of(*overrides: str) -> PartedEngine:
@@ -66,9 +73,10 @@ def losses(told: Sequence[History]) -> Tensor:
 
 
 OPTIMIZERS = "sgd optimizer.momentum=0.9", "adam", "adamw optimizer.weight_decay=0.1", "nadam"
-SCHEDULES = "constant", "linear_warmup schedule.warmup_steps=10", "cosine"
+SCHEDULES = "constant", "linear_warmup schedule.warmup_steps=6", "cosine"
 ORDERS = "shared", "own", "sequential"
-AT = 25, 27  # the end of an epoch, and its middle
+SHORT = "loop.steps=12", "data.size=80", "loop.batch_size=32"
+AT = 5, 7  # the end of an epoch, and its middle
 
 
 @pytest.mark.parametrize("engine", ["step", "fused"])
@@ -81,7 +89,7 @@ def test_any_training_goes_on_from_its_memory(
         choices = f"optimizer={optimizer} schedule={schedule}".split()
         resumed(
             *experiment, *choices, f"loop.order={order}", f"engine={engine}", "optimizer.lr=1e-4",
-            "loop.steps=40", 'pack.over={seed: "range(0,2)"}', at=AT, until=40, device=device,
+            *SHORT, 'pack.over={seed: "range(0,2)"}', at=AT, until=12, device=device,
         )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """An MLP explained, against torch's own layers and autograd."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -62,6 +63,7 @@ def test_the_three_steps_are_those_of_autograd(name: str, case: Case) -> None:
         if n:
             torch.testing.assert_close(whole(own.to_before), a[n - 1].grad)
             torch.testing.assert_close(whole(own.error_before), h[n - 1].grad)
+            torch.testing.assert_close(whole(own.to_before) * whole(own.slope_before), h[n - 1].grad)
     assert str(about.activation) == str(activation_of(name))
 
 
@@ -77,9 +79,8 @@ def test_quantized_layers_get_what_training_gives_them(error: str) -> None:
 def test_weights_of_samples_and_a_loss_of_numbers() -> None:
     data = {"p": [1.0, 2.0, 3.0], "q": [0.5, 0.1, 0.9], "y": [1.0, 2.0, 0.0], "w": [1.0, 0.25, 2.0]}
     words = "~experiment", "model=mlp", "model.widths=[2,3,1]", "model.loss=huber", "loop.batch_size=full"
-    about = packtrain.explain(
-        *words, data=data, sample=1, **{"data.columns": {"weights": "w", "targets": ["y"]}}
-    )
+    columns: dict[str, Any] = {"data.columns": {"weights": "w", "targets": ["y"]}}
+    about = packtrain.explain(*words, data=data, sample=1, **columns)
     assert about.mlp is not None and about.weight == 0.25 and about.targets == {"y": 2.0}
     error = about.mlp.outputs[0] - 2.0
     expected = 0.5 * error**2 if abs(error) <= 1 else abs(error) - 0.5

@@ -7,8 +7,9 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.contour import ContourSet
 
+from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.data.features import CATEGORY, ONEHOT, ORDINAL, SECONDS, Feature
-from packtrain.trainer.pictures.boundary import Map, draw_boundary, figure_of_boundary, has_boundary
+from packtrain.trainer.pictures.boundary import Map, draw_boundary, figure_of_boundary, has_boundary, is_flat
 from packtrain.trainer.pictures.classes import CLASSES
 from packtrain.trainer.pictures.parts import Predictor
 from packtrain.trainer.pictures.plane import Side, plane_of
@@ -94,8 +95,24 @@ def test_a_place_becomes_the_inputs_that_stand_there(feature: Feature, own: list
 def test_other_columns_stay_at_their_medians() -> None:
     features = [Feature(name, name) for name in ("x", "y", "z")]
     inputs = np.array([[0.0, 1.0, 5.0], [2.0, 3.0, 9.0], [1.0, 2.0, 6.0]])
-    grid = plane_of(features, inputs, across=2, upwards=0).grid(3)[2]
+    grid = plane_of(features, inputs, ["z", "x"]).grid(3)[2]
     assert set(grid[:, 1]) == {2.0} and len(np.unique(grid[:, [0, 2]], axis=0)) == 9
+    words = Feature("k", "k", ONEHOT, ("a", "b", "c"))
+    held = np.array([[1.0, 2.0, 0, 1, 0], [2.0, 3.0, 0, 0, 1], [2.0, 3.0, 0, 1, 0]])
+    assert plane_of([*features[:2], words], held).base.tolist() == [2, 3, 0, 1, 0]
+    refused = {"w": "no column w .*among x, y, z", "x": "two columns, as in of=x,y; got x,x"}
+    for column, message in refused.items():
+        with pytest.raises(UserError, match=message):
+            plane_of(features, inputs, ["x", column])
+
+
+def test_two_of_several_columns_are_drawn_for_who_asks(tmp_path: Path) -> None:
+    result = trained({"a": X, "b": Z, "c": X[::-1], "y": WORDS}, ["y"], "cross_entropy", steps=2, **PARTED)
+    assert has_boundary(result) and not is_flat(result)
+    assert draw_boundary(result, tmp_path / "boundary.svg", of=["c", "b"])
+    figure = figure_of_boundary(result, of=["c", "b"])
+    assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("c", "b")
+    assert figure.get_supxlabel().startswith("All other columns are at their medians")
 
 
 def test_twenty_classes_have_their_names_in_the_picture() -> None:

@@ -18,7 +18,7 @@ MISTAKES = {
     ("run=best",): "of a folder with trained runs also best; got best",
     ("delta=0",): "delta is a step of finite differences",
     ("delta=small",): "delta is a step of finite differences",
-    ("to=pdf",): "to is one of text, json, html, mermaid; got 'pdf'",
+    ("to=pdf",): "to is one of text, json, html, mermaid, svg; got 'pdf'",
     ("--cfg", "job"): "packtrain explain has no option --cfg",
     ("seed=1,2",): "seed=1,2 names several values",
     ("experiment=digits", "to=mermaid"): "to=mermaid draws equations, and this is an MLP",
@@ -56,6 +56,7 @@ def test_it_is_data_and_a_drawing_too(cli: Command) -> None:
     (partial,) = (p for p in data["graph"]["partials"] if (p["of"], p["by"]) == ("xx", "xa"))
     assert partial["formula"] == "2*xa" and partial["difference"] == pytest.approx(partial["value"] + 0.5)
     assert cli("explain", "experiment=debug", "to=mermaid").out.startswith("graph ")
+    assert cli("explain", "experiment=debug", "to=svg").out.startswith("<svg ")
     assert "<table>" in cli("explain", "experiment=debug", "to=html").out
 
 
