@@ -32,7 +32,7 @@ INLINE = re.compile(r"`([^`\n]+)`")
 NAMED = re.compile(r"(?:conf|kernels|trainer|scripts|tests|docs|\.ci|\.src)/[\w./-]*")
 RUN_AS = re.compile(r"python -m ((?:scripts|tests|packtrain)[\w.]*)")
 EXAMPLES = ("conf/experiment/", "conf/train.yaml")  # configs that use what there is
-ELSEWHERE = {"show", "export", "predict", "plot", "-sc"}  # commands that train nothing
+ELSEWHERE = {"show", "export", "predict", "plot", "board", "-sc"}  # commands that train nothing
 OPEN_ENDED = re.compile(
     r"FOLDER|FILE|--help|glob\(|\[CHOICE|^-|resume="
 )  # for a person to fill in, or nothing to train

@@ -46,6 +46,7 @@ ARGUED = {
     "trainer/pictures/style.py: importlib.util.find_spec": "asks whether Matplotlib is there",
     "trainer/terminal/hydra.py: OmegaConf.register_new_resolver": "checks a name, and returns it",
     "trainer/data/files/arrays.py: np.load": "with allow_pickle=False",
+    "trainer/terminal/board.py: socket": "asks whether a port of this machine is free",
     "trainer/tensorboard/events.py: socket": "asks for this machine's name",
     "trainer/terminal/plugins/hydra_plugins/packed_sweeper.py: _target_": "how Hydra finds a plugin's class",
 }

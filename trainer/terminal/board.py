@@ -65,7 +65,7 @@ def _own(folder: Path, every: bool) -> Path | None:
 
 def _trainings(folder: Path, depth: int = DEPTH) -> Iterator[Path]:
     """The trainings and sweeps below."""
-    for inside in sorted(folder.iterdir()) if depth else ():
+    for inside in sorted(folder.iterdir()) if depth and folder.is_dir() else ():
         if not inside.is_dir() or inside.name.startswith("."):
             continue
         if (inside / EVENTS).is_dir():

@@ -71,10 +71,10 @@ def test_a_search_that_was_stopped_goes_on_as_it_would_have(
     assert cli(*asked, "search.rounds=4", "hydra.run.dir=whole").code == 0
     rounds = iter(range(9))
 
-    def stopped_once(session: Session, *others: Any) -> None:
+    def stopped_once(session: Session, checkpoints: Checkpoints, signals: Signals, *more: Any) -> None:
         if next(rounds) == 1:
             signal.raise_signal(signal.SIGTERM)
-        train(session, *others)
+        train(session, checkpoints, signals, *more)
 
     monkeypatch.setattr("packtrain.trainer.console.training.train", stopped_once)
     ended = cli(*asked, "search.rounds=3", "hydra.run.dir=cut")

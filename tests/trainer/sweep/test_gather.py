@@ -1,6 +1,7 @@
 """The table of a whole sweep, and the curves in its picture."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -102,10 +103,12 @@ def test_settings_are_those_of_all_packs(
     fields = [name for name in ("optimizer", "optimizer.lr") if name in runs]
     way = "median" if "search.over_seeds=median" in asked else "mean"
     expected = runs.groupby(fields)["loss.validation"].agg(way)
-    keys = list(written[fields].itertuples(index=False, name=None))
-    assert written[way].tolist() == pytest.approx([expected[key if len(key) > 1 else key[0]] for key in keys])
+    keys: list[Any] = list(written[fields].itertuples(index=False, name=None))
+    assert written[way].tolist() == pytest.approx(
+        [expected[key[0] if len(fields) == 1 else key] for key in keys]
+    )
     assert written[way].is_monotonic_increasing and len(written) == len(expected) == found["setting_count"]
-    of_best = runs[(runs[fields] == list(keys[0])).all(axis=1)]
+    of_best: Any = runs[(runs[fields] == list(keys[0])).all(axis=1)]
     assert found["best_run"] == of_best.loc[of_best["loss.validation"].idxmin(), "index"]
     assert found["best_run"] == written["best_run"][0] == found["settings"][0]["best_run"]
     assert found["run"][0]["index"] == found["best_run"] and found["run"][0]["metrics"]
