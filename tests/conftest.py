@@ -1,5 +1,6 @@
 """Fixtures: the command as a user types it, in this process or in one of its own; Triton interpreted."""
 
+import math
 import os
 import shutil
 import subprocess
@@ -59,6 +60,7 @@ def cli(
 
     Pictures, which take longer than most trainings here, are made for tests with a fixture `drawn`.
     """
+    monkeypatch.setattr("packtrain.trainer.pictures.drawn.SECONDS", math.inf)
     if "drawn" not in request.fixturenames:
         monkeypatch.setattr("packtrain.trainer.console.training.draw_pictures", lambda *_: {})
         monkeypatch.setattr("packtrain.trainer.sweep.report.can_draw", lambda: False)

@@ -1,6 +1,7 @@
 """A surface: the loss at 201 x 201 sets of parameters over 4,096 samples, against NumPy and torch.
 
-    python -m scripts.bench.bench_surface [--size 201] [--samples 4096] [--repeats 5] [--out FILE.csv]
+    python -m scripts.bench.bench_surface [--size 201] [--samples 4096] [--repeats 5] [--equations]
+        [--out FILE.csv]
 
 A case is a model and a precision: the primer over two of its parameters, and an MLP over a plane. The peers
 compute the same losses as a person would write them, over many models and samples at once, in blocks that fit
@@ -176,13 +177,15 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=201, help="points on a side")
     parser.add_argument("--samples", type=int, default=4096)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--equations", action="store_true", help="no MLP, whose peer takes minutes")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     of, rows = (arguments.size, arguments.samples), []
     shape = f"{arguments.size} x {arguments.size} x {arguments.samples}"
     for precision, dtype in DTYPES.items():
         rows += measure(f"primer {shape}", precision, primer_ways(*of, dtype), arguments.repeats)
-    rows += measure(f"mlp {shape}", "fp32", mlp_ways(*of, torch.float32), arguments.repeats)
+    if not arguments.equations:
+        rows += measure(f"mlp {shape}", "fp32", mlp_ways(*of, torch.float32), arguments.repeats)
     print(*map(line, rows), sep="\n", flush=True)
     if arguments.out:
         record.write(arguments.out, rows)

@@ -1,8 +1,9 @@
 """What draws each kind of picture, at the end of a training or of its run folder."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from .surface import draw_surface, has_surface, is_drawn_at_end
 from .sweep import draw_sweep, has_sweep
 
 log = logging.getLogger(__name__)
+SECONDS = 1.5  # of processor time, after which no picture of a command is begun
 
 
 def _is_varied(result: Result) -> bool:
@@ -49,6 +51,18 @@ class Drawing:
     has: Callable[[Any], bool]
     at_end: Callable[[Result], bool] = _always
     suffixes: tuple[str, ...] = (".png",)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What the pictures of one command have taken, which may be so much that others are left out."""
+
+    began: float = field(default_factory=time.process_time)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether they have had their time."""
+        return time.process_time() - self.began > SECONDS
 
 
 # A line a kind of kinds.py. Of the runs of a training or a whole sweep the subject is a Ranked, or Descents.
@@ -80,7 +94,7 @@ OF_RESULT = {
 def draw_pictures(result: Result, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
     """Draws what there is to see of a training's result into `folder` -> the files by their kinds.
 
-    What can't be drawn is said, and the others are drawn.
+    What can't be drawn is said, and the others are drawn; so is what there is no time left for.
 
     >>> from tempfile import TemporaryDirectory
     >>> from packtrain.trainer.config.schema import *
@@ -96,22 +110,27 @@ def draw_pictures(result: Result, folder: Path, say: Callable[[str], None] = pri
     ...     {kind: file.name for kind, file in draw_pictures(session.result(), Path(folder)).items()}
     {'fit': 'fit.png', 'graph': 'graph.png'}
     """
-    together = _draw(_at_end(OF_RUNS, result), Ranked.of_result(result), folder, say)
-    own = _draw(_at_end(OF_RESULT, result), result, folder, say)
-    return together | own | _draw(_at_end(OF_DESCENTS, result), Descents.of_result(result), folder, say)
+    where = folder, say, Clock()
+    together = _draw(_at_end(OF_RUNS, result), Ranked.of_result(result), *where)
+    own = _draw(_at_end(OF_RESULT, result), result, *where)
+    return together | own | _draw(_at_end(OF_DESCENTS, result), Descents.of_result(result), *where)
 
 
-def draw_runs_together(runs: Ranked, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
+def draw_runs_together(
+    runs: Ranked, folder: Path, say: Callable[[str], None] = print, clock: Clock | None = None
+) -> dict[str, Path]:
     """Draws what there is to see of all runs of a training or a sweep -> the files by their kinds.
 
     >>> from packtrain.trainer.folder.objective import Objective
     >>> draw_runs_together(Ranked([], Objective("loss.train")), Path("nowhere"))
     {}
     """
-    return _draw(OF_RUNS, runs, folder, say)
+    return _draw(OF_RUNS, runs, folder, say, clock or Clock())
 
 
-def draw_best_run(stored: Stored, folder: Path, say: Callable[[str], None] = print) -> dict[str, Path]:
+def draw_best_run(
+    stored: Stored, folder: Path, say: Callable[[str], None] = print, clock: Clock | None = None
+) -> dict[str, Path]:
     """Draws what there is to see of a sweep's best run -> the files by their kinds.
 
     The confusion excepted, which counts runs as the sweep does. The surface has the paths of all runs
@@ -129,8 +148,9 @@ def draw_best_run(stored: Stored, folder: Path, say: Callable[[str], None] = pri
     descents = Descents.of_folder(stored)
     own = _at_end(OF_RESULT, descents.result)
     own.pop("confusion")
-    drawn = _draw(own, descents.result, folder, say)
-    return drawn | _draw(_at_end(OF_DESCENTS, descents.result), descents, folder, say)
+    where = folder, say, clock or Clock()
+    drawn = _draw(own, descents.result, *where)
+    return drawn | _draw(_at_end(OF_DESCENTS, descents.result), descents, *where)
 
 
 def _at_end(table: Mapping[str, Drawing], result: Result) -> dict[str, Drawing]:
@@ -139,11 +159,15 @@ def _at_end(table: Mapping[str, Drawing], result: Result) -> dict[str, Drawing]:
 
 
 def _draw(
-    table: Mapping[str, Drawing], subject: Any, folder: Path, say: Callable[[str], None]
+    table: Mapping[str, Drawing], subject: Any, folder: Path, say: Callable[[str], None], clock: Clock
 ) -> dict[str, Path]:
     """Draws what there is -> the PNG files by their kinds."""
     files = {}
     for kind, drawing in table.items():
+        if clock.is_up:
+            if drawing.has(subject):
+                say(f"{kind}.png was left out, since other pictures took long: packtrain plot FOLDER {kind}")
+            continue
         for file in (folder / f"{kind}{suffix}" for suffix in drawing.suffixes):
             try:
                 if drawing.draw(subject, file) and file.suffix == ".png":

@@ -52,6 +52,7 @@ class Scene:
 def free_parameters_of(model: ExpressionModel) -> list[str]:
     """The parameters that aren't fixed.
 
+    >>> import torch
     >>> from packtrain.kernels.language import parse
     >>> free_parameters_of(ExpressionModel(parse("xy = a*x + b"), torch.ones(1, 2), "mse", None))
     ['a', 'b']
@@ -88,6 +89,7 @@ class Surface:
 def loss_name(scene: Scene) -> str:
     """What the bar of colours is of.
 
+    >>> import torch
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.config.schema import Config
     >>> model = ExpressionModel(parse("xy = a*x + b"), torch.ones(1, 2), "mse", None)
@@ -101,10 +103,12 @@ def loss_name(scene: Scene) -> str:
 def title_of(scene: Scene, surface: Surface) -> str:
     """What the surface is over, and what is held or minimized.
 
+    >>> import torch
     >>> from packtrain.kernels.language import parse
     >>> from packtrain.trainer.config.schema import Config
     >>> model = ExpressionModel(parse("xy = a*x + b"), torch.ones(1, 2), "mse", None)
     >>> scene = Scene(model, Dataset(torch.ones(9, 1), torch.ones(9, 1), (), ()), Pack(Config(), {}, 1), [])
+    >>> from packtrain.trainer.pictures.surface_plane import plane_of_parameters
     >>> plane = plane_of_parameters(["a", "b", "c"], ("a", "c"), np.zeros(3))
     >>> title_of(scene, Surface(plane, np.zeros(1), np.zeros(1), np.zeros((1, 1)), "b = 2", samples=4))
     'mse over a and c; b = 2; of 4 of 9 samples'

@@ -17,6 +17,9 @@ from ..data.foreign import UNREADABLE
 from ..engines.rows import Row, Rows
 from ..folder import seconds
 from ..folder.atomic import replace
+from ..folder.curve_file import write_curves
+from ..folder.curves import FILE as CURVES
+from ..folder.curves import read_curves
 from ..folder.objective import Objective, common
 from ..folder.plan import Plan, PlannedPack, read_result
 from ..folder.ranking import LISTED_BEST, LISTED_RUNS, best_first, best_run, counted, nested
@@ -150,7 +153,7 @@ def _columns(root: Path, pack: PlannedPack) -> dict[str, list[Any]]:
 
 
 def write_runs(root: Path, packs: list[PlannedPack]) -> None:
-    """Writes runs.csv, a row for each run of the `packs`, and the same as runs.parquet.
+    """Writes runs.csv, a row for each run of the `packs`, the same as runs.parquet, and all their curves.
 
     >>> with TemporaryDirectory() as folder:
     ...     root = Path(folder)
@@ -165,6 +168,9 @@ def write_runs(root: Path, packs: list[PlannedPack]) -> None:
     replace(root / "runs.csv", lambda file: _write_table(file, root, packs))
     table = read_table(root / "runs.csv")
     replace(root / "runs.parquet", lambda file: parquet.write_table(table, file))
+    curves = [read_curves(root / pack.folder).counted_from(pack.first).table for pack in packs]
+    if any(map(len, curves)):
+        replace(root / CURVES, lambda file: write_curves(file, curves))
 
 
 def _rows(root: Path, pack: PlannedPack) -> Iterator[dict[str, Any]]:

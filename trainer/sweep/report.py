@@ -19,7 +19,7 @@ from ..folder.settings import settings_of
 from ..folder.stored import read_stored
 from ..folder.table import write_settings
 from ..pictures.confusion import draw_best
-from ..pictures.drawn import draw_best_run, draw_runs_together
+from ..pictures.drawn import Clock, draw_best_run, draw_runs_together
 from ..pictures.ranked import Ranked
 from ..pictures.style import can_draw
 from .board import write_board
@@ -94,8 +94,9 @@ def draw_sweep_pictures(root: Path, plan: Plan) -> dict[str, Path]:
     drawn: dict[str, Path] = {}
     try:
         stored = read_stored(root)
-        drawn |= draw_runs_together(Ranked.of_folder(stored), root, say=_say)
-        drawn |= draw_best_run(stored, root, say=_say)
+        clock = Clock()
+        drawn |= draw_runs_together(Ranked.of_folder(stored), root, _say, clock)
+        drawn |= draw_best_run(stored, root, _say, clock)
         if draw_best(root):
             drawn["confusion"] = root / "confusion.png"
     except Exception as error:

@@ -180,6 +180,7 @@ def test_a_sweeps_curves_are_one_table(cli: Command, tmp_path: Path) -> None:
     swept = "-m", "optimizer=adam,sgd", "seed=1,2", "data.size=64", "loop.steps=21", "loop.batch_size=16"
     assert cli(*swept, "optimizer.lr=1e-5", "hydra.sweep.dir=out").code == 0
     assert cli("export", "out", "curves", "to=all.parquet").code == 0
+    assert read_curves(tmp_path / "out").grid("loss")[1].shape == (2, 4)
     table = parquet.read_table(tmp_path / "all.parquet")
     assert table.column_names[:4] == ["run", "step", "optimizer", "seed"]
     rows = zip(*(table[name].to_pylist() for name in ("run", "optimizer", "seed")), strict=True)

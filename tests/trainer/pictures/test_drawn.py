@@ -28,3 +28,11 @@ def test_a_picture_that_fails_is_told_and_does_not_stop_the_others(
     assert [*draw_pictures(fit(), tmp_path, say=said.append)] == ["fit", "graph"]
     assert {file.name for file in tmp_path.iterdir()} >= {"fit.png", "graph.png", "graph.svg"}
     assert said == ["sweep.png could not be drawn (division by zero); the results are written"]
+
+
+def test_what_there_is_no_time_for_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawn, "SECONDS", -1.0)
+    said: list[str] = []
+    assert draw_pictures(fit(), tmp_path, say=said.append) == {} and list(tmp_path.iterdir()) == []
+    why = "was left out, since other pictures took long: packtrain plot FOLDER"
+    assert said == [f"{kind}.png {why} {kind}" for kind in ("fit", "graph")]
