@@ -49,7 +49,7 @@ SCREENSHOTS = {
 def take_all(names: Sequence[str]) -> None:
     """Takes the pictures of these names, each training once; where there is no Chromium it says so."""
     if names and not chromium():
-        print(f"There is no Chromium here: {', '.join(names)} stay as they are.")
+        print(f"There is no Chromium here, so these stay as they are: {', '.join(names)}")
         return
     trainings = dict.fromkeys(SCREENSHOTS[name].training for name in names)
     for training in trainings:
