@@ -18,6 +18,8 @@ from packtrain.trainer.config.schema import all_fields, is_per_run
 from packtrain.trainer.sweep.grid import make_grid
 from packtrain.trainer.terminal.explain_words import read_explain
 from packtrain.trainer.terminal.fit import fit_command
+from scripts.pictures import screenshots
+from scripts.pictures.__main__ import NAMES
 from tests.helpers import ROOT
 from tests.trainer.configs import pack_of
 
@@ -95,6 +97,20 @@ def test_what_is_lost_would_be_found() -> None:
 def test_every_page_of_the_site_is_in_its_table_of_contents() -> None:
     listed = re.findall(r'"([\w/-]+\.md)"', (ROOT / "zensical.toml").read_text())
     assert sorted(listed) == sorted(str(page.relative_to(ROOT / "docs")) for page in PAGES[3:])
+
+
+def test_every_picture_is_made_by_the_script_and_shown_on_a_page() -> None:
+    kept = {file.name for file in (ROOT / "docs" / "pictures").iterdir()}
+    shown = {Path(target).name for page in PAGES for target in LINK.findall(prose(page)) if ".png" in target}
+    assert kept == shown == {f"{name}.png" for name in NAMES}
+
+
+def test_without_a_chromium_screenshots_stay_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(screenshots, "chromium", lambda: None)
+    screenshots.take_all(["tensorboard"])
+    assert capsys.readouterr().out == "There is no Chromium here, so these stay as they are: tensorboard\n"
 
 
 def commands() -> Iterator[str]:

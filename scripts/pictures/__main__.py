@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from PIL import Image
-
 from scripts.common import commands, record
-
-PAGES = record.ROOT / "docs" / "pictures"
-COLOURS = 256  # a picture of so many takes a third of the bytes, and looks alike
+from scripts.pictures.files import file_of, shrink
+from scripts.pictures.screenshots import SCREENSHOTS, take_all
 
 
 @dataclass(frozen=True)
@@ -23,8 +20,7 @@ class Picture:
     plot: str
 
 
-DOSE = """experiment=fit 'model.expressions=["response = low + (high - low)/(1 + (ec50/dose)^h)"]'
-    'model.initial={low: 0, high: 100, ec50: 5, h: 1}' data.path=docs/data/dose.csv fit.intervals=profile"""
+DOSE = "fit docs/data/dose.csv 'response = low + (high - low)/(1 + (ec50/dose)^h)' intervals=profile"
 COMPOUNDS = "fit docs/data/compounds.csv 'response = low + (high - low)/(1 + (ec50/dose)^h)' group=compound"
 DIGITS = "-m experiment=digits optimizer.lr=3e-4,1e-3,3e-3,1e-2,3e-2 'seed=range(0,16)'"
 DESCENTS = "-m 'experiment=glob(descent/*)'"
@@ -45,21 +41,27 @@ PICTURES = {
     "sine": Picture(SINE, "sweep"),
     "boundary": Picture(GAUSSIANS, "boundary"),
 }
+NAMES = [*PICTURES, *SCREENSHOTS]
 
 
 def main(names: Sequence[str]) -> None:
-    """Makes the pictures of these names, each training once."""
+    """Makes the pictures of these names."""
+    draw_all([name for name in names if name in PICTURES])
+    take_all([name for name in names if name in SCREENSHOTS])
+
+
+def draw_all(names: Sequence[str]) -> None:
+    """Draws the pictures of these names, each training once."""
     trainings = dict.fromkeys(PICTURES[name].training for name in names)
     with TemporaryDirectory() as folder:
         for place, training in enumerate(trainings):
             of_training = Path(folder) / str(place)
             commands.run(record.ROOT, "-m", "packtrain", *_words(training, of_training))
             for name in (name for name in names if PICTURES[name].training == training):
-                file = PAGES / f"{name}.png"
                 plot = shlex.split(PICTURES[name].plot)
-                commands.run(record.ROOT, "-m", "packtrain", "plot", str(of_training), *plot, f"to={file}")
-                shrink(file)
-                print(file.relative_to(record.ROOT), f"{file.stat().st_size:,} bytes")
+                to = f"to={file_of(name)}"
+                commands.run(record.ROOT, "-m", "packtrain", "plot", str(of_training), *plot, to)
+                shrink(name)
 
 
 def _words(training: str, folder: Path) -> Iterator[str]:
@@ -70,13 +72,7 @@ def _words(training: str, folder: Path) -> Iterator[str]:
     yield from ("monitor.tensorboard=false", "monitor.progress=false", "monitor.pictures=false")
 
 
-def shrink(file: Path) -> None:
-    """Writes a PNG again in so many colours, with those that it has most of."""
-    with Image.open(file) as image:
-        image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
-
-
 if __name__ == "__main__":
     parser = ArgumentParser("python -m scripts.pictures", description=__doc__)
-    parser.add_argument("names", metavar="NAME", nargs="*", choices=[*PICTURES, []], help="which pictures")
-    main(parser.parse_args().names or list(PICTURES))
+    parser.add_argument("names", metavar="NAME", nargs="*", choices=[*NAMES, []], help="which pictures")
+    main(parser.parse_args().names or NAMES)

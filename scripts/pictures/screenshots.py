@@ -1,17 +1,17 @@
-"""Makes the pictures of TensorBoard in the documentation: python -m scripts.pictures.screenshots."""
+"""The pictures of TensorBoard in the documentation, taken in a headless Chromium."""
 
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scripts.browser import Page, page
+from scripts.browser import Page, chromium, page
 from scripts.common import commands, record
-from scripts.pictures.__main__ import PAGES, shrink
+from scripts.pictures.files import file_of, shrink
 
 SWEEP = """-m experiment=digits optimizer=adam,adamw optimizer.lr=3e-4,1e-3,3e-3,1e-2,3e-2 'seed=range(0,30)'
     loop.steps=300 monitor.every=5"""
@@ -46,20 +46,24 @@ SCREENSHOTS = {
 }
 
 
-def main() -> None:
-    """Trains, opens TensorBoard, and writes what is to be seen."""
-    with TemporaryDirectory() as folder, page() as browser:
-        for training in dict.fromkeys(shot.training for shot in SCREENSHOTS.values()):
-            place = Path(folder) / str(len(list(Path(folder).iterdir()))) / "digits"
+def take_all(names: Sequence[str]) -> None:
+    """Takes the pictures of these names, each training once; where there is no Chromium it says so."""
+    if names and not chromium():
+        print(f"There is no Chromium here, so these stay as they are: {', '.join(names)}")
+        return
+    trainings = dict.fromkeys(SCREENSHOTS[name].training for name in names)
+    for training in trainings:
+        with TemporaryDirectory() as folder, page() as browser:
+            place = Path(folder) / "digits"
             more = (word.format(place) for word in PLACES)
             commands.run(record.ROOT, "-m", "packtrain", *shlex.split(training), *more)
-            for name, shot in SCREENSHOTS.items():
-                if shot.training == training:
-                    take(browser, shot, place, PAGES / f"{name}.png")
+            for name in (name for name in names if SCREENSHOTS[name].training == training):
+                take(browser, SCREENSHOTS[name], place, file_of(name))
+                shrink(name)
 
 
 def take(browser: Page, shot: Screenshot, training: Path, file: Path) -> None:
-    """Writes one picture, of few enough bytes."""
+    """Writes what a person sees of it."""
     with served(training, shot.all) as address:
         browser.open("about:blank")
         browser.open(f"{address}#{shot.dashboard}", *shot.size)
@@ -67,8 +71,6 @@ def take(browser: Page, shot: Screenshot, training: Path, file: Path) -> None:
         browser.ask(shot.click)
         browser.ask(SETTLES)
         file.write_bytes(browser.picture())
-    shrink(file)
-    print(file.relative_to(record.ROOT), f"{file.stat().st_size:,} bytes")
 
 
 @contextmanager
@@ -82,7 +84,3 @@ def served(training: Path, every: bool) -> Iterator[str]:
     finally:
         board.terminate()
         board.wait()
-
-
-if __name__ == "__main__":
-    main()

@@ -21,7 +21,8 @@ BLOCK = 1 << 12
 FIRST, LAST = 20, 60  # steps: of the checkpoint that is there, and of the training
 COMMAND = (
     "experiment=primer", "schedule=constant", "data.size=200", "loop.batch_size=50", "monitor.every=1",
-    "checkpoint.every=20", "monitor.progress=false", "compute.device=cpu", "compute.backend=reference",
+    "checkpoint.every=20", "monitor.progress=false", "monitor.pictures=false", "compute.device=cpu",
+    "compute.backend=reference",
     "engine=step", 'pack.over={seed: "range(0,8)"}',
 )  # fmt: skip
 

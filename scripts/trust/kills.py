@@ -20,7 +20,8 @@ from scripts.trust.leavings import checkpoints, left_in, unloadable
 KILLED = -9
 COMMON = (
     "data.size=300", "data.validation=0.2", "loop.batch_size=50", "loop.steps=200", "checkpoint.every=20",
-    "monitor.every=5", "monitor.validate_every=50", "monitor.progress=false", "compute.device=cpu",
+    "monitor.every=5", "monitor.validate_every=50", "monitor.progress=false", "monitor.pictures=false",
+    "compute.device=cpu",
 )  # fmt: skip
 MODELS = {"graph": "experiment=primer", "MLP": "experiment=gaussians"}
 SIZES = {"alone": (), "in a pack": ('pack.over={seed: "range(0,8)"}',)}

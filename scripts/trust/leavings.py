@@ -12,6 +12,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 from packtrain.trainer.data.foreign import UNREADABLE
 from packtrain.trainer.folder.checkpoint import NAMES, Checkpoint, part_of, read
+from packtrain.trainer.folder.curves import read_curves
 from packtrain.trainer.folder.event_file import messages
 
 SPEED = "speed/samples_per_second"
@@ -28,7 +29,7 @@ def left_in(folder: Path) -> dict[str, str]:
 
 
 def left_by(training: Path) -> dict[str, str]:
-    """Sums of the parameters, the state to go on with, the recorded points and the results."""
+    """Sums of the parameters, the state to go on with, the recorded points, the curves and the results."""
     last = max(checkpoints(training), key=lambda checkpoint: checkpoint.step, default=None)
     memory = part_of(last.memory, "engine") if last else {}
     result = json.loads((training / "result.json").read_text())
@@ -37,6 +38,7 @@ def left_by(training: Path) -> dict[str, str]:
         "parameters": _sum((training / "model.safetensors").read_bytes()),
         "memory": _sum(*(name.encode() + memory[name].numpy().tobytes() for name in sorted(memory))),
         "points": _sum(json.dumps(points_in(training)).encode()),
+        "curves": _sum(json.dumps(read_curves(training).table.to_pydict()).encode()),
         "results": _sum(json.dumps(result).encode(), (training / "runs.csv").read_bytes()),
     }
 

@@ -28,7 +28,8 @@ OPTIMIZERS = "sgd optimizer.momentum=0.9", "adam", "adamw optimizer.weight_decay
 ENGINES = "step compute.backend=reference", "fused compute.backend=numba"
 COMMON = (
     "data.size=100", "data.validation=0.2", "loop.batch_size=20", "loop.steps=20", "monitor.every=1",
-    "monitor.validate_every=7", "monitor.progress=false", "compute.device=cpu", 'pack.over={seed: "0,1"}',
+    "monitor.validate_every=7", "monitor.progress=false", "monitor.pictures=false", "compute.device=cpu",
+    'pack.over={seed: "0,1"}',
 )  # fmt: skip
 PLACES = 6, 8  # the middle and the end of an epoch, which has four steps
 FITS = (

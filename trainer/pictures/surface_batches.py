@@ -71,14 +71,7 @@ def _order(scene: Scene, size: int) -> Order:
 
 def _mark_lowest(axes: Any, surface: Surface, loss: np.ndarray, own: bool) -> None:
     """A ring where the loss over all samples is least, and a cross where a minibatch's own is."""
-    axes.plot(
-        *surface.lowest,
-        "o",
-        markersize=9,
-        markerfacecolor="none",
-        markeredgecolor="white",
-        markeredgewidth=1.8,
-    )
+    axes.plot(*surface.lowest, **_ring())
     if own and np.isfinite(loss).any():
         place = replace(surface, loss=loss).lowest
         axes.plot(*place, "X", markersize=8, color=SEVERAL[0][0], markeredgecolor="white")
@@ -87,10 +80,17 @@ def _mark_lowest(axes: Any, surface: Surface, loss: np.ndarray, own: bool) -> No
 def _write_lowest(figure: Any) -> None:
     from matplotlib.lines import Line2D  # noqa: PLC0415 (an optional dependency, and slow)
 
-    ring = {"marker": "o", "markersize": 9, "markerfacecolor": "#777777", "markeredgecolor": "white"}
     cross = {"marker": "X", "markersize": 8, "color": SEVERAL[0][0], "markeredgecolor": "white"}
     handles = [
-        Line2D([], [], linestyle="", markeredgewidth=1.8, label="least over all samples", **ring),
+        Line2D([], [], linestyle="", label="least over all samples", **_ring()),
         Line2D([], [], linestyle="", label="least over this minibatch", **cross),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8.5)
+
+
+def _ring() -> dict[str, Any]:
+    """The look of a white ring with a dark rim, to be seen on dark and on light."""
+    from matplotlib.patheffects import withStroke  # noqa: PLC0415 (an optional dependency, and slow)
+
+    ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "markeredgecolor": "white"}
+    return ring | {"markeredgewidth": 1.8, "path_effects": [withStroke(linewidth=3.4, foreground="#333333")]}

@@ -152,8 +152,9 @@ def _draw_top(subfigure: Any, runs: Ranked, name: str, shares: Mapping[str, floa
     left, *right = subfigure.subplots(1, len(ratios), squeeze=False, width_ratios=ratios)[0]
     handles = draw_runs(left, runs, name)
     left.set_ylabel(NAMES.get(name, name))
-    place = "lower right" if runs.objective.maximized and name != "loss" else "lower left"
-    left.legend(handles=handles, loc=place, **LEGEND)
+    climbs = runs.objective.maximized and name != "loss"
+    falls = "lower left" if left.get_yscale() == "log" else "upper right"  # where there is the least
+    left.legend(handles=handles, loc="lower right" if climbs else falls, **LEGEND)
     if name == "loss" and runs.objective.name != "loss.train":
         why = f"{runs.objective.name}, which runs are ranked by, was measured at their end alone"
         left.set_title(why, fontsize=8, color=MUTED, loc="left")

@@ -29,7 +29,7 @@ def test_full_and_read_only_disks(prepared: tuple[Path, Path]) -> None:
         pytest.skip("needs to mount a disk")
     begun, whole = prepared
     sizes = disks.sizes(begun, whole)
-    full = disks.on_a_disk(begun, sizes[4])
+    full = disks.on_a_disk(begun, sizes[9])
     assert full.before and full.is_plain and full.code == 1
     assert full.output.count("events.out.tfevents") == 1 and "the training goes on" in full.output
     roomy = disks.on_a_disk(begun, sizes[-1])
