@@ -36,6 +36,7 @@ EXEMPT = {
     "trainer.data.files.science": "astropy, h5py and zarr are an extra",
     "trainer.data.files.sheets": "openpyxl is an extra",
     "trainer.export.graph": "ONNX is an extra",
+    "trainer.pictures.surface_panels": "draws what a surface is, which surface.py makes",
     "trainer.search.rounds": "needs the job that Hydra runs",
     "trainer.sweep.planner": "needs Hydra's config loader",
     "trainer.terminal.hydra": "changes this process for good",

@@ -21,6 +21,14 @@ def draw_field(axes: Any, scale: Scale, heights: Heights) -> None:
 
     Of runs that share few values there are boxes: the middle half, the median, and whiskers that reach to
     95 % of the runs. What is worse than the axis shows stands at its edge.
+
+    >>> from packtrain.trainer.folder.objective import Objective
+    >>> from packtrain.trainer.pictures.style import new_figure
+    >>> heights = Heights(np.array([1.0, 2.0, 3.0]), Objective("loss.train"))
+    >>> axes = new_figure(3, 3).subplots()
+    >>> draw_field(axes, Scale.of([1, 10, 100]), heights)
+    >>> [text.get_text() for text in axes.get_xticklabels()]
+    ['1', '10', '100']
     """
     even, lost = np.split(scale.even(scale.at), [len(heights.of)])
     levels = scale.even(scale.levels)

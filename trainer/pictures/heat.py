@@ -19,6 +19,14 @@ def draw_heat(figure: Any, axes: Any, across: Scale, up: Scale, heights: Heights
 
     Of more values than can be seen, cells are bins of them. The best cell has a frame, and one whose runs
     are of no use, the last ones of the scales, a cross.
+
+    >>> from packtrain.trainer.folder.objective import Objective
+    >>> from packtrain.trainer.pictures.style import new_figure
+    >>> heights = Heights(np.array([1.0, 2.0, 3.0]), Objective("loss.train"))
+    >>> figure = new_figure(3, 3)
+    >>> draw_heat(figure, figure.subplots(), Scale.of([1, 2, 1]), Scale.of(["a", "a", "b"]), heights)
+    >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    ['a', 'b']
     """
     from matplotlib import colormaps  # noqa: PLC0415 (an optional dependency, and slow)
 

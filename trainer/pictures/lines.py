@@ -27,6 +27,11 @@ def draw_runs(axes: Any, runs: Ranked, name: str) -> list[Any]:
 
     Runs of up to five settings, seeds apart, have a colour for each. A cross is where a run diverged.
     -> what a legend shows of it.
+
+    >>> from packtrain.trainer.folder.objective import Objective
+    >>> from packtrain.trainer.pictures.style import new_figure
+    >>> draw_runs(new_figure(3, 3).subplots(), Ranked([], Objective("loss.train")), "loss")
+    []
     """
     groups = _groups(runs)
     drawn: list[np.ndarray] = []

@@ -13,7 +13,16 @@ MOST_LINES, AXIS = 300, "#999999"
 
 
 def draw_parallel(axes: Any, columns: Mapping[str, Scale], heights: Heights) -> None:
-    """Draws a line for each run, the best first, through its place in each column, what it came to last."""
+    """Draws a line for each run, the best first, through its place in each column, what it came to last.
+
+    >>> from packtrain.trainer.folder.objective import Objective
+    >>> from packtrain.trainer.pictures.style import new_figure
+    >>> heights = Heights(np.array([1.0, 2.0, 3.0]), Objective("loss.train"))
+    >>> axes = new_figure(3, 3).subplots()
+    >>> draw_parallel(axes, {"lr": Scale.of([1, 2, 3]), "seed": Scale.of([0, 1, 2])}, heights)
+    >>> len(axes.collections[0].get_paths())
+    3
+    """
     from matplotlib import colormaps  # noqa: PLC0415 (an optional dependency, and slow)
     from matplotlib.collections import LineCollection  # noqa: PLC0415 (likewise)
 

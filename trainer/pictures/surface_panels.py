@@ -187,7 +187,13 @@ def _length(surface: Surface, way: np.ndarray) -> float:
 
 
 def is_inside(surface: Surface, way: np.ndarray) -> np.ndarray:
-    """Which places [S, 2] are in the picture: [S]."""
+    """Which places [S, 2] are in the picture: [S].
+
+    >>> from types import SimpleNamespace
+    >>> square: Any = SimpleNamespace(x=np.array([0.0, 1.0]), y=np.array([0.0, 1.0]))
+    >>> is_inside(square, np.array([[0.5, 0.5], [0.5, 2.0]])).tolist()
+    [True, False]
+    """
     x, y = surface.x, surface.y
     with np.errstate(invalid="ignore"):
         return (x[0] <= way[:, 0]) & (way[:, 0] <= x[-1]) & (y[0] <= way[:, 1]) & (way[:, 1] <= y[-1])
@@ -197,6 +203,11 @@ def leaves(surface: Surface, way: np.ndarray) -> tuple[np.ndarray, float] | None
     """Where a way [S, 2] leaves the picture for good, and in which direction, in degrees from upwards.
 
     None where it was never inside.
+
+    >>> from types import SimpleNamespace
+    >>> square: Any = SimpleNamespace(x=np.array([0.0, 1.0]), y=np.array([0.0, 1.0]))
+    >>> leaves(square, np.array([[0.5, 0.5], [0.5, 2.0]]))[0].tolist()
+    [0.5, 1.0]
     """
     inside = is_inside(surface, way)
     if not inside.any() or inside[-1]:

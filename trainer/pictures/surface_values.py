@@ -142,7 +142,19 @@ def _sides(ranges: Ranges, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def values_on(scene: Scene, data: Dataset, plane: Plane, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The losses over some data at the places of a plane: [M, N], NaN where they aren't finite."""
+    """The losses over some data at the places of a plane: [M, N], NaN where they aren't finite.
+
+    >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.config.pack import Pack
+    >>> from packtrain.trainer.config.schema import Config
+    >>> model = ExpressionModel(parse("xy = a*x + b"), torch.ones(1, 2), "mse", None)
+    >>> data = Dataset(torch.tensor([[0.0], [1.0]]), torch.tensor([[1.0], [3.0]]), ("x",), ("xy",))
+    >>> path = Path("gd", np.array([[0.0, 0.0], [2.0, 1.0]]), 0.0)
+    >>> scene = Scene(model, data, Pack(Config(), {}, 1), [path])
+    >>> plane = surface_of(scene, Asked(size=3)).plane
+    >>> values_on(scene, data, plane, np.array([0.0, 2.0]), np.array([1.0])).tolist()
+    [[2.0, 0.0]]
+    """
     losses = losses_at(scene.model, data, torch.from_numpy(plane.points(x, y)), scene.run).numpy()
     return np.where(np.isfinite(losses), losses, np.nan).reshape(len(y), len(x))
 

@@ -7,7 +7,12 @@ from .explain_words import read_explain
 
 
 def show(arguments: Sequence[str]) -> None:
-    """Lists the runs of a folder, or shows one."""
+    """Lists the runs of a folder, or shows one.
+
+    >>> show(["nowhere"])
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: expected packtrain show ...
+    """
     given = read_show(arguments)
     from .show import show  # noqa: PLC0415 (pyarrow takes half a second)
 
@@ -15,7 +20,12 @@ def show(arguments: Sequence[str]) -> None:
 
 
 def export(arguments: Sequence[str]) -> None:
-    """Writes a run's model, or the curves, into files for use elsewhere."""
+    """Writes a run's model, or the curves, into files for use elsewhere.
+
+    >>> export(["nowhere"])
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: expected packtrain export ...
+    """
     given = read_export(arguments)
     from .export import export, export_curves  # noqa: PLC0415 (torch takes seconds)
 
@@ -24,7 +34,12 @@ def export(arguments: Sequence[str]) -> None:
 
 
 def predict(arguments: Sequence[str]) -> None:
-    """Writes what a run predicts for the rows of a file."""
+    """Writes what a run predicts for the rows of a file.
+
+    >>> predict(["nowhere"])
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: expected packtrain predict ...
+    """
     given = read_predict(arguments)
     from .predict import predict  # noqa: PLC0415 (torch takes seconds)
 
@@ -32,7 +47,12 @@ def predict(arguments: Sequence[str]) -> None:
 
 
 def plot(arguments: Sequence[str]) -> None:
-    """Draws a picture of a folder."""
+    """Draws a picture of a folder.
+
+    >>> plot(["nowhere"])
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: expected packtrain plot ...
+    """
     given = read_plot(arguments)
     from .plot import plot  # noqa: PLC0415 (torch takes seconds)
 
@@ -40,7 +60,12 @@ def plot(arguments: Sequence[str]) -> None:
 
 
 def explain(arguments: Sequence[str]) -> None:
-    """Prints what a training computes at a sample, or what a trained run does."""
+    """Prints what a training computes at a sample, or what a trained run does.
+
+    >>> explain(["nowhere"])
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: ...
+    """
     given = read_explain(arguments)
     from .explain import explain  # noqa: PLC0415 (torch takes seconds)
 
@@ -48,7 +73,12 @@ def explain(arguments: Sequence[str]) -> None:
 
 
 def board(arguments: Sequence[str]) -> None:
-    """Serves TensorBoard with the curves of a folder."""
+    """Serves TensorBoard with the curves of a folder.
+
+    >>> board(["nowhere"])
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: ...
+    """
     given = read_board(arguments)
     from .board import board  # noqa: PLC0415 (TensorBoard takes a second)
 
