@@ -31,6 +31,7 @@ def surface_of(scene: Scene, asked: Asked, most_work: int = MOST_WORK) -> Surfac
     Of more work than `most_work` some of the samples are taken, evenly.
 
     >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.config.pack import Pack
     >>> from packtrain.trainer.config.schema import Config
     >>> model = ExpressionModel(parse("xy = a*x + b"), torch.ones(1, 2), "mse", None)
     >>> data = Dataset(torch.tensor([[0.0], [1.0]]), torch.tensor([[1.0], [3.0]]), ("x",), ("xy",))
@@ -64,6 +65,7 @@ def how_of(scene: Scene, asked: Asked) -> str:
     """In which of the ways a surface is made. Raises UserError for one that can't be.
 
     >>> from packtrain.kernels.language import parse
+    >>> from packtrain.trainer.config.pack import Pack
     >>> from packtrain.trainer.config.schema import Config
     >>> model = ExpressionModel(parse("xy = a*x + b"), torch.ones(1, 2), "mse", None)
     >>> scene = Scene(model, Dataset(torch.ones(1, 1), torch.ones(1, 1), (), ()), Pack(Config(), {}, 1), [])
