@@ -65,10 +65,10 @@ class Descents:
         >>> Descents.of_result(session.result()).paths()[0].start.tolist()
         [3.0]
         """
-        return cls._of(result, Ranked.of_result(result).rows)
+        return cls._of_pack(result, Ranked.of_result(result).rows)
 
     @classmethod
-    def _of(cls, result: Result, lines: Sequence[Row]) -> "Descents":
+    def _of_pack(cls, result: Result, lines: Sequence[Row]) -> "Descents":
         read = partial(_points, result.pack, result.model, result.data, result.curves)
         return cls(result, result.best_run or 0, lines, lambda line: read(line["index"]))
 
@@ -80,7 +80,7 @@ class Descents:
         """
         best = Finished.read(stored.folder)
         if stored.plan is None:
-            return cls._of(best.result, stored.lines)
+            return cls._of_pack(best.result, stored.lines)
         placed = {line["index"]: stored.place(line) for line in stored.lines}
         alike = _like(best.folder, {folder for folder, _ in placed.values()})
         lines = [line for line in stored.lines if placed[line["index"]][0] in alike]

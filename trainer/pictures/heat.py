@@ -113,10 +113,18 @@ def _frame_best(axes: Any, medians: np.ndarray, maximized: bool) -> None:
 def _write(axes: Any, medians: np.ndarray, heights: Heights) -> None:
     """The number of each cell, in ink that shows on its colour."""
     low, high = heights.limits
+    finite = medians[np.isfinite(medians)]
+    digits = _digits(10**finite if heights.is_log else finite)
     for (row, column), median in np.ndenumerate(medians):
         if np.isfinite(median):
             dark = (median - low) / (high - low) > 0.5
             dark = not dark if heights.objective.maximized else dark
-            text = f"{10**median if heights.is_log else median:.3g}"
+            text = f"{10**median if heights.is_log else median:.{digits}g}"
             style = {"ha": "center", "va": "center", "fontsize": 7.5, "color": "white" if dark else "black"}
             axes.text(column, row, text, **style)
+
+
+def _digits(values: np.ndarray) -> int:
+    """How many digits tell values apart: three, or as many as their spread needs, up to six."""
+    spread, size = np.ptp(values), abs(values).max()
+    return int(np.clip(np.ceil(np.log10(size / spread)) + 2, 3, 6)) if spread > 0 else 3

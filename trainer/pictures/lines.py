@@ -14,18 +14,19 @@ from .style import CURVE, FAULT, NEW, SEVERAL, tidy
 MOST_LINES, MOST_RUNS = 200, 1000  # that are drawn; that quantiles are of
 FEW = 40  # runs that are each seen
 PLACES = 300  # steps at which quantiles are taken
-SETTINGS = SEVERAL[1:]  # colours and dashes; the first is the best run's
+SETTINGS = (*SEVERAL[1:], ("#333333", (0, (4, 1))))  # colours and dashes; the first of all is the best run's
 NAMES = {"loss": "training loss", VALIDATION: "validation loss"}
 RATES = {"lr": "learning rate", "damping": "damping"}
 QUANTILES = 0.1, 0.5, 0.9
 ROOM = 0.08  # decades above the greatest value of a logarithmic axis, and below the least
+FLAT = 1e-6  # of their size: values that differ by less are one
 BULK, MANY = 95, 10  # per cent of the values that an axis is for, of so many lines
 
 
 def draw_runs(axes: Any, runs: Ranked, name: str) -> list[Any]:
     """Draws the curves of `name`: of up to 40 runs each, of more the median and a band of 10-90 %; the best.
 
-    Runs of up to five settings, seeds apart, have a colour for each. A cross is where a run diverged.
+    Runs of up to six settings, seeds apart, have a colour for each. A cross is where a run diverged.
     -> what a legend shows of it.
 
     >>> from packtrain.trainer.folder.objective import Objective
@@ -45,6 +46,7 @@ def draw_runs(axes: Any, runs: Ranked, name: str) -> list[Any]:
     if name not in RATES:
         _mark_diverged(axes, runs, name)
     axes.set_xlabel("step")
+    axes.locator_params(axis="x", integer=True)
     tidy(axes)
     return axes.get_legend_handles_labels()[0]
 
@@ -133,9 +135,34 @@ def _limit(axes: Any, lines: Sequence[np.ndarray]) -> None:
         axes.set_yscale("log", nonpositive="mask")
         low, high = _bulk(np.log10(above), lines)
         axes.set_ylim(10 ** (low - ROOM), 10 ** (high + ROOM))
-    elif len(values) and values.max() > values.min():
+    elif is_flat(values):
+        limit_flat(axes, values)
+    elif len(values):
         low, high = _bulk(values, lines)
         axes.set_ylim(low - 0.04 * (high - low), high + 0.04 * (high - low))
+
+
+def is_flat(values: np.ndarray) -> bool:
+    """Whether these values are one, but for their last digits.
+
+    >>> is_flat(np.array([3.0, 3.0 + 1e-12])), is_flat(np.array([3.0, 3.1])), is_flat(np.array([]))
+    (True, False, False)
+    """
+    return bool(values.size) and bool(np.ptp(values) <= FLAT * abs(values).max())
+
+
+def limit_flat(axes: Any, values: np.ndarray) -> None:
+    """Limits about values that are one, in which the ticks are numbers without an offset.
+
+    >>> from .style import new_figure
+    >>> axes = new_figure(3, 3).subplots()
+    >>> limit_flat(axes, np.array([3.0, 3.0 + 1e-12]))
+    >>> np.round(axes.get_ylim(), 6).tolist()
+    [2.7, 3.3]
+    """
+    middle = float(values.mean())
+    room = 0.1 * abs(middle) or 1.0
+    axes.set_ylim(middle - room, middle + room)
 
 
 def _bulk(values: np.ndarray, lines: Sequence[np.ndarray]) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..folder.ranking import BEST_STEP
-from .lines import NAMES, RATES, draw_runs
+from .lines import NAMES, RATES, draw_runs, is_flat, limit_flat
 from .ranked import Ranked
 from .scales import is_wide
 from .style import CURVE, DATA, MUTED, can_draw, new_figure, save, tidy
@@ -76,6 +76,10 @@ def figure_of_loss(runs: Ranked) -> Any:
     if varies:
         _draw_rates(stack[-1], runs, str(rate))
     stack[-1].set_xlabel("step")
+    low, high = stack[-1].get_xlim()
+    if high - low < 1:  # of one step
+        stack[-1].set_xlim(low - 0.5, high + 0.5)
+    stack[-1].locator_params(axis="x", integer=True, min_n_ticks=1)
     figure.align_ylabels(stack)
     if not alone:
         figure.legend(handles=legend, loc="outside right upper", frameon=False, fontsize=8)
@@ -106,6 +110,8 @@ def _draw_one(axes: Any, runs: Ranked, names: list[str]) -> None:
     values = np.concatenate([curve[1] for curve in curves])
     if len(values) and values.min() >= 0 and (values > 0).any() and is_wide(values[values > 0]):
         axes.set_yscale("log", nonpositive="mask")
+    elif is_flat(values):
+        limit_flat(axes, values)
     if (best := row.get(BEST_STEP)) is not None:
         label = f"best validation: step {best:,}"
         axes.axvline(best, color=MUTED, linestyle=(0, (4, 2)), linewidth=1.1, label=label)

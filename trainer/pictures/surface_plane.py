@@ -17,6 +17,7 @@ REACH = 1.0  # of the box of starts and ends: how far beyond it a path is follow
 TYPICAL = 0.05  # share of the points on paths that lie farther out on each side than most
 OUTLIERS = 0.1  # share of the points on many paths that is left out on each side
 FLAT = 1e-9  # of its size: a side as short is none
+STILL = 1e-4  # of its value: what a parameter moves that was at its end from the start
 JACOBIAN_SAMPLES = 512
 
 Ranges = tuple[tuple[float, float], tuple[float, float]]
@@ -170,6 +171,11 @@ def ranges_of(plane: Plane, paths: Sequence[Path]) -> Ranges:
     >>> points = np.array([[0.0, 0.0]] * 40 + [[1e9, 1.0]] + [[2.0, 4.0]] * 40)
     >>> ranges_of(plane, [Path("", points, 1.0)])
     ((-1.0, 5.0), (-1.0, 5.0))
+
+    Where none goes anywhere, as a fit from its minimum, the picture covers half of each value.
+
+    >>> ranges_of(plane, [Path("", np.array([[4.0, 8.0], [4.0, 8.0000001]]), 1.0)])[0]
+    (2.5, 5.5)
     """
     useful = [path for path in paths if path.loss is not None]
     ways = [_even(plane.on(path.points)) for path in useful]
@@ -182,7 +188,7 @@ def ranges_of(plane: Plane, paths: Sequence[Path]) -> Ranges:
     few = 0.0 if useful and len(paths) <= NAMED else OUTLIERS / 2  # many may have ended anywhere
     low, high = np.quantile(ends, [few, 1 - few], 0)
     size = np.maximum(high - low, np.ptp(np.quantile(cloud, [TYPICAL, 1 - TYPICAL], 0), 0))
-    size = np.where(size > FLAT * np.maximum(abs(low), abs(high)), size, 0)
+    size = np.where(size > STILL * np.maximum(abs(low), abs(high)), size, 0)
     instead = np.full(2, size.max() / 2) if plane.columns is None else np.maximum(abs(low), abs(high)) / 2
     size = np.where(size > FLAT * instead, size, np.where(instead > 0, instead, 1.0))
     middle = (low + high) / 2

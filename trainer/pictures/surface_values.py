@@ -19,8 +19,9 @@ from .surface_scene import Asked, Scene, Surface
 
 SIZE, SIZE_OF_MLP = 201, 101  # points on a side
 FITS = 41  # fits on a side of a profile
-MOST_WORK = 1 << 34  # operations of a surface: points x samples x operations of the model
+MOST_WORK = 1 << 32  # operations of a surface: points x samples x operations of the model
 OF_A_FIT = 100  # evaluations of a fit's loss and slopes
+MOST_OTHERS = 4  # parameters that are minimized unasked: fits of more are slow, and rarely end
 HOW = "profile", "slice", "plane"
 
 
@@ -56,7 +57,7 @@ def surface_of(scene: Scene, asked: Asked, most_work: int = MOST_WORK) -> Surfac
 def _work(model: Model, how: str, size: int) -> int:
     """The operations that a surface takes for each sample."""
     if how == "profile":
-        return min(size, FITS) ** 2 * OF_A_FIT * model.width
+        return min(size, FITS) ** 2 * OF_A_FIT * (model.width + model.parameters.shape[1] ** 2)
     return size**2 * (model.width if isinstance(model, ExpressionModel) else model.parameters.shape[1])
 
 
@@ -92,7 +93,8 @@ def how_of(scene: Scene, asked: Asked) -> str:
             raise UserError(f"how=profile: {why}; how=slice holds the other parameters")
         if asked.batch:
             raise UserError("a minibatch's surface is a slice: leave out how=profile")
-    return asked.how or ("slice" if len(free) == 2 or why or asked.batch else "profile")
+    is_held = len(free) == 2 or len(free) > 2 + MOST_OTHERS or why or asked.batch
+    return asked.how or ("slice" if is_held else "profile")
 
 
 def _plane(scene: Scene, asked: Asked, how: str) -> Plane:

@@ -16,13 +16,13 @@ from .lines import NAMES, draw_runs
 from .parallel import draw_parallel
 from .ranked import SEED, Ranked
 from .scales import Scale
-from .style import MUTED, PAPER, can_draw, new_figure, save
+from .style import MUTED, can_draw, new_figure, save
 
 MOST_PANELS, ACROSS = 12, 3
 WIDTH, HEIGHT = 4.2, 3.2  # inches, of a panel
 MOST_BESIDE = 5  # fields whose lines have room beside a map
 LEAST_ACROSS = 2  # panels that the curves have room for
-LEGEND = {"fontsize": 8, "framealpha": 0.85, "facecolor": PAPER, "edgecolor": "none"}
+LETTER, HANDLE = 0.07, 0.7  # inches: of a legend's text, and before it
 
 
 def has_sweep(runs: Ranked) -> bool:
@@ -152,9 +152,7 @@ def _draw_top(subfigure: Any, runs: Ranked, name: str, shares: Mapping[str, floa
     left, *right = subfigure.subplots(1, len(ratios), squeeze=False, width_ratios=ratios)[0]
     handles = draw_runs(left, runs, name)
     left.set_ylabel(NAMES.get(name, name))
-    climbs = runs.objective.maximized and name != "loss"
-    falls = "lower left" if left.get_yscale() == "log" else "upper right"  # where there is the least
-    left.legend(handles=handles, loc="lower right" if climbs else falls, **LEGEND)
+    _write_legend(left, handles, subfigure.bbox.width / subfigure.figure.dpi * ratios[0] / sum(ratios))
     if name == "loss" and runs.objective.name != "loss.train":
         why = f"{runs.objective.name}, which runs are ranked by, was measured at their end alone"
         left.set_title(why, fontsize=8, color=MUTED, loc="left")
@@ -175,7 +173,15 @@ def _draw_fields(grid: Any, whole: Whole) -> None:
         row[0].set_ylabel(whole.heights.label)
         for axes in row[1:]:
             axes.tick_params(labelleft=False)
-    panels[0].legend(loc="best", **LEGEND)
+    _write_legend(panels[0], panels[0].get_legend_handles_labels()[0], WIDTH)
+
+
+def _write_legend(axes: Any, handles: Sequence[Any], width: float) -> None:
+    """Writes it above the panel, of so many inches, where it hides no run."""
+    longest = max((len(handle.get_label()) for handle in handles), default=0)
+    columns = max(1, min(len(handles), int(width / (HANDLE + LETTER * longest))))
+    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.8}
+    axes.legend(handles=handles, ncols=columns, fontsize=8, frameon=False, **place)
 
 
 def _draw_together(subfigure: Any, whole: Whole, pairs: Sequence[tuple[str, str]], parallel: bool) -> None:

@@ -1,7 +1,6 @@
 """What a sweep ends with: its table, its picture, and what is printed."""
 
 import logging
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,8 +12,9 @@ from ..console.next_steps import next_steps, shown, watch_steps
 from ..console.report import results_table
 from ..console.tables import Column, new_console, print_columns
 from ..folder.atomic import replace_json
+from ..folder.experiment import read_pack
 from ..folder.objective import objective_in
-from ..folder.plan import Plan, unfinished
+from ..folder.plan import Plan, read_result, unfinished
 from ..folder.ranking import no_best
 from ..folder.settings import settings_of
 from ..folder.stored import read_stored
@@ -27,7 +27,6 @@ from .board import write_board
 from .gather import Result, ended_packs, resume_step, rows_of, summary, write_runs
 
 log = logging.getLogger(__name__)
-NO_PICTURES = re.compile("monitor.pictures=(false|no|off|0)", re.IGNORECASE)
 HEADINGS = "failed pack", "", "because"  # of the table of packs that failed
 
 
@@ -83,17 +82,17 @@ def write_results(root: Path, plan: Plan, reasons: Mapping[str, str]) -> Result:
 def draw_sweep_pictures(root: Path, plan: Plan) -> dict[str, Path]:
     """Draws all runs of a sweep together, and what there is to see of the best -> the files by their kinds.
 
-    Nothing is drawn without matplotlib, or with monitor.pictures=false; what goes wrong is said.
+    Nothing is drawn without matplotlib, or where the packs' config says monitor.pictures=false, as
+    monitor=quiet does; what goes wrong is said.
 
     >>> from packtrain.trainer.folder.command import Command
-    >>> words = ["monitor.pictures=false"]
-    >>> draw_sweep_pictures(Path("nowhere"), Plan(Command("train", [], [], "."), words, []))
+    >>> draw_sweep_pictures(Path("nowhere"), Plan(Command("train", [], [], "."), [], []))
     {}
     """
-    if not can_draw() or any(map(NO_PICTURES.fullmatch, plan.overrides)):
-        return {}
     drawn: dict[str, Path] = {}
     try:
+        if not can_draw() or not _wants_pictures(root, plan):
+            return {}
         stored = read_stored(root)
         clock = Clock()
         drawn |= draw_runs_together(Ranked.of_folder(stored), root, _say, clock)
@@ -104,6 +103,11 @@ def draw_sweep_pictures(root: Path, plan: Plan) -> dict[str, Path]:
         log.exception("pictures could not be drawn")
         _say(f"a picture could not be drawn ({error}); the results are written")
     return drawn
+
+
+def _wants_pictures(root: Path, plan: Plan) -> bool:
+    folders = [root / pack.folder for pack in plan.packs]
+    return any(read_pack(folder).config.monitor.pictures for folder in folders if read_result(folder))
 
 
 def _say(problem: str) -> None:

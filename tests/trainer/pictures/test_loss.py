@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
 
+from packtrain.trainer.folder.curves import Curves
 from packtrain.trainer.folder.objective import Objective
 from packtrain.trainer.pictures.lines import quantiles
 from packtrain.trainer.pictures.loss import draw_loss, figure_of_loss
@@ -33,6 +35,19 @@ def test_one_run_has_both_losses_in_one_panel_and_its_rate_beneath() -> None:
 def test_a_rate_that_stays_is_said_below() -> None:
     figure = figure_of_loss(runs(1, {}, rate=0.02, validated=False))
     assert len(figure.axes) == 1 and figure.get_supxlabel() == "learning rate: 0.02"
+
+
+def test_a_loss_that_stays_and_a_step_alone_have_plain_ticks() -> None:
+    """A fit that began at its minimum: no offset of 1e-12, no step -0.02."""
+    row = {"index": 0, "outcome": "finished", "message": "", "steps": 2, "loss.train.first": 3.0}
+    row |= {"loss.train.last": 3.0, "loss.validation": None}
+    for steps, losses in (([0, 1], [3.0, 3.0 + 1e-12]), ([0], [3.0])):
+        curves = Curves(pyarrow.table({"run": [0] * len(steps), "step": steps, "loss": losses}))
+        figure = figure_of_loss(Ranked([row], Objective("loss.train"), lambda curves=curves: curves))
+        figure.draw_without_rendering()
+        axes = figure.axes[0]
+        assert axes.yaxis.get_major_formatter().get_offset() == ""
+        assert all(tick == round(tick) for tick in axes.get_xticks())
 
 
 def test_noise_is_smoothed_without_a_shift() -> None:

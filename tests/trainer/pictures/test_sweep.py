@@ -100,6 +100,21 @@ def test_two_fields_have_a_map_of_medians_with_the_best_framed() -> None:
     assert axes.patches[0].get_xy() == (0.5, -0.5)
 
 
+def test_numbers_of_a_map_tell_cells_apart() -> None:
+    fields = {"optimizer.lr": each(1e-3, 1e-2), "optimizer": lambda run, _: ("adam", "sgd")[run // 2 % 2]}
+    shown = runs(16, fields, lambda v: 0.18 + 1e-4 * (v["optimizer"] == "sgd") + v["optimizer.lr"] / 100)
+    axes = next(axes for axes in figure_of_sweep(shown).axes if axes.images)
+    assert len({text.get_text() for text in axes.texts}) == 4
+
+
+def test_legends_hide_no_run() -> None:
+    figure = figure_of_sweep(runs(30, GRID, good, lost=5))
+    figure.draw_without_rendering()
+    with_legend = [axes for axes in figure.axes if axes.get_legend()]
+    assert len(with_legend) == 2
+    assert all(axes.get_legend().get_window_extent().y0 >= axes.bbox.y1 for axes in with_legend)
+
+
 def test_of_many_values_cells_are_bins() -> None:
     scale = Scale.of(np.geomspace(1e-4, 1, 100).tolist())
     cell, names = cells(scale)

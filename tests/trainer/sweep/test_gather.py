@@ -12,7 +12,7 @@ import packtrain
 from packtrain.trainer.folder import result
 from packtrain.trainer.folder.stored import read_stored
 from packtrain.trainer.pictures.ranked import Ranked
-from packtrain.trainer.sweep import gather, report
+from packtrain.trainer.sweep import gather
 from packtrain.trainer.sweep.gather import weave
 from tests.helpers import Command, result_in
 from tests.strategies import few
@@ -75,9 +75,11 @@ def test_the_picture_has_the_curves_of_all_packs_the_best_first(
         assert names[0].startswith("1 ") and all("optimizer=adam" in name for name in names)
 
 
-@pytest.mark.parametrize("word", ["monitor.pictures=false", "monitor.pictures=False", "monitor.pictures=no"])
-def test_a_sweep_without_pictures_draws_none(word: str) -> None:
-    assert report.NO_PICTURES.fullmatch(word) and not report.NO_PICTURES.fullmatch("monitor.pictures=true")
+@pytest.mark.parametrize("word", ["monitor=quiet", "monitor.pictures=no"])
+def test_a_sweep_without_pictures_draws_none(word: str, cli: Command, drawn: None, tmp_path: Path) -> None:
+    words = "experiment=debug", "monitor=default", "monitor.tensorboard=false", "loop.steps=2"
+    assert cli("-m", *words, word, "seed=1,2", HERE).code == 0
+    assert not list((tmp_path / "sweep").rglob("*.png"))
 
 
 GATHERED = {

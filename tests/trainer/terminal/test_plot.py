@@ -19,6 +19,8 @@ def test_a_picture_of_a_folder_is_drawn_or_refused_in_a_sentence(cli: Command, t
     assert cli("plot", "out", "fit").out == "out/fit.png\n" and (tmp_path / "out" / "fit.png").exists()
     ended = cli("plot", "out", "confidence", "run=0")
     assert ended.out == "out/confidence-run-0000.png\n" and (tmp_path / ended.out.strip()).exists()
+    ended = cli("plot", "out", "surface", "how=slice", "size=5")
+    assert ended.out == "out/surface.png\n", ended.err
 
     listed = {line.split()[0]: line for line in cli("plot", "out").out.splitlines() if line.strip()}
     assert "data, curve and residuals" in listed["fit"] and "no: it needs" in listed["minima"]
