@@ -11,12 +11,16 @@ from typing import Any
 
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from packtrain.trainer.terminal.commands import COMMANDS
 from packtrain.trainer.terminal.main import main
 from tests.helpers import IMPORTABLE, Command, Ended
 
-torch.set_num_threads(1)  # on shared cores, threads that wait for one another take 20 times as long
+# On shared cores, threads that wait for one another take 20 times as long.
+torch.set_num_threads(1)
+threadpool_limits(1)  # of NumPy, which a plugin of pytest may have imported
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of what is imported later, and of processes that tests start
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -127,7 +127,8 @@ def test_samples_of_one_part_and_of_several(
 )
 @pytest.mark.parametrize("sizes", [(3, 4), (1, 130)], ids=["narrow", "wide"])
 def test_any_number_of_runs(runs: int, sizes: tuple[int, int], device: torch.device) -> None:
-    check(*made(runs, 3, sizes, False, torch.float32, device))
+    fewer = runs > 9 and sizes == (1, 130) and device.type == "cpu"  # a tile takes the interpreter long
+    check(*made(9 if fewer else runs, 3, sizes, False, torch.float32, device))
 
 
 @pytest.mark.parametrize("relu_last", [True, False])
@@ -191,16 +192,17 @@ def test_operands_that_are_not_contiguous_or_aligned_give_the_same(device: torch
 def test_a_run_is_the_same_in_any_pack(
     sizes: tuple[int, int], samples: int, shared: bool, device: torch.device
 ) -> None:
-    x, ((weight, bias),) = made(64, samples, sizes, shared, torch.float32, device)
+    pack = 64 if device.type == "cuda" else 9  # more than the programs that share the processors
+    x, ((weight, bias),) = made(pack, samples, sizes, shared, torch.float32, device)
     assert bias is not None
-    slope = drawn(64, samples, sizes[1], dtype=x.dtype, device=device)
+    slope = drawn(pack, samples, sizes[1], dtype=x.dtype, device=device)
 
     def of(runs: slice) -> list[Tensor]:
         own = x if shared else x[runs]
         y = kernel.linear_relu_fwd(own, weight[runs], bias[runs], True, "ieee", x.dtype)
         return [y, *kernel.linear_relu_bwd(own, weight[runs], y, slope[runs], False, True, True, "ieee")]
 
-    whole = of(slice(0, 64))
+    whole = of(slice(0, pack))
     for runs in (slice(7, 8), slice(5, 8)):
         assert all(a.equal(b[runs]) for a, b in zip(of(runs), whole, strict=True))
 

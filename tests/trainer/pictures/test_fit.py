@@ -118,7 +118,7 @@ def test_a_training_ends_with_pictures_in_its_folder_and_in_tensorboard(
     brief = "experiment=fit", "monitor.progress=false"
     assert cli(*brief, "fit.intervals=profile").code == 0
     names = {file.name for file in (tmp_path / "out").glob("*.png")}
-    assert names == {"loss.png", "fit.png", "confidence.png", "graph.png"}
+    assert names == {"loss.png", "fit.png", "confidence.png", "graph.png", "surface.png"}
     shown = images(run_folder(tmp_path / "out"))
     assert cli("plot", "out", "loss", "to=again.png").code == 0
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "out" / "loss.png").read_bytes()
