@@ -125,9 +125,10 @@ def read_options(kind: str, typed: Mapping[str, str]) -> dict[str, Any]:
     packtrain.kernels.common.errors.UserError: fit takes no size: its options are run and to
     """
     known = kind_of(kind).options
+    others = [*known, *(["run"] if kind_of(kind).of_a_run else [])]
     for name in typed:
         if name not in known:
-            names = " and ".join(filter(None, [", ".join([*known, "run"]), "to"]))
+            names = " and ".join(filter(None, [", ".join(others), "to"]))
             raise UserError(f"{kind} takes no {name}{nearest(name, known)}: its options are {names}")
     return {name: _read(kind, name, known[name], text) for name, text in typed.items()}
 

@@ -69,20 +69,28 @@ def _draw(stored: Stored, kind: str, run: str | None, to: Path, options: Mapping
 
 def _listed(stored: Stored) -> Iterator[tuple[str, str]]:
     """Each kind, and what it shows of this folder, or what that lacks: those that can be drawn first."""
-    lacking = {name: _lacking(stored, name) for name in KINDS}
+    subjects, problem = _subjects(stored)
+    lacking = {name: _lacking(name, subjects) for name in KINDS}
     for name in sorted(KINDS, key=lambda name: bool(lacking[name])):
         yield name, f"no: {lacking[name]}" if lacking[name] else KINDS[name].shows
+    if problem:
+        yield "reason", problem
 
 
-def _lacking(stored: Stored, kind: str) -> str:
-    """Why there is no such picture of the folder, '' where there is one."""
+def _subjects(stored: Stored) -> tuple[dict[str, Any], str]:
+    """kind -> what it is drawn of, as far as that can be read; and why it can't."""
+    ranked = Ranked.of_folder(stored)
+    subjects: dict[str, Any] = dict.fromkeys(OF_RUNS, ranked)
     try:
-        if kind in OF_RUNS:
-            has = OF_RUNS[kind].has(Ranked.of_folder(stored))
-        elif kind in OF_DESCENTS:
-            has = OF_DESCENTS[kind].has(Descents.of_folder(stored))
-        else:
-            has = OF_RESULT[kind].has(Finished.read(stored.folder, "best").result)
+        descents = Descents.of_folder(stored)
     except UserError as error:
-        return str(error)
+        return subjects, str(error)
+    return subjects | dict.fromkeys(OF_DESCENTS, descents) | dict.fromkeys(OF_RESULT, descents.result), ""
+
+
+def _lacking(kind: str, subjects: Mapping[str, Any]) -> str:
+    """Why there is no such picture, '' where there is one."""
+    if kind not in subjects:
+        return "what it is drawn of can't be had"
+    has = (OF_RUNS | OF_DESCENTS | OF_RESULT)[kind].has(subjects[kind])
     return "" if has else f"it needs {KINDS[kind].needs}"

@@ -46,6 +46,7 @@ def test_without_matplotlib_or_a_usable_run_it_says_so(
     (tmp_path / "none" / "result.json").write_text(json.dumps(result | {"best_run": None}))
     ended = cli("plot", "none")
     assert ended.code == 0 and "run=best: none has the runs 0 to 0" in " ".join(ended.out.split())
+    assert ended.out.count("run=best") == 1 and "what it is drawn of can't be had" in ended.out
     monkeypatch.setattr("packtrain.trainer.terminal.plot.can_draw", lambda: False)
     ended = cli("plot", "out", "fit")
     assert (ended.code, ended.err) == (
