@@ -26,6 +26,7 @@ UNDETERMINED = (
 EXACT = {
     "danwood": (*BRIEF, RATES, "loop.batch_size=full"),
     "debug": (*BRIEF, RATES),
+    "descent": (*BRIEF, RATES),
     "digits": (*BRIEF, RATES),
     "fit": (*FITTED, STARTS, "compute.backend=numba"),
     "gaussians": (*BRIEF, RATES, "data.size=4000", "data.validation=0.25"),

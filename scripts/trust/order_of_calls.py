@@ -78,8 +78,8 @@ def saves_in(calls: Iterator[Call]) -> dict[str, list[str]]:
     pending: dict[Path, list[str]] = {}  # of drafts
     waiting: dict[Path, str] = {}  # folder -> a name in it that is not on the disk yet
     for call in calls:
-        if call.what == "rename" and call.new:
-            saves[call.new.name] = [*pending.pop(call.path, []), call.what]
+        if call.what == "rename" and call.new and call.path in pending:  # else it had its content before
+            saves[call.new.name] = [*pending.pop(call.path), call.what]
             waiting[call.new.parent] = call.new.name
         elif call.what == "fsync" and call.path in waiting:
             saves[waiting.pop(call.path)].append("fsync of the folder")

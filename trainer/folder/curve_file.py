@@ -1,23 +1,21 @@
 """The file of curves: blocks that are appended while a training goes on, and at its end one Parquet file."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import torch
-from pyarrow import parquet
 from torch import Tensor
 
 from ..engines.base import History
 from ..models.evaluate import Evaluation
 from .atomic import replace
-from .curves import FILE, NOTHING, UNDERWAY, decoded, encoded, joined, read_curves
+from .curves import FILE, NOTHING, UNDERWAY, decoded, encoded, joined, read_curves, write_curves
 from .recording import ended_rows, recorded_rows, validated_rows
 
-ROWS = 1 << 17  # of a row group
 MOST_WAITING = 1 << 28  # bytes, before they are written without a call
 
 
@@ -61,14 +59,19 @@ class CurveFile:
         except ValueError:
             before = NOTHING
         self._start(before)
-        self.waiting = list(decoded(waiting))
+        self.waiting += decoded(waiting)
 
     def _start(self, table: pa.Table) -> None:
         """A file of these rows alone, in place of any other."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        content = encoded(table)
-        replace(self.file, lambda draft: draft.write_bytes(content))
-        self.waiting, self.rows, self.length = [], len(table), len(content)
+        self.waiting, self.rows, self.length, content = [], 0, 0, encoded(table)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            replace(self.file, lambda draft: draft.write_bytes(content))
+        except OSError as error:
+            self.problem = f"can't write {self.file}: {error.strerror}"
+            self.waiting = [table]
+            return
+        self.rows, self.length = len(table), len(content)
 
     def record(self, history: History) -> None:
         """Adds the recorded steps of a slice."""
@@ -119,29 +122,3 @@ class CurveFile:
             self.file.unlink()
         except OSError as error:
             self.problem = f"can't write {self.folder / FILE}: {error.strerror}"
-
-
-def write_curves(file: Path, blocks: Sequence[pa.Table]) -> None:
-    """Writes the rows of the blocks, one after another, as Parquet.
-
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     write_curves(Path(folder, "curves.parquet"), [pa.table({"run": [0], "step": [20]})])
-    ...     read_curves(Path(folder)).of(0)
-    {'step': array([20])}
-    """
-    schema = pa.unify_schemas([NOTHING.schema, *(block.schema for block in blocks)])
-    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-        for group in _groups(blocks, schema):
-            writer.write_table(group, row_group_size=ROWS)
-
-
-def _groups(blocks: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows of the blocks, ROWS at a time."""
-    left = schema.empty_table()
-    for block in blocks:
-        left = pa.concat_tables([left, block], promote_options="default").select(schema.names)
-        while len(left) >= ROWS:
-            yield left[:ROWS].combine_chunks()
-            left = left[ROWS:]
-    yield left.combine_chunks()

@@ -12,6 +12,7 @@ from ...kernels.common.errors import UserError
 from ..data.foreign import UNREADABLE
 
 FILE, UNDERWAY = "curves.parquet", "curves.arrow"  # of a training that has ended; of one that goes on
+ROWS = 1 << 17  # of a row group
 RUN, STEP = "run", "step"
 VALIDATION, METRICS, PARAMETERS = "loss.validation", "metrics.", "parameters."
 NOTHING = pa.table({RUN: pa.array([], pa.int64()), STEP: pa.array([], pa.int64())})
@@ -170,3 +171,29 @@ def decoded(content: bytes) -> Iterator[pa.Table]:
         except UNREADABLE:
             return
         yield table
+
+
+def write_curves(file: Path, blocks: Sequence[pa.Table]) -> None:
+    """Writes the rows of the blocks, one after another, as Parquet.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_curves(Path(folder, "curves.parquet"), [pa.table({"run": [0], "step": [20]})])
+    ...     read_curves(Path(folder)).of(0)
+    {'step': array([20])}
+    """
+    schema = pa.unify_schemas([NOTHING.schema, *(block.schema for block in blocks)])
+    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        for group in _groups(blocks, schema):
+            writer.write_table(group, row_group_size=ROWS)
+
+
+def _groups(blocks: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of the blocks, ROWS at a time."""
+    left = schema.empty_table()
+    for block in blocks:
+        left = pa.concat_tables([left, block], promote_options="default").select(schema.names)
+        while len(left) >= ROWS:
+            yield left[:ROWS].combine_chunks()
+            left = left[ROWS:]
+    yield left.combine_chunks()

@@ -13,8 +13,8 @@ from ..engines.rows import finite
 from ..models.base import Model
 from ..models.expression import ExpressionModel
 from .atomic import replace, replace_json
-from .curve_file import write_curves
 from .curves import FILE as CURVES
+from .curves import write_curves
 from .maps import maps_of
 from .result import Result
 from .settings import settings_of

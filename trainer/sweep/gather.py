@@ -17,9 +17,8 @@ from ..data.foreign import UNREADABLE
 from ..engines.rows import Row, Rows
 from ..folder import seconds
 from ..folder.atomic import replace
-from ..folder.curve_file import write_curves
 from ..folder.curves import FILE as CURVES
-from ..folder.curves import read_curves
+from ..folder.curves import read_curves, write_curves
 from ..folder.objective import Objective, common
 from ..folder.plan import Plan, PlannedPack, read_result
 from ..folder.ranking import LISTED_BEST, LISTED_RUNS, best_first, best_run, counted, nested

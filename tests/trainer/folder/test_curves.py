@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ from pyarrow import parquet
 
 import packtrain
 from packtrain.trainer.engines.base import History
-from packtrain.trainer.folder import curve_file
+from packtrain.trainer.folder import curves
 from packtrain.trainer.folder.curve_file import CurveFile
 from packtrain.trainer.folder.curves import FILE, NOTHING, UNDERWAY, Curves, joined, read_curves
 from packtrain.trainer.folder.recording import Recording
@@ -61,17 +62,20 @@ def whole(folder: Path) -> CurveFile:
 
 
 def test_a_row_is_a_run_at_a_step(tmp_path: Path) -> None:
-    curves = Curves(ended(whole(tmp_path)))
-    assert curves.parameters == PARAMETERS
-    assert curves.line(1, "loss").tolist() == [[0, 10, 20], [1, 11, 21]]
-    assert curves.line(0, "loss.validation").tolist() == [[20, 40], [0.5, 0.5]]
-    assert curves.line(2, "loss.validation").shape == (2, 0) and curves.line(2, "metrics.mae").shape == (2, 2)
-    assert curves.path(2, ["b", "a"]).tolist() == [[4, 2], [24, 12], [44, 22], [64, 32], [1, 1]]
-    steps, loss = curves.grid("loss")
+    recorded = Curves(ended(whole(tmp_path)))
+    assert recorded.parameters == PARAMETERS
+    assert recorded.line(1, "loss").tolist() == [[0, 10, 20], [1, 11, 21]]
+    assert recorded.line(0, "loss.validation").tolist() == [[20, 40], [0.5, 0.5]]
+    assert recorded.line(2, "loss.validation").shape == (2, 0) and recorded.line(2, "metrics.mae").shape == (
+        2,
+        2,
+    )
+    assert recorded.path(2, ["b", "a"]).tolist() == [[4, 2], [24, 12], [44, 22], [64, 32], [1, 1]]
+    steps, loss = recorded.grid("loss")
     assert steps.tolist() == [0, 10, 20, 30] and np.isnan(loss).sum(0).tolist() == [0, 1, 0]
-    assert curves.of(7)["step"].size == 0 and curves.line(0, "nothing").shape == (2, 0)
-    assert curves.grid("nothing")[1].shape == (0, RUNS)
-    assert curves.of_runs([1]).counted_from(10).table["run"].unique().to_pylist() == [11]
+    assert recorded.of(7)["step"].size == 0 and recorded.line(0, "nothing").shape == (2, 0)
+    assert recorded.grid("nothing")[1].shape == (0, RUNS)
+    assert recorded.of_runs([1]).counted_from(10).table["run"].unique().to_pylist() == [11]
     assert not (tmp_path / UNDERWAY).exists()
 
 
@@ -119,7 +123,7 @@ def test_a_training_that_goes_on_has_the_curves_of_one_undisturbed(
 
 
 def test_the_bytes_do_not_depend_on_the_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(curve_file, "ROWS", 7)
+    monkeypatch.setattr(curves, "ROWS", 7)
     often, seldom = CurveFile(tmp_path / "often", PARAMETERS), CurveFile(tmp_path / "seldom", PARAMETERS)
     for file, stops in ((often, range(1, 41)), (seldom, (20, 40))):
         file.begin()
@@ -139,6 +143,16 @@ def test_a_folder_that_cant_be_written_loses_nothing(tmp_path: Path, monkeypatch
     file.flush()
     assert file.problem.startswith("can't write") and "No such file" in file.problem
     file.file = where
+    assert ended(file).equals(ended(whole(tmp_path / "whole"))) and not file.problem
+
+
+def test_a_disk_that_is_full_at_first_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = CurveFile(tmp_path / "mine", PARAMETERS)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", Mock(side_effect=OSError(28, "No space left on device")))
+        file.begin()
+    assert file.problem == f"can't write {file.file}: No space left on device"
+    trained(file, 7, 20, 33, 40)
     assert ended(file).equals(ended(whole(tmp_path / "whole"))) and not file.problem
 
 

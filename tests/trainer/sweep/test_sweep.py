@@ -122,8 +122,9 @@ def test_experiments_of_a_glob_run_with_their_own_packs(cli: Command, tmp_path: 
     ended = cli("-m", names, *asked, HERE)
     assert ended.code == 0, ended.err
     found = [(row["experiment"], row["seed"]) for row in rows_in(tmp_path / "sweep")]
-    assert found == [("danwood", ""), *(("debug", str(seed)) for seed in range(3)), ("fit", "")]
-    assert result_in(tmp_path / "sweep")["experiment"] == "danwood, debug, fit"
+    debugged = [("debug", str(seed)) for seed in range(3)]
+    assert found == [("danwood", ""), *debugged, ("descent", ""), ("fit", "")]
+    assert result_in(tmp_path / "sweep")["experiment"] == "danwood, debug, descent, fit"
     assert (tmp_path / "sweep" / "runs.parquet").exists()
 
 

@@ -121,7 +121,7 @@ def test_weights_and_gradients_are_those_of_torch() -> None:
     outputs = (data.inputs.double() @ w0.T + b0).tanh() @ w1.T + b1
     torch.nn.functional.cross_entropy(outputs, data.targets[:, 0]).backward()
     for name, part in zip(NAMES, parts, strict=True):
-        for kind, values in (("weights", part.detach()), ("gradients", part.grad)):
+        for kind, values in (("weights", part.detach()), ("weights/gradients", part.grad)):
             assert values is not None
             made = written[1, f"{kind}/{name}", 45]
             ends = values.min().item(), values.max().item()

@@ -7,12 +7,11 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from packtrain.trainer.console.training import train
-from packtrain.trainer.folder.checkpoint import Checkpoints
-from packtrain.trainer.loop.stop import Signals
 from packtrain.trainer.session import Session
 from tests.helpers import Command, result_in
 from tests.trainer.sweep.test_sweep import BRIEF, QUICK, rows_in
@@ -103,9 +102,9 @@ def test_a_pack_that_a_signal_stopped_goes_on_from_anywhere(
         "model: {expressions: ['xv = a*xt']}\ndata: {path: configs/points.csv, columns: {xt: t, xv: v}}\n"
     )
 
-    def stopped(session: Session, checkpoints: Checkpoints, signals: Signals) -> None:
+    def stopped(session: Session, *others: Any) -> None:
         signal.raise_signal(signal.SIGTERM)
-        train(session, checkpoints, signals)
+        train(session, *others)
 
     asked = ("--config-dir", "configs", "experiment=mine", "loop.batch_size=3", "loop.steps=4", *QUICK)
     with monkeypatch.context() as patch:
