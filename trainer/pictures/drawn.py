@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..config.schema import LEAST_SQUARES
 from ..folder.experiment import read_pack
 from ..folder.result import Result
 from ..folder.stored import Stored
@@ -26,6 +27,7 @@ from .surface import draw_surface, has_surface, is_drawn_at_end
 from .sweep import draw_sweep, has_sweep
 
 log = logging.getLogger(__name__)
+MANY = 500  # fits
 SECONDS = 1.5  # of processor time, after which no picture of a command is begun
 
 
@@ -33,6 +35,13 @@ def _is_varied(result: Result) -> bool:
     """Whether runs differ in more than their groups and starts, which have pictures of their own."""
     config = result.pack.config
     return config.data.group is None and config.model.starts == 1
+
+
+def _is_followed(result: Result) -> bool:
+    """Whether somebody looks at its curves: of very many fits, and of groups, their ends are what counts."""
+    config = result.pack.config
+    is_fit = config.optimizer.kind in LEAST_SQUARES
+    return config.data.group is None and not (is_fit and result.pack.runs > MANY)
 
 
 def _always(_: Result) -> bool:
@@ -67,7 +76,7 @@ class Clock:
 
 # A line a kind of kinds.py. Of the runs of a training or a whole sweep the subject is a Ranked, or Descents.
 OF_RUNS = {
-    "loss": Drawing(draw_loss, has_loss),
+    "loss": Drawing(draw_loss, has_loss, _is_followed),
     "sweep": Drawing(draw_sweep, has_sweep, _is_varied),
 }
 OF_DESCENTS = {
@@ -75,8 +84,8 @@ OF_DESCENTS = {
 }
 OF_RESULT = {
     "fit": Drawing(draw_fit, has_fit),
-    "fits": Drawing(draw_groups, has_groups),
     "maps": Drawing(draw_maps, has_maps),
+    "fits": Drawing(draw_groups, has_groups),
     "minima": Drawing(draw_minima, has_minima),
     "confidence": Drawing(
         draw_confidence, has_confidence, at_end=lambda result: result.pack.config.fit.intervals == "profile"
@@ -111,9 +120,13 @@ def draw_pictures(result: Result, folder: Path, say: Callable[[str], None] = pri
     {'fit': 'fit.png', 'graph': 'graph.png'}
     """
     where = folder, say, Clock()
-    together = _draw(_at_end(OF_RUNS, result), Ranked.of_result(result), *where)
-    own = _draw(_at_end(OF_RESULT, result), result, *where)
-    return together | own | _draw(_at_end(OF_DESCENTS, result), Descents.of_result(result), *where)
+    drawn: dict[str, Path] = {}
+    if of_runs := _at_end(OF_RUNS, result):
+        drawn |= _draw(of_runs, Ranked.of_result(result), *where)
+    drawn |= _draw(_at_end(OF_RESULT, result), result, *where)
+    if of_descents := _at_end(OF_DESCENTS, result):
+        drawn |= _draw(of_descents, Descents.of_result(result), *where)
+    return drawn
 
 
 def draw_runs_together(

@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..engines.rows import Rows
 from ..folder.curves import NOTHING, RUN, STEP, Curves, joined, read_curves
 from ..folder.objective import Objective, loss_of, objective_in
 from ..folder.ranking import PLACE, Row, lines_best_first, nested
 from ..folder.result import Result
+from ..folder.settings import order_of
 from ..folder.stored import Stored
 from ..folder.table import table_of
 
@@ -25,17 +27,22 @@ def _no_curves() -> Curves:
 
 @dataclass(frozen=True)
 class Ranked:
-    """The `rows` of a runs.csv, what they are ranked by, and what `read` reads: their curves."""
+    """The `rows` of a runs.csv, what they are ranked by, and what `read` reads: their curves.
+
+    `columns` are the same rows as a result has them, which are ranked sooner.
+    """
 
     rows: Sequence[Row]
     objective: Objective
     read: Callable[[], Curves] = _no_curves
+    columns: Rows | None = None
 
     @classmethod
     def of_result(cls, result: Result) -> "Ranked":
         """The runs of a training, in memory."""
         objective = result.objective or loss_of(result.rows)
-        return cls(table_of(result.rows).to_pylist(), objective, lambda: result.curves or _no_curves())
+        rows = table_of(result.rows).to_pylist()
+        return cls(rows, objective, lambda: result.curves or _no_curves(), result.rows)
 
     @classmethod
     def of_folder(cls, stored: Stored) -> "Ranked":
@@ -52,6 +59,10 @@ class Ranked:
     @cached_property
     def lines(self) -> list[Row]:
         """The rows of the runs that are of use, the best first."""
+        if self.columns is not None:
+            useful = np.isfinite(self.objective.each(self.columns))
+            order = order_of(self.columns, self.objective)
+            return [self.rows[place] for place in order[useful[order]].tolist()]
         ranked = lines_best_first(self.rows, self.objective)
         return [line for line in ranked if self.objective.of(nested(line)) is not None]
 
