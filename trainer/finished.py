@@ -75,11 +75,22 @@ class Finished:
 
 def _here(pack: Pack, cwd: Path | None) -> Pack:
     """The pack on the CPU, its file where it was when the training began in `cwd`."""
-    compute = pack.config.compute
-    precision = "fp64" if compute.precision == "fp64" else "fp32"  # a CPU has no tf32
-    compute = replace(compute, device="cpu", backend="auto", precision=precision)
-    config = replace(pack.config, compute=compute)
+    pack = on_cpu(pack)
+    config = pack.config
     path = config.data.path
     if cwd and path and not path.startswith("~"):
         config = replace(config, data=replace(config.data, path=str(cwd / path)))
     return replace(pack, config=config)
+
+
+def on_cpu(pack: Pack) -> Pack:
+    """The same runs on the CPU, which has no tf32.
+
+    >>> from packtrain.trainer.config.schema import Config
+    >>> on_cpu(Pack(Config(), {}, 1)).config.compute.device
+    'cpu'
+    """
+    compute = pack.config.compute
+    precision = "fp64" if compute.precision == "fp64" else "fp32"
+    compute = replace(compute, device="cpu", backend="auto", precision=precision)
+    return replace(pack, config=replace(pack.config, compute=compute))

@@ -16,7 +16,7 @@ from ..data.groups import runs_of_groups
 from ..data.table import Table
 from ..engines.devices import make_compute
 from ..engines.rows import Row
-from ..finished import Finished
+from ..finished import Finished, on_cpu
 from ..models.base import Model
 from ..models.build import graph_of, new_model
 from ..models.mlp import MLPModel
@@ -104,19 +104,6 @@ def case_of_folder(folder: Path, run: str = "best") -> Case:
     state = f"{finished.row['outcome']}, in {finished.folder}"
     case = case_of(finished.pack, finished.data, finished.run, parameters, state)
     return replace(case, trained=finished.row)
-
-
-def on_cpu(pack: Pack) -> Pack:
-    """The same runs on the CPU, which has no tf32.
-
-    >>> from packtrain.trainer.config.schema import Config
-    >>> on_cpu(Pack(Config(), {}, 1)).config.compute.device
-    'cpu'
-    """
-    compute = pack.config.compute
-    precision = "fp64" if compute.precision == "fp64" else "fp32"
-    compute = replace(compute, device="cpu", backend="auto", precision=precision)
-    return replace(pack, config=replace(pack.config, compute=compute))
 
 
 def _smaller(pack: Pack) -> Pack:

@@ -15,16 +15,6 @@ HEADER, FOOTER = 12, 4  # bytes around a record's message: its length with a che
 MOST_POINTS = 500
 
 
-def run_name(run: int, runs: int) -> str:
-    """The folder of one run's event files below those of its pack; a single run has the pack's.
-
-    >>> from packtrain.trainer.folder.event_file import run_name
-    >>> run_name(7, runs=64), run_name(0, runs=1)
-    ('run-0007', '.')
-    """
-    return f"run-{run:04d}" if runs > 1 else "."
-
-
 def read_curve(folder: Path, tag: str) -> np.ndarray:
     """[2, S]: the steps of the scalar `tag` and its values there; of more than MOST_POINTS some, evenly.
 
