@@ -9,7 +9,7 @@ from .data.dataset import Data
 from .data.groups import runs_of_groups
 from .engines.rows import Row
 from .folder.curves import Curves, read_curves
-from .folder.experiment import read_pack, started_in
+from .folder.experiment import read_pack, resolved, started_in
 from .folder.objective import Objective, objective_in
 from .folder.result import Result
 from .folder.stored import Stored, read_stored
@@ -76,11 +76,8 @@ class Finished:
 def _here(pack: Pack, cwd: Path | None) -> Pack:
     """The pack on the CPU, its file where it was when the training began in `cwd`."""
     pack = on_cpu(pack)
-    config = pack.config
-    path = config.data.path
-    if cwd and path and not path.startswith("~"):
-        config = replace(config, data=replace(config.data, path=str(cwd / path)))
-    return replace(pack, config=config)
+    data = replace(pack.config.data, path=resolved(pack.config.data.path, cwd))
+    return replace(pack, config=replace(pack.config, data=data))
 
 
 def on_cpu(pack: Pack) -> Pack:

@@ -95,6 +95,16 @@ def started_in(folder: Path) -> Path | None:
     return Path(str(cwd)) if cwd else None
 
 
+def resolved(path: str | None, cwd: Path | None) -> str | None:
+    """A path of data as it was meant in `cwd`, where the training began.
+
+    >>> from packtrain.trainer.folder.experiment import resolved
+    >>> resolved("cup.csv", Path("/data")), resolved("~/cup.csv", Path("/data"))
+    ('/data/cup.csv', '~/cup.csv')
+    """
+    return str(cwd / path) if cwd and path and not path.startswith("~") else path
+
+
 def _alone(pack: Pack, run: int, cwd: Path | None) -> Config:
     known = OmegaConf.structured(Config)
     grouped = pack.config.data.group is not None
@@ -110,9 +120,7 @@ def _alone(pack: Pack, run: int, cwd: Path | None) -> Config:
     put(merged, {field: value for field, value in values.items() if field != START})  # pyright: ignore[reportArgumentType]
     config: Any = OmegaConf.to_object(merged)
     config.model.starts = 1
-    path = config.data.path
-    if cwd and path and not path.startswith("~"):
-        config.data.path = str(cwd / path)
+    config.data.path = resolved(config.data.path, cwd)
     return config
 
 
@@ -137,8 +145,8 @@ def _data(pack: Pack, cwd: Path | None) -> Any:
     from ..data.sources import load  # noqa: PLC0415 (torch takes seconds)
     from ..models.build import graph_of  # noqa: PLC0415 (likewise)
 
-    config, path = pack.config, pack.config.data.path
-    given = replace(config.data, path=str(cwd / path)) if cwd and path and path[0] != "~" else config.data
+    config = pack.config
+    given = replace(config.data, path=resolved(config.data.path, cwd))
     dtype = torch.float64 if config.compute.precision == "fp64" else torch.float32
     of_model = graph_of(config), config.model.loss, torch.device("cpu"), dtype
     return load(given, *of_model, others=read_columns(config.model, pack.over)).train
