@@ -1,9 +1,11 @@
 """A training, from config and data to results: the one path of every door."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,7 +22,7 @@ from .engines.base import Engine
 from .engines.build import make_engine, untrained
 from .engines.choose import Choice, check_backend
 from .engines.devices import Compute, make_compute
-from .engines.rows import Row
+from .engines.rows import Row, Rows
 from .folder.checkpoint import NEVER, part_of
 from .folder.curves import Curves
 from .folder.objective import NONE, Objective, loss_of
@@ -34,7 +36,7 @@ from .loop.validation import Validation
 from .loop.watch import Watcher
 from .models.base import Model
 from .models.build import graph_of, notes_on
-from .models.evaluate import Evaluation, confusion, evaluate
+from .models.evaluate import Evaluation, confusion, evaluate, evaluate_only
 from .models.starts import starts_told
 from .models.widths import hidden_note, last_of, with_widths
 from .pruning.judge import Judge, make_judge, why
@@ -186,8 +188,8 @@ class Session:
             watcher.record(history)
         self.slices.adapt(compiling.clock() - began)
 
-    def _validate(self, runs: Tensor | None = None) -> Evaluation | None:
-        """Evaluates all runs, or those marked [R], on the validation part, if there is one."""
+    def _validate(self, runs: Tensor) -> Evaluation | None:
+        """Evaluates the runs that are marked [R] on the validation part, if there is one."""
         measured = self.validation.measure(runs)
         if measured is None:
             return None
@@ -195,13 +197,13 @@ class Session:
             watcher.validated(self.engine.steps_done, *measured)
         return measured[0]
 
-    def _chosen(self) -> tuple[Model, Evaluation | None, Tensor | None]:
+    def _chosen(self, marked: Tensor) -> tuple[Model, Evaluation | None, Tensor | None]:
         """The models that the runs end with, their validation, and with model.best the steps they are of."""
-        validation = self._validate()
+        validation = self._validate(marked)
         if self.best is None or self.data.validation is None:
             return self.engine.model, validation, None
         model, steps = self.best.chosen(validation)
-        return model, evaluate(model, self.data.validation), steps
+        return model, evaluate_only(model, self.data.validation, marked), steps
 
     def _end_in_time(self) -> None:
         limit = self.pack.config.loop.max_seconds
@@ -217,17 +219,55 @@ class Session:
 
     def result(self) -> Result:
         """The results of the runs as they stand, or stood at their best, measured now over all data."""
+        with self.stopwatch.running(), at_work(self.compute):
+            rows, model = self._measured(torch.ones_like(self.engine.alive), self.done)
+            together = self.engine.report(rows)
+        curves = self.curves and self.curves.curves(*self._last(slice(None)))
+        return self._result(self.pack, slice(None), rows, model, curves, together)
+
+    def results(self, parts: Sequence[tuple[Pack, Sequence[int]]]) -> list[Result]:
+        """The result of each part, a pack and which of the runs it is, as of a training of its own.
+
+        The runs of a part have ended; the others may go on. Of first-order engines alone: a report on fits is
+        one on all of them.
+        """
+        places = [torch.tensor(runs, device=self.engine.steps.device) for _, runs in parts]
+        marked = torch.zeros_like(self.engine.alive)
+        marked[torch.cat(places)] = True
+        with self.stopwatch.running(), at_work(self.compute):
+            rows, model = self._measured(marked, ended=True)
+        recordings = self.curves.parts([runs for _, runs in parts]) if self.curves else [None] * len(parts)
+        results = []
+        for (pack, runs), place, recording in zip(parts, places, recordings, strict=True):
+            own = rows.of(np.array(runs)).gathered()
+            own.columns["values"] = pack.over
+            curves = recording and recording.curves(*self._last(place))
+            results.append(self._result(pack, place, own, model.of(place), curves))
+        return results
+
+    def _measured(self, marked: Tensor, ended: bool) -> tuple[Rows, Model]:
+        """A row for each run, measured where it is `marked` [R], and the models that the runs end with."""
         engine = self.engine
         reason = self.reason or ("" if engine.done else LOOKED_AT)
-        with self.stopwatch.running(), at_work(self.compute):
-            model, validation, best_steps = self._chosen()
-            after = evaluate(model, self.data.train)
-            endings = engine.endings(reason, why(self.pack.config.search))
-            rows = run_rows(self.pack, model, endings, self.before, after, validation, best_steps)
-            together = engine.report(rows)
-            if self.data.test is not None and self.done and not self.interrupted:
-                add_test(rows.columns, evaluate(model, self.data.test))
-        about = head(self.pack, self.compute, engine, self.choice, self.seconds)
+        model, validation, best_steps = self._chosen(marked)
+        after = evaluate_only(model, self.data.train, marked)
+        endings = engine.endings(reason, why(self.pack.config.search))
+        rows = run_rows(self.pack, model, endings, self.before, after, validation, best_steps)
+        if self.data.test is not None and ended and not self.interrupted:
+            add_test(rows.columns, evaluate_only(model, self.data.test, marked))
+        return rows, model
+
+    def _result(
+        self,
+        pack: Pack,
+        runs: Any,
+        rows: Rows,
+        model: Model,
+        curves: Curves | None,
+        together: Row | None = None,
+    ) -> Result:
+        """The result of the `runs` that `pack` is of: their indices, or a slice."""
+        about = head(pack, self.compute, self.engine, self.choice, self.seconds, runs)
         if self.data.notes:
             about["notes"] = list(self.data.notes)
         about["interrupted"] = self.interrupted
@@ -236,16 +276,15 @@ class Session:
         result = summary(about, rows, together, objective)
         result |= self._confusion(result["best_run"], model)
         grid = self.data.groups.shape if self.data.groups else None
-        kept = objective, self._recorded(), grid, self.data.validation
-        return Result(self.pack, rows, result, model, self.data.train, *kept)
+        return Result(
+            pack, rows, result, model, self.data.train, objective, curves, grid, self.data.validation
+        )
 
-    def _recorded(self) -> Curves | None:
-        """The curves up to here, where they are kept."""
-        if self.curves is None:
-            return None
+    def _last(self, runs: Any) -> tuple[Tensor, Tensor]:
+        """The steps of these runs, and their parameters worth a curve."""
         model = self.engine.model
-        last = model.parameters.detach()[:, list(model.scalars.values())]
-        return self.curves.curves(self.engine.steps_done, last)
+        columns = list(model.scalars.values())
+        return self.engine.steps_done[runs], model.parameters.detach()[runs][:, columns]
 
     def _confusion(self, best: int | None, model: Model) -> Row:
         """{"confusion": which classes the best run takes for which}; {} where there are no classes."""

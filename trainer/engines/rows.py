@@ -50,6 +50,16 @@ class Rows(Sequence[Row]):
         """These of the rows, by their places or marked, in this order."""
         return Rows(self.columns, self.places[rows])
 
+    def gathered(self) -> "Rows":
+        """The same rows, numbered from 0, with columns that hold nothing else.
+
+        >>> rows = Rows({"index": range(3), "loss": {"last": np.array([1.0, np.nan, 0.5])}})
+        >>> list(rows.of(np.array([2])).gathered())
+        [{'index': 0, 'loss': {'last': 0.5}}]
+        """
+        columns = {name: _gathered(column, self.places) for name, column in self.columns.items()}
+        return Rows(columns | {"index": range(len(self))})
+
 
 def each(rows: Sequence[Row], *path: str) -> list[Any]:
     """The value at `path` of every row; of rows that have none, None.
@@ -173,6 +183,18 @@ def finite(value: Any) -> Any:
     if isinstance(value, list):
         return [finite(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _gathered(column: Any, places: np.ndarray) -> Any:
+    """A column, or those below it, of the runs at `places` alone."""
+    if isinstance(column, dict):
+        return {name: _gathered(part, places) for name, part in column.items()}
+    if column is None or isinstance(column, np.ndarray):
+        return column if column is None else column[places]
+    if isinstance(column, Some):
+        known = {n: column.values[run] for n, run in enumerate(places.tolist()) if run in column.values}
+        return Some(known, len(places), column.missing)
+    return [column[run] for run in places.tolist()]
 
 
 def _row(columns: Row, run: int) -> Row:

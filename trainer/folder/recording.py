@@ -1,5 +1,6 @@
 """What a session records, as rows of curves, and the curves that are kept in memory."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,6 +94,34 @@ class Recording:
     def forget(self, step: int) -> None:
         """Drops what was recorded from `step` on, and validations after it."""
         self.blocks = [_until(block, step) for block in self.blocks]
+
+    def parts(self, parts: Sequence[Sequence[int]]) -> list["Recording"]:
+        """What was recorded of each of these parts of the runs, which are counted from 0 in each.
+
+        A part has the columns of those blocks alone that hold rows of it, as if it had been recorded alone.
+        """
+        table = joined(self.blocks)
+        runs = table[RUN].to_numpy()
+        known = int(runs.max(initial=-1)) + 1  # of later runs nothing was recorded
+        part, place = np.full((2, known), -1)
+        for n, some in enumerate(parts):
+            inside = [(run, at) for at, run in enumerate(some) if run < known]
+            part[[run for run, _ in inside]], place[[run for run, _ in inside]] = n, [at for _, at in inside]
+        order = np.argsort(part[runs], kind="stable")
+        bounds = np.searchsorted(part[runs][order], np.arange(len(parts) + 1))
+        block = np.repeat(np.arange(len(self.blocks)), [len(block) for block in self.blocks])[order]
+        table = table.set_column(0, RUN, pa.array(place[runs])).take(pa.array(order))
+        return [
+            self._of(table[start:stop], np.unique(block[start:stop]).tolist())
+            for start, stop in itertools.pairwise(bounds.tolist())
+        ]
+
+    def _of(self, table: pa.Table, blocks: Sequence[int]) -> "Recording":
+        """A part, whose rows were recorded in these blocks."""
+        names = dict.fromkeys(name for n in blocks for name in self.blocks[n].column_names)
+        part = Recording(self.parameters)
+        part.blocks = [table.select(list(names))] if blocks else []
+        return part
 
     def curves(self, steps: Tensor, parameters: Tensor) -> Curves:
         """What was recorded of runs that have made so many `steps` [R] and have these `parameters` [R, P]."""

@@ -147,8 +147,17 @@ def notes_on(row: Row, config: Config, one_hot: bool) -> list[str]:
     return [f"r2 is not above 0, so the targets' mean would do as well: {advice}"]
 
 
-def head(pack: Pack, compute: Compute, engine: Engine, choice: Choice, seconds: Seconds) -> Row:
+def head(
+    pack: Pack,
+    compute: Compute,
+    engine: Engine,
+    choice: Choice,
+    seconds: Seconds,
+    runs: Any = slice(None),
+) -> Row:
     """result.json without its runs: what ran, where and why so, and how long it took.
+
+    `runs` are those of the engine that `pack` is of, their indices: all, if nothing is said.
 
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.session import Session
@@ -170,8 +179,8 @@ def head(pack: Pack, compute: Compute, engine: Engine, choice: Choice, seconds: 
         "graph": "static" if engine.capture else "dynamic",
         "precision": pack.config.compute.precision,
         "runs": pack.runs,
-        "steps": engine.step,
-        "samples": int((engine.steps_done * engine.batches).sum()),
+        "steps": int(engine.steps_done[runs].max()),
+        "samples": int((engine.steps_done * engine.batches)[runs].sum()),
         "seconds": seconds.rounded,
     }
 

@@ -31,22 +31,23 @@ class Validation:
         """The step after `step` at which a validation is due."""
         return step - step % self.every + self.every if self.data else NEVER
 
-    def measure(self, runs: Tensor | None = None) -> tuple[Evaluation, Tensor] | None:
-        """Loss and metrics of all runs, or of those marked [R], and which [R] of them are new.
+    def measure(self, runs: Tensor) -> tuple[Evaluation, Tensor] | None:
+        """Loss and metrics of the runs that are marked [R], and which [R] of them are new.
 
-        A run is new that has made a step since it was measured last. None where there is nothing to measure.
+        A run is new that trains and has made a step since it was measured last. None where there is nothing
+        to measure.
         """
-        if self.data is None or (runs is not None and not runs.any()):
+        if self.data is None or not runs.any():
             return None
         evaluation = self._evaluate(self.data, runs)
         steps, validated = self.engine.steps_done, self.memory["validated"]
-        new = (self.engine.alive if runs is None else runs) & (steps > validated)
+        new = self.engine.alive & runs & (steps > validated)
         validated.copy_(steps.where(new, validated))
         return evaluation, new
 
-    def _evaluate(self, data: Dataset, runs: Tensor | None) -> Evaluation:
+    def _evaluate(self, data: Dataset, runs: Tensor) -> Evaluation:
         """Evaluates all runs, at most once a step, or only those that are marked."""
-        if runs is not None and not runs.all():
+        if not runs.all():
             return evaluate_only(self.engine.model, data, runs)
         if self.latest is None or self.latest[0] < self.engine.step:
             self.latest = self.engine.step, evaluate(self.engine.model, data)

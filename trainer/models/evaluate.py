@@ -67,6 +67,8 @@ def evaluate_only(model: Model, data: Dataset, runs: Tensor, metrics: bool = Tru
     >>> evaluate_only(model, data, torch.tensor([False, True])).loss.tolist()
     [nan, 2.5]
     """
+    if runs.all():
+        return evaluate(model, data, metrics)
     part = evaluate(model.of(runs), data.of(runs), metrics)
 
     def spread(values: Tensor) -> Tensor:
