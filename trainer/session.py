@@ -142,6 +142,30 @@ class Session:
             session.watchers.append(session.curves)
         return session
 
+    @classmethod
+    def joined(cls, pack: Pack, parts: Sequence[tuple["Session", Sequence[int]]]) -> "Session":
+        """Some runs of sessions of one structure that have made equally many steps, as one; `pack` is theirs.
+
+        Each run goes on as it would have. The sessions that they come from are to be left alone.
+        """
+        first = parts[0][0]
+        assert all(session.step == first.step for session, _ in parts)
+        places = [torch.tensor(runs, device=first.engine.steps.device) for _, runs in parts]
+        compute, data = first.compute, first.data
+        with at_work(compute):
+            model, choice = untrained(pack, data.train, compute)
+            engine = make_engine(pack, model, data.train, choice)
+        before = torch.cat([part.before.loss[runs] for (part, _), runs in zip(parts, places, strict=True)])
+        session = cls(pack, compute, data, choice, engine, Evaluation(before, {}))
+        given = [(part.memory, runs) for (part, _), runs in zip(parts, places, strict=True)]
+        session.restore(first.step, {name: _rows(name, given) for name in session.memory})
+        session.stopwatch, session.slices = first.stopwatch, first.slices
+        if first.curves:
+            session.curves = Recording(list(model.scalars))
+            session.curves.add([(part.curves, runs) for part, runs in parts if part.curves])
+            session.watchers.append(session.curves)
+        return session
+
     @property
     def step(self) -> int:
         """The steps that have been made."""
@@ -336,6 +360,18 @@ def _pack_of(given: Pack | Config) -> Pack:
     if (kind := pack.config.search.kind) != "grid":
         raise UserError(f"a session trains one pack, and search={kind} many, one after another: search=grid")
     return pack
+
+
+def _rows(name: str, given: Sequence[tuple[Mapping[str, Tensor], Tensor]]) -> Tensor:
+    """The rows of a tensor in several memories; a state that one lacks matters in others alone: it is 0."""
+    like = next(memory[name] for memory, _ in given if name in memory)
+    none = like.new_zeros(1, *like.shape[1:])
+    return torch.cat(
+        [
+            memory[name][runs] if name in memory else none.repeat_interleave(len(runs), 0)
+            for memory, runs in given
+        ]
+    )
 
 
 @contextmanager

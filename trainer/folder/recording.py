@@ -91,6 +91,14 @@ class Recording:
         """Adds a validation."""
         self.blocks.append(validated_rows(steps, evaluation, runs))
 
+    def add(self, parts: Sequence[tuple["Recording", Sequence[int]]]) -> None:
+        """Adds what was recorded of some runs elsewhere: here they are counted from 0, part after part."""
+        first = 0
+        for recording, runs in parts:
+            numbered = (_of_runs(block, runs, first) for block in recording.blocks)
+            self.blocks += [block for block in numbered if len(block)]
+            first += len(runs)
+
     def forget(self, step: int) -> None:
         """Drops what was recorded from `step` on, and validations after it."""
         self.blocks = [_until(block, step) for block in self.blocks]
@@ -126,6 +134,15 @@ class Recording:
     def curves(self, steps: Tensor, parameters: Tensor) -> Curves:
         """What was recorded of runs that have made so many `steps` [R] and have these `parameters` [R, P]."""
         return Curves(joined([*self.blocks, ended_rows(steps, parameters, self.parameters)]))
+
+
+def _of_runs(block: pa.Table, runs: Sequence[int], first: int) -> pa.Table:
+    """The rows of these runs, which are counted from `first`."""
+    own = block[RUN].to_numpy()
+    place = np.full(max([*runs, int(own.max(initial=-1))]) + 1, -1)
+    place[list(runs)] = first + np.arange(len(runs))
+    numbered = place[own]
+    return block.set_column(0, RUN, pa.array(numbered)).filter(pa.array(numbered >= 0))
 
 
 def _until(block: pa.Table, step: int) -> pa.Table:
