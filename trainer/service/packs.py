@@ -14,7 +14,7 @@ from .structure import merges, reports_together, together
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What a worker trains for somebody: the `pack` of job `id`, of one run or several; `key` is its structure's."""
+    """What a worker trains for somebody: the `pack` of job `id`, of the structure `key`."""
 
     id: int
     key: str
