@@ -177,10 +177,8 @@ class Keeper:
         if not asked:
             log.warning("worker %s: %s, with jobs %s in its hand", local.name, reason, local.touched)
         try:
-            blamed = [] if asked else local.touched
-            await asyncio.wait_for(
-                asyncio.ensure_future(_awaited(self.died(local.name, blamed, reason))), TELLING
-            )
+            told = self.died(local.name, [] if asked else local.touched, reason)
+            await asyncio.wait_for(asyncio.wrap_future(told), TELLING)
         except Exception:
             log.exception("the end of worker %s isn't noted yet", local.name)
 
