@@ -1,7 +1,7 @@
 """What is submitted -> checked jobs: composed as the command composes it, and quickly where it is known."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from functools import cache
 from threading import Lock
@@ -30,7 +30,8 @@ from .quick import Choices, interpolates, is_simple, value_at, with_values
 from .structure import FREE, difference, joins, key_of, per_run_paths, with_fields
 
 MISTAKES = UserError, HydraException, OmegaConfBaseException, ValueError
-K, V = TypeVar("K"), TypeVar("V")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 class Latest(OrderedDict[K, V], Generic[K, V]):

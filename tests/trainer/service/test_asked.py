@@ -225,7 +225,7 @@ def test_a_search_is_one_job_that_shares_no_pack() -> None:
     [
         (Limits(words=1), ["seed=1", "name=a"], "at most 1 overrides"),
         (Limits(word=9), ["seed=1234567"], "at most 9 characters here; got 12: seed=1234"),
-        (Limits(runs=2), ["experiment=debug", "pack.over={seed: '1,2,3'}"], "at most 2 runs"),
+        (Limits(runs_per_job=2), ["experiment=debug", "pack.over={seed: '1,2,3'}"], "at most 2 runs"),
     ],
 )
 def test_limits_are_sentences(limits: Limits, overrides: list[str], sentence: str) -> None:
