@@ -1,7 +1,6 @@
 """How much a request may ask for, and the sentences of what is more."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,11 +13,10 @@ from .jobs import Asked
 class Limits:
     """What one request, and one user, may take of the server.
 
-    Bytes of a `body`, of what a worker sends (`sent`), and of a file of data (`data`); overrides of a job
-    (`words`) and characters of one (`word`); jobs of a sweep (`jobs`), and of a `batch`; event streams that
-    are open (`listeners`), and events that are in memory for them (`buffer`); requests that wait to be
-    checked (`pending`); seconds of a long poll (`wait`), and until one who asks too much may ask again
-    (`retry_after`).
+    Bytes of a `body`, of what a worker sends (`sent`), and of a file of data (`data`); jobs of a sweep
+    (`jobs`), and of a `batch`; event streams that are open (`listeners`), and events that are in memory for
+    them (`buffer`); requests that wait to be checked (`pending`); seconds of a long poll (`wait`), and until
+    one who asks too much may ask again (`retry_after`). How long overrides may be, request_rules says.
     """
 
     waiting_per_user: int = 50_000  # jobs
@@ -28,8 +26,6 @@ class Limits:
     body: int = 8 << 20
     sent: int = 1 << 30
     data: int = 4 << 30
-    words: int = 1_000
-    word: int = 1 << 20
     jobs: int = 1_000
     batch: int = 1_000
     listeners: int = 1_000
@@ -47,22 +43,6 @@ class Limits:
         """
         if not 1 <= requests <= self.batch:
             raise UserError(f"a batch has from 1 to {self.batch:,} requests; got {requests:,}")
-
-    def check_words(self, overrides: Sequence[str]) -> None:
-        """Raises UserError for too many overrides, and for one that is too long.
-
-        >>> Limits(word=8).check_words(["seed=123456"])
-        Traceback (most recent call last):
-        packtrain...UserError: an override has at most 8 characters here; got 11: seed=123...
-        """
-        if len(overrides) > self.words:
-            raise UserError(f"a job has at most {self.words:,} overrides here; got {len(overrides):,}")
-        for word in overrides:
-            if len(word) > self.word:
-                start = word[: min(self.word, 40)]
-                raise UserError(
-                    f"an override has at most {self.word:,} characters here; got {len(word):,}: {start}..."
-                )
 
     def check_runs(self, runs: int) -> None:
         """Raises UserError for a job of too many runs.
@@ -100,9 +80,10 @@ def check_memory(asked: Asked, memory: int | None) -> None:
     packtrain...UserError: 1,000 runs of 1,011,010 parameters take at least 16.2 GB, and no device here ...
     """
     if memory is not None and (least := least_bytes(asked)) > memory:
+        what = f"{asked.runs:,} runs of {parameters(asked):,} parameters"
         raise UserError(
-            f"{asked.runs:,} runs of {parameters(asked):,} parameters take at least {least / 1e9:.1f} GB, and "
-            f"no device here has more than {memory / 1e9:.1f}: submit fewer runs at once"
+            f"{what} take at least {least / 1e9:.1f} GB, and no device here has more than "
+            f"{memory / 1e9:.1f}: submit fewer runs at once"
         )
 
 

@@ -236,7 +236,7 @@ def event_routes(hub: Hub, heartbeat: float = HEARTBEAT) -> APIRouter:
     router = APIRouter(tags=["events"])
     stream: dict[str, Any] = {"description": "events, as they happen", "content": {"text/event-stream": {}}}
 
-    @router.get("/events", response_class=EventStream, responses={200: stream, **problems()})
+    @router.get("/events", response_class=Response, responses={200: stream, **problems()})
     async def events(
         job: Annotated[int | None, Query(ge=1, le=MOST, description="of this job alone")] = None,
         after: Annotated[int | None, Query(ge=0, le=MOST, description="as Last-Event-ID")] = None,
