@@ -57,8 +57,9 @@ def _add_ends(board: Board, finished: Finished) -> None:
         text = equations_text(finished.trained, best, result.rows[best], finished.pack.runs)
         if text:
             board.add_text("equations", text)
-    for run in range(finished.pack.runs) if finished.pack.runs <= MOST_SHOWN else [best]:
-        for curve in pr_curves(result, run) if run is not None else ():
+    best_alone = [] if best is None else [best]
+    for run in range(finished.pack.runs) if finished.pack.runs <= MOST_SHOWN else best_alone:
+        for curve in pr_curves(result, run):
             board.add_of_run(run, curve, result.rows[run]["steps"])
     board.add_results(result.rows, result.objective)
 

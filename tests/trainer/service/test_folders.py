@@ -1,4 +1,6 @@
 """A job's stored files become the folder that its command would have left."""
+# protobuf makes its classes at run time:
+# pyright: reportAttributeAccessIssue=false
 
 import asyncio
 import io
@@ -38,7 +40,8 @@ OWN = ".lock", "checkpoint"
 CASES = {
     "equations": ["experiment=primer", "loop.steps=40", "data.size=64", "loop.batch_size=16", PLAIN],
     "an MLP": ["experiment=gaussians", "loop.epochs=null", "loop.steps=30", "data.size=200",
-               "data.validation=0.2", "monitor.validate_every=10", "loop.batch_size=32", "model.widths=[2,4,2]"],
+               "data.validation=0.2", "monitor.validate_every=10", "loop.batch_size=32",
+               "model.widths=[2,4,2]"],
     "a fit": ["experiment=danwood", PLAIN],
     "a pack": ["experiment=primer", "loop.steps=40", "data.size=64", "loop.batch_size=16",
                "pack.over={seed: '1,2,3', optimizer.lr: '0.001,0.01'}", PLAIN],
