@@ -49,8 +49,17 @@ def outputs_of(model: Model, inputs: Tensor) -> Tensor:
     if not model.one_by_one:
         return model.predict(inputs)
     runs = torch.arange(model.runs, device=inputs.device).split(1)
-    own = inputs.split(1) if inputs.dim() == 3 else [inputs] * len(runs)
+    own = map(_alike, inputs) if inputs.dim() == 3 else [_alike(inputs)] * len(runs)
     return torch.cat([model.of(run).predict(x) for run, x in zip(runs, own, strict=True)])
+
+
+def _alike(inputs: Tensor) -> Tensor:
+    """A copy of one run's inputs [B, V], so that each run is one product of operands that lie alike.
+
+    Of [1, B, V] torch makes another product than of [B, V]: one of few numbers it adds up itself, where MKL
+    has another order; and what MKL does may depend on strides and addresses.
+    """
+    return inputs.clone(memory_format=torch.contiguous_format)
 
 
 @torch.no_grad()
@@ -78,7 +87,9 @@ def _in_blocks(model: Model, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def predict_each(model: Model, inputs: Tensor, run: Tensor) -> Tensor:
-    """[B, T] for inputs [B, V], each sample by the model of its own `run` [B], as that predicts it alone.
+    """[B, T] for inputs [B, V], each sample by the model of its own `run` [B].
+
+    The samples of one run have the bits that they have when its model predicts them alone.
 
     >>> import torch
     >>> from packtrain.kernels.language import parse
