@@ -115,7 +115,9 @@ def known_of(catalogue: Mapping[str, Any]) -> Known:
         Choice(about["name"], [str(option["name"]) for option in about["options"]], str(about["default"]))
         for about in catalogue["choices"]
     ]
-    return Known([Choice("experiment", experiments, "primer"), *choices], list(map(_field, catalogue["fields"])))
+    return Known(
+        [Choice("experiment", experiments, "primer"), *choices], list(map(_field, catalogue["fields"]))
+    )
 
 
 def _field(about: Mapping[str, Any]) -> Field:
