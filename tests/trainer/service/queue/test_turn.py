@@ -4,13 +4,14 @@ import random
 from dataclasses import replace
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from packtrain.trainer.service.queue.memory import Usage, WaitingJobs
 from packtrain.trainer.service.queue.turn import HOUR, Candidate, Waiting, next_pack, urgency, waiting_order
 
 NOW = 100 * HOUR
+QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 USERS = "ada", "bob", "cyd"
 
 
@@ -21,8 +22,8 @@ def waiting_jobs() -> st.SearchStrategy[list[Waiting]]:
     )
 
     def numbered(rows: list[tuple[str, int, float, str]]) -> list[Waiting]:
-        ages = sorted((row[2] for row in rows), reverse=True)
-        return [Waiting(n, row[0], row[1], NOW - age, row[3]) for n, (row, age) in enumerate(zip(rows, ages))]
+        since = sorted(NOW - row[2] for row in rows)
+        return [Waiting(n, row[0], row[1], since[n], row[3]) for n, row in enumerate(rows)]
 
     return st.lists(drawn, max_size=30).map(numbered)
 
@@ -30,6 +31,7 @@ def waiting_jobs() -> st.SearchStrategy[list[Waiting]]:
 used_seconds = st.dictionaries(st.sampled_from(USERS), st.floats(0, 1000))
 
 
+@QUICK
 @given(waiting_jobs(), used_seconds, st.randoms(use_true_random=False))
 def test_the_order_is_by_urgency_then_by_share_then_by_age(
     jobs: list[Waiting], used: dict[str, float], draw: random.Random
@@ -45,6 +47,7 @@ def test_the_order_is_by_urgency_then_by_share_then_by_age(
             assert (share, job.since) <= (more, after.since)
 
 
+@QUICK
 @given(waiting_jobs(), used_seconds)
 def test_of_one_user_and_priority_the_first_goes_first(jobs: list[Waiting], used: dict[str, float]) -> None:
     order = waiting_order(jobs, used, NOW)
@@ -54,6 +57,7 @@ def test_of_one_user_and_priority_the_first_goes_first(jobs: list[Waiting], used
             assert own == sorted(own)
 
 
+@QUICK
 @given(waiting_jobs(), used_seconds, st.sets(st.integers(0, 29)))
 def test_those_that_wait_in_memory_are_in_the_same_order(
     jobs: list[Waiting], used: dict[str, float], gone: set[int]
@@ -69,6 +73,7 @@ def test_those_that_wait_in_memory_are_in_the_same_order(
     assert list(waiting.in_turn(used, NOW, 0.1, busy={"x"})) == waiting_order(quiet, used, NOW, 0.1)
 
 
+@QUICK
 @given(st.integers(0, 5), st.floats(0, HOUR))
 def test_nobody_waits_for_ever_behind_what_is_more_urgent(more: int, age: float) -> None:
     old = Waiting(1, "ada", 0, NOW - (more + 1) * HOUR - age)
@@ -82,12 +87,14 @@ def test_one_lease_is_shared_by_users_who_had_as_much() -> None:
     assert sum(job.user == "ada" for job in first) == 25
 
 
-@settings(max_examples=10, deadline=None)
+@settings(QUICK, max_examples=10)
 @given(st.lists(st.integers(1, 3), min_size=2, max_size=4), st.integers(0, 1 << 30))
 def test_shares_of_an_hour_are_equal_within_a_tenth(packs: list[int], seed: int) -> None:
     draw, usage, now = random.Random(seed), Usage(), 0.0
     had = {f"user{n}": 0.0 for n in range(len(packs))}
-    candidates = [Candidate((user,), 0, 0.0, 0.0) for user, count in zip(had, packs) for _ in range(count)]
+    candidates = [
+        Candidate((f"user{n}",), 0, 0.0, 0.0) for n, count in enumerate(packs) for _ in range(count)
+    ]
     while now < HOUR:
         chosen = next_pack(candidates, usage.of_last_hour(now), now)
         seconds = draw.uniform(0.5, 5)
