@@ -114,7 +114,6 @@ WRONG = [
     ["experiment=digits", "model.widths=[64"],
     ["experiment=digits", "+seed=4"],
     ["experiment=digits", "+new.key=3"],
-    ["experiment=digits", "optimizer="],
     ["experiment=digits", "name=a/b"],
     ["experiment=debug", "model.initial.nothing=3", "model.loss_constants.delta=2"],
     ["~experiment=digits"],
