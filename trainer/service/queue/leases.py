@@ -11,6 +11,8 @@ from .memory import Worker
 from .parts import Parts
 from .turn import Waiting
 
+TOGETHER = 4096  # runs that one lease gives
+RUNNING = 20_000  # jobs of one user at a time
 PATIENCE = 60.0  # seconds after which a job that found no room isn't overtaken any more
 GIVEN = (
     "id, user, priority, created, key, tag, name, fields, over, runs, overrides, joins, search, checkpoint,"
@@ -98,14 +100,14 @@ class Leases:
     def _chosen(
         self, worker: Worker, about: Mapping[str, Any], used: Mapping[str, float], now: float
     ) -> list[Waiting]:
-        room = min(int(about.get("room", 0)), self.parts.limits.runs_together)
+        room = min(int(about.get("room", 0)), TOGETHER)
         has, chosen = set(about.get("held") or ()), []
         running = self._running()
         queue = self.memory.waiting.in_turn(used, now, self.memory.usage.price, set(about.get("busy") or ()))
         for job in queue:
             if room <= 0:
                 break
-            if job.id in has or running.get(job.user, 0) >= self.parts.limits.running_per_user:
+            if job.id in has or running.get(job.user, 0) >= RUNNING:
                 continue
             if job.runs > room and (chosen or worker.held):
                 if now - job.since > PATIENCE:

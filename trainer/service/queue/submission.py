@@ -14,7 +14,6 @@ from .parts import Parts
 from .rows import job_row
 from .turn import Waiting
 
-PAUSE = 5.0  # seconds after which a user with too many waiting jobs may try again
 COLUMNS = (
     "user", "priority", "overrides", "name", "key", "fields", "over", "runs", "joins", "search", "sweep",
     "place", "idempotency", "state", "created",
@@ -72,11 +71,11 @@ class Submission:
 
     def _check_room(self, db: Connection, user: str, more: int) -> None:
         row = db.execute("select jobs from tally where user = ? and state = 'queued'", (user,)).fetchone()
-        waiting, most = row["jobs"] if row else 0, self.parts.limits.waiting_per_user
+        waiting, most = row["jobs"] if row else 0, self.parts.limits.waiting
         if waiting + more > most:
             raise Busy(
                 f"{user} has {waiting} jobs waiting, and may have {most}: submit {more} when some have run",
-                PAUSE,
+                self.parts.limits.retry_after,
             )
 
     def _add(self, changes: Changes, rows: Sequence[Mapping[str, Any]], idempotency: str | None) -> list[Job]:
