@@ -78,6 +78,15 @@ def worker_routes(context: Context) -> APIRouter:
             await asyncio.wrap_future(context.queue.keep(name, _opened(body)[0], body))
         return Response(status_code=204)
 
+    @router.post("/{name}/died", status_code=204, response_model=None, openapi_extra=ENVELOPE)
+    async def died(name: Name, request: Request) -> Response:
+        """Its process has ended: `hand` are the jobs that it had touched, and `reason` is what ended it."""
+        header, _ = await _envelope(request)
+        with _understood():
+            hand = [int(id) for id in header["hand"]]
+            await asyncio.wrap_future(context.queue.died(name, hand, str(header["reason"])))
+        return Response(status_code=204)
+
     @router.get("/checkpoints/{name}", response_class=Response)
     async def checkpoint(name: Name, request: Request) -> Response:
         """The body of a checkpoint."""
