@@ -60,8 +60,7 @@ class Hands:
         held = Held(pack, now, now)
         stack = self.stacks.get(name)
         if stack is None:
-            least = min((other.seconds for other in self.stacks.values()), default=0.0)
-            stack = self.stacks[name] = Stack(name, key, seconds=least)
+            stack = self.stacks[name] = Stack(name, key)
         stack.packs.append(held)
         stack.packs.sort(key=lambda held: held.pack.step)
         if key in self.pace:
