@@ -21,7 +21,6 @@ from packtrain.trainer.service.worker.main import GONE, STOPPED, Worker
 from packtrain.trainer.service.worker.memory import opened
 from tests.trainer.service.fake_server import FakeServer
 from tests.trainer.service.trainings import PRIMER, QUIET, asked, digests, left_by
-from tests.trainer.configs import compose
 
 LONG = (*PRIMER, "loop.steps=100000000")
 
@@ -104,7 +103,7 @@ def test_what_a_job_left_goes_on_with_more_steps(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"damaged"])
-def test_a_checkpoint_that_cannot_be_used_is_told_and_the_job_begun_again(body: bytes, tmp_path: Path) -> None:
+def test_of_a_damaged_checkpoint_the_job_is_begun_again_and_told(body: bytes, tmp_path: Path) -> None:
     server = FakeServer()
     server.checkpoints["bad"] = body
     server.submit(1, asked(*PRIMER), checkpoint="bad")
@@ -147,8 +146,8 @@ def test_data_outside_of_the_folder_are_refused(tmp_path: Path) -> None:
     secret.write_text("x,xy\n1,2\n2,4\n")
     (tmp_path / "data").mkdir()
     server = FakeServer()
-    line = ("model=expression", "model.expressions=['xy = a*x']", "data=file", "optimizer=adam", "loop.steps=5")
-    server.submit(1, asked(*line, f"data.path={secret}"))
+    line = "model=expression", "model.expressions=['xy = a*x']", "optimizer=adam", "loop.steps=5"
+    server.submit(1, asked(*line, "data=file", f"data.path={secret}"))
     with working(server, tmp_path / "data"):
         server.wait(lambda: 1 in server.ended)
     assert server.ended[1]["refused"] and "data folder" in server.ended[1]["message"]
@@ -168,14 +167,14 @@ def test_a_server_that_is_away_for_a_moment_loses_nothing(tmp_path: Path) -> Non
 def test_a_server_that_is_gone_ends_the_worker(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     server = FakeServer()
     server.submit(1, asked(*LONG))
-    worker = Worker(server.link(patience=0.2), tmp_path, io.StringIO())
-    thread_code: list[int] = []
-    thread = threading.Thread(target=lambda: thread_code.append(worker.run()), daemon=True)
-    thread.start()
-    server.wait(lambda: 1 in server.progress)
-    server.broken = 1 << 30
-    thread.join(30)
-    assert thread_code == [GONE] and "no answer" in caplog.text
+    with working(server, tmp_path, patience=0.2) as worker:
+        server.wait(lambda: 1 in server.progress)
+        server.broken = 1 << 30
+        deadline = time.monotonic() + 30
+        while "no answer" not in caplog.text:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert worker.code == GONE
 
 
 def test_a_search_takes_turns_with_packs_and_leaves_the_files_of_its_rounds(
@@ -197,4 +196,3 @@ def test_a_search_takes_turns_with_packs_and_leaves_the_files_of_its_rounds(
     files = server.files[1]
     assert {"result.json", "runs.csv", "model.safetensors", "0/runs.csv", "1/model.safetensors"} <= {*files}
     assert len(files["runs.csv"].splitlines()) == 5
-    assert compose(*words).search.kind == "random"

@@ -91,8 +91,7 @@ class Trainer:
             self._failed(jobs, stack, error)
             return
         self._charge(jobs, self.clock() - began)
-        self.hands.add(pack, jobs[0].key, stack)
-        self._settle(self.hands.stacks[stack])
+        self._settle(self.hands.add(pack, jobs[0].key, stack))
 
     def _restored(
         self, jobs: Sequence[Work], data: object, checkpoint: Kept | Unusable | None
