@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -181,19 +181,6 @@ class Composer:
 def _whole(words: Sequence[str]) -> DictConfig:
     with config_loader() as loader, as_sentences():
         return without_hydra(composed(loader, words))
-
-
-def config_of(base: dict[str, Any]) -> Config:
-    """The config of which asdict gave `base`.
-
-    >>> config_of(asdict(Config(seed=3))).seed
-    3
-    """
-    config = Config()
-    for name, value in base.items():
-        inner = getattr(config, name)
-        setattr(config, name, type(inner)(**value) if is_dataclass(inner) else value)
-    return config
 
 
 def _named(job: Job) -> str:

@@ -67,7 +67,7 @@ def type_of(kind: Any) -> str:
 
 
 def _defaults() -> dict[str, Any]:
-    """field -> its value without an experiment; of those of other kinds that of the first option that has it."""
+    """field -> its value without an experiment; of other kinds' that of the first option that has it."""
     main: Any = OmegaConf.to_container(OmegaConf.load(CONF / MAIN))
     defaults = dict(_flat({name: value for name, value in main.items() if name not in ("defaults", "hydra")}))
     for group in groups():

@@ -1,6 +1,6 @@
 """The service as an ASGI app: routes under /api/v1, health and metrics at the root."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from packtrain import __version__
 
 from ..asked import Composer
 from ..guard import User
+from ..jobs import Asked
 from ..limits import Limits
 from ..queue.queue import Queue
 from .body import bounded
@@ -69,6 +70,10 @@ class Service:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
         await self._asgi(scope, receive, send)
+
+    async def asked(self, overrides: Sequence[str], multirun: bool) -> list[Asked]:
+        """The jobs that the words of a command ask for. Raises UserError."""
+        return (await self.context.checked(overrides, multirun)).asked
 
     def close(self) -> None:
         """Ends streams and waiting; call it in the event loop, where the server is about to stop."""

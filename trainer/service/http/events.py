@@ -58,7 +58,7 @@ class Told:
 
 
 class Hub:
-    """What the queue says of jobs, in this event loop: `news` of all kinds, and `moves`, which is no progress."""
+    """What the queue says of jobs, in this event loop: `news` of all kinds; `moves` are no progress."""
 
     def __init__(self, queue: Queue, limits: Limits) -> None:
         self.queue, self.limits = queue, limits
@@ -166,7 +166,7 @@ class Listener:
         self.last = hub.newest if after is None else after
 
     def take(self) -> tuple[bytes, bool]:
-        """What comes next, and whether there may be more: from memory, or what was longer ago as it is stored."""
+        """What comes next, from memory or as it is stored, and whether there may be more."""
         recent = self.hub.recent
         if recent and recent[0].number <= self.last + 1:
             first = bisect_right(recent, self.last, key=lambda told: told.number)

@@ -37,7 +37,6 @@ def worker_routes(context: Context) -> APIRouter:
     ['/workers/{name}/lease', '/workers/{name}/report']
     """
     router = APIRouter(prefix="/workers", tags=["workers"], responses=problems(404, 507))
-    queue, hub = (context.queue, context.hub) if context else (None, None)
 
     @router.post("/{name}/lease", response_model=None, openapi_extra=ENVELOPE)
     async def lease(
@@ -45,19 +44,19 @@ def worker_routes(context: Context) -> APIRouter:
     ) -> Response:
         """What it shall train now; where there is nothing, `wait` seconds later."""
         header, _ = await _envelope(request)
-        hub.begin()
+        context.hub.begin()
         if isinstance(memory := header.get("memory"), int) and memory > 0:
             context.memory[name] = memory
         until = time.monotonic() + min(wait, LONGEST)
         while True:
             with _understood():
-                answer = queue.lease(name, header)
+                answer = context.queue.lease(name, header)
             left = until - time.monotonic()
             news = answer["jobs"] or answer["cancelled"] or answer["stop"]
-            if news or left <= 0 or hub.closed:
+            if news or left <= 0 or context.hub.closed:
                 context.metrics.lease(answer["jobs"])
                 return _plain(answer)
-            await hub.moves.wait(left)
+            await context.hub.moves.wait(left)
             if await request.is_disconnected():
                 return Response(status_code=400)
 
@@ -66,7 +65,7 @@ def worker_routes(context: Context) -> APIRouter:
         """How far its jobs are, and what they left that have ended."""
         header, files = await _envelope(request)
         with _understood():
-            answer = await asyncio.wrap_future(queue.report(name, header, files))
+            answer = await asyncio.wrap_future(context.queue.report(name, header, files))
         context.metrics.report(name, header)
         return _plain(answer)
 
@@ -76,14 +75,23 @@ def worker_routes(context: Context) -> APIRouter:
         require(request, role=WORKER)
         body = await request.body()
         with _understood():
-            await asyncio.wrap_future(queue.keep(name, _opened(body)[0], body))
+            await asyncio.wrap_future(context.queue.keep(name, _opened(body)[0], body))
+        return Response(status_code=204)
+
+    @router.post("/{name}/died", status_code=204, response_model=None, openapi_extra=ENVELOPE)
+    async def died(name: Name, request: Request) -> Response:
+        """Its process has ended: `hand` are the jobs that it had touched, and `reason` is what ended it."""
+        header, _ = await _envelope(request)
+        with _understood():
+            hand = [int(id) for id in header["hand"]]
+            await asyncio.wrap_future(context.queue.died(name, hand, str(header["reason"])))
         return Response(status_code=204)
 
     @router.get("/checkpoints/{name}", response_class=Response)
     async def checkpoint(name: Name, request: Request) -> Response:
         """The body of a checkpoint."""
         require(request, role=WORKER)
-        if (path := queue.checkpoint(name)) is None:
+        if (path := context.queue.checkpoint(name)) is None:
             raise HTTPException(404, f"there is no checkpoint {name}")
         return FileResponse(path, media_type="application/octet-stream")
 

@@ -1,13 +1,42 @@
 """Daily copies of the database."""
 
 import datetime
+import logging
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
-from ...folder.atomic import replace
+from ...folder.atomic import remove_drafts, replace
 
+log = logging.getLogger(__name__)
 FOLDER, KEPT = "backups", 7
+GLANCE = 600.0  # seconds between two looks whether there is today's copy
+
+
+class Daily:
+    """Makes a copy each day, in a thread of its own, until it is stopped."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._copy, name="backup", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Waits for the copy that is being made."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _copy(self) -> None:
+        remove_drafts(self.file.parent / FOLDER)
+        while True:
+            try:
+                back_up(self.file)
+            except (OSError, sqlite3.Error) as error:
+                log.warning("today's copy of %s can't be made: %s", self.file, error)
+            if self._stopped.wait(GLANCE):
+                return
 
 
 def newest(file: Path) -> Path | None:

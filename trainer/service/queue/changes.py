@@ -10,7 +10,9 @@ from typing import Any
 from ....kernels.common.errors import UserError
 from ..jobs import Event, State
 from .files import CHECKPOINTS
+from .tables import EVENTS
 
+EVENTS_AT_A_TIME = 1000  # that are forgotten
 DEATHS = 2  # of a worker, each with one job alone, after which that has failed
 
 
@@ -49,6 +51,8 @@ class Changes:
         insert = "insert into event (kind, job, user, data) values (?, ?, ?, ?)"
         number = self.db.execute(insert, values).lastrowid
         assert number
+        if number % EVENTS_AT_A_TIME == 0:
+            self.db.execute("delete from event where number <= ?", (number - EVENTS,))
         self.events.append(Event(number, str(kind), id, user, dict(data)))
 
     def row(self, id: int, columns: str) -> Row:
@@ -63,16 +67,21 @@ class Changes:
         question = f"select {columns} from job where id = ? and worker = ? and holder = ?"
         return self.db.execute(question, (id, holder.worker, holder.start)).fetchone()
 
-    def begin(self, id: int, holder: Holder, checkpoint: str | None, again: str) -> None:
-        """A job that was leased; `again` says why it begins without the checkpoint that it has."""
-        changed = self.db.execute(
+    def begin(self, id: int, holder: Holder) -> None:
+        """A job that was leased; without its checkpoint, where that is of another version."""
+        columns = "state, user, checkpoint, checkpoint_version"
+        row = self.db.execute(f"select {columns} from job where id = ?", (id,)).fetchone()
+        if row is None or row["state"] != State.QUEUED:
+            return
+        again = begun_again(row["checkpoint"], row["checkpoint_version"], holder.version)
+        checkpoint = None if again else row["checkpoint"]
+        self.db.execute(
             "update job set state = 'running', worker = ?, holder = ?, version = ?,"
-            " started = coalesce(started, ?), checkpoint = ?, message = ? where id = ? and state = 'queued'",
+            " started = coalesce(started, ?), checkpoint = ?, message = ? where id = ?",
             (holder.worker, holder.start, holder.version, time.time(), checkpoint, again, id),
-        ).rowcount
-        if changed:
-            data = {"worker": holder.worker} | ({"message": again} if again else {})
-            self.event(State.RUNNING, id, self.row(id, "user")["user"], data)
+        )
+        self.drop_checkpoint(row["checkpoint"])
+        self.event(State.RUNNING, id, row["user"], {"worker": holder.worker, "message": again})
 
     def give_back(self, id: int, holder: Holder) -> None:
         """A job that a process no longer holds is queued again, unless it was cancelled."""
@@ -93,7 +102,7 @@ class Changes:
             if id not in tags:
                 self._let_go(id, row["state"])
             elif deaths >= DEATHS:
-                self._fail(id, row["user"], reason)
+                self._fail(id, row["user"], f"{reason} twice while it trained alone")
             else:
                 self._let_go(id, State.QUEUED)
                 self.db.execute("update job set tag = ? where id = ?", (tags[id], id))
@@ -121,6 +130,17 @@ class Changes:
 
     def _let_go(self, id: int, state: str) -> None:
         self.db.execute("update job set holder = null, state = ? where id = ?", (str(state), id))
+
+
+def begun_again(checkpoint: str | None, written: str, version: str) -> str:
+    """Why a job can't go on from its checkpoint, which was `written` by a version; '' where it can.
+
+    >>> begun_again("9-ab", "0.1.0", "0.2.0")
+    'begun again: its checkpoint is of version 0.1.0, and this is 0.2.0'
+    """
+    if checkpoint is None or written == version:
+        return ""
+    return f"begun again: its checkpoint is of version {written}, and this is {version}"
 
 
 def halves(jobs: Sequence[tuple[int, str]]) -> dict[int, str]:

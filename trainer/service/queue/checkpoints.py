@@ -23,22 +23,21 @@ class Checkpoints:
 
     def keep(self, name: str, header: Mapping[str, Any], body: bytes) -> "Future[None]":
         """Its jobs go on from there, those that this process holds. Raises Full."""
-        holder = Holder(name, str(header.get("start", "")))
-        checkpoint = f"{int(header.get('step') or 0)}-{secrets.token_hex(8)}"
-        place = self.parts.files.put_checkpoint(checkpoint, body)
-
-        def write(db: Connection) -> Changes:
-            changes = Changes(db)
-            for id in header["jobs"]:
-                if row := changes.held(int(id), holder, "checkpoint"):
-                    values = checkpoint, str(header.get("version", "")), int(id)
-                    db.execute("update job set checkpoint = ?, checkpoint_version = ? where id = ?", values)
-                    changes.drop_checkpoint(row["checkpoint"])
-            changes.drop_checkpoint(checkpoint)  # where nobody took it
-            return changes
-
         kept: Future[None] = Future()
         kept.set_running_or_notify_cancel()
+        self.parts.disk.submit(self._begin, kept, Holder(name, str(header.get("start", ""))), header, body)
+        return kept
+
+    def _begin(self, kept: "Future[None]", holder: Holder, header: Mapping[str, Any], body: bytes) -> None:
+        try:
+            checkpoint = f"{int(header.get('step') or 0)}-{secrets.token_hex(8)}"
+            place = self.parts.files.put_checkpoint(checkpoint, body)
+        except Exception as error:
+            kept.set_exception(error)
+            return
+
+        def write(db: Connection) -> Changes:
+            return _pointed(Changes(db), holder, header, checkpoint)
 
         def done(written: "Future[Changes]") -> None:
             if error := written.exception():
@@ -47,10 +46,8 @@ class Checkpoints:
             else:
                 kept.set_result(None)
 
-        self.parts.store.write(
-            write, lambda changes: self.parts.files.remove(changes.unused)
-        ).add_done_callback(done)
-        return kept
+        written = self.parts.store.write(write, lambda changes: self.parts.files.remove(changes.unused))
+        written.add_done_callback(done)
 
     def path(self, name: str) -> Path | None:
         """The file of a checkpoint that a job points to."""
@@ -71,3 +68,14 @@ class Checkpoints:
         if rows[0]["place"]:
             return self.parts.files.path(rows[0]["place"])
         return self.parts.files.path(self.parts.files.put_checkpoint(name, rows[0]["content"]))
+
+
+def _pointed(changes: Changes, holder: Holder, header: Mapping[str, Any], checkpoint: str) -> Changes:
+    """The jobs of a header point to a checkpoint, those that this process holds."""
+    for id in map(int, header["jobs"]):
+        if row := changes.held(id, holder, "checkpoint"):
+            values = checkpoint, str(header.get("version", "")), id
+            changes.db.execute("update job set checkpoint = ?, checkpoint_version = ? where id = ?", values)
+            changes.drop_checkpoint(row["checkpoint"])
+    changes.drop_checkpoint(checkpoint)
+    return changes

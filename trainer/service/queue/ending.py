@@ -12,6 +12,7 @@ from ....kernels.common.errors import UserError
 from ..jobs import Asked, Job, State
 from .changes import Changes, Holder
 from .checkpoints import OF_JOB
+from .continuing import check_goes_on, settings
 from .errors import Busy
 from .parts import Parts
 from .reports import MEMORY
@@ -40,25 +41,23 @@ class Ending:
         return first_of(self.parts.store.write(write, self._then))
 
     def proceed(self, id: int, asked: Asked | None) -> "Future[Job]":
-        """Queues an ended job again. Raises UserError for one that hasn't ended, Busy while it stops."""
+        """Queues an ended job again. UserError for one that can't go on so, Busy while it is stopped."""
 
         def write(db: Connection) -> tuple[Job | None, Changes]:
             changes = Changes(db)
-            row = changes.row(id, "state, user, holder, checkpoint, version, checkpoint_version, key, fields")
+            row = changes.row(id, "state, user, holder, checkpoint, checkpoint_version, version")
             if not State(row["state"]).is_end:
                 raise UserError(f"job {id} is {row['state']}: only a job that has ended goes on")
             if row["holder"]:
                 raise Busy(f"job {id} is still being stopped by its worker: try again in a moment")
             if asked:
-                _ask_anew(db, id, asked)
-            has = db.execute("select 1 from file where job = ? and name = ?", (id, MEMORY)).fetchone()
-            checkpoint = (
-                (OF_JOB.format(id), row["version"]) if has else (row["checkpoint"], row["checkpoint_version"])
-            )
+                _ask_anew(changes, id, asked)
+            left = db.execute("select 1 from file where job = ? and name = ?", (id, MEMORY)).fetchone()
+            kept = row["checkpoint"], row["checkpoint_version"]
             db.execute(
                 "update job set state = 'queued', ended = null, message = '', refused = 0, tag = '',"
                 " deaths = 0, checkpoint = ?, checkpoint_version = ? where id = ?",
-                (*checkpoint, id),
+                (*((OF_JOB.format(id), row["version"]) if left else kept), id),
             )
             changes.event(State.QUEUED, id, row["user"], {"again": True})
             return job_row(db, id), changes
@@ -120,9 +119,13 @@ class Ending:
         self._then(written)
 
 
-def _ask_anew(db: Connection, id: int, asked: Asked) -> None:
-    new = fields_of(asked)
-    config = json.dumps(asked.base, default=str)
-    db.execute("insert or ignore into structure values (?, ?)", (asked.key, config))
-    changed = ", ".join(f"{name} = :{name}" for name in new)
-    db.execute(f"update job set {changed} where id = :id", {**new, "id": id})
+def _ask_anew(changes: Changes, id: int, asked: Asked) -> None:
+    """Gives a job other fields. Raises UserError for those with which it can't go on."""
+    row = changes.row(id, "key, fields, over, step")
+    (base,) = changes.db.execute("select config from structure where key = ?", (row["key"],)).fetchone()
+    there = settings(*(json.loads(text) for text in (base, row["fields"], row["over"])))
+    check_goes_on(id, there, settings(asked.base, asked.fields, asked.over), row["step"])
+    new, config = fields_of(asked), json.dumps(asked.base, default=str)
+    changes.db.execute("insert or ignore into structure values (?, ?)", (asked.key, config))
+    columns = ", ".join(f"{name} = :{name}" for name in new)
+    changes.db.execute(f"update job set {columns} where id = :id", {**new, "id": id})

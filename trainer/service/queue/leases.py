@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlite3 import Connection
 from typing import Any
 
-from .changes import Changes, Holder
+from .changes import Changes, Holder, begun_again
 from .memory import Worker
 from .parts import Parts
 from .turn import Waiting
@@ -18,7 +18,6 @@ GIVEN = (
     "id, user, priority, created, key, tag, name, fields, over, runs, overrides, joins, search, checkpoint,"
     " checkpoint_version"
 )
-BEGUN_AGAIN = "begun again: its checkpoint was written by {} and this is {}"
 
 
 class Leases:
@@ -40,8 +39,8 @@ class Leases:
                 self.memory.waiting.remove(job.id)
                 worker.held[job.id] = job
                 worker.stale.discard(job.id)
-            rows = self._given([job.id for job in jobs], worker.version)
-            self._mark(name, worker, rows)
+            self._mark(Holder(name, worker.start, worker.version), [job.id for job in jobs])
+        rows = self._given([job.id for job in jobs], worker.version)
         return {
             "jobs": [_leased(row) for row in rows],
             "structures": self._structures({row["key"] for row in rows}),
@@ -77,6 +76,7 @@ class Leases:
         self.parts.store.write(write, self._tell, owed=True)
 
     def _tell(self, changes: Changes) -> None:
+        self.parts.files.remove(changes.unused)
         self.parts.tell(changes.events)
 
     def _known(self, name: str, about: Mapping[str, Any]) -> Worker:
@@ -100,22 +100,23 @@ class Leases:
     def _chosen(
         self, worker: Worker, about: Mapping[str, Any], used: Mapping[str, float], now: float
     ) -> list[Waiting]:
-        room = min(int(about.get("room", 0)), TOGETHER)
-        has, chosen = set(about.get("held") or ()), []
-        running = self._running()
+        room = int(about.get("room", 0))
+        left = min(room, TOGETHER)
+        has, chosen, running = set(about.get("held") or ()), [], self._running()
         queue = self.memory.waiting.in_turn(used, now, self.memory.usage.price, set(about.get("busy") or ()))
         for job in queue:
-            if room <= 0:
+            if left <= 0:
                 break
             if job.id in has or running.get(job.user, 0) >= RUNNING:
                 continue
-            if job.runs > room and (chosen or worker.held):
+            first = not chosen and (job.runs <= room or not worker.held)
+            if job.runs > left and not first:
                 if now - job.since > PATIENCE:
                     break
                 continue
             chosen.append(job)
             running[job.user] = running.get(job.user, 0) + 1
-            room -= job.runs
+            left -= job.runs
         return chosen
 
     def _running(self) -> dict[str, int]:
@@ -126,24 +127,21 @@ class Leases:
         return running
 
     def _given(self, ids: Sequence[int], version: str) -> list[dict[str, Any]]:
-        """The rows of jobs in their order; without the checkpoints of other versions."""
+        """The rows of jobs in their order; without checkpoints of other versions."""
         rows = {row["id"]: dict(row) for row in self.parts.reader.of(ids, GIVEN)}
         for row in rows.values():
-            written = row.pop("checkpoint_version")
-            row["again"] = ""
-            if row["checkpoint"] and written != version:
-                row |= {"checkpoint": None, "again": BEGUN_AGAIN.format(written, version)}
+            if begun_again(row["checkpoint"], row.pop("checkpoint_version"), version):
+                row["checkpoint"] = None
         return [rows[id] for id in ids if id in rows]
 
-    def _mark(self, name: str, worker: Worker, rows: Sequence[Mapping[str, Any]]) -> None:
-        if not rows:
+    def _mark(self, holder: Holder, ids: Sequence[int]) -> None:
+        if not ids:
             return
-        holder = Holder(name, worker.start, worker.version)
 
         def write(db: Connection) -> Changes:
             changes = Changes(db)
-            for row in rows:
-                changes.begin(row["id"], holder, row["checkpoint"], row["again"])
+            for id in ids:
+                changes.begin(id, holder)
             return changes
 
         self.parts.store.write(write, self._tell, owed=True)
@@ -159,7 +157,7 @@ class Leases:
 def _leased(row: Mapping[str, Any]) -> dict[str, Any]:
     texts = {name: json.loads(row[name]) for name in ("fields", "over", "overrides")}
     flags = {name: bool(row[name]) for name in ("joins", "search")}
-    return {**{name: value for name, value in row.items() if name != "again"}, **texts, **flags}
+    return {**row, **texts, **flags}
 
 
 def _shares(used: Mapping[str, float]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """What the parts of a queue share."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from ..jobs import Event
@@ -20,6 +21,7 @@ class Parts:
     memory: Memory
     limits: Limits
     tell: Callable[[list[Event]], None]
+    disk: Executor  # writes large files, for whom nobody else waits
 
     @property
     def reader(self) -> Reader:

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,8 @@ class Queue:
         self.memory = Memory()
         self._listeners: list[Callable[[Event], None]] = []
         self._listening = threading.Lock()
-        parts = Parts(self.store, self.files, self.memory, limits or Limits(), self._tell)
+        self._disk = ThreadPoolExecutor(4, "disk")
+        parts = Parts(self.store, self.files, self.memory, limits or Limits(), self._tell, self._disk)
         self._reader = parts.reader
         self._submission, self._leases, self._reports = Submission(parts), Leases(parts), Reports(parts)
         self._checkpoints, self._ending = Checkpoints(parts), Ending(parts)
@@ -177,6 +178,7 @@ class Queue:
 
     def close(self) -> None:
         """Commits what waits, and lets go of the folder."""
+        self._disk.shutdown()
         self.store.close()
         self._lock.release()
 

@@ -26,19 +26,35 @@ class Reports:
     def report(
         self, name: str, header: Mapping[str, Any], files: Mapping[str, bytes]
     ) -> "Future[dict[str, Any]]":
-        """Large files are written at once, the rest with the next commit. Raises Full, UserError."""
-        holder = Holder(name, str(header.get("start", "")))
-        given = self._written(holder, files)
-        self._charge(holder, header.get("seconds") or {})
+        """Large files are written at once, the rest with the next commit. Full, UserError."""
+        answer: Future[dict[str, Any]] = Future()
+        answer.set_running_or_notify_cancel()
+        given = answer, Holder(name, str(header.get("start", ""))), header, files
+        if any(len(content) > INSIDE for content in files.values()):
+            self.parts.disk.submit(self._begin, *given)
+        else:
+            self._begin(*given)
+        return answer
+
+    def _begin(
+        self,
+        answer: "Future[dict[str, Any]]",
+        holder: Holder,
+        header: Mapping[str, Any],
+        files: Mapping[str, bytes],
+    ) -> None:
+        try:
+            given = self._written(holder, files)
+            self._charge(holder, header.get("seconds") or {})
+        except Exception as error:
+            answer.set_exception(error)
+            return
 
         def write(db: Connection) -> Changes:
             return _taken(Changes(db), holder, header, given)
 
-        answer: Future[dict[str, Any]] = Future()
-        answer.set_running_or_notify_cancel()
         done = self.parts.store.write(write, lambda changes: self._then(holder, header, changes))
         done.add_done_callback(lambda done: self._answer(answer, done, holder, header, given))
-        return answer
 
     def _written(self, holder: Holder, files: Mapping[str, bytes]) -> dict[int, list[Given]]:
         """The files by job, of those that it holds."""

@@ -9,9 +9,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from packtrain import __version__
+
 from ....kernels.common.errors import UserError
-from .backup import newest
-from .errors import Full
+from .backup import Daily, back_up, newest
+from .errors import Busy, Full
 from .tables import TABLES, VERSION
 
 Row = sqlite3.Row
@@ -46,6 +48,8 @@ class Store:
         self._writer = self._opened()
         self._thread = threading.Thread(target=self._write_all, name="store", daemon=True)
         self._thread.start()
+        self._closing = False
+        self._daily = Daily(file)
 
     def do(self, statements: Iterable[Statement]) -> Future[list[int]]:
         """Does statements, all or none -> how many rows each changed, when they are on the disk."""
@@ -57,7 +61,10 @@ class Store:
     ) -> Future[Any]:
         """`write` in the next commit; `then` takes its result after that, before the Future has it."""
         waiting = Waiting(write, then, owed)
-        self._waiting.put(waiting)
+        if self._closing:
+            waiting.future.set_exception(Busy("the server is stopping: try again when it is back"))
+        else:
+            self._waiting.put(waiting)
         return waiting.future
 
     def read(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
@@ -78,6 +85,8 @@ class Store:
 
     def close(self) -> None:
         """Commits what waits and closes the database."""
+        self._closing = True
+        self._daily.stop()
         self._waiting.put(None)
         self._thread.join()
         self._writer.close()
@@ -105,12 +114,23 @@ class Store:
                 f"{self.file} was written by a newer packtrain (tables {version}, here {VERSION}): "
                 "update packtrain, or take another folder"
             )
+        if self._is_of_another_product():
+            back_up(self.file, again=True)
         db = self._connection()
         db.executescript(
             "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;"
             f"pragma journal_size_limit = {1 << 26}; {TABLES} pragma user_version = {VERSION};"
         )
+        db.execute("delete from product")
+        db.execute("insert into product values (?)", (__version__,))
         return db
+
+    def _is_of_another_product(self) -> bool:
+        """Whether another version of packtrain wrote it last."""
+        with closing(self._connection()) as db:
+            if not db.execute("select 1 from sqlite_master where name = 'product'").fetchone():
+                return False
+            return [tuple(row) for row in db.execute("select version from product")] != [(__version__,)]
 
     def _write_all(self) -> None:
         while True:
