@@ -17,7 +17,7 @@ from packtrain.trainer.service.envelope import opened as unsealed
 from packtrain.trainer.service.jobs import State
 from packtrain.trainer.service.packs import LivePack
 from packtrain.trainer.service.worker import main as worker_main
-from packtrain.trainer.service.worker.main import GONE, STOPPED, Worker
+from packtrain.trainer.service.worker.main import GONE, GROWN, STOPPED, Worker
 from packtrain.trainer.service.worker.memory import opened
 from tests.trainer.service.fake_server import FakeServer
 from tests.trainer.service.trainings import PRIMER, QUIET, asked, digests, left_by
@@ -175,6 +175,14 @@ def test_a_server_that_is_gone_ends_the_worker(tmp_path: Path, caplog: pytest.Lo
             assert time.monotonic() < deadline
             time.sleep(0.01)
     assert worker.code == GONE
+
+
+def test_a_worker_that_has_grown_ends_when_it_holds_nothing(tmp_path: Path) -> None:
+    server = FakeServer()
+    server.submit(1, asked(*PRIMER))
+    worker = Worker(server.link(), tmp_path, io.StringIO())
+    worker.largest = 0
+    assert worker.run() == GROWN and 1 in server.ended and not server.leased
 
 
 def test_a_search_takes_turns_with_packs_and_leaves_the_files_of_its_rounds(

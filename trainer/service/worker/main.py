@@ -155,6 +155,7 @@ def _device() -> str:
 def main() -> int:
     """Works for the server that the environment names -> the exit code."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
     try:
         server, token, name = (os.environ[f"PACKTRAIN_{word}"] for word in ("SERVER", "TOKEN", "WORKER"))
     except KeyError as missing:
