@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(
 POINTS = (
     "((all('path.train')[0] || {getAttribute() { return ''; }}).getAttribute('d') || '').split('L').length"
 )
+READY = "location.host && window.htmx && document.readyState === 'complete'"
 WORDS = "document.getElementById('words').value"
 CHANGE = "dispatchEvent(new Event('{0}', {{bubbles: true}}))"
 
@@ -57,7 +58,7 @@ def test_a_person_submits_sees_the_curve_move_and_cancels(
     browser: Page, address: str, queue: FakeQueue
 ) -> None:
     browser.open(f"{address}/new")
-    browser.wait("all('#words').length")
+    browser.wait(READY)
     browser.ask(f"e = all('[name=\"f.seed\"]')[0], e.value = '7', e.{CHANGE.format('change')}")
     browser.wait(f"{WORDS} === 'experiment=primer seed=7'")
     browser.ask("all('button.main')[0].click()")
@@ -79,7 +80,7 @@ def test_a_person_submits_sees_the_curve_move_and_cancels(
 
 def test_controls_follow_the_words(browser: Page, address: str) -> None:
     browser.open(f"{address}/new")
-    browser.wait("all('#words').length")
+    browser.wait(READY)
     typed = "-m optimizer=sgd data.noise=0.5 seed=1,2"
     browser.ask(f"e = all('#words')[0], e.value = '{typed}', e.{CHANGE.format('input')}")
     browser.wait("all('[name=\"f.optimizer\"]')[0].value === 'sgd' && all('[name=m]')[0].checked")
@@ -91,7 +92,7 @@ def test_controls_follow_the_words(browser: Page, address: str) -> None:
 
 def test_the_queue_moves_and_keeps_what_is_selected(browser: Page, address: str, queue: FakeQueue) -> None:
     browser.open(address)
-    browser.wait("all('#pick-2').length")
+    browser.wait(f"{READY} && all('#pick-2').length")
     browser.ask("all('#pick-2')[0].click()")
     queue.change(2, state=State.FINISHED, ended=time.time())
     browser.wait("all('.state.finished').length")
