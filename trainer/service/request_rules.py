@@ -117,7 +117,7 @@ def _check_text(word: str) -> None:
 
 def _check_override(word: str, data_folder: Path | None) -> None:
     with as_sentences():
-        override = OverridesParser.create().parse_override(with_quotes(word))
+        (override,) = OverridesParser.create().parse_overrides([with_quotes(word)])
     if override.package is not None:
         raise UserError(f"a choice stays where it belongs, without @; got {word!r}")
     _check_value(word, override.key_or_group, override.value(), data_folder)

@@ -28,9 +28,9 @@ def fetch_folder(wire: Wire, job: int, folder: Path) -> Path:
     try:
         draft.mkdir(parents=True)
         _receive(wire, job, draft)
-        draft.rename(folder)
+        (draft / str(job)).rename(folder)
     except OSError as error:
-        raise UserError(f"can't write {folder}: {error.strerror}") from None
+        raise UserError(f"can't write {folder}: {error.strerror or error}") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder
@@ -43,17 +43,19 @@ def _receive(wire: Wire, job: int, draft: Path) -> None:
         with tries.trying(), wire.stream(f"/jobs/{job}/folder.tar", PREPARING) as answer:
             if tries.is_settled(answer):
                 _empty(draft)
-                _unpack(answer, draft)
+                _unpack(answer, draft, str(job))
                 return
 
 
-def _unpack(answer: "httpx.Response", draft: Path) -> None:
-    """Files and folders below `draft`, nothing else. Raises UserError."""
+def _unpack(answer: "httpx.Response", draft: Path, name: str) -> None:
+    """A folder `name` in `draft`, with files and folders, nothing else. Raises UserError."""
     try:
         with tarfile.open(fileobj=io.BufferedReader(_Body(answer.iter_bytes())), mode="r|") as tar:
             tar.extractall(draft, filter="data")
     except tarfile.TarError as error:
         raise UserError(f"{answer.url} is no run folder: {error}") from None
+    if not (draft / name).is_dir():
+        raise UserError(f"{answer.url} has no folder {name}")
 
 
 def _empty(folder: Path) -> None:
