@@ -57,7 +57,7 @@ def suspicious(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.partition(".")[0] in MODULES)
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and not node.level:  # others are ours, as service/http
             names = [f"{node.module}.{alias.name}" for alias in node.names]
             yield from (name for name in names if name.partition(".")[0] in MODULES or name in FUNCTIONS)
         elif isinstance(node, ast.Attribute):
