@@ -74,17 +74,19 @@ def watched(service: Service, jobs: Sequence[Job], console: Console, shown: bool
     try:
         for event in watch(service.wire, jobs):
             job = next(job for job in jobs if job.id == event.job)
-            line.update(*_progress(jobs))
+            made, loss, steps = _progress(jobs)
+            if steps and not job.ended:
+                line.update(made, loss, steps=steps)
             if job.ended:
                 yield job
     finally:
         line.stop()
 
 
-def _progress(jobs: Sequence[Job]) -> tuple[int, float, None, int]:
-    """Steps made, the least loss, no speed, and steps in all: of a job that hasn't begun those of another."""
+def _progress(jobs: Sequence[Job]) -> tuple[int, float, int]:
+    """Steps made, the least loss, and steps in all: of a job that hasn't begun those of another."""
     made = sum(job.about.get("step") or 0 for job in jobs)
     most = max(job.about.get("steps") or 0 for job in jobs)
     total = sum(job.about.get("steps") or most for job in jobs)
     losses = [job.about["loss"] for job in jobs if job.about.get("loss") is not None]
-    return made, min(losses, default=math.nan), None, total
+    return made, min(losses, default=math.nan), total

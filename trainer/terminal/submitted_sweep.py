@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from rich.console import Console
 
@@ -28,38 +27,46 @@ def follow_sweep(service: Service, jobs: Sequence[Job], fetch: bool, progress: b
     if fetch:
         for job in _with_results(jobs):
             print_plain(console, str(shown(job.fetch())))
-    _print_sweep(service, jobs, console)
-    return int(any(not job.about.get("result") or job.best is None for job in jobs))
+    steps = _print_runs(service, _with_results(jobs), console)
+    failed = [job for job in jobs if not job.about.get("result") or job.best is None]
+    if failed:
+        print_columns(console, _failures(jobs, failed))
+    next_steps(console, **steps)
+    return int(bool(failed))
 
 
-def _print_sweep(service: Service, jobs: Sequence[Job], console: Console) -> None:
-    """The best of all runs, what failed, and what to type next."""
-    good = _with_results(jobs)
-    if good:
-        packs = _packs(good)
-        with TemporaryDirectory() as folder:
-            result = summary(packs, _results(good), None, rows_of(_stored(good, Path(folder)), packs))
-        results_table(console, result, result["run"])
-        best = result["best_run"]
-        pack = next((p for p in packs if best is not None and p.first <= best < p.first + p.runs), packs[0])
-        job = next(job for job in good if str(job.id) == pack.folder)
-        next_steps(console, **steps_for(service, job, None if best is None else best - pack.first))
-    if failed := [job for job in jobs if not job.about.get("result") or job.best is None]:
-        print_columns(console, _failures(failed))
+def _print_runs(service: Service, jobs: Sequence[Job], console: Console) -> dict[str, str]:
+    """Prints the best of all runs -> what to type next for the job that has the best one."""
+    if not jobs:
+        return {}
+    packs = _packs(jobs)
+    with TemporaryDirectory() as folder:
+        rows = rows_of(_stored(jobs, Path(folder)), packs)
+    result = summary(packs, {str(job.id): job.result for job in jobs}, None, rows)
+    results_table(console, result, result["run"])
+    best = result["best_run"]
+    place = next(
+        (n for n, p in enumerate(packs) if best is not None and p.first <= best < p.first + p.runs), 0
+    )
+    return steps_for(service, jobs[place], None if best is None else best - packs[place].first)
 
 
 def _packs(jobs: Sequence[Job]) -> list[PlannedPack]:
     """The jobs as the packs of one sweep: what differs in their words are their structural values."""
+    packs, first = [], 0
+    for job, words in zip(jobs, _own_words(jobs), strict=True):
+        parts = [word.lstrip("+").partition("=") for word in words]
+        values = {field: value for field, _, value in parts}
+        packs.append(PlannedPack(str(job.id), words, values, first, job.result["runs"]))
+        first += packs[-1].runs
+    return packs
+
+
+def _own_words(jobs: Sequence[Job]) -> list[list[str]]:
+    """The overrides of each job that not all have."""
     words = [job.about["overrides"] for job in jobs]
     common = set(words[0]).intersection(*words)
-    packs, first = [], 0
-    for job, own in zip(jobs, words, strict=True):
-        parts = [word.partition("=") for word in own if word not in common]
-        values = {field.lstrip("+"): value for field, _, value in parts}
-        runs = job.result["runs"]
-        packs.append(PlannedPack(str(job.id), own, values, first, runs))
-        first += runs
-    return packs
+    return [[word for word in own if word not in common] for own in words]
 
 
 def _stored(jobs: Iterable[Job], root: Path) -> Path:
@@ -70,20 +77,16 @@ def _stored(jobs: Iterable[Job], root: Path) -> Path:
     return root
 
 
-def _results(jobs: Iterable[Job]) -> dict[str, Any]:
-    return {str(job.id): job.result for job in jobs}
-
-
 def _with_results(jobs: Iterable[Job]) -> list[Job]:
     return [job for job in jobs if job.about.get("result")]
 
 
-def _failures(jobs: Sequence[Job]) -> list[Column]:
+def _failures(jobs: Sequence[Job], failed: Sequence[Job]) -> list[Column]:
     """A line for each job without a run that can be used."""
-    reasons = [no_best(job.result["run"]) if job.about.get("result") else reason(job) for job in jobs]
-    words = [" ".join(job.about["overrides"]) for job in jobs]
+    words = {job.id: " ".join(own) for job, own in zip(jobs, _own_words(jobs), strict=True)}
+    reasons = [no_best(job.result["run"]) if job.about.get("result") else reason(job) for job in failed]
     return [
-        Column("failed job", [str(job.id) for job in jobs], "left"),
-        Column("", words, "left"),
+        Column("failed job", [str(job.id) for job in failed], "left"),
+        Column("", [words[job.id] for job in failed], "left"),
         Column("because", reasons, "left"),
     ]

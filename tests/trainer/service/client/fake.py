@@ -34,7 +34,7 @@ class Fake:
         self.at_once: str | None = None  # the state in which new jobs end
         self.cut: set[int] = set()  # streams end after these events
         self.starts: list[str | None] = []  # Last-Event-ID of each stream
-        self.prefix = ""  # of the names in a tar, in the place of the job's number
+        self.prefix = ""  # of the names in a tar
         self.hearts = 0  # comments that streams send
         self.url = ""
 
@@ -193,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
             for path in sorted(self.fake.folder.rglob("*")):
                 tar.add(
                     path,
-                    f"{self.fake.prefix or self.route[1]}/{path.relative_to(self.fake.folder)}",
+                    f"{self.fake.prefix}{path.relative_to(self.fake.folder)}",
                     recursive=False,
                 )
         return content.getvalue()

@@ -197,7 +197,7 @@ def test_a_member_that_leads_out_is_refused(
     service: Service, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.at_once = "finished"
-    fake.prefix = "../.."
+    fake.prefix = "../../"
     job = service.submit("experiment=debug")
     with pytest.raises(UserError, match=r"folder\.tar is no run folder: .* outside"):
         job.fetch(tmp_path / "mine")

@@ -138,7 +138,8 @@ def test_a_pack_that_fails_makes_a_sweep_1(fake: Fake, cli: Command) -> None:
     ended = cli("submit", "-m", "experiment=debug", "optimizer=adam,sgd")
     thread.join()
     assert ended.code == 1 and "out of memory: job 2\n" in ended.out
-    assert ended.out.rstrip().endswith("out of memory") and "failed job" in ended.out
+    line = next(line for line in ended.out.splitlines() if line.startswith("  2 "))
+    assert line.split() == ["2", "optimizer=sgd", "out", "of", "memory"]
 
 
 def test_a_file_of_this_machine_is_sent_along(fake: Fake, cli: Command, tmp_path: Path) -> None:
