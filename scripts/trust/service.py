@@ -144,10 +144,11 @@ def figures(
 def connected(service: Killed) -> Any:
     """A connection to the service, once it answers."""
     until = time.monotonic() + 60
-    while not (service.folder / "server.json").exists():
+    while not (service.folder / "token").exists():
         assert time.monotonic() < until, (service.folder.parent / "said").read_text()
         time.sleep(0.05)
-    return packtrain.connect(folder=service.folder)
+    token = (service.folder / "token").read_text().strip()
+    return packtrain.connect(f"http://127.0.0.1:{service.port}", token, patience=120)
 
 
 def unended(connection: Any) -> int:
