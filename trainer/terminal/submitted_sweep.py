@@ -1,5 +1,6 @@
 """What is printed of the jobs of a sweep until they have ended, and then: one table of all their runs."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory

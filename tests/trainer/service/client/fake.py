@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
             status = 429 if trouble == BUSY else 503
             self._answer(status, {"detail": "too many wait"}, {"Retry-After": "0"})
         elif self.headers["Authorization"] != f"Bearer {TOKEN}":
-            self._answer(401, {"detail": "no"})
+            self._answer(401, {"detail": "this token is nobody's"})
         else:
             self.lost = trouble == LOST
             self._do()

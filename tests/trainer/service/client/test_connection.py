@@ -39,7 +39,7 @@ def test_without_httpx_the_extra_is_named() -> None:
 
 
 def test_a_wrong_token_is_refused(fake: Fake) -> None:
-    with pytest.raises(ServiceError, match=r"refuses the token: look at PACKTRAIN_TOKEN") as raised:
+    with pytest.raises(ServiceError, match=r"refuses the token: this token is nobody's") as raised:
         connect(fake.url, "guessed")
     assert raised.value.status == 401
 
