@@ -148,7 +148,7 @@ class Composer:
         parsed = OverridesParser.create(config_loader=loader).parse_overrides(words)
         grid = make_grid(parsed)
         planned = []
-        for job in jobs(loader, composed(loader, grid.shared), grid):
+        for job in jobs(loader, composed(loader, grid.shared), grid, groups=_no_groups):
             planned.append(job)
             self.limits.check_jobs(len(planned))
         return planned
@@ -181,6 +181,16 @@ class Composer:
 def _whole(words: Sequence[str]) -> DictConfig:
     with config_loader() as loader, as_sentences():
         return without_hydra(composed(loader, words))
+
+
+def _no_groups(pack: Pack) -> int:
+    """The server reads no data. Raises UserError where it would have to."""
+    if pack.config.data.group is not None and pack.config.search.max_pack is not None:
+        raise UserError(
+            "search.max_pack cuts the groups of data.group, and a service reads data only when it trains: "
+            "leave out search.max_pack"
+        )
+    return 1
 
 
 def _named(job: Job) -> str:

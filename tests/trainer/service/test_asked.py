@@ -213,6 +213,16 @@ def test_a_sweep_of_which_nothing_can_be_trained_is_refused(overrides: list[str]
         COMPOSER.asked(overrides, multirun=True)
 
 
+GROUPS = ["experiment=fit", "data=file", "data.path=none.csv", "data.group=batch"]
+
+
+def test_a_sweep_over_groups_reads_no_data() -> None:
+    asked = COMPOSER.asked([*GROUPS, "optimizer=levenberg_marquardt,gauss_newton"], multirun=True)
+    assert [job.runs for job in asked] == [1, 1] and not any(job.joins for job in asked)
+    with pytest.raises(UserError, match="leave out search.max_pack"):
+        COMPOSER.asked([*GROUPS, "optimizer=levenberg_marquardt,gauss_newton", "search.max_pack=5"], True)
+
+
 def test_a_search_is_one_job_that_shares_no_pack() -> None:
     space = "search.space={optimizer.lr: {low: 1e-4, high: 1, log: true}}"
     (asked,) = COMPOSER.asked(["experiment=debug", "search=random", space])
