@@ -30,6 +30,7 @@ class FakeQueue:
     def __init__(self, jobs: Sequence[Job] = ()) -> None:
         self.known = {job.id: job for job in jobs}
         self.files: dict[tuple[int, str], bytes | Path] = {}
+        self.curves: dict[int, dict[str, Any]] = {}
         self.heard: list[Callable[[Event], None]] = []
         self.calls: list[tuple[Any, ...]] = []
 
@@ -72,9 +73,16 @@ class FakeQueue:
     def file(self, id: int, name: str) -> bytes | Path | None:
         return self.files.get((id, name))
 
+    def curve(self, id: int) -> dict[str, Any] | None:
+        return self.curves.get(id)
+
     def counts(self) -> dict[str, Any]:
         states = Counter(str(job.state) for job in self.known.values())
-        return {"states": states, "users": Counter(job.user for job in self.known.values())}
+        users: dict[str, dict[str, int]] = {}
+        for job in self.known.values():
+            states_of = users.setdefault(job.user, {})
+            states_of[str(job.state)] = states_of.get(str(job.state), 0) + 1
+        return {"states": states, "users": users}
 
     def submit(
         self, asked: Sequence[Asked], user: str, priority: int = 0, idempotency: str | None = None

@@ -9,6 +9,7 @@ training of its own. Exits with 1 where a ratio is below its target.
 """
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -55,7 +56,8 @@ def _connected(folder: Path, process: subprocess.Popen[bytes]) -> Service:
     while not (folder / "server.json").exists():
         assert process.poll() is None, "the service has ended"
         time.sleep(0.05)
-    service = packtrain.connect(folder=folder)
+    url = json.loads((folder / "server.json").read_text())["url"]
+    service = packtrain.connect(url, (folder / "token").read_text().strip())
     for engine in ENGINES.values():
         service.submit(*SMALL, *engine, "seed=999999").wait()
     return service

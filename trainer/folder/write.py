@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import save
+from safetensors.numpy import save
 
 from ..data.features import as_data
 from ..engines.rows import finite
@@ -95,9 +95,9 @@ def _made(write: Callable[[Any, Any], object], what: Any) -> bytes:
 
 def _model(result: Result) -> bytes:
     data, config = result.data, result.pack.config
-    tensors = {name: part.detach().contiguous().cpu() for name, part in result.model.named().items()}
+    tensors = {name: part.detach().contiguous().cpu().numpy() for name, part in result.model.named().items()}
     scales = zip(SCALES, (data.mean, data.std, data.target_mean, data.target_std), strict=True)
-    tensors |= {name: scale.cpu() for name, scale in scales if scale is not None}
+    tensors |= {name: scale.cpu().contiguous().numpy() for name, scale in scales if scale is not None}
     about = {
         "model": asdict(config.model) | _variables(result.model),
         "precision": config.compute.precision,

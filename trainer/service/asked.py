@@ -1,9 +1,10 @@
 """What is submitted -> checked jobs: composed as the command composes it, and quickly where it is known."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +24,7 @@ from ..config.pack import START, Pack, make_pack
 from ..config.schema import Config, all_fields
 from ..sweep.grid import make_grid
 from ..sweep.planner import Job, jobs, pack_of, without_hydra
+from . import request_rules
 from .jobs import Asked
 from .limits import Limits
 from .plain import Unusual, apart
@@ -30,7 +32,8 @@ from .quick import Choices, interpolates, is_simple, value_at, with_values
 from .structure import FREE, difference, joins, key_of, per_run_paths, with_fields
 
 MISTAKES = UserError, HydraException, OmegaConfBaseException, ValueError
-K, V = TypeVar("K"), TypeVar("V")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 class Latest(OrderedDict[K, V], Generic[K, V]):
@@ -73,11 +76,12 @@ class Checked:
 class Composer:
     """Checks requests: the same packs, and the same sentences, as of the command with these overrides.
 
-    It keeps what was composed, so that a job of a structure that is known takes a millisecond.
+    It keeps what was composed, so that a job of a structure that is known takes a millisecond. What they
+    name in `data`, a folder, has to be there; without one that isn't looked at.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
+    def __init__(self, limits: Limits | None = None, data: Path | None = None) -> None:
+        self.limits, self.data = limits or Limits(), data
         self._lock = Lock()
         self._choices: Latest[tuple[str, ...], DictConfig] = Latest(64)
         self._known: Latest[tuple[tuple[str, ...], tuple[str, ...]], Known] = Latest(512)
@@ -88,7 +92,6 @@ class Composer:
 
     def checked(self, overrides: Sequence[str], multirun: bool = False) -> Checked:
         """Likewise, with what is left out of a sweep. Raises UserError."""
-        self.limits.check_words(overrides)
         with self._lock:
             result = self._sweep(overrides) if multirun else Checked([self._one(overrides)], [])
         for asked in result.asked:
@@ -101,13 +104,14 @@ class Composer:
         try:
             structure, values = apart(overrides)
             if known := self._known.used((structure, tuple(values))):
-                return _varied(known, list(overrides), values)
+                return self._varied(known, list(overrides), values)
         except (Unusual, *MISTAKES):
             structure, values = tuple(overrides), {}
+        request_rules.check(overrides, self.data)
         words = [with_quotes(word) for word in overrides]
         config = self._config(words)
         pack = make_pack(config, words)
-        asked = _asked(pack, list(overrides))
+        asked = self._asked(pack, list(overrides))
         if values and is_simple(pack, structure, values) and not interpolates(config):
             self._known.keep((structure, tuple(values)), Known(asked, pack, set(given_by(words))))
         return asked
@@ -129,6 +133,7 @@ class Composer:
 
     def _sweep(self, overrides: Sequence[str]) -> Checked:
         """The jobs of a sweep. Raises UserError where none of them can be trained."""
+        request_rules.check(overrides, self.data)
         words = [with_quotes(word) for word in overrides]
         with config_loader() as loader, as_sentences():
             planned = self._planned(loader, words)
@@ -136,7 +141,7 @@ class Composer:
             refused = [_named(job) for job in planned if job.refused]
             if not good:
                 raise UserError(refused[0])
-            asked = [_asked(pack_of(job.config, job.overrides), job.overrides) for job in good]
+            asked = [self._asked(pack_of(job.config, job.overrides), job.overrides) for job in good]
         return Checked(asked, refused)
 
     def _planned(self, loader: ConfigLoader, words: list[str]) -> list[Job]:
@@ -148,39 +153,40 @@ class Composer:
             self.limits.check_jobs(len(planned))
         return planned
 
+    def _asked(self, pack: Pack, overrides: list[str]) -> Asked:
+        """The job that trains a pack. Raises UserError where a service doesn't."""
+        config, base = pack.config, _base(pack)
+        request_rules.check_config(config, self.data)
+        return Asked(
+            overrides, config.name, key_of(pack), asdict(base), difference(base, config), pack.over,
+            pack.runs, joins=joins(config), search=config.search.kind != "grid",
+        )  # fmt: skip
+
+    def _varied(self, known: Known, overrides: list[str], values: dict[str, Any]) -> Asked:
+        """A job that is like one that is known, but for these values. Raises UserError, or Unusual."""
+        config = with_values(known.pack.config, values)
+        check(config, known.given, {*known.pack.over} - {START})
+        check_loss_values(config.model, known.pack.over)
+        request_rules.check_config(config, self.data)
+        fields = dict(known.asked.fields)
+        for field in map(_field, values):
+            value = value_at(config, field)
+            if repr(value) == repr(value_at(known.asked.base, field)):
+                fields.pop(field, None)
+            else:
+                fields[field] = value
+        return replace(known.asked, overrides=overrides, name=config.name, fields=fields)
+
 
 def _whole(words: Sequence[str]) -> DictConfig:
     with config_loader() as loader, as_sentences():
         return without_hydra(composed(loader, words))
 
 
-def config_of(base: dict[str, Any]) -> Config:
-    """The config of which asdict gave `base`.
-
-    >>> config_of(asdict(Config(seed=3))).seed
-    3
-    """
-    config = Config()
-    for name, value in base.items():
-        inner = getattr(config, name)
-        setattr(config, name, type(inner)(**value) if is_dataclass(inner) else value)
-    return config
-
-
 def _named(job: Job) -> str:
     """Why a combination can't be trained, behind what tells it from the others."""
     values = " ".join(f"{field}={value}" for field, value in job.values.items())
     return f"{values}: {job.refused}".removeprefix(": ")
-
-
-def _asked(pack: Pack, overrides: list[str]) -> Asked:
-    config = pack.config
-    base = _base(pack)
-    is_search = config.search.kind != "grid"
-    return Asked(
-        overrides, config.name, key_of(pack), asdict(base), difference(base, config),
-        pack.over, pack.runs, joins=joins(config), search=is_search,
-    )  # fmt: skip
 
 
 def _base(pack: Pack) -> Config:
@@ -197,21 +203,6 @@ def _empty() -> dict[str, Any]:
     """field -> its value in an empty config."""
     fields = ((path, value_at(Config(), path)) for path, _ in all_fields())
     return {path: {} if isinstance(value, DictConfig) else value for path, value in fields}
-
-
-def _varied(known: Known, overrides: list[str], values: dict[str, Any]) -> Asked:
-    """A job that is like one that is known, but for these values. Raises UserError, or Unusual."""
-    config = with_values(known.pack.config, values)
-    check(config, known.given, {*known.pack.over} - {START})
-    check_loss_values(config.model, known.pack.over)
-    fields = dict(known.asked.fields)
-    for field in map(_field, values):
-        value = value_at(config, field)
-        if repr(value) == repr(value_at(known.asked.base, field)):
-            fields.pop(field, None)
-        else:
-            fields[field] = value
-    return replace(known.asked, overrides=overrides, name=config.name, fields=fields)
 
 
 def _field(path: str) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ...kernels.common.errors import UserError
 
-
 FOLDERS = (".zarr",)  # endings of folders that are read as one file
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from ...kernels.common.errors import UserError
 from .jobs import Job
 from .painting import Painter
-from .run_folder import RESULT, write_run_folder
+from .run_folder import MEMORY, RESULT, write_run_folder
 
 MOST_BYTES = 4 << 30
 CHUNK = 1 << 18  # bytes of a file that are in memory at a time
@@ -75,10 +75,10 @@ class Folders:
         return list(self._mark(id).get("said") or [])
 
     async def tar_of(self, queue: Stored, id: int, pictures: bool = True) -> AsyncIterator[bytes]:
-        """The folder as a tar file, piece by piece; its files are below a folder named by the number."""
+        """The folder as a tar file, piece by piece. Raises UserError as `folder_of`, at the first piece."""
         with self._using(id):
             folder = await self.folder_of(queue, id, pictures)
-            pieces = tar_pieces(folder, str(id))
+            pieces = tar_pieces(folder)
             while piece := await asyncio.to_thread(next, pieces, b""):
                 yield piece
 
@@ -118,10 +118,25 @@ class Folders:
             place = self.begun(queue, id, pictures=False).result()
             mark = self._mark(id)
             if (place / RESULT).exists() and mark.get("said") is None:
-                said = self.painter.paint(place)
+                with self._memory(queue, id) as memory:
+                    said = self.painter.paint(place, memory)
                 self._remember(id, mark | {"bytes": _size(place), "said": said})
                 self._forget_old()
         return place
+
+    @contextmanager
+    def _memory(self, queue: Stored, id: int) -> Iterator[Path | None]:
+        """Inside `with`, a file of what the job goes on from, if it left that."""
+        content = queue.file(id, MEMORY)
+        if not isinstance(content, bytes):
+            yield content
+            return
+        file = self.folder / f".{id}.memory"
+        try:
+            file.write_bytes(content)
+            yield file
+        finally:
+            file.unlink(missing_ok=True)
 
     @contextmanager
     def _using(self, id: int) -> Iterator[None]:
@@ -166,22 +181,22 @@ class Folders:
                 total -= size
 
 
-def tar_pieces(folder: Path, name: str) -> Iterator[bytes]:
-    """A tar file of all files in `folder`, below a folder `name`, piece by piece.
+def tar_pieces(folder: Path) -> Iterator[bytes]:
+    """A tar file of all files in `folder`, piece by piece.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     _ = Path(folder, "a.txt").write_text("whole")
-    ...     content = b"".join(tar_pieces(Path(folder), "17"))
+    ...     content = b"".join(tar_pieces(Path(folder)))
     >>> tarfile.open(fileobj=io.BytesIO(content)).getnames()
-    ['17/a.txt']
+    ['a.txt']
     """
     total = 0
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not path.is_file():
             continue
         with path.open("rb") as file:
-            for piece in _member(file, f"{name}/{path.relative_to(folder).as_posix()}"):
+            for piece in _member(file, path.relative_to(folder).as_posix()):
                 total += len(piece)
                 yield piece
     end = 2 * tarfile.BLOCKSIZE

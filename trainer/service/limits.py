@@ -1,7 +1,6 @@
 """How much a request may ask for, and the sentences of what is more."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,40 +13,35 @@ from .jobs import Asked
 class Limits:
     """What one request, and one user, may take of the server.
 
-    Bytes of a `body`, and of what a worker sends or of a file of data (`large`); overrides of a job (`words`)
-    and characters of one (`word`); `runs` of a job; `jobs` of a sweep, and of a `batch`; jobs of one user
-    that are `waiting`; event streams that are open (`listeners`), and events that wait in one (`buffer`);
-    seconds of a long poll (`wait`) and until one who sends too much may try again (`retry_after`).
+    Jobs of one user that are `waiting`, and `runs` of a job; jobs of a sweep (`jobs`), and of a `batch`;
+    bytes of a `body`, of what a worker sends (`sent`), and of a file of data (`data`); event streams that are
+    open (`listeners`), and events that are in memory for them (`buffer`); requests that wait to be checked
+    (`pending`); seconds of a long poll (`wait`), and until one who asks too much may ask again
+    (`retry_after`). How long overrides may be, request_rules says.
     """
 
-    body: int = 8 << 20
-    large: int = 4 << 30
-    words: int = 1_000
-    word: int = 1 << 20
+    waiting: int = 50_000
     runs: int = 1 << 16
+    body: int = 8 << 20
+    sent: int = 1 << 30
+    data: int = 4 << 30
     jobs: int = 1_000
     batch: int = 1_000
-    waiting: int = 50_000
     listeners: int = 1_000
     buffer: int = 1_000
+    pending: int = 1_000
     wait: float = 60.0
-    retry_after: int = 10
+    retry_after: float = 5.0
 
-    def check_words(self, overrides: Sequence[str]) -> None:
-        """Raises UserError for too many overrides, and for one that is too long.
+    def check_batch(self, requests: int) -> None:
+        """Raises UserError for a batch of none, or of too many.
 
-        >>> Limits(word=8).check_words(["seed=123456"])
+        >>> Limits().check_batch(0)
         Traceback (most recent call last):
-        packtrain...UserError: an override has at most 8 characters here; got 11: seed=123...
+        packtrain.kernels.common.errors.UserError: a batch has from 1 to 1,000 requests; got 0
         """
-        if len(overrides) > self.words:
-            raise UserError(f"a job has at most {self.words:,} overrides here; got {len(overrides):,}")
-        for word in overrides:
-            if len(word) > self.word:
-                start = word[: min(self.word, 40)]
-                raise UserError(
-                    f"an override has at most {self.word:,} characters here; got {len(word):,}: {start}..."
-                )
+        if not 1 <= requests <= self.batch:
+            raise UserError(f"a batch has from 1 to {self.batch:,} requests; got {requests:,}")
 
     def check_runs(self, runs: int) -> None:
         """Raises UserError for a job of too many runs.
@@ -85,9 +79,10 @@ def check_memory(asked: Asked, memory: int | None) -> None:
     packtrain...UserError: 1,000 runs of 1,011,010 parameters take at least 16.2 GB, and no device here ...
     """
     if memory is not None and (least := least_bytes(asked)) > memory:
+        what = f"{asked.runs:,} runs of {parameters(asked):,} parameters"
         raise UserError(
-            f"{asked.runs:,} runs of {parameters(asked):,} parameters take at least {least / 1e9:.1f} GB, and "
-            f"no device here has more than {memory / 1e9:.1f}: submit fewer runs at once"
+            f"{what} take at least {least / 1e9:.1f} GB, and no device here has more than "
+            f"{memory / 1e9:.1f}: submit fewer runs at once"
         )
 
 

@@ -20,9 +20,10 @@ SECONDS = 30.0  # of processor time, after which no picture of a folder is begun
 log = logging.getLogger(__name__)
 
 
-def paint(folder: Path) -> list[str]:
+def paint(folder: Path, memory: Path | None = None) -> list[str]:
     """Makes the pictures and the events of the training in `folder`, as its config asks -> what went wrong.
 
+    Of the file `memory`, in which is what the training goes on from, a checkpoint is made.
     Raises UserError where no training has ended there, or its data can't be read any more.
 
     >>> paint(Path("nowhere"))
@@ -33,6 +34,7 @@ def paint(folder: Path) -> list[str]:
     from ..finished import Finished  # noqa: PLC0415 (see above)
     from ..pictures import drawn  # noqa: PLC0415 (likewise)
     from ..pictures.style import can_draw  # noqa: PLC0415 (likewise)
+    from .continued import write_checkpoint  # noqa: PLC0415 (likewise)
     from .replayed import write_events  # noqa: PLC0415 (likewise)
 
     said: list[str] = []
@@ -42,20 +44,25 @@ def paint(folder: Path) -> list[str]:
     pictures: dict[str, Path] = {}
     if monitor.pictures and can_draw():
         pictures = drawn.draw_pictures(finished.result, folder, said.append)
-    if monitor.tensorboard and (problem := write_events(finished, pictures)):
-        said.append(problem)
+    written = {}
+    if monitor.tensorboard:
+        problem, written = write_events(finished, pictures)
+        said += [problem] if problem else []
+    if memory:
+        write_checkpoint(finished, memory, written, said.append)
     return said
 
 
-def answered(line: bytes, make: Callable[[Path], list[str]] = paint) -> dict[str, Any]:
+def answered(line: bytes, make: Callable[[Path, Path | None], list[str]] = paint) -> dict[str, Any]:
     """The answer to one line: what went wrong of its folder, nothing where all is well.
 
-    >>> answered(b'{"folder": "nowhere"}', lambda folder: [])
+    >>> answered(b'{"folder": "nowhere"}', lambda folder, memory: [])
     {'folder': 'nowhere', 'said': []}
     """
-    folder = json.loads(line)["folder"]
+    asked = json.loads(line)
+    folder, memory = asked["folder"], asked.get("memory")
     try:
-        said = make(Path(folder))
+        said = make(Path(folder), memory and Path(memory))
     except Exception as error:
         log.exception("%s could not be drawn", folder)
         said = [f"{type(error).__name__}: {error}"]

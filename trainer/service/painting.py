@@ -30,17 +30,18 @@ class Painter:
         self.process: subprocess.Popen[bytes] | None = None
         self.lock, self.closed = Lock(), False
 
-    def paint(self, folder: Path) -> list[str]:
+    def paint(self, folder: Path, memory: Path | None = None) -> list[str]:
         """Makes what there is to see of the training in `folder` -> what went wrong, a sentence each.
 
-        It never raises: where the process dies, or takes too long, that is one of the sentences.
+        `memory` is the file of what it goes on from, of which a checkpoint is made. It never
+        raises: where the process dies, or takes too long, that is one of the sentences.
         """
         with self.lock:
             for _ in range(TRIES):
                 if self.closed:
                     break
                 try:
-                    return self._asked(folder)
+                    return self._asked(folder, memory)
                 except TimeoutError:
                     self._kill()
                     return [f"its pictures were given up after {self.seconds:g} s"]
@@ -53,11 +54,12 @@ class Painter:
         self.closed = True
         self._kill()
 
-    def _asked(self, folder: Path) -> list[str]:
+    def _asked(self, folder: Path, memory: Path | None) -> list[str]:
         """Raises TimeoutError, and OSError or ValueError where there is no answer."""
         process = self._running()
         assert process.stdin and process.stdout
-        process.stdin.write(json.dumps({"folder": str(folder)}).encode() + b"\n")
+        asked = {"folder": str(folder), "memory": memory and str(memory)}
+        process.stdin.write(json.dumps(asked).encode() + b"\n")
         process.stdin.flush()
         return [str(sentence) for sentence in json.loads(_line(process.stdout, self.seconds))["said"]]
 

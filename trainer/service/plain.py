@@ -43,6 +43,7 @@ def read(text: str) -> tuple[str, Any] | None:
     >>> read("optimizer.lr=1e-3"), read("optimizer.nesterov=true"), read("data.seed=3"), read("seed=1,2")
     (('optimizer.lr', 0.001), ('optimizer.nesterov', True), None, None)
     """
+    value: Any = None
     if match := NUMBER.fullmatch(text):
         value = float(match["integer"] + match["rest"]) if match["rest"] else int(match["integer"])
     elif match := TRUTH.fullmatch(text):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..console.board_texts import equations_text, outcome_text
 from ..engines.base import History
@@ -23,10 +24,11 @@ CELLS = 1 << 20  # steps times runs that are in memory at a time
 Lines = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]  # runs, steps, and columns
 
 
-def write_events(finished: Finished, pictures: Mapping[str, Path]) -> str:
-    """Writes the event files that the training would have left -> what went wrong, '' where nothing did.
+def write_events(finished: Finished, pictures: Mapping[str, Path]) -> tuple[str, dict[str, Tensor]]:
+    """Writes the event files that the training would have left -> what went wrong, and what it goes on from.
 
-    The speed is the mean one, and the times are now's: neither is stored of a step.
+    The former is '' where nothing did, the latter as the board has it before the ends of runs. The
+    speed is the mean one, and the times are now's: neither is stored of a step.
     """
     pack, model = finished.pack, finished.trained.model
     board = Board(
@@ -42,9 +44,11 @@ def write_events(finished: Finished, pictures: Mapping[str, Path]) -> str:
         losses.record(history)
     for steps, evaluation, marked in validations(finished.curves, pack.runs):
         board.validate(steps, evaluation, marked)
+    board.files.flush()
+    memory = board.memory
     _add_ends(board, finished)
     board.add_images(pictures)
-    return board.files.problem
+    return board.files.problem, memory
 
 
 def _add_ends(board: Board, finished: Finished) -> None:
@@ -57,8 +61,9 @@ def _add_ends(board: Board, finished: Finished) -> None:
         text = equations_text(finished.trained, best, result.rows[best], finished.pack.runs)
         if text:
             board.add_text("equations", text)
-    for run in range(finished.pack.runs) if finished.pack.runs <= MOST_SHOWN else [best]:
-        for curve in pr_curves(result, run) if run is not None else ():
+    best_alone = [] if best is None else [best]
+    for run in range(finished.pack.runs) if finished.pack.runs <= MOST_SHOWN else best_alone:
+        for curve in pr_curves(result, run):
             board.add_of_run(run, curve, result.rows[run]["steps"])
     board.add_results(result.rows, result.objective)
 
@@ -130,14 +135,14 @@ def _rows(curves: Curves, names: list[str]) -> Lines:
     )
 
 
-def _grid(values: np.ndarray, places: tuple[np.ndarray, np.ndarray], steps: int, runs: int) -> torch.Tensor:
+def _grid(values: np.ndarray, places: tuple[np.ndarray, np.ndarray], steps: int, runs: int) -> Tensor:
     """The values [S, R], NaN where there is none."""
     grid = np.full((steps, runs), np.nan)
     grid[places] = values
     return torch.from_numpy(grid)
 
 
-def _history(steps: np.ndarray, grids: dict[str, torch.Tensor], parameters: list[str], runs: int) -> History:
+def _history(steps: np.ndarray, grids: dict[str, Tensor], parameters: list[str], runs: int) -> History:
     nothing = torch.full((len(steps), runs), torch.nan, dtype=torch.float64)
     scalars = [grids.get(f"{PARAMETERS}{name}", nothing) for name in parameters]
     rates = {n: g for n, g in grids.items() if n not in (LOSS, NORM) and not n.startswith(PARAMETERS)}

@@ -6,6 +6,7 @@ The words are looked at before Hydra composes them, and what is composed is look
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from .data_folder import inside
 WORDS = 100  # overrides of a request
 LONGEST = 20_000  # characters of an override
 MARKS = 2_000  # of [](){},: in all overrides: Hydra's parser takes 0.2 to 0.5 ms for each of them
+DEEPEST = 50  # brackets within one another: the parser calls itself for each
 BETWEEN = re.compile(r"[\\\s'\"]")  # what may stand between the $ and the { of an interpolation
 MARK = re.compile(r"[][(){},:]")
 PLAIN = re.compile(r"(?P<field>[A-Za-z_]\w*(\.\w+)*)=(?P<value>[\w.+-]*)", re.ASCII)  # what needs no parser
@@ -96,12 +98,22 @@ def _check_size(overrides: Sequence[str]) -> None:
             raise UserError(
                 f"an override has at most {LONGEST:,} characters; got {len(word):,}, beginning {word[:20]!r}"
             )
+        if _depth(word) > DEEPEST:
+            raise UserError(
+                f"an override has at most {DEEPEST} brackets within one another; got {word[:20]!r}..."
+            )
     marks = sum(len(MARK.findall(word)) for word in overrides)
     if marks > MARKS:
         raise UserError(
             f"the overrides of a request have at most {MARKS:,} brackets, commas and colons; got {marks:,}: "
             "long lists of numbers go into a file, and many jobs into a batch"
         )
+
+
+def _depth(word: str) -> int:
+    """How many brackets stand within one another, whatever is in quotes."""
+    steps = ({"[": 1, "{": 1, "(": 1, "]": -1, "}": -1, ")": -1}.get(sign, 0) for sign in word)
+    return max(accumulate(steps), default=0)
 
 
 def _check_text(word: str) -> None:
@@ -117,7 +129,7 @@ def _check_text(word: str) -> None:
 
 def _check_override(word: str, data_folder: Path | None) -> None:
     with as_sentences():
-        override = OverridesParser.create().parse_override(with_quotes(word))
+        (override,) = OverridesParser.create().parse_overrides([with_quotes(word)])
     if override.package is not None:
         raise UserError(f"a choice stays where it belongs, without @; got {word!r}")
     _check_value(word, override.key_or_group, override.value(), data_folder)

@@ -12,6 +12,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from ..config.compose import as_sentences, composed, config_loader
+from ..config.grammar import with_quotes
 from ..config.interpolation import settled
 from ..config.pack import make_pack
 from ..console.report import headline
@@ -23,7 +24,7 @@ from .jobs import Job, State
 MODE = "hydra.mode=RUN"  # which the command adds
 SWEEPER = {"_target_": "hydra_plugins.packed_sweeper.PackedSweeper", "params": {}}  # as a terminal has it
 LOG, RESULT = "train.log", "result.json"
-OF_THE_SERVICE = "memory", "curve.json"  # stored files that no command leaves
+MEMORY, NOTES = "memory", "log"  # stored files that no command leaves
 COPIED = errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP  # where a file system has no hard links
 
 
@@ -38,15 +39,19 @@ def write_run_folder(
     """
     folder.mkdir(parents=True, exist_ok=True)
     with config_loader() as loader:
-        config = _composed(loader, job.overrides, place or folder, data)
-    _write_hydra(folder / ".hydra", config, job.overrides)
+        words = [with_quotes(word) for word in job.overrides]
+        config = _composed(loader, words, place or folder, data)
+    _write_hydra(folder / ".hydra", config, words)
     write_command(folder, command_of(config))
+    notes = ""
     for name, content in files:
-        if name not in OF_THE_SERVICE:
+        if name == NOTES:
+            notes = (content if isinstance(content, bytes) else content.read_bytes()).decode(errors="replace")
+        elif name != MEMORY:
             _put(folder / inside(name), content)
     if job.result is not None and not (folder / RESULT).exists():
         replace_json(folder / RESULT, job.result)
-    (folder / LOG).write_text(log_of(job), encoding="utf-8")
+    (folder / LOG).write_text(log_of(job, notes), encoding="utf-8")
 
 
 def inside(name: str) -> PurePosixPath:
@@ -64,8 +69,8 @@ def inside(name: str) -> PurePosixPath:
     return path
 
 
-def log_of(job: Job) -> str:
-    """What train.log says: when the job began, how it ended, and why it failed.
+def log_of(job: Job, notes: str = "") -> str:
+    """What train.log says: when the job began, what its worker noted, how it ended, and why it failed.
 
     >>> log_of(Job(1, "ann", 0, [], "primer", "", 2, State.QUEUED, created=0.0))
     ''
@@ -74,6 +79,8 @@ def log_of(job: Job) -> str:
     if job.started is not None:
         device = f" on {job.result['device']}" if job.result else ""
         lines.append(_line(job.started, f"{job.name}: {job.runs} runs of {job.steps} steps{device}"))
+    if notes:
+        lines.append(f"{notes.rstrip()}\n")
     if job.ended is not None and job.result is not None:
         lines.append(_line(job.ended, headline(job.result)))
     if job.ended is not None and job.message:

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
+from functools import cache
 from typing import Any
 
 from ..config.data_values import AUTO
@@ -93,14 +94,18 @@ def per_run_paths(pack: Pack) -> list[str]:
     ['seed', 'model.initial.a']
     """
     paths: dict[str, None] = {}
-    for path, meta in all_fields():
-        if not meta.get("per_run"):
-            continue
-        if not meta.get("mapping"):
+    for path, is_mapping in _per_run_fields():
+        if not is_mapping:
             paths[path] = None
         elif isinstance(value := _at(pack.config, path), dict):
             paths |= dict.fromkeys(f"{path}.{key}" for key in value)
     return list(paths | dict.fromkeys(pack.over))
+
+
+@cache
+def _per_run_fields() -> list[tuple[str, bool]]:
+    """The fields that may differ between runs, and whether each is a mapping."""
+    return [(path, bool(meta.get("mapping"))) for path, meta in all_fields() if meta.get("per_run")]
 
 
 def difference(base: Config, config: Config) -> dict[str, Any]:

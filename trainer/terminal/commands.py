@@ -34,6 +34,8 @@ COMMANDS = {
     "submit": Command("service_words:read_submit", "submit:submit", quick=True),
     "jobs": Command("service_words:read_jobs", "jobs:jobs", quick=True),
     "cancel": Command("service_words:read_cancel", "jobs:cancel", quick=True),
+    "serve": Command("serve_words:read_serve", "serve:serve", quick=True),
+    "work": Command("serve_words:read_work", "work:work", quick=True),
     "fetch": Command("service_words:read_fetch", "jobs:fetch", quick=True),
 }
 SHOW_JOB = Command("service_words:read_job", "jobs:show_job", quick=True)

@@ -1,4 +1,6 @@
 """A job's stored files become the folder that its command would have left."""
+# protobuf makes its classes at run time:
+# pyright: reportAttributeAccessIssue=false
 
 import asyncio
 import io
@@ -23,22 +25,25 @@ from packtrain.trainer.config.compose import composed, config_loader
 from packtrain.trainer.config.pack import Pack, make_pack
 from packtrain.trainer.folder.write import write
 from packtrain.trainer.service import painter as painting_process
+from packtrain.trainer.service.envelope import sealed
 from packtrain.trainer.service.folders import Folders
 from packtrain.trainer.service.jobs import Job, State
 from packtrain.trainer.service.packs import LivePack, Work
 from packtrain.trainer.service.painting import Painter
+from packtrain.trainer.service.worker.memory import kept
 from packtrain.trainer.session import load_data
 from packtrain.trainer.sweep.planner import without_hydra
 from tests.fake_queue import FakeQueue, a_job
 from tests.helpers import Command
 
 CPU, PLAIN = "compute.device=cpu", "monitor.pictures=false"
-# of a command, and not of the service: hidden files of its own process, and what `continue` goes on from
-OWN = ".lock", "checkpoint"
+LOCK = ".lock"  # of the command's process
+VARY = "train.log", "command.json", ".hydra/hydra.yaml"  # in which times and paths are
 CASES = {
     "equations": ["experiment=primer", "loop.steps=40", "data.size=64", "loop.batch_size=16", PLAIN],
     "an MLP": ["experiment=gaussians", "loop.epochs=null", "loop.steps=30", "data.size=200",
-               "data.validation=0.2", "monitor.validate_every=10", "loop.batch_size=32", "model.widths=[2,4,2]"],
+               "data.validation=0.2", "monitor.validate_every=10", "loop.batch_size=32",
+               "model.widths=[2,4,2]"],
     "a fit": ["experiment=danwood", PLAIN],
     "a pack": ["experiment=primer", "loop.steps=40", "data.size=64", "loop.batch_size=16",
                "pack.over={seed: '1,2,3', optimizer.lr: '0.001,0.01'}", PLAIN],
@@ -48,8 +53,9 @@ CASES = {
 class InProcess(Painter):
     """Paints in this process, whose torch is there already."""
 
-    def paint(self, folder: Path) -> list[str]:
-        return list(painting_process.answered(json.dumps({"folder": str(folder)}).encode())["said"])
+    def paint(self, folder: Path, memory: Path | None = None) -> list[str]:
+        line = json.dumps({"folder": str(folder), "memory": memory and str(memory)})
+        return list(painting_process.answered(line.encode())["said"])
 
 
 def pack_of(overrides: list[str]) -> Pack:
@@ -60,9 +66,11 @@ def pack_of(overrides: list[str]) -> Pack:
 def trained(overrides: list[str], into: Path) -> tuple[Job, dict[str, bytes]]:
     """A job that a worker has trained, and the files that it sends."""
     pack = pack_of(overrides)
-    live = LivePack.begin([Work(1, "k", pack)], load_data(pack))
+    work, memory = Work(1, "k", pack), b""
+    live = LivePack.begin([work], load_data(pack))
     while live.jobs:
         live.session.advance()
+        memory = sealed(*kept(live, [work]).sealed()) if live.session.done else b""
         for _, result in live.delivered():
             into.mkdir()
             write(into, result)
@@ -75,7 +83,7 @@ def trained(overrides: list[str], into: Path) -> tuple[Job, dict[str, bytes]]:
         1, overrides=overrides, name=pack.config.name, runs=pack.runs, state=State.FINISHED, result=result,
         started=1_000.0, ended=1_010.0, steps=result["steps"],
     )  # fmt: skip
-    return job, files | {"curve.json": b"{}", "memory": b"..."}
+    return job, files | {"memory": memory}
 
 
 def stored(overrides: list[str], tmp_path: Path) -> FakeQueue:
@@ -95,7 +103,7 @@ def folders(tmp_path: Path) -> Iterator[Folders]:
 def names(folder: Path) -> set[str]:
     """Its files; of TensorBoard's their folders, since their own names have the time in them."""
     inside = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
-    inside = {path for path in inside if path.parts[0] not in OWN}
+    inside = {path for path in inside if path.name != LOCK}
     return {str(path.parent if "tfevents" in path.name else path) for path in inside}
 
 
@@ -114,7 +122,7 @@ def test_it_is_the_commands_folder(
     assert folders.said(1) == []
     assert names(ours) == names(theirs)
     for name in sorted(names(theirs)):
-        if (theirs / name).is_dir() or name in ("train.log", "command.json", ".hydra/hydra.yaml"):
+        if (theirs / name).is_dir() or name in VARY or name.startswith("checkpoint/"):
             continue
         left, right = (ours / name).read_bytes(), (theirs / name).read_bytes()
         same = without_times(left) == without_times(right) if name == "result.json" else left == right
@@ -160,6 +168,17 @@ def test_the_commands_work_on_it(cli: Command, folders: Folders, tmp_path: Path)
         assert ended.code == 0, ended
 
 
+def test_resume_goes_on_from_it(cli: Command, folders: Folders, tmp_path: Path) -> None:
+    overrides = [*CASES["a pack"], CPU, "schedule=constant", "monitor.progress=false"]
+    ours = asyncio.run(folders.folder_of(stored(overrides, tmp_path), 1))
+    assert cli(*overrides, "loop.steps=60").code == 0
+    said = cli(f"resume={ours}", "loop.steps=60")
+    assert said.code == 0 and "going on from step 40" in said.out
+    for name in ("runs.csv", "model.safetensors", "curves.parquet"):
+        assert (ours / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
+    assert tags(ours) == tags(tmp_path / "out")
+
+
 RESULT = {"device": "cpu", "precision": "fp32", "experiment": "primer", "runs": 1, "steps": 9, "samples": 9,
           "seconds": {"train": 1.0}, "outcomes": {"finished": 1}, "best_run": 0, "run": []}  # fmt: skip
 
@@ -172,7 +191,7 @@ class Counting(Painter):
         self.count, self.may = 0, threading.Event()
         self.may.set()
 
-    def paint(self, folder: Path) -> list[str]:
+    def paint(self, folder: Path, memory: Path | None = None) -> list[str]:
         self.may.wait(10)
         self.count += 1
         (folder / "loss.png").write_bytes(b"png")
@@ -240,8 +259,8 @@ def test_a_tar_has_it_all(counting: Folders) -> None:
 
     with tarfile.open(fileobj=io.BytesIO(asyncio.run(read()))) as tar:
         members = {member.name: member.size for member in tar if member.isfile()}
-    assert members["1/maps/a.npy"] == 600_000 and members["1/empty"] == 0 and members["1/exact"] == 512
-    assert {"1/loss.png", "1/.hydra/config.yaml", "1/train.log"} <= members.keys()
+    assert members["maps/a.npy"] == 600_000 and members["empty"] == 0 and members["exact"] == 512
+    assert {"loss.png", ".hydra/config.yaml", "train.log"} <= members.keys()
 
 
 def test_no_file_leads_out_of_it(counting: Folders) -> None:

@@ -2,17 +2,19 @@
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from threading import Lock
+from typing import Any, BinaryIO
 
 from ....kernels.common.errors import UserError
 from ..jobs import State
 from .address import find_service
 from .handle import Job
 from .uploading import opened, pieces
-from .wire import PATIENCE, Wire
+from .wire import PATIENCE, ServiceError, Wire
 
 MANY = 1000  # jobs of one request
 PAGE = 500  # jobs of one answer
+TAKEN = 403, 409  # a name of a file: somebody else's, or being written
 KEY = "Idempotency-Key"
 Asking = str | Sequence[str] | Mapping[str, Any]  # one job's own overrides, or its fields
 
@@ -46,6 +48,8 @@ class Service:
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
+        self.uploaded: dict[str, str] = {}  # by their own names
+        self.uploading = Lock()
 
     @property
     def url(self) -> str:
@@ -137,10 +141,28 @@ class Service:
         Without a `name` it has its own with a hash of its content, so that nothing is ever overwritten.
         """
         own, file = opened(data)
-        name = name or own
-        with file as content:
-            self.wire.upload(f"/data/{name}", lambda: pieces(content))
-        return name
+        with file as content, self.uploading:
+            if name is not None:
+                self._put(name, content)
+                return name
+            if own not in self.uploaded:
+                self.uploaded[own] = self._put_new(own, content)
+            return self.uploaded[own]
+
+    def _put_new(self, name: str, content: BinaryIO) -> str:
+        """Sends a file; where somebody else has its name, under another one -> that."""
+        try:
+            self._put(name, content)
+            return name
+        except ServiceError as error:
+            if error.status not in TAKEN:
+                raise
+        other = f"{uuid.uuid4().hex[:8]}-{name}"
+        self._put(other, content)
+        return other
+
+    def _put(self, name: str, content: BinaryIO) -> None:
+        self.wire.upload(f"/data/{name}", lambda: pieces(content))
 
     def fields(self) -> Any:
         """All that can be asked for: each field of the config with its type, default and choices."""

@@ -30,7 +30,7 @@ def fetch_folder(wire: Wire, job: int, folder: Path) -> Path:
         _receive(wire, job, draft)
         draft.rename(folder)
     except OSError as error:
-        raise UserError(f"can't write {folder}: {error.strerror}") from None
+        raise UserError(f"can't write {folder}: {error.strerror or error}") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder
@@ -48,12 +48,14 @@ def _receive(wire: Wire, job: int, draft: Path) -> None:
 
 
 def _unpack(answer: "httpx.Response", draft: Path) -> None:
-    """Files and folders below `draft`, nothing else. Raises UserError."""
+    """Files and folders in `draft`, nothing else. Raises UserError."""
     try:
         with tarfile.open(fileobj=io.BufferedReader(_Body(answer.iter_bytes())), mode="r|") as tar:
             tar.extractall(draft, filter="data")
     except tarfile.TarError as error:
         raise UserError(f"{answer.url} is no run folder: {error}") from None
+    if not any(draft.iterdir()):
+        raise UserError(f"{answer.url} is no run folder: it is empty")
 
 
 def _empty(folder: Path) -> None:

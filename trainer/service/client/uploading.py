@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any, BinaryIO
 
 from ....kernels.common.errors import UserError
 
-DIGITS = 12  # of the SHA-256 in a name
+DIGITS, LONGEST = 12, 100  # of the SHA-256 in a name, and of the rest
+OTHER = re.compile(r"[^A-Za-z0-9._-]+")
 PACKED = ".gz", ".bz2", ".xz", ".zst"
 PIECE = 1 << 20  # bytes
 EXPECTED = "data is the path of a file, a frame of pandas, Polars or PyArrow, or a mapping of names to arrays"
@@ -57,8 +59,8 @@ def _named(file: BinaryIO, path: Path) -> str:
     packed = path.suffix.lower() in PACKED
     endings = "".join(path.suffixes[-2 if packed else -1 :])
     stem = path.name.removesuffix(endings)
-    plain = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem)
-    return f"{plain or 'data'}-{digest.hexdigest()[:DIGITS]}{endings}"
+    plain = OTHER.sub("-", stem).strip("-_")[:LONGEST]
+    return f"{plain or 'data'}-{digest.hexdigest()[:DIGITS]}{OTHER.sub('', endings)}"
 
 
 def _parquet(data: Any) -> bytes:

@@ -43,15 +43,21 @@ def read(file: Path) -> str:
         handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise UserError(f"the token in {file} can't be read: {error.strerror}") from None
-    with os.fdopen(handle) as opened:
-        about = os.fstat(handle)
-        if not stat.S_ISREG(about.st_mode):
-            raise UserError(f"the token is in a file, and {file} is none")
-        if about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise UserError(f"others can read the token in {file}: chmod 600 {file}, and renew it")
-        if about.st_uid not in (0, os.geteuid()):
-            raise UserError(f"the token in {file} is another user's of this machine")
-        token = opened.read(LONGEST).strip()
+    try:
+        _check_own(file, os.fstat(handle))
+        token = os.read(handle, LONGEST).decode(errors="replace").strip()
+    finally:
+        os.close(handle)
     if not token:
         raise UserError(f"{file} holds no token")
     return token
+
+
+def _check_own(file: Path, about: os.stat_result) -> None:
+    """Raises UserError for what is no file, and for one that isn't its owner's alone."""
+    if not stat.S_ISREG(about.st_mode):
+        raise UserError(f"the token is in a file, and {file} is none")
+    if about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise UserError(f"others can read the token in {file}: chmod 600 {file}, and renew it")
+    if about.st_uid not in (0, os.geteuid()):
+        raise UserError(f"the token in {file} is another user's of this machine")

@@ -61,7 +61,7 @@ def hashed(token: str) -> str:
     >>> hashed("")[:8]
     'e3b0c442'
     """
-    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
 def new_token() -> str:

@@ -17,7 +17,7 @@ def data_routes(data: DataFolder) -> APIRouter:
     """GET /data, and PUT /data/NAME, whose body is the file.
 
     >>> [route.path for route in data_routes(None).routes]
-    ['/data', '/data/{name}']
+    ['/data', '/data/{name:path}']
     """
     router = APIRouter()
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 import torch
-from safetensors.torch import load, save
+from safetensors.numpy import save
+from safetensors.torch import load
 from torch import Tensor
 
 from packtrain import __version__
@@ -53,7 +54,7 @@ class Kept:
             "seconds": asdict(self.seconds),
             "whole": self.whole,
         }
-        tensors = {name: tensor.cpu().contiguous() for name, tensor in self.tensors.items()}
+        tensors = {name: tensor.cpu().contiguous().numpy() for name, tensor in self.tensors.items()}
         files = {TENSORS: save(tensors), CURVES: b"".join(encoded(_table(part)) for part in self.curves)}
         return about | {"sha256": _digest(about, files)}, files
 
