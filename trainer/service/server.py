@@ -32,7 +32,7 @@ from .uploads import DataFolder
 
 log = logging.getLogger(__name__)
 FILE = "server.json"  # in the service's folder: where it is reached
-SILENT = 60.0  # seconds after which what a worker holds is given back
+SILENT = 330.0  # seconds after which what a worker holds is given back: longer than one slice may last
 GLANCE = 5.0  # seconds between two looks for silent workers
 LAST = 1  # seconds for answers under way, when all workers have ended
 CONNECTIONS = 2_000  # at once
