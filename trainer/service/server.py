@@ -20,7 +20,7 @@ from .catalogue import catalogue
 from .devices import devices_of
 from .ending import ended_by_signal
 from .folders import Folders
-from .guard import WORKER, Guard, refuse_open_host
+from .guard import WORKER, Guard, Users, refuse_open_host
 from .guard.login import login_routes
 from .http.app import Service
 from .http.data import data_routes
@@ -83,6 +83,7 @@ class Server:
         self.queue = Queue(folder, limits)
         try:
             data = DataFolder(settings.data_folder, self.queue.store)
+            Users(self.queue.store)  # makes its table
             refuse_open_host(settings.host, self.queue.store)
             self.socket = listening(settings.host, settings.port)
             self.port = self.socket.getsockname()[1]
