@@ -10,12 +10,12 @@ from typing import Any
 
 from torch import Tensor
 
-from ....kernels.common.errors import UserError
 from ...config.data_values import read_columns
 from ...config.pack import Pack
 from ...config.schema import all_fields
 from ...data.dataset import Data, Dataset
 from ...session import load_data
+from ..data_folder import inside
 
 MOST_BYTES = 2 << 30
 Identity = tuple[int, int, int] | None
@@ -35,7 +35,7 @@ class Loaded:
 
     def of(self, pack: Pack) -> Data:
         """The data of a pack. Raises UserError for what can't be read, or lies elsewhere."""
-        identity, key = self._identity(pack.config.data.path), _key(pack)
+        identity, key = self.identity(pack), _key(pack)
         if key in self.known and self.known[key][0] == identity:
             self.known.move_to_end(key)
             return self.known[key][1]
@@ -49,17 +49,12 @@ class Loaded:
     def _held(self) -> list[Data]:
         return [data for _, data in self.known.values()]
 
-    def _identity(self, path: str | None) -> Identity:
-        """What tells a file from another that takes its name."""
+    def identity(self, pack: Pack) -> Identity:
+        """What tells its file from another that takes its name. Raises UserError for one elsewhere."""
+        path = pack.config.data.path
         if path is None:
             return None
-        file = (self.folder / path).resolve()
-        if not file.is_relative_to(self.folder):
-            raise UserError(f"data.path is a file in the service's data folder; {path} is outside of it")
-        try:
-            about = file.stat()
-        except OSError:
-            return None  # whoever reads it says so
+        about = inside(self.folder, path).stat()
         return about.st_mtime_ns, about.st_size, about.st_ino
 
 

@@ -52,21 +52,23 @@ class Hands:
         self.turn, self.clock = turn or least_served, clock
         self.stacks: dict[str, Stack] = {}
         self.pace: dict[str, float] = {}  # runs x steps of a slice, by structure
-        self.merges = 0
+        self.merges = self.added = 0
 
-    def add(self, pack: LivePack, key: str, name: str) -> Held:
+    def add(self, pack: LivePack, key: str, name: str) -> Stack:
         """Takes a pack of the structure `key` into the stack `name`; one that never merges has its own."""
         now = self.clock()
         held = Held(pack, now, now)
+        if not pack.merges:
+            self.added += 1
+            name = f"{name}~{self.added}"
         stack = self.stacks.get(name)
         if stack is None:
-            least = min((other.seconds for other in self.stacks.values()), default=0.0)
-            stack = self.stacks[name] = Stack(name, key, seconds=least)
+            stack = self.stacks[name] = Stack(name, key)
         stack.packs.append(held)
         stack.packs.sort(key=lambda held: held.pack.step)
         if key in self.pace:
             pack.session.slices.count = max(1, int(self.pace[key] / pack.session.pack.runs / 2))
-        return held
+        return stack
 
     def busy(self) -> list[str]:
         """The structures whose waiting jobs shall wait: a pack of theirs is in its first second."""
@@ -123,7 +125,7 @@ class Hands:
         place = 0
         while place + 1 < len(stack.packs):
             young, old = stack.packs[place : place + 2]
-            if young.pack.step == old.pack.step and young.pack.merges:
+            if young.pack.step == old.pack.step:
                 stack.packs[place : place + 2] = [self._merged(young, old)]
                 merged = [held for held in merged if held is not young] + [stack.packs[place]]
             else:

@@ -42,6 +42,7 @@ IDLE_SECONDS = 15.0  # for which an idle worker's question stays open
 GLANCE = 0.5  # seconds between two looks at the parent, while idle
 LAST_SECONDS = 6.0  # after SIGTERM, for what is still to be sent
 ROOM_TO_GROW = 2 << 30  # bytes
+SCRATCH: Path | None = None  # where searches write; without one, in the cache
 
 
 class Worker:
@@ -49,8 +50,8 @@ class Worker:
 
     def __init__(self, link: Link, data: Path, said: Any = sys.stdout) -> None:
         self.link, self.said = link, said
-        self.turns = Turns()
-        self.trainer = Trainer(Loaded(data), self.hand, self.turns)
+        self.turns = Turns(self._of)
+        self.trainer = Trainer(Loaded(data), self.hand, self.turns, scratch=SCRATCH)
         self.reporting, self.asking = Reporting(link, self.trainer), Asking(link)
         self.parent, self.code = os.getppid(), None
         self.largest = resident() + MOST_BYTES + ROOM_TO_GROW
@@ -93,6 +94,10 @@ class Worker:
         elif idle and resident() > self.largest and not self.reporting.held:
             self.code = GROWN
 
+    def _of(self, id: int) -> tuple[str, int]:
+        own = self.trainer.own[id].leased
+        return own.user, own.priority
+
     def _ask(self) -> None:
         busy = bool(self.trainer.hands.jobs)
         if self.asking.asked or (busy and time.monotonic() - self.asking.since < ASK_SECONDS):
@@ -130,6 +135,8 @@ class Worker:
     def _end(self, code: int) -> int:
         """Keeps all that is in its hands, and gives it back."""
         try:
+            self.trainer.searches.close(LAST_SECONDS / 2)
+            self.trainer.out += self.trainer.searches.ended()
             self.trainer.save_all()
             self.reporting.send()
             if held := self.trainer.held:
@@ -148,6 +155,7 @@ def _device() -> str:
 def main() -> int:
     """Works for the server that the environment names -> the exit code."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
     try:
         server, token, name = (os.environ[f"PACKTRAIN_{word}"] for word in ("SERVER", "TOKEN", "WORKER"))
     except KeyError as missing:

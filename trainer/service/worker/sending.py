@@ -1,11 +1,13 @@
 """What a job leaves: the files that the command would have written, in bytes, and a curve for pages."""
 
 import json
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from ....kernels.common.errors import UserError
 from ...folder.curves import VALIDATION, Curves
 from ...folder.result import Result
 from ...folder.write import RESULT, contents
@@ -35,6 +37,15 @@ def stopped(id: int, state: State, memory: Kept | None, seconds: float, **about:
     """A job without a result: cancelled, or failed with a `message`."""
     log = about.pop("log", "")
     return Ended(id, state, {"seconds": seconds, **about}, lambda: _beside(memory, log))
+
+
+def failed(id: int, error: Exception, seconds: float, said: str = "") -> Ended:
+    """A job that failed: of what its user can mend there is the sentence, of all else a traceback, too."""
+    refused = isinstance(error, UserError)
+    message = str(error) if refused else f"{type(error).__name__}: {error}"
+    trace = "" if refused else "".join(traceback.format_exception(error))
+    text = "\n".join(filter(None, [said, trace]))
+    return stopped(id, State.FAILED, None, seconds, message=message, refused=refused, log=text)
 
 
 def _beside(memory: Kept | None, log: str) -> dict[str, bytes]:

@@ -3,9 +3,9 @@
 import logging
 import math
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from .growth import Growth
 from .hands import Hands, Held, Stack, Turn
 from .leased import Ended, Leased
 from .memory import Kept, Unusable, kept, restored
-from .sending import MOST_RUNS, ended, stopped
+from .searches import Searches
+from .sending import MOST_RUNS, ended, failed, stopped
 
 log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 30.0
@@ -49,9 +50,11 @@ class Trainer:
         turn: Turn | None = None,
         clock: Callable[[], float] = time.monotonic,
         every: float = CHECKPOINT_SECONDS,
+        scratch: Path | None = None,
     ) -> None:
         self.data, self.hand, self.clock, self.every = data, hand, clock, every
         self.hands, self.growth = Hands(turn, clock), Growth()
+        self.searches = Searches(hand, data.identity, scratch)
         self.own: dict[int, Own] = {}
         self.out: list[Ended] = []
         self.saved: list[Kept] = []
@@ -61,13 +64,17 @@ class Trainer:
         """Begins jobs: those that may share a pack as one, those of one checkpoint where it left them."""
         together: dict[tuple[str, str | None], list[Leased]] = {}
         for job in jobs:
+            if job.search:
+                self.searches.take(job)
+                continue
             self.own[job.id] = Own(job)
             together.setdefault((job.stack, job.checkpoint), []).append(job)
         for (stack, name), some in together.items():
             works = [job.work for job in some]
             checkpoint = checkpoints.get(name) if name else None
             for part in self.growth.parts(works):
-                self._begin(part, stack, checkpoint)
+                with self.searches.paused():
+                    self._begin(part, stack, checkpoint)
 
     def _begin(self, jobs: Sequence[Work], stack: str, checkpoint: Kept | Unusable | None = None) -> None:
         self.hand([job.id for job in jobs], "begin")
@@ -84,8 +91,7 @@ class Trainer:
             self._failed(jobs, stack, error)
             return
         self._charge(jobs, self.clock() - began)
-        self.hands.add(pack, jobs[0].key, stack)
-        self._settle(self.hands.stacks[stack])
+        self._settle(self.hands.add(pack, jobs[0].key, stack))
 
     def _restored(
         self, jobs: Sequence[Work], data: object, checkpoint: Kept | Unusable | None
@@ -103,10 +109,15 @@ class Trainer:
 
     def advance(self) -> bool:
         """Makes one slice of the pack whose turn it is, delivers what has ended -> whether there was one."""
+        self.out += self.searches.ended()
         chosen = self.hands.next()
         if chosen is None:
             return False
-        stack, held, until = chosen
+        with self.searches.paused():
+            self._slice(*chosen)
+        return True
+
+    def _slice(self, stack: Stack, held: Held, until: int) -> None:
         jobs = held.pack.jobs
         self.hand([job.id for job in jobs], "slice")
         try:
@@ -115,9 +126,8 @@ class Trainer:
         except Exception as error:
             self.hands.drop(stack, held)
             self._failed(held.pack.jobs, stack.name, error)
-            return True
+            return
         self._save_if_due(self._settle(stack))
-        return True
 
     def _settle(self, stack: Stack) -> list[Held]:
         """Merges packs that have come equally far -> what they became; where that fails they stay apart."""
@@ -155,19 +165,16 @@ class Trainer:
             self._begin(half, f"{stack}!{self.parts}")
 
     def _fail(self, jobs: Sequence[Work], error: Exception) -> None:
-        refused = isinstance(error, UserError)
-        message = str(error) if refused else f"{type(error).__name__}: {error}"
-        trace = "" if refused else "".join(traceback.format_exception(error))
-        if trace:
-            log.error("jobs %s failed\n%s", [job.id for job in jobs], trace)
+        if not isinstance(error, UserError):
+            log.error("jobs %s failed", [job.id for job in jobs], exc_info=error)
         for job in jobs:
             own = self.own.pop(job.id)
-            about = {"message": message, "refused": refused, "log": "\n".join([*own.log, trace])}
-            self.out.append(stopped(job.id, State.FAILED, None, own.seconds, **about))
+            self.out.append(failed(job.id, error, own.seconds, "\n".join(own.log)))
 
     def cancel(self, ids: Sequence[int]) -> None:
         """Lets jobs go; what they need to go on is kept."""
         gone = set(ids)
+        self.searches.cancel(ids)
         for stack in list(self.hands.stacks.values()):
             for held in list(stack.packs):
                 if jobs := [job for job in held.pack.jobs if job.id in gone]:
@@ -202,7 +209,7 @@ class Trainer:
     @property
     def held(self) -> list[int]:
         """The jobs in its hands."""
-        return list(self.own)
+        return [*self.own, *self.searches.held]
 
     def progress(self, most: int = 1 << 30) -> list[dict[str, object]]:
         """How far so many jobs are, those of the youngest packs first."""
@@ -214,7 +221,7 @@ class Trainer:
         new = {id: own.seconds - own.told for id, own in self.own.items() if own.seconds > own.told}
         for id in new:
             self.own[id].told = self.own[id].seconds
-        return new
+        return new | self.searches.untold_seconds()
 
     def _charge(self, jobs: Sequence[Work], seconds: float) -> None:
         """Each job's share, by its runs."""

@@ -33,7 +33,9 @@ def test_the_folders_service_is_found_with_its_token(folder: Path) -> None:
 
 def test_its_token_goes_to_no_other_service(folder: Path) -> None:
     start(folder)
-    with pytest.raises(UserError, match=r"no token for http://elsewhere: token=\.\.\. in Python, or .*_TOKEN"):
+    with pytest.raises(
+        UserError, match=r"no token for http://elsewhere: token=\.\.\. in Python, or .*_TOKEN"
+    ):
         find_service("http://elsewhere")
 
 
