@@ -1,4 +1,4 @@
-"""What is told of data: to their owner everything, to the users of a service no cell and no place on its disk."""
+"""What is told of data: to their owner everything, in a service no cell and no place on its disk."""
 
 import re
 from collections.abc import Callable, Iterator
