@@ -38,9 +38,15 @@ EXEMPT = {
     "trainer.export.graph": "ONNX is an extra",
     "trainer.pictures.surface_panels": "draws what a surface is, which surface.py makes",
     "trainer.search.rounds": "needs the job that Hydra runs",
+    "trainer.service.client.fetching": "needs a service",
+    "trainer.service.client.handle": "likewise",
+    "trainer.service.client.watching": "likewise",
     "trainer.sweep.planner": "needs Hydra's config loader",
     "trainer.terminal.hydra": "changes this process for good",
     "trainer.terminal.main": "is the command",
+    "trainer.terminal.start": "likewise",
+    "trainer.terminal.submitted": "needs a service",
+    "trainer.terminal.submitted_sweep": "likewise",
 }
 
 

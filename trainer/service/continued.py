@@ -59,7 +59,8 @@ def _monitors(kept: Kept, board: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What the monitor of a command remembers: how many rows of curves are written, and that none waits."""
     empty = CurveFile(Path(), []).memory
     rows = torch.tensor(len(joined(kept.curves[0].blocks)))
-    return {f"{PART}/{name}": part for name, part in (empty | {"curves.rows": rows} | board).items()}
+    own = {**empty, "curves.rows": rows, **board}
+    return {f"{PART}/{name}": part for name, part in own.items()}
 
 
 def _done_by(finished: Finished) -> Settings:

@@ -13,16 +13,15 @@ from .jobs import Asked
 class Limits:
     """What one request, and one user, may take of the server.
 
-    Bytes of a `body`, of what a worker sends (`sent`), and of a file of data (`data`); jobs of a sweep
-    (`jobs`), and of a `batch`; event streams that are open (`listeners`), and events that are in memory for
-    them (`buffer`); requests that wait to be checked (`pending`); seconds of a long poll (`wait`), and until
-    one who asks too much may ask again (`retry_after`). How long overrides may be, request_rules says.
+    Jobs of one user that are `waiting`, and `runs` of a job; jobs of a sweep (`jobs`), and of a `batch`;
+    bytes of a `body`, of what a worker sends (`sent`), and of a file of data (`data`); event streams that are
+    open (`listeners`), and events that are in memory for them (`buffer`); requests that wait to be checked
+    (`pending`); seconds of a long poll (`wait`), and until one who asks too much may ask again
+    (`retry_after`). How long overrides may be, request_rules says.
     """
 
-    waiting_per_user: int = 50_000  # jobs
-    running_per_user: int = 50_000  # jobs
-    runs_per_job: int = 1 << 16
-    runs_together: int = 4096  # that one lease gives
+    waiting: int = 50_000
+    runs: int = 1 << 16
     body: int = 8 << 20
     sent: int = 1 << 30
     data: int = 4 << 30
@@ -47,13 +46,13 @@ class Limits:
     def check_runs(self, runs: int) -> None:
         """Raises UserError for a job of too many runs.
 
-        >>> Limits(runs_per_job=100).check_runs(128)
+        >>> Limits(runs=100).check_runs(128)
         Traceback (most recent call last):
         packtrain...UserError: a job has at most 100 runs here, and this one has 128: ...
         """
-        if runs > self.runs_per_job:
+        if runs > self.runs:
             raise UserError(
-                f"a job has at most {self.runs_per_job:,} runs here, and this one has {runs:,}: "
+                f"a job has at most {self.runs:,} runs here, and this one has {runs:,}: "
                 "several jobs share packs by themselves"
             )
 

@@ -33,7 +33,8 @@ class Painter:
     def paint(self, folder: Path, memory: Path | None = None) -> list[str]:
         """Makes what there is to see of the training in `folder` -> what went wrong, a sentence each.
 
-        `memory` is the file of what it goes on from, of which a checkpoint is made. It never raises: where the process dies, or takes too long, that is one of the sentences.
+        `memory` is the file of what it goes on from, of which a checkpoint is made. It never
+        raises: where the process dies, or takes too long, that is one of the sentences.
         """
         with self.lock:
             for _ in range(TRIES):

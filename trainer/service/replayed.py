@@ -27,7 +27,8 @@ Lines = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]  # runs, steps, and
 def write_events(finished: Finished, pictures: Mapping[str, Path]) -> tuple[str, dict[str, Tensor]]:
     """Writes the event files that the training would have left -> what went wrong, and what it goes on from.
 
-    The former is '' where nothing did, the latter as the board has it before the ends of runs. The speed is the mean one, and the times are now's: neither is stored of a step.
+    The former is '' where nothing did, the latter as the board has it before the ends of runs. The
+    speed is the mean one, and the times are now's: neither is stored of a step.
     """
     pack, model = finished.pack, finished.trained.model
     board = Board(

@@ -26,8 +26,7 @@ from .http.app import Service
 from .http.data import data_routes
 from .keeper import COMMAND, Keeper
 from .limits import Limits
-from .pages.routes import make_pages
-from .pages.shared import Pages
+from .pages.routes import Pages, make_pages
 from .queue.queue import Queue
 from .uploads import DataFolder
 

@@ -77,9 +77,8 @@ def read_submit(arguments: Sequence[str]) -> dict[str, Any]:
     multirun = any(word in OPTIONS for word in overrides)
     overrides = [word for word in overrides if word not in OPTIONS]
     if strange := next((word for word in overrides if "=" not in word and not word.startswith("~")), None):
-        mend = (
-            "experiment=fit, data.path=FILE and model.expressions=..." if strange == "fit" else "seed=3 or -m"
-        )
+        fits = "experiment=fit data.path=FILE model.expressions=..."
+        mend = fits if strange == "fit" else "seed=3 or -m"
         raise UserError(f"packtrain submit takes what a training takes, such as {mend}; got {strange}")
     return {
         "overrides": overrides,
@@ -156,7 +155,7 @@ def _read(arguments: Sequence[str], words: Sequence[str], text: str) -> tuple[di
     """The values of these words, by name, and all that isn't one of them."""
     if {"--help", "-h"} & {*arguments}:
         print(text, end="")
-        raise SystemExit
+        raise SystemExit(0)
     given: dict[str, str] = {}
     others = []
     for word in _joined(arguments, words):

@@ -66,9 +66,13 @@ def _sent(service: Service, word: str) -> str:
 
 
 def _follow(service: Service, jobs: Sequence[Job], multirun: bool, fetch: bool, shown: bool) -> int:
-    from .submitted import follow, follow_sweep  # noqa: PLC0415 (NumPy and rich take a second: the service trains)
+    if multirun:
+        from .submitted_sweep import follow_sweep  # noqa: PLC0415 (pyarrow takes a second: the service trains)
 
-    return follow_sweep(service, jobs, fetch, shown) if multirun else follow(service, jobs[0], fetch, shown)
+        return follow_sweep(service, jobs, fetch, shown)
+    from .submitted import follow  # noqa: PLC0415 (NumPy and rich take half a second: likewise)
+
+    return follow(service, jobs[0], fetch, shown)
 
 
 def _tell(jobs: Sequence[Job]) -> int:

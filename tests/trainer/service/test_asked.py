@@ -225,7 +225,7 @@ def test_a_search_is_one_job_that_shares_no_pack() -> None:
         (Limits(), ["hydra.run.dir=/tmp"], "hydra"),
         (Limits(), ["experiment=debug", "name=${oc.env:HOME}"], "resolves no"),
         (Limits(), ["experiment=debug", "data.path=/etc/passwd"], "data.path is relative"),
-        (Limits(runs_per_job=2), ["experiment=debug", "pack.over={seed: '1,2,3'}"], "at most 2 runs"),
+        (Limits(runs=2), ["experiment=debug", "pack.over={seed: '1,2,3'}"], "at most 2 runs"),
     ],
 )
 def test_limits_are_sentences(limits: Limits, overrides: list[str], sentence: str) -> None:

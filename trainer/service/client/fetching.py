@@ -28,7 +28,7 @@ def fetch_folder(wire: Wire, job: int, folder: Path) -> Path:
     try:
         draft.mkdir(parents=True)
         _receive(wire, job, draft)
-        (draft / str(job)).rename(folder)
+        draft.rename(folder)
     except OSError as error:
         raise UserError(f"can't write {folder}: {error.strerror or error}") from None
     finally:
@@ -43,19 +43,19 @@ def _receive(wire: Wire, job: int, draft: Path) -> None:
         with tries.trying(), wire.stream(f"/jobs/{job}/folder.tar", PREPARING) as answer:
             if tries.is_settled(answer):
                 _empty(draft)
-                _unpack(answer, draft, str(job))
+                _unpack(answer, draft)
                 return
 
 
-def _unpack(answer: "httpx.Response", draft: Path, name: str) -> None:
-    """A folder `name` in `draft`, with files and folders, nothing else. Raises UserError."""
+def _unpack(answer: "httpx.Response", draft: Path) -> None:
+    """Files and folders in `draft`, nothing else. Raises UserError."""
     try:
         with tarfile.open(fileobj=io.BufferedReader(_Body(answer.iter_bytes())), mode="r|") as tar:
             tar.extractall(draft, filter="data")
     except tarfile.TarError as error:
         raise UserError(f"{answer.url} is no run folder: {error}") from None
-    if not (draft / name).is_dir():
-        raise UserError(f"{answer.url} has no folder {name}")
+    if not any(draft.iterdir()):
+        raise UserError(f"{answer.url} is no run folder: it is empty")
 
 
 def _empty(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """A job from elsewhere: what becomes of it, and what it left."""
 
+import json
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -20,19 +21,22 @@ if TYPE_CHECKING:
 LONG = 30.0  # seconds of one request that waits
 SAID = {State.FAILED: "has failed", State.CANCELLED: "was cancelled", State.FINISHED: "left no result"}
 HEARD = "step", "steps", "loss"  # in events
-LOADED = "result.json", "model.safetensors", "curves.parquet"
+MODEL, CURVES = "model.safetensors", "curves.parquet"
 
 
 def watch(wire: Wire, jobs: Sequence["Job"]) -> Iterator[Event]:
     """What happens to the jobs from now on, until all have ended: of each its state as it is, then events.
 
-    Where the connection dropped, and events may be lost, the states come again. What `job.about` says of
-    step, loss and state goes along.
+    What `job.about` says of step, loss and state goes along.
     """
     under_way = {job.id: job for job in jobs}
     chosen = {"job": jobs[0].id} if len(jobs) == 1 else {}
+    begun = False
     for event in events(wire, **chosen):
-        news = [job.now() for job in under_way.values()] if event is None else [event]
+        news = [event] if event else [job.now() for job in under_way.values()]
+        if event is None and begun:  # what was heard isn't said again, an end that wasn't is
+            news = [one for one in news if State(one.kind).is_end]
+        begun = True
         for event in news:
             if job := under_way.get(event.job):
                 job.hear(event)
@@ -182,7 +186,8 @@ class Job:
         if run is not None and (place is None or not 0 <= int(place) < runs):
             raise UserError(f"run is 0 to {runs - 1}, or 'best' of runs that are of use; got {run!r}")
         with TemporaryDirectory() as folder:
-            for name in LOADED:
+            Path(folder, "result.json").write_text(json.dumps(self.result))
+            for name in (MODEL, CURVES):
                 Path(folder, name).write_bytes(self.file(name))
             trained = replace(load(folder), recorded=read_curves(Path(folder)))
         return trained if place is None else replace(trained, run=int(place))
@@ -194,7 +199,7 @@ class Job:
         """
         from pyarrow import BufferReader, parquet  # noqa: PLC0415 (half a second, for those who look)
 
-        return parquet.read_table(BufferReader(self.file("curves.parquet")))
+        return parquet.read_table(BufferReader(self.file(CURVES)))
 
     def file(self, name: str) -> bytes:
         """One of the files that it left, as "runs.csv"."""

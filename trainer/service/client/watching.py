@@ -11,9 +11,11 @@ QUIET = 45.0  # seconds without a byte, after which a stream counts as dropped
 
 
 def events(wire: Wire, after: int | None = None, **chosen: Any) -> Iterator[Event | None]:
-    """The events from now on, or `after` a number, without end; None each time that a stream has begun.
+    """The events from now on, or `after` a number, without end; None where one should look for oneself.
 
-    `chosen` says of what, as job=17. A dropped connection is made anew, after the last event that came.
+    That is when the stream has begun, and then whenever it was quiet for a while: so nothing is missed that
+    the service has forgotten. `chosen` says of what, as job=17. A dropped connection is made anew, after the
+    last event that came.
     Raises ServiceError where the service refuses, or doesn't answer any more.
     """
     tries = Tries(wire)
@@ -24,18 +26,21 @@ def events(wire: Wire, after: int | None = None, **chosen: Any) -> Iterator[Even
                 if not tries.is_settled(answer):
                     continue
                 tries.renew()
-                yield None
-                for event in parsed(answer.iter_lines()):
-                    after, tries.pause = event.number, FIRST_PAUSE
-                    yield event
+                if after is None:
+                    yield None
+                for place, event in enumerate(parsed(answer.iter_lines())):
+                    if event:
+                        after, tries.pause = event.number, FIRST_PAUSE
+                    if event or place:  # a stream begins with a comment
+                        yield event
             dropped()
 
 
-def parsed(lines: Iterable[str]) -> Iterator[Event]:
-    """The events in the lines of a stream of them; comments, and what has no data, are left out.
+def parsed(lines: Iterable[str]) -> Iterator[Event | None]:
+    """The events in the lines of a stream of them, None for a comment; what has no data is left out.
 
-    >>> [event.kind for event in parsed([": still here", "", "id: 7", "event: running", "data: {}", ""])]
-    ['running']
+    >>> list(parsed([": still here", "", 'id: 7', 'event: running', 'data: {"job": 17}', ""]))
+    [None, Event(number=7, kind='running', job=17, user='', data={'job': 17})]
     """
     fields: dict[str, str] = {}
     for line in lines:
@@ -46,6 +51,8 @@ def parsed(lines: Iterable[str]) -> Iterator[Event]:
             if "data" in fields:
                 yield _event(fields)
             fields = {}
+        else:
+            yield None
 
 
 def _event(fields: dict[str, str]) -> Event:

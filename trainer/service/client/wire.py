@@ -88,7 +88,7 @@ class Wire:
     def refusal(self, answer: httpx.Response) -> ServiceError:
         """What the service says is wrong."""
         if answer.status_code == 401:
-            return ServiceError(f"{self.address.url} refuses the token: look at PACKTRAIN_TOKEN", 401)
+            return ServiceError(f"{self.address.url} refuses the token: {_detail(answer)}", 401)
         return ServiceError(_detail(answer), answer.status_code)
 
     def unreached(self, error: Exception) -> ServiceError:

@@ -1,6 +1,5 @@
 """What goes wrong -> a status and a sentence: `{"detail": sentence}`, whatever it is."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,6 @@ from starlette.responses import JSONResponse, Response
 from ....kernels.common.errors import UserError
 from ..queue.errors import Busy, Conflict, Full
 
-log = logging.getLogger(__name__)
 OURS = "the server made a mistake, which its log has; nothing was acknowledged"
 
 
@@ -100,5 +98,4 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _ours(request: Request, error: Exception) -> Response:
-    log.error("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, error)
     return refused(500, OURS)

@@ -47,7 +47,7 @@ def worker_routes(context: Context) -> APIRouter:
         context.hub.begin()
         if isinstance(memory := header.get("memory"), int) and memory > 0:
             context.memory[name] = memory
-        until = time.monotonic() + min(wait, LONGEST)
+        until = time.monotonic() + min(wait, LONGEST, context.limits.wait)
         while True:
             with _understood():
                 answer = context.queue.lease(name, header)

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-WIDTH, HEIGHT = 720, 300
-LEFT, RIGHT, TOP, BOTTOM = 62, 12, 10, 34  # margins
-MOST_RUNS, MOST_POINTS, TICKS = 10, 400, 5
+WIDTH, HEIGHT = 800, 300
+LEFT, RIGHT, TOP, BOTTOM = 84, 40, 12, 36  # margins
+MOST_RUNS, MOST_POINTS, TICKS = 10, 2400, 5  # points of all lines together
 FLAT = 0.05  # decades above and below a loss that doesn't change
 Point = tuple[float, float]
 
@@ -80,7 +80,10 @@ def picture(lines: Sequence[Line], names: Sequence[str] = (), steps: int = 0) ->
         x = LEFT + (point[0] - first) / max(last - first, 1) * (WIDTH - LEFT - RIGHT)
         return x, TOP + (high - height) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
-    paths = [(line.number, line.kind, _path(map(place, thinned(line.points)))) for line in lines]
+    paths = [
+        (line.number, line.kind, _path(map(place, thinned(line.points, MOST_POINTS // len(lines)))))
+        for line in lines
+    ]
     up = _decades(low, high) if logarithmic else [(value, _text(value)) for value in _round(low, high)]
     across = [Tick(place((step, 10.0**low if logarithmic else low))[0], f"{step:,.0f}")
               for step in _round(first, last) if step == int(step)]  # fmt: skip
@@ -91,7 +94,7 @@ def picture(lines: Sequence[Line], names: Sequence[str] = (), steps: int = 0) ->
     return Picture(paths, across, ticks, "logarithmic" if logarithmic else "linear", list(names))
 
 
-def thinned(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
+def thinned(points: Sequence[Point], most: int) -> list[Point]:
     """At most about so many of the points: of each stretch its least and its greatest value.
 
     >>> thinned([(step, float(step % 2)) for step in range(1000)], most=4)

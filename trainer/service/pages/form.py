@@ -7,7 +7,7 @@ from typing import Any
 from .words import NOTHING, Words, in_step
 
 PREFIX, TICK, TICK_SHOWN = "f.", "m", "m.shown"  # of the names of controls
-MOST_SHOWN = 12
+MOST_SHOWN, EXPERIMENT = 12, "primer"
 USUAL = (
     "seed", "optimizer.lr", "loop.steps", "loop.batch_size", "model.expressions", "model.widths", "data.path",
     "data.columns",
@@ -16,7 +16,7 @@ USUAL = (
 
 @dataclass(frozen=True)
 class Field:
-    """A field of the config: its type and default as text, what is said of it, and whether runs may differ."""
+    """A field of the config: type and default as text, what is said of it, whether runs may differ."""
 
     name: str
     type: str
@@ -52,6 +52,7 @@ def shown_choices(known: Known, words: Words) -> list[Choice]:
     'sgd'
     """
     values, shown = words.values, []
+    experiment = "" if NOTHING in words.overrides else values.get("experiment") or EXPERIMENT
     for choice in known.choices:
         value = values.get(choice.name, "")
         options = list(choice.options)
@@ -60,7 +61,10 @@ def shown_choices(known: Known, words: Words) -> list[Choice]:
             value = "none" if NOTHING in words.overrides else value
         if value and value not in options:
             options.append(value)
-        shown.append(Choice(choice.name, options, choice.default, value))
+        default = choice.default
+        if choice.name != "experiment" and experiment:
+            default = f"as in {experiment}"
+        shown.append(Choice(choice.name, options, default, value))
     return shown
 
 
@@ -116,7 +120,7 @@ def known_of(catalogue: Mapping[str, Any]) -> Known:
         for about in catalogue["choices"]
     ]
     return Known(
-        [Choice("experiment", experiments, "primer"), *choices], list(map(_field, catalogue["fields"]))
+        [Choice("experiment", experiments, EXPERIMENT), *choices], list(map(_field, catalogue["fields"]))
     )
 
 

@@ -1,10 +1,9 @@
-"""The page of a new run: a form in step with the words of a command, whichever of the two a person changes."""
+"""The page of a new run: a form in step with the words of a command, whichever of them is changed."""
 
 import secrets
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -12,25 +11,23 @@ from starlette.routing import BaseRoute
 from ....kernels.common.errors import UserError
 from ..guard import require
 from ..jobs import Job
-from .answers import Place, done, page, part, status_of, to
+from .answers import done, page, part, status_of, to
 from .form import shown_choices, shown_fields, words_of
+from .shared import Pages, new_router, place_of
 from .words import Words, read_words
-
-if TYPE_CHECKING:
-    from .routes import Pages
 
 FIRST = "experiment=primer"
 SUBMIT = "submit"
 Given = Mapping[str, str]
 
 
-def form_routes(pages: "Pages") -> list[BaseRoute]:
+def form_routes(pages: Pages) -> list[BaseRoute]:
     """What is below /new.
 
     >>> [route.path for route in form_routes(None)][:2]
     ['/new', '/new']
     """
-    router = APIRouter(include_in_schema=False)
+    router = new_router()
 
     @router.get("/new")
     async def show(request: Request) -> Response:
@@ -101,7 +98,7 @@ def _words(given: Given) -> Words:
     return words_of(words, given) if text == given.get("before", "") else words
 
 
-async def _submitted(pages: "Pages", request: Request, words: Words, given: Given) -> list[Job]:
+async def _submitted(pages: Pages, request: Request, words: Words, given: Given) -> list[Job]:
     """Raises UserError."""
     user = require(request)
     try:
@@ -118,7 +115,7 @@ def _address(jobs: list[Job]) -> str:
 
 
 def _page(
-    pages: "Pages",
+    pages: Pages,
     request: Request,
     words: Words,
     given: Given,
@@ -130,7 +127,7 @@ def _page(
         values["words"] = {"text": text, "multirun": False}
     return page(
         "new.html",
-        Place(require(request).name, "new"),
+        place_of(request, "new"),
         status_of(error) if error else 200,
         sentence=str(error) if error else "",
         priority=given.get("priority") or "0",
@@ -139,7 +136,7 @@ def _page(
     )
 
 
-def _controls(pages: "Pages", words: Words, query: str) -> dict[str, Any]:
+def _controls(pages: Pages, words: Words, query: str) -> dict[str, Any]:
     fields = shown_fields(pages.known, words, query)
     return {
         "words": words,

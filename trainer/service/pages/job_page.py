@@ -5,9 +5,8 @@ import re
 from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
@@ -16,15 +15,13 @@ from ....kernels.common.errors import UserError
 from ...folder.digits import number
 from ..guard import require
 from ..jobs import Asked, Job
-from .answers import REFRESH, Place, by_htmx, done, page, part, refused, status_of, to
+from .answers import REFRESH, by_htmx, done, page, part, refused, status_of, to
 from .closing import closing_parts
 from .curve import Line, lines_of, picture
 from .runs import runs_page
+from .shared import Pages, new_router, place_of
 from .shown import about
 from .words import command
-
-if TYPE_CHECKING:
-    from .routes import Pages
 
 PICTURE = re.compile(r"[a-z_]+\.png")
 STEPS = "loop.steps"
@@ -38,13 +35,13 @@ DOWNLOADS = {
 }
 
 
-def job_routes(pages: "Pages") -> list[BaseRoute]:
+def job_routes(pages: Pages) -> list[BaseRoute]:
     """What is below /jobs/ID.
 
     >>> [route.path for route in job_routes(None)][:2]
     ['/jobs/{id}', '/jobs/{id}/now']
     """
-    router = APIRouter(include_in_schema=False)
+    router = new_router()
 
     @router.get("/jobs/{id}")
     async def show(id: int, request: Request) -> Response:
@@ -64,14 +61,14 @@ def job_routes(pages: "Pages") -> list[BaseRoute]:
         job = pages.job(id)
         content = pages.queue.file(id, "runs.csv")
         shown = await asyncio.to_thread(runs_page, b"" if content is None else content, after)
-        return page("runs.html", _place(request), job=job, runs=shown, after=after)
+        return page("runs.html", place_of(request), job=job, runs=shown, after=after)
 
     @router.get("/jobs/{id}/pictures")
     async def pictures(id: int, request: Request) -> Response:
         values = await _pictures(pages, pages.job(id))
         if by_htmx(request):
             return part("pictures.html", **values)
-        return page("pictures_page.html", _place(request), **values)
+        return page("pictures_page.html", place_of(request), **values)
 
     @router.get("/jobs/{id}/pictures/{name}")
     async def picture_file(id: int, name: str) -> Response:
@@ -103,14 +100,14 @@ def job_routes(pages: "Pages") -> list[BaseRoute]:
         try:
             await done(pages.queue.delete(id))
         except UserError as error:
-            return refused(_place(request), 409, str(error), f"/jobs/{job.id}")
+            return refused(place_of(request), 409, str(error), f"/jobs/{job.id}")
         pages.folders.remove(id)
         return to("/")
 
     return router.routes
 
 
-async def _with_steps(pages: "Pages", job: Job, steps: str) -> Asked | None:
+async def _with_steps(pages: Pages, job: Job, steps: str) -> Asked | None:
     """The job with another number of steps, None where it stays. Raises UserError."""
     if not steps or steps == str(job.steps):
         return None
@@ -121,7 +118,7 @@ async def _with_steps(pages: "Pages", job: Job, steps: str) -> Asked | None:
 
 
 def _whole(
-    pages: "Pages", request: Request, job: Job, status: int = 200, sentence: str = ""
+    pages: Pages, request: Request, job: Job, status: int = 200, sentence: str = ""
 ) -> Response:  # fmt: skip
     values = _now(pages, request, job, sentence)
     terminal = command(job.overrides)
@@ -134,10 +131,10 @@ def _whole(
         "wait": "1ms",
         "said": [],
     }
-    return page("job.html", _place(request), status, **values)
+    return page("job.html", place_of(request), status, **values)
 
 
-def _now(pages: "Pages", request: Request, job: Job, sentence: str = "") -> dict[str, Any]:
+def _now(pages: Pages, request: Request, job: Job, sentence: str = "") -> dict[str, Any]:
     lines, names = _curve(pages, job)
     return {
         "job": job,
@@ -151,14 +148,16 @@ def _now(pages: "Pages", request: Request, job: Job, sentence: str = "") -> dict
     }
 
 
-def _curve(pages: "Pages", job: Job) -> tuple[list[Line], list[str]]:
+def _curve(pages: Pages, job: Job) -> tuple[list[Line], list[str]]:
     """The lines of its first runs, and what these are called."""
     stored = pages.queue.curve(job.id) if job.state.is_end else None
     lines = lines_of(stored) if stored else pages.live.lines(job.id)
     count = max((line.number for line in lines), default=-1) + 1
-    rows = {row["index"]: row["values"] for row in (job.result or {}).get("run", [])}
-    names = [_name(run, rows.get(run, {})) if job.runs > 1 else job.name for run in range(count)]
-    return lines, names
+    if job.runs == 1:
+        return lines, [job.name][:count]
+    rows = (job.result or {}).get("run")
+    values = {row.get("index"): row.get("values") for row in rows or () if isinstance(row, dict)}
+    return lines, [_name(run, values.get(run) or {}) for run in range(count)]
 
 
 def _name(run: int, values: Mapping[str, Any]) -> str:
@@ -175,7 +174,7 @@ def _downloads(job: Job) -> list[dict[str, str]]:
     ]
 
 
-async def _pictures(pages: "Pages", job: Job) -> dict[str, Any]:
+async def _pictures(pages: Pages, job: Job) -> dict[str, Any]:
     """The names of its pictures, None while they are drawn."""
     values: dict[str, Any] = {"job": job, "made": None, "wait": "1s", "said": []}
     making: Future[Path] = pages.folders.begun(pages.queue, job.id)
@@ -187,7 +186,3 @@ async def _pictures(pages: "Pages", job: Job) -> dict[str, Any]:
         return values | {"made": [], "said": [str(error)]}
     names = sorted(file.name for file in folder.glob("*.png") if PICTURE.fullmatch(file.name))
     return values | {"made": names, "said": pages.folders.said(job.id)}
-
-
-def _place(request: Request) -> Place:
-    return Place(require(request).name)

@@ -1,70 +1,23 @@
 """The pages of the service: queue, jobs, the form for a new one, and TensorBoard."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
+from starlette.responses import FileResponse, Response
 
 from ....kernels.common.errors import UserError
-from ..boards import Boards
-from ..folders import Folders
-from ..guard import require
-from ..jobs import Asked, Job, State
-from .answers import STATIC, Place, by_htmx, page, part, refused, status_of
-from .form import Known, known_of
+from ..jobs import State
+from .answers import STATIC, by_htmx, page, part, refused
 from .form_page import form_routes
 from .job_page import job_routes
-from .live import Live
+from .shared import MOST_ID, Pages, new_router, place_of
 from .shown import Asking, people, sections, states_of, tabs
 
-MOST_ID = (1 << 63) - 1
-Check = Callable[[Sequence[str], bool], Awaitable[Sequence[Asked]]]
-
-
-class Pages:
-    """What the routes share: the queue, what checks requests, and what makes folders and TensorBoards.
-
-    `check` gives the jobs of words and of whether they are a sweep, and raises UserError; `catalogue` is what
-    GET /fields gives. Made once, when the server starts; `close` ends what it hears.
-    """
-
-    def __init__(
-        self,
-        queue: Any,
-        check: Check,
-        folders: Folders,
-        boards: Boards,
-        catalogue: Callable[[], Mapping[str, Any]],
-    ) -> None:
-        self.queue, self.check, self.folders, self.boards = queue, check, folders, boards
-        self.catalogue = catalogue
-        self.live = Live()
-        self.close: Callable[[], None] = queue.listen(self.live.heard)
-
-    @cached_property
-    def known(self) -> Known:
-        """All fields and choices."""
-        return known_of(self.catalogue())
-
-    def job(self, id: int) -> Job:
-        """The job. Raises HTTPException."""
-        job = self.queue.job(id) if 0 < id <= MOST_ID else None
-        if job is None:
-            raise HTTPException(404, f"there is no job {id}")
-        return job
-
-    def own_job(self, request: Request, id: int) -> Job:
-        """The job, which who asks may change. Raises HTTPException."""
-        job = self.job(id)
-        require(request, owner=job.user)
-        return job
+SCRIPT = "text/javascript"
+STATICS = {"style.css": "text/css", "htmx.min.js": SCRIPT, "login.js": SCRIPT}
 
 
 def make_pages(pages: Pages) -> APIRouter:
@@ -74,7 +27,7 @@ def make_pages(pages: Pages) -> APIRouter:
     >>> [route.path for route in make_pages(None).routes][:2]
     ['/', '/queue']
     """
-    router = APIRouter(include_in_schema=False)
+    router = new_router()
 
     @router.get("/")
     async def queue_page(request: Request) -> Response:
@@ -90,17 +43,14 @@ def make_pages(pages: Pages) -> APIRouter:
 
     router.routes.extend(job_routes(pages))
     router.routes.extend(form_routes(pages))
-    router.routes.append(Mount("/static", StaticFiles(directory=STATIC)))
+
+    @router.get("/static/{name}")
+    async def static(name: str) -> Response:
+        if name not in STATICS:
+            return Response("there is no such file", 404, media_type="text/plain")
+        return FileResponse(STATIC / name, media_type=STATICS[name])
+
     return router
-
-
-def place_of(request: Request, here: str = "") -> Place:
-    """What a page says of who looks at it.
-
-    >>> place_of(Request({"type": "http", "headers": []})).user
-    ''
-    """
-    return Place(getattr(getattr(request.state, "user", None), "name", ""), here)
 
 
 async def _queue(pages: Pages, request: Request, whole: bool) -> Response:
@@ -167,6 +117,3 @@ async def _board(pages: Pages, request: Request) -> Response:
     if by_htmx(request):
         return part("board.html", **values)
     return page("tensorboard.html", place, 422 if values["sentence"] else 200, **values)
-
-
-__all__ = ["Pages", "asking_of", "make_pages", "place_of", "status_of"]

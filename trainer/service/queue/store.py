@@ -108,7 +108,7 @@ class Store:
         if answer != "ok":
             copy = newest(self.file)
             mend = f"put {copy} in its place" if copy else "there is no daily copy of it"
-            raise UserError(f"{self.file} is damaged ({answer}): {mend}")
+            raise UserError(f"{self.file} is damaged ({answer.splitlines()[-1]}): {mend}")
         if version > VERSION:
             raise UserError(
                 f"{self.file} was written by a newer packtrain (tables {version}, here {VERSION}): "

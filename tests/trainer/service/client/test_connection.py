@@ -4,6 +4,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.service.client.connection import Service, connect
 from packtrain.trainer.service.client.wire import ServiceError
 from tests.helpers import IMPORTABLE
-from tests.trainer.service.fake import BUSY, DROPPED, GONE, LOST, TOKEN, Fake
+from tests.trainer.service.client.fake import BUSY, DROPPED, GONE, LOST, TOKEN, Fake
 
 
 def test_it_is_what_packtrain_offers(fake: Fake) -> None:
@@ -38,13 +39,14 @@ def test_without_httpx_the_extra_is_named() -> None:
 
 
 def test_a_wrong_token_is_refused(fake: Fake) -> None:
-    with pytest.raises(ServiceError, match=r"refuses the token: look at PACKTRAIN_TOKEN") as raised:
+    with pytest.raises(ServiceError, match=r"refuses the token: this token is nobody's") as raised:
         connect(fake.url, "guessed")
     assert raised.value.status == 401
 
 
 def test_words_and_fields_become_what_one_types(service: Service, fake: Fake) -> None:
-    job = service.submit("experiment=debug", seed=3, priority=2, **{"model.widths": [2, 5]})
+    dotted: dict[str, Any] = {"model.widths": [2, 5]}
+    job = service.submit("experiment=debug", seed=3, priority=2, **dotted)
     assert job.id == 1 and job.about["priority"] == 2
     assert fake.jobs[0]["overrides"] == ["experiment=debug", "seed=3", "model.widths=[2,5]"]
     service.submit("name=größe")

@@ -7,7 +7,7 @@ import pytest
 
 import packtrain
 from packtrain.trainer.service.client.connection import Service, connect
-from tests.trainer.service.fake import TOKEN, Fake, serving
+from tests.trainer.service.client.fake import TOKEN, Fake, serving
 
 
 @pytest.fixture(scope="session")

@@ -27,12 +27,15 @@ class Fake:
         self.keys: dict[str, list[int]] = {}
         self.events: list[dict[str, Any]] = []
         self.asked: list[tuple[str, str]] = []
+        self.answered: list[tuple[str, str]] = []
         self.troubles: deque[str] = deque()
         self.data: dict[str, bytes] = {}
         self.changed = Condition()
         self.at_once: str | None = None  # the state in which new jobs end
         self.cut: set[int] = set()  # streams end after these events
         self.starts: list[str | None] = []  # Last-Event-ID of each stream
+        self.prefix = ""  # of the names in a tar
+        self.hearts = 0  # comments that streams send
         self.url = ""
 
     def submitted(self, words: list[str], priority: int, key: str, sweep: int = 0) -> dict[str, Any]:
@@ -54,7 +57,11 @@ class Fake:
     @property
     def result(self) -> dict[str, Any]:
         """What finished jobs have."""
-        return json.loads((self.folder / "result.json").read_text()) if self.folder else {"best_run": None}
+        return (
+            json.loads((self.folder / "result.json").read_text())
+            if self.folder
+            else {"best_run": None, "run": []}
+        )
 
     def change(self, id: int, kind: str = "progress", **about: Any) -> None:
         """Something happens to the job."""
@@ -105,10 +112,11 @@ class _Handler(BaseHTTPRequestHandler):
             status = 429 if trouble == BUSY else 503
             self._answer(status, {"detail": "too many wait"}, {"Retry-After": "0"})
         elif self.headers["Authorization"] != f"Bearer {TOKEN}":
-            self._answer(401, {"detail": "no"})
+            self._answer(401, {"detail": "this token is nobody's"})
         else:
             self.lost = trouble == LOST
             self._do()
+            self.fake.answered.append((self.command, self.path.removeprefix(API)))
 
     do_POST = do_PUT = do_DELETE = do_GET
 
@@ -183,7 +191,11 @@ class _Handler(BaseHTTPRequestHandler):
         content = io.BytesIO()
         with tarfile.open(fileobj=content, mode="w") as tar:
             for path in sorted(self.fake.folder.rglob("*")):
-                tar.add(path, f"{self.route[1]}/{path.relative_to(self.fake.folder)}", recursive=False)
+                tar.add(
+                    path,
+                    f"{self.fake.prefix}{path.relative_to(self.fake.folder)}",
+                    recursive=False,
+                )
         return content.getvalue()
 
     def _stream(self) -> None:
@@ -197,6 +209,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b": hello\n\n")
         while sent not in self.fake.cut:
+            if self.fake.hearts:
+                self.fake.hearts -= 1
+                self.wfile.write(b": still here\n\n")
             with self.fake.changed:
                 if not self.fake.changed.wait_for(lambda sent=sent: len(self.fake.events) > sent, 5):
                     return
