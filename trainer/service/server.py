@@ -26,13 +26,14 @@ from .http.app import Service
 from .http.data import data_routes
 from .keeper import COMMAND, Keeper
 from .limits import Limits
+from .pages.answers import login_page
 from .pages.routes import Pages, make_pages
 from .queue.queue import Queue
 from .uploads import DataFolder
 
 log = logging.getLogger(__name__)
 FILE = "server.json"  # in the service's folder: where it is reached
-SILENT = 60.0  # seconds after which what a worker holds is given back
+SILENT = 330.0  # seconds after which what a worker holds is given back: longer than one slice may last
 GLANCE = 5.0  # seconds between two looks for silent workers
 LAST = 1  # seconds for answers under way, when all workers have ended
 CONNECTIONS = 2_000  # at once
@@ -98,7 +99,7 @@ class Server:
             routers=[data_routes(data)], folders=self.folders, limits=limits,
         )  # fmt: skip
         self.pages = Pages(self.queue, self.service.asked, self.folders, self.boards, catalogue)
-        for router in (login_routes(self.guard), make_pages(self.pages)):
+        for router in (login_routes(self.guard, login_page()), make_pages(self.pages)):
             self.service.app.include_router(router, include_in_schema=False)
         token = self.guard.users.make_temporary("local", WORKER)
         self.keeper = Keeper(
