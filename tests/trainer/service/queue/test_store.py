@@ -184,3 +184,18 @@ def test_a_closed_store_takes_nothing(tmp_path: Path) -> None:
     opened.close()
     with pytest.raises(Busy, match="stopping"):
         opened.do([(ADD, ("a", "{}"))]).result(10)
+
+
+def test_opening_again_writes_nothing_so_that_it_needs_no_room(tmp_path: Path) -> None:
+    file = tmp_path / "service.db"
+    for _ in range(2):
+        Store(file).close()
+    before = file.read_bytes()
+    Store(file).close()
+    assert file.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "service.db").mkdir()
+    with pytest.raises(UserError, match="can't open .*service.db: unable to open database file"):
+        Store(tmp_path / "service.db")
