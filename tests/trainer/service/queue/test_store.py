@@ -112,6 +112,26 @@ def test_what_must_be_noted_is_noted_when_there_is_room(opened: Store) -> None:
     assert [key[0] for key in on_disk(opened.file)] == ["a", "b"]
 
 
+def test_a_lease_whose_commit_fails_is_noted_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = Queue(tmp_path)
+    queue.submit([asked()], "ada").result(10)
+    worker = FakeWorker(queue)
+
+    def full(store: Store) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "_commit", full)
+        with pytest.raises(Full):
+            worker.lease()
+    worker.end(1, files={"1/runs.csv": b"index"})
+    job = queue.job(1)
+    assert job and job.state == "finished" and job.worker == "w"
+    queue.close()
+
+
 def test_large_files_without_room_are_no_trouble_for_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
