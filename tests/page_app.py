@@ -18,6 +18,7 @@ from packtrain.trainer.service.boards import Boards
 from packtrain.trainer.service.folders import Folders
 from packtrain.trainer.service.guard import User
 from packtrain.trainer.service.guard.headers import guarded
+from packtrain.trainer.service.guard.origins import own_hosts, refusal
 from packtrain.trainer.service.jobs import Asked
 from packtrain.trainer.service.pages.routes import make_pages
 from packtrain.trainer.service.pages.shared import Pages
@@ -63,7 +64,9 @@ def page_app(
     @app.middleware("http")
     async def guard(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
         request.state.user = user or User("ann", "user")
-        response = await answer(request)
+        hosts = own_hosts("127.0.0.1", request.url.port or 80, ["testserver"])
+        no = refusal(request.method, "http", request.scope["headers"], hosts, is_page=True)
+        response = Response(no.sentence, no.status) if no else await answer(request)
         is_static = request.url.path.startswith("/static/")
         for name, value in guarded(response.headers.raw, is_static):
             response.headers[name.decode()] = value.decode()

@@ -1,4 +1,4 @@
-"""The pages as a person uses them, in a headless Chromium under the headers of guard."""
+"""The pages as a person uses them, in a headless Chromium, under the headers and the checks of guard."""
 
 import time
 from collections.abc import Iterator
