@@ -38,7 +38,7 @@ def paint(folder: Path, memory: Path | None = None) -> list[str]:
     from .replayed import write_events  # noqa: PLC0415 (likewise)
 
     said: list[str] = []
-    finished = Finished.read(folder)
+    finished = Finished.read(folder, run="0")  # where all diverged, none is the best
     monitor = finished.pack.config.monitor
     drawn.SECONDS = SECONDS
     pictures: dict[str, Path] = {}
