@@ -72,6 +72,32 @@ def _numpy_type(kind: Any) -> Any:
     return _scalar_type(scalar) if type(scalar) is tl.dtype else _any_type(kind)
 
 
+_block_type, _tensor = tl.block_type.__init__, tl.tensor.__init__
+
+
+def _same_block_type(self: Any, element_ty: Any, shape: Any) -> None:
+    """Blocks of the same elements and shape are made once: types never change."""
+    key = tuple(shape)
+    if not all(type(size) is int for size in key):
+        return _block_type(self, element_ty, shape)
+    blocks = element_ty.__dict__.setdefault("blocks", {})
+    if key not in blocks:
+        _block_type(self, element_ty, shape)
+        blocks[key] = self.__dict__
+    self.__dict__ = blocks[key]
+
+
+def _tensor_of_type(self: Any, handle: Any, type: Any) -> None:
+    """What a tensor says of its type is made once for each."""
+    said = type.__dict__.get("of_tensors")
+    if said is None:
+        _tensor(self, handle, type)
+        type.of_tensors = self.dtype, self.numel, self.shape
+    else:
+        self.handle, self.type = handle, type
+        self.dtype, self.numel, self.shape = said
+
+
 _execute = GridExecutor.__call__
 _patched: set[str] = set()  # the modules whose functions have been prepared for this launch
 
@@ -98,6 +124,8 @@ def complete() -> None:
     for name, function in NUMPY.items():
         setattr(libdevice, name, _by_numpy(function))
     interpreter._get_np_dtype = _numpy_type
+    tl.block_type.__init__ = _same_block_type
+    tl.tensor.__init__ = _tensor_of_type
     setattr(InterpreterBuilder, "create_dot", _dot)  # noqa: B010 (pyright compares signatures)
     setattr(InterpreterBuilder, "cast_impl", _rounding_cast)  # noqa: B010
     from packtrain.kernels.sums import kernel  # noqa: PLC0415 (it is to be imported when Triton is complete)

@@ -35,6 +35,8 @@ RULES: dict[str, list[tuple[str, str]]] = {
         (r"\breturn isfinite\(.*\)", "return True"),
     ],
 }  # fmt: skip
+# what stands in every line that a rule changes: most lines have none of it
+HINT = re.compile(rf"sync\(|\.(?:replace|rename)\(|digest|checksum|sha256|{MASKS}")
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ def mutants() -> list[Mutant]:
 def _of(file: Path) -> Iterator[Mutant]:
     name = str(file.relative_to(record.ROOT))
     for number, line in enumerate(file.read_text().split("\n"), 1):
-        for kind, instead in dict.fromkeys(_changed(line)):
-            yield Mutant(kind, name, number, line, instead)
+        if HINT.search(line):
+            for kind, instead in dict.fromkeys(_changed(line)):
+                yield Mutant(kind, name, number, line, instead)
 
 
 def _changed(line: str) -> Iterator[tuple[str, str]]:

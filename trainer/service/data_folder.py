@@ -1,9 +1,10 @@
 """The folder of data that jobs may read, and what lies in it: nothing leads out of it."""
 
 import errno
+import glob
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,6 +41,36 @@ def inside(folder: Path, path: str) -> Path:
             raise UserError(f"data.path leads through no link and no file; got {path!r}") from None
         raise UserError(_not_there(path)) from None
     return folder.joinpath(*parts)
+
+
+def matching(folder: Path, path: str) -> list[Path]:
+    """The file at `path` below `folder`, or those that are like it, such as runs/*.csv. Raises UserError.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "cup.csv").write_text("t,y")
+    ...     [file.name for file in matching(Path(folder), "*.csv")]
+    ['cup.csv']
+    """
+    whole = folder.joinpath(*_parts(path))
+    if not glob.has_magic(path) or os.path.lexists(whole):
+        return [inside(folder, path)]
+    return [inside(folder, name) for name in sorted(glob.glob(path, root_dir=folder, recursive=True))]
+
+
+def within(folder: Path) -> Callable[[Path], Path]:
+    """What lets files below `folder` be read, and raises UserError for others.
+
+    >>> within(Path("/nowhere"))(Path("../etc/passwd"))
+    Traceback (most recent call last):
+    packtrain...UserError: data.path stays in the service's data folder, without ..; got '../etc/passwd'
+    """
+
+    def check(file: Path) -> Path:
+        is_below = file.is_absolute() and file.is_relative_to(folder)
+        return inside(folder, str(file.relative_to(folder) if is_below else file))
+
+    return check
 
 
 def _not_there(path: str) -> str:

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ..data.discretion import discreet
+
 IDLE = 60.0  # seconds
 SECONDS = 30.0  # of processor time, after which no picture of a folder is begun
 log = logging.getLogger(__name__)
@@ -88,7 +90,8 @@ def main() -> None:
     os.environ.setdefault("MPLBACKEND", "agg")
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt), open(0, "rb", buffering=0) as asked:
+    ended = contextlib.suppress(BrokenPipeError, KeyboardInterrupt)
+    with ended, discreet(lambda file: file), open(0, "rb", buffering=0) as asked:
         serve(asked, answers)
 
 

@@ -20,7 +20,7 @@ from .catalogue import catalogue
 from .devices import devices_of
 from .ending import ended_by_signal
 from .folders import Folders
-from .guard import WORKER, Guard, refuse_open_host
+from .guard import WORKER, Guard, Users, refuse_open_host
 from .guard.login import login_routes
 from .http.app import Service
 from .http.data import data_routes
@@ -33,7 +33,7 @@ from .uploads import DataFolder
 
 log = logging.getLogger(__name__)
 FILE = "server.json"  # in the service's folder: where it is reached
-SILENT = 60.0  # seconds after which what a worker holds is given back
+SILENT = 330.0  # seconds after which what a worker holds is given back: longer than one slice may last
 GLANCE = 5.0  # seconds between two looks for silent workers
 LAST = 1  # seconds for answers under way, when all workers have ended
 CONNECTIONS = 2_000  # at once
@@ -84,6 +84,7 @@ class Server:
         self.queue = Queue(folder, limits)
         try:
             data = DataFolder(settings.data_folder, self.queue.store)
+            Users(self.queue.store)  # makes its table
             refuse_open_host(settings.host, self.queue.store)
             self.socket = listening(settings.host, settings.port)
             self.port = self.socket.getsockname()[1]

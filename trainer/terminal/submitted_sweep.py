@@ -46,9 +46,7 @@ def _print_runs(service: Service, jobs: Sequence[Job], console: Console) -> dict
     result = summary(packs, {str(job.id): job.result for job in jobs}, None, rows)
     results_table(console, result, result["run"])
     best = result["best_run"]
-    place = next(
-        (n for n, p in enumerate(packs) if best is not None and p.first <= best < p.first + p.runs), 0
-    )
+    place = bisect_right([pack.first for pack in packs], best or 0) - 1
     return steps_for(service, jobs[place], None if best is None else best - packs[place].first)
 
 

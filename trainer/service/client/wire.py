@@ -2,6 +2,7 @@
 
 import random
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -48,6 +49,7 @@ class Wire:
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
             trust_env=not address.is_here,
         )
+        weakref.finalize(self, self.http.close)
 
     def ask(self, method: str, path: str, again: bool = True, wait: float = 0.0, **options: Any) -> Any:
         """What the service answers, read from JSON. Raises ServiceError for what it refuses.

@@ -53,7 +53,8 @@ class Guard:
 
         async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "http":
-                await self._http(app, scope, receive, _with_headers(scope, send))
+                seen = {**scope, "scheme": _scheme(scope)}
+                await self._http(app, seen, receive, _with_headers(seen, send))
             elif scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
             else:
@@ -144,6 +145,12 @@ def address_of(scope: Scope) -> str:
     ('10.0.0.7', '')
     """
     return (scope.get("client") or ("",))[0]
+
+
+def _scheme(scope: Scope) -> str:
+    """https also where a proxy says so: its Origin must be ours all the same, whoever says it."""
+    said = [value for name, value in scope["headers"] if name.lower() == b"x-forwarded-proto"]
+    return "https" if said == [b"https"] else scope["scheme"]
 
 
 def _is_page(scope: Scope) -> bool:

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from pydantic import BaseModel
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..queue.queue import Queue
@@ -23,6 +23,9 @@ FRESH = 5.0  # seconds for which an answer of /readyz holds
 PATIENCE = 5.0  # seconds that a commit may take
 TABLE = "create table if not exists ready (id integer primary key check (id = 1), at real not null)"
 NOTE = "insert or replace into ready values (1, ?)"
+NUMBERS: dict[str, Any] = {
+    "description": "numbers", "content": {"text/plain": {"schema": {"type": "string"}}}
+}  # fmt: skip
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -184,7 +187,7 @@ def root_routes(metrics: Metrics, readiness: Readiness) -> APIRouter:
         reason = await readiness.why_not()
         return JSONResponse({"detail": reason} if reason else {"status": "ready"}, 503 if reason else 200)
 
-    @router.get("/metrics", response_class=PlainTextResponse)
+    @router.get("/metrics", response_class=Response, responses={200: NUMBERS})
     async def numbers() -> Response:
         """Numbers about the service, for Prometheus."""
         return Response(metrics.text(), media_type=PROMETHEUS)

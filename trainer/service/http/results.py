@@ -58,7 +58,7 @@ def result_routes(context: Context) -> APIRouter:
             return await _picture(context, id, name)
         return _sent(context.file(id, name), name)
 
-    @router.get("/jobs/{id}/log", response_class=PlainTextResponse, responses=problems(404))
+    @router.get("/jobs/{id}/log", response_class=Response, responses=_text() | problems(404))
     async def log(id: Id) -> Response:
         """What was logged while it trained."""
         job = context.job(id)
@@ -85,6 +85,11 @@ def _ok(model: Any) -> dict[int | str, dict[str, Any]]:
 def _binary(*statuses: int) -> dict[int | str, dict[str, Any]]:
     content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     return {200: {"description": "the file", "content": content}, **problems(404, *statuses)}
+
+
+def _text() -> dict[int | str, dict[str, Any]]:
+    content = {"text/plain": {"schema": {"type": "string"}}}
+    return {200: {"description": "what was logged", "content": content}}
 
 
 def _folders(context: Context) -> Any:

@@ -102,6 +102,8 @@ class Leases:
     ) -> list[Waiting]:
         room = int(about.get("room", 0))
         left = min(room, TOGETHER)
+        if left <= 0:
+            return []
         has, chosen, running = set(about.get("held") or ()), [], self._running()
         queue = self.memory.waiting.in_turn(used, now, self.memory.usage.price, set(about.get("busy") or ()))
         for job in queue:
@@ -147,10 +149,7 @@ class Leases:
         self.parts.store.write(write, self._tell, owed=True)
 
     def _structures(self, keys: Collection[str]) -> dict[str, Any]:
-        read = self.parts.store.read
-        rows = [
-            row for key in keys for row in read("select key, config from structure where key = ?", (key,))
-        ]
+        rows = self.parts.reader.parts("select key, config from structure where key in", list(keys))
         return {row["key"]: json.loads(row["config"]) for row in rows}
 
 

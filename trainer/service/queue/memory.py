@@ -4,7 +4,7 @@ import bisect
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .turn import HOUR, Waiting, in_turn, merged
@@ -25,11 +25,11 @@ class Worker:
 
 
 class WaitingJobs:
-    """Those that wait, by user, structure and priority, each group in the order in which they came."""
+    """Those that wait, by user and priority, each group in the order in which they came."""
 
     def __init__(self) -> None:
         self.jobs: dict[int, Waiting] = {}
-        self._groups: dict[tuple[str, str, str, int], list[tuple[float, int]]] = {}
+        self._groups: dict[tuple[str, int], list[tuple[float, int]]] = {}
 
     def add(self, job: Waiting) -> None:
         """Puts a job among those that wait, by its age."""
@@ -52,10 +52,14 @@ class WaitingJobs:
     ) -> Iterator[Waiting]:
         """All but those of the structures `busy`, in turn; nothing may be added or removed meanwhile."""
         queues: dict[str, list[Iterator[Waiting]]] = {}
-        for (user, key, _, _), group in self._groups.items():
-            if key not in busy:
-                queues.setdefault(user, []).append(self.jobs[id] for _, id in group)
+        for (user, _), group in self._groups.items():
+            queues.setdefault(user, []).append(self._of(group, busy))
         return in_turn({user: merged(groups, now) for user, groups in queues.items()}, used, now, price)
+
+    def _of(self, group: Sequence[tuple[float, int]], busy: Collection[str]) -> Iterator[Waiting]:
+        for _, id in group:
+            if (job := self.jobs[id]).key not in busy:
+                yield job
 
 
 class Usage:
@@ -126,5 +130,5 @@ class Memory:
         return wanted
 
 
-def _group(job: Waiting) -> tuple[str, str, str, int]:
-    return job.user, job.key, job.tag, job.priority
+def _group(job: Waiting) -> tuple[str, int]:
+    return job.user, job.priority

@@ -1,6 +1,7 @@
 """The queue: what was submitted, what became of it, and who trains it."""
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from .reports import Reports
 from .store import Store
 from .submission import Submission, waiting_of
 
+log = logging.getLogger(__name__)
 __all__ = ["Busy", "Conflict", "Full", "Queue"]
 DATABASE, LOCK = "service.db", "lock"
 
@@ -185,7 +187,10 @@ class Queue:
     def _tell(self, events: Sequence[Event]) -> None:
         for event in events:
             for heard in self._listeners:
-                heard(event)
+                try:
+                    heard(event)
+                except Exception:
+                    log.exception("who listens to events failed")
 
     def _recover(self) -> None:
         """What waited waits again; what was held still is, until its worker says otherwise or is silent."""

@@ -30,16 +30,17 @@ class Reader:
 
     def of(self, ids: Sequence[int], columns: str) -> list[Row]:
         """Columns of the rows of some jobs, in any order."""
-        return self._parts(f"select {columns} from job where id in", ids)
+        return self.parts(f"select {columns} from job where id in", ids)
 
     def files(self, jobs: Sequence[int]) -> dict[int, dict[str, int]]:
         """job -> its files with their sizes."""
         files: dict[int, dict[str, int]] = {}
-        for row in self._parts("select job, name, size from file where job in", jobs):
+        for row in self.parts("select job, name, size from file where job in", jobs):
             files.setdefault(row["job"], {})[row["name"]] = row["size"]
         return files
 
-    def _parts(self, question: str, values: Sequence[Any]) -> list[Row]:
+    def parts(self, question: str, values: Sequence[Any]) -> list[Row]:
+        """The rows of a question that ends with a list of values, however many."""
         parts = [values[first : first + CHUNK] for first in range(0, len(values), CHUNK)]
         return [row for part in parts for row in self.store.read(f"{question} {marks(len(part))}", part)]
 

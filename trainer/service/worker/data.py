@@ -14,11 +14,12 @@ from ...config.data_values import read_columns
 from ...config.pack import Pack
 from ...config.schema import all_fields
 from ...data.dataset import Data, Dataset
+from ...data.discretion import discreet, kept_back
 from ...session import load_data
-from ..data_folder import inside
+from ..data_folder import matching, within
 
 MOST_BYTES = 2 << 30
-Identity = tuple[int, int, int] | None
+Identity = tuple[tuple[int, int, int], ...] | None
 
 
 class Loaded:
@@ -39,23 +40,31 @@ class Loaded:
         if key in self.known and self.known[key][0] == identity:
             self.known.move_to_end(key)
             return self.known[key][1]
-        data = self.load(pack)
+        data = self._read(pack)
         self.known[key] = identity, data
         self.known.move_to_end(key)
         while len(self.known) > 1 and sum(map(_bytes, self._held())) > self.most:
             self.known.popitem(last=False)
         return data
 
+    def _read(self, pack: Pack) -> Data:
+        """Its data, of which sentences tell no cell, and of files in the folder alone."""
+        with discreet(within(self.folder)):
+            try:
+                return self.load(pack)
+            except Exception as error:
+                raise kept_back(error) from None
+
     def _held(self) -> list[Data]:
         return [data for _, data in self.known.values()]
 
     def identity(self, pack: Pack) -> Identity:
-        """What tells its file from another that takes its name. Raises UserError for one elsewhere."""
+        """What tells its files from others that take their names. Raises UserError for one elsewhere."""
         path = pack.config.data.path
         if path is None:
             return None
-        about = inside(self.folder, path).stat()
-        return about.st_mtime_ns, about.st_size, about.st_ino
+        found = [file.stat() for file in matching(self.folder, path)]
+        return tuple((about.st_mtime_ns, about.st_size, about.st_ino) for about in found)
 
 
 def _key(pack: Pack) -> str:

@@ -38,7 +38,14 @@ class Leased:
 
 
 def leased(given: Mapping[str, Any], base: Config) -> Leased:
-    """A job of a lease's answer, whose structure's config is `base`."""
+    """A job of a lease's answer, whose structure's config is `base`.
+
+    >>> given = {"id": 17, "user": "ada", "priority": 0, "created": 0.0, "key": "k", "tag": "", "over": {}}
+    >>> given |= {"fields": {"seed": 3}, "runs": 1, "overrides": [], "joins": True, "search": False}
+    >>> job = leased(given | {"checkpoint": None}, Config())
+    >>> job.work.pack.config.seed, job.stack
+    (3, 'k/')
+    """
     config = with_fields(base, given["fields"])
     work = Work(given["id"], given["key"], Pack(config, given["over"], given["runs"]))
     return Leased(

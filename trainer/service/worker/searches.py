@@ -200,7 +200,7 @@ def _composed(job: Leased, folder: Path) -> tuple[DictConfig, Pack]:
     OmegaConf.save(config, folder / HIDDEN / "config.yaml")
     OmegaConf.save(OmegaConf.create({"hydra": whole.hydra}), folder / HIDDEN / "hydra.yaml")
     OmegaConf.save(OmegaConf.create(list(job.overrides)), folder / HIDDEN / "overrides.yaml")
-    config.monitor.tensorboard = config.monitor.progress = False
+    config.monitor.tensorboard = config.monitor.progress = config.monitor.pictures = False
     return config, make_pack(config, job.overrides)
 
 

@@ -150,6 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._act(int(rest[0]), rest[1])
             return
         body, key = json.loads(self.body), self.headers["Idempotency-Key"]
+        assert key, "a submission without a key"
         asked = body["jobs"] if many else _jobs_of(body)
         if "seed=x" in asked[0]["overrides"]:
             self._answer(422, {"detail": "seed is a whole number; got x"})

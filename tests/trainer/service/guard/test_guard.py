@@ -242,6 +242,15 @@ def test_the_cookie_is_secure_where_there_is_tls(tmp_path: Path) -> None:
     assert mixed.status_code == 403 and "X-Forwarded-Proto" in mixed.json()["detail"]
 
 
+def test_a_proxy_with_tls_says_so(tmp_path: Path) -> None:
+    service = Service(tmp_path, names=("gpu.example.org",))
+    proxied = {"Host": "gpu.example.org", "X-Forwarded-Proto": "https", "Origin": "https://gpu.example.org"}
+    answer = service.client.post("/login", json={"token": service.tokens["user"]}, headers=proxied)
+    assert answer.status_code == 204 and answer.headers["set-cookie"].endswith("; Secure")
+    for changed in ({"X-Forwarded-Proto": "http"}, {"Origin": "http://gpu.example.org"}, {"Origin": OWN}):
+        assert service.client.post("/login", json={}, headers={**proxied, **changed}).status_code == 403
+
+
 def test_a_form_logs_in_without_a_script(service: Service) -> None:
     answer = service.client.post("/login", data={"token": service.tokens["user"]}, headers={"Origin": OWN})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")

@@ -1,4 +1,4 @@
-"""The service's app over a real queue and without a worker, asked in this process; and a worker that trains nothing."""
+"""The service's app over a real queue, asked in this process; and a worker that trains nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -61,7 +61,9 @@ async def lease(client: httpx.AsyncClient, wait: float = 0.0, **about: Any) -> d
     return answer.json()
 
 
-async def finish(client: httpx.AsyncClient, id: int, files: dict[str, bytes] | None = None, **more: Any) -> Any:
+async def finish(
+    client: httpx.AsyncClient, id: int, files: dict[str, bytes] | None = None, **more: Any
+) -> Any:
     """The worker `w` reports that a job has finished."""
     ended = {"id": id, "state": "finished", "message": "", "refused": False, "seconds": 0.5, **more}
     header = {"start": "s", "progress": [], "ended": [ended], "given_back": [], "seconds": {str(id): 0.5}}
@@ -74,7 +76,9 @@ async def finish(client: httpx.AsyncClient, id: int, files: dict[str, bytes] | N
 async def progress(client: httpx.AsyncClient, id: int, step: int) -> None:
     """The worker `w` reports how far a job is."""
     header = {"start": "s", "progress": [{"id": id, "step": step, "steps": 20, "loss": 1.5}], "ended": []}
-    answer = await client.post("workers/w/report", content=sealed({**header, "given_back": [], "seconds": {}}, {}))
+    answer = await client.post(
+        "workers/w/report", content=sealed({**header, "given_back": [], "seconds": {}}, {})
+    )
     assert answer.status_code == 200, answer.text
 
 

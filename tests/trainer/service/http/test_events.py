@@ -4,7 +4,9 @@ import asyncio
 from pathlib import Path
 
 import httpx
+import pytest
 
+from packtrain.trainer.service.http import events
 from packtrain.trainer.service.http.app import Service
 from packtrain.trainer.service.http.events import Listener, newest
 from packtrain.trainer.service.limits import Limits
@@ -21,9 +23,9 @@ def test_what_happens_is_told_as_it_happens(tmp_path: Path) -> None:
             await lease(client)
             await progress(client, id, 5)
             await finish(client, id)
-            events = await stream.events(4)
-            assert [kind for _, kind, _ in events] == ["queued", "running", "progress", "finished"]
-            numbers = [number for number, _, _ in events]
+            heard = await stream.events(4)
+            assert [kind for _, kind, _ in heard] == ["queued", "running", "progress", "finished"]
+            numbers = [number for number, _, _ in heard]
             assert numbers == list(range(numbers[0], numbers[0] + 4))
 
     with_service(tmp_path, test)
@@ -114,9 +116,7 @@ def test_a_slow_listener_takes_no_memory_and_misses_nothing(tmp_path: Path) -> N
     with_service(tmp_path, test, limits=Limits(buffer=10))
 
 
-def test_a_listener_who_takes_nothing_is_dropped(tmp_path: Path, monkeypatch) -> None:
-    from packtrain.trainer.service.http import events
-
+def test_a_listener_who_takes_nothing_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events.EventStream.__init__, "__defaults__", (15.0, 0.05))
 
     async def test(service: Service, client: Client) -> None:
@@ -159,11 +159,11 @@ def test_streams_and_waiting_end_with_the_server(tmp_path: Path) -> None:
 def test_the_newest_number_is_found_without_reading_all(tmp_path: Path) -> None:
     async def test(service: Service, client: Client) -> None:
         queue, asked = service.context.queue, []
-        events = queue.events
+        every = queue.events
         assert newest(queue) == 0
         jobs = {"jobs": [{"overrides": ["experiment=debug", f"seed={seed}"]} for seed in range(200)]}
         await client.post("jobs/batch", json=jobs)
-        queue.events = lambda after, limit=1000: asked.append(after) or events(after, limit)
+        queue.events = lambda after, limit=1000: asked.append(after) or every(after, limit)
         assert newest(queue) == 200 and len(asked) < 40
         service.hub.begin()
         assert Listener(service.hub, None, None).last == service.hub.newest == 200

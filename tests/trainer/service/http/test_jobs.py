@@ -1,6 +1,7 @@
 """Jobs over HTTP: what is taken, what is refused, waiting, ending, and what they left."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,10 @@ def test_a_job_that_was_acknowledged_is_there_after_a_restart(tmp_path: Path) ->
 def test_what_is_impossible_has_the_sentence_of_the_command(tmp_path: Path) -> None:
     async def test(service: Service, client: Client) -> None:
         answer = await client.post("jobs", json={"overrides": ["experiment=debug", "sed=3"]})
-        assert (answer.status_code, answer.json()) == (422, {"detail": "there is no field sed (did you mean seed?)"})
+        assert (answer.status_code, answer.json()) == (
+            422,
+            {"detail": "there is no field sed (did you mean seed?)"},
+        )
         batch = {"jobs": [{"overrides": SMALL}, {"overrides": ["experiment=debug", "sed=3"]}]}
         answer = await client.post("jobs/batch", json=batch)
         assert answer.status_code == 422 and answer.json()["detail"].startswith("jobs[1]: there is no field")
@@ -121,10 +125,13 @@ def test_what_a_job_left_is_given_out(tmp_path: Path) -> None:
         assert nothing.status_code == 404 and "it is queued" in nothing.json()["detail"]
         await lease(client)
         files = {"model.safetensors": b"\0model", "runs.csv": b"index\n0\n", "maps/a b.png": b"\x89PNG"}
-        curve = {"step": [1, 2], "runs": [{"loss": [0.5, float("nan")]}]}
-        await finish(client, id, files, result={"run": [{"index": 0, "loss": None}]}, curve=_finite(curve))
+        curve = {"step": [1, 2], "runs": [{"loss": [0.5, None]}]}
+        await finish(client, id, files, result={"run": [{"index": 0, "loss": None}]}, curve=curve)
         assert (await client.get(f"jobs/{id}/runs")).json()["rows"] == [{"index": 0, "loss": None}]
-        assert (await client.get(f"jobs/{id}/curves")).json() == {"step": [1, 2], "runs": [{"loss": [0.5, None]}]}
+        assert (await client.get(f"jobs/{id}/curves")).json() == {
+            "step": [1, 2],
+            "runs": [{"loss": [0.5, None]}],
+        }
         assert (await client.get(f"jobs/{id}/model.safetensors")).content == b"\0model"
         runs = await client.get(f"jobs/{id}/files/runs.csv")
         assert runs.content == files["runs.csv"] and runs.headers["content-type"].startswith("text/csv")
@@ -139,11 +146,6 @@ def test_what_a_job_left_is_given_out(tmp_path: Path) -> None:
     with_service(tmp_path, test)
 
 
-def _finite(curve: dict[str, Any]) -> dict[str, Any]:
-    """As a worker sends it: null for what isn't finite."""
-    return {"step": curve["step"], "runs": [{"loss": [0.5, None]}]}
-
-
 def test_a_job_is_cancelled_continued_and_deleted(tmp_path: Path) -> None:
     async def test(service: Service, client: Client) -> None:
         id = (await submit(client))["id"]
@@ -151,7 +153,10 @@ def test_a_job_is_cancelled_continued_and_deleted(tmp_path: Path) -> None:
         assert (await client.post(f"jobs/{id}/cancel")).json()["state"] == "cancelled"
         assert (await client.post(f"jobs/{id}/cancel")).json()["state"] == "cancelled"
         further = await client.post(f"jobs/{id}/continue", json={"overrides": ["loop.steps=40"]})
-        assert further.json()["state"] == "queued" and further.json()["overrides"] == [*SMALL, "loop.steps=40"]
+        assert further.json()["state"] == "queued" and further.json()["overrides"] == [
+            *SMALL,
+            "loop.steps=40",
+        ]
         assert (await client.post(f"jobs/{id}/continue")).status_code == 422  # it waits already
         await client.post(f"jobs/{id}/cancel")
         assert (await client.delete(f"jobs/{id}")).status_code == 204
@@ -192,7 +197,10 @@ def test_a_large_body_is_refused_before_it_is_in_memory(tmp_path: Path) -> None:
 
         for content in (large, pieces()):
             answer = await client.post("jobs", content=content, headers={"Content-Type": "application/json"})
-            assert (answer.status_code, answer.json()["detail"]) == (413, "a body has at most 1,000 bytes here")
+            assert (answer.status_code, answer.json()["detail"]) == (
+                413,
+                "a body has at most 1,000 bytes here",
+            )
 
     with_service(tmp_path, test, limits=Limits(body=1000))
 
@@ -234,8 +242,6 @@ def test_what_no_device_has_the_memory_for_is_refused_at_once(tmp_path: Path) ->
 
 def test_the_server_answers_while_it_composes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(service: Service, client: Client) -> None:
-        import threading
-
         go = threading.Event()
         checked = service.context.composer.checked
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from packtrain.trainer.service.http.app import Service
-from tests.trainer.service.http.serving import finish, lease, submit, with_service
+from tests.trainer.service.http.serving import finish, lease, with_service
 
 Client = httpx.AsyncClient
 ROOT = "http://here"

@@ -89,7 +89,8 @@ def test_a_header_that_lacks_something_is_refused(tmp_path: Path, path: str, hea
         await lease(client)
         answer = await client.post(f"workers/w/{path}", content=sealed(header, {}))
         assert answer.status_code in (200, 204, 422)
-        assert (await client.get("jobs/1")).json()["state"] == "running"
+        while (await client.get("jobs/1")).json()["state"] != "running":
+            await asyncio.sleep(0.01)
 
     with_service(tmp_path, test)
 
@@ -129,7 +130,11 @@ def test_only_the_owner_or_an_admin_ends_a_job(tmp_path: Path) -> None:
 
             job = (await ask("POST", "jobs", "ada", json={"overrides": SMALL})).json()
             assert job["user"] == "ada"
-            for method, path in (("POST", "jobs/1/cancel"), ("POST", "jobs/1/continue"), ("DELETE", "jobs/1")):
+            for method, path in (
+                ("POST", "jobs/1/cancel"),
+                ("POST", "jobs/1/continue"),
+                ("DELETE", "jobs/1"),
+            ):
                 answer = await ask(method, path, "bob")
                 assert answer.status_code == 403 and "belongs to ada" in answer.json()["detail"]
             assert (await ask("GET", "jobs/1", "bob")).status_code == 200

@@ -28,6 +28,7 @@ class FakeWorker:
         }  # fmt: skip
         answer = self.queue.lease(self.name, about)
         self.held += [job["id"] for job in answer["jobs"]]
+        self.queue.store.do([]).result(10)  # so that it has been written
         return answer
 
     def report(self, files: Mapping[str, bytes] | None = None, **said: Any) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from packtrain.trainer.service.queue.queue import Queue
 from tests.trainer.service.queue.asking import FakeWorker, asked
 
 EXAMPLES = int(os.environ.get("PACKTRAIN_SERVICE_EXAMPLES", "4"))  # 400 take minutes
-STEPS = 40
+QUIET = HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large
+QUICK = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None, suppress_health_check=QUIET)
 WORKERS = st.sampled_from(["v", "w"])
 PICK = st.integers(0, 7)  # a bit for each of the first three
 USERS = st.sampled_from(["ada", "bob"])
@@ -144,7 +145,7 @@ class Interleavings(RuleBasedStateMachine):
     def give_back(self, name: str, pick: int, halves: bool) -> None:
         worker = self.workers[name]
         ids = self.picked(worker.held, pick)
-        worker.report(given_back=ids, **({"retry": "halves"} if halves else {}))
+        worker.report(given_back=ids, retry="halves" if halves else "")
         ids = [id for id in ids if id in self.held(name)]
         if halves:
             self.blame(ids)
@@ -240,10 +241,4 @@ class Interleavings(RuleBasedStateMachine):
 
 def test_random_interleavings() -> None:
     """Submitting with keys, leases, reports, deaths, cancelling, going on, deleting, reopening."""
-    quiet = settings(
-        max_examples=EXAMPLES,
-        stateful_step_count=STEPS,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(Interleavings, settings=quiet)
+    run_state_machine_as_test(Interleavings, settings=QUICK)

@@ -1,6 +1,7 @@
 """Whose turn it is: nobody starves, users have equal shares, and who came first of one user goes first."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -21,7 +22,7 @@ def waiting_jobs() -> st.SearchStrategy[list[Waiting]]:
         st.sampled_from(USERS), st.integers(-2, 2), st.floats(0, 4 * HOUR), st.sampled_from("xy")
     )
 
-    def numbered(rows: list[tuple[str, int, float, str]]) -> list[Waiting]:
+    def numbered(rows: Sequence[tuple[str, int, float, str]]) -> list[Waiting]:
         since = sorted(NOW - row[2] for row in rows)
         return [Waiting(n, row[0], row[1], since[n], row[3]) for n, row in enumerate(rows)]
 
