@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ...kernels.common.errors import UserError
+from ...kernels.language import parse
 from ..config.checks import check
 from ..config.compose import as_sentences, composed, config_loader
 from ..config.equations import check_loss_values
@@ -32,6 +33,7 @@ from .quick import Choices, interpolates, is_simple, value_at, with_values
 from .structure import FREE, difference, joins, key_of, per_run_paths, with_fields
 
 MISTAKES = UserError, HydraException, OmegaConfBaseException, ValueError
+NO_VARIABLES = "targets", "weights", "sigma"  # in data.columns
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -148,7 +150,7 @@ class Composer:
         parsed = OverridesParser.create(config_loader=loader).parse_overrides(words)
         grid = make_grid(parsed)
         planned = []
-        for job in jobs(loader, composed(loader, grid.shared), grid):
+        for job in jobs(loader, composed(loader, grid.shared), grid, groups=_no_groups):
             planned.append(job)
             self.limits.check_jobs(len(planned))
         return planned
@@ -157,6 +159,7 @@ class Composer:
         """The job that trains a pack. Raises UserError where a service doesn't."""
         config, base = pack.config, _base(pack)
         request_rules.check_config(config, self.data)
+        _check_equations(config)
         return Asked(
             overrides, config.name, key_of(pack), asdict(base), difference(base, config), pack.over,
             pack.runs, joins=joins(config), search=config.search.kind != "grid",
@@ -181,6 +184,25 @@ class Composer:
 def _whole(words: Sequence[str]) -> DictConfig:
     with config_loader() as loader, as_sentences():
         return without_hydra(composed(loader, words))
+
+
+def _check_equations(config: Config) -> None:
+    """Raises UserError for equations that can't be read, which a training would find only when it begins."""
+    model, columns = config.model, config.data.columns
+    if model.kind == "expression" and model.expressions and isinstance(model.expressions, (str, list)):
+        mapped = {name for name in columns if name not in NO_VARIABLES}
+        variables = {*model.variables, *mapped} - {*model.parameters}
+        parse(model.expressions, model.outputs, model.parameters, variables)
+
+
+def _no_groups(pack: Pack) -> int:
+    """The server reads no data. Raises UserError where it would have to."""
+    if pack.config.data.group is not None and pack.config.search.max_pack is not None:
+        raise UserError(
+            "search.max_pack cuts the groups of data.group, and a service reads data only when it trains: "
+            "leave out search.max_pack"
+        )
+    return 1
 
 
 def _named(job: Job) -> str:

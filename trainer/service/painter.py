@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import select
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -40,7 +39,7 @@ def paint(folder: Path, memory: Path | None = None) -> list[str]:
     from .replayed import write_events  # noqa: PLC0415 (likewise)
 
     said: list[str] = []
-    finished = Finished.read(folder)
+    finished = Finished.read(folder, run="0")  # where all diverged, none is the best
     monitor = finished.pack.config.monitor
     drawn.SECONDS = SECONDS
     pictures: dict[str, Path] = {}
@@ -85,7 +84,7 @@ def serve(asked: BinaryIO, answers: BinaryIO, idle: float = IDLE) -> None:
         answers.flush()
 
 
-def main() -> None:
+def _main() -> None:
     """Serves stdin and stdout; what anything else prints goes to stderr."""
     os.environ.setdefault("MPLBACKEND", "agg")
     answers = os.fdopen(os.dup(1), "wb")
@@ -96,4 +95,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _main()

@@ -36,6 +36,13 @@ def write_run_folder(
     `files` are those that are stored, which stay as they are; `data` is the folder in which the command is
     taken to have been given. Raises UserError for overrides that this version can't compose, OSError where
     something can't be written, and ValueError for a file's name that leads out of the folder.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> job = Job(1, "ann", 0, ["experiment=danwood"], "danwood", "", 1, State.QUEUED, created=0.0)
+    >>> with TemporaryDirectory() as folder:
+    ...     write_run_folder(Path(folder), job, [("runs.csv", b"index")], data=Path())
+    ...     sorted(file.name for file in Path(folder).iterdir())
+    ['.hydra', 'command.json', 'runs.csv', 'train.log']
     """
     folder.mkdir(parents=True, exist_ok=True)
     with config_loader() as loader:

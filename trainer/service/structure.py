@@ -34,7 +34,7 @@ def key_of(pack: Pack) -> str:
     per_run = {path: sorted({_kind(value) for value in pack.each(path)}) for path in per_run_paths(pack)}
     for path in per_run:
         _take(shared, path)
-    text = json.dumps([shared, per_run, START in pack.over], sort_keys=True, default=str)
+    text = json.dumps([shared, sorted(per_run.items()), START in pack.over], default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

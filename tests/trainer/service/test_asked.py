@@ -14,6 +14,8 @@ from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.config.compose import as_sentences, composed, config_loader
 from packtrain.trainer.config.grammar import with_quotes
 from packtrain.trainer.config.pack import Pack, make_pack
+from packtrain.trainer.config.schema import ModelConfig
+from packtrain.trainer.models.build import make_graph
 from packtrain.trainer.service import asked as asked_module
 from packtrain.trainer.service.asked import Composer
 from packtrain.trainer.service.jobs import Asked
@@ -178,6 +180,23 @@ def test_jobs_of_a_key_have_one_base() -> None:
     assert first.key == second.key and first.base == second.base and first.fields != second.fields
 
 
+@pytest.mark.parametrize("equations", ["xy = ", "xy = a*xx +", "xy = nothing(xx)*a", "xy = xy + a", "xy = 1"])
+def test_equations_are_read_when_they_are_submitted(equations: str) -> None:
+    with pytest.raises(UserError) as said:
+        make_graph(ModelConfig("expression", expressions=[equations]))
+    with pytest.raises(UserError) as of_service:
+        COMPOSER.asked(["experiment=debug", f'model.expressions=["{equations}"]'])
+    assert str(of_service.value) == str(said.value)
+
+
+def test_the_order_of_columns_is_structure() -> None:
+    """It is that of an MLP's inputs, and so of its weights."""
+    table = ["~experiment", "model=mlp", "model.widths=[4]", "data=table"]
+    keys = [COMPOSER.asked([*table, f"data.table={columns}"])[0].key for columns in ORDERS]
+    assert keys[0] != keys[1]
+
+
+ORDERS = "{a: [1, 2], b: [0, 1], c: [1, 1]}", "{b: [0, 1], a: [1, 2], c: [1, 1]}"
 SWEEP = ["experiment=debug", "optimizer=adam,sgd", "optimizer.lr=0.1,0.2", "seed=range(0,3)"]
 
 
@@ -211,6 +230,16 @@ def test_combinations_that_cannot_be_trained_are_left_out() -> None:
 def test_a_sweep_of_which_nothing_can_be_trained_is_refused(overrides: list[str], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         COMPOSER.asked(overrides, multirun=True)
+
+
+GROUPS = ["experiment=fit", "data=file", "data.path=none.csv", "data.group=batch"]
+
+
+def test_a_sweep_over_groups_reads_no_data() -> None:
+    asked = COMPOSER.asked([*GROUPS, "optimizer=levenberg_marquardt,gauss_newton"], multirun=True)
+    assert [job.runs for job in asked] == [1, 1] and not any(job.joins for job in asked)
+    with pytest.raises(UserError, match=r"leave out search\.max_pack"):
+        COMPOSER.asked([*GROUPS, "optimizer=levenberg_marquardt,gauss_newton", "search.max_pack=5"], True)
 
 
 def test_a_search_is_one_job_that_shares_no_pack() -> None:

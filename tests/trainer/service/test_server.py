@@ -19,13 +19,13 @@ from packtrain.trainer.service.server import Server, Settings, listening
 IDLE = [sys.executable, "-c", "import time; time.sleep(600)"]  # a worker that does nothing
 HEAVY = "torch", "numba", "scipy", "pyarrow", "matplotlib", "tensorboard", "sklearn", "triton"
 SCRIPT = f"""
-import json, resource, sys
+import json, sys
 from pathlib import Path
 from packtrain.trainer.service.server import Server, Settings
 from packtrain.trainer.terminal.serve import lines_of
 server = Server(Settings(Path(sys.argv[1]), port=0, devices="cpu", worker={IDLE!r}))
 code = server.run(lambda: print(*lines_of(server, False), sep="\\n", flush=True))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+peak = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])  # KiB
 print(json.dumps({{"heavy": sorted(set({HEAVY!r}) & set(sys.modules)), "peak": peak}}), flush=True)
 sys.exit(code)
 """

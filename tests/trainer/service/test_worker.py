@@ -20,7 +20,7 @@ from packtrain.trainer.service.worker import main as worker_main
 from packtrain.trainer.service.worker.main import GONE, GROWN, STOPPED, Worker
 from packtrain.trainer.service.worker.memory import opened
 from tests.trainer.service.fake_server import FakeServer
-from tests.trainer.service.trainings import PRIMER, QUIET, asked, digests, left_by
+from tests.trainer.service.trainings import CASES, PRIMER, QUIET, asked, digests, left_by, left_by_resuming
 
 LONG = (*PRIMER, "loop.steps=100000000")
 
@@ -89,17 +89,17 @@ def test_sigterm_keeps_everything_and_another_process_goes_on_from_there(tmp_pat
     assert digests(server.files[1]) == left_by(*words)
 
 
-def test_what_a_job_left_goes_on_with_more_steps(tmp_path: Path) -> None:
-    server = FakeServer()
-    constant = (*PRIMER, "schedule=constant")
-    server.submit(1, asked(*constant))
+@pytest.mark.parametrize("words", [PRIMER, (*CASES["mlp"][0], "seed=2")])
+def test_what_a_job_left_goes_on_with_more_steps(words: tuple[str, ...], tmp_path: Path) -> None:
+    server, more = FakeServer(), (*words, "loop.steps=90")
+    server.submit(1, asked(*words))
     with working(server, tmp_path):
         server.wait(lambda: 1 in server.ended)
         server.checkpoints["left"] = server.files[1]["memory"]
         del server.ended[1]
-        server.submit(1, asked(*constant, "loop.steps=90"), checkpoint="left")
+        server.submit(1, asked(*more), checkpoint="left")
         server.wait(lambda: 1 in server.ended)
-    assert digests(server.files[1]) == left_by(*constant, "loop.steps=90")
+    assert digests(server.files[1]) == left_by_resuming(words, more, tmp_path / "out")
 
 
 @pytest.mark.parametrize("body", [b"", b"damaged"])

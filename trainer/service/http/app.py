@@ -88,7 +88,16 @@ class Service:
 
 
 def make_app(queue: Queue, composer: Composer | None = None, **more: Any) -> Service:
-    """The service of a queue as an ASGI app; see Service for what more there may be."""
+    """The service of a queue as an ASGI app; see Service for what more there may be.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     queue = Queue(Path(folder))
+    ...     "/api/v1/jobs" in make_app(queue).app.openapi()["paths"]
+    ...     queue.close()
+    True
+    """
     return Service(queue, composer, **more)
 
 

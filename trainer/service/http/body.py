@@ -10,7 +10,11 @@ WORKERS, DATA = "/api/v1/workers/", "/api/v1/data/"
 
 
 def bounded(app: ASGIApp, limits: Limits) -> ASGIApp:
-    """The app, whose requests have bodies of so many bytes at most: 413."""
+    """The app, whose requests have bodies of so many bytes at most: 413.
+
+    >>> bounded(None, Limits()).__name__
+    'bounded_app'
+    """
 
     async def bounded_app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

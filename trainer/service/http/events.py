@@ -138,7 +138,16 @@ def _resolve(futures: set[asyncio.Future[None]]) -> None:
 
 
 def newest(queue: Queue) -> int:
-    """The number of the newest event there is, 0 without one."""
+    """The number of the newest event there is, 0 without one.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     queue = Queue(Path(folder))
+    ...     newest(queue)
+    ...     queue.close()
+    0
+    """
     last, step = 0, 1
     while step:
         if events := queue.events(last + step - 1, 1):

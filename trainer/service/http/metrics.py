@@ -130,7 +130,16 @@ class OfQueue(Collector):
 
 
 def oldest(queue: Queue) -> float:
-    """Seconds since the job was submitted that has waited longest, 0 where none waits."""
+    """Seconds since the job was submitted that has waited longest, 0 where none waits.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     queue = Queue(Path(folder))
+    ...     oldest(queue)
+    ...     queue.close()
+    0.0
+    """
     rows = queue.store.read("select created from job where state = 'queued' order by id limit 1")
     return max(0.0, time.time() - rows[0]["created"]) if rows else 0.0
 

@@ -15,7 +15,7 @@ from .errors import problems
 from .jobs import Id
 from .shown import Curves, Rows, finite
 
-LOG = "train.log"
+LOG = "log"  # as workers name it
 TYPES = {
     ".json": "application/json", ".csv": "text/csv; charset=utf-8", ".png": "image/png",
     ".log": "text/plain; charset=utf-8",
@@ -64,7 +64,7 @@ def result_routes(context: Context) -> APIRouter:
         job = context.job(id)
         if LOG not in job.files:
             return PlainTextResponse(f"{job.message}\n" if job.message else "")
-        return _sent(context.file(id, LOG), LOG)
+        return _sent(context.file(id, LOG), "train.log")
 
     @router.get("/jobs/{id}/folder.tar", response_class=Response, responses=_binary(501))
     async def folder(id: Id) -> Response:

@@ -124,7 +124,7 @@ def test_what_a_job_left_is_given_out(tmp_path: Path) -> None:
         nothing = await client.get(f"jobs/{id}/model.safetensors")
         assert nothing.status_code == 404 and "it is queued" in nothing.json()["detail"]
         await lease(client)
-        files = {"model.safetensors": b"\0model", "runs.csv": b"index\n0\n", "maps/a b.png": b"\x89PNG"}
+        files = {"model.safetensors": b"\0model", "runs.csv": b"index\n0\n", "maps/a b.png": b"\x89PNG", "log": b"what was logged"}
         curve = {"step": [1, 2], "runs": [{"loss": [0.5, None]}]}
         await finish(client, id, files, result={"run": [{"index": 0, "loss": None}]}, curve=curve)
         assert (await client.get(f"jobs/{id}/runs")).json()["rows"] == [{"index": 0, "loss": None}]
@@ -137,7 +137,7 @@ def test_what_a_job_left_is_given_out(tmp_path: Path) -> None:
         assert runs.content == files["runs.csv"] and runs.headers["content-type"].startswith("text/csv")
         assert (await client.get(f"jobs/{id}/files/maps/a%20b.png")).headers["content-type"] == "image/png"
         assert (await client.get(f"jobs/{id}/files/..%2F..%2Ftoken")).status_code == 404
-        assert (await client.get(f"jobs/{id}/log")).text == ""
+        assert (await client.get(f"jobs/{id}/log")).text == "what was logged"
         assert (await client.get(f"jobs/{id}/folder.tar")).status_code == 501
         whole = (await client.get(f"jobs/{id}")).json()
         assert whole["files"] == {name: len(content) for name, content in files.items()}
