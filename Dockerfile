@@ -22,12 +22,12 @@ RUN python -m venv /opt/packtrain \
 
 USER packtrain
 # On a processor of another kind the first training compiles again.
-RUN mkdir outputs && python -m packtrain.kernels.warm
-VOLUME /home/packtrain/outputs
+RUN mkdir outputs service data && python -m packtrain.kernels.warm
+VOLUME /home/packtrain/outputs /home/packtrain/service
 
-# TensorBoard's, where it is the entry point.
-EXPOSE 6006
-HEALTHCHECK --interval=60s --timeout=20s --start-period=30s \
-    CMD ["packtrain", "--cfg", "job"]
+# The service's, and TensorBoard's.
+EXPOSE 7070 6006
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:7070/healthz', timeout=4)"]
 
 ENTRYPOINT ["packtrain"]

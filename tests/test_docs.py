@@ -18,6 +18,7 @@ from packtrain.trainer.config.schema import all_fields, is_per_run
 from packtrain.trainer.sweep.grid import make_grid
 from packtrain.trainer.terminal.explain_words import read_explain
 from packtrain.trainer.terminal.fit import fit_command
+from packtrain.trainer.terminal.service_words import read_submit
 from scripts.pictures import screenshots
 from scripts.pictures.__main__ import NAMES
 from tests.helpers import ROOT
@@ -34,7 +35,7 @@ INLINE = re.compile(r"`([^`\n]+)`")
 NAMED = re.compile(r"(?:conf|kernels|trainer|scripts|tests|docs|\.ci|\.src)/[\w./-]*")
 RUN_AS = re.compile(r"python -m ((?:scripts|tests|packtrain)[\w.]*)")
 EXAMPLES = ("conf/experiment/", "conf/train.yaml")  # configs that use what there is
-ELSEWHERE = {"show", "export", "predict", "plot", "board", "-sc"}  # commands that train nothing
+ELSEWHERE = {"show", "export", "predict", "plot", "board", "serve", "work", "jobs", "cancel", "fetch", "-sc"}
 OPEN_ENDED = re.compile(
     r"FOLDER|FILE|--help|glob\(|\[CHOICE|^-|resume="
 )  # for a person to fill in, or nothing to train
@@ -122,6 +123,12 @@ def commands() -> Iterator[str]:
         yield from (command for command in found if not OPEN_ENDED.search(command.removeprefix("-m ")))
 
 
+def submitted(words: list[str]) -> list[str]:
+    """What `packtrain submit` takes for a training."""
+    given = read_submit(words)
+    return [*(["-m"] if given["multirun"] else []), *given["overrides"]]
+
+
 COMMANDS = sorted({command for command in commands() if shlex.split(command)[0] not in ELSEWHERE})
 
 
@@ -136,7 +143,8 @@ def test_a_command_on_the_pages_asks_for_what_can_be_trained(
 ) -> None:
     monkeypatch.chdir(ROOT)
     words = [word for word in shlex.split(command, comments=True) if not word.startswith("hydra")]
-    words = fit_command(words[1:]) if words[0] == "fit" else words
+    words = submitted(words[1:]) if words[0] == "submit" else words
+    words = fit_command(words[1:]) if words[:1] == ["fit"] else words
     words = read_explain(words[1:])["words"] if words and words[0] == "explain" else words
     if words is None:  # it lists formulas
         return

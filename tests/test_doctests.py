@@ -38,9 +38,20 @@ EXEMPT = {
     "trainer.export.graph": "ONNX is an extra",
     "trainer.pictures.surface_panels": "draws what a surface is, which surface.py makes",
     "trainer.search.rounds": "needs the job that Hydra runs",
+    "trainer.service.client.fetching": "needs a service",
+    "trainer.service.client.handle": "likewise",
+    "trainer.service.client.watching": "likewise",
+    "trainer.service.continued": "needs a training that has ended",
+    "trainer.service.replayed": "likewise",
+    "trainer.service.worker.main": "needs a service",
+    "trainer.service.worker.memory": "needs a pack that trains",
+    "trainer.service.worker.sending": "likewise",
     "trainer.sweep.planner": "needs Hydra's config loader",
     "trainer.terminal.hydra": "changes this process for good",
     "trainer.terminal.main": "is the command",
+    "trainer.terminal.start": "likewise",
+    "trainer.terminal.submitted": "needs a service",
+    "trainer.terminal.submitted_sweep": "likewise",
 }
 
 

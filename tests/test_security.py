@@ -48,6 +48,22 @@ ARGUED = {
     "trainer/data/files/arrays.py: np.load": "with allow_pickle=False",
     "trainer/terminal/board.py: socket": "asks whether a port of this machine is free",
     "trainer/tensorboard/events.py: socket": "asks for this machine's name",
+    "trainer/terminal/commands.py: importlib.import_module": "imports the modules of a table of ours",
+    "trainer/terminal/serve_words.py: socket": "asks for this machine's name",
+    "trainer/service/server.py: socket": "takes the port where the service listens",
+    "trainer/service/devices.py: subprocess": "asks nvidia-smi which GPUs there are",
+    "trainer/service/keeper.py: subprocess": "starts workers: a command of ours, without a shell",
+    "trainer/service/painting.py: subprocess": "starts the painter, likewise",
+    "trainer/service/boards.py: subprocess": "starts TensorBoard, likewise",
+    "trainer/service/client/address.py: urllib.parse.urlsplit": "takes an address apart, and asks nobody",
+    "trainer/service/http/results.py: urllib.parse.quote": "spells a name for a header",
+    "trainer/service/pages/shown.py: urllib.parse.urlencode": "spells an address",
+    "trainer/service/queue/files.py: urllib.parse.quote": "spells a name for a disk",
+    "trainer/service/http/shown.py: vars": "the fields of a dataclass of ours",
+    "trainer/service/queue/ending.py: vars": "likewise",
+    "trainer/service/queue/submission.py: vars": "likewise",
+    "trainer/service/worker/data.py: vars": "likewise",
+    "trainer/service/run_folder.py: _target_": "writes what the command writes about its plugin",
     "trainer/terminal/plugins/hydra_plugins/packed_sweeper.py: _target_": "how Hydra finds a plugin's class",
 }
 
@@ -57,7 +73,7 @@ def suspicious(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.partition(".")[0] in MODULES)
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and not node.level:  # others are ours, as service/http
             names = [f"{node.module}.{alias.name}" for alias in node.names]
             yield from (name for name in names if name.partition(".")[0] in MODULES or name in FUNCTIONS)
         elif isinstance(node, ast.Attribute):

@@ -2,7 +2,8 @@
 
 `fit(...)` fits an equation to data, `train(...)` and `sweep(...)` train in memory what the command
 `packtrain` does, and `explain(...)` shows what a training computes. `load(FOLDER)` gives a result back as a
-`Trained`, which predicts. What can't be done is a `UserError` of one sentence.
+`Trained`, which predicts. `connect()` gives a service that trains. What can't be done is a `UserError` of one
+sentence.
 """
 
 from types import ModuleType
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         train,
     )
     from .trainer.door.estimators import Classifier, Regressor
+    from .trainer.service.client.connection import connect
 
 ESTIMATORS = "Classifier", "Regressor"
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Runs",
     "Trained",
     "UserError",
+    "connect",
     "explain",
     "fit",
     "load",
@@ -50,6 +53,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'packtrain' has no attribute {name!r}")
     if name in ESTIMATORS:
         return getattr(_estimators(), name)
+    if name == "connect":
+        from .trainer.service.client.connection import connect  # noqa: PLC0415 (httpx is an extra; torch isn't needed)
+
+        return connect
     from .trainer import api  # noqa: PLC0415 (torch takes seconds: the command line doesn't wait for it)
 
     return getattr(api, name)

@@ -1,6 +1,6 @@
 """`python -m packtrain` is the command `packtrain`."""
 
-from .trainer.terminal.main import main
+from .trainer.terminal.start import main
 
 if __name__ == "__main__":
     main()

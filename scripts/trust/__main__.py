@@ -25,6 +25,7 @@ from scripts.trust import (
     order_of_calls,
     resume_matrix,
     saves,
+    service,
 )
 
 SECTIONS: dict[str, Callable[[], Mapping[str, object]]] = {
@@ -33,6 +34,7 @@ SECTIONS: dict[str, Callable[[], Mapping[str, object]]] = {
     "saves": saves.figures,
     "resume": resume_matrix.figures,
     "disks": disks.figures,
+    "service": service.figures,
     "divergence": divergence.figures,
     "order": order_of_calls.figures,
     "mutations": mutations.figures,

@@ -40,6 +40,18 @@ INTERVALS = ("linear", "profile")
 ORDERS = ("shared", "own", "sequential")
 BACKENDS = ("auto", "reference", "triton", "numba")
 PRECISIONS = ("fp64", "fp32", "tf32", "bf16")
+WORDS = {  # field -> its words
+    "model.gradient": GRADIENTS,
+    "model.init": INITS,
+    "model.quantize_error": QUANTIZE_ERRORS,
+    "data.missing": MISSING_VALUES,
+    "loop.order": ORDERS,
+    "fit.intervals": INTERVALS,
+    "search.sampler": SAMPLERS,
+    "search.over_seeds": OVER_SEEDS,
+    "compute.backend": BACKENDS,
+    "compute.precision": PRECISIONS,
+}
 LONGEST_NAME = 200  # bytes: file systems take 255
 
 
@@ -286,18 +298,7 @@ def _check_first_order(config: Config) -> None:
 
 
 def _check_words(config: Config) -> None:
-    for path, known in (
-        ("model.gradient", GRADIENTS),
-        ("model.init", INITS),
-        ("model.quantize_error", QUANTIZE_ERRORS),
-        ("data.missing", MISSING_VALUES),
-        ("loop.order", ORDERS),
-        ("fit.intervals", INTERVALS),
-        ("search.sampler", SAMPLERS),
-        ("search.over_seeds", OVER_SEEDS),
-        ("compute.backend", BACKENDS),
-        ("compute.precision", PRECISIONS),
-    ):
+    for path, known in WORDS.items():
         group, leaf = path.split(".")
         choose(dict.fromkeys(known), getattr(getattr(config, group), leaf), path)
 

@@ -5,6 +5,7 @@ A value that an experiment left behind, and that nobody typed, is no reason to r
 
 from collections.abc import Collection
 from dataclasses import Field, fields
+from functools import cache
 from typing import Any
 
 from omegaconf import DictConfig
@@ -71,6 +72,7 @@ def _is_left(group: str, field: Field[Any], value: Any) -> bool:
     return value == _default(field) or any(o.get(field.name) == value for o in options(group).values())
 
 
+@cache
 def _default(field: Field[Any]) -> Any:
     value = field.default_factory() if callable(field.default_factory) else field.default
     return dict(value) if isinstance(value, DictConfig) else value

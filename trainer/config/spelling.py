@@ -1,13 +1,33 @@
 """Values of Python -> what one types on the command line."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from ...kernels.common.errors import UserError
-from .grammar import quoted
+from .grammar import quoted, with_quotes
+
+OF_DATA = "data=file", "data.path=null"
+
+
+def words_of(overrides: Sequence[str], fields: Mapping[str, Any], data: Any) -> list[str]:
+    """What one would type. Raises UserError for an override that is no text, and data that are given twice.
+
+    >>> from packtrain.trainer.config.spelling import words_of
+    >>> words_of(["experiment=debug"], {"seed": 3}, None)
+    ['experiment=debug', 'seed=3']
+    """
+    for word in overrides:
+        if not isinstance(word, str):
+            raise UserError(f"an override is a text such as 'seed=3'; got {word!r}")
+    words = [*map(with_quotes, overrides), *(override(field, value) for field, value in fields.items())]
+    if data is None:
+        return words
+    if given := [word for word in words if word.startswith(("data=", "data.path=", "data.table"))]:
+        raise UserError(f"data=... gives the data, and {given[0]} names others: keep one")
+    return [*OF_DATA, *words]
 
 
 def override(field: str, value: Any) -> str:

@@ -25,7 +25,7 @@ def telling_of_compiling(console: Console, shown: bool) -> AbstractContextManage
 
 
 class ProgressLine:
-    """Shows step, loss and speed; `shown=False` shows nothing."""
+    """Shows step, loss and speed; `shown=False` shows nothing. 0 `steps` are an end that isn't known yet."""
 
     def __init__(self, console: Console, steps: int, shown: bool) -> None:
         self.console, self.steps, self.shown = console, steps, shown
@@ -41,7 +41,7 @@ class ProgressLine:
             transient=True,
             disable=not (shown and console.is_terminal),
         )
-        self.task = self.bar.add_task("training", total=steps, status="")
+        self.task = self.bar.add_task("training", total=steps or None, status="")
 
     def start(self) -> None:
         self.bar.start()
@@ -49,9 +49,14 @@ class ProgressLine:
     def stop(self) -> None:
         self.bar.stop()
 
-    def update(self, step: int, loss: float, samples_per_second: float) -> None:
-        status = f"loss {loss:.4g}  {samples_per_second:.3g} samples/s"
-        self.bar.update(self.task, completed=step, status=status)
+    def update(
+        self, step: int, loss: float, samples_per_second: float | None = None, steps: int | None = None
+    ) -> None:
+        """So many steps are made, of `steps` now; the speed isn't always known."""
+        self.steps = steps or self.steps
+        speed = "" if samples_per_second is None else f"  {samples_per_second:.3g} samples/s"
+        status = f"loss {loss:.4g}{speed}"
+        self.bar.update(self.task, completed=step, total=self.steps or None, status=status)
         now = time.perf_counter()
         self.started = now if self.started is None else self.started
         if self.shown and not self.console.is_terminal and now - self.started > self.due:

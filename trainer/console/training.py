@@ -39,11 +39,27 @@ class Ended:
     interrupted: bool
 
 
-def run(pack: Pack, folder: Path, console: Console, command: Command | None = None) -> Ended:
+def never() -> str:
+    """Says that nothing ends a training early.
+
+    >>> never()
+    ''
+    """
+    return ""
+
+
+def run(
+    pack: Pack,
+    folder: Path,
+    console: Console,
+    command: Command | None = None,
+    stop: Callable[[], str] = never,
+) -> Ended:
     """Trains `pack`, writes its results into `folder`, and prints the closing table.
 
     Where `folder` has a checkpoint of this training, it goes on from there. `command` is the one that was
-    typed; a part of a sweep has none, and one line is printed.
+    typed; a part of a sweep has none, and one line is printed. `stop` is called before each slice, and may
+    take its time: it says why to stop there, '' to go on.
 
     Raises UserError or ExpressionError for what can't be trained, before anything is written, and where
     another process or another training has the folder.
@@ -72,7 +88,7 @@ def run(pack: Pack, folder: Path, console: Console, command: Command | None = No
             write_command(folder, command)
         with Signals() as signals:
             with monitor, checkpoints:
-                train(session, checkpoints, signals, monitor.next)
+                train(session, checkpoints, signals, monitor.next, stop)
                 result = session.result()
                 if problem := source_cache.untold():
                     monitor.say(problem)
@@ -112,10 +128,11 @@ def train(
     checkpoints: Checkpoints,
     signals: Signals,
     pause: Callable[[int], int] = lambda step: NEVER,
+    stop: Callable[[], str] = never,
 ) -> None:
     """Advances the session to its end, or until a signal comes, and saves checkpoints, the last one then.
 
-    No slice of steps goes beyond the next `pause` after a step.
+    No slice of steps goes beyond the next `pause` after a step. `stop` may say a reason, too.
 
     >>> from packtrain.trainer.config.schema import *
     >>> config = Config(
@@ -130,7 +147,7 @@ def train(
     9
     """
     while not session.done:
-        if reason := signals.reason:
+        if reason := signals.reason or stop():
             session.end(reason, interrupted=True)
             break
         session.advance(min(checkpoints.next(session.step), pause(session.step)))

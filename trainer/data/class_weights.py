@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...kernels.common.errors import UserError, nearest
 from .dataset import Data, Dataset
+from .discretion import told
 
 BALANCED = "balanced"
 
@@ -55,15 +56,15 @@ def _classes(part: Dataset) -> tuple[tuple[str, ...], Tensor]:
 def _of_mapping(given: Any, labels: tuple[str, ...]) -> Tensor:
     if not isinstance(given, Mapping):
         raise UserError(
-            f"data.class_weights is balanced, or classes with their weights such as {{{labels[0]}: 2}}; "
-            f"got {given!r}"
+            "data.class_weights is balanced, or classes with their weights such as "
+            f"{{{told(labels[0]) or 'red'}: 2}}; got {given!r}"
         )
     weights = torch.ones(len(labels), dtype=torch.float64)
     for label, value in given.items():
         if str(label) not in labels:
             raise UserError(
-                f"data.class_weights: there is no class {label!r}{nearest(str(label), labels)}; "
-                f"there are {', '.join(labels[:20])}"
+                f"data.class_weights: there is no class {label!r}"
+                + told(f"{nearest(str(label), labels)}; there are {', '.join(labels[:20])}")
             )
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < torch.inf:
             raise UserError(f"data.class_weights: the weight of {label} is 0 or more; got {value!r}")

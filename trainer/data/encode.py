@@ -10,6 +10,7 @@ from torch import Tensor
 from ...kernels.common.errors import UserError, choose, nearest
 from ..config.schema import IMPUTE
 from .cells import MISSING, floats, is_missing, times, words
+from .discretion import told as told_of_cells
 from .features import (
     CATEGORY,
     ENCODINGS,
@@ -80,8 +81,8 @@ def _of_category(table: Table, name: str, column: str, category: str) -> Feature
     known = sorted({*words(table.column(column, name))} - {""})
     if category not in known:
         raise UserError(
-            f"{table.source}, column {column}: no cell is {category!r} for {name}{nearest(category, known)}; "
-            f"there are {shown(known)}"
+            f"{table.source}, column {column}: no cell is {category!r} for {name}"
+            + told_of_cells(f"{nearest(category, known)}; there are {shown(known)}")
         )
     return Feature(name, column, CATEGORY, (category,))
 
@@ -123,8 +124,9 @@ def _of_categories(table: Table, feature: Feature, cells: np.ndarray, asked: boo
     categories = sorted(texts, key=float) if by_size else sorted(texts)
     if len(categories) > MOST and not asked:
         raise UserError(
-            f"{table.source}, column {feature.column} has {len(categories):,} different words (such as "
-            f"{shown(categories[:2])}), and a column each is made of {MOST} at most: leave it out with "
+            f"{table.source}, column {feature.column} has {len(categories):,} different words"
+            f"{told_of_cells(f' (such as {shown(categories[:2])})')}, and a column each is made of {MOST} at "
+            "most: leave it out with "
             f"'data.columns={{inputs: [rest, \"!{feature.column}\"]}}', or say 'data.encode="
             f"{{{feature.column}: onehot}}' or ordinal"
         )

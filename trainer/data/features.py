@@ -8,6 +8,7 @@ import numpy as np
 
 from ...kernels.common.errors import UserError
 from .cells import is_missing, times, words
+from .discretion import quoted, told
 from .table import Table
 
 NUMBER, ONEHOT, ORDINAL, SECONDS, CATEGORY = "number", "onehot", "ordinal", "seconds", "category"
@@ -162,8 +163,9 @@ def _places(feature: Feature, table: Table, missing: bool) -> np.ndarray:
     unknown = np.isnan(places) & ((texts != "") | (not missing))
     for row in np.flatnonzero(unknown)[:1]:
         raise UserError(
-            f"{table.where(row)}, column {feature.column}: expected one of {shown(feature.categories)}, got "
-            f"{repr(column[row : row + 1].tolist()[0]) if texts[row] else f'nothing{table.mend}'}"
+            f"{table.where(row)}, column {feature.column}: expected one of "
+            f"{told(shown(feature.categories)) or f'{len(feature.categories):,} words'}, got "
+            f"{quoted(column[row : row + 1].tolist()[0]) if texts[row] else f'nothing{table.mend}'}"
         )
     return places
 
@@ -199,7 +201,7 @@ def moments_of(table: Table, name: str, wanted: str) -> np.ndarray:
     row = next(wrong, 0)
     raise UserError(
         f"{table.where(row)}, column {name}: expected a date such as 2024-01-31 or 2024-01-31T12:30:00, got "
-        f"{column[row : row + 1].tolist()[0]!r}"
+        f"{quoted(column[row : row + 1].tolist()[0])}"
     )
 
 

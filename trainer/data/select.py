@@ -13,6 +13,7 @@ from ..config.schema import DROP, IMPUTE, REFUSE
 from .cells import are_words
 from .columns import find_columns, normal
 from .dataset import Dataset
+from .discretion import quoted
 from .encode import learn
 from .features import apply, input_names
 from .memory import available_memory, check_memory
@@ -135,11 +136,15 @@ def _weights(table: Table, name: str, missing: bool) -> torch.Tensor:
     bad = np.flatnonzero(values < 0)
     if len(bad):
         raise UserError(
-            f"{table.where(bad[0])}, column {name}: a weight is 0 or more, got {values[bad[0]]:g}"
+            f"{table.where(bad[0])}, column {name}: a weight is 0 or more, got {_number(values, bad[0])}"
         )
     if not values.any():
         raise UserError(f"{table.source}, column {name}: every weight is 0, so there is nothing to fit")
     return of_numpy(values)
+
+
+def _number(column: np.ndarray, row: int) -> str:
+    return quoted(column[row], f"{column[row]:g}")
 
 
 def of_numpy(values: np.ndarray) -> torch.Tensor:
@@ -161,6 +166,6 @@ def _weights_of_errors(table: Table, name: str, missing: bool) -> torch.Tensor:
     if len(bad):
         raise UserError(
             f"{table.where(bad[0])}, column {name}: a sigma is the standard deviation of a measurement, more "
-            f"than 0, and 1/sigma^2 is finite; got {sigma[bad[0]]:g}"
+            f"than 0, and 1/sigma^2 is finite; got {_number(sigma, bad[0])}"
         )
     return torch.from_numpy(weights)

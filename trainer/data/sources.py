@@ -16,6 +16,7 @@ from .class_weights import with_class_weights
 from .columns import TARGET
 from .cubes import in_rows
 from .dataset import Data, Dataset, Groups, prepare, rounded
+from .discretion import quoted
 from .drop import without_missing
 from .encode import told as encoded
 from .files.read import read
@@ -138,9 +139,10 @@ def _check_targets(data: Dataset, loss: str) -> None:
     outside = ((data.targets < low) | (data.targets > high)).nonzero()
     if len(outside):
         row, column = outside[0].tolist()
+        cell = data.targets[row, column].item()
         raise UserError(
             f"model.loss={loss} takes targets of {expected}; {data.target_names[column]} has "
-            f"{data.targets[row, column].item():g}"
+            f"{quoted(cell, f'{cell:g}')}"
         )
 
 

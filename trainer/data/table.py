@@ -8,6 +8,7 @@ import numpy as np
 
 from ...kernels.common.errors import UserError, nearest
 from .cells import MISSING, floats, is_missing
+from .discretion import quoted, told
 from .rounding import loss_of
 
 WHOLE = 2.0**53  # from which on float64 doesn't hold every integer
@@ -148,7 +149,7 @@ class Table:
         if lost and lost.large:
             raise UserError(
                 f"{self.source}, column {name}: float64 has no room for such integers: {lost}; "
-                f"subtract an offset from them in the file, such as the smallest, {least}"
+                f"subtract an offset from them in the file, such as the smallest{told(f', {least}')}"
             )
 
 
@@ -164,4 +165,4 @@ def _are_words(column: np.ndarray, bad: np.ndarray) -> np.ndarray:
 def _got(column: np.ndarray, row: int) -> str:
     """What stands in the row instead of a number."""
     cell = column[row : row + 1].tolist()[0]
-    return "nothing" if cell is None else repr(cell)
+    return "nothing" if cell is None else quoted(cell)

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from ...kernels.common.errors import UserError
+from ..config.spelling import words_of
 from ..data.frames import table_of
 from ..explain.case import case_in
 from ..explain.explained import Explained, explained
-from .train import words_of
 
 
 def explain(

@@ -1,7 +1,7 @@
 """`packtrain.train` and `packtrain.sweep`: what the command trains, in memory."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ...kernels.common.errors import UserError
 from ..config.compose import as_sentences, composed, config_loader
-from ..config.grammar import with_quotes
 from ..config.pack import Pack, make_pack
-from ..config.spelling import override, sweep_override
+from ..config.spelling import sweep_override, words_of
 from ..data.frames import table_of
 from ..data.table import Table
 from ..folder.plan import PlannedPack
@@ -21,8 +20,6 @@ from ..sweep.planner import Job, jobs, pack_of, without_hydra
 from . import progress
 from .runs import Runs, TrainedPack
 from .saving import SavedConfig
-
-OF_DATA = "data=file", "data.path=null"
 
 
 def train(
@@ -90,23 +87,6 @@ def sweep(
         saved = SavedConfig(without_hydra(job.config), job.overrides, table)
         trained.append(TrainedPack(place, saved, result))
     return _saved(Runs(trained, data), folder)
-
-
-def words_of(overrides: Sequence[str], fields: Mapping[str, Any], data: Any) -> list[str]:
-    """What one would type. Raises UserError for an override that is no text, and data that are given twice.
-
-    >>> words_of(["experiment=debug"], {"seed": 3}, None)
-    ['experiment=debug', 'seed=3']
-    """
-    for word in overrides:
-        if not isinstance(word, str):
-            raise UserError(f"an override is a text such as 'seed=3'; got {word!r}")
-    words = [*map(with_quotes, overrides), *(override(field, value) for field, value in fields.items())]
-    if data is None:
-        return words
-    if given := [word for word in words if word.startswith(("data=", "data.path=", "data.table"))]:
-        raise UserError(f"data=... gives the data, and {given[0]} names others: keep one")
-    return [*OF_DATA, *words]
 
 
 def _trained(pack: Pack, table: Table | None, label: str = "training") -> Any:

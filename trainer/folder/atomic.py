@@ -50,8 +50,17 @@ def replace_json(file: Path, content: Any) -> None:
     ...     Path(folder, "a.json").read_text().split()
     ['[', '1,', 'null', ']']
     """
-    text = json.dumps(content, indent=1, allow_nan=False)
-    replace(file, lambda draft: draft.write_text(text + "\n"))
+    text = json_text(content)
+    replace(file, lambda draft: draft.write_text(text))
+
+
+def json_text(content: Any) -> str:
+    """What replace_json writes. Raises ValueError for a number that JSON doesn't have.
+
+    >>> json_text({"a": [1]})
+    '{\\n "a": [\\n  1\\n ]\\n}\\n'
+    """
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def remove_drafts(folder: Path) -> None:

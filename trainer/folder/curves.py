@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -173,7 +174,7 @@ def decoded(content: bytes) -> Iterator[pa.Table]:
         yield table
 
 
-def write_curves(file: Path, blocks: Sequence[pa.Table]) -> None:
+def write_curves(file: Path | BinaryIO, blocks: Sequence[pa.Table]) -> None:
     """Writes the rows of the blocks, one after another, as Parquet.
 
     >>> from tempfile import TemporaryDirectory

@@ -85,11 +85,16 @@ class Recording:
 
     def record(self, history: History) -> None:
         """Adds the recorded steps of a slice."""
-        self.blocks.append(recorded_rows(history, self.parameters))
+        self._add(recorded_rows(history, self.parameters))
 
     def validated(self, steps: Tensor, evaluation: Evaluation, runs: Tensor) -> None:
         """Adds a validation."""
-        self.blocks.append(validated_rows(steps, evaluation, runs))
+        self._add(validated_rows(steps, evaluation, runs))
+
+    def _add(self, rows: pa.Table) -> None:
+        """Adds rows; of none not even columns, as in the file of curves."""
+        if len(rows):
+            self.blocks.append(rows)
 
     def add(self, parts: Sequence[tuple["Recording", Sequence[int]]]) -> None:
         """Adds what was recorded of some runs elsewhere: here they are counted from 0, part after part."""
@@ -101,7 +106,7 @@ class Recording:
 
     def forget(self, step: int) -> None:
         """Drops what was recorded from `step` on, and validations after it."""
-        self.blocks = [_until(block, step) for block in self.blocks]
+        self.blocks = [left for block in self.blocks if len(left := _until(block, step))]
 
     def parts(self, parts: Sequence[Sequence[int]]) -> list["Recording"]:
         """What was recorded of each of these parts of the runs, which are counted from 0 in each.

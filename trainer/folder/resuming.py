@@ -17,12 +17,9 @@ from ..data.digest import digest
 from ..engines.base import Engine
 from .atomic import remove_drafts
 from .checkpoint import Checkpoint, Checkpoints, Stateful, Tell, newest
+from .free import FREE
 from .places import CHECKPOINTS
 
-FREE = (
-    "name", "loop.steps", "loop.epochs", "loop.max_seconds", "checkpoint.every", "checkpoint.keep",
-    "monitor.progress", "monitor.pictures", "fit.intervals", "fit.level", "search.over_seeds",
-)  # fmt: skip
 SHOWN = 5
 ENGINE, SAMPLES = "what trains", "the data"
 NUMBERS = "the numbers of its data, which have changed since"

@@ -1,25 +1,30 @@
 """A result, written into its run folder: result.json, runs.csv, runs.parquet, model.safetensors, curves."""
 
+import io
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from safetensors.torch import save
+from safetensors.numpy import save
 
 from ..data.features import as_data
 from ..engines.rows import finite
 from ..models.base import Model
 from ..models.expression import ExpressionModel
-from .atomic import replace, replace_json
+from .atomic import json_text, replace
 from .curves import FILE as CURVES
 from .curves import write_curves
 from .maps import maps_of
 from .result import Result
 from .settings import settings_of
-from .table import table_of, write_csv, write_parquet, write_settings
+from .table import SETTINGS, settings_table, table_of, write_csv, write_parquet
 from .trained import SCALES
+
+MODEL, RUNS, RESULT = "model.safetensors", "runs.csv", "result.json"
 
 
 def write(folder: Path, result: Result) -> None:
@@ -44,26 +49,55 @@ def write(folder: Path, result: Result) -> None:
     ...     print(sorted(file.name for file in Path(folder).iterdir()))
     ['model.safetensors', 'result.json', 'runs.csv', 'runs.parquet']
     """
-    replace(folder / "model.safetensors", lambda file: _save_model(file, result))
+    for name, content in contents(result):
+        file = folder / name
+        file.parent.mkdir(exist_ok=True)
+        replace(file, partial(_save, content))
+
+
+def contents(result: Result) -> Iterator[tuple[str, bytes]]:
+    """The name of each file that `write` writes, with its content; result.json is the last.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> from packtrain.trainer.session import Session
+    >>> config = Config(
+    ...     model=ModelConfig("expression", expressions=["xy = a*x"]),
+    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
+    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=9),
+    ... )
+    >>> [name for name, _ in contents(Session.prepare(config).result())]
+    ['model.safetensors', 'runs.csv', 'runs.parquet', 'result.json']
+    """
+    yield MODEL, _model(result)
     table = table_of(result.rows)
-    replace(folder / "runs.csv", lambda file: write_csv(file, table))
-    write_settings(folder, settings_of(result.rows, result.objective) if result.objective else [])
-    replace(folder / "runs.parquet", lambda file: write_parquet(file, table))
-    if maps := maps_of(result.rows, result.groups, result.grid):
-        (folder / "maps").mkdir(exist_ok=True)
-        for name, values in maps.items():
-            replace(folder / "maps" / f"{name}.npy", partial(_save_map, values))
+    yield RUNS, _made(write_csv, table)
+    settings = settings_of(result.rows, result.objective) if result.objective else []
+    if len(settings) > 1:
+        yield SETTINGS, _made(write_csv, settings_table(settings))
+    yield "runs.parquet", _made(write_parquet, table)
+    for name, values in maps_of(result.rows, result.groups, result.grid).items():
+        yield f"maps/{name}.npy", _made(np.save, values)
     if result.curves is not None:
-        table = result.curves.table
-        replace(folder / CURVES, lambda file: write_curves(file, [table]))
-    replace_json(folder / "result.json", finite(result.summary))
+        yield CURVES, _made(write_curves, [result.curves.table])
+    yield RESULT, json_text(finite(result.summary)).encode()
 
 
-def _save_model(file: Path, result: Result) -> None:
+def _save(content: bytes, draft: Path) -> None:
+    draft.write_bytes(content)
+
+
+def _made(write: Callable[[Any, Any], object], what: Any) -> bytes:
+    """What `write` writes of it into a file."""
+    file = io.BytesIO()
+    write(file, what)
+    return file.getvalue()
+
+
+def _model(result: Result) -> bytes:
     data, config = result.data, result.pack.config
-    tensors = {name: part.detach().contiguous().cpu() for name, part in result.model.named().items()}
+    tensors = {name: part.detach().contiguous().cpu().numpy() for name, part in result.model.named().items()}
     scales = zip(SCALES, (data.mean, data.std, data.target_mean, data.target_std), strict=True)
-    tensors |= {name: scale.cpu() for name, scale in scales if scale is not None}
+    tensors |= {name: scale.cpu().contiguous().numpy() for name, scale in scales if scale is not None}
     about = {
         "model": asdict(config.model) | _variables(result.model),
         "precision": config.compute.precision,
@@ -75,12 +109,7 @@ def _save_model(file: Path, result: Result) -> None:
     }
     if groups := result.groups:
         about["groups"] = {"keys": groups.keys, "runs": groups.runs}
-    file.write_bytes(save(tensors, {"packtrain": json.dumps(about)}))
-
-
-def _save_map(values: np.ndarray, file: Path) -> None:
-    with file.open("wb") as out:
-        np.save(out, values)
+    return save(tensors, {"packtrain": json.dumps(about)})
 
 
 def _variables(model: Model) -> dict[str, list[str]]:

@@ -4,10 +4,10 @@ SLICE_SECONDS = 0.2
 
 
 class Slices:
-    """Slices of `count` steps, which take about SLICE_SECONDS: twice as many after a quick one, else half."""
+    """Slices of `count` steps, which take `seconds`: twice as many after a quick one, else half."""
 
-    def __init__(self) -> None:
-        self.count = 1
+    def __init__(self, seconds: float = SLICE_SECONDS) -> None:
+        self.count, self.seconds = 1, seconds
 
     def adapt(self, seconds: float) -> None:
         """After a slice that took `seconds`.
@@ -17,4 +17,4 @@ class Slices:
         >>> slices.count
         2
         """
-        self.count = 2 * self.count if seconds < SLICE_SECONDS else max(1, self.count // 2)
+        self.count = 2 * self.count if seconds < self.seconds else max(1, self.count // 2)

@@ -2,7 +2,7 @@
 
 import copy
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from ..config.overrides import given_by
 from ..config.pack import Pack, make_pack, refuse_apart
 from ..config.precedence import left_of
 from ..console.next_steps import next_steps
-from ..console.training import Ended, run
+from ..console.training import Ended, never, run
 from ..folder.command import command_of
 from ..folder.digits import number
 from ..folder.lock import locked
@@ -40,6 +40,7 @@ from ..sweep.report import report
 from .random import RandomSearch
 from .space import WHERE, Point, Space, read_space
 
+Stop = Callable[[], str]
 ROUNDS = "search.rounds"  # may differ when a search goes on
 RANKED = "objective", "direction", "over_seeds"  # the fields that rank the runs of a round
 
@@ -59,17 +60,27 @@ class Searcher(Protocol):
         ...
 
 
-def search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, console: Console) -> Ended:
+def search(
+    cfg: DictConfig,
+    pack: Pack,
+    overrides: Sequence[str],
+    root: Path,
+    console: Console,
+    stop: Stop = never,
+) -> Ended:
     """Trains the rounds of the search in `cfg`, and writes and prints the results of all.
 
-    `pack` is the pack of `cfg`, of one run. Rounds that are finished in `root` are not trained again.
+    `pack` is the pack of `cfg`, of one run. Rounds that are finished in `root` are not trained again. `stop`
+    is called before each slice of a round, and says why to stop there, '' to go on.
     Raises UserError for a search that makes no sense, before anything is trained.
     """
     with locked(root):
-        return _search(cfg, pack, overrides, root, console)
+        return _search(cfg, pack, overrides, root, console, stop)
 
 
-def _search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, console: Console) -> Ended:
+def _search(
+    cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, console: Console, stop: Stop
+) -> Ended:
     space = _space(cfg, pack, given_by(overrides))
     objective = make_objective(pack.config)
     plan = _plan(root, cfg, pack.config.search, objective, overrides)
@@ -82,7 +93,7 @@ def _search(cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, c
         folder = root / planned.folder
         if not is_finished(folder):
             console.print(f"round {int(planned.folder) + 1} of {len(plan.packs)}", highlight=False)
-            code = _train(_as_grid(cfg, points), overrides, folder, console).code
+            code = _train(_as_grid(cfg, points), overrides, folder, console, stop).code
         if not is_finished(folder):
             break
         lines = _lines(folder)
@@ -150,7 +161,7 @@ def _as_grid(cfg: DictConfig, points: Sequence[Point]) -> DictConfig:
     return round_cfg
 
 
-def _train(cfg: DictConfig, overrides: Sequence[str], folder: Path, console: Console) -> Ended:
+def _train(cfg: DictConfig, overrides: Sequence[str], folder: Path, console: Console, stop: Stop) -> Ended:
     """Trains a round, in a folder that has the files that Hydra would write."""
     others = [override for override in overrides if not override.startswith("search")]
     pack, hydra = make_pack(cfg, others), folder / ".hydra"
@@ -159,7 +170,7 @@ def _train(cfg: DictConfig, overrides: Sequence[str], folder: Path, console: Con
         shutil.copy(of_search, hydra)
     OmegaConf.save(settled(cfg, pack.first()), hydra / "config.yaml")
     OmegaConf.save(OmegaConf.create(others), hydra / "overrides.yaml")
-    return run(pack, folder, console)
+    return run(pack, folder, console, stop=stop)
 
 
 def _lines(folder: Path) -> list[Row]:

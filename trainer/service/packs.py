@@ -3,10 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from torch import Tensor
+
 from ..config.pack import Pack
+from ..config.schema import LEAST_SQUARES
 from ..data.dataset import Data
 from ..data.groups import runs_of_groups
+from ..engines.base import History
 from ..folder.result import Result
+from ..models.evaluate import Evaluation
 from ..models.widths import with_widths
 from ..session import Session
 from .structure import merges, reports_together, together
@@ -19,6 +25,20 @@ class Work:
     id: int
     key: str
     pack: Pack
+
+
+class Latest:
+    """The newest loss of each run that was trained; one of a session's watchers."""
+
+    def __init__(self, runs: int) -> None:
+        self.loss = np.full(runs, np.nan)
+
+    def record(self, history: History) -> None:
+        """A slice of steps was made."""
+        self.loss[history.runs.cpu().numpy()] = history.last.double().cpu().numpy()
+
+    def validated(self, steps: Tensor, evaluation: Evaluation, runs: Tensor) -> None:
+        """Runs were measured on the validation part."""
 
 
 class LivePack:
@@ -35,6 +55,8 @@ class LivePack:
 
     def __init__(self, session: Session, jobs: Sequence[Work]) -> None:
         self.session = session
+        self.latest = Latest(session.pack.runs)
+        session.watchers.append(self.latest)
         self.places = dict(_placed(session, jobs))  # job -> its runs
         self.left = session.pack.runs  # the runs whose jobs haven't been delivered
 
@@ -58,12 +80,24 @@ class LivePack:
         """Whether it may be merged with another pack of its structure."""
         return merges(self.session.pack.config)
 
+    def steps_of(self, jobs: Sequence[Work]) -> list[tuple[int, int]]:
+        """How many steps each of its jobs has made, and how many it will make at most."""
+        engine, fits = self.session.engine, self.session.pack.config.optimizer.kind in LEAST_SQUARES
+        steps = engine.steps.cpu().numpy()
+        made = engine.steps_done.cpu().numpy() if fits else np.minimum(steps, self.step)
+        places = [self.places[job] for job in jobs]
+        return [(int(made[runs].max()), int(steps[runs].max())) for runs in places]
+
+    def ended(self) -> list[Work]:
+        """The jobs whose runs have all ended."""
+        if self.session.done:
+            return self.jobs
+        training = self.session.engine.training.tolist()
+        return [job for job, runs in self.places.items() if not any(training[run] for run in runs)]
+
     def delivered(self) -> Iterator[tuple[Work, Result]]:
         """The jobs whose runs have all ended, each with its result; they leave."""
-        training = self.session.engine.training.tolist()
-        ended = [job for job, runs in self.places.items() if not any(training[run] for run in runs)]
-        if self.session.done:
-            ended = self.jobs
+        ended = self.ended()
         results = self._results(ended) if ended else []
         for job, result in zip(ended, results, strict=True):
             self.left -= len(self.places.pop(job))
@@ -99,7 +133,7 @@ class LivePack:
         session = Session.prepare(job.pack, self.session.data, keep_curves=True)
         runs = self.places[job]
         memory = {name: tensor[runs] for name, tensor in self.session.memory.items()}
-        session.restore(self.step, {name: memory[name] for name in session.memory})
+        session.restore(self.steps_of([job])[0][0], {name: memory[name] for name in session.memory})
         assert session.curves and self.session.curves
         session.curves.add([(self.session.curves, runs)])
         session.add_seconds(self.session.seconds)

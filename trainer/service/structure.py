@@ -4,7 +4,8 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
+from functools import cache
 from typing import Any
 
 from ..config.data_values import AUTO
@@ -33,7 +34,7 @@ def key_of(pack: Pack) -> str:
     per_run = {path: sorted({_kind(value) for value in pack.each(path)}) for path in per_run_paths(pack)}
     for path in per_run:
         _take(shared, path)
-    text = json.dumps([shared, per_run, START in pack.over], sort_keys=True, default=str)
+    text = json.dumps([shared, sorted(per_run.items()), START in pack.over], default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -93,14 +94,18 @@ def per_run_paths(pack: Pack) -> list[str]:
     ['seed', 'model.initial.a']
     """
     paths: dict[str, None] = {}
-    for path, meta in all_fields():
-        if not meta.get("per_run"):
-            continue
-        if not meta.get("mapping"):
+    for path, is_mapping in _per_run_fields():
+        if not is_mapping:
             paths[path] = None
         elif isinstance(value := _at(pack.config, path), dict):
             paths |= dict.fromkeys(f"{path}.{key}" for key in value)
     return list(paths | dict.fromkeys(pack.over))
+
+
+@cache
+def _per_run_fields() -> list[tuple[str, bool]]:
+    """The fields that may differ between runs, and whether each is a mapping."""
+    return [(path, bool(meta.get("mapping"))) for path, meta in all_fields() if meta.get("per_run")]
 
 
 def difference(base: Config, config: Config) -> dict[str, Any]:
@@ -114,17 +119,38 @@ def difference(base: Config, config: Config) -> dict[str, Any]:
     return {path: value for path, value in own.items() if repr(value) != repr(_at(base, path))}
 
 
-def with_fields(base: Config, fields: Mapping[str, Any]) -> Config:
+def with_fields(base: Config, values: Mapping[str, Any]) -> Config:
     """A copy of `base` with other values of some fields: undoes `difference`.
 
     >>> with_fields(Config(), {"seed": 3, "optimizer.lr": 0.5}).optimizer.lr
     0.5
     """
-    config = copy.deepcopy(base)
-    for path, value in fields.items():
+    config = copy.copy(base)  # what is in no field below is shared: a deep copy takes as long as all the rest
+    for group in {path.partition(".")[0] for path in values if "." in path}:
+        setattr(config, group, copy.copy(getattr(base, group)))
+    for path, value in values.items():
         *groups, name = path.split(".")
         setattr(_at(config, ".".join(groups)) if groups else config, name, value)
     return config
+
+
+def config_of(base: Mapping[str, Any]) -> Config:
+    """The config of which asdict made `base`, also after it was JSON.
+
+    >>> config_of(asdict(Config(seed=3))) == Config(seed=3)
+    True
+    """
+    return _made(Config, base)
+
+
+def _made(schema: Any, content: Mapping[str, Any]) -> Any:
+    inner = {entry.name: entry.default_factory for entry in fields(schema)}
+    return schema(
+        **{
+            name: _made(inner[name], value) if is_dataclass(inner[name]) else value
+            for name, value in content.items()
+        }
+    )
 
 
 def _at(config: Any, path: str) -> Any:

@@ -2,7 +2,7 @@
 
 import copy
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,20 @@ from .grid import Choice, Grid, make_grid
 
 SUBDIR = "hydra", "sweep", "subdir"
 ComposedConfigs = dict[tuple[str, ...], DictConfig]  # by the overrides of their jobs
+
+
+def groups_in(pack: Pack) -> int:
+    """How many groups data.group makes, each of which has all runs of the pack; 1 without.
+
+    >>> from packtrain.trainer.config.schema import Config
+    >>> groups_in(Pack(Config(), {}, 1))
+    1
+    """
+    if pack.config.data.group is None:
+        return 1
+    from ..data.sources import count_groups  # noqa: PLC0415 (torch takes seconds, and other packs don't need it)
+
+    return count_groups(pack.config.data)
 
 
 @dataclass(frozen=True)
@@ -70,12 +84,16 @@ def _check(packs: list[PlannedPack]) -> None:
 
 
 def jobs(
-    loader: ConfigLoader, config: DictConfig, grid: Grid, chosen: tuple[Choice, ...] = ()
+    loader: ConfigLoader,
+    config: DictConfig,
+    grid: Grid,
+    chosen: tuple[Choice, ...] = (),
+    groups: Callable[[Pack], int] = groups_in,
 ) -> Iterator[Job]:
     """One job or several for each combination of structure, below the `chosen` ones.
 
     Several where search.max_pack cuts it, and where a field that can't differ inside a pack follows one
-    that does, by ${...}.
+    that does, by ${...}. `groups` counts those of a pack's data.
 
     >>> from packtrain.trainer.config.compose import composed, config_loader
     >>> typed = ["experiment=debug", "seed=1,2", "optimizer=adam,sgd"]
@@ -89,9 +107,9 @@ def jobs(
         overrides = [*grid.shared, *(choice.override for choice in choices)]
         composed = loader.load_sweep_config(config, overrides)
         if apart := _apart(composed, grid.fields):
-            yield from jobs(loader, config, grid.apart(apart), choices)
+            yield from jobs(loader, config, grid.apart(apart), choices, groups)
         else:
-            yield from _cut(loader, config, Job(overrides, _values(choices), composed))
+            yield from _cut(loader, config, Job(overrides, _values(choices), composed), groups)
 
 
 def _values(choices: Iterable[Choice]) -> dict[str, Any]:
@@ -107,10 +125,13 @@ def _apart(config: DictConfig, fields: Collection[str]) -> set[str]:
     return set().union(*(sources for place, sources in followers.items() if not is_per_run(dotted(place))))
 
 
-def _cut(loader: ConfigLoader, config: DictConfig, job: Job) -> Iterator[Job]:
+def _cut(
+    loader: ConfigLoader, config: DictConfig, job: Job, groups: Callable[[Pack], int]
+) -> Iterator[Job]:
     """The job, or the jobs that search.max_pack makes of it."""
     try:
-        cuts = list(_cuts(pack_of(job.config, job.overrides)))
+        pack = pack_of(job.config, job.overrides)
+        cuts = list(_cuts(pack, pack.runs * groups(pack)))
     except (UserError, OmegaConfBaseException) as error:
         yield replace(job, refused=sentence(error))
         return
@@ -147,22 +168,12 @@ def without_hydra(config: DictConfig) -> DictConfig:
     return ours
 
 
-def _cuts(pack: Pack) -> Iterator[tuple[int, int]]:
+def _cuts(pack: Pack, runs: int) -> Iterator[tuple[int, int]]:
     """[from, to) of the runs in each cut; the starts of one model stay together where they fit."""
-    runs = pack.runs * _groups(pack)
     most, starts = pack.config.search.max_pack or runs, pack.config.model.starts
     size = most - most % starts if most >= starts else most
     for start in range(0, runs, size):
         yield start, min(start + size, runs)
-
-
-def _groups(pack: Pack) -> int:
-    """How many groups data.group makes, each of which has all runs of the pack; 1 without."""
-    if pack.config.data.group is None:
-        return 1
-    from ..data.sources import count_groups  # noqa: PLC0415 (torch takes seconds, and other packs don't need it)
-
-    return count_groups(pack.config.data)
 
 
 def _folder(config: DictConfig, number: int) -> str:

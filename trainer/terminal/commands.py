@@ -1,95 +1,62 @@
 """The commands that have a word of their own: `packtrain WORD ...`; what they need is imported then."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
-from .arguments import read_board, read_export, read_plot, read_predict, read_show
-from .explain_words import read_explain
 
+@dataclass(frozen=True)
+class Command:
+    """What reads the arguments of a command, and what does it with them, each as module:function.
 
-def show(arguments: Sequence[str]) -> None:
-    """Lists the runs of a folder, or shows one.
-
-    >>> show(["nowhere"])
-    Traceback (most recent call last):
-    packtrain.kernels.common.errors.UserError: expected packtrain show ...
+    `quick` is one that starts without Hydra, since it trains nothing here.
     """
-    given = read_show(arguments)
-    from .show import show  # noqa: PLC0415 (pyarrow takes half a second)
 
-    show(**given)
+    reader: str
+    function: str
+    quick: bool = False
 
-
-def export(arguments: Sequence[str]) -> None:
-    """Writes a run's model, or the curves, into files for use elsewhere.
-
-    >>> export(["nowhere"])
-    Traceback (most recent call last):
-    packtrain.kernels.common.errors.UserError: expected packtrain export ...
-    """
-    given = read_export(arguments)
-    from .export import export, export_curves  # noqa: PLC0415 (torch takes seconds)
-
-    what, formats = given.pop("what"), given.pop("formats")
-    export_curves(**given) if what else export(**given, formats=formats)
+    def __call__(self, arguments: Sequence[str]) -> None:
+        """Does what was typed after the command's word. Raises UserError."""
+        given: dict[str, Any] = _named(self.reader)(arguments)
+        _named(self.function)(**given)
 
 
-def predict(arguments: Sequence[str]) -> None:
-    """Writes what a run predicts for the rows of a file.
-
-    >>> predict(["nowhere"])
-    Traceback (most recent call last):
-    packtrain.kernels.common.errors.UserError: expected packtrain predict ...
-    """
-    given = read_predict(arguments)
-    from .predict import predict  # noqa: PLC0415 (torch takes seconds)
-
-    predict(**given)
-
-
-def plot(arguments: Sequence[str]) -> None:
-    """Draws a picture of a folder.
-
-    >>> plot(["nowhere"])
-    Traceback (most recent call last):
-    packtrain.kernels.common.errors.UserError: expected packtrain plot ...
-    """
-    given = read_plot(arguments)
-    from .plot import plot  # noqa: PLC0415 (torch takes seconds)
-
-    plot(**given)
-
-
-def explain(arguments: Sequence[str]) -> None:
-    """Prints what a training computes at a sample, or what a trained run does.
-
-    >>> explain(["nowhere"])
-    Traceback (most recent call last):
-    packtrain.kernels.common.errors.UserError: ...
-    """
-    given = read_explain(arguments)
-    from .explain import explain  # noqa: PLC0415 (torch takes seconds)
-
-    explain(**given)
-
-
-def board(arguments: Sequence[str]) -> None:
-    """Serves TensorBoard with the curves of a folder.
-
-    >>> board(["nowhere"])
-    Traceback (most recent call last):
-    packtrain.kernels.common.errors.UserError: ...
-    """
-    given = read_board(arguments)
-    from .board import board  # noqa: PLC0415 (TensorBoard takes a second)
-
-    board(**given)
-
-
-COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
-    "show": show,
-    "export": export,
-    "predict": predict,
-    "plot": plot,
-    "explain": explain,
-    "board": board,
+COMMANDS = {
+    "show": Command("arguments:read_show", "show:show"),
+    "export": Command("arguments:read_export", "export:export_files"),
+    "predict": Command("arguments:read_predict", "predict:predict"),
+    "plot": Command("arguments:read_plot", "plot:plot"),
+    "explain": Command("explain_words:read_explain", "explain:explain"),
+    "board": Command("arguments:read_board", "board:board"),
+    "submit": Command("service_words:read_submit", "submit:submit", quick=True),
+    "jobs": Command("service_words:read_jobs", "jobs:jobs", quick=True),
+    "cancel": Command("service_words:read_cancel", "jobs:cancel", quick=True),
+    "serve": Command("serve_words:read_serve", "serve:serve", quick=True),
+    "work": Command("serve_words:read_work", "work:work", quick=True),
+    "fetch": Command("service_words:read_fetch", "jobs:fetch", quick=True),
 }
+SHOW_JOB = Command("service_words:read_job", "jobs:show_job", quick=True)
+
+
+def command_of(arguments: Sequence[str]) -> Command | None:
+    """The command that was typed; None where its first word is none of these.
+
+    `show` is about a job where a number is typed that is no folder.
+
+    >>> command_of(["show", "outputs"]) == COMMANDS["show"], command_of(["show", "17"]) == SHOW_JOB
+    (True, True)
+    >>> command_of(["seed=3"])
+    """
+    word, *others = [*arguments[:2], ""]
+    if word == "show" and others[0].isdecimal() and not Path(others[0]).is_dir():
+        return SHOW_JOB
+    return COMMANDS.get(word)
+
+
+def _named(name: str) -> Callable[..., Any]:
+    """The function of a module beside this one."""
+    module, _, function = name.partition(":")
+    return getattr(import_module(f".{module}", __package__), function)

@@ -18,6 +18,22 @@ from ..folder.trained import load
 FORMATS = {".csv": write_csv, ".parquet": write_parquet}
 
 
+def export_files(
+    folder: Path,
+    what: str | None = None,
+    run: str | None = None,
+    to: Path | None = None,
+    formats: Sequence[str] | None = None,
+) -> None:
+    """Writes one run's model as `export` does, or, where `what` says curves, what was recorded.
+
+    >>> export_files(Path("nowhere"), "curves")
+    Traceback (most recent call last):
+    packtrain.kernels.common.errors.UserError: nowhere holds no finished training or sweep: ...
+    """
+    export_curves(folder, run, to) if what else export(folder, run, to, formats)
+
+
 def export(
     folder: Path, run: str | None = None, to: Path | None = None, formats: Sequence[str] | None = None
 ) -> None:

@@ -34,7 +34,7 @@ from ..config.sentences import sentence
 from ..console.tables import new_console
 from ..folder.command import command_of
 from .command_line import for_hydra
-from .commands import COMMANDS
+from .commands import command_of as own_command
 from .hydra import lend_plugins, register
 from .resume import resumed
 from .unread import lasting_output
@@ -82,7 +82,7 @@ def _main() -> None:
 
 def _dispatch(arguments: list[str]) -> None:
     """Calls what the first word names, or else Hydra, which calls `task`, as `fit` does."""
-    if arguments[:1] and (command := COMMANDS.get(arguments[0])):
+    if command := own_command(arguments):
         command(arguments[1:])
     elif "--version" in arguments:
         print(f"packtrain {__version__} (Hydra {hydra.__version__})")

@@ -10,6 +10,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from ..discretion import reason
 from .content import Content, flat
 
 NUMBER = 8  # bytes: numbers become float64
@@ -74,7 +75,7 @@ def _array(arrays: Mapping[str, Any], name: str) -> np.ndarray | str:
     try:
         return np.asarray(arrays[name])
     except ValueError as error:
-        return f"the array {name} can't be read: {error}"
+        return f"the array {name} can't be read: {reason(error)}"
 
 
 def read_npy(file: Path) -> Content:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow
 
 from ....kernels.common.errors import UserError, choose
+from ..discretion import looked_for, may_read, reason
 from ..foreign import UNREADABLE
 from ..memory import available_memory, check_memory
 from ..table import Table
@@ -45,6 +46,7 @@ def read(path: str | None) -> Table:
 
 
 def _read(file: Path) -> Table:
+    may_read(file)
     size, reader = _reader(file)
     try:
         _check_size(file, size(file))
@@ -52,8 +54,7 @@ def _read(file: Path) -> Table:
     except (*UNREADABLE, pyarrow.ArrowException) as error:
         if isinstance(error, UserError):
             raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{file} can't be read as {_ending(file)[1:]}: {reason}") from None
+        raise UserError(f"{file} can't be read as {_ending(file)[1:]}: {reason(error)}") from None
     return content.table(str(file))
 
 
@@ -66,7 +67,7 @@ def _reader(file: Path) -> tuple[Callable[[Path], int], Callable[[Path], Content
     if os.path.exists(file) and not (os.path.isfile(file) or os.path.isdir(file)):
         raise UserError(f"data.path is a file on a disk, and {file} is a pipe or a device")
     if not os.path.exists(file):
-        raise UserError(f"there is no file {file} (looked for in {Path.cwd()}); see data.path")
+        raise UserError(f"there is no file {file} ({looked_for()}); see data.path")
     return choose(READERS, _ending(file), f"the ending of data.path={file.name}")
 
 
@@ -82,7 +83,7 @@ def _check_size(file: Path, size: int) -> None:
 
 def _read_all(pattern: str, files: Sequence[Path]) -> Table:
     if not files:
-        raise UserError(f"no file is like data.path={pattern} (looked for in {Path.cwd()})")
+        raise UserError(f"no file is like data.path={pattern} ({looked_for()})")
     tables = [_read(file) for file in files]
     for table in tables:
         _check_columns(pattern, tables[0], table)

@@ -1,0 +1,1 @@
+"""The service over HTTP: its routes, and what they take and give."""
