@@ -1,5 +1,6 @@
 """Fixtures: the command as a user types it, in this process or in one of its own; Triton interpreted."""
 
+import gc
 import math
 import os
 import shutil
@@ -51,6 +52,23 @@ def pytest_configure(config: pytest.Config) -> None:
     from tests import interpreter  # noqa: PLC0415 (Triton reads the environment when it is imported)
 
     interpreter.complete()
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays: ten thousand tests and their modules are never looked through for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A part of the tests in a row for each process, which takes from others when it has none left.
+
+    Neighbours share what they compile, so that one process does what each would do if they took turns.
+    """
+    from xdist.scheduler import WorkStealingScheduling  # noqa: PLC0415 (tests run without it, too)
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 @pytest.fixture

@@ -31,6 +31,8 @@ TESTS: dict[str, tuple[str, ...]] = {  # the first row that a file's path starts
     "trainer/folder/event_file": ("tests/trainer/folder/test_event_file.py",),
     "trainer/data/groups": ("tests/trainer/test_groups.py",),
     "trainer/loop/": ("tests/trainer/loop",),
+    "trainer/service/queue/": ("tests/trainer/service/queue/test_queue.py",),
+    "trainer/service/keeper": ("tests/trainer/service/test_keeper.py",),
     "trainer/pruning/": ("tests/trainer/pruning/test_pruner.py",),
     "trainer/tensorboard/": ("tests/trainer/tensorboard/test_events.py",),
     "trainer/engines/faults": ("tests/trainer/engines/test_diverged.py",),

@@ -86,6 +86,21 @@ def test_layers_of_exact_products(case: dict[str, Any]) -> None:
     sound(case)
 
 
+@pytest.mark.parametrize(
+    ("case", "names"),
+    [
+        ({"case": "activate", "name": "relu", "dtype": "float32"}, set()),
+        (layers([32, 32], "float16"), {"HMMA", "HGMMA"}),
+        ({"case": "perceptron", "widths": [128] * 3, "product": "bf16", "batch": 4096}, {"HMMA", "HGMMA"}),
+        ({"case": "perceptron", "widths": [9, 33, 7], "dtype": "float64", "batch": 20}, {"DMMA"}),
+    ],
+    ids=lambda case: "-".join(sorted(case)) if isinstance(case, set) else case["case"],
+)
+def test_instructions_are_read_as_they_are_disassembled(case: dict[str, Any], names: set[str]) -> None:
+    """All instructions of a few kernels, by NVIDIA's disassembler."""
+    assert {name for report in compiled([case | {"disassemble": True}])[0] for name in report.matrix} == names
+
+
 def test_a_layer_of_128_takes_one_pass_on_hopper() -> None:
     reports = sound(layers([128, 128], "bfloat16"))
     assert all(map(by_tensor_cores, reports))

@@ -28,7 +28,9 @@ from .weights import initial_weights, layout
 from .widths import whole_widths
 
 NARROW = 128  # features of a layer, up to which no step makes copies
+MOST_GRAPHS = 64  # that are known, by what they are made of
 COPIES = 5  # that a step of wide layers makes of the parameters and their optimizer's state, as measured
+_graphs: dict[str, Graph] = {}
 
 
 def graph_of(config: Config) -> Graph | None:
@@ -62,13 +64,19 @@ def make_graph(config: ModelConfig, others: Iterable[str] = ()) -> Graph | None:
     if not isinstance(config.expressions, (str, list)):
         raise UserError(f"model.expressions is a text or a list of equations; got {config.expressions!r}")
     variables = {*config.variables, *others} - {*config.parameters}
-    graph = parse(config.expressions, config.outputs, config.parameters, variables)
-    _check_variables(config, graph)
-    check_names("model.fixed", config.fixed, graph)
-    check_names("model.shared", config.shared, graph)
-    graph = replace(graph, fixed=frozenset(config.fixed))
-    graph.check_slopes()
-    return graph
+    given = config.expressions, config.outputs, config.parameters, variables
+    key = repr((*given[:3], sorted(variables), config.variables, config.fixed, config.shared))
+    if key not in _graphs:  # each session of a structure, and each merge of packs, asks again
+        graph = parse(*given)
+        _check_variables(config, graph)
+        check_names("model.fixed", config.fixed, graph)
+        check_names("model.shared", config.shared, graph)
+        graph = replace(graph, fixed=frozenset(config.fixed))
+        graph.check_slopes()
+        if len(_graphs) >= MOST_GRAPHS:
+            _graphs.clear()
+        _graphs[key] = graph
+    return _graphs[key]
 
 
 def _check_variables(config: ModelConfig, graph: Graph) -> None:

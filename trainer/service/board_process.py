@@ -64,7 +64,7 @@ def served(folder: str, secret: str) -> tuple[str, list[Watched]]:
     return board.launch(), watched
 
 
-def main() -> None:
+def _main() -> None:
     """Serves the folder that the command names."""
     secret = sys.stdin.readline().strip()
     if not secret:
@@ -83,4 +83,4 @@ def _end_when_idle(watched: list[Watched]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

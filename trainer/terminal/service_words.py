@@ -26,12 +26,14 @@ it. With -m it is a sweep. Ctrl-C ends the waiting, not the training.
   key=NAME       the same job as before, where one was submitted with this key
   server=URL     which service (default: $PACKTRAIN_SERVER, else the one that `packtrain serve` started here)
 
-A file that data.path names, and that is there on this machine, is sent along.
+A file that data.path names, and that is there on this machine, is sent along. `packtrain submit fit FILE
+'EQUATION'` fits.
 
 examples:
   packtrain submit experiment=digits optimizer.lr=0.01
   packtrain submit -m experiment=digits optimizer=adam,sgd 'seed=range(0,8)'
   packtrain submit experiment=digits wait=false priority=1
+  packtrain submit fit cup.csv 'celsius = room + (hot - room)*exp(-k*minutes)'
 """
 JOBS_HELP = f"""\
 usage: {JOBS_USAGE}
@@ -76,10 +78,9 @@ def read_submit(arguments: Sequence[str]) -> dict[str, Any]:
     given, overrides = _read(arguments, words, SUBMIT_HELP)
     multirun = any(word in OPTIONS for word in overrides)
     overrides = [word for word in overrides if word not in OPTIONS]
-    if strange := next((word for word in overrides if "=" not in word and not word.startswith("~")), None):
-        fits = "experiment=fit data.path=FILE model.expressions=..."
-        mend = fits if strange == "fit" else "seed=3 or -m"
-        raise UserError(f"packtrain submit takes what a training takes, such as {mend}; got {strange}")
+    strange = next((word for word in overrides if "=" not in word and not word.startswith("~")), None)
+    if strange and overrides[0] != "fit":
+        raise UserError(f"packtrain submit takes what a training takes, such as seed=3 or -m; got {strange}")
     return {
         "overrides": overrides,
         "multirun": multirun,

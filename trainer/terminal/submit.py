@@ -31,8 +31,11 @@ def submit(
     packtrain.kernels.common.errors.UserError: server is an address such as http://...; got 'nowhere'
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    words = _of_fit(overrides[1:]) if overrides[:1] == ["fit"] else overrides
+    if words is None:
+        return
     with connect(server) as service:
-        jobs = _submitted(service, [_sent(service, word) for word in overrides], multirun, priority, key)
+        jobs = _submitted(service, [_sent(service, word) for word in words], multirun, priority, key)
         try:
             code = (
                 _follow(service, jobs, multirun, fetch, QUIET.isdisjoint(overrides)) if wait else _tell(jobs)
@@ -42,6 +45,12 @@ def submit(
             code = 128 + signal.SIGINT
     if code:
         sys.exit(code)
+
+
+def _of_fit(arguments: Sequence[str]) -> list[str] | None:
+    from .fit import fit_command  # noqa: PLC0415 (it reads data: torch takes seconds)
+
+    return fit_command(arguments)
 
 
 def _submitted(

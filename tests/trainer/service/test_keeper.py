@@ -101,6 +101,13 @@ def test_they_are_asked_to_stop_and_what_they_say_is_kept(tmp_path: Path) -> Non
     assert died.heard == [("local-0", [], "its worker ended with code 143")]
 
 
+def test_one_that_does_not_stop_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("packtrain.trainer.service.keeper.STOPPING", 0.2)
+    body = f"signal.signal(signal.SIGTERM, signal.SIG_IGN)\nsay('slice', 5)\n{IDLE}"
+    died = kept(tmp_path, body, lambda keeper, _: keeper.locals[0].doing == "idle")
+    assert died.heard == [("local-0", [], "its worker was ended by SIGKILL")]
+
+
 def test_a_worker_knows_its_server_and_its_device(tmp_path: Path) -> None:
     names = "PACKTRAIN_SERVER", "PACKTRAIN_TOKEN", "PACKTRAIN_WORKER", "CUDA_VISIBLE_DEVICES"
     body = f"print(*[repr(os.environ[n]) for n in {names}], file=sys.stderr)\n{IDLE}"

@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -101,6 +101,13 @@ def left_by(*overrides: str) -> dict[str, str]:
         out = Path(folder, "out")
         run(asked(*overrides), out, Console(file=io.StringIO()))
         return digests({file.name: file.read_bytes() for file in out.iterdir() if file.suffix in FILES})
+
+
+def left_by_resuming(words: Sequence[str], more: Sequence[str], out: Path) -> dict[str, str]:
+    """The files that a command leaves in `out` which goes on from where another one has ended."""
+    for some in (words, more):
+        run(asked(*some, "checkpoint.every=1000000"), out, Console(file=io.StringIO()))
+    return digests({file.name: file.read_bytes() for file in out.iterdir() if file.suffix in FILES})
 
 
 def digests(files: Mapping[str, bytes]) -> dict[str, str]:

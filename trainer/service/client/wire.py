@@ -56,7 +56,11 @@ class Wire:
 
         `again` says that the request may be sent twice, `wait` how long the service may think about it.
         """
-        return self.send(method, path, again, wait, **options).json()
+        answer = self.send(method, path, again, wait, **options)
+        try:
+            return answer.json()
+        except ValueError:
+            raise ServiceError(f"{self.address.url} doesn't answer as a Packtrain service does") from None
 
     def send(
         self, method: str, path: str, again: bool = True, wait: float = 0.0, **options: Any

@@ -100,7 +100,8 @@ def line_of(job: Job, now: float | None = None) -> Line:
     words = command(job.overrides).removeprefix("packtrain").strip()
     words = words if len(words) <= MOST_WORDS else f"{words[:MOST_WORDS]}…"
     when = span((time.time() if now is None else now) - moment)
-    loss = "" if job.loss is None else number(job.loss)
+    heard_last = job.state.is_end and job.step < job.steps  # and what it came to wasn't heard
+    loss = "" if job.loss is None or heard_last else number(job.loss)
     return Line(
         job.id, job.name, words, job.user, job.runs, str(job.state), job.step, job.steps, loss, when
     )  # fmt: skip

@@ -18,7 +18,5 @@ class Busy(UserError):
 class Full(UserError):
     """The disk has no room, so nothing was acknowledged; what is there can still be read."""
 
-    def __init__(
-        self, sentence: str = "the service's disk is full: nothing was taken; delete jobs, or make room"
-    ) -> None:
-        super().__init__(sentence)
+    def __init__(self) -> None:
+        super().__init__("the service's disk is full: nothing was taken; make room on it")

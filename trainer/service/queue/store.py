@@ -20,6 +20,10 @@ Row = sqlite3.Row
 Statement = tuple[str, Sequence[Any]]
 Write = Callable[[sqlite3.Connection], Any]
 FULL = "database or disk is full"
+PRAGMAS = f"""
+pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;
+pragma journal_size_limit = {1 << 26};
+"""
 
 
 class Waiting:
@@ -101,36 +105,29 @@ class Store:
     def _opened(self) -> sqlite3.Connection:
         try:
             with closing(self._connection()) as db:
-                version = db.execute("pragma user_version").fetchone()[0]
+                version, product = _versions(db)
                 answer = db.execute("pragma quick_check(1)").fetchone()[0]
+            if answer != "ok":
+                raise sqlite3.DatabaseError(answer.splitlines()[-1])
+            if version > VERSION:
+                raise UserError(
+                    f"{self.file} was written by a newer packtrain (tables {version}, here {VERSION}): "
+                    "update packtrain, or take another folder"
+                )
+            if product and product != __version__:
+                back_up(self.file, again=True)
+            db = self._connection()
+            db.executescript(PRAGMAS)
+            if (version, product) != (VERSION, __version__):
+                db.executescript(f"{TABLES} pragma user_version = {VERSION}; delete from product;")
+                db.execute("insert into product values (?)", (__version__,))
+            return db
+        except sqlite3.OperationalError as error:
+            raise UserError(f"can't open {self.file}: {error}") from None
         except sqlite3.DatabaseError as error:
-            answer, version = str(error), 0
-        if answer != "ok":
             copy = newest(self.file)
             mend = f"put {copy} in its place" if copy else "there is no daily copy of it"
-            raise UserError(f"{self.file} is damaged ({answer.splitlines()[-1]}): {mend}")
-        if version > VERSION:
-            raise UserError(
-                f"{self.file} was written by a newer packtrain (tables {version}, here {VERSION}): "
-                "update packtrain, or take another folder"
-            )
-        if self._is_of_another_product():
-            back_up(self.file, again=True)
-        db = self._connection()
-        db.executescript(
-            "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;"
-            f"pragma journal_size_limit = {1 << 26}; {TABLES} pragma user_version = {VERSION};"
-        )
-        db.execute("delete from product")
-        db.execute("insert into product values (?)", (__version__,))
-        return db
-
-    def _is_of_another_product(self) -> bool:
-        """Whether another version of packtrain wrote it last."""
-        with closing(self._connection()) as db:
-            if not db.execute("select 1 from sqlite_master where name = 'product'").fetchone():
-                return False
-            return [tuple(row) for row in db.execute("select version from product")] != [(__version__,)]
+            raise UserError(f"{self.file} is damaged ({error}): {mend}") from None
 
     def _write_all(self) -> None:
         while True:
@@ -180,6 +177,13 @@ class Store:
             else:
                 waiting.error = error
                 _resolve(waiting)
+
+
+def _versions(db: sqlite3.Connection) -> tuple[int, str]:
+    """Of the tables, 0 where there are none; and of packtrain that wrote them last."""
+    version = db.execute("pragma user_version").fetchone()[0]
+    row = db.execute("select version from product").fetchone() if version else None
+    return version, row[0] if row else ""
 
 
 def is_full(error: BaseException) -> bool:

@@ -75,12 +75,12 @@ class Link:
     def _send(
         self, method: str, path: str, body: bytes, wait: float = 0.0, missing: bool = False
     ) -> httpx.Response:
-        pause = FIRST
+        pause, began = FIRST, time.monotonic()
         while True:
             answer = self._try(method, path, body, wait)
             if answer is not None and answer.status_code < 500:
                 return _checked(answer, missing)
-            if time.monotonic() - self.heard > self.patience or self.closed.wait(pause):
+            if time.monotonic() - max(self.heard, began) > self.patience or self.closed.wait(pause):
                 raise Gone(f"no answer from {self.client.base_url.host} for {self.patience:g} seconds")
             pause = min(2 * pause, LONGEST)
 

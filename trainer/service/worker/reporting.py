@@ -16,7 +16,7 @@ from .training import Trainer
 
 log = logging.getLogger(__name__)
 PROGRESS_SECONDS = 0.5
-MOST_TOLD = 500  # jobs in one report on progress
+MOST_TOLD = 100  # jobs in one report on progress: each is an event, and a commit
 MOST_ENDED = 64  # jobs in one report on ends: the next are made while it travels
 MOST_BYTES = 64 << 20  # in one report; one job's files are never parted
 MOST_WAITING = 32  # letters, from which training waits for the server

@@ -59,6 +59,7 @@ class Trainer:
         self.out: list[Ended] = []
         self.saved: list[Kept] = []
         self.parts = 0  # that failed packs were cut into
+        self.told = 0  # the place of the next job whose progress is said
 
     def take(self, jobs: Sequence[Leased], checkpoints: Mapping[str, Kept | Unusable]) -> None:
         """Begins jobs: those that may share a pack as one, those of one checkpoint where it left them."""
@@ -212,9 +213,13 @@ class Trainer:
         return [*self.own, *self.searches.held]
 
     def progress(self, most: int = 1 << 30) -> list[dict[str, object]]:
-        """How far so many jobs are, those of the youngest packs first."""
-        said = [line for held in self.hands for line in _progress(held.pack, most)]
-        return said[:most]
+        """How far so many jobs are; the next call begins with the next ones."""
+        jobs = [(held.pack, job) for held in self.hands for job in held.pack.jobs]
+        first = self.told % max(len(jobs), 1)
+        self.told = first + most
+        some = [*jobs[first:], *jobs[:first]][:most]
+        packs = dict.fromkeys(pack for pack, _ in some)
+        return [line for pack in packs for line in _progress(pack, [job for p, job in some if p is pack])]
 
     def untold_seconds(self) -> dict[int, float]:
         """The device seconds of each job since the last call."""
@@ -231,8 +236,7 @@ class Trainer:
                 self.own[job.id].seconds += seconds * job.pack.runs / runs
 
 
-def _progress(pack: LivePack, most: int) -> Iterator[dict[str, object]]:
-    jobs = pack.jobs[:most]
+def _progress(pack: LivePack, jobs: Sequence[Work]) -> Iterator[dict[str, object]]:
     losses = np.where(np.isfinite(pack.latest.loss), pack.latest.loss, np.inf)
     for job, (step, steps) in zip(jobs, pack.steps_of(jobs), strict=True):
         own = losses[pack.places[job]]

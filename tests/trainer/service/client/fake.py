@@ -202,6 +202,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self) -> None:
         start = self.headers.get("Last-Event-ID")
         self.fake.starts.append(start)
+        if len(self.fake.starts) > 20:
+            self._answer(500, {"detail": "nothing ever comes to an end here"})
+            return
         with self.fake.changed:
             sent = len(self.fake.events) if start is None else int(start)
         self.close_connection = True
@@ -214,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.fake.hearts -= 1
                 self.wfile.write(b": still here\n\n")
             with self.fake.changed:
-                if not self.fake.changed.wait_for(lambda sent=sent: len(self.fake.events) > sent, 5):
+                if not self.fake.changed.wait_for(lambda sent=sent: len(self.fake.events) > sent, 1):
                     return
                 event = self.fake.events[sent]
             sent += 1

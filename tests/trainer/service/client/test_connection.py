@@ -44,6 +44,13 @@ def test_a_wrong_token_is_refused(fake: Fake) -> None:
     assert raised.value.status == 401
 
 
+def test_what_is_no_service_is_said_so(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = lambda handler: handler._send(200, b"<html>")  # noqa: E731
+    monkeypatch.setattr("tests.trainer.service.client.fake._Handler._list", page)
+    with pytest.raises(ServiceError, match="doesn't answer as a Packtrain service does"):
+        connect(fake.url, TOKEN)
+
+
 def test_words_and_fields_become_what_one_types(service: Service, fake: Fake) -> None:
     dotted: dict[str, Any] = {"model.widths": [2, 5]}
     job = service.submit("experiment=debug", seed=3, priority=2, **dotted)

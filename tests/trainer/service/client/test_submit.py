@@ -152,6 +152,14 @@ def test_a_file_of_this_machine_is_sent_along(fake: Fake, cli: Command, tmp_path
     assert fake.jobs[1]["overrides"] == ["experiment=fit", "data.path=there.csv"]
 
 
+def test_a_fit_on_one_line(fake: Fake, cli: Command, tmp_path: Path) -> None:
+    (tmp_path / "cup.csv").write_text("t,x\n0,1\n1,2\n2,3\n")
+    ended = cli("submit", "fit", "cup.csv", "x = a + b*t", "a=1", "wait=false")
+    words, (name,) = fake.jobs[0]["overrides"], fake.data
+    assert ended.code == 0 and words[0] == "experiment=fit" and f'data.path="{name}"' in words
+    assert 'model.expressions=["x = a + b*t"]' in words
+
+
 @pytest.mark.parametrize("word", ["submit", "show"])
 def test_it_starts_without_hydra_and_torch(fake: Fake, word: str) -> None:
     typed = ["experiment=debug", "wait=false"] if word == "submit" else ["17"]
@@ -234,10 +242,8 @@ def test_a_folder_is_fetched(fake: Fake, cli: Command, trained: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        (
-            ["submit", "fit", "cup.csv"],
-            "experiment=fit data.path=FILE model.expressions=...; got fit",
-        ),
+        (["submit", "digits"], "such as seed=3 or -m; got digits"),
+        (["submit", "fit", "nowhere.csv", "y = a*x"], "there is no file nowhere.csv"),
         (["submit", "--cfg", "job"], "got --cfg"),
         (["submit", "wait=no"], "wait is true or false; got 'no'"),
         (["submit", "priority=high"], "priority is a whole number; got 'high'"),
@@ -253,11 +259,7 @@ def test_a_folder_is_fetched(fake: Fake, cli: Command, trained: Path, tmp_path: 
 )
 def test_what_they_dont_take_is_refused(typed: list[str], sentence: str, cli: Command) -> None:
     ended = cli(*typed)
-    assert (
-        ended.code == 2
-        and ended.err.startswith("packtrain: ")
-        and ended.err.endswith(f"{sentence}\n") | (sentence in ended.err)
-    )
+    assert ended.code == 2 and ended.err.startswith("packtrain: ") and sentence in ended.err
 
 
 @pytest.mark.parametrize("word", ["submit", "jobs", "cancel", "fetch"])

@@ -112,6 +112,26 @@ def test_what_must_be_noted_is_noted_when_there_is_room(opened: Store) -> None:
     assert [key[0] for key in on_disk(opened.file)] == ["a", "b"]
 
 
+def test_a_lease_whose_commit_fails_is_noted_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = Queue(tmp_path)
+    queue.submit([asked()], "ada").result(10)
+    worker = FakeWorker(queue)
+
+    def full(store: Store) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "_commit", full)
+        with pytest.raises(Full):
+            worker.lease()
+    worker.end(1, files={"1/runs.csv": b"index"})
+    job = queue.job(1)
+    assert job and job.state == "finished" and job.worker == "w"
+    queue.close()
+
+
 def test_large_files_without_room_are_no_trouble_for_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,3 +204,18 @@ def test_a_closed_store_takes_nothing(tmp_path: Path) -> None:
     opened.close()
     with pytest.raises(Busy, match="stopping"):
         opened.do([(ADD, ("a", "{}"))]).result(10)
+
+
+def test_opening_again_writes_nothing_so_that_it_needs_no_room(tmp_path: Path) -> None:
+    file = tmp_path / "service.db"
+    for _ in range(2):
+        Store(file).close()
+    before = file.read_bytes()
+    Store(file).close()
+    assert file.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "service.db").mkdir()
+    with pytest.raises(UserError, match=r"can't open .*service.db: unable to open database file"):
+        Store(tmp_path / "service.db")
