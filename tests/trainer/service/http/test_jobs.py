@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,8 @@ def test_what_a_job_left_is_given_out(tmp_path: Path) -> None:
         nothing = await client.get(f"jobs/{id}/model.safetensors")
         assert nothing.status_code == 404 and "it is queued" in nothing.json()["detail"]
         await lease(client)
-        files = {"model.safetensors": b"\0model", "runs.csv": b"index\n0\n", "maps/a b.png": b"\x89PNG", "log": b"what was logged"}
+        files = {"model.safetensors": b"\0model", "runs.csv": b"index\n0\n", "maps/a b.png": b"\x89PNG"}
+        files["log"] = b"what was logged"
         curve = {"step": [1, 2], "runs": [{"loss": [0.5, None]}]}
         await finish(client, id, files, result={"run": [{"index": 0, "loss": None}]}, curve=curve)
         assert (await client.get(f"jobs/{id}/runs")).json()["rows"] == [{"index": 0, "loss": None}]
@@ -191,7 +193,7 @@ def test_a_large_body_is_refused_before_it_is_in_memory(tmp_path: Path) -> None:
     async def test(service: Service, client: Client) -> None:
         large = b'{"overrides": ["' + b"a" * 2000 + b'"]}'
 
-        async def pieces() -> Any:
+        async def pieces() -> AsyncIterator[bytes]:
             for first in range(0, len(large), 100):
                 yield large[first : first + 100]
 
