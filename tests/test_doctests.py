@@ -42,6 +42,7 @@ EXEMPT = {
     "trainer.service.client.handle": "likewise",
     "trainer.service.client.watching": "likewise",
     "trainer.service.continued": "needs a training that has ended",
+    "trainer.service.redrawn": "likewise",
     "trainer.service.replayed": "likewise",
     "trainer.service.worker.main": "needs a service",
     "trainer.service.worker.memory": "needs a pack that trains",

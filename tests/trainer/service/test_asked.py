@@ -63,19 +63,15 @@ def stored(asked: Asked) -> Pack:
 
 GOOD = [
     [],
-    ["experiment=digits", "optimizer.lr=0.01", "seed=3"],
     ["experiment=digits", "optimizer.lr=1", "seed=4", "name=mine"],
-    ["seed=5", "experiment=digits", "optimizer.lr=1e-3"],
     ["experiment=digits", "optimizer=sgd", "optimizer.nesterov=true", "optimizer.momentum=0.5"],
     ["experiment=digits", "schedule=linear_warmup", "schedule.warmup_steps=7"],
     ["experiment=digits", "model.widths=[64,32,10]", "model.dropout=0.1"],
     ["experiment=digits", "loop.steps=10", "seed=1"],  # beats the experiment's epochs
-    ["experiment=digits", "loop.steps=20", "seed=2"],
     ["experiment=digits", "loop.steps=null", "loop.epochs=2"],
     ["experiment=digits", "optimizer.clip_norm=null"],
     ["experiment=digits", "pack.over={seed: '0,1'}", "optimizer.lr=0.1"],
     ["experiment=digits", "pack.over={seed: '0,1'}", "optimizer.lr=0.2"],
-    ["experiment=digits", "pack.over={seed: '0,1', optimizer.lr: '1e-3,1e-2'}", "pack.zip=true"],
     ["experiment=digits", "optimizer={lr: 0.5}", "seed=3"],
     ["optimizer.lr=0.25", "experiment=digits", "optimizer={lr: 0.5}"],
     ["experiment=digits", "optimizer.lr=0.75", "optimizer={lr: 0.5}"],
@@ -84,15 +80,11 @@ GOOD = [
     ["experiment=digits", "++seed=4"],
     ["experiment=debug", "model.initial.ab=3"],
     ["experiment=debug", "model.initial.ab=4.5"],
-    ["experiment=debug", "model.initial={ab: 2}", "seed=3"],
     ["experiment=debug", "model.starts=3", "seed=3"],
     ["experiment=debug", "model.starts=3", "seed=4"],
     ["experiment=debug", "model.loss=huber", "model.loss_constants.delta=0.5"],
     ["experiment=debug", "model.loss=huber", "model.loss_constants.delta=0.25"],
     ["experiment=debug", "name=größe"],
-    ["experiment=debug", "name=17"],
-    ["experiment=debug", "checkpoint.every=null", "monitor.progress=false"],
-    ["~experiment", "model.expressions=['xy = a*xx + b']", "data.size=64"],
     ["~experiment", "model.expressions=['xy = a*xx + b']", "data.size=64", "data.truth={a: 1}"],
     ["~experiment", "model=mlp", "model.widths=[4]", "data=table", "data.table={a: [1, 2], b: [0, 1]}"],
     ["experiment=danwood", "optimizer=levenberg_marquardt", "optimizer.ftol=1e-8"],
@@ -102,25 +94,17 @@ WRONG = [
     ["experiment=digit"],
     ["experiment=digits", "optimizer.l=3"],
     ["experiment=digits", "optimizer.lr=-1"],
-    ["experiment=digits", "optimizer.lr=fast"],
     ["experiment=digits", "seed=1.5"],
-    ["experiment=digits", "seed=true"],
     ["experiment=digits", "seed=9223372036854775808"],
-    ["experiment=digits", "loop.steps=0"],
     ["experiment=digits", "optimizer.momentum=0.5"],
     ["experiment=digits", "seed=1,2"],
     ["experiment=digits", "seed"],
     ["experiment=digits", "pack.over={seed: '0,1'}", "seed=3"],
-    ["experiment=digits", "pack.over={seed: ''}"],
     ["experiment=digits", "pack.over={data.seed: '1,2'}"],
     ["experiment=digits", "model.widths=[64"],
     ["experiment=digits", "+seed=4"],
-    ["experiment=digits", "+new.key=3"],
     ["experiment=digits", "name=a/b"],
-    ["experiment=debug", "model.initial.nothing=3", "model.loss_constants.delta=2"],
-    ["~experiment=digits"],
     ["model.dropout=0.5"],
-    ["=3"],
     [""],
 ]
 
@@ -167,6 +151,13 @@ def test_what_is_known_stays_as_it_was() -> None:
     assert [asdict(asked) for asked in together[:2]] == [asdict(asked) for asked in alone]
 
 
+def test_a_later_word_about_the_same_field_counts() -> None:
+    """Also where it happened to say the same the first time."""
+    for value in (0.5, 0.75):
+        pack = of_composer(["experiment=debug", f"optimizer.lr={value}", "optimizer={lr: 0.5}"])
+        assert isinstance(pack, Pack) and pack.config.optimizer.lr == 0.5
+
+
 def test_a_mistake_in_a_known_structure_has_its_sentence() -> None:
     for overrides in (["experiment=debug", "optimizer.lr=0.1"], ["experiment=debug", "optimizer.lr=0.2"]):
         assert isinstance(of_composer(overrides), Pack)
@@ -180,7 +171,7 @@ def test_jobs_of_a_key_have_one_base() -> None:
     assert first.key == second.key and first.base == second.base and first.fields != second.fields
 
 
-@pytest.mark.parametrize("equations", ["xy = ", "xy = a*xx +", "xy = nothing(xx)*a", "xy = xy + a", "xy = 1"])
+@pytest.mark.parametrize("equations", ["xy = a*xx +", "xy = xy + a"])
 def test_equations_are_read_when_they_are_submitted(equations: str) -> None:
     with pytest.raises(UserError) as said:
         make_graph(ModelConfig("expression", expressions=[equations]))

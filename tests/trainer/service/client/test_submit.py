@@ -242,10 +242,8 @@ def test_a_folder_is_fetched(fake: Fake, cli: Command, trained: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        (
-            ["submit", "fit", "cup.csv"],
-            "experiment=fit data.path=FILE model.expressions=...; got fit",
-        ),
+        (["submit", "digits"], "such as seed=3 or -m; got digits"),
+        (["submit", "fit", "nowhere.csv", "y = a*x"], "there is no file nowhere.csv"),
         (["submit", "--cfg", "job"], "got --cfg"),
         (["submit", "wait=no"], "wait is true or false; got 'no'"),
         (["submit", "priority=high"], "priority is a whole number; got 'high'"),

@@ -23,13 +23,13 @@ from packtrain.trainer.service.limits import Limits
 from packtrain.trainer.service.queue.queue import Queue
 from tests.trainer.service.http.serving import COMPOSER, SMALL
 
-SECONDS = float(os.environ.get("PACKTRAIN_SCHEMA_SECONDS", "8"))  # of all that is asked; CI takes 60
+SECONDS = float(os.environ.get("PACKTRAIN_SCHEMA_SECONDS", "4"))  # of all that is asked; CI takes 60
 CHECKS = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance
 ]  # fmt: skip
 JOBS = 6
 SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
-EXAMPLES = 3  # of an operation at a time
+EXAMPLES = 2  # of an operation at a time
 NOT_ASKED = "/api/v1/events", "/api/v1/jobs/{id}/folder.tar"  # without an end; of a worker's results
 
 
