@@ -55,7 +55,7 @@ class CurveFile:
         waiting = bytes(memory["curves.waiting"].numpy()) if "curves.waiting" in memory else b""
         written = int(memory["curves.rows"]) if waiting else 0
         try:
-            before = read_curves(self.folder).table[:written]
+            before = read_curves(self.folder).table[:written] if written else NOTHING
         except ValueError:
             before = NOTHING
         self._start(before)
