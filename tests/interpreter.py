@@ -1,5 +1,6 @@
 """What Triton's interpreter lacks: libdevice, and bfloat16's products and rounding."""
 
+import inspect
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -117,6 +118,21 @@ def _call(self: Any, *args: Any, **options: Any) -> Any:
     return self.rewrite()(*args, **options)
 
 
+_builtins: dict[
+    Any, list[tuple[str, Any]]
+] = {}  # of modules and classes, as Triton looks for them at each launch
+
+
+def _patch_builtins(owner: Any, builder: Any, scope: Any) -> None:
+    """What is patched is looked for once."""
+    if owner not in _builtins:
+        members = inspect.getmembers(owner)
+        _builtins[owner] = [(name, member) for name, member in members if tl.core.is_builtin(member)]
+    for name, member in _builtins[owner]:
+        if getattr(owner, name) is member:  # it isn't patched yet
+            interpreter._patch_attr(owner, name, member, builder, scope)
+
+
 def complete() -> None:
     """Puts stand-ins where the interpreter would raise or be wrong."""
     GridExecutor.__call__ = _quietly
@@ -126,6 +142,7 @@ def complete() -> None:
     interpreter._get_np_dtype = _numpy_type
     tl.block_type.__init__ = _same_block_type
     tl.tensor.__init__ = _tensor_of_type
+    interpreter._patch_builtin = _patch_builtins
     setattr(InterpreterBuilder, "create_dot", _dot)  # noqa: B010 (pyright compares signatures)
     setattr(InterpreterBuilder, "cast_impl", _rounding_cast)  # noqa: B010
     from packtrain.kernels.sums import kernel  # noqa: PLC0415 (it is to be imported when Triton is complete)

@@ -40,6 +40,7 @@ EXEMPT = {
     "trainer.search.rounds": "needs the job that Hydra runs",
     "trainer.service.client.watching": "needs a service",
     "trainer.service.continued": "needs a training that has ended",
+    "trainer.service.redrawn": "likewise",
     "trainer.service.replayed": "likewise",
     "trainer.service.worker.main": "needs a service",
     "trainer.service.worker.memory": "needs a pack that trains",

@@ -33,18 +33,20 @@ def paint(folder: Path, memory: Path | None = None) -> list[str]:
     """
     # torch, matplotlib and TensorBoard take seconds, and the process is up before
     from ..finished import Finished  # noqa: PLC0415 (see above)
+    from ..folder.plan import read_plan  # noqa: PLC0415 (likewise)
     from ..pictures import drawn  # noqa: PLC0415 (likewise)
     from ..pictures.style import can_draw  # noqa: PLC0415 (likewise)
     from .continued import write_checkpoint  # noqa: PLC0415 (likewise)
+    from .redrawn import draw_training, paint_search  # noqa: PLC0415 (likewise)
     from .replayed import write_events  # noqa: PLC0415 (likewise)
 
     said: list[str] = []
+    drawn.SECONDS = SECONDS
+    if plan := read_plan(folder):
+        return paint_search(folder, plan)
     finished = Finished.read(folder, run="0")  # where all diverged, none is the best
     monitor = finished.pack.config.monitor
-    drawn.SECONDS = SECONDS
-    pictures: dict[str, Path] = {}
-    if monitor.pictures and can_draw():
-        pictures = drawn.draw_pictures(finished.result, folder, said.append)
+    pictures = draw_training(finished, said.append) if monitor.pictures and can_draw() else {}
     written = {}
     if monitor.tensorboard:
         problem, written = write_events(finished, pictures)

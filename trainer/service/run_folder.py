@@ -25,6 +25,8 @@ MODE = "hydra.mode=RUN"  # which the command adds
 SWEEPER = {"_target_": "hydra_plugins.packed_sweeper.PackedSweeper", "params": {}}  # as a terminal has it
 LOG, RESULT = "train.log", "result.json"
 MEMORY, NOTES = "memory", "log"  # stored files that no command leaves
+SENT, HIDDEN = "hydra", ".hydra"  # the folder of Hydra's files, as a worker sends those of rounds
+SEARCH = "sweep.json"  # what a search leaves; its command is in it
 COPIED = errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP  # where a file system has no hard links
 
 
@@ -48,17 +50,39 @@ def write_run_folder(
     with config_loader() as loader:
         words = [with_quotes(word) for word in job.overrides]
         config = _composed(loader, words, place or folder, data)
-    _write_hydra(folder / ".hydra", config, words)
-    write_command(folder, command_of(config))
-    notes = ""
+    _write_hydra(folder / HIDDEN, config, words)
+    is_search = SEARCH in job.files
+    if not is_search:
+        write_command(folder, command_of(config))
+    notes, monitor = "", config.monitor
     for name, content in files:
         if name == NOTES:
             notes = (content if isinstance(content, bytes) else content.read_bytes()).decode(errors="replace")
-        elif name != MEMORY:
-            _put(folder / inside(name), content)
+        elif name != MEMORY and not (is_search and _is_of_the_whole(name)):
+            _put(folder / inside(_hidden(name)), content)
+            if name.endswith(f"/{SENT}/config.yaml"):
+                _watched_as_asked(folder / _hidden(name), monitor)
     if job.result is not None and not (folder / RESULT).exists():
         replace_json(folder / RESULT, job.result)
     (folder / LOG).write_text(log_of(job, notes), encoding="utf-8")
+
+
+def _is_of_the_whole(name: str) -> bool:
+    """Whether a search's command leaves no such file beside its rounds, or it is written here."""
+    return name == "model.safetensors" or name.startswith(f"{SENT}/")
+
+
+def _watched_as_asked(file: Path, monitor: DictConfig) -> None:
+    """Puts into a round's config how the search is watched, which the worker leaves to others."""
+    round_ = OmegaConf.load(file)
+    round_.monitor = monitor
+    file.write_text(OmegaConf.to_yaml(round_), encoding="utf-8")
+
+
+def _hidden(name: str) -> str:
+    """The file's name in a run folder."""
+    before, slash, last = name.rpartition(f"/{SENT}/")
+    return f"{before}/{HIDDEN}/{last}" if slash else name
 
 
 def inside(name: str) -> PurePosixPath:

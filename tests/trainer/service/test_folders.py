@@ -43,8 +43,8 @@ CASES = {
     "equations": ["experiment=primer", "loop.steps=40", "data.size=64", "loop.batch_size=16", PLAIN],
     "an MLP": ["experiment=gaussians", "loop.epochs=null", "loop.steps=30", "data.size=200",
                "data.validation=0.2", "monitor.validate_every=10", "loop.batch_size=32",
-               "model.widths=[2,4,2]"],
-    "a fit": ["experiment=danwood", PLAIN],
+               "model.widths=[2,4,2]", PLAIN],
+    "a fit": ["experiment=fit"],
     "all diverged": ["experiment=primer", "loop.steps=40", "data.size=64", "loop.batch_size=16",
                      "optimizer=sgd", "optimizer.lr=1e9", PLAIN],
     "a pack": ["experiment=primer", "loop.steps=40", "data.size=64", "loop.batch_size=16",
@@ -130,7 +130,7 @@ def test_it_is_the_commands_folder(
         same = without_times(left) == without_times(right) if name == "result.json" else left == right
         assert same, name
 
-    assert (case == "an MLP") == any(name.endswith(".png") for name in names(ours))
+    assert (case == "a fit") == any(name.endswith(".png") for name in names(ours))
     check_hydra(ours, theirs)
     assert tags(ours) == {tag for tag in tags(theirs) if not tag.startswith(("weights", "gradients"))}
 

@@ -22,7 +22,7 @@ from packtrain.trainer.service.worker.memory import opened
 from packtrain.trainer.service.worker.training import Trainer
 from tests.trainer.service.trainings import CASES, case_of, left_of
 
-EXAMPLES = int(os.environ.get("PACKTRAIN_SERVICE_EXAMPLES", "3"))  # of each case; 300 take minutes
+EXAMPLES = int(os.environ.get("PACKTRAIN_SERVICE_EXAMPLES", "2"))  # of each case; 300 take minutes
 LOADED = Loaded(Path())
 
 

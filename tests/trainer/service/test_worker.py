@@ -77,7 +77,7 @@ def test_a_job_that_came_later_does_not_wait_for_a_long_one(tmp_path: Path) -> N
 
 def test_sigterm_keeps_everything_and_another_process_goes_on_from_there(tmp_path: Path) -> None:
     server = FakeServer()
-    words = (*PRIMER, "loop.steps=60000", "monitor.every=10000")
+    words = (*PRIMER, "loop.steps=40000", "monitor.every=10000")
     server.submit(1, asked(*words))
     with working(server, tmp_path) as worker:
         server.wait(lambda: 1 in server.progress)
@@ -204,3 +204,44 @@ def test_a_search_takes_turns_with_packs_and_leaves_the_files_of_its_rounds(
     files = server.files[1]
     assert {"result.json", "runs.csv", "model.safetensors", "0/runs.csv", "1/model.safetensors"} <= {*files}
     assert len(files["runs.csv"].splitlines()) == 5
+
+
+def test_a_search_that_was_stopped_goes_on_where_it_stood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (
+        *QUIET, *PRIMER, "search=random", "search.rounds=2", "search.runs_per_round=2", "loop.steps=30000",
+        "monitor.every=10000", "search.space={optimizer.lr: {low: 0.001, high: 0.1, log: true}}",
+        "checkpoint.every=1000000",
+    )  # fmt: skip
+    asking: Any = {"search": True, "joins": False, "overrides": list(words)}
+
+    def searched(name: str, server: FakeServer, *starts: str) -> dict[str, bytes]:
+        monkeypatch.setattr(worker_main, "SCRATCH", tmp_path / name)
+        server.submit(1, asked(*words), **asking)
+        for start in starts:
+            with working(server, tmp_path, start=start):
+                server.wait(lambda: any(1 in about["held"] for about in server.asked))
+        with working(server, tmp_path, start="last"):
+            server.wait(lambda: 1 in server.ended)
+        return server.files[1]
+
+    stopped = FakeServer()
+    files, whole = searched("stopped", stopped, "one"), searched("whole", FakeServer())
+    assert stopped.given_back == [1]
+    for name in ("runs.csv", "curves.parquet", "model.safetensors", "1/runs.csv"):
+        assert files[name] == whole[name], name
+
+
+def test_a_search_that_is_cancelled_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_main, "SCRATCH", tmp_path / "scratch")
+    space = "search.space={optimizer.lr: {low: 0.001, high: 0.1, log: true}}"
+    words = (*QUIET, *LONG, "search=random", "search.rounds=2", "search.runs_per_round=2", space)
+    server = FakeServer()
+    for id in (1, 2):
+        server.submit(id, asked(*words), search=True, joins=False, overrides=list(words))
+    with working(server, tmp_path):
+        server.wait(lambda: bool(server.seconds))
+        server.cancelled += [1, 2]
+        server.wait(lambda: {*server.ended} == {1, 2})
+    assert {line["state"] for line in server.ended.values()} == {State.CANCELLED}

@@ -83,6 +83,8 @@ class Ending:
         """A worker's process has ended: what it had in its hand is tried in halves, the rest waits again."""
         with self.memory.lock:
             worker = self.memory.workers.pop(name, None)
+            if worker:
+                self.memory.has_ended(name, worker.start)
         if worker is None:
             return self.parts.store.write(lambda db: None)
         holder = Holder(name, worker.start)

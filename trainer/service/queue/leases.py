@@ -18,6 +18,7 @@ GIVEN = (
     "id, user, priority, created, key, tag, name, fields, over, runs, overrides, joins, search, checkpoint,"
     " checkpoint_version"
 )
+NOTHING = {"jobs": [], "structures": {}, "used": {}, "share": {}}
 
 
 class Leases:
@@ -31,6 +32,8 @@ class Leases:
         """What a worker shall train now, and which of its jobs it shall let go. Never waits for the disk."""
         now = time.monotonic()
         with self.memory.lock:
+            if about.get("start") in self.memory.former.get(name, ()):
+                return {**NOTHING, "cancelled": sorted(about.get("held") or ()), "stop": True}
             worker = self._known(name, about)
             stale = self._reconcile(name, worker, about.get("held"))
             used = self.memory.usage.of_last_hour(now)
@@ -83,6 +86,7 @@ class Leases:
         start, worker = str(about.get("start", "")), self.memory.workers.get(name)
         if worker and worker.start != start:
             self.take_back(name, worker, list(worker.held))
+            self.memory.has_ended(name, worker.start)
             worker = None
         worker = worker or Worker(start)
         worker.heard = time.monotonic()

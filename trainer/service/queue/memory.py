@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from .turn import HOUR, Waiting, in_turn, merged
 
 MINUTE = 60.0
+FORMER = 16  # processes of a worker that are known to have ended
 
 
 @dataclass
@@ -99,7 +100,12 @@ class Memory:
         self.lock = threading.RLock()
         self.waiting = WaitingJobs()
         self.workers: dict[str, Worker] = {}
+        self.former: dict[str, deque[str]] = {}  # the last starts of each worker that have ended
         self.usage = Usage()
+
+    def has_ended(self, worker: str, start: str) -> None:
+        """Notes that a process is no more: a question of its that still comes gets nothing."""
+        self.former.setdefault(worker, deque(maxlen=FORMER)).append(start)
 
     def ended(self, id: int) -> None:
         """A job that nobody shall train any more: whoever has it is told at the next occasion."""

@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 STOPPED, GROWN, GONE = 143, 75, 1
 ASK_SECONDS = 0.05  # between two questions while there is something to train
 IDLE_SECONDS = 15.0  # for which an idle worker's question stays open
+SEARCHING_SECONDS = 0.5  # and that of one that only searches
 GLANCE = 0.5  # seconds between two looks at the parent, while idle
 LAST_SECONDS = 6.0  # after SIGTERM, for what is still to be sent
 ROOM_TO_GROW = 2 << 30  # bytes
@@ -111,7 +112,8 @@ class Worker:
             "held": held,
             "memory": available_memory(),
         }
-        self.asking.ask(about, 0.0 if busy else IDLE_SECONDS)
+        wait = IDLE_SECONDS if not held else SEARCHING_SECONDS
+        self.asking.ask(about, 0.0 if busy else wait)
 
     def _take(self, answer: Mapping[str, Any]) -> None:
         """Begins what came, lets go what was cancelled."""
@@ -139,13 +141,19 @@ class Worker:
             self.trainer.out += self.trainer.searches.ended()
             self.trainer.save_all()
             self.reporting.send()
-            if held := self.trainer.held:
+            if held := [*self.trainer.held, *self._last_given()]:
                 self.reporting.give_back(held)
             self.reporting.outbox.wait(LAST_SECONDS)
         except Gone as error:
             log.error("%s", error)
         self.link.close()
         return code
+
+    def _last_given(self) -> list[int]:
+        """The jobs of the answer to a question that is still open."""
+        waits = self.asking.asked and bool(self.trainer.held)
+        answer = self.asking.answer(2 * SEARCHING_SECONDS) if waits else None
+        return [job["id"] for job in answer["jobs"]] if answer else []
 
 
 def _device() -> str:

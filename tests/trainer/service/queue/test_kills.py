@@ -17,7 +17,7 @@ from scripts.trust.failpoint import Failpoint
 from tests.trainer.service.queue.asking import FakeWorker, asked
 
 KILLED = -9
-EVERY = int(os.environ.get("PACKTRAIN_SERVICE_KILLS", "5"))  # 1: a kill at each operation
+EVERY = int(os.environ.get("PACKTRAIN_SERVICE_KILLS", "7"))  # 1: a kill at each operation
 LARGE = bytes(range(256)) * 2000
 COMMIT = Store._commit
 

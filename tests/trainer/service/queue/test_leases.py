@@ -82,6 +82,19 @@ def test_a_worker_that_begins_anew_held_nothing(queue: Queue) -> None:
     assert [job.attempts for job in queue.jobs()] == [0, 0]
 
 
+def test_a_late_question_of_a_process_that_has_ended_takes_nothing(queue: Queue) -> None:
+    old, new = FakeWorker(queue), FakeWorker(queue, start="2")
+    queue.submit([asked()], "ada").result(10)
+    old.lease()
+    assert ids(new.lease()) == [1]
+    queue.submit([asked()], "ada").result(10)
+    late = old.lease()
+    assert late["jobs"] == [] and late["cancelled"] == [1] and late["stop"]
+    assert ids(new.lease()) == [2] and new.report()["cancelled"] == []
+    queue.died("w", [], "").result(10)
+    assert new.lease()["stop"]
+
+
 def test_an_answer_that_was_lost_is_given_again(queue: Queue) -> None:
     queue.submit([asked()], "ada").result(10)
     worker = FakeWorker(queue)
@@ -176,5 +189,5 @@ def test_what_was_not_in_the_hand_is_not_blamed(queue: Queue) -> None:
         (2, 1, "queued"),
         (1, 0, "queued"),
     ]
-    assert [job["tag"] for job in FakeWorker(queue).lease()["jobs"]] == ["", "2a", ""]
+    assert [job["tag"] for job in FakeWorker(queue, start="2").lease()["jobs"]] == ["", "2a", ""]
     queue.died("nobody", [1], "").result(10)

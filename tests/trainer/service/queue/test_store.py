@@ -217,5 +217,5 @@ def test_opening_again_writes_nothing_so_that_it_needs_no_room(tmp_path: Path) -
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "service.db").mkdir()
-    with pytest.raises(UserError, match="can't open .*service.db: unable to open database file"):
+    with pytest.raises(UserError, match=r"can't open .*service.db: unable to open database file"):
         Store(tmp_path / "service.db")
