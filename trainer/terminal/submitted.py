@@ -21,13 +21,20 @@ def follow(service: Service, job: Job, fetch: bool, progress: bool) -> int:
     """Watches the job to its end, and prints what came of it -> the exit code."""
     console = new_console()
     print_plain(console, f"job {job.id}: {job.about['state']}")
-    for _ in watched(service, [job], console, progress):
+    for _ in watched([job], console, progress):
         pass
     return say_end(service, job, console, fetch)
 
 
 def say_end(service: Service, job: Job, console: Console, fetch: bool = False) -> int:
-    """Prints the closing table of a job that has ended, or why there is none -> the exit code."""
+    """Prints the closing table of a job that has ended, or why there is none -> the exit code.
+
+    >>> from typing import Any
+    >>> service: Any = None
+    >>> about = {"id": 17, "state": "failed", "message": "no column t", "refused": True}
+    >>> say_end(service, Job(service, about), new_console())
+    2
+    """
     result = job.about.get("result")
     if result is None:
         print(f"packtrain: {reason(job)}", file=sys.stderr)
@@ -43,7 +50,14 @@ def say_end(service: Service, job: Job, console: Console, fetch: bool = False) -
 
 
 def steps_for(service: Service, job: Job, run: int | None = None) -> dict[str, str]:
-    """What to type next for a job that has a result."""
+    """What to type next for a job that has a result.
+
+    >>> from types import SimpleNamespace
+    >>> from typing import Any
+    >>> service: Any = SimpleNamespace(url="http://127.0.0.1:7070")
+    >>> steps_for(service, Job(service, {"id": 17, "name": "digits"}))["results"]
+    'packtrain fetch 17  # into outputs/digits/job-17'
+    """
     of_run = "" if run is None else f", run={run}"
     return {
         "results": f"packtrain fetch {job.id}  # into {default_folder(job)}",
@@ -64,15 +78,26 @@ def default_folder(job: Job) -> Path:
 
 
 def reason(job: Job) -> str:
+    """Why a job has no result.
+
+    >>> from typing import Any
+    >>> wire: Any = None
+    >>> reason(Job(wire, {"id": 17, "state": "cancelled", "message": ""}))
+    'job 17 was cancelled'
+    """
     return job.about.get("message") or job.why
 
 
-def watched(service: Service, jobs: Sequence[Job], console: Console, shown: bool) -> Iterable[Job]:
-    """Each job as it ends, and between them a progress line of all."""
+def watched(jobs: Sequence[Job], console: Console, shown: bool) -> Iterable[Job]:
+    """Each job as it ends, and between them a progress line of all.
+
+    >>> list(watched([], new_console(), shown=False))
+    []
+    """
     line = ProgressLine(console, 0, shown)
     line.start()
     try:
-        for event in watch(service.wire, jobs):
+        for event in watch(jobs[0].wire, jobs) if jobs else ():
             job = next(job for job in jobs if job.id == event.job)
             made, loss, steps = _progress(jobs)
             if steps and not job.ended:

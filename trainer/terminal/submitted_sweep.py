@@ -22,7 +22,7 @@ def follow_sweep(service: Service, jobs: Sequence[Job], fetch: bool, progress: b
     """Watches a sweep's jobs to their ends, a line for each, and prints the table of all -> the exit code."""
     console = new_console()
     print_plain(console, f"jobs {jobs[0].id} to {jobs[-1].id}: {len(jobs):,} packs")
-    for job in watched(service, jobs, console, progress):
+    for job in watched(jobs, console, progress):
         result = job.about.get("result")
         print_plain(console, f"{headline(result) if result else reason(job)}: job {job.id}")
     if fetch:

@@ -21,6 +21,12 @@ def fetch_folder(wire: Wire, job: int, folder: Path) -> Path:
     """The run folder of the job as `folder`, which is there as a whole or not at all.
 
     Raises UserError where something is there already, and where the service sends what is no run folder.
+
+    >>> from typing import Any
+    >>> wire: Any = None
+    >>> fetch_folder(wire, 17, Path())
+    Traceback (most recent call last):
+    packtrain...UserError: . is there already: name another folder for job 17
     """
     if folder.exists() or folder.is_symlink():
         raise UserError(f"{folder} is there already: name another folder for job {job}")

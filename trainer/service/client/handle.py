@@ -28,7 +28,13 @@ def watch(wire: Wire, jobs: Sequence["Job"]) -> Iterator[Event]:
     """What happens to the jobs from now on, until all have ended: of each its state as it is, then events.
 
     What `job.about` says of step, loss and state goes along.
+
+    >>> wire: Any = None
+    >>> list(watch(wire, []))
+    []
     """
+    if not jobs:
+        return
     under_way = {job.id: job for job in jobs}
     chosen = {"job": jobs[0].id} if len(jobs) == 1 else {}
     begun = False

@@ -78,6 +78,7 @@ def serving(fake: Fake) -> Iterator[Fake]:
     """Inside `with`, the fake is at its `url`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"fake": fake}))
     server.daemon_threads = True
+    server.handle_error = lambda request, client_address: None  # of clients that went
     fake.url = f"http://127.0.0.1:{server.server_port}"
     thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()

@@ -111,6 +111,17 @@ def test_a_stream_waits_for_a_service_that_is_restarted(service: Service, fake: 
     assert next(events).kind == "finished"
 
 
+def test_a_quiet_stream_says_nothing_twice(service: Service, fake: Fake) -> None:
+    job = service.submit("seed=1")
+    events = iter(job)
+    assert next(events).kind == "queued"
+    fake.hearts = 3
+    fake.change(1, "running")
+    assert next(events).kind == "running"
+    fake.end(1)
+    assert [event.kind for event in events] == ["finished"]
+
+
 def test_an_end_that_was_never_told_is_noticed(service: Service, fake: Fake) -> None:
     job = service.submit("seed=1")
     events = iter(job)
