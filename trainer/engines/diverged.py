@@ -34,7 +34,7 @@ class Divergence:
 
     def __str__(self) -> str:
         row = "" if self.fault.row is None else f", row {self.fault.row}"
-        return f"step {self.step}{row}: {self.fault.text}"
+        return f"step {self.step:,}{row}: {self.fault.text}"
 
 
 def divergences(

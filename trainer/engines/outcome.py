@@ -9,15 +9,15 @@ from functools import cached_property
 class Outcome(Enum):
     """Each outcome with its sentence; `{step}`, `{steps}` and `{rung}` are the run's own."""
 
-    FINISHED = "finished", "trained all of its {steps} steps"
-    CONVERGED = "finished", "converged after {step} steps: {reason}"
+    FINISHED = "finished", "trained all of its {steps:,} steps"
+    CONVERGED = "finished", "converged after {step:,} steps: {reason}"
     DIVERGED = (
         "diverged",
         "{reason}; kept are the values before it",
     )
-    STOPPED = "stopped early", "stopped after {step} of {steps} steps: {reason}"
-    PRUNED = "stopped at rung {rung}", "stopped at rung {rung}, after {step} of {steps} steps: {reason}"
-    FAILED = "failed", "ended after {step} steps: {reason}"
+    STOPPED = "stopped early", "stopped after {step:,} of {steps:,} steps: {reason}"
+    PRUNED = "stopped at rung {rung}", "stopped at rung {rung}, after {step:,} of {steps:,} steps: {reason}"
+    FAILED = "failed", "ended after {step:,} steps: {reason}"
 
     def __init__(self, word: str, sentence: str) -> None:
         self.word = word
@@ -42,6 +42,6 @@ class Ending:
     def message(self) -> str:
         text, reason = self.outcome.sentence, self.reason
         if self.outcome is Outcome.DIVERGED and not reason:
-            reason = f"its loss or a parameter stopped being finite at step {self.step}"
+            reason = f"its loss or a parameter stopped being finite at step {self.step:,}"
         message = text.format(step=self.step, steps=self.steps, reason=reason, rung=self.rung)
         return re.sub(r"\b1 steps", "1 step", message)

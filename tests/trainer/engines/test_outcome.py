@@ -23,6 +23,16 @@ from packtrain.trainer.engines.outcome import Ending, Outcome
         (Ending(Outcome.CONVERGED, 1, 9, "it did"), "finished", "converged after 1 step: it did"),
         (Ending(Outcome.FAILED, 0, 9, "no {way}"), "failed", "ended after 0 steps: no {way}"),
         (Ending(Outcome.STOPPED, 11, 21, "so"), "stopped early", "stopped after 11 of 21 steps: so"),
+        (
+            Ending(Outcome.STOPPED, 1001, 20_001, "so"),
+            "stopped early",
+            "stopped after 1,001 of 20,001 steps: so",
+        ),
+        (
+            Ending(Outcome.DIVERGED, 1234, 2000),
+            "diverged",
+            "its loss or a parameter stopped being finite at step 1,234; kept are the values before it",
+        ),
     ],
 )
 def test_an_ending_says_what_happened(ending: Ending, word: str, message: str) -> None:
