@@ -75,7 +75,7 @@ def test_every_public_function_has_an_example() -> None:
     assert bare.keys() == {f"packtrain.{name}" for name in EXEMPT}, bare
     functions = [n for tree in trees().values() for n in tree.body if isinstance(n, ast.FunctionDef)]
     public = [function for function in functions if not function.name.startswith("_")]
-    assert len(public) > 250 and sum(map(len, bare.values())) < 60
+    assert len(public) > 250 and sum(map(len, bare.values())) < len(public) / 20
 
 
 def test_a_function_without_one_would_be_found() -> None:

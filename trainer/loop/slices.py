@@ -1,6 +1,7 @@
 """How many steps a training makes at a time, between two looks at the clock and at signals."""
 
 SLICE_SECONDS = 0.2
+MOST_STEPS = 1 << 20  # of a slice: many end earlier, at a validation, however quick they are
 
 
 class Slices:
@@ -17,4 +18,4 @@ class Slices:
         >>> slices.count
         2
         """
-        self.count = 2 * self.count if seconds < self.seconds else max(1, self.count // 2)
+        self.count = min(2 * self.count, MOST_STEPS) if seconds < self.seconds else max(1, self.count // 2)

@@ -50,7 +50,7 @@ def worker_routes(context: Context) -> APIRouter:
         until = time.monotonic() + min(wait, LONGEST, context.limits.wait)
         while True:
             with _understood():
-                answer = context.queue.lease(name, header)
+                answer = await asyncio.to_thread(context.queue.lease, name, header)
             left = until - time.monotonic()
             news = answer["jobs"] or answer["cancelled"] or answer["stop"]
             if news or left <= 0 or context.hub.closed:

@@ -154,6 +154,16 @@ def _progress(changes: Changes, holder: Holder, progress: Mapping[str, Any]) -> 
     changes.event("progress", int(progress["id"]), row["user"], data)
 
 
+def _tell_end(changes: Changes, id: int, result: Mapping[str, Any]) -> None:
+    """The step and the loss that its best run ended with."""
+    best = next((run for run in result["run"] if run["index"] == result["best_run"]), None)
+    loss = best and best["loss"]
+    measured = loss and (loss["train"]["last"] if loss["validation"] is None else loss["validation"])
+    steps = result["steps"]
+    values = steps, steps, measured, id
+    changes.db.execute("update job set step = ?, steps = max(steps, ?), loss = ? where id = ?", values)
+
+
 def _end(changes: Changes, holder: Holder, ended: Mapping[str, Any], files: Sequence[Given]) -> None:
     """What a job came to; one that was cancelled stays so, whatever it came to meanwhile."""
     id, state = int(ended["id"]), State(ended["state"])
@@ -166,6 +176,8 @@ def _end(changes: Changes, holder: Holder, ended: Mapping[str, Any], files: Sequ
     result, curve = (
         json.dumps(ended[name]) if ended.get(name) is not None else None for name in ("result", "curve")
     )
+    if ended.get("result"):
+        _tell_end(changes, id, ended["result"])
     memory = any(file.name == MEMORY for file in files)
     kept = None if memory or state == State.FINISHED else row["checkpoint"]
     changes.db.execute(

@@ -24,6 +24,7 @@ create table if not exists job (
 create unique index if not exists job_request on job (user, idempotency, place) where idempotency is not null;
 create index if not exists job_user on job (user, id);
 create index if not exists job_state on job (state, id);
+create index if not exists job_of_user on job (user, state, id);
 create index if not exists job_sweep on job (sweep, id);
 create index if not exists job_checkpoint on job (checkpoint) where checkpoint is not null;
 
