@@ -12,7 +12,8 @@ from tests.helpers import IMPORTABLE, ROOT, sources
 # The rooms of trainer, each of which imports from those before it alone.
 ROOMS = (
     "config", "data", "models", "optimizers", "engines", "folder", "pruning", "loop", "session", "finished",
-    "tensorboard", "pictures", "console", "export", "sweep", "search", "explain", "door", "service", "api", "terminal",
+    "tensorboard", "pictures", "console", "export", "sweep", "search", "explain", "door", "service", "api",
+    "terminal",
 )  # fmt: skip
 ALLOWED = {
     "conf": set(),

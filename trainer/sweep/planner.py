@@ -125,9 +125,7 @@ def _apart(config: DictConfig, fields: Collection[str]) -> set[str]:
     return set().union(*(sources for place, sources in followers.items() if not is_per_run(dotted(place))))
 
 
-def _cut(
-    loader: ConfigLoader, config: DictConfig, job: Job, groups: Callable[[Pack], int]
-) -> Iterator[Job]:
+def _cut(loader: ConfigLoader, config: DictConfig, job: Job, groups: Callable[[Pack], int]) -> Iterator[Job]:
     """The job, or the jobs that search.max_pack makes of it."""
     try:
         pack = pack_of(job.config, job.overrides)

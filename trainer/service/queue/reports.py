@@ -148,19 +148,13 @@ def _progress(changes: Changes, holder: Holder, progress: Mapping[str, Any]) -> 
     row = changes.held(int(progress["id"]), holder)
     if row is None or row["state"] != State.RUNNING:
         return
-    values = progress["step"], progress["steps"], progress.get("loss"), int(progress["id"])
-    changes.db.execute("update job set step = ?, steps = ?, loss = ? where id = ?", values)
+    _put_progress(changes, progress)
     data = {name: progress.get(name) for name in ("step", "steps", "loss", "losses") if name in progress}
     changes.event("progress", int(progress["id"]), row["user"], data)
 
 
-def _tell_end(changes: Changes, id: int, result: Mapping[str, Any]) -> None:
-    """The step and the loss that its best run ended with."""
-    best = next((run for run in result["run"] if run["index"] == result["best_run"]), None)
-    loss = best and best["loss"]
-    measured = loss and (loss["train"]["last"] if loss["validation"] is None else loss["validation"])
-    steps = result["steps"]
-    values = steps, steps, measured, id
+def _put_progress(changes: Changes, said: Mapping[str, Any]) -> None:
+    values = said["step"], said["steps"], said.get("loss"), int(said["id"])
     changes.db.execute("update job set step = ?, steps = max(steps, ?), loss = ? where id = ?", values)
 
 
@@ -176,8 +170,8 @@ def _end(changes: Changes, holder: Holder, ended: Mapping[str, Any], files: Sequ
     result, curve = (
         json.dumps(ended[name]) if ended.get(name) is not None else None for name in ("result", "curve")
     )
-    if ended.get("result"):
-        _tell_end(changes, id, ended["result"])
+    if "step" in ended:
+        _put_progress(changes, ended)
     memory = any(file.name == MEMORY for file in files)
     kept = None if memory or state == State.FINISHED else row["checkpoint"]
     changes.db.execute(

@@ -25,7 +25,7 @@ from ...search.rounds import search
 from ...sweep.planner import without_hydra
 from ..jobs import State
 from .leased import Ended, Leased
-from .sending import curve_of, failed
+from .sending import come_to, curve_of, failed
 
 LEFT_OUT = {CHECKPOINTS, EVENTS, "curves.arrow"}
 HIDDEN = ".hydra"  # a folder whose files are sent as those of `hydra`
@@ -214,7 +214,7 @@ def _result(id: int, folder: Path, about: dict[str, Any]) -> Ended:
     def make() -> Mapping[str, bytes]:
         return files
 
-    return Ended(id, State.FINISHED, {**about, "result": result, "curve": curve}, make)
+    return Ended(id, State.FINISHED, {**about, **come_to(result), "curve": curve}, make)
 
 
 def _files(folder: Path, result: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:

@@ -26,11 +26,26 @@ def ended(id: int, result: Result, memory: Kept, seconds: float, log: str = "") 
 
     def make() -> Mapping[str, bytes]:
         files = dict(contents(result))
-        about["result"] = json.loads(files[RESULT])
+        about.update(come_to(json.loads(files[RESULT])))
         about["curve"] = curve_of(result.curves) if result.curves else None
         return files | _beside(memory, log)
 
     return Ended(id, State.FINISHED, about, make)
+
+
+def come_to(result: dict[str, Any]) -> dict[str, Any]:
+    """What a report says of a job that ended well: result.json, its steps, and the loss of its best run.
+
+    >>> row = {"index": 0, "loss": {"train": {"last": 0.5}, "validation": None}}
+    >>> told = come_to({"steps": 9, "best_run": 0, "run": [row]})
+    >>> told["step"], told["loss"]
+    (9, 0.5)
+    """
+    best = next((row for row in result["run"] if row["index"] == result["best_run"]), None)
+    loss = best and best["loss"]
+    measured = loss and (loss["train"]["last"] if loss["validation"] is None else loss["validation"])
+    steps = result.get("steps", best["steps"] if best else 0)  # of a search there is none of all its packs
+    return {"result": result, "step": steps, "steps": steps, "loss": measured}
 
 
 def stopped(id: int, state: State, memory: Kept | None, seconds: float, **about: Any) -> Ended:
