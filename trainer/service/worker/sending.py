@@ -36,7 +36,7 @@ def ended(id: int, result: Result, memory: Kept, seconds: float, log: str = "") 
 def come_to(result: dict[str, Any]) -> dict[str, Any]:
     """What a report says of a job that ended well: result.json, its steps, and the loss of its best run.
 
-    >>> row = {"index": 0, "loss": {"train": {"last": 0.5}, "validation": None}}
+    >>> row = {"index": 0, "steps": 9, "loss": {"train": {"last": 0.5}, "validation": None}}
     >>> told = come_to({"steps": 9, "best_run": 0, "run": [row]})
     >>> told["step"], told["loss"]
     (9, 0.5)
