@@ -34,18 +34,18 @@ Service = Any  # what packtrain.connect gives
 
 
 @contextmanager
-def served(*words: str) -> Iterator[Service]:
+def served(packed: bool = True) -> Iterator[Service]:
     """A connection to a service that runs inside `with`, and is warm."""
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(record.ROOT / ".src"), str(record.ROOT)]),
-        }
-        command = [sys.executable, "-m", "packtrain", "serve", "port=0", f"folder={folder}/service", *words]
-        with Path(folder, "said").open("w") as said:
-            process = subprocess.Popen(command, env=environment, cwd=folder, stdout=said, stderr=said)
+    paths = os.pathsep.join([str(record.ROOT / ".src"), str(record.ROOT)])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "service")
+        words = ["packtrain", "serve", "port=0", f"folder={folder}"]
+        command = [sys.executable, "-m", *(words if packed else ["scripts.bench.unpacked", str(folder)])]
+        with Path(name, "said").open("w") as said:
+            environment = {**os.environ, "PYTHONPATH": paths}
+            process = subprocess.Popen(command, env=environment, cwd=name, stdout=said, stderr=said)
         try:
-            yield _connected(Path(folder, "service"), process)
+            yield _connected(folder, process)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
@@ -131,7 +131,7 @@ def measured(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         with served() as service:
             latencies = [service_seconds(service, engine, seed) for seed in range(4 * arguments.repeats)]
             packed = [submissions(service, engine, arguments.submissions) for _ in range(arguments.rounds)]
-        with served("jobs_together=1") as service:
+        with served(packed=False) as service:
             unpacked = [submissions(service, engine, arguments.submissions) for _ in range(arguments.rounds)]
         low, latency, high = record.quantiles(latencies)
         yield {
@@ -151,7 +151,7 @@ def measured(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
     with served() as service:
         packed = [trials(service, TRIALS) for _ in range(arguments.rounds)]
-    with served("jobs_together=1") as service:
+    with served(packed=False) as service:
         unpacked = [trials(service, TRIALS) for _ in range(arguments.rounds)]
     yield {
         "what": f"{TRIALS} trials of Optuna, n_jobs={THREADS}",
