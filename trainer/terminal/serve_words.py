@@ -9,7 +9,7 @@ from typing import Any
 
 from ...kernels.common.errors import UserError
 from ..service.client.address import service_folder
-from .service_words import _none_of, _read
+from .words import none_of, read_words
 
 ROLES = "admin", "user", "worker"
 WORKER_NAME = re.compile(r"[\w.:@-]{1,200}")
@@ -67,8 +67,8 @@ def read_serve(arguments: Sequence[str]) -> dict[str, Any]:
     (0, '127.0.0.1', 'cpu', None)
     """
     words = "port", "host", "folder", "data", "devices", "names", "user", "role", "renew", "remove"
-    given, others = _read(arguments, words, SERVE_HELP)
-    _none_of(others, SERVE_USAGE, words)
+    given, others = read_words(arguments, words, SERVE_HELP)
+    none_of(others, SERVE_USAGE, words)
     if "user" not in given and (lone := next((word for word in words[-3:] if word in given), None)):
         raise UserError(f"{lone} is about a user: user=NAME says whom")
     if given.get("role", ROLES[1]) not in ROLES:
@@ -95,8 +95,8 @@ def read_work(arguments: Sequence[str]) -> dict[str, Any]:
     ('http://gpu.lan:7070', 'secret', 'auto', 'mine')
     """
     words = "server", "token", "device", "name", "data", "folder"
-    given, others = _read(arguments, words, WORK_HELP)
-    _none_of(others, WORK_USAGE, words)
+    given, others = read_words(arguments, words, WORK_HELP)
+    none_of(others, WORK_USAGE, words)
     server = given.get("server") or os.environ.get("PACKTRAIN_SERVER", "")
     if not re.fullmatch(r"https?://[^/\s]+/*", server):
         raise UserError(f"expected {WORK_USAGE}, with an address such as http://gpu.lan:7070; got {server!r}")

@@ -1,10 +1,11 @@
 """The arguments of the commands that talk to a service: priority=1, or --priority 1, among overrides."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...kernels.common.errors import UserError, nearest
+from .words import MULTIRUN, none_of, read_words
 
 SUBMIT_USAGE = (
     "packtrain submit [-m] [CHOICE=OPTION | field=value]... [priority=N] [wait=false] [fetch=true] "
@@ -62,7 +63,6 @@ Brings a job's run folder here, with the files that the command would have left,
 outputs/NAME/job-N.
 """
 STATES = "queued", "running", "finished", "failed", "cancelled"
-OPTIONS = "-m", "--multirun"
 
 
 def read_submit(arguments: Sequence[str]) -> dict[str, Any]:
@@ -75,9 +75,9 @@ def read_submit(arguments: Sequence[str]) -> dict[str, Any]:
     (['experiment=digits', 'seed=1,2'], True, 3, True)
     """
     words = ("priority", "wait", "fetch", "key", "server")
-    given, overrides = _read(arguments, words, SUBMIT_HELP)
-    multirun = any(word in OPTIONS for word in overrides)
-    overrides = [word for word in overrides if word not in OPTIONS]
+    given, overrides = read_words(arguments, words, SUBMIT_HELP)
+    multirun = any(word in MULTIRUN for word in overrides)
+    overrides = [word for word in overrides if word not in MULTIRUN]
     strange = next((word for word in overrides if "=" not in word and not word.startswith("~")), None)
     if strange and overrides[0] != "fit":
         raise UserError(f"packtrain submit takes what a training takes, such as seed=3 or -m; got {strange}")
@@ -100,8 +100,8 @@ def read_jobs(arguments: Sequence[str]) -> dict[str, Any]:
     ('running', None, None)
     """
     words = ("state", "user", "sweep", "limit", "server")
-    given, others = _read(arguments, words, JOBS_HELP)
-    _none_of(others, JOBS_USAGE, words)
+    given, others = read_words(arguments, words, JOBS_HELP)
+    none_of(others, JOBS_USAGE, words)
     state, sweep, limit = given.get("state"), given.get("sweep"), given.get("limit", "50")
     if state not in (None, *STATES):
         raise UserError(f"state is one of {', '.join(STATES)}{nearest(str(state), STATES)}; got {state}")
@@ -120,8 +120,8 @@ def read_job(arguments: Sequence[str]) -> dict[str, Any]:
     >>> read_job(["17"])
     {'number': 17, 'server': None}
     """
-    given, others = _read(arguments, ("server",), JOB_HELP)
-    _none_of(others[1:], JOB_USAGE, ("server",))
+    given, others = read_words(arguments, ("server",), JOB_HELP)
+    none_of(others[1:], JOB_USAGE, ("server",))
     return {"number": _job(others[0], JOB_USAGE), "server": given.get("server")}
 
 
@@ -131,7 +131,7 @@ def read_cancel(arguments: Sequence[str]) -> dict[str, Any]:
     >>> read_cancel(["17", "18"])
     {'numbers': [17, 18], 'server': None}
     """
-    given, others = _read(arguments, ("server",), CANCEL_HELP)
+    given, others = read_words(arguments, ("server",), CANCEL_HELP)
     if not others:
         raise UserError(f"expected {CANCEL_USAGE}; `packtrain jobs` lists them")
     return {"numbers": [_job(word, CANCEL_USAGE) for word in others], "server": given.get("server")}
@@ -144,49 +144,12 @@ def read_fetch(arguments: Sequence[str]) -> dict[str, Any]:
     >>> given["number"], str(given["folder"])
     (17, 'mine')
     """
-    given, others = _read(arguments, ("server",), FETCH_HELP)
-    _none_of(others[2:], FETCH_USAGE, ("server",))
+    given, others = read_words(arguments, ("server",), FETCH_HELP)
+    none_of(others[2:], FETCH_USAGE, ("server",))
     if not others:
         raise UserError(f"expected {FETCH_USAGE}; `packtrain jobs` lists them")
     folder = Path(others[1]) if others[1:] else None
     return {"number": _job(others[0], FETCH_USAGE), "folder": folder, "server": given.get("server")}
-
-
-def _read(arguments: Sequence[str], words: Sequence[str], text: str) -> tuple[dict[str, str], list[str]]:
-    """The values of these words, by name, and all that isn't one of them."""
-    if {"--help", "-h"} & {*arguments}:
-        print(text, end="")
-        raise SystemExit(0)
-    given: dict[str, str] = {}
-    others = []
-    for word in _joined(arguments, words):
-        name, equals, value = word.partition("=")
-        if equals and name in words:
-            given[name] = value
-        elif word.startswith("-") and word not in OPTIONS:
-            usage = text.partition("\n")[0].removeprefix("usage: ")
-            raise UserError(f"expected {usage}; got {word}{nearest(name, [f'--{name}' for name in words])}")
-        else:
-            others.append(word)
-    return given, others
-
-
-def _joined(arguments: Sequence[str], words: Sequence[str]) -> Iterator[str]:
-    """NAME=VALUE, also of --NAME VALUE and --NAME=VALUE."""
-    rest = iter(arguments)
-    for word in rest:
-        name, equals, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or name not in words:
-            yield word
-        elif equals:
-            yield f"{name}={value}"
-        else:
-            yield f"{name}={next(rest, '')}"
-
-
-def _none_of(others: Sequence[str], usage: str, words: Sequence[str]) -> None:
-    if others:
-        raise UserError(f"expected {usage}; got {others[0]}{nearest(others[0].partition('=')[0], words)}")
 
 
 def _job(word: str, usage: str) -> int:

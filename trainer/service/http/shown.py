@@ -22,7 +22,7 @@ class JobRequest(BaseModel):
 
 
 class BatchRequest(BaseModel):
-    """Several requests at once; all of them are taken, or none."""
+    """Several requests at once: all are checked before the first is taken."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -166,7 +166,7 @@ class Searches:
 
     def _searched(self, job: Leased, between: Callable[[], str]) -> Ended | None:
         """Searches -> what became of it; None where it is to go on elsewhere."""
-        folder = self._folder(job.id)
+        folder = self._folder(job)
         config, pack = _composed(job, folder)
         self.check(pack)
         search(config, pack, job.overrides, folder, Console(file=io.StringIO()), between)
@@ -175,9 +175,10 @@ class Searches:
             return Ended(job.id, State.CANCELLED, seconds)
         return None if self.reason else _result(job.id, folder, seconds)
 
-    def _folder(self, id: int) -> Path:
+    def _folder(self, job: Leased) -> Path:
+        """Its own, also beside those of other services on this machine."""
         scratch = self.scratch or source_cache.private_folder() / "searches"
-        return scratch / str(id)
+        return scratch / f"{job.id}-{job.created:.6f}"
 
     def untold_seconds(self) -> dict[int, float]:
         """The device seconds of searches since the last call."""
