@@ -1,7 +1,6 @@
 """A training, from config and data to results: the one path of every door."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from .data.dataset import Data
 from .data.groups import runs_of_groups
 from .data.sources import load
 from .data.table import Table
+from .engines.at_work import at_work
 from .engines.base import Engine
 from .engines.build import make_engine, untrained
 from .engines.choose import Choice, check_backend
@@ -43,10 +43,6 @@ from .pruning.judge import Judge, make_judge, why
 from .pruning.objective import chosen_objective, over_seeds
 
 LOOKED_AT = "its result was asked for before its end"
-NO_MEMORY = (
-    "the device's memory is too small for this training, even in parts: take a smaller "
-    "loop.batch_size or data.size, fewer runs, or compute.device=cpu"
-)
 
 
 def load_data(pack: Pack, table: Table | None = None) -> Data:
@@ -372,30 +368,3 @@ def _rows(name: str, given: Sequence[tuple[Mapping[str, Tensor], Tensor]]) -> Te
             for memory, runs in given
         ]
     )
-
-
-@contextmanager
-def at_work(compute: Compute) -> Iterator[None]:
-    """Inside `with`, torch computes as `compute` says. Raises UserError where memory is short.
-
-    >>> with at_work(Compute(torch.device("cpu"), torch.float32, "cpu", "high")):
-    ...     torch.get_float32_matmul_precision()
-    'high'
-    """
-    with enough_memory(), compute.entered():
-        yield
-
-
-@contextmanager
-def enough_memory() -> Iterator[None]:
-    """Inside `with`, too little memory on the device is a UserError.
-
-    >>> with enough_memory():
-    ...     raise torch.OutOfMemoryError  # doctest: +IGNORE_EXCEPTION_DETAIL
-    Traceback (most recent call last):
-    UserError: the device's memory is too small for this training
-    """
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise UserError(NO_MEMORY) from None

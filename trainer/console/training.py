@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ...kernels.common import source_cache
 from ..config.pack import Pack
+from ..engines.at_work import enough_memory
 from ..folder.checkpoint import NEVER, Checkpoints
 from ..folder.command import Command, write_command
 from ..folder.curves import read_curves
@@ -22,7 +23,7 @@ from ..folder.write import write
 from ..loop.stop import Signals
 from ..pictures.drawn import draw_pictures
 from ..pictures.style import can_draw
-from ..session import Session, enough_memory, load_data
+from ..session import Session, load_data
 from .monitor import Monitor
 from .progress import telling_of_compiling
 from .report import closing_table, headline, pack_line
