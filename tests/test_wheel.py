@@ -85,7 +85,15 @@ def test_it_holds_one_package_with_all_its_files(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     code = {path.relative_to(IMPORTABLE if IMPORTABLE in path.parents else ROOT) for path in sources()}
     configs = {path.relative_to(ROOT) for path in (ROOT / "conf").rglob("*.yaml")}
-    expected = {str(path) if path.parts[0] == "packtrain" else f"packtrain/{path}" for path in code | configs}
+    pages = {
+        path.relative_to(ROOT)
+        for end in ("html", "css", "js")
+        for path in (ROOT / "trainer").rglob(f"*.{end}")
+    }
+    assert len(pages) > 15
+    expected = {
+        str(path) if path.parts[0] == "packtrain" else f"packtrain/{path}" for path in code | configs | pages
+    }
     assert len(configs) > 30 and len(code) > 165
     assert names == expected | {"packtrain/py.typed", "packtrain/formulas.md"}
 

@@ -7,6 +7,7 @@ from ...kernels.common.segments import Segments
 from .base import Model
 
 MOST_NUMBERS = 1 << 22  # computed at a time
+ROWS = 64  # of a small product
 
 
 def block_of(model: Model) -> int:
@@ -50,16 +51,20 @@ def outputs_of(model: Model, inputs: Tensor) -> Tensor:
         return model.predict(inputs)
     runs = torch.arange(model.runs, device=inputs.device).split(1)
     own = map(_alike, inputs) if inputs.dim() == 3 else [_alike(inputs)] * len(runs)
-    return torch.cat([model.of(run).predict(x) for run, x in zip(runs, own, strict=True)])
+    outputs = torch.cat([model.of(run).predict(x) for run, x in zip(runs, own, strict=True)])
+    return outputs[:, : inputs.shape[-2]]
 
 
 def _alike(inputs: Tensor) -> Tensor:
     """A copy of one run's inputs [B, V], so that each run is one product of operands that lie alike.
 
     Of [1, B, V] torch makes another product than of [B, V]: one of few numbers it adds up itself, where MKL
-    has another order; and what MKL does may depend on strides and addresses.
+    has another order; and what MKL does may depend on strides and addresses, and on B where that is small:
+    rows of 0 fill it up to a multiple of ROWS.
     """
-    return inputs.clone(memory_format=torch.contiguous_format)
+    alike = inputs.new_zeros(len(inputs) + -len(inputs) % ROWS, inputs.shape[1])
+    alike[: len(inputs)] = inputs
+    return alike
 
 
 @torch.no_grad()
