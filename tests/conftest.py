@@ -1,12 +1,14 @@
 """Fixtures: the command as a user types it, in this process or in one of its own; Triton interpreted."""
 
 import gc
+import logging
 import math
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
+@contextmanager
+def logging_as_it_was() -> Iterator[None]:
+    """Inside `with`, Hydra sets logging up, with a file in a folder that goes; then it is as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        for handler in root.handlers:
+            if handler not in handlers:
+                handler.close()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
 @pytest.fixture
 def cli(
     monkeypatch: pytest.MonkeyPatch,
@@ -98,7 +115,8 @@ def cli(
         monkeypatch.setattr(sys, "argv", ["packtrain", *arguments, *missing])
         code = 0
         try:
-            main()
+            with logging_as_it_was():
+                main()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
         out, err = capfd.readouterr()
