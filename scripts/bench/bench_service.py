@@ -28,6 +28,7 @@ from scripts.common import commands, record
 SUBMISSIONS, THREADS, TRIALS, JOBS, CLIENTS = 500, 32, 128, 10_000, 100
 SMALL = "experiment=primer", "compute.device=cpu", "monitor=quiet", "loop.steps=200"
 ENGINES = {"fused": ("engine=fused",), "step": ("engine=step", "compute.backend=reference")}
+SMALLEST = "fused"  # the engine by which a small run takes next to nothing: what is left is the service
 LATENCY, SPEED, PACKED = 50, 300, 5  # targets: times faster than the command, the command, and unpacked
 
 Service = Any  # what packtrain.connect gives
@@ -138,13 +139,15 @@ def measured(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
             "what": f"latency of a small run, {engine} engine",
             "seconds": round(latency, 4), "low": round(low, 4), "high": round(high, 4),
             "command_seconds": round(command, 2),
-            "times_faster_than_command": round(command / latency), "target": LATENCY,
+            "times_faster_than_command": round(command / latency),
+            "target": LATENCY if engine == SMALLEST else "",
         }  # fmt: skip
         whole = record.quantiles(packed)[1]
         yield {
             "what": f"{arguments.submissions} submissions by {THREADS} threads, {engine} engine",
             "seconds": round(whole, 2), "command_seconds": round(command * arguments.submissions, 1),
-            "times_faster_than_command": round(command * arguments.submissions / whole), "target": SPEED,
+            "times_faster_than_command": round(command * arguments.submissions / whole),
+            "target": SPEED if engine == SMALLEST else "",
             "unpacked_seconds": round(record.quantiles(unpacked)[1], 2),
             "times_faster_than_unpacked": round(record.quantiles(unpacked)[1] / whole, 2),
             "unpacked_target": PACKED if engine == "step" else "",

@@ -23,7 +23,7 @@ from typing import Any
 import packtrain
 from scripts.common import commands, record
 
-JOBS, CLIENTS, SEEDS = 1000, 8, 5
+JOBS, CLIENTS, SEEDS = 1000, 8, 2
 COMMON = "compute.device=cpu", "monitor=quiet", "loop.batch_size=100"
 STEP = "engine=step", "compute.backend=reference"
 KINDS = (
