@@ -134,7 +134,7 @@ def digest_alone(asked: Sequence[str]) -> str:
         return digest(lambda name: Path(folder, "alone", name).read_bytes())
 
 
-def figures(jobs: int = JOBS, clients: int = CLIENTS, pause: float = 3.0) -> dict[str, Any]:
+def figures(jobs: int = JOBS, clients: int = CLIENTS, pause: float = 0.3) -> dict[str, Any]:
     """How many were accepted, and how many of them were lost, doubled or came out otherwise: 0 of each."""
     with killed(pause) as service:
         connection = connected(service)
