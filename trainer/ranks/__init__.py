@@ -1,0 +1,1 @@
+"""Ranks: the processes of torchrun that train one pack together."""
