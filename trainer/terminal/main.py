@@ -35,7 +35,7 @@ from ..console.tables import new_console
 from ..folder.command import command_of
 from .command_line import for_hydra
 from .commands import command_of as own_command
-from .hydra import lend_plugins, register
+from .hydra import register
 from .resume import resumed
 from .unread import lasting_output
 
@@ -101,12 +101,11 @@ def _run_hydra(arguments: list[str]) -> None:
 
 
 def _prepare() -> None:
-    """Makes Hydra know our configs and our sweeper, and let exceptions through to `_main`."""
+    """Makes Hydra know our configs, and let exceptions through to `_main`."""
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # Torch's threads wait for one another by spinning: for long, where other programs hold the cores.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     register()
-    lend_plugins()
 
 
 class PackFailed(Exception):
