@@ -27,12 +27,12 @@ JOIN = """
 import subprocess, sys
 import ray
 
-@ray.remote(max_retries=2)
-def work():
-    subprocess.run([sys.executable, "-m", "packtrain", *sys.argv[2:]], check=True)
+@ray.remote(max_retries=2, retry_exceptions=True)
+def work(words):
+    subprocess.run([sys.executable, "-m", "packtrain", *words], check=True)
 
 ray.init(sys.argv[1])
-ray.get([work.remote() for _ in range(2)])
+ray.get([work.remote(sys.argv[2:]) for _ in range(2)])
 """
 
 

@@ -173,7 +173,7 @@ def test_a_pack_that_ends_every_worker_is_given_up(tmp_path: Path) -> None:
         with pytest.raises(SystemExit):
             Worker(tmp_path, plan_of(1), train).work()
         assert called == ["0"]
-    worker = Worker(tmp_path, plan_of(1), train)
+    worker = Worker(tmp_path, plan_of(1), print)
     worker.work()
     assert worker.reasons() == {"0": "CUDA error: out of memory, 3 times"}
     write_attempts(tmp_path / "0", Attempts([""] * MOST, [""] * MOST))
