@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ADDRESS = "127.0.0.1:6399"
-SECONDS = 120
+SECONDS = 240
 LAUNCHER = (
     "hydra/launcher=ray",
     f"hydra.launcher.ray.init.address={ADDRESS}",
@@ -50,12 +50,14 @@ def start() -> None:
     )
     size = ("--num-cpus=2", "--object-store-memory=80000000", f"--temp-dir={os.environ['TMPDIR']}/ray")
     ray = str(Path(sys.executable).with_name("ray"))
+    said = ""
     for _ in range(3):
         done = subprocess.run([ray, "start", "--head", *where, *size], capture_output=True, text=True)
         if done.returncode == 0:
             return
+        said = done.stderr
         subprocess.run([ray, "stop", "--force"], capture_output=True)
-    sys.exit(done.stderr)
+    sys.exit(said)
 
 
 def until(value: Callable[[], Any]) -> Any:
