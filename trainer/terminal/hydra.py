@@ -17,7 +17,9 @@ def register() -> None:
     """From now on Hydra composes configs of our schema, and finds `hydra/sweeper=packed`."""
     if PLUGINS not in sys.path:
         sys.path.append(PLUGINS)
-    ConfigStore.instance().store(name="schema", node=Config, provider="packtrain")
+    store = ConfigStore.instance()
+    if "schema.yaml" not in store.repo:
+        store.store(name="schema", node=Config, provider="packtrain")
     OmegaConf.register_new_resolver("file_name", file_name, replace=True)
 
 
