@@ -109,8 +109,9 @@ def cli(
     def run(*arguments: str) -> Ended:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-        defaults = () if {*arguments[:1]} & {*COMMANDS} else ("compute.device=cpu", "hydra.run.dir=out")
         given = {argument.partition("=")[0] for argument in arguments}
+        bare = {*arguments[:1]} & {*COMMANDS} or given == {"join"}
+        defaults = () if bare else ("compute.device=cpu", "hydra.run.dir=out")
         missing = [default for default in defaults if default.partition("=")[0] not in given]
         if "hydra.run.dir=out" in missing and "resume" not in given:
             shutil.rmtree("out", ignore_errors=True)
