@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from ..folder.command import command_of
 from ..folder.lock import locked
 from ..folder.plan import Plan, PlannedPack, check_files, check_same, read_plan, unfinished, write_plan
-from .planner import ComposedConfigs, make_plan
+from .planner import ComposedConfigs, IsSearch, make_plan
 
 log = logging.getLogger(__name__)
 FAILED = JobStatus.FAILED
@@ -65,26 +65,28 @@ class Sweep:
         """Trains the packs that are not finished, and writes and prints the results of all.
 
         Raises UserError before anything starts where a pack can't be trained, or where the folder holds
-        another sweep; SystemExit with 1 where packs failed, and with 130, 143 or 0 after a signal.
+        another sweep; IsSearch where the command is a search; SystemExit with 1 where packs failed, and with 130, 143 or 0 after a signal.
         """
         from .report import report  # noqa: PLC0415 (pyarrow is slow: tab completion waits for it)
 
-        with self._ended():
+        with self.ended():
             plan = self._plan(overrides)
             with locked(self.root):
                 self._write(plan)
                 waiting = unfinished(self.root, plan)
-                launched = self._launch(waiting)
+                launched = self.launch(waiting)
                 failed = report(self.root, plan, launched.reasons(waiting))
             if launched.stopped or failed:
                 sys.exit(launched.code if launched.stopped else 1)
             return launched.jobs
 
     @contextmanager
-    def _ended(self) -> Iterator[None]:
+    def ended(self) -> Iterator[None]:
         """Calls Hydra's callbacks at an end by an exception, where Hydra itself doesn't."""
         try:
             yield
+        except IsSearch:  # which hasn't ended
+            raise
         except BaseException:
             job: Any = self.config.hydra.job
             self.context.callbacks.on_multirun_end(self.config, config_name=job.config_name)
@@ -93,6 +95,8 @@ class Sweep:
     def _plan(self, overrides: list[str]) -> Plan:
         """The plan in the folder, or a new one."""
         if plan := read_plan(self.root):
+            if plan.objective:
+                raise IsSearch(f"{self.root} holds a search: take another hydra.sweep.dir")
             check_same(self.root, plan, command_of(self.config), overrides)
             check_files(self.root, plan)
             return plan
@@ -117,7 +121,8 @@ class Sweep:
         OmegaConf.save(self.config, self.root / "multirun.yaml")
         write_plan(self.root, plan)
 
-    def _launch(self, packs: list[PlannedPack]) -> Launched:
+    def launch(self, packs: list[PlannedPack]) -> Launched:
+        """Trains packs as jobs of the launcher."""
         jobs = [pack.overrides for pack in packs]
         try:
             return Launched(list(self.launcher.launch(jobs, initial_job_idx=0)) if jobs else [])

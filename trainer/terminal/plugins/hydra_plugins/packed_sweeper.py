@@ -1,5 +1,6 @@
 """Hydra's `hydra/sweeper=packed`. Hydra looks for plugins in folders of this name on sys.path."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,11 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from packtrain.trainer.config import schema
+from packtrain.trainer.sweep.planner import IsSearch
 from packtrain.trainer.sweep.sweep import Sweep
+
+SEARCHES = {f"search={kind}" for kind in schema.SEARCHES}
 
 
 @dataclass
@@ -37,5 +42,11 @@ class PackedSweeper(Sweeper):
         self.prepared = Sweep(hydra_context, launcher, config)
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Trains the sweep that the command's `arguments` make, with those in `params`."""
-        return self.prepared.run([*self.params, *arguments])
+        """Trains the sweep or search that the command's `arguments` make, with those in `params`."""
+        overrides = [*self.params, *arguments]
+        if not SEARCHES.intersection(overrides):
+            with suppress(IsSearch):
+                return self.prepared.run(overrides)
+        from packtrain.trainer.search.launched import run_search  # noqa: PLC0415 (torch takes seconds)
+
+        return run_search(self.prepared, overrides)
