@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hydra._internal.callbacks import Callbacks
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -71,7 +72,7 @@ def run_search(sweep: Sweep, overrides: Sequence[str]) -> None:
         if pack.config.search.kind == "grid":
             raise UserError(f"{sweep.root} holds a search: take another hydra.sweep.dir")
         command = command_of(sweep.config)
-        hydras = [word for word in command.typed if word.startswith("hydra")]
+        hydras = [word for word in command.typed if word.startswith("hydra") and not word.startswith(OWN)]
         command = replace(command, typed=[*words, *hydras])
         ended = search(cfg, pack, words, sweep.root, command, trainer, new_console())
     if ended.code or ended.interrupted:
@@ -84,9 +85,9 @@ def launcher_of(config: DictConfig, root: Path, task: TaskFunction) -> LaunchedP
     `task` is what Hydra calls for each of them, and `root` the search's folder.
     """
     hydra: Any = GlobalHydra.instance().hydra
-    context = HydraContext(hydra.config_loader, hydra.callbacks)
+    context = HydraContext(hydra.config_loader, Callbacks(config))
     ours = copy.deepcopy(config)
-    with read_write(ours), open_dict(ours):
+    with read_write(ours.hydra), open_dict(ours.hydra):
         ours.hydra.sweep.dir = str(root)
         kept = [word for word in config.hydra.overrides.hydra if word.partition("=")[0] not in OWN]
         ours.hydra.overrides.hydra = [*kept, "hydra.mode=MULTIRUN", f"hydra.sweep.dir={quoted(str(root))}"]
