@@ -99,27 +99,28 @@ def _most(structures: Structures, group: Group) -> int | None:
 
 
 def _pack(folder: str, first: int, group: Group, structures: Structures) -> RoundPack:
-    config, words = structures.config(group.values), words_of(group.values)
-    over = _over(config, group.points)
-    config = of_round(config, over)
-    overrides = [*filter(_is_the_packs, structures.overrides), *words]
+    over = _over(structures.config(group.values), group.points)
+    config = of_round(structures.config(group.values), over)
+    asked = [word for word in structures.overrides if word.partition("=")[0] not in over]
+    asked += words_of(group.values)
+    overrides = list(filter(_is_the_packs, asked))
     runs, refused, pack = len(group.points), "", None
     try:
         pack = make_pack(config, overrides)
     except MISTAKES as error:
         runs, refused = 0, sentence(error)
     planned = PlannedPack(folder, [], group.values, first, runs, refused)
-    job = [*(o for o in structures.overrides if not o.lstrip("+~").startswith(DRIVERS)), *words]
+    job = [word for word in asked if not word.lstrip("+~").startswith(DRIVERS)]
     job += [f"pack.over={spelled(over)}", "pack.zip=true", f"hydra.sweep.subdir={quoted(folder)}"]
     return RoundPack(planned, group.places, config, overrides, pack, job)
 
 
 def _over(config: DictConfig, points: Sequence[Point]) -> dict[str, list[Any]]:
     """The values of each field in the runs; where nothing differs, a field with the value that it has anyway."""
-    if points[0]:
+    if points[0] or len(points) == 1:
         return {name: [point[name] for point in points] for name in points[0]}
     name = "seed" if config.loop.steps is None else "loop.steps"
-    return {name: [OmegaConf.select(config, name)] * len(points)} if len(points) > 1 else {}
+    return {name: [OmegaConf.select(config, name)] * len(points)}
 
 
 def of_round(cfg: DictConfig, over: Mapping[str, list[Any]]) -> DictConfig:

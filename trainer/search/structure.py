@@ -50,7 +50,7 @@ def grouped(points: Sequence[Point], structural: Collection[str], most: int | No
     """
     groups: dict[str, Group] = {}
     for place, point in enumerate(points):
-        values = {field: value for field, value in point.items() if field in structural}
+        values = {field: point[field] for field in structural if field in point}
         group = groups.setdefault(repr(values), Group(values, [], []))
         group.points.append({field: value for field, value in point.items() if field not in structural})
         group.places.append(place)

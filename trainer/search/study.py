@@ -90,7 +90,7 @@ class OptunaSearch:
         known = self._known()
         suggest = self._evolve if self.settings.sampler == CMAES else self._suggest
         params = [known[run].params if run in known else suggest(run) for run in range(first, first + runs)]
-        return [{field: self.values[field](value) for field, value in of_run.items()} for of_run in params]
+        return [{field: self.values[field](of_run[field]) for field in self.space} for of_run in params]
 
     def tell(self, first: int, values: Sequence[float | None], pruned: Mapping[int, int]) -> None:
         """Takes the objective of the runs from `first` on, None for a failure; a second time changes nothing.
