@@ -250,7 +250,7 @@ class SearchConfig:
     """
 
     kind: str = "grid"
-    max_pack: int | None = only(None, "grid")
+    max_pack: int | None = None
     space: dict[str, Any] = mapping(*SEARCHES)
     objective: str = "loss"
     direction: str | None = None
