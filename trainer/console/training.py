@@ -11,6 +11,7 @@ from rich.console import Console
 from ...kernels.common import source_cache
 from ..config.pack import Pack
 from ..engines.at_work import enough_memory
+from ..engines.devices import own_device
 from ..folder.checkpoint import NEVER, Checkpoints
 from ..folder.command import Command, write_command
 from ..folder.curves import read_curves
@@ -78,7 +79,8 @@ def run(
     ...     run(make_pack(config), Path(folder) / "out", Console(file=io.StringIO()))
     Ended(code=0, interrupted=False)
     """
-    with locked(folder), telling_of_compiling(console, pack.config.monitor.progress), enough_memory():
+    device, progress = own_device(pack.config.compute), pack.config.monitor.progress
+    with locked(folder), device, telling_of_compiling(console, progress), enough_memory():
         session = _prepare(pack)
         monitor = Monitor(session, folder, console)
         session.watchers.append(monitor)
