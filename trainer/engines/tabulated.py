@@ -114,8 +114,9 @@ class TabulatedEngine(ABC):
             self.block = self.step // self.capacity
             for table, new in zip(self.tables, self._tables(), strict=True):
                 table.copy_(new)
-        start, self.step = self.step, until_step
+        start = self.step
         self._execute(start % self.capacity, until_step - start)
+        self.step = until_step
         return self._history(start)
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
