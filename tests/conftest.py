@@ -18,12 +18,14 @@ from threadpoolctl import threadpool_limits
 
 from packtrain.trainer.terminal.commands import COMMANDS
 from packtrain.trainer.terminal.main import main
+from tests.composing import hasten
 from tests.helpers import IMPORTABLE, Command, Ended
 
 # On shared cores, threads that wait for one another take 20 times as long.
 torch.set_num_threads(1)
 threadpool_limits(1)  # of NumPy, which a plugin of pytest may have imported
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of what is imported later, and of processes that tests start
+hasten()  # half of the time that commands take here is Hydra's
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,5 +9,7 @@ from ..config.schema import Config
 
 def register() -> None:
     """From now on Hydra composes configs of our schema."""
-    ConfigStore.instance().store(name="schema", node=Config, provider="packtrain")
+    store = ConfigStore.instance()
+    if "schema.yaml" not in store.repo:
+        store.store(name="schema", node=Config, provider="packtrain")
     OmegaConf.register_new_resolver("file_name", file_name, replace=True)
