@@ -9,8 +9,6 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from packtrain.trainer.sweep.sweep import Sweep
-
 
 @dataclass
 class PackedSweeperConf:
@@ -33,6 +31,9 @@ class PackedSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Prepares the sweep of the command."""
+        # every program that uses Hydra imports this file, wherever Packtrain is installed
+        from packtrain.trainer.sweep.sweep import Sweep  # noqa: PLC0415 (see above)
+
         launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
         self.prepared = Sweep(hydra_context, launcher, config)
 
