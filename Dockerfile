@@ -11,14 +11,16 @@ ARG VARIANT=cuda
 ARG INDEX=
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 COPY scripts/image/${VARIANT}.txt /src/requirements.txt
-# Built where a package has no wheel, by the setuptools of this list alone: nothing comes in without its hash.
+# Nothing comes in without its hash: what has no wheel is built by the setuptools of this list. torch's own tests and
+# the headers for extensions of it are left out.
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     python3 -m venv /opt/packtrain \
     && grep '^setuptools==' /src/requirements.txt >/src/setuptools.txt \
     && for list in setuptools requirements; do \
         /opt/packtrain/bin/pip install --require-hashes --no-deps ${INDEX:+--extra-index-url "$INDEX"} \
         --no-build-isolation --requirement "/src/$list.txt" || exit; \
-    done
+    done \
+    && rm -rf /opt/packtrain/lib/python3*/site-packages/torch/test /opt/packtrain/lib/python3*/site-packages/torch/include
 
 COPY pyproject.toml README.md LICENSE /src/
 COPY conf /src/conf
