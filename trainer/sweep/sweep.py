@@ -29,7 +29,7 @@ from ..folder.plan import (
 )
 from .failed import PackBroke
 from .join import Worker
-from .planner import ComposedConfigs, make_plan
+from .planner import ComposedConfigs, IsSearch, make_plan
 
 log = logging.getLogger(__name__)
 FAILED = JobStatus.FAILED
@@ -78,11 +78,11 @@ class Sweep:
         """Trains the packs that are not finished, and writes and prints the results of all.
 
         Raises UserError before anything starts where a pack can't be trained, or where the folder holds
-        another sweep; SystemExit with 1 where packs failed, and with 130, 143 or 0 after a signal.
+        another sweep; IsSearch where the command is a search; SystemExit with 1 where packs failed, and with 130, 143 or 0 after a signal.
         """
         from .report import report  # noqa: PLC0415 (pyarrow is slow: tab completion waits for it)
 
-        with self._ended():
+        with self.ended():
             if self._launcher == JOIN:
                 return self._join(overrides)
             plan = self._plan(overrides)
@@ -90,7 +90,7 @@ class Sweep:
                 self._write(plan)
                 waiting = unfinished(self.root, plan)
                 forget_attempts(self.root / pack.folder for pack in waiting)
-                launched = self._launch(waiting)
+                launched = self.launch(waiting)
                 failed = report(self.root, plan, launched.reasons(waiting))
             if launched.stopped or failed:
                 sys.exit(launched.code if launched.stopped else 1)
@@ -129,7 +129,7 @@ class Sweep:
 
     def _train(self, plan: Plan, pack: PlannedPack) -> None:
         """Trains one pack here. Raises PackFailed where it failed, and SystemExit after a signal."""
-        launched = self._launch([pack], plan.packs.index(pack))
+        launched = self.launch([pack], plan.packs.index(pack))
         if launched.stopped:
             sys.exit(launched.code)
         if not launched.jobs:
@@ -142,10 +142,12 @@ class Sweep:
         return self.config.hydra.runtime.choices[LAUNCHER]
 
     @contextmanager
-    def _ended(self) -> Iterator[None]:
+    def ended(self) -> Iterator[None]:
         """Calls Hydra's callbacks at an end by an exception, where Hydra itself doesn't."""
         try:
             yield
+        except IsSearch:  # which hasn't ended
+            raise
         except BaseException:
             job: Any = self.config.hydra.job
             self.context.callbacks.on_multirun_end(self.config, config_name=job.config_name)
@@ -154,6 +156,8 @@ class Sweep:
     def _plan(self, overrides: list[str]) -> Plan:
         """The plan in the folder, or a new one."""
         if plan := read_plan(self.root):
+            if plan.objective:
+                raise IsSearch(f"{self.root} holds a search: take another hydra.sweep.dir")
             check_same(self.root, plan, command_of(self.config), overrides)
             check_files(self.root, plan)
             return plan
@@ -178,7 +182,8 @@ class Sweep:
         OmegaConf.save(self.config, self.root / "multirun.yaml")
         write_plan(self.root, plan)
 
-    def _launch(self, packs: list[PlannedPack], first: int = 0) -> Launched:
+    def launch(self, packs: list[PlannedPack], first: int = 0) -> Launched:
+        """Trains packs as jobs of the launcher, numbered from `first`."""
         jobs = [pack.overrides for pack in packs]
         try:
             return Launched(list(self.launcher.launch(jobs, initial_job_idx=first)) if jobs else [])

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import hydra
 import yaml
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
@@ -30,6 +31,7 @@ from packtrain import __version__
 from ...kernels.common.errors import UserError
 from ..config.interpolation import settled
 from ..config.pack import Pack, make_pack
+from ..config.schema import SEARCHES
 from ..config.sentences import sentence
 from ..console.tables import new_console
 from ..folder.command import command_of
@@ -156,14 +158,30 @@ def _train(cfg: DictConfig, alone: bool) -> "Ended":
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
     overrides: Any = OmegaConf.to_container(job.overrides.task)  # interpolations as they were typed
+    if not alone and cfg.search.kind in SEARCHES:
+        from ..search.packs import train_job  # noqa: PLC0415 (likewise)
+
+        return train_job(cfg, overrides, folder, new_console())
     pack = make_pack(cfg, overrides)
     _settle(cfg, pack, folder)
     if pack.config.search.kind == "grid":
         command = command_of(HydraConfig.instance().cfg) if alone else None
         return run(pack, folder, new_console(), command)
+    return _search(cfg, pack, overrides, folder)
+
+
+def _search(cfg: DictConfig, pack: Pack, overrides: list[str], root: Path) -> "Ended":
+    """Trains the rounds of a search: here, or as jobs of the launcher that was chosen."""
+    from ..search.launched import Composer, launcher_of  # noqa: PLC0415 (likewise)
+    from ..search.packs import InProcess  # noqa: PLC0415 (likewise)
     from ..search.rounds import search  # noqa: PLC0415 (likewise)
 
-    return search(cfg, pack, overrides, folder, new_console())
+    whole: Any = HydraConfig.instance().cfg
+    if whole.hydra.runtime.choices["hydra/launcher"] == "basic":
+        trainer = InProcess(Composer(GlobalHydra.instance().config_loader(), whole), new_console())
+    else:
+        trainer = launcher_of(whole, root.absolute(), task.__wrapped__)
+    return search(cfg, pack, overrides, root, command_of(whole), trainer, new_console())
 
 
 def _settle(cfg: DictConfig, pack: Pack, folder: Path) -> None:
