@@ -5,8 +5,9 @@
 
 Whole commands in processes of their own, from start to files: packs of the primer (1,000 steps of 256
 samples), tables of decays of 20 samples by group, a pack of RUNS runs on so many ranks, and one pass over so
-many streamed samples. `train` are the seconds of it that compute. A point of more than LONG seconds is
-measured once. Exits with 1 where a point takes more than TOLERANCE times what the one before did, by size.
+many streamed samples. `train` are the seconds of it that compute, `processor` those of all processors. What
+takes more than LONG seconds is measured once. Exits with 1 where a size takes more than TOLERANCE times what
+the one before did, in proportion.
 """
 
 import argparse
@@ -100,19 +101,22 @@ SERIES = {
 
 def measure(what: str, size: int, repeats: int) -> dict[str, Any]:
     """The row of one point. Raises RuntimeError, with what it said, where its command fails."""
-    series, seconds, train = SERIES[what], [], []
+    series, seconds, processor, train = SERIES[what], [], [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         series.prepare(size, folder)
         while len(seconds) < repeats and sum(seconds) < LONG:
             results = folder / f"results-{len(seconds)}"
             words = *series.words(size), f"hydra.run.dir={results}"
-            seconds.append(commands.run(folder, "-m", "packtrain", *words).seconds)
+            spent = commands.run(folder, "-m", "packtrain", *words)
+            seconds.append(spent.seconds)
+            processor.append(spent.processor)
             train.append(json.loads((results / "result.json").read_text())["seconds"]["train"])
             shutil.rmtree(results)
     low, middle, high = (round(value, 3) for value in record.quantiles(seconds))
-    computing = round(record.quantiles(train)[1], 4)
-    numbers = {"seconds": middle, "p20": low, "p80": high, "train": computing, "repeats": len(seconds)}
+    others = {"train": train, "processor": processor}
+    medians = {name: round(record.quantiles(values)[1], 4) for name, values in others.items()}
+    numbers = {"seconds": middle, "p20": low, "p80": high, **medians, "repeats": len(seconds)}
     return {"what": what, "size": size, **numbers, **record.where("cpu")}
 
 

@@ -12,20 +12,22 @@ from scripts.bench import bench_growth
 from scripts.bench.bench_growth import SERIES, points, steep
 from scripts.common import commands, record
 from scripts.pictures import growth
-from tests.helpers import run_cli
+from tests.helpers import Command, result_in
 
-SIZES = {"runs": 3, "groups": 2, "samples": 20_000}
-LARGE = {"runs": "runs", "groups": "runs", "samples": "samples"}  # where a result says the size
+# (a series, a size, what its result says of it)
+SMALL = [("runs", 3, {"runs": 3}), ("groups", 2, {"runs": 2}), ("samples", 20_000, {"runs": 1, "steps": 3})]
 
 
-@pytest.mark.parametrize("what", SIZES)
-def test_a_command_trains_so_many(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    size, series = SIZES[what], SERIES[what]
+@pytest.mark.parametrize(("what", "size", "said"), SMALL)
+def test_a_command_trains_so_many(
+    cli: Command, tmp_path: Path, what: str, size: int, said: dict[str, int]
+) -> None:
+    series = SERIES[what]
     series.prepare(size, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    run_cli(*series.words(size), "hydra.run.dir=results")
-    result = json.loads((tmp_path / "results" / "result.json").read_text())
-    assert result[LARGE[what]] == size and result["seconds"]["train"] > 0
+    ended = cli(*series.words(size), f"hydra.run.dir={tmp_path / 'results'}")
+    assert ended.code == 0, ended.err
+    result = result_in(tmp_path / "results")
+    assert {name: result[name] for name in said} == said and result["seconds"]["train"] > 0
 
 
 def test_a_row_a_size_with_what_its_repeats_took(monkeypatch: pytest.MonkeyPatch) -> None:
