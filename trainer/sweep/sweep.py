@@ -65,7 +65,8 @@ class Sweep:
         """Trains the packs that are not finished, and writes and prints the results of all.
 
         Raises UserError before anything starts where a pack can't be trained, or where the folder holds
-        another sweep; IsSearch where the command is a search; SystemExit with 1 where packs failed, and with 130, 143 or 0 after a signal.
+        another sweep; IsSearch where the command is a search; SystemExit with 1 where packs failed, and with
+        130, 143 or 0 after a signal.
         """
         from .report import report  # noqa: PLC0415 (pyarrow is slow: tab completion waits for it)
 

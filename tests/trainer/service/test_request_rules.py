@@ -99,7 +99,8 @@ REFUSED = {
     "is the name of a file": ["data.path=''", "data.path=null,''"],
     "one for all runs": [
         'pack.over={data.path: "/etc/passwd"}', "search.space={data.path: {choices: [/etc/passwd]}}",
-        "search.space.data.path={choices: [a]}", "data.path={a: /etc/passwd}",
+        "search.space.data.path={choices: [a]}", "search.space={optimizer: {choices: [../../etc/x]}}",
+        "search.space.experiment.choices=['pkg://x']", "search.space={data: {path: {choices: [/etc/passwd]}}}", "data.path={a: /etc/passwd}",
     ],
     "control characters": [
         "name=a\0b", "name=a\x1b[2J", "name=\x7f", "name=a\rb", "name=\ud800", "name=a\x85",
@@ -259,7 +260,7 @@ TEXTS = {
     "checkpoint.every": "is a number of steps or seconds",
     "pack.over": "are values of fields of this list, read by Hydra's grammar after the rule on ${",
     "search.kind": WORD,
-    "search.space": "are fields of this list that differ between runs, and numbers",
+    "search.space": "are fields of this list, and what each of them may be",
     "search.objective": "is one of a few words of ours, or a metric",
     "search.direction": WORD,
     "search.over_seeds": WORD,
