@@ -77,7 +77,10 @@ REFUSED = {
         "experiment=digits,../x", "experiment='/etc/x'", "experiment=file:///etc/x", r"experiment=a\\b",
         "experiment=x.yaml", "experiment='a b'",
     ],
-    "model is one of": ["model=../experiment/digits", "model=/etc/passwd"],
+    "model is one of": [
+        "model=../experiment/digits", "model=/etc/passwd", "search.space={model: {choices: [mlp, ../../a]}}",
+        "search.space.model.choices=['pkg://a']",
+    ],
     "experiment is one of danwood": [
         "experiment=glob(../*)", "experiment=glob(/etc/*)", "experiment=glob(*,exclude=../*)",
     ],
@@ -99,8 +102,8 @@ REFUSED = {
     "is the name of a file": ["data.path=''", "data.path=null,''"],
     "one for all runs": [
         'pack.over={data.path: "/etc/passwd"}', "search.space={data.path: {choices: [/etc/passwd]}}",
-        "search.space.data.path={choices: [a]}", "search.space={optimizer: {choices: [../../etc/x]}}",
-        "search.space.experiment.choices=['pkg://x']", "search.space={data: {path: {choices: [/etc/passwd]}}}", "data.path={a: /etc/passwd}",
+        "search.space.data.path={choices: [a]}", "data.path={a: /etc/passwd}",
+        "search.space={data: {path: {choices: [/etc/passwd]}}}",
     ],
     "control characters": [
         "name=a\0b", "name=a\x1b[2J", "name=\x7f", "name=a\rb", "name=\ud800", "name=a\x85",
