@@ -35,9 +35,11 @@ from ..config.schema import SEARCHES
 from ..config.sentences import sentence
 from ..console.tables import new_console
 from ..folder.command import command_of
+from ..sweep.failed import PackBroke, PackFailed
 from .command_line import for_hydra
 from .commands import command_of as own_command
-from .hydra import lend_plugins, register
+from .hydra import register
+from .join import joined
 from .resume import resumed
 from .unread import lasting_output
 
@@ -94,7 +96,7 @@ def _dispatch(arguments: list[str]) -> None:
         if (typed := fit_command(arguments[1:])) is not None:
             _run_hydra(typed)
     else:
-        _run_hydra(resumed(arguments))
+        _run_hydra(resumed(joined(arguments)))
 
 
 def _run_hydra(arguments: list[str]) -> None:
@@ -103,16 +105,11 @@ def _run_hydra(arguments: list[str]) -> None:
 
 
 def _prepare() -> None:
-    """Makes Hydra know our configs and our sweeper, and let exceptions through to `_main`."""
+    """Makes Hydra know our configs, and let exceptions through to `_main`."""
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # Torch's threads wait for one another by spinning: for long, where other programs hold the cores.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     register()
-    lend_plugins()
-
-
-class PackFailed(Exception):
-    """A job of a sweep has no run worth keeping, and why: the sweep goes on, and exits with 1."""
 
 
 @hydra.main(version_base="1.3", config_path="pkg://packtrain.conf", config_name="train")
@@ -148,7 +145,7 @@ def _one_of_many(cfg: DictConfig) -> "Ended":
         raise PackFailed(sentence(error)) from None
     except Exception as error:
         log.exception("the training failed")
-        raise PackFailed(f"{type(error).__name__}: {error}; its train.log has the traceback") from None
+        raise PackBroke(f"{type(error).__name__}: {error}; its train.log has the traceback") from None
     if ended.code == 1:
         raise PackFailed("no run of it can be used")
     return ended

@@ -10,12 +10,6 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from packtrain.trainer.config import schema
-from packtrain.trainer.sweep.planner import IsSearch
-from packtrain.trainer.sweep.sweep import Sweep
-
-SEARCHES = {f"search={kind}" for kind in schema.SEARCHES}
-
 
 @dataclass
 class PackedSweeperConf:
@@ -38,13 +32,20 @@ class PackedSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Prepares the sweep of the command."""
+        # every program that uses Hydra imports this file, wherever Packtrain is installed
+        from packtrain.trainer.sweep.sweep import Sweep  # noqa: PLC0415 (see above)
+
         launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
         self.prepared = Sweep(hydra_context, launcher, config)
 
     def sweep(self, arguments: list[str]) -> Any:
         """Trains the sweep or search that the command's `arguments` make, with those in `params`."""
+        # every program that uses Hydra imports this file, wherever Packtrain is installed
+        from packtrain.trainer.config.schema import SEARCHES  # noqa: PLC0415 (see above)
+        from packtrain.trainer.sweep.planner import IsSearch  # noqa: PLC0415 (see above)
+
         overrides = [*self.params, *arguments]
-        if not SEARCHES.intersection(overrides):
+        if not {f"search={kind}" for kind in SEARCHES} & set(overrides):
             with suppress(IsSearch):
                 return self.prepared.run(overrides)
         from packtrain.trainer.search.launched import run_search  # noqa: PLC0415 (torch takes seconds)
