@@ -8,15 +8,18 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ...kernels.common.errors import UserError
+from .slurm import restarts
 
 FILE = ".lock"
 GLANCE = 0.1  # seconds for which a folder may seem taken because another process looks whether it is
+LINGERS = 120.0  # and because the former start of a job, on a node that failed, isn't gone yet
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Inside `with`, only this process writes into `folder`; however it ends, the system lets go of it.
 
+    A job that its scheduler started again waits for its former start to be gone.
     Raises UserError where another process has it, or where nothing can be written.
 
     >>> import tempfile
@@ -29,7 +32,7 @@ def locked(folder: Path) -> Iterator[None]:
     lock = FileLock(folder / FILE)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=GLANCE)
+        lock.acquire(timeout=LINGERS if restarts() else GLANCE)
     except Timeout:
         raise UserError(
             f"{folder} is being written by another packtrain: wait for its end, or take another folder"

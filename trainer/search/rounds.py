@@ -100,7 +100,7 @@ def _search(
         pruned = {line["index"]: line["steps"] for line in lines if line["outcome"].startswith(PRUNED)}
         searcher.tell(planned.first, [objective.of(nested(line)) for line in lines], pruned)
     waiting = unfinished(root, plan)
-    report(root, plan, {planned.folder: "the search was stopped before its end" for planned in waiting})
+    report(root, plan, {}, "the search was stopped before its end")
     best = _best(lines_best_first(_lines(root), objective)[0], space, objective)
     if best:
         next_steps(console, best=best)

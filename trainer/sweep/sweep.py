@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from ..folder.command import command_of
 from ..folder.lock import locked
 from ..folder.plan import Plan, PlannedPack, check_files, check_same, read_plan, unfinished, write_plan
+from .lost import each_for_itself
 from .planner import ComposedConfigs, make_plan
 
 log = logging.getLogger(__name__)
@@ -48,10 +49,9 @@ class Launched:
     code: int = 0
 
     def reasons(self, packs: list[PlannedPack]) -> dict[str, str]:
-        """folder -> why there are no results, where that is known."""
+        """folder -> why its job failed."""
         ended = zip(packs, self.jobs, strict=False)
-        failed = {pack.folder: str(job._return_value) for pack, job in ended if job.status is FAILED}
-        return dict.fromkeys([pack.folder for pack in packs], self.why) | failed
+        return {pack.folder: str(job._return_value) for pack, job in ended if job.status is FAILED}
 
 
 class Sweep:
@@ -75,7 +75,7 @@ class Sweep:
                 self._write(plan)
                 waiting = unfinished(self.root, plan)
                 launched = self._launch(waiting)
-                failed = report(self.root, plan, launched.reasons(waiting))
+                failed = report(self.root, plan, launched.reasons(waiting), launched.why)
             if launched.stopped or failed:
                 sys.exit(launched.code if launched.stopped else 1)
             return launched.jobs
@@ -120,7 +120,8 @@ class Sweep:
     def _launch(self, packs: list[PlannedPack]) -> Launched:
         jobs = [pack.overrides for pack in packs]
         try:
-            return Launched(list(self.launcher.launch(jobs, initial_job_idx=0)) if jobs else [])
+            with each_for_itself():
+                return Launched(list(self.launcher.launch(jobs, initial_job_idx=0)) if jobs else [])
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
             return Launched([], "the sweep was stopped before it had results", stopped=True, code=code)
