@@ -29,7 +29,7 @@ def folder_before(named: Path, pattern: str, by_time: Sequence[str], command: Co
     """The folder that the former start of this job made for the command, None where this is the first.
 
     `pattern` is what the config says where this start would be `named`, and its parts with one of the words
-    `by_time` may have been others. Of several, for equal commands of a job, it is the first that hasn't ended.
+    `by_time` may have been others. Of several, of equal commands, it is the first that hasn't ended.
 
     >>> folder_before(Path("out/now"), "out/${now:%H-%M}", ["${now:"], Command("train", [], [], "."))
     """
