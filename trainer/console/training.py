@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ...kernels.common import source_cache
+from ...kernels.common.errors import UserError
 from ..config.pack import Pack
 from ..engines.at_work import enough_memory
 from ..engines.devices import own_device
@@ -137,7 +138,8 @@ def train(
 ) -> None:
     """Advances the session to its end, or until a signal comes, and saves checkpoints, the last one then.
 
-    No slice of steps goes beyond the next `pause` after a step. `stop` may say a reason, too.
+    No slice of steps goes beyond the next `pause` after a step. `stop` may say a reason, too. Raises UserError
+    where data can't be read any more, after saving what was trained.
 
     >>> from packtrain.trainer.config.schema import *
     >>> config = Config(
@@ -155,7 +157,13 @@ def train(
         if reason := signals.reason or stop():
             session.end(reason, interrupted=True)
             break
-        session.advance(min(checkpoints.next(session.step), pause(session.step)))
+        step = session.step
+        try:
+            session.advance(min(checkpoints.next(step), pause(step)))
+        except UserError:  # of files that are streamed, and can't be read any more
+            if session.step == step:  # else a validation failed, which would be left out on resuming
+                checkpoints.save(step, session.seconds)
+            raise
         with session.stopwatch.running(training=True):
             checkpoints.save_if_due(session.step, session.seconds)
     with session.stopwatch.running(training=True):

@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 
 from ...kernels.sums import sum_in_order
+from ...kernels.sums.blocks import in_order
 from ..optimizers import State
+from ..ranks.group import ALONE, Ranks
+from .split import cut_of
 from .tabulated import TabulatedEngine
 
 WARM_UP = 3  # steps before a capture, as torch asks for
@@ -22,8 +25,12 @@ class StepEngine(TabulatedEngine):
 
     kind = "step"
 
-    def __init__(self, *arguments: Any, capture: bool = False, **options: Any) -> None:
+    def __init__(self, *arguments: Any, capture: bool = False, ranks: Ranks = ALONE, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.ranks = ranks
+        self.cut = cut_of(self.model, self.order.batch)
+        mean = self.model.loss_kind.mean
+        self.shares = [self.cut.share(block) if mean else 1.0 for block in range(self.cut.count)]
         self.backend = self.model.backend
         self.capture = capture
         self.warm_up = WARM_UP
@@ -42,13 +49,22 @@ class StepEngine(TabulatedEngine):
     def _tables(self) -> tuple[Tensor, ...]:
         start, whole = self.block * self.capacity, self.order.whole
         nothing = self.runs.new_empty(self.capacity, 0)
-        indices = nothing if whole else self.order.indices(start, start + self.capacity)
+        order = self.ring or self.order
+        indices = nothing if whole else order.indices(start, start + self.capacity)
         coefficients, lr, slot = super()._tables()
         step = torch.arange(start, start + self.capacity, device=self.runs.device)
         wanted, keys = step[:, None] < self.steps, self.model.keys(step)
         return coefficients[..., self.rates.setting, None], lr, slot, wanted, indices, keys
 
+    @property
+    def horizon(self) -> int:
+        """The step up to which one call of `advance` may go: of a stream no further than a window."""
+        return min(super().horizon, self.ring.within(self.step)) if self.ring else super().horizon
+
     def _execute(self, first: int, count: int) -> None:
+        if self.ring:
+            start = self.block * self.capacity + first
+            self.ring.hold(self.ring.order.reach(start, start + count))
         self.row.fill_(first)
         for _ in range(count):
             self._go()
@@ -75,8 +91,7 @@ class StepEngine(TabulatedEngine):
     def _step(self) -> None:
         coefficients, _, slot, wanted, indices, keys = (t.index_select(0, self.row)[0] for t in self.tables)
         parameters = self.model.parameters
-        loss = self.model.loss(*self._minibatch(indices), keys=keys)
-        (gradient,) = torch.autograd.grad(loss.sum(), parameters)
+        loss, gradient = self._loss_and_gradient(indices, keys)
         with torch.no_grad():
             active = wanted & self.alive
             norm = sum_in_order(gradient.double().square(), self.backend).sqrt().to(gradient.dtype)
@@ -89,13 +104,25 @@ class StepEngine(TabulatedEngine):
             self._keep(loss, new, state, active)
             self.row += 1
 
-    def _minibatch(self, indices: Tensor) -> list[Tensor]:
-        """Inputs, targets and, where there are any, weights."""
-        data = [self.data.inputs, self.data.targets]
+    def _loss_and_gradient(self, indices: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Those of the mean over the minibatch, or of the sum: [R], [R, P]."""
+        if self.cut.count == 1:
+            return self.model.loss_and_gradient(*self._minibatch(indices), keys=keys)
+        own = self.ranks.own(self.cut.count)
+        rows = self.cut.rows(own)
+        part = self.model.by_blocks(self.cut, own, *self._minibatch(indices[..., rows], rows), keys=keys)
+        parts = self.ranks.everywhere(part, self.cut.count)
+        total = in_order(parts, self.shares).to(self.model.parameters.dtype)
+        return total[:, 0], total[:, 1:]
+
+    def _minibatch(self, indices: Tensor, rows: slice = slice(None)) -> list[Tensor]:
+        """Inputs, targets and, where there are any, weights: those of some `rows`, which `indices` are of."""
+        place = self.ring.samples if self.ring else self.data
+        data = [place.inputs, place.targets]
         if self.weights is not None:
             data.append(self.weights)
         if self.order.whole:
-            return data
+            return [part[..., rows, :] for part in data[:2]] + [part[..., rows] for part in data[2:]]
         if indices.dim() == 1:
             return [part.index_select(int(self.data.of_runs), indices) for part in data]
         if self.data.of_runs:
