@@ -28,10 +28,7 @@ from .structure import Group, Structures, grouped, spelled, words_of
 log = logging.getLogger(__name__)
 RANKED = "objective", "direction", "over_seeds"  # the fields that rank the runs of a round
 SEARCH, OVER = "search", "pack.over."
-DRIVERS = (
-    "search.space",
-    "search.storage",
-)  # which say nothing to the packs, and may say too much in their files
+DRIVERS = "search.space", "search.storage"  # which say nothing to the packs, and may say too much in their files
 MISTAKES = UserError, OmegaConfBaseException
 Stop = Callable[[], str]
 
