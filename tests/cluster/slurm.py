@@ -135,6 +135,11 @@ class Slurm:
         wait(lambda: self.state(job) in ("PENDING", "RUNNING"), f"job {job} isn't requeued")
         self._does("scontrol", "update", f"job={job}", "StartTime=now")
 
+    def fail(self, node: str) -> None:
+        """A node is gone, for Slurm and its jobs, and comes back."""
+        self.run("scontrol", "update", f"node={node}", "state=down", "reason=gone")
+        self._does("scontrol", "update", f"node={node}", "state=resume")  # unless it has come by itself
+
     def _does(self, *command: str) -> bool:
         return subprocess.run(command, env=self.environment, capture_output=True).returncode == 0
 

@@ -65,9 +65,7 @@ def _disturb(slurm: Slurm, root: Path) -> None:
 
     def take_node() -> None:
         wait(lambda: slurm.state(f"{job}_{KILLED}") == "FAILED", "the killed job of that node goes on")
-        node = slurm.run("squeue", "-h", "-j", f"{job}_{MOVED}", "-o", "%N").strip()
-        slurm.run("scontrol", "update", f"node={node}", "state=down", "reason=gone")
-        slurm.run("scontrol", "update", f"node={node}", "state=resume")
+        slurm.fail(slurm.run("squeue", "-h", "-j", f"{job}_{MOVED}", "-o", "%N").strip())
 
     waiting: dict[int, Callable[[], object]] = {
         CANCELLED: lambda: slurm.run("scancel", f"{job}_{CANCELLED}"),
