@@ -101,6 +101,8 @@ def run(
             if pack.config.monitor.pictures and command and not session.interrupted:
                 _draw(result, folder, monitor)
     _print(console, result, folder, bool(command))
+    if session.interrupted:
+        signals.hand_over()
     return Ended(signals.exit_code or int(result.best_run is None), session.interrupted)
 
 

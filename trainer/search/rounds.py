@@ -178,7 +178,7 @@ class _Search:
     def _end(self, code: int, stopped: bool) -> Ended:
         """Writes and prints the results of all."""
         waiting = unfinished(self.root, self.plan)
-        report(self.root, self.plan, {pack.folder: STOPPED for pack in waiting} | self.reasons)
+        report(self.root, self.plan, self.reasons, STOPPED)
         best = _best(self.root, self.space, self.objective)
         if best:
             next_steps(self.console, best=best)
