@@ -99,10 +99,9 @@ class StepEngine(TabulatedEngine):
         """Those of the mean over the minibatch, or of the sum: [R], [R, P]."""
         if self.cut.count == 1:
             return self.model.loss_and_gradient(*self._minibatch(indices), keys=keys)
-        own = self.ranks.own(self.cut.count)
-        rows = self.cut.rows(own)
-        part = self.model.by_blocks(self.cut, own, *self._minibatch(indices[..., rows], rows), keys=keys)
-        parts = self.ranks.everywhere(part, self.cut.count)
+        rows = self.cut.rows(self.ranks.own(self.cut.count))
+        data = self._minibatch(indices[..., rows], rows)
+        parts = self.model.by_blocks(self.cut, self.ranks, *data, keys=keys)
         total = in_order(parts, self.shares).to(self.model.parameters.dtype)
         return total[:, 0], total[:, 1:]
 
