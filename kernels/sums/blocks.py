@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+IN_CACHE = 1 << 14  # numbers that are added at a time
 MOST_BLOCKS = 16  # so many processes can share a sum
 
 _threads: ContextVar[int] = ContextVar("threads", default=0)  # those outside of one_thread
@@ -162,6 +163,9 @@ def in_order(parts: Tensor, shares: Sequence[float] = ()) -> Tensor:
     """
     shares = shares or [1.0] * len(parts)
     total = torch.zeros_like(parts[0], dtype=torch.float64)
-    for part, share in zip(parts, shares, strict=True):
-        total += part.double() * share
+    some = max(1, total.numel()) if parts.is_cuda else IN_CACHE
+    columns = [part.reshape(-1).split(some) for part in (total, *parts)]
+    for piece, *pieces in zip(*columns, strict=True):
+        for part, share in zip(pieces, shares, strict=True):
+            piece += part.double() * share
     return total

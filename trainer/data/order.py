@@ -49,10 +49,13 @@ class Order:
         """The epochs that steps start..stop-1 reach into."""
         return range(start * self.batch // self.size, (stop * self.batch - 1) // self.size + 1)
 
-    def indices(self, start: int, stop: int) -> Tensor:
-        """The samples of steps start..stop-1: [S, B], or [S, R, B] where each run has its own order."""
+    def indices(self, start: int, stop: int, places: slice = slice(None)) -> Tensor:
+        """The samples of steps start..stop-1: [S, B], or [S, R, B] where each run has its own order.
+
+        With `places` those at some places of each minibatch.
+        """
         steps = torch.arange(start, stop, device=self.device)
-        stream = steps[:, None] * self.batch + torch.arange(self.batch, device=self.device)
+        stream = steps[:, None] * self.batch + torch.arange(self.batch, device=self.device)[places]
         if self.seeds is None:
             return stream % self.size
         samples = permutation(self.seeds, Purpose.ORDER, stream, self.size)

@@ -42,6 +42,8 @@ def cut_of(model: Model, samples: int) -> Cut:
     >>> cut_of(MLPModel(torch.zeros(1, 2), [1, 1], True, "mse"), 16384).count
     1
     """
+    if not model.adds_up:
+        return Cut(samples, max(1, samples))
     parameters, is_graph = model.parameters, isinstance(model, ExpressionModel)
     return _cut(samples, is_graph, parameters.shape[1], parameters.device)
 
@@ -60,6 +62,12 @@ def split_of(task: Task, way: Way) -> Split:
         return _of_fit(task, way)
     if way.engine == "fused":
         return Split(refusal="engine=fused makes many steps in one loop; engine=step shares samples out")
+    model = task.config.model
+    if task.graph is None and model.quantize and model.quantize_error == "add":
+        return Split(
+            refusal="model.quantize adds each sample's rounding error to its gradient, however large the "
+            "minibatch, so that those of its parts don't add up; model.quantize_error=drop does"
+        )
     blocks = _cut(task.batch, task.graph is not None, task.parameters, task.device)
     if blocks.count == 1:
         return Split(

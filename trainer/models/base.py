@@ -21,7 +21,8 @@ class Model(ABC):
     `layout` maps the names of its parts, in order, to their shapes in one run. `backend` computes the loss,
     its gradient and predictions: reference, triton or numba. `loss_constants` [R, C] are the loss's numbers.
     `seeds` [R] are the runs'. `one_hot`: so are the targets it is trained on. `weighs_errors`: weights
-    multiply squared errors, inside the loss, as least squares have it.
+    multiply squared errors, inside the loss, as least squares have it. `adds_up`: a minibatch's gradient is
+    the mean, or the sum, of those of its parts.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Model(ABC):
         self.seeds = parameters.new_zeros(len(parameters), dtype=torch.int64)
         self.backend = backend
         self.one_hot = self.weighs_errors = False
+        self.adds_up = True
 
     @property
     def runs(self) -> int:

@@ -1,5 +1,6 @@
 """The expression model: a graph of equations, P learnable numbers a run."""
 
+import torch
 from torch import Tensor
 
 from ...kernels.equations.losses import Loss
@@ -51,8 +52,13 @@ class ExpressionModel(Model):
         from ...kernels.expression.numba_kernel import means_of_blocks  # noqa: PLC0415 (see above)
 
         own = shares.own(cut.count)
+        if not own:
+            nothing = self.parameters.new_empty(
+                0, self.runs, 1 + self.parameters.shape[1], dtype=torch.float64
+            )
+            return shares.everywhere(nothing, cut.count)
         given = self.graph, self.parameters, inputs, targets, self.loss_kind, self.loss_constants, weights
-        return shares.everywhere(means_of_blocks(*given, size=cut.size)[: len(own)], cut.count)
+        return shares.everywhere(means_of_blocks(*given, size=cut.size), cut.count)
 
     def predict(self, inputs: Tensor) -> Tensor:
         """Outputs [R, B, T]; see Model.predict."""

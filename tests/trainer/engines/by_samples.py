@@ -56,7 +56,8 @@ def by_threads(size: int, steps: int, *overrides: str, kind: type[Thread] = Thre
     table = Table({}, Barrier(size))
     with ThreadPoolExecutor(size) as pool:
         ranks = (kind(rank, size, table=table) for rank in range(size))
-        return list(pool.map(lambda given, own: trained(make_engine(*given, own), steps), made, ranks))
+        engines = list(pool.map(lambda given, own: make_engine(*given, ranks=own), made, ranks))
+        return list(pool.map(lambda engine: trained(engine, steps), engines))
 
 
 def alone(steps: int, *overrides: str) -> str:
