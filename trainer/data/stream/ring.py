@@ -73,11 +73,11 @@ class Ring:
         """Where the samples of these windows lie here, for compiled code."""
         return self.order.windows(which, lambda window: window % SLOTS * self.capacity)
 
-    def indices(self, start: int, stop: int) -> Tensor:
-        """Where the samples of steps start..stop-1 will lie here: [S, B]."""
+    def indices(self, start: int, stop: int, places: slice = slice(None)) -> Tensor:
+        """Where the samples of steps start..stop-1, at some `places` of each minibatch, will lie: [S, B]."""
         order = self.order
         windows = self.windows(order.reach(start, stop))
-        return windows.samples(start * order.batch, stop - start, order.batch).to(order.device)
+        return windows.samples(start * order.batch, stop - start, order.batch)[:, places].to(order.device)
 
     def _coming(self, window: int) -> Future[None]:
         slot = window % SLOTS
