@@ -138,8 +138,8 @@ def train(
 ) -> None:
     """Advances the session to its end, or until a signal comes, and saves checkpoints, the last one then.
 
-    No slice of steps goes beyond the next `pause` after a step. `stop` may say a reason, too. Raises UserError
-    where data can't be read any more, after saving what was trained.
+    No slice of steps goes beyond the next `pause` after a step. `stop` may say a reason, too.
+    Raises UserError where data can't be read any more, after saving what was trained.
 
     >>> from packtrain.trainer.config.schema import *
     >>> config = Config(

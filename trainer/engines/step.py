@@ -76,7 +76,7 @@ class StepEngine(TabulatedEngine):
     def _execute(self, first: int, count: int) -> None:
         if self.ring:
             start = self.block * self.capacity + first
-            self.ring.hold(self.ring.order.reach(start, start + count))
+            self.ring.hold(self.ring.reach(start, start + count))
         self.row.fill_(first)
         for _ in range(count):
             self._go()
