@@ -36,6 +36,7 @@ from ..folder.plan import (
 from ..folder.ranking import PRUNED, Row, lines_best_first, nested
 from ..folder.stored import read_table
 from ..pruning.objective import make_objective
+from ..ranks.crew import Crew
 from ..sweep.report import report
 from .random import RandomSearch
 from .space import WHERE, Point, Space, read_space
@@ -67,19 +68,27 @@ def search(
     root: Path,
     console: Console,
     stop: Stop = never,
+    crew: Crew | None = None,
 ) -> Ended:
     """Trains the rounds of the search in `cfg`, and writes and prints the results of all.
 
     `pack` is the pack of `cfg`, of one run. Rounds that are finished in `root` are not trained again. `stop`
-    is called before each slice of a round, and says why to stop there, '' to go on.
+    is called before each slice of a round, and says why to stop there, '' to go on. The ranks of a `crew`
+    share each round.
     Raises UserError for a search that makes no sense, before anything is trained.
     """
     with locked(root):
-        return _search(cfg, pack, overrides, root, console, stop)
+        return _search(cfg, pack, overrides, root, console, stop, crew)
 
 
 def _search(
-    cfg: DictConfig, pack: Pack, overrides: Sequence[str], root: Path, console: Console, stop: Stop
+    cfg: DictConfig,
+    pack: Pack,
+    overrides: Sequence[str],
+    root: Path,
+    console: Console,
+    stop: Stop,
+    crew: Crew | None,
 ) -> Ended:
     space = _space(cfg, pack, given_by(overrides))
     objective = make_objective(pack.config)
@@ -93,7 +102,7 @@ def _search(
         folder = root / planned.folder
         if not is_finished(folder):
             console.print(f"round {int(planned.folder) + 1} of {len(plan.packs)}", highlight=False)
-            code = _train(_as_grid(cfg, points), overrides, folder, console, stop).code
+            code = _train(_as_grid(cfg, points), overrides, folder, console, stop, crew).code
         if not is_finished(folder):
             break
         lines = _lines(folder)
@@ -161,7 +170,14 @@ def _as_grid(cfg: DictConfig, points: Sequence[Point]) -> DictConfig:
     return round_cfg
 
 
-def _train(cfg: DictConfig, overrides: Sequence[str], folder: Path, console: Console, stop: Stop) -> Ended:
+def _train(
+    cfg: DictConfig,
+    overrides: Sequence[str],
+    folder: Path,
+    console: Console,
+    stop: Stop,
+    crew: Crew | None,
+) -> Ended:
     """Trains a round, in a folder that has the files that Hydra would write."""
     others = [override for override in overrides if not override.startswith("search")]
     pack, hydra = make_pack(cfg, others), folder / ".hydra"
@@ -170,7 +186,7 @@ def _train(cfg: DictConfig, overrides: Sequence[str], folder: Path, console: Con
         shutil.copy(of_search, hydra)
     OmegaConf.save(settled(cfg, pack.first()), hydra / "config.yaml")
     OmegaConf.save(OmegaConf.create(others), hydra / "overrides.yaml")
-    return run(pack, folder, console, stop=stop)
+    return run(pack, folder, console, stop=stop, crew=crew)
 
 
 def _lines(folder: Path) -> list[Row]:

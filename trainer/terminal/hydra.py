@@ -1,4 +1,4 @@
-"""What Hydra learns of us: the schema of configs, the resolver `file_name`, and our sweeper."""
+"""What Hydra learns of us: the schema of configs, the resolvers `file_name` and `began`, and our sweeper."""
 
 import os
 import sys
@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from ..config.checks import file_name
 from ..config.schema import Config
+from ..ranks.agent import began
 
 PLUGINS = str(Path(__file__).with_name("plugins"))
 
@@ -19,6 +20,7 @@ def register() -> None:
         sys.path.append(PLUGINS)
     ConfigStore.instance().store(name="schema", node=Config, provider="packtrain")
     OmegaConf.register_new_resolver("file_name", file_name, replace=True)
+    OmegaConf.register_new_resolver("began", began, replace=True)
 
 
 def lend_plugins() -> None:

@@ -33,9 +33,11 @@ from ..config.pack import Pack, make_pack
 from ..config.sentences import sentence
 from ..console.tables import new_console
 from ..folder.command import command_of
+from ..ranks import agent
 from .command_line import for_hydra
 from .commands import command_of as own_command
 from .hydra import lend_plugins, register
+from .ranks import as_rank, launched
 from .resume import resumed
 from .unread import lasting_output
 
@@ -51,6 +53,8 @@ UNWRITABLE = PermissionError, FileNotFoundError, NotADirectoryError, FileExistsE
 def main() -> None:
     """`packtrain` with the arguments in sys.argv. Raises SystemExit with any exit code but 0."""
     with lasting_output(), _stopping_at_once():
+        if agent.size() > 1:
+            as_rank(_main)
         _main()
 
 
@@ -90,9 +94,14 @@ def _dispatch(arguments: list[str]) -> None:
         from .fit import fit_command  # noqa: PLC0415 (it reads data: torch takes seconds)
 
         if (typed := fit_command(arguments[1:])) is not None:
+            if (code := launched(typed)) is not None:
+                sys.exit(code)
             _run_hydra(typed)
     else:
-        _run_hydra(resumed(arguments))
+        arguments = resumed(arguments)
+        if (code := launched(arguments)) is not None:
+            sys.exit(code)
+        _run_hydra(arguments)
 
 
 def _run_hydra(arguments: list[str]) -> None:
@@ -154,7 +163,9 @@ def _one_of_many(cfg: DictConfig) -> "Ended":
 
 def _train(cfg: DictConfig, alone: bool) -> "Ended":
     """Trains a pack, or the rounds of a search."""
-    from ..console.training import run  # noqa: PLC0415 (torch takes seconds: --help and the tab key don't wait for it)
+    # torch takes seconds: --help and the tab key don't wait for it
+    from ..console.training import run  # noqa: PLC0415 (see above)
+    from ..ranks.join import crew_here  # noqa: PLC0415 (see above)
 
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
@@ -163,10 +174,10 @@ def _train(cfg: DictConfig, alone: bool) -> "Ended":
     _settle(cfg, pack, folder)
     if pack.config.search.kind == "grid":
         command = command_of(HydraConfig.instance().cfg) if alone else None
-        return run(pack, folder, new_console(), command)
+        return run(pack, folder, new_console(), command, crew=crew_here())
     from ..search.rounds import search  # noqa: PLC0415 (likewise)
 
-    return search(cfg, pack, overrides, folder, new_console())
+    return search(cfg, pack, overrides, folder, new_console(), crew=crew_here())
 
 
 def _settle(cfg: DictConfig, pack: Pack, folder: Path) -> None:
@@ -190,7 +201,7 @@ def _stopping_at_once() -> Iterator[None]:
 def _stop_at_once(number: int = signal.SIGINT, frame: FrameType | None = None) -> NoReturn:
     """Ends the process here: an exception would be swallowed in the middle of an import."""
     print("packtrain: stopped at once, without results", file=sys.stderr, flush=True)
-    os._exit(130 if number == signal.SIGINT else 0)
+    os._exit(agent.end_with(130 if number == signal.SIGINT else 0))
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -11,8 +11,9 @@ from ...kernels.common.errors import UserError
 from ..config.grammar import quoted
 from ..folder.command import command_of
 from ..folder.lock import FILE, locked
+from ..ranks.agent import remembered
 
-BY_TIME = "${now:"
+BY_TIME = "${now:", "${began:"
 
 
 def take_folder(config: DictConfig, kind: str, written: Sequence[str] = ()) -> "Place":
@@ -30,13 +31,25 @@ def take_folder(config: DictConfig, kind: str, written: Sequence[str] = ()) -> "
     """
     named, node = Path(str(config.hydra[kind].dir)), config.hydra[kind]._get_node("dir")
     typed = {override.partition("=")[0].lstrip("+") for override in command_of(config).typed}
-    if BY_TIME not in str(node._value()) or f"hydra.{kind}.dir" in typed:
+    if not any(word in str(node._value()) for word in BY_TIME) or f"hydra.{kind}.dir" in typed:
         return Place(named, written)
+    made: list[Place] = []
+
+    def make() -> str:
+        made.append(_new_place(named, written))
+        return str(made[0].folder)
+
+    folder = Path(remembered(f"{kind}.dir", make))
+    _say(config, kind, folder)
+    return made[0] if made else Place(folder, written)
+
+
+def _new_place(named: Path, written: Sequence[str]) -> "Place":
+    """A folder of that name, or with a number after it, that nobody has made before."""
     for number in itertools.count(1):
         folder = named if number == 1 else named.with_name(f"{named.name}-{number}")
         place = Place(folder, written)
         if _make(folder):
-            _say(config, kind, folder)
             return place
     raise AssertionError
 
