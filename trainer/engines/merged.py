@@ -13,36 +13,36 @@ from .rows import Correlation, Names, Pair, Row, Some
 Part = tuple[np.ndarray, Any]  # runs [K], and their part of a column
 
 
-def joined(parts: Sequence[tuple[Tensor, History]]) -> History:
-    """The histories of a slice of steps, each with the runs [K] that it numbers from 0, as one.
+def joined(histories: Sequence[History]) -> History:
+    """The histories of a slice of steps of some runs each as one, in the order of the runs.
 
     Those whose runs all ended before the others' have no later steps: their losses there are NaN.
 
-    >>> nothing = torch.zeros(1, 1)
-    >>> def history(steps):
-    ...     return History(range(steps), torch.tensor([0]), torch.ones(steps, 1), torch.ones(steps, 1), {},
+    >>> def history(run, steps):
+    ...     return History(range(steps), torch.tensor([run]), torch.ones(steps, 1), torch.ones(steps, 1), {},
     ...                    torch.ones(steps, 1, 0), torch.ones(1), samples=5)
-    >>> whole = joined([(torch.tensor([1]), history(2)), (torch.tensor([0]), history(1))])
+    >>> whole = joined([history(run=1, steps=2), history(run=0, steps=1)])
     >>> whole.runs.tolist(), whole.loss.tolist(), whole.samples
     ([0, 1], [[1.0, 1.0], [nan, 1.0]], 10)
     """
-    longest = max((history for _, history in parts), key=lambda history: len(history.steps))
-    runs = torch.cat([own[history.runs.cpu()] for own, history in parts])
+    if len(histories) == 1:
+        return histories[0]
+    longest = max(histories, key=lambda history: len(history.steps))
+    runs = torch.cat([history.runs for history in histories])
     order = runs.argsort()
 
     def together(of: Callable[[History], Tensor]) -> Tensor:
-        return torch.cat([_longer(of(history).cpu(), len(longest.steps)) for _, history in parts], 1)[:, order]
+        return torch.cat([_longer(of(history), len(longest.steps)) for history in histories], 1)[:, order]
 
-    rates = {name: together(lambda history, name=name: history.rates[name]) for name in longest.rates}
     return History(
         longest.steps,
         runs[order],
         together(lambda history: history.loss),
         together(lambda history: history.gradient_norm),
-        rates,
+        {name: together(lambda history, name=name: history.rates[name]) for name in longest.rates},
         together(lambda history: history.scalars),
-        torch.cat([history.last.cpu() for _, history in parts])[order],
-        sum(history.samples for _, history in parts),
+        torch.cat([history.last for history in histories])[order],
+        sum(history.samples for history in histories),
     )
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,6 +13,7 @@ from ..data.dataset import Dataset
 from ..models.base import Model
 from .base import Engine, History, put
 from .diverged import divergences
+from .merged import joined
 from .outcome import Ending, Outcome
 from .rows import Row, Rows
 from .tabulated import endings_of
@@ -96,7 +97,7 @@ class PartedEngine:
         """Trains every run that was not stopped up to `until_step` and says what happened on the way."""
         histories = [made for shard in self._busy() for made in self._advance(shard, until_step)]
         self.step = until_step
-        return _joined(histories)
+        return joined(histories)
 
     def stop(self, runs: Tensor, rung: int) -> None:
         """Stops the marked `runs` [R] at this rung, counted from 1."""
@@ -218,25 +219,3 @@ class PartedEngine:
 def _part(memory: Mapping[str, Tensor], name: str) -> Tensor:
     """The runs' part of a memory; of a state that matters in other runs alone, 0."""
     return memory[name] if name in memory else torch.zeros_like(memory["parameters"])
-
-
-def _joined(histories: Sequence[History]) -> History:
-    """The histories of several shards as one."""
-    if len(histories) == 1:
-        return histories[0]
-    first = histories[0]
-
-    def cat(name: str, axis: int) -> Tensor:
-        return torch.cat([getattr(history, name) for history in histories], axis)
-
-    rates = {name: torch.cat([history.rates[name] for history in histories], 1) for name in first.rates}
-    return History(
-        first.steps,
-        cat("runs", 0),
-        cat("loss", 1),
-        cat("gradient_norm", 1),
-        rates,
-        cat("scalars", 1),
-        cat("last", 0),
-        sum(history.samples for history in histories),
-    )

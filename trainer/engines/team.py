@@ -123,7 +123,9 @@ class Team:
         made = [(runs, *part[:2]) for runs, part in zip(self.shares, parts, strict=True) if part and part[1]]
         self.step = max(step for _, step, _ in made)
         self.fresh = False
-        return joined([(runs, history) for runs, _, history in (made if self.split != SAMPLES else made[:1])])
+        if self.split == SAMPLES:
+            return made[0][2]
+        return joined([_numbered(history, runs, step < self.step) for runs, step, history in made])
 
     def stop(self, runs: Tensor, rung: int) -> None:
         """Lets the runs [R] that are marked go, at this rung (from 1); the others are shared out again."""
@@ -242,6 +244,21 @@ class Team:
             if part is not None:
                 whole[runs.to(whole.device)] = part.to(whole.device)
         return whole
+
+
+def _numbered(history: History, runs: Tensor, ended: bool) -> History:
+    """A rank's history on the host, with the pack's numbers of its `runs`; without a last loss if they ended."""
+    last = torch.full_like(history.last, torch.nan) if ended else history.last
+    return History(
+        history.steps,
+        runs[history.runs.cpu()],
+        history.loss.cpu(),
+        history.gradient_norm.cpu(),
+        {name: rate.cpu() for name, rate in history.rates.items()},
+        history.scalars.cpu(),
+        last.cpu(),
+        history.samples,
+    )
 
 
 def check_alike(others: Sequence[tuple[str, str]], data: Data, compute: Compute) -> None:

@@ -1,0 +1,82 @@
+"""What a pack comes to is the same on any number of ranks: whole files, bit for bit."""
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import ROOT
+from tests.trainer.ranks.company import Company, train
+
+QUIET = "compute.device=cpu", "monitor=quiet", "monitor.validate_every=4", "loop.epochs=null", "loop.steps=12"
+RATES = 'pack.over={optimizer.lr: "0.003,0.03,1e9", seed: "range(0,3)"}'
+COMPOUNDS = f"data.path={ROOT}/docs/data/compounds.csv", "data.group=compound", "data=file"
+CURVE = '~experiment', "name=curves", 'model.expressions=["response = low + (high - low)/(1 + (ec50/dose)^h)"]'
+START = "model.initial={low: 1, high: 90, ec50: 1, h: 1}"
+FILES = "model.safetensors", "runs.csv", "runs.parquet", "curves.parquet"
+CASES = {
+    "equations": ("experiment=primer", "loop.batch_size=60", "data.size=900", "data.validation=0.2", RATES),
+    "equations by steps": ("experiment=primer", "engine=step", "loop.batch_size=60", "data.size=900", RATES),
+    "perceptrons": (
+        "experiment=gaussians", "data.size=300", "data.validation=0.2", "data.test=0.2", "model.best=true",
+        "loop.batch_size=50", RATES,
+    ),
+    "perceptrons by the reference": (
+        "experiment=gaussians", "engine=step", "data.size=300", "loop.batch_size=50", RATES,
+    ),
+    "pruned": (
+        "experiment=gaussians", "data.size=300", "data.validation=0.2", "loop.batch_size=50", "loop.steps=18",
+        "search.pruner=halving", "search.min_steps=2", 'pack.over={seed: "range(0,11)"}',
+    ),
+    "fits": (
+        "experiment=fit", "compute.backend=numba", "loop.batch_size=full", "model.initial={b1: [0.5, 1], b2: [3, 5]}",
+        'pack.over={optimizer.radius: "0.1,1,10", seed: "range(0,3)"}',
+    ),
+    "starts": (
+        "experiment=fit", "compute.backend=numba", "loop.batch_size=full", "model.initial={b1: [0.5, 1], b2: [3, 5]}",
+        "model.starts=7",
+    ),
+    "groups": (
+        *CURVE, *COMPOUNDS, START, "optimizer=levenberg_marquardt", "loop.batch_size=full", "loop.steps=60",
+        "compute.precision=fp64",
+    ),
+    "one fit of groups": (
+        *CURVE, *COMPOUNDS, START, "optimizer=levenberg_marquardt", "loop.batch_size=full", "loop.steps=60",
+        "compute.precision=fp64", "model.shared=[h]",
+    ),
+    "groups by first-order steps": (*CURVE, *COMPOUNDS, START, "optimizer=adam", "loop.batch_size=full"),
+    "one run": ("experiment=primer", "loop.batch_size=60", "data.size=900"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def company(request: pytest.FixtureRequest) -> Iterator[Company]:
+    with Company(request.param) as company:
+        yield company
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the folders are of what one process has trained."""
+    return tmp_path_factory.mktemp("alone")
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {name: sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_files_are_the_same_on_any_number_of_ranks(
+    case: str, company: Company, alone: Path, tmp_path: Path
+) -> None:
+    settings = (*CASES[case], *QUIET) if "steps" not in str(CASES[case]) else (*QUIET, *CASES[case])
+    folder = alone / case
+    if not folder.exists():
+        assert train(folder, settings) == ""
+    assert company.train(tmp_path / "out", *settings) == ""
+    assert hashes(tmp_path / "out") == hashes(folder)
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["ranks"] == company.size
+
