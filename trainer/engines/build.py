@@ -22,6 +22,7 @@ from ..models.base import Model
 from ..models.build import graph_of, new_model
 from ..models.expression import ExpressionModel
 from ..models.initial import bounds_of, free_parameters
+from ..ranks.group import ALONE, Ranks
 from .base import Engine
 from .choose import Choice, choose
 from .devices import Compute
@@ -57,10 +58,12 @@ def untrained(
     return new_model(pack, graph, data, compute.dtype, choice.backend, start), choice
 
 
-def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Engine:
+def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice, ranks: Ranks = ALONE) -> Engine:
     """The engine that trains `model` on `data` in the way of `choice`. Raises UserError.
 
     A first-order engine trains in parts where the device's memory is short, and can stop runs on the way.
+    With several `ranks` each has all runs and computes some of the samples of each step: all of them make the
+    engine, and its steps, together.
 
     >>> from packtrain.trainer.session import Session
     >>> from packtrain.trainer.config.schema import *
@@ -76,10 +79,12 @@ def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Engi
     """
     if pack.config.optimizer.kind in LEAST_SQUARES:
         return _least_squares(pack, model, data, choice)
-    return PartedEngine(pack, model, _counted(data), partial(first_order, choice=choice))
+    return PartedEngine(pack, model, _counted(data), partial(first_order, choice=choice, ranks=ranks))
 
 
-def first_order(pack: Pack, model: Model, data: Dataset, choice: Choice) -> TabulatedEngine:
+def first_order(
+    pack: Pack, model: Model, data: Dataset, choice: Choice, ranks: Ranks = ALONE
+) -> TabulatedEngine:
     """One engine for all runs of the pack, the step engine or the fused one. Raises UserError.
 
     >>> from packtrain.trainer.session import Session
@@ -100,8 +105,8 @@ def first_order(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Tabu
         from .fused import FusedEngine  # noqa: PLC0415 (numba takes a second to import)
 
         return FusedEngine(*given, backend=choice.backend)
-    capture = config.engine.capture and data.inputs.is_cuda
-    return StepEngine(*given, capture=capture)
+    capture = config.engine.capture and data.inputs.is_cuda and ranks.size == 1
+    return StepEngine(*given, capture=capture, ranks=ranks)
 
 
 def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> LeastSquaresEngine:

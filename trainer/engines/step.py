@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 
 from ...kernels.sums import sum_in_order
+from ...kernels.sums.blocks import in_order
 from ..optimizers import State
+from ..ranks.group import ALONE, Ranks
+from .split import cut_of
 from .tabulated import TabulatedEngine
 
 WARM_UP = 3  # steps before a capture, as torch asks for
@@ -22,8 +25,12 @@ class StepEngine(TabulatedEngine):
 
     kind = "step"
 
-    def __init__(self, *arguments: Any, capture: bool = False, **options: Any) -> None:
+    def __init__(self, *arguments: Any, capture: bool = False, ranks: Ranks = ALONE, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.ranks = ranks
+        self.cut = cut_of(self.model, self.order.batch)
+        mean = self.model.loss_kind.mean
+        self.shares = [self.cut.share(block) if mean else 1.0 for block in range(self.cut.count)]
         self.backend = self.model.backend
         self.capture = capture
         self.warm_up = WARM_UP
@@ -75,8 +82,7 @@ class StepEngine(TabulatedEngine):
     def _step(self) -> None:
         coefficients, _, slot, wanted, indices, keys = (t.index_select(0, self.row)[0] for t in self.tables)
         parameters = self.model.parameters
-        loss = self.model.loss(*self._minibatch(indices), keys=keys)
-        (gradient,) = torch.autograd.grad(loss.sum(), parameters)
+        loss, gradient = self._loss_and_gradient(indices, keys)
         with torch.no_grad():
             active = wanted & self.alive
             norm = sum_in_order(gradient.double().square(), self.backend).sqrt().to(gradient.dtype)
@@ -89,13 +95,24 @@ class StepEngine(TabulatedEngine):
             self._keep(loss, new, state, active)
             self.row += 1
 
-    def _minibatch(self, indices: Tensor) -> list[Tensor]:
-        """Inputs, targets and, where there are any, weights."""
+    def _loss_and_gradient(self, indices: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Those of the mean over the minibatch, or of the sum: [R], [R, P]."""
+        if self.cut.count == 1:
+            return self.model.loss_and_gradient(*self._minibatch(indices), keys=keys)
+        own = self.ranks.own(self.cut.count)
+        rows = self.cut.rows(own)
+        part = self.model.by_blocks(self.cut, own, *self._minibatch(indices[..., rows], rows), keys=keys)
+        parts = self.ranks.everywhere(part, self.cut.count)
+        total = in_order(parts, self.shares).to(self.model.parameters.dtype)
+        return total[:, 0], total[:, 1:]
+
+    def _minibatch(self, indices: Tensor, rows: slice = slice(None)) -> list[Tensor]:
+        """Inputs, targets and, where there are any, weights: those of some `rows`, which `indices` are of."""
         data = [self.data.inputs, self.data.targets]
         if self.weights is not None:
             data.append(self.weights)
         if self.order.whole:
-            return data
+            return [part[..., rows, :] for part in data[:2]] + [part[..., rows] for part in data[2:]]
         if indices.dim() == 1:
             return [part.index_select(int(self.data.of_runs), indices) for part in data]
         if self.data.of_runs:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...kernels.equations.losses import Loss, loss_of
 from ...kernels.loss import loss_constants
+from ...kernels.sums.blocks import Cut, each_on_one_thread
 from .metrics import metrics_of
 
 
@@ -71,6 +72,49 @@ class Model(ABC):
         `weights` [B] or [R, B] are the samples'. `keys` [R, ...] are those of a step; without them nothing is
         random.
         """
+
+    def loss_and_gradient(
+        self, inputs: Tensor, targets: Tensor, weights: Tensor | None = None, keys: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(L, dL/dp) for every run, [R] and [R, P]; see loss."""
+        loss = self.loss(inputs, targets, weights, keys)
+        return loss.detach(), torch.autograd.grad(loss.sum(), self.parameters)[0]
+
+    def by_blocks(
+        self,
+        cut: Cut,
+        own: range,
+        inputs: Tensor,
+        targets: Tensor,
+        weights: Tensor | None = None,
+        keys: Tensor | None = None,
+    ) -> Tensor:
+        """(L, dL/dp) of each of the blocks `own` of a minibatch that is `cut`, by itself: [own, R, 1 + P].
+
+        Inputs, targets and weights are those of these blocks; see loss. A block has the same bits whichever
+        others are computed here.
+        """
+        first = cut.rows(own).start
+        parts = self.parameters.new_empty(len(own), self.runs, 1 + self.parameters.shape[1])
+
+        def compute(block: int) -> None:
+            rows = cut.block(block)
+            here = slice(rows.start - first, rows.stop - first)
+            part = None if weights is None else weights[..., here]
+            drawn = None if keys is None else self.keys_from(keys, rows.start)
+            loss, gradient = self.loss_and_gradient(inputs[..., here, :], targets[..., here, :], part, drawn)
+            parts[block - own.start].copy_(torch.cat([loss[:, None], gradient], 1))
+
+        if self.parameters.is_cuda:
+            for block in own:
+                compute(block)
+        else:
+            each_on_one_thread(compute, own)
+        return parts
+
+    def keys_from(self, keys: Tensor, sample: int) -> Tensor:
+        """The keys of a step -> those of its samples from one on: a multiple of the size of blocks."""
+        return keys
 
     @abstractmethod
     def predict(self, inputs: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from torch import Tensor
 from ...kernels.equations.losses import Loss
 from ...kernels.expression import expression, expression_loss, jacobian
 from ...kernels.language import Graph
+from ...kernels.sums.blocks import Cut
 from .base import Model
 
 
@@ -33,6 +34,24 @@ class ExpressionModel(Model):
         """L for every run, [R]; see Model.loss."""
         problem = self.graph, self.parameters, inputs, targets, self.loss_kind
         return expression_loss(*problem, self.grad_delta, self.backend, self.loss_constants, weights)
+
+    def by_blocks(
+        self,
+        cut: Cut,
+        own: range,
+        inputs: Tensor,
+        targets: Tensor,
+        weights: Tensor | None = None,
+        keys: Tensor | None = None,
+    ) -> Tensor:
+        """(L, dL/dp) of each of the blocks `own`, by Numba in float64; see Model.by_blocks."""
+        if self.backend != "numba":
+            return super().by_blocks(cut, own, inputs, targets, weights, keys)
+        # numba takes a second to import
+        from ...kernels.expression.numba_kernel import means_of_blocks  # noqa: PLC0415 (see above)
+
+        given = self.graph, self.parameters, inputs, targets, self.loss_kind, self.loss_constants, weights
+        return means_of_blocks(*given, size=cut.size)
 
     def predict(self, inputs: Tensor) -> Tensor:
         """Outputs [R, B, T]; see Model.predict."""

@@ -75,6 +75,15 @@ class MLPModel(Model):
             return super().keys(steps)
         return pair_keys(self.seeds, Purpose.DROPOUT, steps[:, None], self.layers - 1)
 
+    def keys_from(self, keys: Tensor, sample: int) -> Tensor:
+        """Those of a step's samples from one on; see Model.keys_from.
+
+        Sample n is drawn by n ^ k: of a block of 2^j samples n is first ^ its place in the block.
+        """
+        if self.dropout is None:
+            return keys
+        return torch.stack([keys[..., 0] ^ sample, keys[..., 1]], -1)
+
     @property
     def constants(self) -> Tensor:
         """Those of the loss, and where there is dropout its rate and its scale; see Model.constants."""
