@@ -149,7 +149,7 @@ class Session:
                 before = evaluate(model, data.train, metrics=False)
             else:
                 check_alike(crew.replies(), data, compute)
-                crew.hand = Member(pack, data, compute)
+                crew.hand = Member(pack, data, compute, crew.ranks)
                 split, shared = split_of(pack, data.train, compute, crew)
                 engine = Team(crew, pack, data, compute, split, shared)
                 choice, before = engine.choice, engine.measure(data.train, metrics=False)

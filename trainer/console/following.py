@@ -9,6 +9,7 @@ from ..engines.devices import make_compute
 from ..engines.member import Member
 from ..loop.stop import Signals
 from ..ranks import crew
+from ..ranks.group import Ranks
 from ..session import load_data, whole
 
 
@@ -18,7 +19,8 @@ class Following:
     A rank is `busy` that has a training, of which the first will say something soon.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ranks: Ranks) -> None:
+        self.ranks = ranks
         self.member: Member | None = None
 
     @property
@@ -30,7 +32,7 @@ class Following:
         os.chdir(folder)
         compute = make_compute(pack.config.compute)
         pack, data = whole(pack, load_data(pack))
-        self.member = Member(pack, data.to(compute.device, compute.dtype), compute)
+        self.member = Member(pack, data.to(compute.device, compute.dtype), compute, self.ranks)
         return digest(data), compute.device.type
 
     def done(self) -> None:
@@ -41,15 +43,17 @@ class Following:
         return getattr(self.member, verb)
 
 
-def follow() -> None:
-    """Does what the first rank says, until that lets go. Raises RankLostError where that is gone."""
+def follow(ranks: Ranks) -> None:
+    """Does what the first rank says, until that lets go. Raises RankLostError where it can't go on."""
     with Signals() as signals:
-        crew.follow(Following(), lambda: signals.received)
+        crew.follow(Following(ranks), lambda: signals.received)
 
 
-def follow_quietly() -> None:
-    """As follow, and ends the process with the exit code 1 where the first rank is gone: that says why."""
+def follow_to_the_end(ranks: Ranks) -> None:
+    """As follow, and ends the process with the exit code 1 where it can't go on, and says why."""
     try:
-        follow()
-    except crew.RankLostError:
-        sys.exit(1)
+        follow(ranks)
+    except crew.RankLostError as error:
+        if not isinstance(error, crew.RankGoneError):  # else the first rank says, or is no more
+            print(f"packtrain: {error}", file=sys.stderr, flush=True)
+        os._exit(1)  # which the others see

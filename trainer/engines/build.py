@@ -79,7 +79,8 @@ def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice, ranks: 
     """
     if pack.config.optimizer.kind in LEAST_SQUARES:
         return _least_squares(pack, model, data, choice)
-    return PartedEngine(pack, model, _counted(data), partial(first_order, choice=choice, ranks=ranks))
+    make = partial(first_order, choice=choice, ranks=ranks)
+    return PartedEngine(pack, model, _counted(data), make, undivided=ranks.size > 1)
 
 
 def first_order(

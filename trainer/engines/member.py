@@ -11,6 +11,7 @@ from ..config.pack import Pack
 from ..data.dataset import Data
 from ..models.evaluate import Evaluation, evaluate
 from ..ranks.group import ALONE, Ranks
+from ..ranks.mail import RankLostError
 from .at_work import at_work
 from .base import Engine, History, PrunableEngine
 from .build import make_engine, untrained
@@ -48,18 +49,26 @@ class Taken:
 class Member:
     """This rank's part of a training of `pack` on `data`: the runs `runs` [K], which `take` gives it.
 
-    By samples each rank has all runs, and `ranks` are those with which the engine shares its minibatches.
+    Those that share each step's samples have all runs each, and `together` in their engines. `all_ranks` are
+    the ranks that there are.
     """
 
-    def __init__(self, pack: Pack, data: Data, compute: Compute, ranks: Ranks = ALONE) -> None:
-        self.pack, self.whole, self.compute, self.ranks = pack, data, compute, ranks
+    def __init__(self, pack: Pack, data: Data, compute: Compute, all_ranks: Ranks) -> None:
+        self.pack, self.whole, self.compute, self.all_ranks = pack, data, compute, all_ranks
+        self.together = False
         self.runs = torch.empty(0, dtype=torch.int64)
         self.data = data
         self.engine: Engine | None = None
 
-    def take(self, runs: Tensor, step: int = 0, memory: Mapping[str, Tensor] | None = None) -> Taken | None:
+    def take(
+        self,
+        runs: Tensor,
+        together: bool = False,
+        step: int = 0,
+        memory: Mapping[str, Tensor] | None = None,
+    ) -> Taken | None:
         """Makes an engine of these runs, which goes on from a `memory` after `step` steps."""
-        self.runs, self.engine = runs, None
+        self.runs, self.engine, self.together = runs, None, together
         if not len(runs):
             return None
         with at_work(self.compute):
@@ -68,7 +77,9 @@ class Member:
                 places = runs.to(self.compute.device)
                 pack, self.data = pack.of(runs.tolist()), self.whole.each(lambda part: part.of(places))
             model, choice = untrained(pack, self.data.train, self.compute)
-            self.engine = make_engine(pack, model, self.data.train, choice)
+            self.engine = make_engine(
+                pack, model, self.data.train, choice, self.all_ranks if together else ALONE
+            )
             if memory is not None:
                 self._restore(self.engine, step, memory)
             return Taken(
@@ -83,10 +94,19 @@ class Member:
         """Makes steps up to `until` -> the step that was reached, and what happened."""
 
         def advance(engine: Engine) -> tuple[int, History | None, Standing]:
-            history = None if engine.done else engine.advance(until)
+            history = None if engine.done else self._advanced(engine, until)
             return engine.step, history, self._standing(engine)
 
         return self._do(advance)
+
+    def _advanced(self, engine: Engine, until: int) -> History:
+        """Makes steps. What goes wrong in those that ranks make together can't be mended by one of them."""
+        try:
+            return engine.advance(until)
+        except Exception as error:
+            if self.together:
+                raise RankLostError(f"rank {self.all_ranks.rank} can't go on: {error}") from error
+            raise
 
     def stop(self, runs: Tensor, rung: int) -> Standing | None:
         """Lets those of its runs go that are marked [K]."""

@@ -37,13 +37,14 @@ class PartedEngine:
 
     Runs that are stopped leave: they cost nothing more, and the others go on as they would have with them.
     Of groups, those with equally many samples are a shard, and those with none are never trained. What is
-    too much for the device's memory at a time is trained in halves. `make` makes the engine of a shard.
+    too much for the device's memory at a time is trained in halves, unless it is to be `undivided`. `make` makes the engine of a shard.
     `state` is the memory of all runs: that of the engine where there is one, else a copy, into which
     each shard's is put. `rungs` [R] says at which rung a run was stopped, 0 where it was not.
     """
 
-    def __init__(self, pack: Pack, model: Model, data: Dataset, make: Make) -> None:
+    def __init__(self, pack: Pack, model: Model, data: Dataset, make: Make, undivided: bool = False) -> None:
         self.pack, self.model, self.data, self.make = pack, model, data, make
+        self.undivided = undivided
         self.step = 0
         self.most_runs = model.runs  # of a shard
         self.state: dict[str, Tensor] = {}
@@ -60,7 +61,7 @@ class PartedEngine:
     @property
     def guarded(self) -> bool:
         """Whether memory that runs out is an exception here, after which smaller parts can be tried."""
-        return self.model.parameters.is_cuda
+        return self.model.parameters.is_cuda and not self.undivided
 
     @property
     def steps_done(self) -> Tensor:

@@ -60,7 +60,7 @@ class Team:
         self.member: Member = crew.hand
         everyone = torch.ones(pack.runs, dtype=torch.bool)
         self.shares = self._shares(everyone)
-        taken: list[Taken | None] = crew.ask_each("take", [(runs,) for runs in self.shares])
+        taken: list[Taken | None] = crew.ask_each("take", [(runs, self._together) for runs in self.shares])
         parameters = self._whole([part and part.parameters for part in taken])
         self._model, self.choice = untrained(pack, data.train, compute, parameters)
         self.fresh = True  # whether the model has the parameters of this step
@@ -123,7 +123,7 @@ class Team:
         made = [(runs, *part[:2]) for runs, part in zip(self.shares, parts, strict=True) if part and part[1]]
         self.step = max(step for _, step, _ in made)
         self.fresh = False
-        if self.split == SAMPLES:
+        if self._together:
             return made[0][2]
         return joined([_numbered(history, runs, step < self.step) for runs, step, history in made])
 
@@ -151,7 +151,7 @@ class Team:
     def endings(self, reason: str, pruned: str = "") -> list[Ending]:
         """How each run ended; `reason` is why training stopped early, `pruned` why runs were pruned."""
         parts = self.crew.ask("endings", reason, pruned)
-        if self.split == SAMPLES:
+        if self._together:
             return parts[0]
         of_run = {
             run: ending
@@ -166,7 +166,7 @@ class Team:
             return {}
         parts = [rows.of(own.numpy()).gathered().columns for own in self.shares]
         reports = self.crew.ask_each("report", [(columns,) for columns in parts])
-        if self.split == SAMPLES:
+        if self._together:
             rows.columns.update(reports[0])
         else:
             made = [(own.numpy(), part) for own, part in zip(self.shares, reports, strict=True) if part]
@@ -195,14 +195,18 @@ class Team:
 
     def _measured_by(self, wanted: Tensor) -> list[tuple[Tensor, Tensor]]:
         """For each rank: which runs it evaluates, and where these stand among its own."""
-        if self.split == SAMPLES:
+        if self._together:
             some = wanted.nonzero()[:, 0].tensor_split(self.crew.ranks.size)
             return [(runs, runs) for runs in some]
         return [(own[wanted[own]], wanted[own].nonzero()[:, 0]) for own in self.shares]
 
+    @property
+    def _together(self) -> bool:
+        return self.split == SAMPLES
+
     def _shares(self, training: Tensor) -> list[Tensor]:
         ranks = self.crew.ranks.size
-        if self.split == SAMPLES:
+        if self._together:
             return [torch.arange(len(training))] * ranks
         if self.split == NOTHING:
             return [torch.arange(len(training)), *[torch.empty(0, dtype=torch.int64)] * (ranks - 1)]
@@ -213,7 +217,8 @@ class Team:
         if all(torch.equal(new, old) for new, old in zip(shares, self.shares, strict=True)):
             return
         self.shares = shares
-        given = [(runs, step, {name: part[runs] for name, part in memory.items()}) for runs in shares]
+        rows = [{name: part[runs] for name, part in memory.items()} for runs in shares]
+        given = [(runs, self._together, step, part) for runs, part in zip(shares, rows, strict=True)]
         taken: list[Taken | None] = self.crew.ask_each("take", given)
         self._stand([part and part.standing for part in taken])
 
@@ -226,7 +231,7 @@ class Team:
 
     def _whole(self, parts: Sequence[Tensor | None]) -> Tensor:
         """What each rank has of its runs, of all runs."""
-        if self.split == SAMPLES:
+        if self._together:
             assert parts[0] is not None
             return parts[0]
         like = next(part for part in parts if part is not None)
@@ -272,7 +277,9 @@ def check_alike(others: Sequence[tuple[str, str]], data: Data, compute: Compute)
     own = digest(data) if others else ""
     for rank, (of_data, device) in enumerate(others, 1):
         if device != compute.device.type:
-            raise UserError(f"rank 0 computes on {compute.device.type}, and rank {rank} on {device}: compute.device")
+            raise UserError(
+                f"rank 0 computes on {compute.device.type}, and rank {rank} on {device}: compute.device"
+            )
         if of_data != own:
             raise UserError(
                 f"rank {rank} has read other data than rank 0: they need the same files, at the same place"

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .group import Ranks
-from .mail import FOREVER, RankLostError, receive, send, silence
+from .mail import FOREVER, RankGoneError, RankLostError, receive, send, silence
 
+__all__ = ["Crew", "RankGoneError", "RankLostError", "follow"]
 BEGIN, DONE, LEAVE = "begin", "done", "leave"
 AGENT_GONE = "torchrun, which started this, is gone"
 

@@ -36,9 +36,7 @@ def join() -> Crew:
         store = _own_store()
         ranks = Ranks(rank(), size())
         _meet(store, ranks)
-        dist.init_process_group(
-            backend, store=store, rank=ranks.rank, world_size=ranks.size, timeout=ENDLESS
-        )
+        dist.init_process_group(backend, store=store, rank=ranks.rank, world_size=ranks.size, timeout=ENDLESS)
     except (dist.DistError, RuntimeError) as error:
         raise UserError(f"the ranks of this training don't find one another: {error}") from None
     _here[:] = [Crew(ranks)]

@@ -23,6 +23,10 @@ class RankLostError(Exception):
     """A rank is gone, or says nothing: what was asked of it can't be done."""
 
 
+class RankGoneError(RankLostError):
+    """The process of a rank has ended."""
+
+
 def silence() -> float:
     """For how many seconds a rank may say nothing while it is waited for.
 
@@ -81,7 +85,7 @@ def send(something: Any, to: int) -> None:
             whole = bytearray(part) if isinstance(part, bytes) else part
             dist.send(torch.frombuffer(whole, dtype=torch.uint8), to)
     except (RuntimeError, ValueError) as error:
-        raise RankLostError(f"rank {to} is gone: {_first_line(error)}") from None
+        raise RankGoneError(f"rank {to} is gone: {_first_line(error)}") from None
 
 
 def receive(source: int, seconds: float) -> Any:
@@ -107,7 +111,7 @@ def _take(into: Tensor, source: int, seconds: float) -> None:
             raise RankLostError(
                 f"rank {source} has said nothing for {seconds:g} seconds ({SILENCE} is the limit)"
             ) from None
-        raise RankLostError(f"rank {source} is gone: {_first_line(error)}") from None
+        raise RankGoneError(f"rank {source} is gone: {_first_line(error)}") from None
 
 
 def _waited(work: dist.Work, limit: timedelta) -> None:
@@ -131,4 +135,5 @@ def _size(part: bytes | memoryview) -> int:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rpartition("] ")[2] or type(error).__name__
+    text = str(error).strip().splitlines()[0].partition(". This is")[0]
+    return text.rpartition("] ")[2] or type(error).__name__

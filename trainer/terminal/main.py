@@ -37,7 +37,7 @@ from ..ranks import agent
 from .command_line import for_hydra
 from .commands import command_of as own_command
 from .hydra import lend_plugins, register
-from .ranks import as_rank, launched
+from .ranks import as_rank, end_without, launched
 from .resume import resumed
 from .unread import lasting_output
 
@@ -164,8 +164,17 @@ def _one_of_many(cfg: DictConfig) -> "Ended":
 def _train(cfg: DictConfig, alone: bool) -> "Ended":
     """Trains a pack, or the rounds of a search."""
     # torch takes seconds: --help and the tab key don't wait for it
-    from ..console.training import run  # noqa: PLC0415 (see above)
-    from ..ranks.join import crew_here  # noqa: PLC0415 (see above)
+    from ..ranks.mail import RankLostError  # noqa: PLC0415 (see above)
+
+    try:
+        return _ended(cfg, alone)
+    except RankLostError as error:
+        end_without(error)
+
+
+def _ended(cfg: DictConfig, alone: bool) -> "Ended":
+    from ..console.training import run  # noqa: PLC0415 (torch takes seconds to import)
+    from ..ranks.join import crew_here  # noqa: PLC0415 (likewise)
 
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)

@@ -43,28 +43,37 @@ def as_rank(work: Callable[[], object]) -> NoReturn:
 
     Raises SystemExit with the code of the first.
     """
-    if (code := agent.ended()) is not None:  # torchrun starts again whatever has ended with another code than 0
+    if (
+        code := agent.ended()
+    ) is not None:  # torchrun starts again whatever has ended with another code than 0
         sys.exit(code)
-    # torch takes seconds to import
-    from ..ranks.crew import RankLostError  # noqa: PLC0415 (see above)
-    from ..ranks.join import join, part  # noqa: PLC0415 (see above)
+    from ..ranks.join import join, part  # noqa: PLC0415 (torch takes seconds to import)
 
-    crew = join()
+    try:
+        crew = join()
+    except UserError as error:
+        end_without(error)
     if not crew.ranks.first:
-        from ..console.following import follow_quietly  # noqa: PLC0415 (as above)
+        from ..console.following import follow_to_the_end  # noqa: PLC0415 (as above)
 
-        follow_quietly()
+        follow_to_the_end(crew.ranks)
         part()
         sys.exit(0)
     code = 0
     try:
         work()
-    except RankLostError as error:
-        print(f"packtrain: {error}; all ranks end here, and go on from the newest checkpoint", file=sys.stderr)
-        sys.stderr.flush()
-        os._exit(1)  # nothing waits for the others any more
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     crew.leave()
     part()
     sys.exit(agent.end_with(code))
+
+
+def end_without(error: Exception) -> NoReturn:
+    """Ends this rank at once, with the exit code 1, where others are gone: torchrun starts all of them again."""
+    print(
+        f"packtrain: {error}; torchrun starts all ranks again, which go on from the newest checkpoint",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(1)

@@ -13,7 +13,7 @@ from types import TracebackType
 from rich.console import Console
 
 from packtrain.trainer.config.pack import make_pack
-from packtrain.trainer.console.following import follow_quietly
+from packtrain.trainer.console.following import follow_to_the_end
 from packtrain.trainer.console.training import run
 from packtrain.trainer.ranks.crew import Crew
 from packtrain.trainer.ranks.join import join
@@ -79,7 +79,7 @@ def _free_port() -> int:
 def _main() -> None:
     crew = join()
     if not crew.ranks.first:
-        follow_quietly()
+        follow_to_the_end(crew.ranks)
         return
     for line in sys.stdin:
         folder, *overrides = json.loads(line)

@@ -13,7 +13,11 @@ from tests.trainer.ranks.company import Company, train
 QUIET = "compute.device=cpu", "monitor=quiet", "monitor.validate_every=4", "loop.epochs=null", "loop.steps=12"
 RATES = 'pack.over={optimizer.lr: "0.003,0.03,1e9", seed: "range(0,3)"}'
 COMPOUNDS = f"data.path={ROOT}/docs/data/compounds.csv", "data.group=compound", "data=file"
-CURVE = '~experiment', "name=curves", 'model.expressions=["response = low + (high - low)/(1 + (ec50/dose)^h)"]'
+CURVE = (
+    "~experiment",
+    "name=curves",
+    'model.expressions=["response = low + (high - low)/(1 + (ec50/dose)^h)"]',
+)
 START = "model.initial={low: 1, high: 90, ec50: 1, h: 1}"
 FILES = "model.safetensors", "runs.csv", "runs.parquet", "curves.parquet"
 CASES = {
@@ -79,4 +83,3 @@ def test_files_are_the_same_on_any_number_of_ranks(
     assert hashes(tmp_path / "out") == hashes(folder)
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     assert result["ranks"] == company.size
-
