@@ -144,16 +144,17 @@ class Session:
             data = load_data(pack) if data is None else data.to(compute.device, compute.dtype)
             pack, data = whole(pack, data)
             if crew is None:
-                model, choice = untrained(pack, data.train, compute)
-                engine, shared = make_engine(pack, model, data.train, choice), _alone(pack)
+                shared, (model, choice) = _alone(pack), untrained(pack, data.train, compute)
+                engine: Engine = make_engine(pack, model, data.train, choice)
                 before = evaluate(model, data.train, metrics=False)
             else:
                 check_alike(crew.replies(), data, compute)
                 crew.hand = Member(pack, data, compute, crew.ranks)
                 split, shared = split_of(pack, data.train, compute, crew)
-                engine = Team(crew, pack, data, compute, split, shared)
-                choice, before = engine.choice, engine.measure(data.train, metrics=False)
-            told = starts_told(pack, graph_of(pack.config), engine.model.parameters)
+                team = Team(crew, pack, data, compute, split, shared)
+                engine, choice, model = team, team.choice, team.model
+                before = team.measure(data.train, metrics=False)
+            told = starts_told(pack, graph_of(pack.config), model.parameters)
             data = replace(data, notes=(*data.notes, *told, *shared))
             session = cls(pack, compute, data, choice, engine, before)
         session.stopwatch.seconds = stopwatch.seconds
@@ -395,8 +396,8 @@ def _alone(pack: Pack) -> tuple[str, ...]:
     """What is to be said where no ranks share the training. Raises UserError where it asks for some."""
     if pack.config.compute.devices not in (1, "auto"):
         raise UserError(
-            f"compute.devices={pack.config.compute.devices} has the command packtrain start as many processes, "
-            "where it is typed: packtrain compute.devices=2 ...; a session, a service and a launcher's job "
+            f"compute.devices={pack.config.compute.devices} is for the command, which starts the processes "
+            "where it is typed, as in packtrain compute.devices=2; a session, a service and a launcher's job "
             "compute on one device"
         )
     return (APART.format(ranks=size()),) if size() > 1 else ()

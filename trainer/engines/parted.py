@@ -37,7 +37,8 @@ class PartedEngine:
 
     Runs that are stopped leave: they cost nothing more, and the others go on as they would have with them.
     Of groups, those with equally many samples are a shard, and those with none are never trained. What is
-    too much for the device's memory at a time is trained in halves, unless it is to be `undivided`. `make` makes the engine of a shard.
+    too much for the device's memory at a time is trained in halves, unless it is to be `undivided`. `make`
+    makes the engine of a shard.
     `state` is the memory of all runs: that of the engine where there is one, else a copy, into which
     each shard's is put. `rungs` [R] says at which rung a run was stopped, 0 where it was not.
     """

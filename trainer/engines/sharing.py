@@ -10,6 +10,7 @@ from .devices import Compute
 
 RUNS, SAMPLES, NOTHING = "runs", "samples", "nothing"
 ROUNDED = "the reference's rounding depends on how many runs are computed together"
+DIFFERENT = f"compute.split=runs: {ROUNDED}, so that results may differ in the last digits"
 IDLE = "{idle} of {ranks} ranks have nothing to do: {why}"
 
 

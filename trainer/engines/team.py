@@ -123,9 +123,8 @@ class Team:
         made = [(runs, *part[:2]) for runs, part in zip(self.shares, parts, strict=True) if part and part[1]]
         self.step = max(step for _, step, _ in made)
         self.fresh = False
-        if self._together:
-            return made[0][2]
-        return joined([_numbered(history, runs, step < self.step) for runs, step, history in made])
+        histories = [_numbered(history, runs, step < self.step) for runs, step, history in made]
+        return joined(histories[:1] if self._together else histories)
 
     def stop(self, runs: Tensor, rung: int) -> None:
         """Lets the runs [R] that are marked go, at this rung (from 1); the others are shared out again."""
@@ -252,7 +251,7 @@ class Team:
 
 
 def _numbered(history: History, runs: Tensor, ended: bool) -> History:
-    """A rank's history on the host, with the pack's numbers of its `runs`; without a last loss if they ended."""
+    """A rank's history on the host, with the pack's numbers of its `runs`; no last loss if all ended."""
     last = torch.full_like(history.last, torch.nan) if ended else history.last
     return History(
         history.steps,

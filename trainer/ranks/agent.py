@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch.distributed import Store
+    from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 
 CODE_FILE = "PACKTRAIN_CODE_FILE"  # names the file in which `compute.devices=N` waits for the exit code
 PREFIX = "packtrain/"
@@ -41,7 +41,7 @@ def agent_store() -> "Store | None":
     """
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != str(True):
         return None
-    from torch.distributed import TCPStore  # noqa: PLC0415 (torch takes seconds to import)
+    from torch.distributed import TCPStore  # noqa: PLC0415 # pyright: ignore (torch takes seconds to import)
 
     address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     return TCPStore(*address, is_master=False, timeout=timedelta(minutes=5))

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from torch.distributed import Store, TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from ...kernels.common.errors import UserError
 from .agent import PREFIX, agent_store, rank, size
@@ -65,7 +66,7 @@ def _own_devices() -> bool:
     return dist.is_nccl_available() and int(os.environ.get("PACKTRAIN_DEVICES", "0")) >= local
 
 
-def _meet(store: dist.Store, ranks: Ranks) -> None:
+def _meet(store: Store, ranks: Ranks) -> None:
     """Waits for all ranks. Raises UserError with the names of those that don't come."""
     names = [f"here/{number}" for number in range(ranks.size)]
     store.set(names[ranks.rank], "yes")
@@ -79,7 +80,7 @@ def _meet(store: dist.Store, ranks: Ranks) -> None:
         ) from None
 
 
-def _own_store() -> dist.Store:
+def _own_store() -> Store:
     """A store of these processes alone: the agent's has what those before them left.
 
     (torch 2.13 gives no other to ranks that it started again, which then call on the dead.)
@@ -87,9 +88,9 @@ def _own_store() -> dist.Store:
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     agent = agent_store()
     if agent is None:
-        return dist.TCPStore(host, port, is_master=rank() == 0, timeout=MEETING, wait_for_workers=False)
+        return TCPStore(host, port, is_master=rank() == 0, timeout=MEETING, wait_for_workers=False)
     if rank() == 0:
-        own, name = dist.TCPStore(host, 0, is_master=True, wait_for_workers=False), uuid.uuid4().hex
+        own, name = TCPStore(host, 0, is_master=True, wait_for_workers=False), uuid.uuid4().hex
         own.set("name", name)
         agent.set(_port(), f"{own.port} {name}")
         return own
@@ -101,14 +102,14 @@ def _port() -> str:
     return f"{PREFIX}port/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
 
 
-def _of_first(agent: dist.Store, host: str) -> dist.Store:
+def _of_first(agent: Store, host: str) -> Store:
     """The store of the first rank: where the one that is named doesn't answer, it will name another."""
     until = time.monotonic() + MEETING.total_seconds()
     while time.monotonic() < until:
         if agent.check([_port()]):
             port, name = agent.get(_port()).decode().split()
             try:
-                own = dist.TCPStore(host, int(port), is_master=False, timeout=TRY)
+                own = TCPStore(host, int(port), is_master=False, timeout=TRY)
                 if own.get("name").decode() == name:
                     own.set_timeout(MEETING)
                     return own

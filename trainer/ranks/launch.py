@@ -79,7 +79,8 @@ def _run(ranks: int, arguments: Sequence[str]) -> str:
         return f"ended by {signal.Signals(came.sigval).name}"
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
-        return f"rank {rank} ended {RESTARTS + 1} times ({_how(failure.exitcode)}): packtrain resume=FOLDER goes on"
+        how = f"rank {rank} was the first, {_how(failure.exitcode)}"
+        return f"the ranks ended {RESTARTS + 1} times, the last time {how}; packtrain resume=FOLDER goes on"
     return ""
 
 

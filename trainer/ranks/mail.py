@@ -96,7 +96,7 @@ def receive(source: int, seconds: float) -> Any:
     for size in filter(None, sizes.tolist()):
         part = torch.empty(size, dtype=torch.uint8)
         _take(part, source, seconds)
-        parts.append(memoryview(part.numpy()))
+        parts.append(memoryview(part.numpy()))  # pyright: ignore[reportArgumentType]
     return unpacked(parts)
 
 

@@ -10,6 +10,7 @@ from ..ranks import agent
 
 FIELD = "compute.devices"
 AUTO = "auto"
+AGAIN = "torchrun starts all ranks again, which go on from the newest checkpoint"
 
 
 def devices_in(arguments: Sequence[str]) -> str | None:
@@ -70,10 +71,6 @@ def as_rank(work: Callable[[], object]) -> NoReturn:
 
 
 def end_without(error: Exception) -> NoReturn:
-    """Ends this rank at once, with the exit code 1, where others are gone: torchrun starts all of them again."""
-    print(
-        f"packtrain: {error}; torchrun starts all ranks again, which go on from the newest checkpoint",
-        file=sys.stderr,
-        flush=True,
-    )
+    """Ends this rank at once, with the exit code 1, where others are gone: torchrun starts all again."""
+    print(f"packtrain: {error}; {AGAIN}", file=sys.stderr, flush=True)
     os._exit(1)

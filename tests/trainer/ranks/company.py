@@ -37,8 +37,8 @@ class Company:
 
     def _started(self, environment: dict[str, str]) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "tests.trainer.ranks.company"]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdin=pipe, stdout=pipe)
         return self.open.enter_context(process)
 
     def __exit__(

@@ -13,12 +13,13 @@ from tests.trainer.ranks.company import Company, train
 QUIET = "compute.device=cpu", "monitor=quiet", "monitor.validate_every=4", "loop.epochs=null", "loop.steps=12"
 RATES = 'pack.over={optimizer.lr: "0.003,0.03,1e9", seed: "range(0,3)"}'
 COMPOUNDS = f"data.path={ROOT}/docs/data/compounds.csv", "data.group=compound", "data=file"
-CURVE = (
-    "~experiment",
-    "name=curves",
-    'model.expressions=["response = low + (high - low)/(1 + (ec50/dose)^h)"]',
-)
+EQUATION = 'model.expressions=["response = low + (high - low)/(1 + (ec50/dose)^h)"]'
+CURVE = "~experiment", "name=curves", EQUATION, "model.variables=[dose]"
 START = "model.initial={low: 1, high: 90, ec50: 1, h: 1}"
+FIT = (
+    "experiment=fit", "compute.backend=numba", "loop.batch_size=full",
+    "model.initial={b1: [0.5, 1], b2: [3, 5]}",
+)  # fmt: skip
 FILES = "model.safetensors", "runs.csv", "runs.parquet", "curves.parquet"
 CASES = {
     "equations": ("experiment=primer", "loop.batch_size=60", "data.size=900", "data.validation=0.2", RATES),
@@ -34,13 +35,13 @@ CASES = {
         "experiment=gaussians", "data.size=300", "data.validation=0.2", "loop.batch_size=50", "loop.steps=18",
         "search.pruner=halving", "search.min_steps=2", 'pack.over={seed: "range(0,11)"}',
     ),
-    "fits": (
-        "experiment=fit", "compute.backend=numba", "loop.batch_size=full", "model.initial={b1: [0.5, 1], b2: [3, 5]}",
-        'pack.over={optimizer.radius: "0.1,1,10", seed: "range(0,3)"}',
-    ),
-    "starts": (
-        "experiment=fit", "compute.backend=numba", "loop.batch_size=full", "model.initial={b1: [0.5, 1], b2: [3, 5]}",
-        "model.starts=7",
+    "fits": (*FIT, 'pack.over={optimizer.radius: "0.1,1,10", seed: "range(0,3)"}'),
+    "starts": (*FIT, "model.starts=7"),
+    "one run by samples": ("experiment=primer", "engine=step", "data.size=40000", "loop.batch_size=full"),
+    "perceptrons by samples": (
+        "experiment=gaussians", "engine=step", "data.size=3000", "loop.batch_size=full",
+        "data.validation=0.2", "compute.split=samples", "model.widths=[2,200,200,2]",
+        'pack.over={seed: "0,1"}',
     ),
     "groups": (
         *CURVE, *COMPOUNDS, START, "optimizer=levenberg_marquardt", "loop.batch_size=full", "loop.steps=60",
