@@ -104,7 +104,10 @@ class Team:
         """All that the steps change: [R, ...] by name, fetched now."""
         parts: list[dict[str, Tensor] | None] = self.crew.ask("memory")
         names = dict.fromkeys(name for part in parts if part for name in part)
-        return {name: self._whole([part and _part(part, name) for part in parts]) for name in names}
+        return {
+            name: self._whole([None if part is None else _part(part, name) for part in parts])
+            for name in names
+        }
 
     @property
     def done(self) -> bool:

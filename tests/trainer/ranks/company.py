@@ -19,8 +19,6 @@ from packtrain.trainer.ranks.crew import Crew
 from packtrain.trainer.ranks.join import join
 from tests.helpers import ROOT
 
-SECONDS = 120  # in which a training has to end
-
 
 class Company:
     """Inside `with`, so many ranks, which `train` overrides of the command into a folder."""
@@ -53,10 +51,20 @@ class Company:
 
     def train(self, folder: Path, *overrides: str) -> str:
         """Trains into `folder` -> what went wrong, '' where nothing did."""
-        first = self.processes[0]
-        assert first.stdin and first.stdout
-        print(json.dumps([str(folder), *overrides]), file=first.stdin, flush=True)
-        return json.loads(first.stdout.readline())
+        self.begin(folder, *overrides)
+        return self.ended()
+
+    def begin(self, folder: Path, *overrides: str) -> None:
+        """Begins to train into `folder`."""
+        words = self.processes[0].stdin
+        assert words
+        print(json.dumps([str(folder), *overrides]), file=words, flush=True)
+
+    def ended(self) -> str:
+        """Waits for the end of what was begun -> what went wrong."""
+        answers = self.processes[0].stdout
+        assert answers
+        return json.loads(answers.readline())
 
 
 def train(folder: Path, overrides: Sequence[str], crew: Crew | None = None) -> str:

@@ -1,13 +1,14 @@
 """What a pack comes to is the same on any number of ranks: whole files, bit for bit."""
 
-import json
+import signal
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from tests.helpers import ROOT
+from tests.helpers import ROOT, result_in
 from tests.trainer.ranks.company import Company, train
 
 QUIET = "compute.device=cpu", "monitor=quiet", "monitor.validate_every=4", "loop.epochs=null", "loop.steps=12"
@@ -54,9 +55,15 @@ CASES = {
     "groups by first-order steps": (*CURVE, *COMPOUNDS, START, "optimizer=adam", "loop.batch_size=full"),
     "one run": ("experiment=primer", "loop.batch_size=60", "data.size=900"),
 }  # fmt: skip
+SPLITS = {
+    "perceptrons by the reference": "nothing",
+    "one fit of groups": "nothing",
+    "one run by samples": "samples",
+    "perceptrons by samples": "samples",
+}
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[3, pytest.param(2, marks=pytest.mark.cluster)])
 def company(request: pytest.FixtureRequest) -> Iterator[Company]:
     with Company(request.param) as company:
         yield company
@@ -76,11 +83,36 @@ def hashes(folder: Path) -> dict[str, str]:
 def test_files_are_the_same_on_any_number_of_ranks(
     case: str, company: Company, alone: Path, tmp_path: Path
 ) -> None:
-    settings = (*CASES[case], *QUIET) if "steps" not in str(CASES[case]) else (*QUIET, *CASES[case])
+    settings = *QUIET, *CASES[case]
     folder = alone / case
     if not folder.exists():
         assert train(folder, settings) == ""
     assert company.train(tmp_path / "out", *settings) == ""
     assert hashes(tmp_path / "out") == hashes(folder)
-    result = json.loads((tmp_path / "out" / "result.json").read_text())
-    assert result["ranks"] == company.size
+    result = result_in(tmp_path / "out")
+    assert (result["ranks"], result["split"]) == (company.size, SPLITS.get(case, "runs"))
+    assert sum(result["shares"]) == len(result["run"]) * (company.size if "samples" in case else 1)
+
+
+def test_a_pack_that_is_refused_is_refused_in_one_sentence(company: Company, tmp_path: Path) -> None:
+    refused = company.train(tmp_path / "out", *QUIET, "experiment=primer", "loop.batch_size=99999999")
+    assert "loop.batch_size" in refused
+    missing = company.train(tmp_path / "out", *QUIET, *CURVE, "data=file", "data.path=nowhere.csv")
+    assert "nowhere.csv" in missing
+    assert company.train(tmp_path / "out", *QUIET, "experiment=debug") == ""
+
+
+def test_a_signal_to_any_rank_ends_all_and_any_number_goes_on(company: Company, tmp_path: Path) -> None:
+    long = *QUIET, "experiment=primer", "data.size=900", "loop.batch_size=60", RATES, "checkpoint.every=100"
+    brief, whole, cut = (*long, "loop.steps=20000"), tmp_path / "whole", tmp_path / "cut"
+    company.begin(cut, *brief)
+    until = time.monotonic() + 100
+    while not list(cut.glob("checkpoint/step-*")) and time.monotonic() < until:
+        time.sleep(0.01)
+    company.processes[-1].send_signal(signal.SIGTERM)
+    assert company.ended() == ""
+    result = result_in(cut)
+    assert result["interrupted"] and 0 < result["steps"] < 20000
+    assert "SIGTERM came" in result["run"][0]["message"]
+    assert train(cut, brief) == "" and train(whole, brief) == ""
+    assert hashes(cut) == hashes(whole)
