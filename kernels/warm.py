@@ -10,7 +10,7 @@ from torch import Tensor
 from .common import source_cache
 from .descent.block import Batches, Block, Record, Runs, Shuffle
 from .descent.numba.descent import NumbaDescent
-from .descent.numba.gather import gather
+from .descent.numba.gather import gather, gather_windows
 from .descent.numba.sums import graph_sums
 from .equations.optimizers import rule_of
 from .expression import numba_kernel
@@ -21,6 +21,7 @@ from .least_squares.numba_solver import NumbaSolver, best_candidates
 from .least_squares.shared import SharedSolver
 from .loss import loss_of
 from .random import Purpose, epoch_keys
+from .random.windows import Windows
 
 LINE = parse("xy = a*x")
 PLANE = parse("xy = a*x1 + b*x2")
@@ -51,6 +52,11 @@ def _descend(graph: Graph, inputs: Tensor, targets: Tensor, loss: str) -> None:
     index = torch.zeros(1, dtype=torch.int64)
     data = Batches(inputs[None], targets[None])
     gather(inputs, targets, Shuffle(epoch_keys(index[0], Purpose.ORDER, 0, 1), 0, batch=1), 0, data)
+    windows = Windows(
+        index, index + 1, epoch_keys(index[0], Purpose.WINDOWS, 0, 1), index.new_tensor([0, 1]), index, index
+    )
+    gather_windows(inputs, targets, windows, 0, data)
+    windows.samples(0, 1, 1)
     rule = rule_of("adam")
     constants = inputs.new_ones(1, 5)
     runs = Runs(ones, constants, ones[:, :0], index, index, index + 1, index.clone(), index == 0, None)

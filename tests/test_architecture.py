@@ -21,6 +21,7 @@ ALLOWED = {
     "trainer": {"kernels", "trainer", "__version__"},
     "__init__": {"trainer"},
     "__main__": {"trainer"},
+    "packed_sweeper": {"trainer"},
 }
 FOREIGN_TO_KERNELS = {"hydra", "omegaconf", "tensorboard", "rich"}
 OURS = {"packtrain", "scripts", "tests"}
@@ -28,8 +29,9 @@ OURS = {"packtrain", "scripts", "tests"}
 
 def module(path: Path) -> str:
     """Its name in the package: the folders of ROOT are linked there."""
-    inside = path.relative_to(IMPORTABLE / "packtrain" if path.is_relative_to(IMPORTABLE) else ROOT)
-    parts = ("packtrain", *inside.with_suffix("").parts)
+    inside = path.is_relative_to(IMPORTABLE)
+    parts = path.relative_to(IMPORTABLE if inside else ROOT).with_suffix("").parts
+    parts = parts if inside else ("packtrain", *parts)
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 

@@ -64,7 +64,7 @@ ARGUED = {
     "trainer/service/queue/submission.py: vars": "likewise",
     "trainer/service/worker/data.py: vars": "likewise",
     "trainer/service/run_folder.py: _target_": "writes what the command writes about its plugin",
-    "trainer/terminal/plugins/hydra_plugins/packed_sweeper.py: _target_": "how Hydra finds a plugin's class",
+    ".src/hydra_plugins/packed_sweeper.py: _target_": "how Hydra finds a plugin's class",
 }
 
 

@@ -75,3 +75,45 @@ def feistel(key, bits, index):
             high[n], low[n] = low[n], high[n] ^ (word >> shift)
     for n in range(index.size):
         index[n] = (np.int64(high[n]) << low_bits) | low[n]
+
+
+@njit(error_model="numpy")
+def window_samples(starts, sizes, keys, first, inside, rows, place, index):
+    """index[n] = where the sample at `place` + n of a stream lies, which is cut into windows.
+
+    See Windows for what comes before `place`.
+    """
+    window, done = 0, 0
+    while starts[window] + sizes[window] <= place:
+        window += 1
+    while done < index.size:
+        position = place + done - starts[window]
+        count = min(index.size - done, sizes[window] - position, CHUNK)
+        part = index[done : done + count]
+        if keys.shape[0] > 0:
+            stretch(keys[window], sizes[window], position, part)
+        else:
+            for n in range(count):
+                part[n] = position + n
+        lay(inside[first[window] : first[window + 1]], rows[first[window] : first[window + 1]], part)
+        done += count
+        if position + count == sizes[window]:
+            window += 1
+
+
+@njit(error_model="numpy")
+def lay(inside, rows, index):
+    """Places in a window -> where these samples lie: segment s begins at place inside[s], at rows[s]."""
+    if inside.size == 1:
+        for n in range(index.size):
+            index[n] += rows[0]
+        return
+    for n in range(index.size):
+        low, high = 0, inside.size
+        while high - low > 1:
+            middle = (low + high) // 2
+            if inside[middle] <= index[n]:
+                low = middle
+            else:
+                high = middle
+        index[n] += rows[low] - inside[low]

@@ -31,6 +31,8 @@ class Purpose(IntEnum):
     STARTS = 5
     STRATA = 6
     DROPOUT = 7
+    BLOCKS = 8
+    WINDOWS = 9
 
 
 def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:

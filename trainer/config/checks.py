@@ -29,6 +29,7 @@ from .schema import (
     LoopConfig,
     ModelConfig,
 )
+from .streams import check_shuffle, check_stream
 
 # loss -> its targets, which must be what they are
 UNSCALED = {CROSS_ENTROPY: "classes", BINARY: "0 or 1", "poisson": "counts"}
@@ -88,6 +89,8 @@ def check(config: Config, given: Collection[str] = (), varied: Collection[str] =
     _check_intervals(config)
     _check_split(config.data)
     _check_missing(config)
+    check_shuffle(config)
+    check_stream(config)
     if config.model.best:
         _check_best(config)
     if config.compute.precision in ("tf32", "bf16") and config.model.kind == "expression":

@@ -17,6 +17,8 @@ NUMBERS: dict[str, Range] = {
     "data.seed": A_SEED,
     "data.size": ABOVE_0,
     "data.noise": AT_LEAST_0,
+    "data.block": ABOVE_0,
+    "data.window": ABOVE_0,
     "data.validation": BELOW_1,
     "data.test": BELOW_1,
     "model.grad_delta": ABOVE_0,

@@ -15,7 +15,7 @@ from .fields import mapping, only, per_run, pruning, word_or_mapping
 
 KINDS: dict[str, tuple[str, ...]] = {
     "model": ("expression", "mlp"),
-    "data": ("ground_truth", "gaussians", "file", "table", "sklearn"),
+    "data": ("ground_truth", "gaussians", "file", "table", "sklearn", "stream"),
     "optimizer": (*optimizers.NAMES, "levenberg_marquardt", "gauss_newton"),
     "schedule": schedules.NAMES,
     "engine": ("step", "fused", "auto"),
@@ -40,6 +40,8 @@ RANDOM, STRATIFIED, LAST = SPLITS = "random", "stratified", "last"
 GROUP, TIME = COLUMN_SPLITS = "group", "time"
 # data.missing -> what becomes of samples that lack a value.
 REFUSE, DROP, IMPUTE = MISSING_VALUES = ("refuse", "drop", "impute")
+# data.shuffle -> what an epoch shuffles.
+BLOCKS, FULL = SHUFFLES = "blocks", "full"
 # What search.space says of a field.
 INTERVAL, CHOICES = ("low", "high", "log", "integer"), ("choices",)
 # The fields of search by which a pruner judges runs.
@@ -82,7 +84,7 @@ class ModelConfig:
 class DataConfig:
     """What it trains on: where the samples come from, and which are held out.
 
-    conf/data/{ground_truth,gaussians,file,table,sklearn}.yaml say what each field means.
+    conf/data/{ground_truth,gaussians,file,table,sklearn,stream}.yaml say what each field means.
     """
 
     kind: str = MISSING
@@ -98,18 +100,26 @@ class DataConfig:
     noise: float = only(0.0, "ground_truth")
     means: list[Any] | None = only(None, "gaussians")
     covariances: list[Any] | None = only(None, "gaussians")
-    path: str | None = only(None, "file")
+    path: str | None = only(None, "file", "stream")
     table: dict[str, Any] = mapping("file", "table")
-    columns: dict[str, Any] = mapping("gaussians", "file", "table", "sklearn")
+    columns: dict[str, Any] = mapping("gaussians", "file", "table", "sklearn", "stream")
     encode: dict[str, Any] = mapping("file", "table")
     missing: str = only("refuse", "file", "table")
     group: Any = only(None, "gaussians", "file", "table", "sklearn")
     set: str | None = only(None, "sklearn")
+    shuffle: str | None = only(None, "file", "stream")
+    block: int | None = only(None, "file", "stream")
+    window: int | None = only(None, "file", "stream")
 
     @property
     def standardized(self) -> tuple[str, ...]:
         """What is standardized: of inputs and targets none, one or both."""
         return STANDARDIZED[self.standardize]
+
+    @property
+    def by_blocks(self) -> bool:
+        """Whether blocks are shuffled, and then the samples of a window of them."""
+        return (self.shuffle or (BLOCKS if self.kind == "stream" else FULL)) == BLOCKS
 
 
 @dataclass
@@ -252,7 +262,7 @@ class SearchConfig:
     """
 
     kind: str = "grid"
-    max_pack: int | None = only(None, "grid")
+    max_pack: int | None = None
     space: dict[str, Any] = mapping(*SEARCHES)
     objective: str = "loss"
     direction: str | None = None

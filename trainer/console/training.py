@@ -10,8 +10,10 @@ from pathlib import Path
 from rich.console import Console
 
 from ...kernels.common import source_cache
+from ...kernels.common.errors import UserError
 from ..config.pack import Pack
 from ..engines.at_work import enough_memory
+from ..engines.devices import own_device
 from ..engines.team import Team
 from ..folder.checkpoint import NEVER, Checkpoints
 from ..folder.command import Command, write_command
@@ -82,8 +84,14 @@ def run(
     ...     run(make_pack(config), Path(folder) / "out", Console(file=io.StringIO()))
     Ended(code=0, interrupted=False)
     """
-    progress = pack.config.monitor.progress
-    with locked(folder), telling_of_compiling(console, progress), enough_memory(), at_call(crew, pack):
+    device, progress = own_device(pack.config.compute), pack.config.monitor.progress
+    with (
+        locked(folder),
+        device,
+        telling_of_compiling(console, progress),
+        enough_memory(),
+        at_call(crew, pack),
+    ):
         session = _prepare(pack, crew)
         monitor = Monitor(session, folder, console)
         session.watchers.append(monitor)
@@ -166,7 +174,8 @@ def train(
 ) -> None:
     """Advances the session to its end, or until a signal comes, and saves checkpoints, the last one then.
 
-    No slice of steps goes beyond the next `pause` after a step. `stop` may say a reason, too.
+    No slice of steps goes beyond the next `pause` after a step. `stop` may say a reason, too. Raises UserError
+    where data can't be read any more, after saving what was trained.
 
     >>> from packtrain.trainer.config.schema import *
     >>> config = Config(
@@ -184,7 +193,13 @@ def train(
         if reason := signals.reason or stop():
             session.end(reason, interrupted=True)
             break
-        session.advance(min(checkpoints.next(session.step), pause(session.step)))
+        step = session.step
+        try:
+            session.advance(min(checkpoints.next(step), pause(step)))
+        except UserError:  # of files that are streamed, and can't be read any more
+            if session.step == step:  # else a validation failed, which would be left out on resuming
+                checkpoints.save(step, session.seconds)
+            raise
         with session.stopwatch.running(training=True):
             checkpoints.save_if_due(session.step, session.seconds)
     with session.stopwatch.running(training=True):

@@ -1,5 +1,6 @@
 """A data set in memory: inputs and targets, a training part and a validation part."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,11 +10,17 @@ from torch import Tensor
 
 from ...kernels.common.errors import UserError
 from ...kernels.common.segments import Segments
+from ...kernels.equations.losses import BINARY
+from .discretion import quoted
 from .features import Feature
 from .impute import impute
+from .order import Blocks
 from .rounding import loss_of
 from .split import Split
 from .units import in_units, scaled
+
+# loss -> the targets outside of which it has no minimum
+RANGES = {"poisson": (0.0, math.inf, "0 or more"), BINARY: (0.0, 1.0, "0 to 1")}
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,7 @@ class Dataset:
     `segments` say which samples are those of each of R runs. None: all are of every run. `faults` say why a
     run's are of no use, for those that have none left.
     `columns` are others of what they were taken from, in float64, whole: `rows` say which cell is a sample's.
+    `blocks` are those in which they stand, where they are shuffled by blocks. None: one by one.
     Of runs that have n samples each, `alike` makes inputs [R, n, V], targets [R, n, T] and weights [R, n].
     """
 
@@ -55,9 +63,20 @@ class Dataset:
     segments: Segments | None = None
     faults: Mapping[int, str] = field(default_factory=dict)
     columns: Mapping[str, Tensor] = field(default_factory=dict)
+    blocks: Blocks | None = None
 
     def __len__(self) -> int:
         return self.inputs.shape[-2]
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the samples stay in their files, and `inputs` and `targets` hold but a few of them."""
+        return False
+
+    @property
+    def identity(self) -> str:
+        """What tells them from others, of those that stay in their files."""
+        return ""
 
     @property
     def of_runs(self) -> bool:
@@ -119,6 +138,16 @@ class Dataset:
         rows = self._places(index) if self.rows is None else self.rows[_beside(self.rows, index)]
         targets = self.targets[index]
         return replace(self, inputs=self.inputs[index], targets=targets, weights=weights, rows=rows)
+
+    def in_blocks(self, size: int) -> Iterator["Dataset"]:
+        """Parts of `size` samples, in order."""
+        for start in range(0, len(self), size):
+            yield self.part(slice(start, start + size))
+
+    def target_blocks(self, size: int) -> Iterator[Tensor]:
+        """The targets of the same parts."""
+        for start in range(0, len(self), size):
+            yield self.targets[..., start : start + size, :]
 
     def some(self, most: int) -> "Dataset":
         """At most so many of the samples, evenly from the first to the last."""
@@ -279,6 +308,23 @@ def _scale(values: Tensor) -> tuple[Tensor, Tensor]:
     std = (values - mean).square().mean(0).sqrt()
     varies = values.amax(0) > values.amin(0)
     return mean, torch.where(varies, std, torch.ones_like(std))
+
+
+def check_targets(targets: Tensor, names: Sequence[str], loss: str) -> None:
+    """Raises UserError where a loss can't take a target of [N, T]: it would fall without end.
+
+    >>> import torch
+    >>> from packtrain.trainer.data.dataset import check_targets
+    >>> check_targets(torch.tensor([[-1.0]]), ["y"], "mse")
+    """
+    low, high, expected = RANGES.get(loss, (-math.inf, math.inf, ""))
+    outside = ((targets < low) | (targets > high)).nonzero()
+    if len(outside):
+        row, column = outside[0].tolist()
+        cell = targets[row, column].item()
+        raise UserError(
+            f"model.loss={loss} takes targets of {expected}; {names[column]} has {quoted(cell, f'{cell:g}')}"
+        )
 
 
 def rounded(data: Dataset, dtype: torch.dtype) -> Iterator[str]:

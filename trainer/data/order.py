@@ -1,11 +1,21 @@
 """The order of minibatches: which samples each step sees, as a function of the step alone."""
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ...kernels.random import Purpose, permutation
+from ...kernels.random import Purpose, epoch_keys, permutation
+from ...kernels.random.windows import Windows
+
+BLOCK = 1 << 16  # samples of a block, where nothing else is said
+FEWEST = 1 << 20  # samples of a window, likewise
+TOGETHER = 16  # blocks of a window, likewise
+KNOWN = 4  # epochs whose blocks are kept in mind
 
 
 @dataclass(frozen=True)
@@ -57,3 +67,148 @@ class Order:
             return stream % self.size
         samples = permutation(self.seeds, Purpose.ORDER, stream, self.size)
         return samples if samples.dim() == 2 else samples.transpose(0, 1)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The `sizes` [K] of the blocks in which samples stand: shuffled, and dealt to `windows`.
+
+    >>> from packtrain.trainer.data.order import Blocks
+    >>> Blocks.even(samples=10, block=4, window=4)
+    Blocks(sizes=(4, 4, 2), windows=3)
+    """
+
+    sizes: tuple[int, ...]
+    windows: int
+
+    @classmethod
+    def even(cls, samples: int, block: int, window: int) -> "Blocks":
+        """Blocks of `block` samples, the last one of what is left, in windows of about `window` samples."""
+        whole, left = divmod(samples, block)
+        return cls.of((block,) * whole + ((left,) if left else ()), window)
+
+    @classmethod
+    def of(cls, sizes: tuple[int, ...], window: int) -> "Blocks":
+        """Blocks of these sizes in windows of about `window` samples, of a block at least.
+
+        >>> from packtrain.trainer.data.order import Blocks
+        >>> Blocks.of((5, 5, 5, 5), window=10).windows
+        2
+        """
+        return cls(sizes, max(1, min(len(sizes), -(-sum(sizes) // window))))
+
+    @property
+    def largest(self) -> int:
+        """The most samples of a window."""
+        return sum(sorted(self.sizes)[-len(self.sizes) // self.windows :])
+
+    @property
+    def smallest(self) -> int:
+        """The fewest samples of a window."""
+        return sum(sorted(self.sizes)[: len(self.sizes) // self.windows])
+
+    def bounds(self) -> list[int]:
+        """Which of the shuffled blocks each window has: from bounds[w] up to bounds[w + 1]."""
+        return [len(self.sizes) * window // self.windows for window in range(self.windows + 1)]
+
+
+class Epoch(NamedTuple):
+    """The blocks in the order of an epoch, and where in the epoch each window starts, with its end."""
+
+    blocks: list[int]
+    starts: list[int]
+
+
+@dataclass(frozen=True)
+class BlockOrder(Order):
+    """Epochs in which blocks are shuffled, and then the samples of a window of blocks; see Order.
+
+    Which sample a step sees is a function of the seed, the step and the blocks alone, and one window, or two,
+    have to be in memory for it. Windows are counted over all epochs. Without `seeds` nothing is shuffled.
+
+    >>> import torch
+    >>> from packtrain.trainer.data.order import BlockOrder, Blocks
+    >>> seed, blocks = torch.tensor(0), Blocks.even(samples=6, block=2, window=4)
+    >>> order = BlockOrder(6, 2, seed, torch.device("cpu"), blocks)
+    >>> order.indices(0, 3).tolist()
+    [[0, 1], [4, 3], [5, 2]]
+    """
+
+    blocks: Blocks
+    known: dict[int, Epoch] = field(default_factory=dict, compare=False, repr=False)
+
+    def indices(self, start: int, stop: int) -> Tensor:
+        """The samples of steps start..stop-1: [S, B]."""
+        windows = self.windows(self.reach(start, stop))
+        found = windows.samples(start * self.batch, stop - start, self.batch)
+        return found.to(self.device)
+
+    def reach(self, start: int, stop: int) -> range:
+        """The windows that steps start..stop-1 reach into."""
+        places = start * self.batch, stop * self.batch - 1
+        first, last = map(self.window_of, places)
+        return range(first, last + 1)
+
+    def window_of(self, place: int) -> int:
+        """The window that has the sample at this place of the stream."""
+        epoch, position = divmod(place, self.size)
+        return epoch * self.blocks.windows + bisect_right(self.epoch(epoch).starts, position) - 1
+
+    def end(self, window: int) -> int:
+        """The place in the stream at which a window ends."""
+        epoch, inside = divmod(window, self.blocks.windows)
+        return epoch * self.size + self.epoch(epoch).starts[inside + 1]
+
+    def blocks_of(self, window: int) -> list[int]:
+        """The blocks of a window, as they lie in it."""
+        epoch, inside = divmod(window, self.blocks.windows)
+        bounds = self.blocks.bounds()
+        return self.epoch(epoch).blocks[bounds[inside] : bounds[inside + 1]]
+
+    def windows(self, which: range, at: Callable[[int], int] | None = None) -> Windows:
+        """These windows, for compiled code; their samples lie where they stand, or from at(window) on."""
+        segments = [self._segments(window) if at is None else [(0, at(window))] for window in which]
+        inside, rows = zip(*(segment for some in segments for segment in some), strict=True)
+        ends = [self.end(window) for window in which]
+        starts = [ends[0] - self._size(which[0]), *ends[:-1]]
+        sizes = [end - start for start, end in zip(starts, ends, strict=True)]
+        first = list(accumulate(map(len, segments), initial=0))
+        starts, sizes, first, inside, rows = map(torch.tensor, (starts, sizes, first, inside, rows))
+        return Windows(starts, sizes, self._keys(which), first, inside, rows)
+
+    def epoch(self, number: int) -> Epoch:
+        """The order of the blocks in an epoch."""
+        if number not in self.known:
+            while len(self.known) >= KNOWN:
+                self.known.pop(next(iter(self.known)), None)
+            self.known[number] = self._epoch(number)
+        return self.known[number]
+
+    def _epoch(self, number: int) -> Epoch:
+        count = len(self.blocks.sizes)
+        places = torch.arange(number * count, (number + 1) * count)
+        order = list(range(count))
+        if self.seeds is not None:
+            order = permutation(self.seeds.cpu(), Purpose.BLOCKS, places, count).tolist()
+        ends = list(accumulate((self.blocks.sizes[block] for block in order), initial=0))
+        return Epoch(order, [ends[bound] for bound in self.blocks.bounds()])
+
+    def _size(self, window: int) -> int:
+        starts, inside = self.epoch(window // self.blocks.windows).starts, window % self.blocks.windows
+        return starts[inside + 1] - starts[inside]
+
+    def _segments(self, window: int) -> list[tuple[int, int]]:
+        """(the place in the window, the row) at which each of its blocks begins."""
+        blocks = self.blocks_of(window)
+        inside, rows = accumulate((self.blocks.sizes[block] for block in blocks), initial=0), self.rows
+        return [(place, rows[block]) for place, block in zip(inside, blocks, strict=False)]
+
+    @property
+    def rows(self) -> list[int]:
+        """The row at which each block begins, and their end."""
+        return list(accumulate(self.blocks.sizes, initial=0))
+
+    def _keys(self, which: range) -> Tensor:
+        if self.seeds is None:
+            return torch.empty(0, 4, dtype=torch.int64)
+        return epoch_keys(self.seeds.cpu(), Purpose.WINDOWS, which.start, which.stop)

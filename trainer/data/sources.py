@@ -8,15 +8,14 @@ import numpy as np
 import torch
 
 from ...kernels.common.errors import UserError, choose
-from ...kernels.equations.losses import BINARY, CROSS_ENTROPY
+from ...kernels.equations.losses import CROSS_ENTROPY
 from ...kernels.language import Graph, notes
 from ..config.checks import split_method
 from ..config.schema import DROP, DataConfig
 from .class_weights import with_class_weights
 from .columns import TARGET
 from .cubes import in_rows
-from .dataset import Data, Dataset, Groups, prepare, rounded
-from .discretion import quoted
+from .dataset import Data, Dataset, Groups, check_targets, prepare, rounded
 from .drop import without_missing
 from .encode import told as encoded
 from .files.read import read
@@ -24,11 +23,10 @@ from .generated import gaussians, ground_truth
 from .groups import by_groups, first_rows, group_columns
 from .select import of_numpy, select
 from .split_of import split_of
+from .stream.load import load_stream
 from .table import Table
 
 MEND = "; data.missing=drop leaves such rows out, and impute fills inputs in"
-# loss -> the targets outside of which it has no minimum
-RANGES = {"poisson": (0.0, np.inf, "0 or more"), BINARY: (0.0, 1.0, "0 to 1")}
 SKLEARN = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 
 
@@ -58,6 +56,8 @@ def load(
     >>> len(data.train), len(data.validation)
     (3, 1)
     """
+    if config.kind == "stream" and table is None:
+        return load_stream(config, graph, loss, device, dtype)
     groups, told, read = None, [], table
     if config.kind == "ground_truth" and table is None:
         equations = _for_ground_truth(graph, loss)
@@ -68,7 +68,7 @@ def load(
         beside = [name for name in others if name not in (*whole.input_names, *whole.target_names)]
         columns = {name: read.numbers(name, "model.initial", missing=True) for name in beside}
         whole = replace(whole, columns={name: of_numpy(column) for name, column in columns.items()})
-    _check_targets(whole, loss)
+    check_targets(whole.targets, whole.target_names, loss)
     inputs, targets = (part in config.standardized for part in ("inputs", "targets"))
     split = split_of(config, whole, read)
     data = prepare(whole, split, inputs, targets)
@@ -131,19 +131,6 @@ def _for_ground_truth(graph: Graph | None, loss: str) -> Graph:
     if loss == CROSS_ENTROPY:
         raise UserError("data=ground_truth makes numbers, and model.loss=cross_entropy takes class labels")
     return graph
-
-
-def _check_targets(data: Dataset, loss: str) -> None:
-    """Raises UserError where a loss can't take a target: it would fall without end."""
-    low, high, expected = RANGES.get(loss, (-np.inf, np.inf, ""))
-    outside = ((data.targets < low) | (data.targets > high)).nonzero()
-    if len(outside):
-        row, column = outside[0].tolist()
-        cell = data.targets[row, column].item()
-        raise UserError(
-            f"model.loss={loss} takes targets of {expected}; {data.target_names[column]} has "
-            f"{quoted(cell, f'{cell:g}')}"
-        )
 
 
 def _table(config: DataConfig) -> Table:

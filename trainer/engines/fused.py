@@ -11,7 +11,7 @@ from ...kernels.equations.rule import Rule
 from ..models.base import Model
 from ..models.expression import ExpressionModel
 from ..models.mlp import MLPModel
-from .minibatches import Minibatches, copied
+from .minibatches import copied, minibatches
 from .tabulated import TabulatedEngine
 
 
@@ -41,7 +41,7 @@ class FusedEngine(TabulatedEngine):
             self.model.loss_kind.terms(self.data.targets.shape[-1]),
         )
         self.state = dict(zip(self.optimizer.rule.states, self.descent.states.unbind(1), strict=True))
-        self.minibatches = Minibatches(self.data, self.order, self.capacity)
+        self.minibatches = minibatches(self.data, self.order, self.capacity, self.ring)
         self.prepared: Block | None = None
 
     @property

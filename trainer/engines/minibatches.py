@@ -1,15 +1,49 @@
 """The minibatches of a block of steps, as compiled trainings take them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from torch import Tensor
 
 from ...kernels.descent.block import Batches, Shuffle
-from ...kernels.descent.numba.gather import gather
+from ...kernels.descent.numba.gather import gather, gather_windows
 from ...kernels.loss import with_weights
 from ...kernels.random import Purpose, epoch_keys
+from ...kernels.random.windows import Windows
 from ..data.dataset import Dataset
-from ..data.order import Order
+from ..data.order import BlockOrder, Order
+from ..data.stream.ring import Ring
+
+
+def minibatches(data: Dataset, order: Order, rows: int, ring: Ring | None = None) -> Callable[[int], Batches]:
+    """What makes the minibatches of `rows` steps from a step on: of data in memory, or in a stream's ring.
+
+    >>> import torch
+    >>> data = Dataset(torch.arange(4.0)[:, None], torch.zeros(4, 1), ("x",), ("y",))
+    >>> order = Order(size=4, batch=2, seeds=None, device=torch.device("cpu"))
+    >>> minibatches(data, order, rows=2)(0).inputs.tolist()
+    [[[0.0, 1.0]], [[2.0, 3.0]]]
+    """
+    return Minibatches(data, order, rows) if ring is None else Streaming(ring, rows)
+
+
+class Streaming:
+    """The minibatches of `rows` steps at a time, copied from the ring; they are valid until the next call."""
+
+    def __init__(self, ring: Ring, rows: int) -> None:
+        self.ring, self.order, self.rows = ring, ring.order, rows
+        self.room = Batches(self._room(ring.inputs), self._room(ring.targets))
+
+    def _room(self, samples: Tensor) -> Tensor:
+        return samples.new_empty(self.rows, len(samples), self.order.batch)
+
+    def __call__(self, first: int) -> Batches:
+        """The minibatches of the steps from `first` on."""
+        ring, reach = self.ring, self.order.reach(first, first + self.rows)
+        ring.hold(reach)
+        _take(ring.inputs, ring.targets, ring.windows(reach), self.order, first, self.room)
+        ring.hold(reach[-1:])  # what comes before was copied, so that what comes next can be read
+        return self.room
 
 
 class Minibatches:
@@ -33,6 +67,10 @@ class Minibatches:
             return self.everything
         if self.order.own or (self.of_runs and self.order.seeds is not None):
             return replace(self.everything, shuffle=self._shuffle(first))
+        if isinstance(self.order, BlockOrder):
+            windows = self.order.windows(self.order.reach(first, first + self.rows))
+            _take(self.inputs, self.targets, windows, self.order, first, self.room)
+            return self.room
         if self.order.seeds is None or self.inputs.is_cuda:
             indices = self.order.indices(first, first + self.rows)
             return Batches(_gathered(self.inputs, indices), _gathered(self.targets, indices))
@@ -51,6 +89,19 @@ class Minibatches:
         if not self.order.own and self.of_runs:
             keys = keys.expand(len(self.inputs), -1, -1).contiguous()
         return Shuffle(keys, epochs.start, self.order.batch)
+
+
+def _take(
+    inputs: Tensor, targets: Tensor, windows: Windows, order: BlockOrder, first: int, room: Batches
+) -> None:
+    """Copies the minibatches of the steps from `first` on, whose samples lie in `windows`."""
+    place = first * order.batch
+    if not inputs.is_cuda:
+        gather_windows(inputs, targets, windows, place, room)
+        return
+    indices = windows.samples(place, len(room.inputs), order.batch).to(inputs.device)
+    room.inputs.copy_(inputs[:, indices].movedim(-2, 0))
+    room.targets.copy_(targets[:, indices].movedim(-2, 0))
 
 
 def _gathered(samples: Tensor, indices: Tensor) -> Tensor:

@@ -10,8 +10,9 @@ from torch import Tensor
 from ...kernels.common.errors import UserError
 from ..config.equations import optimizer_fields, rule_in, schedule_fields, schedule_in
 from ..config.pack import Pack
+from ..config.schema import DataConfig
 from ..data.dataset import Dataset
-from ..data.order import Order
+from ..data.order import BLOCK, FEWEST, TOGETHER, BlockOrder, Blocks, Order
 from ..optimizers import Optimizer, Rates
 
 
@@ -100,7 +101,21 @@ def order_of(pack: Pack, data: Dataset) -> Order:
         "own": torch.tensor(pack.each("seed"), device=device),
         "sequential": None,
     }[loop.order]
-    return Order(len(data), batch, seeds, device)
+    if not pack.config.data.by_blocks:
+        return Order(len(data), batch, seeds, device)
+    blocks = data.blocks or _even(pack.config.data, len(data))
+    if batch > blocks.smallest and not (batch == len(data) and not data.streamed):
+        raise UserError(
+            f"loop.batch_size={batch} is more than a window of blocks holds, {blocks.smallest:,} samples: "
+            "make it smaller, or data.window larger"
+        )
+    return BlockOrder(len(data), batch, seeds, device, blocks)
+
+
+def _even(config: DataConfig, samples: int) -> Blocks:
+    """The blocks of samples in memory."""
+    block = config.block or BLOCK
+    return Blocks.even(samples, block, config.window or max(FEWEST, TOGETHER * block))
 
 
 def _numbers(pack: Pack, fields: Mapping[str, str]) -> dict[str, Tensor]:

@@ -49,13 +49,22 @@ class StepEngine(TabulatedEngine):
     def _tables(self) -> tuple[Tensor, ...]:
         start, whole = self.block * self.capacity, self.order.whole
         nothing = self.runs.new_empty(self.capacity, 0)
-        indices = nothing if whole else self.order.indices(start, start + self.capacity)
+        order = self.ring or self.order
+        indices = nothing if whole else order.indices(start, start + self.capacity)
         coefficients, lr, slot = super()._tables()
         step = torch.arange(start, start + self.capacity, device=self.runs.device)
         wanted, keys = step[:, None] < self.steps, self.model.keys(step)
         return coefficients[..., self.rates.setting, None], lr, slot, wanted, indices, keys
 
+    @property
+    def horizon(self) -> int:
+        """The step up to which one call of `advance` may go: of a stream no further than a window."""
+        return min(super().horizon, self.ring.within(self.step)) if self.ring else super().horizon
+
     def _execute(self, first: int, count: int) -> None:
+        if self.ring:
+            start = self.block * self.capacity + first
+            self.ring.hold(self.ring.order.reach(start, start + count))
         self.row.fill_(first)
         for _ in range(count):
             self._go()
@@ -108,7 +117,8 @@ class StepEngine(TabulatedEngine):
 
     def _minibatch(self, indices: Tensor, rows: slice = slice(None)) -> list[Tensor]:
         """Inputs, targets and, where there are any, weights: those of some `rows`, which `indices` are of."""
-        data = [self.data.inputs, self.data.targets]
+        place = self.ring.samples if self.ring else self.data
+        data = [place.inputs, place.targets]
         if self.weights is not None:
             data.append(self.weights)
         if self.order.whole:

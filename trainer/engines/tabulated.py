@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 
 from ..data.dataset import Dataset
+from ..data.order import BlockOrder, Order
+from ..data.stream.ring import Ring, ring_of
+from ..data.stream.streamed import Streamed
 from ..models.base import Model
 from ..optimizers import State
 from .base import History, put, recorded
@@ -46,6 +49,7 @@ class TabulatedEngine(ABC):
         self.model, self.data, self.order = model, data, plan.order
         self.optimizer, self.rates = plan.optimizer, plan.rates
         self.steps = plan.steps
+        self.ring = _ring(data, plan.order)
         self.weights = None if data.weights is None else data.weights.to(model.parameters.dtype)
         self.clip_norm = plan.clip_norm
         self.batches = torch.full_like(plan.steps, plan.order.batch)
@@ -57,7 +61,8 @@ class TabulatedEngine(ABC):
         self.runs = torch.arange(model.runs, device=device)
         self.columns = torch.tensor(list(model.scalars.values()), dtype=torch.int64, device=device)
         row = max(self.numbers_a_step, model.runs * (len(model.scalars) + COLUMNS))
-        self.capacity = _power_of_2(min(MOST_STEPS, MOST_NUMBERS // row))
+        most = min(MOST_STEPS, MOST_NUMBERS // row)
+        self.capacity = _power_of_2(most if self.ring is None else min(most, self.ring.most_steps))
         self.block = 0
         self.tables = self._tables()
         self.history = self._empty_history()
@@ -109,8 +114,9 @@ class TabulatedEngine(ABC):
             self.block = self.step // self.capacity
             for table, new in zip(self.tables, self._tables(), strict=True):
                 table.copy_(new)
-        start, self.step = self.step, until_step
+        start = self.step
         self._execute(start % self.capacity, until_step - start)
+        self.step = until_step
         return self._history(start)
 
     def restore(self, step: int, memory: Mapping[str, Tensor]) -> None:
@@ -182,6 +188,14 @@ def endings_of(
 
     columns = range(len(alive)), alive.tolist(), steps_done.tolist(), steps.tolist()
     return [ending(*run) for run in zip(*columns, strict=True)]
+
+
+def _ring(data: Dataset, order: Order) -> Ring | None:
+    """Where the samples of a stream are while it trains; None of samples in memory."""
+    if not isinstance(data, Streamed):
+        return None
+    assert isinstance(order, BlockOrder)
+    return ring_of(data.stream, order)
 
 
 def _power_of_2(most: int) -> int:

@@ -82,6 +82,10 @@ def case_of_config(
         whole = on_cpu(make_pack(config, list(words)))
     pack = _smaller(whole) if table is None else whole
     data = load_data(pack, table)
+    if data.train.streamed:
+        raise UserError(
+            "what is explained is in memory, and these data are streamed: data=file, of a part of them"
+        )
     pack, data = runs_of_groups(pack, data)
     case = case_of(pack, data, run, None, "before the first step")
     if pack.config.data.size == whole.config.data.size:

@@ -11,8 +11,9 @@ from ...kernels.equations.losses import BINARY
 from ...kernels.loss import terms_reference
 from ...kernels.sums import sum_in_order
 from ..data.dataset import Dataset
+from ..data.stream.streamed import Streamed
 from .base import Model
-from .metrics import classes_of, predicted_classes, tallies
+from .metrics import Spread, classes_of, predicted_classes, spread_of, tallies
 from .predict import block_of, outputs_of, runs_together
 
 MOST_CLASSES = 100  # of a confusion matrix
@@ -46,6 +47,8 @@ def evaluate(model: Model, data: Dataset, metrics: bool = True) -> Evaluation:
     wanted = model.metrics if metrics else ()
     counted = data.counted
     block = block_of(model)
+    if data.streamed:
+        return _evaluate_stream(model, data, wanted, block)
     parts = [(runs, _evaluate(model.of(runs), data, wanted, block)) for runs, data in _parts(model, counted)]
     order = torch.cat([runs for runs, _ in parts]).argsort()
     return Evaluation(
@@ -103,8 +106,7 @@ def confusion(model: Model, data: Dataset, run: int) -> dict[str, Any] | None:
     size, block = len(classes), block_of(model)
     counts = torch.zeros(size * size, dtype=torch.int64, device=counted.targets.device)
     alone = model.of(torch.tensor([run], device=model.parameters.device))
-    for start in range(0, len(counted), block):
-        part = counted.part(slice(start, start + block))
+    for part in counted.in_blocks(block):
         predicted = predicted_classes(outputs_of(alone, part.inputs))[0]
         counts += torch.bincount(classes_of(part.targets) * size + predicted, minlength=size * size)
     return {"classes": classes, "counts": counts.view(size, size).tolist()}
@@ -130,22 +132,70 @@ def _parts(model: Model, data: Dataset) -> Iterator[tuple[Tensor, Dataset]]:
 
 def _evaluate(model: Model, data: Dataset, wanted: Collection[str], block: int) -> Evaluation:
     """The loss and the `wanted` metrics of runs that are evaluated together, a block of samples at a time."""
-    total = model.parameters.new_zeros(model.runs, dtype=torch.float64)
     if not len(data):
-        unknown = torch.full_like(total, torch.nan)
+        unknown = model.parameters.new_full((model.runs,), torch.nan, dtype=torch.float64)
         return Evaluation(unknown, dict.fromkeys(wanted, unknown))
-    in_units, classes = data.in_units(data.targets), len(data.target_names)
-    added = tallies(wanted, model.loss_kind, in_units, classes, model.runs)
-    for start in range(0, len(data), block):
-        part = data.part(slice(start, start + block))
-        outputs = outputs_of(model, part.inputs).double()
-        total += sum_in_order(_losses(model, outputs, part).flatten(1))
-        compared = data.in_units(outputs), in_units[..., start : start + block, :]
-        for tally in added:
+    sums = _Sums(model, data, wanted, block)
+    for part in data.in_blocks(block):
+        sums.add(part)
+    return sums.evaluation()
+
+
+def _evaluate_stream(model: Model, data: Dataset, wanted: Collection[str], block: int) -> Evaluation:
+    """The same of all runs: each block is read once for all of them."""
+    everyone = torch.arange(model.runs, device=model.parameters.device)
+    together = everyone.split(runs_together(model, len(data)))
+    added = [_Sums(model.of(runs), data, wanted, block) for runs in together]
+    for part in data.in_blocks(block):
+        for sums in added:
+            sums.add(part)
+    parts = [sums.evaluation() for sums in added]
+    metrics = {name: torch.cat([part.metrics[name] for part in parts]) for name in wanted}
+    return Evaluation(torch.cat([part.loss for part in parts]), metrics)
+
+
+class _Sums:
+    """What adds up the losses and metrics of runs that are evaluated together, block by block of `data`."""
+
+    def __init__(self, model: Model, data: Dataset, wanted: Collection[str], block: int) -> None:
+        self.model, self.data, self.wanted = model, data, wanted
+        self.total = model.parameters.new_zeros(model.runs, dtype=torch.float64)
+        classes, few = len(data.target_names), data.targets
+
+        def spread() -> Spread:
+            return spread_of_targets(data, block)
+
+        self.tallies = tallies(wanted, model.loss_kind, few, classes, model.runs, spread)
+
+    def add(self, part: Dataset) -> None:
+        outputs = outputs_of(self.model, part.inputs).double()
+        self.total += sum_in_order(_losses(self.model, outputs, part).flatten(1))
+        compared = part.in_units(outputs), part.in_units(part.targets)
+        for tally in self.tallies:
             tally.add(*compared)
-    count = len(data) * model.loss_kind.terms(data.targets.shape[-1])
-    metrics = {name: values for tally in added for name, values in tally.metrics().items()}
-    return Evaluation(total / (count or 1), {name: metrics[name] for name in wanted})
+
+    def evaluation(self) -> Evaluation:
+        count = len(self.data) * self.model.loss_kind.terms(self.data.targets.shape[-1])
+        metrics = {name: values for tally in self.tallies for name, values in tally.metrics().items()}
+        return Evaluation(self.total / (count or 1), {name: metrics[name] for name in self.wanted})
+
+
+def spread_of_targets(data: Dataset, block: int) -> Spread:
+    """How far the targets lie apart, in their units; of a stream, which is read for it twice, only once.
+
+    >>> import torch
+    >>> from packtrain.trainer.data.dataset import Dataset
+    >>> from packtrain.trainer.models.evaluate import spread_of_targets
+    >>> data = Dataset(torch.ones(3, 1), torch.tensor([[1.0], [2.0], [3.0]]), ("x",), ("y",))
+    >>> spread_of_targets(data, block=2).squares.tolist()
+    [[2.0]]
+    """
+    known = data.stream.kept if isinstance(data, Streamed) else {}
+    if ("spread", block) not in known:
+        known["spread", block] = spread_of(
+            lambda: (data.in_units(targets) for targets in data.target_blocks(block))
+        )
+    return known["spread", block]
 
 
 def _losses(model: Model, outputs: Tensor, part: Dataset) -> Tensor:

@@ -5,7 +5,8 @@ rounding: so a run's metrics have the same bits in any pack.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -48,32 +49,58 @@ class Tally(ABC):
         """The metrics by name, [R] each, in float64."""
 
 
+@dataclass(frozen=True)
+class Spread:
+    """How many samples there are, and the sum of their targets' squares about the mean, [R, T] or [1, T]."""
+
+    count: int
+    squares: Tensor
+
+
+def spread_of(blocks: Callable[[], Iterable[Tensor]]) -> Spread:
+    """The spread of targets that come in `blocks` [B, T] or [R, B, T], twice.
+
+    >>> import torch
+    >>> from packtrain.trainer.models.metrics import spread_of
+    >>> spread_of(lambda: [torch.tensor([[1.0], [2.0]]), torch.tensor([[3.0]])]).squares.tolist()
+    [[2.0]]
+    """
+    count, total, varies, first = 0, torch.zeros(()), torch.zeros(()), torch.zeros(())
+    for targets in map(_of_runs, blocks()):
+        first = first if count else targets[:, :1]
+        total = total + _over_samples(targets) if count else _over_samples(targets)
+        differs = (targets != first).any(1)
+        varies = varies | differs if count else differs
+        count += targets.shape[1]
+    mean = (total / count)[:, None]
+    squares = [_over_samples((targets - mean).square()) for targets in map(_of_runs, blocks())]
+    return Spread(count, sum(squares[1:], squares[0]).where(varies, 0))
+
+
+def _of_runs(targets: Tensor) -> Tensor:
+    return targets.double() if targets.dim() == 3 else targets.double()[None]
+
+
 class Numbers(Tally):
     """rmse and mae over samples and targets; r2 = 1 - sum (y - t)^2 / sum (t - m)^2, averaged over targets.
 
-    m is the mean of a target; a constant one has 1 where it is met exactly, else 0. `targets` [N, T] are
-    those of all samples. `link` makes of outputs what is compared with them.
+    m is the mean of a target; a constant one has 1 where it is met exactly, else 0. `targets` are those of
+    all samples. `link` makes of outputs what is compared with them.
 
     >>> import torch
-    >>> from packtrain.trainer.models.metrics import Numbers
+    >>> from packtrain.trainer.models.metrics import Numbers, spread_of
     >>> targets = torch.tensor([[1.0], [2.0], [3.0]])
-    >>> tally = Numbers(1, targets)
+    >>> tally = Numbers(1, spread_of(lambda: [targets]))
     >>> tally.add(torch.tensor([[[1.0], [2.0], [4.0]]]), targets)
     >>> tally.metrics()["r2"].tolist()
     [0.5]
     """
 
     def __init__(
-        self, runs: int, targets: Tensor, link: Callable[[Tensor], Tensor] = lambda outputs: outputs
+        self, runs: int, targets: "Spread", link: Callable[[Tensor], Tensor] = lambda outputs: outputs
     ) -> None:
-        self.link = link
-        self.count = targets.shape[-2]
-        targets = targets.double() if targets.dim() == 3 else targets.double()[None]
-        mean = _over_samples(targets) / self.count
-        spread = _over_samples((targets - mean[:, None]).square())
-        varies = (targets != targets[:, :1]).any(1)
-        self.spread = spread.where(varies, 0)
-        self.squares, self.sizes = targets.new_zeros(2, runs, targets.shape[2])
+        self.link, self.count, self.spread = link, targets.count, targets.squares
+        self.squares, self.sizes = self.spread.new_zeros(2, runs, self.spread.shape[-1])
 
     def add(self, outputs: Tensor, targets: Tensor) -> None:
         errors = self.link(outputs.double()) - targets
@@ -264,21 +291,24 @@ def classes_of(targets: Tensor) -> Tensor:
     return (targets[..., 0] > 0.5).long() if targets.is_floating_point() else targets[..., 0]
 
 
-def tallies(names: Collection[str], loss: Loss, targets: Tensor, classes: int, runs: int) -> list[Tally]:
+def tallies(
+    names: Collection[str], loss: Loss, targets: Tensor, classes: int, runs: int, spread: Callable[[], Spread]
+) -> list[Tally]:
     """What adds up the metrics of these `names`, of `runs` models of so many `classes`, where they have some.
 
-    `targets` [N, T] are those of all samples, in the units of the metrics.
+    `targets` [N, T] are some that are like those of all samples, and `spread` says what those are in all.
 
     >>> import torch
     >>> from packtrain.kernels.loss import loss_of
     >>> from packtrain.trainer.models.metrics import tallies
-    >>> [type(tally).__name__ for tally in tallies(["f1"], loss_of("cross_entropy"), torch.ones(3, 1), 2, 1)]
+    >>> made = tallies(["f1"], loss_of("cross_entropy"), torch.ones(3, 1), 2, 1, None)
+    >>> [type(tally).__name__ for tally in made]
     ['Classes']
     """
     made: list[Tally] = []
     binary, width, device = loss.name == BINARY, targets.shape[-1], targets.device
     if not {*OF_NUMBERS}.isdisjoint(names):
-        made.append(Numbers(runs, targets, *([LINKS[loss.name]] if loss.name in LINKS else [])))
+        made.append(Numbers(runs, spread(), *([LINKS[loss.name]] if loss.name in LINKS else [])))
     if not {*OF_CLASSES}.isdisjoint(names):
         several = binary and width > 1
         made.append(

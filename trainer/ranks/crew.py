@@ -110,8 +110,6 @@ def follow(hand: Any, received: Callable[[], signal.Signals | None] = lambda: No
 def _done(hand: Any, order: Order) -> Reply:
     try:
         return Reply(getattr(hand, order.verb)(*order.given))
-    except RankLostError:
-        raise
     except Exception as error:
         return Reply(error=error)
 

@@ -19,8 +19,11 @@ SMALL = 1 << 16  # bytes of tensors that are sent within the message
 MOST_PARTS = 63  # of a message: more of them are sent within it
 
 
-class RankLostError(Exception):
-    """A rank is gone, or says nothing: what was asked of it can't be done."""
+class RankLostError(BaseException):
+    """A rank is gone, or says nothing: what was asked of it can't be done.
+
+    It is no Exception, as SystemExit isn't: nothing that goes on after errors can go on after this.
+    """
 
 
 class RankGoneError(RankLostError):

@@ -35,6 +35,8 @@ class Remote:
         command: Sequence[str] = COMMAND,
     ) -> None:
         devices = devices_of(f"cuda:{device}" if device.isdecimal() else device)
+        if not devices:
+            raise UserError("a worker works on a device: device=auto, cpu or a number; got 'none'")
         self.device, self.name, self.logs = devices[0], name, logs
         self.client = httpx.Client(
             base_url=f"{server}{WORKERS}", headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE

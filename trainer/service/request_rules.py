@@ -64,6 +64,8 @@ def check_config(config: Config, data_folder: Path | None = None) -> None:
     Traceback (most recent call last):
     packtrain...UserError: data.path is relative to the service's data folder; got '/etc/passwd'
     """
+    if config.data.kind == "stream":
+        raise UserError("a service keeps data in memory, for all jobs that share them: data=file")
     check_path(config.data.path, data_folder)
     _check_storage(config.search.storage)
 

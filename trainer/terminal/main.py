@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import hydra
 import yaml
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
@@ -30,14 +31,17 @@ from packtrain import __version__
 from ...kernels.common.errors import UserError
 from ..config.interpolation import settled
 from ..config.pack import Pack, make_pack
+from ..config.schema import SEARCHES
 from ..config.sentences import sentence
 from ..console.tables import new_console
 from ..folder.command import command_of
 from ..ranks import agent
+from ..sweep.failed import PackBroke, PackFailed
 from .command_line import for_hydra
 from .commands import command_of as own_command
-from .hydra import lend_plugins, register
-from .ranks import as_rank, end_without, launched
+from .hydra import register
+from .join import joined
+from .ranks import as_rank, launched
 from .resume import resumed
 from .unread import lasting_output
 
@@ -98,7 +102,7 @@ def _dispatch(arguments: list[str]) -> None:
                 sys.exit(code)
             _run_hydra(typed)
     else:
-        arguments = resumed(arguments)
+        arguments = resumed(joined(arguments))
         if (code := launched(arguments)) is not None:
             sys.exit(code)
         _run_hydra(arguments)
@@ -110,16 +114,11 @@ def _run_hydra(arguments: list[str]) -> None:
 
 
 def _prepare() -> None:
-    """Makes Hydra know our configs and our sweeper, and let exceptions through to `_main`."""
+    """Makes Hydra know our configs, and let exceptions through to `_main`."""
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # Torch's threads wait for one another by spinning: for long, where other programs hold the cores.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     register()
-    lend_plugins()
-
-
-class PackFailed(Exception):
-    """A job of a sweep has no run worth keeping, and why: the sweep goes on, and exits with 1."""
 
 
 @hydra.main(version_base="1.3", config_path="pkg://packtrain.conf", config_name="train")
@@ -155,7 +154,7 @@ def _one_of_many(cfg: DictConfig) -> "Ended":
         raise PackFailed(sentence(error)) from None
     except Exception as error:
         log.exception("the training failed")
-        raise PackFailed(f"{type(error).__name__}: {error}; its train.log has the traceback") from None
+        raise PackBroke(f"{type(error).__name__}: {error}; its train.log has the traceback") from None
     if ended.code == 1:
         raise PackFailed("no run of it can be used")
     return ended
@@ -163,30 +162,38 @@ def _one_of_many(cfg: DictConfig) -> "Ended":
 
 def _train(cfg: DictConfig, alone: bool) -> "Ended":
     """Trains a pack, or the rounds of a search."""
-    # torch takes seconds: --help and the tab key don't wait for it
-    from ..ranks.mail import RankLostError  # noqa: PLC0415 (see above)
-
-    try:
-        return _ended(cfg, alone)
-    except RankLostError as error:
-        end_without(error)
-
-
-def _ended(cfg: DictConfig, alone: bool) -> "Ended":
-    from ..console.training import run  # noqa: PLC0415 (torch takes seconds to import)
+    from ..console.training import run  # noqa: PLC0415 (torch takes seconds: --help and the tab key don't wait for it)
     from ..ranks.join import crew_here  # noqa: PLC0415 (likewise)
 
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
     overrides: Any = OmegaConf.to_container(job.overrides.task)  # interpolations as they were typed
+    if not alone and cfg.search.kind in SEARCHES:
+        from ..search.packs import train_job  # noqa: PLC0415 (likewise)
+
+        return train_job(cfg, overrides, folder, new_console())
     pack = make_pack(cfg, overrides)
     _settle(cfg, pack, folder)
     if pack.config.search.kind == "grid":
         command = command_of(HydraConfig.instance().cfg) if alone else None
         return run(pack, folder, new_console(), command, crew=crew_here())
+    return _search(cfg, pack, overrides, folder)
+
+
+def _search(cfg: DictConfig, pack: Pack, overrides: list[str], root: Path) -> "Ended":
+    """Trains the rounds of a search: here, or as jobs of the launcher that was chosen."""
+    from ..ranks.join import crew_here  # noqa: PLC0415 (likewise)
+    from ..search.launched import Composer, launcher_of  # noqa: PLC0415 (likewise)
+    from ..search.packs import InProcess  # noqa: PLC0415 (likewise)
     from ..search.rounds import search  # noqa: PLC0415 (likewise)
 
-    return search(cfg, pack, overrides, folder, new_console(), crew=crew_here())
+    whole: Any = HydraConfig.instance().cfg
+    if whole.hydra.runtime.choices["hydra/launcher"] == "basic":
+        composer = Composer(GlobalHydra.instance().config_loader(), whole)
+        trainer = InProcess(composer, new_console(), crew=crew_here())
+    else:
+        trainer = launcher_of(whole, root.absolute(), task.__wrapped__)
+    return search(cfg, pack, overrides, root, command_of(whole), trainer, new_console())
 
 
 def _settle(cfg: DictConfig, pack: Pack, folder: Path) -> None:

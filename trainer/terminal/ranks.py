@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from ...kernels.common.errors import UserError
@@ -48,7 +49,9 @@ def as_rank(work: Callable[[], object]) -> NoReturn:
         code := agent.ended()
     ) is not None:  # torchrun starts again whatever has ended with another code than 0
         sys.exit(code)
-    from ..ranks.join import join, part  # noqa: PLC0415 (torch takes seconds to import)
+    # torch takes seconds to import
+    from ..ranks.join import join, part  # noqa: PLC0415 (see above)
+    from ..ranks.mail import RankLostError  # noqa: PLC0415 (see above)
 
     try:
         crew = join()
@@ -63,14 +66,17 @@ def as_rank(work: Callable[[], object]) -> NoReturn:
     code = 0
     try:
         work()
+    except RankLostError as error:
+        end_without(error)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    crew.leave()
-    part()
+    with suppress(RankLostError):  # all is written
+        crew.leave()
+        part()
     sys.exit(agent.end_with(code))
 
 
-def end_without(error: Exception) -> NoReturn:
+def end_without(error: BaseException) -> NoReturn:
     """Ends this rank at once, with the exit code 1, where others are gone: torchrun starts all again."""
     print(f"packtrain: {error}; {AGAIN}", file=sys.stderr, flush=True)
     os._exit(1)

@@ -5,7 +5,8 @@ from torch import Tensor
 
 from ...common.numba_cache import cached
 from ...common.threads import share
-from ...random.numba_permutation import samples
+from ...random.numba_permutation import samples, window_samples
+from ...random.windows import Windows
 from ..block import Batches, Shuffle
 
 
@@ -40,3 +41,37 @@ def gather(inputs: Tensor, targets: Tensor, shuffle: Shuffle, first: int, out: B
     share(
         len(x_out), lambda start, stop: _gather(start, stop, x, t, keys, shuffle.epoch, first, x_out, t_out)
     )
+
+
+@cached
+def _gather_windows(start, stop, x, t, starts, sizes, keys, segments, inside, rows, place, x_out, t_out):
+    index = np.empty(x_out.shape[2], np.int64)
+    for row in range(start, stop):
+        window_samples(starts, sizes, keys, segments, inside, rows, place + row * index.size, index)
+        for v in range(x.shape[0]):
+            for n in range(index.size):
+                x_out[row, v, n] = x[v, index[n]]
+        for v in range(t.shape[0]):
+            for n in range(index.size):
+                t_out[row, v, n] = t[v, index[n]]
+
+
+def gather_windows(inputs: Tensor, targets: Tensor, windows: Windows, place: int, out: Batches) -> None:
+    """Writes the minibatches that begin at `place` of a stream into `out`; its samples lie in `windows`.
+
+    inputs [V, N], targets [T, N] -> `out`, [S, V, B] and [S, T, B].
+
+    >>> import torch
+    >>> from packtrain.kernels.descent.block import Batches
+    >>> from packtrain.kernels.descent.numba.gather import gather_windows
+    >>> from packtrain.kernels.random.windows import Windows
+    >>> x, out = torch.arange(4.0)[None], Batches(torch.empty(2, 1, 2), torch.empty(2, 1, 2))
+    >>> zero, one = torch.tensor([0]), torch.tensor([0, 1])
+    >>> windows = Windows(zero, zero + 4, torch.ones(1, 4, dtype=torch.int64), one, zero, zero)
+    >>> gather_windows(x, -x, windows, 0, out)
+    >>> out.inputs.flatten().sort().values, out.inputs.equal(-out.targets)
+    (tensor([0., 1., 2., 3.]), True)
+    """
+    x, t, x_out, t_out = (tensor.numpy() for tensor in (inputs, targets, out.inputs, out.targets))
+    arrays = windows.arrays
+    share(len(x_out), lambda start, stop: _gather_windows(start, stop, x, t, *arrays, place, x_out, t_out))

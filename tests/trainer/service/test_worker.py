@@ -17,6 +17,7 @@ from packtrain.trainer.service.envelope import opened as unsealed
 from packtrain.trainer.service.jobs import State
 from packtrain.trainer.service.packs import LivePack
 from packtrain.trainer.service.worker import main as worker_main
+from packtrain.trainer.service.worker import reporting
 from packtrain.trainer.service.worker.main import GONE, GROWN, STOPPED, Worker
 from packtrain.trainer.service.worker.memory import opened
 from tests.trainer.service.fake_server import FakeServer
@@ -75,7 +76,10 @@ def test_a_job_that_came_later_does_not_wait_for_a_long_one(tmp_path: Path) -> N
     assert opened(*unsealed(server.files[1]["memory"])).step > 0
 
 
-def test_sigterm_keeps_everything_and_another_process_goes_on_from_there(tmp_path: Path) -> None:
+def test_sigterm_keeps_everything_and_another_process_goes_on_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "PROGRESS_SECONDS", 0.0)  # a quick machine has trained it in half a second
     server = FakeServer()
     words = (*PRIMER, "loop.steps=40000", "monitor.every=10000")
     server.submit(1, asked(*words))

@@ -1,0 +1,132 @@
+"""Training from files larger than a window: beside reading alone, torch's DataLoader, and mosaicml-streaming.
+
+python -m scripts.bench.bench_stream gib=4 repeats=3 folder=/tmp/rows [mosaic=PYTHON]
+
+Files of random rows of 32 float32 columns are made in `folder`, as Parquet and as NPY, and left there. Each case
+is a process of its own, in turns; `mosaic` is a Python that has mosaicml-streaming, which takes an older NumPy.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+from pyarrow import parquet
+
+from scripts.common import record
+
+CASE = Path(__file__).with_name("stream_case.py")
+COLUMNS, GROUP, MOST = 32, 1 << 16, 1 << 22  # the last: rows that are trained on in memory, too
+RESULTS = Path(__file__).parent / "results" / "stream_cpu_x86-64_2-cores.csv"
+CASES = (
+    ("reading_parquet", "rows.parquet"),
+    ("training", "rows.parquet"),
+    ("reading_few_parquet", "rows.parquet"),
+    ("training_few", "rows.parquet"),
+    ("reading_npy", "rows.npy"),
+    ("training", "rows.npy"),
+    ("training_few", "rows.npy"),
+    ("data_loader", "rows.npy"),
+    ("training", "part.npy"),
+    ("memory", "part.npy"),
+    ("training_few", "part.npy"),
+    ("memory_few", "part.npy"),
+)
+AGAINST = {
+    ("training", "rows.parquet"): ("reading_parquet", "rows.parquet"),
+    ("training_few", "rows.parquet"): ("reading_few_parquet", "rows.parquet"),
+    ("training", "rows.npy"): ("reading_npy", "rows.npy"),
+    ("training_few", "rows.npy"): ("reading_npy", "rows.npy"),
+    ("training", "part.npy"): ("memory", "part.npy"),
+    ("training_few", "part.npy"): ("memory_few", "part.npy"),
+}
+
+
+def make(folder: Path, gib: float) -> None:
+    """rows.npy and rows.parquet with the same rows, unless they are there."""
+    rows = int(gib * 2**30) // (4 * COLUMNS) // GROUP * GROUP
+    if (folder / "rows.npy").exists():
+        return
+    names = [f"x{column}" for column in range(COLUMNS - 1)] + ["y"]
+    drawn = np.random.default_rng(0)
+    schema = pyarrow.schema([(name, pyarrow.float32()) for name in names])
+    array = np.lib.format.open_memmap(folder / "rows.npy", "w+", np.float32, (rows, COLUMNS))
+    with parquet.ParquetWriter(folder / "rows.parquet", schema) as out:
+        for start in range(0, rows, GROUP):
+            block = drawn.standard_normal((GROUP, COLUMNS), dtype=np.float32)
+            array[start : start + GROUP] = block
+            out.write_table(pyarrow.table([*block.T.copy()], schema=schema), row_group_size=GROUP)
+    np.save(folder / "part.npy", array[: min(rows, MOST)])
+
+
+def measured(case: str, file: Path, python: str = sys.executable) -> dict[str, Any]:
+    ended = subprocess.run([python, CASE, case, file], capture_output=True, text=True, env=os.environ)
+    if ended.returncode:
+        raise SystemExit(f"{case} {file}: {ended.stderr[-2000:]}")
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
+def main(*words: str) -> None:
+    """Measures, prints and records all cases."""
+    given = dict(word.split("=", 1) for word in words)
+    folder, repeats = Path(given.get("folder", "/tmp/rows")), int(given.get("repeats", "3"))
+    folder.mkdir(exist_ok=True)
+    make(folder, float(given.get("gib", "4")))
+    runs = [(case, sys.executable, folder / file) for case, file in CASES]
+    if python := given.get("mosaic"):
+        if not (folder / "mds").exists():
+            measured("mosaic_writing", folder / "mds", python)
+        runs.append(("mosaic", python, folder / "mds"))
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for _ in range(repeats):
+        for case, python, file in runs:
+            one = measured(case, file, python)
+            found.setdefault((case, file.name), []).append(one)
+            print(
+                case,
+                file.name,
+                f"{one['rows'] / one['seconds'] / 1e6:.2f} M rows/s, {one['gib']:.2f} GiB, {one.get('processor', 0):.1f} s",
+                flush=True,
+            )
+    rows = [_row(case, file, some, found) for (case, file), some in found.items()]
+    record.write(Path(given.get("results", RESULTS)), rows)
+    for row in rows:
+        print(row)
+
+
+def _row(case: str, file: str, some: list[dict[str, Any]], found: dict[Any, Any]) -> dict[str, Any]:
+    """What was measured of a case, and how it compares with reading alone, or with data in memory."""
+    low, median, high = record.quantiles([_speed(one) for one in some])
+    row = {
+        "case": case,
+        "file": file,
+        "rows_per_second": round(median),
+        "low": round(low),
+        "high": round(high),
+    }
+    row["processor_seconds_per_1e6_rows"] = round(statistics.median(map(_processor, some)), 4)
+    row |= {"peak_gib": round(max(one["gib"] for one in some), 3), "window_gib": "", "than": "", "ratio": ""}
+    if (case, file) in AGAINST:
+        other = AGAINST[case, file]
+        than = statistics.median(map(_speed, found[other]))
+        row |= {"than": " ".join(other), "ratio": round(median / than, 3)}
+    if case.startswith("training"):
+        row["window_gib"] = round(some[0]["window_gib"], 3)
+    return row | {"repeats": len(some), **record.where("cpu")}
+
+
+def _speed(one: dict[str, Any]) -> float:
+    return one["rows"] / one["seconds"]
+
+
+def _processor(one: dict[str, Any]) -> float:
+    return 1e6 * one["processor"] / one["rows"]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,192 @@
+"""One case of bench_stream, in a process of its own: prints rows, seconds and the largest memory as JSON."""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+BATCH, ROWS, FEW = 4096, 1 << 16, 4
+
+
+def main() -> None:
+    """python scripts/bench/stream_case.py CASE FILE"""
+    case, file = sys.argv[1:3]
+    print(json.dumps(CASES[case](Path(file)) | {"gib": _peak_gib()}))
+
+
+def _peak_gib() -> float:
+    line = next(
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+    )
+    return int(line.split()[1]) / 2**20
+
+
+def _processor() -> float:
+    """The processor's seconds of this process, all its threads, and of those that it has ended."""
+    parts = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(part.ru_utime + part.ru_stime for part in parts)
+
+
+def _timed(batches: Iterator[int]) -> dict[str, Any]:
+    processor, start, rows = _processor(), time.perf_counter(), sum(batches)
+    seconds = time.perf_counter() - start
+    return {"rows": rows, "seconds": seconds, "processor": _processor() - processor}
+
+
+def reading_parquet(file: Path, columns: int = 32) -> dict[str, Any]:
+    """Every row group, as NumPy's columns: the last so many of them."""
+    from pyarrow import parquet  # noqa: PLC0415 (each case measures what it imports)
+
+    opened = parquet.ParquetFile(file)
+    names = opened.schema_arrow.names[-columns:]
+
+    def groups() -> Iterator[int]:
+        for group in range(opened.num_row_groups):
+            cells = [column.to_numpy() for column in opened.read_row_group(group, names).columns]
+            yield len(cells[0])
+
+    return _timed(groups())
+
+
+def reading_npy(file: Path) -> dict[str, Any]:
+    """Every row into one buffer."""
+    whole = np.load(file, mmap_mode="r")
+    rows, columns = whole.shape
+    offset = whole.offset
+    del whole
+    buffer = np.empty((ROWS, columns), np.float32)
+
+    def blocks() -> Iterator[int]:
+        with file.open("rb", buffering=0) as opened:
+            opened.seek(offset)
+            for _ in range(0, rows, ROWS):
+                yield opened.readinto(memoryview(buffer).cast("B")) // (4 * columns)
+
+    return _timed(blocks())
+
+
+def training(file: Path, kind: str = "stream", columns: int = 32) -> dict[str, Any]:
+    """An epoch of packtrain's, by the fused engine on the CPU, on the last so many columns.
+
+    What comes before the first step is `before`.
+    """
+    import torch  # noqa: PLC0415 (as above)
+
+    from packtrain.trainer.config import schema  # noqa: PLC0415 (as above)
+    from packtrain.trainer.session import Session  # noqa: PLC0415 (as above)
+
+    names = _names(file)[-columns:]
+    inputs = {name: name for name in names[:-1]}
+    equation = "y = " + " + ".join(f"a{i}*{name}" for i, name in enumerate(inputs))
+    data = schema.DataConfig(kind, path=str(file), columns={**inputs, "y": names[-1]}, shuffle="blocks")
+    began = time.perf_counter()
+    session = Session.prepare(
+        schema.Config(
+            model=schema.ModelConfig("expression", expressions=[equation]),
+            data=data,
+            optimizer=schema.OptimizerConfig("adam", lr=1e-3),
+            loop=schema.LoopConfig(batch_size=BATCH, epochs=1),
+            compute=schema.ComputeConfig(device="cpu"),
+        )
+    )
+    session.advance()  # compiles
+    before, done = time.perf_counter() - began, session.step
+
+    def slices() -> Iterator[int]:
+        while not session.done:
+            step = session.step
+            session.advance()
+            yield (session.step - step) * BATCH
+
+    timed, blocks = _timed(slices()), session.engine.order.blocks
+    window = 2 * blocks.largest * 4 * len(names) / 2**30
+    digest = float(session.engine.model.parameters.detach().double().sum())
+    streamed = session.data.train.streamed
+    assert torch.isfinite(session.engine.model.parameters).all()
+    return timed | {
+        "before": before,
+        "window_gib": window,
+        "sum": digest,
+        "streamed": streamed,
+        "first": done,
+    }
+
+
+def _names(file: Path) -> list[str]:
+    if file.suffix == ".npy":
+        return [f"x_{column}" for column in range(np.load(file, mmap_mode="r").shape[1])]
+    from pyarrow import parquet  # noqa: PLC0415 (as above)
+
+    return parquet.read_schema(file).names
+
+
+def data_loader(file: Path) -> dict[str, Any]:
+    """torch's DataLoader with two workers over the mapped array, a batch of random rows at a time; no training."""
+    from torch.utils.data import BatchSampler, DataLoader, RandomSampler  # noqa: PLC0415 (as above)
+
+    class Rows:
+        def __len__(self) -> int:
+            return len(np.load(file, mmap_mode="r"))
+
+        def __getitem__(self, places: list[int]) -> np.ndarray:
+            if not hasattr(self, "whole"):
+                self.whole = np.load(file, mmap_mode="r")
+            return self.whole[places]
+
+    rows: Any = Rows()
+    loader = DataLoader(
+        rows, batch_size=None, sampler=BatchSampler(RandomSampler(rows), BATCH, False), num_workers=2
+    )
+    return _timed(_until(loader, 20.0))
+
+
+def _until(loader: Any, seconds: float) -> Iterator[int]:
+    """The rows of batches, for so many seconds at most."""
+    began = time.perf_counter()
+    for batch in loader:
+        first = next(iter(batch.values())) if isinstance(batch, dict) else batch
+        yield len(first)
+        if time.perf_counter() - began > seconds:
+            return
+
+
+def mosaic(folder: Path) -> dict[str, Any]:
+    """mosaicml-streaming's local reading with two workers, shuffled; no training."""
+    from streaming import StreamingDataset  # noqa: PLC0415 (as above)
+    from torch.utils.data import DataLoader  # noqa: PLC0415 (as above)
+
+    dataset = StreamingDataset(local=str(folder), shuffle=True, batch_size=BATCH)
+    return _timed(_until(DataLoader(dataset, batch_size=BATCH, num_workers=2), 20.0))
+
+
+def mosaic_writing(folder: Path) -> dict[str, Any]:
+    """The first rows of rows.npy beside the folder, as MDS has them."""
+    from streaming import MDSWriter  # noqa: PLC0415 (as above)
+
+    rows = np.load(folder.parent / "rows.npy", mmap_mode="r")[: 1 << 19]
+    with MDSWriter(out=str(folder), columns={"row": f"ndarray:float32:{rows.shape[1]}"}) as out:
+        for row in rows:
+            out.write({"row": np.array(row)})
+    return {"rows": len(rows), "seconds": 0.0}
+
+
+CASES: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "reading_parquet": reading_parquet,
+    "reading_npy": reading_npy,
+    "training": training,
+    "reading_few_parquet": lambda file: reading_parquet(file, FEW),
+    "training_few": lambda file: training(file, columns=FEW),
+    "memory": lambda file: training(file, "file"),
+    "memory_few": lambda file: training(file, "file", FEW),
+    "data_loader": data_loader,
+    "mosaic": mosaic,
+    "mosaic_writing": mosaic_writing,
+}
+
+if __name__ == "__main__":
+    main()

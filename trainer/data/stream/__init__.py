@@ -1,0 +1,1 @@
+"""Data larger than memory: of their files only what a minibatch needs is read, a window at a time."""

@@ -1,0 +1,167 @@
+"""Rows of arrays that lie in a file as they are: NPY, NPZ and safetensors."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
+
+import numpy as np
+import pyarrow
+
+from ....kernels.common.errors import UserError
+from ..files.arrays import NAMELESS
+from .places import Place
+from .stored import NUMBERS
+
+LOCAL = 30  # bytes of a member's own header in an archive, before its name
+MOST_HEADER = 100 << 20  # bytes, as safetensors has it
+# safetensors' names of types -> NumPy's; bf16 has none there
+DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?", "BF16": "<u2",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Lying:
+    """An array of `shape` at a byte `offset` of a file. `by_columns`: in Fortran's order; `halved`: bf16."""
+
+    offset: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    by_columns: bool = False
+    halved: bool = False
+
+    @property
+    def width(self) -> int:
+        """How many columns it makes."""
+        return math.prod(self.shape[1:])
+
+    def rows(self, file: pyarrow.NativeFile, start: int, stop: int) -> np.ndarray:
+        """Its rows [stop - start, width]."""
+        if not self.by_columns:
+            return self._span(file, start * self.width, stop * self.width).reshape(-1, self.width)
+        spans = [
+            (column * self.shape[0] + start, column * self.shape[0] + stop) for column in range(self.width)
+        ]
+        return np.stack([self._span(file, *span) for span in spans]).T
+
+    def _span(self, file: pyarrow.NativeFile, first: int, stop: int) -> np.ndarray:
+        """So many numbers of it, as they lie. Raises ValueError where the file ends before."""
+        size, wanted = self.dtype.itemsize, (stop - first) * self.dtype.itemsize
+        buffer = file.read_at(wanted, self.offset + first * size)
+        if len(buffer) != wanted:
+            raise ValueError("it ends before its arrays do")
+        numbers = np.frombuffer(buffer, self.dtype)
+        return (numbers.astype("<u4") << 16).view("<f4") if self.halved else numbers
+
+
+class ArrayRows:
+    """Arrays of equally many rows in one file; see Stored. x [N, K] is the columns x_0 ... x_K-1."""
+
+    def __init__(self, place: Place, find: Callable[[Place, pyarrow.NativeFile], dict[str, Lying]]) -> None:
+        self.place, self.file, self.cuts = place, place.open(), []
+        self.lying = find(place, self.file)
+        sizes = {name: lying.shape[0] if lying.shape else 0 for name, lying in self.lying.items()}
+        self.rows = max(sizes.values(), default=0)
+        self.columns = dict(self._columns())
+        self.kinds = {
+            name: NUMBERS
+            if sizes[array] == self.rows
+            else f"it has {sizes[array]:,} rows, and others {self.rows:,}"
+            for name, (array, _) in self.columns.items()
+        }
+        size = self.file.size()
+        for name, lying in self.lying.items():
+            if lying.offset + lying.dtype.itemsize * math.prod(lying.shape) > size:
+                raise ValueError(f"it ends before its array {name} does")
+
+    def _columns(self) -> Iterator[tuple[str, tuple[str, int]]]:
+        for name, lying in self.lying.items():
+            if len(lying.shape) == 1:
+                yield name, (name, 0)
+            else:
+                yield from ((f"{name}_{column}", (name, column)) for column in range(lying.width))
+
+    def read(self, names: Sequence[str], start: int, stop: int) -> list[np.ndarray]:
+        arrays = {self.columns[name][0] for name in names}
+        rows = {array: self.lying[array].rows(self.file, start, stop) for array in arrays}
+        return [rows[array][:, column] for array, column in (self.columns[name] for name in names)]
+
+
+def _npy(place: Place, file: pyarrow.NativeFile) -> dict[str, Lying]:
+    return {NAMELESS: _of_header(place, file, 0)}
+
+
+def _of_header(place: Place, file: Any, base: int) -> Lying:
+    """The array whose header begins where `file` stands, at a byte `base`. Raises ValueError."""
+    begin = file.tell()
+    version = np.lib.format.read_magic(file)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise ValueError(f"its arrays are of the format {version}, and known are 1.0 and 2.0")
+    shape, by_columns, dtype = readers[version](file)
+    if dtype.kind not in "fiub":
+        raise UserError(f"{place.path} can't be streamed: expected an array of numbers, got {dtype}")
+    return Lying(base + file.tell() - begin, dtype, shape, by_columns and len(shape) > 1)
+
+
+def _npz(place: Place, file: pyarrow.NativeFile) -> dict[str, Lying]:
+    found = {}
+    try:
+        with ZipFile(file) as archive:
+            for member in archive.infolist():
+                if member.compress_type != ZIP_STORED:
+                    raise UserError(
+                        f"{place.path} can't be streamed, since it is packed: write it by np.savez, not by "
+                        "np.savez_compressed"
+                    )
+                own = bytes(file.read_at(LOCAL, member.header_offset))
+                before = LOCAL + int.from_bytes(own[26:28], "little") + int.from_bytes(own[28:30], "little")
+                with archive.open(member) as array:
+                    name = member.filename.removesuffix(".npy")
+                    found[name] = _of_header(place, array, member.header_offset + before)
+    except BadZipFile as error:
+        raise ValueError(str(error)) from None
+    return found
+
+
+def _safetensors(place: Place, file: pyarrow.NativeFile) -> dict[str, Lying]:
+    length = int.from_bytes(file.read_at(8, 0), "little")
+    if not 0 < length <= min(MOST_HEADER, file.size() - 8):
+        raise ValueError("its header is longer than the file")
+    header = json.loads(bytes(file.read_at(length, 8)))
+    found = {}
+    for name, about in header.items():
+        if name == "__metadata__":
+            continue
+        if about["dtype"] not in DTYPES:
+            raise ValueError(f"its array {name} holds {about['dtype']}, and known are {', '.join(DTYPES)}")
+        dtype, shape = np.dtype(DTYPES[about["dtype"]]), tuple(map(int, about["shape"]))
+        first, end = map(int, about["data_offsets"])
+        if end - first != dtype.itemsize * math.prod(shape):
+            raise ValueError(
+                f"its array {name} has {end - first:,} bytes, which is not {dtype} of shape {shape}"
+            )
+        found[name] = Lying(8 + length + first, dtype, shape, halved=about["dtype"] == "BF16")
+    return dict(sorted(found.items()))
+
+
+def reader(find: Callable[[Place, pyarrow.NativeFile], dict[str, Lying]]) -> Callable[[Place], ArrayRows]:
+    """What opens a file whose arrays `find` finds.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from packtrain.trainer.data.stream.arrays import READERS
+    >>> from packtrain.trainer.data.stream.places import places
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/data.npy", np.arange(6.0).reshape(3, 2))
+    ...     READERS[".npy"](*places(f"{folder}/data.npy")).read(["x_1"], 1, 3)
+    [array([3., 5.])]
+    """
+    return lambda place: ArrayRows(place, find)
+
+
+READERS = {".npy": reader(_npy), ".npz": reader(_npz), ".safetensors": reader(_safetensors)}

@@ -1,0 +1,124 @@
+"""What one pass over a stream counts: its samples, their means and spreads, and which classes there are."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ....kernels.common.errors import UserError
+from ..discretion import told
+from ..table import WHOLE
+from .recipe import Recipe, labels_of
+from .source import Source
+from .stored import Piece
+
+MOST_CLASSES = 10_000
+ALIKE = 0.05  # of a column's spread, squared, that may lie between blocks
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Of K columns of `samples`: `mean`, the sum of squares about it, the `least` and the `most`, [K] each.
+
+    `between` is the sum of squares of the blocks' means about the mean, each times its samples.
+    """
+
+    samples: int
+    mean: np.ndarray
+    squares: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
+    between: np.ndarray
+
+    @property
+    def std(self) -> np.ndarray:
+        """The standard deviation [K]; 1 of a constant column, which becomes 0."""
+        return np.where(self.most > self.least, np.sqrt(self.squares / self.samples), 1.0)
+
+    def with_block(self, other: "Counted") -> "Counted":
+        """Both together, by Chan, Golub and LeVeque (1979)."""
+        samples = self.samples + other.samples
+        shift = other.mean - self.mean
+        apart = shift**2 * (self.samples * other.samples / samples)
+        return Counted(
+            samples,
+            self.mean + shift * (other.samples / samples),
+            self.squares + other.squares + apart,
+            np.minimum(self.least, other.least),
+            np.maximum(self.most, other.most),
+            self.between + other.between + apart,
+        )
+
+    def unlike(self) -> np.ndarray:
+        """The columns whose blocks are unlike one another: their places, the worst first."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.nan_to_num(self.between / self.squares)
+        return np.array([k for k in np.argsort(-share) if share[k] > ALIKE], dtype=int)
+
+
+def count(
+    source: Source, recipe: Recipe, blocks: Sequence[range], others: Sequence[range]
+) -> tuple[Counted, Recipe]:
+    """What the samples in `blocks` of rows are like, and the recipe with the classes that there are.
+
+    Raises UserError for what is no number, in `others` too, which aren't counted, and for too many classes.
+    """
+    counted: Counted | None = None
+    labels: list[np.ndarray] = []
+    for place, pieces in enumerate(_ahead(source, recipe, [*blocks, *others])):
+        columns: list[list[np.ndarray]] = []
+        for piece in pieces:
+            columns.append(list(recipe.check(piece)))
+            _check_whole(recipe, piece)
+            if recipe.labels is not None:
+                labels = [
+                    np.unique(np.concatenate([*labels, np.unique(labels_of(piece, recipe.targets[0]))]))
+                ]
+                _check_classes(recipe, labels[0])
+        if place < len(blocks) and columns[0]:
+            block = _of_block([np.concatenate(parts) for parts in zip(*columns, strict=True)])
+            counted = counted.with_block(block) if counted else block
+    assert counted is not None
+    return counted, replace(recipe, labels=labels[0]) if labels else recipe
+
+
+def _ahead(source: Source, recipe: Recipe, blocks: Sequence[range]) -> Iterator[list[Piece]]:
+    """The pieces of each block, while the next one is being read."""
+
+    def read(block: range) -> list[Piece]:
+        return list(source.pieces(recipe.names, block.start, block.stop))
+
+    coming = source.later(read, blocks[0])
+    for block in [*blocks[1:], None]:
+        pieces = coming.result()
+        if block is not None:
+            coming = source.later(read, block)
+        yield pieces
+
+
+def _of_block(columns: Sequence[np.ndarray]) -> Counted:
+    mean = np.array([column.mean() for column in columns])
+    squares = np.array([np.square(column - m).sum() for column, m in zip(columns, mean, strict=True)])
+    ends = (np.array([end(column) for column in columns]) for end in (np.min, np.max))
+    least, most = ends
+    return Counted(len(columns[0]), mean, squares, least, most, np.zeros(len(mean)))
+
+
+def _check_whole(recipe: Recipe, piece: Piece) -> None:
+    """Raises UserError where float64 can't hold the integers of a column apart."""
+    numbers = len(recipe.names) - (recipe.labels is not None)
+    for name, column in zip(recipe.names[:numbers], piece.columns, strict=False):
+        if column.dtype.kind in "iu" and max(-int(column.min()), int(column.max())) >= WHOLE:
+            raise UserError(
+                f"{piece.place.path}, column {name}: float64 has no room for such integers; subtract an "
+                "offset from them in the file"
+            )
+
+
+def _check_classes(recipe: Recipe, labels: np.ndarray) -> None:
+    if len(labels) > MOST_CLASSES:
+        shown = told(f", such as {labels[0]}")
+        raise UserError(
+            f"column {recipe.targets[0]} has more than {MOST_CLASSES:,} different labels{shown}: is it a "
+            "number? model.loss=mse"
+        )

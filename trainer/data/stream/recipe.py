@@ -1,0 +1,120 @@
+"""How the columns of a stream become samples: which they are, their classes and their scales."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ....kernels.common.errors import UserError
+from ..cells import is_missing
+from ..discretion import quoted
+from .stored import Piece
+
+STRIP = (
+    2048  # rows that are written at a time, where columns lie side by side: as many as the cache has room for
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Columns of `inputs` and of `targets`; `labels` are the sorted classes of the one target, if it has any.
+
+    `mean` and `std` are those of inputs, and after them of targets, in float64; None: they stay as they are.
+    `wanted` says of which, inputs or targets, and `called` how inputs and targets are called.
+    """
+
+    inputs: tuple[str, ...]
+    targets: tuple[str, ...]
+    dtype: torch.dtype
+    labels: np.ndarray | None = None
+    mean: np.ndarray | None = None
+    std: np.ndarray | None = None
+    wanted: tuple[str, ...] = ()
+    called: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns: inputs, then targets."""
+        return (*self.inputs, *self.targets)
+
+    @property
+    def target_dtype(self) -> torch.dtype:
+        """Of class indices int64, else that of the inputs."""
+        return self.dtype if self.labels is None else torch.int64
+
+    def scales(self, what: str, device: torch.device) -> tuple[Tensor, Tensor] | tuple[None, None]:
+        """Mean and standard deviation of inputs or targets; (None, None) where they stay as they are."""
+        if what not in self.wanted or self.mean is None or self.std is None:
+            return None, None
+        columns = slice(0, len(self.inputs)) if what == "inputs" else slice(len(self.inputs), None)
+        mean, std = (torch.from_numpy(scale[columns]).to(device) for scale in (self.mean, self.std))
+        return mean, std
+
+    def room(self, samples: int, **options: Any) -> tuple[Tensor, Tensor]:
+        """Room for inputs [V, N] and targets [T, N]."""
+        return (
+            torch.empty(len(self.inputs), samples, dtype=self.dtype, **options),
+            torch.empty(len(self.targets), samples, dtype=self.target_dtype, **options),
+        )
+
+    def write(self, piece: Piece, inputs: Tensor, targets: Tensor) -> None:
+        """Writes the samples of a piece into inputs [V, n] and targets [T, n], which are on the CPU."""
+        columns, rows = piece.columns, [*inputs.numpy(), *targets.numpy()]
+        if self.labels is not None:
+            columns = [*columns[:-1], self.classes(piece)]
+        if self.mean is not None and self.std is not None:
+            scales = zip(columns, self.mean, self.std, strict=False)
+            scaled = [
+                column if (mean, std) == (0, 1) else (column.astype(np.float64) - mean) / std
+                for column, mean, std in scales
+            ]
+            columns = [*scaled, *columns[len(scaled) :]]
+        strip = STRIP if any(column.strides[0] != column.itemsize for column in columns) else len(piece)
+        for start in range(0, len(piece), strip):
+            for column, row in zip(columns, rows, strict=True):
+                row[start : start + strip] = column[start : start + strip]
+
+    def classes(self, piece: Piece) -> np.ndarray:
+        """The class of each row of a piece. Raises UserError for a label that wasn't there before."""
+        assert self.labels is not None
+        cells = labels_of(piece, self.targets[0])
+        index = np.searchsorted(self.labels, cells).clip(max=len(self.labels) - 1)
+        for row in np.flatnonzero(self.labels[index] != cells)[:1]:
+            raise UserError(
+                f"{piece.where(row)}, column {self.targets[0]}: the label {quoted(cells[row])} was not there "
+                "when the training began"
+            )
+        return index
+
+    def check(self, piece: Piece) -> Iterator[np.ndarray]:
+        """The columns of numbers [n] in float64. Raises UserError, with the row of what is no number."""
+        numbers = len(piece.columns) - (self.labels is not None)
+        for name, column in zip(self.names[:numbers], piece.columns, strict=False):
+            if column.dtype.kind == "O":
+                column = np.array([np.nan if cell is None else float(cell) for cell in column])
+            values = column.astype(np.float64)
+            for row in np.flatnonzero(~np.isfinite(values))[:1]:
+                got = "nothing" if np.isnan(values[row]) else quoted(values[row], f"{values[row]:g}")
+                raise UserError(
+                    f"{piece.where(row)}, column {name}: expected a finite number, got {got}; data=stream "
+                    "leaves no rows out: write the files without it, or data=file data.missing=drop"
+                )
+            yield values
+
+
+def labels_of(piece: Piece, name: str) -> np.ndarray:
+    """The labels in the last column of a piece, words as text. Raises UserError where there is none.
+
+    >>> import numpy as np
+    >>> from packtrain.trainer.data.stream.recipe import labels_of
+    >>> from packtrain.trainer.data.stream.stored import Piece
+    >>> labels_of(Piece(None, 0, [np.array(["b", "a"], dtype=object)]), "kind").tolist()
+    ['b', 'a']
+    """
+    column = piece.columns[-1]
+    for row in np.flatnonzero(is_missing(column))[:1]:
+        raise UserError(f"{piece.where(row)}, column {name}: expected a class label, got nothing")
+    return column.astype(str) if column.dtype == object else column
