@@ -30,9 +30,7 @@ def option_names(field: str, values: Sequence[Any]) -> list[str]:
     """
     for value in values:
         if not isinstance(value, str) or not OPTION.fullmatch(value):
-            raise UserError(
-                f"{WHERE}: {field}'s choices are names of its options, as in [adam, sgd]; got {value!r}"
-            )
+            raise UserError(f"{WHERE}: {field}'s choices are names of its options, as in [adam, sgd]; got {value!r}")
     return list(dict.fromkeys(values))
 
 
@@ -47,9 +45,7 @@ def check_field(field: str) -> None:
     if field.startswith(OWN) or field == "search":
         raise UserError(f"{WHERE}: {field} says how the runs are chosen, and can't be searched itself")
     if not (is_choice(field) or is_per_run(field) or _is_field(field)):
-        raise UserError(
-            f"{WHERE}: there is no field {field}{nearest(field, [path for path, _ in all_fields()])}"
-        )
+        raise UserError(f"{WHERE}: there is no field {field}{nearest(field, [path for path, _ in all_fields()])}")
 
 
 def _is_field(field: str) -> bool:

@@ -113,3 +113,5 @@ def _space(override: Override) -> dict[str, Any]:
     if isinstance(value, ChoiceSweep) and value.shuffle:
         raise UserError(f"{override.input_line}: a search draws values itself, without a shuffle")
     return {"choices": [Override._convert_value(one) for one in override.sweep_iterator()]}
+
+
