@@ -21,6 +21,7 @@ from ..config.pack import Pack, make_pack
 from ..config.sentences import sentence
 from ..console.training import Ended, never, run
 from ..folder.plan import PlannedPack
+from ..ranks.crew import Crew
 from ..sweep.planner import apart
 from .space import Point
 from .structure import Compose, Group, Structures, grouped, spelled, words_of
@@ -146,7 +147,7 @@ def _is_the_packs(override: str) -> bool:
 class InProcess:
     """Trains packs here, one after another; `stop` says before each slice why to stop there, '' to go on.
 
-    `check` raises UserError for a pack that may not be trained.
+    `check` raises UserError for a pack that may not be trained. The ranks of a `crew` share each.
     """
 
     def __init__(
@@ -155,8 +156,10 @@ class InProcess:
         console: Console,
         stop: Stop = never,
         check: Callable[[Pack], object] = lambda _: None,
+        crew: Crew | None = None,
     ) -> None:
         self.compose, self.console, self.stop, self.check = compose, console, stop, check
+        self.crew = crew
 
     def train(self, root: Path, packs: Sequence[RoundPack]) -> Trained:
         """See Trainer."""
@@ -180,7 +183,7 @@ class InProcess:
         write_hydra(pack.config, pack.pack, pack.overrides, folder)
         if (of_search := root / ".hydra" / "hydra.yaml").exists():
             shutil.copy(of_search, folder / ".hydra")
-        return run(pack.pack, folder, self.console, stop=self.stop)
+        return run(pack.pack, folder, self.console, stop=self.stop, crew=self.crew)
 
 
 def _why(error: Exception) -> str:
