@@ -30,6 +30,7 @@ from ..folder.plan import (
 )
 from .failed import PackBroke
 from .join import Worker
+from .lost import each_for_itself
 from .planner import ComposedConfigs, IsSearch, make_plan
 
 log = logging.getLogger(__name__)
@@ -61,11 +62,14 @@ class Launched:
     stopped: bool = False
     code: int = 0
 
+    def failed(self, packs: list[PlannedPack]) -> dict[str, str]:
+        """folder -> why its job failed."""
+        ended = zip(packs, self.jobs, strict=False)
+        return {pack.folder: str(job._return_value) for pack, job in ended if job.status is FAILED}
+
     def reasons(self, packs: list[PlannedPack]) -> dict[str, str]:
         """folder -> why there are no results, where that is known."""
-        ended = zip(packs, self.jobs, strict=False)
-        failed = {pack.folder: str(job._return_value) for pack, job in ended if job.status is FAILED}
-        return dict.fromkeys([pack.folder for pack in packs], self.why) | failed
+        return dict.fromkeys([pack.folder for pack in packs], self.why) | self.failed(packs)
 
 
 class Sweep:
@@ -93,7 +97,7 @@ class Sweep:
                 waiting = unfinished(self.root, plan)
                 forget_attempts(self.root / pack.folder for pack in waiting)
                 launched = self.launch(waiting)
-                failed = report(self.root, plan, launched.reasons(waiting))
+                failed = report(self.root, plan, launched.failed(waiting), launched.why)
             if launched.stopped or failed:
                 sys.exit(launched.code if launched.stopped else 1)
             return launched.jobs
@@ -193,7 +197,8 @@ class Sweep:
         """Trains packs as jobs of the launcher, numbered from `first`."""
         jobs = [pack.overrides for pack in packs]
         try:
-            return Launched(list(self.launcher.launch(jobs, initial_job_idx=first)) if jobs else [])
+            with each_for_itself():
+                return Launched(list(self.launcher.launch(jobs, initial_job_idx=first)) if jobs else [])
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
             return Launched([], "the sweep was stopped before it had results", stopped=True, code=code)
