@@ -11,7 +11,7 @@ from pathlib import Path
 
 PROGRAMS = "munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch"
 NODES = "one", "two"
-SECONDS = 120.0  # until what is waited for is given up
+SECONDS = 300.0  # until what is waited for is given up
 CONF = """
 ClusterName=loopback
 SlurmctldHost={host}(127.0.0.1)
