@@ -66,6 +66,7 @@ ARGUED = {
     "trainer/service/worker/data.py: vars": "likewise",
     "trainer/service/run_folder.py: _target_": "writes what the command writes about its plugin",
     ".src/hydra_plugins/packed_sweeper.py: _target_": "how Hydra finds a plugin's class",
+    ".src/hydra_plugins/join_launcher.py: _target_": "likewise",
 }
 
 

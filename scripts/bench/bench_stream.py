@@ -2,8 +2,8 @@
 
 python -m scripts.bench.bench_stream gib=4 repeats=3 folder=/tmp/rows [mosaic=PYTHON]
 
-Files of random rows of 32 float32 columns are made in `folder`, as Parquet and as NPY, and left there. Each case
-is a process of its own, in turns; `mosaic` is a Python that has mosaicml-streaming, which takes an older NumPy.
+Files of random rows of 32 float32 columns are made in `folder`, as Parquet and as NPY, and left there. Each
+case is a process of its own; `mosaic` is a Python that has mosaicml-streaming, which takes an older NumPy.
 """
 
 import json
@@ -87,12 +87,8 @@ def main(*words: str) -> None:
         for case, python, file in runs:
             one = measured(case, file, python)
             found.setdefault((case, file.name), []).append(one)
-            print(
-                case,
-                file.name,
-                f"{one['rows'] / one['seconds'] / 1e6:.2f} M rows/s, {one['gib']:.2f} GiB, {one.get('processor', 0):.1f} s",
-                flush=True,
-            )
+            speed, processor = f"{_speed(one) / 1e6:.2f} M rows/s", f"{one['processor']:.1f} s of a processor"
+            print(case, file.name, speed, processor, f"{one['gib']:.2f} GiB", flush=True)
     rows = [_row(case, file, some, found) for (case, file), some in found.items()]
     record.write(Path(given.get("results", RESULTS)), rows)
     for row in rows:

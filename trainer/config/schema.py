@@ -186,6 +186,8 @@ class ComputeConfig:
     """
 
     device: str = "auto"
+    devices: int | str = 1
+    split: str = "auto"
     backend: str = "auto"
     precision: str = "fp32"
 

@@ -37,8 +37,12 @@ MOST_PARAMETERS = 1000  # of a least-squares fit
 MOST_MATRICES = 1 << 27  # numbers in the P x P matrices of all fits
 
 
-def untrained(pack: Pack, data: Dataset, compute: Compute) -> tuple[Model, Choice]:
+def untrained(
+    pack: Pack, data: Dataset, compute: Compute, start: Tensor | None = None
+) -> tuple[Model, Choice]:
     """The models of all runs before their first step, and what is to train them on `data`. Raises UserError.
+
+    `start` [R, P] are their parameters, where they are known.
 
     >>> from packtrain.trainer.config.schema import Config, ModelConfig
     >>> config = Config(model=ModelConfig("expression", expressions=["xy = a*x"], initial={"a": 3}))
@@ -51,7 +55,7 @@ def untrained(pack: Pack, data: Dataset, compute: Compute) -> tuple[Model, Choic
     """
     graph = graph_of(pack.config)
     choice = choose(pack.config, graph, data, compute)
-    return new_model(pack, graph, data, compute.dtype, choice.backend), choice
+    return new_model(pack, graph, data, compute.dtype, choice.backend, start), choice
 
 
 def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice, ranks: Ranks = ALONE) -> Engine:
@@ -74,8 +78,9 @@ def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice, ranks: 
     ('fused', 9)
     """
     if pack.config.optimizer.kind in LEAST_SQUARES:
-        return _least_squares(pack, model, data, choice)
-    return PartedEngine(pack, model, _counted(data), partial(first_order, choice=choice, ranks=ranks))
+        return _least_squares(pack, model, data, choice, ranks)
+    make = partial(first_order, choice=choice, ranks=ranks)
+    return PartedEngine(pack, model, _counted(data), make, undivided=ranks.size > 1)
 
 
 def first_order(
@@ -105,7 +110,9 @@ def first_order(
     return StepEngine(*given, capture=capture, ranks=ranks)
 
 
-def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> LeastSquaresEngine:
+def _least_squares(
+    pack: Pack, model: Model, data: Dataset, choice: Choice, ranks: Ranks
+) -> LeastSquaresEngine:
     _check_size(pack, model)
     data = _counted(data)
     order = Order(len(data), len(data), None, data.inputs.device)
@@ -126,7 +133,7 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
         solver = NumbaSolver(model.graph, problem, parameters, rules, damped)
     else:
         solver = TorchSolver(
-            model.jacobian, problem, parameters, rules, damped, *_by_triton(model, choice.backend)
+            model.jacobian, problem, parameters, rules, damped, *_by_triton(model, choice.backend), ranks
         )
     every, level = pack.config.monitor.every, profile_level(pack.config.fit)
     fitter = _fitter(model, choice.backend)

@@ -40,6 +40,16 @@ class Signals:
             raise KeyboardInterrupt
         self.received = signal.Signals(number)
 
+    def hear(self, received: signal.Signals) -> None:
+        """Takes a signal that came to another process of the same training.
+
+        >>> signals = Signals()
+        >>> signals.hear(signal.SIGTERM)
+        >>> signals.reason
+        'SIGTERM came'
+        """
+        self.received = self.received or received
+
     @property
     def reason(self) -> str:
         """Why to stop now, or ''."""

@@ -21,14 +21,18 @@ from ..config.pack import Pack, make_pack
 from ..config.sentences import sentence
 from ..console.training import Ended, never, run
 from ..folder.plan import PlannedPack
+from ..ranks.crew import Crew
 from ..sweep.planner import apart
 from .space import Point
-from .structure import Group, Structures, grouped, spelled, words_of
+from .structure import Compose, Group, Structures, grouped, spelled, words_of
 
 log = logging.getLogger(__name__)
 RANKED = "objective", "direction", "over_seeds"  # the fields that rank the runs of a round
 SEARCH, OVER = "search", "pack.over."
-DRIVERS = "search.space", "search.storage"  # which say nothing to the packs, and may say too much in their files
+DRIVERS = (
+    "search.space",
+    "search.storage",
+)  # which say nothing to the packs, and may say too much in their files
 MISTAKES = UserError, OmegaConfBaseException
 Stop = Callable[[], str]
 
@@ -64,8 +68,9 @@ class Trained:
 class Trainer(Protocol):
     """Trains the packs of a round."""
 
-    def compose(self, overrides: Sequence[str]) -> DictConfig:
-        """The config of a command with these overrides, without Hydra's part. Raises UserError."""
+    @property
+    def compose(self) -> Compose:
+        """Makes the config of a command with some overrides, without Hydra's part. Raises UserError."""
         ...
 
     def train(self, root: Path, packs: Sequence[RoundPack]) -> Trained:
@@ -116,7 +121,7 @@ def _pack(folder: str, first: int, group: Group, structures: Structures) -> Roun
 
 
 def _over(config: DictConfig, points: Sequence[Point]) -> dict[str, list[Any]]:
-    """The values of each field in the runs; where nothing differs, a field with the value that it has anyway."""
+    """The values of each field in the runs; where nothing differs, a field with the value that it has."""
     if points[0] or len(points) == 1:
         return {name: [point[name] for point in points] for name in points[0]}
     name = "seed" if config.loop.steps is None else "loop.steps"
@@ -142,17 +147,19 @@ def _is_the_packs(override: str) -> bool:
 class InProcess:
     """Trains packs here, one after another; `stop` says before each slice why to stop there, '' to go on.
 
-    `check` raises UserError for a pack that may not be trained.
+    `check` raises UserError for a pack that may not be trained. The ranks of a `crew` share each.
     """
 
     def __init__(
         self,
-        compose: Callable[[Sequence[str]], DictConfig],
+        compose: Compose,
         console: Console,
         stop: Stop = never,
         check: Callable[[Pack], object] = lambda _: None,
+        crew: Crew | None = None,
     ) -> None:
         self.compose, self.console, self.stop, self.check = compose, console, stop, check
+        self.crew = crew
 
     def train(self, root: Path, packs: Sequence[RoundPack]) -> Trained:
         """See Trainer."""
@@ -176,7 +183,7 @@ class InProcess:
         write_hydra(pack.config, pack.pack, pack.overrides, folder)
         if (of_search := root / ".hydra" / "hydra.yaml").exists():
             shutil.copy(of_search, folder / ".hydra")
-        return run(pack.pack, folder, self.console, stop=self.stop)
+        return run(pack.pack, folder, self.console, stop=self.stop, crew=self.crew)
 
 
 def _why(error: Exception) -> str:

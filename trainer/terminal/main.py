@@ -35,11 +35,13 @@ from ..config.schema import SEARCHES
 from ..config.sentences import sentence
 from ..console.tables import new_console
 from ..folder.command import command_of
+from ..ranks import agent
 from ..sweep.failed import PackBroke, PackFailed
 from .command_line import for_hydra
 from .commands import command_of as own_command
 from .hydra import register
 from .join import joined
+from .ranks import as_rank, launched
 from .resume import resumed
 from .unread import lasting_output
 
@@ -55,6 +57,8 @@ UNWRITABLE = PermissionError, FileNotFoundError, NotADirectoryError, FileExistsE
 def main() -> None:
     """`packtrain` with the arguments in sys.argv. Raises SystemExit with any exit code but 0."""
     with lasting_output(), _stopping_at_once():
+        if agent.size() > 1:
+            as_rank(_main)
         _main()
 
 
@@ -94,9 +98,14 @@ def _dispatch(arguments: list[str]) -> None:
         from .fit import fit_command  # noqa: PLC0415 (it reads data: torch takes seconds)
 
         if (typed := fit_command(arguments[1:])) is not None:
+            if (code := launched(typed)) is not None:
+                sys.exit(code)
             _run_hydra(typed)
     else:
-        _run_hydra(resumed(joined(arguments)))
+        arguments = resumed(joined(arguments))
+        if (code := launched(arguments)) is not None:
+            sys.exit(code)
+        _run_hydra(arguments)
 
 
 def _run_hydra(arguments: list[str]) -> None:
@@ -154,6 +163,7 @@ def _one_of_many(cfg: DictConfig) -> "Ended":
 def _train(cfg: DictConfig, alone: bool) -> "Ended":
     """Trains a pack, or the rounds of a search."""
     from ..console.training import run  # noqa: PLC0415 (torch takes seconds: --help and the tab key don't wait for it)
+    from ..ranks.join import crew_here  # noqa: PLC0415 (likewise)
 
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
@@ -166,19 +176,21 @@ def _train(cfg: DictConfig, alone: bool) -> "Ended":
     _settle(cfg, pack, folder)
     if pack.config.search.kind == "grid":
         command = command_of(HydraConfig.instance().cfg) if alone else None
-        return run(pack, folder, new_console(), command)
+        return run(pack, folder, new_console(), command, crew=crew_here())
     return _search(cfg, pack, overrides, folder)
 
 
 def _search(cfg: DictConfig, pack: Pack, overrides: list[str], root: Path) -> "Ended":
     """Trains the rounds of a search: here, or as jobs of the launcher that was chosen."""
+    from ..ranks.join import crew_here  # noqa: PLC0415 (likewise)
     from ..search.launched import Composer, launcher_of  # noqa: PLC0415 (likewise)
     from ..search.packs import InProcess  # noqa: PLC0415 (likewise)
     from ..search.rounds import search  # noqa: PLC0415 (likewise)
 
     whole: Any = HydraConfig.instance().cfg
     if whole.hydra.runtime.choices["hydra/launcher"] == "basic":
-        trainer = InProcess(Composer(GlobalHydra.instance().config_loader(), whole), new_console())
+        composer = Composer(GlobalHydra.instance().config_loader(), whole)
+        trainer = InProcess(composer, new_console(), crew=crew_here())
     else:
         trainer = launcher_of(whole, root.absolute(), task.__wrapped__)
     return search(cfg, pack, overrides, root, command_of(whole), trainer, new_console())
@@ -205,7 +217,7 @@ def _stopping_at_once() -> Iterator[None]:
 def _stop_at_once(number: int = signal.SIGINT, frame: FrameType | None = None) -> NoReturn:
     """Ends the process here: an exception would be swallowed in the middle of an import."""
     print("packtrain: stopped at once, without results", file=sys.stderr, flush=True)
-    os._exit(130 if number == signal.SIGINT else 0)
+    os._exit(agent.end_with(130 if number == signal.SIGINT else 0))
 
 
 def _refuse(reason: str) -> NoReturn:

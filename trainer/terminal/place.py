@@ -9,12 +9,13 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from ...kernels.common.errors import UserError
 from ..config.grammar import quoted
-from ..folder.command import command_of
+from ..folder.command import Command, command_of
 from ..folder.lock import FILE, locked
+from ..ranks.agent import remembered
 from .requeued import FILE as JOB
 from .requeued import folder_before, note_job
 
-BY_TIME = "${now:"
+BY_TIME = "${now:", "${began:"
 
 
 def take_folder(config: DictConfig, kind: str, written: Sequence[str] = ()) -> "Place":
@@ -33,17 +34,27 @@ def take_folder(config: DictConfig, kind: str, written: Sequence[str] = ()) -> "
     named, command = Path(str(config.hydra[kind].dir)), command_of(config)
     pattern = str(config.hydra[kind]._get_node("dir")._value())
     typed = {override.partition("=")[0].lstrip("+") for override in command.typed}
-    if BY_TIME not in pattern or f"hydra.{kind}.dir" in typed:
+    if not any(word in pattern for word in BY_TIME) or f"hydra.{kind}.dir" in typed:
         return Place(named, written)
-    if before := folder_before(named, pattern, [BY_TIME], command):
-        _say(config, kind, before)
-        return Place(before, written)
+    made: list[Place] = []
+
+    def make() -> str:
+        before = folder_before(named, pattern, BY_TIME, command)
+        made.append(Place(before, written) if before else _new_place(named, written, command))
+        return str(made[0].folder)
+
+    folder = Path(remembered(f"{kind}.dir", make))
+    _say(config, kind, folder)
+    return made[0] if made else Place(folder, written)
+
+
+def _new_place(named: Path, written: Sequence[str], command: Command) -> "Place":
+    """A folder of that name, or with a number after it, that nobody has made before."""
     for number in itertools.count(1):
         folder = named if number == 1 else named.with_name(f"{named.name}-{number}")
         place = Place(folder, written)
         if _make(folder):
             note_job(folder, command)
-            _say(config, kind, folder)
             return place
     raise AssertionError
 
