@@ -11,8 +11,8 @@ from ..data.stream import shuffle as rows
 USAGE = "packtrain shuffle FILES OUT.parquet [seed=N]"
 HELP = f"""usage: {USAGE}
 
-Writes the rows of files that data=stream reads into one Parquet file, in a random order. A file that is sorted
-by an input trains badly by blocks, in which what is alike stays together; shuffled once it does well.
+Writes the rows of files that data=stream reads into one Parquet file, in a random order. A file that is
+sorted by an input trains badly by blocks, in which what is alike stays together; shuffled once it does well.
 
   FILES          a file, or a pattern in quotes, such as 'train/*.parquet'
   OUT.parquet    the file that is written; as much room again is needed beside it for a while

@@ -18,7 +18,7 @@ from .stored import NUMBERS, WORDS
 
 
 def shuffle(path: str, to: Path, seed: int = 0, together: int = FEWEST) -> int:
-    """Writes the rows at `path` into the Parquet file `to`, in an order drawn by `seed` -> how many there are.
+    """Writes the rows at `path` into the Parquet file `to`, in an order drawn by `seed` -> how many.
 
     They are dealt to heaps of about `together` rows on the disk, beside `to`, and each heap is shuffled in
     memory: every order is equally likely. Raises UserError.
@@ -30,9 +30,7 @@ def shuffle(path: str, to: Path, seed: int = 0, together: int = FEWEST) -> int:
     9
     """
     if to.suffix != ".parquet":
-        raise UserError(
-            f"what is shuffled is written as Parquet: expected a name that ends in .parquet, got {to}"
-        )
+        raise UserError(f"shuffled rows are written as Parquet: expected a name like rows.parquet, got {to}")
     if to.exists():
         raise UserError(f"{to} is there already: give another name")
     source = Source(path)
