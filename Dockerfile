@@ -1,26 +1,53 @@
-# Packtrain in a virtual environment, run by a user that is not root.
-FROM python:3.11-slim
+# Packtrain in a virtual environment, run by a user that is not root; docs/guides/containers-and-clusters.md.
+#
+#     docker build --tag packtrain .                                  for NVIDIA GPUs, and without one too
+#     docker build --tag packtrain --build-arg VARIANT=cpu --build-arg INDEX=URL .
+#
+# A third of the size; URL is the index of PyTorch's CPU builds, which its page "Get Started" names.
+ARG BASE=python:3.11-slim
 
-# Triton compiles its launcher with gcc when it starts.
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends gcc libc6-dev \
-    && rm -rf /var/lib/apt/lists/*
-
-RUN useradd --create-home packtrain
-WORKDIR /home/packtrain
-ENV PATH=/opt/packtrain/bin:$PATH PYTHONUNBUFFERED=1
-
-COPY pyproject.toml constraints.txt README.md LICENSE /src/
+FROM ${BASE} AS build
+ARG VARIANT=cuda
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+COPY scripts/image/${VARIANT}.txt /src/requirements.txt
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
+    python3 -m venv /build \
+    && grep '^setuptools==' /src/requirements.txt >/src/setuptools.txt \
+    && /build/bin/pip install --require-hashes --no-deps --requirement /src/setuptools.txt
+COPY pyproject.toml README.md LICENSE /src/
 COPY conf /src/conf
 COPY kernels /src/kernels
 COPY trainer /src/trainer
 COPY .src /src/.src
 COPY docs/reference/formulas.md /src/docs/reference/formulas.md
-RUN python -m venv /opt/packtrain \
-    && pip install --no-cache-dir --constraint /src/constraints.txt '/src[all]' \
-    && rm -rf /src
+RUN /build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheel /src
 
-USER packtrain
+FROM ${BASE}
+ARG VARIANT=cuda
+ARG INDEX=
+# Triton compiles its launcher with gcc when it starts.
+RUN if [ "$VARIANT" = cuda ]; then \
+        apt-get update \
+        && apt-get install --yes --no-install-recommends gcc libc6-dev \
+        && rm -rf /var/lib/apt/lists/*; \
+    fi \
+    && useradd --create-home --uid 1000 packtrain
+# Nothing comes in without its hash: what has no wheel is built by the setuptools of this list. torch's own tests and
+# the headers for extensions of it are left out.
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=bind,from=build,source=/src,target=/src \
+    export PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_DEPS=1 PIP_REQUIRE_HASHES=1 \
+    && python3 -m venv /opt/packtrain \
+    && /opt/packtrain/bin/pip install --requirement /src/setuptools.txt \
+    && /opt/packtrain/bin/pip install --no-build-isolation ${INDEX:+--extra-index-url "$INDEX"} \
+        --requirement /src/requirements.txt \
+    && rm -rf /opt/packtrain/lib/python3*/site-packages/torch/test /opt/packtrain/lib/python3*/site-packages/torch/include
+RUN --mount=type=bind,from=build,source=/wheel,target=/wheel \
+    /opt/packtrain/bin/pip install --no-cache-dir --no-index --no-deps /wheel/*.whl
+
+# A number, so that Kubernetes sees that it isn't root.
+USER 1000
+WORKDIR /home/packtrain
+ENV PATH=/opt/packtrain/bin:$PATH PYTHONUNBUFFERED=1
 # On a processor of another kind the first training compiles again.
 RUN mkdir outputs service data && python -m packtrain.kernels.warm
 VOLUME /home/packtrain/outputs /home/packtrain/service
@@ -29,5 +56,12 @@ VOLUME /home/packtrain/outputs /home/packtrain/service
 EXPOSE 7070 6006
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:7070/healthz', timeout=4)"]
-
 ENTRYPOINT ["packtrain"]
+
+ARG BASE REVISION=
+LABEL org.opencontainers.image.title="packtrain" \
+    org.opencontainers.image.description="Trains equations and MLPs, many runs as one program" \
+    org.opencontainers.image.version="0.1.0" \
+    org.opencontainers.image.revision="$REVISION" \
+    org.opencontainers.image.licenses="MIT" \
+    org.opencontainers.image.base.name="$BASE"

@@ -18,12 +18,14 @@ from threadpoolctl import threadpool_limits
 
 from packtrain.trainer.terminal.commands import COMMANDS
 from packtrain.trainer.terminal.main import main
+from tests.composing import hasten
 from tests.helpers import IMPORTABLE, Command, Ended
 
 # On shared cores, threads that wait for one another take 20 times as long.
 torch.set_num_threads(1)
 threadpool_limits(1)  # of NumPy, which a plugin of pytest may have imported
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of what is imported later, and of processes that tests start
+hasten()  # half of the time that commands take here is Hydra's
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -107,8 +109,9 @@ def cli(
     def run(*arguments: str) -> Ended:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-        defaults = () if {*arguments[:1]} & {*COMMANDS} else ("compute.device=cpu", "hydra.run.dir=out")
         given = {argument.partition("=")[0] for argument in arguments}
+        bare = {*arguments[:1]} & {*COMMANDS} or given == {"join"}
+        defaults = () if bare else ("compute.device=cpu", "hydra.run.dir=out")
         missing = [default for default in defaults if default.partition("=")[0] not in given]
         if "hydra.run.dir=out" in missing and "resume" not in given:
             shutil.rmtree("out", ignore_errors=True)

@@ -21,7 +21,7 @@ def sources() -> list[Path]:
     """The files of the package, where they are, not where links lead to them."""
     folders = [ROOT / name for name in ("conf", "kernels", "trainer")]
     linked = [path for folder in folders for path in folder.rglob("*.py")]
-    return sorted([*(IMPORTABLE / "packtrain").glob("*.py"), *linked])
+    return sorted([*IMPORTABLE.glob("*/*.py"), *linked])
 
 
 # dtype -> (relative, absolute) difference that rounding may make in a result of a few hundred operations

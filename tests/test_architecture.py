@@ -15,12 +15,14 @@ ROOMS = (
     "tensorboard", "pictures", "console", "export", "sweep", "search", "explain", "door", "service", "api",
     "terminal",
 )  # fmt: skip
+PLUGINS = "hydra_plugins"
 ALLOWED = {
     "conf": set(),
     "kernels": {"kernels"},
     "trainer": {"kernels", "trainer", "__version__"},
     "__init__": {"trainer"},
     "__main__": {"trainer"},
+    PLUGINS: {"trainer"},
 }
 FOREIGN_TO_KERNELS = {"hydra", "omegaconf", "tensorboard", "rich"}
 OURS = {"packtrain", "scripts", "tests"}
@@ -28,8 +30,9 @@ OURS = {"packtrain", "scripts", "tests"}
 
 def module(path: Path) -> str:
     """Its name in the package: the folders of ROOT are linked there."""
-    inside = path.relative_to(IMPORTABLE / "packtrain" if path.is_relative_to(IMPORTABLE) else ROOT)
-    parts = ("packtrain", *inside.with_suffix("").parts)
+    inside = path.is_relative_to(IMPORTABLE)
+    parts = path.relative_to(IMPORTABLE if inside else ROOT).with_suffix("").parts
+    parts = parts if inside else ("packtrain", *parts)
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
@@ -44,7 +47,8 @@ PACKAGES = {module(path) for path in sources() if path.name == "__init__.py"}
 
 def house(name: str) -> str:
     """kernels of packtrain.kernels.launch."""
-    return name.split(".")[1] if name.count(".") else "__init__"
+    parts = name.split(".")
+    return PLUGINS if parts[0] == PLUGINS else parts[1] if parts[1:] else "__init__"
 
 
 def room(name: str) -> str:

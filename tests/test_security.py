@@ -44,6 +44,7 @@ ARGUED = {
     "kernels/layers/tiles.py: llvmlite.binding": "asks how wide the processor's registers are",
     "trainer/export/graph.py: importlib.util.find_spec": "asks whether ONNX is there",
     "trainer/pictures/style.py: importlib.util.find_spec": "asks whether Matplotlib is there",
+    "trainer/sweep/lost.py: importlib.util.find_spec": "asks whether submitit is there",
     "trainer/terminal/hydra.py: OmegaConf.register_new_resolver": "checks a name, and returns it",
     "trainer/data/files/arrays.py: np.load": "with allow_pickle=False",
     "trainer/terminal/board.py: socket": "asks whether a port of this machine is free",
@@ -64,7 +65,8 @@ ARGUED = {
     "trainer/service/queue/submission.py: vars": "likewise",
     "trainer/service/worker/data.py: vars": "likewise",
     "trainer/service/run_folder.py: _target_": "writes what the command writes about its plugin",
-    "trainer/terminal/plugins/hydra_plugins/packed_sweeper.py: _target_": "how Hydra finds a plugin's class",
+    ".src/hydra_plugins/packed_sweeper.py: _target_": "how Hydra finds a plugin's class",
+    ".src/hydra_plugins/join_launcher.py: _target_": "likewise",
 }
 
 

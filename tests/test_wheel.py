@@ -20,6 +20,7 @@ from tests.helpers import IMPORTABLE, ROOT, result_in, sources
 BUILT_FROM = "pyproject.toml", "README.md", ".src", "conf", "kernels", "trainer", "docs"
 LEFT_BEHIND = ignore_patterns("__pycache__", "*.egg-info")  # a list of files from an earlier build, say
 # As scripts/setup.sh finds it: find_spec("pip") would break setuptools, and torch.compile, in this process.
+OURS, PLUGINS = "packtrain", "hydra_plugins"
 PIP = sys.executable if Path(sys.executable).with_name("pip").exists() else "python3"
 DEPENDENCIES = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
 IMPORTS = """
@@ -92,10 +93,10 @@ def test_it_holds_one_package_with_all_its_files(wheel: Path) -> None:
     }
     assert len(pages) > 15
     expected = {
-        str(path) if path.parts[0] == "packtrain" else f"packtrain/{path}" for path in code | configs | pages
+        str(path) if path.parts[0] in (OURS, PLUGINS) else f"{OURS}/{path}" for path in code | configs | pages
     }
     assert len(configs) > 30 and len(code) > 165
-    assert names == expected | {"packtrain/py.typed", "packtrain/formulas.md"}
+    assert names == expected | {f"{OURS}/py.typed", f"{OURS}/formulas.md"}
 
 
 def test_it_is_imported_beside_hugging_face_kernels(environment: Path, tmp_path: Path) -> None:

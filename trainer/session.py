@@ -22,7 +22,11 @@ from .engines.base import Engine
 from .engines.build import make_engine, untrained
 from .engines.choose import Choice, check_backend
 from .engines.devices import Compute, make_compute
+from .engines.measure import Alone, Measure
+from .engines.member import Member
 from .engines.rows import Row, Rows
+from .engines.sharing import split_of
+from .engines.team import Team, check_alike
 from .folder.checkpoint import NEVER, part_of
 from .folder.curves import Curves
 from .folder.objective import NONE, Objective, loss_of
@@ -36,13 +40,19 @@ from .loop.validation import Validation
 from .loop.watch import Watcher
 from .models.base import Model
 from .models.build import graph_of, notes_on
-from .models.evaluate import Evaluation, confusion, evaluate, evaluate_only
+from .models.evaluate import Evaluation, confusion, evaluate
 from .models.starts import starts_told
 from .models.widths import hidden_note, last_of, with_widths
 from .pruning.judge import Judge, make_judge, why
 from .pruning.objective import chosen_objective, over_seeds
+from .ranks.agent import size
+from .ranks.crew import Crew
 
 LOOKED_AT = "its result was asked for before its end"
+APART = (
+    "this process is one of {ranks} ranks, and each trains all of this for itself: ranks share a training in "
+    "the command packtrain alone"
+)
 
 
 def load_data(pack: Pack, table: Table | None = None) -> Data:
@@ -89,10 +99,11 @@ class Session:
         config = pack.config
         self.pack, self.compute, self.data, self.choice, self.engine = pack, compute, data, choice, engine
         self.before = before
+        self.measure: Measure = engine.measure if isinstance(engine, Team) else Alone(engine)
         self.objective: Objective | None = chosen_objective(config)
         self.over_seeds = over_seeds(config)
-        self.judge: Judge | None = make_judge(engine, pack, data)
-        self.validation = Validation(engine, data.validation, config.monitor.validate_every)
+        self.judge: Judge | None = make_judge(engine, pack, data, self.measure)
+        self.validation = Validation(engine, data.validation, config.monitor.validate_every, self.measure)
         self.best = Best(engine) if config.model.best else None
         self.curves: Recording | None = None
         self.watchers: list[Watcher] = []
@@ -100,11 +111,18 @@ class Session:
         self.reason, self.interrupted = "", False
 
     @classmethod
-    def prepare(cls, pack: Pack | Config, data: Data | None = None, keep_curves: bool = False) -> "Session":
+    def prepare(
+        cls,
+        pack: Pack | Config,
+        data: Data | None = None,
+        keep_curves: bool = False,
+        crew: Crew | None = None,
+    ) -> "Session":
         """A training before its first step: data, model, engine, and the losses at the starting values.
 
         A Config stands for the pack that its `pack.over` makes. Without `data` the config's are loaded.
-        With `keep_curves` the losses that are recorded stay in memory, as `curves`.
+        With `keep_curves` the losses that are recorded stay in memory, as `curves`. The ranks of a `crew`,
+        which have begun to prepare this pack, share the training.
         Raises UserError or ExpressionError for what can't be trained.
 
         >>> from packtrain.trainer.config.schema import *
@@ -124,13 +142,20 @@ class Session:
         compute, stopwatch = make_compute(pack.config.compute), Stopwatch()
         with stopwatch.running(), at_work(compute):
             data = load_data(pack) if data is None else data.to(compute.device, compute.dtype)
-            pack, data = runs_of_groups(pack, data)
-            pack = with_widths(pack, data.train)
-            model, choice = untrained(pack, data.train, compute)
+            pack, data = whole(pack, data)
+            if crew is None:
+                shared, (model, choice) = _alone(pack), untrained(pack, data.train, compute)
+                engine: Engine = make_engine(pack, model, data.train, choice)
+                before = evaluate(model, data.train, metrics=False)
+            else:
+                check_alike(crew.replies(), data, compute)
+                crew.hand = Member(pack, data, compute, crew.ranks)
+                split, shared = split_of(pack, data.train, compute, crew)
+                team = Team(crew, pack, data, compute, split, shared)
+                engine, choice, model = team, team.choice, team.model
+                before = team.measure(data.train, metrics=False)
             told = starts_told(pack, graph_of(pack.config), model.parameters)
-            data = replace(data, notes=(*data.notes, *told))
-            engine = make_engine(pack, model, data.train, choice)
-            before = evaluate(model, data.train, metrics=False)
+            data = replace(data, notes=(*data.notes, *told, *shared))
             session = cls(pack, compute, data, choice, engine, before)
         session.stopwatch.seconds = stopwatch.seconds
         if keep_curves:
@@ -223,7 +248,7 @@ class Session:
         if self.best is None or self.data.validation is None:
             return self.engine.model, validation, None
         model, steps = self.best.chosen(validation)
-        return model, evaluate_only(model, self.data.validation, marked), steps
+        return model, self.measure(self.data.validation, marked, model=model), steps
 
     def _end_in_time(self) -> None:
         limit = self.pack.config.loop.max_seconds
@@ -270,11 +295,12 @@ class Session:
         engine = self.engine
         reason = self.reason or ("" if engine.done else LOOKED_AT)
         model, validation, best_steps = self._chosen(marked)
-        after = evaluate_only(model, self.data.train, marked)
+        given = None if self.best is None else model
+        after = self.measure(self.data.train, marked, model=given)
         endings = engine.endings(reason, why(self.pack.config.search))
         rows = run_rows(self.pack, model, endings, self.before, after, validation, best_steps)
         if self.data.test is not None and ended and not self.interrupted:
-            add_test(rows.columns, evaluate_only(model, self.data.test, marked))
+            add_test(rows.columns, self.measure(self.data.test, marked, model=given))
         return rows, model
 
     def _result(
@@ -291,6 +317,8 @@ class Session:
         if self.data.notes:
             about["notes"] = list(self.data.notes)
         about["interrupted"] = self.interrupted
+        if isinstance(self.engine, Team):
+            about |= self.engine.about
         over_seeds = None if self.over_seeds == NONE else loss_of(rows, self.over_seeds)
         objective = self.objective or over_seeds
         result = summary(about, rows, together, objective)
@@ -346,6 +374,33 @@ class Session:
         """Adds the time of earlier parts of the training, which counts for loop.max_seconds too."""
         self.stopwatch.seconds += spent
         self._end_in_time()
+
+
+def whole(pack: Pack, data: Data) -> tuple[Pack, Data]:
+    """The pack of all runs that the `data` make of it, with the widths of all layers, and the data of each.
+
+    >>> from packtrain.trainer.config.schema import *
+    >>> table = DataConfig("table", table={"x": [1, 2], "xy": [2, 4]})
+    >>> pack = make_pack(Config(
+    ...     model=ModelConfig("mlp", widths=[3]), data=table, optimizer=OptimizerConfig("adam"),
+    ...     loop=LoopConfig(batch_size="full", steps=9),
+    ... ))
+    >>> whole(pack, load_data(pack))[0].config.model.widths
+    [1, 3, 1]
+    """
+    pack, data = runs_of_groups(pack, data)
+    return with_widths(pack, data.train), data
+
+
+def _alone(pack: Pack) -> tuple[str, ...]:
+    """What is to be said where no ranks share the training. Raises UserError where it asks for some."""
+    if pack.config.compute.devices not in (1, "auto"):
+        raise UserError(
+            f"compute.devices={pack.config.compute.devices} is for the command, which starts the processes "
+            "where it is typed, as in packtrain compute.devices=2; a session, a service and a launcher's job "
+            "compute on one device"
+        )
+    return (APART.format(ranks=size()),) if size() > 1 else ()
 
 
 def _pack_of(given: Pack | Config) -> Pack:

@@ -57,6 +57,35 @@ def loss_and_gradient(
     >>> [part.tolist() for part in numba_kernel.loss_and_gradient(graph, 3 * one, one, one, "mse")]
     [[4.0], [[4.0]]]
     """
+    size = max(1, -(-inputs.shape[-2] // BLOCK)) * BLOCK
+    whole = means_of_blocks(graph, parameters, inputs, targets, loss, constants, weights, size=size)
+    out = whole[0].to(parameters.dtype)
+    return out[:, 0], out[:, 1:]
+
+
+def means_of_blocks(
+    graph: Graph,
+    parameters: Tensor,
+    inputs: Tensor,
+    targets: Tensor,
+    loss: str | Loss,
+    constants: Tensor | None = None,
+    weights: Tensor | None = None,
+    *,
+    size: int,
+) -> Tensor:
+    """(L, dL/dp) of every `size` samples, a multiple of BLOCK, by itself: [K, R, 1 + P] in float64.
+
+    See loss_and_gradient.
+
+    >>> import torch
+    >>> from packtrain.kernels.expression.numba_kernel import means_of_blocks
+    >>> from packtrain.kernels.language import parse
+    >>> x = torch.ones(1025, 1)
+    >>> means_of_blocks(parse("xy = a*x"), 3 * x[:1], x, x, "mse", size=1024).tolist()
+    [[[4.0, 4.0]], [[4.0, 4.0]]]
+    """
+    assert size % BLOCK == 0
     loss = loss_of(loss, weighted=weights is not None)
     if weights is not None:
         inputs = with_weights(inputs, weights)
@@ -71,10 +100,10 @@ def loss_and_gradient(
     c = loss_constants(loss, parameters, constants)
     arrays = *_arrays(parameters, c, x, t), partial
     share(runs * blocks, lambda start, stop: loop(start, stop, address, *arrays))
-    count = samples * loss.terms(len(graph.outputs)) or 1
-    out = parameters.new_empty(runs, 1 + parameters.shape[1])
-    share(runs, lambda start, stop: loops.total(start, stop, partial, float(count), *_arrays(out)))
-    return out[:, 0], out[:, 1:]
+    out = np.empty((max(1, -(-samples // size)), runs, partial.shape[2]))
+    terms = loss.terms(len(graph.outputs))
+    share(len(out) * runs, lambda start, stop: loops.means(start, stop, partial, size, samples, terms, out))
+    return torch.from_numpy(out)
 
 
 @lru_cache(KEPT)

@@ -49,14 +49,22 @@ def loss_and_gradient_of_a_column(start, stop, sums, p, c, x, t, partial):
 
 
 @cached
-def total(start, stop, partial, divisor, out):
-    """out [R, 1 + P] = the blocks' sums in their order, divided, for runs start..stop-1."""
-    for run in range(start, stop):
+def means(start, stop, partial, size, samples, terms, out):
+    """out [K, R, 1 + P] = the blocks' sums in their order, `size` samples at a time, divided by their terms.
+
+    For tasks start..stop-1 of K R; partial [R, blocks, 1 + P]. `terms` of a sample are 0 of a plain sum.
+    """
+    runs, together = out.shape[1], size // BLOCK
+    for task in range(start, stop):
+        place, run = task // runs, task % runs
+        first = place * together
+        last = min(first + together, partial.shape[1])
+        count = (min(last * BLOCK, samples) - first * BLOCK) * terms
         for column in range(partial.shape[2]):
             value = 0.0
-            for block in range(partial.shape[1]):
+            for block in range(first, last):
                 value += partial[run, block, column]
-            out[run, column] = value / divisor
+            out[place, run, column] = value / float(max(count, 1))
 
 
 @cached

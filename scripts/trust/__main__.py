@@ -23,6 +23,7 @@ from scripts.trust import (
     kills,
     mutations,
     order_of_calls,
+    ranks,
     resume_matrix,
     saves,
     service,
@@ -31,6 +32,7 @@ from scripts.trust import (
 SECTIONS: dict[str, Callable[[], Mapping[str, object]]] = {
     "parser": fuzz_parser.figures,
     "kills": kills.figures,
+    "ranks": ranks.figures,
     "saves": saves.figures,
     "resume": resume_matrix.figures,
     "disks": disks.figures,

@@ -33,7 +33,8 @@ def left_by(training: Path) -> dict[str, str]:
     last = max(checkpoints(training), key=lambda checkpoint: checkpoint.step, default=None)
     memory = part_of(last.memory, "engine") if last else {}
     result = json.loads((training / "result.json").read_text())
-    del result["seconds"]
+    for of_this_time in ("seconds", "ranks", "split", "shares"):
+        result.pop(of_this_time, None)
     return {
         "parameters": _sum((training / "model.safetensors").read_bytes()),
         "memory": _sum(*(name.encode() + memory[name].numpy().tobytes() for name in sorted(memory))),

@@ -40,6 +40,7 @@ SAMPLERS = ("tpe", "cmaes", "nsgaii", "random")
 INTERVALS = ("linear", "profile")
 ORDERS = ("shared", "own", "sequential")
 BACKENDS = ("auto", "reference", "triton", "numba")
+SHARINGS = ("auto", "runs", "samples")
 PRECISIONS = ("fp64", "fp32", "tf32", "bf16")
 WORDS = {  # field -> its words
     "model.gradient": GRADIENTS,
@@ -51,6 +52,7 @@ WORDS = {  # field -> its words
     "search.sampler": SAMPLERS,
     "search.over_seeds": OVER_SEEDS,
     "compute.backend": BACKENDS,
+    "compute.split": SHARINGS,
     "compute.precision": PRECISIONS,
 }
 LONGEST_NAME = 200  # bytes: file systems take 255

@@ -12,6 +12,7 @@ from ...kernels.common.errors import UserError
 Keys = tuple[Any, ...]  # a field's place: keys of mappings may hold dots, and be numbers
 Values = Mapping[str, Any]  # of fields, by their dotted names
 OVER = "pack", "over"
+STORAGE = "search", "storage"  # may hold a password, by ${oc.env:...}, which no file of ours shall hold
 
 
 def following(cfg: DictConfig, varied: Values, among: Collection[Keys] = ()) -> dict[Keys, set[str]]:
@@ -93,6 +94,8 @@ def values_in_runs(
 def settled(cfg: DictConfig, varied: Values) -> DictConfig:
     """The same config, with all interpolations resolved but those that follow some of `varied`.
 
+    That of search.storage stays, too.
+
     >>> from omegaconf import OmegaConf
     >>> from packtrain.trainer.config.interpolation import settled
     >>> cfg = OmegaConf.create({"lr": 0.1, "seed": 0, "eps": "${lr}", "n": "${seed}", "pack": {"over": {}}})
@@ -104,7 +107,7 @@ def settled(cfg: DictConfig, varied: Values) -> DictConfig:
         return cfg
     followers, result = following(cfg, varied), copy.deepcopy(cfg)
     for place in places:
-        stays = place in followers or dotted(place) in varied
+        stays = place in followers or dotted(place) in varied or place == STORAGE
         if not stays and not (place[:2] == OVER and follows(cfg, raw(cfg, place), varied)):
             _parent(result, place)[place[-1]] = at(cfg, place)
     return result

@@ -3,7 +3,7 @@
 import copy
 import itertools
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -36,6 +36,7 @@ NO_SCHEMA = (
     "say --config-dir FOLDER experiment=NAME"
 )
 Slice = TypeVar("Slice", bound=Sequence[Any])
+DEFINING = ".kind", ".loss", ".update", ".factor"  # fields that say which others there are
 START = "start"  # what tells the runs of model.starts apart
 
 
@@ -146,16 +147,20 @@ def _composed(config: Any, prefix: str = "") -> DictConfig:
         raise UserError(prefix + sentence(error)) from None
 
 
-def _searched(config: Config) -> Iterator[str]:
-    """The fields of search.space."""
+def _searched(config: Config) -> set[str]:
+    """The fields of search.space; of a group whose kind is searched too none, as not all runs have them."""
     space = config.search.space
     if not isinstance(space, dict):
         raise UserError(
             f"search.space gives fields their ranges, as in {{seed: {{low: 0, high: 9}}}}; got {space}"
         )
-    for path, _ in flatten(space):
-        field, _, key = path.rpartition(".")
-        yield field if key in INTERVAL + CHOICES else path  # optimizer.lr.low is about optimizer.lr
+    paths = [path.rpartition(".") for path, _ in flatten(space)]
+    # optimizer.lr.low is about optimizer.lr
+    fields = {field if key in INTERVAL + CHOICES else f"{field}.{key}" for field, _, key in paths}
+    open_groups = {field.partition(".")[0] for field in fields if field in KINDS or field.endswith(DEFINING)}
+    if "experiment" in fields:
+        open_groups |= {*KINDS}
+    return {field for field in fields if field.partition(".")[0] not in open_groups}
 
 
 def _followers(cfg: DictConfig, columns: Mapping[str, list[Any]], runs: int) -> dict[str, list[Any]]:

@@ -83,13 +83,18 @@ def _is_beaten(path: str, config: Any, given: Given) -> bool:
         path in given
         or ("model.expressions" in given and path.startswith("model.initial."))
         or (path == "loop.steps" and "loop.epochs" in given and config.loop.epochs is not None)
-        or (group in KINDS and group in given and not _belongs(path, config[group].kind))
+        or (group in KINDS and group in given and not belongs(path, config[group].kind))
         or (least_squares and group == "schedule")
     )
 
 
-def _belongs(path: str, kind: str) -> bool:
-    """Whether a group of this `kind` has the field at `path`."""
+def belongs(path: str, kind: str) -> bool:
+    """Whether a group of this `kind` has the field at `path`.
+
+    >>> from packtrain.trainer.config.precedence import belongs
+    >>> belongs("optimizer.momentum", "sgd"), belongs("optimizer.momentum", "adam")
+    (True, False)
+    """
     kinds = {field: meta.get("kinds") for field, meta in all_fields()}
     its_kinds = kinds.get(path) or kinds.get(path.rpartition(".")[0])
     return not its_kinds or kind in its_kinds

@@ -186,6 +186,8 @@ class ComputeConfig:
     """
 
     device: str = "auto"
+    devices: int | str = 1
+    split: str = "auto"
     backend: str = "auto"
     precision: str = "fp32"
 
@@ -260,7 +262,7 @@ class SearchConfig:
     """
 
     kind: str = "grid"
-    max_pack: int | None = only(None, "grid")
+    max_pack: int | None = None
     space: dict[str, Any] = mapping(*SEARCHES)
     objective: str = "loss"
     direction: str | None = None

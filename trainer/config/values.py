@@ -49,6 +49,18 @@ def typed(cfg: DictConfig, path: str, values: list[Any], where: str = "pack.over
             f"{where}: {path} can't differ between the runs of a pack{nearest(path, allowed)}; "
             f"{', '.join(sorted(allowed))} can"
         )
+    return typed_values(cfg, path, values, where)
+
+
+def typed_values(cfg: DictConfig, path: str, values: list[Any], where: str) -> list[Any]:
+    """As `typed`, also of fields that can't differ inside a pack.
+
+    >>> from omegaconf import OmegaConf
+    >>> from packtrain.trainer.config.schema import Config
+    >>> from packtrain.trainer.config.values import typed_values
+    >>> typed_values(OmegaConf.structured(Config), "model.widths", [[2, "10", 2]], "search.space")
+    [[2, 10, 2]]
+    """
     converted = list(_converted(copy.deepcopy(cfg), path, values, where))
     if path == "loop.steps" and None in converted:
         raise UserError(f"{where}: loop.steps is the number of steps of each run; got null")

@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from ...kernels.common import source_cache
 from ...kernels.common.errors import UserError
 from ..config.pack import Pack
 from ..engines.at_work import enough_memory
+from ..engines.devices import own_device
+from ..engines.team import Team
 from ..folder.checkpoint import NEVER, Checkpoints
 from ..folder.command import Command, write_command
 from ..folder.curves import read_curves
@@ -24,6 +27,7 @@ from ..folder.write import write
 from ..loop.stop import Signals
 from ..pictures.drawn import draw_pictures
 from ..pictures.style import can_draw
+from ..ranks.crew import BEGIN, DONE, Crew
 from ..session import Session, load_data
 from .monitor import Monitor
 from .progress import telling_of_compiling
@@ -56,12 +60,13 @@ def run(
     console: Console,
     command: Command | None = None,
     stop: Callable[[], str] = never,
+    crew: Crew | None = None,
 ) -> Ended:
     """Trains `pack`, writes its results into `folder`, and prints the closing table.
 
     Where `folder` has a checkpoint of this training, it goes on from there. `command` is the one that was
     typed; a part of a sweep has none, and one line is printed. `stop` is called before each slice, and may
-    take its time: it says why to stop there, '' to go on.
+    take its time: it says why to stop there, '' to go on. The ranks of a `crew` share the training.
 
     Raises UserError or ExpressionError for what can't be trained, before anything is written, and where
     another process or another training has the folder.
@@ -79,8 +84,15 @@ def run(
     ...     run(make_pack(config), Path(folder) / "out", Console(file=io.StringIO()))
     Ended(code=0, interrupted=False)
     """
-    with locked(folder), telling_of_compiling(console, pack.config.monitor.progress), enough_memory():
-        session = _prepare(pack)
+    device, progress = own_device(pack.config.compute), pack.config.monitor.progress
+    with (
+        locked(folder),
+        device,
+        telling_of_compiling(console, progress),
+        enough_memory(),
+        at_call(crew, pack),
+    ):
+        session = _prepare(pack, crew)
         monitor = Monitor(session, folder, console)
         session.watchers.append(monitor)
         parts = [session, monitor]
@@ -89,8 +101,10 @@ def run(
         if command:
             write_command(folder, command)
         with Signals() as signals:
+            if crew:
+                crew.hear = signals.hear
             with monitor, checkpoints:
-                train(session, checkpoints, signals, monitor.next, stop)
+                train(session, checkpoints, signals, monitor.next, stopped_by(stop, crew))
                 result = session.result()
                 if problem := source_cache.untold():
                     monitor.say(problem)
@@ -99,16 +113,44 @@ def run(
             if pack.config.monitor.pictures and command and not session.interrupted:
                 _draw(result, folder, monitor)
     _print(console, result, folder, bool(command))
+    if session.interrupted:
+        signals.hand_over()
     return Ended(signals.exit_code or int(result.best_run is None), session.interrupted)
 
 
-def _prepare(pack: Pack) -> Session:
+@contextmanager
+def at_call(crew: Crew | None, pack: Pack) -> Iterator[None]:
+    """Inside `with`, the other ranks of a crew prepare `pack` and do what is asked of them.
+
+    >>> with at_call(None, pack=None):
+    ...     pass
+    """
+    if crew is None:
+        yield
+        return
+    crew.begin(BEGIN, pack, str(Path.cwd()))
+    yield
+    crew.begin(DONE)
+
+
+def stopped_by(stop: Callable[[], str], crew: Crew | None) -> Callable[[], str]:
+    """Says why to stop: what `stop` says, or that something is wrong with the crew.
+
+    >>> stopped_by(never, None)()
+    ''
+    """
+    return stop if crew is None else lambda: stop() or crew.trouble
+
+
+def _prepare(pack: Pack, crew: Crew | None) -> Session:
     """The session that trains `pack`, after saying what a reader should know of its data."""
     loading = Stopwatch()
     with loading.running():
         data = load_data(pack)
     say_notes(data.notes)
-    session = Session.prepare(pack, data)
+    session = Session.prepare(pack, data, crew=crew)
+    if isinstance(session.engine, Team):
+        say_notes(session.engine.notes)
     session.add_seconds(loading.seconds)
     steps, name = session.engine.steps.max(), session.compute.name
     log.info("%s: %d runs of %d steps on %s", pack.config.name, session.pack.runs, steps, name)

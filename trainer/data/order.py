@@ -59,10 +59,13 @@ class Order:
         """The epochs that steps start..stop-1 reach into."""
         return range(start * self.batch // self.size, (stop * self.batch - 1) // self.size + 1)
 
-    def indices(self, start: int, stop: int) -> Tensor:
-        """The samples of steps start..stop-1: [S, B], or [S, R, B] where each run has its own order."""
+    def indices(self, start: int, stop: int, places: slice = slice(None)) -> Tensor:
+        """The samples of steps start..stop-1: [S, B], or [S, R, B] where each run has its own order.
+
+        With `places` those at some places of each minibatch.
+        """
         steps = torch.arange(start, stop, device=self.device)
-        stream = steps[:, None] * self.batch + torch.arange(self.batch, device=self.device)
+        stream = steps[:, None] * self.batch + torch.arange(self.batch, device=self.device)[places]
         if self.seeds is None:
             return stream % self.size
         samples = permutation(self.seeds, Purpose.ORDER, stream, self.size)
@@ -137,11 +140,11 @@ class BlockOrder(Order):
     blocks: Blocks
     known: dict[int, Epoch] = field(default_factory=dict, compare=False, repr=False)
 
-    def indices(self, start: int, stop: int) -> Tensor:
-        """The samples of steps start..stop-1: [S, B]."""
+    def indices(self, start: int, stop: int, places: slice = slice(None)) -> Tensor:
+        """The samples of steps start..stop-1, at some `places` of each minibatch: [S, B]."""
         windows = self.windows(self.reach(start, stop))
         found = windows.samples(start * self.batch, stop - start, self.batch)
-        return found.to(self.device)
+        return found[:, places].to(self.device)
 
     def reach(self, start: int, stop: int) -> range:
         """The windows that steps start..stop-1 reach into."""

@@ -68,12 +68,14 @@ class Engine(Protocol):
 
     kind: str
     backend: str
-    model: Model
     order: Order
     step: int
     steps: Tensor
     batches: Tensor
     capture: bool
+
+    @property
+    def model(self) -> Model: ...
 
     @property
     def steps_done(self) -> Tensor: ...

@@ -22,6 +22,7 @@ from ..models.base import Model
 from ..models.build import graph_of, new_model
 from ..models.expression import ExpressionModel
 from ..models.initial import bounds_of, free_parameters
+from ..ranks.group import ALONE, Ranks
 from .base import Engine
 from .choose import Choice, choose
 from .devices import Compute
@@ -36,8 +37,12 @@ MOST_PARAMETERS = 1000  # of a least-squares fit
 MOST_MATRICES = 1 << 27  # numbers in the P x P matrices of all fits
 
 
-def untrained(pack: Pack, data: Dataset, compute: Compute) -> tuple[Model, Choice]:
+def untrained(
+    pack: Pack, data: Dataset, compute: Compute, start: Tensor | None = None
+) -> tuple[Model, Choice]:
     """The models of all runs before their first step, and what is to train them on `data`. Raises UserError.
+
+    `start` [R, P] are their parameters, where they are known.
 
     >>> from packtrain.trainer.config.schema import Config, ModelConfig
     >>> config = Config(model=ModelConfig("expression", expressions=["xy = a*x"], initial={"a": 3}))
@@ -50,13 +55,15 @@ def untrained(pack: Pack, data: Dataset, compute: Compute) -> tuple[Model, Choic
     """
     graph = graph_of(pack.config)
     choice = choose(pack.config, graph, data, compute)
-    return new_model(pack, graph, data, compute.dtype, choice.backend), choice
+    return new_model(pack, graph, data, compute.dtype, choice.backend, start), choice
 
 
-def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Engine:
+def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice, ranks: Ranks = ALONE) -> Engine:
     """The engine that trains `model` on `data` in the way of `choice`. Raises UserError.
 
     A first-order engine trains in parts where the device's memory is short, and can stop runs on the way.
+    With several `ranks` each has all runs and computes some of the samples of each step: all of them make the
+    engine, and its steps, together.
 
     >>> from packtrain.trainer.session import Session
     >>> from packtrain.trainer.config.schema import *
@@ -71,11 +78,14 @@ def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Engi
     ('fused', 9)
     """
     if pack.config.optimizer.kind in LEAST_SQUARES:
-        return _least_squares(pack, model, data, choice)
-    return PartedEngine(pack, model, _counted(data), partial(first_order, choice=choice))
+        return _least_squares(pack, model, data, choice, ranks)
+    make = partial(first_order, choice=choice, ranks=ranks)
+    return PartedEngine(pack, model, _counted(data), make, undivided=ranks.size > 1)
 
 
-def first_order(pack: Pack, model: Model, data: Dataset, choice: Choice) -> TabulatedEngine:
+def first_order(
+    pack: Pack, model: Model, data: Dataset, choice: Choice, ranks: Ranks = ALONE
+) -> TabulatedEngine:
     """One engine for all runs of the pack, the step engine or the fused one. Raises UserError.
 
     >>> from packtrain.trainer.session import Session
@@ -96,11 +106,13 @@ def first_order(pack: Pack, model: Model, data: Dataset, choice: Choice) -> Tabu
         from .fused import FusedEngine  # noqa: PLC0415 (numba takes a second to import)
 
         return FusedEngine(*given, backend=choice.backend)
-    capture = config.engine.capture and data.inputs.is_cuda
-    return StepEngine(*given, capture=capture)
+    capture = config.engine.capture and data.inputs.is_cuda and ranks.size == 1
+    return StepEngine(*given, capture=capture, ranks=ranks)
 
 
-def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> LeastSquaresEngine:
+def _least_squares(
+    pack: Pack, model: Model, data: Dataset, choice: Choice, ranks: Ranks
+) -> LeastSquaresEngine:
     _check_size(pack, model)
     data = _counted(data)
     order = Order(len(data), len(data), None, data.inputs.device)
@@ -121,7 +133,7 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
         solver = NumbaSolver(model.graph, problem, parameters, rules, damped)
     else:
         solver = TorchSolver(
-            model.jacobian, problem, parameters, rules, damped, *_by_triton(model, choice.backend)
+            model.jacobian, problem, parameters, rules, damped, *_by_triton(model, choice.backend), ranks
         )
     every, level = pack.config.monitor.every, profile_level(pack.config.fit)
     fitter = _fitter(model, choice.backend)

@@ -1,7 +1,7 @@
 """What computes a training, and why."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -10,6 +10,7 @@ from ...kernels.language import Graph
 from ..config.schema import LEAST_SQUARES, Config
 from ..data.dataset import Dataset
 from .devices import Compute
+from .split import Split, split_of
 from .ways import DESCENTS, Task, Way, lacks_for_triton, ways_of
 
 
@@ -18,12 +19,14 @@ class Choice:
     """The `engine` (step or fused) and `backend` (reference, triton or numba) that train.
 
     `why` says why it isn't what one would expect on this device, as in "not engine=fused by numba, since it
-    doesn't quantize, and this run has model.quantize"; '' where it is.
+    doesn't quantize, and this run has model.quantize"; '' where it is. `split` says how ranks can share the
+    samples of a step.
     """
 
     engine: str
     backend: str
     why: str = ""
+    split: Split = field(default=Split(), compare=False, repr=False)
 
 
 def choose(config: Config, graph: Graph | None, data: Dataset, compute: Compute) -> Choice:
@@ -51,7 +54,7 @@ def choose(config: Config, graph: Graph | None, data: Dataset, compute: Compute)
     way = next((way for way in able if way.doubt(task) is None), able[0])
     passed = allowed[: allowed.index(way)]
     reasons = filter(None, (_why_not(better, task) for better in passed))
-    return Choice(way.engine, way.backend, next(reasons, ""))
+    return Choice(way.engine, way.backend, next(reasons, ""), split_of(task, way))
 
 
 def check_backend(backend: str, device: torch.device) -> None:

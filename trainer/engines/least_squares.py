@@ -215,13 +215,17 @@ class LeastSquaresEngine:
             from .profile import add_profiles  # noqa: PLC0415 (scipy takes a moment to import)
 
             add_profiles(rows, self, self.level)
+        return self.report_together(rows, self.data)
+
+    def report_together(self, rows: Rows, data: Dataset) -> Row:
+        """What the rows of all fits on `data` come to, which may be more than those of this engine."""
         of_all: Row = {}
-        if self.data.segments is None or self.joint is not None:
+        if data.segments is None or self.joint is not None:
             starts = starts_report(self.separate(rows), self)
             of_all |= {"multi_start": starts} if starts else {}
-        if self.data.segments is not None and len(rows) > MANY:
+        if data.segments is not None and len(rows) > MANY:
             why = {status.name.lower(): reason for status, reason in reasons(self).items()}
-            of_all["fits"] = fits_report(rows, why, self.data.faults)
+            of_all["fits"] = fits_report(rows, why, data.faults)
         return of_all
 
     def separate(self, rows: Rows) -> Sequence[Row]:

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,6 +13,7 @@ from ..data.dataset import Dataset
 from ..models.base import Model
 from .base import Engine, History, put
 from .diverged import divergences
+from .merged import joined
 from .outcome import Ending, Outcome
 from .rows import Row, Rows
 from .tabulated import endings_of
@@ -36,13 +37,15 @@ class PartedEngine:
 
     Runs that are stopped leave: they cost nothing more, and the others go on as they would have with them.
     Of groups, those with equally many samples are a shard, and those with none are never trained. What is
-    too much for the device's memory at a time is trained in halves. `make` makes the engine of a shard.
+    too much for the device's memory at a time is trained in halves, unless it is to be `undivided`. `make`
+    makes the engine of a shard.
     `state` is the memory of all runs: that of the engine where there is one, else a copy, into which
     each shard's is put. `rungs` [R] says at which rung a run was stopped, 0 where it was not.
     """
 
-    def __init__(self, pack: Pack, model: Model, data: Dataset, make: Make) -> None:
+    def __init__(self, pack: Pack, model: Model, data: Dataset, make: Make, undivided: bool = False) -> None:
         self.pack, self.model, self.data, self.make = pack, model, data, make
+        self.undivided = undivided
         self.step = 0
         self.most_runs = model.runs  # of a shard
         self.state: dict[str, Tensor] = {}
@@ -59,7 +62,7 @@ class PartedEngine:
     @property
     def guarded(self) -> bool:
         """Whether memory that runs out is an exception here, after which smaller parts can be tried."""
-        return self.model.parameters.is_cuda
+        return self.model.parameters.is_cuda and not self.undivided
 
     @property
     def steps_done(self) -> Tensor:
@@ -96,7 +99,7 @@ class PartedEngine:
         """Trains every run that was not stopped up to `until_step` and says what happened on the way."""
         histories = [made for shard in self._busy() for made in self._advance(shard, until_step)]
         self.step = until_step
-        return _joined(histories)
+        return joined(histories)
 
     def stop(self, runs: Tensor, rung: int) -> None:
         """Stops the marked `runs` [R] at this rung, counted from 1."""
@@ -218,25 +221,3 @@ class PartedEngine:
 def _part(memory: Mapping[str, Tensor], name: str) -> Tensor:
     """The runs' part of a memory; of a state that matters in other runs alone, 0."""
     return memory[name] if name in memory else torch.zeros_like(memory["parameters"])
-
-
-def _joined(histories: Sequence[History]) -> History:
-    """The histories of several shards as one."""
-    if len(histories) == 1:
-        return histories[0]
-    first = histories[0]
-
-    def cat(name: str, axis: int) -> Tensor:
-        return torch.cat([getattr(history, name) for history in histories], axis)
-
-    rates = {name: torch.cat([history.rates[name] for history in histories], 1) for name in first.rates}
-    return History(
-        first.steps,
-        cat("runs", 0),
-        cat("loss", 1),
-        cat("gradient_norm", 1),
-        rates,
-        cat("scalars", 1),
-        cat("last", 0),
-        sum(history.samples for history in histories),
-    )

@@ -1,12 +1,16 @@
 """The step engine: a Python loop of minibatch, loss, gradient and update; on CUDA a captured graph."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from ...kernels.sums import sum_in_order
+from ...kernels.sums.blocks import in_order
+from ..data.dataset import Dataset
+from ..models.base import Model
 from ..optimizers import State
+from ..ranks.group import ALONE, Ranks
+from .plan import Plan
+from .split import cut_of
 from .tabulated import TabulatedEngine
 
 WARM_UP = 3  # steps before a capture, as torch asks for
@@ -18,12 +22,27 @@ class StepEngine(TabulatedEngine):
     The tables are read through `row`, a counter on the device. So the step is the same sequence of
     kernels every time, and `capture` can record it once in a CUDA graph (static) instead of launching
     it from Python each time (dynamic).
+
+    A minibatch is `cut` into blocks, whose losses and gradients are added in their order. Of several `ranks`
+    each computes some, of the samples `rows`, and all make the same update; a collective isn't captured.
     """
 
     kind = "step"
 
-    def __init__(self, *arguments: Any, capture: bool = False, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(
+        self,
+        model: Model,
+        data: Dataset,
+        plan: Plan,
+        every: int = 1,
+        capture: bool = False,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        self.ranks, self.cut = ranks, cut_of(model, plan.order.batch)
+        blocks, mean = self.cut.count, model.loss_kind.mean
+        self.shares = [self.cut.share(block) if mean else 1.0 for block in range(blocks)]
+        self.rows = slice(None) if blocks == 1 else self.cut.rows(ranks.own(blocks))
+        super().__init__(model, data, plan, every)
         self.backend = self.model.backend
         self.capture = capture
         self.warm_up = WARM_UP
@@ -43,7 +62,7 @@ class StepEngine(TabulatedEngine):
         start, whole = self.block * self.capacity, self.order.whole
         nothing = self.runs.new_empty(self.capacity, 0)
         order = self.ring or self.order
-        indices = nothing if whole else order.indices(start, start + self.capacity)
+        indices = nothing if whole else order.indices(start, start + self.capacity, self.rows)
         coefficients, lr, slot = super()._tables()
         step = torch.arange(start, start + self.capacity, device=self.runs.device)
         wanted, keys = step[:, None] < self.steps, self.model.keys(step)
@@ -84,8 +103,7 @@ class StepEngine(TabulatedEngine):
     def _step(self) -> None:
         coefficients, _, slot, wanted, indices, keys = (t.index_select(0, self.row)[0] for t in self.tables)
         parameters = self.model.parameters
-        loss = self.model.loss(*self._minibatch(indices), keys=keys)
-        (gradient,) = torch.autograd.grad(loss.sum(), parameters)
+        loss, gradient = self._loss_and_gradient(indices, keys)
         with torch.no_grad():
             active = wanted & self.alive
             norm = sum_in_order(gradient.double().square(), self.backend).sqrt().to(gradient.dtype)
@@ -98,14 +116,24 @@ class StepEngine(TabulatedEngine):
             self._keep(loss, new, state, active)
             self.row += 1
 
+    def _loss_and_gradient(self, indices: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Those of the mean over the minibatch, or of the sum: [R], [R, P]."""
+        if self.cut.count == 1:
+            return self.model.loss_and_gradient(*self._minibatch(indices), keys=keys)
+        parts = self.model.by_blocks(self.cut, self.ranks, *self._minibatch(indices), keys=keys)
+        total = in_order(parts, self.shares).to(self.model.parameters.dtype)
+        return total[:, 0], total[:, 1:]
+
     def _minibatch(self, indices: Tensor) -> list[Tensor]:
-        """Inputs, targets and, where there are any, weights."""
+        """Inputs, targets and, where there are any, weights: of the samples that this rank has."""
         place = self.ring.samples if self.ring else self.data
         data = [place.inputs, place.targets]
         if self.weights is not None:
             data.append(self.weights)
         if self.order.whole:
-            return data
+            return [part[..., self.rows, :] for part in data[:2]] + [
+                part[..., self.rows] for part in data[2:]
+            ]
         if indices.dim() == 1:
             return [part.index_select(int(self.data.of_runs), indices) for part in data]
         if self.data.of_runs:

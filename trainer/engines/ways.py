@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import torch
 
@@ -13,6 +14,7 @@ from ...kernels.language import Graph
 from ...kernels.least_squares.linearize import LARGE, SMALL
 from ..config.equations import loss_in
 from ..config.schema import LEAST_SQUARES, Config
+from ..models.weights import layout
 
 TILES = 163 << 10  # bytes of shared memory that the largest tiles of our kernels take: as much as sm_80 has
 LARGEST = 1 << 16  # samples of a minibatch of equations that stays on one core: others are shared out
@@ -62,6 +64,13 @@ class Task:
         """The samples of a minibatch."""
         size = self.config.loop.batch_size
         return self.samples if size == "full" else int(size)
+
+    @property
+    def parameters(self) -> int:
+        """How many one run has."""
+        if self.graph is not None:
+            return len(self.graph.parameters)
+        return sum(map(prod, layout(self.config.model.widths or [], self.config.model.bias).values()))
 
     @property
     def numbers(self) -> int:

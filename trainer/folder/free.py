@@ -2,5 +2,6 @@
 
 FREE = (
     "name", "loop.steps", "loop.epochs", "loop.max_seconds", "checkpoint.every", "checkpoint.keep",
-    "monitor.progress", "monitor.pictures", "fit.intervals", "fit.level", "search.over_seeds",
+    "compute.devices", "compute.split", "monitor.progress", "monitor.pictures", "fit.intervals", "fit.level",
+    "search.over_seeds",
 )  # fmt: skip

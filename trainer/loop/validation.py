@@ -7,8 +7,9 @@ from torch import Tensor
 
 from ..data.dataset import Dataset
 from ..engines.base import Engine
+from ..engines.measure import Alone, Measure
 from ..folder.checkpoint import NEVER
-from ..models.evaluate import Evaluation, evaluate, evaluate_only
+from ..models.evaluate import Evaluation
 
 
 class Validation:
@@ -17,8 +18,11 @@ class Validation:
     `memory` says at which step each run was measured last: {"validated": [R]}, -1 for never.
     """
 
-    def __init__(self, engine: Engine, data: Dataset | None, every: int) -> None:
+    def __init__(
+        self, engine: Engine, data: Dataset | None, every: int, evaluate: Measure | None = None
+    ) -> None:
         self.engine, self.data, self.every = engine, data, every
+        self.evaluate = evaluate or Alone(engine)
         self.memory = {"validated": torch.full_like(engine.steps, -1)}
         self.latest: tuple[int, Evaluation] | None = None  # of all runs, and at which step
 
@@ -48,7 +52,7 @@ class Validation:
     def _evaluate(self, data: Dataset, runs: Tensor) -> Evaluation:
         """Evaluates all runs, at most once a step, or only those that are marked."""
         if not runs.all():
-            return evaluate_only(self.engine.model, data, runs)
+            return self.evaluate(data, runs)
         if self.latest is None or self.latest[0] < self.engine.step:
-            self.latest = self.engine.step, evaluate(self.engine.model, data)
+            self.latest = self.engine.step, self.evaluate(data)
         return self.latest[1]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...kernels.equations.losses import Loss, loss_of
 from ...kernels.loss import loss_constants
+from ...kernels.sums.blocks import Cut, Shares, gathered
 from .metrics import metrics_of
 
 
@@ -20,7 +21,8 @@ class Model(ABC):
     `layout` maps the names of its parts, in order, to their shapes in one run. `backend` computes the loss,
     its gradient and predictions: reference, triton or numba. `loss_constants` [R, C] are the loss's numbers.
     `seeds` [R] are the runs'. `one_hot`: so are the targets it is trained on. `weighs_errors`: weights
-    multiply squared errors, inside the loss, as least squares have it.
+    multiply squared errors, inside the loss, as least squares have it. `adds_up`: a minibatch's gradient is
+    the mean, or the sum, of those of its parts.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Model(ABC):
         self.seeds = parameters.new_zeros(len(parameters), dtype=torch.int64)
         self.backend = backend
         self.one_hot = self.weighs_errors = False
+        self.adds_up = True
 
     @property
     def runs(self) -> int:
@@ -71,6 +74,43 @@ class Model(ABC):
         `weights` [B] or [R, B] are the samples'. `keys` [R, ...] are those of a step; without them nothing is
         random.
         """
+
+    def loss_and_gradient(
+        self, inputs: Tensor, targets: Tensor, weights: Tensor | None = None, keys: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(L, dL/dp) for every run, [R] and [R, P]; see loss."""
+        loss = self.loss(inputs, targets, weights, keys)
+        return loss.detach(), torch.autograd.grad(loss.sum(), self.parameters)[0]
+
+    def by_blocks(
+        self,
+        cut: Cut,
+        shares: Shares,
+        inputs: Tensor,
+        targets: Tensor,
+        weights: Tensor | None = None,
+        keys: Tensor | None = None,
+    ) -> Tensor:
+        """(L, dL/dp) of each block of a minibatch that is `cut`, by itself: [K, R, 1 + P], everywhere.
+
+        Inputs, targets and weights are those of the blocks that `shares` compute here; see loss. A block has
+        the same bits wherever it is computed.
+        """
+        first = cut.rows(shares.own(cut.count)).start
+
+        def block(rows: slice) -> Tensor:
+            here = slice(rows.start - first, rows.stop - first)
+            part = None if weights is None else weights[..., here]
+            drawn = None if keys is None else self.keys_from(keys, rows.start)
+            loss, gradient = self.loss_and_gradient(inputs[..., here, :], targets[..., here, :], part, drawn)
+            return torch.cat([loss[:, None], gradient], 1)
+
+        like = self.parameters.detach().new_empty(self.runs, 1 + self.parameters.shape[1])
+        return gathered(cut, shares, block, like)
+
+    def keys_from(self, keys: Tensor, sample: int) -> Tensor:
+        """The keys of a step -> those of its samples from one on: a multiple of the size of blocks."""
+        return keys
 
     @abstractmethod
     def predict(self, inputs: Tensor) -> Tensor:

@@ -109,8 +109,17 @@ def notes_on(config: ModelConfig) -> tuple[str, ...]:
     )
 
 
-def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype, backend: str) -> Model:
+def new_model(
+    pack: Pack,
+    graph: Graph | None,
+    data: Dataset,
+    dtype: torch.dtype,
+    backend: str,
+    start: Tensor | None = None,
+) -> Model:
     """The untrained model of every run in `pack`, on the data's device. Raises UserError.
+
+    `start` [R, P] are its parameters, where they are known.
 
     >>> import torch
     >>> from packtrain.kernels.language import parse
@@ -127,13 +136,15 @@ def new_model(pack: Pack, graph: Graph | None, data: Dataset, dtype: torch.dtype
     seeds = torch.tensor(pack.each("seed"), device=device)
     if graph is not None:
         _check_memory(pack, make_layout(config, graph), device, dtype)
-        start = initial_parameters(pack, graph, seeds, data).to(dtype)
+        if start is None:
+            start = initial_parameters(pack, graph, seeds, data).to(dtype)
         _check_outputs(graph, data, config.loss)
     else:
         widths = _check_widths(config, data)
         config = replace(config, widths=widths)
         _check_memory(pack, layout(widths, config.bias), device, dtype)
-        start = initial_weights(widths, config.bias, seeds, dtype, config.init)
+        if start is None:
+            start = initial_weights(widths, config.bias, seeds, dtype, config.init)
     model = build(config, graph, start, pack.config.compute.precision, backend)
     loss = loss_in(config, data.weights is not None, pack.over)
     model.loss_kind, model.loss_constants = loss, constants_in_runs(pack, loss, start)

@@ -1,10 +1,12 @@
 """The expression model: a graph of equations, P learnable numbers a run."""
 
+import torch
 from torch import Tensor
 
 from ...kernels.equations.losses import Loss
 from ...kernels.expression import expression, expression_loss, jacobian
 from ...kernels.language import Graph
+from ...kernels.sums.blocks import Cut, Shares
 from .base import Model
 
 
@@ -33,6 +35,30 @@ class ExpressionModel(Model):
         """L for every run, [R]; see Model.loss."""
         problem = self.graph, self.parameters, inputs, targets, self.loss_kind
         return expression_loss(*problem, self.grad_delta, self.backend, self.loss_constants, weights)
+
+    def by_blocks(
+        self,
+        cut: Cut,
+        shares: Shares,
+        inputs: Tensor,
+        targets: Tensor,
+        weights: Tensor | None = None,
+        keys: Tensor | None = None,
+    ) -> Tensor:
+        """(L, dL/dp) of each block; by Numba in float64, in one call. See Model.by_blocks."""
+        if self.backend != "numba":
+            return super().by_blocks(cut, shares, inputs, targets, weights, keys)
+        # numba takes a second to import
+        from ...kernels.expression.numba_kernel import means_of_blocks  # noqa: PLC0415 (see above)
+
+        own = shares.own(cut.count)
+        if not own:
+            nothing = self.parameters.new_empty(
+                0, self.runs, 1 + self.parameters.shape[1], dtype=torch.float64
+            )
+            return shares.everywhere(nothing, cut.count)
+        given = self.graph, self.parameters, inputs, targets, self.loss_kind, self.loss_constants, weights
+        return shares.everywhere(means_of_blocks(*given, size=cut.size), cut.count)
 
     def predict(self, inputs: Tensor) -> Tensor:
         """Outputs [R, B, T]; see Model.predict."""

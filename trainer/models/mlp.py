@@ -53,6 +53,9 @@ class MLPModel(Model):
         self.layers = len(widths) - 1
         self.widths, self.bias = tuple(widths), bias
         self.quantized, self.quantize_error = frozenset(quantized), quantize_error
+        self.adds_up = not (
+            self.quantized and quantize_error == "add"
+        )  # that is added to each sample's alike
         self.product = product
         self.activation = activation_of(activation)
         self.dropout: Dropout | None = None
@@ -74,6 +77,15 @@ class MLPModel(Model):
         if self.dropout is None:
             return super().keys(steps)
         return pair_keys(self.seeds, Purpose.DROPOUT, steps[:, None], self.layers - 1)
+
+    def keys_from(self, keys: Tensor, sample: int) -> Tensor:
+        """Those of a step's samples from one on; see Model.keys_from.
+
+        Sample n is drawn by n ^ k: of a block of 2^j samples n is first ^ its place in the block.
+        """
+        if self.dropout is None:
+            return keys
+        return torch.stack([keys[..., 0] ^ sample, keys[..., 1]], -1)
 
     @property
     def constants(self) -> Tensor:

@@ -10,8 +10,9 @@ from ..config.pack import Pack
 from ..config.schema import SearchConfig
 from ..data.dataset import Data
 from ..engines.base import Engine, PrunableEngine
+from ..engines.measure import Alone, Measure
 from ..folder.objective import Objective
-from ..models.evaluate import Evaluation, evaluate_only
+from ..models.evaluate import Evaluation
 from .objective import make_objective
 from .pruner import WHY, Pruner, make_pruner
 
@@ -19,8 +20,16 @@ from .pruner import WHY, Pruner, make_pruner
 class Judge:
     """Stops runs of `engine` where its `pruner` says so, by their objective on `data`."""
 
-    def __init__(self, engine: PrunableEngine, pruner: Pruner, objective: Objective, data: Data) -> None:
+    def __init__(
+        self,
+        engine: PrunableEngine,
+        pruner: Pruner,
+        objective: Objective,
+        data: Data,
+        evaluate: Measure | None = None,
+    ) -> None:
         self.engine, self.pruner, self.objective, self.data = engine, pruner, objective, data
+        self.evaluate = evaluate or Alone(engine)
         self.part = data.train if objective.name == "loss.train" else data.validation or data.train
 
     @property
@@ -39,7 +48,7 @@ class Judge:
         """Stops runs at the engine's step; `validation` is the evaluation there, if there is one."""
         training = self.engine.training
         known = validation if self.part is self.data.validation else None
-        evaluation = known or evaluate_only(self.engine.model, self.part, training, metrics=self._metrics)
+        evaluation = known or self.evaluate(self.part, training, metrics=self._metrics)
         leaving = self.pruner.leaving(self._costs(evaluation), training)
         if bool(leaving.any()):
             self.engine.stop(leaving, self.pruner.rung(self.engine.step))
@@ -56,8 +65,10 @@ class Judge:
         return costs.to(torch.float32)
 
 
-def make_judge(engine: Engine, pack: Pack, data: Data) -> Judge | None:
+def make_judge(engine: Engine, pack: Pack, data: Data, evaluate: Measure | None = None) -> Judge | None:
     """The judge that search.pruner asks for, of all runs of the pack; None without one. Raises UserError.
+
+    `evaluate` measures runs, where these aren't the engine's alone.
 
     >>> from packtrain.trainer.config.schema import Config
     >>> make_judge(engine=None, pack=Pack(Config(), {}, 1), data=None) is None
@@ -66,7 +77,7 @@ def make_judge(engine: Engine, pack: Pack, data: Data) -> Judge | None:
     if pack.config.search.pruner is None:
         return None
     assert isinstance(engine, PrunableEngine)
-    return Judge(engine, make_pruner(pack.config, engine.steps), make_objective(pack.config), data)
+    return Judge(engine, make_pruner(pack.config, engine.steps), make_objective(pack.config), data, evaluate)
 
 
 def why(config: SearchConfig) -> str:

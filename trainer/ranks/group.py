@@ -26,19 +26,19 @@ class Ranks:
         return self.rank == 0
 
     def shares(self, count: int) -> list[range]:
-        """Which of `count` things each rank has: as even as it goes, in order.
+        """Which of `count` things each rank has: as even as it goes, in order, the first never less.
 
         >>> Ranks(rank=0, size=3).shares(7)
-        [range(0, 2), range(2, 4), range(4, 7)]
+        [range(0, 3), range(3, 5), range(5, 7)]
         """
-        bounds = [count * rank // self.size for rank in range(self.size + 1)]
+        bounds = [-(-count * rank // self.size) for rank in range(self.size + 1)]
         return [range(start, stop) for start, stop in pairwise(bounds)]
 
     def own(self, count: int) -> range:
         """Which of `count` things this rank has.
 
         >>> Ranks(rank=1, size=3).own(7)
-        range(2, 4)
+        range(3, 5)
         """
         return self.shares(count)[self.rank]
 
@@ -52,12 +52,13 @@ class Ranks:
             return part
         shares = self.shares(count)
         most = max(map(len, shares))
-        sent = part.new_zeros(most, *part.shape[1:])
+        sent = part.new_zeros(most, *part.shape[1:], device=self._device(part))
         sent[: len(part)] = part
-        room = part.new_empty(self.size * most, *part.shape[1:])
+        room = sent.new_empty(self.size * most, *part.shape[1:])
         dist.all_gather_into_tensor(room, sent)
         by_rank = room.view(self.size, most, *part.shape[1:])
-        return torch.cat([of_rank[: len(share)] for of_rank, share in zip(by_rank, shares, strict=True)])
+        whole = torch.cat([of_rank[: len(share)] for of_rank, share in zip(by_rank, shares, strict=True)])
+        return whole.to(part.device)
 
     def told(self, something: Any) -> Any:
         """What the first rank gives, at every rank: any object that pickle takes.
@@ -68,8 +69,12 @@ class Ranks:
         if self.size == 1:
             return something
         found = [something]
-        dist.broadcast_object_list(found, 0)
+        dist.broadcast_object_list(found, 0, device=torch.device("cpu"))
         return found[0]
+
+    def _device(self, part: Tensor) -> torch.device:
+        """Where `part` can be gathered: NCCL takes it on the GPU, gloo on the CPU."""
+        return part.device if "nccl" in str(dist.get_backend_config()) else torch.device("cpu")
 
 
 ALONE = Ranks(rank=0, size=1)

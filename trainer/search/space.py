@@ -9,12 +9,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from ...kernels.common.errors import UserError, nearest
 from ..config.overrides import flatten
-from ..config.schema import CHOICES, INTERVAL, is_integer
-from ..config.values import typed
+from ..config.schema import CHOICES, INTERVAL, all_fields, is_integer, is_per_run
+from ..config.values import typed_values
+from .fields import WHERE, check_field, is_choice, option_names
 
-WHERE = "search.space"
 KEYS = INTERVAL + CHOICES
-EXAMPLE = "{optimizer.lr: {low: 1e-5, high: 1e-1, log: true}, optimizer.beta1: {choices: [0.8, 0.9]}}"
+EXAMPLE = "{optimizer.lr: {low: 1e-5, high: 1e-1, log: true}, loop.batch_size: {choices: [64, 256]}}"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Choices:
-    """Some values, each as likely as any other."""
+    """Some values, each as likely as any other; those of structure may be lists and mappings."""
 
     choices: tuple[Any, ...]
 
@@ -93,27 +93,38 @@ def read_space(cfg: DictConfig) -> Space:
 
 
 def _values(cfg: DictConfig, field: str, given: Mapping[str, Any]) -> Interval | Choices:
-    typed(cfg, field, [], WHERE)
+    check_field(field)
     if given.keys() == {*CHOICES}:
         return Choices(tuple(_choices(cfg, field, given["choices"])))
     if not {"low", "high"} <= given.keys() <= {*INTERVAL}:
         raise UserError(f"{WHERE}: {field} has a low and a high, or choices; got {', '.join(given)}")
-    return _interval(cfg, field, {"log": False, "integer": is_integer(field), **given})
+    if is_choice(field):
+        raise UserError(
+            f"{WHERE}: {field} is a choice, as in {{choices: [adam, sgd]}}; got {', '.join(given)}"
+        )
+    return _interval(cfg, field, {"log": False, "integer": _counts(field), **given})
 
 
 def _choices(cfg: DictConfig, field: str, values: Any) -> list[Any]:
     if not isinstance(values, list) or not values:
         raise UserError(f"{WHERE}: {field}'s choices are a list of values, as in [0.8, 0.9]; got {values!r}")
-    if any(isinstance(value, (list, dict)) for value in values):
+    if is_choice(field):
+        return option_names(field, values)
+    if is_per_run(field) and any(isinstance(value, (list, dict)) for value in values):
         raise UserError(f"{WHERE}: {field}'s choices are single values; got {values}")
-    return list(dict.fromkeys(typed(cfg, field, values, WHERE)))
+    return list({repr(value): value for value in typed_values(cfg, field, values, WHERE)}.values())
+
+
+def _counts(field: str) -> bool:
+    """Whether its numbers are integers, as those of loop.batch_size are, which may be a word too."""
+    return is_integer(field) or dict(all_fields()).get(field, {}).get("type") == int | str
 
 
 def _interval(cfg: DictConfig, field: str, given: Mapping[str, Any]) -> Interval:
     for key in ("log", "integer"):
         if not isinstance(given[key], bool):
             raise UserError(f"{WHERE}: {field}'s {key} is true or false; got {given[key]!r}")
-    low, high = typed(cfg, field, [_end(field, key, given) for key in ("low", "high")], WHERE)
+    low, high = typed_values(cfg, field, [_end(field, key, given) for key in ("low", "high")], WHERE)
     if low >= high:
         raise UserError(f"{WHERE}: {field}'s low is below its high; got {low} and {high}")
     if given["log"] and low <= 0:

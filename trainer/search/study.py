@@ -18,16 +18,17 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from ...kernels.common.errors import UserError
 from ..config.schema import SearchConfig
 from .evolution import SMALLEST, Generation, next_generation
 from .space import Choices, Interval, Point, Space
+from .storage import open_storage
+from .structure import spelled
 
 FILE = "study.db"
-RUN = "run"  # the attribute of a trial with the index of its run
+RUN = "run"  # the attribute of a trial with its number in the order in which they were suggested
+FOLDER = "folder"  # the attribute of a study with the folder of its search
 STARTUP = 10  # random trials before TPE has something to model
 SMALLEST_GENERATION = 5
 CMAES = "cmaes"
@@ -52,33 +53,44 @@ class OptunaSearch:
     """The study `name` in search.storage, else in `folder`; each run is a trial with its index as `run`.
 
     Each suggestion's sampler is seeded by (search.seed, run), or by its round, so that a search that was
-    stopped goes on as it would have.
-    Raises UserError for a space that the sampler can't search, and a database that can't be opened.
+    stopped goes on as it would have. One that `is_new` begins a study.
+    Raises UserError for a space that the sampler can't search, a database that can't be opened, and a study
+    of another search.
     """
 
     def __init__(
-        self, space: Space, settings: SearchConfig, maximized: bool, folder: Path, name: str
+        self,
+        space: Space,
+        settings: SearchConfig,
+        maximized: bool,
+        folder: Path,
+        name: str,
+        is_new: bool = False,
     ) -> None:
         if settings.sampler == CMAES:
             _check(space, settings.runs_per_round)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.settings, self.space = settings, space
         self.distributions = {field: _distribution(values) for field, values in space.items()}
+        self.values = {field: _by_trial_value(values) for field, values in space.items()}
+        storage = open_storage(settings.storage or f"sqlite:///{folder / FILE}")
+        if is_new:
+            _refuse_other(storage, name, folder)
         self.study = optuna.create_study(
-            storage=_open(settings.storage or f"sqlite:///{folder / FILE}"),
+            storage=storage,
             study_name=name,
             direction="maximize" if maximized else "minimize",
             load_if_exists=True,
         )
+        self.study.set_user_attr(FOLDER, str(folder.absolute()))
 
     def ask(self, first: int, runs: int) -> list[Point]:
         """The points of the runs first .. first + runs - 1, suggested now unless they were before."""
         self._drop_halves()
         known = self._known()
         suggest = self._evolve if self.settings.sampler == CMAES else self._suggest
-        return [
-            dict(known[run].params) if run in known else suggest(run) for run in range(first, first + runs)
-        ]
+        params = [known[run].params if run in known else suggest(run) for run in range(first, first + runs)]
+        return [{field: self.values[field](of_run[field]) for field in self.space} for of_run in params]
 
     def tell(self, first: int, values: Sequence[float | None], pruned: Mapping[int, int]) -> None:
         """Takes the objective of the runs from `first` on, None for a failure; a second time changes nothing.
@@ -149,19 +161,37 @@ def _check(space: Space, runs_per_round: int) -> None:
         )
 
 
-def _open(url: str) -> RDBStorage:
-    try:
-        return RDBStorage(url, {"poolclass": NullPool})  # which leaves no connection open
-    except (SQLAlchemyError, ImportError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"search.storage is a database, as in sqlite:///studies.db; can't open {url} ({reason})"
-        ) from None
-
-
 def _distribution(values: Interval | Choices) -> BaseDistribution:
     if isinstance(values, Choices):
-        return CategoricalDistribution(values.choices)
+        return CategoricalDistribution(tuple(map(_trial_value, values.choices)))
     if values.integer:
         return IntDistribution(int(values.low), int(values.high), log=values.log)
     return FloatDistribution(values.low, values.high, log=values.log)
+
+
+def _trial_value(choice: Any) -> Any:
+    """What stands for a choice in a trial: a list or a mapping is a text there, as one types it."""
+    return spelled(choice) if isinstance(choice, (list, dict)) else choice
+
+
+def _by_trial_value(values: Interval | Choices) -> Callable[[Any], Any]:
+    """What a trial's value stands for."""
+    if isinstance(values, Interval):
+        return lambda value: value
+    known = {_trial_value(choice): choice for choice in values.choices}
+    return lambda value: known.get(value, value)
+
+
+def _refuse_other(storage: RDBStorage, name: str, folder: Path) -> None:
+    """Forgets a study in which this folder's search had only begun. Raises UserError for any other."""
+    if name not in optuna.get_all_study_names(storage):
+        return
+    study = optuna.load_study(study_name=name, storage=storage)
+    ended = any(t.state.is_finished() and RUN in t.user_attrs for t in study.get_trials(deepcopy=False))
+    of_whom = study.user_attrs.get(FOLDER)
+    if ended or of_whom != str(folder.absolute()):
+        raise UserError(
+            f"search.storage has a study {name} already, of the search in {of_whom or 'another folder'}: "
+            f"go on with that by resume=, or take another hydra.run.dir, whose name is the study's"
+        )
+    optuna.delete_study(study_name=name, storage=storage)

@@ -9,20 +9,24 @@ from pathlib import Path
 from ...kernels.common.errors import UserError
 
 DRIVER = Path("/proc/driver/nvidia/gpus")
-CPU, CUDA = "cpu", "cuda"
+CPU, CUDA, NONE = "cpu", "cuda", "none"
 SECONDS = 20.0  # for nvidia-smi
 
 
 def devices_of(asked: str, there: list[str] | None = None) -> list[str]:
     """The device of each worker: `auto`, `cpu`, a number of devices, or a list such as `0,2` or `cpu,cpu`.
 
-    `there` are the CUDA devices of this machine. Raises UserError for those that it hasn't.
+    Of `none` there is no worker: others come from other machines. `there` are the CUDA devices of this machine. Raises UserError for those that it hasn't.
 
     >>> devices_of("auto", there=["0", "1"]), devices_of("auto", there=[]), devices_of("1", there=["0", "1"])
     (['cuda:0', 'cuda:1'], ['cpu'], ['cuda:0'])
+    >>> devices_of("none", there=["0"])
+    []
     >>> devices_of("cuda:1,cpu", there=["0", "1"])
     ['cuda:1', 'cpu']
     """
+    if asked == NONE:
+        return []
     there = cuda_devices() if there is None else there
     if asked == "auto":
         return [f"{CUDA}:{name}" for name in there] or [CPU]
@@ -31,7 +35,8 @@ def devices_of(asked: str, there: list[str] | None = None) -> list[str]:
     names = [name.strip().removeprefix(f"{CUDA}:") for name in asked.split(",")]
     if unknown := [name for name in names if name not in (*there, CPU)]:
         raise UserError(
-            f"devices is auto, cpu, a number, or a list of {', '.join([*there, CPU])}; got {unknown[0]!r}"
+            f"devices is auto, {NONE}, cpu, a number, or a list of {', '.join([*there, CPU])}; "
+            f"got {unknown[0]!r}"
         )
     return [name if name == CPU else f"{CUDA}:{name}" for name in names]
 

@@ -35,6 +35,8 @@ class Remote:
         command: Sequence[str] = COMMAND,
     ) -> None:
         devices = devices_of(f"cuda:{device}" if device.isdecimal() else device)
+        if not devices:
+            raise UserError("a worker works on a device: device=auto, cpu or a number; got 'none'")
         self.device, self.name, self.logs = devices[0], name, logs
         self.client = httpx.Client(
             base_url=f"{server}{WORKERS}", headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE
@@ -74,4 +76,7 @@ class Remote:
 
     def _tell(self, name: str, hand: list[int], reason: str) -> None:
         body = sealed({"hand": hand, "reason": reason}, {})
-        self.client.post(f"/{name}/died", content=body).raise_for_status()
+        try:
+            self.client.post(f"/{name}/died", content=body).raise_for_status()
+        except httpx.HTTPError as error:  # then it finds out by itself, since it hears nothing more
+            log.warning("the service isn't told that worker %s has ended: %s", name, error)

@@ -93,7 +93,7 @@ def jobs(
     """One job or several for each combination of structure, below the `chosen` ones.
 
     Several where search.max_pack cuts it, and where a field that can't differ inside a pack follows one
-    that does, by ${...}. `groups` counts those of a pack's data.
+    that does, by ${...}. `groups` counts those of a pack's data. Raises IsSearch for a search.
 
     >>> from packtrain.trainer.config.compose import composed, config_loader
     >>> typed = ["experiment=debug", "seed=1,2", "optimizer=adam,sgd"]
@@ -106,8 +106,8 @@ def jobs(
         choices = (*chosen, *more)
         overrides = [*grid.shared, *(choice.override for choice in choices)]
         composed = loader.load_sweep_config(config, overrides)
-        if apart := _apart(composed, grid.fields):
-            yield from jobs(loader, config, grid.apart(apart), choices, groups)
+        if own := apart(composed, grid.fields):
+            yield from jobs(loader, config, grid.apart(own), choices, groups)
         else:
             yield from _cut(loader, config, Job(overrides, _values(choices), composed), groups)
 
@@ -116,8 +116,14 @@ def _values(choices: Iterable[Choice]) -> dict[str, Any]:
     return {choice.field: choice.value for choice in choices}
 
 
-def _apart(config: DictConfig, fields: Collection[str]) -> set[str]:
-    """The packed `fields` that need a pack for each value: what follows them can't differ inside one."""
+def apart(config: DictConfig, fields: Collection[str]) -> set[str]:
+    """The packed `fields` that need a pack for each value: what follows them can't differ inside one.
+
+    >>> from packtrain.trainer.config.schema import Config
+    >>> config = OmegaConf.merge(OmegaConf.structured(Config), {"data": {"seed": "${seed}"}})
+    >>> apart(config, ["seed", "optimizer.lr"])
+    {'seed'}
+    """
     varied = {field: OmegaConf.select(config, field) for field in fields}
     if not varied or config.pack.zip:
         return set()
@@ -130,6 +136,8 @@ def _cut(loader: ConfigLoader, config: DictConfig, job: Job, groups: Callable[[P
     try:
         pack = pack_of(job.config, job.overrides)
         cuts = list(_cuts(pack, pack.runs * groups(pack)))
+    except IsSearch:
+        raise
     except (UserError, OmegaConfBaseException) as error:
         yield replace(job, refused=sentence(error))
         return
@@ -139,8 +147,12 @@ def _cut(loader: ConfigLoader, config: DictConfig, job: Job, groups: Callable[[P
         yield Job(job.overrides + cut, job.values, own, stop - start)
 
 
+class IsSearch(UserError):
+    """A config is a search, which isn't one pack."""
+
+
 def pack_of(config: DictConfig, overrides: list[str]) -> Pack:
-    """The pack of a job's config. Raises UserError for one that can't be trained, or searches.
+    """The pack of a job's config. Raises UserError for one that can't be trained, IsSearch for a search.
 
     >>> from packtrain.trainer.config.compose import composed, config_loader
     >>> with config_loader() as loader:
@@ -150,7 +162,7 @@ def pack_of(config: DictConfig, overrides: list[str]) -> Pack:
     """
     pack = make_pack(without_hydra(config), overrides)
     if (kind := pack.config.search.kind) != "grid":
-        raise UserError(f"search={kind} is a sweep by itself, without -m; with -m, search=grid")
+        raise IsSearch(f"search={kind} is a sweep by itself, without others around it: search=grid")
     return pack
 
 

@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,28 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
+from ...kernels.common.errors import UserError
+from ..folder.attempts import forget_attempts
 from ..folder.command import command_of
-from ..folder.lock import locked
-from ..folder.plan import Plan, PlannedPack, check_files, check_same, read_plan, unfinished, write_plan
-from .planner import ComposedConfigs, make_plan
+from ..folder.lock import locked, shared, turn
+from ..folder.plan import (
+    Plan,
+    PlannedPack,
+    check_files,
+    check_same,
+    read_plan,
+    read_result,
+    unfinished,
+    write_plan,
+)
+from .failed import PackBroke
+from .join import Worker
+from .lost import each_for_itself
+from .planner import ComposedConfigs, IsSearch, make_plan
 
 log = logging.getLogger(__name__)
 FAILED = JobStatus.FAILED
+LAUNCHER, JOIN = "hydra/launcher", "join"  # whose jobs are in this process, while others train other packs
 
 
 class Composed:
@@ -47,11 +62,14 @@ class Launched:
     stopped: bool = False
     code: int = 0
 
+    def failed(self, packs: list[PlannedPack]) -> dict[str, str]:
+        """folder -> why its job failed."""
+        ended = zip(packs, self.jobs, strict=False)
+        return {pack.folder: str(job._return_value) for pack, job in ended if job.status is FAILED}
+
     def reasons(self, packs: list[PlannedPack]) -> dict[str, str]:
         """folder -> why there are no results, where that is known."""
-        ended = zip(packs, self.jobs, strict=False)
-        failed = {pack.folder: str(job._return_value) for pack, job in ended if job.status is FAILED}
-        return dict.fromkeys([pack.folder for pack in packs], self.why) | failed
+        return dict.fromkeys([pack.folder for pack in packs], self.why) | self.failed(packs)
 
 
 class Sweep:
@@ -65,26 +83,82 @@ class Sweep:
         """Trains the packs that are not finished, and writes and prints the results of all.
 
         Raises UserError before anything starts where a pack can't be trained, or where the folder holds
-        another sweep; SystemExit with 1 where packs failed, and with 130, 143 or 0 after a signal.
+        another sweep; IsSearch where the command is a search; SystemExit with 1 where packs failed, and with
+        130, 143 or 0 after a signal.
         """
         from .report import report  # noqa: PLC0415 (pyarrow is slow: tab completion waits for it)
 
-        with self._ended():
+        with self.ended():
             plan = self._plan(overrides)
+            if self._launcher == JOIN:
+                return self._join(plan)
             with locked(self.root):
                 self._write(plan)
                 waiting = unfinished(self.root, plan)
-                launched = self._launch(waiting)
-                failed = report(self.root, plan, launched.reasons(waiting))
+                forget_attempts(self.root / pack.folder for pack in waiting)
+                launched = self.launch(waiting)
+                failed = report(self.root, plan, launched.failed(waiting), launched.why)
             if launched.stopped or failed:
                 sys.exit(launched.code if launched.stopped else 1)
             return launched.jobs
 
+    def _join(self, plan: Plan) -> list[JobReturn]:
+        """Trains packs that no other process has, until none is left; the last process reports of all."""
+        from .report import report  # noqa: PLC0415 (as above)
+
+        with shared(self.root):
+            plan = self._agreed(plan)
+            launcher: Any = self.launcher
+            worker = Worker(self.root, plan, lambda pack: self._train(plan, pack), launcher.wait)
+            worker.work()
+            with turn(self.root):
+                if not worker.is_done():
+                    print("packtrain: whoever trains the last pack writes the table of all", file=sys.stderr)
+                    failed = False
+                elif worker.is_reported():
+                    print(f"packtrain: {self.root} has the results of all")
+                    failed = bool(read_result(self.root)["failed"])
+                else:
+                    failed = report(self.root, plan, worker.reasons())
+        if failed:
+            sys.exit(1)
+        return []
+
+    def _agreed(self, plan: Plan) -> Plan:
+        """The plan of whoever wrote it first: a shuffle is drawn once for all."""
+        with turn(self.root):
+            self._write(_without_launcher(plan))
+            return read_plan(self.root) or plan
+
+    def refuse_to_join(self) -> None:
+        """Raises UserError where workers would share a search."""
+        if self._launcher == JOIN:
+            raise UserError(
+                "join=FOLDER: a search's rounds follow one another; the packs of a round are jobs of a "
+                "launcher, as with -m hydra/launcher=joblib"
+            )
+
+    def _train(self, plan: Plan, pack: PlannedPack) -> None:
+        """Trains one pack here. Raises PackFailed where it failed, and SystemExit after a signal."""
+        launched = self.launch([pack], plan.packs.index(pack))
+        if launched.stopped:
+            sys.exit(launched.code)
+        if not launched.jobs:
+            raise PackBroke(launched.why)
+        if launched.jobs[0].status is FAILED:
+            raise launched.jobs[0]._return_value
+
+    @property
+    def _launcher(self) -> str:
+        return self.config.hydra.runtime.choices[LAUNCHER]
+
     @contextmanager
-    def _ended(self) -> Iterator[None]:
+    def ended(self) -> Iterator[None]:
         """Calls Hydra's callbacks at an end by an exception, where Hydra itself doesn't."""
         try:
             yield
+        except IsSearch:  # which hasn't ended
+            raise
         except BaseException:
             job: Any = self.config.hydra.job
             self.context.callbacks.on_multirun_end(self.config, config_name=job.config_name)
@@ -93,6 +167,8 @@ class Sweep:
     def _plan(self, overrides: list[str]) -> Plan:
         """The plan in the folder, or a new one."""
         if plan := read_plan(self.root):
+            if plan.objective:
+                raise IsSearch(f"{self.root} holds a search: take another hydra.sweep.dir")
             check_same(self.root, plan, command_of(self.config), overrides)
             check_files(self.root, plan)
             return plan
@@ -100,7 +176,7 @@ class Sweep:
 
     def _new_plan(self, overrides: list[str]) -> Plan:
         plan, composed = make_plan(self.context.config_loader, self.config, overrides)
-        if self.config.hydra.runtime.choices["hydra/launcher"] == "basic":  # its jobs run in this process
+        if self._launcher in ("basic", JOIN):  # whose jobs run in this process
             launcher: Any = self.launcher
             loader: Any = Composed(self.context.config_loader, composed)
             launcher.hydra_context = HydraContext(loader, self.context.callbacks)
@@ -117,10 +193,12 @@ class Sweep:
         OmegaConf.save(self.config, self.root / "multirun.yaml")
         write_plan(self.root, plan)
 
-    def _launch(self, packs: list[PlannedPack]) -> Launched:
+    def launch(self, packs: list[PlannedPack], first: int = 0) -> Launched:
+        """Trains packs as jobs of the launcher, numbered from `first`."""
         jobs = [pack.overrides for pack in packs]
         try:
-            return Launched(list(self.launcher.launch(jobs, initial_job_idx=0)) if jobs else [])
+            with each_for_itself():
+                return Launched(list(self.launcher.launch(jobs, initial_job_idx=first)) if jobs else [])
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
             return Launched([], "the sweep was stopped before it had results", stopped=True, code=code)
@@ -129,3 +207,9 @@ class Sweep:
             return Launched([], f"its process ended without results ({type(error).__name__}: {why})")
         finally:
             configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+
+
+def _without_launcher(plan: Plan) -> Plan:
+    """The plan of a command without a launcher, so that resume=FOLDER doesn't share the sweep."""
+    typed = [word for word in plan.command.typed if not word.startswith((f"{LAUNCHER}=", "hydra.launcher."))]
+    return replace(plan, command=replace(plan.command, typed=typed))

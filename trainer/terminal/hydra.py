@@ -1,28 +1,17 @@
-"""What Hydra learns of us: the schema of configs, the resolver `file_name`, and our sweeper."""
-
-import os
-import sys
-from pathlib import Path
+"""What Hydra learns of us: the schema of configs, and the resolvers `file_name` and `began`."""
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from ..config.checks import file_name
 from ..config.schema import Config
-
-PLUGINS = str(Path(__file__).with_name("plugins"))
+from ..ranks.agent import began
 
 
 def register() -> None:
-    """From now on Hydra composes configs of our schema, and finds `hydra/sweeper=packed`."""
-    if PLUGINS not in sys.path:
-        sys.path.append(PLUGINS)
-    ConfigStore.instance().store(name="schema", node=Config, provider="packtrain")
+    """From now on Hydra composes configs of our schema."""
+    store = ConfigStore.instance()
+    if "schema.yaml" not in store.repo:
+        store.store(name="schema", node=Config, provider="packtrain")
     OmegaConf.register_new_resolver("file_name", file_name, replace=True)
-
-
-def lend_plugins() -> None:
-    """Processes that a launcher starts will find our sweeper too, by PYTHONPATH."""
-    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    if PLUGINS not in paths:
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*paths, PLUGINS]))
+    OmegaConf.register_new_resolver("began", began, replace=True)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import hydra
 import yaml
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.types import RunMode
@@ -30,12 +31,17 @@ from packtrain import __version__
 from ...kernels.common.errors import UserError
 from ..config.interpolation import settled
 from ..config.pack import Pack, make_pack
+from ..config.schema import SEARCHES
 from ..config.sentences import sentence
 from ..console.tables import new_console
 from ..folder.command import command_of
+from ..ranks import agent
+from ..sweep.failed import PackBroke, PackFailed
 from .command_line import for_hydra
 from .commands import command_of as own_command
-from .hydra import lend_plugins, register
+from .hydra import register
+from .join import joined
+from .ranks import as_rank, launched
 from .resume import resumed
 from .unread import lasting_output
 
@@ -51,6 +57,8 @@ UNWRITABLE = PermissionError, FileNotFoundError, NotADirectoryError, FileExistsE
 def main() -> None:
     """`packtrain` with the arguments in sys.argv. Raises SystemExit with any exit code but 0."""
     with lasting_output(), _stopping_at_once():
+        if agent.size() > 1:
+            as_rank(_main)
         _main()
 
 
@@ -90,9 +98,14 @@ def _dispatch(arguments: list[str]) -> None:
         from .fit import fit_command  # noqa: PLC0415 (it reads data: torch takes seconds)
 
         if (typed := fit_command(arguments[1:])) is not None:
+            if (code := launched(typed)) is not None:
+                sys.exit(code)
             _run_hydra(typed)
     else:
-        _run_hydra(resumed(arguments))
+        arguments = resumed(joined(arguments))
+        if (code := launched(arguments)) is not None:
+            sys.exit(code)
+        _run_hydra(arguments)
 
 
 def _run_hydra(arguments: list[str]) -> None:
@@ -101,16 +114,11 @@ def _run_hydra(arguments: list[str]) -> None:
 
 
 def _prepare() -> None:
-    """Makes Hydra know our configs and our sweeper, and let exceptions through to `_main`."""
+    """Makes Hydra know our configs, and let exceptions through to `_main`."""
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # Torch's threads wait for one another by spinning: for long, where other programs hold the cores.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     register()
-    lend_plugins()
-
-
-class PackFailed(Exception):
-    """A job of a sweep has no run worth keeping, and why: the sweep goes on, and exits with 1."""
 
 
 @hydra.main(version_base="1.3", config_path="pkg://packtrain.conf", config_name="train")
@@ -146,7 +154,7 @@ def _one_of_many(cfg: DictConfig) -> "Ended":
         raise PackFailed(sentence(error)) from None
     except Exception as error:
         log.exception("the training failed")
-        raise PackFailed(f"{type(error).__name__}: {error}; its train.log has the traceback") from None
+        raise PackBroke(f"{type(error).__name__}: {error}; its train.log has the traceback") from None
     if ended.code == 1:
         raise PackFailed("no run of it can be used")
     return ended
@@ -155,18 +163,37 @@ def _one_of_many(cfg: DictConfig) -> "Ended":
 def _train(cfg: DictConfig, alone: bool) -> "Ended":
     """Trains a pack, or the rounds of a search."""
     from ..console.training import run  # noqa: PLC0415 (torch takes seconds: --help and the tab key don't wait for it)
+    from ..ranks.join import crew_here  # noqa: PLC0415 (likewise)
 
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
     overrides: Any = OmegaConf.to_container(job.overrides.task)  # interpolations as they were typed
+    if not alone and cfg.search.kind in SEARCHES:
+        from ..search.packs import train_job  # noqa: PLC0415 (likewise)
+
+        return train_job(cfg, overrides, folder, new_console())
     pack = make_pack(cfg, overrides)
     _settle(cfg, pack, folder)
     if pack.config.search.kind == "grid":
         command = command_of(HydraConfig.instance().cfg) if alone else None
-        return run(pack, folder, new_console(), command)
+        return run(pack, folder, new_console(), command, crew=crew_here())
+    return _search(cfg, pack, overrides, folder)
+
+
+def _search(cfg: DictConfig, pack: Pack, overrides: list[str], root: Path) -> "Ended":
+    """Trains the rounds of a search: here, or as jobs of the launcher that was chosen."""
+    from ..ranks.join import crew_here  # noqa: PLC0415 (likewise)
+    from ..search.launched import Composer, launcher_of  # noqa: PLC0415 (likewise)
+    from ..search.packs import InProcess  # noqa: PLC0415 (likewise)
     from ..search.rounds import search  # noqa: PLC0415 (likewise)
 
-    return search(cfg, pack, overrides, folder, new_console())
+    whole: Any = HydraConfig.instance().cfg
+    if whole.hydra.runtime.choices["hydra/launcher"] == "basic":
+        composer = Composer(GlobalHydra.instance().config_loader(), whole)
+        trainer = InProcess(composer, new_console(), crew=crew_here())
+    else:
+        trainer = launcher_of(whole, root.absolute(), task.__wrapped__)
+    return search(cfg, pack, overrides, root, command_of(whole), trainer, new_console())
 
 
 def _settle(cfg: DictConfig, pack: Pack, folder: Path) -> None:
@@ -190,7 +217,7 @@ def _stopping_at_once() -> Iterator[None]:
 def _stop_at_once(number: int = signal.SIGINT, frame: FrameType | None = None) -> NoReturn:
     """Ends the process here: an exception would be swallowed in the middle of an import."""
     print("packtrain: stopped at once, without results", file=sys.stderr, flush=True)
-    os._exit(130 if number == signal.SIGINT else 0)
+    os._exit(agent.end_with(130 if number == signal.SIGINT else 0))
 
 
 def _refuse(reason: str) -> NoReturn:

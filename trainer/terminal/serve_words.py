@@ -28,7 +28,8 @@ that may share a program as one pack. SIGTERM and Ctrl-C end it; what was submit
   host=ADDRESS   of this machine (127.0.0.1); others are let in once there are users
   folder=FOLDER  where it keeps everything (default: $PACKTRAIN_SERVICE, or ~/.local/share/packtrain/service)
   data=FOLDER    the files that data.path may name (default: data in that folder)
-  devices=LIST   auto: every GPU, or else the CPU; a number of them; a list such as 0,1 or cpu
+  devices=LIST   auto: every GPU, or else the CPU; a number of them; a list such as 0,1 or cpu; none: workers
+                 come from other machines
   names=HOSTS    others by which it is reached, as behind a proxy
 
   user=NAME      makes a user, and prints their token once; also while the service runs

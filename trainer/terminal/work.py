@@ -13,7 +13,7 @@ def work(server: str, token: str, device: str, name: str, data: Path, folder: Pa
 
     >>> work("http://127.0.0.1:1", "secret", "tpu", "mine", Path("."), Path("."))
     Traceback (most recent call last):
-    packtrain...UserError: devices is auto, cpu, a number, or a list of ...; got 'tpu'
+    packtrain...UserError: devices is auto, none, cpu, a number, or a list of ...; got 'tpu'
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)

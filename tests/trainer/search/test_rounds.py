@@ -45,6 +45,35 @@ def test_rounds_are_packs_and_all_runs_are_in_one_table(cli: Command, tmp_path: 
     assert cli("show", "out", f"run={best['index']}").out.count(best["optimizer.lr"]) == 1
 
 
+def test_a_search_over_structure_goes_on_as_it_would_have(
+    cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was stopped between two packs of a round; and a run is as it would have been alone."""
+    fixed = [word for word in ONE_SEED if not word.startswith("loop.batch_size")]
+    space = f"search.space={{{LR}, loop.batch_size: {{choices: [8, full]}}}}"
+    asked = (*fixed, "search=optuna", "search.runs_per_round=3", "search.rounds=2", space)
+    assert cli(*asked, "hydra.run.dir=whole").code == 0
+    trained = iter(range(9))
+
+    def stopped_once(session: Session, *others: Any) -> None:
+        if next(trained) == 1:
+            signal.raise_signal(signal.SIGTERM)
+        train(session, *others)
+
+    monkeypatch.setattr("packtrain.trainer.console.training.train", stopped_once)
+    ended = cli(*asked, "hydra.run.dir=cut")
+    assert ended.code == 143 and "the search was stopped before its end" in ended.out
+    shown = cli("show", "cut").out
+    assert "0-0" in shown and "finished" in shown and "interrupted" in shown and "waiting" in shown
+    assert cli("resume=cut").code == 0
+    rows = rows_in(tmp_path / "cut")
+    assert rows == rows_in(tmp_path / "whole") and len(rows) == 6
+    assert {row["loop.batch_size"] for row in rows} == {"8", "full"}
+    own = [f"{field}={rows[-1][field]}" for field in ("optimizer.lr", "loop.batch_size")]
+    assert cli(*fixed, *own, "hydra.run.dir=alone").code == 0
+    assert rows_in(tmp_path / "alone")[0]["loss.train.last"] == rows[-1]["loss.train.last"]
+
+
 def test_a_search_by_a_metric_ranks_by_it_everywhere(
     cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +182,13 @@ MISTAKES = {
     ("search=grid", SPACE): "search.space is for search=random or optuna",
     ("search=optuna", SPACE, "search.sampler=tpee"): "search.sampler is one of tpe, cmaes, nsgaii, random",
     ("search=optuna", SPACE, "search.sampler=cmaes"): "searches two numbers or more",
-    ("-m", "search=optuna", SPACE): "search=optuna is a sweep by itself, without -m",
+    ("search=random", "search.space={model.widths: {choices: [[1, 2]]}}"): "model.widths is for model=mlp",
+    (
+        "search=random",
+        "search.space={model.activation: {choices: [reluu]}}",
+    ): "model.activation is for model=mlp",
+    ("search=random", "search.space={loop.order: {choices: [any]}}"): "loop.order=any: loop.order is one of",
+    ("search=random", "search.space={optimizer: {choices: [adamm]}}"): "there is no optimizer=adamm",
 }
 
 

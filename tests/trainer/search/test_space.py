@@ -16,6 +16,23 @@ def space_of(text: str, *overrides: str) -> Space:
     return read_space(compose("search=random", f"search.space={text}", *overrides))
 
 
+def test_a_space_has_structure_too() -> None:
+    assert space_of("{model.widths: {choices: [[2, 4, 2], [2, 8, 2], [2, 4, 2]]}}", "model=mlp") == {
+        "model.widths": Choices(([2, 4, 2], [2, 8, 2]))
+    }
+    asked = "{optimizer: {choices: [adam, sgd], lr: {low: 1, high: 2}}, data.columns.x: {choices: [t]}}"
+    assert space_of(asked) == {
+        "optimizer": Choices(("adam", "sgd")),
+        "optimizer.lr": Interval(1.0, 2.0),
+        "data.columns.x": Choices(("t",)),
+    }
+    sizes = "{loop.batch_size: {low: 16, high: 64, log: true}, data.size: {low: 1, high: 9}}"
+    assert space_of(sizes) == {
+        "loop.batch_size": Interval(16, 64, log=True, integer=True),
+        "data.size": Interval(1, 9, integer=True),
+    }
+
+
 def test_a_space_has_intervals_and_choices_by_field() -> None:
     asked = "optimizer.lr: {low: 1e-5, high: 1, log: true}, optimizer.clip_norm: {choices: [null, 1, 1]}"
     assert space_of(f"{{{asked}, seed: {{low: 1, high: 9.0}}, optimizer.beta1: null}}") == {
@@ -76,8 +93,16 @@ MISTAKES = {
     "{optimizer.lr: {choices: [high]}}": "search.space: optimizer.lr: Value 'high'",
     "{loop.steps: {choices: [null, 3]}}": "search.space: loop.steps is the number of steps of each run",
     "{model.initial.ab: {choices: [[0, 1], [0, 2]]}}": "model.initial.ab's choices are single values",
-    "{optimizer.lrr: {low: 0, high: 1}}": "search.space: optimizer.lrr can't differ between the runs",
-    "{data.size: {choices: [1, 2]}}": "search.space: data.size can't differ between the runs",
+    "{optimizer.lrr: {low: 0, high: 1}}": "there is no field optimizer.lrr (did you mean optimizer.lr or",
+    "{nobody: {choices: [1, 2]}}": "there is no field nobody",
+    "{data.size: {choices: [many]}}": "search.space: data.size: Value 'many'",
+    "{data.size: {low: 1, high: 9, integer: false}}": "search.space: data.size: Value '1.0'",
+    "{model.widths: {choices: [[2, a]]}}": "search.space: model.widths: Value 'a'",
+    "{model.widths: {low: 1, high: 2}}": "search.space: model.widths",
+    "{optimizer: {low: 0, high: 1}}": "optimizer is a choice, as in {choices: [adam, sgd]}; got low, high",
+    "{optimizer: {choices: [adam, ../sgd]}}": "optimizer's choices are names of its options",
+    "{search.seed: {low: 0, high: 1}}": "search.seed says how the runs are chosen, and can't be searched",
+    "{pack.zip: {choices: [true]}}": "pack.zip says how the runs are chosen",
 }
 
 

@@ -68,11 +68,11 @@ class Ring(ABC):
     def parts(self, window: int) -> Iterator[tuple[int, Callable[[Tensor, Tensor], None]]]:
         """(samples, what writes them) of what a window is read in."""
 
-    def indices(self, start: int, stop: int) -> Tensor:
-        """Where the samples of steps start..stop-1 will lie here: [S, B]."""
+    def indices(self, start: int, stop: int, places: slice = slice(None)) -> Tensor:
+        """Where the samples of steps start..stop-1, at some `places` of each minibatch, will lie: [S, B]."""
         batch = self.order.batch
         found = self.windows(self.reach(start, stop)).samples(start * batch, stop - start, batch)
-        return found.to(self.order.device)
+        return found[:, places].to(self.order.device)
 
     def hold(self, windows: range) -> None:
         """Waits until these windows are in memory, two at most; then the next is read meanwhile.

@@ -12,15 +12,16 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from ....kernels.common import source_cache
 from ...config.compose import composed, config_loader
 from ...config.pack import Pack, make_pack
+from ...folder.command import command_of
 from ...folder.curves import read_curves
 from ...folder.places import CHECKPOINTS, EVENTS
+from ...search.packs import InProcess
 from ...search.rounds import search
 from ...sweep.planner import without_hydra
 from ..jobs import State
@@ -167,9 +168,14 @@ class Searches:
     def _searched(self, job: Leased, between: Callable[[], str]) -> Ended | None:
         """Searches -> what became of it; None where it is to go on elsewhere."""
         folder = self._folder(job)
-        config, pack = _composed(job, folder)
+        whole = _composed(job.overrides)
+        config = _unwatched(whole)
+        pack = make_pack(config, job.overrides)
         self.check(pack)
-        search(config, pack, job.overrides, folder, Console(file=io.StringIO()), between)
+        _write_hydra(folder / HIDDEN, whole, job.overrides)
+        console = Console(file=io.StringIO())
+        trainer = InProcess(lambda words: _unwatched(_composed(words)), console, between, self.check)
+        search(config, pack, job.overrides, folder, command_of(whole), trainer, console)
         seconds = {"seconds": self.seconds.get(job.id, 0.0)}
         if self.reason == CANCELLED:
             return Ended(job.id, State.CANCELLED, seconds)
@@ -191,18 +197,25 @@ class Searches:
             charged[job.id] = charged.get(job.id, 0.0) + spent
 
 
-def _composed(job: Leased, folder: Path) -> tuple[DictConfig, Pack]:
-    """The config of a search, and the pack that it is of; writes what Hydra would write into its folder."""
+def _composed(overrides: Sequence[str]) -> DictConfig:
+    """The config of these overrides, with Hydra's part. Raises UserError."""
     with config_loader() as loader:
-        whole = composed(loader, job.overrides)
-    HydraConfig.instance().set_config(whole)
+        return composed(loader, overrides)
+
+
+def _unwatched(whole: DictConfig) -> DictConfig:
+    """The config without Hydra's part, and without what others do: events, pictures, a bar."""
     config = without_hydra(whole)
-    (folder / HIDDEN).mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, folder / HIDDEN / "config.yaml")
-    OmegaConf.save(OmegaConf.create({"hydra": whole.hydra}), folder / HIDDEN / "hydra.yaml")
-    OmegaConf.save(OmegaConf.create(list(job.overrides)), folder / HIDDEN / "overrides.yaml")
     config.monitor.tensorboard = config.monitor.progress = config.monitor.pictures = False
-    return config, make_pack(config, job.overrides)
+    return config
+
+
+def _write_hydra(folder: Path, whole: DictConfig, overrides: Sequence[str]) -> None:
+    """Writes what Hydra would write into a search's folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(without_hydra(whole), folder / "config.yaml")
+    OmegaConf.save(OmegaConf.create({"hydra": whole.hydra}), folder / "hydra.yaml")
+    OmegaConf.save(OmegaConf.create(list(overrides)), folder / "overrides.yaml")
 
 
 def _result(id: int, folder: Path, about: dict[str, Any]) -> Ended:

@@ -1,0 +1,57 @@
+"""How several ranks share a training: by runs, by samples, or not at all, and why."""
+
+from ...kernels.common.errors import UserError
+from ..config.pack import Pack
+from ..data.dataset import Dataset
+from ..models.build import graph_of
+from ..ranks.crew import Crew
+from .choose import Choice, choose
+from .devices import Compute
+
+RUNS, SAMPLES, NOTHING = "runs", "samples", "nothing"
+ROUNDED = "the reference's rounding depends on how many runs are computed together"
+DIFFERENT = f"compute.split=runs: {ROUNDED}, so that results may differ in the last digits"
+IDLE = "{idle} of {ranks} ranks have nothing to do: {why}"
+
+
+def split_of(pack: Pack, data: Dataset, compute: Compute, crew: Crew) -> tuple[str, tuple[str, ...]]:
+    """How the ranks of `crew` share the runs of `pack` on `data`, and sentences about it. Raises UserError.
+
+    No run's bits depend on it, but where compute.split asks for runs that the reference computes.
+    """
+    choice = choose(pack.config, graph_of(pack.config), data, compute)
+    return split_by(pack, choice, crew.ranks.size)
+
+
+def split_by(pack: Pack, choice: Choice, ranks: int) -> tuple[str, tuple[str, ...]]:
+    """As split_of, of runs that are trained in the way of `choice`.
+
+    >>> from packtrain.trainer.config.schema import Config
+    >>> split_by(Pack(Config(), {"seed": [0, 1]}, 2), Choice("fused", "numba"), ranks=2)
+    ('runs', ())
+    """
+    asked, exact, by_samples = pack.config.compute.split, choice.backend != "reference", choice.split
+    if asked == SAMPLES:
+        if by_samples.refusal:
+            raise UserError(f"compute.split=samples can't share this: {by_samples.refusal}")
+        return SAMPLES, ()
+    if asked == RUNS:
+        return RUNS, () if exact else (
+            f"compute.split=runs: {ROUNDED}, so that results may differ in the last digits",
+        )
+    whole = not exact or bool(pack.config.model.shared)
+    if not whole and pack.runs >= ranks:
+        return RUNS, ()
+    if not (reason := by_samples.refusal or by_samples.doubt):
+        return SAMPLES, ()
+    why = f"{_why_not_by_runs(pack, exact)}, and {reason}"
+    idle = ranks - (1 if whole else pack.runs)
+    return NOTHING if whole else RUNS, (IDLE.format(idle=idle, ranks=ranks, why=why),)
+
+
+def _why_not_by_runs(pack: Pack, exact: bool) -> str:
+    if not exact:
+        return f"{ROUNDED} (compute.split=runs shares them out all the same)"
+    if pack.config.model.shared:
+        return "model.shared makes all groups one fit"
+    return "there is 1 run" if pack.runs == 1 else f"there are {pack.runs} runs"
