@@ -134,7 +134,7 @@ class BlockOrder(Order):
     >>> seed, blocks = torch.tensor(0), Blocks.even(samples=6, block=2, window=4)
     >>> order = BlockOrder(6, 2, seed, torch.device("cpu"), blocks)
     >>> order.indices(0, 3).tolist()
-    [[0, 1], [4, 3], [5, 2]]
+    [[3, 2], [1, 0], [4, 5]]
     """
 
     blocks: Blocks
