@@ -68,6 +68,8 @@ class Order:
         stream = steps[:, None] * self.batch + torch.arange(self.batch, device=self.device)[places]
         if self.seeds is None:
             return stream % self.size
+        if not stream.numel():  # a rank without samples
+            return stream.new_empty(len(steps), *self.seeds.shape, 0)
         samples = permutation(self.seeds, Purpose.ORDER, stream, self.size)
         return samples if samples.dim() == 2 else samples.transpose(0, 1)
 
