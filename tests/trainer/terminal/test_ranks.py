@@ -52,7 +52,7 @@ def test_a_rank_starts_no_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_session_starts_no_processes() -> None:
     pack = pack_of("experiment=debug", "compute.device=cpu", "compute.devices=2")
-    with pytest.raises(UserError, match="compute.devices=2 is for the command"):
+    with pytest.raises(UserError, match=r"compute\.devices=2 is for the command"):
         Session.prepare(pack)
 
 
