@@ -84,7 +84,7 @@ def test_what_a_launcher_says_is_one_sentence(launcher: Callable[[signal.Signals
     with Signals() as signals:
         signal.raise_signal(signal.SIGUSR2)
     with pytest.raises(
-        UserError, match="SIGUSR2 came, and its launcher doesn.t start it again: timed"
+        UserError, match=r"SIGUSR2 came, and its launcher doesn.t start it again: timed"
     ):
         signals.hand_over()
 
