@@ -142,7 +142,7 @@ def stopped_by(stop: Callable[[], str], crew: Crew | None) -> Callable[[], str]:
     return stop if crew is None else lambda: stop() or crew.trouble
 
 
-def _prepare(pack: Pack, crew: Crew | None) -> Session:
+def _prepare(pack: Pack, crew: Crew | None = None) -> Session:
     """The session that trains `pack`, after saying what a reader should know of its data."""
     loading = Stopwatch()
     with loading.running():
