@@ -11,9 +11,9 @@ from tests.helpers import IMPORTABLE, ROOT, sources
 
 # The rooms of trainer, each of which imports from those before it alone.
 ROOMS = (
-    "config", "ranks", "data", "models", "optimizers", "engines", "folder", "pruning", "loop", "session", "finished",
-    "tensorboard", "pictures", "console", "export", "sweep", "search", "explain", "door", "service", "api",
-    "terminal",
+    "config", "ranks", "data", "models", "optimizers", "engines", "folder", "pruning", "loop", "session",
+    "finished", "tensorboard", "pictures", "console", "export", "sweep", "search", "explain", "door",
+    "service", "api", "terminal",
 )  # fmt: skip
 PLUGINS = "hydra_plugins"
 ALLOWED = {

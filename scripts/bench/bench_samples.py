@@ -33,7 +33,10 @@ from scripts.common.engines import pack_of
 STEP = "engine=step", "loop.steps=1000000", "loop.batch_size=full", "data.validation=0", "schedule=constant"
 LAYERS = *STEP, "experiment=gaussians", "compute.backend=reference"
 CASES = {
-    "primer, 262,144 samples": (*STEP, "experiment=primer", "data.size=262144"),
+    **{
+        f"primer, {samples:,} samples": (*STEP, "experiment=primer", f"data.size={samples}")
+        for samples in (1 << 17, 1 << 18, 1 << 20)
+    },
     **{
         f"layers of {width}, {samples:,} samples": (
             *LAYERS,
@@ -83,7 +86,7 @@ def measure(ranks: Timed, overrides: tuple[str, ...], repeats: int, steps: int) 
     together = engine_of(ranks, overrides)
     alone = engine_of(ALONE, overrides) if ranks.first else None
     times: list[tuple[float, ...]] = []
-    for _ in range(1 + repeats):
+    for _ in range(2 + repeats):
         dist.barrier()
         single = advanced(alone, steps) if alone else (0.0, 0.0)
         dist.barrier()
@@ -91,7 +94,7 @@ def measure(ranks: Timed, overrides: tuple[str, ...], repeats: int, steps: int) 
         times.append((*single, *advanced(together, steps), sum(ranks.seconds) / steps))
     if alone and not alone.model.parameters.equal(together.model.parameters):
         sys.exit("the parameters of one rank and of several differ")
-    one, one_processor, several, processor, gather = map(statistics.median, zip(*times[1:], strict=True))
+    one, one_processor, several, processor, gather = map(statistics.median, zip(*times[2:], strict=True))
     return {
         "samples": together.order.batch,
         "parameters": together.model.parameters.shape[1],

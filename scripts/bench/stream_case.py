@@ -128,7 +128,7 @@ def _names(file: Path) -> list[str]:
 
 
 def data_loader(file: Path) -> dict[str, Any]:
-    """torch's DataLoader with two workers, a batch of random rows of the mapped array at a time; no training."""
+    """torch's DataLoader with two workers, a batch of random rows at a time; no training."""
     from torch.utils.data import BatchSampler, DataLoader, RandomSampler  # noqa: PLC0415 (as above)
 
     class Rows:

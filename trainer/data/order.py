@@ -68,6 +68,8 @@ class Order:
         stream = steps[:, None] * self.batch + torch.arange(self.batch, device=self.device)[places]
         if self.seeds is None:
             return stream % self.size
+        if not stream.numel():  # a rank without samples
+            return stream.new_empty(len(steps), *self.seeds.shape, 0)
         samples = permutation(self.seeds, Purpose.ORDER, stream, self.size)
         return samples if samples.dim() == 2 else samples.transpose(0, 1)
 
@@ -134,7 +136,7 @@ class BlockOrder(Order):
     >>> seed, blocks = torch.tensor(0), Blocks.even(samples=6, block=2, window=4)
     >>> order = BlockOrder(6, 2, seed, torch.device("cpu"), blocks)
     >>> order.indices(0, 3).tolist()
-    [[0, 1], [4, 3], [5, 2]]
+    [[3, 2], [1, 0], [4, 5]]
     """
 
     blocks: Blocks

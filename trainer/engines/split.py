@@ -13,6 +13,10 @@ from .ways import Task, Way
 # The fewest samples of a block, by type of device: powers of 2, as dropout takes them.
 EQUATIONS = {"cpu": 1 << 14, "cuda": 1 << 20}
 LAYERS = {"cpu": 1 << 10, "cuda": 1 << 13}
+QUICK = (
+    "a step of equations takes about as long as its sums take to be gathered: sharing samples out pays for "
+    "wide layers"
+)
 WORK = 1 << 26  # samples times parameters of a block of layers: less isn't worth a call
 
 
@@ -57,7 +61,16 @@ def _cut(samples: int, equations: bool, parameters: int, device: torch.device) -
 
 
 def split_of(task: Task, way: Way) -> Split:
-    """How the samples of each step of `task` can be shared out, where it is trained in this `way`."""
+    """How the samples of each step of `task` can be shared out, where it is trained in this `way`.
+
+    >>> from packtrain.trainer.config.schema import Config, LoopConfig, ModelConfig
+    >>> from packtrain.trainer.engines.ways import ways_of
+    >>> model = ModelConfig("mlp", widths=[64, 1024, 1024, 10])
+    >>> config = Config(model=model, loop=LoopConfig(batch_size="full"))
+    >>> task = Task(config, None, torch.device("cpu"), torch.float32, samples=8192, outputs=10)
+    >>> split_of(task, ways_of(task)[-1])
+    Split(blocks=8, refusal='', doubt='')
+    """
     if task.is_fit:
         return _of_fit(task, way)
     if way.engine == "fused":
@@ -74,7 +87,7 @@ def split_of(task: Task, way: Way) -> Split:
             refusal=f"a minibatch of {task.batch:,} samples is one block: "
             f"one of more than {blocks.size:,} is cut into several"
         )
-    return Split(blocks.count)
+    return Split(blocks.count, doubt="" if task.graph is None else QUICK)
 
 
 def _of_fit(task: Task, way: Way) -> Split:

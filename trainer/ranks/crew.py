@@ -4,7 +4,8 @@ import logging
 import os
 import signal
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +43,7 @@ class Crew:
 
     def __init__(self, ranks: Ranks) -> None:
         self.ranks, self.waited_for = ranks, False
+        self.lost: RankLostError | None = None
         self.hand: Any = None
         self.hear: Callable[[signal.Signals], object] = lambda number: None
         self.parent = os.getppid()
@@ -76,12 +78,14 @@ class Crew:
     def _send(self, verb: str, given: Sequence[tuple[Any, ...]]) -> None:
         if self.waited_for:  # nobody wanted to hear what was said to the order before
             self._replies()
+        with self._complete():
+            for rank in range(1, self.ranks.size):
+                send(Order(verb, given[rank]), rank)
         self.waited_for = True
-        for rank in range(1, self.ranks.size):
-            send(Order(verb, given[rank]), rank)
 
     def _replies(self) -> list[Reply]:
-        replies: list[Reply] = [receive(rank, silence()) for rank in range(1, self.ranks.size)]
+        with self._complete():
+            replies: list[Reply] = [receive(rank, silence()) for rank in range(1, self.ranks.size)]
         self.waited_for = False
         for rank, reply in enumerate(replies, 1):
             if reply.received:
@@ -90,6 +94,17 @@ class Crew:
                 record.msg = f"rank {rank}: {record.msg}"
                 logging.getLogger(record.name).handle(record)
         return replies
+
+    @contextmanager
+    def _complete(self) -> Iterator[None]:
+        """Inside `with`, ranks are talked to. Where one is lost, all further talk raises the same at once."""
+        if self.lost is not None:
+            raise self.lost
+        try:
+            yield
+        except RankLostError as error:
+            self.lost = error
+            raise
 
 
 def follow(hand: Any, received: Callable[[], signal.Signals | None] = lambda: None) -> None:

@@ -42,7 +42,7 @@ def check_field(field: str) -> None:
     >>> check_field("model.widths")
     >>> check_field("model.width")
     Traceback (most recent call last):
-    packtrain...UserError: search.space: there is no field model.width (did you mean model.widths?)
+    packtrain...UserError: search.space: there is no field model.width (did you mean model.widths...)
     """
     if field.startswith(OWN) or field == "search":
         raise UserError(f"{WHERE}: {field} says how the runs are chosen, and can't be searched itself")

@@ -101,7 +101,7 @@ def in_space(overrides: Sequence[str], loader: ConfigLoader | None = None) -> It
     `loader` knows the options that a glob names.
 
     >>> list(in_space(["seed=3", "optimizer=adam,sgd", "optimizer.lr=interval(0.1, 1)"]))[1:]
-    ['search.space.optimizer={choices: [adam, sgd]}', 'search.space.optimizer.lr={low: 0.1, high: 1}']
+    ['search.space.optimizer={choices: [adam, sgd]}', 'search.space.optimizer.lr={low: 0.1, high: 1.0}']
     """
     for override in OverridesParser.create(config_loader=loader).parse_overrides(list(overrides)):
         if override.is_sweep_override():

@@ -30,7 +30,7 @@ MARK = re.compile(r"[][(){},:]")
 PLAIN = re.compile(r"(?P<field>[A-Za-z_]\w*(\.\w+)*)=(?P<value>[\w.+-]*)", re.ASCII)  # what needs no parser
 NAME = re.compile(r"[\w-]+(/[\w-]+)*", re.ASCII)  # of an option
 PATTERN = re.compile(r"[\w*?\[\]!-]+(/[\w*?\[\]!-]+)*", re.ASCII)  # of several
-PATH, STORAGE, OVER = "data.path", "search.storage", "pack.over"
+PATH, STORAGE, OVER, DEVICES = "data.path", "search.storage", "pack.over", "compute.devices"
 SPACE = "search.space."
 THERE = "a service keeps its own folders and configs"
 
@@ -199,6 +199,10 @@ def _check_leaf(path: str, leaf: Any, data_folder: Path | None) -> None:
         _check_options(field, leaf)
     if STORAGE in path:
         _check_storage(leaf)
+    if DEVICES in path and str(leaf) != "1":
+        raise UserError(
+            f"{DEVICES} isn't a request's to say: a service's workers have a device each; got {leaf}"
+        )
     if isinstance(leaf, RangeSweep):
         _check_range(path, leaf)
     elif isinstance(leaf, str) and path.startswith(f"{OVER}."):

@@ -54,7 +54,7 @@ def _of_a_sweep(root: Path, plan: Plan, added: list[str]) -> list[str]:
 def is_hydras(override: str) -> bool:
     """Whether the override is of a field of Hydra's.
 
-    >>> [is_hydras(word) for word in ("hydra/launcher=ray", "+hydra.launcher.ray.remote.num_gpus=1", "seed=3")]
+    >>> [is_hydras(word) for word in ("hydra/launcher=ray", "+hydra.launcher.ray.init.x=1", "seed=3")]
     [True, True, False]
     """
     return override.lstrip("+~").startswith(("hydra.", "hydra/"))

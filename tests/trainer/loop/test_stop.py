@@ -83,9 +83,7 @@ def test_what_a_launcher_says_is_one_sentence(launcher: Callable[[signal.Signals
     launcher(signal.SIGUSR2, refuse)
     with Signals() as signals:
         signal.raise_signal(signal.SIGUSR2)
-    with pytest.raises(
-        UserError, match="SIGUSR2 came, and its launcher doesn.t start it again: timed"
-    ):
+    with pytest.raises(UserError, match=r"SIGUSR2 came, and its launcher doesn.t start it again: timed"):
         signals.hand_over()
 
 

@@ -210,5 +210,5 @@ def _unlike(
     yield (
         f"the blocks of {source.path} are unlike one another, as in files sorted by {names[places[0]]}: "
         f"their means spread by {share:.0%} of its whole spread, and an order by blocks keeps what is alike "
-        "together; shuffle them once on disk (packtrain shuffle), and stream that"
+        "together; shuffle them once on disk (packtrain shuffle FILES OUT), and stream that"
     )
