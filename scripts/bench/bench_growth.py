@@ -34,7 +34,7 @@ GROUP = 20  # samples
 ROW = 8  # bytes of a streamed sample
 CHUNK = 1_000_000  # samples that are written at a time
 QUIET = "monitor.tensorboard=false", "monitor.pictures=false", "monitor.progress=false", "compute.device=cpu"
-PRIMER = "experiment=primer", "loop.steps=1000", "loop.batch_size=256", *QUIET
+PRIMER = "experiment=primer", "data.size=4096", "loop.steps=1000", "loop.batch_size=256", *QUIET
 
 
 @dataclass(frozen=True)
