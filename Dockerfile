@@ -8,28 +8,23 @@ ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build
 ARG VARIANT=cuda
-ARG INDEX=
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY scripts/image/${VARIANT}.txt /src/requirements.txt
-# Built where a package has no wheel, by the setuptools of this list alone: nothing comes in without its hash.
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
-    python3 -m venv /opt/packtrain \
+    python3 -m venv /build \
     && grep '^setuptools==' /src/requirements.txt >/src/setuptools.txt \
-    && for list in setuptools requirements; do \
-        /opt/packtrain/bin/pip install --require-hashes --no-deps ${INDEX:+--extra-index-url "$INDEX"} \
-        --no-build-isolation --requirement "/src/$list.txt" || exit; \
-    done
-
+    && /build/bin/pip install --require-hashes --no-deps --requirement /src/setuptools.txt
 COPY pyproject.toml README.md LICENSE /src/
 COPY conf /src/conf
 COPY kernels /src/kernels
 COPY trainer /src/trainer
 COPY .src /src/.src
 COPY docs/reference/formulas.md /src/docs/reference/formulas.md
-RUN /opt/packtrain/bin/pip install --no-index --no-deps --no-build-isolation /src
+RUN /build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheel /src
 
 FROM ${BASE}
 ARG VARIANT=cuda
+ARG INDEX=
 # Triton compiles its launcher with gcc when it starts.
 RUN if [ "$VARIANT" = cuda ]; then \
         apt-get update \
@@ -37,7 +32,17 @@ RUN if [ "$VARIANT" = cuda ]; then \
         && rm -rf /var/lib/apt/lists/*; \
     fi \
     && useradd --create-home --uid 1000 packtrain
-COPY --from=build /opt/packtrain /opt/packtrain
+# Nothing comes in without its hash: what has no wheel is built by the setuptools of this list. torch's own tests and
+# the headers for extensions of it are left out.
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=bind,from=build,source=/src,target=/src \
+    export PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_DEPS=1 PIP_REQUIRE_HASHES=1 \
+    && python3 -m venv /opt/packtrain \
+    && /opt/packtrain/bin/pip install --requirement /src/setuptools.txt \
+    && /opt/packtrain/bin/pip install --no-build-isolation ${INDEX:+--extra-index-url "$INDEX"} \
+        --requirement /src/requirements.txt \
+    && rm -rf /opt/packtrain/lib/python3*/site-packages/torch/test /opt/packtrain/lib/python3*/site-packages/torch/include
+RUN --mount=type=bind,from=build,source=/wheel,target=/wheel \
+    /opt/packtrain/bin/pip install --no-cache-dir --no-index --no-deps /wheel/*.whl
 
 # A number, so that Kubernetes sees that it isn't root.
 USER 1000

@@ -11,17 +11,18 @@ from tests.helpers import IMPORTABLE, ROOT, sources
 
 # The rooms of trainer, each of which imports from those before it alone.
 ROOMS = (
-    "config", "ranks", "data", "models", "optimizers", "engines", "folder", "pruning", "loop", "session", "finished",
-    "tensorboard", "pictures", "console", "export", "sweep", "search", "explain", "door", "service", "api",
-    "terminal",
+    "config", "ranks", "data", "models", "optimizers", "engines", "folder", "pruning", "loop", "session",
+    "finished", "tensorboard", "pictures", "console", "export", "sweep", "search", "explain", "door",
+    "service", "api", "terminal",
 )  # fmt: skip
+PLUGINS = "hydra_plugins"
 ALLOWED = {
     "conf": set(),
     "kernels": {"kernels"},
     "trainer": {"kernels", "trainer", "__version__"},
     "__init__": {"trainer"},
     "__main__": {"trainer"},
-    "packed_sweeper": {"trainer"},
+    PLUGINS: {"trainer"},
 }
 FOREIGN_TO_KERNELS = {"hydra", "omegaconf", "tensorboard", "rich"}
 OURS = {"packtrain", "scripts", "tests"}
@@ -46,7 +47,8 @@ PACKAGES = {module(path) for path in sources() if path.name == "__init__.py"}
 
 def house(name: str) -> str:
     """kernels of packtrain.kernels.launch."""
-    return name.split(".")[1] if name.count(".") else "__init__"
+    parts = name.split(".")
+    return PLUGINS if parts[0] == PLUGINS else parts[1] if parts[1:] else "__init__"
 
 
 def room(name: str) -> str:

@@ -15,6 +15,7 @@ from packtrain.kernels.equations.activations import ACTIVATIONS
 from packtrain.kernels.equations.losses import NAMES as LOSSES
 from packtrain.kernels.language.definitions import WRITABLE
 from packtrain.trainer.config.schema import all_fields, is_per_run
+from packtrain.trainer.search.launched import in_space
 from packtrain.trainer.sweep.grid import make_grid
 from packtrain.trainer.terminal.explain_words import read_explain
 from packtrain.trainer.terminal.fit import fit_command
@@ -150,6 +151,9 @@ def test_a_command_on_the_pages_asks_for_what_can_be_trained(
         return
     if words[:1] != ["-m"]:
         assert pack_of(*words).runs
+        return
+    if any(word.startswith("search=") for word in words):
+        assert pack_of(*in_space(words[1:])).runs
         return
     grid = make_grid(OverridesParser.create().parse_overrides(words[1:]))
     for choices in grid.combinations():

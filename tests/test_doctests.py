@@ -37,6 +37,8 @@ EXEMPT = {
     "trainer.data.files.sheets": "openpyxl is an extra",
     "trainer.export.graph": "ONNX is an extra",
     "trainer.pictures.surface_panels": "draws what a surface is, which surface.py makes",
+    "trainer.search.launched": "needs a launcher of Hydra's",
+    "trainer.search.packs": "needs the configs of a search",
     "trainer.search.rounds": "needs the job that Hydra runs",
     "trainer.service.client.watching": "needs a service",
     "trainer.service.continued": "needs a training that has ended",

@@ -44,6 +44,7 @@ ARGUED = {
     "kernels/layers/tiles.py: llvmlite.binding": "asks how wide the processor's registers are",
     "trainer/export/graph.py: importlib.util.find_spec": "asks whether ONNX is there",
     "trainer/pictures/style.py: importlib.util.find_spec": "asks whether Matplotlib is there",
+    "trainer/sweep/lost.py: importlib.util.find_spec": "asks whether submitit is there",
     "trainer/terminal/hydra.py: OmegaConf.register_new_resolver": "checks a name, and returns it",
     "trainer/ranks/mail.py: pickle": "what the processes of one training say to one another, as torch's do",
     "trainer/data/files/arrays.py: np.load": "with allow_pickle=False",
@@ -66,6 +67,7 @@ ARGUED = {
     "trainer/service/worker/data.py: vars": "likewise",
     "trainer/service/run_folder.py: _target_": "writes what the command writes about its plugin",
     ".src/hydra_plugins/packed_sweeper.py: _target_": "how Hydra finds a plugin's class",
+    ".src/hydra_plugins/join_launcher.py: _target_": "likewise",
 }
 
 

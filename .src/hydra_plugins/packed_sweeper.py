@@ -48,6 +48,7 @@ class PackedSweeper(Sweeper):
         if not {f"search={kind}" for kind in SEARCHES} & set(overrides):
             with suppress(IsSearch):
                 return self.prepared.run(overrides)
+        self.prepared.refuse_to_join()
         from packtrain.trainer.search.launched import run_search  # noqa: PLC0415 (torch takes seconds)
 
         return run_search(self.prepared, overrides)

@@ -4,11 +4,13 @@ Golub, "Numerical methods for solving linear least squares problems" (1965).
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ..elementwise.reference import chained
+from ..sums.blocks import Alone, Shares, cut, gathered, in_order, one_thread
 from .problem import Linear, Problem
 
 # f(parameters [R, P], inputs [B, V] or [R, B, V]) -> outputs [R, B, T], their Jacobian [R, B, T, P]
@@ -21,6 +23,9 @@ Linearizer = Callable[[Tensor, Problem], Linear]
 LARGE = 1 << 20  # numbers of one run's [J | e], beyond which normal equations take the place of QR
 SMALL = 1 << 14  # numbers of one run's [J | e], up to which one lane may go over all of them
 BLOCK = 1 << 14  # samples that are linearized at a time
+SQUARED = 1 << 20  # the fewest samples whose squares are summed in one call
+
+ALONE = Alone()
 
 
 def linearize(
@@ -29,13 +34,14 @@ def linearize(
     problem: Problem,
     squares: Squares | None = None,
     small: Linearizer | None = None,
+    shares: Shares = ALONE,
 ) -> Linear:
     """The linear problem of e = sqrt(w) (y - t) at `parameters` [R, P], or that of problem.loss.
 
     A small problem takes the QR of [J | e], which doesn't square the condition number; a large one, whose
     [J | e] has more than LARGE numbers, the faster sums of [J | e]^T [J | e], by `squares` where it is given.
-    Both go over blocks of samples in their order. `small` is as in by_qr. The choice depends on N, T and P
-    alone, never on R.
+    Both go over blocks of samples in their order, which several processes may share. `small` is as in by_qr.
+    The choice depends on N, T and P alone, never on R, and so do the blocks.
 
     >>> import torch
     >>> from packtrain.kernels.least_squares.linearize import linearize
@@ -47,12 +53,12 @@ def linearize(
     """
 
     if not is_large(problem, parameters.shape[1]):
-        return by_qr(model, parameters, problem, small)
+        return by_qr(model, parameters, problem, small, shares)
     if problem.segments is not None:
         return problem.each(lambda part, p: linearize(model, p, part, squares, small), parameters)
     if squares is not None:
-        return _of_sums(squares(parameters, problem))
-    return by_normal_equations(model, parameters, problem)
+        return _of_sums(_summed(partial(squares, parameters), parameters, problem, SQUARED, shares))
+    return by_normal_equations(model, parameters, problem, shares)
 
 
 def is_large(problem: Problem, size: int) -> bool:
@@ -80,9 +86,17 @@ def is_small(problem: Problem, size: int) -> bool:
 
 
 def by_qr(
-    model: OutputsAndJacobian, parameters: Tensor, problem: Problem, small: Linearizer | None = None
+    model: OutputsAndJacobian,
+    parameters: Tensor,
+    problem: Problem,
+    small: Linearizer | None = None,
+    shares: Shares = ALONE,
 ) -> Linear:
     """The linear problem by QR, each block of samples under the triangle of those before.
+
+    Of several parts of the samples, which may be `shares` of several processes, the triangles of all are
+    decomposed once more: a tree of two levels, as in Demmel et al., "Communication-optimal parallel and
+    sequential QR and LU factorizations" (2012).
 
     Small fits are left to `small` where it is given, those of unlike size in one call.
 
@@ -99,22 +113,39 @@ def by_qr(
         return small(parameters, problem)
     if problem.segments is not None:
         return problem.each(lambda part, p: by_qr(model, p, part, small), parameters)
-    return _by_qr(model, parameters, problem)
+    size, samples = parameters.shape[1], problem.targets.shape[-2]
+    parts = cut(samples, BLOCK)
+    if parts.count == 1:
+        rss, upper = _triangle_of(model, parameters, problem)
+        return checked(rss, upper[:, :size].double())
+
+    def of_part(rows: slice) -> Tensor:
+        rss, upper = _triangle_of(model, parameters, problem.part(rows))
+        return torch.cat([rss[:, None], upper.flatten(1).double()], 1)
+
+    like = parameters.new_empty(len(parameters), 1 + (size + 1) ** 2, dtype=torch.float64)
+    with one_thread():
+        found = gathered(parts, shares, of_part, like)
+        triangles = found[..., 1:].unflatten(-1, (size + 1, size + 1)).transpose(0, 1).flatten(1, 2)
+        upper = triangle(triangles.to(parameters.dtype))
+    return checked(in_order(found[..., 0]), upper[:, :size].double())
 
 
-def _by_qr(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Linear:
+def _triangle_of(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
+    """|e|^2 [R] in float64, and the triangle of [J | e], [R, P + 1, P + 1]."""
     size = parameters.shape[1]
     rss = parameters.new_zeros(len(parameters), dtype=torch.float64)
     upper = parameters.new_zeros(len(parameters), 0, size + 1)
     for columns, squares in _scaled_blocks(model, parameters, problem):
         rss += squares.sum(1)
         upper = triangle(torch.cat([upper, columns], 1) if upper.shape[1] else columns)
-    missing = max(0, size - upper.shape[1])
-    upper = torch.nn.functional.pad(upper[:, :size], (0, 0, 0, missing)).double()
-    return checked(rss, upper)
+    missing = max(0, size + 1 - upper.shape[1])
+    return rss, torch.nn.functional.pad(upper, (0, 0, 0, missing))
 
 
-def by_normal_equations(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Linear:
+def by_normal_equations(
+    model: OutputsAndJacobian, parameters: Tensor, problem: Problem, shares: Shares = ALONE
+) -> Linear:
     """The linear problem by the sums of [J | e]^T [J | e], which square its condition number.
 
     >>> import torch
@@ -126,13 +157,34 @@ def by_normal_equations(model: OutputsAndJacobian, parameters: Tensor, problem: 
     >>> linear.root.abs().round(decimals=6)
     tensor([[[5.]]], dtype=torch.float64)
     """
-    total = parameters.new_zeros(len(parameters), *[parameters.shape[1] + 1] * 2, dtype=torch.float64)
+    by_model = partial(_squares_of, model, parameters)
+    return _of_sums(_summed(by_model, parameters, problem, BLOCK, shares))
+
+
+def _squares_of(model: OutputsAndJacobian, parameters: Tensor, problem: Problem) -> Tensor:
+    """[J | e]^T [J | e]: as Squares."""
+    total = _no_squares(parameters)
     for columns, squares in _scaled_blocks(model, parameters, problem):
         products = columns.double().mT @ columns.double()
         if problem.loss is not None:
             products[:, -1, -1] = squares.sum(1)
         total += products
-    return _of_sums(total)
+    return total
+
+
+def _no_squares(parameters: Tensor) -> Tensor:
+    return parameters.new_zeros(len(parameters), *[parameters.shape[1] + 1] * 2, dtype=torch.float64)
+
+
+def _summed(
+    squares: Callable[[Problem], Tensor], parameters: Tensor, problem: Problem, least: int, shares: Shares
+) -> Tensor:
+    """The squares of all samples: in parts of `least` or more, which several processes may share."""
+    parts = cut(problem.targets.shape[-2], least)
+    if parts.count == 1:
+        return squares(problem)
+    like = _no_squares(parameters)
+    return in_order(gathered(parts, shares, lambda rows: squares(problem.part(rows)), like))
 
 
 def _scaled_blocks(

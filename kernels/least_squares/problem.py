@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..common.segments import Segments
 from ..equations.robust import TINY
+from ..sums import sum_in_order
 from .robust import RobustLoss
 
 TOGETHER = 1 << 18  # samples of fits that are stacked at a time
@@ -92,7 +93,7 @@ class Problem:
 
     def _size(self) -> Tensor:
         squares = self.targets.double().square().sum(-1)
-        size = (squares if self.weights is None else self.weights * squares).sum(-1).sqrt()
+        size = sum_in_order(squares if self.weights is None else self.weights * squares).sqrt()
         return size if self.loss is None else size * self.loss.at(TINY)[2].sqrt()
 
     def of(self, runs: Tensor) -> "Problem":

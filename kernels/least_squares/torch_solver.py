@@ -1,13 +1,15 @@
 """R fits in eager torch, on any device, for any model with a Jacobian."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 
 import torch
 from torch import Tensor
 
+from ..sums.blocks import Shares, cut, one_thread
 from .fits import Fits
-from .linearize import BLOCK, Linearizer, OutputsAndJacobian, Squares, by_qr, is_small, linearize
+from .linearize import ALONE, BLOCK, Linearizer, OutputsAndJacobian, Squares, by_qr, is_small, linearize
 from .method import Status
 from .problem import Linear, Problem, Rules, Trials
 from .reference import iterate
@@ -31,7 +33,8 @@ class TorchSolver:
     """A Solver: fits `model` to `problem` from `parameters` [R, P], which are changed in place.
 
     `damped`: Levenberg-Marquardt, else Gauss-Newton. `squares` makes the normal equations of a large problem
-    where it is given, and `small` linearizes small ones; else both are done by the model.
+    where it is given, and `small` linearizes small ones; else both are done by the model. `shares` say which
+    parts of a large problem's samples are linearized here: all processes make their steps together.
 
     >>> import torch
     >>> from packtrain.kernels.least_squares import Problem, Rules, TorchSolver
@@ -52,13 +55,15 @@ class TorchSolver:
         damped: bool,
         squares: Squares | None = None,
         small: Linearizer | None = None,
+        shares: Shares = ALONE,
     ) -> None:
         self.model, self.problem, self.rules, self.damped = model, problem, rules, damped
-        self.squares, self.small = squares, small
+        self.squares, self.small, self.shares = squares, small, shares
         self.parameters = parameters
         self.together = self._together()
         self.steps_done = torch.zeros_like(rules.steps)
-        parts = [self._start(runs) for runs in torch.arange(len(parameters)).split(self.together)]
+        with self._threads():
+            parts = [self._start(runs) for runs in torch.arange(len(parameters)).split(self.together)]
         self.fits = Fits.join(parts)
 
     @property
@@ -83,8 +88,9 @@ class TorchSolver:
         rss, gradient, damping = (self.rules.ftol.new_full(rows, torch.nan) for _ in range(3))
         path = self.parameters.new_full((*rows, size), torch.nan)
         trials = Trials(running, rss, gradient, damping, path)
-        for places in torch.arange(len(running), device=running.device).split(self.together):
-            self._advance(running[places], places, trials)
+        with self._threads():
+            for places in torch.arange(len(running), device=running.device).split(self.together):
+                self._advance(running[places], places, trials)
         self.parameters.copy_(self.fits.parameters)
         return trials
 
@@ -94,6 +100,11 @@ class TorchSolver:
         for runs in torch.arange(len(parameters), device=parameters.device).split(self.together):
             yield runs, by_qr(self.model, parameters[runs], problem.of(runs), self.small)
 
+    def _threads(self) -> AbstractContextManager[object]:
+        """One thread where samples are shared out: how many there are changes bits of LAPACK's."""
+        large = not self.problem.segments and cut(self.problem.targets.shape[-2], BLOCK).count > 1
+        return one_thread() if large and not self.parameters.is_cuda else nullcontext()
+
     def _together(self) -> int:
         """How many fits are advanced at a time; where no Jacobian is stored, as many as have room."""
         size = self.parameters.shape[1]
@@ -102,7 +113,7 @@ class TorchSolver:
         return together(self.problem, size)
 
     def _linearize(self, parameters: Tensor, problem: Problem) -> Linear:
-        return linearize(self.model, parameters, problem, self.squares, self.small)
+        return linearize(self.model, parameters, problem, self.squares, self.small, self.shares)
 
     def _start(self, runs: Tensor) -> Fits:
         runs = runs.to(self.parameters.device)

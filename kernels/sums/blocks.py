@@ -3,8 +3,10 @@
 How many threads, processes or devices share the blocks changes no bit of the sum.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
@@ -12,7 +14,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+IN_CACHE = 1 << 14  # numbers that are added at a time
 MOST_BLOCKS = 16  # so many processes can share a sum
+
+_threads: ContextVar[int] = ContextVar("threads", default=0)  # those outside of one_thread
 
 
 class Shares(Protocol):
@@ -27,9 +32,25 @@ class Shares(Protocol):
         ...
 
 
+class Alone:
+    """The Shares of one process: it has all blocks.
+
+    >>> Alone().own(3), Alone().everywhere(torch.ones(3), 3).tolist()
+    (range(0, 3), [1.0, 1.0, 1.0])
+    """
+
+    def own(self, count: int) -> range:
+        """All."""
+        return range(count)
+
+    def everywhere(self, part: Tensor, count: int) -> Tensor:
+        """What is here."""
+        return part
+
+
 @dataclass(frozen=True)
 class Cut:
-    """`total` samples in blocks of `size`, a power of 2; the last may have fewer.
+    """`total` samples in blocks of `size`; the last may have fewer.
 
     >>> cut = Cut(total=10, size=4)
     >>> cut.count, cut.rows(range(1, 3))
@@ -64,19 +85,10 @@ def cut(total: int, least: int) -> Cut:
     >>> cut(100, least=128).count, cut(1000, least=128), cut(100_000, least=128)
     (1, Cut(total=1000, size=128), Cut(total=100000, size=8192))
     """
-    size = power_of_2(least)
+    size = least
     while size * MOST_BLOCKS < total:
         size *= 2
     return Cut(total, size)
-
-
-def power_of_2(least: int) -> int:
-    """The smallest power of 2 that is no less.
-
-    >>> power_of_2(5), power_of_2(8)
-    (8, 8)
-    """
-    return 1 << max(0, least - 1).bit_length()
 
 
 def each_on_one_thread(work: Callable[[int], object], blocks: range) -> None:
@@ -91,16 +103,31 @@ def each_on_one_thread(work: Callable[[int], object], blocks: range) -> None:
     >>> numbers
     [1, 1, 1]
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread() as threads:
         if threads == 1 or len(blocks) <= 1:
             for block in blocks:
                 work(block)
         else:
             list(_pool(threads).map(work, blocks))
+
+
+@contextmanager
+def one_thread() -> Iterator[int]:
+    """Inside `with`, torch computes on one thread -> how many there are for each_on_one_thread.
+
+    >>> with one_thread():
+    ...     torch.get_num_threads()
+    1
+    """
+    threads = torch.get_num_threads()
+    there_are = _threads.get() or threads
+    kept = _threads.set(there_are)
+    torch.set_num_threads(1)
+    try:
+        yield there_are
     finally:
         torch.set_num_threads(threads)
+        _threads.reset(kept)
 
 
 @cache
@@ -108,13 +135,37 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "packtrain-blocks", torch.set_num_threads, (1,))
 
 
-def in_order(parts: Tensor, shares: Sequence[float]) -> Tensor:
-    """The sum of parts [K, ...] times their `shares`, in their order: [...] in float64.
+def gathered(cut: Cut, shares: Shares, work: Callable[[slice], Tensor], like: Tensor) -> Tensor:
+    """What work(rows) gives of each block, as `like`, computed where `shares` say: [count, *like.shape].
+
+    >>> gathered(Cut(5, 2), Alone(), lambda rows: torch.tensor(float(rows.start)), torch.empty(()))
+    tensor([0., 2., 4.])
+    """
+    own = shares.own(cut.count)
+    parts = like.new_empty(len(own), *like.shape)
+
+    def compute(block: int) -> None:
+        parts[block - own.start].copy_(work(cut.block(block)))
+
+    if like.is_cuda:
+        for block in own:
+            compute(block)
+    else:
+        each_on_one_thread(compute, own)
+    return shares.everywhere(parts, cut.count)
+
+
+def in_order(parts: Tensor, shares: Sequence[float] = ()) -> Tensor:
+    """The sum of parts [K, ...], times their `shares` where given, in their order: [...] in float64.
 
     >>> in_order(torch.tensor([[1.0], [3.0]]), [0.25, 0.75])
     tensor([2.5000], dtype=torch.float64)
     """
-    total = parts[0].double() * shares[0]
-    for part, share in zip(parts[1:], shares[1:], strict=True):
-        total += part.double() * share
+    shares = shares or [1.0] * len(parts)
+    total = torch.zeros_like(parts[0], dtype=torch.float64)
+    some = max(1, total.numel()) if parts.is_cuda else IN_CACHE
+    columns = [part.reshape(-1).split(some) for part in (total, *parts)]
+    for piece, *pieces in zip(*columns, strict=True):
+        for part, share in zip(pieces, shares, strict=True):
+            piece += part.double() * share
     return total

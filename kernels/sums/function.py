@@ -4,7 +4,7 @@ from torch import Tensor
 
 
 def sum_in_order(terms: Tensor, backend: str = "reference") -> Tensor:
-    """The sum of each row: terms [R, S] -> [R] in their dtype, in an order that depends on S alone.
+    """The sum of each row: terms [..., S] -> [...] in their dtype, in an order that depends on S alone.
 
     torch's own sums depend on R too: several threads share a long row, but not one of many rows.
 
@@ -22,13 +22,13 @@ def sum_in_order(terms: Tensor, backend: str = "reference") -> Tensor:
 
 def _by_halves(terms: Tensor) -> Tensor:
     """Adds the second half to the first, until one number is left."""
-    size = terms.shape[1]
+    size = terms.shape[-1]
     if size <= 1:
-        return terms.sum(1)
+        return terms.sum(-1)
     half = size - size // 2
-    sums = terms[:, :half].clone()
-    sums[:, : size - half] += terms[:, half:]
+    sums = terms[..., :half].clone()
+    sums[..., : size - half] += terms[..., half:]
     while half > 1:
         size, half = half, half - half // 2
-        sums[:, : size - half] += sums[:, half:size]
-    return sums[:, 0]
+        sums[..., : size - half] += sums[..., half:size]
+    return sums[..., 0]

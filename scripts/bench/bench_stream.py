@@ -2,8 +2,8 @@
 
 python -m scripts.bench.bench_stream gib=4 repeats=3 folder=/tmp/rows [mosaic=PYTHON]
 
-Files of random rows of 32 float32 columns are made in `folder`, as Parquet and as NPY, and left there. Each case
-is a process of its own, in turns; `mosaic` is a Python that has mosaicml-streaming, which takes an older NumPy.
+Files of random rows of 32 float32 columns are made in `folder`, as Parquet and as NPY, and left there. Each
+case is a process of its own; `mosaic` is a Python that has mosaicml-streaming, which takes an older NumPy.
 """
 
 import json
@@ -26,14 +26,14 @@ RESULTS = Path(__file__).parent / "results" / "stream_cpu_x86-64_2-cores.csv"
 CASES = (
     ("reading_parquet", "rows.parquet"),
     ("training", "rows.parquet"),
-    ("reading_few_parquet", "rows.parquet"),
-    ("training_few", "rows.parquet"),
     ("reading_npy", "rows.npy"),
     ("training", "rows.npy"),
-    ("training_few", "rows.npy"),
-    ("data_loader", "rows.npy"),
     ("training", "part.npy"),
     ("memory", "part.npy"),
+    ("data_loader", "rows.npy"),
+    ("training_few", "rows.npy"),
+    ("reading_few_parquet", "rows.parquet"),
+    ("training_few", "rows.parquet"),
     ("training_few", "part.npy"),
     ("memory_few", "part.npy"),
 )
@@ -50,7 +50,7 @@ AGAINST = {
 def make(folder: Path, gib: float) -> None:
     """rows.npy and rows.parquet with the same rows, unless they are there."""
     rows = int(gib * 2**30) // (4 * COLUMNS) // GROUP * GROUP
-    if (folder / "rows.npy").exists():
+    if (folder / "part.npy").exists():
         return
     names = [f"x{column}" for column in range(COLUMNS - 1)] + ["y"]
     drawn = np.random.default_rng(0)
@@ -81,22 +81,16 @@ def main(*words: str) -> None:
     if python := given.get("mosaic"):
         if not (folder / "mds").exists():
             measured("mosaic_writing", folder / "mds", python)
-        runs.append(("mosaic", python, folder / "mds"))
+        runs.insert(6, ("mosaic", python, folder / "mds"))
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for _ in range(repeats):
         for case, python, file in runs:
             one = measured(case, file, python)
             found.setdefault((case, file.name), []).append(one)
-            print(
-                case,
-                file.name,
-                f"{one['rows'] / one['seconds'] / 1e6:.2f} M rows/s, {one['gib']:.2f} GiB, {one.get('processor', 0):.1f} s",
-                flush=True,
-            )
-    rows = [_row(case, file, some, found) for (case, file), some in found.items()]
-    record.write(Path(given.get("results", RESULTS)), rows)
-    for row in rows:
-        print(row)
+            speed, processor = f"{_speed(one) / 1e6:.2f} M rows/s", f"{one['processor']:.1f} s of a processor"
+            print(case, file.name, speed, processor, f"{one['gib']:.2f} GiB", flush=True)
+            rows = [_row(*key, some, found) for key, some in found.items()]
+            record.write(Path(given.get("results", RESULTS)), rows)
 
 
 def _row(case: str, file: str, some: list[dict[str, Any]], found: dict[Any, Any]) -> dict[str, Any]:
@@ -111,7 +105,7 @@ def _row(case: str, file: str, some: list[dict[str, Any]], found: dict[Any, Any]
     }
     row["processor_seconds_per_1e6_rows"] = round(statistics.median(map(_processor, some)), 4)
     row |= {"peak_gib": round(max(one["gib"] for one in some), 3), "window_gib": "", "than": "", "ratio": ""}
-    if (case, file) in AGAINST:
+    if AGAINST.get((case, file)) in found:
         other = AGAINST[case, file]
         than = statistics.median(map(_speed, found[other]))
         row |= {"than": " ".join(other), "ratio": round(median / than, 3)}

@@ -65,7 +65,7 @@ def reading_npy(file: Path) -> dict[str, Any]:
         with file.open("rb", buffering=0) as opened:
             opened.seek(offset)
             for _ in range(0, rows, ROWS):
-                yield opened.readinto(memoryview(buffer).cast("B")) // (4 * columns)
+                yield opened.readinto(buffer.reshape(-1).view(np.uint8).data) // (4 * columns)
 
     return _timed(blocks())
 
@@ -78,6 +78,7 @@ def training(file: Path, kind: str = "stream", columns: int = 32) -> dict[str, A
     import torch  # noqa: PLC0415 (as above)
 
     from packtrain.trainer.config import schema  # noqa: PLC0415 (as above)
+    from packtrain.trainer.data.order import BlockOrder  # noqa: PLC0415 (as above)
     from packtrain.trainer.session import Session  # noqa: PLC0415 (as above)
 
     names = _names(file)[-columns:]
@@ -103,8 +104,9 @@ def training(file: Path, kind: str = "stream", columns: int = 32) -> dict[str, A
             session.advance()
             yield (session.step - step) * BATCH
 
-    timed, blocks = _timed(slices()), session.engine.order.blocks
-    window = 2 * blocks.largest * 4 * len(names) / 2**30
+    timed, order = _timed(slices()), session.engine.order
+    assert isinstance(order, BlockOrder)
+    window = 2 * order.blocks.largest * 4 * len(names) / 2**30
     digest = float(session.engine.model.parameters.detach().double().sum())
     streamed = session.data.train.streamed
     assert torch.isfinite(session.engine.model.parameters).all()
@@ -126,7 +128,7 @@ def _names(file: Path) -> list[str]:
 
 
 def data_loader(file: Path) -> dict[str, Any]:
-    """torch's DataLoader with two workers over the mapped array, a batch of random rows at a time; no training."""
+    """torch's DataLoader with two workers, a batch of random rows at a time; no training."""
     from torch.utils.data import BatchSampler, DataLoader, RandomSampler  # noqa: PLC0415 (as above)
 
     class Rows:
@@ -157,7 +159,7 @@ def _until(loader: Any, seconds: float) -> Iterator[int]:
 
 def mosaic(folder: Path) -> dict[str, Any]:
     """mosaicml-streaming's local reading with two workers, shuffled; no training."""
-    from streaming import StreamingDataset  # noqa: PLC0415 (as above)
+    from streaming import StreamingDataset  # type: ignore # noqa: PLC0415 (as above)
     from torch.utils.data import DataLoader  # noqa: PLC0415 (as above)
 
     dataset = StreamingDataset(local=str(folder), shuffle=True, batch_size=BATCH)
@@ -166,7 +168,7 @@ def mosaic(folder: Path) -> dict[str, Any]:
 
 def mosaic_writing(folder: Path) -> dict[str, Any]:
     """The first rows of rows.npy beside the folder, as MDS has them."""
-    from streaming import MDSWriter  # noqa: PLC0415 (as above)
+    from streaming import MDSWriter  # type: ignore # noqa: PLC0415 (as above)
 
     rows = np.load(folder.parent / "rows.npy", mmap_mode="r")[: 1 << 19]
     with MDSWriter(out=str(folder), columns={"row": f"ndarray:float32:{rows.shape[1]}"}) as out:

@@ -16,7 +16,7 @@ from scripts.image.tool import ROOT, Tool
 FORMAT = "--format", "docker"  # the other one has no HEALTHCHECK
 OPTIONS = {"docker": (), "podman": FORMAT, "buildah": (*FORMAT, "--isolation", "chroot")}
 STEP = re.compile(r"(?:\[\d/\d\] )?(?:STEP \d+/\d+: |COMMIT)(.*)")
-INSTALLATION = "pip install"
+INSTALLATION = "/opt/packtrain/bin/pip install"
 SHOWN = 70  # characters of a step
 TAIL = 40  # lines of what was said, of a build that fails
 

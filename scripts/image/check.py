@@ -14,7 +14,7 @@ from scripts.image.tool import Tool
 
 INSIDE = Path(__file__).with_name("inside.py")
 PREFIX = "org.opencontainers.image."
-LABELS = "title", "description", "version", "revision", "licenses", "base.name"
+LABELS = "title", "description", "version", "licenses", "base.name"
 PORT = "7070"  # the one that the image's own check of its health asks
 
 

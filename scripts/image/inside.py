@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-DEADLINE = 120.0  # seconds, of each
+DEADLINE = 300.0  # seconds, of each
 SAMPLES = Path("outputs/image")
 
 

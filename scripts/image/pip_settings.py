@@ -11,9 +11,9 @@ SETTING = re.compile(r"^(?:global|install|:env:)\.([\w-]+)='(.*)'$")
 
 
 def settings() -> dict[str, list[str]]:
-    """The settings of this Python's pip that say where packages come from."""
+    """The settings of this Python's pip that say where packages come from; none where it has no pip."""
     command = sys.executable, "-m", "pip", "config", "list"
-    return read(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return read(subprocess.run(command, capture_output=True, text=True).stdout)
 
 
 def read(listed: str) -> dict[str, list[str]]:

@@ -47,6 +47,7 @@ TESTS: dict[str, tuple[str, ...]] = {  # the first row that a file's path starts
     "trainer/pruning/": ("tests/trainer/pruning/test_pruner.py",),
     "trainer/tensorboard/": ("tests/trainer/tensorboard/test_events.py",),
     "trainer/engines/faults": ("tests/trainer/engines/test_diverged.py",),
+    "trainer/engines/split": ("tests/trainer/engines/test_split.py",),
     "trainer/engines/parted": ("tests/trainer/engines/test_parted.py",),
     "trainer/engines/": ("tests/trainer/engines/test_step.py", DIVERGENCE),
     "kernels/common/": ("tests/kernels/common",),
@@ -57,6 +58,7 @@ TESTS: dict[str, tuple[str, ...]] = {  # the first row that a file's path starts
         DIVERGENCE,
     ),
     "kernels/descent/triton/": (INFINITE, *TRITON),
+    "kernels/sums/blocks": ("tests/trainer/engines/test_split.py",),
     "kernels/least_squares/numba": ("tests/kernels/least_squares/test_numba_solver.py",),
     "kernels/least_squares/": ("tests/kernels/least_squares",),
 }

@@ -148,7 +148,7 @@ def _composed(config: Any, prefix: str = "") -> DictConfig:
 
 
 def _searched(config: Config) -> set[str]:
-    """The fields of search.space; of a group whose kind is searched, too, none: its runs have different ones."""
+    """The fields of search.space; of a group whose kind is searched too none, as not all runs have them."""
     space = config.search.space
     if not isinstance(space, dict):
         raise UserError(

@@ -113,6 +113,8 @@ def run(
             if pack.config.monitor.pictures and command and not session.interrupted:
                 _draw(result, folder, monitor)
     _print(console, result, folder, bool(command))
+    if session.interrupted:
+        signals.hand_over()
     return Ended(signals.exit_code or int(result.best_run is None), session.interrupted)
 
 
@@ -140,7 +142,7 @@ def stopped_by(stop: Callable[[], str], crew: Crew | None) -> Callable[[], str]:
     return stop if crew is None else lambda: stop() or crew.trouble
 
 
-def _prepare(pack: Pack, crew: Crew | None) -> Session:
+def _prepare(pack: Pack, crew: Crew | None = None) -> Session:
     """The session that trains `pack`, after saying what a reader should know of its data."""
     loading = Stopwatch()
     with loading.running():
@@ -174,8 +176,8 @@ def train(
 ) -> None:
     """Advances the session to its end, or until a signal comes, and saves checkpoints, the last one then.
 
-    No slice of steps goes beyond the next `pause` after a step. `stop` may say a reason, too. Raises UserError
-    where data can't be read any more, after saving what was trained.
+    No slice of steps goes beyond the next `pause` after a step. `stop` may say a reason, too.
+    Raises UserError where data can't be read any more, after saving what was trained.
 
     >>> from packtrain.trainer.config.schema import *
     >>> config = Config(

@@ -59,12 +59,17 @@ class Order:
         """The epochs that steps start..stop-1 reach into."""
         return range(start * self.batch // self.size, (stop * self.batch - 1) // self.size + 1)
 
-    def indices(self, start: int, stop: int) -> Tensor:
-        """The samples of steps start..stop-1: [S, B], or [S, R, B] where each run has its own order."""
+    def indices(self, start: int, stop: int, places: slice = slice(None)) -> Tensor:
+        """The samples of steps start..stop-1: [S, B], or [S, R, B] where each run has its own order.
+
+        With `places` those at some places of each minibatch.
+        """
         steps = torch.arange(start, stop, device=self.device)
-        stream = steps[:, None] * self.batch + torch.arange(self.batch, device=self.device)
+        stream = steps[:, None] * self.batch + torch.arange(self.batch, device=self.device)[places]
         if self.seeds is None:
             return stream % self.size
+        if not stream.numel():  # a rank without samples
+            return stream.new_empty(len(steps), *self.seeds.shape, 0)
         samples = permutation(self.seeds, Purpose.ORDER, stream, self.size)
         return samples if samples.dim() == 2 else samples.transpose(0, 1)
 
@@ -131,17 +136,17 @@ class BlockOrder(Order):
     >>> seed, blocks = torch.tensor(0), Blocks.even(samples=6, block=2, window=4)
     >>> order = BlockOrder(6, 2, seed, torch.device("cpu"), blocks)
     >>> order.indices(0, 3).tolist()
-    [[0, 1], [4, 3], [5, 2]]
+    [[3, 2], [1, 0], [4, 5]]
     """
 
     blocks: Blocks
     known: dict[int, Epoch] = field(default_factory=dict, compare=False, repr=False)
 
-    def indices(self, start: int, stop: int) -> Tensor:
-        """The samples of steps start..stop-1: [S, B]."""
+    def indices(self, start: int, stop: int, places: slice = slice(None)) -> Tensor:
+        """The samples of steps start..stop-1, at some `places` of each minibatch: [S, B]."""
         windows = self.windows(self.reach(start, stop))
         found = windows.samples(start * self.batch, stop - start, self.batch)
-        return found.to(self.device)
+        return found[:, places].to(self.device)
 
     def reach(self, start: int, stop: int) -> range:
         """The windows that steps start..stop-1 reach into."""

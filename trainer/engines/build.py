@@ -78,7 +78,7 @@ def make_engine(pack: Pack, model: Model, data: Dataset, choice: Choice, ranks: 
     ('fused', 9)
     """
     if pack.config.optimizer.kind in LEAST_SQUARES:
-        return _least_squares(pack, model, data, choice)
+        return _least_squares(pack, model, data, choice, ranks)
     make = partial(first_order, choice=choice, ranks=ranks)
     return PartedEngine(pack, model, _counted(data), make, undivided=ranks.size > 1)
 
@@ -110,7 +110,9 @@ def first_order(
     return StepEngine(*given, capture=capture, ranks=ranks)
 
 
-def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> LeastSquaresEngine:
+def _least_squares(
+    pack: Pack, model: Model, data: Dataset, choice: Choice, ranks: Ranks
+) -> LeastSquaresEngine:
     _check_size(pack, model)
     data = _counted(data)
     order = Order(len(data), len(data), None, data.inputs.device)
@@ -131,7 +133,7 @@ def _least_squares(pack: Pack, model: Model, data: Dataset, choice: Choice) -> L
         solver = NumbaSolver(model.graph, problem, parameters, rules, damped)
     else:
         solver = TorchSolver(
-            model.jacobian, problem, parameters, rules, damped, *_by_triton(model, choice.backend)
+            model.jacobian, problem, parameters, rules, damped, *_by_triton(model, choice.backend), ranks
         )
     every, level = pack.config.monitor.every, profile_level(pack.config.fit)
     fitter = _fitter(model, choice.backend)

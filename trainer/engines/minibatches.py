@@ -31,17 +31,17 @@ class Streaming:
     """The minibatches of `rows` steps at a time, copied from the ring; they are valid until the next call."""
 
     def __init__(self, ring: Ring, rows: int) -> None:
-        self.ring, self.order, self.rows = ring, ring.order, rows
+        self.ring, self.rows = ring, rows
         self.room = Batches(self._room(ring.inputs), self._room(ring.targets))
 
     def _room(self, samples: Tensor) -> Tensor:
-        return samples.new_empty(self.rows, len(samples), self.order.batch)
+        return samples.new_empty(self.rows, len(samples), self.ring.order.batch)
 
     def __call__(self, first: int) -> Batches:
         """The minibatches of the steps from `first` on."""
-        ring, reach = self.ring, self.order.reach(first, first + self.rows)
+        ring, reach = self.ring, self.ring.reach(first, first + self.rows)
         ring.hold(reach)
-        _take(ring.inputs, ring.targets, ring.windows(reach), self.order, first, self.room)
+        _take(ring.inputs, ring.targets, ring.windows(reach), ring.order, first, self.room)
         ring.hold(reach[-1:])  # what comes before was copied, so that what comes next can be read
         return self.room
 
@@ -91,9 +91,7 @@ class Minibatches:
         return Shuffle(keys, epochs.start, self.order.batch)
 
 
-def _take(
-    inputs: Tensor, targets: Tensor, windows: Windows, order: BlockOrder, first: int, room: Batches
-) -> None:
+def _take(inputs: Tensor, targets: Tensor, windows: Windows, order: Order, first: int, room: Batches) -> None:
     """Copies the minibatches of the steps from `first` on, whose samples lie in `windows`."""
     place = first * order.batch
     if not inputs.is_cuda:

@@ -1,14 +1,15 @@
 """The step engine: a Python loop of minibatch, loss, gradient and update; on CUDA a captured graph."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from ...kernels.sums import sum_in_order
 from ...kernels.sums.blocks import in_order
+from ..data.dataset import Dataset
+from ..models.base import Model
 from ..optimizers import State
 from ..ranks.group import ALONE, Ranks
+from .plan import Plan
 from .split import cut_of
 from .tabulated import TabulatedEngine
 
@@ -21,16 +22,27 @@ class StepEngine(TabulatedEngine):
     The tables are read through `row`, a counter on the device. So the step is the same sequence of
     kernels every time, and `capture` can record it once in a CUDA graph (static) instead of launching
     it from Python each time (dynamic).
+
+    A minibatch is `cut` into blocks, whose losses and gradients are added in their order. Of several `ranks`
+    each computes some, of the samples `rows`, and all make the same update; a collective isn't captured.
     """
 
     kind = "step"
 
-    def __init__(self, *arguments: Any, capture: bool = False, ranks: Ranks = ALONE, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.ranks = ranks
-        self.cut = cut_of(self.model, self.order.batch)
-        mean = self.model.loss_kind.mean
-        self.shares = [self.cut.share(block) if mean else 1.0 for block in range(self.cut.count)]
+    def __init__(
+        self,
+        model: Model,
+        data: Dataset,
+        plan: Plan,
+        every: int = 1,
+        capture: bool = False,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        self.ranks, self.cut = ranks, cut_of(model, plan.order.batch)
+        blocks, mean = self.cut.count, model.loss_kind.mean
+        self.shares = [self.cut.share(block) if mean else 1.0 for block in range(blocks)]
+        self.rows = slice(None) if blocks == 1 else self.cut.rows(ranks.own(blocks))
+        super().__init__(model, data, plan, every)
         self.backend = self.model.backend
         self.capture = capture
         self.warm_up = WARM_UP
@@ -50,7 +62,7 @@ class StepEngine(TabulatedEngine):
         start, whole = self.block * self.capacity, self.order.whole
         nothing = self.runs.new_empty(self.capacity, 0)
         order = self.ring or self.order
-        indices = nothing if whole else order.indices(start, start + self.capacity)
+        indices = nothing if whole else order.indices(start, start + self.capacity, self.rows)
         coefficients, lr, slot = super()._tables()
         step = torch.arange(start, start + self.capacity, device=self.runs.device)
         wanted, keys = step[:, None] < self.steps, self.model.keys(step)
@@ -64,7 +76,7 @@ class StepEngine(TabulatedEngine):
     def _execute(self, first: int, count: int) -> None:
         if self.ring:
             start = self.block * self.capacity + first
-            self.ring.hold(self.ring.order.reach(start, start + count))
+            self.ring.hold(self.ring.reach(start, start + count))
         self.row.fill_(first)
         for _ in range(count):
             self._go()
@@ -108,21 +120,20 @@ class StepEngine(TabulatedEngine):
         """Those of the mean over the minibatch, or of the sum: [R], [R, P]."""
         if self.cut.count == 1:
             return self.model.loss_and_gradient(*self._minibatch(indices), keys=keys)
-        own = self.ranks.own(self.cut.count)
-        rows = self.cut.rows(own)
-        part = self.model.by_blocks(self.cut, own, *self._minibatch(indices[..., rows], rows), keys=keys)
-        parts = self.ranks.everywhere(part, self.cut.count)
+        parts = self.model.by_blocks(self.cut, self.ranks, *self._minibatch(indices), keys=keys)
         total = in_order(parts, self.shares).to(self.model.parameters.dtype)
         return total[:, 0], total[:, 1:]
 
-    def _minibatch(self, indices: Tensor, rows: slice = slice(None)) -> list[Tensor]:
-        """Inputs, targets and, where there are any, weights: those of some `rows`, which `indices` are of."""
+    def _minibatch(self, indices: Tensor) -> list[Tensor]:
+        """Inputs, targets and, where there are any, weights: of the samples that this rank has."""
         place = self.ring.samples if self.ring else self.data
         data = [place.inputs, place.targets]
         if self.weights is not None:
             data.append(self.weights)
         if self.order.whole:
-            return [part[..., rows, :] for part in data[:2]] + [part[..., rows] for part in data[2:]]
+            return [part[..., self.rows, :] for part in data[:2]] + [
+                part[..., self.rows] for part in data[2:]
+            ]
         if indices.dim() == 1:
             return [part.index_select(int(self.data.of_runs), indices) for part in data]
         if self.data.of_runs:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..data.dataset import Dataset
-from ..data.order import BlockOrder, Order
+from ..data.order import Order
 from ..data.stream.ring import Ring, ring_of
 from ..data.stream.streamed import Streamed
 from ..models.base import Model
@@ -192,10 +192,7 @@ def endings_of(
 
 def _ring(data: Dataset, order: Order) -> Ring | None:
     """Where the samples of a stream are while it trains; None of samples in memory."""
-    if not isinstance(data, Streamed):
-        return None
-    assert isinstance(order, BlockOrder)
-    return ring_of(data.stream, order)
+    return ring_of(data.stream, order) if isinstance(data, Streamed) else None
 
 
 def _power_of_2(most: int) -> int:

@@ -10,17 +10,20 @@ from typing import IO
 from filelock import FileLock, Timeout
 
 from ...kernels.common.errors import UserError
+from .slurm import restarts
 
 FILE = ".lock"
 CLAIM = ".claim"  # of the worker that trains a pack of a sweep which several share
 TURN = ".turn"  # of the worker that writes what concerns the whole of such a sweep
 GLANCE = 0.1  # seconds for which a folder may seem taken because another process looks whether it is
+LINGERS = 120.0  # and because the former start of a job, on a node that failed, isn't gone yet
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Inside `with`, only this process writes into `folder`; however it ends, the system lets go of it.
 
+    A job that its scheduler started again waits for its former start to be gone.
     Raises UserError where another process has it, or where nothing can be written.
 
     >>> import tempfile
@@ -33,7 +36,7 @@ def locked(folder: Path) -> Iterator[None]:
     lock = FileLock(folder / FILE)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=GLANCE)
+        lock.acquire(timeout=LINGERS if restarts() else GLANCE)
     except Timeout:
         raise _taken(folder) from None
     except OSError as error:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...kernels.equations.losses import Loss, loss_of
 from ...kernels.loss import loss_constants
-from ...kernels.sums.blocks import Cut, each_on_one_thread
+from ...kernels.sums.blocks import Cut, Shares, gathered
 from .metrics import metrics_of
 
 
@@ -21,7 +21,8 @@ class Model(ABC):
     `layout` maps the names of its parts, in order, to their shapes in one run. `backend` computes the loss,
     its gradient and predictions: reference, triton or numba. `loss_constants` [R, C] are the loss's numbers.
     `seeds` [R] are the runs'. `one_hot`: so are the targets it is trained on. `weighs_errors`: weights
-    multiply squared errors, inside the loss, as least squares have it.
+    multiply squared errors, inside the loss, as least squares have it. `adds_up`: a minibatch's gradient is
+    the mean, or the sum, of those of its parts.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Model(ABC):
         self.seeds = parameters.new_zeros(len(parameters), dtype=torch.int64)
         self.backend = backend
         self.one_hot = self.weighs_errors = False
+        self.adds_up = True
 
     @property
     def runs(self) -> int:
@@ -83,34 +85,28 @@ class Model(ABC):
     def by_blocks(
         self,
         cut: Cut,
-        own: range,
+        shares: Shares,
         inputs: Tensor,
         targets: Tensor,
         weights: Tensor | None = None,
         keys: Tensor | None = None,
     ) -> Tensor:
-        """(L, dL/dp) of each of the blocks `own` of a minibatch that is `cut`, by itself: [own, R, 1 + P].
+        """(L, dL/dp) of each block of a minibatch that is `cut`, by itself: [K, R, 1 + P], everywhere.
 
-        Inputs, targets and weights are those of these blocks; see loss. A block has the same bits whichever
-        others are computed here.
+        Inputs, targets and weights are those of the blocks that `shares` compute here; see loss. A block has
+        the same bits wherever it is computed.
         """
-        first = cut.rows(own).start
-        parts = self.parameters.new_empty(len(own), self.runs, 1 + self.parameters.shape[1])
+        first = cut.rows(shares.own(cut.count)).start
 
-        def compute(block: int) -> None:
-            rows = cut.block(block)
+        def block(rows: slice) -> Tensor:
             here = slice(rows.start - first, rows.stop - first)
             part = None if weights is None else weights[..., here]
             drawn = None if keys is None else self.keys_from(keys, rows.start)
             loss, gradient = self.loss_and_gradient(inputs[..., here, :], targets[..., here, :], part, drawn)
-            parts[block - own.start].copy_(torch.cat([loss[:, None], gradient], 1))
+            return torch.cat([loss[:, None], gradient], 1)
 
-        if self.parameters.is_cuda:
-            for block in own:
-                compute(block)
-        else:
-            each_on_one_thread(compute, own)
-        return parts
+        like = self.parameters.detach().new_empty(self.runs, 1 + self.parameters.shape[1])
+        return gathered(cut, shares, block, like)
 
     def keys_from(self, keys: Tensor, sample: int) -> Tensor:
         """The keys of a step -> those of its samples from one on: a multiple of the size of blocks."""

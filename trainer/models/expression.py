@@ -1,11 +1,12 @@
 """The expression model: a graph of equations, P learnable numbers a run."""
 
+import torch
 from torch import Tensor
 
 from ...kernels.equations.losses import Loss
 from ...kernels.expression import expression, expression_loss, jacobian
 from ...kernels.language import Graph
-from ...kernels.sums.blocks import Cut
+from ...kernels.sums.blocks import Cut, Shares
 from .base import Model
 
 
@@ -38,20 +39,26 @@ class ExpressionModel(Model):
     def by_blocks(
         self,
         cut: Cut,
-        own: range,
+        shares: Shares,
         inputs: Tensor,
         targets: Tensor,
         weights: Tensor | None = None,
         keys: Tensor | None = None,
     ) -> Tensor:
-        """(L, dL/dp) of each of the blocks `own`, by Numba in float64; see Model.by_blocks."""
+        """(L, dL/dp) of each block; by Numba in float64, in one call. See Model.by_blocks."""
         if self.backend != "numba":
-            return super().by_blocks(cut, own, inputs, targets, weights, keys)
+            return super().by_blocks(cut, shares, inputs, targets, weights, keys)
         # numba takes a second to import
         from ...kernels.expression.numba_kernel import means_of_blocks  # noqa: PLC0415 (see above)
 
+        own = shares.own(cut.count)
+        if not own:
+            nothing = self.parameters.new_empty(
+                0, self.runs, 1 + self.parameters.shape[1], dtype=torch.float64
+            )
+            return shares.everywhere(nothing, cut.count)
         given = self.graph, self.parameters, inputs, targets, self.loss_kind, self.loss_constants, weights
-        return means_of_blocks(*given, size=cut.size)
+        return shares.everywhere(means_of_blocks(*given, size=cut.size), cut.count)
 
     def predict(self, inputs: Tensor) -> Tensor:
         """Outputs [R, B, T]; see Model.predict."""

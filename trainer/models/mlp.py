@@ -53,6 +53,9 @@ class MLPModel(Model):
         self.layers = len(widths) - 1
         self.widths, self.bias = tuple(widths), bias
         self.quantized, self.quantize_error = frozenset(quantized), quantize_error
+        self.adds_up = not (
+            self.quantized and quantize_error == "add"
+        )  # that is added to each sample's alike
         self.product = product
         self.activation = activation_of(activation)
         self.dropout: Dropout | None = None

@@ -54,9 +54,8 @@ class Ranks:
         most = max(map(len, shares))
         sent = part.new_zeros(most, *part.shape[1:], device=self._device(part))
         sent[: len(part)] = part
-        room = sent.new_empty(self.size * most, *part.shape[1:])
-        dist.all_gather_into_tensor(room, sent)
-        by_rank = room.view(self.size, most, *part.shape[1:])
+        by_rank = list(sent.new_empty(self.size, most, *part.shape[1:]))
+        dist.all_gather(by_rank, sent)
         whole = torch.cat([of_rank[: len(share)] for of_rank, share in zip(by_rank, shares, strict=True)])
         return whole.to(part.device)
 

@@ -1,4 +1,4 @@
-"""What search.space may vary: fields that differ inside a pack, and structure, which has a pack for each value."""
+"""What search.space may vary: fields that differ inside a pack, and structure, with a pack for each value."""
 
 import re
 from collections.abc import Sequence
@@ -30,7 +30,9 @@ def option_names(field: str, values: Sequence[Any]) -> list[str]:
     """
     for value in values:
         if not isinstance(value, str) or not OPTION.fullmatch(value):
-            raise UserError(f"{WHERE}: {field}'s choices are names of its options, as in [adam, sgd]; got {value!r}")
+            raise UserError(
+                f"{WHERE}: {field}'s choices are names of its options, as in [adam, sgd]; got {value!r}"
+            )
     return list(dict.fromkeys(values))
 
 
@@ -40,12 +42,14 @@ def check_field(field: str) -> None:
     >>> check_field("model.widths")
     >>> check_field("model.width")
     Traceback (most recent call last):
-    packtrain.kernels.common.errors.UserError: search.space: there is no field model.width (did you mean model.widths?)
+    packtrain...UserError: search.space: there is no field model.width (did you mean model.widths...)
     """
     if field.startswith(OWN) or field == "search":
         raise UserError(f"{WHERE}: {field} says how the runs are chosen, and can't be searched itself")
     if not (is_choice(field) or is_per_run(field) or _is_field(field)):
-        raise UserError(f"{WHERE}: there is no field {field}{nearest(field, [path for path, _ in all_fields()])}")
+        raise UserError(
+            f"{WHERE}: there is no field {field}{nearest(field, [path for path, _ in all_fields()])}"
+        )
 
 
 def _is_field(field: str) -> bool:

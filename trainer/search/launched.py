@@ -65,7 +65,7 @@ def run_search(sweep: Sweep, overrides: Sequence[str]) -> None:
     makes no sense, before anything is trained, and SystemExit with the exit code.
     """
     with sweep.ended():
-        words = list(_words(sweep.context.config_loader, overrides))
+        words = list(in_space(overrides, sweep.context.config_loader))
         trainer = LaunchedPacks(sweep)
         cfg = trainer.compose(words)
         pack = make_pack(cfg, words)
@@ -95,8 +95,14 @@ def launcher_of(config: DictConfig, root: Path, task: TaskFunction) -> LaunchedP
     return LaunchedPacks(Sweep(context, launcher, ours))
 
 
-def _words(loader: ConfigLoader, overrides: Sequence[str]) -> Iterator[str]:
-    """The overrides, those with several values as entries of search.space. Raises UserError."""
+def in_space(overrides: Sequence[str], loader: ConfigLoader | None = None) -> Iterator[str]:
+    """The overrides, those with several values as entries of search.space. Raises UserError.
+
+    `loader` knows the options that a glob names.
+
+    >>> list(in_space(["seed=3", "optimizer=adam,sgd", "optimizer.lr=interval(0.1, 1)"]))[1:]
+    ['search.space.optimizer={choices: [adam, sgd]}', 'search.space.optimizer.lr={low: 0.1, high: 1.0}']
+    """
     for override in OverridesParser.create(config_loader=loader).parse_overrides(list(overrides)):
         if override.is_sweep_override():
             yield f"{WHERE}.{override.get_key_element().lstrip('+')}={spelled(_space(override))}"
@@ -113,5 +119,3 @@ def _space(override: Override) -> dict[str, Any]:
     if isinstance(value, ChoiceSweep) and value.shuffle:
         raise UserError(f"{override.input_line}: a search draws values itself, without a shuffle")
     return {"choices": [Override._convert_value(one) for one in override.sweep_iterator()]}
-
-

@@ -24,7 +24,7 @@ from ..folder.plan import PlannedPack
 from ..ranks.crew import Crew
 from ..sweep.planner import apart
 from .space import Point
-from .structure import Group, Structures, grouped, spelled, words_of
+from .structure import Compose, Group, Structures, grouped, spelled, words_of
 
 log = logging.getLogger(__name__)
 RANKED = "objective", "direction", "over_seeds"  # the fields that rank the runs of a round
@@ -68,8 +68,9 @@ class Trained:
 class Trainer(Protocol):
     """Trains the packs of a round."""
 
-    def compose(self, overrides: Sequence[str]) -> DictConfig:
-        """The config of a command with these overrides, without Hydra's part. Raises UserError."""
+    @property
+    def compose(self) -> Compose:
+        """Makes the config of a command with some overrides, without Hydra's part. Raises UserError."""
         ...
 
     def train(self, root: Path, packs: Sequence[RoundPack]) -> Trained:
@@ -120,7 +121,7 @@ def _pack(folder: str, first: int, group: Group, structures: Structures) -> Roun
 
 
 def _over(config: DictConfig, points: Sequence[Point]) -> dict[str, list[Any]]:
-    """The values of each field in the runs; where nothing differs, a field with the value that it has anyway."""
+    """The values of each field in the runs; where nothing differs, a field with the value that it has."""
     if points[0] or len(points) == 1:
         return {name: [point[name] for point in points] for name in points[0]}
     name = "seed" if config.loop.steps is None else "loop.steps"
@@ -151,7 +152,7 @@ class InProcess:
 
     def __init__(
         self,
-        compose: Callable[[Sequence[str]], DictConfig],
+        compose: Compose,
         console: Console,
         stop: Stop = never,
         check: Callable[[Pack], object] = lambda _: None,

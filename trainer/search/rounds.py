@@ -1,4 +1,4 @@
-"""What search=random and search=optuna do: rounds of suggested values, trained as packs, one of each structure."""
+"""What search=random and search=optuna do: rounds of suggested values, a pack for each structure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -113,12 +113,12 @@ class _Search:
         """Trains what isn't finished, and writes and prints the results."""
         write_plan(self.root, self.plan)
         code, stopped = 0, False
-        for number in range(len(self.rounds)):
-            packs = self._ask(number)
-            code, stopped = self._train(number, packs)
+        for round_ in range(len(self.rounds)):
+            packs = self._ask(round_)
+            code, stopped = self._train(round_, packs)
             if stopped:
                 break
-            self._tell(number, packs)
+            self._tell(round_, packs)
         return self._end(code, stopped)
 
     def _before(self, command: Command, overrides: Sequence[str]) -> Plan | None:
@@ -129,23 +129,23 @@ class _Search:
             check_files(self.root, before)
         return before
 
-    def _ask(self, number: int) -> list[RoundPack]:
+    def _ask(self, round_: int) -> list[RoundPack]:
         """The packs of a round, written into the plan. Raises UserError where the first has none to train."""
         runs = self.settings.runs_per_round
-        points = self.searcher.ask(number * runs, runs)
-        packs = packs_of_round(number, points, self.structures, self.settings.max_pack)
+        points = self.searcher.ask(round_ * runs, runs)
+        packs = packs_of_round(round_, points, self.structures, self.settings.max_pack)
         refused = next((pack.planned for pack in packs if pack.planned.refused), None)
-        if refused and number == 0 and not any(pack.pack for pack in packs):
+        if refused and round_ == 0 and not any(pack.pack for pack in packs):
             (self.root / FILE).unlink()
             raise UserError(f"{refused.name}: {refused.refused}".removeprefix(": "))
-        self.rounds[number] = [pack.planned for pack in packs]
+        self.rounds[round_] = [pack.planned for pack in packs]
         new = [pack.config for pack in packs if str(pack.config.data.path) not in self.plan.files]
         files = self.plan.files | digests(new)
         self.plan = replace(self.plan, packs=_joined(self.rounds), files=files)
         write_plan(self.root, self.plan)
         return packs
 
-    def _train(self, number: int, packs: Sequence[RoundPack]) -> tuple[int, bool]:
+    def _train(self, round_: int, packs: Sequence[RoundPack]) -> tuple[int, bool]:
         """Trains what isn't finished of a round -> the exit code, and whether that ends the search.
 
         A round without any result ends it: what it lacks, the next ones would lack too.
@@ -153,15 +153,15 @@ class _Search:
         waiting = [pack for pack in packs if pack.pack and not is_finished(self.root / pack.planned.folder)]
         if not waiting:
             return 0, False
-        self.console.print(f"round {number + 1} of {len(self.rounds)}", highlight=False)
+        self.console.print(f"round {round_ + 1} of {len(self.rounds)}", highlight=False)
         trained = self.trainer.train(self.root, waiting)
         self.reasons |= trained.reasons
         nothing = not any(read_result(self.root / pack.planned.folder) for pack in packs)
-        if nothing and trained.error and number == 0:
+        if nothing and trained.error and round_ == 0:
             raise trained.error
         return (trained.code, True) if trained.stopped else (1, nothing)
 
-    def _tell(self, number: int, packs: Sequence[RoundPack]) -> None:
+    def _tell(self, round_: int, packs: Sequence[RoundPack]) -> None:
         """Tells the searcher what a round came to: None for the runs of a pack that failed."""
         runs = self.settings.runs_per_round
         values: list[float | None] = [None] * runs
@@ -173,12 +173,12 @@ class _Search:
                 values[place] = self.objective.of(nested(line))
                 if line["outcome"].startswith(PRUNED):
                     pruned[place] = line["steps"]
-        self.searcher.tell(number * runs, values, pruned)
+        self.searcher.tell(round_ * runs, values, pruned)
 
     def _end(self, code: int, stopped: bool) -> Ended:
         """Writes and prints the results of all."""
         waiting = unfinished(self.root, self.plan)
-        report(self.root, self.plan, {pack.folder: STOPPED for pack in waiting} | self.reasons)
+        report(self.root, self.plan, self.reasons, STOPPED)
         best = _best(self.root, self.space, self.objective)
         if best:
             next_steps(self.console, best=best)

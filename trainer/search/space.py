@@ -99,7 +99,9 @@ def _values(cfg: DictConfig, field: str, given: Mapping[str, Any]) -> Interval |
     if not {"low", "high"} <= given.keys() <= {*INTERVAL}:
         raise UserError(f"{WHERE}: {field} has a low and a high, or choices; got {', '.join(given)}")
     if is_choice(field):
-        raise UserError(f"{WHERE}: {field} is a choice, as in {{choices: [adam, sgd]}}; got {', '.join(given)}")
+        raise UserError(
+            f"{WHERE}: {field} is a choice, as in {{choices: [adam, sgd]}}; got {', '.join(given)}"
+        )
     return _interval(cfg, field, {"log": False, "integer": _counts(field), **given})
 
 

@@ -22,7 +22,7 @@ Compose = Callable[[Sequence[str]], DictConfig]  # overrides -> the config of a 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of a round with one structure: its `values`, and a point of what may differ inside a pack for each.
+    """Runs of a round with one structure: its `values`, and for each a point of what else differs.
 
     `places` say where the runs stand in the round.
     """
@@ -93,7 +93,7 @@ class Structures:
                 self.config({field: option})
 
     def used(self, point: Point) -> Point:
-        """The point without the fields that don't belong to the kinds that it chooses, such as sgd's momentum."""
+        """The point without the fields of other kinds than those that it chooses, such as sgd's momentum."""
         if not self.choices:
             return point
         config = self.config({field: point[field] for field in self.choices})

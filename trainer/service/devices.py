@@ -16,7 +16,8 @@ SECONDS = 20.0  # for nvidia-smi
 def devices_of(asked: str, there: list[str] | None = None) -> list[str]:
     """The device of each worker: `auto`, `cpu`, a number of devices, or a list such as `0,2` or `cpu,cpu`.
 
-    Of `none` there is no worker: others come from other machines. `there` are the CUDA devices of this machine. Raises UserError for those that it hasn't.
+    Of `none` there is no worker: others come from other machines. `there` are the CUDA devices of this
+    machine. Raises UserError for those that it hasn't.
 
     >>> devices_of("auto", there=["0", "1"]), devices_of("auto", there=[]), devices_of("1", there=["0", "1"])
     (['cuda:0', 'cuda:1'], ['cpu'], ['cuda:0'])

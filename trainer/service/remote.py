@@ -76,4 +76,7 @@ class Remote:
 
     def _tell(self, name: str, hand: list[int], reason: str) -> None:
         body = sealed({"hand": hand, "reason": reason}, {})
-        self.client.post(f"/{name}/died", content=body).raise_for_status()
+        try:
+            self.client.post(f"/{name}/died", content=body).raise_for_status()
+        except httpx.HTTPError as error:  # then it finds out by itself, since it hears nothing more
+            log.warning("the service isn't told that worker %s has ended: %s", name, error)

@@ -31,6 +31,7 @@ PLAIN = re.compile(r"(?P<field>[A-Za-z_]\w*(\.\w+)*)=(?P<value>[\w.+-]*)", re.AS
 NAME = re.compile(r"[\w-]+(/[\w-]+)*", re.ASCII)  # of an option
 PATTERN = re.compile(r"[\w*?\[\]!-]+(/[\w*?\[\]!-]+)*", re.ASCII)  # of several
 PATH, STORAGE, OVER, DEVICES = "data.path", "search.storage", "pack.over", "compute.devices"
+SPACE = "search.space."
 THERE = "a service keeps its own folders and configs"
 
 
@@ -194,6 +195,8 @@ def _check_leaf(path: str, leaf: Any, data_folder: Path | None) -> None:
         check_path(leaf, data_folder)
     elif PATH in path:
         raise UserError(f"{PATH} is one for all runs; got it in {path}")
+    if path.startswith(SPACE) and _is_group(field := path.removeprefix(SPACE).removesuffix(".choices")):
+        _check_options(field, leaf)
     if STORAGE in path:
         _check_storage(leaf)
     if DEVICES in path and str(leaf) != "1":

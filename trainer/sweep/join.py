@@ -112,7 +112,7 @@ class Worker:
         except PackFailed as error:
             attempts = Attempts() if is_finished(folder) else Attempts(failed=str(error))
         except SystemExit:  # by a signal, after a checkpoint
-            attempts.at.pop(), attempts.whys.pop()
+            del attempts.at[-1], attempts.whys[-1]
             raise
         finally:
             write_attempts(folder, attempts)

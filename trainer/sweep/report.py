@@ -27,14 +27,15 @@ from .board import write_board
 from .gather import Result, ended_packs, resume_step, rows_of, summary, write_runs
 
 log = logging.getLogger(__name__)
+CUT_SHORT = "its process ended without results"
 HEADINGS = "failed pack", "", "because"  # of the table of packs that failed
 
 
-def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
+def report(root: Path, plan: Plan, reasons: Mapping[str, str], otherwise: str = "") -> bool:
     """Writes runs.csv, runs.parquet and result.json into `root`, and prints them -> whether packs failed.
 
-    Where matplotlib is installed there are pictures too. `reasons` maps the folders of packs without results
-    to the reason, where that is known.
+    Where matplotlib is installed there are pictures too. `reasons` maps the folders of packs whose jobs
+    failed to why they did; `otherwise` is why others have no results, where that is known.
 
     >>> from contextlib import redirect_stdout
     >>> from io import StringIO
@@ -47,7 +48,7 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     >>> failed
     True
     """
-    result = write_results(root, plan, reasons)
+    result = write_results(root, plan, reasons, otherwise)
     drawn = draw_sweep_pictures(root, plan) if result["packs"] else {}
     try:
         write_board(root, plan, result, drawn)
@@ -57,10 +58,10 @@ def report(root: Path, plan: Plan, reasons: Mapping[str, str]) -> bool:
     return bool(result["failed"])
 
 
-def write_results(root: Path, plan: Plan, reasons: Mapping[str, str]) -> Result:
+def write_results(root: Path, plan: Plan, reasons: Mapping[str, str], otherwise: str = "") -> Result:
     """Writes runs.csv, runs.parquet and result.json of the packs that have ended into `root` -> the last.
 
-    `reasons` is as of `report`.
+    `reasons` and `otherwise` are as of `report`.
 
     >>> from tempfile import TemporaryDirectory
     >>> from packtrain.trainer.folder.command import Command
@@ -69,7 +70,7 @@ def write_results(root: Path, plan: Plan, reasons: Mapping[str, str]) -> Result:
     0
     """
     ended, results = ended_packs(root, plan)
-    failed = list(_failures(plan, results, reasons))
+    failed = list(_failures(plan, results, reasons, otherwise or CUT_SHORT))
     rows = rows_of(root, ended)
     result: Result = summary(ended, results, plan.objective, rows) | {"failed": failed}
     if ended:
@@ -114,12 +115,16 @@ def _say(problem: str) -> None:
     print(f"packtrain: {problem}", file=sys.stderr)
 
 
-def _failures(plan: Plan, results: Mapping[str, Result], reasons: Mapping[str, str]) -> Iterator[Result]:
-    """The packs without a run that can be used."""
+def _failures(
+    plan: Plan, results: Mapping[str, Result], reasons: Mapping[str, str], otherwise: str
+) -> Iterator[Result]:
+    """The packs without a run that can be used, and those whose jobs failed in the middle."""
     for pack in plan.packs:
         result = results[pack.folder]
         if not result:
-            why = pack.refused or reasons.get(pack.folder) or "its process ended without results"
+            why = pack.refused or reasons.get(pack.folder) or otherwise
+        elif result["interrupted"] and pack.folder in reasons:
+            why = reasons[pack.folder]
         elif result["best_run"] is None:
             why = no_best(result["run"])
         else:

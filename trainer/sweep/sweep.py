@@ -14,6 +14,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
+from ...kernels.common.errors import UserError
 from ..folder.attempts import forget_attempts
 from ..folder.command import command_of
 from ..folder.lock import locked, shared, turn
@@ -29,6 +30,7 @@ from ..folder.plan import (
 )
 from .failed import PackBroke
 from .join import Worker
+from .lost import each_for_itself
 from .planner import ComposedConfigs, IsSearch, make_plan
 
 log = logging.getLogger(__name__)
@@ -60,11 +62,14 @@ class Launched:
     stopped: bool = False
     code: int = 0
 
+    def failed(self, packs: list[PlannedPack]) -> dict[str, str]:
+        """folder -> why its job failed."""
+        ended = zip(packs, self.jobs, strict=False)
+        return {pack.folder: str(job._return_value) for pack, job in ended if job.status is FAILED}
+
     def reasons(self, packs: list[PlannedPack]) -> dict[str, str]:
         """folder -> why there are no results, where that is known."""
-        ended = zip(packs, self.jobs, strict=False)
-        failed = {pack.folder: str(job._return_value) for pack, job in ended if job.status is FAILED}
-        return dict.fromkeys([pack.folder for pack in packs], self.why) | failed
+        return dict.fromkeys([pack.folder for pack in packs], self.why) | self.failed(packs)
 
 
 class Sweep:
@@ -78,30 +83,31 @@ class Sweep:
         """Trains the packs that are not finished, and writes and prints the results of all.
 
         Raises UserError before anything starts where a pack can't be trained, or where the folder holds
-        another sweep; IsSearch where the command is a search; SystemExit with 1 where packs failed, and with 130, 143 or 0 after a signal.
+        another sweep; IsSearch where the command is a search; SystemExit with 1 where packs failed, and with
+        130, 143 or 0 after a signal.
         """
         from .report import report  # noqa: PLC0415 (pyarrow is slow: tab completion waits for it)
 
         with self.ended():
-            if self._launcher == JOIN:
-                return self._join(overrides)
             plan = self._plan(overrides)
+            if self._launcher == JOIN:
+                return self._join(plan)
             with locked(self.root):
                 self._write(plan)
                 waiting = unfinished(self.root, plan)
                 forget_attempts(self.root / pack.folder for pack in waiting)
                 launched = self.launch(waiting)
-                failed = report(self.root, plan, launched.reasons(waiting))
+                failed = report(self.root, plan, launched.failed(waiting), launched.why)
             if launched.stopped or failed:
                 sys.exit(launched.code if launched.stopped else 1)
             return launched.jobs
 
-    def _join(self, overrides: list[str]) -> list[JobReturn]:
+    def _join(self, plan: Plan) -> list[JobReturn]:
         """Trains packs that no other process has, until none is left; the last process reports of all."""
         from .report import report  # noqa: PLC0415 (as above)
 
         with shared(self.root):
-            plan = self._shared_plan(overrides)
+            plan = self._agreed(plan)
             launcher: Any = self.launcher
             worker = Worker(self.root, plan, lambda pack: self._train(plan, pack), launcher.wait)
             worker.work()
@@ -118,14 +124,19 @@ class Sweep:
             sys.exit(1)
         return []
 
-    def _shared_plan(self, overrides: list[str]) -> Plan:
-        """The plan in the folder, or a new one, which is written: by one process, for which others wait."""
-        if not read_plan(self.root):
-            with turn(self.root):
-                plan = self._plan(overrides)
-                self._write(_without_launcher(plan))
-                return plan
-        return self._plan(overrides)
+    def _agreed(self, plan: Plan) -> Plan:
+        """The plan of whoever wrote it first: a shuffle is drawn once for all."""
+        with turn(self.root):
+            self._write(_without_launcher(plan))
+            return read_plan(self.root) or plan
+
+    def refuse_to_join(self) -> None:
+        """Raises UserError where workers would share a search."""
+        if self._launcher == JOIN:
+            raise UserError(
+                "join=FOLDER: a search's rounds follow one another; the packs of a round are jobs of a "
+                "launcher, as with -m hydra/launcher=joblib"
+            )
 
     def _train(self, plan: Plan, pack: PlannedPack) -> None:
         """Trains one pack here. Raises PackFailed where it failed, and SystemExit after a signal."""
@@ -186,7 +197,8 @@ class Sweep:
         """Trains packs as jobs of the launcher, numbered from `first`."""
         jobs = [pack.overrides for pack in packs]
         try:
-            return Launched(list(self.launcher.launch(jobs, initial_job_idx=first)) if jobs else [])
+            with each_for_itself():
+                return Launched(list(self.launcher.launch(jobs, initial_job_idx=first)) if jobs else [])
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
             return Launched([], "the sweep was stopped before it had results", stopped=True, code=code)

@@ -30,6 +30,7 @@ COMMANDS = {
     "predict": Command("arguments:read_predict", "predict:predict"),
     "plot": Command("arguments:read_plot", "plot:plot"),
     "explain": Command("explain_words:read_explain", "explain:explain"),
+    "shuffle": Command("shuffle:read_shuffle", "shuffle:shuffle"),
     "board": Command("arguments:read_board", "board:board"),
     "submit": Command("service_words:read_submit", "submit:submit", quick=True),
     "jobs": Command("service_words:read_jobs", "jobs:jobs", quick=True),

@@ -7,7 +7,7 @@ from ...kernels.common.errors import UserError
 from ..config.grammar import quoted
 from ..folder.command import FILE as TRAINING
 from ..folder.plan import read_plan
-from .resume import resumed
+from .resume import is_hydras, resumed
 
 WORD = "join="
 LAUNCHER = "hydra/launcher=join"
@@ -29,7 +29,7 @@ def joined(arguments: Sequence[str]) -> list[str]:
         return list(arguments)
     root = Path(words[-1].removeprefix(WORD).strip("'\"")).absolute()
     others = [argument for argument in arguments if argument not in (*words, "-m", "--multirun")]
-    planned = all(word.startswith("hydra") for word in others)
+    planned = all(map(is_hydras, others))
     _refuse(root, planned)
     if planned:
         return resumed([f"resume={root}", *others, LAUNCHER])

@@ -9,9 +9,11 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from ...kernels.common.errors import UserError
 from ..config.grammar import quoted
-from ..folder.command import command_of
+from ..folder.command import Command, command_of
 from ..folder.lock import FILE, locked
 from ..ranks.agent import remembered
+from .requeued import FILE as JOB
+from .requeued import folder_before, note_job
 
 BY_TIME = "${now:", "${began:"
 
@@ -20,8 +22,8 @@ def take_folder(config: DictConfig, kind: str, written: Sequence[str] = ()) -> "
     """The folder that hydra.run.dir or hydra.sweep.dir names, as it is before the files `written` are there.
 
     `kind` is 'run' or 'sweep'. Where the folder is named by the time, and nobody typed it, it is a new one
-    that no other process has: further ones of the same second end with a number. `config` says so from then
-    on, as do those of a sweep's jobs.
+    that no other process has: further ones of the same second end with a number. A job that its scheduler
+    starts again has the one of its first start. `config` says so from then on, as do those of a sweep's jobs.
 
     >>> from omegaconf import OmegaConf
     >>> hydra = {"run": {"dir": "out"}, "job": {"config_name": "train"}}
@@ -29,14 +31,16 @@ def take_folder(config: DictConfig, kind: str, written: Sequence[str] = ()) -> "
     >>> print(take_folder(OmegaConf.create({"hydra": hydra}), "run").folder)
     out
     """
-    named, node = Path(str(config.hydra[kind].dir)), config.hydra[kind]._get_node("dir")
-    typed = {override.partition("=")[0].lstrip("+") for override in command_of(config).typed}
-    if not any(word in str(node._value()) for word in BY_TIME) or f"hydra.{kind}.dir" in typed:
+    named, command = Path(str(config.hydra[kind].dir)), command_of(config)
+    pattern = str(config.hydra[kind]._get_node("dir")._value())
+    typed = {override.partition("=")[0].lstrip("+") for override in command.typed}
+    if not any(word in pattern for word in BY_TIME) or f"hydra.{kind}.dir" in typed:
         return Place(named, written)
     made: list[Place] = []
 
     def make() -> str:
-        made.append(_new_place(named, written))
+        before = folder_before(named, pattern, BY_TIME, command)
+        made.append(Place(before, written) if before else _new_place(named, written, command))
         return str(made[0].folder)
 
     folder = Path(remembered(f"{kind}.dir", make))
@@ -44,12 +48,13 @@ def take_folder(config: DictConfig, kind: str, written: Sequence[str] = ()) -> "
     return made[0] if made else Place(folder, written)
 
 
-def _new_place(named: Path, written: Sequence[str]) -> "Place":
+def _new_place(named: Path, written: Sequence[str], command: Command) -> "Place":
     """A folder of that name, or with a number after it, that nobody has made before."""
     for number in itertools.count(1):
         folder = named if number == 1 else named.with_name(f"{named.name}-{number}")
         place = Place(folder, written)
         if _make(folder):
+            note_job(folder, command)
             return place
     raise AssertionError
 
@@ -79,7 +84,7 @@ class Place:
 
     def __init__(self, folder: Path, written: Sequence[str] = ()) -> None:
         self.folder = folder
-        files = [folder / name for name in (*written, FILE)]
+        files = [folder / name for name in (*written, FILE, JOB)]
         self.before = {file: file.read_bytes() if file.is_file() else None for file in files}
         folders = {file.parent for file in files} | {folder, *folder.parents}
         deepest_first = sorted(folders, key=lambda path: len(path.parts), reverse=True)

@@ -46,9 +46,18 @@ def resumed(arguments: list[str]) -> list[str]:
 def _of_a_sweep(root: Path, plan: Plan, added: list[str]) -> list[str]:
     """What is new to a sweep's command. Raises UserError for anything but fields of Hydra's."""
     new = [override for override in added if override not in plan.command.typed]
-    if changed := [override for override in new if not override.startswith("hydra")]:
+    if changed := [override for override in new if not is_hydras(override)]:
         raise UserError(f"resume={root}: a sweep goes on as it was asked for, without {' '.join(changed)}")
     return new
+
+
+def is_hydras(override: str) -> bool:
+    """Whether the override is of a field of Hydra's.
+
+    >>> [is_hydras(word) for word in ("hydra/launcher=ray", "+hydra.launcher.ray.init.x=1", "seed=3")]
+    [True, True, False]
+    """
+    return override.lstrip("+~").startswith(("hydra.", "hydra/"))
 
 
 def _nothing(root: Path) -> str:

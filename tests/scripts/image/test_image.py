@@ -28,7 +28,9 @@ FAKE = """#!/bin/sh
 echo "$@" >> "$NOTES"
 case "$*" in
   *pull*) exit "$PULLED";;
-  *build*) echo "STEP 1/2: RUN pip install"; echo "STEP 2/2: COPY"; echo "COMMIT packtrain"; exit "$BUILT";;
+  *build*)
+    echo "STEP 1/2: RUN /opt/packtrain/bin/pip install"; echo "STEP 2/2: COPY"; echo "COMMIT packtrain"
+    exit "$BUILT";;
   *inspect*) echo "$IMAGE";;
   *from*) echo container;;
 esac

@@ -16,7 +16,7 @@ from packtrain.kernels.loss import loss_of
 from packtrain.trainer.data.dataset import Dataset
 from packtrain.trainer.models import metrics as module
 from packtrain.trainer.models.evaluate import evaluate
-from packtrain.trainer.models.metrics import metrics_of, tallies
+from packtrain.trainer.models.metrics import metrics_of, spread_of, tallies
 from packtrain.trainer.models.mlp import MLPModel
 from packtrain.trainer.models.weights import initial_weights
 from tests.helpers import assert_close
@@ -31,7 +31,7 @@ def metrics(
     """The metrics of outputs [R, N, T] by name, added up `block` samples at a time."""
     kind, one_hot = loss_of(loss), loss == "mse" and bool(classes)
     names = metrics_of(kind, one_hot)
-    added = tallies(names, kind, targets, classes, len(outputs))
+    added = tallies(names, kind, targets, classes, len(outputs), lambda: spread_of(lambda: [targets]))
     for tally in added:
         for start in range(0, outputs.shape[1], block):
             tally.add(outputs[:, start : start + block], targets[start : start + block])
@@ -173,5 +173,5 @@ def test_metrics_of_standardized_targets_are_in_their_units() -> None:
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy", "binary_cross_entropy"])
 def test_of_no_sample_nothing_is_known(loss: str) -> None:
     kind, targets = loss_of(loss), torch.zeros(0, 1)
-    for tally in tallies(metrics_of(kind), kind, targets, 2, RUNS):
+    for tally in tallies(metrics_of(kind), kind, targets, 2, RUNS, lambda: spread_of(lambda: [targets])):
         assert all(v.isnan().all() and v.shape == (RUNS,) for v in tally.metrics().values())

@@ -35,7 +35,9 @@ def test_rounds_are_split_over_processes(
     for name in ("config.yaml", "overrides.yaml"):
         first, other = (tmp_path / folder / "0-0" / ".hydra" / name for folder in ("whole", "split"))
         assert first.read_text() == other.read_text()
-    models = sorted(file.relative_to(tmp_path / "whole") for file in (tmp_path / "whole").rglob("model.safe*"))
+    models = sorted(
+        file.relative_to(tmp_path / "whole") for file in (tmp_path / "whole").rglob("model.safe*")
+    )
     assert len(models) > 2
     for model in models:
         assert (tmp_path / "split" / model).read_bytes() == (tmp_path / "whole" / model).read_bytes()

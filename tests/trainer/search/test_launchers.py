@@ -1,11 +1,13 @@
 """A sweep's packs are ordinary Hydra jobs: other launchers start them in processes of their own."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra._internal.core_plugins import basic_launcher
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
 
 from tests.helpers import IMPORTABLE, Command, result_in
 from tests.trainer.sweep.test_sweep import BRIEF
@@ -39,3 +41,22 @@ def test_a_launcher_that_gives_up_leaves_what_was_trained(
     why = "its process ended without results (RuntimeError: a worker was killed)"
     assert found["failed"] == [{"pack": "1", "name": "optimizer=adamw", "why": why}]
     assert found["outcomes"] == {"finished": 3}
+
+
+def test_a_job_that_failed_in_the_middle_is_named_and_its_runs_are_kept(
+    cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    basic = Plugins.instance().class_name_to_class[f"{basic_launcher.__name__}.BasicLauncher"]
+    launch, file = vars(basic)["launch"], tmp_path / "sweep" / "0" / "result.json"
+
+    def cut_short(self: Any, jobs: list[list[str]], initial_job_idx: int) -> Any:
+        others = launch(self, jobs, initial_job_idx)[1:]
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"interrupted": True}))
+        return [JobReturn(status=JobStatus.FAILED, _return_value="its job was cancelled"), *others]
+
+    monkeypatch.setattr(basic, "launch", cut_short)
+    ended = cli("-m", *BRIEF, "optimizer=adam,adamw", "hydra.sweep.dir=sweep")
+    assert ended.code == 1 and "resume=sweep trains what is left" in ended.out
+    found = result_in(tmp_path / "sweep")
+    assert found["failed"] == [{"pack": "0", "name": "optimizer=adam", "why": "its job was cancelled"}]
+    assert found["outcomes"] == {"finished": 6}

@@ -183,7 +183,10 @@ MISTAKES = {
     ("search=optuna", SPACE, "search.sampler=tpee"): "search.sampler is one of tpe, cmaes, nsgaii, random",
     ("search=optuna", SPACE, "search.sampler=cmaes"): "searches two numbers or more",
     ("search=random", "search.space={model.widths: {choices: [[1, 2]]}}"): "model.widths is for model=mlp",
-    ("search=random", "search.space={model.activation: {choices: [reluu]}}"): "model.activation is for model=mlp",
+    (
+        "search=random",
+        "search.space={model.activation: {choices: [reluu]}}",
+    ): "model.activation is for model=mlp",
     ("search=random", "search.space={loop.order: {choices: [any]}}"): "loop.order=any: loop.order is one of",
     ("search=random", "search.space={optimizer: {choices: [adamm]}}"): "there is no optimizer=adamm",
 }

@@ -21,9 +21,11 @@ SMALL = (*ONE_SEED, "search=optuna", ASKED, "search.rounds=1", "search.runs_per_
 def test_a_study_in_a_file_has_one_writer(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     with one_writer(url, "digits/out"), one_writer(url, "digits/other"):
-        with pytest.raises(UserError, match="another search writes the study digits/out") as refused:
-            with one_writer(url, "digits/out"):
-                pass
+        with (
+            pytest.raises(UserError, match="another search writes the study digits/out") as refused,
+            one_writer(url, "digits/out"),
+        ):
+            pass
         assert "take another hydra.run.dir" in str(refused.value)
     with one_writer(url, "digits/out"):
         pass
@@ -60,13 +62,18 @@ def test_a_search_begins_a_study_of_its_own(tmp_path: Path) -> None:
     assert begun.study.trials == [], "what was cut short before its first results begins anew"
     begun.tell(0, [1.0, 2.0][: len(begun.ask(0, 2))], {})
     for folder in ("a", "b"):
-        with pytest.raises(UserError, match="has a study mine already, of the search in .*/a: go on with"):
+        with pytest.raises(UserError, match=r"has a study mine already, of the search in .*/a: go on with"):
             OptunaSearch(SPACE, asked, False, tmp_path / folder, "mine", is_new=True)
     assert OptunaSearch(SPACE, asked, False, tmp_path / "a", "mine").ask(0, 2) == points
 
 
 @pytest.mark.parametrize(
-    "url", ["nosuch://me:secret@host/db", "postgresql+psycopg://me:secret@localhost:1/db", "nosuch://me:secret@[/db"]
+    "url",
+    [
+        "nosuch://me:secret@host/db",
+        "postgresql+psycopg://me:secret@localhost:1/db",
+        "nosuch://me:secret@[/db",
+    ],
 )
 def test_no_sentence_has_the_password(url: str) -> None:
     with pytest.raises(UserError, match=r"search\.storage is a database") as refused:
@@ -74,7 +81,9 @@ def test_no_sentence_has_the_password(url: str) -> None:
     assert "secret" not in str(refused.value) and "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("url", ["postgresql://me:secret@host/db", "postgresql://host/db?user=me&password=secret"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:secret@host/db", "postgresql://host/db?user=me&password=secret"]
+)
 def test_a_password_that_is_typed_is_refused(url: str, cli: Command, tmp_path: Path) -> None:
     ended = cli(*SMALL, f"search.storage='{url}'")
     assert ended.code == 2 and "an environment variable" in ended.err and "secret" not in ended.err

@@ -43,11 +43,11 @@ def test_each_run_of_a_round_is_in_one_group_of_its_structure(points: list[Point
         assert len(groups) == len({repr((p["model.widths"], p["loop.batch_size"])) for p in points})
 
 
+TEXTS = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S", "Zs"]))
+NUMBERS = st.integers() | st.floats(allow_nan=False)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S", "Zs"])),
-    lambda inside: st.lists(inside, max_size=3),
-    max_leaves=6,
-)  # fmt: skip
+    st.none() | st.booleans() | NUMBERS | TEXTS, lambda inside: st.lists(inside, max_size=3), max_leaves=6
+)
 
 
 @few
@@ -100,7 +100,9 @@ def test_a_space_without_structure_is_one_pack_or_slices_of_it() -> None:
 
 
 def test_a_point_has_no_fields_that_its_kinds_dont_have() -> None:
-    found = structures(f"{{{LR}, optimizer: {{choices: [adam, sgd]}}, optimizer.momentum: {{low: 0, high: 1}}}}")
+    found = structures(
+        f"{{{LR}, optimizer: {{choices: [adam, sgd]}}, optimizer.momentum: {{low: 0, high: 1}}}}"
+    )
     point = {"optimizer.lr": 0.1, "optimizer.momentum": 0.5}
     adam, sgd = packs(found, {**point, "optimizer": "adam"}, {**point, "optimizer": "sgd"})
     assert adam.pack and sgd.pack
@@ -110,7 +112,9 @@ def test_a_point_has_no_fields_that_its_kinds_dont_have() -> None:
 
 def test_runs_in_which_nothing_else_differs_are_as_many_as_were_asked_for() -> None:
     found = structures("{model.activation: {choices: [relu, 'z*sigmoid(1.702*z)']}}")
-    relu, other = packs(found, *({"model.activation": each} for each in ("relu", "z*sigmoid(1.702*z)", "relu")))
+    relu, other = packs(
+        found, *({"model.activation": each} for each in ("relu", "z*sigmoid(1.702*z)", "relu"))
+    )
     assert relu.pack and other.pack
     assert (relu.pack.runs, relu.places, other.pack.runs) == (2, [0, 2], 1)
     assert other.pack.config.model.activation == "z*sigmoid(1.702*z)"

@@ -48,6 +48,13 @@ def test_whoever_kills_it_is_told_to_the_service(tmp_path: Path) -> None:
     assert asked[0].headers["authorization"] == "Bearer secret"
 
 
+def test_a_service_that_is_gone_is_a_sentence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = remote(tmp_path, httpx.Response(503), [])
+    made._died("mine", [17], "its worker was ended by SIGKILL").result(60)
+    assert "the service isn't told that worker mine has ended" in caplog.text
+    made.client.close()
+
+
 def test_a_token_that_is_refused_is_a_sentence(tmp_path: Path) -> None:
     made = remote(tmp_path, httpx.Response(403, json={"detail": "only a worker's token"}), [])
     with pytest.raises(UserError, match="refuses this worker: only a worker's token"):

@@ -77,7 +77,10 @@ REFUSED = {
         "experiment=digits,../x", "experiment='/etc/x'", "experiment=file:///etc/x", r"experiment=a\\b",
         "experiment=x.yaml", "experiment='a b'",
     ],
-    "model is one of": ["model=../experiment/digits", "model=/etc/passwd"],
+    "model is one of": [
+        "model=../experiment/digits", "model=/etc/passwd", "search.space={model: {choices: [mlp, ../../a]}}",
+        "search.space.model.choices=['pkg://a']",
+    ],
     "experiment is one of danwood": [
         "experiment=glob(../*)", "experiment=glob(/etc/*)", "experiment=glob(*,exclude=../*)",
     ],
@@ -100,6 +103,7 @@ REFUSED = {
     "one for all runs": [
         'pack.over={data.path: "/etc/passwd"}', "search.space={data.path: {choices: [/etc/passwd]}}",
         "search.space.data.path={choices: [a]}", "data.path={a: /etc/passwd}",
+        "search.space={data: {path: {choices: [/etc/passwd]}}}",
     ],
     "control characters": [
         "name=a\0b", "name=a\x1b[2J", "name=\x7f", "name=a\rb", "name=\ud800", "name=a\x85",
@@ -259,7 +263,7 @@ TEXTS = {
     "checkpoint.every": "is a number of steps or seconds",
     "pack.over": "are values of fields of this list, read by Hydra's grammar after the rule on ${",
     "search.kind": WORD,
-    "search.space": "are fields of this list that differ between runs, and numbers",
+    "search.space": "are fields of this list, and what each of them may be",
     "search.objective": "is one of a few words of ours, or a metric",
     "search.direction": WORD,
     "search.over_seeds": WORD,

@@ -196,18 +196,23 @@ def test_a_search_takes_turns_with_packs_and_leaves_the_files_of_its_rounds(
     monkeypatch.setattr(worker_main, "SCRATCH", tmp_path / "scratch")
     words = (
         *QUIET, *PRIMER, "search=random", "search.rounds=2", "search.runs_per_round=2",
-        "search.space={optimizer.lr: {low: 0.001, high: 0.1, log: true}}", "seed=3",
+        "search.space={optimizer.lr: {low: 0.001, high: 0.1}, loop.order: {choices: [shared, own]}}",
+        "seed=3", "search.max_pack=1",
     )  # fmt: skip
     server = FakeServer()
     server.submit(1, asked(*words), search=True, joins=False, overrides=list(words))
     server.submit(2, asked(*LONG))
     with working(server, tmp_path):
         server.wait(lambda: 1 in server.ended)
+        assert server.ended[1]["state"] == State.FINISHED, server.ended[1]["message"]
         assert 2 not in server.ended and server.seconds[1] > 0
     assert server.ended[1]["state"] == State.FINISHED, server.ended[1]["message"]
     files = server.files[1]
-    assert {"result.json", "runs.csv", "model.safetensors", "0/runs.csv", "1/model.safetensors"} <= {*files}
-    assert len(files["runs.csv"].splitlines()) == 5
+    assert {"result.json", "runs.csv", "model.safetensors", "0-0/runs.csv"} <= {*files}
+    assert "1-1/model.safetensors" in files
+    lines = files["runs.csv"].decode().splitlines()
+    assert len(lines) == 5 and lines[0].startswith("index,pack,run,loop.order,optimizer.lr")
+    assert {line.split(",")[3] for line in lines[1:]} == {"own", "shared"}
 
 
 def test_a_search_that_was_stopped_goes_on_where_it_stood(

@@ -3,8 +3,8 @@
     unshare --net --pid --fork --kill-child --mount-proc PYTHON tests/trainer/sweep/ray_alone.py [WORD]...
 
 Starts a cluster of one node, gives a sweep of the WORDs to Hydra's launcher, kills the worker of one pack in
-the middle, and lets resume= train the rest; lets tasks of Ray's join a second sweep, and kills one of these.
-Prints the exit codes, and what the first command said, as JSON.
+the middle, and lets resume= train the rest, where Ray itself starts a job again that is killed; lets tasks of
+Ray's join a second sweep, and kills one of these. said.json has the exit codes, and what the commands said.
 """
 
 import json
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ADDRESS = "127.0.0.1:6399"
-SECONDS = 120
+SECONDS = 240
 LAUNCHER = (
     "hydra/launcher=ray",
     f"hydra.launcher.ray.init.address={ADDRESS}",
@@ -27,12 +27,12 @@ JOIN = """
 import subprocess, sys
 import ray
 
-@ray.remote(max_retries=2)
-def work():
-    subprocess.run([sys.executable, "-m", "packtrain", *sys.argv[2:]], check=True)
+@ray.remote(max_retries=2, retry_exceptions=True)
+def work(words):
+    subprocess.run([sys.executable, "-m", "packtrain", *words], check=True)
 
 ray.init(sys.argv[1])
-ray.get([work.remote() for _ in range(2)])
+ray.get([work.remote(sys.argv[2:]) for _ in range(2)])
 """
 
 
@@ -50,12 +50,14 @@ def start() -> None:
     )
     size = ("--num-cpus=2", "--object-store-memory=80000000", f"--temp-dir={os.environ['TMPDIR']}/ray")
     ray = str(Path(sys.executable).with_name("ray"))
+    said = ""
     for _ in range(3):
         done = subprocess.run([ray, "start", "--head", *where, *size], capture_output=True, text=True)
         if done.returncode == 0:
             return
+        said = done.stderr
         subprocess.run([ray, "stop", "--force"], capture_output=True)
-    sys.exit(done.stderr)
+    sys.exit(said)
 
 
 def until(value: Callable[[], Any]) -> Any:
@@ -80,28 +82,29 @@ def kill_one(sweep: Path, pack: str) -> None:
     os.kill(until(lambda: [*holders(sweep / pack / ".lock")])[0], 9)
 
 
-def launched(words: list[str]) -> tuple[int, str]:
+def launched(log: str, *words: str) -> tuple[int, str]:
     """A sweep whose job 1 is killed -> how its command ended."""
-    once = (*LAUNCHER, "+hydra.launcher.ray.remote.max_retries=0", "hydra.sweep.dir=launched")
-    with Path("launched.log").open("w") as output:
-        driver = subprocess.Popen(command("-m", *words, *once), stdout=output, stderr=output)
+    with Path(log).open("w") as output:
+        driver = subprocess.Popen(command(*words, *LAUNCHER), stdout=output, stderr=output)
         kill_one(Path("launched"), "1")
         code = driver.wait(SECONDS)
-    return code, Path("launched.log").read_text()
+    return code, Path(log).read_text()
 
 
 def main() -> None:
     words = sys.argv[1:]
     start()
-    code, output = launched(words)
+    once = "+hydra.launcher.ray.remote.max_retries=0", "hydra.sweep.dir=launched"
+    code, output = launched("launched.log", "-m", *words, *once)
     finished = [str(file) for file in Path("launched").glob("*/result.json")]
-    resumed = subprocess.run(command("resume=launched", *LAUNCHER), capture_output=True, text=True)
+    again = "resume=launched", "+hydra.launcher.ray.remote.max_retries=3"  # as is Ray's default
+    resumed, why = launched("resumed.log", *again)
     tasks = subprocess.Popen(
         [sys.executable, "-c", JOIN, ADDRESS, *words, f"join={Path('joined').absolute()}"]
     )
     kill_one(Path("joined"), "0")
-    said = {"killed": code, "output": output, "finished": finished, "resumed": resumed.returncode}
-    said |= {"why": resumed.stderr[-2000:], "joined": tasks.wait(SECONDS)}
+    said = {"killed": code, "output": output, "finished": finished, "resumed": resumed}
+    said |= {"why": why[-2000:], "joined": tasks.wait(SECONDS)}
     Path("said.json").write_text(json.dumps(said))
 
 

@@ -173,7 +173,7 @@ def test_a_pack_that_ends_every_worker_is_given_up(tmp_path: Path) -> None:
         with pytest.raises(SystemExit):
             Worker(tmp_path, plan_of(1), train).work()
         assert called == ["0"]
-    worker = Worker(tmp_path, plan_of(1), train)
+    worker = Worker(tmp_path, plan_of(1), print)
     worker.work()
     assert worker.reasons() == {"0": "CUDA error: out of memory, 3 times"}
     write_attempts(tmp_path / "0", Attempts([""] * MOST, [""] * MOST))
@@ -203,3 +203,13 @@ def test_a_pack_without_results_is_in_the_table_of_all(cli: Command, tmp_path: P
     assert found["outcomes"] == {"finished": 1} and len(found["failed"]) == 1
     again = cli("join=sweep")
     assert again.code == 1 and "has the results of all" in again.out and "Launching" not in again.out
+
+
+def test_what_is_refused_leaves_nothing(cli: Command, tmp_path: Path) -> None:
+    """As a search is, whose rounds follow one another."""
+    space = "search.space={optimizer.lr: {low: 1e-4, high: 1e-2, log: true}}"
+    searched = cli(*BRIEF, "seed=0", "search=random", space, "join=sweep")
+    assert searched.code == 2 and "a search's rounds follow one another" in searched.err
+    misspelt = cli(*WORDS, "loop.stepz=3", "join=sweep")
+    assert misspelt.code == 2 and "loop.stepz" in misspelt.err
+    assert not (tmp_path / "sweep").exists()

@@ -11,8 +11,12 @@ from typing import Any
 
 import pytest
 
+from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.console.training import train
+from packtrain.trainer.folder.command import Command as Typed
+from packtrain.trainer.folder.plan import Plan, write_plan
 from packtrain.trainer.session import Session
+from packtrain.trainer.terminal.resume import resumed
 from tests.helpers import Command, result_in
 from tests.trainer.sweep.test_sweep import BRIEF, QUICK, rows_in
 
@@ -127,3 +131,13 @@ def test_a_folder_without_a_sweep_is_one_sentence(word: str, cli: Command) -> No
     ended = cli(word)
     assert ended.code == 2 and ended.err.count("\n") == 1
     assert "no training or sweep has begun there" in ended.err
+
+
+def test_what_launches_the_rest_may_be_another_with_fields_that_it_lacks(tmp_path: Path) -> None:
+    command = Typed("train", [], ["seed=1,2", "+hydra.launcher.ray.remote.max_retries=0"], ".")
+    write_plan(tmp_path, Plan(command, ["seed=1,2"], []))
+    words = "hydra/launcher=ray", "+hydra.launcher.ray.remote.max_retries=3"
+    resumed_by = resumed([f"resume={tmp_path}", *words])
+    assert resumed_by == ["-m", "--config-name", "train", "seed=1,2", *words, f'hydra.sweep.dir="{tmp_path}"']
+    with pytest.raises(UserError, match="as it was asked for, without seed=3"):
+        resumed([f"resume={tmp_path}", "seed=3"])

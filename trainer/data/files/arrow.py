@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow
 import pyarrow.ipc
 import pyarrow.parquet
 
 from ..memory import available_memory, check_memory
-from .content import Content, of_arrow_table
+from .content import Content, by_name, column_of, of_arrow_table
 
-NUMBER = 8  # bytes: numbers become float64
+NUMBER = 12  # bytes: numbers become float64, and then the model's beside them
 
 
 def parquet_size(file: Path) -> int:
@@ -43,7 +44,19 @@ def read_parquet(file: Path) -> Content:
     ...     read_parquet(file).columns["t"].tolist()
     [0, 1]
     """
-    return of_arrow_table(pyarrow.parquet.read_table(file))
+    with pyarrow.parquet.ParquetFile(file) as opened:
+        names = opened.schema_arrow.names
+        if len({*names}) < len(names) or len(opened.schema) != len(names):  # names of two, or nested ones
+            return of_arrow_table(opened.read())
+        return by_name((name.strip(), _column(opened, name)) for name in names)
+
+
+def _column(opened: pyarrow.parquet.ParquetFile, name: str) -> np.ndarray:
+    """One column, in memory of its own: what it was read into is given back before the next one is read."""
+    groups = range(opened.num_row_groups)
+    parts = [column_of(opened.read_row_group(group, [name]).column(0)) for group in groups]
+    same = len({part.dtype for part in parts}) == 1
+    return np.concatenate(parts) if same else column_of(opened.read([name]).column(0))
 
 
 def read_arrow(file: Path) -> Content:

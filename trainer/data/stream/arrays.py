@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
 import pyarrow
+from pyarrow.fs import LocalFileSystem
 
 from ....kernels.common.errors import UserError
 from ..files.arrays import NAMELESS
@@ -47,6 +48,13 @@ class Lying:
             (column * self.shape[0] + start, column * self.shape[0] + stop) for column in range(self.width)
         ]
         return np.stack([self._span(file, *span) for span in spans]).T
+
+    def scattered(self, path: str, rows: np.ndarray) -> np.ndarray:
+        """Single rows [len(rows), width], through a map of the file that is dropped then."""
+        order = "F" if self.by_columns else "C"
+        whole = np.memmap(path, self.dtype, "r", self.offset, (self.shape[0], self.width), order)
+        numbers = np.asarray(whole[rows])
+        return (numbers.astype("<u4") << 16).view("<f4") if self.halved else numbers
 
     def _span(self, file: pyarrow.NativeFile, first: int, stop: int) -> np.ndarray:
         """So many numbers of it, as they lie. Raises ValueError where the file ends before."""
@@ -88,6 +96,17 @@ class ArrayRows:
     def read(self, names: Sequence[str], start: int, stop: int) -> list[np.ndarray]:
         arrays = {self.columns[name][0] for name in names}
         rows = {array: self.lying[array].rows(self.file, start, stop) for array in arrays}
+        return self._of(names, rows)
+
+    def scattered(self, names: Sequence[str], rows: np.ndarray) -> list[np.ndarray]:
+        if not isinstance(self.place.files, LocalFileSystem):
+            raise UserError(
+                f"data.shuffle=full reads single rows, and {self.place.path} is far away: data.shuffle=blocks"
+            )
+        arrays = {self.columns[name][0] for name in names}
+        return self._of(names, {name: self.lying[name].scattered(self.place.path, rows) for name in arrays})
+
+    def _of(self, names: Sequence[str], rows: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         return [rows[array][:, column] for array, column in (self.columns[name] for name in names)]
 
 

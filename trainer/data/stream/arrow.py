@@ -37,6 +37,12 @@ class ArrowRows:
         table = table.slice(start - self.starts[first], stop - start)
         return [_cells(table.column(name)) for name in own]
 
+    def scattered(self, names: Sequence[str], rows: np.ndarray) -> list[np.ndarray]:
+        raise UserError(
+            f"data.shuffle=full reads single rows, and {self.place.path} is read by groups of them: "
+            "data.shuffle=blocks, or shuffle it once on disk (packtrain shuffle)"
+        )
+
     def group(self, number: int, names: Sequence[str]) -> pyarrow.Table:
         """The columns of one row group, or batch."""
         raise NotImplementedError

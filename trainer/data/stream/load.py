@@ -47,6 +47,8 @@ def load_stream(
     (9, [[1.0], [1.0]])
     """
     source = Source(config.path)
+    if not config.by_blocks:
+        _check_scattered(source)
     recipe, told = _recipe(source, config, graph, loss, dtype)
     cuts = source.cuts(config.block)
     train, validation, test = _parts(config, source.rows, cuts)
@@ -60,8 +62,18 @@ def load_stream(
 
     whole = part(train)
     held_out = [part(spans) if spans else None for spans in (validation, test)]
-    sentences = [*told, *_unlike(counted, recipe, source, whole), *_rounding(source, scaled, train, dtype)]
+    sentences = [
+        *told,
+        *_unlike(config, counted, recipe, source, whole),
+        *_rounding(source, scaled, train, dtype),
+    ]
     return Data(whole, held_out[0], tuple(sentences), held_out[1])
+
+
+def _check_scattered(source: Source) -> None:
+    """Raises UserError where single rows can't be read quickly."""
+    for file in source.files:
+        file.scattered([], np.empty(0, np.int64))
 
 
 def _recipe(
@@ -187,14 +199,16 @@ def _rounding(source: Source, recipe: Recipe, train: Sequence[range], dtype: tor
     yield from rounded(few, dtype)
 
 
-def _unlike(counted: Counted, recipe: Recipe, source: Source, whole: Dataset) -> Iterator[str]:
+def _unlike(
+    config: DataConfig, counted: Counted, recipe: Recipe, source: Source, whole: Dataset
+) -> Iterator[str]:
     """A sentence where windows are unlike one another, so that their order matters."""
     names, places = [*recipe.inputs, *recipe.targets], counted.unlike()
-    if not len(places) or (whole.blocks and whole.blocks.windows == 1):
+    if not config.by_blocks or not len(places) or (whole.blocks and whole.blocks.windows == 1):
         return
     share = np.sqrt(counted.between[places[0]] / counted.squares[places[0]])
     yield (
         f"the blocks of {source.path} are unlike one another, as in files sorted by {names[places[0]]}: "
         f"their means spread by {share:.0%} of its whole spread, and an order by blocks keeps what is alike "
-        "together; shuffle them once on disk (packtrain shuffle), and stream that"
+        "together; shuffle them once on disk (packtrain shuffle FILES OUT), and stream that"
     )

@@ -1,14 +1,17 @@
 """Two windows of a stream's samples in memory: one that is trained on, and the next, which is being read."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ....kernels.random.windows import Windows
 from ..memory import available_memory, check_memory
-from ..order import BlockOrder
+from ..order import BlockOrder, Order
 from .streamed import Stream
 
 SLOTS = 2
@@ -22,34 +25,54 @@ class Held:
     targets: Tensor
 
 
-class Ring:
-    """Samples of two windows of an `order`: `inputs` [V, 2 C] and `targets` [T, 2 C], C the largest window.
+class Ring(ABC):
+    """Samples of two windows of a stream: `inputs` [V, 2 C] and `targets` [T, 2 C], C the largest window.
 
     `samples` are the same. Raises UserError where there is no memory for them.
     """
 
-    def __init__(self, stream: Stream, order: BlockOrder) -> None:
-        self.stream, self.order = stream, order
-        self.capacity = order.blocks.largest
-        size, device = SLOTS * self.capacity, stream.device
-        what = f"data=stream, with two windows of {self.capacity:,} samples,"
+    def __init__(self, stream: Stream, order: Order, capacity: int) -> None:
+        self.stream, self.order, self.capacity = stream, order, capacity
+        size, device = SLOTS * capacity, stream.device
+        what = f"data=stream, with two windows of {capacity:,} samples,"
         needed = size * stream.bytes_a_sample
         check_memory(needed, available_memory(device), what, "take a smaller data.window, or fewer columns")
         self.inputs, self.targets = stream.recipe.room(size, device=device)
         self.samples = Held(self.inputs.mT, self.targets.mT)
         self.slots: list[tuple[int, Future[None]] | None] = [None] * SLOTS
-        self.copies = _Copies(stream, max(order.blocks.sizes)) if device.type == "cuda" else None
+        self.copies = _Copies(stream, self.read_at_once) if device.type == "cuda" else None
 
     @property
+    @abstractmethod
+    def read_at_once(self) -> int:
+        """The most samples that are read at a time."""
+
+    @property
+    @abstractmethod
     def most_steps(self) -> int:
         """How many steps reach into half a window at most: so that the other half is read meanwhile."""
-        return max(1, self.order.blocks.smallest // (2 * self.order.batch))
 
+    @abstractmethod
+    def reach(self, start: int, stop: int) -> range:
+        """The windows that steps start..stop-1 reach into."""
+
+    @abstractmethod
     def within(self, step: int) -> int:
         """The end of the steps from `step` on that one window serves; a step that needs two is alone."""
-        return max(
-            step + 1, self.order.end(self.order.window_of(step * self.order.batch)) // self.order.batch
-        )
+
+    @abstractmethod
+    def windows(self, which: range) -> Windows:
+        """Where the samples of these windows lie here, for compiled code."""
+
+    @abstractmethod
+    def parts(self, window: int) -> Iterator[tuple[int, Callable[[Tensor, Tensor], None]]]:
+        """(samples, what writes them) of what a window is read in."""
+
+    def indices(self, start: int, stop: int, places: slice = slice(None)) -> Tensor:
+        """Where the samples of steps start..stop-1, at some `places` of each minibatch, will lie: [S, B]."""
+        batch = self.order.batch
+        found = self.windows(self.reach(start, stop)).samples(start * batch, stop - start, batch)
+        return found[:, places].to(self.order.device)
 
     def hold(self, windows: range) -> None:
         """Waits until these windows are in memory, two at most; then the next is read meanwhile.
@@ -69,15 +92,9 @@ class Ring:
         if len(windows) < SLOTS:
             self._coming(windows.stop)
 
-    def windows(self, which: range) -> Windows:
-        """Where the samples of these windows lie here, for compiled code."""
-        return self.order.windows(which, lambda window: window % SLOTS * self.capacity)
-
-    def indices(self, start: int, stop: int) -> Tensor:
-        """Where the samples of steps start..stop-1 will lie here: [S, B]."""
-        order = self.order
-        windows = self.windows(order.reach(start, stop))
-        return windows.samples(start * order.batch, stop - start, order.batch).to(order.device)
+    def place(self, window: int) -> int:
+        """Where the slot of a window begins."""
+        return window % SLOTS * self.capacity
 
     def _coming(self, window: int) -> Future[None]:
         slot = window % SLOTS
@@ -89,19 +106,82 @@ class Ring:
         return held[1]
 
     def _read(self, window: int) -> None:
-        """Reads a window into its slot, block after block."""
+        """Reads a window into its slot, part after part."""
         self.stream.source.check()
-        slot = window % SLOTS
-        at = slot * self.capacity
-        for block in self.order.blocks_of(window):
-            end = at + self.order.blocks.sizes[block]
-            parts = self.inputs[:, at:end], self.targets[:, at:end]
+        at = self.place(window)
+        for size, write in self.parts(window):
+            inputs, targets = (room[:, at : at + size] for room in (self.inputs, self.targets))
             if self.copies:
-                self.copies.write(block, slot, *parts)
+                self.copies.write(write, window % SLOTS, inputs, targets)
             else:
-                self.stream.write(block, parts[0], parts[1])
-            at = end
+                write(inputs, targets)
+            at += size
         self.stream.source.check()
+
+
+class BlockRing(Ring):
+    """A ring of windows of blocks."""
+
+    order: BlockOrder
+
+    def __init__(self, stream: Stream, order: BlockOrder) -> None:
+        self.blocks = order.blocks
+        super().__init__(stream, order, order.blocks.largest)
+
+    @property
+    def read_at_once(self) -> int:
+        return max(self.blocks.sizes)
+
+    @property
+    def most_steps(self) -> int:
+        return max(1, self.blocks.smallest // (2 * self.order.batch))
+
+    def reach(self, start: int, stop: int) -> range:
+        return self.order.reach(start, stop)
+
+    def within(self, step: int) -> int:
+        batch = self.order.batch
+        return max(step + 1, self.order.end(self.order.window_of(step * batch)) // batch)
+
+    def windows(self, which: range) -> Windows:
+        return self.order.windows(which, self.place)
+
+    def parts(self, window: int) -> Iterator[tuple[int, Callable[[Tensor, Tensor], None]]]:
+        for block in self.order.blocks_of(window):
+            yield self.blocks.sizes[block], partial(self.stream.write, block)
+
+
+class StepRing(Ring):
+    """A ring of windows of so many steps, whose samples are read one by one."""
+
+    def __init__(self, stream: Stream, order: Order, window: int) -> None:
+        self.steps = max(2, window // order.batch)
+        super().__init__(stream, order, self.steps * order.batch)
+
+    @property
+    def read_at_once(self) -> int:
+        return self.capacity
+
+    @property
+    def most_steps(self) -> int:
+        return self.steps // 2
+
+    def reach(self, start: int, stop: int) -> range:
+        return range(start // self.steps, (stop - 1) // self.steps + 1)
+
+    def within(self, step: int) -> int:
+        return step - step % self.steps + self.steps
+
+    def windows(self, which: range) -> Windows:
+        here = torch.tensor([*which])
+        sizes, places = torch.full_like(here, self.capacity), torch.tensor(list(map(self.place, which)))
+        first = torch.arange(len(which) + 1)
+        nothing = here.new_empty(0, 4)
+        return Windows(here * self.capacity, sizes, nothing, first, torch.zeros_like(here), places)
+
+    def parts(self, window: int) -> Iterator[tuple[int, Callable[[Tensor, Tensor], None]]]:
+        samples = self.order.indices(window * self.steps, (window + 1) * self.steps).flatten().cpu()
+        yield self.capacity, partial(self.stream.scattered, samples)
 
 
 class _Copies:
@@ -118,10 +198,10 @@ class _Copies:
         """What was computed so far may have read the slot; nothing after this will, until it has arrived."""
         self.freed[slot].record(torch.cuda.current_stream(self.stream.device))
 
-    def write(self, block: int, slot: int, *parts: Tensor) -> None:
-        """Reads a block, and copies it into the parts of a slot."""
+    def write(self, write: Callable[[Tensor, Tensor], None], slot: int, *parts: Tensor) -> None:
+        """Reads samples, and copies them into the parts of a slot."""
         held = [room[:, : part.shape[1]] for room, part in zip(self.pinned, parts, strict=True)]
-        self.stream.write(block, held[0], held[1])
+        write(held[0], held[1])
         with torch.cuda.stream(self.side):
             self.side.wait_event(self.freed[slot])
             for room, part in zip(held, parts, strict=True):
@@ -134,9 +214,10 @@ class _Copies:
         torch.cuda.current_stream(self.stream.device).wait_event(self.copied[slot])
 
 
-def ring_of(stream: Stream, order: BlockOrder) -> Ring:
+def ring_of(stream: Stream, order: Order) -> Ring:
     """The ring of a stream in this order, which all engines share that train on it."""
-    ring = stream.kept.get("ring")
-    if ring is None or (ring.order.batch, ring.order.blocks) != (order.batch, order.blocks):
-        ring = stream.kept["ring"] = Ring(stream, order)
-    return ring
+    key = "ring", order.batch
+    if key not in stream.kept:
+        by_blocks = isinstance(order, BlockOrder)
+        stream.kept[key] = BlockRing(stream, order) if by_blocks else StepRing(stream, order, stream.window)
+    return stream.kept[key]

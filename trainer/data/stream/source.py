@@ -6,6 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
+
 from ....kernels.common.errors import UserError, choose
 from ..order import BLOCK
 from ..table import Table
@@ -72,6 +74,14 @@ class Source:
                 with readable(file.place.path):
                     yield Piece(file.place, first, file.read(names, first, end - self.starts[at]))
             start, at = end, at + 1
+
+    def scattered(self, names: Sequence[str], rows: np.ndarray) -> Iterator[Piece]:
+        """The columns of single rows, which ascend, a piece of each file. Raises UserError."""
+        bounds = np.searchsorted(rows, self.starts)
+        for file, start, low, high in zip(self.files, self.starts, bounds[:-1], bounds[1:], strict=False):
+            if high > low:
+                with readable(file.place.path):
+                    yield Piece(file.place, 0, file.scattered(names, rows[low:high] - start))
 
     def check(self) -> None:
         """Raises UserError where a file isn't as it was."""

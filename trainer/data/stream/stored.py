@@ -26,6 +26,10 @@ class Stored(Protocol):
         """The columns of these names, [stop - start] each."""
         ...
 
+    def scattered(self, names: Sequence[str], rows: np.ndarray) -> list[np.ndarray]:
+        """The columns of these names in single `rows`, which ascend. Raises UserError where that is slow."""
+        ...
+
 
 @dataclass(frozen=True)
 class Piece:

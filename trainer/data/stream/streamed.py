@@ -22,7 +22,7 @@ class Stream:
         self, source: Source, recipe: Recipe, blocks: Sequence[range], window: int, device: torch.device
     ) -> None:
         self.source, self.recipe, self.spans, self.device = source, recipe, blocks, device
-        self.blocks = Blocks.of(tuple(map(len, blocks)), window)
+        self.blocks, self.window = Blocks.of(tuple(map(len, blocks)), window), window
         self.starts = list(accumulate(self.blocks.sizes, initial=0))
         self.kept: dict[Any, Any] = {}  # what was made of it once, and is good as long as the stream is
 
@@ -73,6 +73,17 @@ class Stream:
             for whole, part in zip((inputs, targets), of_block, strict=True):
                 whole[:, here] = part[:, places[here] - begin]
         return self._on_device(inputs), self._on_device(targets)
+
+    def scattered(self, places: Tensor, inputs: Tensor, targets: Tensor) -> None:
+        """Writes the samples at single places into inputs [V, n] and targets [T, n] on the CPU."""
+        rows, order = self.rows(places).sort()
+        found = self.recipe.room(len(places))
+        at = 0
+        for piece in self.source.scattered(self.recipe.names, rows.numpy()):
+            end = at + len(piece)
+            self.recipe.write(piece, found[0][:, at:end], found[1][:, at:end])
+            at = end
+        inputs[:, order], targets[:, order] = found
 
     def rows(self, places: Tensor) -> Tensor:
         """The rows in all files, from 0, of the samples at these places."""

@@ -49,7 +49,7 @@ def write(folder: Path, kind: str, rows: int = ROWS, **others: np.ndarray) -> Pa
     elif kind == "npy":
         np.save(file, np.stack([*numbers.values()], 1))
     elif kind == "npz":
-        np.savez(file, **numbers)
+        np.savez(file, allow_pickle=False, **numbers)
     else:
         save_file({name: torch.from_numpy(column) for name, column in numbers.items()}, file)
     return file

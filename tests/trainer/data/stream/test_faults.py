@@ -55,7 +55,7 @@ def _stream_of_arrow(folder: Path) -> Config:
 
 
 def _packed(folder: Path) -> Config:
-    np.savez_compressed(folder / "data.npz", **{n: c for n, c in columns().items() if c.dtype != object})
+    np.savez_compressed(folder / "data.npz", x=columns()["x"], z=columns()["z"], y=columns()["y"])
     return config(folder / "data.npz")
 
 
@@ -100,7 +100,7 @@ def _empty(folder: Path) -> Config:
 
 
 def _few(folder: Path) -> Config:
-    return config(write(folder, "parquet"), window=50, block=25)
+    return config(write(folder, "parquet"), window=25, block=25)
 
 
 def _one_block(folder: Path) -> Config:
@@ -117,7 +117,7 @@ SENTENCES = {
     _stream_of_arrow: r"data.arrow can't be streamed: expected an Arrow file with an index",
     _packed: r"data.npz can't be streamed, since it is packed: write it by np.savez",
     _objects: r"data.npy can't be streamed: expected an array of numbers, got object",
-    _missing: r"data.parquet, row 701, column y: expected a finite number, got nothing; data=stream leaves no",
+    _missing: r"data.parquet, row 701, column y: expected a finite number, got nothing; data=stream",
     _null: r"data.parquet, row 71, column z: expected a finite number, got nothing",
     _words: r"takes columns of numbers, and side of .*data.parquet holds words",
     _unlike: r"column y holds words in .*data.parquet, and numbers in .*a.parquet: the files of data.path",
@@ -130,7 +130,7 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize("made", SENTENCES, ids=lambda made: made.__name__.strip("_"))
-def test_what_cannot_be_streamed(made: Callable[[Path], Config], tmp_path: Path) -> None:
+def test_what_cannot_be_streamed(made: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=SENTENCES[made]):
         prepared(made(tmp_path))
 

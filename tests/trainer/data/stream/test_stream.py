@@ -85,6 +85,16 @@ def test_a_scaled_stream_trains_as_its_samples_in_memory(files: dict[str, Path])
     assert outcome(prepared(given, data)) == outcome(prepared(given, whole))
 
 
+@pytest.mark.parametrize(("kind", "engine"), [("npy", "fused"), ("npz", "step"), ("safetensors", "fused")])
+def test_all_samples_are_shuffled_where_single_rows_are_read(
+    kind: str, engine: str, files: dict[str, Path]
+) -> None:
+    """In memory a held-out part is drawn out of order, so nothing is held out."""
+    streamed, whole = (prepared(config(files[kind], of, engine, shuffle="full")) for of in ("stream", "file"))
+    assert isinstance(streamed.data.train, Streamed)
+    assert outcome(streamed) == outcome(whole)
+
+
 def test_in_the_order_of_the_files(files: dict[str, Path]) -> None:
     ends = []
     for kind in ("stream", "file"):
@@ -141,11 +151,11 @@ def test_no_more_than_two_windows_are_held(files: dict[str, Path]) -> None:
     session = prepared(config(files["parquet"]))
     data = session.data.train
     assert isinstance(data, Streamed)
-    ring = data.stream.kept["ring"]
+    ring = data.stream.kept["ring", 32]
     assert ring.inputs.shape[1] == 2 * data.stream.blocks.largest < ROWS
     assert data.stream.blocks.largest <= 250 and data.stream.blocks.windows == 5
     drive(session)
-    assert data.stream.kept["ring"] is ring
+    assert data.stream.kept["ring", 32] is ring
 
 
 def test_parts_and_samples_are_those_of_the_whole(files: dict[str, Path]) -> None:
