@@ -16,9 +16,9 @@ SAYING = "hydra.mode", "hydra.searchpath"
 
 def hasten() -> None:
     """From now on Hydra composes in a third of the time; what it composes is the same."""
-    hydra_, omegaconf_: Any = Hydra, OmegaConf
-    omegaconf_.load = staticmethod(_remembering(OmegaConf.load))
-    hydra_.get_mode = _of_main_config(Hydra.get_mode)
+    config: Any = OmegaConf
+    config.load = staticmethod(_remembering(OmegaConf.load))
+    Hydra.get_mode = _of_main_config(Hydra.get_mode)
 
 
 def _remembering(load: Callable[[Any], Loaded]) -> Callable[[Any], Loaded]:
