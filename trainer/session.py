@@ -380,7 +380,8 @@ def whole(pack: Pack, data: Data) -> tuple[Pack, Data]:
     """The pack of all runs that the `data` make of it, with the widths of all layers, and the data of each.
 
     >>> from packtrain.trainer.config.schema import *
-    >>> table = DataConfig("table", table={"x": [1, 2], "xy": [2, 4]})
+    >>> columns = {"inputs": ["x"], "targets": "xy"}
+    >>> table = DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}, columns=columns)
     >>> pack = make_pack(Config(
     ...     model=ModelConfig("mlp", widths=[3]), data=table, optimizer=OptimizerConfig("adam"),
     ...     loop=LoopConfig(batch_size="full", steps=9),

@@ -122,6 +122,8 @@ def figures(kills: int = 40, seed: int = 0) -> dict[str, object]:
                 trial = Killed(folder, settings, draw, seconds)
                 code = trial.to_the_end(min(4, kills // len(TRAININGS) - share))
                 share += trial.kills
+                if not trial.kills:  # it was quicker than thought
+                    seconds *= 0.7
                 ends += 1
                 if code or left_in(folder) != left_in(whole):
                     faults.append(f"{name}: exit code {code}, {Path(base, 'output.txt').read_text()[-2000:]}")

@@ -114,7 +114,7 @@ def test_a_signal_ends_all_with_everything_written(to: str, number: str, code: i
 def test_a_mistake_is_told_once(tmp_path: Path) -> None:
     with command(tmp_path, *BRIEF, "loop.batch_size=1000000", "compute.devices=3") as agent:
         said, _ = agent.communicate(timeout=SECONDS)
-    assert agent.returncode == 2 and said.count("loop.batch_size") == 1
+    assert agent.returncode == 2 and said.count("more than the 900 samples") == 1
     assert not list(tmp_path.iterdir())
 
 
