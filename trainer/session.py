@@ -20,7 +20,7 @@ from .data.table import Table
 from .engines.at_work import at_work
 from .engines.base import Engine
 from .engines.build import make_engine, untrained
-from .engines.choose import Choice, check_backend
+from .engines.choose import Choice, check_backend, choose
 from .engines.devices import Compute, make_compute
 from .engines.measure import Alone, Measure
 from .engines.member import Member
@@ -150,7 +150,8 @@ class Session:
             else:
                 check_alike(crew.replies(), data, compute)
                 crew.hand = Member(pack, data, compute, crew.ranks)
-                split, shared = split_of(pack, data.train, compute, crew)
+                way = choose(pack.config, graph_of(pack.config), data.train, compute)
+                split, shared = split_of(pack, way, crew.ranks.size)
                 team = Team(crew, pack, data, compute, split, shared)
                 engine, choice, model = team, team.choice, team.model
                 before = team.measure(data.train, metrics=False)

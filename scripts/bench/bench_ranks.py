@@ -33,7 +33,7 @@ TRAININGS = {
         "experiment=digits", "loop.epochs=null", "loop.steps=2000", 'pack.over={seed: "range(0,64)"}',
     ),
 }  # fmt: skip
-SIZES = 8, 64, 512, 2048
+SIZES = 8, 64, 512
 WORDS = "experiment=digits", "loop.epochs=null", "loop.steps=1000000", *QUIET
 RANKED = "--as-rank"  # how this file is started as one of the ranks that gather
 

@@ -2,11 +2,7 @@
 
 from ...kernels.common.errors import UserError
 from ..config.pack import Pack
-from ..data.dataset import Dataset
-from ..models.build import graph_of
-from ..ranks.crew import Crew
-from .choose import Choice, choose
-from .devices import Compute
+from .choose import Choice
 
 RUNS, SAMPLES, NOTHING = "runs", "samples", "nothing"
 ROUNDED = "the reference's rounding depends on how many runs are computed together"
@@ -14,20 +10,14 @@ DIFFERENT = f"compute.split=runs: {ROUNDED}, so that results may differ in the l
 IDLE = "{idle} of {ranks} ranks have nothing to do: {why}"
 
 
-def split_of(pack: Pack, data: Dataset, compute: Compute, crew: Crew) -> tuple[str, tuple[str, ...]]:
-    """How the ranks of `crew` share the runs of `pack` on `data`, and sentences about it. Raises UserError.
+def split_of(pack: Pack, choice: Choice, ranks: int) -> tuple[str, tuple[str, ...]]:
+    """How so many ranks share the runs of a pack, which is trained in the way of `choice`, and sentences.
 
-    No run's bits depend on it, but where compute.split asks for runs that the reference computes.
-    """
-    choice = choose(pack.config, graph_of(pack.config), data, compute)
-    return split_by(pack, choice, crew.ranks.size)
-
-
-def split_by(pack: Pack, choice: Choice, ranks: int) -> tuple[str, tuple[str, ...]]:
-    """As split_of, of runs that are trained in the way of `choice`.
+    No run's bits depend on it, but where compute.split asks for runs that the reference computes. Raises
+    UserError.
 
     >>> from packtrain.trainer.config.schema import Config
-    >>> split_by(Pack(Config(), {"seed": [0, 1]}, 2), Choice("fused", "numba"), ranks=2)
+    >>> split_of(Pack(Config(), {"seed": [0, 1]}, 2), Choice("fused", "numba"), ranks=2)
     ('runs', ())
     """
     asked, exact, by_samples = pack.config.compute.split, choice.backend != "reference", choice.split
