@@ -15,7 +15,7 @@ from scripts.image.tool import ROOT, Tool
 
 FORMAT = "--format", "docker"  # the other one has no HEALTHCHECK
 OPTIONS = {"docker": (), "podman": FORMAT, "buildah": (*FORMAT, "--isolation", "chroot")}
-STEP = re.compile(r"(?:\[\d/\d\] )?(?:STEP \d+/\d+: |COMMIT)(.*)")
+STEP = re.compile(r"(?:\[\d/\d\] )?(?:STEP \d+/\d+: |(?=COMMIT))(.*)")
 INSTALLATION = "/opt/packtrain/bin/pip install"
 SHOWN = 70  # characters of a step
 TAIL = 40  # lines of what was said, of a build that fails
@@ -69,7 +69,7 @@ def _watched(command: list[str]) -> list[tuple[str, float]]:
         for line in process.stdout or ():
             said.append(line)
             if match := STEP.match(line):
-                steps.append((match[1] or "COMMIT", time.perf_counter()))
+                steps.append((match[1], time.perf_counter()))
     if process.returncode:
         sys.exit("".join(said[-TAIL:]) + f"the build ended with {process.returncode}")
     ends = [*(start for _, start in steps), time.perf_counter()][1:]
