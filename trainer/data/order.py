@@ -183,11 +183,12 @@ class BlockOrder(Order):
 
     def epoch(self, number: int) -> Epoch:
         """The order of the blocks in an epoch."""
-        if number not in self.known:
-            while len(self.known) >= KNOWN:
-                self.known.pop(next(iter(self.known)), None)
-            self.known[number] = self._epoch(number)
-        return self.known[number]
+        epoch = self.known.get(number)
+        if epoch is None:  # a thread that reads ahead asks, too: what it has asked for stays its own
+            epoch = self.known[number] = self._epoch(number)
+            for old in [*self.known][:-KNOWN]:
+                self.known.pop(old, None)
+        return epoch
 
     def _epoch(self, number: int) -> Epoch:
         count = len(self.blocks.sizes)

@@ -12,6 +12,8 @@ OUTSIDE = {
     "data.seed": [-1, 2**63],
     "data.size": [0, -5],
     "data.noise": [-0.1],
+    "data.block": [0, -1],
+    "data.window": [0, -1],
     "data.validation": [-0.1, 1],
     "data.test": [-0.1, 1],
     "model.grad_delta": [0, -1e-4],
@@ -56,6 +58,8 @@ INTEGERS = {
     "seed",
     "data.seed",
     "data.size",
+    "data.block",
+    "data.window",
     "model.starts",
     "schedule.warmup_steps",
     "schedule.step_size",
@@ -82,6 +86,7 @@ def context_of(path: str) -> list[str]:
     others |= {"schedule.gamma": ["schedule=step"], "schedule.warmup_fraction": ["schedule=one_cycle"]}
     others |= {f"search.{name}": ["search=random"] for name in ("rounds", "runs_per_round", "seed")}
     others |= {f"search.{name}": ["search.pruner=halving"] for name in ("reduction_factor", "min_steps")}
+    others |= {f"data.{name}": ["data=file"] for name in ("block", "window")}
     others["search.patience"] = ["search.pruner=patience"]
     return ["optimizer=levenberg_marquardt"] if path in fits else others.get(path, [])
 
