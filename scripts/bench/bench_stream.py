@@ -1,6 +1,6 @@
 """Training from files larger than a window: beside reading alone, torch's DataLoader, and mosaicml-streaming.
 
-python -m scripts.bench.bench_stream gib=4 repeats=3 folder=/tmp/rows [mosaic=PYTHON]
+python -m scripts.bench.bench_stream gib=4 repeats=3 folder=/tmp/rows [mosaic=PYTHON] [only=CASE,CASE]
 
 Files of random rows of 32 float32 columns are made in `folder`, as Parquet and as NPY, and left there. Each
 case is a process of its own; `mosaic` is a Python that has mosaicml-streaming, which takes an older NumPy.
@@ -77,11 +77,12 @@ def main(*words: str) -> None:
     folder, repeats = Path(given.get("folder", "/tmp/rows")), int(given.get("repeats", "3"))
     folder.mkdir(exist_ok=True)
     make(folder, float(given.get("gib", "4")))
-    runs = [(case, sys.executable, folder / file) for case, file in CASES]
+    only = given.get("only", "").split(",")
+    runs = [(case, sys.executable, folder / file) for case, file in CASES if only == [""] or case in only]
     if python := given.get("mosaic"):
         if not (folder / "mds").exists():
             measured("mosaic_writing", folder / "mds", python)
-        runs.insert(6, ("mosaic", python, folder / "mds"))
+        runs.append(("mosaic", python, folder / "mds"))
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for _ in range(repeats):
         for case, python, file in runs:

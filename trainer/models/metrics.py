@@ -292,23 +292,29 @@ def classes_of(targets: Tensor) -> Tensor:
 
 
 def tallies(
-    names: Collection[str], loss: Loss, targets: Tensor, classes: int, runs: int, spread: Callable[[], Spread]
+    names: Collection[str],
+    loss: Loss,
+    targets: Tensor,
+    classes: int,
+    runs: int,
+    spread: Callable[[], Spread] | None = None,
 ) -> list[Tally]:
     """What adds up the metrics of these `names`, of `runs` models of so many `classes`, where they have some.
 
-    `targets` [N, T] are some that are like those of all samples, and `spread` says what those are in all.
+    `targets` [N, T] are those of all samples, or with a `spread`, which says that of all, some of them.
 
     >>> import torch
     >>> from packtrain.kernels.loss import loss_of
     >>> from packtrain.trainer.models.metrics import tallies
-    >>> made = tallies(["f1"], loss_of("cross_entropy"), torch.ones(3, 1), 2, 1, None)
+    >>> made = tallies(["f1"], loss_of("cross_entropy"), torch.ones(3, 1), 2, 1)
     >>> [type(tally).__name__ for tally in made]
     ['Classes']
     """
     made: list[Tally] = []
     binary, width, device = loss.name == BINARY, targets.shape[-1], targets.device
     if not {*OF_NUMBERS}.isdisjoint(names):
-        made.append(Numbers(runs, spread(), *([LINKS[loss.name]] if loss.name in LINKS else [])))
+        of_all = spread() if spread else spread_of(lambda: [targets])
+        made.append(Numbers(runs, of_all, *([LINKS[loss.name]] if loss.name in LINKS else [])))
     if not {*OF_CLASSES}.isdisjoint(names):
         several = binary and width > 1
         made.append(
