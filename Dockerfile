@@ -3,7 +3,7 @@
 #     docker build --tag packtrain .                                  for NVIDIA GPUs, and without one too
 #     docker build --tag packtrain --build-arg VARIANT=cpu --build-arg INDEX=URL .
 #
-# A third of the size; URL is the index of PyTorch's CPU builds, which its page "Get Started" names.
+# Without CUDA's libraries, Triton and gcc; URL is the index of PyTorch's CPU builds, which its page "Get Started" names.
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build

@@ -3,12 +3,15 @@
 import doctest
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from scripts.bench import bench_growth
-from scripts.bench.bench_growth import SERIES, points
-from scripts.common import commands
+from scripts.bench.bench_growth import SERIES, points, steep
+from scripts.common import commands, record
+from scripts.pictures import growth
 from tests.helpers import Command, result_in
 
 # (a series, a size, what its result says of it)
@@ -51,3 +54,14 @@ def test_what_the_disk_has_no_room_for_is_left_out(
 def test_examples_print_what_they_say() -> None:
     result = doctest.testmod(bench_growth)
     assert result.attempted == 2 and not result.failed
+
+
+def test_the_record_is_drawn_and_grows_no_faster_than_its_size(tmp_path: Path) -> None:
+    rows = record.read(growth.RECORD)
+    numbers: list[dict[str, Any]] = [
+        {**row, "size": float(row["size"]), "seconds": float(row["seconds"])} for row in rows
+    ]
+    assert {row["what"] for row in rows} <= SERIES.keys() and not steep(numbers)
+    growth.draw(tmp_path / "growth.png")
+    with Image.open(tmp_path / "growth.png") as image:
+        assert image.width > 600 and len(image.convert("RGB").getcolors(1 << 20) or ()) > 20
