@@ -29,6 +29,7 @@ TESTS: dict[str, tuple[str, ...]] = {  # the first row that a file's path starts
     "trainer/folder/curves": ("tests/trainer/folder/test_curves.py",),
     "trainer/folder/recording": ("tests/trainer/folder/test_curves.py",),
     "trainer/folder/event_file": ("tests/trainer/folder/test_event_file.py",),
+    "trainer/data/stream/shuffle": ("tests/trainer/data/stream/test_places.py",),
     "trainer/data/groups": ("tests/trainer/test_groups.py",),
     "trainer/loop/": ("tests/trainer/loop",),
     "trainer/service/queue/": ("tests/trainer/service/queue/test_queue.py",),

@@ -62,6 +62,15 @@ def count(
     """What the samples in `blocks` of rows are like, and the recipe with the classes that there are.
 
     Raises UserError for what is no number, in `others` too, which aren't counted, and for too many classes.
+
+    >>> import tempfile, torch
+    >>> from packtrain.trainer.data.stream.counted import count
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(f"{folder}/rows.npz", x=np.arange(4), y=np.ones(4))
+    ...     source = Source(f"{folder}/rows.npz")
+    ...     recipe = Recipe(("x",), ("y",), torch.float32)
+    ...     count(source, recipe, [range(0, 2), range(2, 4)], [])[0].mean.tolist()
+    [1.5, 1.0]
     """
     counted: Counted | None = None
     labels: list[np.ndarray] = []

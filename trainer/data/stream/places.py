@@ -80,7 +80,14 @@ def places(path: str | None) -> tuple[Place, ...]:
 
 @contextmanager
 def readable(path: str) -> Iterator[None]:
-    """Inside `with`, what goes wrong in reading the file at `path` becomes a UserError."""
+    """Inside `with`, what goes wrong in reading the file at `path` becomes a UserError.
+
+    >>> from packtrain.trainer.data.stream.places import readable
+    >>> with readable("rows.npy"):
+    ...     raise ValueError("it ends too early")
+    Traceback (most recent call last):
+    packtrain...UserError: rows.npy can't be read: it ends too early
+    """
     try:
         yield
     except (*UNREADABLE, pyarrow.ArrowException) as error:

@@ -215,7 +215,21 @@ class _Copies:
 
 
 def ring_of(stream: Stream, order: Order) -> Ring:
-    """The ring of a stream in this order, which all engines share that train on it."""
+    """The ring of a stream in this order, which all engines share that train on it.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from packtrain.trainer.config.schema import DataConfig
+    >>> from packtrain.trainer.data.stream.load import load_stream
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(f"{folder}/rows.npz", x=np.arange(9), target=np.ones(9))
+    ...     config = DataConfig("stream", path=f"{folder}/rows.npz", block=3, window=3)
+    ...     train = load_stream(config, None, "mse", torch.device("cpu"), torch.float32).train
+    ...     order = BlockOrder(9, 3, None, torch.device("cpu"), train.stream.blocks)
+    ...     ring_of(train.stream, order).hold(range(0, 1))
+    ...     ring_of(train.stream, order).inputs[0, :3].tolist()
+    [0.0, 1.0, 2.0]
+    """
     key = "ring", order.batch
     if key not in stream.kept:
         by_blocks = isinstance(order, BlockOrder)

@@ -1,7 +1,7 @@
 """A data set that stays in its files: samples are read when they are needed."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
@@ -160,5 +160,5 @@ class Streamed(Dataset):
     def _with(self, inputs: Tensor, targets: Tensor, places: Tensor | int) -> Dataset:
         if isinstance(places, int):
             places = torch.arange(places, places + len(inputs))
-        own = {name: value for name, value in vars(self).items() if name != "stream"}
+        own = {each.name: getattr(self, each.name) for each in fields(Dataset)}
         return Dataset(**{**own, "inputs": inputs, "targets": targets, "rows": self.stream.rows(places)})
