@@ -46,11 +46,8 @@ ARGUED = {
     "trainer/pictures/style.py: importlib.util.find_spec": "asks whether Matplotlib is there",
     "trainer/sweep/lost.py: importlib.util.find_spec": "asks whether submitit is there",
     "trainer/terminal/hydra.py: OmegaConf.register_new_resolver": "checks a name, and returns it",
-<<<<<<< HEAD
     "trainer/ranks/mail.py: pickle": "what the processes of one training say to one another, as torch's do",
-=======
     "trainer/data/stream/arrays.py: np.memmap": "of numbers alone: the header says which",
->>>>>>> h-stream
     "trainer/data/files/arrays.py: np.load": "with allow_pickle=False",
     "trainer/terminal/board.py: socket": "asks whether a port of this machine is free",
     "trainer/tensorboard/events.py: socket": "asks for this machine's name",
