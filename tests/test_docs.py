@@ -36,10 +36,14 @@ INLINE = re.compile(r"`([^`\n]+)`")
 NAMED = re.compile(r"(?:conf|kernels|trainer|scripts|tests|docs|\.ci|\.src)/[\w./-]*")
 RUN_AS = re.compile(r"python -m ((?:scripts|tests|packtrain)[\w.]*)")
 EXAMPLES = ("conf/experiment/", "conf/train.yaml")  # configs that use what there is
-ELSEWHERE = {"show", "export", "predict", "plot", "board", "serve", "work", "jobs", "cancel", "fetch", "-sc"}
+ELSEWHERE = {
+    "show", "export", "predict", "plot", "board", "serve", "work", "jobs", "cancel", "fetch", "shuffle",
+    "-sc",
+}  # fmt: skip
 OPEN_ENDED = re.compile(
-    r"FOLDER|FILE|--help|glob\(|\[CHOICE|^-|resume="
-)  # for a person to fill in, or nothing to train
+    r"FOLDER|FILE|--help|glob\(|\[CHOICE|^-|resume=|\.\.\.|\$"
+)  # for a person or a shell to fill in, or nothing to train
+OF_OTHERS = "hydra", "+hydra", "join=", "&"  # words that say where, not what
 
 
 def prose(page: Path) -> str:
@@ -143,7 +147,9 @@ def test_a_command_on_the_pages_asks_for_what_can_be_trained(
     command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    words = [word for word in shlex.split(command, comments=True) if not word.startswith("hydra")]
+    typed = shlex.split(command, comments=True)
+    words = [word for word in typed if not word.startswith(OF_OTHERS)]
+    words = ["-m", *words] if any(word.startswith("join=") for word in typed) and "-m" not in words else words
     words = submitted(words[1:]) if words[0] == "submit" else words
     words = fit_command(words[1:]) if words[:1] == ["fit"] else words
     words = read_explain(words[1:])["words"] if words and words[0] == "explain" else words
