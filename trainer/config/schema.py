@@ -186,10 +186,10 @@ class ComputeConfig:
     """
 
     device: str = "auto"
-    devices: int | str = 1
-    split: str = "auto"
     backend: str = "auto"
     precision: str = "fp32"
+    devices: int | str = 1
+    split: str = "auto"
 
 
 @dataclass

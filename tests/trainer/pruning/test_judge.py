@@ -15,12 +15,12 @@ from torch import Tensor
 import packtrain
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.data.dataset import Dataset
+from packtrain.trainer.engines import measure
 from packtrain.trainer.engines.base import History
 from packtrain.trainer.engines.step import StepEngine
 from packtrain.trainer.loop.stop import Signals
-from packtrain.trainer.models.base import Model
+from packtrain.trainer.loop.validation import Validation
 from packtrain.trainer.models.evaluate import Evaluation, evaluate, evaluate_only
-from packtrain.trainer.pruning import judge as module
 from packtrain.trainer.pruning.judge import Judge, why
 from packtrain.trainer.session import Session
 from tests.helpers import Command, assert_close, result_in
@@ -84,7 +84,9 @@ def test_what_a_validation_found_is_not_measured_again(
     part = judges[1].data.validation
     held = evaluate(judges[1].engine.model, part) if part else None
     measured: list[Any] = []
-    monkeypatch.setattr(module, "evaluate_only", lambda *a, **k: measured.append(a) or evaluate_only(*a, **k))
+    monkeypatch.setattr(
+        measure, "evaluate_only", lambda *a, **k: measured.append(a) or evaluate_only(*a, **k)
+    )
     judges[1].judge(held)
     assert len(measured) == (MEASURED[given][0] == "train")
     assert torch.equal(judges[0].engine.training, judges[1].engine.training)
@@ -182,11 +184,14 @@ def test_a_stopped_run_is_validated_while_it_trains_and_where_it_ended(
 ) -> None:
     measured: list[int] = []
 
-    def count(model: Model, data: Dataset, runs: Tensor) -> Evaluation:
-        measured.append(int(runs.sum()))
-        return evaluate_only(model, data, runs)
+    evaluate_some = Validation._evaluate
 
-    monkeypatch.setattr("packtrain.trainer.loop.validation.evaluate_only", count)
+    def count(self: Validation, data: Dataset, runs: Tensor) -> Evaluation:
+        if not runs.all():
+            measured.append(int(runs.sum()))
+        return evaluate_some(self, data, runs)
+
+    monkeypatch.setattr(Validation, "_evaluate", count)
     asked = ("data.validation=0.3", "monitor=default", "monitor.validate_every=12", "monitor.progress=false")
     assert cli(*GAUSSIANS, *QUICK[1:], SEEDS, HALVING, *asked, "hydra.run.dir=out").code == 0
     assert measured == [9, 3, 3, 1, 1, 1, 1]

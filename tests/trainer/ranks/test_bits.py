@@ -38,7 +38,10 @@ CASES = {
     ),
     "fits": (*FIT, 'pack.over={optimizer.radius: "0.1,1,10", seed: "range(0,3)"}'),
     "starts": (*FIT, "model.starts=7"),
-    "one run by samples": ("experiment=primer", "engine=step", "data.size=40000", "loop.batch_size=full"),
+    "one run by samples": (
+        "experiment=primer", "engine=step", "data.size=40000", "loop.batch_size=full",
+        "compute.split=samples",
+    ),
     "perceptrons by samples": (
         "experiment=gaussians", "engine=step", "data.size=3000", "loop.batch_size=full",
         "data.validation=0.2", "compute.split=samples", "model.widths=[2,200,200,2]",
