@@ -16,7 +16,7 @@ from tests.trainer.configs import pack_of
         (("schedule=constant", "schedule.warmup_steps=5"), "schedule.warmup_steps is for schedule=linear_wa"),
         (("schedule=constant", "pack.over={schedule.warmup_steps: 5}"), "schedule.warmup_steps is for"),
         (("model.widths=[1,2]",), "model.widths is for model=mlp, and this run has model=expression"),
-        (("data.path=a.csv",), "data.path is for data=file, and this run has data=ground_truth"),
+        (("data.path=a.csv",), "data.path is for data=file or stream, and this run has data=ground_truth"),
         (("experiment=gaussians", "model.initial={a: 1}"), "model.initial is for model=expression"),
         (("experiment=gaussians", "model.initial.a=1"), "there is no|model.initial is for model=expression"),
         (("model.kind=mlp",), "is for model=expression, and this run has model=mlp"),
