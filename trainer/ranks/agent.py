@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 CODE_FILE = "PACKTRAIN_CODE_FILE"  # names the file in which `compute.devices=N` waits for the exit code
 PREFIX = "packtrain/"
+TO_AGENT = timedelta(seconds=30)  # for the store of the agent: one that has started this process has one
 
 
 def size() -> int:
@@ -44,7 +45,9 @@ def agent_store() -> "Store | None":
     from torch.distributed import TCPStore  # noqa: PLC0415 # pyright: ignore (torch takes seconds to import)
 
     address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    return TCPStore(*address, is_master=False, timeout=timedelta(minutes=5))
+    store = TCPStore(*address, is_master=False, timeout=TO_AGENT)
+    store.set_timeout(timedelta(minutes=5))
+    return store
 
 
 def remembered(name: str, make: Callable[[], str]) -> str:
