@@ -4,7 +4,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 venv=$root/.venv-ray list=$root/scripts/cluster/ray.txt
-stamp=$venv/.installed-$(cat "$list" "$root/constraints.txt" | cksum | tr -d ' ')
+stamp=$venv/.installed-$(cksum <"$list" | tr -d ' ')
 if [ -e "$stamp" ]; then
     exit
 fi
@@ -17,7 +17,5 @@ if [ -e "$root/.venv/bin/pip" ]; then
 else
     set -- python3 -m pip
 fi
-grep -v '^cloudpickle==' "$root/constraints.txt" >"$venv/constraints.txt"
-"$@" --python "$venv/bin/python" install --quiet --disable-pip-version-check \
-    --constraint "$venv/constraints.txt" --requirement "$list"
+"$@" --python "$venv/bin/python" install --quiet --disable-pip-version-check --no-deps --requirement "$list"
 touch "$stamp"
