@@ -134,8 +134,14 @@ class Slurm:
 
     def start_at_once(self, job: str) -> None:
         """A job that was requeued waits for its credentials to expire: not any longer."""
-        wait(lambda: self.state(job) in ("PENDING", "RUNNING"), f"job {job} isn't requeued")
-        self._does("scontrol", "update", f"job={job}", "StartTime=now")
+
+        def has_started() -> bool:
+            about = self.run("scontrol", "show", "job", job)
+            if waits := "JobState=PENDING" in about:
+                self._does("scontrol", "update", f"job={job}", "StartTime=now")
+            return not waits and "Restarts=0" not in about
+
+        wait(has_started, f"job {job} doesn't start again")
 
     def fail(self, node: str) -> None:
         """A node is gone, for Slurm and its jobs, and comes back."""
