@@ -26,9 +26,7 @@ def split_of(pack: Pack, choice: Choice, ranks: int) -> tuple[str, tuple[str, ..
             raise UserError(f"compute.split=samples can't share this: {by_samples.refusal}")
         return SAMPLES, ()
     if asked == RUNS:
-        return RUNS, () if exact else (
-            f"compute.split=runs: {ROUNDED}, so that results may differ in the last digits",
-        )
+        return RUNS, () if exact else (DIFFERENT,)
     whole = not exact or bool(pack.config.model.shared)
     if not whole and pack.runs >= ranks:
         return RUNS, ()
