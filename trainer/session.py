@@ -25,7 +25,7 @@ from .engines.devices import Compute, make_compute
 from .engines.measure import Alone, Measure
 from .engines.member import Member
 from .engines.rows import Row, Rows
-from .engines.sharing import split_of
+from .engines.sharing import way_to_share
 from .engines.team import Team, check_alike
 from .folder.checkpoint import NEVER, part_of
 from .folder.curves import Curves
@@ -151,7 +151,7 @@ class Session:
                 check_alike(crew.replies(), data, compute)
                 crew.hand = Member(pack, data, compute, crew.ranks)
                 way = choose(pack.config, graph_of(pack.config), data.train, compute)
-                split, shared = split_of(pack, way, crew.ranks.size)
+                split, shared = way_to_share(pack, way, crew.ranks.size)
                 team = Team(crew, pack, data, compute, split, shared)
                 engine, choice, model = team, team.choice, team.model
                 before = team.measure(data.train, metrics=False)

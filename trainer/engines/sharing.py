@@ -10,14 +10,14 @@ DIFFERENT = f"compute.split=runs: {ROUNDED}, so that results may differ in the l
 IDLE = "{idle} of {ranks} ranks have nothing to do: {why}"
 
 
-def split_of(pack: Pack, choice: Choice, ranks: int) -> tuple[str, tuple[str, ...]]:
+def way_to_share(pack: Pack, choice: Choice, ranks: int) -> tuple[str, tuple[str, ...]]:
     """How so many ranks share the runs of a pack, which is trained in the way of `choice`, and sentences.
 
     No run's bits depend on it, but where compute.split asks for runs that the reference computes. Raises
     UserError.
 
     >>> from packtrain.trainer.config.schema import Config
-    >>> split_of(Pack(Config(), {"seed": [0, 1]}, 2), Choice("fused", "numba"), ranks=2)
+    >>> way_to_share(Pack(Config(), {"seed": [0, 1]}, 2), Choice("fused", "numba"), ranks=2)
     ('runs', ())
     """
     asked, exact, by_samples = pack.config.compute.split, choice.backend != "reference", choice.split
