@@ -149,17 +149,22 @@ def points(
 ) -> Iterator[dict[str, Any]]:
     """The rows of the series, one after another, without those whose name and size are known."""
     for what in names:
-        sizes = [size for size in SERIES[what].sizes if size <= most and (what, size) not in known]
+        wanted = [size for size in SERIES[what].sizes if size <= most and (what, size) not in known]
+        sizes = [size for size in wanted if _fits_the_disk(what, size)]
         if sizes:
             print(f"{what}: compiling", flush=True)
             compile_for(what)
         for size in sizes:
-            if what == "samples" and size * ROW > 0.8 * shutil.disk_usage(tempfile.gettempdir()).free:
-                print(f"samples {size:,}: the disk has no room for them")
-                return
             row = measure(what, size, repeats)
             print(f"{what:<8}{size:>15,} {row['seconds']:9.2f} s, of it {row['train']:9.3f} s", flush=True)
             yield row
+
+
+def _fits_the_disk(what: str, size: int) -> bool:
+    if what != "samples" or size * ROW < 0.8 * shutil.disk_usage(tempfile.gettempdir()).free:
+        return True
+    print(f"samples {size:,}: the disk has no room for them", flush=True)
+    return False
 
 
 def recorded(file: Path | None) -> list[dict[str, Any]]:
