@@ -398,9 +398,9 @@ def _alone(pack: Pack) -> tuple[str, ...]:
     """What is to be said where no ranks share the training. Raises UserError where it asks for some."""
     if pack.config.compute.devices not in (1, "auto"):
         raise UserError(
-            f"compute.devices={pack.config.compute.devices} is for the command, which starts the processes "
-            "where it is typed, as in packtrain compute.devices=2; a session, a service and a launcher's job "
-            "compute on one device"
+            f"compute.devices={pack.config.compute.devices} starts processes where it is typed, as in packtrain "
+            "compute.devices=2; in a config file it can't, and a session, a service and a launcher's job compute "
+            "on one device"
         )
     return (APART.format(ranks=size()),) if size() > 1 else ()
 

@@ -34,9 +34,11 @@ def launched(arguments: Sequence[str]) -> int | None:
         return None
     if given != AUTO and not (given.isdecimal() and int(given) > 0):
         raise UserError(f"{FIELD} is auto, or the number of processes, 1 or more; got {given!r}")
-    from ..ranks.launch import devices_here, launch  # noqa: PLC0415 (torch takes seconds to import)
+    from ..ranks.launch import devices_here, launch, most_here  # noqa: PLC0415 (torch takes seconds to import)
 
     ranks = devices_here() if given == AUTO else int(given)
+    if ranks > (most := most_here()):
+        raise UserError(f"{FIELD} is at most {most} on this machine, for its cores and GPUs; got {ranks}")
     return launch(ranks, arguments) if ranks > 1 else None
 
 

@@ -45,6 +45,13 @@ def test_what_is_no_number_of_devices_is_refused(value: str) -> None:
         launched([f"compute.devices={value}"])
 
 
+def test_more_ranks_than_cores_could_carry_are_refused() -> None:
+    with pytest.raises(
+        UserError, match=r"is at most \d+ on this machine, for its cores and GPUs; got 100000"
+    ):
+        launched(["compute.devices=100000"])
+
+
 def test_a_rank_starts_no_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert launched(["compute.devices=8"]) is None
@@ -52,7 +59,7 @@ def test_a_rank_starts_no_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_session_starts_no_processes() -> None:
     pack = pack_of("experiment=debug", "compute.device=cpu", "compute.devices=2")
-    with pytest.raises(UserError, match=r"compute\.devices=2 is for the command"):
+    with pytest.raises(UserError, match=r"compute\.devices=2 starts processes where it is typed"):
         Session.prepare(pack)
 
 
