@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NoReturn
@@ -72,6 +73,9 @@ def as_rank(work: Callable[[], object]) -> NoReturn:
         end_without(error)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except Exception:  # a mistake of ours: it would come again
+        traceback.print_exc()
+        code = 1
     with suppress(RankLostError):  # all is written
         crew.leave()
         part()

@@ -12,7 +12,9 @@ import pytest
 
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.config.schema import ComputeConfig, Config
+from packtrain.trainer.ranks import launch as launching
 from packtrain.trainer.session import Session
+from packtrain.trainer.terminal.main import main
 from packtrain.trainer.terminal.ranks import devices_in, launched
 from scripts.trust.leavings import left_in
 from scripts.trust.ranks import children
@@ -118,11 +120,29 @@ def test_a_signal_ends_all_with_everything_written(to: str, number: str, code: i
 
 
 @pytest.mark.cluster
-def test_a_mistake_is_told_once(tmp_path: Path) -> None:
-    with command(tmp_path, *BRIEF, "loop.batch_size=1000000", "compute.devices=3") as agent:
+@pytest.mark.parametrize(
+    ("mistake", "sentence"),
+    [
+        ("loop.batch_size=1000000", "more than the 900 samples"),
+        ("compute.engine=step", "there is no field compute.engine"),
+    ],
+)
+def test_a_mistake_is_told_once(mistake: str, sentence: str, tmp_path: Path) -> None:
+    with command(tmp_path, *BRIEF, mistake, "compute.devices=3") as agent:
         said, _ = agent.communicate(timeout=SECONDS)
-    assert agent.returncode == 2 and said.count("more than the 900 samples") == 1
+    assert agent.returncode == 2 and said.count(sentence) == 1 and "Traceback" not in said
     assert not list(tmp_path.iterdir())
+
+
+def test_ranks_are_started_as_the_command_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the environment of the user's: what Hydra is told here would make them print tracebacks."""
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    monkeypatch.setattr(sys, "argv", ["packtrain", "compute.devices=2"])
+    seen = []
+    monkeypatch.setattr(launching, "launch", lambda *_: seen.append(os.environ.get("HYDRA_FULL_ERROR")) or 7)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 7 and seen == [None]
 
 
 @pytest.mark.cluster
