@@ -12,6 +12,7 @@ from ..ranks import agent
 
 FIELD = "compute.devices"
 AUTO = "auto"
+LAUNCHER, BASIC = "hydra/launcher", "basic"
 AGAIN = "torchrun starts all ranks again, which go on from the newest checkpoint"
 
 
@@ -21,7 +22,11 @@ def devices_in(arguments: Sequence[str]) -> str | None:
     >>> devices_in(["seed=3", "compute.devices=2"])
     '2'
     """
-    values = [word.partition("=")[2] for word in arguments if word.lstrip("+").partition("=")[0] == FIELD]
+    return _said(FIELD, arguments)
+
+
+def _said(field: str, arguments: Sequence[str]) -> str | None:
+    values = [word.partition("=")[2] for word in arguments if word.lstrip("+").partition("=")[0] == field]
     return values[-1].strip("'\"") if values else None
 
 
@@ -35,6 +40,11 @@ def launched(arguments: Sequence[str]) -> int | None:
         return None
     if given != AUTO and not (given.isdecimal() and int(given) > 0):
         raise UserError(f"{FIELD} is auto, or the number of processes, 1 or more; got {given!r}")
+    if (launcher := _said(LAUNCHER, arguments) or BASIC) != BASIC:
+        raise UserError(
+            f"{FIELD}={given} is for packs that a command trains, and with {LAUNCHER}={launcher} others do, "
+            "each on one device: leave one of the two out"
+        )
     from ..ranks.launch import devices_here, launch, most_here  # noqa: PLC0415 (torch takes seconds to import)
 
     ranks = devices_here() if given == AUTO else int(given)

@@ -54,6 +54,13 @@ def test_more_ranks_than_cores_could_carry_are_refused() -> None:
         launched(["compute.devices=100000"])
 
 
+def test_jobs_of_a_launcher_have_one_device_each() -> None:
+    words = ["-m", "seed=1,2", "hydra/launcher=joblib", "compute.devices=2"]
+    with pytest.raises(UserError, match="with hydra/launcher=joblib others do, each on one device"):
+        launched(words)
+    assert launched([*words, "compute.devices=1"]) is None
+
+
 def test_a_rank_starts_no_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert launched(["compute.devices=8"]) is None
