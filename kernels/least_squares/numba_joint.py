@@ -31,9 +31,10 @@ def _linearize(code, order, p, c, x, t, w, given, columns, ordered, root, rss):
     for k in range(size):
         given[order[k]] = p[k]
     filled = evaluate(code, given, c, x, t, w, columns, rss)
-    for k in range(size):
-        ordered[k, :filled] = columns[order[k], :filled]
-    ordered[size, :filled] = columns[size, :filled]
+    for k in range(size + 1):  # slice to slice, Numba compiles a message for sizes that differ: seconds
+        source = order[k] if k < size else size
+        for i in range(filled):
+            ordered[k, i] = columns[source, i]
     if not (finish(code, ordered, filled, root) and isfinite(rss[0])):
         rss[0] = inf
         root[:] = 0.0
@@ -265,7 +266,8 @@ def reduction(start, stop, blocks, bounds, owner, root, free, step, shared, sums
         for r in range(bounds[b], bounds[b + 1]):
             for k in range(local):
                 both[k] = step[r, k] if free[r, k] else 0.0
-            both[local:] = shared[owner[b]]
+            for k in range(local, both.size):
+                both[k] = shared[owner[b], k - local]
             sums[b, 0] += _reduction(root[r], both)[0]
 
 
@@ -290,7 +292,8 @@ def try_step(
                 value = p[r, k]
                 moved = min(max(value + step[r, k], lower[r, k]), upper[r, k])
                 trial[r, k] = moved if movable[r, k] else value
-            trial[r, local:] = shared[owner[b]]
+            for k in range(local, size):
+                trial[r, k] = shared[owner[b], k - local]
             for k in range(size):
                 change[k] = trial[r, k] - p[r, k]
             predicted, square = _reduction(root[r], change)

@@ -18,6 +18,11 @@ def mean_and_norm(total, divisor, gradient):
 
 @njit(error_model="numpy")
 def restore(p, state, old, old_state):
-    """Brings back what an update replaced."""
-    p[:] = old
-    state[:] = old_state
+    """Brings back what an update replaced.
+
+    By loops: `p[:] = old` lets Numba compile the sentence for arrays that don't fit, which takes seconds.
+    """
+    for i in range(p.size):
+        p[i] = old[i]
+        for k in range(state.shape[0]):
+            state[k, i] = old_state[k, i]
