@@ -80,6 +80,7 @@ def test_what_is_fixed_needs_no_derivative(backend: str, cli: Command, tmp_path:
     assert values(run) == pytest.approx({"a": 0.7, "n": 3}) and run["fit"]["fixed"] == ["n"]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_wall_of_refused_steps_is_no_minimum(backend: str, cli: Command, tmp_path: Path) -> None:
     cli(*FIT, *EXPLODING, f"compute.backend={backend}", "loop.steps=2000")
@@ -148,6 +149,7 @@ def polynomial(degree: int, x: np.ndarray) -> tuple[str, ...]:
     return equation(f"xy = {text}", dict.fromkeys(names, 1), xx=column(x), xy=column(y))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("degree", "x"), [(2, YEARS), (3, YEARS), (4, YEARS), (1, SECONDS)])
 def test_polynomials_over_years_and_seconds_converge(
     degree: int, x: np.ndarray, cli: Command, tmp_path: Path

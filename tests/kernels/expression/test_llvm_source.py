@@ -125,6 +125,7 @@ def test_names_make_no_difference() -> None:
     assert rows_source(parse("xy = a*x + b"), True) == rows_source(parse("xout = slope*xin + total"), True)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("op", OFFERED)
 def test_the_place_of_a_sample_changes_no_bit(op: str, dtype: torch.dtype) -> None:

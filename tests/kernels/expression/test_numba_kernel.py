@@ -14,6 +14,7 @@ from tests.strategies import Case, cases, data, few
 PRIMER = "xx = xa^2\nxy = ab*xx + ac*xa\nxz = bc*xx + xy\nxw = cd*xx + xz^3"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("per_run", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -117,6 +117,7 @@ def test_a_call_would_be_seen() -> None:
     assert count(CALL, lines) == 8
 
 
+@pytest.mark.sampled
 @pytest.mark.skipif(not X86, reason="an older kind of x86 can't be run here")
 @every
 @kinds
@@ -140,6 +141,7 @@ def test_bits_are_those_of_a_processor_with_half_as_wide_vectors(
     np.testing.assert_array_equal(here.view(f"i{dtype().itemsize}"), there.view(f"i{dtype().itemsize}"))
 
 
+@pytest.mark.sampled
 @every
 @kinds
 def test_nothing_is_called_on_arm(function, kind: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,6 +105,7 @@ def chained(piece: str, length: int) -> str:
     return text
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "piece",
     [

@@ -188,6 +188,7 @@ def test_trials_that_are_worse_are_refused(damped: bool) -> None:
         assert damping.any() and damping[found.steps_done[2] - 1] == 0
 
 
+@pytest.mark.sampled(1)
 @both
 def test_more_parameters_than_a_vector_has_lanes(damped: bool) -> None:
     problem = samples(MANY, 2)

@@ -202,6 +202,7 @@ def test_each_fit_is_linearized_by_its_own_size(monkeypatch: pytest.MonkeyPatch)
         assert_close(upright(apart), upright(together))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", ["exponential decay", "gaussian peak", "logistic"])
 def test_whole_fits_are_those_of_numba(kind: str) -> None:
     given = replace(KINDS[kind], noise=1e-4)

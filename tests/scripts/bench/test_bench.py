@@ -33,6 +33,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_expression, "SIZES", {"cpu": [(1, 50), (3, 50)]})
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("suite", bench.SUITES)
 def test_the_ways_of_every_case_agree(suite: str) -> None:
     for case in bench.SUITES[suite].cases("cpu"):

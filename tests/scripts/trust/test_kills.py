@@ -28,6 +28,7 @@ def trial(small: Trial) -> Trial:
     return small
 
 
+@pytest.mark.thorough
 def test_a_pack_that_is_killed_at_random_ends_as_one_that_is_not(tmp_path: Path) -> None:
     tally = Tally()
     at_random(Trial(tmp_path / "here", PACK, tally), 2, random.Random(1))

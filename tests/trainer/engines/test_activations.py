@@ -42,6 +42,7 @@ def model_of(widths: tuple[int, ...], activation: str, **more: Any) -> MLPModel:
     return MLPModel(p / 2, widths, True, "mse", activation=activation, **more)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("activation", [*ACTIVATIONS, "z*sigmoid(1.702*z)"])
 def test_every_way_to_train_agrees(activation: str) -> None:
     given = (f"model.activation='{activation}'", "model.widths=[10,3,1]")

@@ -91,11 +91,13 @@ OPTIMIZERS = (
 SCHEDULES = "constant", "linear_warmup", "cosine", "step", "exponential", "one_cycle"
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("optimizer", "schedule"), [*zip(OPTIMIZERS * 3, SCHEDULES * 2, strict=True)])
 def test_optimizers_and_schedules(optimizer: tuple[str, ...], schedule: str) -> None:
     agree(*PRIMER, *optimizer, f"schedule={schedule}", SEEDS)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("order", ["shared", "own", "sequential"])
 @pytest.mark.parametrize("batch", [1, 48, 256, "full"])
 def test_all_orders_and_minibatches(order: str, batch: int | str) -> None:
@@ -206,6 +208,7 @@ def test_threads_that_share_the_blocks_of_a_minibatch_change_no_bit(monkeypatch:
     assert parameters[0].equal(parameters[1]) and parameters[0].equal(parameters[2])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("precision", ["fp32", "fp64"])
 @pytest.mark.parametrize("order", ["shared", "own"])
 def test_a_run_is_the_same_in_any_pack(precision: str, order: str) -> None:
@@ -216,6 +219,7 @@ def test_a_run_is_the_same_in_any_pack(precision: str, order: str) -> None:
         assert pack.equal(largest[first:last])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
 def test_diverging_neighbours_change_no_bit(share: float) -> None:
     runs, bad = 1000, round(1000 * share)

@@ -75,6 +75,7 @@ def constants_of(loss: str) -> PackConfig:
     return PackConfig(over={f"model.loss_constants.{name}": "0.1,0.6"} if own else {"seed": "0,1"})
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", ["expression", "mlp"])
 @pytest.mark.parametrize(
     ("loss", "weighted"), [*((loss, True) for loss in LOSSES), ("mse", False), ("cross_entropy", False)]

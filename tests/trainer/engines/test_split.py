@@ -52,6 +52,7 @@ def processes() -> Iterator[Processes]:
         yield ranks
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("case", CASES)
 def test_processes_that_share_samples_end_with_the_bits_of_one(case: str, processes: Processes) -> None:
     assert untrained(*CASES[case])[3].split.blocks > 1
@@ -90,6 +91,7 @@ def test_any_minibatch_has_the_same_bits_on_any_number_of_ranks(
         assert by_threads(size, 3, *case) == [one] * size
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("batch", [1024, 1025, 5000])
 def test_equations_have_them_at_the_edges_of_blocks(batch: int) -> None:

@@ -68,6 +68,7 @@ def outcome_in(folder: Path) -> dict[str, Any]:
     return {"result": result, "curves": curves, "engine": engine, "tables": tables}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("training", TRAININGS)
 def test_a_training_that_is_stopped_again_and_again_ends_as_if_it_had_not_been(
     training: str, cli: Command, tmp_path: Path, stopped_at: Callable[..., None]
@@ -211,6 +212,7 @@ def test_a_checkpoint_of_an_older_version_goes_on() -> None:
     assert _differences({"seed": 1}, {**here, "model.parameters": ["x0"]}) == "model.parameters ([] there)"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "asked",
     [
@@ -323,6 +325,7 @@ def test_a_command_is_kept_whole_and_once(cli: Command, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "mine" / "command.json").read_text()) == kept
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("backend", ["reference", "numba"])
 def test_a_fit_that_used_up_its_steps_goes_on_with_more(backend: str, cli: Command, tmp_path: Path) -> None:
     fit = "experiment=fit", f"compute.backend={backend}", "monitor.progress=false"

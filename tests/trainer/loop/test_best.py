@@ -56,6 +56,7 @@ def same(one: Result, other: Result) -> bool:
     return torch.equal(one.model.parameters, other.model.parameters) and one.rows == other.rows
 
 
+@pytest.mark.sampled(4)
 @BOTH
 @pytest.mark.parametrize("engine", ["step", "fused"])
 @pytest.mark.parametrize("pruner", ["null", "patience", "halving"])

@@ -109,6 +109,7 @@ def test_every_run_agrees_with_torch(kind: str, runs: list[Setting], seed: int, 
         assert_close(found[index], torch_descend(peer(kind, setting), problem, index, schedule))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @pytest.mark.parametrize("place", [0, 3, 6])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

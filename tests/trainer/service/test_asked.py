@@ -112,6 +112,7 @@ WRONG = [
 Command = dict[tuple[str, ...], Pack | str]
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("overrides", GOOD, ids=" ".join)
 def test_a_job_is_what_the_command_trains(command: Command, overrides: list[str]) -> None:
     pack = command[tuple(overrides)]

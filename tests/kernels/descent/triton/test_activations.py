@@ -49,6 +49,7 @@ def test_layers_in_registers(activation: str, widths: tuple[int, ...]) -> None:
     check(given)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.emulated
 @pytest.mark.parametrize("activation", ["gelu", "sqrt(abs(z))"])
 @pytest.mark.usefixtures("scratch")
@@ -79,6 +80,7 @@ def test_nan_reaches_the_loss_and_the_gradient(widths: tuple[int, ...]) -> None:
     check_nan(with_nan(training(*widths, activation="tanh"), "input"), torch.float32)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("hidden", [5, 40])
 def test_packs_change_no_bit(hidden: int) -> None:
     given = training(2, hidden, 2, activation="gelu", order="own", size=20, batch=15, steps=(2,))
@@ -130,6 +132,7 @@ def test_a_wrong_layer_is_rejected(old: str, new: str) -> None:
     rejected(given, given.edited(old, new))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -35,6 +35,7 @@ def in_memory(files: dict[str, Path]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("engine", ["fused", "step"])
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_bits_are_those_of_data_in_memory(
