@@ -16,7 +16,12 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 Loaded = DictConfig | ListConfig
 SAYING = "hydra.mode", "hydra.searchpath"
-OURS = {"pkg://hydra.conf", "pkg://packtrain.conf", f"file://{Path(__file__).parents[1] / 'conf'}", "structured://"}
+OURS = {
+    "pkg://hydra.conf",
+    "pkg://packtrain.conf",
+    f"file://{Path(__file__).parents[1] / 'conf'}",
+    "structured://",
+}
 
 
 def hasten() -> None:

@@ -164,6 +164,7 @@ def test_samples_of_weight_0_count_for_nothing(cli: Command, tmp_path: Path) -> 
     assert mean["metrics"] == run["metrics"] == EXACT(plain["metrics"], rel=1e-9)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("size", [1e-9, 1e9])
 def test_weights_say_how_samples_compare_and_no_more(size: float, cli: Command, tmp_path: Path) -> None:
     plain = run_of(cli, tmp_path, *FIT, *STRAIGHT)

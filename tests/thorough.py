@@ -2,7 +2,6 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Hashable
 
 import pytest
 
@@ -11,7 +10,7 @@ RUNS_ELSEWHERE = "gpu", "cluster", "only_emulated"
 
 
 def choose_examples(config: pytest.Config) -> None:
-    """`-m thorough` is a second proof: the tests with this marker, and those of Hypothesis with all examples."""
+    """`-m thorough` runs the tests with this marker, and those of Hypothesis with all their examples."""
     marks = config.option.markexpr
     os.environ[FEWER] = "1" if "not thorough" in marks else ""
     if marks == "thorough":
@@ -50,7 +49,7 @@ def spaced(among: int, number: int) -> set[int]:
 def covering(rows: list[pytest.Item]) -> set[int]:
     """Rows in which each value of each parameter is at least once, few of them."""
     values = [_values(row) for row in rows]
-    left, kept = set[Hashable]().union(*values), set[int]()
+    left, kept = set[tuple[str, str]]().union(*values), set[int]()
     while left:
         best = max(range(len(rows)), key=lambda index: len(values[index] & left))
         kept.add(best)
@@ -58,7 +57,7 @@ def covering(rows: list[pytest.Item]) -> set[int]:
     return kept
 
 
-def _values(row: pytest.Item) -> set[Hashable]:
+def _values(row: pytest.Item) -> set[tuple[str, str]]:
     callspec = getattr(row, "callspec", None)
-    indices: dict[str, int] = callspec.indices if callspec else {"": 0}
-    return set(indices.items())
+    parameters = callspec.params if callspec else {}
+    return {(name, repr(value)) for name, value in parameters.items()} or {("", "")}

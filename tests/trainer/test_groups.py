@@ -61,7 +61,7 @@ WAYS = [
 ]
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_group_trains_as_if_it_were_alone(way: tuple[str, ...]) -> None:
     engine, backend, order, batch = way

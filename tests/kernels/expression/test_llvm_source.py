@@ -86,12 +86,14 @@ def test_rows_of_random_graphs_are_the_references(case: Case, weighted: bool, dr
     assert_rows(rows_of(case.graph, weighted), replace(case, targets=targets), run, weights)
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize("op", OFFERED)
 def test_rows_of_each_operation_are_the_references(op: str) -> None:
     case = data(one_operation(op), "sse", 1, samples=64, per_run=False, seed=1)
     assert_rows(rows_of(case.graph), case, 0)
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize("op", OFFERED)
 def test_rows_at_wild_points_are_the_references(op: str) -> None:
     wild = grid(of_inputs(op), POINTS)

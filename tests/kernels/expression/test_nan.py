@@ -153,7 +153,7 @@ def device_of(backend: str, device: torch.device) -> torch.device:
     return device if backend == "triton" else torch.device("cpu")
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(8)
 @pytest.mark.emulated
 @pytest.mark.parametrize("loss", LOSSES)
 @backends
@@ -161,7 +161,7 @@ def test_nan_of_a_parameter(backend: str, loss: str, device: torch.device) -> No
     check_parameters(BACKENDS[backend], loss, device_of(backend, device))
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(12)
 @pytest.mark.emulated
 @pytest.mark.parametrize("loss", LOSSES)
 @backends

@@ -43,7 +43,7 @@ def test_the_primer(loss: str, per_run: bool, dtype: torch.dtype, device: torch.
     check(primer(loss, per_run=per_run), dtype, device)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(4)
 @pytest.mark.emulated
 @pytest.mark.parametrize(
     ("runs", "samples"), [*((r, s) for r in (1, 3) for s in (1, 7, 127, 129, 1100)), (65, 1), (65, 129)]
@@ -188,6 +188,7 @@ def test_the_public_functions_choose_the_backend() -> None:
         assert_near(y, reference.predict(case.graph, case.parameters, case.inputs))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.emulated
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("per_run", [False, True])

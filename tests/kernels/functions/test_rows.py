@@ -13,7 +13,7 @@ names = pytest.mark.parametrize("name", ROWS)
 kinds = pytest.mark.parametrize("kind", TYPES)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(20)
 @names
 @kinds
 def test_everywhere(name: str, kind: str) -> None:

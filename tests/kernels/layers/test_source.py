@@ -127,7 +127,7 @@ def test_every_loss(loss: str, weighted: bool) -> None:
     check(widths, True, loss, case(widths, True, loss, dtype, weighted=weighted))
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @each_case
 @pytest.mark.parametrize("where", ["weight", "input"])
 def test_nan_reaches_the_loss_and_the_gradient(widths: Widths, bias: bool, loss: str, where: str) -> None:
@@ -164,6 +164,7 @@ def test_a_block_has_fewer_samples_where_there_are_more_features() -> None:
     assert blocks[0] > blocks[1]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("module", "old", "new"),
     [

@@ -166,7 +166,7 @@ def test_runs_that_go_on_keep_their_constants(backend: Backend) -> None:
     assert_near(sliced.parameters, once.parameters, 1e-9)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @backends
 @pytest.mark.parametrize("name", ["huber", "cauchy"])
 def test_bounds(name: str, backend: Backend) -> None:

@@ -43,7 +43,7 @@ def assert_falls(found: Fitted) -> None:
     assert (rss.isfinite().sum(0) == found.steps_done).all()
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(6)
 @both
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_the_fit_is_that_of_scipys_curve_fit(kind: Kind, damped: bool) -> None:
@@ -122,7 +122,7 @@ BOUNDS = [
 ]
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(4)
 @both
 @pytest.mark.parametrize(("kind", "lower", "upper", "active"), BOUNDS)
 def test_bounds_are_kept_and_the_optimum_is_scipys(
@@ -203,7 +203,7 @@ def test_gauss_newton_whose_steps_bounds_cut_is_stuck_and_says_so() -> None:
     assert sum(Status(end) in CONVERGED for end in ends) > 0.9 * len(ends)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(6)
 @both
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_with_loose_tolerances_fits_converge_all_the_same(kind: Kind, damped: bool) -> None:

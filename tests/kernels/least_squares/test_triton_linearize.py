@@ -108,6 +108,7 @@ def test_more_fits_than_lanes(device: torch.device) -> None:
     check(TWO_OUTPUTS, *drawn(TWO_OUTPUTS, counts), device=device)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("loss", ROBUST)
 def test_robust_losses(loss: str) -> None:
     parameters, problem = drawn(TWO_OUTPUTS, weighted=True)

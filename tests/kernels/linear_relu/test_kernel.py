@@ -16,6 +16,7 @@ from packtrain.kernels.linear_relu.reference import PRODUCTS, Layer, linear_relu
 from tests.helpers import assert_near
 from tests.kernels import edited
 from tests.strategies import few
+from tests.thorough import examples
 
 pytestmark = pytest.mark.usefixtures("poisoned")
 
@@ -148,7 +149,7 @@ def test_a_chain_by_tensor_cores(dtype: torch.dtype, product: str) -> None:
     test_a_chain(False, dtype, product, torch.device("cpu"))
 
 
-@settings(few, max_examples=20)
+@settings(few, max_examples=examples(20))
 @given(
     st.integers(1, 2),
     st.integers(0, 70),

@@ -62,6 +62,7 @@ def test_random_perceptrons(activation: str, hidden: list[int], bias: bool) -> N
     assert_close(trained("fused numba", *given, "compute.precision=fp64"), reference)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("way", ["step reference", "fused numba"])
 def test_an_equation_has_the_bits_of_its_name(way: str) -> None:
     for name in ("gelu", "leaky_relu"):

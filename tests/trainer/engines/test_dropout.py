@@ -65,7 +65,7 @@ def by_hand(*overrides: str) -> Tensor:
     return torch.stack(runs).detach()
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("way", [REFERENCE, NUMBA, STEP_TRITON, TRITON], ids=str)
 def test_a_step_is_torchs_with_the_same_mask(way: tuple[str, str]) -> None:
     one = (RATES, "loop.steps=1", "loop.batch_size=full", "optimizer=sgd", "optimizer.lr=0.1")
@@ -108,6 +108,7 @@ def test_helpers_drop_what_a_run_alone_drops(monkeypatch: pytest.MonkeyPatch) ->
     assert trained(NUMBA, *large).equal(alone)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("way", [NUMBA, pytest.param(TRITON, marks=pytest.mark.emulated)], ids=str)
 def test_a_run_has_the_same_bits_in_any_pack(way: tuple[str, str]) -> None:
     few = "loop.steps=2", "loop.batch_size=20", "compute.precision=fp32"

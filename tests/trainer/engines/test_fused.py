@@ -17,6 +17,7 @@ from packtrain.trainer.engines.outcome import Outcome
 from packtrain.trainer.engines.tabulated import TabulatedEngine
 from tests.helpers import Command, assert_close, result_in
 from tests.strategies import few, graphs
+from tests.thorough import examples
 from tests.trainer.configs import untrained
 
 PRIMER = (
@@ -121,6 +122,7 @@ INFINITE = {  # in float32: where it starts, the inputs, optimizer and learning 
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("engine", ["step", "fused", "fused compute.backend=triton"])
 @pytest.mark.parametrize("what", INFINITE)
 def test_whatever_is_infinite_the_step_is_not_taken(what: str, engine: str) -> None:
@@ -140,7 +142,7 @@ def test_cross_entropy_and_sums_of_squares() -> None:
     agree(*PRIMER, "model.loss=sse", "optimizer.lr=1e-3", SEEDS)
 
 
-@settings(few, max_examples=3)
+@settings(few, max_examples=examples(3))
 @given(graphs(depth=2, smooth=True))
 def test_random_graphs(graph: Graph) -> None:
     text = ", ".join(f'"{variable} = {expression}"' for variable, expression in graph.definitions)
@@ -152,6 +154,7 @@ def test_random_graphs(graph: Graph) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "more",
     [

@@ -188,6 +188,7 @@ def test_too_large_packs_train_in_halves(monkeypatch: pytest.MonkeyPatch, fits: 
     assert sorted(told[-1].runs.tolist()) == list(range(7))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("fits", [1, 3])
 def test_packs_whose_engine_is_too_large_train_in_parts_from_the_start(
     monkeypatch: pytest.MonkeyPatch, fits: int

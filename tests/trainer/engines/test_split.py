@@ -15,6 +15,7 @@ from packtrain.trainer.engines import split
 from packtrain.trainer.engines.build import make_engine
 from packtrain.trainer.engines.step import StepEngine
 from tests.helpers import assert_close
+from tests.thorough import examples
 from tests.trainer.configs import untrained
 from tests.trainer.engines.by_samples import Processes, Thread, alone, by_threads
 
@@ -73,7 +74,7 @@ SMALL = ("experiment=gaussians", "engine=step", "compute.backend=reference", "da
 
 
 @pytest.mark.usefixtures("small_blocks")
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(
     batch=st.integers(1, 240),
     size=st.integers(2, 4),

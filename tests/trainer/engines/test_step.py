@@ -201,7 +201,7 @@ def test_the_gpu_trains_as_the_cpu() -> None:
         assert_close(trained(*experiment, device="cuda"), trained(*experiment))
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("every", [1, 3, 7, 1000])
 def test_the_history_has_a_row_for_each_recorded_step(every: int) -> None:
     asked = *PRIMER, "engine=step", 'pack.over={seed: "range(0,2)"}'

@@ -270,6 +270,7 @@ def test_an_interval_that_is_none_is_told(given: str, cli: Command) -> None:
     assert ended.code == 2 and "checkpoint.every is a number of steps, or seconds as in 30s" in ended.err
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("given", ["1", "0.5s", "30 s", "100"])
 def test_an_interval_is_steps_or_seconds(given: str, cli: Command) -> None:
     assert cli("experiment=debug", f"checkpoint.every={given}").code == 0

@@ -99,6 +99,7 @@ def test_looking_at_a_training_changes_nothing(config: tuple[str, ...]) -> None:
     assert same(expected, other.result()) and same(expected, other.result())
 
 
+@pytest.mark.sampled(1)
 @BOTH
 def test_a_run_has_the_same_best_alone_and_in_any_pack(config: tuple[str, ...]) -> None:
     together = result_of(Session.prepare(pack_of(*config, SEEDS)))

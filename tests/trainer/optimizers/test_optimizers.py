@@ -98,6 +98,7 @@ def test_each_has_a_peer() -> None:
     assert TORCH.keys() == OPTIMIZERS.keys()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @settings(few, max_examples=12)
 @given(runs=st.lists(SETTING, min_size=1, max_size=3), seed=st.integers(0, 999), falls=st.booleans())

@@ -75,6 +75,7 @@ def test_what_differs_by_the_order_of_sums_is_equal() -> None:
     assert judge.engine.training.nonzero()[:, 0].tolist() == list(range(9))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("given", MEASURED, ids=" ".join)
 def test_what_a_validation_found_is_not_measured_again(
     given: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

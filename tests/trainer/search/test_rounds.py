@@ -45,6 +45,7 @@ def test_rounds_are_packs_and_all_runs_are_in_one_table(cli: Command, tmp_path: 
     assert cli("show", "out", f"run={best['index']}").out.count(best["optimizer.lr"]) == 1
 
 
+@pytest.mark.thorough
 def test_a_search_over_structure_goes_on_as_it_would_have(
     cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,7 @@ def test_a_study_goes_on_as_it_would_have(sampler: str, tmp_path: Path) -> None:
     assert kept and all(map(is_plain, kept))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("maximized", [False, True])
 def test_cmaes_goes_where_it_is_better(maximized: bool, tmp_path: Path) -> None:
     asked = SearchConfig("optuna", runs_per_round=8, sampler="cmaes")

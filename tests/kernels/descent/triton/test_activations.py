@@ -36,6 +36,7 @@ def scratch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(triton_wide_source.AT_ONCE, "ieee", 512)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("activation", [name for name in BY_TORCH if name != "relu"])
 def test_every_activation(activation: str) -> None:
     check(training(2, 7, 3, activation=activation, **ONE))
@@ -74,6 +75,7 @@ def test_formats(product: str, hidden: int) -> None:
         )
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.emulated
 @pytest.mark.parametrize("widths", [(2, 7, 3), (3, 40, 2)])
 def test_nan_reaches_the_loss_and_the_gradient(widths: tuple[int, ...]) -> None:

@@ -209,6 +209,7 @@ def test_a_layer_that_loses_nan_is_rejected(old: str, new: str, widths: tuple[in
         check_nan(wrong)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("scratch")
 def test_a_layer_in_scratch_memory_that_loses_nan_is_rejected() -> None:
     given = with_nan(training(2, 20, 7, 3), "weight")
