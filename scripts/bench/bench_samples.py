@@ -24,9 +24,9 @@ from torch import Tensor
 
 from packtrain.trainer.engines.build import first_order, untrained
 from packtrain.trainer.engines.devices import make_compute
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.engines.step import StepEngine
 from packtrain.trainer.ranks.group import ALONE, Ranks
-from packtrain.trainer.session import load_data
 from scripts.common import record
 from scripts.common.engines import pack_of
 

@@ -11,16 +11,19 @@ from ..block import Batches, Shuffle
 
 
 @cached
+def _take(data, index, out):
+    for v in range(data.shape[0]):
+        for n in range(index.size):
+            out[v, n] = data[v, index[n]]
+
+
+@cached
 def _gather(start, stop, x, t, keys, epoch, first, x_out, t_out):
     index = np.empty(x_out.shape[2], np.int64)
     for row in range(start, stop):
         samples(keys, epoch, x.shape[1], (first + row) * index.size, index)
-        for v in range(x.shape[0]):
-            for n in range(index.size):
-                x_out[row, v, n] = x[v, index[n]]
-        for v in range(t.shape[0]):
-            for n in range(index.size):
-                t_out[row, v, n] = t[v, index[n]]
+        _take(x, index, x_out[row])
+        _take(t, index, t_out[row])
 
 
 def gather(inputs: Tensor, targets: Tensor, shuffle: Shuffle, first: int, out: Batches) -> None:
@@ -48,12 +51,8 @@ def _gather_windows(start, stop, x, t, starts, sizes, keys, segments, inside, ro
     index = np.empty(x_out.shape[2], np.int64)
     for row in range(start, stop):
         window_samples(starts, sizes, keys, segments, inside, rows, place + row * index.size, index)
-        for v in range(x.shape[0]):
-            for n in range(index.size):
-                x_out[row, v, n] = x[v, index[n]]
-        for v in range(t.shape[0]):
-            for n in range(index.size):
-                t_out[row, v, n] = t[v, index[n]]
+        _take(x, index, x_out[row])
+        _take(t, index, t_out[row])
 
 
 def gather_windows(inputs: Tensor, targets: Tensor, windows: Windows, place: int, out: Batches) -> None:

@@ -12,8 +12,9 @@ from packtrain.trainer.config.schema import Config, ModelConfig, OptimizerConfig
 from packtrain.trainer.data.dataset import Dataset, prepare
 from packtrain.trainer.data.digest import digest
 from packtrain.trainer.data.split import Split
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.folder.result import notes_on
-from packtrain.trainer.session import Session, load_data
+from packtrain.trainer.session import Session
 from tests.helpers import Command, assert_close, result_in
 from tests.trainer.configs import pack_of
 from tests.trainer.sessions import drive

@@ -13,7 +13,8 @@ from packtrain.trainer.config.pack import make_pack
 from packtrain.trainer.config.schema import LoopConfig, ModelConfig
 from packtrain.trainer.console import training
 from packtrain.trainer.data.stream.streamed import Streamed
-from packtrain.trainer.session import Session, load_data
+from packtrain.trainer.engines.prepare import load_data
+from packtrain.trainer.session import Session
 from tests.trainer.data.stream.streaming import FORMATS, ROWS, config, outcome, prepared, write
 from tests.trainer.sessions import drive
 
