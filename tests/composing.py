@@ -31,9 +31,10 @@ def hasten() -> None:
     Hydra.get_mode = _of_main_config(Hydra.get_mode)
     CachingConfigRepository.__init__ = _shared
     loader: Any = ConfigLoaderImpl
+    listing: Any = config_loader_impl
     loader._process_config_searchpath = _of_other_configs(loader._process_config_searchpath)
     loader._compose_config_from_defaults_list = _composed_once(loader._compose_config_from_defaults_list)
-    config_loader_impl.create_defaults_list = _listed_once(config_loader_impl.create_defaults_list)
+    listing.create_defaults_list = _listed_once(listing.create_defaults_list)
 
 
 def _remembering(load: Callable[[Any], Loaded]) -> Callable[[Any], Loaded]:

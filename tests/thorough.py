@@ -43,7 +43,8 @@ def spaced(among: int, number: int) -> set[int]:
     >>> sorted(spaced(10, 4)), sorted(spaced(2, 4)), sorted(spaced(5, 1))
     ([0, 3, 6, 9], [0, 1], [0])
     """
-    return {round(index * (among - 1) / max(number - 1, 1)) for index in range(min(number, among))}
+    number = min(number, among)
+    return {round(index * (among - 1) / max(number - 1, 1)) for index in range(number)}
 
 
 def covering(rows: list[pytest.Item]) -> set[int]:
