@@ -151,11 +151,11 @@ def test_no_more_than_two_windows_are_held(files: dict[str, Path]) -> None:
     session = prepared(config(files["parquet"]))
     data = session.data.train
     assert isinstance(data, Streamed)
-    ring = data.stream.kept["ring", 32]
-    assert ring.inputs.shape[1] == 2 * data.stream.blocks.largest < ROWS
+    ring = data.stream.kept["ring", 32, range(32)]
+    assert len(ring.samples) == 2 * data.stream.blocks.largest < ROWS
     assert data.stream.blocks.largest <= 250 and data.stream.blocks.windows == 5
     drive(session)
-    assert data.stream.kept["ring", 32] is ring
+    assert data.stream.kept["ring", 32, range(32)] is ring
 
 
 def test_parts_and_samples_are_those_of_the_whole(files: dict[str, Path]) -> None:
