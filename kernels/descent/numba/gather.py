@@ -18,12 +18,19 @@ def _take(x, t, first, index, x_out, t_out):
     """x_out [V, B], t_out [T, B] = samples `index` [B] of x [N, >= V], and of t from column `first` on."""
     for start in range(0, index.size, CHUNK):
         stop = min(start + CHUNK, index.size)
-        for v in range(x_out.shape[0]):
-            for n in range(start, stop):
-                x_out[v, n] = x[index[n], v]
-        for v in range(t_out.shape[0]):
-            for n in range(start, stop):
-                t_out[v, n] = t[index[n], first + v]
+        _columns(x, 0, index[start:stop], x_out[:, start:stop])
+        _columns(t, first, index[start:stop], t_out[:, start:stop])
+
+
+@njit(error_model="numpy")
+def _columns(rows, first, index, out):
+    flat, at = rows.reshape(-1), np.empty(CHUNK, np.uint64)  # unsigned: no place counts from the end
+    for n in range(index.size):
+        at[n] = index[n] * rows.shape[1] + first
+    for v in range(out.shape[0]):
+        column, shift = out[v], np.uint64(v)
+        for n in range(index.size):
+            column[n] = flat[at[n] + shift]
 
 
 @cached

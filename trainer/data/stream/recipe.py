@@ -1,6 +1,5 @@
 """How the columns of a stream become samples: which they are, their classes and their scales."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,20 +89,19 @@ class Recipe:
             )
         return index
 
-    def check(self, piece: Piece) -> Iterator[np.ndarray]:
-        """The columns of numbers [n] in float64. Raises UserError, with the row of what is no number."""
-        numbers = len(piece.columns) - (self.labels is not None)
-        for name, column in zip(self.names[:numbers], piece.columns, strict=False):
-            if column.dtype.kind == "O":
-                column = np.array([np.nan if cell is None else float(cell) for cell in column])
-            values = column.astype(np.float64)
-            for row in np.flatnonzero(~np.isfinite(values))[:1]:
-                got = "nothing" if np.isnan(values[row]) else quoted(values[row], f"{values[row]:g}")
-                raise UserError(
-                    f"{piece.where(row)}, column {name}: expected a finite number, got {got}; data=stream "
-                    "leaves no rows out: write the files without it, or data=file data.missing=drop"
-                )
-            yield values
+    @property
+    def numbers(self) -> int:
+        """How many of the columns are numbers: all, or all but the labels."""
+        return len(self.names) - (self.labels is not None)
+
+    def check(self, piece: Piece, column: int, values: np.ndarray) -> None:
+        """Raises UserError, with its row, for what is no number of a piece's column, as float64 `values` [n]."""
+        for row in np.flatnonzero(~np.isfinite(values))[:1]:
+            got = "nothing" if np.isnan(values[row]) else quoted(values[row], f"{values[row]:g}")
+            raise UserError(
+                f"{piece.where(row)}, column {self.names[column]}: expected a finite number, got {got}; "
+                "data=stream leaves no rows out: write the files without it, or data=file data.missing=drop"
+            )
 
 
 def labels_of(piece: Piece, name: str) -> np.ndarray:
