@@ -56,7 +56,9 @@ def gather(inputs: Tensor, targets: Tensor, shuffle: Shuffle, first: int, out: B
     """
     data, keys = _lying(inputs, targets), shuffle.keys.numpy()
     x_out, t_out = out.inputs.numpy(), out.targets.numpy()
-    share(len(x_out), lambda start, stop: _gather(start, stop, *data, keys, shuffle.epoch, first, x_out, t_out))
+    share(
+        len(x_out), lambda start, stop: _gather(start, stop, *data, keys, shuffle.epoch, first, x_out, t_out)
+    )
 
 
 @cached

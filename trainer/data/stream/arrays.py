@@ -116,7 +116,9 @@ class ArrayRows:
     def into(self, names: Sequence[str], start: int, stop: int, rows: np.ndarray) -> bool:
         places = [self.columns[name] for name in names]
         array = places[0][0]
-        if places != [(array, column) for column in range(len(places))] or not self.lying[array].lies_as(rows):
+        if places != [(array, column) for column in range(len(places))] or not self.lying[array].lies_as(
+            rows
+        ):
             return False
         self.lying[array].into(self.file, start, rows)
         return True

@@ -105,7 +105,8 @@ def ring_of(stream: Stream, order: Order, places: slice = slice(None)) -> Ring:
     [0.0, 1.0, 2.0]
     """
     own = range(*places.indices(order.batch))
-    key = "ring", order.batch, own
+    seeds = None if order.seeds is None else tuple(order.seeds.flatten().tolist())
+    key = "ring", type(order), seeds, order.batch, own
     if key not in stream.kept:
         stream.kept[key] = _ring(stream, order, own)
     return stream.kept[key]

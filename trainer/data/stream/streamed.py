@@ -107,7 +107,9 @@ class Stream:
     def stretch(self, start: int, stop: int) -> Tensor:
         """The rows in all files of samples start..stop-1."""
         parts = self.overlapping(start, stop)
-        rows = ((self.spans[block].start + first, self.spans[block].start + end) for block, first, end in parts)
+        rows = (
+            (self.spans[block].start + first, self.spans[block].start + end) for block, first, end in parts
+        )
         return torch.cat([torch.arange(0), *(torch.arange(*pair) for pair in rows)])
 
     def _on_device(self, room: Room) -> tuple[Tensor, Tensor]:
