@@ -102,6 +102,7 @@ class Slurm:
             self._start("slurmctld", "-D")
             for node in NODES:
                 self.start_node(node)
+            wait(lambda: self._does("scontrol", "ping"), "slurmctld doesn't answer")
             wait(lambda: set(self.run("sinfo", "-h", "-o", "%T").split()) == {"idle"}, "no node is idle")
             self.stack = self.stack.pop_all()
         return self
