@@ -9,7 +9,6 @@ from torch import Tensor
 from ....kernels.random.windows import Windows
 from ..order import BlockOrder, Order
 from .ring import BlockRing, Part, Ring
-from .room import Room
 from .streamed import Stream
 
 
