@@ -104,7 +104,7 @@ def window_samples(starts, sizes, keys, first, inside, rows, place, index):
 
 @njit(error_model="numpy")
 def lay(inside, rows, size, index):
-    """Places in a window of `size` -> where these samples lie: segment s begins at place inside[s], at rows[s].
+    """Places in a window of `size` -> where samples lie: segment s begins at place inside[s], at rows[s].
 
     A table says of every 2^shift places which segment they begin in: there it is looked for. (A search by
     halves guesses wrong every other time, which takes four times as long.)

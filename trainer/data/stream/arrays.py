@@ -58,7 +58,7 @@ class Lying:
     def into(self, file: pyarrow.NativeFile, start: int, rows: np.ndarray) -> None:
         """Reads the rows from `start` on, which lie as these do. Raises ValueError where the file ends."""
         file.seek(self.offset + start * self.width * self.dtype.itemsize)
-        left = memoryview(rows.reshape(-1).view(np.uint8))
+        left = rows.reshape(-1).view(np.uint8).data
         while left:
             if not (count := file.readinto(left)):
                 raise ValueError("it ends before its arrays do")

@@ -95,7 +95,7 @@ class Recipe:
         return len(self.names) - (self.labels is not None)
 
     def check(self, piece: Piece, column: int, values: np.ndarray) -> None:
-        """Raises UserError, with its row, for what is no number of a piece's column, as float64 `values` [n]."""
+        """Raises UserError, with its row, for what is no number in the `values` [n] of a piece's column."""
         for row in np.flatnonzero(~np.isfinite(values))[:1]:
             got = "nothing" if np.isnan(values[row]) else quoted(values[row], f"{values[row]:g}")
             raise UserError(

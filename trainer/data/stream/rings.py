@@ -1,4 +1,4 @@
-"""The ring that serves a stream in an order: by blocks or by single rows, for all samples of a step or some."""
+"""The ring of a stream in an order: by blocks or by single rows, for all samples of a step or some."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -13,7 +13,7 @@ from .streamed import Stream
 
 
 class StepRing(Ring):
-    """A ring of windows of so many steps, whose samples are read one by one: those at `own` places of each."""
+    """A ring of windows of steps, whose samples are read one by one: those at `own` places of each step."""
 
     def __init__(self, stream: Stream, order: Order, window: int, own: range) -> None:
         self.steps, self.own = max(2, window // order.batch), own

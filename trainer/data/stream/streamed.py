@@ -52,8 +52,8 @@ class Stream:
             part = room.part(at, at + end - begin)
             at += len(part)
             with readable(file.place.path):
-                straight = part.rows is not None and self.recipe.plain
-                if straight and file.into(names, begin, end, part.rows.numpy()):
+                straight = part.rows if self.recipe.plain else None
+                if straight is not None and file.into(names, begin, end, straight.numpy()):
                     continue
                 piece = Piece(file.place, begin, file.read(names, begin, end))
             self.recipe.write(piece, part)
