@@ -21,6 +21,7 @@ from packtrain.trainer.models.predict import outputs_of
 from packtrain.trainer.models.weights import initial_weights
 from tests.helpers import assert_close
 from tests.losses import LOSSES
+from tests.thorough import examples
 from tests.trainer.engines.by_samples import Table, Thread
 
 SIZE = 101
@@ -57,7 +58,7 @@ MODELS = st.sampled_from(["expression", "perceptron"]), st.sampled_from(list(LOS
 DTYPES = st.sampled_from([torch.float32, torch.float64])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(*MODELS, DTYPES, st.sampled_from([1, 2]), st.sampled_from([1, 3, 257, 1025, 40_001]), st.data())
 def test_a_run_is_worth_the_same_bits_in_any_pack(
     which: str, loss: str, dtype: torch.dtype, threads: int, samples: int, data: st.DataObject
