@@ -27,6 +27,7 @@ TRAININGS = (
 )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("overrides", TRAININGS, ids=" ".join)
 def test_a_training_finds_all_compiled(overrides: tuple[str, ...]) -> None:
     compiling.watch_numba()

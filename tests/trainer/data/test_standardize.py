@@ -48,6 +48,7 @@ def test_targets_are_standardized_by_the_training_part_alone() -> None:
     assert digest(plain) != digest(scaled)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("given", ["null", "false", "true", "inputs", "targets", "all"])
 def test_each_word_means_what_it_says(given: str) -> None:
     train = load_data(pack_of(*DIABETES, f"data.standardize={given}")).train

@@ -92,6 +92,7 @@ def test_the_jacobian_and_the_errors_make_the_gradient() -> None:
     assert "-2 J^T e / 4" in str(about)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("optimizer", ["levenberg_marquardt", "adam"])
 @pytest.mark.parametrize("loss", ["mse", "huber", "cauchy"])
 def test_weights_and_robust_losses_have_the_slopes_of_the_loss(optimizer: str, loss: str) -> None:

@@ -113,6 +113,7 @@ def without_times(content: bytes) -> Any:
     return {name: value for name, value in json.loads(content).items() if name != "seconds"}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("case", list(CASES))
 def test_it_is_the_commands_folder(
     case: str, cli: Command, drawn: None, folders: Folders, tmp_path: Path

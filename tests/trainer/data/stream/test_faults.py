@@ -171,6 +171,7 @@ def _touched(file: Path) -> None:
     os.utime(file, ns=(1, 1))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
