@@ -41,6 +41,7 @@ ARGUED = {
     "kernels/common/llvm.py: llvmlite.binding": "compiles IR of numbers: no name of a user's is in it",
     "kernels/common/native.py: llvmlite.ir": "calls it by its address",
     "kernels/functions/arrays.py: ctypes": "likewise, for tests and benchmarks",
+    "kernels/warm.py: subprocess": "starts itself a second time, with a word of ours",
     "kernels/layers/tiles.py: llvmlite.binding": "asks how wide the processor's registers are",
     "trainer/export/graph.py: importlib.util.find_spec": "asks whether ONNX is there",
     "trainer/pictures/style.py: importlib.util.find_spec": "asks whether Matplotlib is there",
