@@ -92,7 +92,7 @@ def test_a_requeued_batch_job_goes_on_in_its_folder(
     wait(lambda: saved(next(tmp_path.glob("outputs/primer/*"), tmp_path)), "it has saved nothing")
     slurm.run(*(["scancel", "--batch", "--signal=USR1"] if by == "signal" else ["scontrol", "requeue"]), job)
     slurm.start_at_once(job)
-    wait(lambda: slurm.state(job) == "COMPLETED", f"{slurm.run('squeue', '-t', 'all')}")
+    assert slurm.ended(job) == ["COMPLETED"], (tmp_path / "log").read_text()
     (folder,) = tmp_path.glob("outputs/primer/*")
     log = (tmp_path / "log").read_text()
     assert f"packtrain: job {job} starts again, and goes on in {folder.relative_to(tmp_path)}" in log
@@ -105,7 +105,7 @@ def test_a_requeued_batch_job_goes_on_in_its_folder(
 def test_a_job_that_isn_t_requeued_has_a_new_folder(slurm: Slurm, tmp_path: Path) -> None:
     line = f"{PACKTRAIN} experiment=debug monitor=quiet compute.device=cpu"
     job = slurm.submit(f"{line} &\n{line}\nwait", tmp_path)
-    wait(lambda: slurm.state(job) == "COMPLETED", f"{slurm.run('squeue', '-t', 'all')}")
+    assert slurm.ended(job) == ["COMPLETED"]
     assert len(list(tmp_path.glob("outputs/debug/*"))) == 2
 
 
@@ -118,8 +118,7 @@ def test_tasks_of_an_array_share_a_sweep_and_one_is_killed(
     )
     wait(lambda: len(list(tmp_path.glob("sweep/*/checkpoint/step-*.safetensors"))) > 1, "they save nothing")
     slurm.run("scancel", "--signal=KILL", f"{tasks}_1")
-    ended = "COMPLETED", "COMPLETED", "FAILED"
-    wait(lambda: tuple(sorted(slurm.state(tasks).split())) == ended, f"{slurm.run('squeue', '-t', 'all')}")
+    assert slurm.ended(tasks) == ["CANCELLED", "COMPLETED", "COMPLETED"]
     for name in ("runs.csv", "curves.parquet", "model.safetensors"):
         files = [file.relative_to(undisturbed) for file in undisturbed.rglob(name)]
         for file in files:
