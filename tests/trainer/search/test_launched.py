@@ -50,6 +50,7 @@ def test_rounds_are_split_over_processes(
         assert (tmp_path / "split" / model).read_bytes() == (tmp_path / "whole" / model).read_bytes()
 
 
+@pytest.mark.thorough
 def test_what_fails_in_a_job_is_told_as_failed_and_trained_by_resume(
     cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

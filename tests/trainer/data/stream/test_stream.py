@@ -12,8 +12,10 @@ from rich.console import Console
 from packtrain.trainer.config.pack import make_pack
 from packtrain.trainer.config.schema import LoopConfig, ModelConfig
 from packtrain.trainer.console import training
+from packtrain.trainer.data.stream.rings import ring_of
 from packtrain.trainer.data.stream.streamed import Streamed
-from packtrain.trainer.session import Session, load_data
+from packtrain.trainer.engines.prepare import load_data
+from packtrain.trainer.session import Session
 from tests.trainer.data.stream.streaming import FORMATS, ROWS, config, outcome, prepared, write
 from tests.trainer.sessions import drive
 
@@ -35,6 +37,7 @@ def in_memory(files: dict[str, Path]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("engine", ["fused", "step"])
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_bits_are_those_of_data_in_memory(
@@ -85,6 +88,7 @@ def test_a_scaled_stream_trains_as_its_samples_in_memory(files: dict[str, Path])
     assert outcome(prepared(given, data)) == outcome(prepared(given, whole))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("kind", "engine"), [("npy", "fused"), ("npz", "step"), ("safetensors", "fused")])
 def test_all_samples_are_shuffled_where_single_rows_are_read(
     kind: str, engine: str, files: dict[str, Path]
@@ -151,11 +155,11 @@ def test_no_more_than_two_windows_are_held(files: dict[str, Path]) -> None:
     session = prepared(config(files["parquet"]))
     data = session.data.train
     assert isinstance(data, Streamed)
-    ring = data.stream.kept["ring", 32]
-    assert ring.inputs.shape[1] == 2 * data.stream.blocks.largest < ROWS
+    ring = ring_of(data.stream, session.engine.order)
+    assert len(ring.samples) == 2 * data.stream.blocks.largest < ROWS
     assert data.stream.blocks.largest <= 250 and data.stream.blocks.windows == 5
     drive(session)
-    assert data.stream.kept["ring", 32] is ring
+    assert ring_of(data.stream, session.engine.order) is ring
 
 
 def test_parts_and_samples_are_those_of_the_whole(files: dict[str, Path]) -> None:
