@@ -114,7 +114,7 @@ def main() -> None:
     said = {"killed": code, "output": output, "finished": finished, "resumed": resumed}
     said |= {
         "searched": searched,
-        "search": search[-4000:],
+        "search": search,
         "why": why[-2000:],
         "joined": tasks.wait(SECONDS),
     }

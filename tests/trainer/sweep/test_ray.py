@@ -16,7 +16,7 @@ from tests.trainer.sweep.test_sweep import QUICK
 PYTHON = ROOT / ".venv-ray" / "bin" / "python"
 ALONE = "unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"
 WORDS = (
-    "experiment=debug", "loop.steps=2000", "data.size=64", *QUICK, "compute.device=cpu",
+    "experiment=debug", "loop.steps=1000", "data.size=64", *QUICK, "compute.device=cpu",
     "checkpoint.every=100",
 )  # fmt: skip
 
