@@ -268,6 +268,7 @@ def test_quantize(dtype: str) -> None:
     sound({"case": "quantize", "dtype": dtype})
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("half", [0, 1])
 def test_fifty_random_graphs(half: int) -> None:
     drawn: list[dict[str, Any]] = []

@@ -220,6 +220,7 @@ def test_several_columns_are_one_key(cli: Command, tmp_path: Path) -> None:
     assert values[1] == {"plate": "p", "group.index": 2}  # runs.csv has a column index of its own
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("group", "sentence"),
     [

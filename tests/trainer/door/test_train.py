@@ -141,6 +141,7 @@ NETWORK = (
 )
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("words", "fields", "sentence"),
     [

@@ -71,6 +71,7 @@ def test_cross_entropy_takes_equations_with_an_output_a_class() -> None:
         model_of(*logits, given=data(1, ("a", "b", "c")))
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

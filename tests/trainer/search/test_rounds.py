@@ -194,6 +194,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("mistake", MISTAKES, ids=" ".join)
 def test_a_search_that_makes_no_sense_is_one_sentence(
     mistake: tuple[str, ...], cli: Command, tmp_path: Path

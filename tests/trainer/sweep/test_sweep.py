@@ -178,6 +178,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_in_all_packs_is_one_sentence_before_anything_starts(
     mistake: str, cli: Command, tmp_path: Path
