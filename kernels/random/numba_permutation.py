@@ -95,25 +95,34 @@ def window_samples(starts, sizes, keys, first, inside, rows, place, index):
         else:
             for n in range(count):
                 part[n] = position + n
-        lay(inside[first[window] : first[window + 1]], rows[first[window] : first[window + 1]], part)
+        segments = slice(first[window], first[window + 1])
+        lay(inside[segments], rows[segments], sizes[window], part)
         done += count
         if position + count == sizes[window]:
             window += 1
 
 
 @njit(error_model="numpy")
-def lay(inside, rows, index):
-    """Places in a window -> where these samples lie: segment s begins at place inside[s], at rows[s]."""
+def lay(inside, rows, size, index):
+    """Places in a window of `size` -> where samples lie: segment s begins at place inside[s], at rows[s].
+
+    A table says of every 2^shift places which segment they begin in: there it is looked for. (A search by
+    halves guesses wrong every other time, which takes four times as long.)
+    """
     if inside.size == 1:
         for n in range(index.size):
             index[n] += rows[0]
         return
+    shift, segment = 0, 0
+    while (size - 1) >> shift >= 4 * inside.size:
+        shift += 1
+    table = np.empty(((size - 1) >> shift) + 1, np.int64)
+    for part in range(table.size):
+        while segment + 1 < inside.size and inside[segment + 1] <= part << shift:
+            segment += 1
+        table[part] = segment
     for n in range(index.size):
-        low, high = 0, inside.size
-        while high - low > 1:
-            middle = (low + high) // 2
-            if inside[middle] <= index[n]:
-                low = middle
-            else:
-                high = middle
-        index[n] += rows[low] - inside[low]
+        segment = table[index[n] >> shift]
+        while segment + 1 < inside.size and inside[segment + 1] <= index[n]:
+            segment += 1
+        index[n] += rows[segment] - inside[segment]

@@ -159,6 +159,11 @@ class BlockOrder(Order):
         epoch, position = divmod(place, self.size)
         return epoch * self.blocks.windows + bisect_right(self.epoch(epoch).starts, position) - 1
 
+    def begin(self, window: int) -> int:
+        """The place in the stream at which a window begins."""
+        epoch, inside = divmod(window, self.blocks.windows)
+        return epoch * self.size + self.epoch(epoch).starts[inside]
+
     def end(self, window: int) -> int:
         """The place in the stream at which a window ends."""
         epoch, inside = divmod(window, self.blocks.windows)
@@ -175,7 +180,7 @@ class BlockOrder(Order):
         segments = [self._segments(window) if at is None else [(0, at(window))] for window in which]
         inside, rows = zip(*(segment for some in segments for segment in some), strict=True)
         ends = [self.end(window) for window in which]
-        starts = [ends[0] - self._size(which[0]), *ends[:-1]]
+        starts = list(map(self.begin, which))
         sizes = [end - start for start, end in zip(starts, ends, strict=True)]
         first = list(accumulate(map(len, segments), initial=0))
         starts, sizes, first, inside, rows = map(torch.tensor, (starts, sizes, first, inside, rows))
@@ -198,10 +203,6 @@ class BlockOrder(Order):
             order = permutation(self.seeds.cpu(), Purpose.BLOCKS, places, count).tolist()
         ends = list(accumulate((self.blocks.sizes[block] for block in order), initial=0))
         return Epoch(order, [ends[bound] for bound in self.blocks.bounds()])
-
-    def _size(self, window: int) -> int:
-        starts, inside = self.epoch(window // self.blocks.windows).starts, window % self.blocks.windows
-        return starts[inside + 1] - starts[inside]
 
     def _segments(self, window: int) -> list[tuple[int, int]]:
         """(the place in the window, the row) at which each of its blocks begins."""

@@ -32,16 +32,16 @@ class Streaming:
 
     def __init__(self, ring: Ring, rows: int) -> None:
         self.ring, self.rows = ring, rows
-        self.room = Batches(self._room(ring.inputs), self._room(ring.targets))
+        self.room = Batches(self._room(ring.samples.inputs), self._room(ring.samples.targets))
 
     def _room(self, samples: Tensor) -> Tensor:
-        return samples.new_empty(self.rows, len(samples), self.ring.order.batch)
+        return samples.new_empty(self.rows, samples.shape[1], self.ring.order.batch)
 
     def __call__(self, first: int) -> Batches:
         """The minibatches of the steps from `first` on."""
         ring, reach = self.ring, self.ring.reach(first, first + self.rows)
         ring.hold(reach)
-        _take(ring.inputs, ring.targets, ring.windows(reach), ring.order, first, self.room)
+        _take(ring.samples.inputs, ring.samples.targets, ring.windows(reach), ring.order, first, self.room)
         ring.hold(reach[-1:])  # what comes before was copied, so that what comes next can be read
         return self.room
 
@@ -55,9 +55,12 @@ class Minibatches:
 
     def __init__(self, data: Dataset, order: Order, rows: int) -> None:
         inputs = data.inputs if data.weights is None else with_weights(data.inputs, data.weights)
-        self.inputs, self.targets = inputs.mT.contiguous(), data.targets.mT.contiguous()
         self.of_runs = data.of_runs
         self.order, self.rows = order, rows
+        if copied(order) and not self.of_runs:
+            self.inputs, self.targets = inputs.contiguous(), data.targets.contiguous()
+        else:
+            self.inputs, self.targets = inputs.mT.contiguous(), data.targets.mT.contiguous()
         self.everything = Batches(self.inputs[None], self.targets[None])
         self.room = Batches(self._room(self.inputs), self._room(self.targets))
 
@@ -73,14 +76,20 @@ class Minibatches:
             return self.room
         if self.order.seeds is None or self.inputs.is_cuda:
             indices = self.order.indices(first, first + self.rows)
-            return Batches(_gathered(self.inputs, indices), _gathered(self.targets, indices))
+            return Batches(self._gathered(self.inputs, indices), self._gathered(self.targets, indices))
         gather(self.inputs, self.targets, self._shuffle(first), first, self.room)
         return self.room
 
     def _room(self, samples: Tensor) -> Tensor:
         """Memory for the copies of `rows` minibatches: none where nothing is copied."""
         rows = self.rows if copied(self.order) and not self.of_runs else 0
-        return samples.new_empty(rows, samples.shape[-2], self.order.batch)
+        return samples.new_empty(rows, samples.shape[-1] if rows else 0, self.order.batch)
+
+    def _gathered(self, samples: Tensor, indices: Tensor) -> Tensor:
+        """[N, V] and [S, B] -> [S, V, B]; [R, V, N] -> [S, R, V, B]."""
+        if self.of_runs:
+            return samples[..., indices].movedim(-2, 0).contiguous()
+        return samples[indices].mT.contiguous()
 
     def _shuffle(self, first: int) -> Shuffle:
         assert self.order.seeds is not None
@@ -98,13 +107,8 @@ def _take(inputs: Tensor, targets: Tensor, windows: Windows, order: Order, first
         gather_windows(inputs, targets, windows, place, room)
         return
     indices = windows.samples(place, len(room.inputs), order.batch).to(inputs.device)
-    room.inputs.copy_(inputs[:, indices].movedim(-2, 0))
-    room.targets.copy_(targets[:, indices].movedim(-2, 0))
-
-
-def _gathered(samples: Tensor, indices: Tensor) -> Tensor:
-    """[V, N] and [S, B] -> [S, V, B]; [R, V, N] -> [S, R, V, B]."""
-    return samples[..., indices].movedim(-2, 0).contiguous()
+    room.inputs.copy_(inputs[indices].mT)
+    room.targets.copy_(targets[indices].mT)
 
 
 def copied(order: Order) -> bool:

@@ -61,8 +61,11 @@ class StepEngine(TabulatedEngine):
     def _tables(self) -> tuple[Tensor, ...]:
         start, whole = self.block * self.capacity, self.order.whole
         nothing = self.runs.new_empty(self.capacity, 0)
-        order = self.ring or self.order
-        indices = nothing if whole else order.indices(start, start + self.capacity, self.rows)
+        steps = start, start + self.capacity
+        if self.ring:
+            indices = self.ring.indices(*steps)
+        else:
+            indices = nothing if whole else self.order.indices(*steps, self.rows)
         coefficients, lr, slot = super()._tables()
         step = torch.arange(start, start + self.capacity, device=self.runs.device)
         wanted, keys = step[:, None] < self.steps, self.model.keys(step)

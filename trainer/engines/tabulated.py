@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ..data.dataset import Dataset
 from ..data.order import Order
-from ..data.stream.ring import Ring, ring_of
+from ..data.stream.ring import Ring
+from ..data.stream.rings import ring_of
 from ..data.stream.streamed import Streamed
 from ..models.base import Model
 from ..optimizers import State
@@ -29,7 +30,7 @@ class TabulatedEngine(ABC):
     What depends on the step alone (minibatches, learning rates, who still trains) is tabulated for a
     block of steps at a time: `tables` has a row for each step of the block. `history` has one for each
     step that is recorded, which are those that `every` divides, and a last one for all others. `state` is
-    what the optimizer remembers.
+    what the optimizer remembers, `rows` the samples of a minibatch that are computed here.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class TabulatedEngine(ABC):
     alive: Tensor
     steps_done: Tensor
     state: State
+    rows = slice(None)
 
     def __init__(
         self,
@@ -49,7 +51,7 @@ class TabulatedEngine(ABC):
         self.model, self.data, self.order = model, data, plan.order
         self.optimizer, self.rates = plan.optimizer, plan.rates
         self.steps = plan.steps
-        self.ring = _ring(data, plan.order)
+        self.ring = _ring(data, plan.order, self.rows)
         self.weights = None if data.weights is None else data.weights.to(model.parameters.dtype)
         self.clip_norm = plan.clip_norm
         self.batches = torch.full_like(plan.steps, plan.order.batch)
@@ -190,9 +192,9 @@ def endings_of(
     return [ending(*run) for run in zip(*columns, strict=True)]
 
 
-def _ring(data: Dataset, order: Order) -> Ring | None:
+def _ring(data: Dataset, order: Order, rows: slice) -> Ring | None:
     """Where the samples of a stream are while it trains; None of samples in memory."""
-    return ring_of(data.stream, order) if isinstance(data, Streamed) else None
+    return ring_of(data.stream, order, rows) if isinstance(data, Streamed) else None
 
 
 def _power_of_2(most: int) -> int:

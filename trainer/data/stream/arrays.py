@@ -17,6 +17,7 @@ from .places import Place
 from .stored import NUMBERS
 
 LOCAL = 30  # bytes of a member's own header in an archive, before its name
+PAGE = 1 << 12  # bytes that a system reads of a file at least
 MOST_HEADER = 100 << 20  # bytes, as safetensors has it
 # safetensors' names of types -> NumPy's; bf16 has none there
 DTYPES = {
@@ -48,6 +49,20 @@ class Lying:
             (column * self.shape[0] + start, column * self.shape[0] + stop) for column in range(self.width)
         ]
         return np.stack([self._span(file, *span) for span in spans]).T
+
+    def lies_as(self, rows: np.ndarray) -> bool:
+        """Whether its rows lie as these do, byte for byte."""
+        alike = rows.dtype == self.dtype and rows.shape[1] == self.width and rows.flags.c_contiguous
+        return alike and not (self.by_columns or self.halved)
+
+    def into(self, file: pyarrow.NativeFile, start: int, rows: np.ndarray) -> None:
+        """Reads the rows from `start` on, which lie as these do. Raises ValueError where the file ends."""
+        file.seek(self.offset + start * self.width * self.dtype.itemsize)
+        left = rows.reshape(-1).view(np.uint8).data
+        while left:
+            if not (count := file.readinto(left)):
+                raise ValueError("it ends before its arrays do")
+            left = left[count:]
 
     def scattered(self, path: str, rows: np.ndarray) -> np.ndarray:
         """Single rows [len(rows), width], through a map of the file that is dropped then."""
@@ -97,6 +112,21 @@ class ArrayRows:
         arrays = {self.columns[name][0] for name in names}
         rows = {array: self.lying[array].rows(self.file, start, stop) for array in arrays}
         return self._of(names, rows)
+
+    def into(self, names: Sequence[str], start: int, stop: int, rows: np.ndarray) -> bool:
+        places = [self.columns[name] for name in names]
+        array = places[0][0]
+        if places != [(array, column) for column in range(len(places))] or not self.lying[array].lies_as(
+            rows
+        ):
+            return False
+        self.lying[array].into(self.file, start, rows)
+        return True
+
+    def lies_apart(self, names: Sequence[str]) -> bool:
+        arrays = [self.lying[self.columns[name][0]] for name in names]
+        wide = all(a.width * a.dtype.itemsize >= PAGE and not a.by_columns for a in arrays)
+        return wide and isinstance(self.place.files, LocalFileSystem)
 
     def scattered(self, names: Sequence[str], rows: np.ndarray) -> list[np.ndarray]:
         if not isinstance(self.place.files, LocalFileSystem):

@@ -37,6 +37,12 @@ class ArrowRows:
         table = table.slice(start - self.starts[first], stop - start)
         return [_cells(table.column(name)) for name in own]
 
+    def into(self, names: Sequence[str], start: int, stop: int, rows: np.ndarray) -> bool:
+        return False
+
+    def lies_apart(self, names: Sequence[str]) -> bool:
+        return False
+
     def scattered(self, names: Sequence[str], rows: np.ndarray) -> list[np.ndarray]:
         raise UserError(
             f"data.shuffle=full reads single rows, and {self.place.path} is read by groups of them: "

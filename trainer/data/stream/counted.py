@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from ....kernels.common.errors import UserError
+from ....kernels.common.threads import share
 from ..discretion import told
 from ..table import WHOLE
-from .recipe import Recipe, labels_of
+from .recipe import STRIP, Recipe, labels_of
 from .source import Source
 from .stored import Piece
 
 MOST_CLASSES = 10_000
+MOST_NUMBERS = 1 << 22  # of a block that are counted at a time
 ALIKE = 0.05  # of a column's spread, squared, that may lie between blocks
 
 
@@ -75,17 +78,15 @@ def count(
     counted: Counted | None = None
     labels: list[np.ndarray] = []
     for place, pieces in enumerate(_ahead(source, recipe, [*blocks, *others])):
-        columns: list[list[np.ndarray]] = []
         for piece in pieces:
-            columns.append(list(recipe.check(piece)))
             _check_whole(recipe, piece)
             if recipe.labels is not None:
                 labels = [
                     np.unique(np.concatenate([*labels, np.unique(labels_of(piece, recipe.targets[0]))]))
                 ]
                 _check_classes(recipe, labels[0])
-        if place < len(blocks) and columns[0]:
-            block = _of_block([np.concatenate(parts) for parts in zip(*columns, strict=True)])
+        block = _of_block(recipe, pieces)
+        if place < len(blocks):
             counted = counted.with_block(block) if counted else block
     assert counted is not None
     return counted, replace(recipe, labels=labels[0]) if labels else recipe
@@ -105,18 +106,65 @@ def _ahead(source: Source, recipe: Recipe, blocks: Sequence[range]) -> Iterator[
         yield pieces
 
 
-def _of_block(columns: Sequence[np.ndarray]) -> Counted:
-    mean = np.array([column.mean() for column in columns])
-    squares = np.array([np.square(column - m).sum() for column, m in zip(columns, mean, strict=True)])
-    ends = (np.array([end(column) for column in columns]) for end in (np.min, np.max))
-    least, most = ends
-    return Counted(len(columns[0]), mean, squares, least, most, np.zeros(len(mean)))
+def _of_block(recipe: Recipe, pieces: Sequence[Piece]) -> Counted:
+    """Some columns at a time, which threads share. Raises UserError for what is no number."""
+    samples, columns = sum(map(len, pieces)), recipe.numbers
+    found = np.zeros((4, columns))
+    together = max(1, MOST_NUMBERS // samples)
+    for first in range(0, columns, together):
+        some = range(first, min(first + together, columns))
+        values = np.empty((len(some), samples))
+        at = 0
+        for piece in pieces:
+            part = values[:, at : at + len(piece)]
+            at += len(piece)
+            cells = [_as_numbers(piece.columns[column]) for column in some]
+            share(-(-len(piece) // STRIP), partial(_write, cells, part))
+        share(len(some), partial(_count, recipe, pieces, values, found, first))
+    mean, squares, least, most = found
+    return Counted(samples, mean, squares, least, most, np.zeros(columns))
+
+
+def _as_numbers(cells: np.ndarray) -> np.ndarray:
+    """The cells, NaN for None."""
+    if cells.dtype.kind != "O":
+        return cells
+    return np.array([np.nan if cell is None else float(cell) for cell in cells])
+
+
+def _write(cells: Sequence[np.ndarray], values: np.ndarray, start: int, stop: int) -> None:
+    """Writes strips start..stop-1 of the cells of each column into values [K, n]."""
+    for first in range(start * STRIP, stop * STRIP, STRIP):
+        for row, column in zip(values, cells, strict=True):
+            row[first : first + STRIP] = column[first : first + STRIP]
+
+
+def _count(
+    recipe: Recipe,
+    pieces: Sequence[Piece],
+    values: np.ndarray,
+    found: np.ndarray,
+    first: int,
+    start: int,
+    stop: int,
+) -> None:
+    """Counts columns start..stop-1 of values [K, n], which it changes, into found [4, first + K]."""
+    for place in range(start, stop):
+        column, at = values[place], 0
+        least, most = column.min(), column.max()
+        if not np.isfinite([least, most]).all():
+            for piece in pieces:
+                recipe.check(piece, first + place, column[at : at + len(piece)])
+                at += len(piece)
+        mean = column.mean()
+        column -= mean
+        np.square(column, out=column)
+        found[:, first + place] = mean, column.sum(), least, most
 
 
 def _check_whole(recipe: Recipe, piece: Piece) -> None:
     """Raises UserError where float64 can't hold the integers of a column apart."""
-    numbers = len(recipe.names) - (recipe.labels is not None)
-    for name, column in zip(recipe.names[:numbers], piece.columns, strict=False):
+    for name, column in zip(recipe.names[: recipe.numbers], piece.columns, strict=False):
         if column.dtype.kind in "iu" and max(-int(column.min()), int(column.max())) >= WHOLE:
             raise UserError(
                 f"{piece.place.path}, column {name}: float64 has no room for such integers; subtract an "

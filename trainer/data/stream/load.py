@@ -192,10 +192,10 @@ def _rounding(source: Source, recipe: Recipe, train: Sequence[range], dtype: tor
     exact = replace(recipe, dtype=torch.float64)
     first = train[0].start, min(train[0].stop, train[0].start + SAMPLES)
     piece = source.later(lambda: next(source.pieces(recipe.names, *first))).result()
-    inputs, targets = exact.room(len(piece))
-    exact.write(piece, inputs, targets)
+    room = exact.room(len(piece))
+    exact.write(piece, room)
     mean, names = torch.zeros(1) if "inputs" in recipe.wanted else None, recipe.called
-    few = Dataset(inputs.mT, targets.mT, names[0], names[1], mean=mean)
+    few = Dataset(room.inputs, room.targets, names[0], names[1], mean=mean)
     yield from rounded(few, dtype)
 
 

@@ -1,6 +1,5 @@
 """How the columns of a stream become samples: which they are, their classes and their scales."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +10,10 @@ from torch import Tensor
 from ....kernels.common.errors import UserError
 from ..cells import is_missing
 from ..discretion import quoted
+from .room import Room
 from .stored import Piece
 
-STRIP = (
-    2048  # rows that are written at a time, where columns lie side by side: as many as the cache has room for
-)
+STRIP = 1024  # rows that are written at a time, a column after another: as many as the cache has room for
 
 
 @dataclass(frozen=True)
@@ -53,16 +51,19 @@ class Recipe:
         mean, std = (torch.from_numpy(scale[columns]).to(device) for scale in (self.mean, self.std))
         return mean, std
 
-    def room(self, samples: int, **options: Any) -> tuple[Tensor, Tensor]:
-        """Room for inputs [V, N] and targets [T, N]."""
-        return (
-            torch.empty(len(self.inputs), samples, dtype=self.dtype, **options),
-            torch.empty(len(self.targets), samples, dtype=self.target_dtype, **options),
-        )
+    @property
+    def plain(self) -> bool:
+        """Whether samples are the columns as they stand, but for their type."""
+        return self.labels is None and self.mean is None
 
-    def write(self, piece: Piece, inputs: Tensor, targets: Tensor) -> None:
-        """Writes the samples of a piece into inputs [V, n] and targets [T, n], which are on the CPU."""
-        columns, rows = piece.columns, [*inputs.numpy(), *targets.numpy()]
+    def room(self, samples: int, **options: Any) -> Room:
+        """Room for so many samples."""
+        columns, dtypes = (len(self.inputs), len(self.targets)), (self.dtype, self.target_dtype)
+        return Room.of(samples, *columns, *dtypes, **options)
+
+    def write(self, piece: Piece, room: Room) -> None:
+        """Writes the samples of a piece into room on the CPU."""
+        columns, rows = piece.columns, [*room.inputs.numpy().T, *room.targets.numpy().T]
         if self.labels is not None:
             columns = [*columns[:-1], self.classes(piece)]
         if self.mean is not None and self.std is not None:
@@ -72,10 +73,9 @@ class Recipe:
                 for column, mean, std in scales
             ]
             columns = [*scaled, *columns[len(scaled) :]]
-        strip = STRIP if any(column.strides[0] != column.itemsize for column in columns) else len(piece)
-        for start in range(0, len(piece), strip):
+        for start in range(0, len(piece), STRIP):
             for column, row in zip(columns, rows, strict=True):
-                row[start : start + strip] = column[start : start + strip]
+                row[start : start + STRIP] = column[start : start + STRIP]
 
     def classes(self, piece: Piece) -> np.ndarray:
         """The class of each row of a piece. Raises UserError for a label that wasn't there before."""
@@ -89,20 +89,19 @@ class Recipe:
             )
         return index
 
-    def check(self, piece: Piece) -> Iterator[np.ndarray]:
-        """The columns of numbers [n] in float64. Raises UserError, with the row of what is no number."""
-        numbers = len(piece.columns) - (self.labels is not None)
-        for name, column in zip(self.names[:numbers], piece.columns, strict=False):
-            if column.dtype.kind == "O":
-                column = np.array([np.nan if cell is None else float(cell) for cell in column])
-            values = column.astype(np.float64)
-            for row in np.flatnonzero(~np.isfinite(values))[:1]:
-                got = "nothing" if np.isnan(values[row]) else quoted(values[row], f"{values[row]:g}")
-                raise UserError(
-                    f"{piece.where(row)}, column {name}: expected a finite number, got {got}; data=stream "
-                    "leaves no rows out: write the files without it, or data=file data.missing=drop"
-                )
-            yield values
+    @property
+    def numbers(self) -> int:
+        """How many of the columns are numbers: all, or all but the labels."""
+        return len(self.names) - (self.labels is not None)
+
+    def check(self, piece: Piece, column: int, values: np.ndarray) -> None:
+        """Raises UserError, with its row, for what is no number in the `values` [n] of a piece's column."""
+        for row in np.flatnonzero(~np.isfinite(values))[:1]:
+            got = "nothing" if np.isnan(values[row]) else quoted(values[row], f"{values[row]:g}")
+            raise UserError(
+                f"{piece.where(row)}, column {self.names[column]}: expected a finite number, got {got}; "
+                "data=stream leaves no rows out: write the files without it, or data=file data.missing=drop"
+            )
 
 
 def labels_of(piece: Piece, name: str) -> np.ndarray:

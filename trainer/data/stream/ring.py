@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -12,35 +11,30 @@ from torch import Tensor
 from ....kernels.random.windows import Windows
 from ..memory import available_memory, check_memory
 from ..order import BlockOrder, Order
+from .copies import Copies
+from .room import Room
 from .streamed import Stream
 
 SLOTS = 2
-
-
-@dataclass(frozen=True)
-class Held:
-    """The same samples as rows: inputs [2 C, V] and targets [2 C, T], which lie column by column."""
-
-    inputs: Tensor
-    targets: Tensor
+Part = tuple[int, Callable[[Room], None]]  # so many samples, and what writes them
 
 
 class Ring(ABC):
-    """Samples of two windows of a stream: `inputs` [V, 2 C] and `targets` [T, 2 C], C the largest window.
+    """The `samples` of two windows of a stream: 2 C, C of the largest window.
 
-    `samples` are the same. Raises UserError where there is no memory for them.
+    Raises UserError where there is no memory for them.
     """
 
     def __init__(self, stream: Stream, order: Order, capacity: int) -> None:
         self.stream, self.order, self.capacity = stream, order, capacity
+        self.batch = order.batch
         size, device = SLOTS * capacity, stream.device
         what = f"data=stream, with two windows of {capacity:,} samples,"
         needed = size * stream.bytes_a_sample
         check_memory(needed, available_memory(device), what, "take a smaller data.window, or fewer columns")
-        self.inputs, self.targets = stream.recipe.room(size, device=device)
-        self.samples = Held(self.inputs.mT, self.targets.mT)
+        self.samples = stream.recipe.room(size, device=device)
         self.slots: list[tuple[int, Future[None]] | None] = [None] * SLOTS
-        self.copies = _Copies(stream, self.read_at_once) if device.type == "cuda" else None
+        self.copies = Copies(stream, SLOTS, self.read_at_once) if device.type == "cuda" else None
 
     @property
     @abstractmethod
@@ -65,14 +59,16 @@ class Ring(ABC):
         """Where the samples of these windows lie here, for compiled code."""
 
     @abstractmethod
-    def parts(self, window: int) -> Iterator[tuple[int, Callable[[Tensor, Tensor], None]]]:
-        """(samples, what writes them) of what a window is read in."""
+    def parts(self, window: int) -> Iterator[Part]:
+        """What a window is read in."""
 
-    def indices(self, start: int, stop: int, places: slice = slice(None)) -> Tensor:
-        """Where the samples of steps start..stop-1, at some `places` of each minibatch, will lie: [S, B]."""
-        batch = self.order.batch
+    def indices(self, start: int, stop: int) -> Tensor:
+        """Where the samples of steps start..stop-1 will lie: [S, B]."""
+        batch, device = self.batch, self.order.device
+        if not batch:  # a rank without samples
+            return torch.empty(stop - start, 0, dtype=torch.int64, device=device)
         found = self.windows(self.reach(start, stop)).samples(start * batch, stop - start, batch)
-        return found[:, places].to(self.order.device)
+        return found.to(device)
 
     def hold(self, windows: range) -> None:
         """Waits until these windows are in memory, two at most; then the next is read meanwhile.
@@ -110,11 +106,11 @@ class Ring(ABC):
         self.stream.source.check()
         at = self.place(window)
         for size, write in self.parts(window):
-            inputs, targets = (room[:, at : at + size] for room in (self.inputs, self.targets))
+            room = self.samples.part(at, at + size)
             if self.copies:
-                self.copies.write(write, window % SLOTS, inputs, targets)
+                self.copies.write(write, window % SLOTS, room)
             else:
-                write(inputs, targets)
+                write(room)
             at += size
         self.stream.source.check()
 
@@ -146,92 +142,6 @@ class BlockRing(Ring):
     def windows(self, which: range) -> Windows:
         return self.order.windows(which, self.place)
 
-    def parts(self, window: int) -> Iterator[tuple[int, Callable[[Tensor, Tensor], None]]]:
+    def parts(self, window: int) -> Iterator[Part]:
         for block in self.order.blocks_of(window):
             yield self.blocks.sizes[block], partial(self.stream.write, block)
-
-
-class StepRing(Ring):
-    """A ring of windows of so many steps, whose samples are read one by one."""
-
-    def __init__(self, stream: Stream, order: Order, window: int) -> None:
-        self.steps = max(2, window // order.batch)
-        super().__init__(stream, order, self.steps * order.batch)
-
-    @property
-    def read_at_once(self) -> int:
-        return self.capacity
-
-    @property
-    def most_steps(self) -> int:
-        return self.steps // 2
-
-    def reach(self, start: int, stop: int) -> range:
-        return range(start // self.steps, (stop - 1) // self.steps + 1)
-
-    def within(self, step: int) -> int:
-        return step - step % self.steps + self.steps
-
-    def windows(self, which: range) -> Windows:
-        here = torch.tensor([*which])
-        sizes, places = torch.full_like(here, self.capacity), torch.tensor(list(map(self.place, which)))
-        first = torch.arange(len(which) + 1)
-        nothing = here.new_empty(0, 4)
-        return Windows(here * self.capacity, sizes, nothing, first, torch.zeros_like(here), places)
-
-    def parts(self, window: int) -> Iterator[tuple[int, Callable[[Tensor, Tensor], None]]]:
-        samples = self.order.indices(window * self.steps, (window + 1) * self.steps).flatten().cpu()
-        yield self.capacity, partial(self.stream.scattered, samples)
-
-
-class _Copies:
-    """Copies from the host's pinned memory to a CUDA device beside what is computed there."""
-
-    def __init__(self, stream: Stream, most: int) -> None:
-        self.stream = stream
-        self.pinned = stream.recipe.room(most, pin_memory=True)
-        self.side = torch.cuda.Stream(stream.device)
-        self.freed = [torch.cuda.Event() for _ in range(SLOTS)]
-        self.copied = [torch.cuda.Event() for _ in range(SLOTS)]
-
-    def free(self, slot: int) -> None:
-        """What was computed so far may have read the slot; nothing after this will, until it has arrived."""
-        self.freed[slot].record(torch.cuda.current_stream(self.stream.device))
-
-    def write(self, write: Callable[[Tensor, Tensor], None], slot: int, *parts: Tensor) -> None:
-        """Reads samples, and copies them into the parts of a slot."""
-        held = [room[:, : part.shape[1]] for room, part in zip(self.pinned, parts, strict=True)]
-        write(held[0], held[1])
-        with torch.cuda.stream(self.side):
-            self.side.wait_event(self.freed[slot])
-            for room, part in zip(held, parts, strict=True):
-                part.copy_(room, non_blocking=True)
-            self.copied[slot].record(self.side)
-        self.side.synchronize()  # the pinned memory is written again
-
-    def arrived(self, slot: int) -> None:
-        """What is computed from now on waits for the copies into the slot."""
-        torch.cuda.current_stream(self.stream.device).wait_event(self.copied[slot])
-
-
-def ring_of(stream: Stream, order: Order) -> Ring:
-    """The ring of a stream in this order, which all engines share that train on it.
-
-    >>> import tempfile
-    >>> import numpy as np
-    >>> from packtrain.trainer.config.schema import DataConfig
-    >>> from packtrain.trainer.data.stream.load import load_stream
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     np.savez(f"{folder}/rows.npz", x=np.arange(9), target=np.ones(9))
-    ...     config = DataConfig("stream", path=f"{folder}/rows.npz", block=3, window=3)
-    ...     train = load_stream(config, None, "mse", torch.device("cpu"), torch.float32).train
-    ...     order = BlockOrder(9, 3, None, torch.device("cpu"), train.stream.blocks)
-    ...     ring_of(train.stream, order).hold(range(0, 1))
-    ...     ring_of(train.stream, order).inputs[0, :3].tolist()
-    [0.0, 1.0, 2.0]
-    """
-    key = "ring", order.batch
-    if key not in stream.kept:
-        by_blocks = isinstance(order, BlockOrder)
-        stream.kept[key] = BlockRing(stream, order) if by_blocks else StepRing(stream, order, stream.window)
-    return stream.kept[key]

@@ -64,16 +64,20 @@ class Source:
             return [block] * whole + ([left] if left else [])
         return [size for file in self.files for size in _joined(file.cuts or _even(file.rows))]
 
-    def pieces(self, names: Sequence[str], start: int, stop: int) -> Iterator[Piece]:
-        """The columns of rows start..stop-1, a piece of each file. Raises UserError for one that fails."""
+    def parts(self, start: int, stop: int) -> Iterator[tuple[Stored, int, int]]:
+        """(file, its first row, and its end) of what rows start..stop-1 are in."""
         at = bisect_right(self.starts, start) - 1
         while start < stop:
-            file, first = self.files[at], start - self.starts[at]
-            end = min(stop, self.starts[at + 1])
+            begin, end = self.starts[at], min(stop, self.starts[at + 1])
             if end > start:
-                with readable(file.place.path):
-                    yield Piece(file.place, first, file.read(names, first, end - self.starts[at]))
+                yield self.files[at], start - begin, end - begin
             start, at = end, at + 1
+
+    def pieces(self, names: Sequence[str], start: int, stop: int) -> Iterator[Piece]:
+        """The columns of rows start..stop-1, a piece of each file. Raises UserError for one that fails."""
+        for file, first, end in self.parts(start, stop):
+            with readable(file.place.path):
+                yield Piece(file.place, first, file.read(names, first, end))
 
     def scattered(self, names: Sequence[str], rows: np.ndarray) -> Iterator[Piece]:
         """The columns of single rows, which ascend, a piece of each file. Raises UserError."""

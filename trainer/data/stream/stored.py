@@ -26,6 +26,14 @@ class Stored(Protocol):
         """The columns of these names, [stop - start] each."""
         ...
 
+    def into(self, names: Sequence[str], start: int, stop: int, rows: np.ndarray) -> bool:
+        """Reads the columns of these names into `rows` [stop - start, K], where they lie so: False if not."""
+        ...
+
+    def lies_apart(self, names: Sequence[str]) -> bool:
+        """Whether single rows of these columns are read without those beside them."""
+        ...
+
     def scattered(self, names: Sequence[str], rows: np.ndarray) -> list[np.ndarray]:
         """The columns of these names in single `rows`, which ascend. Raises UserError where that is slow."""
         ...

@@ -1,5 +1,6 @@
 """A data set that stays in its files: samples are read when they are needed."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -11,8 +12,11 @@ from torch import Tensor
 
 from ..dataset import Dataset
 from ..order import Blocks
+from .places import readable
 from .recipe import Recipe
+from .room import Room
 from .source import Source
+from .stored import Piece
 
 
 class Stream:
@@ -32,58 +36,67 @@ class Stream:
     @cached_property
     def bytes_a_sample(self) -> int:
         """What a sample takes in memory."""
-        inputs, targets = self.recipe.room(1)
-        return inputs.nbytes + targets.nbytes
+        return self.recipe.room(1).nbytes
 
-    def write(
-        self, block: int, inputs: Tensor, targets: Tensor, first: int = 0, stop: int | None = None
-    ) -> None:
-        """Writes samples first..stop-1 of a block into inputs [V, n] and targets [T, n] on the CPU."""
-        span = self.spans[block]
+    @cached_property
+    def lies_apart(self) -> bool:
+        """Whether single samples are read without those beside them."""
+        return all(file.lies_apart(self.recipe.names) for file in self.source.files)
+
+    def write(self, block: int, room: Room, first: int = 0, stop: int | None = None) -> None:
+        """Writes samples first..stop-1 of a block into room on the CPU."""
+        span, names = self.spans[block], self.recipe.names
         rows = span.start + first, span.stop if stop is None else span.start + stop
         at = 0
-        for piece in self.source.pieces(self.recipe.names, *rows):
-            end = at + len(piece)
-            self.recipe.write(piece, inputs[:, at:end], targets[:, at:end])
-            at = end
+        for file, begin, end in self.source.parts(*rows):
+            part = room.part(at, at + end - begin)
+            at += len(part)
+            with readable(file.place.path):
+                straight = part.rows if self.recipe.plain else None
+                if straight is not None and file.into(names, begin, end, straight.numpy()):
+                    continue
+                piece = Piece(file.place, begin, file.read(names, begin, end))
+            self.recipe.write(piece, part)
 
     def samples(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Inputs [n, V] and targets [n, T] of samples start..stop-1, on the device."""
-        inputs, targets = self.recipe.room(stop - start)
+        room = self.recipe.room(stop - start)
         for block, first, end in self.overlapping(start, stop):
             at = self.starts[block] + first - start
-            part = slice(at, at + end - first)
-            self.write(block, inputs[:, part], targets[:, part], first, end)
-        return self._on_device(inputs), self._on_device(targets)
+            self.write(block, room.part(at, at + end - first), first, end)
+        return self._on_device(room)
 
     def overlapping(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """(block, its first sample, and its end) of what samples start..stop-1 are in."""
-        for block, (begin, size) in enumerate(zip(self.starts, self.blocks.sizes, strict=False)):
-            if begin < stop and begin + size > start:
-                yield block, max(0, start - begin), min(size, stop - begin)
+        for block in range(bisect_right(self.starts, start) - 1, bisect_left(self.starts, stop)):
+            begin = self.starts[block]
+            yield block, max(0, start - begin), min(self.blocks.sizes[block], stop - begin)
 
     def chosen(self, places: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs [n, V] and targets [n, T] of the samples at these places, whose blocks are read whole."""
-        inputs, targets = self.recipe.room(len(places))
+        room = self.recipe.room(len(places))
+        self.pick(places, room)
+        return self._on_device(room)
+
+    def pick(self, places: Tensor, room: Room) -> None:
+        """Writes the samples at these places, whose blocks are read whole, into room on the CPU."""
         for block in torch.bucketize(places, torch.tensor(self.starts), right=True).sub(1).unique().tolist():
             size, begin = self.blocks.sizes[block], self.starts[block]
             of_block = self.recipe.room(size)
-            self.write(block, *of_block)
+            self.write(block, of_block)
             here = ((places >= begin) & (places < begin + size)).nonzero()[:, 0]
-            for whole, part in zip((inputs, targets), of_block, strict=True):
-                whole[:, here] = part[:, places[here] - begin]
-        return self._on_device(inputs), self._on_device(targets)
+            room.put(here, of_block, places[here] - begin)
 
-    def scattered(self, places: Tensor, inputs: Tensor, targets: Tensor) -> None:
-        """Writes the samples at single places into inputs [V, n] and targets [T, n] on the CPU."""
+    def scattered(self, places: Tensor, room: Room) -> None:
+        """Writes the samples at single places into room on the CPU."""
         rows, order = self.rows(places).sort()
         found = self.recipe.room(len(places))
         at = 0
         for piece in self.source.scattered(self.recipe.names, rows.numpy()):
             end = at + len(piece)
-            self.recipe.write(piece, found[0][:, at:end], found[1][:, at:end])
+            self.recipe.write(piece, found.part(at, end))
             at = end
-        inputs[:, order], targets[:, order] = found
+        room.put(order, found)
 
     def rows(self, places: Tensor) -> Tensor:
         """The rows in all files, from 0, of the samples at these places."""
@@ -91,8 +104,16 @@ class Stream:
         block = torch.bucketize(places, starts, right=True) - 1
         return torch.tensor([span.start for span in self.spans])[block] + places - starts[block]
 
-    def _on_device(self, samples: Tensor) -> Tensor:
-        return samples.mT.contiguous().to(self.device)
+    def stretch(self, start: int, stop: int) -> Tensor:
+        """The rows in all files of samples start..stop-1."""
+        parts = self.overlapping(start, stop)
+        rows = (
+            (self.spans[block].start + first, self.spans[block].start + end) for block, first, end in parts
+        )
+        return torch.cat([torch.arange(0), *(torch.arange(*pair) for pair in rows)])
+
+    def _on_device(self, room: Room) -> tuple[Tensor, Tensor]:
+        return room.inputs.to(self.device).contiguous(), room.targets.to(self.device).contiguous()
 
 
 @dataclass(frozen=True)
@@ -158,7 +179,7 @@ class Streamed(Dataset):
         return replace(whole, blocks=self.stream.blocks)  # of which `part` knows nothing
 
     def _with(self, inputs: Tensor, targets: Tensor, places: Tensor | int) -> Dataset:
-        if isinstance(places, int):
-            places = torch.arange(places, places + len(inputs))
+        at_once = isinstance(places, int)
+        rows = self.stream.stretch(places, places + len(inputs)) if at_once else self.stream.rows(places)
         own = {each.name: getattr(self, each.name) for each in fields(Dataset)}
-        return Dataset(**{**own, "inputs": inputs, "targets": targets, "rows": self.stream.rows(places)})
+        return Dataset(**{**own, "inputs": inputs, "targets": targets, "rows": rows})

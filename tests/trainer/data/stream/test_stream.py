@@ -12,6 +12,7 @@ from rich.console import Console
 from packtrain.trainer.config.pack import make_pack
 from packtrain.trainer.config.schema import LoopConfig, ModelConfig
 from packtrain.trainer.console import training
+from packtrain.trainer.data.stream.rings import ring_of
 from packtrain.trainer.data.stream.streamed import Streamed
 from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.session import Session
@@ -154,11 +155,11 @@ def test_no_more_than_two_windows_are_held(files: dict[str, Path]) -> None:
     session = prepared(config(files["parquet"]))
     data = session.data.train
     assert isinstance(data, Streamed)
-    ring = data.stream.kept["ring", 32]
-    assert ring.inputs.shape[1] == 2 * data.stream.blocks.largest < ROWS
+    ring = ring_of(data.stream, session.engine.order)
+    assert len(ring.samples) == 2 * data.stream.blocks.largest < ROWS
     assert data.stream.blocks.largest <= 250 and data.stream.blocks.windows == 5
     drive(session)
-    assert data.stream.kept["ring", 32] is ring
+    assert ring_of(data.stream, session.engine.order) is ring
 
 
 def test_parts_and_samples_are_those_of_the_whole(files: dict[str, Path]) -> None:
