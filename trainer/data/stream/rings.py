@@ -62,6 +62,10 @@ class SharedRing(BlockRing):
     def read_at_once(self) -> int:
         return self.capacity
 
+    def expect(self, window: int) -> None:
+        if not self.stream.lies_apart:
+            super().expect(window)
+
     def indices(self, start: int, stop: int) -> Tensor:
         count = len(self.own)
         numbers = torch.arange(start * count, stop * count).view(stop - start, count)
