@@ -1,4 +1,4 @@
-"""Training from files larger than a window, beside reading alone, torch's DataLoader and mosaicml-streaming.
+"""Training from files larger than a window: beside reading alone, torch's DataLoader, mosaicml-streaming.
 
 python -m scripts.bench.bench_stream gib=4 repeats=3 folder=/tmp/rows [mosaic=PYTHON] [only=CASE,CASE]
 

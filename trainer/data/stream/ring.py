@@ -62,6 +62,7 @@ class Ring(ABC):
     def parts(self, window: int) -> Iterator[Part]:
         """What a window is read in."""
 
+    @abstractmethod
     def expect(self, window: int) -> None:
         """Lets the system bring what a window needs from the disk meanwhile, where it knows how."""
 
