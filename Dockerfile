@@ -32,15 +32,20 @@ RUN if [ "$VARIANT" = cuda ]; then \
         && rm -rf /var/lib/apt/lists/*; \
     fi \
     && useradd --create-home --uid 1000 packtrain
-# Nothing comes in without its hash: what has no wheel is built by the setuptools of this list. torch's own tests and
-# the headers for extensions of it are left out.
+# Nothing comes in without its hash: what has no wheel is built by the setuptools of this list. Tests (astropy imports its
+# own), torch's programs but for the one that it starts, and the headers for extensions are left out. Bytecode is made by
+# all processors at once; some files are templates, which have none.
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=bind,from=build,source=/src,target=/src \
-    export PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_DEPS=1 PIP_REQUIRE_HASHES=1 \
+    export PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_DEPS=1 PIP_REQUIRE_HASHES=1 PIP_NO_COMPILE=1 \
     && python3 -m venv /opt/packtrain \
     && /opt/packtrain/bin/pip install --requirement /src/setuptools.txt \
     && /opt/packtrain/bin/pip install --no-build-isolation ${INDEX:+--extra-index-url "$INDEX"} \
         --requirement /src/requirements.txt \
-    && rm -rf /opt/packtrain/lib/python3*/site-packages/torch/test /opt/packtrain/lib/python3*/site-packages/torch/include
+    && cd /opt/packtrain/lib/python3*/site-packages \
+    && rm -rf torch/test torch/include pyarrow/include pyarrow/src \
+    && find torch/bin -type f ! -name torch_shm_manager -delete \
+    && find . -type d -name tests ! -path './astropy/*' -prune -exec rm -rf {} + \
+    && { /opt/packtrain/bin/python -m compileall -q -j 0 . >/dev/null || true; }
 RUN --mount=type=bind,from=build,source=/wheel,target=/wheel \
     /opt/packtrain/bin/pip install --no-cache-dir --no-index --no-deps /wheel/*.whl
 

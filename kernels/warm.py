@@ -1,7 +1,11 @@
 """Compiles what serves all formulas on the CPU, and keeps it: python -m packtrain.kernels.warm.
 
-It takes half a minute, which the first training and the first fit would take otherwise.
+The first training and the first fit would take this time otherwise. The command compiles in two processes,
+each what the other has no part of: Numba compiles one function at a time, and keeps an index of each.
 """
+
+import subprocess
+import sys
 
 import numpy as np
 import torch
@@ -26,10 +30,17 @@ from .random.windows import Windows
 LINE = parse("xy = a*x")
 PLANE = parse("xy = a*x1 + b*x2")
 CLASSES = parse("xp = a*x; xq = b*x")
+FITS = "fits"  # the word that lets the command compile what fits need, alone
 
 
 def main() -> None:
-    """Runs every loop once, for each type of numbers: float32, float64, and classes."""
+    """Runs every loop once."""
+    descents()
+    fits()
+
+
+def descents() -> None:
+    """Runs the loops of trainings, for each type of numbers: float32, float64, and classes."""
     for dtype in (torch.float32, torch.float64):
         ones = torch.ones(1, 1, dtype=dtype)
         for graph, targets, loss in (
@@ -41,9 +52,7 @@ def main() -> None:
         pair = ones.expand(1, 2).contiguous()
         numba_kernel.loss_and_gradient(PLANE, pair, pair, ones, "mse")
         numba_kernel.predict(LINE, ones, ones)
-    _fit()
-    if problem := source_cache.untold():
-        print(problem)
+    _tell()
 
 
 def _descend(graph: Graph, inputs: Tensor, targets: Tensor, loss: str) -> None:
@@ -71,7 +80,8 @@ def _descend(graph: Graph, inputs: Tensor, targets: Tensor, loss: str) -> None:
     descent.advance(Block(0, data, inputs.new_ones(1, 3, 1), index), slice(0, 1))
 
 
-def _fit() -> None:
+def fits() -> None:
+    """Runs the loops of fits, alone and joint."""
     ones = torch.ones(1, 1, dtype=torch.float64)
     problem = Problem(ones, ones)
     rules = Rules.unbounded(problem, ones)
@@ -83,7 +93,30 @@ def _fit() -> None:
             infer(linear.root, rules.free)
     bound = torch.full((1,), torch.inf, dtype=torch.float64)
     best_candidates(LINE, problem, ones[None], np.array([True]), -bound, bound, 1)
+    _tell()
+
+
+def _tell() -> None:
+    if problem := source_cache.untold():
+        print(problem)
+
+
+def command(words: list[str]) -> int:
+    """All of it in two processes, or with the word FITS a part of it -> the exit code.
+
+    A process that is ended is so with the other.
+    """
+    if words == [FITS]:
+        fits()
+        return 0
+    with subprocess.Popen([sys.executable, "-m", "packtrain.kernels.warm", FITS]) as other:
+        try:
+            descents()
+        except BaseException:
+            other.terminate()
+            raise
+    return other.returncode
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(command(sys.argv[1:]))

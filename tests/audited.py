@@ -22,6 +22,7 @@ BY_OURS = (
 )  # fmt: skip
 BY_ANY = "socket.connect", "socket.bind", "socket.getaddrinfo", "urllib.Request"
 CHANGES = "os.mkdir", "os.rename", "os.remove", "os.link", "os.symlink", "os.truncate", "os.chmod"
+LOOKED_AT = frozenset((*BY_OURS, *BY_ANY, *CHANGES, "open"))
 CARRIERS = tuple(f"/{name}.py" for name in ("subprocess", "os", "socket", "pickle"))  # who called them did it
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
@@ -34,6 +35,8 @@ def watch(ours: tuple[str, ...], writable: tuple[str, ...]) -> None:
     """Notes events in `found` from now on, until the process ends: a hook can't be taken back."""
 
     def hook(event: str, details: tuple[Any, ...]) -> None:
+        if event not in LOOKED_AT:  # nearly all
+            return
         see(event, details)
         if event in BY_OURS:
             frame = _nearest(sys._getframe(1))

@@ -20,6 +20,7 @@ from packtrain.trainer.terminal.commands import COMMANDS
 from packtrain.trainer.terminal.main import main
 from tests.composing import hasten
 from tests.helpers import IMPORTABLE, Command, Ended
+from tests.thorough import choose_examples, leave_samples
 
 # On shared cores, threads that wait for one another take 20 times as long.
 torch.set_num_threads(1)
@@ -43,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     A run of the tests marked `gpu` alone compiles them for the one that is there.
     """
     architecture = config.getoption("emulate")
+    choose_examples(config)
     if architecture:
         from tests.gpu import emulator  # noqa: PLC0415 (Triton must not be set to interpret before)
 
@@ -56,6 +58,11 @@ def pytest_configure(config: pytest.Config) -> None:
     from tests import interpreter  # noqa: PLC0415 (Triton reads the environment when it is imported)
 
     interpreter.complete()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    leave_samples(items)
 
 
 def pytest_collection_finish() -> None:

@@ -12,10 +12,11 @@ from packtrain.kernels.language import ExpressionError, Graph
 from packtrain.kernels.language.expr import Expr, name, node, number
 from packtrain.kernels.language.ops import FUNCTIONS, OPERATORS
 from tests.losses import LOSSES, SMOOTH_LOSSES
+from tests.thorough import examples
 
 # The same examples every time. To search for new ones, set derandomize=False here and raise max_examples.
-few = settings(max_examples=50, deadline=None, derandomize=True)
-many = settings(few, max_examples=300)
+few = settings(max_examples=examples(50), deadline=None, derandomize=True)
+many = settings(few, max_examples=examples(300))
 
 OFFERED = {op.name: op.arity for op in (*OPERATORS, *FUNCTIONS.values())}
 STEPS = ("lt", "le", "gt", "ge", "sign", "floor", "ceil", "round")  # their slope is 0 where it is defined

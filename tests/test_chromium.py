@@ -50,6 +50,7 @@ def at(folder: Path) -> str:
     return board._start(folder, folder.name, 6106)
 
 
+@pytest.mark.thorough
 def test_tensorboard_opens_with_curves_rows_and_graphs(trained: Path, browser: Page) -> None:
     for name, runs in ("one", 1), ("pack", 11), ("sweep", 11):
         browser.open(at(trained / name / "tensorboard"))

@@ -193,6 +193,7 @@ def test_a_signal_while_results_are_written_loses_none(
     assert result_in(tmp_path / "out")["outcomes"] == {"finished": 3}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_with_results_written(sent: signal.Signals, code: int, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "packtrain", "hydra.run.dir=out", "loop.steps=1000000000"]

@@ -4,6 +4,7 @@ import ast
 import re
 import shlex
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,7 @@ def test_the_reference_of_the_config_has_every_field() -> None:
         assert ("**per run**" in about) == is_per_run(entry), name
 
 
+@lru_cache(1000)
 def code(path: Path) -> str:
     """What a file says without its comments and docstrings."""
     if path.suffix != ".py":

@@ -19,6 +19,7 @@ SMALL = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("experiment", ALONE)
 def test_every_experiment_runs_and_its_export_does_so_again(
     experiment: str, cli: Command, tmp_path: Path
@@ -37,6 +38,7 @@ def drawn() -> None:
     """Pictures are drawn."""
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("drawn")
 def test_descents_run_side_by_side_and_end_with_their_surface(
     cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -167,6 +169,7 @@ def test_a_table_of_ones_own_leaves_the_experiments(cli: Command, tmp_path: Path
     assert value == pytest.approx((2.1 + 7.8 + 18.3 + 32) / 30)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("experiment", ["gaussians", "silly_gaussians"])
 def test_gaussians_reach_90_percent(experiment: str, cli: Command, tmp_path: Path) -> None:
     assert cli(f"experiment={experiment}").code == 0

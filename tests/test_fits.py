@@ -164,6 +164,7 @@ def test_samples_of_weight_0_count_for_nothing(cli: Command, tmp_path: Path) -> 
     assert mean["metrics"] == run["metrics"] == EXACT(plain["metrics"], rel=1e-9)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("size", [1e-9, 1e9])
 def test_weights_say_how_samples_compare_and_no_more(size: float, cli: Command, tmp_path: Path) -> None:
     plain = run_of(cli, tmp_path, *FIT, *STRAIGHT)
@@ -175,6 +176,7 @@ def test_weights_say_how_samples_compare_and_no_more(size: float, cli: Command, 
     assert run["fit"]["r_squared"] == EXACT(plain["fit"]["r_squared"], rel=1e-9)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("precision", "size", "near"),
     [("fp64", 256, 1e-6), ("fp64", 210_000, 1e-6), ("fp32", 256, 1e-4)],
@@ -223,6 +225,7 @@ def test_the_standard_error_of_a_combination_is_that_of_the_sum(cli: Command, tm
     assert two["parameters"]["b"]["stderr"] == EXACT(one["parameters"]["b"]["stderr"], rel=1e-8)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("text", "undetermined", "combined"),
     [

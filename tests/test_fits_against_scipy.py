@@ -100,6 +100,7 @@ PEERS = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 @pytest.mark.parametrize("name", PEERS)
 def test_values_errors_and_correlations_are_scipys(

@@ -54,6 +54,7 @@ def check(run: Mapping[str, Any], loss: str, delta: float, weighted: bool = Fals
     assert run["fit"]["robust"] and run["fit"]["r_squared"] is run["fit"]["aic"] is None
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_values_and_errors_are_scipys(loss: str, weighted: bool, cli: Command, tmp_path: Path) -> None:
@@ -62,6 +63,7 @@ def test_values_and_errors_are_scipys(loss: str, weighted: bool, cli: Command, t
     check(run_of(cli, tmp_path, *FIT, *DECAY, *asked, *weights), loss, 0.3, weighted)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_delta_may_differ_between_runs(backend: str, cli: Command, tmp_path: Path) -> None:
     over = 'pack.over={model.loss_constants.delta: "0.1,0.3,2"}'

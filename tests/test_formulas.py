@@ -45,6 +45,7 @@ def test_a_formula_has_the_right_slopes(formula: Formula) -> None:
         ]
 
 
+@pytest.mark.sampled(40)
 @each_formula
 def test_a_formula_is_fitted_from_its_start(formula: Formula) -> None:
     inputs, truth = formula.inputs(200), formula.values(formula.truth)
@@ -59,6 +60,7 @@ def _spread(targets: Tensor) -> Tensor:
     return targets.max() - targets.min()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("command", commands(), ids=lambda command: command[1])
 def test_a_command_of_the_page_fits(command: list[str], cli: Command, tmp_path: Path) -> None:
     here = [word.replace("docs/data/", f"{ROOT}/docs/data/") for word in command]

@@ -34,6 +34,7 @@ def test_an_exponent_below_1_is_found_with_a_row_at_0(backend: str, cli: Command
     assert values(run, "stderr")["n"] < 0.05
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("text", "initial", "x", "y", "expected"),
     [
@@ -80,6 +81,7 @@ def test_what_is_fixed_needs_no_derivative(backend: str, cli: Command, tmp_path:
     assert values(run) == pytest.approx({"a": 0.7, "n": 3}) and run["fit"]["fixed"] == ["n"]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_wall_of_refused_steps_is_no_minimum(backend: str, cli: Command, tmp_path: Path) -> None:
     cli(*FIT, *EXPLODING, f"compute.backend={backend}", "loop.steps=2000")
@@ -111,6 +113,7 @@ BESIDE = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("text", "initial", "y", "named"), BESIDE)
 def test_where_derivatives_are_0_from_the_start_it_is_looked_beside(
     text: str, initial: dict[str, float], y: tuple[float, ...], named: str
@@ -123,6 +126,7 @@ def test_where_derivatives_are_0_from_the_start_it_is_looked_beside(
     assert f"every derivative by {named} is 0 here" in ending.reason or not named
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("how", ["backend=reference", "backend=numba", "precision=fp32"])
 def test_a_minimum_where_a_derivative_vanishes_is_one(how: str, cli: Command, tmp_path: Path) -> None:
     settings = equation("xy = c - k^2*x", {"c": 1, "k": 1}, x=X, xy=SCATTER)
@@ -148,6 +152,7 @@ def polynomial(degree: int, x: np.ndarray) -> tuple[str, ...]:
     return equation(f"xy = {text}", dict.fromkeys(names, 1), xx=column(x), xy=column(y))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("degree", "x"), [(2, YEARS), (3, YEARS), (4, YEARS), (1, SECONDS)])
 def test_polynomials_over_years_and_seconds_converge(
     degree: int, x: np.ndarray, cli: Command, tmp_path: Path

@@ -64,6 +64,7 @@ def digits(actual: float, certified: float) -> float:
     return min(11.0, -math.log10(error)) if error else 11.0
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("start", [0, 1], ids=["start1", "start2"])
 @pytest.mark.parametrize("name", SETS)
 def test_a_fit_reaches_the_certified_values(name: str, start: int, cli: Command, tmp_path: Path) -> None:

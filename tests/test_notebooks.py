@@ -22,6 +22,7 @@ def is_bar(output: Any) -> bool:
     return output.data.get("text/html") == ""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
     written = nbformat.read(path, 4)

@@ -91,22 +91,26 @@ def test_every_experiment_is_here() -> None:
     assert experiments == EXACT.keys() | BY_THE_REFERENCE.keys()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("experiment", EXACT)
 def test_rows_are_the_same_in_any_pack(experiment: str, tmp_path: Path) -> None:
     check_bits(tmp_path, f"experiment={experiment}", *EXACT[experiment])
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("two_threads")
 def test_a_fit_that_is_not_determined_ends_alike_in_any_pack(tmp_path: Path) -> None:
     check_bits(tmp_path, *UNDETERMINED, "compute.backend=numba")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("experiment", ["gaussians", "primer", "fit"])
 def test_threads_make_no_difference_between_packs(experiment: str, tmp_path: Path) -> None:
     check_bits(tmp_path, f"experiment={experiment}", *EXACT[experiment])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("experiment", BY_THE_REFERENCE)
 def test_the_reference_rounds_alike_in_any_pack(experiment: str, tmp_path: Path) -> None:
     for row, among in of_three_packs(tmp_path, f"experiment={experiment}", *BY_THE_REFERENCE[experiment]):

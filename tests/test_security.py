@@ -45,6 +45,7 @@ ARGUED = {
     "trainer/export/graph.py: importlib.util.find_spec": "asks whether ONNX is there",
     "trainer/pictures/style.py: importlib.util.find_spec": "asks whether Matplotlib is there",
     "trainer/sweep/lost.py: importlib.util.find_spec": "asks whether submitit is there",
+    "trainer/sweep/others.py: subprocess": "asks Slurm for jobs: a command of ours, without a shell",
     "trainer/terminal/hydra.py: OmegaConf.register_new_resolver": "checks a name, and returns it",
     "trainer/ranks/mail.py: pickle": "what the processes of one training say to one another, as torch's do",
     "trainer/data/stream/arrays.py: np.memmap": "of numbers alone: the header says which",

@@ -108,6 +108,7 @@ def test_it_is_imported_beside_hugging_face_kernels(environment: Path, tmp_path:
     assert len(modules) > 10 and all(Path(file).is_relative_to(ours) for file in modules)
 
 
+@pytest.mark.thorough
 def test_it_trains(environment: Path, tmp_path: Path) -> None:
     tiny = "experiment=debug", "compute.device=cpu", "hydra.run.dir=out"
     done = run(environment / "bin" / "python", tmp_path, "-m", "packtrain", *tiny)
@@ -115,6 +116,7 @@ def test_it_trains(environment: Path, tmp_path: Path) -> None:
     assert result_in(tmp_path / "out")["outcomes"] == {"finished": 3}
 
 
+@pytest.mark.thorough
 def test_a_package_of_ours_named_kernels_would_be_seen(wheel: Path, tmp_path: Path) -> None:
     planted = Path(copy(wheel, tmp_path))
     with zipfile.ZipFile(planted, "a") as file:

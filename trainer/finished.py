@@ -7,6 +7,7 @@ from pathlib import Path
 from .config.pack import Pack
 from .data.dataset import Data
 from .data.groups import runs_of_groups
+from .engines.prepare import load_data
 from .engines.rows import Row
 from .folder.curves import Curves, read_curves
 from .folder.experiment import read_pack, resolved, started_in
@@ -16,7 +17,6 @@ from .folder.stored import Stored, read_stored
 from .folder.stored_rows import rows_of
 from .folder.trained import Trained, load
 from .models.widths import with_widths
-from .session import load_data
 
 
 @dataclass(frozen=True)

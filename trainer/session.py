@@ -1,7 +1,6 @@
 """A training, from config and data to results: the one path of every door."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,23 +9,15 @@ from torch import Tensor
 
 from ..kernels.common import compiling
 from ..kernels.common.errors import UserError
-from .config.data_values import read_columns
-from .config.pack import Pack, make_pack
+from .config.pack import Pack
 from .config.schema import Config
 from .data.dataset import Data
-from .data.groups import runs_of_groups
-from .data.sources import load
-from .data.table import Table
 from .engines.at_work import at_work
-from .engines.base import Engine
 from .engines.build import make_engine, untrained
-from .engines.choose import Choice, check_backend, choose
-from .engines.devices import Compute, make_compute
 from .engines.measure import Alone, Measure
-from .engines.member import Member
+from .engines.prepare import Prepared, prepared
 from .engines.rows import Row, Rows
-from .engines.sharing import way_to_share
-from .engines.team import Team, check_alike
+from .engines.team import Team
 from .folder.checkpoint import NEVER, part_of
 from .folder.curves import Curves
 from .folder.objective import NONE, Objective, loss_of
@@ -39,44 +30,12 @@ from .loop.slices import Slices
 from .loop.validation import Validation
 from .loop.watch import Watcher
 from .models.base import Model
-from .models.build import graph_of, notes_on
-from .models.evaluate import Evaluation, confusion, evaluate
-from .models.starts import starts_told
-from .models.widths import hidden_note, last_of, with_widths
+from .models.evaluate import Evaluation, confusion
 from .pruning.judge import Judge, make_judge, why
 from .pruning.objective import chosen_objective, over_seeds
-from .ranks.agent import size
 from .ranks.crew import Crew
 
 LOOKED_AT = "its result was asked for before its end"
-APART = (
-    "this process is one of {ranks} ranks, and each trains all of this for itself: ranks share a training in "
-    "the command packtrain alone"
-)
-
-
-def load_data(pack: Pack, table: Table | None = None) -> Data:
-    """The data that the pack's config names, on its device. Raises UserError or ExpressionError.
-
-    A `table` in memory takes the place of the source that the config names.
-
-    >>> from packtrain.trainer.config.schema import *
-    >>> config = Config(
-    ...     model=ModelConfig("expression", expressions=["xy = a*x"], initial={"a": 1}),
-    ...     data=DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}),
-    ...     optimizer=OptimizerConfig("adam"), loop=LoopConfig(batch_size="full", steps=9),
-    ... )
-    >>> load_data(make_pack(config)).train.targets.tolist()
-    [[2.0], [4.0]]
-    """
-    config, compute = pack.config, make_compute(pack.config.compute)
-    check_backend(config.compute.backend, compute.device)
-    graph, outputs = graph_of(config), last_of(config.model.widths)
-    with at_work(compute):
-        of_model = graph, config.model.loss, compute.device, compute.dtype, outputs
-        data = load(config.data, *of_model, table, read_columns(config.model, pack.over))
-    notes = hidden_note(config.model.widths, data.train) if graph is None else ()
-    return replace(data, notes=(*data.notes, *notes, *notes_on(config.model)))
 
 
 class Session:
@@ -93,12 +52,10 @@ class Session:
     `choice` says what computes, and why. Made by `prepare`.
     """
 
-    def __init__(
-        self, pack: Pack, compute: Compute, data: Data, choice: Choice, engine: Engine, before: Evaluation
-    ) -> None:
-        config = pack.config
-        self.pack, self.compute, self.data, self.choice, self.engine = pack, compute, data, choice, engine
-        self.before = before
+    def __init__(self, begun: Prepared) -> None:
+        self.pack, self.compute, self.data, self.choice = begun.pack, begun.compute, begun.data, begun.choice
+        self.engine, self.before = begun.engine, begun.before
+        pack, data, engine, config = self.pack, self.data, self.engine, self.pack.config
         self.measure: Measure = engine.measure if isinstance(engine, Team) else Alone(engine)
         self.objective: Objective | None = chosen_objective(config)
         self.over_seeds = over_seeds(config)
@@ -138,29 +95,12 @@ class Session:
         >>> session.result().rows[0]["parameters"]["a"]["value"]
         2.0
         """
-        pack = _pack_of(pack)
-        compute, stopwatch = make_compute(pack.config.compute), Stopwatch()
-        with stopwatch.running(), at_work(compute):
-            data = load_data(pack) if data is None else data.to(compute.device, compute.dtype)
-            pack, data = whole(pack, data)
-            if crew is None:
-                shared, (model, choice) = _alone(pack), untrained(pack, data.train, compute)
-                engine: Engine = make_engine(pack, model, data.train, choice)
-                before = evaluate(model, data.train, metrics=False)
-            else:
-                check_alike(crew.replies(), data, compute)
-                crew.hand = Member(pack, data, compute, crew.ranks)
-                way = choose(pack.config, graph_of(pack.config), data.train, compute)
-                split, shared = way_to_share(pack, way, crew.ranks.size)
-                team = Team(crew, pack, data, compute, split, shared)
-                engine, choice, model = team, team.choice, team.model
-                before = team.measure(data.train, metrics=False)
-            told = starts_told(pack, graph_of(pack.config), model.parameters)
-            data = replace(data, notes=(*data.notes, *told, *shared))
-            session = cls(pack, compute, data, choice, engine, before)
+        stopwatch = Stopwatch()
+        with stopwatch.running():
+            session = cls(prepared(pack, data, crew))
         session.stopwatch.seconds = stopwatch.seconds
         if keep_curves:
-            session.curves = Recording(list(model.scalars))
+            session.curves = Recording(list(session.engine.model.scalars))
             session.watchers.append(session.curves)
         return session
 
@@ -178,7 +118,7 @@ class Session:
             model, choice = untrained(pack, data.train, compute)
             engine = make_engine(pack, model, data.train, choice)
         before = torch.cat([part.before.loss[runs] for (part, _), runs in zip(parts, places, strict=True)])
-        session = cls(pack, compute, data, choice, engine, Evaluation(before, {}))
+        session = cls(Prepared(pack, compute, data, choice, engine, model, Evaluation(before, {})))
         given = [(part.memory, runs) for (part, _), runs in zip(parts, places, strict=True)]
         session.restore(first.step, {name: _rows(name, given) for name in session.memory})
         session.stopwatch, session.slices = first.stopwatch, first.slices
@@ -375,44 +315,6 @@ class Session:
         """Adds the time of earlier parts of the training, which counts for loop.max_seconds too."""
         self.stopwatch.seconds += spent
         self._end_in_time()
-
-
-def whole(pack: Pack, data: Data) -> tuple[Pack, Data]:
-    """The pack of all runs that the `data` make of it, with the widths of all layers, and the data of each.
-
-    >>> from packtrain.trainer.config.schema import *
-    >>> columns = {"inputs": ["x"], "targets": "xy"}
-    >>> table = DataConfig("table", table={"x": [1, 2], "xy": [2, 4]}, columns=columns)
-    >>> pack = make_pack(Config(
-    ...     model=ModelConfig("mlp", widths=[3]), data=table, optimizer=OptimizerConfig("adam"),
-    ...     loop=LoopConfig(batch_size="full", steps=9),
-    ... ))
-    >>> whole(pack, load_data(pack))[0].config.model.widths
-    [1, 3, 1]
-    """
-    pack, data = runs_of_groups(pack, data)
-    return with_widths(pack, data.train), data
-
-
-def _alone(pack: Pack) -> tuple[str, ...]:
-    """What is to be said where no ranks share the training. Raises UserError where it asks for some."""
-    if pack.config.compute.devices not in (1, "auto"):
-        raise UserError(
-            f"compute.devices={pack.config.compute.devices} is for the command, which starts the processes "
-            "where it is typed, as in packtrain compute.devices=2; a session, a service and a launcher's job "
-            "compute on one device"
-        )
-    return (APART.format(ranks=size()),) if size() > 1 else ()
-
-
-def _pack_of(given: Pack | Config) -> Pack:
-    """The pack that a session trains. Raises UserError for what is none, or many."""
-    if not isinstance(given, (Pack, Config)):
-        raise UserError(f"a session is prepared of a Config or a Pack; got {type(given).__name__}")
-    pack = given if isinstance(given, Pack) else make_pack(given)
-    if (kind := pack.config.search.kind) != "grid":
-        raise UserError(f"a session trains one pack, and search={kind} many, one after another: search=grid")
-    return pack
 
 
 def _rows(name: str, given: Sequence[tuple[Mapping[str, Tensor], Tensor]]) -> Tensor:

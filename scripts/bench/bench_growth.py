@@ -5,19 +5,24 @@
 
 Whole commands in processes of their own, from start to files: packs of the primer (1,000 steps of 256
 samples), tables of decays of 20 samples by group, a pack of RUNS runs on so many ranks, and one pass over so
-many streamed samples. `train` are the seconds of it that compute, `processor` those of all processors. What
-takes more than LONG seconds is measured once. Exits with 1 where a size takes more than TOLERANCE times what
-the one before did, in proportion.
+many streamed samples. A command that isn't counted compiles before the first of a series. `seconds` are the
+median of `repeats`, which end once they took LONG seconds; `train` are those of it that compute, `processor`
+those of all processors. What FILE.csv holds already isn't measured again, and each point is kept as soon as
+it is. The samples' file, of up to 8 GB, lies where TMPDIR says until its point is measured.
+
+Exits with 1 where a size takes more than TOLERANCE times what a smaller one did: in proportion to their
+sizes, and for those up to FLAT times the smallest of a series as such.
 """
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +33,9 @@ from pyarrow import parquet
 from scripts.common import commands, record
 
 RUNS = 20_000
-LONG = 20.0  # seconds
+LONG = 40.0
 TOLERANCE = 1.5
+FLAT = 100
 GROUP = 20  # samples
 ROW = 8  # bytes of a streamed sample
 CHUNK = 1_000_000  # samples that are written at a time
@@ -74,7 +80,9 @@ def _file(samples: int, folder: Path) -> None:
         header = {"descr": "<f4", "fortran_order": False, "shape": (samples, 2)}
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, samples, CHUNK):
-            file.write(rows[: samples - start].tobytes())
+            file.write(rows[: samples - start].data)
+        file.flush()
+        os.fsync(file.fileno())  # the disk is at rest when a command reads
 
 
 def _pass(samples: int) -> Sequence[str]:
@@ -101,18 +109,15 @@ SERIES = {
 
 def measure(what: str, size: int, repeats: int) -> dict[str, Any]:
     """The row of one point. Raises RuntimeError, with what it said, where its command fails."""
-    series, seconds, processor, train = SERIES[what], [], [], []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        series.prepare(size, folder)
+        SERIES[what].prepare(size, Path(name))
+        seconds, processor, train = [], [], []
         while len(seconds) < repeats and sum(seconds) < LONG:
-            results = folder / f"results-{len(seconds)}"
-            words = *series.words(size), f"hydra.run.dir={results}"
-            spent = commands.run(folder, "-m", "packtrain", *words)
+            spent, training = _once(what, size, Path(name))
+            print(f"  {what} {size:,}: {spent.seconds:.2f} s, of it {training:.3f} s", flush=True)
             seconds.append(spent.seconds)
             processor.append(spent.processor)
-            train.append(json.loads((results / "result.json").read_text())["seconds"]["train"])
-            shutil.rmtree(results)
+            train.append(training)
     low, middle, high = (round(value, 3) for value in record.quantiles(seconds))
     others = {"train": train, "processor": processor}
     medians = {name: round(record.quantiles(values)[1], 4) for name, values in others.items()}
@@ -120,31 +125,88 @@ def measure(what: str, size: int, repeats: int) -> dict[str, Any]:
     return {"what": what, "size": size, **numbers, **record.where("cpu")}
 
 
-def points(names: Sequence[str], most: float, repeats: int) -> Iterator[dict[str, Any]]:
-    """The rows of the series, one after another."""
+def _once(what: str, size: int, folder: Path) -> tuple[commands.Spent, float]:
+    """One command -> what it took, and the seconds of it that compute."""
+    results = folder / "results"
+    words = *SERIES[what].words(size), f"hydra.run.dir={results}"
+    spent = commands.run(folder, "-m", "packtrain", *words)
+    training = json.loads((results / "result.json").read_text())["seconds"]["train"]
+    shutil.rmtree(results)
+    return spent, training
+
+
+def compile_for(what: str) -> None:
+    """Runs the smallest command that compiles what a series runs."""
+    what = "runs" if what == "ranks" else what
+    with tempfile.TemporaryDirectory() as name:
+        size = SERIES[what].sizes[0]
+        SERIES[what].prepare(size, Path(name))
+        _once(what, size, Path(name))
+
+
+def points(
+    names: Sequence[str], most: float, repeats: int, known: Container[tuple[str, int]] = ()
+) -> Iterator[dict[str, Any]]:
+    """The rows of the series, one after another, without those whose name and size are known."""
     for what in names:
-        for size in (size for size in SERIES[what].sizes if size <= most):
-            if what == "samples" and size * ROW > 0.8 * shutil.disk_usage(tempfile.gettempdir()).free:
-                print(f"samples {size:,}: the disk has no room for them")
-                return
+        wanted = [size for size in SERIES[what].sizes if size <= most and (what, size) not in known]
+        sizes = [size for size in wanted if _fits_the_disk(what, size)]
+        if sizes:
+            print(f"{what}: compiling", flush=True)
+            compile_for(what)
+        for size in sizes:
             row = measure(what, size, repeats)
             print(f"{what:<8}{size:>15,} {row['seconds']:9.2f} s, of it {row['train']:9.3f} s", flush=True)
             yield row
 
 
-def steep(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """The points that took more than TOLERANCE times the time of the one before, by size.
+def _fits_the_disk(what: str, size: int) -> bool:
+    if what != "samples" or size * ROW < 0.8 * shutil.disk_usage(tempfile.gettempdir()).free:
+        return True
+    print(f"samples {size:,}: the disk has no room for them", flush=True)
+    return False
 
-    >>> rows = [{"what": "runs", "size": size, "seconds": size / 10} for size in (1, 10, 100)]
-    >>> steep(rows), steep([*rows, {"what": "runs", "size": 200, "seconds": 40}])
-    ([], ['runs 200'])
+
+def recorded(file: Path | None) -> list[dict[str, Any]]:
+    """The rows that a record has, with numbers for their sizes and seconds; none without a file."""
+    rows = record.read(file) if file and file.exists() else []
+    return [{**row, "size": int(row["size"]), "seconds": float(row["seconds"])} for row in rows]
+
+
+def keep(file: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Writes the record by series and size, whole or not at all."""
+    order = list(SERIES)
+    beside = file.with_suffix(".part")
+    record.write(beside, sorted(rows, key=lambda row: (order.index(row["what"]), row["size"])))
+    beside.replace(file)
+
+
+def steep(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The points that took more than TOLERANCE times their share of what a smaller one of the series took.
+
+    >>> rows = [{"what": "runs", "size": size, "seconds": max(1, size / 1000)} for size in (1, 10, 10_000)]
+    >>> steep(rows), steep([*rows, {"what": "runs", "size": 20_000, "seconds": 40}])
+    ([], ['runs 20000'])
+    >>> steep([{**rows[0], "seconds": 0.5}, *rows[1:]])
+    ['runs 10']
     """
-    return [
+    least = {name: min(row["size"] for row in rows if row["what"] == name) for name in _names(rows)}
+    pairs = combinations(sorted(rows, key=lambda row: row["size"]), 2)
+    found = [
         f"{row['what']} {row['size']}"
-        for before, row in pairwise(rows)
+        for before, row in pairs
         if row["what"] == before["what"]
-        and row["seconds"] > TOLERANCE * before["seconds"] * row["size"] / before["size"]
+        and row["seconds"] > TOLERANCE * before["seconds"] * _share(before, row, least[row["what"]])
     ]
+    return list(dict.fromkeys(found))
+
+
+def _share(before: dict[str, Any], row: dict[str, Any], least: int) -> float:
+    return 1.0 if row["size"] <= FLAT * least else row["size"] / before["size"]
+
+
+def _names(rows: Sequence[dict[str, Any]]) -> set[str]:
+    return {row["what"] for row in rows}
 
 
 def main() -> None:
@@ -157,9 +219,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    rows = list(points(given.series or list(SERIES), given.most, given.repeats))
-    if given.out:
-        record.write(given.out, rows)
+    rows = recorded(given.out)
+    known = {(row["what"], row["size"]) for row in rows}
+    for row in points(given.series or list(SERIES), given.most, given.repeats, known):
+        rows.append(row)
+        if given.out:
+            keep(given.out, rows)
     if too_steep := steep(rows):
         sys.exit(f"more than its share: {', '.join(too_steep)}")
 

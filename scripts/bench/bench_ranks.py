@@ -4,17 +4,20 @@
 
 Processor time is that of the command and all its ranks, beyond start-up: without that of the same command
 with one step. The gathering is what a checkpoint fetches, the parameters and state of all runs of digits,
-beside a slice of a fifth of a second. Exits with 1 where two ranks take more than MOST times one's time.
+beside a slice of a fifth of a second. Medians, with the 20th and 80th percentile of the ratio. Exits with 1
+where two ranks take more than MOST times one's time.
 """
 
 import argparse
 import json
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +60,12 @@ def by_runs(repeats: int) -> list[dict[str, Any]]:
             for _ in range(repeats):
                 for ranks, values in spent.items():
                     values.append(seconds_of(words, ranks, base) - seconds_of(begun, ranks, base))
-            one, two = (record.quantiles(values) for values in spent.values())
-            ratios = {"ratio": two[1] / one[1], "low": two[0] / one[2], "high": two[2] / one[0]}
-            rows.append({"case": name, "one_s": one[1], "two_s": two[1], **ratios})
+                    print(f"  {name}, ranks {ranks}: {values[-1]:.2f} s", flush=True)
+            one, two = (statistics.median(values) for values in spent.values())
+            turns = [second / first for first, second in zip(*spent.values(), strict=True)]
+            low, _, high = record.quantiles(turns)
+            ratios = {"ratio": two / one, "low": low, "high": high, "repeats": repeats}
+            rows.append({"case": name, "one_s": one, "two_s": two, **ratios})
     return rows
 
 
@@ -90,24 +96,28 @@ def as_rank() -> None:
     print(json.dumps(rows))
 
 
-def _gathered(crew: Crew, runs: int) -> dict[str, Any]:
+def _gathered(crew: Crew, runs: int, repeats: int = 5) -> dict[str, Any]:
     pack = pack_of(*WORDS, f'pack.over={{seed: "range(0,{runs})"}}')
     crew.begin(BEGIN, pack, str(Path.cwd()))
     session = Session.prepare(pack, crew=crew)
     while session.slices.count == 1 or session.step < 20:
         session.advance()
-    steps, began = session.step, time.perf_counter()
-    session.advance()
-    slice_s, steps = time.perf_counter() - began, session.step - steps
-    values, memory = [], session.memory
-    for _ in range(5):
-        began = time.perf_counter()
-        memory = session.memory
-        values.append(time.perf_counter() - began)
+    slices, values, memory, begun = [], [], {}, session.step
+    for _ in range(repeats):
+        slices.append(_timed(session.advance)[0])
+        seconds, memory = _timed(lambda: session.memory)
+        values.append(seconds)
+    steps = (session.step - begun) / repeats
     size = sum(part.numel() * part.element_size() for part in memory.values()) / (1 << 20)
     crew.begin(DONE)
-    return {"case": f"digits, {runs} runs", "mib": size, "gather_s": record.quantiles(values)[1],
-            "slice_s": slice_s, "steps": steps}  # fmt: skip
+    seconds = {"gather_s": statistics.median(values), "slice_s": statistics.median(slices)}
+    return {"case": f"digits, {runs} runs", "mib": size, **seconds, "steps": steps, "repeats": repeats}
+
+
+def _timed(what: Callable[[], Any]) -> tuple[float, Any]:
+    began = time.perf_counter()
+    result = what()
+    return time.perf_counter() - began, result
 
 
 def main() -> None:

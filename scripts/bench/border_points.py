@@ -6,8 +6,8 @@ from functools import cache
 
 from packtrain.trainer.config.pack import Pack
 from packtrain.trainer.data.dataset import Dataset
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.engines.tabulated import TabulatedEngine
-from packtrain.trainer.session import load_data
 from scripts.bench.case import randn
 from scripts.common.engines import new_engine, pack_of
 

@@ -10,7 +10,7 @@ from packtrain.trainer.data.dataset import Dataset
 from packtrain.trainer.engines.base import Engine
 from packtrain.trainer.engines.build import first_order, untrained
 from packtrain.trainer.engines.devices import make_compute
-from packtrain.trainer.session import load_data
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.terminal.hydra import register
 from scripts.common import record
 

@@ -133,7 +133,8 @@ def first_failure(root: Path, tests: tuple[str, ...]) -> str:
     """The name of the first test that fails in `root`, '' where none does."""
     environment = {**os.environ, "PYTHONPATH": str(root / ".src"), "PYTHONDONTWRITEBYTECODE": "1"}
     environment["PACKTRAIN_CACHE"] = str(root / "cache")
-    command = sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests
+    thorough = "not gpu and not only_emulated and not cluster"
+    command = sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", thorough, *tests
     try:
         done = subprocess.run(
             command, cwd=root, env=environment, capture_output=True, text=True, timeout=SECONDS

@@ -4,8 +4,9 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -102,6 +103,7 @@ class Slurm:
             self._start("slurmctld", "-D")
             for node in NODES:
                 self.start_node(node)
+            wait(lambda: self._does("scontrol", "ping"), "slurmctld doesn't answer")
             wait(lambda: set(self.run("sinfo", "-h", "-o", "%T").split()) == {"idle"}, "no node is idle")
             self.stack = self.stack.pop_all()
         return self
@@ -123,22 +125,25 @@ class Slurm:
         assert ended.returncode == 0, ended.stdout
         return ended.stdout
 
-    def submit(self, script: str, folder: Path, *options: str) -> str:
-        """Submits a batch script, which runs in `folder` -> the number of the job."""
+    def submit(self, script: str, folder: Path, *options: str, words: Sequence[str] = ()) -> str:
+        """Submits a batch script, which runs in `folder` with these words -> the number of the job."""
         (folder / "job.sh").write_text(f"#!/bin/bash\n{script}\n")
-        return self.run("sbatch", "--parsable", *options, "job.sh", folder=folder).strip()
+        return self.run("sbatch", "--parsable", *options, "job.sh", *words, folder=folder).strip()
 
     def state(self, job: str) -> str:
         """The state of a job, as RUNNING."""
         return self.run("squeue", "-h", "-t", "all", "-j", job, "-o", "%T").strip()
 
     def start_at_once(self, job: str) -> None:
-        """A job that was requeued waits for its credentials to expire: not any longer."""
+        """A job that was requeued waits for its credentials to expire: not any longer than it must."""
+        hastened = False
 
         def has_started() -> bool:
+            nonlocal hastened
             about = self.run("scontrol", "show", "job", job)
-            if waits := "JobState=PENDING" in about:
-                self._does("scontrol", "update", f"job={job}", "StartTime=now")
+            waits = "JobState=PENDING" in about
+            if waits and not hastened:  # in the second of its end a start would be refused
+                hastened = self._does("scontrol", "update", f"job={job}", "StartTime=now+2")
             return not waits and "Restarts=0" not in about
 
         wait(has_started, f"job {job} doesn't start again")
@@ -166,7 +171,7 @@ class Slurm:
     def _configure(self) -> None:
         for name in ("state", *(f"spool-{node}" for node in NODES)):
             (self.folder / name).mkdir()
-        ports = _free_ports("slurmctld", "slurmdbd", *NODES)
+        ports = free_ports("slurmctld", "slurmdbd", *NODES)
         about = {"folder": self.folder, "host": socket.gethostname().partition(".")[0], **ports}
         nodes = [NODE.format(name=name, host=about["host"], port=ports[name]) for name in NODES]
         (self.folder / "slurm.conf").write_text(CONF.format(**about) + "".join(nodes))
@@ -175,11 +180,11 @@ class Slurm:
 
 
 def _path() -> str:
-    """Debian keeps daemons where only root looks."""
-    return f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    """Torchrun is beside this Python, and Debian keeps daemons where only root looks."""
+    return f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin:/sbin"
 
 
-def _free_ports(*names: str) -> Mapping[str, int]:
+def free_ports(*names: str) -> Mapping[str, int]:
     """A free port of loopback for each name."""
     with ExitStack() as stack:
         sockets = {name: stack.enter_context(socket.socket()) for name in names}

@@ -3,42 +3,19 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cluster.jobs import BRIEF, ON_SLURM, PACKS, PACKTRAIN, STEPS, process, saved
 from tests.cluster.slurm import SECONDS, Slurm, wait
-from tests.helpers import IMPORTABLE, ROOT, result_in
+from tests.helpers import result_in
 
 pytestmark = pytest.mark.cluster
 
-STEPS, EVERY = 3000, 50
-BRIEF = (
-    "experiment=primer", "data.size=1000", "loop.batch_size=64", f"loop.steps={STEPS}", "engine=step",
-    "seed=1,2", f"checkpoint.every={EVERY}", "monitor=quiet", "compute.device=cpu",
-)  # fmt: skip
-PACKTRAIN = f"{sys.executable} -m packtrain"
-ON_SLURM = "hydra/launcher=submitit_slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.timeout_min=60"
-CANCELLED, KILLED, MOVED, PREEMPTED = (
-    0,
-    1,
-    2,
-    4,
-)  # packs, by what happens to them: two of each node, and one later
-
-
-@pytest.fixture(scope="module", autouse=True)
-def importable(slurm: Slurm) -> None:
-    """Jobs find packtrain, and compute on one thread each."""
-    slurm.environment |= {"PYTHONPATH": f"{IMPORTABLE}:{ROOT}", "OMP_NUM_THREADS": "1"}
-
-
-def saved(folder: Path) -> list[Path]:
-    """The checkpoints there."""
-    return list(folder.glob("checkpoint/step-*"))
+CANCELLED, KILLED, MOVED, PREEMPTED = 0, 1, 2, 4  # packs, by what happens to them
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +25,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def disturbed(slurm: Slurm, base: Path) -> Iterator["subprocess.CompletedProcess[str]"]:
-    """A sweep of six packs, two of which are lost and two requeued -> how its command ended."""
-    command = [*PACKTRAIN.split(), "-m", *BRIEF, "data.seed=range(6)", "hydra.sweep.dir=disturbed", *ON_SLURM]
+    """A sweep of five packs, two of which are lost and two requeued -> how its command ended."""
+    command = [*PACKTRAIN.split(), "-m", *BRIEF, PACKS, "hydra.sweep.dir=disturbed", *ON_SLURM]
     pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=slurm.environment, cwd=base, **pipes) as driver:
         try:
@@ -67,7 +44,7 @@ def _disturb(slurm: Slurm, root: Path) -> None:
 
     waiting: dict[int, Callable[[], object]] = {
         CANCELLED: lambda: slurm.run("scancel", f"{job}_{CANCELLED}"),
-        KILLED: lambda: os.kill(_process(root / f"{KILLED}"), signal.SIGKILL),
+        KILLED: lambda: os.kill(process(root / f"{KILLED}"), signal.SIGKILL),
         MOVED: lambda: slurm.fail(slurm.run("squeue", "-h", "-j", f"{job}_{MOVED}", "-o", "%N").strip()),
         PREEMPTED: lambda: slurm.run("scancel", "--signal=USR2", f"{job}_{PREEMPTED}"),
     }
@@ -78,13 +55,6 @@ def _disturb(slurm: Slurm, root: Path) -> None:
         slurm.start_at_once(f"{job}_{pack}")
 
 
-def _process(folder: Path) -> int:
-    """The process that has the lock of a training."""
-    held = os.stat(folder / ".lock").st_ino
-    lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-    return next(int(words[4]) for words in lines if words[1] == "FLOCK" and words[5].endswith(f":{held}"))
-
-
 def test_lost_jobs_alone_have_failed(disturbed: "subprocess.CompletedProcess[str]", base: Path) -> None:
     assert disturbed.returncode == 1, disturbed.stdout + disturbed.stderr
     result = result_in(base / "disturbed")
@@ -92,7 +62,7 @@ def test_lost_jobs_alone_have_failed(disturbed: "subprocess.CompletedProcess[str
     assert set(why) == {CANCELLED, KILLED}
     assert "was cut short (CANCELLED by 0); see" in why[CANCELLED]
     assert "was cut short (FAILED); see" in why[KILLED]
-    assert result["outcomes"] == {"finished": 8, "stopped early": 2}
+    assert result["outcomes"] == {"finished": 6, "stopped early": 2}
 
 
 @pytest.mark.parametrize("pack", [MOVED, PREEMPTED])
@@ -103,17 +73,20 @@ def test_requeued_jobs_go_on(pack: int, base: Path) -> None:
 
 
 @pytest.mark.usefixtures("disturbed")
-def test_what_is_resumed_ends_with_the_table_of_an_undisturbed_sweep(slurm: Slurm, base: Path) -> None:
+def test_what_is_resumed_ends_with_the_table_of_an_undisturbed_sweep(
+    slurm: Slurm, base: Path, undisturbed: Path
+) -> None:
     slurm.run(*PACKTRAIN.split(), "resume=disturbed", *ON_SLURM, folder=base)
-    sweep = "-m", *BRIEF, "data.seed=range(6)", "hydra.sweep.dir=undisturbed"
-    slurm.run(*PACKTRAIN.split(), *sweep, folder=base)
-    for name in ("runs.csv", "0/model.safetensors", "1/model.safetensors"):
-        assert (base / "disturbed" / name).read_bytes() == (base / "undisturbed" / name).read_bytes()
+    for name in ("runs.csv", "curves.parquet", "0/model.safetensors", "1/model.safetensors"):
+        assert (base / "disturbed" / name).read_bytes() == (undisturbed / name).read_bytes()
 
 
 @pytest.mark.parametrize("by", ["requeue", "signal"])
-def test_a_requeued_batch_job_goes_on_in_its_folder(by: str, slurm: Slurm, tmp_path: Path) -> None:
-    training = f"{PACKTRAIN} {' '.join(BRIEF).replace('seed=1,2', 'seed=1')}"
+def test_a_requeued_batch_job_goes_on_in_its_folder(
+    by: str, slurm: Slurm, tmp_path: Path, undisturbed: Path
+) -> None:
+    """The signal is the one that comes before the time is up, by --signal=B:USR1@120."""
+    training = f"{PACKTRAIN} {' '.join(BRIEF[:-1])} 'pack.over={{seed: \"1,2\"}}' data.seed=1"
     script = f"trap 'kill -USR1 $!; wait $!; scontrol requeue $SLURM_JOB_ID' USR1\n{training} &\nwait $!"
     job = slurm.submit(script, tmp_path, "--requeue", "--open-mode=append", "--output=log")
     wait(lambda: saved(next(tmp_path.glob("outputs/primer/*"), tmp_path)), "it has saved nothing")
@@ -125,10 +98,29 @@ def test_a_requeued_batch_job_goes_on_in_its_folder(by: str, slurm: Slurm, tmp_p
     assert f"packtrain: job {job} starts again, and goes on in {folder.relative_to(tmp_path)}" in log
     assert "going on from step" in log
     assert (result_in(folder)["steps"], result_in(folder)["interrupted"]) == (STEPS, False)
+    for name in ("runs.csv", "curves.parquet", "model.safetensors"):
+        assert (folder / name).read_bytes() == (undisturbed / "1" / name).read_bytes()
 
 
 def test_a_job_that_isn_t_requeued_has_a_new_folder(slurm: Slurm, tmp_path: Path) -> None:
     line = f"{PACKTRAIN} experiment=debug monitor=quiet compute.device=cpu"
-    job = slurm.submit(f"{line}\n{line}", tmp_path)
+    job = slurm.submit(f"{line} &\n{line}\nwait", tmp_path)
     wait(lambda: slurm.state(job) == "COMPLETED", f"{slurm.run('squeue', '-t', 'all')}")
     assert len(list(tmp_path.glob("outputs/debug/*"))) == 2
+
+
+def test_tasks_of_an_array_share_a_sweep_and_one_is_killed(
+    slurm: Slurm, tmp_path: Path, undisturbed: Path
+) -> None:
+    worker = f"{PACKTRAIN} -m {' '.join(BRIEF)} {PACKS} join=sweep"
+    tasks = slurm.submit(
+        worker.replace("(", "\\(").replace(")", "\\)"), tmp_path, "--array=0-2", "--output=log-%a"
+    )
+    wait(lambda: len(list(tmp_path.glob("sweep/*/checkpoint/step-*.safetensors"))) > 1, "they save nothing")
+    slurm.run("scancel", "--signal=KILL", f"{tasks}_1")
+    ended = "COMPLETED", "COMPLETED", "FAILED"
+    wait(lambda: tuple(sorted(slurm.state(tasks).split())) == ended, f"{slurm.run('squeue', '-t', 'all')}")
+    for name in ("runs.csv", "curves.parquet", "model.safetensors"):
+        files = [file.relative_to(undisturbed) for file in undisturbed.rglob(name)]
+        for file in files:
+            assert (tmp_path / "sweep" / file).read_bytes() == (undisturbed / file).read_bytes()

@@ -1,5 +1,7 @@
 """What serves all formulas is compiled before the first training asks for it."""
 
+import sys
+
 import pytest
 
 from packtrain.kernels import warm
@@ -25,6 +27,7 @@ TRAININGS = (
 )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("overrides", TRAININGS, ids=" ".join)
 def test_a_training_finds_all_compiled(overrides: tuple[str, ...]) -> None:
     compiling.watch_numba()
@@ -35,3 +38,12 @@ def test_a_training_finds_all_compiled(overrides: tuple[str, ...]) -> None:
         session.advance(session.engine.step + 3)
     session.result()
     assert compiling.seconds() == before
+
+
+def test_the_command_compiles_fits_in_a_process_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(warm, "descents", lambda: done.append("descents"))
+    monkeypatch.setattr(warm, "fits", lambda: done.append("fits"))
+    assert warm.command([warm.FITS]) == 0 and done == ["fits"]
+    monkeypatch.setattr(sys, "executable", "false")
+    assert warm.command([]) == 1 and done == ["fits", "descents"]

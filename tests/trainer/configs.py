@@ -12,8 +12,8 @@ from packtrain.trainer.data.dataset import Dataset
 from packtrain.trainer.engines import build
 from packtrain.trainer.engines.choose import Choice
 from packtrain.trainer.engines.devices import make_compute
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.models.base import Model
-from packtrain.trainer.session import load_data
 from packtrain.trainer.terminal.hydra import register
 
 CONF = Path(__file__).parents[2] / "conf"

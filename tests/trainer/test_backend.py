@@ -26,6 +26,7 @@ TRAININGS = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", TRAININGS)
 def test_triton_trains_as_the_reference(name: str, cli: Command, tmp_path: Path) -> None:
     for backend in ("reference", "triton"):
@@ -72,6 +73,7 @@ def test_a_large_fit_sums_its_normal_equations_in_triton(cli: Command, tmp_path:
     torch.testing.assert_close(found[1], found[0], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_a_large_fit_through_triton(cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("kernels.least_squares.linearize", "trainer.engines.ways"):
         monkeypatch.setattr(sys.modules[f"packtrain.{name}"], "LARGE", 100)

@@ -22,6 +22,7 @@ FIRST = (
 SECOND = "optimizer=levenberg_marquardt", "compute.precision=fp64"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "asked",
     [

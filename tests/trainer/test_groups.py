@@ -61,6 +61,7 @@ WAYS = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_group_trains_as_if_it_were_alone(way: tuple[str, ...]) -> None:
     engine, backend, order, batch = way
@@ -83,6 +84,7 @@ def test_a_group_trains_as_if_it_were_alone(way: tuple[str, ...]) -> None:
         assert (row["loss"], row["metrics"]) == (rows[2 * place + 1]["loss"], rows[2 * place + 1]["metrics"])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("backend", ["numba", "reference", "triton"])
 @pytest.mark.parametrize("loss", ["sse", "huber"])
 def test_a_group_is_fitted_as_if_it_were_alone(backend: str, loss: str) -> None:

@@ -20,6 +20,7 @@ def points(tmp_path: Path) -> None:
     (tmp_path / "points.csv").write_text(TABLE)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("equations", "others", "inputs", "target"),
     [

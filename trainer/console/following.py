@@ -7,10 +7,10 @@ from ..config.pack import Pack
 from ..data.digest import digest
 from ..engines.devices import make_compute
 from ..engines.member import Member
+from ..engines.prepare import load_data, whole
 from ..loop.stop import Signals
 from ..ranks import crew
 from ..ranks.group import Ranks
-from ..session import load_data, whole
 
 
 class Following:

@@ -14,6 +14,7 @@ from ...kernels.common.errors import UserError
 from ..config.pack import Pack
 from ..engines.at_work import enough_memory
 from ..engines.devices import own_device
+from ..engines.prepare import load_data
 from ..engines.team import Team
 from ..folder.checkpoint import NEVER, Checkpoints
 from ..folder.command import Command, write_command
@@ -28,7 +29,7 @@ from ..loop.stop import Signals
 from ..pictures.drawn import draw_pictures
 from ..pictures.style import can_draw
 from ..ranks.crew import BEGIN, DONE, Crew
-from ..session import Session, load_data
+from ..session import Session
 from .monitor import Monitor
 from .progress import telling_of_compiling
 from .report import closing_table, headline, pack_line

@@ -17,12 +17,13 @@ from ..data.groups import group_columns
 from ..data.table import Table
 from ..engines.at_work import at_work
 from ..engines.least_squares import LeastSquaresEngine
+from ..engines.prepare import load_data
 from ..engines.profile import intervals
 from ..engines.rows import each, numbers
 from ..folder.digits import number
 from ..folder.objective import UNUSABLE
 from ..folder.result import Result
-from ..session import Session, load_data
+from ..session import Session
 from .looks import headline_html, report_of, table_html
 from .progress import train
 from .quick import Solved

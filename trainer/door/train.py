@@ -13,8 +13,9 @@ from ..config.pack import Pack, make_pack
 from ..config.spelling import sweep_override, words_of
 from ..data.frames import table_of
 from ..data.table import Table
+from ..engines.prepare import load_data
 from ..folder.plan import PlannedPack
-from ..session import Session, load_data
+from ..session import Session
 from ..sweep.grid import make_grid
 from ..sweep.planner import Job, jobs, pack_of, without_hydra
 from . import progress

@@ -1,6 +1,7 @@
 """What each of several ranks has of a training: an ordinary engine, and what the first rank asks of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -94,17 +95,19 @@ class Member:
         """Makes steps up to `until` -> the step that was reached, and what happened."""
 
         def advance(engine: Engine) -> tuple[int, History | None, Standing]:
-            history = None if engine.done else self._advanced(engine, until)
+            with self._with_others(self.together):
+                history = None if engine.done else engine.advance(until)
             return engine.step, history, self._standing(engine)
 
         return self._do(advance)
 
-    def _advanced(self, engine: Engine, until: int) -> History:
-        """Makes steps. What goes wrong in those that ranks make together can't be mended by one of them."""
+    @contextmanager
+    def _with_others(self, together: bool) -> Iterator[None]:
+        """Inside `with`, what goes wrong can't be mended by one rank, if it is done by all `together`."""
         try:
-            return engine.advance(until)
+            yield
         except Exception as error:
-            if self.together:
+            if together:
                 raise RankLostError(f"rank {self.all_ranks.rank} can't go on: {error}") from error
             raise
 
@@ -127,9 +130,12 @@ class Member:
         return self._do(lambda engine: engine.model.parameters.detach())
 
     def measure(
-        self, part: str, places: Tensor, metrics: bool, parameters: Tensor | None = None
+        self, part: str, places: Tensor, metrics: bool, by_all: bool, parameters: Tensor | None = None
     ) -> Evaluation | None:
-        """Evaluates those of its runs that stand at `places`, with these parameters if they are given."""
+        """Evaluates those of its runs that stand at `places`, with these parameters if they are given.
+
+        `by_all` ranks the same runs, whose samples they share.
+        """
         if not len(places):
             return None
 
@@ -138,7 +144,8 @@ class Member:
             model, data = engine.model.of(where), getattr(self.data, part)
             if parameters is not None:
                 model.parameters.detach().copy_(parameters)
-            return evaluate(model, data.of(where), metrics)
+            with self._with_others(by_all):
+                return evaluate(model, data.of(where), metrics, self.all_ranks if by_all else ALONE)
 
         return self._do(measure)
 

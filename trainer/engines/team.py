@@ -178,15 +178,19 @@ class Team:
     def measure(
         self, data: Dataset, runs: Tensor | None = None, metrics: bool = True, model: Model | None = None
     ) -> Evaluation:
-        """Evaluates the runs that are marked, each rank some of them; see Measure. The others have NaN."""
+        """Evaluates the runs that are marked, each rank some of them; see Measure. The others have NaN.
+
+        By samples ranks share those of runs that are fewer than ranks.
+        """
         part = next(name for name in PARTS if getattr(self.data, name) is data)
         wanted = torch.ones(self.pack.runs, dtype=torch.bool) if runs is None else runs.cpu()
         given = None if model is None else model.parameters.detach()
+        by_all = self._together and int(wanted.sum()) < self.crew.ranks.size
         places, orders = [], []
-        for own, of_member in self._measured_by(wanted):
+        for own, of_member in self._measured_by(wanted, by_all):
             places.append(own)
             rows = () if given is None else (given[own.to(given.device)],)
-            orders.append((part, of_member, metrics, *rows))
+            orders.append((part, of_member, metrics, by_all, *rows))
         parts: list[Evaluation | None] = self.crew.ask_each("measure", orders)
         losses = self._spread([part and part.loss for part in parts], places)
         names = next((list(part.metrics) for part in parts if part), [])
@@ -195,11 +199,11 @@ class Team:
         }
         return Evaluation(losses, values)
 
-    def _measured_by(self, wanted: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def _measured_by(self, wanted: Tensor, by_all: bool) -> list[tuple[Tensor, Tensor]]:
         """For each rank: which runs it evaluates, and where these stand among its own."""
         if self._together:
-            some = wanted.nonzero()[:, 0].tensor_split(self.crew.ranks.size)
-            return [(runs, runs) for runs in some]
+            every, ranks = wanted.nonzero()[:, 0], self.crew.ranks.size
+            return [(runs, runs) for runs in ([every] * ranks if by_all else every.tensor_split(ranks))]
         return [(own[wanted[own]], wanted[own].nonzero()[:, 0]) for own in self.shares]
 
     @property

@@ -15,13 +15,13 @@ from ..data.dataset import Data, Dataset
 from ..data.groups import runs_of_groups
 from ..data.table import Table
 from ..engines.devices import make_compute
+from ..engines.prepare import load_data
 from ..engines.rows import Row
 from ..finished import Finished, on_cpu
 from ..models.base import Model
 from ..models.build import graph_of, new_model
 from ..models.mlp import MLPModel
 from ..models.widths import with_widths
-from ..session import load_data
 from ..sweep.planner import without_hydra
 
 GENERATED, MOST = ("ground_truth", "gaussians"), 1 << 16  # sources of any size, and how many samples are made

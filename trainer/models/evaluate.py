@@ -1,7 +1,8 @@
 """Losses and metrics over a whole data set."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from ...kernels.loss import terms_reference
 from ...kernels.sums import sum_in_order
 from ..data.dataset import Dataset
 from ..data.stream.streamed import Streamed
+from ..ranks.group import ALONE, Ranks
 from .base import Model
 from .metrics import Spread, classes_of, predicted_classes, spread_of, tallies
 from .predict import block_of, outputs_of, runs_together
@@ -28,11 +30,12 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(model: Model, data: Dataset, metrics: bool = True) -> Evaluation:
+def evaluate(model: Model, data: Dataset, metrics: bool = True, ranks: Ranks = ALONE) -> Evaluation:
     """The loss (a mean, or for sse the sum) over all of `data`, and the `metrics`, in float64.
 
     Samples of weight 0 count in neither. Blocks and the order of sums depend on the model's width and the
-    data alone, so that a run whose predictions have the same bits in any pack has the same loss in any pack.
+    data alone, so that a run whose predictions have the same bits in any pack has the same loss in any pack,
+    and on any number of `ranks`, which share the blocks and all come to the same.
 
     >>> import torch
     >>> from packtrain.kernels.language import parse
@@ -48,8 +51,10 @@ def evaluate(model: Model, data: Dataset, metrics: bool = True) -> Evaluation:
     counted = data.counted
     block = block_of(model)
     if data.streamed:
-        return _evaluate_stream(model, data, wanted, block)
-    parts = [(runs, _evaluate(model.of(runs), data, wanted, block)) for runs, data in _parts(model, counted)]
+        return _evaluate_stream(model, data, wanted, block, ranks)
+    parts = [
+        (runs, _evaluate(model.of(runs), data, wanted, block, ranks)) for runs, data in _parts(model, counted)
+    ]
     order = torch.cat([runs for runs, _ in parts]).argsort()
     return Evaluation(
         torch.cat([part.loss for _, part in parts])[order],
@@ -130,28 +135,57 @@ def _parts(model: Model, data: Dataset) -> Iterator[tuple[Tensor, Dataset]]:
             yield from ((some, alike) for _, alike in data.of(some).alike())
 
 
-def _evaluate(model: Model, data: Dataset, wanted: Collection[str], block: int) -> Evaluation:
+def _evaluate(model: Model, data: Dataset, wanted: Collection[str], block: int, ranks: Ranks) -> Evaluation:
     """The loss and the `wanted` metrics of runs that are evaluated together, a block of samples at a time."""
     if not len(data):
         unknown = model.parameters.new_full((model.runs,), torch.nan, dtype=torch.float64)
         return Evaluation(unknown, dict.fromkeys(wanted, unknown))
     sums = _Sums(model, data, wanted, block)
-    for part in data.in_blocks(block):
-        sums.add(part)
+    for part, (outputs,) in _predicted([model], data.in_blocks(block), ranks):
+        sums.add(part, outputs)
     return sums.evaluation()
 
 
-def _evaluate_stream(model: Model, data: Dataset, wanted: Collection[str], block: int) -> Evaluation:
+def _evaluate_stream(
+    model: Model, data: Dataset, wanted: Collection[str], block: int, ranks: Ranks
+) -> Evaluation:
     """The same of all runs: each block is read once for all of them."""
     everyone = torch.arange(model.runs, device=model.parameters.device)
     together = everyone.split(runs_together(model, len(data)))
     added = [_Sums(model.of(runs), data, wanted, block) for runs in together]
-    for part in data.in_blocks(block):
-        for sums in added:
-            sums.add(part)
+    for part, outputs in _predicted([sums.model for sums in added], data.in_blocks(block), ranks):
+        for sums, own in zip(added, outputs, strict=True):
+            sums.add(part, own)
     parts = [sums.evaluation() for sums in added]
     metrics = {name: torch.cat([part.metrics[name] for part in parts]) for name in wanted}
     return Evaluation(torch.cat([part.loss for part in parts]), metrics)
+
+
+def _predicted(
+    models: list[Model], parts: Iterable[Dataset], ranks: Ranks
+) -> Iterator[tuple[Dataset, list[Tensor]]]:
+    """Each part with the models' outputs for it: of as many parts as there are ranks each computes one."""
+    if ranks.size == 1:
+        yield from ((part, [outputs_of(model, part.inputs) for model in models]) for part in parts)
+        return
+    rest = iter(parts)
+    while some := list(islice(rest, ranks.size)):
+        sizes = [part.inputs.shape[-2] for part in some]
+        own = ranks.own(len(some))
+        mine = some[own.start if own else 0].inputs
+        outputs = [
+            ranks.everywhere(_filled(outputs_of(model, mine), max(sizes))[: len(own)], len(some))
+            for model in models
+        ]
+        for place, (part, size) in enumerate(zip(some, sizes, strict=True)):
+            yield part, [of_model[place, :, :size] for of_model in outputs]
+
+
+def _filled(outputs: Tensor, samples: int) -> Tensor:
+    """[R, B, T] -> [1, R, samples, T]."""
+    whole = outputs.new_zeros(1, len(outputs), samples, outputs.shape[2])
+    whole[0, :, : outputs.shape[1]] = outputs
+    return whole
 
 
 class _Sums:
@@ -167,8 +201,8 @@ class _Sums:
 
         self.tallies = tallies(wanted, model.loss_kind, few, classes, model.runs, spread)
 
-    def add(self, part: Dataset) -> None:
-        outputs = outputs_of(self.model, part.inputs).double()
+    def add(self, part: Dataset, outputs: Tensor) -> None:
+        outputs = outputs.double()
         self.total += sum_in_order(_losses(self.model, outputs, part).flatten(1))
         compared = part.in_units(outputs), part.in_units(part.targets)
         for tally in self.tallies:

@@ -62,7 +62,8 @@ def figure_of_maps(result: Result, maps: dict[str, np.ndarray]) -> Any:
     >>> from packtrain.trainer.config.pack import make_pack
     >>> from packtrain.trainer.config.schema import *
     >>> from packtrain.trainer.data.frames import table_of
-    >>> from packtrain.trainer.session import Session, load_data
+    >>> from packtrain.trainer.engines.prepare import load_data
+    >>> from packtrain.trainer.session import Session
     >>> cube = table_of({"t": [0.0, 1.0, 2.0], "y": np.arange(12.0).reshape(2, 2, 3)})
     >>> config = Config(
     ...     model=ModelConfig("expression", expressions=["y = a + b*t"], variables=["y", "t"], loss="sse"),

@@ -15,6 +15,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from .agent import CODE_FILE
 
+A_CORE = 4  # ranks may share a core, where there are few: more only take memory
 RESTARTS = 3  # of all ranks, where one of them was killed
 SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1,SIGUSR2"
 SECONDS_TO_END = 600  # after a signal, to write what there is
@@ -56,6 +57,15 @@ def devices_here() -> int:
     True
     """
     return max(1, torch.cuda.device_count())
+
+
+def most_here() -> int:
+    """How many ranks compute.devices may start here: 4 for each core that this process may use, or GPU.
+
+    >>> most_here() >= 4
+    True
+    """
+    return A_CORE * max(len(os.sched_getaffinity(0)), torch.cuda.device_count())
 
 
 def _run(ranks: int, arguments: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 import copy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,12 @@ from ..config.compose import as_sentences
 from ..config.grammar import quoted
 from ..config.pack import make_pack
 from ..console.tables import new_console
+from ..folder.attempts import Attempts, newest_checkpoint
 from ..folder.command import command_of
+from ..folder.plan import PlannedPack
+from ..sweep.others import untrained
 from ..sweep.planner import without_hydra
-from ..sweep.sweep import Sweep
+from ..sweep.sweep import Launched, Sweep
 from .fields import WHERE
 from .packs import RoundPack, Trained
 from .rounds import search
@@ -45,7 +48,10 @@ class Composer:
 
 
 class LaunchedPacks:
-    """Trains packs as jobs of a sweep's launcher."""
+    """Trains packs as jobs of a sweep's launcher.
+
+    Where a job is lost another goes on with its pack, until three in a row have come no further.
+    """
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
@@ -53,9 +59,29 @@ class LaunchedPacks:
 
     def train(self, root: Path, packs: Sequence[RoundPack]) -> Trained:
         """See Trainer."""
-        planned = [replace(pack.planned, overrides=pack.words) for pack in packs]
-        launched = self.sweep.launch(planned)
-        return Trained(launched.reasons(planned), launched.stopped, launched.code)
+        waiting = [replace(pack.planned, overrides=pack.words) for pack in packs]
+        attempts = {pack.folder: Attempts() for pack in waiting}
+        reasons: dict[str, str] = {}
+        launched = Launched([])
+        while waiting := _begun(root, waiting, attempts):
+            launched = self.sweep.launch(waiting)
+            reasons |= launched.reasons(waiting)
+            waiting = untrained(root, launched.lost(root, waiting))
+            for pack in waiting:
+                attempts[pack.folder].whys[-1] = reasons[pack.folder]
+        reasons |= {folder: tried.failed for folder, tried in attempts.items() if tried.failed}
+        return Trained(reasons, launched.stopped, launched.code)
+
+
+def _begun(root: Path, packs: Sequence[PlannedPack], attempts: Mapping[str, Attempts]) -> list[PlannedPack]:
+    """The packs, each with another attempt, without those that had enough."""
+    for pack in packs:
+        tried, folder = attempts[pack.folder], root / pack.folder
+        why = tried.whys[-1] if tried.whys else ""
+        tried.begin(newest_checkpoint(folder))
+        if why and not tried.failed:
+            print(f"packtrain: {folder}: {why}; another job goes on with it", file=sys.stderr)
+    return [pack for pack in packs if not attempts[pack.folder].failed]
 
 
 def run_search(sweep: Sweep, overrides: Sequence[str]) -> None:

@@ -38,6 +38,7 @@ from ..folder.plan import (
 from ..folder.ranking import PRUNED, Row, lines_best_first, nested
 from ..folder.stored import read_table
 from ..pruning.objective import make_objective
+from ..sweep.others import untrained, wait_for_jobs
 from ..sweep.report import report
 from .fields import WHERE
 from .packs import RoundPack, Trainer, packs_of_round
@@ -112,6 +113,7 @@ class _Search:
     def run(self) -> Ended:
         """Trains what isn't finished, and writes and prints the results."""
         write_plan(self.root, self.plan)
+        wait_for_jobs(self.root, self.plan.packs)
         code, stopped = 0, False
         for round_ in range(len(self.rounds)):
             packs = self._ask(round_)
@@ -150,7 +152,8 @@ class _Search:
 
         A round without any result ends it: what it lacks, the next ones would lack too.
         """
-        waiting = [pack for pack in packs if pack.pack and not is_finished(self.root / pack.planned.folder)]
+        left = {pack.folder for pack in untrained(self.root, [pack.planned for pack in packs])}
+        waiting = [pack for pack in packs if pack.planned.folder in left]
         if not waiting:
             return 0, False
         self.console.print(f"round {round_ + 1} of {len(self.rounds)}", highlight=False)

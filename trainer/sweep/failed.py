@@ -7,3 +7,7 @@ class PackFailed(Exception):
 
 class PackBroke(PackFailed):
     """Likewise, by what may be no fault of the pack's, as a broken device."""
+
+
+class JobLost(PackFailed):
+    """A job's process or machine ended without results, and nobody meant it to: another may go on."""

@@ -9,6 +9,10 @@ from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 
+from .failed import JobLost, PackFailed
+
+CANCELLED = "CANCELLED"  # a job that somebody meant to end
+
 
 @contextmanager
 def each_for_itself() -> Iterator[None]:
@@ -45,15 +49,24 @@ def _submitit_job() -> Any:
     return submitit.Job
 
 
-def _why(job: Any, error: Exception) -> str:
+def _why(job: Any, error: Exception) -> PackFailed:
     """What became of a job: what the scheduler says of it, or how it failed, and where more stands."""
-    failed = type(error).__name__ == "FailedJobError"
+    failed, log = type(error).__name__ == "FailedJobError", Path(job.paths.stderr)
     said = f"failed with {_last_line(error)}" if failed else f"was cut short ({job.state})"
-    log = Path(job.paths.stderr)
-    return f"its job {job.job_id} {said}; see {log.parent.name}/{log.name} in .submitit"
+    ended = PackFailed if failed or job.state.startswith(CANCELLED) else JobLost
+    return ended(f"its job {job.job_id} {said}; see {log.parent.name}/{log.name} in .submitit")
 
 
 def _last_line(error: Exception) -> str:
     """The exception at the end of a traceback that submitit quotes."""
     lines = str(error).partition("\n---")[2].partition("\n---")[0].strip().splitlines()
     return lines[-1] if lines else type(error).__name__
+
+
+def end_tasks() -> None:
+    """Where Ray's launcher gave up, the other tasks of this process would train on, unseen: they end.
+
+    >>> end_tasks()
+    """
+    if ray := sys.modules.get("ray"):
+        ray.shutdown()

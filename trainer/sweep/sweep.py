@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from ...kernels.common.errors import UserError
 from ..folder.attempts import forget_attempts
 from ..folder.command import command_of
-from ..folder.lock import locked, shared, turn
+from ..folder.lock import is_locked, locked, shared, turn
 from ..folder.plan import (
     Plan,
     PlannedPack,
@@ -25,12 +25,12 @@ from ..folder.plan import (
     check_same,
     read_plan,
     read_result,
-    unfinished,
     write_plan,
 )
-from .failed import PackBroke
+from .failed import JobLost, PackBroke
 from .join import Worker
-from .lost import each_for_itself
+from .lost import each_for_itself, end_tasks
+from .others import untrained, wait_for_jobs
 from .planner import ComposedConfigs, IsSearch, make_plan
 
 log = logging.getLogger(__name__)
@@ -62,12 +62,25 @@ class Launched:
     stopped: bool = False
     code: int = 0
 
-    def failed(self, packs: list[PlannedPack]) -> dict[str, str]:
+    def failed(self, packs: Sequence[PlannedPack]) -> dict[str, str]:
         """folder -> why its job failed."""
         ended = zip(packs, self.jobs, strict=False)
         return {pack.folder: str(job._return_value) for pack, job in ended if job.status is FAILED}
 
-    def reasons(self, packs: list[PlannedPack]) -> dict[str, str]:
+    def lost(self, root: Path, packs: Sequence[PlannedPack]) -> list[PlannedPack]:
+        """The packs in `root` whose processes were lost: others can go on with them.
+
+        None where the launcher itself failed, before it began any.
+        """
+        if self.stopped:
+            return []
+        if self.why:
+            began = any(is_locked(root / pack.folder) is not None for pack in packs)
+            return list(packs) if began else []
+        ended = zip(packs, self.jobs, strict=False)
+        return [pack for pack, job in ended if isinstance(job._return_value, JobLost)]
+
+    def reasons(self, packs: Sequence[PlannedPack]) -> dict[str, str]:
         """folder -> why there are no results, where that is known."""
         return dict.fromkeys([pack.folder for pack in packs], self.why) | self.failed(packs)
 
@@ -94,7 +107,8 @@ class Sweep:
                 return self._join(plan)
             with locked(self.root):
                 self._write(plan)
-                waiting = unfinished(self.root, plan)
+                wait_for_jobs(self.root, plan.packs)
+                waiting = untrained(self.root, plan.packs)
                 forget_attempts(self.root / pack.folder for pack in waiting)
                 launched = self.launch(waiting)
                 failed = report(self.root, plan, launched.failed(waiting), launched.why)
@@ -193,7 +207,7 @@ class Sweep:
         OmegaConf.save(self.config, self.root / "multirun.yaml")
         write_plan(self.root, plan)
 
-    def launch(self, packs: list[PlannedPack], first: int = 0) -> Launched:
+    def launch(self, packs: Sequence[PlannedPack], first: int = 0) -> Launched:
         """Trains packs as jobs of the launcher, numbered from `first`."""
         jobs = [pack.overrides for pack in packs]
         try:
@@ -203,6 +217,7 @@ class Sweep:
             code = end.code if isinstance(end.code, int) else 1
             return Launched([], "the sweep was stopped before it had results", stopped=True, code=code)
         except Exception as error:  # a launcher returns nothing where one of its workers was killed
+            end_tasks()
             why = str(error).partition("\n")[0]
             return Launched([], f"its process ended without results ({type(error).__name__}: {why})")
         finally:

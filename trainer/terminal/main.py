@@ -109,13 +109,14 @@ def _dispatch(arguments: list[str]) -> None:
 
 
 def _run_hydra(arguments: list[str]) -> None:
+    """Has Hydra call `task`, and let exceptions through to `_main`."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv[1:] = for_hydra(arguments)
     task()
 
 
 def _prepare() -> None:
-    """Makes Hydra know our configs, and let exceptions through to `_main`."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"
+    """Makes Hydra know our configs."""
     # Torch's threads wait for one another by spinning: for long, where other programs hold the cores.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     register()

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NoReturn
@@ -11,6 +12,7 @@ from ..ranks import agent
 
 FIELD = "compute.devices"
 AUTO = "auto"
+LAUNCHER, BASIC = "hydra/launcher", "basic"
 AGAIN = "torchrun starts all ranks again, which go on from the newest checkpoint"
 
 
@@ -20,7 +22,11 @@ def devices_in(arguments: Sequence[str]) -> str | None:
     >>> devices_in(["seed=3", "compute.devices=2"])
     '2'
     """
-    values = [word.partition("=")[2] for word in arguments if word.lstrip("+").partition("=")[0] == FIELD]
+    return _said(FIELD, arguments)
+
+
+def _said(field: str, arguments: Sequence[str]) -> str | None:
+    values = [word.partition("=")[2] for word in arguments if word.lstrip("+").partition("=")[0] == field]
     return values[-1].strip("'\"") if values else None
 
 
@@ -34,9 +40,16 @@ def launched(arguments: Sequence[str]) -> int | None:
         return None
     if given != AUTO and not (given.isdecimal() and int(given) > 0):
         raise UserError(f"{FIELD} is auto, or the number of processes, 1 or more; got {given!r}")
-    from ..ranks.launch import devices_here, launch  # noqa: PLC0415 (torch takes seconds to import)
+    if (launcher := _said(LAUNCHER, arguments) or BASIC) != BASIC:
+        raise UserError(
+            f"{FIELD}={given} is for packs that a command trains, and with {LAUNCHER}={launcher} others do, "
+            "each on one device: leave one of the two out"
+        )
+    from ..ranks.launch import devices_here, launch, most_here  # noqa: PLC0415 (torch takes seconds to import)
 
     ranks = devices_here() if given == AUTO else int(given)
+    if ranks > (most := most_here()):
+        raise UserError(f"{FIELD} is at most {most} on this machine, for its cores and GPUs; got {ranks}")
     return launch(ranks, arguments) if ranks > 1 else None
 
 
@@ -70,6 +83,9 @@ def as_rank(work: Callable[[], object]) -> NoReturn:
         end_without(error)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except Exception:  # a mistake of ours: it would come again
+        traceback.print_exc()
+        code = 1
     with suppress(RankLostError):  # all is written
         crew.leave()
         part()

@@ -84,6 +84,7 @@ def test_what_is_kept_is_not_compiled_again(cache: Path) -> None:
     assert {path.suffix for path in cache.rglob("*.*")} == {".py", ".nbi", ".nbc"}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("pattern", ["*.nbi", "*.1.nbc", "*.2.nbc", "*.py"])
 def test_what_is_damaged_is_compiled_again_and_replaced(pattern: str, cache: Path) -> None:
     for damage in DAMAGES.values():
@@ -147,6 +148,7 @@ def reason(folder: Path, why: str) -> str:
     return f"can't write the cache {folder}: {why}; what is compiled is not kept"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("number", "part"),
     [

@@ -19,6 +19,7 @@ from packtrain.kernels.loss.reference import loss_reference
 from tests.helpers import assert_near
 from tests.losses import SMOOTH_LOSSES
 from tests.strategies import Case, data, few, graphs
+from tests.thorough import examples
 
 PRIMER = parse("xx = xa^2\nxy = ab*xx + ac*xa\nxz = bc*xx + xy\nxw = cd*xx + xz^3")
 VALUES = {"xa": 0.5, "ab": 1.5, "ac": -0.3, "bc": 0.7, "cd": 2.0}
@@ -48,7 +49,7 @@ def cases(draw: st.DrawFn, smooth: bool) -> Case:
 def test_the_sum_over_paths_is_the_gradient_of_200_random_graphs() -> None:
     compared = []
 
-    @settings(few, max_examples=200)
+    @settings(few, max_examples=examples(200))
     @given(case=cases(smooth=False))
     def check(case: Case) -> None:
         about = explained(case)
@@ -66,7 +67,7 @@ def test_the_sum_over_paths_is_the_gradient_of_200_random_graphs() -> None:
     assert sum(compared) > 80
 
 
-@settings(few, max_examples=25)
+@settings(few, max_examples=examples(25))
 @given(case=cases(smooth=True))
 def test_it_is_that_of_autograd_and_of_finite_differences(case: Case) -> None:
     about, expected = explained(case), by_autograd(case)

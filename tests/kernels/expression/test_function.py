@@ -40,6 +40,7 @@ def test_gradcheck_of_the_primer(loss: str, per_run: bool) -> None:
     assert torch.autograd.gradcheck(lambda p: loss_of(case, p), case.parameters.requires_grad_())
 
 
+@pytest.mark.sampled(16)
 @pytest.mark.parametrize("op", OFFERED)
 def test_gradcheck_of_each_operation(op: str) -> None:
     case = data(one_operation(op), "sse", runs=16, samples=1, per_run=True, seed=4)

@@ -86,12 +86,14 @@ def test_rows_of_random_graphs_are_the_references(case: Case, weighted: bool, dr
     assert_rows(rows_of(case.graph, weighted), replace(case, targets=targets), run, weights)
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize("op", OFFERED)
 def test_rows_of_each_operation_are_the_references(op: str) -> None:
     case = data(one_operation(op), "sse", 1, samples=64, per_run=False, seed=1)
     assert_rows(rows_of(case.graph), case, 0)
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize("op", OFFERED)
 def test_rows_at_wild_points_are_the_references(op: str) -> None:
     wild = grid(of_inputs(op), POINTS)
@@ -125,6 +127,7 @@ def test_names_make_no_difference() -> None:
     assert rows_source(parse("xy = a*x + b"), True) == rows_source(parse("xout = slope*xin + total"), True)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("op", OFFERED)
 def test_the_place_of_a_sample_changes_no_bit(op: str, dtype: torch.dtype) -> None:

@@ -153,6 +153,7 @@ def device_of(backend: str, device: torch.device) -> torch.device:
     return device if backend == "triton" else torch.device("cpu")
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.emulated
 @pytest.mark.parametrize("loss", LOSSES)
 @backends
@@ -160,6 +161,7 @@ def test_nan_of_a_parameter(backend: str, loss: str, device: torch.device) -> No
     check_parameters(BACKENDS[backend], loss, device_of(backend, device))
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.emulated
 @pytest.mark.parametrize("loss", LOSSES)
 @backends
@@ -173,6 +175,7 @@ def test_nan_in_a_fit(backend: str, device: torch.device) -> None:
     check_fit(backend, device_of(backend, device))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("backend", "op"), EDITS)
 def test_a_row_that_loses_nan_is_rejected(backend: str, op: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TABLES[backend], op, LOSING[backend][op])

@@ -10,10 +10,12 @@ from packtrain.kernels.language import parse
 from tests.kernels.expression.checks import agrees, every_operation, numbers_of
 from tests.losses import LOSSES
 from tests.strategies import Case, cases, data, few
+from tests.thorough import examples
 
 PRIMER = "xx = xa^2\nxy = ab*xx + ac*xa\nxz = bc*xx + xy\nxw = cd*xx + xz^3"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("per_run", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -28,7 +30,7 @@ def test_any_number_of_samples(text: str, samples: int) -> None:
         assert agrees(numba_kernel, data(parse(text), "mse", 3, samples, per_run, seed=3), torch.float64)
 
 
-@settings(few, max_examples=4)
+@settings(few, max_examples=examples(4))
 @given(cases())
 def test_random_graphs(case: Case) -> None:
     assume(agrees(numba_kernel, case))

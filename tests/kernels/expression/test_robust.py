@@ -49,6 +49,7 @@ def check(
     assert_near(result, normal_equations(case, name, weights), dtype)
 
 
+@pytest.mark.sampled
 @pytest.mark.emulated
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", ROBUST)

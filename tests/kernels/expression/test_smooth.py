@@ -109,6 +109,7 @@ def test_forward_and_reverse(key: str) -> None:
     assert_close(backward[1][0], 2 * values[0, 0, 0] * tensor(slopes))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("backend", [reference, numba_kernel, triton_kernel])
 def test_the_gradient_of_each_backend(backend: ModuleType, dtype: torch.dtype) -> None:

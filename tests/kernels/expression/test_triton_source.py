@@ -34,6 +34,7 @@ def check(case: Case, dtype: torch.dtype = torch.float64, device: str | torch.de
     assert agrees(triton_kernel, case, dtype, device)
 
 
+@pytest.mark.sampled
 @pytest.mark.emulated
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("per_run", [False, True])
@@ -42,6 +43,7 @@ def test_the_primer(loss: str, per_run: bool, dtype: torch.dtype, device: torch.
     check(primer(loss, per_run=per_run), dtype, device)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.emulated
 @pytest.mark.parametrize(
     ("runs", "samples"), [*((r, s) for r in (1, 3) for s in (1, 7, 127, 129, 1100)), (65, 1), (65, 129)]
@@ -51,6 +53,7 @@ def test_any_number_of_samples_and_runs(runs: int, samples: int, device: torch.d
         check(primer("mse", runs, samples, per_run), torch.float64, device)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.emulated
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_every_operation(dtype: torch.dtype, device: torch.device) -> None:
@@ -121,6 +124,7 @@ def test_no_name_of_the_users_is_in_the_source(text: str) -> None:
         assert squares_source(graph, shared, True) == squares_source(plain, shared, True)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.emulated
 @pytest.mark.parametrize("per_run", [False, True])
 def test_a_run_is_the_same_in_any_pack(per_run: bool, device: torch.device) -> None:
@@ -166,6 +170,7 @@ def test_inputs_that_are_not_contiguous_or_aligned_give_the_same(device: torch.d
     assert all(a.equal(b) for a, b in zip(result, expected, strict=True))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_gradcheck(loss: str) -> None:
     case = primer(loss, 2, 5)
@@ -183,6 +188,7 @@ def test_the_public_functions_choose_the_backend() -> None:
         assert_near(y, reference.predict(case.graph, case.parameters, case.inputs))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.emulated
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("per_run", [False, True])

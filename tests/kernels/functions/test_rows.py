@@ -13,12 +13,14 @@ names = pytest.mark.parametrize("name", ROWS)
 kinds = pytest.mark.parametrize("kind", TYPES)
 
 
+@pytest.mark.sampled(20)
 @names
 @kinds
 def test_everywhere(name: str, kind: str) -> None:
     ROWS[name].check(ROWS[name].arguments(kind))
 
 
+@pytest.mark.sampled(8)
 @names
 @given(data=st.data())
 def test_any_number(name: str, data: st.DataObject) -> None:

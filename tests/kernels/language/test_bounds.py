@@ -12,6 +12,7 @@ from packtrain.kernels.language.graph import MAX_SLOPES
 from packtrain.kernels.language.parse import MAX_LENGTH
 from scripts.trust import fuzz_parser
 from tests.helpers import IMPORTABLE
+from tests.thorough import examples
 
 PARSER = str(IMPORTABLE / "packtrain" / "kernels" / "language")
 MOST_LINES = 120  # of the parser's own, executed for each character
@@ -105,6 +106,7 @@ def chained(piece: str, length: int) -> str:
     return text
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "piece",
     [
@@ -159,12 +161,13 @@ def test_a_jacobian_too_large_to_write_down_is_refused() -> None:
     assert len(product(most + 1).gradient) == most + 1
 
 
-def test_ten_thousand_random_texts_are_parsed_or_refused() -> None:
+def test_thousands_of_random_texts_are_parsed_or_refused() -> None:
     """`python -m scripts.trust parser` takes a million, and writes the sources of all that are accepted."""
-    result = fuzz_parser.fuzz(10_000, seed=1, each=8)
+    count = examples(10_000)
+    result = fuzz_parser.fuzz(count, seed=1, each=8)
     assert result.others == []
-    assert result.refused + result.accepted == 10_000
-    assert result.accepted > 1_500
+    assert result.refused + result.accepted == count
+    assert result.accepted > 0.15 * count
 
 
 def test_the_fuzzer_reports_what_else_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,7 @@ def check(name: str, given: tuple[Tensor, Tensor, Tensor]) -> None:
     assert_near(found.nan_to_num(0), expected.nan_to_num(0), given[0].dtype)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "z", "sqrt(abs(z))"])
 def test_loss_and_gradient_are_torchs(name: str) -> None:
     check(name, case(torch.float64))
@@ -107,6 +108,7 @@ def test_a_block_has_fewer_samples_where_there_are_slopes() -> None:
     assert made("tanh", torch.float32, wide).block < made("relu", torch.float32, wide).block
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("module", "name", "old", "new"),
     [

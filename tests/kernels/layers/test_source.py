@@ -112,12 +112,14 @@ each_case = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.sampled(3)
 @each_case
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_loss_and_gradient_are_torchs(widths: Widths, bias: bool, loss: str, dtype: torch.dtype) -> None:
     check(widths, bias, loss, case(widths, bias, loss, dtype))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_every_loss(loss: str, weighted: bool) -> None:
@@ -125,6 +127,7 @@ def test_every_loss(loss: str, weighted: bool) -> None:
     check(widths, True, loss, case(widths, True, loss, dtype, weighted=weighted))
 
 
+@pytest.mark.sampled(2)
 @each_case
 @pytest.mark.parametrize("where", ["weight", "input"])
 def test_nan_reaches_the_loss_and_the_gradient(widths: Widths, bias: bool, loss: str, where: str) -> None:
@@ -161,6 +164,7 @@ def test_a_block_has_fewer_samples_where_there_are_more_features() -> None:
     assert blocks[0] > blocks[1]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("module", "old", "new"),
     [
@@ -179,6 +183,7 @@ def test_a_layer_that_loses_nan_is_rejected(
         check(widths, bias, loss, given)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("module", "old", "new"),
     [

@@ -84,6 +84,7 @@ def assert_same_trials(found: Fitted, expected: Fitted) -> None:
         assert torch.equal(ours.nan_to_num(-7), theirs.nan_to_num(-7))
 
 
+@pytest.mark.sampled(2)
 @both
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_fit_is_that_of_batched_and_of_curve_fit(damped: bool, weighted: bool) -> None:
@@ -188,6 +189,7 @@ def test_trials_that_are_worse_are_refused(damped: bool) -> None:
         assert damping.any() and damping[found.steps_done[2] - 1] == 0
 
 
+@pytest.mark.sampled(1)
 @both
 def test_more_parameters_than_a_vector_has_lanes(damped: bool) -> None:
     problem = samples(MANY, 2)
@@ -202,6 +204,7 @@ def test_fewer_rows_than_parameters() -> None:
     assert found.rss.max() < 1e-20
 
 
+@pytest.mark.sampled(2)
 @both
 @pytest.mark.parametrize(
     ("lower", "upper", "active"),

@@ -82,6 +82,7 @@ CASES = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", CASES)
 def test_ends_are_those_of_lmfit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def strict(*given: object, **options: object) -> object:

@@ -114,6 +114,7 @@ def test_a_wrong_derivative_is_rejected(name: str, part: int) -> None:
         check_rows(wrong, name, errors, constants)
 
 
+@pytest.mark.sampled
 @backends
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", OF_SCIPY)
@@ -128,6 +129,7 @@ def test_fits_are_scipys(name: str, weighted: bool, backend: Backend) -> None:
         assert float(result.rss[run]) == pytest.approx(2 * expected.cost, rel=1e-10)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("damped", [True, False], ids=["LM", "GN"])
 @pytest.mark.parametrize("kind", [PEAK, TWO], ids=["peak", "two outputs"])
 @pytest.mark.parametrize("name", ROBUST)
@@ -164,6 +166,7 @@ def test_runs_that_go_on_keep_their_constants(backend: Backend) -> None:
     assert_near(sliced.parameters, once.parameters, 1e-9)
 
 
+@pytest.mark.sampled(2)
 @backends
 @pytest.mark.parametrize("name", ["huber", "cauchy"])
 def test_bounds(name: str, backend: Backend) -> None:

@@ -16,6 +16,7 @@ from packtrain.kernels.least_squares.inference import infer
 from packtrain.kernels.least_squares.shared import SharedSolver
 from tests.kernels.least_squares.fits import KINDS, TRIED, Kind, bounded, rules, tensor
 from tests.kernels.least_squares.shared_fits import DECAY, Dense, made_up, shared_of
+from tests.thorough import examples
 
 
 def solver(
@@ -69,7 +70,7 @@ def test_steps_are_those_of_one_dense_fit(name: str) -> None:
     )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(
     st.sampled_from([kind for kind in KINDS.values() if len(kind.start) < 5]),
     st.lists(st.integers(8, 40), min_size=2, max_size=20),

@@ -43,6 +43,7 @@ def assert_falls(found: Fitted) -> None:
     assert (rss.isfinite().sum(0) == found.steps_done).all()
 
 
+@pytest.mark.sampled(6)
 @both
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_the_fit_is_that_of_scipys_curve_fit(kind: Kind, damped: bool) -> None:
@@ -121,6 +122,7 @@ BOUNDS = [
 ]
 
 
+@pytest.mark.sampled(4)
 @both
 @pytest.mark.parametrize(("kind", "lower", "upper", "active"), BOUNDS)
 def test_bounds_are_kept_and_the_optimum_is_scipys(
@@ -161,6 +163,7 @@ def boxed(text: str, runs: int, seed: int) -> tuple[Problem, Tensor, Rules]:
     return problem, start, replace(rules(problem, start), lower=lower, upper=upper)
 
 
+@pytest.mark.sampled
 @both
 @pytest.mark.parametrize("tolerance", [0.0, 1e-14, 1e-10, 1.5e-8])
 @pytest.mark.parametrize("text", TEXTS)
@@ -200,6 +203,7 @@ def test_gauss_newton_whose_steps_bounds_cut_is_stuck_and_says_so() -> None:
     assert sum(Status(end) in CONVERGED for end in ends) > 0.9 * len(ends)
 
 
+@pytest.mark.sampled(6)
 @both
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_with_loose_tolerances_fits_converge_all_the_same(kind: Kind, damped: bool) -> None:

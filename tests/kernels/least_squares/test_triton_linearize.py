@@ -108,6 +108,7 @@ def test_more_fits_than_lanes(device: torch.device) -> None:
     check(TWO_OUTPUTS, *drawn(TWO_OUTPUTS, counts), device=device)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("loss", ROBUST)
 def test_robust_losses(loss: str) -> None:
     parameters, problem = drawn(TWO_OUTPUTS, weighted=True)
@@ -202,6 +203,7 @@ def test_each_fit_is_linearized_by_its_own_size(monkeypatch: pytest.MonkeyPatch)
         assert_close(upright(apart), upright(together))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", ["exponential decay", "gaussian peak", "logistic"])
 def test_whole_fits_are_those_of_numba(kind: str) -> None:
     given = replace(KINDS[kind], noise=1e-4)

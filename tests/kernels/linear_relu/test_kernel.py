@@ -16,6 +16,7 @@ from packtrain.kernels.linear_relu.reference import PRODUCTS, Layer, linear_relu
 from tests.helpers import assert_near
 from tests.kernels import edited
 from tests.strategies import few
+from tests.thorough import examples
 
 pytestmark = pytest.mark.usefixtures("poisoned")
 
@@ -93,6 +94,7 @@ def check(
             assert_near(actual.double(), wanted, key)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("dtype", "product"), FORMATS)
 @pytest.mark.parametrize("sizes", SIZES)
 def test_one_layer(
@@ -105,6 +107,7 @@ def test_one_layer(
         check(*made(2, samples, sizes, shared, dtype, device, product), True, product)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("samples", "shared"), [*((n, s) for n in (1, 7, 127, 129) for s in (True, False)), (600, True)]
 )
@@ -121,6 +124,7 @@ def test_samples_of_one_part_and_of_several(
     check(*made(2, samples, sizes, shared, torch.float32, device), True, product)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "runs",
     [pytest.param(1, marks=pytest.mark.emulated), pytest.param(3, marks=pytest.mark.emulated), 65],
@@ -131,6 +135,7 @@ def test_any_number_of_runs(runs: int, sizes: tuple[int, int], device: torch.dev
     check(*made(9 if fewer else runs, 3, sizes, False, torch.float32, device))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("relu_last", [True, False])
 @pytest.mark.parametrize(("dtype", "product"), FORMATS)
 def test_a_chain(relu_last: bool, dtype: torch.dtype, product: str, device: torch.device) -> None:
@@ -144,7 +149,7 @@ def test_a_chain_by_tensor_cores(dtype: torch.dtype, product: str) -> None:
     test_a_chain(False, dtype, product, torch.device("cpu"))
 
 
-@settings(few, max_examples=20)
+@settings(few, max_examples=examples(20))
 @given(
     st.integers(1, 2),
     st.integers(0, 70),
@@ -232,6 +237,7 @@ def test_nan_stays_nan_and_in_its_run(relu: bool, sizes: tuple[int, int], device
     assert y[1, :, 2].isnan().all() and int(y.isnan().sum()) == 20
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("where", ["weight", "input"])
 @pytest.mark.parametrize(("widths", "relu_last"), [(NARROW, True), (WIDE, False)], ids=["narrow", "wide"])
 @pytest.mark.parametrize(("dtype", "product"), FORMATS)
@@ -257,6 +263,7 @@ LOSE_NAN = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("name", "old", "new"), LOSE_NAN)
 def test_a_kernel_that_loses_nan_is_rejected(
     name: str, old: str, new: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
@@ -281,6 +288,7 @@ def test_gradients_of_what_nobody_asks_for_are_not_computed(monkeypatch: pytest.
     assert all(weight.grad is not None for weight, _ in leaves)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("sizes", [(4, 3), (3, 130)], ids=["narrow", "wide"])
 @pytest.mark.parametrize("shared", [True, False])
 def test_gradcheck(sizes: tuple[int, int], shared: bool) -> None:
@@ -308,6 +316,7 @@ EDITS = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("name", "old", "new"), EDITS)
 def test_a_wrong_kernel_is_rejected(
     name: str, old: str, new: str, device: torch.device, monkeypatch: pytest.MonkeyPatch

@@ -19,6 +19,7 @@ def samples_kernel(key_ptr, out_ptr, start, count, size, BITS: tl.constexpr, BLO
     tl.store(out_ptr + n, samples(place, key_ptr, size, BITS), mask=inside)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.emulated
 @pytest.mark.parametrize("size", [1, 2, 3, 31, 32, 33, 70, 128, 1000, 4097])
 def test_a_stretch_that_goes_on_into_the_next_epoch(size: int, device: torch.device) -> None:

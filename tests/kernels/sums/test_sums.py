@@ -23,6 +23,7 @@ def drawn(*shape: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor
     return torch.randn(shape, generator=generator, dtype=torch.float64).to(device, dtype)
 
 
+@pytest.mark.sampled
 @pytest.mark.emulated
 @pytest.mark.parametrize("parts", [0, 1, 2, 255, 256, 257, 600])
 @pytest.mark.parametrize(("runs", "columns"), [(1, 1), (3, 5), (2, 70), (65, 3), (0, 2), (2, 0)])

@@ -16,6 +16,7 @@ from scripts.bench.limits import Limits
 # importing its compiler, torch warns of its own code
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
+SLOW = pytest.mark.thorough
 LIMITS = Limits(1e10, {"fp32": 1e11})
 
 
@@ -33,7 +34,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_expression, "SIZES", {"cpu": [(1, 50), (3, 50)]})
 
 
-@pytest.mark.parametrize("suite", bench.SUITES)
+@pytest.mark.parametrize(
+    "suite", [pytest.param(name, marks=SLOW if name == "linear_relu" else ()) for name in bench.SUITES]
+)
 def test_the_ways_of_every_case_agree(suite: str) -> None:
     for case in bench.SUITES[suite].cases("cpu"):
         measured = row(fewer(case), LIMITS, "cpu", repeats=2)

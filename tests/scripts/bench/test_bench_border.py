@@ -42,6 +42,7 @@ def read(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
+@pytest.mark.thorough
 def test_every_model_has_all_its_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(border_points, "TARGETS", [Target(model.name, 1.0, ((2, 8),)) for model in MODELS])
     file = tmp_path / "border.csv"

@@ -77,6 +77,7 @@ def test_what_misses_its_target_is_named() -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_memory_that_is_used_is_counted() -> None:
     before = bench.megabytes()
     reserved, used = np.empty(500_000_000, np.int8), np.frombuffer(mmap.mmap(-1, 50_000_000), np.int8)

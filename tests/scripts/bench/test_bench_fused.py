@@ -8,6 +8,7 @@ from scripts.bench import bench_fused as bench
 from scripts.bench import large_batches, mlp_grid
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "training", bench.TRAININGS, ids=lambda training: f"{training.experiment}-{training.runs}"
 )

@@ -9,6 +9,7 @@ from scripts.bench import bench_groups
 from scripts.bench.bench_groups import cube, groups, measure
 
 
+@pytest.mark.thorough
 def test_both_fit_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_groups, "PEERS", 9)
     for case in (groups(9, tmp_path), cube(3, tmp_path)):

@@ -58,6 +58,11 @@ def test_the_image_says_the_version_of_the_sources_and_copies_what_is_let_in() -
     assert sorted(let_in) == sorted(copied) and len(copied) > 7
 
 
+def test_what_the_time_is_counted_by_is_in_the_image() -> None:
+    steps = re.sub(r"\\\n", "", DOCKERFILE)
+    assert all(re.search(f"^RUN .*{text}", steps, re.M) for text in build.PARTS.values() if text != "COMMIT")
+
+
 def test_the_image_and_its_services_agree_on_ports_and_folders() -> None:
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
     port, folders = "7070", re.findall(r"^VOLUME (.*)$", DOCKERFILE, re.M)[0].split()
@@ -71,7 +76,9 @@ def test_the_image_and_its_services_agree_on_ports_and_folders() -> None:
 
 def test_a_build_names_the_seconds_of_its_steps(fake: Path, capsys: pytest.CaptureFixture[str]) -> None:
     build.build(Tool("buildah", ("--root", "x")), build.Wanted("cpu", "python:3.11-slim", "", "packtrain"))
-    assert re.search(r"packtrain, cpu: \d+ s, \d+ s more than its", capsys.readouterr().out)
+    said = capsys.readouterr().out
+    assert re.search(r"packtrain, cpu: \d+ s, \d+ s more than its", said)
+    assert all(re.search(rf"\d s +\d+ %  {part}\n", said) for part in (*build.PARTS, "all else"))
     pulled, built = fake.read_text().splitlines()
     assert pulled == "--root x pull python:3.11-slim"
     assert "--isolation chroot" in built and "BASE=python:3.11-slim" in built and "VARIANT=cpu" in built
@@ -123,7 +130,7 @@ def test_a_program_that_ends_with_an_error_does_not_work(monkeypatch: pytest.Mon
     assert not tool._works("sh") and not tool._works("no-such-program")
 
 
-@pytest.mark.parametrize("module", [check, lock, pip_settings], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [build, check, lock, pip_settings], ids=lambda module: module.__name__)
 def test_examples_print_what_they_say(module: Any) -> None:
     result = doctest.testmod(module)
     assert result.attempted and not result.failed

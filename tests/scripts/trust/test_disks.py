@@ -14,6 +14,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return disks.prepared(tmp_path_factory.mktemp("prepared"))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("place", [0, 5, -1])
 def test_files_that_may_not_grow(prepared: tuple[Path, Path], place: int) -> None:
     begun, whole = prepared

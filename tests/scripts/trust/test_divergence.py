@@ -8,6 +8,7 @@ from packtrain.trainer.engines.step import StepEngine
 from scripts.trust import divergence
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("engine", divergence.ENGINES)
 def test_broken_runs_stop_and_no_other_notices(engine: str) -> None:
     tally = divergence.broken_packs(divergence.ENGINES[engine], runs=20)

@@ -28,12 +28,14 @@ def trial(small: Trial) -> Trial:
     return small
 
 
+@pytest.mark.thorough
 def test_a_pack_that_is_killed_at_random_ends_as_one_that_is_not(tmp_path: Path) -> None:
     tally = Tally()
     at_random(Trial(tmp_path / "here", PACK, tally), 2, random.Random(1))
     assert tally == Tally(kills=2, ends=tally.ends) and tally.ends > 0
 
 
+@pytest.mark.thorough
 def test_a_kill_at_any_operation_of_a_save_costs_nothing(trial: Trial, tmp_path: Path) -> None:
     for count in SAVES[::4]:
         assert trial.train(tmp_path / "cut", count) == KILLED

@@ -40,6 +40,7 @@ def test_a_file_without_a_row_of_tests_is_named() -> None:
         mutations.tests_of(mutant)
 
 
+@pytest.mark.thorough
 def test_a_test_fails_without_its_line(tmp_path: Path) -> None:
     root = mutations.copied(tmp_path)
     mutant = next(m for m in MUTANTS if (m.file, m.kind) == ("trainer/folder/atomic.py", "rename"))

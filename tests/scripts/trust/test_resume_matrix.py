@@ -15,6 +15,7 @@ def test_the_matrix_is_whole() -> None:
     assert len(COMMANDS) == len(set(COMMANDS)) == 2 * 3 * 3 * 3 * 2 + 3 * 3 * 3 * 2 + 4
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("command", COMMANDS[3:-4:35] + COMMANDS[-1:], ids=" ".join)
 def test_any_training_goes_on_from_its_files(command: tuple[str, ...]) -> None:
     assert faults_of(command) == []

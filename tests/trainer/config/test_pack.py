@@ -67,6 +67,7 @@ def test_without_anything_to_vary_there_is_one_run() -> None:
     assert pack_of().runs == 1 and pack_of().over == {} and pack_of().values(0) == {}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("overrides", "over"),
     [
@@ -181,6 +182,7 @@ def test_a_pack_as_large_as_may_be_is_made(monkeypatch: pytest.MonkeyPatch) -> N
         pack_of('pack.over={seed: "range(0,7)"}')
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(
     "override",
     [

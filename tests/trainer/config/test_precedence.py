@@ -25,6 +25,7 @@ def pack_after(said: dict[str, Any], folder: Path, *typed: str) -> Pack:
     return make_pack(compose(f"hydra.searchpath=[{folder}]", "experiment=mine", *typed), typed)
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(
     ("said", "typed", "expected"),
     [
@@ -92,6 +93,7 @@ def test_what_is_said_about_equations_is_all_of_it() -> None:
     assert set(ABOUT_EQUATIONS) == set(OF_EQUATIONS)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("path", ABOUT_EQUATIONS)
 def test_equations_that_are_typed_leave_what_an_experiment_says_of_its_own(path: str, tmp_path: Path) -> None:
     group, field = path.split(".")

@@ -98,6 +98,7 @@ def test_a_number_out_of_its_range_is_refused_by_name(path: str) -> None:
             pack_of(*context_of(path), f"{path}={value}")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("value", ["nan", "inf"])
 @pytest.mark.parametrize("path", sorted(NUMBERS.keys() - INTEGERS))
 def test_a_number_that_is_not_finite_is_refused_by_name(path: str, value: str) -> None:

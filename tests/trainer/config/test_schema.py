@@ -67,6 +67,7 @@ def test_every_experiment_passes(experiment: str) -> None:
     assert pack_of(f"experiment={experiment}").config.name == experiment.partition("/")[0]
 
 
+@pytest.mark.sampled(18)
 @pytest.mark.parametrize(("group", "file"), OPTIONS, ids=lambda value: getattr(value, "stem", value))
 def test_every_option_composes_and_passes(group: str, file: Path) -> None:
     context = MLP if (group, file.stem) in (("model", "mlp"), ("data", "gaussians")) else ()

@@ -117,6 +117,7 @@ def test_the_command_prints_it(cli: Command) -> None:
 WIDTHS = [20, 40, 80, 200]
 
 
+@pytest.mark.sampled(15)
 @pytest.mark.parametrize("width", [*WIDTHS, 1 << 20])
 @pytest.mark.parametrize("parameters", [0, 12, 60])
 @pytest.mark.parametrize("runs", [1, 2, 300])

@@ -13,8 +13,8 @@ from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.config.pack import Pack
 from packtrain.trainer.console import training
 from packtrain.trainer.data.dataset import Data
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.folder.checkpoint import Checkpoints
-from packtrain.trainer.session import load_data
 from tests.trainer.configs import pack_of
 
 DEBUG = "experiment=debug", "compute=cpu", "compute.backend=reference", "monitor=quiet"

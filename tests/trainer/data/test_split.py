@@ -16,7 +16,7 @@ from packtrain.trainer.config.checks import check
 from packtrain.trainer.config.schema import DataConfig
 from packtrain.trainer.data.split import METHODS, Split
 from packtrain.trainer.data.split_of import split_of
-from packtrain.trainer.session import load_data
+from packtrain.trainer.engines.prepare import load_data
 from tests.strategies import few
 from tests.trainer.configs import pack_of
 from tests.trainer.data.loading import load

@@ -12,8 +12,9 @@ from packtrain.trainer.config.schema import Config, ModelConfig, OptimizerConfig
 from packtrain.trainer.data.dataset import Dataset, prepare
 from packtrain.trainer.data.digest import digest
 from packtrain.trainer.data.split import Split
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.folder.result import notes_on
-from packtrain.trainer.session import Session, load_data
+from packtrain.trainer.session import Session
 from tests.helpers import Command, assert_close, result_in
 from tests.trainer.configs import pack_of
 from tests.trainer.sessions import drive
@@ -47,6 +48,7 @@ def test_targets_are_standardized_by_the_training_part_alone() -> None:
     assert digest(plain) != digest(scaled)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("given", ["null", "false", "true", "inputs", "targets", "all"])
 def test_each_word_means_what_it_says(given: str) -> None:
     train = load_data(pack_of(*DIABETES, f"data.standardize={given}")).train

@@ -20,6 +20,7 @@ X = np.linspace(0, 4, 40)[:, None]
 Y = 3 * np.exp(-0.5 * X[:, 0]) + 1
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("make", [packtrain.Regressor, packtrain.Classifier])
 def test_scikit_learn_accepts_it(make: Any) -> None:

@@ -86,6 +86,7 @@ def of_line(data: object, *more: str) -> packtrain.Runs:
     return packtrain.train(*OF_LINE, *more, data=data, **{"model.expressions": "xy = a*x + b"})
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", FRAMES)
 def test_all_frames_train_alike(kind: str, tmp_path: Path) -> None:
     file = tmp_path / "line.parquet"

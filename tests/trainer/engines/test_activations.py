@@ -42,6 +42,7 @@ def model_of(widths: tuple[int, ...], activation: str, **more: Any) -> MLPModel:
     return MLPModel(p / 2, widths, True, "mse", activation=activation, **more)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("activation", [*ACTIVATIONS, "z*sigmoid(1.702*z)"])
 def test_every_way_to_train_agrees(activation: str) -> None:
     given = (f"model.activation='{activation}'", "model.widths=[10,3,1]")
@@ -61,6 +62,7 @@ def test_random_perceptrons(activation: str, hidden: list[int], bias: bool) -> N
     assert_close(trained("fused numba", *given, "compute.precision=fp64"), reference)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("way", ["step reference", "fused numba"])
 def test_an_equation_has_the_bits_of_its_name(way: str) -> None:
     for name in ("gelu", "leaky_relu"):

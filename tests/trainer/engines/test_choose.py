@@ -156,6 +156,7 @@ def test_wide_layers_are_refused_on_cuda() -> None:
     assert chosen(*MLP, FUSED, "model.widths=[2,128,2]", device=CUDA) == Choice("fused", "triton")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("setting", "what"),
     [

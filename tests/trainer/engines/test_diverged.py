@@ -245,6 +245,7 @@ AGAIN = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("what", AGAIN)
 def test_a_step_is_computed_again(what: str) -> None:
     """Its loss, the norm of its gradient, and the parameters and states after it are the engine's."""

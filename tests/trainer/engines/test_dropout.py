@@ -65,12 +65,14 @@ def by_hand(*overrides: str) -> Tensor:
     return torch.stack(runs).detach()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("way", [REFERENCE, NUMBA, STEP_TRITON, TRITON], ids=str)
 def test_a_step_is_torchs_with_the_same_mask(way: tuple[str, str]) -> None:
     one = (RATES, "loop.steps=1", "loop.batch_size=full", "optimizer=sgd", "optimizer.lr=0.1")
     assert_close(trained(way, *one), by_hand(*one))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("order", ["shared", "own"])
 def test_the_compiled_loop_trains_as_the_reference(activation: str, order: str) -> None:
@@ -80,6 +82,7 @@ def test_the_compiled_loop_trains_as_the_reference(activation: str, order: str) 
     assert not torch.allclose(found[0], found[1], atol=1e-3)
 
 
+@pytest.mark.sampled
 @pytest.mark.emulated
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize(
@@ -105,6 +108,7 @@ def test_helpers_drop_what_a_run_alone_drops(monkeypatch: pytest.MonkeyPatch) ->
     assert trained(NUMBA, *large).equal(alone)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("way", [NUMBA, pytest.param(TRITON, marks=pytest.mark.emulated)], ids=str)
 def test_a_run_has_the_same_bits_in_any_pack(way: tuple[str, str]) -> None:
     few = "loop.steps=2", "loop.batch_size=20", "compute.precision=fp32"

@@ -17,6 +17,7 @@ from packtrain.trainer.engines.outcome import Outcome
 from packtrain.trainer.engines.tabulated import TabulatedEngine
 from tests.helpers import Command, assert_close, result_in
 from tests.strategies import few, graphs
+from tests.thorough import examples
 from tests.trainer.configs import untrained
 
 PRIMER = (
@@ -91,11 +92,13 @@ OPTIMIZERS = (
 SCHEDULES = "constant", "linear_warmup", "cosine", "step", "exponential", "one_cycle"
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("optimizer", "schedule"), [*zip(OPTIMIZERS * 3, SCHEDULES * 2, strict=True)])
 def test_optimizers_and_schedules(optimizer: tuple[str, ...], schedule: str) -> None:
     agree(*PRIMER, *optimizer, f"schedule={schedule}", SEEDS)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("order", ["shared", "own", "sequential"])
 @pytest.mark.parametrize("batch", [1, 48, 256, "full"])
 def test_all_orders_and_minibatches(order: str, batch: int | str) -> None:
@@ -119,6 +122,7 @@ INFINITE = {  # in float32: where it starts, the inputs, optimizer and learning 
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("engine", ["step", "fused", "fused compute.backend=triton"])
 @pytest.mark.parametrize("what", INFINITE)
 def test_whatever_is_infinite_the_step_is_not_taken(what: str, engine: str) -> None:
@@ -138,7 +142,7 @@ def test_cross_entropy_and_sums_of_squares() -> None:
     agree(*PRIMER, "model.loss=sse", "optimizer.lr=1e-3", SEEDS)
 
 
-@settings(few, max_examples=3)
+@settings(few, max_examples=examples(3))
 @given(graphs(depth=2, smooth=True))
 def test_random_graphs(graph: Graph) -> None:
     text = ", ".join(f'"{variable} = {expression}"' for variable, expression in graph.definitions)
@@ -150,6 +154,7 @@ def test_random_graphs(graph: Graph) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "more",
     [
@@ -206,6 +211,7 @@ def test_threads_that_share_the_blocks_of_a_minibatch_change_no_bit(monkeypatch:
     assert parameters[0].equal(parameters[1]) and parameters[0].equal(parameters[2])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("precision", ["fp32", "fp64"])
 @pytest.mark.parametrize("order", ["shared", "own"])
 def test_a_run_is_the_same_in_any_pack(precision: str, order: str) -> None:
@@ -216,6 +222,7 @@ def test_a_run_is_the_same_in_any_pack(precision: str, order: str) -> None:
         assert pack.equal(largest[first:last])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
 def test_diverging_neighbours_change_no_bit(share: float) -> None:
     runs, bad = 1000, round(1000 * share)

@@ -75,6 +75,7 @@ def constants_of(loss: str) -> PackConfig:
     return PackConfig(over={f"model.loss_constants.{name}": "0.1,0.6"} if own else {"seed": "0,1"})
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", ["expression", "mlp"])
 @pytest.mark.parametrize(
     ("loss", "weighted"), [*((loss, True) for loss in LOSSES), ("mse", False), ("cross_entropy", False)]
@@ -88,6 +89,7 @@ def test_every_way_trains_with_every_loss(loss: str, kind: str, weighted: bool) 
         assert_close(parameters, expected)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("kind", "way"), [*product(["expression", "mlp"], WAYS[::2])])
 def test_an_equation_of_ones_own_has_the_built_in_losss_bits(kind: str, way: tuple[str, str]) -> None:
     own = "e = abs(y - t); where(e <= d, e^2/2, d*(e - d/2))"

@@ -55,6 +55,7 @@ def agree(*overrides: str, ways: Collection[str]) -> None:
         close(end, ends[0])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_random_graphs_in_every_engine(kind: str) -> None:
     @settings(few, max_examples=1)
@@ -65,11 +66,13 @@ def test_random_graphs_in_every_engine(kind: str) -> None:
     draw()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_perceptrons_in_every_engine(kind: str) -> None:
     agree(*GAUSSIANS[:3], EXACT, "loop.steps=4", *built_in(kind), ways=COMPILED)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("kind", "way"), [*((kind, "numba") for kind in OPTIMIZERS), *(("nadam", way) for way in OTHERS)]
 )
@@ -86,6 +89,7 @@ def test_an_update_needs_no_state_and_no_learning_rate() -> None:
     agree(*PRIMER[:3], EXACT, "loop.steps=4", *plain, ways=COMPILED)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", SCHEDULES)
 def test_a_schedule_of_ones_own_is_the_row_of_the_same(kind: str) -> None:
     given = *PRIMER, "loop.steps=20", "engine=fused"
@@ -99,6 +103,7 @@ def test_a_schedule_of_ones_own_is_the_row_of_the_same(kind: str) -> None:
     assert parameters(row).equal(parameters(own))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", ["lion", "nadam", "adagrad", "custom"])
 @pytest.mark.parametrize("precision", ["fp32", "fp64"])
 def test_a_run_is_the_same_in_any_pack(kind: str, precision: str) -> None:

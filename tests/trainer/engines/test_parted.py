@@ -79,6 +79,7 @@ SHORT = "loop.steps=12", "data.size=80", "loop.batch_size=32"
 AT = 5, 7  # the end of an epoch, and its middle
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("engine", ["step", "fused"])
 @pytest.mark.parametrize("experiment", [PRIMER, GAUSSIANS], ids=["primer", "gaussians"])
 def test_any_training_goes_on_from_its_memory(
@@ -165,6 +166,7 @@ def test_a_pack_without_runs_is_done() -> None:
     assert engine.done and {ending.outcome for ending in engine.endings("")} == {Outcome.PRUNED}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("fits", [1, 2, 3])
 def test_too_large_packs_train_in_halves(monkeypatch: pytest.MonkeyPatch, fits: int) -> None:
     given = *PRIMER, "engine=fused", "loop.steps=600", "monitor.every=7", RUNS
@@ -186,6 +188,7 @@ def test_too_large_packs_train_in_halves(monkeypatch: pytest.MonkeyPatch, fits: 
     assert sorted(told[-1].runs.tolist()) == list(range(7))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("fits", [1, 3])
 def test_packs_whose_engine_is_too_large_train_in_parts_from_the_start(
     monkeypatch: pytest.MonkeyPatch, fits: int

@@ -11,8 +11,9 @@ from scipy.optimize import brentq, curve_fit
 from scipy.stats import chi2, norm
 
 from packtrain.kernels.common.errors import UserError
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.engines.rows import Rows
-from packtrain.trainer.session import Session, load_data
+from packtrain.trainer.session import Session
 from tests.helpers import Command
 from tests.trainer.configs import pack_of
 from tests.trainer.fits import FIT, equation

@@ -15,6 +15,7 @@ from packtrain.trainer.engines import split
 from packtrain.trainer.engines.build import make_engine
 from packtrain.trainer.engines.step import StepEngine
 from tests.helpers import assert_close
+from tests.thorough import examples
 from tests.trainer.configs import untrained
 from tests.trainer.engines.by_samples import Processes, Thread, alone, by_threads
 
@@ -52,6 +53,7 @@ def processes() -> Iterator[Processes]:
         yield ranks
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("case", CASES)
 def test_processes_that_share_samples_end_with_the_bits_of_one(case: str, processes: Processes) -> None:
     assert untrained(*CASES[case])[3].split.blocks > 1
@@ -72,7 +74,7 @@ SMALL = ("experiment=gaussians", "engine=step", "compute.backend=reference", "da
 
 
 @pytest.mark.usefixtures("small_blocks")
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(
     batch=st.integers(1, 240),
     size=st.integers(2, 4),
@@ -90,6 +92,7 @@ def test_any_minibatch_has_the_same_bits_on_any_number_of_ranks(
         assert by_threads(size, 3, *case) == [one] * size
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("batch", [1024, 1025, 5000])
 def test_equations_have_them_at_the_edges_of_blocks(batch: int) -> None:

@@ -36,6 +36,7 @@ def trained(*overrides: str, steps: int = 40, device: torch.device | str = "cpu"
     return engine.model.parameters.detach().cpu()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("experiment", [PRIMER, GAUSSIANS])
 @pytest.mark.parametrize("order", ["shared", "own", "sequential"])
 def test_training_lowers_the_loss(experiment: Sequence[str], order: str, device: torch.device) -> None:
@@ -71,6 +72,7 @@ def test_full_batch_training_agrees_with_torch(optimizer: str, device: torch.dev
         assert_close(part[0].detach(), named[name].detach())
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("experiment", [PRIMER, GAUSSIANS])
 @pytest.mark.parametrize("order", ["shared", "own"])
 def test_a_run_does_not_depend_on_its_pack(
@@ -82,6 +84,7 @@ def test_a_run_does_not_depend_on_its_pack(
         assert_close(trained(*asked, f"seed={seed}", device=device)[0], among[seed])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("cuts", [(1, 2, 3), (7, 39), (255, 256, 257)])
 def test_how_training_is_cut_into_slices_changes_no_bit(cuts: tuple[int, ...]) -> None:
     engine = engine_of(*GAUSSIANS)
@@ -198,6 +201,7 @@ def test_the_gpu_trains_as_the_cpu() -> None:
         assert_close(trained(*experiment, device="cuda"), trained(*experiment))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("every", [1, 3, 7, 1000])
 def test_the_history_has_a_row_for_each_recorded_step(every: int) -> None:
     asked = *PRIMER, "engine=step", 'pack.over={seed: "range(0,2)"}'

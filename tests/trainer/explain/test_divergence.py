@@ -20,6 +20,7 @@ def about(folder: Path, run: str = "0") -> tuple[Explained, NotFinite]:
     return made, fault
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("order", ["shared", "own"])
 def test_the_row_and_its_vertices_are_computed_again(order: str, cli: Command, tmp_path: Path) -> None:
     rates = 'pack.over={optimizer.lr: "1e-7,1e30"}'

@@ -18,10 +18,11 @@ from packtrain.trainer.config.schema import (
     ModelConfig,
     OptimizerConfig,
 )
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.explain.case import case_of, case_of_config
 from packtrain.trainer.explain.explained import Explained, explained
 from packtrain.trainer.explain.samples import gradient, losses, mean_loss
-from packtrain.trainer.session import Session, load_data
+from packtrain.trainer.session import Session
 from tests.trainer.configs import pack_of
 
 DEBUG = "experiment=debug", "compute.precision=fp64", "optimizer=sgd", "optimizer.lr=1e-4"
@@ -91,6 +92,7 @@ def test_the_jacobian_and_the_errors_make_the_gradient() -> None:
     assert "-2 J^T e / 4" in str(about)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("optimizer", ["levenberg_marquardt", "adam"])
 @pytest.mark.parametrize("loss", ["mse", "huber", "cauchy"])
 def test_weights_and_robust_losses_have_the_slopes_of_the_loss(optimizer: str, loss: str) -> None:

@@ -74,6 +74,7 @@ def test_python_gives_what_the_layers_give(
     check(make, kind, tmp_path)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", FEW)
 @pytest.mark.parametrize("make", [of_torch, of_onnx])
 def test_a_graph_gives_what_the_layers_give(

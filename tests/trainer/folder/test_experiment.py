@@ -35,6 +35,7 @@ def test_a_start_begins_where_it_began_whatever_the_folder(cli: Command, tmp_pat
     assert told[0]["schedule"] == {"kind": "constant"}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("run", [0, 7])
 def test_runs_of_sweeps_train_again(run: int, cli: Command, tmp_path: Path) -> None:
     assert cli("-m", *GRID, HERE).code == 0

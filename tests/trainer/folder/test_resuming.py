@@ -68,6 +68,7 @@ def outcome_in(folder: Path) -> dict[str, Any]:
     return {"result": result, "curves": curves, "engine": engine, "tables": tables}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("training", TRAININGS)
 def test_a_training_that_is_stopped_again_and_again_ends_as_if_it_had_not_been(
     training: str, cli: Command, tmp_path: Path, stopped_at: Callable[..., None]
@@ -211,6 +212,7 @@ def test_a_checkpoint_of_an_older_version_goes_on() -> None:
     assert _differences({"seed": 1}, {**here, "model.parameters": ["x0"]}) == "model.parameters ([] there)"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "asked",
     [
@@ -268,6 +270,7 @@ def test_an_interval_that_is_none_is_told(given: str, cli: Command) -> None:
     assert ended.code == 2 and "checkpoint.every is a number of steps, or seconds as in 30s" in ended.err
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("given", ["1", "0.5s", "30 s", "100"])
 def test_an_interval_is_steps_or_seconds(given: str, cli: Command) -> None:
     assert cli("experiment=debug", f"checkpoint.every={given}").code == 0
@@ -323,6 +326,7 @@ def test_a_command_is_kept_whole_and_once(cli: Command, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "mine" / "command.json").read_text()) == kept
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("backend", ["reference", "numba"])
 def test_a_fit_that_used_up_its_steps_goes_on_with_more(backend: str, cli: Command, tmp_path: Path) -> None:
     fit = "experiment=fit", f"compute.backend={backend}", "monitor.progress=false"

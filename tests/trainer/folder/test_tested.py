@@ -10,9 +10,10 @@ import packtrain
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.config.schema import Config
 from packtrain.trainer.console.fit import number
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.folder.ranking import flat, nested
 from packtrain.trainer.pruning.objective import make_objective
-from packtrain.trainer.session import Session, load_data
+from packtrain.trainer.session import Session
 from tests.helpers import Command, result_in
 from tests.trainer.configs import pack_of
 from tests.trainer.sweep.test_sweep import rows_in

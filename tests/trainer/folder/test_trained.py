@@ -62,6 +62,7 @@ def test_a_large_pack_lists_its_ten_best() -> None:
     assert found["outcomes"] == {"finished": 101}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("experiment", ["primer", "digits", "silly_gaussians", "danwood"])
 def test_load_predicts_as_the_trained_model_did(experiment: str, cli: Command, tmp_path: Path) -> None:
     batch = "loop.batch_size=6" if experiment == "danwood" else "loop.batch_size=64"
@@ -150,6 +151,7 @@ def test_numbers_that_are_not_finite_are_null(cli: Command, tmp_path: Path) -> N
     assert told == [run["message"] for run in found["run"]] and "step 1, row 75: xz^3 = " in told[1]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("writer", ["save", "write_csv", "write_parquet"])
 def test_a_failing_write_leaves_the_old_file(
     writer: str, tmp_path: Path, cli: Command, monkeypatch: pytest.MonkeyPatch

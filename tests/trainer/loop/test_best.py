@@ -56,6 +56,7 @@ def same(one: Result, other: Result) -> bool:
     return torch.equal(one.model.parameters, other.model.parameters) and one.rows == other.rows
 
 
+@pytest.mark.sampled(4)
 @BOTH
 @pytest.mark.parametrize("engine", ["step", "fused"])
 @pytest.mark.parametrize("pruner", ["null", "patience", "halving"])
@@ -98,6 +99,7 @@ def test_looking_at_a_training_changes_nothing(config: tuple[str, ...]) -> None:
     assert same(expected, other.result()) and same(expected, other.result())
 
 
+@pytest.mark.sampled(1)
 @BOTH
 def test_a_run_has_the_same_best_alone_and_in_any_pack(config: tuple[str, ...]) -> None:
     together = result_of(Session.prepare(pack_of(*config, SEEDS)))

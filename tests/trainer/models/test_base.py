@@ -48,6 +48,7 @@ def data(loss: str, per_run: bool) -> tuple[Tensor, Tensor]:
     return draw(*rows, FEATURES), draw(*rows, OUTPUTS)
 
 
+@pytest.mark.sampled(20)
 @every_model
 @every_loss
 @every_rank

@@ -5,12 +5,12 @@ import torch
 
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.data.dataset import Dataset
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.models.base import Model
 from packtrain.trainer.models.build import make_graph, make_layout, new_model
 from packtrain.trainer.models.evaluate import evaluate
 from packtrain.trainer.models.expression import ExpressionModel
 from packtrain.trainer.models.mlp import MLPModel
-from packtrain.trainer.session import load_data
 from tests.helpers import assert_close
 from tests.trainer.configs import pack_of, untrained
 

@@ -1,6 +1,9 @@
 """Losses and metrics over a whole data set."""
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier, get_ident
 
 import pytest
 import torch
@@ -14,9 +17,12 @@ from packtrain.trainer.models.base import Model
 from packtrain.trainer.models.evaluate import Evaluation, evaluate, evaluate_only
 from packtrain.trainer.models.expression import ExpressionModel
 from packtrain.trainer.models.mlp import MLPModel
+from packtrain.trainer.models.predict import outputs_of
 from packtrain.trainer.models.weights import initial_weights
 from tests.helpers import assert_close
 from tests.losses import LOSSES
+from tests.thorough import examples
+from tests.trainer.engines.by_samples import Table, Thread
 
 SIZE = 101
 GRAPH = parse(["xy = a*x", "xz = b*x^2"])
@@ -52,7 +58,7 @@ MODELS = st.sampled_from(["expression", "perceptron"]), st.sampled_from(list(LOS
 DTYPES = st.sampled_from([torch.float32, torch.float64])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(*MODELS, DTYPES, st.sampled_from([1, 2]), st.sampled_from([1, 3, 257, 1025, 40_001]), st.data())
 def test_a_run_is_worth_the_same_bits_in_any_pack(
     which: str, loss: str, dtype: torch.dtype, threads: int, samples: int, data: st.DataObject
@@ -97,6 +103,30 @@ def test_blocks_make_no_difference(kind: str, most: int, monkeypatch: pytest.Mon
     whole = evaluate(model, data)
     monkeypatch.setattr(module, "MOST_NUMBERS", most)
     assert_close(everything(evaluate(model, data)), everything(whole))
+
+
+@pytest.mark.parametrize("kind", ["regression", "classification"])
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_ranks_share_the_blocks_and_come_to_the_same_bits(
+    kind: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, data = regression("mse") if kind == "regression" else classification()
+    monkeypatch.setattr(module, "MOST_NUMBERS", 16 * model.width)  # blocks of 16 of the 101 samples
+    computed = Counter[int]()
+
+    def counted(model: Model, inputs: torch.Tensor) -> torch.Tensor:
+        computed[get_ident()] += 1
+        return outputs_of(model, inputs)
+
+    monkeypatch.setattr("packtrain.trainer.models.evaluate.outputs_of", counted)
+    alone = evaluate(model, data)
+    blocks = computed.pop(get_ident())
+    table = Table({}, Barrier(size))
+    with ThreadPoolExecutor(size) as pool:
+        ranks = [Thread(rank, size, table=table) for rank in range(size)]
+        found = list(pool.map(lambda own: evaluate(model, data, ranks=own), ranks))
+    assert all(torch.equal(known(one), known(alone)) for one in found)
+    assert blocks > 6 and max(computed.values()) <= -(-blocks // size) + model.runs
 
 
 def test_of_some_runs_the_others_are_not_known() -> None:

@@ -48,6 +48,7 @@ def test_the_constants_are_those_of_the_run() -> None:
     assert losses == pytest.approx(huber, rel=1e-9)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize(("loss", "targets"), [("mse", 2), ("sse", 1), ("cross_entropy", 1)])
 def test_mlps_have_the_losses_of_evaluate(loss: str, targets: int, activation: str) -> None:

@@ -15,6 +15,7 @@ from packtrain.trainer.models import weights
 from packtrain.trainer.models.build import new_model
 from packtrain.trainer.models.weights import INITS, initial_weights, layout
 from tests.strategies import few
+from tests.thorough import examples
 from tests.trainer.configs import pack_of
 
 WIDTHS = [3, 6, 5, 2]
@@ -76,7 +77,7 @@ def test_the_default_is_drawn_as_it_always_was() -> None:
     assert initial_weights(WIDTHS, True, torch.tensor([3]), torch.float64).equal(expected)
 
 
-@settings(few, max_examples=16)
+@settings(few, max_examples=examples(16))
 @given(
     seeds=st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=5),
     init=st.sampled_from(WORDS),

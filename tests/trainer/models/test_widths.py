@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 import packtrain
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.models.mlp import MLPModel
 from packtrain.trainer.models.widths import whole_widths
-from packtrain.trainer.session import Session, load_data
+from packtrain.trainer.session import Session
 from tests.helpers import Command
 from tests.trainer.configs import pack_of
 

@@ -98,6 +98,7 @@ def test_each_has_a_peer() -> None:
     assert TORCH.keys() == OPTIMIZERS.keys()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @settings(few, max_examples=12)
 @given(runs=st.lists(SETTING, min_size=1, max_size=3), seed=st.integers(0, 999), falls=st.booleans())
@@ -109,6 +110,7 @@ def test_every_run_agrees_with_torch(kind: str, runs: list[Setting], seed: int, 
         assert_close(found[index], torch_descend(peer(kind, setting), problem, index, schedule))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @pytest.mark.parametrize("place", [0, 3, 6])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

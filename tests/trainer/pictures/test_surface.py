@@ -198,6 +198,7 @@ def test_a_path_that_leaves_has_an_arrow_where_it_does() -> None:
     assert leaves(square, np.array([[9.0, 9.0]])) is None
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("asked", [Asked(), Asked(how="plane"), Asked(batch=3)])
 def test_nothing_that_is_written_overlaps(asked: Asked) -> None:
     over = {"optimizer.lr": "0.1,1e-9,1e200", "model.initial.a": "1,-123456.789"}

@@ -144,6 +144,7 @@ MANY = {
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("count", "fields"), [(2, 1), (5, 3), (300, 12)])
 def test_nothing_lies_on_anything_else(count: int, fields: int) -> None:
     some = dict(list(MANY.items())[-fields:])

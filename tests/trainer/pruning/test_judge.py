@@ -75,6 +75,7 @@ def test_what_differs_by_the_order_of_sums_is_equal() -> None:
     assert judge.engine.training.nonzero()[:, 0].tolist() == list(range(9))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("given", MEASURED, ids=" ".join)
 def test_what_a_validation_found_is_not_measured_again(
     given: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
@@ -128,6 +129,7 @@ PRUNED = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("pruner", PRUNED)
 def test_a_run_ends_as_it_would_have_ended_alone(pruner: str, cli: Command, tmp_path: Path) -> None:
     asked = (*GAUSSIANS, "engine=fused", "loop.order=own", "data.validation=0.3", *PRUNED[pruner])
@@ -158,6 +160,7 @@ def test_what_patience_stops_in_a_pack_it_stops_alone(cli: Command, tmp_path: Pa
     assert (row["message"], row["steps"]) == (stopped[0]["message"], stopped[0]["steps"])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("pruner", PRUNED)
 def test_a_pack_that_was_interrupted_stops_the_same_runs(
     pruner: str, cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

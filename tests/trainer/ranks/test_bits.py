@@ -82,6 +82,7 @@ def hashes(folder: Path) -> dict[str, str]:
     return {name: sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("case", CASES)
 def test_files_are_the_same_on_any_number_of_ranks(
     case: str, company: Company, alone: Path, tmp_path: Path

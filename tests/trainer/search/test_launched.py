@@ -1,16 +1,23 @@
 """Searches whose packs are jobs of a launcher: the results are those of a search in one process."""
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hydra._internal.core_plugins import basic_launcher
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
 from optuna.trial import TrialState
 
+from packtrain.trainer.folder.plan import PlannedPack
 from packtrain.trainer.search import packs
+from packtrain.trainer.search.launched import LaunchedPacks
 from packtrain.trainer.search.random import RandomSearch
 from packtrain.trainer.search.space import Choices, Interval
+from packtrain.trainer.sweep.failed import JobLost, PackFailed
+from packtrain.trainer.sweep.sweep import Launched
 from tests.helpers import IMPORTABLE, Command, result_in
 from tests.trainer.search.test_rounds import states
 from tests.trainer.sweep.test_sweep import QUICK, rows_in
@@ -43,6 +50,7 @@ def test_rounds_are_split_over_processes(
         assert (tmp_path / "split" / model).read_bytes() == (tmp_path / "whole" / model).read_bytes()
 
 
+@pytest.mark.thorough
 def test_what_fails_in_a_job_is_told_as_failed_and_trained_by_resume(
     cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,3 +120,68 @@ def test_with_m_a_search_that_makes_no_sense_is_one_sentence(
     ended = cli("-m", *MLP, "search=random", f"search.space={{{LR}}}", mistake, "hydra.sweep.dir=many")
     assert ended.code == 2 and MISTAKES[mistake] in ended.err and ended.err.count("\n") == 1
     assert not (tmp_path / "many" / "sweep.json").exists()
+
+
+def planned(*folders: str) -> list[Any]:
+    return [SimpleNamespace(planned=PlannedPack(folder, [], {}, 0, 1), words=[folder]) for folder in folders]
+
+
+def trainer(root: Path, ends: Callable[[str], Any], launches: list[list[str]]) -> LaunchedPacks:
+    """What trains packs as jobs that end as `ends` says of their folders: without results, or with None."""
+
+    def launch(packs: list[PlannedPack]) -> Launched:
+        launches.append([pack.folder for pack in packs])
+        jobs: list[Any] = []
+        for pack in packs:
+            (root / pack.folder).mkdir(exist_ok=True)
+            why = ends(pack.folder)
+            if why is None:
+                (root / pack.folder / "result.json").write_text('{"interrupted": false}')
+            status = JobStatus.COMPLETED if why is None else JobStatus.FAILED
+            jobs.append(JobReturn(status=status, _return_value=why))
+        return Launched(jobs)
+
+    sweep: Any = SimpleNamespace(context=SimpleNamespace(config_loader=None), config=None, launch=launch)
+    return LaunchedPacks(sweep)
+
+
+def test_a_job_that_is_lost_is_followed_by_another(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A pack that was cancelled, or that failed by itself, isn't trained again."""
+    launches: list[list[str]] = []
+    lost = {"0": JobLost("its node was lost"), "2": PackFailed("it was cancelled")}
+    trained = trainer(tmp_path, lambda folder: lost.pop(folder, None), launches).train(
+        tmp_path, planned("0", "1", "2")
+    )
+    assert launches == [["0", "1", "2"], ["0"]]
+    assert trained.reasons["2"] == "it was cancelled" and not trained.stopped
+    assert f"{tmp_path / '0'}: its node was lost; another job goes on with it" in capfd.readouterr().err
+
+
+def test_a_pack_whose_jobs_come_no_further_is_given_up(tmp_path: Path) -> None:
+    launches: list[list[str]] = []
+
+    def ends(folder: str) -> Any:
+        if len(launches) == 2:
+            (tmp_path / "0" / "checkpoint").mkdir()
+            (tmp_path / "0" / "checkpoint" / "step-000000000002.safetensors").touch()
+        return JobLost("its process was killed")
+
+    trained = trainer(tmp_path, ends, launches).train(tmp_path, planned("0"))
+    assert trained.reasons == {"0": "its process was killed, 3 times"}
+    assert len(launches) == 5, "twice without a checkpoint, and three times from the first"
+
+
+@pytest.mark.parametrize(("began", "times"), [(True, 3), (False, 1)])
+def test_a_launcher_that_gives_up_is_tried_again_where_it_began(
+    began: bool, times: int, tmp_path: Path
+) -> None:
+    launches: list[list[str]] = []
+    launched = trainer(tmp_path, lambda _: None, launches)
+    sweep: Any = launched.sweep
+    sweep.launch = lambda packs: (launches.append(packs), Launched([], "a worker was killed"))[1]
+    if began:
+        (tmp_path / "0").mkdir()
+        (tmp_path / "0" / ".lock").touch()
+    trained = launched.train(tmp_path, planned("0", "1"))
+    assert len(launches) == times
+    assert trained.reasons["1"].startswith("a worker was killed")

@@ -13,7 +13,7 @@ from tests.helpers import IMPORTABLE, Command, result_in
 from tests.trainer.sweep.test_sweep import BRIEF
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+@pytest.mark.parametrize("launcher", [pytest.param("joblib", marks=pytest.mark.thorough), "submitit_local"])
 def test_packs_train_in_other_processes(
     launcher: str, cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,7 @@ def test_rounds_are_packs_and_all_runs_are_in_one_table(cli: Command, tmp_path: 
     assert cli("show", "out", f"run={best['index']}").out.count(best["optimizer.lr"]) == 1
 
 
+@pytest.mark.thorough
 def test_a_search_over_structure_goes_on_as_it_would_have(
     cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +93,7 @@ def test_a_search_by_a_metric_ranks_by_it_everywhere(
     assert (tmp_path / "out" / "export" / f"run-{int(best['index']):04d}").is_dir()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("sampler", "space"), [("tpe", SPACE), ("cmaes", NUMBERS)])
 def test_a_search_that_was_stopped_goes_on_as_it_would_have(
     sampler: str, space: str, cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

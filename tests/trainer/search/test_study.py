@@ -45,6 +45,7 @@ def is_plain(value: Any) -> bool:
     return all(isinstance(each, (int, float)) for each in (value if isinstance(value, list) else [value]))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("sampler", NAMES)
 def test_a_study_goes_on_as_it_would_have(sampler: str, tmp_path: Path) -> None:
     """Whatever the process ended at: half-way through a trial, between two, before a round was told."""
@@ -71,6 +72,7 @@ def test_a_study_goes_on_as_it_would_have(sampler: str, tmp_path: Path) -> None:
     assert kept and all(map(is_plain, kept))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("maximized", [False, True])
 def test_cmaes_goes_where_it_is_better(maximized: bool, tmp_path: Path) -> None:
     asked = SearchConfig("optuna", runs_per_round=8, sampler="cmaes")

@@ -23,6 +23,7 @@ from packtrain.trainer.service.limits import Limits
 from packtrain.trainer.service.plain import NO_NAMES, read
 from packtrain.trainer.service.structure import config_of, key_of, with_fields
 from packtrain.trainer.sweep.planner import without_hydra
+from tests.thorough import examples
 
 COMPOSER = Composer()  # keeps what is known from one test to the next, as in a server
 
@@ -112,6 +113,7 @@ WRONG = [
 Command = dict[tuple[str, ...], Pack | str]
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("overrides", GOOD, ids=" ".join)
 def test_a_job_is_what_the_command_trains(command: Command, overrides: list[str]) -> None:
     pack = command[tuple(overrides)]
@@ -267,7 +269,7 @@ NUMBERS = st.one_of(
 
 
 @given(st.sampled_from(["seed", "optimizer.lr", "optimizer.nesterov", "model.initial.a", "name"]), NUMBERS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_read_quickly_is_read_as_hydra_reads_it(field: str, value: str) -> None:
     if (plain := read(f"{field}={value}")) is not None:
         parsed = OverridesParser.create().parse_override(f"{field}={value}")
@@ -276,7 +278,7 @@ def test_what_is_read_quickly_is_read_as_hydra_reads_it(field: str, value: str) 
 
 
 @given(st.from_regex(r"[a-z][a-z0-9_-]{0,12}", fullmatch=True) | st.sampled_from(sorted(NO_NAMES)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_name_is_read_as_hydra_reads_it(name: str) -> None:
     if (plain := read(f"name={name}")) is not None:
         assert plain[1] == OverridesParser.create().parse_override(f"name={name}").value()

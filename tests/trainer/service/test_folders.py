@@ -23,6 +23,7 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.config.compose import composed, config_loader
 from packtrain.trainer.config.pack import Pack, make_pack
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.folder.write import write
 from packtrain.trainer.service import painter as painting_process
 from packtrain.trainer.service.envelope import sealed
@@ -31,7 +32,6 @@ from packtrain.trainer.service.jobs import Job, State
 from packtrain.trainer.service.packs import LivePack, Work
 from packtrain.trainer.service.painting import Painter
 from packtrain.trainer.service.worker.memory import kept
-from packtrain.trainer.session import load_data
 from packtrain.trainer.sweep.planner import without_hydra
 from tests.fake_queue import FakeQueue, a_job
 from tests.helpers import Command
@@ -113,6 +113,7 @@ def without_times(content: bytes) -> Any:
     return {name: value for name, value in json.loads(content).items() if name != "seconds"}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("case", list(CASES))
 def test_it_is_the_commands_folder(
     case: str, cli: Command, drawn: None, folders: Folders, tmp_path: Path

@@ -2,9 +2,9 @@
 
 import pytest
 
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.service.packs import LivePack
 from packtrain.trainer.service.worker.hands import ALONE_SECONDS, Hands, Stack
-from packtrain.trainer.session import load_data
 from tests.trainer.service.trainings import PRIMER, job_of
 
 LONG = (*PRIMER, "loop.steps=4000")

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.service.packs import LivePack
 from packtrain.trainer.service.worker.memory import TENSORS, Unusable, kept, opened, restored
-from packtrain.trainer.session import load_data
 from tests.trainer.service.trainings import PRIMER, job_of
 
 Sealed = tuple[dict[str, Any], dict[str, bytes]]

@@ -2,9 +2,9 @@
 
 import pytest
 
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.folder.write import contents
 from packtrain.trainer.service.packs import LivePack
-from packtrain.trainer.session import load_data
 from tests.trainer.service.trainings import CASES, case_of, digests
 
 

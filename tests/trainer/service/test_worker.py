@@ -93,6 +93,7 @@ def test_sigterm_keeps_everything_and_another_process_goes_on_from_there(
     assert digests(server.files[1]) == left_by(*words)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("words", [PRIMER, (*CASES["mlp"][0], "seed=2")])
 def test_what_a_job_left_goes_on_with_more_steps(words: tuple[str, ...], tmp_path: Path) -> None:
     server, more = FakeServer(), (*words, "loop.steps=90")

@@ -3,8 +3,9 @@
     unshare --net --pid --fork --kill-child --mount-proc PYTHON tests/trainer/sweep/ray_alone.py [WORD]...
 
 Starts a cluster of one node, gives a sweep of the WORDs to Hydra's launcher, kills the worker of one pack in
-the middle, and lets resume= train the rest, where Ray itself starts a job again that is killed; lets tasks of
-Ray's join a second sweep, and kills one of these. said.json has the exit codes, and what the commands said.
+the middle, and lets resume= train the rest, where Ray itself starts a job again that is killed; gives the
+launcher a search, and kills a worker of its first round; lets tasks of Ray's join a second sweep, and kills
+one of these. said.json has the exit codes, and what the commands said.
 """
 
 import json
@@ -18,6 +19,11 @@ from typing import Any
 
 ADDRESS = "127.0.0.1:6399"
 SECONDS = 240
+PACKS = "data.seed=1,2,3"
+SEARCH = (
+    "search=optuna", "search.rounds=2", "search.runs_per_round=3",
+    "search.space={optimizer.lr: {low: 1e-4, high: 0.1, log: true}, loop.batch_size: {choices: [16, 32]}}",
+)  # fmt: skip
 LAUNCHER = (
     "hydra/launcher=ray",
     f"hydra.launcher.ray.init.address={ADDRESS}",
@@ -82,11 +88,11 @@ def kill_one(sweep: Path, pack: str) -> None:
     os.kill(until(lambda: [*holders(sweep / pack / ".lock")])[0], 9)
 
 
-def launched(log: str, *words: str) -> tuple[int, str]:
-    """A sweep whose job 1 is killed -> how its command ended."""
+def launched(log: str, sweep: str, pack: str, *words: str) -> tuple[int, str]:
+    """A sweep or a search a job of which is killed -> how its command ended."""
     with Path(log).open("w") as output:
         driver = subprocess.Popen(command(*words, *LAUNCHER), stdout=output, stderr=output)
-        kill_one(Path("launched"), "1")
+        kill_one(Path(sweep), pack)
         code = driver.wait(SECONDS)
     return code, Path(log).read_text()
 
@@ -95,16 +101,23 @@ def main() -> None:
     words = sys.argv[1:]
     start()
     once = "+hydra.launcher.ray.remote.max_retries=0", "hydra.sweep.dir=launched"
-    code, output = launched("launched.log", "-m", *words, *once)
+    code, output = launched("launched.log", "launched", "1", "-m", *words, PACKS, *once)
     finished = [str(file) for file in Path("launched").glob("*/result.json")]
     again = "resume=launched", "+hydra.launcher.ray.remote.max_retries=3"  # as is Ray's default
-    resumed, why = launched("resumed.log", *again)
+    resumed, why = launched("resumed.log", "launched", "1", *again)
+    once = "+hydra.launcher.ray.remote.max_retries=0", "hydra.run.dir=searched"
+    searched, search = launched("searched.log", "searched", "0-0", *words, *SEARCH, *once)
     tasks = subprocess.Popen(
-        [sys.executable, "-c", JOIN, ADDRESS, *words, f"join={Path('joined').absolute()}"]
+        [sys.executable, "-c", JOIN, ADDRESS, *words, PACKS, f"join={Path('joined').absolute()}"]
     )
     kill_one(Path("joined"), "0")
     said = {"killed": code, "output": output, "finished": finished, "resumed": resumed}
-    said |= {"why": why[-2000:], "joined": tasks.wait(SECONDS)}
+    said |= {
+        "searched": searched,
+        "search": search[-4000:],
+        "why": why[-2000:],
+        "joined": tasks.wait(SECONDS),
+    }
     Path("said.json").write_text(json.dumps(said))
 
 

@@ -47,6 +47,7 @@ def drawn() -> None:
 RECORDED = ("-m", *BRIEF, "monitor=default", "monitor.every=1", "optimizer=adam,adamw", "loop.steps=8", HERE)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("varied", ["seed=3", "optimizer.lr=0.03,1e30,0.01"])
 def test_the_picture_has_the_curves_of_all_packs_the_best_first(
     varied: str, cli: Command, drawn: None, tmp_path: Path
@@ -89,6 +90,7 @@ GATHERED = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("asked", GATHERED.values(), ids=GATHERED)
 def test_settings_are_those_of_all_packs(
     asked: tuple[str, ...], cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -27,6 +27,7 @@ def overrides_of(grid: Grid) -> list[list[str]]:
     return [[choice.override for choice in choices] for choices in grid.combinations()]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("override", "values"),
     [

@@ -1,4 +1,4 @@
-"""Sweeps on Ray, a third of whose jobs are killed, end with the table of an undisturbed one."""
+"""Sweeps and a search on Ray, jobs of which are killed, end with the table of an undisturbed one."""
 
 import json
 import os
@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import ROOT, Command
+from tests.trainer.sweep.ray_alone import PACKS, SEARCH
 from tests.trainer.sweep.test_join import TABLES
 from tests.trainer.sweep.test_sweep import QUICK
 
 PYTHON = ROOT / ".venv-ray" / "bin" / "python"
 ALONE = "unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"
 WORDS = (
-    "experiment=debug", "loop.steps=3000", "data.size=64", "loop.batch_size=16", *QUICK, "compute.device=cpu",
-    "checkpoint.every=100", "data.seed=1,2,3",
+    "experiment=debug", "loop.steps=2000", "data.size=64", *QUICK, "compute.device=cpu",
+    "checkpoint.every=100",
 )  # fmt: skip
 
 
@@ -29,7 +30,7 @@ def why_not() -> str:
 
 
 @pytest.mark.cluster
-def test_a_sweep_on_ray_a_third_of_which_is_killed(cli: Command, tmp_path: Path) -> None:
+def test_what_is_killed_on_ray_changes_no_table(cli: Command, tmp_path: Path) -> None:
     if reason := why_not():
         pytest.skip(reason)
     short = Path(os.environ.get("TMPDIR", "/tmp")) / f"ray-{os.getpid()}"  # a socket's path is short
@@ -51,7 +52,9 @@ def test_a_sweep_on_ray_a_third_of_which_is_killed(cli: Command, tmp_path: Path)
     assert "packtrain resume=launched trains what is left" in said["output"]
     assert said["resumed"] == 0, said["why"]
     assert said["joined"] == 0
-    assert cli("-m", *WORDS, "hydra.sweep.dir=whole").code == 0
-    for sweep in ("launched", "joined"):
+    assert said["searched"] == 0 and "another job goes on with it" in said["search"], said["search"]
+    assert cli("-m", *WORDS, PACKS, "hydra.sweep.dir=whole").code == 0
+    assert cli(*WORDS, *SEARCH, "hydra.run.dir=alone").code == 0
+    for folder, same in (("launched", "whole"), ("joined", "whole"), ("searched", "alone")):
         for table in TABLES:
-            assert (tmp_path / sweep / table).read_bytes() == (tmp_path / "whole" / table).read_bytes()
+            assert (tmp_path / folder / table).read_bytes() == (tmp_path / same / table).read_bytes()

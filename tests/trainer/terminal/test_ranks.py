@@ -12,7 +12,9 @@ import pytest
 
 from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.config.schema import ComputeConfig, Config
+from packtrain.trainer.ranks import launch as launching
 from packtrain.trainer.session import Session
+from packtrain.trainer.terminal.main import main
 from packtrain.trainer.terminal.ranks import devices_in, launched
 from scripts.trust.leavings import left_in
 from scripts.trust.ranks import children
@@ -45,6 +47,20 @@ def test_what_is_no_number_of_devices_is_refused(value: str) -> None:
         launched([f"compute.devices={value}"])
 
 
+def test_more_ranks_than_cores_could_carry_are_refused() -> None:
+    with pytest.raises(
+        UserError, match=r"is at most \d+ on this machine, for its cores and GPUs; got 100000"
+    ):
+        launched(["compute.devices=100000"])
+
+
+def test_jobs_of_a_launcher_have_one_device_each() -> None:
+    words = ["-m", "seed=1,2", "hydra/launcher=joblib", "compute.devices=2"]
+    with pytest.raises(UserError, match="with hydra/launcher=joblib others do, each on one device"):
+        launched(words)
+    assert launched([*words, "compute.devices=1"]) is None
+
+
 def test_a_rank_starts_no_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert launched(["compute.devices=8"]) is None
@@ -52,7 +68,7 @@ def test_a_rank_starts_no_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_session_starts_no_processes() -> None:
     pack = pack_of("experiment=debug", "compute.device=cpu", "compute.devices=2")
-    with pytest.raises(UserError, match=r"compute\.devices=2 is for the command"):
+    with pytest.raises(UserError, match=r"compute\.devices=2 starts processes where it is typed"):
         Session.prepare(pack)
 
 
@@ -111,11 +127,29 @@ def test_a_signal_ends_all_with_everything_written(to: str, number: str, code: i
 
 
 @pytest.mark.cluster
-def test_a_mistake_is_told_once(tmp_path: Path) -> None:
-    with command(tmp_path, *BRIEF, "loop.batch_size=1000000", "compute.devices=3") as agent:
+@pytest.mark.parametrize(
+    ("mistake", "sentence"),
+    [
+        ("loop.batch_size=1000000", "more than the 900 samples"),
+        ("compute.engine=step", "there is no field compute.engine"),
+    ],
+)
+def test_a_mistake_is_told_once(mistake: str, sentence: str, tmp_path: Path) -> None:
+    with command(tmp_path, *BRIEF, mistake, "compute.devices=3") as agent:
         said, _ = agent.communicate(timeout=SECONDS)
-    assert agent.returncode == 2 and said.count("more than the 900 samples") == 1
+    assert agent.returncode == 2 and said.count(sentence) == 1 and "Traceback" not in said
     assert not list(tmp_path.iterdir())
+
+
+def test_ranks_are_started_as_the_command_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the environment of the user's: what Hydra is told here would make them print tracebacks."""
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    monkeypatch.setattr(sys, "argv", ["packtrain", "compute.devices=2"])
+    seen = []
+    monkeypatch.setattr(launching, "launch", lambda *_: seen.append(os.environ.get("HYDRA_FULL_ERROR")) or 7)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 7 and seen == [None]
 
 
 @pytest.mark.cluster

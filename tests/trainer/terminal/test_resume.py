@@ -53,6 +53,7 @@ def killed(child: int, sweep: Path, packs: int, delay: float) -> None:
     os.waitpid(child, 0)
 
 
+@pytest.mark.thorough
 def test_a_killed_sweep_ends_as_an_uninterrupted_one(cli: Command, tmp_path: Path) -> None:
     sweep, delays = tmp_path / "sweep", random.Random(1)
     kept: dict[Path, int] = {}

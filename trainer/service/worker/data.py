@@ -15,7 +15,7 @@ from ...config.pack import Pack
 from ...config.schema import all_fields
 from ...data.dataset import Data, Dataset
 from ...data.discretion import discreet, kept_back
-from ...session import load_data
+from ...engines.prepare import load_data
 from ..data_folder import matching, within
 
 MOST_BYTES = 2 << 30

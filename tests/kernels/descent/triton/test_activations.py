@@ -36,6 +36,7 @@ def scratch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(triton_wide_source.AT_ONCE, "ieee", 512)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("activation", [name for name in BY_TORCH if name != "relu"])
 def test_every_activation(activation: str) -> None:
     check(training(2, 7, 3, activation=activation, **ONE))
@@ -49,6 +50,7 @@ def test_layers_in_registers(activation: str, widths: tuple[int, ...]) -> None:
     check(given)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.emulated
 @pytest.mark.parametrize("activation", ["gelu", "sqrt(abs(z))"])
 @pytest.mark.usefixtures("scratch")
@@ -73,12 +75,14 @@ def test_formats(product: str, hidden: int) -> None:
         )
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.emulated
 @pytest.mark.parametrize("widths", [(2, 7, 3), (3, 40, 2)])
 def test_nan_reaches_the_loss_and_the_gradient(widths: tuple[int, ...]) -> None:
     check_nan(with_nan(training(*widths, activation="tanh"), "input"), torch.float32)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("hidden", [5, 40])
 def test_packs_change_no_bit(hidden: int) -> None:
     given = training(2, hidden, 2, activation="gelu", order="own", size=20, batch=15, steps=(2,))
@@ -130,6 +134,7 @@ def test_a_wrong_layer_is_rejected(old: str, new: str) -> None:
     rejected(given, given.edited(old, new))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -87,6 +87,7 @@ def training(
     )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.emulated
 @pytest.mark.parametrize("optimizer", HYPER)
 def test_optimizers(optimizer: str, device: torch.device) -> None:
@@ -100,6 +101,7 @@ def test_orders(optimizer: str, order: str, device: torch.device) -> None:
     check(training(optimizer, order=order), device=device)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.emulated
 @pytest.mark.parametrize("loss", LOSSES)
 def test_losses(loss: str, device: torch.device) -> None:
@@ -112,12 +114,14 @@ def test_losses_in_float32(loss: str, device: torch.device) -> None:
     check(training(loss=loss, clip=False), torch.float32, device)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.emulated
 @pytest.mark.parametrize("loss", ["mse", "huber", "cross_entropy"])
 def test_weights_of_samples(loss: str, device: torch.device) -> None:
     check(training(loss=loss, weighted=True, order="own"), device=device)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.emulated
 @pytest.mark.parametrize(("size", "batch"), [(1, 1), (33, 33), (70, 64), (1300, 1030)])
 @pytest.mark.parametrize("order", ["shared", "own"])
@@ -137,6 +141,7 @@ def test_slices_change_no_bit() -> None:
     assert by_triton(given, torch.float32, each=2).equals(by_triton(given, torch.float32))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.emulated
 @pytest.mark.parametrize("order", ["shared", "own", "whole"])
 def test_runs_may_have_data_of_their_own(order: str) -> None:
@@ -203,6 +208,7 @@ def test_a_graph_of_many_values() -> None:
     check(given)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -223,6 +229,7 @@ def test_a_wrong_gradient_is_rejected(old: str, new: str, monkeypatch: pytest.Mo
         check(wrong)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
@@ -242,6 +249,7 @@ def test_a_wrong_update_is_rejected(name: str, old: str, new: str, monkeypatch: 
         check(given)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("old", "new"),
     [

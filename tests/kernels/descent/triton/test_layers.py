@@ -118,6 +118,7 @@ def scratch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triton_descent, "BLOCKS_A_CHUNK", 2)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.emulated
 @pytest.mark.parametrize("widths", [(1, 5, 7, 2), (9, 20, 1), (4, 2), (6, 3, 3, 3, 9)])
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
@@ -131,6 +132,7 @@ def test_other_losses(loss: str) -> None:
     check(training(2, 4, 3, loss=loss, steps=(2, 1)))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.emulated
 @pytest.mark.parametrize("widths", [(2, 5, 3), (3, 40, 2)])
 @pytest.mark.parametrize("loss", ["mse", "huber", "cross_entropy"])
@@ -157,6 +159,7 @@ def test_formats(product: str, widths: tuple[int, ...]) -> None:
         assert_near(getattr(found, name), getattr(expected, name), format_)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.emulated
 @pytest.mark.parametrize(
     "given",
@@ -172,6 +175,7 @@ def test_layers_in_scratch_memory(given: dict[str, Any]) -> None:
     check(training(*given.pop("widths"), **{"size": 200, "batch": 150, **given}))
 
 
+@pytest.mark.sampled
 @pytest.mark.emulated
 @pytest.mark.parametrize("where", ["weight", "input"])
 @pytest.mark.parametrize(
@@ -181,6 +185,7 @@ def test_nan_reaches_the_loss_and_the_gradient(widths: tuple[int, ...], loss: st
     check_nan(with_nan(training(*widths, loss=loss), where), torch.float32)
 
 
+@pytest.mark.sampled
 @pytest.mark.emulated
 @pytest.mark.parametrize("where", ["weight", "input"])
 @pytest.mark.parametrize(("product", "itemsize"), [("ieee", 8), ("tf32", 4), ("bf16", 4)])
@@ -204,6 +209,7 @@ def test_a_layer_that_loses_nan_is_rejected(old: str, new: str, widths: tuple[in
         check_nan(wrong)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("scratch")
 def test_a_layer_in_scratch_memory_that_loses_nan_is_rejected() -> None:
     given = with_nan(training(2, 20, 7, 3), "weight")
@@ -221,6 +227,7 @@ def test_float32_is_float64_rounded(hidden: int, device: torch.device) -> None:
     check(training(2, hidden, 2, loss="cross_entropy", runs=1, steps=(2,)), torch.float32, device)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.emulated
 @pytest.mark.parametrize(
     "given",
@@ -250,6 +257,7 @@ def test_products_in_float32_are_not_those_of_float64(a: str, b: str, total: str
         check(rounded)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.emulated
 @pytest.mark.parametrize(("hidden", "dtype"), [(5, torch.float32), (33, torch.float32), (5, torch.float64)])
 def test_slices_and_packs_change_no_bit(hidden: int, dtype: torch.dtype) -> None:
@@ -261,6 +269,7 @@ def test_slices_and_packs_change_no_bit(hidden: int, dtype: torch.dtype) -> None
     assert by_triton(given.of(slice(1, 2)), dtype).equals(whole.of(slice(1, 2)))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.emulated
 @pytest.mark.parametrize(
     ("product", "dtype"), [("ieee", torch.float32), ("bf16", torch.float32), ("ieee", torch.float64)]
@@ -294,6 +303,7 @@ def test_diverging_neighbours_change_no_bit() -> None:
     )
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -313,6 +323,7 @@ def test_a_wrong_gradient_is_rejected(old: str, new: str, monkeypatch: pytest.Mo
         check(wrong)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -334,6 +345,7 @@ def test_a_wrong_layer_is_rejected(old: str, new: str, monkeypatch: pytest.Monke
         check(wrong)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("old", "new"),
     [

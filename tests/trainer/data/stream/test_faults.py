@@ -17,8 +17,8 @@ from packtrain.kernels.common.errors import UserError
 from packtrain.trainer.config.pack import make_pack
 from packtrain.trainer.config.schema import Config
 from packtrain.trainer.console import training
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.folder.checkpoint import newest
-from packtrain.trainer.session import load_data
 from tests.trainer.data.stream.streaming import FORMATS, columns, config, prepared, write
 
 
@@ -171,6 +171,7 @@ def _touched(file: Path) -> None:
     os.utime(file, ns=(1, 1))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

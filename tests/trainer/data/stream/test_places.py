@@ -12,7 +12,7 @@ from packtrain.trainer.config.pack import make_pack
 from packtrain.trainer.data.stream.places import places
 from packtrain.trainer.data.stream.shuffle import shuffle
 from packtrain.trainer.data.stream.streamed import Streamed
-from packtrain.trainer.session import load_data
+from packtrain.trainer.engines.prepare import load_data
 from packtrain.trainer.terminal.shuffle import read_shuffle
 from tests.trainer.data.stream.streaming import ROWS, columns, config, outcome, prepared, write
 

@@ -13,7 +13,7 @@ from packtrain.trainer.data.order import BlockOrder, Order
 from packtrain.trainer.data.stream.arrays import PAGE
 from packtrain.trainer.data.stream.rings import SharedRing, StepRing, ring_of
 from packtrain.trainer.data.stream.streamed import Stream, Streamed
-from packtrain.trainer.session import load_data
+from packtrain.trainer.engines.prepare import load_data
 from tests.trainer.data.stream.streaming import ROWS, config, write
 
 BATCH, CPU = 37, torch.device("cpu")

@@ -14,7 +14,8 @@ from packtrain.trainer.config.schema import LoopConfig, ModelConfig
 from packtrain.trainer.console import training
 from packtrain.trainer.data.stream.rings import ring_of
 from packtrain.trainer.data.stream.streamed import Streamed
-from packtrain.trainer.session import Session, load_data
+from packtrain.trainer.engines.prepare import load_data
+from packtrain.trainer.session import Session
 from tests.trainer.data.stream.streaming import FORMATS, ROWS, config, outcome, prepared, write
 from tests.trainer.sessions import drive
 
@@ -36,6 +37,7 @@ def in_memory(files: dict[str, Path]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("engine", ["fused", "step"])
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_bits_are_those_of_data_in_memory(
@@ -86,6 +88,7 @@ def test_a_scaled_stream_trains_as_its_samples_in_memory(files: dict[str, Path])
     assert outcome(prepared(given, data)) == outcome(prepared(given, whole))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("kind", "engine"), [("npy", "fused"), ("npz", "step"), ("safetensors", "fused")])
 def test_all_samples_are_shuffled_where_single_rows_are_read(
     kind: str, engine: str, files: dict[str, Path]

@@ -89,6 +89,7 @@ def test_data_that_are_sent_along_are_trained_on(service: Service) -> None:
     assert best and round(best["parameters"]["b"]["value"], 6) == 2.0
 
 
+@pytest.mark.thorough
 def test_optunas_trials_are_a_packed_sweep(service: Service) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     (code,) = (block for block in re.findall(r"```python\n(.*?)```", GUIDE, flags=re.S) if "optuna" in block)
