@@ -7,7 +7,7 @@ case is a process of its own; `mosaic` is a Python that has mosaicml-streaming, 
 Files are read twice: `from` the page cache, and from the disk, as those are that are larger than memory.
 
 What trains is a linear equation of all columns but one. Compared with it is
-- `reading`: the file as it lies, into one buffer, as NumPy's columns of Parquet: what the disk and the decoder
+- `reading`: the file as it lies, into one buffer, or as columns of Parquet: what the disk and the decoder
   allow. Of an array in the page cache that is copying memory, beside which no arithmetic is quick.
 - `shuffling`: reading that does what a training needs, by NumPy and pyarrow: blocks in a drawn order into a
   window, and minibatches of its rows in a drawn order. The training does it all, and trains.
