@@ -35,11 +35,11 @@ FITS = "fits"  # the word that lets the command compile what fits need, alone
 
 def main() -> None:
     """Runs every loop once."""
-    descents()
-    fits()
+    _descents()
+    _fits()
 
 
-def descents() -> None:
+def _descents() -> None:
     """Runs the loops of trainings, for each type of numbers: float32, float64, and classes."""
     for dtype in (torch.float32, torch.float64):
         ones = torch.ones(1, 1, dtype=dtype)
@@ -80,7 +80,7 @@ def _descend(graph: Graph, inputs: Tensor, targets: Tensor, loss: str) -> None:
     descent.advance(Block(0, data, inputs.new_ones(1, 3, 1), index), slice(0, 1))
 
 
-def fits() -> None:
+def _fits() -> None:
     """Runs the loops of fits, alone and joint."""
     ones = torch.ones(1, 1, dtype=torch.float64)
     problem = Problem(ones, ones)
@@ -101,17 +101,17 @@ def _tell() -> None:
         print(problem)
 
 
-def command(words: list[str]) -> int:
+def _command(words: list[str]) -> int:
     """All of it in two processes, or with the word FITS a part of it -> the exit code.
 
     A process that is ended is so with the other.
     """
     if words == [FITS]:
-        fits()
+        _fits()
         return 0
     with subprocess.Popen([sys.executable, "-m", "packtrain.kernels.warm", FITS]) as other:
         try:
-            descents()
+            _descents()
         except BaseException:
             other.terminate()
             raise
@@ -119,4 +119,4 @@ def command(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(command(sys.argv[1:]))
+    sys.exit(_command(sys.argv[1:]))

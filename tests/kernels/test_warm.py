@@ -42,8 +42,8 @@ def test_a_training_finds_all_compiled(overrides: tuple[str, ...]) -> None:
 
 def test_the_command_compiles_fits_in_a_process_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
-    monkeypatch.setattr(warm, "descents", lambda: done.append("descents"))
-    monkeypatch.setattr(warm, "fits", lambda: done.append("fits"))
-    assert warm.command([warm.FITS]) == 0 and done == ["fits"]
+    monkeypatch.setattr(warm, "_descents", lambda: done.append("descents"))
+    monkeypatch.setattr(warm, "_fits", lambda: done.append("fits"))
+    assert warm._command([warm.FITS]) == 0 and done == ["fits"]
     monkeypatch.setattr(sys, "executable", "false")
-    assert warm.command([]) == 1 and done == ["fits", "descents"]
+    assert warm._command([]) == 1 and done == ["fits", "descents"]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packtrain.kernels.random import Purpose, epoch_keys, permutation
-from packtrain.kernels.random.numba_permutation import samples
+from packtrain.kernels.random.numba_permutation import lay, samples
 from tests.strategies import few
 
 
@@ -24,3 +24,15 @@ def test_a_stretch_of_a_stream(size: int, start: int, count: int, seed: int) -> 
     index = np.empty(count, np.int64)
     samples(keys.numpy(), start // size, size, start, index)
     assert np.array_equal(index, expected.numpy())
+
+
+@few
+@given(sizes=st.lists(st.integers(1, 40) | st.just(3000), min_size=1, max_size=60), seed=st.integers(0, 99))
+def test_places_in_a_window_lie_in_its_segments(sizes: list[int], seed: int) -> None:
+    inside, size = np.cumsum([0, *sizes[:-1]]), sum(sizes)
+    drawn = np.random.default_rng(seed)
+    rows, places = drawn.integers(0, 1 << 40, len(sizes)), drawn.permutation(size)[:1024]
+    segment = np.searchsorted(inside, places, side="right") - 1
+    expected = rows[segment] + places - inside[segment]
+    lay(inside, rows, size, places)
+    assert np.array_equal(places, expected)

@@ -2,8 +2,11 @@
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
@@ -122,6 +125,17 @@ class ArrayRows:
             return False
         self.lying[array].into(self.file, start, rows)
         return True
+
+    def expect(self, names: Sequence[str], start: int, stop: int) -> None:
+        if not isinstance(self.place.files, LocalFileSystem) or not hasattr(os, "posix_fadvise"):
+            return
+        with suppress(OSError), Path(self.place.path).open("rb", buffering=0) as file:
+            for name in {self.columns[name][0] for name in names}:
+                lying = self.lying[name]
+                size = lying.width * lying.dtype.itemsize
+                if not lying.by_columns:
+                    span = lying.offset + start * size, (stop - start) * size
+                    os.posix_fadvise(file.fileno(), *span, os.POSIX_FADV_WILLNEED)
 
     def lies_apart(self, names: Sequence[str]) -> bool:
         arrays = [self.lying[self.columns[name][0]] for name in names]

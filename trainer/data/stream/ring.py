@@ -62,6 +62,10 @@ class Ring(ABC):
     def parts(self, window: int) -> Iterator[Part]:
         """What a window is read in."""
 
+    @abstractmethod
+    def expect(self, window: int) -> None:
+        """Lets the system bring what a window needs from the disk meanwhile, where it knows how."""
+
     def indices(self, start: int, stop: int) -> Tensor:
         """Where the samples of steps start..stop-1 will lie: [S, B]."""
         batch, device = self.batch, self.order.device
@@ -104,6 +108,7 @@ class Ring(ABC):
     def _read(self, window: int) -> None:
         """Reads a window into its slot, part after part."""
         self.stream.source.check()
+        self.expect(window + 1)
         at = self.place(window)
         for size, write in self.parts(window):
             room = self.samples.part(at, at + size)
@@ -141,6 +146,10 @@ class BlockRing(Ring):
 
     def windows(self, which: range) -> Windows:
         return self.order.windows(which, self.place)
+
+    def expect(self, window: int) -> None:
+        for block in self.order.blocks_of(window):
+            self.stream.expect(block)
 
     def parts(self, window: int) -> Iterator[Part]:
         for block in self.order.blocks_of(window):

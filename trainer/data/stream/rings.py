@@ -34,6 +34,9 @@ class StepRing(Ring):
     def within(self, step: int) -> int:
         return step - step % self.steps + self.steps
 
+    def expect(self, window: int) -> None:
+        """Nothing: single rows come when they are read."""
+
     def windows(self, which: range) -> Windows:
         here = torch.tensor([*which])
         sizes, places = torch.full_like(here, self.capacity), torch.tensor(list(map(self.place, which)))
@@ -61,6 +64,10 @@ class SharedRing(BlockRing):
     @property
     def read_at_once(self) -> int:
         return self.capacity
+
+    def expect(self, window: int) -> None:
+        if not self.stream.lies_apart:
+            super().expect(window)
 
     def indices(self, start: int, stop: int) -> Tensor:
         count = len(self.own)

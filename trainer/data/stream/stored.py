@@ -30,6 +30,10 @@ class Stored(Protocol):
         """Reads the columns of these names into `rows` [stop - start, K], where they lie so: False if not."""
         ...
 
+    def expect(self, names: Sequence[str], start: int, stop: int) -> None:
+        """Lets the system bring rows start..stop-1 from the disk meanwhile, where it knows how."""
+        ...
+
     def lies_apart(self, names: Sequence[str]) -> bool:
         """Whether single rows of these columns are read without those beside them."""
         ...

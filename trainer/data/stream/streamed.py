@@ -43,6 +43,12 @@ class Stream:
         """Whether single samples are read without those beside them."""
         return all(file.lies_apart(self.recipe.names) for file in self.source.files)
 
+    def expect(self, block: int) -> None:
+        """Lets the system bring a block from the disk meanwhile."""
+        span = self.spans[block]
+        for file, begin, end in self.source.parts(span.start, span.stop):
+            file.expect(self.recipe.names, begin, end)
+
     def write(self, block: int, room: Room, first: int = 0, stop: int | None = None) -> None:
         """Writes samples first..stop-1 of a block into room on the CPU."""
         span, names = self.spans[block], self.recipe.names
