@@ -15,7 +15,8 @@ from ...kernels.random.windows import Windows
 BLOCK = 1 << 16  # samples of a block, where nothing else is said
 FEWEST = 1 << 20  # samples of a window, likewise
 TOGETHER = 16  # blocks of a window, likewise
-KNOWN = 4  # epochs whose blocks are kept in mind
+KNOWN = 4  # epochs whose blocks are kept in mind, and more of few blocks
+KNOWN_BLOCKS = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ class BlockOrder(Order):
         epoch = self.known.get(number)
         if epoch is None:  # a thread that reads ahead asks, too: what it has asked for stays its own
             epoch = self.known[number] = self._epoch(number)
-            for old in [*self.known][:-KNOWN]:
+            for old in [*self.known][: -max(KNOWN, KNOWN_BLOCKS // len(epoch.blocks))]:
                 self.known.pop(old, None)
         return epoch
 
@@ -199,7 +200,7 @@ class BlockOrder(Order):
         count = len(self.blocks.sizes)
         places = torch.arange(number * count, (number + 1) * count)
         order = list(range(count))
-        if self.seeds is not None:
+        if self.seeds is not None and count > 1:
             order = permutation(self.seeds.cpu(), Purpose.BLOCKS, places, count).tolist()
         ends = list(accumulate((self.blocks.sizes[block] for block in order), initial=0))
         return Epoch(order, [ends[bound] for bound in self.blocks.bounds()])
