@@ -6,21 +6,15 @@
 # Without CUDA's libraries, Triton and gcc; URL is the index of PyTorch's CPU builds, which its page "Get Started" names.
 ARG BASE=python:3.11-slim
 
-FROM ${BASE} AS build
+FROM scratch AS source
 ARG VARIANT=cuda
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-COPY scripts/image/${VARIANT}.txt /src/requirements.txt
-RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
-    python3 -m venv /build \
-    && grep '^setuptools==' /src/requirements.txt >/src/setuptools.txt \
-    && /build/bin/pip install --require-hashes --no-deps --requirement /src/setuptools.txt
-COPY pyproject.toml README.md LICENSE /src/
-COPY conf /src/conf
-COPY kernels /src/kernels
-COPY trainer /src/trainer
-COPY .src /src/.src
-COPY docs/reference/formulas.md /src/docs/reference/formulas.md
-RUN /build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheel /src
+COPY scripts/image/${VARIANT}.txt /locked/requirements.txt
+COPY pyproject.toml README.md LICENSE /packtrain/
+COPY conf /packtrain/conf
+COPY kernels /packtrain/kernels
+COPY trainer /packtrain/trainer
+COPY .src /packtrain/.src
+COPY docs/reference/formulas.md /packtrain/docs/reference/formulas.md
 
 FROM ${BASE}
 ARG VARIANT=cuda
@@ -35,19 +29,23 @@ RUN if [ "$VARIANT" = cuda ]; then \
 # Nothing comes in without its hash: what has no wheel is built by the setuptools of this list. Tests (astropy imports its
 # own), torch's programs but for the one that it starts, and the headers for extensions are left out. Bytecode is made by
 # all processors at once; some files are templates, which have none.
-RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=bind,from=build,source=/src,target=/src \
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=bind,from=source,source=/locked,target=/locked \
     export PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_DEPS=1 PIP_REQUIRE_HASHES=1 PIP_NO_COMPILE=1 \
     && python3 -m venv /opt/packtrain \
-    && /opt/packtrain/bin/pip install --requirement /src/setuptools.txt \
+    && grep '^setuptools==' /locked/requirements.txt >/tmp/setuptools.txt \
+    && /opt/packtrain/bin/pip install --requirement /tmp/setuptools.txt && rm /tmp/setuptools.txt \
     && /opt/packtrain/bin/pip install --no-build-isolation ${INDEX:+--extra-index-url "$INDEX"} \
-        --requirement /src/requirements.txt \
+        --requirement /locked/requirements.txt \
     && cd /opt/packtrain/lib/python3*/site-packages \
     && rm -rf torch/test torch/include pyarrow/include pyarrow/src \
     && find torch/bin -type f ! -name torch_shm_manager -delete \
     && find . -type d -name tests ! -path './astropy/*' -prune -exec rm -rf {} + \
     && { /opt/packtrain/bin/python -m compileall -q -j 0 . >/dev/null || true; }
-RUN --mount=type=bind,from=build,source=/wheel,target=/wheel \
-    /opt/packtrain/bin/pip install --no-cache-dir --no-index --no-deps /wheel/*.whl
+# Built of a copy, since it writes beside the sources.
+RUN --mount=type=bind,from=source,source=/packtrain,target=/source \
+    cp -r /source /tmp/packtrain \
+    && /opt/packtrain/bin/pip install --no-cache-dir --no-index --no-deps --no-build-isolation /tmp/packtrain \
+    && rm -r /tmp/packtrain
 
 # A number, so that Kubernetes sees that it isn't root.
 USER 1000

@@ -188,6 +188,7 @@ def test_an_import_the_other_way_would_be_found(name: str, code: str) -> None:
     assert strays(name, trees()[name]) == [] and len(strays(name, planted)) == 1
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "code",
     [

@@ -50,6 +50,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_one_sentence_and_exit_2(mistake: str, cli: Command, tmp_path: Path) -> None:
     ended = cli(*BRIEF, mistake)

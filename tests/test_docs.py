@@ -143,6 +143,7 @@ def test_the_pages_have_commands() -> None:
     assert any(command.startswith("-m ") for command in COMMANDS)
 
 
+@pytest.mark.sampled(25)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_on_the_pages_asks_for_what_can_be_trained(
     command: str, monkeypatch: pytest.MonkeyPatch

@@ -62,6 +62,7 @@ EXEMPT = {
 }
 
 
+@pytest.mark.sampled(220)
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_print_what_they_say(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     ended = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)

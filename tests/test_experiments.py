@@ -19,7 +19,7 @@ SMALL = {
 }
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("experiment", ALONE)
 def test_every_experiment_runs_and_its_export_does_so_again(
     experiment: str, cli: Command, tmp_path: Path

@@ -16,6 +16,7 @@ def no_constant(word: str) -> None:
     pytest.fail(f"{word} in result.json")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "overrides",
     [
@@ -154,6 +155,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize(
     ("overrides", "message"), REFUSED, ids=[" ".join(overrides)[:50] for overrides, _ in REFUSED]
 )

@@ -29,6 +29,7 @@ def test_every_line_of_a_table_is_read() -> None:
     assert example.given in [row.given for row in of_rows()]
 
 
+@pytest.mark.sampled(50)
 @each_formula
 def test_a_formula_has_the_right_slopes(formula: Formula) -> None:
     graph, parameters, inputs = formula.graph, formula.values(formula.truth), formula.inputs(40)

@@ -65,6 +65,7 @@ def test_a_pod_is_as_the_page_says(name: str) -> None:
     assert {*requests} == {"cpu", "memory"} and "memory" in limits
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", [name for name in PODS if not name.startswith("service")])
 def test_its_command_can_be_trained(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)

@@ -19,6 +19,7 @@ def test_every_line_shape_of_lmfit_is_on_the_page() -> None:
     assert {name: written.count(name) for name in written} == dict.fromkeys(lineshapes.functions, 1) | forms
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize("backend", ["reference", "numba"])
 @pytest.mark.parametrize(
     ("name", "form", "shape"), SHAPES, ids=[f"{name} {form}" for name, form, _ in SHAPES]

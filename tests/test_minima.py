@@ -81,8 +81,7 @@ def test_what_is_fixed_needs_no_derivative(backend: str, cli: Command, tmp_path:
     assert values(run) == pytest.approx({"a": 0.7, "n": 3}) and run["fit"]["fixed"] == ["n"]
 
 
-@pytest.mark.sampled(1)
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", [pytest.param("reference", marks=pytest.mark.thorough), "numba"])
 def test_a_wall_of_refused_steps_is_no_minimum(backend: str, cli: Command, tmp_path: Path) -> None:
     cli(*FIT, *EXPLODING, f"compute.backend={backend}", "loop.steps=2000")
     (run,) = result_in(tmp_path / "out")["run"]

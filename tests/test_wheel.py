@@ -99,6 +99,7 @@ def test_it_holds_one_package_with_all_its_files(wheel: Path) -> None:
     assert names == expected | {f"{OURS}/py.typed", f"{OURS}/formulas.md"}
 
 
+@pytest.mark.thorough
 def test_it_is_imported_beside_hugging_face_kernels(environment: Path, tmp_path: Path) -> None:
     done = run(environment / "bin" / "python", tmp_path, "-c", IMPORTS)
     assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ import os
 from collections import defaultdict
 
 import pytest
+from hypothesis import settings
 
 FEWER = "PACKTRAIN_FEWER_EXAMPLES"  # set in a default run
 RUNS_ELSEWHERE = "gpu", "cluster", "only_emulated"
@@ -13,6 +14,8 @@ def choose_examples(config: pytest.Config) -> None:
     """`-m thorough` runs the tests with this marker, and those of Hypothesis with all their examples."""
     marks = config.option.markexpr
     os.environ[FEWER] = "1" if "not thorough" in marks else ""
+    settings.register_profile("packtrain", max_examples=examples(100), deadline=None)
+    settings.load_profile("packtrain")
     if marks == "thorough":
         config.option.markexpr = "(thorough or hypothesis) and not gpu and not cluster and not only_emulated"
 

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-STEPS, EVERY = 2000, 50
+STEPS, EVERY = 1500, 50
 TRAINING = (
     "experiment=primer", "data.size=1000", "engine=step", f"checkpoint.every={EVERY}", "monitor=quiet",
     "compute.device=cpu",

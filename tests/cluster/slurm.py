@@ -12,6 +12,7 @@ from pathlib import Path
 
 PROGRAMS = "munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch"
 NODES = "one", "two"
+UNENDED = {"CONFIGURING", "PENDING", "RUNNING", "COMPLETING", "REQUEUED"}  # states of jobs
 SECONDS = 300.0  # until what is waited for is given up
 CONF = """
 ClusterName=loopback
@@ -130,9 +131,16 @@ class Slurm:
         (folder / "job.sh").write_text(f"#!/bin/bash\n{script}\n")
         return self.run("sbatch", "--parsable", *options, "job.sh", *words, folder=folder).strip()
 
-    def state(self, job: str) -> str:
-        """The state of a job, as RUNNING."""
-        return self.run("squeue", "-h", "-t", "all", "-j", job, "-o", "%T").strip()
+    def ended(self, job: str) -> list[str]:
+        """How a job, or each task of an array, has ended, as COMPLETED; waits for it."""
+        states: list[str] = []
+
+        def have_ended() -> bool:
+            states[:] = self.run("squeue", "-h", "-r", "-t", "all", "-j", job, "-o", "%T").split()
+            return not UNENDED & {*states}
+
+        wait(have_ended, f"job {job} doesn't end")
+        return sorted(states)
 
     def start_at_once(self, job: str) -> None:
         """A job that was requeued waits for its credentials to expire: not any longer than it must."""

@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,22 +81,44 @@ def test_what_is_resumed_ends_with_the_table_of_an_undisturbed_sweep(
         assert (base / "disturbed" / name).read_bytes() == (undisturbed / name).read_bytes()
 
 
-@pytest.mark.parametrize("by", ["requeue", "signal"])
-def test_a_requeued_batch_job_goes_on_in_its_folder(
-    by: str, slurm: Slurm, tmp_path: Path, undisturbed: Path
-) -> None:
-    """The signal is the one that comes before the time is up, by --signal=B:USR1@120."""
+AGAIN = {"requeue": ["scontrol", "requeue"], "signal": ["scancel", "--batch", "--signal=USR1"]}
+
+
+@pytest.fixture(scope="module")
+def requeued(slurm: Slurm, base: Path) -> Mapping[str, str]:
+    """Batch jobs that start twice, each in a folder with the name of what interrupts it -> their numbers.
+
+    The signal is the one that comes before the time is up, by --signal=B:USR1@120.
+    """
     training = f"{PACKTRAIN} {' '.join(BRIEF[:-1])} 'pack.over={{seed: \"1,2\"}}' data.seed=1"
     script = f"trap 'kill -USR1 $!; wait $!; scontrol requeue $SLURM_JOB_ID' USR1\n{training} &\nwait $!"
-    job = slurm.submit(script, tmp_path, "--requeue", "--open-mode=append", "--output=log")
-    wait(lambda: saved(next(tmp_path.glob("outputs/primer/*"), tmp_path)), "it has saved nothing")
-    slurm.run(*(["scancel", "--batch", "--signal=USR1"] if by == "signal" else ["scontrol", "requeue"]), job)
-    slurm.start_at_once(job)
-    wait(lambda: slurm.state(job) == "COMPLETED", f"{slurm.run('squeue', '-t', 'all')}")
-    (folder,) = tmp_path.glob("outputs/primer/*")
-    log = (tmp_path / "log").read_text()
-    assert f"packtrain: job {job} starts again, and goes on in {folder.relative_to(tmp_path)}" in log
-    assert "going on from step" in log
+    jobs: dict[str, str] = {}
+    for by in AGAIN:
+        (base / by).mkdir()
+        jobs[by] = slurm.submit(script, base / by, "--requeue", "--open-mode=append", "--output=log")
+    waiting = dict(jobs)
+    while waiting:
+        wait(lambda: any(map(_has_saved, [base / by for by in waiting])), "no batch job saves anything")
+        by = next(by for by in waiting if _has_saved(base / by))
+        slurm.run(*AGAIN[by], waiting.pop(by))
+    for job in jobs.values():
+        slurm.start_at_once(job)
+    return jobs
+
+
+def _has_saved(folder: Path) -> bool:
+    return any(map(saved, folder.glob("outputs/primer/*")))
+
+
+@pytest.mark.parametrize("by", AGAIN)
+def test_a_requeued_batch_job_goes_on_in_its_folder(
+    by: str, slurm: Slurm, base: Path, requeued: Mapping[str, str], undisturbed: Path
+) -> None:
+    job, log = requeued[by], base / by / "log"
+    assert slurm.ended(job) == ["COMPLETED"], log.read_text()
+    (folder,) = (base / by).glob("outputs/primer/*")
+    again = f"packtrain: job {job} starts again, and goes on in {folder.relative_to(base / by)}"
+    assert again in log.read_text() and "going on from step" in log.read_text()
     assert (result_in(folder)["steps"], result_in(folder)["interrupted"]) == (STEPS, False)
     for name in ("runs.csv", "curves.parquet", "model.safetensors"):
         assert (folder / name).read_bytes() == (undisturbed / "1" / name).read_bytes()
@@ -105,7 +127,7 @@ def test_a_requeued_batch_job_goes_on_in_its_folder(
 def test_a_job_that_isn_t_requeued_has_a_new_folder(slurm: Slurm, tmp_path: Path) -> None:
     line = f"{PACKTRAIN} experiment=debug monitor=quiet compute.device=cpu"
     job = slurm.submit(f"{line} &\n{line}\nwait", tmp_path)
-    wait(lambda: slurm.state(job) == "COMPLETED", f"{slurm.run('squeue', '-t', 'all')}")
+    assert slurm.ended(job) == ["COMPLETED"]
     assert len(list(tmp_path.glob("outputs/debug/*"))) == 2
 
 
@@ -118,8 +140,7 @@ def test_tasks_of_an_array_share_a_sweep_and_one_is_killed(
     )
     wait(lambda: len(list(tmp_path.glob("sweep/*/checkpoint/step-*.safetensors"))) > 1, "they save nothing")
     slurm.run("scancel", "--signal=KILL", f"{tasks}_1")
-    ended = "COMPLETED", "COMPLETED", "FAILED"
-    wait(lambda: tuple(sorted(slurm.state(tasks).split())) == ended, f"{slurm.run('squeue', '-t', 'all')}")
+    assert slurm.ended(tasks) == ["CANCELLED", "COMPLETED", "COMPLETED"]
     for name in ("runs.csv", "curves.parquet", "model.safetensors"):
         files = [file.relative_to(undisturbed) for file in undisturbed.rglob(name)]
         for file in files:

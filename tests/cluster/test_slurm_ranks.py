@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.jobs import BRIEF
-from tests.cluster.slurm import Slurm, free_ports, wait
+from tests.cluster.slurm import Slurm, free_ports
 from tests.helpers import ROOT, result_in
 
 pytestmark = pytest.mark.cluster
@@ -29,8 +29,7 @@ def script() -> str:
 def test_two_nodes_train_one_pack(slurm: Slurm, tmp_path: Path, undisturbed: Path) -> None:
     words = [*BRIEF[:-1], "data.seed=1", 'pack.over={seed: "1,2"}', "hydra.run.dir=out"]
     job = slurm.submit(script(), tmp_path, "--output=log", words=words)
-    wait(lambda: slurm.state(job) not in ("PENDING", "RUNNING", "COMPLETING"), slurm.run("squeue"))
-    assert slurm.state(job) == "COMPLETED", (tmp_path / "log").read_text()
+    assert slurm.ended(job) == ["COMPLETED"], (tmp_path / "log").read_text()
     assert result_in(tmp_path / "out")["ranks"] == 2
     for name in ("runs.csv", "curves.parquet", "model.safetensors"):
         assert (tmp_path / "out" / name).read_bytes() == (undisturbed / "1" / name).read_bytes()

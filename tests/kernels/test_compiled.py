@@ -11,6 +11,7 @@ from packtrain.kernels.language import Graph
 from packtrain.kernels.language.ops import FUNCTIONS
 from tests.compile_ahead import Report, compiled
 from tests.strategies import few, graphs
+from tests.thorough import examples
 
 PRIMER = ["xx = xa^2", "xy = ab*xx + ac*xa", "xz = bc*xx + xy", "xw = cd*xx + xz^3"]
 PEAKS = [f"x{i} = a{i}*exp(-((xa - b{i})^2 + (xb - c{i})^2)/d{i}^2)" for i in range(8)]
@@ -268,6 +269,7 @@ def test_quantize(dtype: str) -> None:
     sound({"case": "quantize", "dtype": dtype})
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("half", [0, 1])
 def test_fifty_random_graphs(half: int) -> None:
     drawn: list[dict[str, Any]] = []
@@ -281,7 +283,7 @@ def test_fifty_random_graphs(half: int) -> None:
         )
 
     draw()
-    assert len(drawn) >= 50
+    assert len(drawn) >= examples(50)
     sound(*drawn[half::2])
 
 

@@ -19,6 +19,7 @@ def test_each_table_is_held() -> None:
     assert set(TABLES) <= set(HELD) and len(QUICK) > 7
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", QUICK)
 def test_the_script_makes_what_is_held(name: str) -> None:
     assert TABLES[name]()[0] == HELD[name]

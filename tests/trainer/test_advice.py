@@ -177,7 +177,7 @@ def last_of_each(overrides: Any) -> list[str]:
     return list({each.partition("=")[0]: each for each in overrides}.values())
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(("overrides", "advice", "changes"), CASES)
 def test_advice_that_is_followed_serves(
     overrides: tuple[str, ...],

@@ -73,6 +73,7 @@ def test_axes_that_are_not_there_are_refused(group: str, cli: Command, tmp_path:
     assert ended.code == 2 and "takes an array of" in ended.err and "y 3x4x9" in ended.err
 
 
+@pytest.mark.thorough
 def test_every_door_takes_a_cube(cli: Command, tmp_path: Path) -> None:
     t, y, _ = cube()
     np.savez(tmp_path / "cube.npz", t=t, y=y)

@@ -77,7 +77,7 @@ READ_BY = {
 }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", READ_BY)
 def test_a_file_of_something_else_is_one_sentence(name: str, honest: Path, cli: Command) -> None:
     file = honest / name

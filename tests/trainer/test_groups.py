@@ -84,7 +84,7 @@ def test_a_group_trains_as_if_it_were_alone(way: tuple[str, ...]) -> None:
         assert (row["loss"], row["metrics"]) == (rows[2 * place + 1]["loss"], rows[2 * place + 1]["metrics"])
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("backend", ["numba", "reference", "triton"])
 @pytest.mark.parametrize("loss", ["sse", "huber"])
 def test_a_group_is_fitted_as_if_it_were_alone(backend: str, loss: str) -> None:
@@ -220,6 +220,7 @@ def test_several_columns_are_one_key(cli: Command, tmp_path: Path) -> None:
     assert values[1] == {"plate": "p", "group.index": 2}  # runs.csv has a column index of its own
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("group", "sentence"),
     [

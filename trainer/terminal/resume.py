@@ -10,6 +10,7 @@ from ..folder.command import read_command
 from ..folder.plan import FILE, Plan, read_plan
 
 WORD = "resume="
+LAUNCHER = "hydra/launcher"
 
 
 def resumed(arguments: list[str]) -> list[str]:
@@ -38,9 +39,15 @@ def resumed(arguments: list[str]) -> list[str]:
     _go_to(Path(command.cwd))
     name = ["--config-name", command.config_name]
     dirs = [word for path in command.config_dirs for word in ("--config-dir", path)]
+    return [*mode, *name, *dirs, *_kept(command.typed, added), *added, f"{folder}={quoted(str(root))}"]
+
+
+def _kept(typed: list[str], added: list[str]) -> list[str]:
+    """What was typed and isn't given anew; a launcher takes the fields of another one with it."""
     fields = {override.partition("=")[0] for override in added}
-    typed = [override for override in command.typed if override.partition("=")[0] not in fields]
-    return [*mode, *name, *dirs, *typed, *added, f"{folder}={quoted(str(root))}"]
+    if any(override.startswith(f"{LAUNCHER}=") and override not in typed for override in added):
+        typed = [override for override in typed if not override.lstrip("+~").startswith("hydra.launcher.")]
+    return [override for override in typed if override.partition("=")[0] not in fields]
 
 
 def _of_a_sweep(root: Path, plan: Plan, added: list[str]) -> list[str]:

@@ -64,7 +64,7 @@ def test_the_sum_over_paths_is_the_gradient_of_200_random_graphs() -> None:
                 compared.append(size > 0)
 
     check()
-    assert sum(compared) > 80
+    assert sum(compared) > examples(80)
 
 
 @settings(few, max_examples=examples(25))

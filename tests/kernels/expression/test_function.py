@@ -64,7 +64,8 @@ def test_gradcheck_of_random_graphs(case: Case) -> None:
 def test_the_gradient_of_random_graphs_is_autograds(case: Case) -> None:
     value, expected = autograd(case)
     near_where_finite(loss_of(case, case.parameters), value)
-    assume(near_where_finite(gradient_of(case), expected))
+    finite = value.isfinite()  # torch's gradient of a loss that is NaN may be a number
+    assume(near_where_finite(gradient_of(case)[finite], expected[finite]))
 
 
 @pytest.mark.parametrize("grad_delta", [None, 1e-3])

@@ -49,6 +49,7 @@ def standard_errors(fits: SharedSolver) -> tuple[Tensor, Tensor]:
     return (variance * inference.unscaled.diagonal(dim1=1, dim2=2)).sqrt(), inference.undetermined
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["exponential decay", "gaussian peak", "sine", "power law", "Arrhenius"])
 def test_steps_are_those_of_one_dense_fit(name: str) -> None:
     kind = KINDS[name]

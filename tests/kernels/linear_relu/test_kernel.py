@@ -263,7 +263,7 @@ LOSE_NAN = [
 ]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("name", "old", "new"), LOSE_NAN)
 def test_a_kernel_that_loses_nan_is_rejected(
     name: str, old: str, new: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
@@ -316,7 +316,7 @@ EDITS = [
 ]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("name", "old", "new"), EDITS)
 def test_a_wrong_kernel_is_rejected(
     name: str, old: str, new: str, device: torch.device, monkeypatch: pytest.MonkeyPatch

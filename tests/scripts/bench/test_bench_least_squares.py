@@ -8,6 +8,7 @@ import torch
 from scripts.bench import bench_least_squares as bench
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("make", [bench.gaussian, bench.misra1a])
 def test_the_pack_and_lmfit_reach_what_curve_fit_reaches(make: Callable[[int], bench.Case]) -> None:
     case = make(12)

@@ -16,6 +16,7 @@ def test_broken_runs_stop_and_no_other_notices(engine: str) -> None:
     assert tally.packs == 72 and tally.broken > 300
 
 
+@pytest.mark.thorough
 def test_a_neighbour_that_notices_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     keep = StepEngine._keep
 

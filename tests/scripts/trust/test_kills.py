@@ -43,6 +43,7 @@ def test_a_kill_at_any_operation_of_a_save_costs_nothing(trial: Trial, tmp_path:
     assert trial.tally == Tally(kills=5, ends=5)
 
 
+@pytest.mark.thorough
 def test_a_save_in_place_is_found_out(trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def in_place(file: Path, save: Callable[[Path], Any]) -> None:
         save(file)

@@ -16,6 +16,7 @@ LINES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 def test_every_save_is_written_synced_renamed_and_its_folder_synced(tmp_path: Path) -> None:
     saves = saves_in(calls_in(traced(tmp_path).splitlines()))

@@ -12,6 +12,7 @@ from tests.helpers import Command
 from tests.trainer.configs import compose, pack_of
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -79,6 +80,7 @@ def test_a_composed_config_is_the_schemas() -> None:
     check(config)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "name", ["", ".", "..", " ", "/abs", "../../etc", "a/b", "a\nb", "\0", "\x1b[2J", "\ud800"]
 )
@@ -100,6 +102,7 @@ def test_a_name_is_as_long_as_a_file_systems_and_no_longer() -> None:
         check(config)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["../x", "'/tmp'", "'..'"])
 def test_a_name_that_would_lead_elsewhere_makes_no_folder(
     name: str, process: Command, tmp_path: Path

@@ -84,6 +84,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize(("overrides", "why"), REFUSED)
 def test_what_cannot_be_computed_is_refused(overrides: list[str], why: str) -> None:
     with pytest.raises(UserError, match=why):

@@ -19,6 +19,7 @@ from tests.trainer.sweep.test_sweep import BRIEF, HERE, QUICK, rows_in
 SEEDS = 'pack.over={seed: "3,4"}'
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("overrides", "over"),
     [
@@ -60,6 +61,7 @@ def test_values_can_come_from_outside_the_config(monkeypatch: pytest.MonkeyPatch
     assert pack_of("pack.over={seed: '${oc.env:SEEDS}'}").over == {"seed": [5, 6, 7]}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -152,6 +152,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize(("over", "message"), REFUSED)
 def test_a_pack_that_cant_be_is_refused(over: str, message: str) -> None:
     with pytest.raises(UserError, match=message) as refused:

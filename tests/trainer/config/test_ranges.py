@@ -91,6 +91,7 @@ def context_of(path: str) -> list[str]:
     return ["optimizer=levenberg_marquardt"] if path in fits else others.get(path, [])
 
 
+@pytest.mark.sampled(15)
 @pytest.mark.parametrize("path", NUMBERS)
 def test_a_number_out_of_its_range_is_refused_by_name(path: str) -> None:
     for value in OUTSIDE[path]:
@@ -98,7 +99,7 @@ def test_a_number_out_of_its_range_is_refused_by_name(path: str) -> None:
             pack_of(*context_of(path), f"{path}={value}")
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("value", ["nan", "inf"])
 @pytest.mark.parametrize("path", sorted(NUMBERS.keys() - INTEGERS))
 def test_a_number_that_is_not_finite_is_refused_by_name(path: str, value: str) -> None:

@@ -62,6 +62,7 @@ def test_an_option_sets_all_fields_of_its_kind_and_no_others(group: str) -> None
                 assert (leaf in given) == (kind in meta["kinds"]), f"{path} in {kind}.yaml"
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_passes(experiment: str) -> None:
     assert pack_of(f"experiment={experiment}").config.name == experiment.partition("/")[0]

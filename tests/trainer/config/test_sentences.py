@@ -63,6 +63,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.sampled(15)
 @pytest.mark.parametrize(
     ("overrides", "message"), WRONG, ids=[" ".join(overrides)[:30] for overrides, _ in WRONG]
 )

@@ -56,6 +56,7 @@ def test_each_word_means_what_it_says(given: str) -> None:
     assert (train.target_mean is not None) == (given in ("targets", "all"))
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -28,6 +28,7 @@ def assert_same_files(mine: Path, theirs: Path) -> None:
         assert (mine / name).read_bytes() == (theirs / name).read_bytes()
 
 
+@pytest.mark.thorough
 def test_a_training_has_the_bits_of_the_command(cli: Command, tmp_path: Path) -> None:
     over = 'pack.over={seed: "0,1,2", optimizer.lr: "0.01,0.1"}'
     assert cli("experiment=debug", over).code == 0
@@ -141,6 +142,7 @@ NETWORK = (
 )
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("words", "fields", "sentence"),
     [

@@ -74,12 +74,14 @@ ON_CUDA = {
 }
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("overrides", CHOSEN, ids=" ".join)
 def test_on_the_cpu(overrides: tuple[str, ...]) -> None:
     samples = 6 if "experiment=fit" in overrides else 100_000
     assert chosen(*overrides, samples=samples) == Choice(*CHOSEN[overrides])
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("overrides", ON_CUDA, ids=" ".join)
 def test_on_cuda(overrides: tuple[str, ...]) -> None:
     samples = 6 if "experiment=fit" in overrides else 100_000
@@ -142,6 +144,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("overrides", REFUSED, ids=" ".join)
 def test_what_can_not_compute_this_is_refused(overrides: tuple[str, ...]) -> None:
     with pytest.raises(UserError, match=REFUSED[overrides]):

@@ -159,6 +159,7 @@ CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("text", CASES)
 def test_what_else_is_not_finite(text: str) -> None:
     initial, more, expected = CASES[text]

@@ -66,7 +66,7 @@ def test_random_graphs_in_every_engine(kind: str) -> None:
     draw()
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_perceptrons_in_every_engine(kind: str) -> None:
     agree(*GAUSSIANS[:3], EXACT, "loop.steps=4", *built_in(kind), ways=COMPILED)

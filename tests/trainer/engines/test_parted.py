@@ -79,7 +79,7 @@ SHORT = "loop.steps=12", "data.size=80", "loop.batch_size=32"
 AT = 5, 7  # the end of an epoch, and its middle
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("engine", ["step", "fused"])
 @pytest.mark.parametrize("experiment", [PRIMER, GAUSSIANS], ids=["primer", "gaussians"])
 def test_any_training_goes_on_from_its_memory(

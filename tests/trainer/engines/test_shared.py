@@ -109,6 +109,7 @@ def test_a_robust_loss_is_shared_too() -> None:
     assert abs(squares.summary["shared"]["k"]["value"] - 0.8) > 0.1
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [

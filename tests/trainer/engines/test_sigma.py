@@ -110,6 +110,7 @@ def test_first_order_trainings_take_them_as_weights() -> None:
     assert errors.absolute and not weights.absolute
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("column", "message"),
     [

@@ -53,7 +53,8 @@ def processes() -> Iterator[Processes]:
         yield ranks
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.thorough
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", CASES)
 def test_processes_that_share_samples_end_with_the_bits_of_one(case: str, processes: Processes) -> None:
     assert untrained(*CASES[case])[3].split.blocks > 1

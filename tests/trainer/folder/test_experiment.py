@@ -26,6 +26,7 @@ def test_what_a_run_had_no_use_for_is_not_there(cli: Command, tmp_path: Path) ->
     assert "pack" not in told and told["search"] == {"kind": "grid"} and "starts" not in told["model"]
 
 
+@pytest.mark.thorough
 def test_a_start_begins_where_it_began_whatever_the_folder(cli: Command, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text(POINTS)
     assert cli(*FIT).code == 0

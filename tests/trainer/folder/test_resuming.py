@@ -264,6 +264,7 @@ def test_no_checkpoints_are_written_where_none_are_asked_for(cli: Command, tmp_p
     assert cli("resume=out").code == 0, "it is trained from the beginning"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("given", ["0", "-3", "30m", "s", "0s", "fast"])
 def test_an_interval_that_is_none_is_told(given: str, cli: Command) -> None:
     ended = cli("experiment=debug", f"checkpoint.every={given}")

@@ -71,6 +71,7 @@ def test_cross_entropy_takes_equations_with_an_output_a_class() -> None:
         model_of(*logits, given=data(1, ("a", "b", "c")))
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -97,6 +98,7 @@ def test_a_model_that_cant_be_is_refused(overrides: tuple[str, ...], message: st
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("loss", ["mse", "sse"])
 def test_squared_errors_on_one_hot_labels(loss: str) -> None:
     """The lecture's first classifier, as an MLP, as equations, and from a table: accuracy is reported."""

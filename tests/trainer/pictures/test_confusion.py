@@ -112,6 +112,7 @@ BRIEF = (
 )
 
 
+@pytest.mark.thorough
 def test_a_training_and_a_sweep_end_with_table_and_picture(
     cli: Command, drawn: list[Figure], tmp_path: Path
 ) -> None:

@@ -91,7 +91,7 @@ def test_quantiles_are_of_the_lines_that_reach_so_far() -> None:
     assert at.tolist() == [0, 5, 10] and median.tolist() == [2, 2, 1]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("count", [1, 5, 300])
 def test_nothing_lies_on_anything_else(count: int) -> None:
     fields = {"optimizer.lr": between(-4, 0), "seed": each(*range(7))}

@@ -252,6 +252,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("mistake", MISTAKES, ids=" ".join)
 def test_a_pruner_that_makes_no_sense_is_refused(mistake: tuple[str, ...]) -> None:
     with pytest.raises(UserError, match=MISTAKES[mistake]):

@@ -58,6 +58,7 @@ CASES = {
     "groups by first-order steps": (*CURVE, *COMPOUNDS, START, "optimizer=adam", "loop.batch_size=full"),
     "one run": ("experiment=primer", "loop.batch_size=60", "data.size=900"),
 }  # fmt: skip
+FIRST = "equations", "perceptrons", "pruned", "one run by samples", "one fit of groups"  # in a default run
 SPLITS = {
     "perceptrons by the reference": "nothing",
     "one fit of groups": "nothing",
@@ -82,8 +83,9 @@ def hashes(folder: Path) -> dict[str, str]:
     return {name: sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
 
 
-@pytest.mark.sampled(5)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=() if case in FIRST else pytest.mark.thorough) for case in CASES]
+)
 def test_files_are_the_same_on_any_number_of_ranks(
     case: str, company: Company, alone: Path, tmp_path: Path
 ) -> None:

@@ -78,6 +78,7 @@ def test_what_fails_in_a_job_is_told_as_failed_and_trained_by_resume(
     assert [row["index"] for row in rows] == [str(run) for run in range(6)]
 
 
+@pytest.mark.thorough
 def test_a_launcher_without_any_result_ends_the_search_and_resume_goes_on(
     cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -145,6 +145,7 @@ def test_a_search_without_a_run_of_use_fails(cli: Command, tmp_path: Path) -> No
     assert states(tmp_path / "out") == [TrialState.FAIL] * 4
 
 
+@pytest.mark.thorough
 def test_optuna_finds_a_grids_learning_rate_with_a_quarter_of_its_steps(cli: Command, tmp_path: Path) -> None:
     primer = (
         "experiment=primer",
@@ -194,6 +195,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("mistake", MISTAKES, ids=" ".join)
 def test_a_search_that_makes_no_sense_is_one_sentence(
     mistake: tuple[str, ...], cli: Command, tmp_path: Path

@@ -106,6 +106,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("text", MISTAKES)
 def test_a_space_that_makes_no_sense_is_one_sentence(text: str) -> None:
     with pytest.raises(UserError) as refused:

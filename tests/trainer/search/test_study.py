@@ -45,7 +45,7 @@ def is_plain(value: Any) -> bool:
     return all(isinstance(each, (int, float)) for each in (value if isinstance(value, list) else [value]))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("sampler", NAMES)
 def test_a_study_goes_on_as_it_would_have(sampler: str, tmp_path: Path) -> None:
     """Whatever the process ended at: half-way through a trial, between two, before a round was told."""

@@ -124,6 +124,7 @@ def test_a_job_is_what_the_command_trains(command: Command, overrides: list[str]
         assert repr(asdict(result)) == repr(asdict(pack))
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("overrides", WRONG, ids=" ".join)
 def test_what_is_refused_is_refused_in_the_words_of_the_command(
     command: Command, overrides: list[str]
@@ -209,6 +210,7 @@ def test_combinations_that_cannot_be_trained_are_left_out() -> None:
     assert sentence.startswith("optimizer=adam: optimizer.momentum is for optimizer=sgd")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [

@@ -8,6 +8,7 @@ from packtrain.trainer.service.packs import LivePack
 from tests.trainer.service.trainings import CASES, case_of, digests
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", CASES)
 def test_a_job_leaves_what_its_command_does_whoever_shares_its_pack(name: str) -> None:
     given = case_of(name)

@@ -233,6 +233,7 @@ def test_only_our_own_static_files_are_there(client: TestClient) -> None:
         assert client.get(f"/static/{name}").status_code == 404
 
 
+@pytest.mark.thorough
 def test_ten_thousand_jobs_are_shown_quickly_and_in_few_bytes(client: TestClient, queue: FakeQueue) -> None:
     words = ["experiment=gaussians", "model.widths=[2,64,64,2]", *[f"data.columns.c{n}=x" for n in range(20)]]
     queue.known = {id: a_job(id, overrides=words, user=f"user{id % 40}") for id in range(1, 10_001)}

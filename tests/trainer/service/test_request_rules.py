@@ -305,6 +305,7 @@ def opened() -> Iterator[list[str]]:
     looking = False
 
 
+@pytest.mark.sampled(15)
 @pytest.mark.parametrize("path", sorted(TEXTS.keys() - {"data.path"}))
 def test_composing_touches_nothing_that_a_field_names(path: str, tmp_path: Path, opened: list[str]) -> None:
     """Neither as a value nor as a key, nor as both."""

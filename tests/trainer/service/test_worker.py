@@ -216,6 +216,7 @@ def test_a_search_takes_turns_with_packs_and_leaves_the_files_of_its_rounds(
     assert {line.split(",")[3] for line in lines[1:]} == {"own", "shared"}
 
 
+@pytest.mark.thorough
 def test_a_search_that_was_stopped_goes_on_where_it_stood(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

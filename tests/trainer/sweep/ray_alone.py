@@ -19,7 +19,7 @@ from typing import Any
 
 ADDRESS = "127.0.0.1:6399"
 SECONDS = 240
-PACKS = "data.seed=1,2,3"
+PACKS = "loop.batch_size=16", "data.seed=1,2,3"
 SEARCH = (
     "search=optuna", "search.rounds=2", "search.runs_per_round=3",
     "search.space={optimizer.lr: {low: 1e-4, high: 0.1, log: true}, loop.batch_size: {choices: [16, 32]}}",
@@ -101,20 +101,20 @@ def main() -> None:
     words = sys.argv[1:]
     start()
     once = "+hydra.launcher.ray.remote.max_retries=0", "hydra.sweep.dir=launched"
-    code, output = launched("launched.log", "launched", "1", "-m", *words, PACKS, *once)
+    code, output = launched("launched.log", "launched", "1", "-m", *words, *PACKS, *once)
     finished = [str(file) for file in Path("launched").glob("*/result.json")]
     again = "resume=launched", "+hydra.launcher.ray.remote.max_retries=3"  # as is Ray's default
     resumed, why = launched("resumed.log", "launched", "1", *again)
     once = "+hydra.launcher.ray.remote.max_retries=0", "hydra.run.dir=searched"
     searched, search = launched("searched.log", "searched", "0-0", *words, *SEARCH, *once)
     tasks = subprocess.Popen(
-        [sys.executable, "-c", JOIN, ADDRESS, *words, PACKS, f"join={Path('joined').absolute()}"]
+        [sys.executable, "-c", JOIN, ADDRESS, *words, *PACKS, f"join={Path('joined').absolute()}"]
     )
     kill_one(Path("joined"), "0")
     said = {"killed": code, "output": output, "finished": finished, "resumed": resumed}
     said |= {
         "searched": searched,
-        "search": search[-4000:],
+        "search": search,
         "why": why[-2000:],
         "joined": tasks.wait(SECONDS),
     }

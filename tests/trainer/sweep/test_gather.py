@@ -47,7 +47,7 @@ def drawn() -> None:
 RECORDED = ("-m", *BRIEF, "monitor=default", "monitor.every=1", "optimizer=adam,adamw", "loop.steps=8", HERE)
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.thorough
 @pytest.mark.parametrize("varied", ["seed=3", "optimizer.lr=0.03,1e30,0.01"])
 def test_the_picture_has_the_curves_of_all_packs_the_best_first(
     varied: str, cli: Command, drawn: None, tmp_path: Path
@@ -76,6 +76,7 @@ def test_the_picture_has_the_curves_of_all_packs_the_best_first(
         assert names[0].startswith("1 ") and all("optimizer=adam" in name for name in names)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("word", ["monitor=quiet", "monitor.pictures=no"])
 def test_a_sweep_without_pictures_draws_none(word: str, cli: Command, drawn: None, tmp_path: Path) -> None:
     words = "experiment=debug", "monitor=default", "monitor.tensorboard=false", "loop.steps=2"

@@ -16,7 +16,7 @@ from tests.trainer.sweep.test_sweep import QUICK
 PYTHON = ROOT / ".venv-ray" / "bin" / "python"
 ALONE = "unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"
 WORDS = (
-    "experiment=debug", "loop.steps=2000", "data.size=64", *QUICK, "compute.device=cpu",
+    "experiment=debug", "loop.steps=1000", "data.size=64", *QUICK, "compute.device=cpu",
     "checkpoint.every=100",
 )  # fmt: skip
 
@@ -53,7 +53,7 @@ def test_what_is_killed_on_ray_changes_no_table(cli: Command, tmp_path: Path) ->
     assert said["resumed"] == 0, said["why"]
     assert said["joined"] == 0
     assert said["searched"] == 0 and "another job goes on with it" in said["search"], said["search"]
-    assert cli("-m", *WORDS, PACKS, "hydra.sweep.dir=whole").code == 0
+    assert cli("-m", *WORDS, *PACKS, "hydra.sweep.dir=whole").code == 0
     assert cli(*WORDS, *SEARCH, "hydra.run.dir=alone").code == 0
     for folder, same in (("launched", "whole"), ("joined", "whole"), ("searched", "alone")):
         for table in TABLES:

@@ -116,6 +116,7 @@ def test_the_starts_of_a_model_stay_together(cli: Command, tmp_path: Path) -> No
     assert result_in(tmp_path / "cut" / "1")["multi_start"]["starts"] == 3
 
 
+@pytest.mark.thorough
 def test_experiments_of_a_glob_run_with_their_own_packs(cli: Command, tmp_path: Path) -> None:
     names = "experiment=glob([d*,fit],exclude=digits)"
     asked = ("loop.steps=4", "loop.batch_size=full", *QUICK)
@@ -178,6 +179,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_in_all_packs_is_one_sentence_before_anything_starts(
     mistake: str, cli: Command, tmp_path: Path

@@ -119,7 +119,7 @@ def test_help_explains_with_examples(command: str, known: tuple[str, ...], optio
     assert cli(command, ".", option).out == ended.out
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "typed", ["show --help", "export --help", "plot --help", "export nowhere", "--version", "--help"]
 )

@@ -90,6 +90,7 @@ REFUSED = (
 )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("asked", REFUSED, ids=" ".join)
 def test_a_refused_command_leaves_no_folder(
     asked: tuple[str, ...], cli: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -119,6 +120,7 @@ def test_a_refused_resume_leaves_the_record_of_the_training(cli: Command, tmp_pa
     assert result_in(tmp_path / "mine")["steps"] == 6
 
 
+@pytest.mark.thorough
 def test_the_second_start_of_a_second_is_told_its_folder(process: Command, tmp_path: Path) -> None:
     asked = ("experiment=debug", "loop.steps=2", *QUICK, "checkpoint.every=null")
     named = "{run: {dir: '${name}/${now:x}'}}"

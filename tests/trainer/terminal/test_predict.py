@@ -59,6 +59,7 @@ def test_a_sweep_and_groups_predict_too(cli: Command, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -142,3 +142,13 @@ def test_what_launches_the_rest_may_be_another_with_fields_that_it_lacks(tmp_pat
     assert resumed_by == ["-m", "--config-name", "train", "seed=1,2", *words, f'hydra.sweep.dir="{tmp_path}"']
     with pytest.raises(UserError, match="as it was asked for, without seed=3"):
         resumed([f"resume={tmp_path}", "seed=3"])
+
+
+def test_another_launcher_takes_the_fields_of_the_first_away(tmp_path: Path) -> None:
+    slurm = "hydra/launcher=submitit_slurm", "hydra.launcher.timeout_min=9"
+    write_plan(tmp_path, Plan(Typed("train", [], ["seed=1,2", *slurm], "."), ["seed=1,2"], []))
+    resume, folder = f"resume={tmp_path}", f'hydra.sweep.dir="{tmp_path}"'
+    first = ["-m", "--config-name", "train", "seed=1,2"]
+    assert resumed([resume, "hydra/launcher=basic"]) == [*first, "hydra/launcher=basic", folder]
+    for words in ([], [slurm[0]]):
+        assert sorted(resumed([resume, *words])[4:-1]) == sorted(slurm)

@@ -173,6 +173,7 @@ def test_a_list_among_a_runs_values_comes_back(cli: Command, tmp_path: Path) -> 
     assert [config.optimizer.clip_norm for config in configs] == [None, 2.0, None, 2.0]
 
 
+@pytest.mark.thorough
 def test_it_waits_for_no_heavy_library(cli: Command, tmp_path: Path) -> None:
     """Torch takes two seconds to import, and nothing that is shown needs it."""
     assert cli("-m", *BRIEF, HERE).code == 0

@@ -26,7 +26,7 @@ def test_what_is_printed_to_nobody_is_lost_and_nothing_else(tmp_path: Path) -> N
             print("there is no output")
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "arguments", ["--help", "--cfg job", "show out", "export out", "seed==3", "show nowhere"]
 )

@@ -55,6 +55,7 @@ def operations(service: Service) -> list[Any]:
     return [operation for operation in found if operation.path not in NOT_ASKED]
 
 
+@pytest.mark.thorough
 def test_whatever_is_asked_is_answered_as_the_schema_says(service: Service) -> None:
     known = operations(service)
     assert len(known) >= 20

@@ -66,6 +66,7 @@ def test_a_checkpoint_comes_back_as_it_was_sent(tmp_path: Path) -> None:
     with_service(tmp_path, test)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("path", ["w/lease", "w/report", "w/died"])
 @pytest.mark.parametrize(
     "body",
