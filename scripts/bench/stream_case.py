@@ -8,7 +8,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -222,17 +222,22 @@ def data_loader(file: Path) -> dict[str, Any]:
     loader = DataLoader(
         rows, batch_size=None, sampler=BatchSampler(RandomSampler(rows), BATCH, False), num_workers=2
     )
-    return _timed(_until(loader, 10.0))
+    return _drawn(loader)
 
 
-def _until(loader: Any, seconds: float) -> Iterator[int]:
-    """The rows of batches, for so many seconds at most."""
+def _drawn(loader: Iterable[Any], seconds: float = 10.0) -> dict[str, Any]:
+    """The batches of so many seconds at most, after the first one, which its start takes."""
+    begun = [iter(loader)]
+    next(begun[0])
     began = time.perf_counter()
-    for batch in loader:
-        first = next(iter(batch.values())) if isinstance(batch, dict) else batch
-        yield len(first)
-        if time.perf_counter() - began > seconds:
-            return
+
+    def rows() -> Iterator[int]:
+        for batch in begun.pop():  # its processes end with it, and are counted
+            yield len(next(iter(batch.values())) if isinstance(batch, dict) else batch)
+            if time.perf_counter() - began > seconds:
+                return
+
+    return _timed(rows())
 
 
 def mosaic(folder: Path) -> dict[str, Any]:
@@ -241,7 +246,7 @@ def mosaic(folder: Path) -> dict[str, Any]:
     from torch.utils.data import DataLoader  # noqa: PLC0415 (as above)
 
     dataset = StreamingDataset(local=str(folder), shuffle=True, batch_size=BATCH)
-    return _timed(_until(DataLoader(dataset, batch_size=BATCH, num_workers=2), 10.0))
+    return _drawn(DataLoader(dataset, batch_size=BATCH, num_workers=2))
 
 
 def mosaic_writing(folder: Path) -> dict[str, Any]:
