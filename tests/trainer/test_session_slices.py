@@ -10,6 +10,7 @@ import torch
 from packtrain.trainer.data.dataset import Data, Dataset
 from packtrain.trainer.engines.choose import Choice
 from packtrain.trainer.engines.devices import Compute
+from packtrain.trainer.engines.prepare import Prepared
 from packtrain.trainer.loop.slices import SLICE_SECONDS
 from packtrain.trainer.models.evaluate import Evaluation
 from packtrain.trainer.session import Session
@@ -52,7 +53,8 @@ def session_of(engine: Driven, *overrides: str, validate_every: int = 1000) -> t
     validated: list[int] = []
     nothing = Evaluation(torch.zeros(1), {})
     data = Data(Dataset(torch.zeros(1, 1), torch.zeros(1, 1), ("x",), ("y",)), None)
-    session = Session(pack_of(*overrides), CPU, data, Choice("step", "reference"), cast(Any, engine), nothing)
+    given: Any = engine, None
+    session = Session(Prepared(pack_of(*overrides), CPU, data, Choice("step", "reference"), *given, nothing))
     session.validation = cast(
         Any,
         SimpleNamespace(

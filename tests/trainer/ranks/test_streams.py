@@ -57,10 +57,10 @@ def settings(split: str, file: Path, data: str, *others: str) -> tuple[str, ...]
     ("split", "kind", "order"),
     [
         ("runs", "npy", BLOCKS),
-        ("runs", "npy", ROWS_ALONE),
+        pytest.param("runs", "npy", ROWS_ALONE, marks=pytest.mark.thorough),
         ("samples", "npy", BLOCKS),
-        ("samples", "npy", ROWS_ALONE),
-        ("samples", "parquet", BLOCKS),
+        pytest.param("samples", "npy", ROWS_ALONE, marks=pytest.mark.thorough),
+        pytest.param("samples", "parquet", BLOCKS, marks=pytest.mark.thorough),
     ],
 )
 def test_ranks_stream_to_the_same_bits(
@@ -73,7 +73,7 @@ def test_ranks_stream_to_the_same_bits(
     assert result_in(tmp_path / "ranks")["split"] == split
 
 
-@pytest.mark.parametrize("split", CASES)
+@pytest.mark.parametrize("split", [pytest.param("runs", marks=pytest.mark.thorough), "samples"])
 def test_two_ranks_go_on_where_one_stopped(
     split: str, company: Company, files: dict[str, Path], tmp_path: Path
 ) -> None:
