@@ -20,7 +20,7 @@ from packtrain.trainer.terminal.commands import COMMANDS
 from packtrain.trainer.terminal.main import main
 from tests.composing import hasten
 from tests.helpers import IMPORTABLE, Command, Ended
-from tests.thorough import choose_examples, leave_samples
+from tests.thorough import FEW, choose_examples, leave_samples
 
 # On shared cores, threads that wait for one another take 20 times as long.
 torch.set_num_threads(1)
@@ -58,6 +58,14 @@ def pytest_configure(config: pytest.Config) -> None:
     from tests import interpreter  # noqa: PLC0415 (Triton reads the environment when it is imported)
 
     interpreter.complete()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Of a run that few files have tests for, the others aren't imported: all take half a minute."""
+    marker = "emulated" if config.getoption("emulate") else config.option.markexpr
+    if marker not in FEW or not collection_path.name.startswith("test_"):
+        return None
+    return marker not in collection_path.read_text() or None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,12 +1,14 @@
 """What is left of a test in a default run, and that nothing is lost: the rest is `thorough`."""
 
+import re
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tests.thorough import FEWER, choose_examples, covering, examples, leave_samples, spaced
+from tests.helpers import ROOT
+from tests.thorough import FEW, FEWER, choose_examples, covering, examples, leave_samples, spaced
 
 
 class Row:
@@ -76,3 +78,11 @@ def test_hypothesis_tries_a_sixth_in_a_default_run_and_all_in_a_thorough_one() -
     thorough: Any = SimpleNamespace(option=SimpleNamespace(markexpr="thorough"))
     choose_examples(thorough)
     assert examples(50) == 50 and thorough.option.markexpr.startswith("(thorough or hypothesis) and not gpu")
+
+
+def test_markers_of_few_files_are_named_in_these() -> None:
+    """A run of such tests imports no other file: see pytest_ignore_collect."""
+    others = [path for path in (ROOT / "tests").rglob("*.py") if not path.name.startswith("test_")]
+    assert len(others) > 20
+    marks = re.compile("|".join(rf"mark\.(only_)?{name}\b" for name in FEW))
+    assert [path for path in others if marks.search(path.read_text())] == []

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 FEWER = "PACKTRAIN_FEWER_EXAMPLES"  # set in a default run
+FEW = "emulated", "cluster"  # markers that few files name
 RUNS_ELSEWHERE = "gpu", "cluster", "only_emulated"
 
 
