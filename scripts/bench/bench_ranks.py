@@ -31,9 +31,9 @@ from scripts.common.engines import pack_of
 MOST = 1.15  # times the processor time of one rank that two may take
 QUIET = "compute.device=cpu", "monitor=quiet", "checkpoint.every=null"
 TRAININGS = {
-    "equations, 512 runs": ("experiment=primer", "loop.steps=20000", 'pack.over={seed: "range(0,512)"}'),
+    "equations, 512 runs": ("experiment=primer", "loop.steps=60000", 'pack.over={seed: "range(0,512)"}'),
     "perceptrons, 64 runs": (
-        "experiment=digits", "loop.epochs=null", "loop.steps=2000", 'pack.over={seed: "range(0,64)"}',
+        "experiment=digits", "loop.epochs=null", "loop.steps=4000", 'pack.over={seed: "range(0,64)"}',
     ),
 }  # fmt: skip
 SIZES = 8, 64, 512
