@@ -11,7 +11,7 @@ those of all processors. What FILE.csv holds already isn't measured again, and e
 it is. The samples' file, of up to 8 GB, lies where TMPDIR says until its point is measured.
 
 Exits with 1 where a size takes more than TOLERANCE times what a smaller one did: in proportion to their
-sizes, and for those up to FLAT times the smallest of a series as such.
+sizes, and for those up to FLAT times the smallest of a series, or up to as many ranks as CORES, as such.
 """
 
 import argparse
@@ -36,6 +36,7 @@ RUNS = 20_000
 LONG = 40.0
 TOLERANCE = 1.5
 FLAT = 100
+CORES = 2  # of the machine of the record, which more ranks share
 GROUP = 20  # samples
 ROW = 8  # bytes of a streamed sample
 CHUNK = 1_000_000  # samples that are written at a time
@@ -190,19 +191,20 @@ def steep(rows: Sequence[dict[str, Any]]) -> list[str]:
     >>> steep([{**rows[0], "seconds": 0.5}, *rows[1:]])
     ['runs 10']
     """
-    least = {name: min(row["size"] for row in rows if row["what"] == name) for name in _names(rows)}
+    flat = {name: FLAT * min(row["size"] for row in rows if row["what"] == name) for name in _names(rows)}
+    flat["ranks"] = CORES
     pairs = combinations(sorted(rows, key=lambda row: row["size"]), 2)
     found = [
         f"{row['what']} {row['size']}"
         for before, row in pairs
         if row["what"] == before["what"]
-        and row["seconds"] > TOLERANCE * before["seconds"] * _share(before, row, least[row["what"]])
+        and row["seconds"] > TOLERANCE * before["seconds"] * _share(before, row, flat[row["what"]])
     ]
     return list(dict.fromkeys(found))
 
 
-def _share(before: dict[str, Any], row: dict[str, Any], least: int) -> float:
-    return 1.0 if row["size"] <= FLAT * least else row["size"] / before["size"]
+def _share(before: dict[str, Any], row: dict[str, Any], flat: int) -> float:
+    return 1.0 if row["size"] <= flat else row["size"] / before["size"]
 
 
 def _names(rows: Sequence[dict[str, Any]]) -> set[str]:
