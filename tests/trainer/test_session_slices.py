@@ -53,8 +53,9 @@ def session_of(engine: Driven, *overrides: str, validate_every: int = 1000) -> t
     validated: list[int] = []
     nothing = Evaluation(torch.zeros(1), {})
     data = Data(Dataset(torch.zeros(1, 1), torch.zeros(1, 1), ("x",), ("y",)), None)
-    given: Any = engine, None
-    session = Session(Prepared(pack_of(*overrides), CPU, data, Choice("step", "reference"), *given, nothing))
+    trained, model = cast(Any, engine), cast(Any, None)
+    choice = Choice("step", "reference")
+    session = Session(Prepared(pack_of(*overrides), CPU, data, choice, trained, model, nothing))
     session.validation = cast(
         Any,
         SimpleNamespace(
