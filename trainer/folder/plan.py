@@ -192,7 +192,7 @@ def check_files(root: Path, plan: Plan) -> None:
     >>> ended = Plan(Command("train", [], [], "."), [], packs=[], files={"points.csv": "c0ffee"})
     >>> check_files(Path("sweep"), ended)
     """
-    if not unfinished(root, plan):
+    if not unfinished(root, plan.packs):
         return
     if changed := [path for path, digest in plan.files.items() if _digest(path) != digest]:
         raise UserError(
@@ -252,17 +252,16 @@ def state(root: Path, pack: PlannedPack) -> str:
     return "begun" if folder.exists() else "waiting"
 
 
-def unfinished(root: Path, plan: Plan) -> list[PlannedPack]:
-    """The packs that are still to be trained.
+def unfinished(root: Path, packs: Iterable[PlannedPack]) -> list[PlannedPack]:
+    """Those of the packs in `root` that are still to be trained.
 
     >>> from pathlib import Path
-    >>> from packtrain.trainer.folder.command import Command
-    >>> from packtrain.trainer.folder.plan import Plan, PlannedPack, unfinished
+    >>> from packtrain.trainer.folder.plan import PlannedPack, unfinished
     >>> packs = [PlannedPack("0", [], {}, 0, 2), PlannedPack("1", [], {}, 2, 0, refused="no data")]
-    >>> [pack.folder for pack in unfinished(Path("sweep"), Plan(Command("train", [], [], "."), [], packs))]
+    >>> [pack.folder for pack in unfinished(Path("sweep"), packs)]
     ['0']
     """
-    return [pack for pack in plan.packs if not (pack.refused or is_finished(root / pack.folder))]
+    return [pack for pack in packs if not (pack.refused or is_finished(root / pack.folder))]
 
 
 def has_ended(root: Path, plan: Plan) -> bool:
@@ -274,4 +273,4 @@ def has_ended(root: Path, plan: Plan) -> bool:
     >>> has_ended(Path("nowhere"), Plan(Command("train", [], [], "."), [], packs=[]))
     False
     """
-    return (root / "runs.csv").exists() and not unfinished(root, plan)
+    return (root / "runs.csv").exists() and not unfinished(root, plan.packs)

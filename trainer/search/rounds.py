@@ -180,7 +180,7 @@ class _Search:
 
     def _end(self, code: int, stopped: bool) -> Ended:
         """Writes and prints the results of all."""
-        waiting = unfinished(self.root, self.plan)
+        waiting = unfinished(self.root, self.plan.packs)
         report(self.root, self.plan, self.reasons, STOPPED)
         best = _best(self.root, self.space, self.objective)
         if best:

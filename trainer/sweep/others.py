@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..folder.lock import is_locked
-from ..folder.plan import PlannedPack, is_finished
+from ..folder.plan import PlannedPack, unfinished
 
 PAUSE = 2.0  # seconds between two looks
 SCRIPTS = ".submitit"  # what hydra.launcher.submitit_folder has for all jobs of a sweep
@@ -24,7 +24,7 @@ def wait_for_jobs(root: Path, packs: Iterable[PlannedPack]) -> None:
     """
     packs = list(packs)
     what = "the jobs {}, which an earlier command gave to Slurm: scancel ends them"
-    _wait(what, lambda: _jobs(root) if _left(root, packs) else [])
+    _wait(what, lambda: _jobs(root) if unfinished(root, packs) else [])
 
 
 def untrained(root: Path, packs: Iterable[PlannedPack]) -> list[PlannedPack]:
@@ -36,7 +36,7 @@ def untrained(root: Path, packs: Iterable[PlannedPack]) -> list[PlannedPack]:
     packs = list(packs)
     what = "{}, which another process still trains: a signal ends it"
     _wait(what, lambda: [str(folder) for folder in _folders(root, packs) if is_locked(folder)])
-    return _left(root, packs)
+    return unfinished(root, packs)
 
 
 def _wait(what: str, left: Callable[[], list[str]]) -> None:
@@ -50,12 +50,8 @@ def _wait(what: str, left: Callable[[], list[str]]) -> None:
         time.sleep(PAUSE)
 
 
-def _left(root: Path, packs: Iterable[PlannedPack]) -> list[PlannedPack]:
-    return [pack for pack in packs if not (pack.refused or is_finished(root / pack.folder))]
-
-
 def _folders(root: Path, packs: Iterable[PlannedPack]) -> list[Path]:
-    return [root / pack.folder for pack in _left(root, packs)]
+    return [root / pack.folder for pack in unfinished(root, packs)]
 
 
 def _jobs(root: Path) -> list[str]:

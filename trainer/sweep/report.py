@@ -142,7 +142,7 @@ def _print(console: Console, root: Path, plan: Plan, result: Result) -> None:
     if best:
         pack, run = plan.place(best["index"])
         steps["use"] = f"packtrain.load({str(folder / pack.folder)!r}).predict(inputs, run={run})"
-    if unfinished(root, plan):
+    if unfinished(root, plan.packs):
         steps["resume"] = resume_step(root)
     next_steps(console, **steps)
 
